@@ -1,0 +1,58 @@
+"""Arithmetic on boxes: xyxy, float32, pixels; `x2 - x1` is the width (no +1)."""
+
+import numpy as np
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Width times height of boxes (..., 4); 0 for a box whose corners are swapped."""
+    return np.clip(boxes[..., 2] - boxes[..., 0], 0, None) * np.clip(boxes[..., 3] - boxes[..., 1], 0, None)
+
+
+def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
+    """Overlap of every box of A with every box of B.
+
+    Args:
+        boxes_a: Shape (N, 4), xyxy.
+        boxes_b: Shape (M, 4), xyxy, in the same frame.
+
+    Returns:
+        float32 (N, M) in [0, 1]; 0 where both boxes are empty.
+
+    >>> iou(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [2, 2, 3, 3]])).round(3).tolist()
+    [[0.3330000042915344, 0.0]]
+    """
+    a, b = boxes_a[:, None, :], boxes_b[None, :, :]
+    top_left = np.maximum(a[..., :2], b[..., :2])
+    bottom_right = np.minimum(a[..., 2:], b[..., 2:])
+    sides = np.clip(bottom_right - top_left, 0, None)
+    intersection = sides[..., 0] * sides[..., 1]
+    union = area(a) + area(b) - intersection
+    return (intersection / np.maximum(union, 1e-9)).astype(np.float32)
+
+
+def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Boxes (N, 4) cut to an image of `size` (width, height)."""
+    width, height = size
+    return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression of boxes of one class.
+
+    Args:
+        boxes: Shape (N, 4), xyxy.
+        scores: Shape (N,).
+        iou_threshold: A box that overlaps a better one by more than this is dropped.
+
+    Returns:
+        int64 (M,): rows kept, best score first. Equal scores keep their order, so that two engines
+        whose numbers are equal give equal answers.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes = boxes[order]
+    overlap = iou(boxes, boxes) > iou_threshold
+    keep = np.ones(len(boxes), bool)
+    for i in range(len(boxes)):
+        if keep[i]:
+            keep[i + 1 :] &= ~overlap[i, i + 1 :]
+    return order[keep]

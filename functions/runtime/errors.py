@@ -1,0 +1,30 @@
+"""What can be wrong with a function directory or a request.
+
+FunctionError
+├── ManifestError (ValueError)   model.json is missing, unreadable, or contradicts the artefact
+├── LabelError    (ValueError)   function.yaml and model.json disagree
+├── EngineError   (RuntimeError) the engine is not installed or cannot load the model
+└── RequestError  (ValueError)   no image, not base64, not an image, threshold outside [0, 1]
+
+Each message is one sentence for a person: where, what was found, what was expected, what to do.
+"""
+
+
+class FunctionError(Exception):
+    """Something is wrong with a function directory or a request."""
+
+
+class ManifestError(FunctionError, ValueError):
+    """`model.json` is missing, unreadable, or contradicts the artefact."""
+
+
+class LabelError(FunctionError, ValueError):
+    """`function.yaml` and `model.json` disagree about the labels."""
+
+
+class EngineError(FunctionError, RuntimeError):
+    """The engine is not installed or cannot load the model."""
+
+
+class RequestError(FunctionError, ValueError):
+    """A request cannot be answered; the sender can mend it (HTTP status 400)."""

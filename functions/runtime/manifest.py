@@ -1,0 +1,148 @@
+"""`model.json`: what the network expects, how its answers are cut, and where it comes from.
+
+Written by the trainer, read by every serving process: the artefact describes itself.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import ManifestError
+from runtime.letterbox import PADDING
+
+FORMAT = 1
+FILE_NAME = "model.json"
+
+
+@dataclass(frozen=True)
+class Postprocess:
+    """How raw boxes and scores become detections.
+
+    Attributes:
+        threshold: Score from which a detection counts if its class has no own threshold, in [0, 1].
+        thresholds: One per class, in the order of the labels; used when a request names none.
+        iou_threshold: Overlap above which the lower-scored of two boxes of one class is dropped.
+        max_detections: At most so many detections for an image, the best-scored ones.
+    """
+
+    threshold: float
+    thresholds: tuple[float, ...]
+    iou_threshold: float = 0.5
+    max_detections: int = 300
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of `model.json`.
+
+    Attributes:
+        family: The trainer's name of the model, for people.
+        labels: Names of the classes; the index is the class id.
+        input_size: (width, height) of the network's input in pixels.
+        postprocess: See `Postprocess`.
+        provenance: Dataset fingerprint, split, seed, arguments, versions, metrics: free-form JSON.
+    """
+
+    family: str
+    labels: tuple[str, ...]
+    input_size: tuple[int, int]
+    postprocess: Postprocess
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """Read and check `model.json`.
+
+        Args:
+            path: The file, or the directory that holds it.
+
+        Raises:
+            ManifestError: With the place and the remedy in one sentence.
+        """
+        path = Path(path)
+        path = path / FILE_NAME if path.is_dir() else path
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ManifestError(
+                f"{path}: no such file; expected the manifest of a trained model. Run `preannotate build` again."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise ManifestError(f"{path}: {error}; expected a JSON object. Build the function again.") from error
+        return _parse(content, path)
+
+    def write(self, path: Path) -> None:
+        """Write the file; `read` gives an equal manifest back."""
+        content = {
+            "format": FORMAT,
+            "family": self.family,
+            "labels": list(self.labels),
+            "input_size": list(self.input_size),
+            "padding": list(PADDING),
+            "postprocess": {
+                "threshold": self.postprocess.threshold,
+                "thresholds": list(self.postprocess.thresholds),
+                "iou_threshold": self.postprocess.iou_threshold,
+                "max_detections": self.postprocess.max_detections,
+            },
+            "provenance": dict(self.provenance),
+        }
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def _parse(content: Any, path: Path) -> Manifest:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise ManifestError(
+            f"{path}: format {found!r}; expected {FORMAT}. Build the function again with this version of Preannotate."
+        )
+    try:
+        cut = content["postprocess"]
+        manifest = Manifest(
+            family=str(content["family"]),
+            labels=tuple(str(label) for label in content["labels"]),
+            input_size=_size(content["input_size"]),
+            postprocess=Postprocess(
+                threshold=float(cut["threshold"]),
+                thresholds=tuple(float(value) for value in cut["thresholds"]),
+                iou_threshold=float(cut["iou_threshold"]),
+                max_detections=int(cut["max_detections"]),
+            ),
+            provenance=dict(content.get("provenance", {})),
+        )
+        padding = tuple(content["padding"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ManifestError(
+            f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, padding and "
+            f"postprocess. Build the function again."
+        ) from error
+    if padding != PADDING:
+        raise ManifestError(f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws.")
+    _check(manifest, path)
+    return manifest
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = value
+    return int(width), int(height)
+
+
+def _check(manifest: Manifest, path: Path) -> None:
+    cut = manifest.postprocess
+    if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
+        raise ManifestError(f"{path}: labels {list(manifest.labels)!r}; expected at least one, each only once.")
+    if len(cut.thresholds) != len(manifest.labels):
+        raise ManifestError(
+            f"{path}: {len(cut.thresholds)} thresholds; expected {len(manifest.labels)}, one for each label."
+        )
+    for value in (cut.threshold, cut.iou_threshold, *cut.thresholds):
+        if not 0 <= value <= 1:
+            raise ManifestError(f"{path}: threshold {value!r}; expected a number in [0, 1].")
+    if min(manifest.input_size) < 1 or cut.max_detections < 1:
+        raise ManifestError(
+            f"{path}: input_size {list(manifest.input_size)!r}, max_detections {cut.max_detections}; "
+            f"expected positive numbers."
+        )
