@@ -1,0 +1,1 @@
+"""How detections compare with ground truth: shared by the trainer, the builder and the command line."""

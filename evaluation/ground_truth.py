@@ -1,0 +1,89 @@
+"""Annotated images on disk: the frozen validation images that every artefact of a model is scored on.
+
+A folder with `ground_truth.json` and the image files it names; it can be moved and copied as a whole.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FILE_NAME = "ground_truth.json"
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """One image and its objects.
+
+    Attributes:
+        name: What people call it.
+        file: Path relative to the folder.
+        size: (width, height) after EXIF rotation.
+        boxes: float32 (G, 4), xyxy, image pixels.
+        class_ids: int64 (G,).
+    """
+
+    name: str
+    file: str
+    size: tuple[int, int]
+    boxes: np.ndarray
+    class_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Labels and annotated images; `folder` is where the files of the images lie."""
+
+    folder: Path
+    labels: tuple[str, ...]
+    images: tuple[AnnotatedImage, ...]
+
+    def data(self, image: AnnotatedImage) -> bytes:
+        """The image file's bytes."""
+        return (self.folder / image.file).read_bytes()
+
+
+def read(folder: Path) -> GroundTruth:
+    """Read a folder that `write` made.
+
+    Raises:
+        ValueError: `ground_truth.json` is missing or broken.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        images = tuple(
+            AnnotatedImage(
+                name=image["name"],
+                file=image["file"],
+                size=(int(image["size"][0]), int(image["size"][1])),
+                boxes=np.array(image["boxes"], np.float32).reshape(-1, 4),
+                class_ids=np.array(image["class_ids"], np.int64),
+            )
+            for image in content["images"]
+        )
+        return GroundTruth(folder, tuple(content["labels"]), images)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path}: {type(error).__name__} {error}; expected the frozen validation images of a run. Train again."
+        ) from error
+
+
+def write(folder: Path, labels: Sequence[str], images: Sequence[AnnotatedImage]) -> None:
+    """Write `ground_truth.json`; the image files are the caller's."""
+    content = {
+        "labels": list(labels),
+        "images": [
+            {
+                "name": image.name,
+                "file": image.file,
+                "size": list(image.size),
+                "boxes": [[round(float(value), 3) for value in box] for box in image.boxes],
+                "class_ids": [int(class_id) for class_id in image.class_ids],
+            }
+            for image in images
+        ],
+    }
+    (folder / FILE_NAME).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
