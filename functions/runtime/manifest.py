@@ -67,10 +67,13 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ManifestError(
-                f"{path}: no such file; expected the manifest of a trained model. Run `preannotate build` again."
+                f"{path}: no such file; expected the manifest of a trained model. "
+                f"Run `preannotate build` again."
             ) from error
         except (OSError, ValueError) as error:
-            raise ManifestError(f"{path}: {error}; expected a JSON object. Build the function again.") from error
+            raise ManifestError(
+                f"{path}: {error}; expected a JSON object. Build the function again."
+            ) from error
         return _parse(content, path)
 
     def write(self, path: Path) -> None:
@@ -97,7 +100,8 @@ def _parse(content: Any, path: Path) -> Manifest:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise ManifestError(
-            f"{path}: format {found!r}; expected {FORMAT}. Build the function again with this version of Preannotate."
+            f"{path}: format {found!r}; expected {FORMAT}. "
+            f"Build the function again with this version of Preannotate."
         )
     try:
         cut = content["postprocess"]
@@ -116,11 +120,13 @@ def _parse(content: Any, path: Path) -> Manifest:
         padding = tuple(content["padding"])
     except (KeyError, TypeError, ValueError) as error:
         raise ManifestError(
-            f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, padding and "
-            f"postprocess. Build the function again."
+            f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, "
+            f"padding and postprocess. Build the function again."
         ) from error
     if padding != PADDING:
-        raise ManifestError(f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws.")
+        raise ManifestError(
+            f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws."
+        )
     _check(manifest, path)
     return manifest
 
@@ -133,7 +139,9 @@ def _size(value: Any) -> tuple[int, int]:
 def _check(manifest: Manifest, path: Path) -> None:
     cut = manifest.postprocess
     if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
-        raise ManifestError(f"{path}: labels {list(manifest.labels)!r}; expected at least one, each only once.")
+        raise ManifestError(
+            f"{path}: labels {list(manifest.labels)!r}; expected at least one, each only once."
+        )
     if len(cut.thresholds) != len(manifest.labels):
         raise ManifestError(
             f"{path}: {len(cut.thresholds)} thresholds; expected {len(manifest.labels)}, one for each label."

@@ -1,0 +1,13 @@
+"""What can go wrong while building or checking a function directory.
+
+BuildError (RuntimeError)      a step could not run; the cause is chained
+└── CheckFailed                everything ran, and the function is not what was trained
+"""
+
+
+class BuildError(RuntimeError):
+    """A step failed; one sentence says which and what to do."""
+
+
+class CheckFailed(BuildError):  # noqa: N818 - it is the answer to a question, not an accident
+    """The function directory was checked and must not be deployed."""

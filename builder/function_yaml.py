@@ -1,0 +1,128 @@
+"""`function.yaml` and `function-gpu.yaml`: what nuclio deploys and CVAT lists.
+
+A dict is built and dumped, so nothing in a name can break the file. CVAT reads its labels from a JSON text
+within the YAML; that text is written as a block with one label a line, as in CVAT's own functions.
+Keep every annotation a text: the nuclio dashboard refuses numbers. One function without a description or
+with a broken label list empties CVAT's whole list of models, for everybody.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from builder.errors import BuildError
+from builder.variants import VARIANTS, Variant
+from builder.versions import PYTHON
+from runtime.cvat import LABEL_TYPE
+from runtime.manifest import Manifest
+
+# Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.
+NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
+RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
+# nuclio looks at its clock once per timeout, so a request may last twice this; with 10 s in the queue that
+# makes 110 s, and CVAT hangs up after 120 s. Much lower, and a busy machine's worker is killed and reloaded.
+EVENT_TIMEOUT_SECONDS = 50
+QUEUE_TIMEOUT_MILLISECONDS = 10_000
+# nuclio's default of 4 MiB refuses photos above 3 MiB, which base64 makes a third larger.
+MAX_REQUEST_BODY_SIZE = 268_435_456
+
+
+class _Block(str):
+    """A text that YAML shows as a block, line by line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Indent lists below their key, as CVAT's files do."""
+        return super().increase_indent(flow, False)
+
+
+_Dumper.add_representer(
+    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|")
+)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that some platform on the way would refuse, or that collides.
+
+    Raises:
+        BuildError: With the rule.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise BuildError(
+            f"--name: {name!r}; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "
+            f"end. Choose another name."
+        )
+    if name in RESERVED_NAMES:
+        raise BuildError(f"--name: {name!r} is nuclio's own; expected another name. Choose one.")
+    suffixes = [variant.suffix for variant in VARIANTS.values() if variant.suffix]
+    if name.endswith(tuple(suffixes)):
+        raise BuildError(
+            f"--name: {name!r} ends as the names of variants do; expected none of {', '.join(suffixes)} at the end. "
+            f"Choose another name."
+        )
+
+
+def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: Mapping[str, str]) -> str:
+    """The text of one variant's file.
+
+    Args:
+        name: Passes `check_name`.
+        variant: From `VARIANTS`.
+        manifest: Gives labels and words.
+        annotations: Our own, beside those that CVAT reads; keys start with `preannotate.`.
+    """
+    content = {
+        "metadata": {
+            "name": name + variant.suffix,
+            "namespace": "cvat",
+            "annotations": {
+                "name": name + variant.display_suffix,
+                "type": "detector",
+                "framework": variant.framework,
+                "version": "1",
+                "spec": _Block(label_spec(manifest.labels)),
+                **annotations,
+            },
+        },
+        "spec": _spec(name, variant, manifest),
+    }
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return (
+        f"# Written by `preannotate build`. Label names may be edited, in every variant's file alike.\n{text}"
+    )
+
+
+def label_spec(labels: Sequence[str]) -> str:
+    """CVAT's JSON list of labels, one a line; `id` is the class id."""
+    lines = [
+        json.dumps({"id": class_id, "name": label, "type": LABEL_TYPE, "attributes": []}, ensure_ascii=False)
+        for class_id, label in enumerate(labels)
+    ]
+    return "[\n  " + ",\n  ".join(lines) + "\n]\n"
+
+
+def _spec(name: str, variant: Variant, manifest: Manifest) -> dict[str, Any]:
+    resources = {"resources": {"limits": dict(variant.limits)}} if variant.limits else {}
+    width, height = manifest.input_size
+    return {
+        "description": f"{manifest.family} at {width}x{height}, trained by Preannotate",
+        "runtime": f"python:{PYTHON}",
+        "handler": "main:handler",
+        "eventTimeout": f"{EVENT_TIMEOUT_SECONDS}s",
+        "env": [{"name": "MODEL_ENGINE", "value": variant.engine}],
+        **resources,
+        "build": {"image": f"preannotate.{name}{variant.suffix}", "baseImage": variant.base_image},
+        "triggers": {
+            "myHttpTrigger": {
+                "kind": "http",
+                "numWorkers": variant.workers,
+                "workerAvailabilityTimeoutMilliseconds": QUEUE_TIMEOUT_MILLISECONDS,
+                "attributes": {"maxRequestBodySize": MAX_REQUEST_BODY_SIZE},
+            }
+        },
+        "platform": {"attributes": {"restartPolicy": {"name": "always", "maximumRetryCount": 3}}},
+    }

@@ -1,0 +1,61 @@
+"""The flavours of one function: what differs between them, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from builder.versions import OPENVINO, PYTHON, TENSORFLOW
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How one model is served on one kind of machine.
+
+    Attributes:
+        file: Name of its YAML file, as CVAT's deploy scripts look for it.
+        engine: File name in `runtime/engines/`.
+        framework: What CVAT shows beside the function (up to CVAT 2.14).
+        suffix: Ends the function's name, so that the variants live side by side in CVAT.
+        display_suffix: The same for people.
+        base_image: What the container starts from.
+        workers: Requests answered at once; each worker holds its own copy of the model.
+        limits: Resource limits of nuclio.
+        files: What the engine reads from the function directory.
+    """
+
+    file: str
+    engine: str
+    framework: str
+    suffix: str
+    display_suffix: str
+    base_image: str
+    workers: int
+    limits: Mapping[str, int]
+    files: tuple[str, ...]
+
+
+VARIANTS = {
+    "cpu": Variant(
+        file="function.yaml",
+        engine="openvino",
+        framework="openvino",
+        suffix="",
+        display_suffix="",
+        base_image=f"preannotate/openvino:{OPENVINO}-py{PYTHON}",
+        # One for a batch, which asks image by image, and one for whoever annotates meanwhile.
+        workers=2,
+        limits={},
+        files=("model.xml", "model.bin"),
+    ),
+    "gpu": Variant(
+        file="function-gpu.yaml",
+        engine="tensorflow",
+        framework="tensorflow",
+        suffix="-gpu",
+        display_suffix=" (GPU)",
+        base_image=f"preannotate/tensorflow:{TENSORFLOW}-gpu-py{PYTHON}",
+        # Each worker is a process with its own CUDA context; a GPU is busy with one image anyway.
+        workers=1,
+        limits={"nvidia.com/gpu": 1},
+        files=("saved_model/saved_model.pb",),
+    ),
+}

@@ -1,0 +1,189 @@
+"""What CVAT sends to a detector and what it stores: the only module that knows CVAT's words.
+
+CVAT posts `{"image": "<base64 of an image file>", "threshold": 0.5}`. It leaves out a threshold of 0, and
+usually the key altogether: the model's own thresholds then decide. It expects a JSON list of shapes back;
+one number in it that is not a plain finite float spoils the whole batch, so numbers are made plain here.
+"""
+
+import base64
+import binascii
+import json
+import math
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from runtime.detector import Detection
+from runtime.errors import LabelError, RequestError
+from runtime.manifest import Manifest
+
+CONTENT_TYPE = "application/json"
+# Decides which labels of a task may be filled; CVAT accepts no other spelling.
+LABEL_TYPE = "rectangle"
+_EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
+
+
+@dataclass(frozen=True)
+class Request:
+    """What CVAT asks.
+
+    Attributes:
+        image: Bytes of an image file; not yet decoded.
+        threshold: Score from which a detection counts; None leaves it to the model.
+    """
+
+    image: bytes
+    threshold: float | None
+
+
+def decode_request(event: Any) -> Request:
+    """Read the body of a nuclio event.
+
+    nuclio parses JSON itself if the content type is exactly `application/json`; with a charset behind it,
+    or any other type, the body arrives as bytes and is parsed here.
+
+    Args:
+        event: `nuclio_sdk.Event`; only its `body` is read.
+
+    Raises:
+        RequestError: The body is not what CVAT sends; one sentence says what is wrong.
+    """
+    body = event.body
+    if isinstance(body, (bytes, bytearray, str)):
+        body = _parse_json(body)
+    if not isinstance(body, Mapping):
+        raise RequestError(f"body: JSON of type {_json_type(body)}; {_EXPECTED_BODY}.")
+    if "image" not in body:
+        raise RequestError(f"body: no key 'image' among {reprlib.repr(list(body))}; {_EXPECTED_BODY}.")
+    return Request(_image_bytes(body["image"]), _threshold(body.get("threshold")))
+
+
+def rectangle(detection: Detection) -> dict[str, Any]:
+    """A detection as CVAT stores it.
+
+    Returns:
+        `points`: xtl, ytl, xbr, ybr in image pixels, rounded to hundredths, never to an empty box;
+        `confidence`: text, as in CVAT's own functions.
+    """
+    (x1, x2), (y1, y2) = (_rounded_side(*detection.box[axis::2]) for axis in (0, 1))
+    return {
+        "confidence": f"{detection.score:.4f}",
+        "label": detection.label,
+        "points": [x1, y1, x2, y2],
+        "type": LABEL_TYPE,
+    }
+
+
+def reply(body: Any) -> str:
+    """JSON text of a reply; never NaN, which CVAT would store and then choke on.
+
+    The text, not the list, goes into `context.Response`: nuclio takes a list for a batch of replies.
+    """
+    return json.dumps(body, ensure_ascii=False, allow_nan=False)
+
+
+def read_labels(path: Path) -> dict[int, str]:
+    """The labels as `function.yaml` gives them to CVAT.
+
+    Args:
+        path: `function.yaml`; its `metadata.annotations.spec` is a JSON list in a text.
+
+    Returns:
+        Name of each `id`.
+
+    Raises:
+        LabelError: No file, no list, or an id or a name that is missing or there twice.
+    """
+    try:
+        function = yaml.safe_load(path.read_text(encoding="utf-8"))
+        items = [
+            (item["id"], item["name"]) for item in json.loads(function["metadata"]["annotations"]["spec"])
+        ]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise LabelError(
+            f"{path}: {type(error).__name__} {_first_line(error)}; expected a JSON list of labels, each with "
+            f"id and name, in metadata.annotations.spec. Build the function again."
+        ) from error
+    ids, names = [item[0] for item in items], [item[1] for item in items]
+    if not all(type(class_id) is int for class_id in ids) or len(set(ids)) != len(ids):
+        raise LabelError(f"{path}: label ids {ids!r}; expected whole numbers, each only once.")
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
+        raise LabelError(
+            f"{path}: label names {names!r}; expected texts, each only once. CVAT refuses others."
+        )
+    return dict(items)
+
+
+def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
+    """The manifest with the names of `function.yaml`.
+
+    Names may be edited freely there, so that they fit those of a CVAT project; `id` ties them to a class.
+
+    Raises:
+        LabelError: The ids are not exactly the class ids of the network.
+    """
+    num_classes = len(manifest.labels)
+    if set(labels) != set(range(num_classes)):
+        raise LabelError(
+            f"function.yaml: label ids {sorted(labels)!r} in metadata.annotations.spec; expected 0 to "
+            f"{num_classes - 1}, the classes in model.json. Edit names freely, but keep one entry per class."
+        )
+    return replace(manifest, labels=tuple(labels[class_id] for class_id in range(num_classes)))
+
+
+def _parse_json(body: bytes | bytearray | str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        size = f"{len(body)} {'characters' if isinstance(body, str) else 'bytes'}"
+        raise RequestError(
+            f"body: {size} that are not JSON ({_first_line(error)}); {_EXPECTED_BODY}."
+        ) from error
+
+
+def _image_bytes(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise RequestError(f"image: JSON of type {_json_type(text)}; expected an image file as base64 text.")
+    if text.startswith("data:"):  # what a browser's FileReader gives
+        text = text.partition(",")[2]
+    text = "".join(text.split())
+    if not text:
+        raise RequestError("image: empty text; expected an image file as base64 text.")
+    text += "=" * (-len(text) % 4)  # padding that was left out loses nothing
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RequestError(
+            f"image: text that is not base64 ({_first_line(error)}); expected an image file as base64 text."
+        ) from error
+
+
+def _threshold(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise RequestError(
+            f"threshold: {reprlib.repr(value)}; expected a number in [0, 1], or none for the model's own."
+        )
+    return float(value)
+
+
+def _rounded_side(low: float, high: float) -> tuple[float, float]:
+    """Ends in hundredths; outwards where rounding would join them, which crosses no (whole) image border."""
+    low_rounded, high_rounded = round(float(low), 2), round(float(high), 2)
+    if low_rounded < high_rounded:
+        return low_rounded, high_rounded
+    return math.floor(low * 100) / 100, math.ceil(high * 100) / 100
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
