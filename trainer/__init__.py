@@ -1,0 +1,1 @@
+"""Annotations in, an export directory out."""

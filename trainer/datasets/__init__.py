@@ -1,0 +1,14 @@
+"""Annotation exports in, samples out: the first step of every training.
+
+`load` reads any format of `FORMATS` into the run's store, `check` refuses what cannot be trained on, `split`
+divides it, `save` and `read_saved` freeze it in the run.
+"""
+
+from trainer.datasets.formats import FORMATS
+from trainer.datasets.health import Health, check
+from trainer.datasets.loading import load
+from trainer.datasets.sample import Dataset, Sample
+from trainer.datasets.split import Split, split
+from trainer.datasets.store import read_saved, save
+
+__all__ = ["FORMATS", "Dataset", "Health", "Sample", "Split", "check", "load", "read_saved", "save", "split"]

@@ -1,0 +1,297 @@
+"""Exports to a dataset: which frames and shapes are used, and what is counted instead.
+
+A frame is *unannotated* if it has no shapes but tags: in a half-annotated task that is work not done
+yet, so it is used only on request. A frame of which every shape was left out (automatic, of a kind
+without a box, degenerate) is *unusable*: nobody said that it is empty, so it is never a negative.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from runtime.errors import RequestError
+from runtime.image import EXIF_ORIENTATION, decode
+from trainer.datasets.archive import inner_folders, opened
+from trainer.datasets.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
+from trainer.datasets.formats import FORMATS
+from trainer.datasets.health import Found, Health
+from trainer.datasets.images import IMAGE_EXTENSIONS, without_extension
+from trainer.datasets.names import match_names
+from trainer.datasets.placing import DISAGREES, clip, place
+from trainer.datasets.sample import Dataset, Sample
+from trainer.datasets.store import put_image
+from trainer.errors import DatasetError
+
+AUTOMATIC = "automatic"
+OTHER_LABEL = "of another label"
+DEGENERATE = "degenerate or outside the image"
+MISSING = "missing"
+UNREADABLE = "unreadable"
+# Small enough that a JPEG is decoded at an eighth of its size; a truncated file fails all the same.
+_CHECK_SIZE = (32, 32)
+_ENTRIES_SHOWN = 5
+
+
+def load(
+    exports: Sequence[Path],
+    store: Path,
+    *,
+    include_auto: bool = False,
+    negatives: bool = False,
+    labels: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
+) -> Dataset:
+    """Read annotation exports and take their images into the run's store.
+
+    Args:
+        exports: Zips or folders of any format in `FORMATS`; labels are matched by name.
+        store: Folder of the run's own copy of the images; made if absent.
+        include_auto: Use shapes that a model drew and nobody edited.
+        negatives: Use frames without annotations as images without objects.
+        labels: The class ids to use: shapes of other labels are counted and left out. None takes all
+            labels in order of first appearance.
+        only: Names of the images to use, with or without folders and extensions. None uses all.
+
+    Returns:
+        The samples; `health.check` says whether they suffice.
+
+    Raises:
+        DatasetError: An export that cannot be read, or a name in `only` that is not there.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    reading = _Reading(store, include_auto, negatives, labels)
+    contents = []
+    for path in map(Path, exports):
+        with opened(path, store) as folder:
+            export = _read(path, folder, reading.found)
+            contents.append((path, [frame.name for frame in export.frames]))
+            chosen = _chosen(export, only)
+            reading.take(export, chosen)
+    if only is not None:
+        where = ", ".join(path.name for path, _ in contents)
+        match_names(only, [name for _, names in contents for name in names], where=where)
+    samples = _without_repeats(reading.samples, reading.found)
+    names = tuple(reading.class_ids)
+    return Dataset(names, samples, Health.of(samples, names, reading.found))
+
+
+def _read(path: Path, folder: Path, found: Found) -> Export:
+    for inner in inner_folders(folder):
+        for name, known in FORMATS.items():
+            if known.recognise(inner):
+                export = known.read(inner)
+                found.exports.append({"name": path.name, "format": name, "title": known.title})
+                if export.frames and not any(frame.image for frame in export.frames):
+                    raise DatasetError(
+                        f"{path.name}: {known.title} with {len(export.frames)} frames but without their images; "
+                        f"expected the images in it. Export again in CVAT with 'Save images' switched on."
+                    )
+                found.notes += [f"{path.name}: {note}" for note in export.notes]
+                return export
+    raise _unknown_format(path, folder)
+
+
+def _unknown_format(path: Path, folder: Path) -> DatasetError:
+    titles = ", ".join(known.title for known in FORMATS.values())
+    entries = sorted(entry.relative_to(folder).as_posix() for entry in folder.rglob("*") if entry.is_file())
+    if {"task.json", "project.json"} & {Path(entry).name for entry in entries}:
+        return DatasetError(
+            f"{path.name}: a CVAT backup; expected an annotation export ({titles}). "
+            f"Choose 'Export task dataset' in CVAT instead of 'Backup task'."
+        )
+    shown = ", ".join(entries[:_ENTRIES_SHOWN]) or "nothing"
+    more = f" and {len(entries) - _ENTRIES_SHOWN} more" if len(entries) > _ENTRIES_SHOWN else ""
+    only_images = entries and all(Path(entry).suffix.lower() in IMAGE_EXTENSIONS for entry in entries)
+    what = "images without annotations" if only_images else "no known annotation format"
+    return DatasetError(
+        f"{path.name}: {what} (found {shown}{more}); expected one of: {titles}. "
+        f"Export the task in CVAT in one of these formats."
+    )
+
+
+def _chosen(export: Export, only: Collection[str] | None) -> list[Frame]:
+    if only is None:
+        return list(export.frames)
+    wanted = {without_extension(Path(name.replace("\\", "/")).name) for name in only}
+    possible = [f for f in export.frames if without_extension(Path(f.name).name) in wanted]
+    names = {frame.name for frame in possible}
+    meant = set()
+    for name in only:
+        try:
+            meant |= match_names([name], names, where="")
+        except DatasetError:  # it may be in another export; `load` looks at all of them
+            continue
+    return [frame for frame in possible if frame.name in meant]
+
+
+def _without_repeats(samples: list[Sample], found: Found) -> tuple[Sample, ...]:
+    """Leave out what says nothing new about an image that is there already."""
+    annotated = {sample.content for sample in samples if len(sample.boxes)}
+    kept: dict[str, list[Sample]] = {}
+    result = []
+    for sample in samples:
+        if not len(sample.boxes) and sample.content in annotated:
+            found.duplicates.append([sample.name, "an annotated copy"])
+            found.unannotated_used -= 1
+            continue
+        same = kept.setdefault(sample.content, [])
+        equal = next((other for other in same if _same_boxes(other, sample)), None)
+        if equal is not None:
+            found.duplicates.append([sample.name, equal.name])
+            continue
+        if same:
+            found.conflicts.append(sample.name)
+        same.append(sample)
+        result.append(sample)
+    return tuple(result)
+
+
+def _same_boxes(left: Sample, right: Sample) -> bool:
+    def rows(sample: Sample) -> list[tuple[float, ...]]:
+        return sorted((c, *b) for c, b in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True))
+
+    return rows(left) == rows(right)
+
+
+@dataclass(frozen=True)
+class _Upright:
+    """An image file that training will be able to read."""
+
+    content: str
+    size: tuple[int, int]
+    orientation: int
+
+
+class _Reading:
+    """The rules about frames and shapes, and the counts made while they are applied."""
+
+    def __init__(
+        self, store: Path, include_auto: bool, negatives: bool, labels: Sequence[str] | None
+    ) -> None:
+        self.store = store
+        self.include_auto = include_auto
+        self.negatives = negatives
+        self.fixed = labels is not None
+        self.class_ids = {label: index for index, label in enumerate(labels or ())}
+        self.samples: list[Sample] = []
+        self.found = Found()
+
+    def take(self, export: Export, frames: Sequence[Frame]) -> None:
+        """Make samples of the frames of one export."""
+        if not self.fixed:
+            for label in export.labels:
+                self.class_ids.setdefault(label, len(self.class_ids))
+        for frame in frames:
+            self.found.frames += 1
+            sample = self._sample(frame)
+            if sample is not None:
+                self.samples.append(sample)
+
+    def _sample(self, frame: Frame) -> Sample | None:
+        dropped: Counter[str] = Counter()
+        shapes = []
+        for shape in frame.shapes:
+            if reason := self._reason_to_drop(shape):
+                dropped[reason] += 1
+            else:
+                shapes.append(shape)
+        self.found.dropped.update(dropped)
+        looked_at = any(reason not in (TAG, OTHER_LABEL) for reason in dropped) or bool(shapes)
+        if not looked_at:
+            self.found.unannotated += 1
+            if not self.negatives:
+                return None
+        elif not shapes:
+            self.found.unusable += 1
+            return None
+        upright = self._upright(frame)
+        if upright is None:
+            return None
+        sample = self._placed(frame, shapes, upright, dropped)
+        if sample is None:
+            return None
+        if not looked_at:
+            self.found.unannotated_used += 1
+        elif not len(sample.boxes):
+            self.found.unusable += 1
+            return None
+        self.found.converted.update(sample.converted)
+        self.found.partly_automatic += AUTOMATIC in dropped
+        return sample
+
+    def _reason_to_drop(self, shape: Shape) -> str:
+        if shape.kind != BOX and shape.kind not in CONVERTED_KINDS:
+            return shape.kind
+        if shape.label not in self.class_ids:
+            return OTHER_LABEL
+        if shape.automatic and not self.include_auto:
+            return AUTOMATIC
+        return "" if shape.box is not None else DEGENERATE
+
+    def _upright(self, frame: Frame) -> _Upright | None:
+        if frame.ambiguous:
+            self.found.problem(frame.ambiguous, frame.name)
+            return None
+        if frame.image is None:
+            self.found.problem(MISSING, frame.name)
+            return None
+        try:
+            data = frame.image.read_bytes()
+            size = decode(data, _CHECK_SIZE).size
+        except (OSError, RequestError) as error:
+            self.found.problem(UNREADABLE, frame.name)
+            self.found.unreadable[frame.name] = str(error)
+            return None
+        return _Upright(hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
+
+    def _placed(
+        self, frame: Frame, shapes: list[Shape], upright: _Upright, dropped: Counter[str]
+    ) -> Sample | None:
+        boxes = np.array([shape.box for shape in shapes], np.float64).reshape(-1, 4)
+        boxes, problem = place(
+            boxes,
+            declared=frame.declared_size,
+            image_size=upright.size,
+            orientation=upright.orientation,
+            relative=frame.relative,
+        )
+        if problem:
+            self.found.problem(problem, frame.name)
+        if problem == DISAGREES:
+            return None
+        boxes, kept = clip(boxes, upright.size)
+        if lost := int((~kept).sum()):
+            dropped[DEGENERATE] += lost
+            self.found.dropped[DEGENERATE] += lost
+        shapes = [shape for shape, keep in zip(shapes, kept, strict=True) if keep]
+        return Sample(
+            name=_with_extension(frame),
+            image=put_image(frame.image, upright.content, self.store),
+            content=upright.content,
+            image_size=upright.size,
+            boxes=boxes[kept],
+            class_ids=np.array([self.class_ids[shape.label] for shape in shapes], np.int64),
+            group=f"video:{frame.sequence}" if frame.sequence else f"image:{upright.content}",
+            frame=frame.frame if frame.sequence else None,
+            dropped=dict(dropped),
+            converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
+        )
+
+
+def _with_extension(frame: Frame) -> str:
+    if without_extension(frame.name) != frame.name:
+        return frame.name
+    return frame.name + frame.image.suffix
+
+
+def _orientation(path: Path) -> int:
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
+        return 1

@@ -1,0 +1,99 @@
+"""Files of strangers to Python values; every failure is a `DatasetError` that names the file."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+import yaml
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeElementTree
+
+from trainer.errors import DatasetError
+
+
+def read_text(path: Path) -> str:
+    """The file as UTF-8 text, without a byte order mark."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path.name}: {error}; expected UTF-8 text. Export again.") from error
+
+
+def read_json(path: Path) -> Any:
+    """The file's JSON value."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path.name}: {error}; expected JSON. Export again.") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """The file's YAML value; only plain data, never objects."""
+    text = read_text(path)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise DatasetError(f"{path.name}: {problem}; expected YAML. Export again.") from error
+
+
+def read_xml(path: Path) -> Element:
+    """The root element of an XML file."""
+    try:
+        return SafeElementTree.parse(path).getroot()
+    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
+        raise _not_xml(path, error) from error
+
+
+def xml_elements(path: Path) -> Iterator[Element]:
+    """The children of the root, one after the other, each complete and then forgotten.
+
+    A project's export may be hundreds of megabytes: the tree is never held as a whole.
+    """
+    depth, root = 0, None
+    try:
+        for event, element in SafeElementTree.iterparse(path, events=("start", "end")):
+            depth += 1 if event == "start" else -1
+            root = element if root is None else root
+            if event == "end" and depth == 1:
+                yield element
+                root.clear()
+    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise _not_xml(path, error) from error
+
+
+def xml_root_tag(path: Path) -> str:
+    """Name of the root element, or "" if the file is no XML."""
+    try:
+        for _, element in SafeElementTree.iterparse(path, events=("start",)):
+            return element.tag
+    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError):
+        pass
+    return ""
+
+
+def number(value: Any, where: str) -> float:
+    """A finite number from text or JSON.
+
+    Args:
+        value: Text, int or float.
+        where: What the error message begins with: file, image, shape, attribute.
+    """
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if isinstance(value, bool) or not math.isfinite(result):
+        raise DatasetError(f"{where} is {value!r}; expected a finite number. Mend the shape or export again.")
+    return result
+
+
+def _not_xml(path: Path, error: Exception) -> DatasetError:
+    problem = str(error) or type(error).__name__
+    return DatasetError(f"{path.name}: {problem}; expected XML. Export again.")

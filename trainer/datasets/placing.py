@@ -1,0 +1,81 @@
+"""From the coordinates of an annotation file to pixels of the upright image.
+
+CVAT shows and annotates images as EXIF says; other tools annotate the raw pixels, or a resized copy.
+The size that the file declares tells which.
+"""
+
+import numpy as np
+
+# A resized copy keeps its aspect up to the rounding of its sides.
+_ASPECT_TOLERANCE = 0.01
+MIN_SIDE = 1.0
+
+TURNED = "declared size is that before EXIF rotation: boxes turned"
+SCALED = "declared size is another scale: boxes scaled"
+SWAPPED = "declared width and height are swapped: boxes taken as they are"
+DISAGREES = "declared size does not belong to the image: not used"
+
+
+def place(
+    boxes: np.ndarray,
+    *,
+    declared: tuple[int, int] | None,
+    image_size: tuple[int, int],
+    orientation: int = 1,
+    relative: bool = False,
+) -> tuple[np.ndarray | None, str]:
+    """Boxes in pixels of the upright image, not clipped.
+
+    Args:
+        boxes: float64 (G, 4), xyxy, in pixels of the declared size, or in [0, 1] if `relative`.
+        declared: (width, height) in the annotation file, or None.
+        image_size: True (width, height) after EXIF rotation.
+        orientation: EXIF orientation of the file, 1 to 8.
+        relative: See `boxes`.
+
+    Returns:
+        The boxes, or None if they cannot be trusted; and the problem met, "" if none.
+    """
+    width, height = image_size
+    if relative:
+        return boxes * np.array([width, height, width, height], np.float64), ""
+    if declared is None or declared == image_size:
+        return boxes, ""
+    if declared == (height, width):
+        if orientation in (5, 6, 7, 8):
+            return turn(boxes, declared, orientation), TURNED
+        fits = (boxes[:, 2:] <= np.array(image_size) + MIN_SIDE).all()
+        return (boxes, SWAPPED) if fits else (None, DISAGREES)
+    scale_x, scale_y = width / declared[0], height / declared[1]
+    if abs(scale_x / scale_y - 1) <= _ASPECT_TOLERANCE:
+        return boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float64), SCALED
+    return None, DISAGREES
+
+
+def turn(boxes: np.ndarray, raw_size: tuple[int, int], orientation: int) -> np.ndarray:
+    """Boxes (G, 4) from raw pixels to the frame after EXIF rotation, as `PIL.ImageOps.exif_transpose`."""
+    width, height = raw_size
+    x1, y1, x2, y2 = boxes.T
+    turned = {
+        1: (x1, y1, x2, y2),
+        2: (width - x2, y1, width - x1, y2),
+        3: (width - x2, height - y2, width - x1, height - y1),
+        4: (x1, height - y2, x2, height - y1),
+        5: (y1, x1, y2, x2),
+        6: (height - y2, x1, height - y1, x2),
+        7: (height - y2, width - x2, height - y1, width - x1),
+        8: (y1, width - x2, y2, width - x1),
+    }[orientation]
+    return np.stack(turned, axis=1)
+
+
+def clip(boxes: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut boxes to the image.
+
+    Returns:
+        float32 (G, 4), and bool (G,): which of them still have sides of at least `MIN_SIDE` pixels.
+    """
+    width, height = image_size
+    clipped = np.clip(boxes, 0, np.array([width, height, width, height])).astype(np.float32)
+    kept = (clipped[:, 2:] - clipped[:, :2] >= MIN_SIDE).all(axis=1)
+    return clipped, kept

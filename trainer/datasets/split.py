@@ -1,0 +1,227 @@
+"""Divides samples into training and validation, by the hash of their content.
+
+The rule, in order:
+
+1. Images that must stay together form a *unit*: a video's frames, and all images of equal content (which
+   join the units they belong to). An image of its own is its own unit.
+2. A unit's *position* is a hash in [0, 1): of the content of an image of its own, of the name of a
+   video. It depends on nothing else. Units below `fraction` are validation.
+3. Repair, rarest class first: a class in at least two units gets at least half of its expected share, and
+   at least one unit, in validation, and at least one unit in training. The next units by position are taken.
+4. A video that holds more than half of all images is cut into blocks of consecutive frames first, each a
+   unit: given whole to either side, it would leave nothing to train on or nothing to measure.
+
+What follows: adding images never changes a position, so an image that is in validation by rule 2 stays
+there whatever is added. An image that only rule 3 or 4 brought there may go back to training once another
+image takes its place. No rule without memory can avoid this: one that is never empty and never
+shrinks would have to put all but a few images into validation. So a later run over more images passes the
+sides of the earlier one as `pinned`: then nothing moves.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trainer.datasets.sample import Sample
+from trainer.errors import DatasetError
+
+TRAIN, VALIDATION = "train", "validation"
+FRACTION = 0.15
+# A video is cut if it holds more than this part of all images; a smaller one goes whole to one side.
+_DOMINATES = 0.5
+# Longer blocks have fewer neighbours across a cut; five are enough for one to be validation.
+_BLOCK_LENGTHS = (100, 50, 25, 10, 5, 1)
+_BLOCKS = 5
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which samples are for what.
+
+    Attributes:
+        train: In the order given.
+        validation: In the order given.
+        notes: Whole sentences about what a person should know.
+    """
+
+    train: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
+
+    def sides(self) -> dict[str, str]:
+        """Content to "train" or "validation": `pinned` of a later split."""
+        sides = {sample.content: TRAIN for sample in self.train}
+        return sides | {sample.content: VALIDATION for sample in self.validation}
+
+
+@dataclass
+class _Unit:
+    samples: list[Sample]
+    position: float
+    side: str = TRAIN
+    pinned: bool = False
+    classes: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.classes = frozenset(c for sample in self.samples for c in sample.class_ids.tolist())
+
+
+def split(
+    samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapping[str, str] | None = None
+) -> Split:
+    """Divide samples; the module says how.
+
+    Args:
+        samples: At least two units.
+        fraction: Expected part of the units in validation, in (0, 1).
+        pinned: Content to "train" or "validation", kept whatever else holds; see `Split.sides`. What
+            belongs to a pinned image's unit goes with it. A class that is pinned to one side
+            only may be missing on the other; pinned training images go to validation only if
+            validation would lack a class otherwise, and never the other way round.
+
+    Raises:
+        DatasetError: All samples are one unit, so that one side would be empty.
+    """
+    groups, notes = _groups(samples)
+    units = _units(samples, groups)
+    for unit in units:
+        unit.side = VALIDATION if unit.position < fraction else TRAIN
+    if pinned:
+        units = [part for unit in units for part in _pin(unit, pinned)]
+    if len(units) < 2:
+        raise DatasetError(
+            f"split: {len(samples)} images that belong together; expected at least two images or videos. "
+            f"Annotate more, or name the validation images with --split-file."
+        )
+    _repair(units, fraction)
+    side_of = {id(sample): unit.side for unit in units for sample in unit.samples}
+    return Split(
+        tuple(sample for sample in samples if side_of[id(sample)] == TRAIN),
+        tuple(sample for sample in samples if side_of[id(sample)] == VALIDATION),
+        tuple(notes),
+    )
+
+
+def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
+    """Group of each sample after videos that dominate were cut, and notes about it."""
+    sizes: dict[str, int] = defaultdict(int)
+    for sample in samples:
+        sizes[sample.group] += 1
+    groups = [sample.group for sample in samples]
+    notes = []
+    for group, size in sizes.items():
+        if size == 1 or size <= _DOMINATES * len(samples):
+            continue
+        members = [index for index, sample in enumerate(samples) if sample.group == group]
+        if len({samples[index].content for index in members}) == 1:
+            continue
+        frames = {index: _frame_number(samples[index], index) for index in members}
+        length = next(
+            length
+            for length in _BLOCK_LENGTHS
+            if length == 1 or len({f // length for f in frames.values()}) >= _BLOCKS
+        )
+        for index, frame in frames.items():
+            groups[index] = f"{group}#{length}x{frame // length}"
+        notes.append(
+            f"{group.removeprefix('video:')!r} holds {size} of {len(samples)} images and was cut into blocks of "
+            f"{length} frames: validation images resemble training images, and mAP on another video will be lower."
+        )
+    return groups, notes
+
+
+def _frame_number(sample: Sample, index: int) -> int:
+    return index if sample.frame is None else sample.frame
+
+
+def _units(samples: Sequence[Sample], groups: Sequence[str]) -> list[_Unit]:
+    """Join samples that share a group or a content."""
+    leader: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while leader.setdefault(key, key) != key:
+            leader[key] = key = leader[leader[key]]
+        return key
+
+    for sample, group in zip(samples, groups, strict=True):
+        leader[find(f"group:{group}")] = find(f"content:{sample.content}")
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[find(f"group:{group}")].append(index)
+    return [
+        _Unit([samples[i] for i in indices], min(_position(samples[i], groups[i]) for i in indices))
+        for indices in members.values()
+    ]
+
+
+def _position(sample: Sample, group: str) -> float:
+    """Where a sample's group lies in [0, 1)."""
+    key = group if group.startswith("video:") else sample.content
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
+
+
+def _pin(unit: _Unit, pinned: Mapping[str, str]) -> list[_Unit]:
+    """The unit on its pinned side; in two parts if its images were pinned to both."""
+    sides = {pinned[sample.content] for sample in unit.samples if sample.content in pinned}
+    if not sides:
+        return [unit]
+    rest = sides.pop() if len(sides) == 1 else TRAIN
+    parts: dict[str, list[Sample]] = defaultdict(list)
+    for sample in unit.samples:
+        parts[pinned.get(sample.content, rest)].append(sample)
+    return [_Unit(members, unit.position, side, pinned=True) for side, members in parts.items()]
+
+
+def _repair(units: list[_Unit], fraction: float) -> None:
+    """Move as few units as needed for each class to be on both sides."""
+    having: dict[int | None, list[_Unit]] = {None: units}  # None: any image
+    for unit in units:
+        for class_id in unit.classes:
+            having.setdefault(class_id, []).append(unit)
+    rarest_first = sorted(having, key=lambda c: (len(having[c]), c is None, c or 0))
+    for class_id in rarest_first:
+        members = having[class_id]
+        if len(members) < 2:
+            continue
+        wanted = min(max(1, round(fraction * len(members) / 2)), len(members) - 1)
+        _move(members, VALIDATION, wanted, having, total=sum(len(unit.samples) for unit in units))
+        _move(members, TRAIN, 1, having, total=0)
+
+
+def _move(
+    members: list[_Unit], side: str, wanted: int, having: Mapping[int | None, list[_Unit]], *, total: int
+) -> None:
+    """Bring units to `side` until `wanted` of `members` are there."""
+    candidates = [unit for unit in members if unit.side != side and not (unit.pinned and side == TRAIN)]
+    # Images that an earlier run trained on come last; a large video would take too much from training.
+    candidates.sort(
+        key=lambda unit: (
+            unit.pinned,
+            bool(total) and len(unit.samples) > _DOMINATES * total,
+            unit.position if side == VALIDATION else -unit.position,
+        )
+    )
+    there = sum(unit.side == side for unit in members)
+    spare_first = sorted(candidates, key=lambda unit: _is_last(unit, having))
+    for unit in spare_first:
+        if there >= wanted:
+            return
+        if there >= 1 and (_is_last(unit, having) or unit.pinned):
+            continue  # the share is a wish, a class on both sides a must
+        unit.side = side
+        there += 1
+
+
+def _is_last(unit: _Unit, having: Mapping[int | None, list[_Unit]]) -> bool:
+    """True if a class that is on the unit's side would vanish from there with it."""
+    return any(
+        sum(other.side == unit.side for other in having[class_id]) == 1
+        for class_id in _classes(unit)
+        if len(having[class_id]) > 1
+    )
+
+
+def _classes(unit: _Unit) -> Iterable[int | None]:
+    yield None
+    yield from unit.classes

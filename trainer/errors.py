@@ -1,0 +1,20 @@
+"""What can go wrong between annotations and an export directory.
+
+TrainerError
+├── DatasetError  (ValueError)    an annotation file says something impossible, or too little to train on
+└── TrainingError (RuntimeError)  training cannot start or go on
+
+Each message is one sentence for a person: where, what was found, what was expected, what to do.
+"""
+
+
+class TrainerError(Exception):
+    """Something a user of the trainer can mend; the command line prints it without a traceback."""
+
+
+class DatasetError(TrainerError, ValueError):
+    """An annotation file says something impossible, or too little to train on."""
+
+
+class TrainingError(TrainerError, RuntimeError):
+    """Training cannot start or go on."""
