@@ -11,6 +11,7 @@ import yaml
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
+from trainer.datasets.geometry import Box, decode_coco_counts, run_length_box
 from trainer.errors import DatasetError
 
 
@@ -92,6 +93,41 @@ def number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not math.isfinite(result):
         raise DatasetError(f"{where} is {value!r}; expected a finite number. Mend the shape or export again.")
     return result
+
+
+def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any]]:
+    """A JSON list of objects that all have `keys`."""
+    if not isinstance(value, list):
+        raise DatasetError(f"{where} is of type {type(value).__name__}; expected a list. Export again.")
+    for index, entry in enumerate(value):
+        missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else list(keys)
+        if missing:
+            raise DatasetError(f"{where}[{index}] has no {', '.join(missing)}; expected it. Export again.")
+    return value
+
+
+def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
+    """Box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
+
+    Args:
+        mask: `counts` and `size`, (height, width).
+        where: What the error message begins with.
+    """
+    try:
+        counts = mask["counts"]
+        if isinstance(counts, str):
+            counts = decode_coco_counts(counts)
+        height, width = (int(side) for side in mask["size"])
+        valid = min(height, width) > 0 and min(counts) >= 0 and sum(counts) == height * width
+    except (KeyError, TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise DatasetError(
+            f"{where}: a mask whose runs do not fill its size; expected height x width pixels. "
+            f"Draw it again or export again."
+        )
+    box = run_length_box(counts, minor=height)
+    return None if box is None else (box[1], box[0], box[3], box[2])
 
 
 def _not_xml(path: Path, error: Exception) -> DatasetError:

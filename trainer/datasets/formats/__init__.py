@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainer.datasets.export import Export
-from trainer.datasets.formats import voc
+from trainer.datasets.formats import (
+    coco,
+    cvat_images,
+    cvat_video,
+    datumaro,
+    ultralytics,
+    voc,
+    yolo,
+)
 
 
 class Format(NamedTuple):
@@ -23,5 +31,11 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "cvat-images": Format("CVAT for images 1.1", cvat_images.recognise, cvat_images.read),
+    "cvat-video": Format("CVAT for video 1.1", cvat_video.recognise, cvat_video.read),
+    "coco": Format("COCO 1.0", coco.recognise, coco.read),
     "voc": Format("PASCAL VOC 1.1", voc.recognise, voc.read),
+    "yolo": Format("YOLO 1.1", yolo.recognise, yolo.read),
+    "ultralytics": Format("Ultralytics YOLO Detection 1.0", ultralytics.recognise, ultralytics.read),
+    "datumaro": Format("Datumaro 1.0", datumaro.recognise, datumaro.read),
 }
