@@ -1,0 +1,220 @@
+"""Augmentation that moves pixels and boxes together, drawn from a generator that the caller seeds.
+
+A window of the image, zoomed, stretched and perhaps mirrored, becomes the network's input; sometimes four
+windows of four images share it (mosaic, YOLOv4, https://arxiv.org/abs/2004.10934). Then colours change.
+Windows are chosen so that objects are kept or left out, rarely cut: half an object is a bad teacher.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+from runtime.boxes import area
+from runtime.letterbox import PADDING, Letterbox
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly images are changed.
+
+    Attributes:
+        zoom: Smallest and largest size of an image relative to the letterboxed one.
+        stretch: Largest factor by which one axis is stretched against the other.
+        flip: Probability of a mirror image, left to right.
+        colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
+        mosaic: Probability that four images share the input.
+    """
+
+    zoom: tuple[float, float] = (0.5, 2.0)
+    stretch: float = 1.25
+    flip: float = 0.5
+    colour: float = 1.0
+    mosaic: float = 0.5
+
+
+# What `augment=` of the arguments may be.
+STRENGTHS = {
+    "none": Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0),
+    "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
+    "strong": Augmentation(),
+}
+
+# An object of which less is visible is left out; a window is only taken if no object lies between.
+LEAST_VISIBLE = 0.15
+WELL_VISIBLE = 0.6
+# Smaller objects on the input teach nothing at the finest stride of 8.
+LEAST_SIDE = 4.0
+WINDOW_TRIES = 12
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with its boxes before augmentation.
+
+    Attributes:
+        image: RGB, perhaps smaller than `size` (decoded at reduced scale).
+        size: (width, height): the frame of the boxes.
+        boxes: float32 (G, 4), xyxy.
+        class_ids: int64 (G,).
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    boxes: np.ndarray
+    class_ids: np.ndarray
+
+
+def plain(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The input as serving makes it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
+    letterbox = Letterbox.fit(example.size, input_size)
+    return letterbox.pixels(example.image), letterbox.to_input(example.boxes), example.class_ids
+
+
+def augment(
+    example: Example,
+    another: Callable[[], Example],
+    input_size: tuple[int, int],
+    strength: Augmentation,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One augmented input.
+
+    Args:
+        example: The image to show.
+        another: Gives another image of the training part, for mosaics.
+        input_size: (width, height).
+        strength: See `Augmentation`.
+        rng: Everything random comes from here.
+
+    Returns:
+        Pixels uint8 (H, W, 3); boxes float32 (G', 4), xyxy, input pixels, clipped; class ids int64 (G',).
+    """
+    if rng.random() < strength.mosaic:
+        canvas, boxes, class_ids = _mosaic([example, another(), another(), another()], input_size, strength, rng)
+    else:
+        canvas, boxes, class_ids = _window(example, input_size, strength, rng)
+    if rng.random() < strength.flip:
+        canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        boxes = boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32([1, 0, 1, 0]) * input_size[0]
+    return np.asarray(_recolour(canvas, strength.colour, rng)), boxes, class_ids
+
+
+def _mosaic(
+    examples: Sequence[Example], input_size: tuple[int, int], strength: Augmentation, rng: np.random.Generator
+) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+    width, height = input_size
+    x = round(width * rng.uniform(0.35, 0.65))
+    y = round(height * rng.uniform(0.35, 0.65))
+    corners = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
+    canvas = Image.new("RGB", input_size)
+    boxes, class_ids = [], []
+    for example, (x1, y1, x2, y2) in zip(examples, corners, strict=True):
+        # A quarter of the area: zooming in a little more keeps objects near their usual size.
+        part, part_boxes, part_ids = _window(example, (x2 - x1, y2 - y1), strength, rng, zoom=(0.9, 2.4))
+        canvas.paste(part, (x1, y1))
+        boxes.append(part_boxes + np.float32([x1, y1, x1, y1]))
+        class_ids.append(part_ids)
+    return canvas, np.concatenate(boxes), np.concatenate(class_ids)
+
+
+def _window(
+    example: Example,
+    input_size: tuple[int, int],
+    strength: Augmentation,
+    rng: np.random.Generator,
+    zoom: tuple[float, float] | None = None,
+) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+    """A random window of an image, resized to `input_size`."""
+    for _ in range(WINDOW_TRIES):
+        window = _draw_window(example.size, input_size, zoom or strength.zoom, strength.stretch, rng)
+        boxes, visible = _boxes_in(window, example.boxes, input_size)
+        cut = (visible > LEAST_VISIBLE) & (visible < WELL_VISIBLE)
+        if not cut.any() and ((visible >= WELL_VISIBLE).any() or not len(visible)):
+            break
+    else:
+        window = _draw_window(example.size, input_size, (0.8, 1.0), 1.0, rng, inside=True)
+        boxes, visible = _boxes_in(window, example.boxes, input_size)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    keep = (visible >= WELL_VISIBLE) & (sides.min(axis=1, initial=np.inf) >= LEAST_SIDE)
+    return _render(example, window, input_size), boxes[keep], example.class_ids[keep]
+
+
+def _draw_window(
+    size: tuple[int, int],
+    input_size: tuple[int, int],
+    zoom: tuple[float, float],
+    stretch: float,
+    rng: np.random.Generator,
+    *,
+    inside: bool = False,
+) -> np.ndarray:
+    """(x1, y1, x2, y2) in image pixels, float64; it may reach over the image's border."""
+    scale = min(input_size[0] / size[0], input_size[1] / size[1])
+    scale *= math.exp(rng.uniform(math.log(zoom[0]), math.log(zoom[1])))
+    ratio = math.exp(rng.uniform(-math.log(stretch), math.log(stretch)) / 2)
+    extent = np.array([input_size[0] / (scale * ratio), input_size[1] * ratio / scale])
+    room = np.array(size) - extent
+    # A window larger than the image holds it whole somewhere; a smaller one lies inside.
+    low, high = np.minimum(room, 0), np.maximum(room, 0)
+    corner = low + (high - low) * rng.random(2)
+    if inside:
+        corner = low / 2 + high / 2
+    return np.concatenate([corner, corner + extent])
+
+
+def _boxes_in(
+    window: np.ndarray, boxes: np.ndarray, input_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (G, 4) clipped to the window, in input pixels, and the part of each that is visible (G,)."""
+    scale = np.array(input_size) / (window[2:] - window[:2])
+    moved = (boxes - np.tile(window[:2], 2)) * np.tile(scale, 2)
+    clipped = np.clip(moved, 0, np.tile(input_size, 2)).astype(np.float32)
+    return clipped, area(clipped) / np.maximum(area(moved), 1e-6)
+
+
+def _render(example: Example, window: np.ndarray, input_size: tuple[int, int]) -> Image.Image:
+    canvas = Image.new("RGB", input_size, PADDING)
+    size = np.array(example.size)
+    seen = np.clip(window, 0, np.tile(size, 2))
+    scale = np.array(input_size) / (window[2:] - window[:2])
+    # Whole pixels of the canvas; the source follows from them, so that boxes and pixels agree.
+    target = np.rint((seen - np.tile(window[:2], 2)) * np.tile(scale, 2)).astype(int)
+    if (target[2:] <= target[:2]).any():
+        return canvas
+    source = target / np.tile(scale, 2) + np.tile(window[:2], 2)
+    reduced = np.array(example.image.size) / size
+    source = np.clip(source * np.tile(reduced, 2), 0, np.tile(example.image.size, 2))
+    part = example.image.resize(
+        tuple(target[2:] - target[:2]), Image.Resampling.BILINEAR, box=tuple(source), reducing_gap=2.0
+    )
+    canvas.paste(part, tuple(target[:2]))
+    return canvas
+
+
+def _recolour(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+    if not strength:
+        return image
+    if rng.random() < 0.8:
+        image = _shift_channels(image, strength, rng)
+        image = ImageEnhance.Color(image).enhance(max(0.0, 1 + strength * rng.uniform(-0.5, 0.5)))
+    if rng.random() < 0.08 * strength:
+        image = image.convert("L").convert("RGB")
+    if rng.random() < 0.1 * strength:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    return image
+
+
+def _shift_channels(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+    """Brightness, contrast, gamma and white balance in one look-up table for each channel."""
+    values = np.arange(256) / 255
+    values = values ** math.exp(strength * rng.uniform(-0.35, 0.35))
+    contrast = 1 + strength * rng.uniform(-0.3, 0.3)
+    brightness = strength * rng.uniform(-0.15, 0.15)
+    tables = []
+    for _ in range(3):
+        gain = 1 + strength * rng.uniform(-0.08, 0.08)
+        tables.append(np.clip(((values - 0.5) * contrast + 0.5 + brightness) * gain * 255, 0, 255))
+    return image.point(np.rint(np.concatenate(tables)).astype(int).tolist())

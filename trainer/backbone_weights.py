@@ -1,0 +1,123 @@
+"""Where a backbone's weights come from: ImageNet through Keras, a file, or nowhere."""
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import keras
+
+from trainer.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+IMAGENET, NONE = "imagenet", "none"
+# A firewall that drops packets must not hold up training for the minutes that TCP would try.
+DOWNLOAD_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """What a run starts from.
+
+    Attributes:
+        source: `imagenet`, `none`, or the name of a file.
+        path: The file of weights, None for `none`.
+        alpha: Width of the backbone that the weights fit.
+    """
+
+    source: str
+    path: Path | None
+    alpha: float
+
+
+def resolve(base_model: str, *, alpha: float) -> BaseModel:
+    """Find the weights before anything expensive happens.
+
+    Args:
+        base_model: `imagenet`, `none`, or a path to a file of weights of keras.applications.MobileNetV2
+            without top.
+        alpha: As asked for; 0 chooses.
+
+    Raises:
+        TrainingError: A file that is missing, is no file of weights, or has another alpha.
+    """
+    if base_model == NONE:
+        return BaseModel(NONE, None, alpha or 0.35)
+    if base_model == IMAGENET:
+        path = _download(alpha or 1.0)
+        return BaseModel(IMAGENET, path, alpha or 1.0) if path else BaseModel(NONE, None, alpha or 0.35)
+    path = Path(base_model)
+    if not path.is_file():
+        raise TrainingError(
+            f"--base-model: {base_model!r} is no file; expected imagenet, none or a path to a .weights.h5 file."
+        )
+    found = _alpha_of(path)
+    if alpha and alpha != found:
+        raise TrainingError(f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it.")
+    return BaseModel(path.name, path, found)
+
+
+def load(backbone: keras.Model, base: BaseModel) -> None:
+    """Put the weights into the backbone.
+
+    Raises:
+        TrainingError: They do not fit.
+    """
+    if base.path is None:
+        return
+    try:
+        backbone.load_weights(base.path)
+    except (ValueError, OSError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"{base.path.name}: {first_line}; expected weights of MobileNetV2 with alpha {base.alpha} without top."
+        ) from error
+
+
+def _download(alpha: float) -> Path | None:
+    """The file of ImageNet weights that Keras keeps, or None with a warning that says what is lost."""
+    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
+    origin = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{name}"
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
+    try:
+        return Path(keras.utils.get_file(name, origin, cache_subdir="models"))
+    except Exception as error:  # get_file raises a bare Exception for a refused or broken download
+        reason = str(error).strip().splitlines()[-1]
+        log.warning(
+            "ImageNet weights cannot be fetched (%s): training starts from random weights and reaches far less "
+            "with few images. Download %s elsewhere and pass --base-model PATH.",
+            reason,
+            name,
+        )
+        return None
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _alpha_of(path: Path) -> float:
+    """The width multiplier of a file of MobileNetV2 weights, read from the shape of its last projection."""
+    # Input and output channels of block_16_project: 6 · 160 · alpha and 320 · alpha, in steps of 8.
+    known = {(336, 112): 0.35, (480, 160): 0.5, (720, 240): 0.75, (960, 320): 1.0, (1248, 416): 1.3, (1344, 448): 1.4}
+    shapes: set[tuple[int, int]] = set()
+
+    def collect(_: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and len(item.shape) == 4 and item.shape[:2] == (1, 1):
+            shapes.add(item.shape[2:])
+
+    _visit(path, collect)
+    fitting = [alpha for shape, alpha in known.items() if shape in shapes]
+    if len(fitting) != 1:
+        raise TrainingError(f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top.")
+    return fitting[0]
+
+
+def _visit(path: Path, collect: Callable[[str, object], None]) -> None:
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(collect)
+    except OSError as error:
+        raise TrainingError(f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top.") from error

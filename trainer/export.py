@@ -1,0 +1,101 @@
+"""A trained network to an export directory: all that the builder needs, and the proof it will ask for.
+
+    saved_model/    the graph with the engine contract
+    model.json      labels, input, thresholds, provenance
+    calibration/    letterboxed training images, for quantisation
+    validation/     the frozen validation images, their ground truth, and what the Keras network found on them
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from PIL import Image
+
+from evaluation import ground_truth
+from runtime.detector import Detection
+from runtime.image import decode
+from runtime.letterbox import Letterbox
+from runtime.manifest import FILE_NAME, Manifest
+from trainer.datasets import Sample
+from trainer.models.network import Network
+from trainer.validation import annotated
+
+CALIBRATION_IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export directory is made of.
+
+    Attributes:
+        network: With the weights to export.
+        manifest: Its `model.json`.
+        train: Training samples, for calibration.
+        validation: Validation samples.
+        detections: What the Keras network found on each validation sample.
+    """
+
+    network: Network
+    manifest: Manifest
+    train: Sequence[Sample]
+    validation: Sequence[Sample]
+    detections: Sequence[Sequence[Detection]]
+
+
+def write(exported: Exported, target: Path) -> None:
+    """Write the export directory, whole or not at all; an old one is replaced."""
+    temporary = target.with_name(f".{target.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        save_graph(exported.network, temporary / "saved_model")
+        exported.manifest.write(temporary / FILE_NAME)
+        _write_calibration(exported.train, exported.network.input_size, temporary / "calibration")
+        _write_validation(exported, temporary / "validation")
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_graph(network: Network, path: Path) -> None:
+    """A SavedModel whose `serving_default` takes `pixels` and gives `boxes` and `scores`."""
+    width, height = network.input_size
+
+    def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        boxes, scores = network.predict(pixels)
+        return {"boxes": boxes, "scores": scores}
+
+    archive = keras.export.ExportArchive()
+    archive.track(network.keras_model)
+    signature = [tf.TensorSpec((None, height, width, 3), tf.uint8, name="pixels")]
+    archive.add_endpoint("serving_default", serve, input_signature=signature)
+    archive.write_out(str(path), verbose=False)
+
+
+def _write_calibration(train: Sequence[Sample], input_size: tuple[int, int], folder: Path) -> None:
+    folder.mkdir()
+    step = max(len(train) // CALIBRATION_IMAGES, 1)
+    for number, sample in enumerate(train[::step][:CALIBRATION_IMAGES]):
+        image = decode(sample.image.read_bytes(), input_size)
+        pixels = Letterbox.fit(image.size, input_size).pixels(image.pixels)
+        Image.fromarray(pixels).save(folder / f"{number:03d}.png")
+
+
+def _write_validation(exported: Exported, folder: Path) -> None:
+    images = folder / "images"
+    images.mkdir(parents=True)
+    for sample in exported.validation:
+        shutil.copyfile(sample.image, images / sample.image.name)
+    truth = [annotated(sample, f"images/{sample.image.name}") for sample in exported.validation]
+    ground_truth.write(folder, exported.manifest.labels, truth)
+    found = [
+        [{"class_id": d.class_id, "score": d.score, "box": list(d.box)} for d in detections]
+        for detections in exported.detections
+    ]
+    (folder / "keras.json").write_text(json.dumps({"detections": found}), encoding="utf-8")

@@ -1,0 +1,125 @@
+"""Batches of one epoch: decoded, augmented and assigned to anchors beside the training step.
+
+The order and the augmentation follow from (seed, epoch, position) alone, so that a resumed run sees
+exactly what an uninterrupted one would have seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from runtime.image import decode
+from trainer.assigner import assign
+from trainer.augment import Augmentation, Example, augment, plain
+from trainer.datasets.sample import Sample
+from trainer.models.network import Network
+
+# Decoded images are kept up to this many bytes together; the rest is decoded again each epoch.
+CACHE_BYTES = 1_000_000_000
+# Zooming in by two needs pixels that a decode for the plain input would have thrown away.
+DECODE_FACTOR = 2
+
+
+class Images:
+    """Decoded training images, kept in memory as far as they fit.
+
+    With `exact` they are decoded as serving decodes them; otherwise with the detail that zooming in needs.
+    """
+
+    def __init__(self, samples: Sequence[Sample], input_size: tuple[int, int], *, exact: bool) -> None:
+        factor = 1 if exact else DECODE_FACTOR
+        self._samples = samples
+        self._exact = exact
+        self._decode_size = (input_size[0] * factor, input_size[1] * factor)
+        self._kept: dict[int, Example] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Example:
+        """Image `index` with its boxes."""
+        if index in self._kept:
+            return self._kept[index]
+        sample = self._samples[index]
+        image = decode(sample.image.read_bytes(), self._decode_size)
+        pixels = image.pixels
+        if not self._exact:
+            # A large photo is kept at the size that windows need, not at its own.
+            pixels.thumbnail(self._decode_size, reducing_gap=2.0)
+        example = Example(pixels, image.size, sample.boxes, sample.class_ids)
+        size = pixels.width * pixels.height * 3
+        if self._bytes + size <= CACHE_BYTES:
+            self._kept[index] = example
+            self._bytes += size
+        return example
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch shows.
+
+    Attributes:
+        seed: Of the run.
+        number: From 0 on.
+        batch_size: Images in a step; the last, smaller batch of an epoch is filled up with further images.
+        augmentation: None shows images as serving does.
+    """
+
+    seed: int
+    number: int
+    batch_size: int
+    augmentation: Augmentation | None
+
+    def order(self, count: int) -> np.ndarray:
+        """Indices of the images, int64, a whole number of batches; every image at least once."""
+        steps = -(-count // self.batch_size)
+        rng = np.random.default_rng((self.seed, self.number))
+        rounds = [rng.permutation(count) for _ in range(-(-steps * self.batch_size // count))]
+        return np.concatenate(rounds)[: steps * self.batch_size]
+
+
+def batches(images: Images, network: Network, epoch: Epoch) -> tf.data.Dataset:
+    """Batches of `pixels` uint8 (B, H, W, 3), `gt_classes` int32 (B, A), `gt_boxes` float32 (B, A, 4), `index` (B,)."""
+    order = epoch.order(len(images))
+    width, height = network.input_size
+    anchor_count = len(network.anchors)
+
+    def example(position: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _example(images, int(index), network, epoch, int(position))
+
+    def to_tensors(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels, classes, boxes = tf.numpy_function(
+            example, [position, index], [tf.uint8, tf.int32, tf.float32], stateful=False
+        )
+        return {
+            "pixels": tf.ensure_shape(pixels, (height, width, 3)),
+            "gt_classes": tf.ensure_shape(classes, (anchor_count,)),
+            "gt_boxes": tf.ensure_shape(boxes, (anchor_count, 4)),
+            "index": index,
+        }
+
+    positions = tf.data.Dataset.from_tensor_slices((np.arange(len(order)), order))
+    dataset = positions.map(to_tensors, num_parallel_calls=2, deterministic=True)
+    return dataset.batch(epoch.batch_size, drop_remainder=True).prefetch(2)
+
+
+def _example(
+    images: Images, index: int, network: Network, epoch: Epoch, position: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if epoch.augmentation is None:
+        pixels, boxes, class_ids = plain(images[index], network.input_size)
+    else:
+        rng = np.random.default_rng((epoch.seed, epoch.number, position))
+        pixels, boxes, class_ids = augment(
+            images[index],
+            lambda: images[int(rng.integers(len(images)))],
+            network.input_size,
+            epoch.augmentation,
+            rng,
+        )
+    targets = assign(boxes, class_ids, network.anchors, network.anchor_levels)
+    return pixels, targets.class_ids, targets.boxes

@@ -1,0 +1,137 @@
+"""The network while it learns: weights, their running average, optimizers, and one step.
+
+The step is written for `strategy.run`, since Keras' own `fit` cannot train on several machines. Losses
+are divided by the positive anchors of the global batch: the optimizer then only has to sum gradients.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from trainer.box_coder import decode
+from trainer.config import Config
+from trainer.losses import detection_losses
+from trainer.models.network import Network
+from trainer.schedule import averaging_decay, learning_rate
+
+GLOBAL_CLIP_NORM = 10.0
+
+
+class Learner:
+    """Holds everything that a checkpoint must hold.
+
+    Attributes:
+        network: The network that is trained.
+        averaged: One of the same shape whose weights follow those of `network` slowly: it is validated,
+            kept and exported. Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
+        step: Steps done.
+    """
+
+    def __init__(
+        self, network: Network, averaged: Network, config: Config, *, pretrained: bool, strategy: tf.distribute.Strategy
+    ) -> None:
+        self.network = network
+        self.averaged = averaged
+        self.step = 0
+        self._config = config
+        self._strategy = strategy
+        self._backbone_factor = config.backbone_learning_rate if pretrained else 1.0
+        backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
+        self._variables = {"backbone": backbone, "heads": heads}
+        with strategy.scope():
+            self._optimizers = {name: _optimizer(config, variables) for name, variables in self._variables.items()}
+            averaged.keras_model.set_weights(network.keras_model.get_weights())
+            self._decay = tf.Variable(0.0, trainable=False)
+        self._functions = {
+            # XLA is several times slower on CPU; said aloud, since "auto" differs between devices.
+            frozen: tf.function(functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=False)
+            for frozen in (True, False)
+        }
+        self.checkpoint = tf.train.Checkpoint(
+            network=network.keras_model,
+            averaged=averaged.keras_model,
+            heads_optimizer=self._optimizers["heads"],
+            backbone_optimizer=self._optimizers["backbone"],
+        )
+
+    def learn(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
+        """One step.
+
+        Args:
+            batch: From `input_pipeline.batches`.
+            progress: How far training is, in [0, 1].
+            backbone_frozen: Whether only the heads learn.
+
+        Returns:
+            `class_loss` and `box_loss`.
+        """
+        rate = learning_rate(progress, self._config.initial_learning_rate)
+        self._optimizers["heads"].learning_rate.assign(rate)
+        self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
+        self._decay.assign(averaging_decay(self.step))
+        class_loss, box_loss = self._functions[backbone_frozen](batch)
+        self.step += 1
+        return {"class_loss": float(class_loss), "box_loss": float(box_loss)}
+
+    def _distributed_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        losses = self._strategy.run(self._replica_step, args=(batch, backbone_frozen))
+        return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None) for loss in losses)
+
+    def _replica_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        positives = tf.reduce_sum(tf.cast(batch["gt_classes"] >= 0, tf.float32))
+        positives = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, positives)
+        groups = ["heads"] if backbone_frozen else ["heads", "backbone"]
+        variables = [variable for group in groups for variable in self._variables[group]]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            logits, deltas = self.network.keras_model(batch["pixels"], training=True)
+            boxes = decode(deltas, self.network.anchors)
+            losses = detection_losses(logits, boxes, batch["gt_classes"], batch["gt_boxes"])
+            class_loss, box_loss = (loss / tf.maximum(positives, 1.0) for loss in losses)
+            total = class_loss + box_loss
+        gradients = tape.gradient(total, [variable.value for variable in variables])
+        gradients, _ = tf.clip_by_global_norm(gradients, GLOBAL_CLIP_NORM)
+        for group in groups:
+            count = len(self._variables[group])
+            self._optimizers[group].apply(gradients[:count], self._variables[group])
+            gradients = gradients[count:]
+        for average, variable in zip(
+            self.averaged.keras_model.variables, self.network.keras_model.variables, strict=True
+        ):
+            average.assign(self._decay * average + (1 - self._decay) * variable)
+        return class_loss, box_loss
+
+
+def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list, list]:
+    """Variables of the backbone and of the heads that training may change.
+
+    Statistics of a pretrained backbone stay as they are: a few photos would only spoil them, and some
+    published weights have them folded into the convolutions.
+    """
+    first = _first_trained_layer(network.backbone, freeze)
+    for index, layer in enumerate(network.backbone.layers):
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = index >= first and not (pretrained and is_norm)
+        if is_norm and not pretrained:
+            layer.momentum = 0.9
+    backbone = [variable for layer in network.backbone.layers for variable in layer.trainable_variables]
+    known = {id(variable) for layer in network.backbone.layers for variable in layer.variables}
+    heads = [variable for variable in network.keras_model.trainable_variables if id(variable) not in known]
+    return backbone, heads
+
+
+def _first_trained_layer(backbone: keras.Model, freeze: int) -> int:
+    """Index of the first layer after `freeze` blocks; the stem counts as the first of them."""
+    if not freeze:
+        return 0
+    names = [layer.name for layer in backbone.layers]
+    return next(index for index, name in enumerate(names) if name.startswith(f"block_{freeze}_"))
+
+
+def _optimizer(config: Config, variables: list) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.AdamW(config.initial_learning_rate, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
+    # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.
+    optimizer.build(variables)
+    return optimizer

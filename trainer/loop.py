@@ -1,0 +1,168 @@
+"""The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch."""
+
+import csv
+import dataclasses
+import io
+import logging
+import math
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from trainer import checkpoints
+from trainer.augment import STRENGTHS, Augmentation
+from trainer.checkpoints import State
+from trainer.config import Config
+from trainer.datasets import Sample
+from trainer.errors import TrainingError
+from trainer.input_pipeline import Epoch, Images, batches
+from trainer.learner import Learner
+from trainer.run_directory import RunDirectory, replace_text
+from trainer.schedule import MOSAIC_UNTIL, Plan
+from trainer.validation import Validator
+
+log = logging.getLogger(__name__)
+
+# Validating after every epoch of thirty images would cost more than training on them.
+IMAGES_BETWEEN_VALIDATIONS = 400
+# A later checkpoint that scores this little below the best replaces it: its weights are averaged over more
+# steps at smaller rates, and a small validation part cannot tell the two apart.
+EQUALLY_GOOD = 0.01
+# Epochs whose duration tells how long the next one takes.
+RECENT = 3
+
+
+class Loop:
+    """One run's training, from a state to its end."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        config: Config,
+        learner: Learner,
+        train: Sequence[Sample],
+        validator: Validator,
+        *,
+        pretrained: bool,
+    ) -> None:
+        self._run = run
+        self._config = config
+        self._learner = learner
+        self._train = train
+        self._images = Images(train, learner.network.input_size, exact=config.augment == "none")
+        self._validator = validator
+        self._frozen_until = config.frozen_part if pretrained else 0.0
+        self._plan = Plan(config.epochs_for(len(train)), config.max_minutes * 60 or None)
+        self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
+
+    def run(self) -> State:
+        """Train to the end.
+
+        Raises:
+            TrainingError: A loss that is no number, or a disk that is full.
+        """
+        state = checkpoints.restore(self._run, self._learner)
+        recent: list[float] = []
+        with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=None) as bar:
+            bar.update(round(state.progress * 100, 2))
+            while not state.finished:
+                started = time.monotonic()
+                share = self._plan.epoch_share(
+                    epoch=state.epoch,
+                    progress=state.progress,
+                    spent=state.spent,
+                    epoch_seconds=sum(recent) / len(recent) if recent else 0.0,
+                )
+                losses = self._epoch(state, share, bar)
+                state.epoch += 1
+                state.step = self._learner.step
+                state.progress = min(state.progress + share, 1.0)
+                self._validate(state, losses)
+                state.spent += time.monotonic() - started
+                recent = [*recent, time.monotonic() - started][-RECENT:]
+                self._record(state)
+                bar.set_postfix_str(_postfix(state))
+        return state
+
+    def _epoch(self, state: State, share: float, bar: tqdm) -> dict[str, float]:
+        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, self._augmentation(state.progress))
+        dataset = batches(self._images, self._learner.network, epoch)
+        steps = int(dataset.cardinality())
+        sums: dict[str, float] = {}
+        for number, batch in enumerate(dataset):
+            index = batch.pop("index")
+            progress = state.progress + share * number / steps
+            losses = self._learner.learn(batch, progress=progress, backbone_frozen=progress < self._frozen_until)
+            if not all(math.isfinite(loss) for loss in losses.values()):
+                raise TrainingError(self._not_finite(losses, index.numpy()))
+            sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
+            bar.update(share / steps * 100)
+        return sums
+
+    def _augmentation(self, progress: float) -> Augmentation | None:
+        strength = STRENGTHS[self._config.augment]
+        if strength == STRENGTHS["none"]:
+            return None
+        return strength if progress < MOSAIC_UNTIL else dataclasses.replace(strength, mosaic=0.0)
+
+    def _validate(self, state: State, losses: dict[str, float]) -> None:
+        row: dict[str, float | None] = {"epoch": state.epoch, "step": state.step, **losses}
+        row.update(map50=None, mean_ap=None, seconds=None)
+        if state.finished or state.epoch % self._validate_every == 0:
+            scores = self._validator.scores()
+            row.update(map50=scores.map50, mean_ap=scores.mean_ap)
+            if state.best is None or _merit(row) >= _merit(state.best) - EQUALLY_GOOD:
+                # The bar to reach stays the best score seen, or it would sink a little each time.
+                record = max(_merit(row), _merit(state.best) if state.best else 0.0)
+                state.best = {**row, "record": record, "progress": state.progress}
+                checkpoints.save_best(self._run, self._learner, state.epoch)
+            elif self._config.early_stopping and self._out_of_patience(state):
+                state.stopped_early = True
+        state.history.append(row)
+
+    def _out_of_patience(self, state: State) -> bool:
+        return state.progress - state.best["progress"] > self._config.early_stopping
+
+    def _record(self, state: State) -> None:
+        state.history[-1]["seconds"] = round(state.spent, 1)
+        checkpoints.save(self._run, self._learner, state)
+        if state.best is not None:
+            checkpoints.forget_other_best(self._run, state.best["epoch"])
+        text = io.StringIO()
+        writer = csv.DictWriter(text, state.history[0])
+        writer.writeheader()
+        writer.writerows(state.history)
+        replace_text(self._run.metrics, text.getvalue())
+        log.info(_line(state))
+
+    def _not_finite(self, losses: dict[str, float], indices: Sequence[int]) -> str:
+        names = ", ".join(self._train[index].name for index in indices)
+        found = ", ".join(f"{name} {loss}" for name, loss in losses.items())
+        return (
+            f"step {self._learner.step}: {found}; expected finite losses. "
+            f"Look at the images of this batch ({names}), or lower initial_learning_rate."
+        )
+
+
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+
+
+def _merit(row: dict[str, float | None]) -> float:
+    """What "best" means: mAP50, with the stricter mAP to tell equals apart."""
+    return row.get("record") or row["map50"] + 0.5 * row["mean_ap"]
+
+
+def _postfix(state: State) -> str:
+    row = state.history[-1]
+    best = f" mAP50 {state.best['map50']:.3f}" if state.best else ""
+    return f" loss {row['class_loss'] + row['box_loss']:.3f}{best}"
+
+
+def _line(state: State) -> str:
+    row = state.history[-1]
+    scores = "" if row["map50"] is None else f", mAP50 {row['map50']:.3f}, mAP {row['mean_ap']:.3f}"
+    return (
+        f"epoch {state.epoch} ({state.progress:.0%}): class loss {row['class_loss']:.4f}, "
+        f"box loss {row['box_loss']:.4f}{scores}, {state.spent:.0f} s"
+    )

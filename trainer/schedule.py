@@ -1,0 +1,62 @@
+"""How far training is, and what the learning rate is there.
+
+Everything that changes over a run depends on its *progress*, from 0 to 1. Without a time limit an epoch
+is an equal part of it. With one, the part is fitted to the time that is left, so that the schedule ends
+with the time whatever the machine's speed.
+"""
+
+import math
+from dataclasses import dataclass
+
+WARM_UP = 0.03
+FINAL_FACTOR = 0.02
+# Mosaics teach scale and context, but no photo looks like one: the last part is trained without.
+MOSAIC_UNTIL = 0.85
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train.
+
+    Attributes:
+        epochs: Passes over the images at most.
+        max_seconds: Wall time at most, None for no limit.
+    """
+
+    epochs: int
+    max_seconds: float | None = None
+
+    def epoch_share(self, *, epoch: int, progress: float, spent: float, epoch_seconds: float) -> float:
+        """The part of the whole training that the next epoch is.
+
+        Args:
+            epoch: How many are done.
+            progress: In [0, 1), after them.
+            spent: Seconds since the start, those of an interrupted part of the run included.
+            epoch_seconds: What one epoch takes now, with its validation; 0 if not known yet.
+
+        Returns:
+            In (0, 1 - progress].
+        """
+        left = 1 - progress
+        epochs_left = max(self.epochs - epoch, 1)
+        if self.max_seconds is not None and epoch_seconds > 0:
+            fitting = int((self.max_seconds - spent) / epoch_seconds)
+            epochs_left = max(min(epochs_left, fitting), 1)
+        return left / epochs_left
+
+
+def learning_rate(progress: float, peak: float) -> float:
+    """Linear warm-up to `peak`, then half a cosine down to a fiftieth of it.
+
+    Reference: SGDR, https://arxiv.org/abs/1608.03983, without restarts.
+    """
+    if progress < WARM_UP:
+        return peak * max(progress / WARM_UP, 0.01)
+    part = min((progress - WARM_UP) / (1 - WARM_UP), 1.0)
+    return peak * (FINAL_FACTOR + (1 - FINAL_FACTOR) * (1 + math.cos(math.pi * part)) / 2)
+
+
+def averaging_decay(step: int) -> float:
+    """How much of the averaged weights stays at a step: the average covers about the last tenth of the run."""
+    return min(0.9998, (1 + step) / (10 + step))
