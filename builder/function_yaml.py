@@ -24,14 +24,21 @@ NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
 RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
 # nuclio looks at its clock once per timeout, so a request may last twice this; with 10 s in the queue that
 # makes 110 s, and CVAT hangs up after 120 s. Much lower, and a busy machine's worker is killed and reloaded.
+CVAT_TIMEOUT_SECONDS = 120
 EVENT_TIMEOUT_SECONDS = 50
 QUEUE_TIMEOUT_MILLISECONDS = 10_000
 # nuclio's default of 4 MiB refuses photos above 3 MiB, which base64 makes a third larger.
 MAX_REQUEST_BODY_SIZE = 268_435_456
+# Characters that YAML's block style cannot hold; JSON can write them as escapes.
+_NOT_IN_BLOCK = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
 
 class _Block(str):
     """A text that YAML shows as a block, line by line."""
+
+
+class _Quoted(str):
+    """A text that stays one for every reader: nuclio's takes a bare 1e3 or y for something else."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -40,9 +47,11 @@ class _Dumper(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
 
-_Dumper.add_representer(
-    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|")
-)
+for _text_type, _style in ((_Block, "|"), (_Quoted, '"')):
+    _Dumper.add_representer(
+        _text_type,
+        lambda dumper, text, style=_style: dumper.represent_scalar("tag:yaml.org,2002:str", text, style),
+    )
 
 
 def check_name(name: str) -> None:
@@ -53,16 +62,16 @@ def check_name(name: str) -> None:
     """
     if not NAME_PATTERN.fullmatch(name):
         raise BuildError(
-            f"--name: {name!r}; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "
-            f"end. Choose another name."
+            f"--name: {name!r}; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at "
+            f"either end. Choose another name."
         )
     if name in RESERVED_NAMES:
         raise BuildError(f"--name: {name!r} is nuclio's own; expected another name. Choose one.")
     suffixes = [variant.suffix for variant in VARIANTS.values() if variant.suffix]
     if name.endswith(tuple(suffixes)):
         raise BuildError(
-            f"--name: {name!r} ends as the names of variants do; expected none of {', '.join(suffixes)} at the end. "
-            f"Choose another name."
+            f"--name: {name!r} ends as the names of variants do; expected none of {', '.join(suffixes)} "
+            f"at the end. Choose another name."
         )
 
 
@@ -77,15 +86,15 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
     """
     content = {
         "metadata": {
-            "name": name + variant.suffix,
+            "name": _Quoted(name + variant.suffix),
             "namespace": "cvat",
             "annotations": {
-                "name": name + variant.display_suffix,
+                "name": _Quoted(name + variant.display_suffix),
                 "type": "detector",
                 "framework": variant.framework,
-                "version": "1",
+                "version": _Quoted("1"),
                 "spec": _Block(label_spec(manifest.labels)),
-                **annotations,
+                **{key: _Quoted(value) for key, value in annotations.items()},
             },
         },
         "spec": _spec(name, variant, manifest),
@@ -102,6 +111,7 @@ def label_spec(labels: Sequence[str]) -> str:
         json.dumps({"id": class_id, "name": label, "type": LABEL_TYPE, "attributes": []}, ensure_ascii=False)
         for class_id, label in enumerate(labels)
     ]
+    lines = [_NOT_IN_BLOCK.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in lines]
     return "[\n  " + ",\n  ".join(lines) + "\n]\n"
 
 
@@ -109,7 +119,7 @@ def _spec(name: str, variant: Variant, manifest: Manifest) -> dict[str, Any]:
     resources = {"resources": {"limits": dict(variant.limits)}} if variant.limits else {}
     width, height = manifest.input_size
     return {
-        "description": f"{manifest.family} at {width}x{height}, trained by Preannotate",
+        "description": _Quoted(f"{manifest.family} at {width}x{height}, trained by Preannotate"),
         "runtime": f"python:{PYTHON}",
         "handler": "main:handler",
         "eventTimeout": f"{EVENT_TIMEOUT_SECONDS}s",

@@ -1,0 +1,144 @@
+"""From an export directory to a function directory that nuctl can deploy and `serve` can run."""
+
+import hashlib
+import importlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import runtime
+from builder import check as checking
+from builder.directory import new_directory
+from builder.errors import BuildError
+from builder.function_yaml import check_name, function_yaml
+from builder.static_check import TEMPLATE, runtime_files
+from builder.variants import VARIANTS
+from runtime.manifest import FILE_NAME, Manifest
+
+EXPORT_PARTS = (FILE_NAME, "saved_model", "validation")
+# In this order: should the machine stop in between, an old function with new images can still be checked.
+PARTS = (checking.VALIDATION_FOLDER, "nuclio")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What was built.
+
+    Attributes:
+        name: Of the function.
+        directory: functions/NAME/nuclio.
+        report: The proof; it passed.
+    """
+
+    name: str
+    directory: Path
+    report: checking.Report
+
+
+def build(
+    run_or_export: Path,
+    output: Path,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> BuildResult:
+    """Turn a trained model into OUTPUT/NAME/nuclio, whole or not at all, and prove it.
+
+    Args:
+        run_or_export: A run directory, or its `export/`.
+        output: Where function directories live, usually `functions`.
+        name: Of the function; None takes the run's.
+        overwrite: Whether OUTPUT/NAME may be there already; it is replaced at the very end.
+        progress: Told what happens, for people.
+
+    Raises:
+        BuildError: A step could not run.
+        CheckFailed: The function does not answer as the trained network does.
+        FunctionError: `model.json` is missing or broken.
+    """
+    export = find_export(run_or_export)
+    manifest = Manifest.read(export)
+    name = default_name(run_or_export) if name is None else name
+    check_name(name)
+    with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
+        directory = draft / "nuclio"
+        shutil.copytree(
+            export / "validation", draft / checking.VALIDATION_FOLDER, copy_function=shutil.copyfile
+        )
+        assemble(export, directory, name, manifest)
+        for variant in VARIANTS.values():
+            progress(f"Converting for {variant.framework}")
+            converter = importlib.import_module(f"builder.convert.{variant.engine}")
+            converter.convert(export, directory, manifest.input_size)
+        progress("Running both variants on the validation images")
+        report = checking.check(directory)
+        report.raise_if_failed()
+        write_function_yamls(directory, name, manifest, map50=report.figures["scores"]["served"]["map50"])
+    return BuildResult(name, output / name / "nuclio", replace(report, directory=output / name / "nuclio"))
+
+
+def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> None:
+    """Write everything into a new `directory` but the weights and their proof."""
+    directory.mkdir()
+    for source in sorted(TEMPLATE.glob("*.py")):
+        shutil.copyfile(source, directory / source.name)
+    runtime_source = Path(runtime.__file__).parent
+    for file in runtime_files(runtime_source):
+        (directory / "runtime" / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(runtime_source / file, directory / "runtime" / file)
+    fingerprint = model_fingerprint(export / "saved_model")
+    manifest = replace(manifest, provenance={**manifest.provenance, "model_fingerprint": fingerprint})
+    manifest.write(directory / FILE_NAME)
+    write_function_yamls(directory, name, manifest)
+
+
+def write_function_yamls(directory: Path, name: str, manifest: Manifest, map50: float | None = None) -> None:
+    """Write one YAML file for each variant; `map50` of the served answers, once it is known."""
+    written = Manifest.read(directory)
+    annotations = {"preannotate.fingerprint": written.provenance["model_fingerprint"]}
+    if map50 is not None:
+        annotations["preannotate.map50"] = f"{map50:.4f}"
+    for variant in VARIANTS.values():
+        text = function_yaml(name, variant, manifest, annotations)
+        (directory / variant.file).write_text(text, encoding="utf-8")
+
+
+def model_fingerprint(saved_model: Path) -> str:
+    """16 hex digits that name the network: of the names and bytes of the SavedModel's files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in saved_model.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(saved_model).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def find_export(run_or_export: Path) -> Path:
+    """The export directory of a run, or the path itself if it is one.
+
+    Raises:
+        BuildError: Neither is complete.
+    """
+    export = run_or_export / "export" if (run_or_export / "export").is_dir() else run_or_export
+    if not run_or_export.is_dir():
+        raise BuildError(
+            f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` makes it."
+        )
+    missing = [part for part in EXPORT_PARTS if not (export / part).exists()]
+    if missing:
+        raise BuildError(
+            f"{export}: no {' and no '.join(missing)}; expected the export directory of a finished training. "
+            f"Train to the end, or resume."
+        )
+    return export
+
+
+def default_name(run_or_export: Path) -> str:
+    """The run's name, made fit for a function: runs/My_Cars/export becomes my-cars."""
+    path = run_or_export.resolve()
+    stem = path.parent.name if path.name == "export" else path.name
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")

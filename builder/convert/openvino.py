@@ -1,0 +1,49 @@
+"""The IR (`model.xml`, `model.bin`) from the SavedModel, with FP16 weights.
+
+The conversion runs in a subprocess: some graphs crash OpenVINO, and a crash is then an error like any other.
+`Core.read_model` is used rather than `convert_model`, which writes the path of the SavedModel into the IR.
+"""
+
+import sys
+from pathlib import Path
+
+from builder import child
+
+
+def convert(export: Path, directory: Path, input_size: tuple[int, int]) -> None:
+    """Write `directory`/model.xml and model.bin.
+
+    Args:
+        export: Has `saved_model/`.
+        directory: Of the function.
+        input_size: (width, height) of the network's input; the batch is fixed to 1.
+
+    Raises:
+        BuildError: OpenVINO failed or crashed, or the SavedModel does not have the engine contract.
+    """
+    width, height = input_size
+    arguments = [str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height)]
+    child.run_module(__name__, arguments, step=f"{export / 'saved_model'}: conversion to OpenVINO's IR")
+
+
+def main(saved_model: str, model_xml: str, width: str, height: str) -> None:
+    """Convert in this process."""
+    import openvino as ov
+
+    model = ov.Core().read_model(saved_model)
+    found = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
+    expected = {"inputs": [["pixels"]], "outputs": [["boxes"], ["scores"]]}
+    if found != expected:
+        sys.exit(f"signature serving_default has {found}, expected {expected}")
+    model.reshape({"pixels": [1, int(height), int(width), 3]})
+    if model.input("pixels").element_type != ov.Type.u8:
+        sys.exit(f"input pixels is {model.input('pixels').element_type}, expected uint8")
+    ov.save_model(model, model_xml, compress_to_fp16=True)
+
+
+def _names(ports: list) -> list[list[str]]:
+    return sorted(sorted(port.get_names()) for port in ports)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

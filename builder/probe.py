@@ -1,0 +1,91 @@
+"""What a container would do with a function directory, as a script: `python -P probe.py QUESTIONS ANSWERS`.
+
+Runs in the function directory, which alone is on its path; it may import the standard library, nuclio_sdk
+and what lies in that directory, and nothing else of this project. It starts `main.py` as nuclio's wrapper
+does; for each image it asks the handler, as CVAT would, and the same detector directly.
+"""
+
+import base64
+import importlib.metadata
+import json
+import platform
+import site
+import sys
+from pathlib import Path
+
+PACKAGES = ("numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nuclio-sdk")
+
+
+def main(questions_file: str, answers_file: str) -> None:
+    """Read {"images": [path, …], "threshold": t}; write what the function said."""
+    directory = Path.cwd()
+    _isolate(directory)
+    import main as function  # this and runtime: those of the function directory
+    import nuclio_sdk
+
+    import runtime
+
+    if Path(runtime.__file__).parent != directory / "runtime":
+        sys.exit(
+            f"runtime was imported from {Path(runtime.__file__).parent}, expected {directory / 'runtime'}"
+        )
+    questions = json.loads(Path(questions_file).read_text(encoding="utf-8"))
+    context = nuclio_sdk.Context(logger=_logger(nuclio_sdk), worker_id="0")
+    function.init_context(context)
+
+    def ask(body: object) -> dict:
+        event = nuclio_sdk.Event(body=body, content_type="application/json", method="POST")
+        output = function.handler(context, event)
+        return nuclio_sdk.Response.from_entrypoint_output(json.dumps, output)
+
+    model = context.user_data.model
+    answers = {
+        "description": model.description,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "bad_request": ask(b"not JSON"),
+        "direct": [],
+        "served": [],
+        "served_by_default": [],
+    }
+    for path in questions["images"]:
+        data = Path(path).read_bytes()
+        image = base64.b64encode(data).decode("ascii")
+        found = model.detector.detect(model.detector.decode(data), questions["threshold"])
+        answers["direct"].append([[item.class_id, item.score, list(item.box)] for item in found])
+        answers["served"].append(ask({"image": image, "threshold": questions["threshold"]}))
+        answers["served_by_default"].append(ask({"image": image}))
+    Path(answers_file).write_text(json.dumps(answers), encoding="utf-8")
+
+
+def _isolate(directory: Path) -> None:
+    """Leave only the function directory, the standard library and installed packages on the path.
+
+    A development install puts the project itself there, through a .pth file.
+    """
+    homes = {Path(home).resolve() for home in (sys.prefix, sys.base_prefix, site.getusersitepackages())}
+
+    def belongs(entry: str) -> bool:
+        path = Path(entry).resolve()
+        return path == directory.resolve() or bool(homes & {path, *path.parents})
+
+    sys.path[:] = filter(belongs, sys.path)
+
+
+def _logger(nuclio_sdk: object) -> object:
+    logger = nuclio_sdk.Logger(level="DEBUG")
+    logger.set_handler("default", sys.stderr, nuclio_sdk.logger.HumanReadableFormatter())
+    return logger
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,224 @@
+"""The proof that Keras, SavedModel, IR and the served answers are one model, measured on the frozen images.
+
+The Keras network's own detections were written by the trainer. The others are asked here, each engine in a
+subprocess that sees only the function directory.
+"""
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder import child, replies
+from builder.errors import BuildError
+from builder.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
+from builder.variants import VARIANTS, Variant
+from evaluation import ground_truth, scores
+from evaluation.ground_truth import GroundTruth
+from runtime.cvat import read_labels, rename_classes
+from runtime.detector import Detection
+from runtime.manifest import Manifest
+
+PROBE = Path(__file__).with_name("probe.py")
+KERAS_FILE = "keras.json"
+# FP16 weights are allowed to cost this much mAP50: half a point.
+LARGEST_LOSS = 0.005
+# (reference, what is held against it, what counts as equal)
+COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
+    ("keras", "saved_model", FLOAT_NOISE),
+    ("keras", "ir", FLOAT_NOISE),
+    ("ir", "served", ROUNDING),
+    ("saved_model", "served_gpu", ROUNDING),
+)
+RULES = {
+    "compared": f"detections with a score above {FLOOR}, by class and IoU of at least {MATCH_IOU}",
+    "saved_model vs keras": f"float noise: {FLOAT_NOISE.box} pixels, {FLOAT_NOISE.score} of the score",
+    "ir vs keras": f"at most {LARGEST_LOSS} of mAP50 lost (FP16 weights)",
+    "served": f"equal but for rounding: {ROUNDING.box} pixels, {ROUNDING.score} of the score",
+}
+Detections = list[list[Detection]]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one variant said about the frozen images.
+
+    Attributes:
+        direct: Its detector's detections.
+        served: The same read back from its handler's replies.
+        problems: What is wrong with those replies.
+        device: What ran the network.
+        versions: Of the packages there.
+    """
+
+    direct: Detections
+    served: Detections
+    problems: tuple[str, ...]
+    device: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Problems, notes and the figures that go into `parity.json`."""
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    figures: dict[str, Any]
+
+
+def prove(directory: Path, validation: Path) -> Proof:
+    """Run both variants on the frozen validation images and compare all with the Keras network.
+
+    Args:
+        directory: functions/NAME/nuclio.
+        validation: `ground_truth.json`, its images, and `keras.json`.
+
+    Raises:
+        BuildError: A variant does not start, or the validation images are missing or broken.
+    """
+    truth, keras = read_validation(validation)
+    manifest = rename_classes(Manifest.read(directory), read_labels(directory / VARIANTS["cpu"].file))
+    found: dict[str, Detections] = {"keras": keras}
+    cpu = ask(VARIANTS["cpu"], directory, manifest, truth)
+    problems, notes = [f"served: {problem}" for problem in cpu.problems], []
+    versions, devices = dict(cpu.versions), {"cpu": cpu.device}
+    if importlib.util.find_spec("tensorflow"):
+        gpu = ask(VARIANTS["gpu"], directory, manifest, truth)
+        problems += [f"served_gpu: {problem}" for problem in gpu.problems]
+        found["saved_model"] = gpu.direct
+        versions |= gpu.versions
+        devices["gpu"] = gpu.device
+    else:
+        gpu = None
+        notes.append("TensorFlow is not installed: SavedModel and GPU variant were not checked.")
+    found |= {"ir": cpu.direct, "served": cpu.served}
+    if gpu:
+        found["served_gpu"] = gpu.served
+    measured = {name: scores.score(manifest.labels, truth.images, found[name]) for name in found}
+    differences = {
+        f"{second} vs {first}": _difference(found, first, second, tolerance, manifest)
+        for first, second, tolerance in COMPARISONS
+        if {first, second} <= set(found)
+    }
+    problems += _parity_problems(differences, {name: measured[name].map50 for name in measured})
+    figures = {
+        "images": len(truth.images),
+        "boxes": sum(len(image.boxes) for image in truth.images),
+        "scores": {
+            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)}
+            for name, item in measured.items()
+        },
+        "differences": {name: difference.to_json() for name, difference in differences.items()},
+        "rules": RULES,
+        "devices": devices,
+        "versions": dict(sorted(versions.items())),
+    }
+    return Proof(tuple(problems), tuple(notes), figures)
+
+
+def read_validation(folder: Path) -> tuple[GroundTruth, Detections]:
+    """The frozen images and what the Keras network found on them.
+
+    Raises:
+        BuildError: Something is missing, or the two do not belong together.
+    """
+    try:
+        truth = ground_truth.read(folder)
+        content = json.loads((folder / KERAS_FILE).read_text(encoding="utf-8"))
+        keras = [
+            [
+                Detection(truth.labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"]))
+                for item in detections
+            ]
+            for detections in content["detections"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise BuildError(
+            f"{folder}: {type(error).__name__} {error}; expected the frozen validation images and "
+            f"{KERAS_FILE} of a run. Build the function again."
+        ) from error
+    if len(keras) != len(truth.images) or not truth.images:
+        raise BuildError(
+            f"{folder}: {len(truth.images)} images and {len(keras)} lists of detections in {KERAS_FILE}; "
+            f"expected as many, and at least one. Train again."
+        )
+    return truth, keras
+
+
+def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> Answers:
+    """Start one variant as a container would and ask it about every image.
+
+    Raises:
+        BuildError: It does not start, or it crashes.
+    """
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        questions, answers_file = Path(work) / "questions.json", Path(work) / "answers.json"
+        content = {
+            "images": [str((truth.folder / image.file).resolve()) for image in truth.images],
+            "threshold": scores.LEAST_SCORE,
+        }
+        questions.write_text(json.dumps(content), encoding="utf-8")
+        child.run_isolated(
+            PROBE,
+            [str(questions), str(answers_file)],
+            directory=directory.resolve(),
+            engine=variant.engine,
+            step=f"{directory}: running the {variant.framework} variant",
+        )
+        answers = json.loads(answers_file.read_text(encoding="utf-8"))
+    direct = [
+        [Detection(manifest.labels[class_id], class_id, score, tuple(box)) for class_id, score, box in found]
+        for found in answers["direct"]
+    ]
+    served, problems = _read_replies(answers, manifest.labels, truth)
+    description = answers["description"]
+    return Answers(direct, served, tuple(problems), description["device"], answers["versions"])
+
+
+def _read_replies(
+    answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth
+) -> tuple[Detections, list[str]]:
+    served, problems = [], []
+    for kind in ("served_by_default", "served"):
+        served = []
+        for image, response in zip(truth.images, answers[kind], strict=True):
+            found, wrong = replies.detections_of(response, labels, image.size)
+            served.append(found)
+            problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
+    bad = answers["bad_request"]
+    if bad["status_code"] != 400 or set(json.loads(bad["body"])) != {"error"}:
+        problems.append(
+            f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error"
+        )
+    return served, problems
+
+
+def _difference(
+    found: dict[str, Detections], first: str, second: str, tolerance: Tolerance, manifest: Manifest
+) -> Difference:
+    limit = manifest.postprocess.max_detections
+    return compare(found[first], found[second], tolerance, max_detections=limit)
+
+
+def _parity_problems(differences: dict[str, Difference], map50: dict[str, float]) -> list[str]:
+    problems = []
+    for name, difference in differences.items():
+        if name == "ir vs keras" or difference.only_noise:
+            continue
+        problems.append(
+            f"{name}: {difference.unmatched} of {difference.detections} detections unmatched and "
+            f"{difference.beyond_tolerance} beyond tolerance (up to {difference.largest_box:.3g} pixels, "
+            f"{difference.largest_score:.3g} of the score); expected the same detections. Do not deploy it."
+        )
+    for name in set(map50) - {"keras"}:
+        loss = map50["keras"] - map50[name]
+        if loss > LARGEST_LOSS:
+            problems.append(
+                f"{name}: mAP50 {map50[name]:.4f}, {loss:.4f} below the Keras network's; expected at most "
+                f"{LARGEST_LOSS} below. Do not deploy it."
+            )
+    return sorted(problems)
