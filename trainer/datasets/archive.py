@@ -5,6 +5,7 @@ refused before the first byte is written.
 """
 
 import contextlib
+import lzma
 import shutil
 import stat
 import tempfile
@@ -20,6 +21,15 @@ MAX_RATIO = 200
 MAX_FREE_BYTES = 1 << 30
 MAX_ENTRIES = 2_000_000
 _COPY_BYTES = 1 << 20
+# What zipfile raises for a damaged or foreign file, depending on where the damage is.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    UnicodeDecodeError,
+    NotImplementedError,
+)
 _JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
@@ -67,9 +77,9 @@ def _extract(path: Path, target: Path) -> None:
             _check_size(path, entries)
             for entry in entries:
                 _extract_entry(archive, entry, target / _safe_name(path, entry), path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise DatasetError(
-            f"{path.name}: {error}; expected a zip archive. Download the export again."
+            f"{path.name}: {error}; expected a whole zip archive or a folder. Download the export again."
         ) from error
 
 

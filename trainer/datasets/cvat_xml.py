@@ -23,14 +23,12 @@ class Task:
     """What `<meta>` says about one task.
 
     Attributes:
-        video: Its frames are those of a video: neighbours resemble each other.
-        sequence: Name of the video for grouping.
+        video: Its frames are those of a video file; False for images of their own, None if not said.
         frames: Number of frames, 0 if not said.
         start: Absolute number of the first frame.
     """
 
-    video: bool = False
-    sequence: str = "video"
+    video: bool | None = None
     frames: int = 0
     start: int = 0
 
@@ -53,19 +51,17 @@ class Meta:
 
 
 def first_child(folder: Path, tags: tuple[str, ...]) -> str:
-    """Tag of the first of `tags` below the root of `annotations.xml`; "" if there is none or no such file."""
-    path = folder / FILE_NAME
-    if not path.is_file() or xml_root_tag(path) != "annotations":
-        return ""
+    """Tag of the first of `tags` below the root of `annotations.xml`; "" if there is none."""
     try:
-        return next((element.tag for element in xml_elements(path) if element.tag in tags), "")
+        return next((element.tag for element in xml_elements(folder / FILE_NAME) if element.tag in tags), "")
     except DatasetError:  # damaged further down: `read` will say where
         return ""
 
 
 def is_cvat_xml(folder: Path) -> bool:
     """Whether the folder has CVAT's `annotations.xml`."""
-    return (folder / FILE_NAME).is_file() and xml_root_tag(folder / FILE_NAME) == "annotations"
+    path = folder / FILE_NAME
+    return path.is_file() and xml_root_tag(path) in ("annotations", "")  # "": damaged, `read` says where
 
 
 def parse_meta(element: Element) -> Meta:
@@ -85,15 +81,15 @@ def parse_meta(element: Element) -> Meta:
     return Meta(tuple(dict.fromkeys(labels)), tasks)
 
 
-def parse_shape(element: Element, where: str, *, kind_name: str = "") -> Shape:
+def parse_shape(element: Element, where: str, *, default_label: str = "") -> Shape:
     """Read a shape element, of an image or of a track.
 
     Args:
         element: `<box>`, `<polygon>`, …
         where: Beginning of error messages: file, image, number of the shape.
-        kind_name: Label of the track if the element has none.
+        default_label: Label of the track if the element has none.
     """
-    label = element.get("label", kind_name)
+    label = element.get("label", default_label)
     if not label:
         raise DatasetError(f"{where} has no label; expected one. Mend the shape or export again.")
     kind, box = element.tag, None
@@ -112,12 +108,9 @@ def parse_shape(element: Element, where: str, *, kind_name: str = "") -> Shape:
 
 
 def _task(element: Element) -> Task:
-    source = (element.findtext("source") or "").strip()
-    name = (element.findtext("name") or element.findtext("id") or "").strip()
-    video = (element.findtext("mode") or "").strip() == "interpolation" or bool(source)
+    mode = (element.findtext("mode") or "").strip()
     return Task(
-        video=video,
-        sequence="/".join(filter(None, (name, source))) or "video",
+        video=(mode == "interpolation") if mode else None,
         frames=_whole(element.findtext("size")),
         start=_whole(element.findtext("start_frame")),
     )
@@ -134,7 +127,8 @@ def _mask_box(element: Element, where: str) -> Box | None:
     counts = [int(number(count, f"{where}: rle")) for count in element.get("rle", "").split(",")]
     if width <= 0 or height <= 0 or min(counts) < 0 or sum(counts) != width * height:
         raise DatasetError(
-            f"{where}: rle covers {sum(counts)} pixels; expected {width}x{height}. Draw the mask again or remove it."
+            f"{where}: rle covers {sum(counts)} pixels; expected {width}x{height}. "
+            f"Draw the mask again or remove it."
         )
     box = run_length_box(counts, minor=width)
     return None if box is None else (left + box[0], top + box[1], left + box[2], top + box[3])

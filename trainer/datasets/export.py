@@ -41,7 +41,8 @@ class Frame:
         shapes: In the order of the file.
         declared_size: (width, height) that the annotation file says, or None if it says nothing.
         relative: Boxes are fractions of the image's size.
-        sequence: Name of the video the frame belongs to, or None for an image of its own.
+        subset: Name of the part of the export, if it has parts: tells equal names apart.
+        sequence: Name, inside the export, of the video the frame belongs to; None for an image of its own.
         frame: Number of the frame in the video.
         ambiguous: Why it cannot be told which file is meant, or "".
     """
@@ -51,6 +52,7 @@ class Frame:
     shapes: tuple[Shape, ...]
     declared_size: tuple[int, int] | None = None
     relative: bool = False
+    subset: str = ""
     sequence: str | None = None
     frame: int | None = None
     ambiguous: str = ""

@@ -1,4 +1,7 @@
-"""Tight axis-aligned boxes of other shapes. All boxes are xyxy; y points down; angles in degrees clockwise."""
+"""Tight axis-aligned boxes of other shapes.
+
+All boxes are xyxy, y points down, angles are degrees clockwise.
+"""
 
 import math
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from runtime.letterbox import Letterbox
@@ -33,7 +33,7 @@ class Found:
     """What reading the exports met beside the samples.
 
     Attributes:
-        exports: Name and format of each export.
+        exports: Name, format and title of each export, and whether it tells automatic shapes.
         frames: Frames in all exports.
         unannotated: Frames without any shape.
         unannotated_used: Of these, those that became samples, as true negatives.
@@ -48,7 +48,7 @@ class Found:
         notes: Whole sentences about what had to be guessed.
     """
 
-    exports: list[dict[str, str]] = field(default_factory=list)
+    exports: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
     unannotated: int = 0
     unannotated_used: int = 0
@@ -78,7 +78,7 @@ class Health:
         boxes_of: Label to number of boxes.
         images_of: Label to number of samples with at least one.
         sizes: For each box (width, height, image width, image height), pixels.
-        meta: What reading met.
+        found: What reading met.
     """
 
     labels: tuple[str, ...]
@@ -87,11 +87,11 @@ class Health:
     boxes_of: Mapping[str, int]
     images_of: Mapping[str, int]
     sizes: tuple[tuple[float, float, int, int], ...]
-    meta: Found
+    found: Found
 
     @classmethod
     def of(cls, samples: Sequence[Sample], labels: Sequence[str], found: Found | Mapping[str, Any]) -> Health:
-        """Count `samples`; `found` may be what `Health.found` returned."""
+        """Count `samples`; `found` may be what `found_json` returned."""
         boxes_of, images_of = dict.fromkeys(labels, 0), dict.fromkeys(labels, 0)
         sizes = []
         for sample in samples:
@@ -101,17 +101,18 @@ class Health:
                 images_of[labels[class_id]] += 1
             sizes += [(x2 - x1, y2 - y1, *sample.image_size) for x1, y1, x2, y2 in sample.boxes.tolist()]
         negatives = sum(len(sample.boxes) == 0 for sample in samples)
-        meta = found if isinstance(found, Found) else _found(found)
-        return cls(tuple(labels), len(samples), negatives, boxes_of, images_of, tuple(sizes), meta)
+        found = found if isinstance(found, Found) else _found(found)
+        return cls(tuple(labels), len(samples), negatives, boxes_of, images_of, tuple(sizes), found)
 
     @property
     def boxes(self) -> int:
         """Number of boxes."""
         return sum(self.boxes_of.values())
 
-    def found(self) -> dict[str, Any]:
+    def found_json(self) -> dict[str, Any]:
         """What reading met, for `samples.json`."""
-        return asdict(self.meta)
+        content = {field.name: getattr(self.found, field.name) for field in fields(self.found)}
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in content.items()}
 
     def box_sizes(self, input_size: tuple[int, int]) -> dict[str, int]:
         """Number of boxes by the root of their area in the network's input.
@@ -120,7 +121,7 @@ class Health:
             input_size: (width, height) of the input in pixels.
 
         Returns:
-            "small" (below 32 pixels), "medium", "large" (from 96), and "below 8 px", which are among the small.
+            "small" (below 32 pixels), "medium", "large" (from 96); "below 8 px" are among the small.
         """
         counts = {"small": 0, "medium": 0, "large": 0, f"below {INVISIBLE_BELOW} px": 0}
         for width, height, image_width, image_height in self.sizes:
@@ -139,7 +140,7 @@ class Health:
         classes = {
             label: {"images": self.images_of[label], "boxes": self.boxes_of[label]} for label in self.labels
         }
-        found = self.found()
+        found = self.found_json()
         return {
             "exports": found.pop("exports"),
             "images": self.images,
@@ -163,10 +164,10 @@ def check(dataset: Dataset) -> None:
         DatasetError: Fewer than `MIN_IMAGES` images, or a class without a box.
     """
     health = dataset.health
-    where = ", ".join(export["name"] for export in health.meta.exports) or "dataset"
+    where = ", ".join(export["name"] for export in health.found.exports) or "dataset"
     if health.images < MIN_IMAGES:
         raise DatasetError(
-            f"{where}: {_count(health.images, 'usable image')} of {health.meta.frames}; expected at least "
+            f"{where}: {_count(health.images, 'usable image')} of {health.found.frames}; expected at least "
             f"{MIN_IMAGES}.{_why_few(health)} Annotate more images."
         )
     empty = [label for label in health.labels if not health.boxes_of[label]]
@@ -174,7 +175,7 @@ def check(dataset: Dataset) -> None:
         listed = ", ".join(repr(label) for label in empty)
         raise DatasetError(
             f"{where}: no box of {listed}; expected at least one of each class. "
-            f"Annotate some, or name the labels to train without it."
+            f"Annotate some, or leave it out with --labels."
         )
 
 
@@ -185,22 +186,24 @@ def _found(content: Mapping[str, Any]) -> Found:
 
 
 def _why_few(health: Health) -> str:
-    found = health.meta
+    found = health.found
     reasons = []
     if found.unannotated > found.unannotated_used:
         reasons.append(f"{found.unannotated - found.unannotated_used} have no annotations")
     if found.unusable:
         reasons.append(f"{found.unusable} have no usable shape")
+    if automatic := found.dropped.get("automatic"):
+        reasons.append(f"{automatic} shapes are automatic and need --include-auto")
     reasons += [f"{len(names)} {kind}" for kind, names in found.problems.items()]
     return f" Of the others {', '.join(reasons)}." if reasons else ""
 
 
 def _warnings(health: Health, input_size: tuple[int, int] | None):
-    found = health.meta
+    found = health.found
     if health.boxes < FEW_BOXES:
         yield (
-            f"Only {_count(health.boxes, 'box', 'boxes')}: expect a detector that finds objects much like those "
-            f"annotated and misses many others, and a mAP that changes by several points with each image more."
+            f"Only {_count(health.boxes, 'box', 'boxes')}: expect a detector that finds objects much like "
+            f"those annotated and misses many others, and a mAP that changes by points with each image more."
         )
     for label in health.labels:
         if 0 < health.boxes_of[label] < FEW_BOXES_OF_A_CLASS:
@@ -210,8 +213,8 @@ def _warnings(health: Health, input_size: tuple[int, int] | None):
             )
     if found.partly_automatic:
         yield (
-            f"{_count(found.partly_automatic, 'image')} lost unreviewed automatic boxes and kept others: training "
-            f"takes the lost objects for background. Review them in CVAT, or take them with --include-auto."
+            f"{_count(found.partly_automatic, 'image')} lost unreviewed automatic boxes and kept others: "
+            f"training takes the lost objects for background. Review them in CVAT, or use --include-auto."
         )
     if input_size and (tiny := health.box_sizes(input_size)[f"below {INVISIBLE_BELOW} px"]):
         yield (
@@ -227,9 +230,12 @@ def _warnings(health: Health, input_size: tuple[int, int] | None):
 
 
 def _text(health: Health, input_size: tuple[int, int] | None):
-    found = health.meta
+    found = health.found
     for export in found.exports:
-        yield f"{export['name']}: {export['title']}"
+        silent = (
+            "" if export["tells_automatic"] else ", which does not tell reviewed boxes from automatic ones"
+        )
+        yield f"{export['name']}: {export['title']}{silent}"
     yield f"{_count(health.images, 'image')} of {found.frames} used, {_count(health.boxes, 'box', 'boxes')}"
     for label in health.labels:
         boxes, images = health.boxes_of[label], health.images_of[label]
@@ -237,8 +243,8 @@ def _text(health: Health, input_size: tuple[int, int] | None):
     if input_size:
         sizes = health.box_sizes(input_size)
         yield (
-            f"box sizes in an input of {input_size[0]}x{input_size[1]}: {sizes['small']} small (below {SMALL_BELOW} "
-            f"pixels), {sizes['medium']} medium, {sizes['large']} large (from {LARGE_FROM})"
+            f"box sizes in an input of {input_size[0]}x{input_size[1]}: {sizes['small']} small (below "
+            f"{SMALL_BELOW} pixels), {sizes['medium']} medium, {sizes['large']} large (from {LARGE_FROM})"
         )
     if found.unannotated:
         used = f"{found.unannotated_used} used as negatives" if found.unannotated_used else "not used"

@@ -11,7 +11,21 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 IMAGE_EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .webp .gif .tif .tiff .avif .jp2 .ppm .pgm .tga".split()
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".jp2",
+        ".ppm",
+    )
 )
 # CVAT's name of a video frame; "_1" is added where two tasks of a project collide.
 _VIDEO_FRAME = re.compile(r"frame_(\d{6,})(?:_\d+)?$")
@@ -62,7 +76,7 @@ class ImageIndex:
         """The file called `name`.
 
         Args:
-            name: As in the annotation file; "/" or "\\" between folders.
+            name: As in the annotation file; folders parted by slashes or backslashes.
             roots: Folders below the index's folder in which the name is looked up first.
 
         Returns:

@@ -8,7 +8,7 @@ without a box, degenerate) is *unusable*: nobody said that it is empty, so it is
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,19 +65,17 @@ def load(
     """
     store.mkdir(parents=True, exist_ok=True)
     reading = _Reading(store, include_auto, negatives, labels)
-    contents = []
+    names: list[str] = []
     for path in map(Path, exports):
         with opened(path, store) as folder:
             export = _read(path, folder, reading.found)
-            contents.append((path, [frame.name for frame in export.frames]))
-            chosen = _chosen(export, only)
-            reading.take(export, chosen)
+            names += [frame.name for frame in export.frames]
+            reading.take(export, only)
     if only is not None:
-        where = ", ".join(path.name for path, _ in contents)
-        match_names(only, [name for _, names in contents for name in names], where=where)
+        match_names(only, names, where=", ".join(Path(path).name for path in exports))
     samples = _without_repeats(reading.samples, reading.found)
-    names = tuple(reading.class_ids)
-    return Dataset(names, samples, Health.of(samples, names, reading.found))
+    used_labels = tuple(reading.class_ids)
+    return Dataset(used_labels, samples, Health.of(samples, used_labels, reading.found))
 
 
 def _read(path: Path, folder: Path, found: Found) -> Export:
@@ -85,7 +83,14 @@ def _read(path: Path, folder: Path, found: Found) -> Export:
         for name, known in FORMATS.items():
             if known.recognise(inner):
                 export = known.read(inner)
-                found.exports.append({"name": path.name, "format": name, "title": known.title})
+                found.exports.append(
+                    {
+                        "name": path.name,
+                        "format": name,
+                        "title": known.title,
+                        "tells_automatic": export.tells_automatic,
+                    }
+                )
                 if export.frames and not any(frame.image for frame in export.frames):
                     raise DatasetError(
                         f"{path.name}: {known.title} with {len(export.frames)} frames but without their images; "
@@ -114,29 +119,51 @@ def _unknown_format(path: Path, folder: Path) -> DatasetError:
     )
 
 
-def _chosen(export: Export, only: Collection[str] | None) -> list[Frame]:
+def _chosen(frames: Sequence[Frame], only: Collection[str] | None) -> Sequence[Frame]:
     if only is None:
-        return list(export.frames)
-    wanted = {without_extension(Path(name.replace("\\", "/")).name) for name in only}
-    possible = [f for f in export.frames if without_extension(Path(f.name).name) in wanted]
-    names = {frame.name for frame in possible}
-    meant = set()
-    for name in only:
-        try:
-            meant |= match_names([name], names, where="")
-        except DatasetError:  # it may be in another export; `load` looks at all of them
-            continue
-    return [frame for frame in possible if frame.name in meant]
+        return frames
+    names = [frame.name for frame in frames]
+    meant = match_names(only, names, where="", unknown_allowed=True)  # another export may have the rest
+    return [frame for frame in frames if frame.name in meant]
+
+
+def _told_apart(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames with their subset in front of names that occur twice."""
+    counts = Counter(frame.name for frame in frames)
+    return [
+        replace(frame, name=f"{frame.subset}/{frame.name}")
+        if counts[frame.name] > 1 and frame.subset
+        else frame
+        for frame in frames
+    ]
+
+
+def _groups(frames: Sequence[Frame]) -> dict[str, str]:
+    """Sequence to a name for its group that every export of the same video gives.
+
+    It is made of the first and the last image: names of tasks and archives change, those do not.
+    """
+    ends: dict[str, list[Frame]] = {}
+    for frame in frames:
+        if frame.sequence and frame.image and not frame.ambiguous:
+            ends.setdefault(frame.sequence, []).append(frame)
+    groups = {}
+    for sequence, members in ends.items():
+        members.sort(key=lambda frame: frame.frame or 0)
+        digest = hashlib.sha256(members[0].image.read_bytes())
+        digest.update(members[-1].image.read_bytes())
+        groups[sequence] = f"video:{digest.hexdigest()[:16]}"
+    return groups
 
 
 def _without_repeats(samples: list[Sample], found: Found) -> tuple[Sample, ...]:
     """Leave out what says nothing new about an image that is there already."""
-    annotated = {sample.content for sample in samples if len(sample.boxes)}
+    annotated = {sample.content: sample.name for sample in samples if len(sample.boxes)}
     kept: dict[str, list[Sample]] = {}
     result = []
     for sample in samples:
         if not len(sample.boxes) and sample.content in annotated:
-            found.duplicates.append([sample.name, "an annotated copy"])
+            found.duplicates.append([sample.name, annotated[sample.content]])
             found.unannotated_used -= 1
             continue
         same = kept.setdefault(sample.content, [])
@@ -179,14 +206,17 @@ class _Reading:
         self.fixed = labels is not None
         self.class_ids = {label: index for index, label in enumerate(labels or ())}
         self.samples: list[Sample] = []
+        self.groups: dict[str, str] = {}
         self.found = Found()
 
-    def take(self, export: Export, frames: Sequence[Frame]) -> None:
+    def take(self, export: Export, only: Collection[str] | None) -> None:
         """Make samples of the frames of one export."""
+        frames = _told_apart(export.frames)
+        self.groups = _groups(frames)
         if not self.fixed:
             for label in export.labels:
                 self.class_ids.setdefault(label, len(self.class_ids))
-        for frame in frames:
+        for frame in _chosen(frames, only):
             self.found.frames += 1
             sample = self._sample(frame)
             if sample is not None:
@@ -276,7 +306,7 @@ class _Reading:
             image_size=upright.size,
             boxes=boxes[kept],
             class_ids=np.array([self.class_ids[shape.label] for shape in shapes], np.int64),
-            group=f"video:{frame.sequence}" if frame.sequence else f"image:{upright.content}",
+            group=self.groups.get(frame.sequence or "", f"image:{upright.content}"),
             frame=frame.frame if frame.sequence else None,
             dropped=dict(dropped),
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),

@@ -8,7 +8,9 @@ from trainer.datasets.images import without_extension
 from trainer.errors import DatasetError
 
 
-def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str) -> set[str]:
+def match_names(
+    wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False
+) -> set[str]:
     """Those of `names` that `wanted` means.
 
     A wanted name means all names equal to it; if there is none, those equal without extension; if there
@@ -18,9 +20,10 @@ def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str) -> s
         wanted: Names as a person wrote them.
         names: Names of images.
         where: What the error message begins with.
+        unknown_allowed: Pass over wanted names that mean no image.
 
     Raises:
-        DatasetError: A wanted name means no image.
+        DatasetError: A wanted name means no image, unless that is allowed.
     """
     names = list(names)
     exact = set(names)
@@ -37,10 +40,10 @@ def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str) -> s
         if not found:
             unknown.append(name)
         meant |= found or set()
-    if unknown:
+    if unknown and not unknown_allowed:
         example = f" such as {names[0]!r}" if names else ""
         raise DatasetError(
-            f"{where}: {len(unknown)} unknown image names, the first {unknown[0]!r}; expected names of images "
-            f"in the export{example}. Correct or remove them."
+            f"{where}: {len(unknown)} names of no image, the first {unknown[0]!r}; "
+            f"expected names of images in the export{example}. Correct or remove them."
         )
     return meant

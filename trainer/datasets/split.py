@@ -2,10 +2,11 @@
 
 The rule, in order:
 
-1. Images that must stay together form a *unit*: a video's frames, and all images of equal content (which
-   join the units they belong to). An image of its own is its own unit.
-2. A unit's *position* is a hash in [0, 1): of the content of an image of its own, of the name of a
-   video. It depends on nothing else. Units below `fraction` are validation.
+1. Images that must stay together form a *unit*: a video's frames, and all images of equal content
+   (which join the units they belong to). An image of its own is its own unit.
+2. A unit's *position* is a hash in [0, 1): of its content for an image of its own, of its group's name for
+   a video (`loading` makes the name from the video's content). It depends on nothing else. Units
+   below `fraction` are validation.
 3. Repair, rarest class first: a class in at least two units gets at least half of its expected share, and
    at least one unit, in validation, and at least one unit in training. The next units by position are taken.
 4. A video that holds more than half of all images is cut into blocks of consecutive frames first, each a
@@ -76,12 +77,11 @@ def split(
         samples: At least two units.
         fraction: Expected part of the units in validation, in (0, 1).
         pinned: Content to "train" or "validation", kept whatever else holds; see `Split.sides`. What
-            belongs to a pinned image's unit goes with it. A class that is pinned to one side
-            only may be missing on the other; pinned training images go to validation only if
-            validation would lack a class otherwise, and never the other way round.
+            belongs to a pinned image's unit goes with it, to training if the unit is pinned to both. A class
+            may then be missing on one side, which `notes` says.
 
     Raises:
-        DatasetError: All samples are one unit, so that one side would be empty.
+        DatasetError: One side would be empty.
     """
     groups, notes = _groups(samples)
     units = _units(samples, groups)
@@ -89,18 +89,29 @@ def split(
         unit.side = VALIDATION if unit.position < fraction else TRAIN
     if pinned:
         units = [part for unit in units for part in _pin(unit, pinned)]
-    if len(units) < 2:
-        raise DatasetError(
-            f"split: {len(samples)} images that belong together; expected at least two images or videos. "
-            f"Annotate more, or name the validation images with --split-file."
-        )
     _repair(units, fraction)
+    sides = {unit.side for unit in units}
+    if len(sides) < 2:
+        empty = TRAIN if sides == {VALIDATION} else VALIDATION
+        raise DatasetError(
+            f"split: no image of {len(samples)} for {empty}; expected some on each side. "
+            f"Annotate more images, or name fewer in --split-file."
+        )
+    notes += _missing(units)
     side_of = {id(sample): unit.side for unit in units for sample in unit.samples}
     return Split(
         tuple(sample for sample in samples if side_of[id(sample)] == TRAIN),
         tuple(sample for sample in samples if side_of[id(sample)] == VALIDATION),
         tuple(notes),
     )
+
+
+def _missing(units: Sequence[_Unit]) -> Iterable[str]:
+    everything = frozenset().union(*(unit.classes for unit in units))
+    for side in (TRAIN, VALIDATION):
+        missing = everything.difference(*(unit.classes for unit in units if unit.side == side))
+        if missing:
+            yield f"{len(missing)} of {len(everything)} classes have no image in {side}."
 
 
 def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
@@ -125,8 +136,8 @@ def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
         for index, frame in frames.items():
             groups[index] = f"{group}#{length}x{frame // length}"
         notes.append(
-            f"{group.removeprefix('video:')!r} holds {size} of {len(samples)} images and was cut into blocks of "
-            f"{length} frames: validation images resemble training images, and mAP on another video will be lower."
+            f"{size} of {len(samples)} images are one video, which was cut into blocks of {length} frames: "
+            f"validation images resemble training images, and mAP on another video will be lower."
         )
     return groups, notes
 
@@ -157,7 +168,7 @@ def _units(samples: Sequence[Sample], groups: Sequence[str]) -> list[_Unit]:
 
 def _position(sample: Sample, group: str) -> float:
     """Where a sample's group lies in [0, 1)."""
-    key = group if group.startswith("video:") else sample.content
+    key = sample.content if group == f"image:{sample.content}" else group
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
@@ -193,11 +204,10 @@ def _move(
     members: list[_Unit], side: str, wanted: int, having: Mapping[int | None, list[_Unit]], *, total: int
 ) -> None:
     """Bring units to `side` until `wanted` of `members` are there."""
-    candidates = [unit for unit in members if unit.side != side and not (unit.pinned and side == TRAIN)]
-    # Images that an earlier run trained on come last; a large video would take too much from training.
+    candidates = [unit for unit in members if unit.side != side and not unit.pinned]
+    # A large video would take too much from training.
     candidates.sort(
         key=lambda unit: (
-            unit.pinned,
             bool(total) and len(unit.samples) > _DOMINATES * total,
             unit.position if side == VALIDATION else -unit.position,
         )
@@ -207,7 +217,7 @@ def _move(
     for unit in spare_first:
         if there >= wanted:
             return
-        if there >= 1 and (_is_last(unit, having) or unit.pinned):
+        if there >= 1 and _is_last(unit, having):
             continue  # the share is a wish, a class on both sides a must
         unit.side = side
         there += 1

@@ -1,6 +1,8 @@
 """The run's own copy of its data: images named by their content, and `samples.json`.
 
-A run that holds its images can be moved, resumed and evaluated when the export is long gone.
+A run that holds its images can be moved, resumed and evaluated when the export is long gone. Images
+are hard links where the file system allows it: programs that replace a file leave the store's alone, one
+that writes into the file itself changes both.
 """
 
 import json
@@ -48,7 +50,8 @@ def put_image(source: Path, content: str, store: Path) -> Path:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise DatasetError(
-            f"{target}: {error.strerror or error}; expected room for the images of the run. Make room and start again."
+            f"{target}: {error.strerror or error}; expected room for the images of the run. "
+            f"Make room and start again."
         ) from error
     return target
 
@@ -65,7 +68,7 @@ def save(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
         "format": FORMAT,
         "labels": list(dataset.labels),
         "samples": [_to_json(sample, store) for sample in dataset.samples],
-        "health": dataset.health.found(),
+        "health": dataset.health.found_json(),
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
     path = store / name

@@ -79,7 +79,8 @@ def _frames(
             )
         if annotation["category_id"] not in labels:
             raise DatasetError(
-                f"{where} has category_id {annotation['category_id']!r}; expected one of categories. Export again."
+                f"{where} has category_id {annotation['category_id']!r}; "
+                f"expected one of categories. Export again."
             )
         shapes[annotation["image_id"]].append(_shape(annotation, labels[annotation["category_id"]], where))
     subset = path.stem.removeprefix("instances_")
@@ -92,9 +93,8 @@ def _frames(
             images.find(name, roots=roots),
             tuple(shapes[record["id"]]),
             declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
-            sequence=None
-            if frame is None
-            else f"{images.folder.name}/{subset}/{Path(name).parent.as_posix()}",
+            subset=subset,
+            sequence=None if frame is None else f"{subset}/{Path(name).parent.as_posix()}",
             frame=frame,
         )
 

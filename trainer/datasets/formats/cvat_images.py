@@ -5,13 +5,12 @@ were already turned into one shape for each frame on which they are not outside.
 """
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from trainer.datasets.cvat_xml import (
     FILE_NAME,
     SHAPE_KINDS,
-    Meta,
     first_child,
     is_cvat_xml,
     parse_meta,
@@ -32,16 +31,14 @@ def recognise(folder: Path) -> bool:
 def read(folder: Path) -> Export:
     """Read `annotations.xml`."""
     images = ImageIndex(folder)
-    meta = Meta()
     labels: dict[str, None] = {}
     frames: list[Frame] = []
     task_ids: list[str] = []
     for element in xml_elements(folder / FILE_NAME):
         if element.tag == "meta":
-            meta = parse_meta(element)
-            labels.update(dict.fromkeys(meta.labels))
+            labels.update(dict.fromkeys(parse_meta(element).labels))
         elif element.tag == "image":
-            frame = _frame(element, images, meta)
+            frame = _frame(element, images)
             labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
             frames.append(frame)
             task_ids.append(element.get("task_id", ""))
@@ -65,23 +62,25 @@ def without_shared_files(frames: list[Frame], task_ids: list[str]) -> tuple[Fram
     )
 
 
-def _frame(element: Element, images: ImageIndex, meta: Meta) -> Frame:
+def _frame(element: Element, images: ImageIndex) -> Frame:
     name = element.get("name", "")
     where = f"{FILE_NAME}: image {name!r} (#{element.get('id')})"
     size = tuple(int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
-    subset = element.get("subset")
+    subset = element.get("subset", "")
     shapes = tuple(
         parse_shape(child, f"{where}, {child.tag} {index}")
         for index, child in enumerate(element, 1)
         if child.tag in SHAPE_KINDS
     )
-    task = meta.task(element.get("task_id"))
-    number_in_video = video_frame(name) if task.video else None
+    number_in_video = video_frame(name)
     return Frame(
         name=name,
         image=images.find(name, roots=(f"images/{subset}",) if subset else ("images", "")),
         shapes=shapes,
         declared_size=size,
-        sequence=None if number_in_video is None else task.sequence,
+        subset=subset,
+        sequence=None
+        if number_in_video is None
+        else f"{element.get('task_id', '')}/{PurePosixPath(name).parent}",
         frame=number_in_video,
     )

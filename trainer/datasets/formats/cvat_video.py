@@ -66,7 +66,7 @@ def _track(element: Element) -> list[tuple[_FrameKey, Shape]]:
             continue
         where = f"{FILE_NAME}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
         frame = int(number(child.get("frame"), f"{where}: frame"))
-        shape = parse_shape(child, where, kind_name=label)
+        shape = parse_shape(child, where, default_label=label)
         automatic = element.get("source") == "auto" or shape.automatic
         found.append(((task_id, subset, frame), Shape(shape.label, shape.kind, shape.box, automatic)))
     return found
@@ -75,33 +75,34 @@ def _track(element: Element) -> list[tuple[_FrameKey, Shape]]:
 def _frames(
     images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]
 ) -> tuple[list[_FrameKey], list[Frame], tuple[str, ...]]:
-    numbered = {path: video_frame(path) for path in images.paths}
-    ordinary = [path for path, frame in numbered.items() if frame is None]
-    if ordinary and len(ordinary) == len(numbered) and len({task_id for task_id, _, _ in shapes}) <= 1:
+    numbers = [video_frame(path) for path in images.paths]
+    one_task = len({task_id for task_id, _, _ in shapes}) <= 1
+    task_id, subset, _ = next(iter(shapes), ("", "", 0))
+    video = meta.task(task_id).video
+    if one_task and (video is False or (video is None and None in numbers)):
         return _by_order(images, meta, shapes)
-    task_id = next(iter(shapes), ("", "", 0))[0]
-    keys = {key: None for key in sorted(shapes)}
-    if len({key[0] for key in shapes}) <= 1:  # frames without shapes are only known by their files
-        subset = next(iter(shapes), ("", "", 0))[1]
-        keys.update(
-            {(task_id, subset, n): None for n in sorted(n for n in numbered.values() if n is not None)}
-        )
-    frames = []
-    for key in sorted(keys):
-        task_id, subset, frame = key
-        name = f"frame_{frame:06d}"
-        roots = (f"{_IMAGES}/{subset}",) if subset else (_IMAGES, "")
-        path = images.find(name, roots=roots)
-        frames.append(
-            Frame(
-                path.name if path else name,
-                path,
-                tuple(shapes.get(key, ())),
-                sequence=meta.task(task_id).sequence,
-                frame=frame,
-            )
-        )
+    keys = set(shapes)
+    if one_task:  # frames without shapes are only known by their files
+        keys |= {(task_id, subset, number) for number in numbers if number is not None}
+    frames = [_video_frame(key, images, meta, shapes) for key in sorted(keys)]
     return sorted(keys), frames, ()
+
+
+def _video_frame(
+    key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]
+) -> Frame:
+    task_id, subset, number_in_video = key
+    name = f"frame_{number_in_video:06d}"
+    path = images.find(name, roots=(f"{_IMAGES}/{subset}",) if subset else (_IMAGES, ""))
+    return Frame(
+        path.name if path else name,
+        path,
+        tuple(shapes.get(key, ())),
+        subset=subset,
+        sequence=f"{task_id}/.",
+        frame=number_in_video,
+        ambiguous=UNNAMED if meta.task(task_id).video is False else "",
+    )
 
 
 def _by_order(
@@ -117,29 +118,29 @@ def _by_order(
     task = meta.task(task_id)
     names = [path.removeprefix(f"{_IMAGES}/").removeprefix(f"{subset}/") for path in images.paths]
     file_of = dict(zip(names, images.paths.values(), strict=True))
-    orders = [
-        sorted(names),
-        sorted(names, key=_natural),
-        sorted(names, key=_plain),
-        sorted(names, key=str.casefold),
-    ]
+    orders = [sorted(names), *(sorted(names, key=key) for key in (_natural, _plain, str.casefold))]
     complete = _is_complete(task, len(names), [frame for _, _, frame in shapes])
     keys, frames = [], []
     for position, candidates in enumerate(zip(*orders, strict=True)):
         key = (task_id, subset, task.start + position)
         known = complete and len(set(candidates)) == 1
         keys.append(key)
+        name = candidates[0]
+        in_sequence = video_frame(name)
         frames.append(
             Frame(
-                name=candidates[0] if known else f"frame {key[2]}",
-                image=file_of[candidates[0]],
+                name=name if known else f"frame {key[2]}",
+                image=file_of[name],
                 shapes=tuple(shapes.get(key, ())),
+                subset=subset,
+                sequence=None if in_sequence is None else f"{task_id}/{PurePosixPath(name).parent}",
+                frame=in_sequence,
                 ambiguous="" if known else UNNAMED,
             )
         )
     note = (
-        "the video format does not name the images of a task of single images, so they were taken in the order of "
-        "their names; export such a task as 'CVAT for images 1.1' to be sure."
+        "the video format does not name the images of a task of single images, so they were taken in the "
+        "order of their names; export such a task as 'CVAT for images 1.1' to be sure."
     )
     return keys, frames, (note,)
 

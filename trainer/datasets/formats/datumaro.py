@@ -41,7 +41,8 @@ def _item_files(folder: Path) -> Iterator[Path]:
     for path in sorted((folder / "annotations").glob("*.json")):
         try:
             content = read_json(path)
-        except DatasetError:  # damaged: another format may know it, or nobody does
+        except DatasetError:  # damaged: `read` says where
+            yield path
             continue
         if isinstance(content, dict) and content.keys() >= _KEYS:
             yield path
@@ -68,9 +69,8 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
         images.find(name, roots=(f"images/{path.stem}", "images", "")),
         shapes,
         declared_size=_declared_size(image.get("size"), where),
-        sequence=None
-        if frame is None
-        else f"{images.folder.name}/{path.stem}/{Path(name).parent.as_posix()}",
+        subset=path.stem,
+        sequence=None if frame is None else f"{path.stem}/{Path(name).parent.as_posix()}",
         frame=frame,
     )
 

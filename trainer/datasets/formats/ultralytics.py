@@ -98,5 +98,5 @@ def _frame(
         if pose:
             shapes = tuple(Shape(shape.label, "skeleton", None) for shape in shapes)
     frame = video_frame(name)
-    sequence = None if frame is None else f"{folder.name}/{subset}/{PurePosixPath(name).parent}"
-    return Frame(name, image, shapes, relative=True, sequence=sequence, frame=frame)
+    sequence = None if frame is None else f"{subset}/{PurePosixPath(name).parent}"
+    return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from trainer.datasets.export import BOX, Export, Frame, Shape
 from trainer.datasets.geometry import rotated_box
-from trainer.datasets.images import ImageIndex, video_frame, without_extension
+from trainer.datasets.images import ImageIndex, video_frame
 from trainer.datasets.parsing import number, read_text, read_xml, xml_root_tag
 from trainer.errors import DatasetError
 
@@ -24,7 +24,10 @@ _BACKGROUND = "background"
 def recognise(folder: Path) -> bool:
     """True if the folder holds an XML file whose root is `<annotation>`."""
     first = next(_annotation_files(folder), None)
-    return first is not None and xml_root_tag(first) == "annotation"
+    if first is None:
+        return False
+    tag = xml_root_tag(first)  # "": damaged, `read` says where
+    return tag == "annotation" or (tag == "" and first.parent != folder)
 
 
 def read(folder: Path) -> Export:
@@ -40,7 +43,7 @@ def read(folder: Path) -> Export:
     for path in images.paths.values():
         if path not in seen:
             name = _image_name(path, folder)
-            frames.append(Frame(name, path, (), sequence=_sequence(name, folder), frame=video_frame(name)))
+            frames.append(Frame(name, path, (), sequence=_sequence(name), frame=video_frame(name)))
     return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: frame.name)))
 
 
@@ -80,7 +83,7 @@ def _frame(path: Path, folder: Path, images: ImageIndex) -> Frame:
         image,
         shapes,
         declared_size=_declared_size(root, path),
-        sequence=_sequence(name, folder),
+        sequence=_sequence(name),
         frame=video_frame(name),
     )
 
@@ -90,10 +93,8 @@ def _image_name(path: Path, folder: Path) -> str:
     return Path(*parts[1:] if len(parts) > 1 and parts[0] in _IMAGE_FOLDERS else parts).as_posix()
 
 
-def _sequence(name: str, folder: Path) -> str | None:
-    if video_frame(name) is None:
-        return None
-    return f"{folder.name}/{Path(without_extension(name)).parent.as_posix()}"
+def _sequence(name: str) -> str | None:
+    return None if video_frame(name) is None else Path(name).parent.as_posix()
 
 
 def _declared_size(root: Element, path: Path) -> tuple[int, int] | None:

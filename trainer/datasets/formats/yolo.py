@@ -56,5 +56,5 @@ def _frame(key: str, image: Path | None, folder: Path, labels: list[str]) -> Fra
     if not (name and subset.startswith("obj_") and subset.endswith("_data")):
         subset, name = "", key
     frame = video_frame(name)
-    sequence = None if frame is None else f"{folder.name}/{subset}/{Path(name).parent.as_posix()}"
-    return Frame(name, image, shapes, relative=True, sequence=sequence, frame=frame)
+    sequence = None if frame is None else f"{subset}/{Path(name).parent.as_posix()}"
+    return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)
