@@ -23,6 +23,7 @@ class AnnotatedImage:
         size: (width, height) after EXIF rotation.
         boxes: float32 (G, 4), xyxy, image pixels.
         class_ids: int64 (G,).
+
     """
 
     name: str
@@ -50,6 +51,7 @@ def read(folder: Path) -> GroundTruth:
 
     Raises:
         ValueError: `ground_truth.json` is missing or broken.
+
     """
     path = folder / FILE_NAME
     try:
@@ -86,4 +88,6 @@ def write(folder: Path, labels: Sequence[str], images: Sequence[AnnotatedImage])
             for image in images
         ],
     }
-    (folder / FILE_NAME).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / FILE_NAME).write_text(
+        json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )

@@ -30,6 +30,7 @@ class Scores:
         ap50: At IoU 0.50 for each label.
         images: How many images were scored.
         boxes: How many ground-truth boxes they hold.
+
     """
 
     mean_ap: float
@@ -60,6 +61,7 @@ def score(
         labels: Names of the classes.
         images: The ground truth.
         detections: For each image, in the same order.
+
     """
     truth = _coco(labels, images)
     results = [
@@ -74,7 +76,7 @@ def score(
     ]
     boxes = sum(len(image.boxes) for image in images)
     if not results or not boxes:
-        return Scores(0.0, 0.0, 0.0, {label: 0.0 for label in labels}, len(images), boxes)
+        return Scores(0.0, 0.0, 0.0, dict.fromkeys(labels, 0.0), len(images), boxes)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
         evaluation.evaluate()

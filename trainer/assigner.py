@@ -24,6 +24,7 @@ class Assignment:
     Attributes:
         class_ids: int32 (A,): class of the box that the anchor answers for, NEGATIVE if none.
         boxes: float32 (A, 4): that box; zeros if none.
+
     """
 
     class_ids: np.ndarray
@@ -40,6 +41,7 @@ def assign(
         gt_classes: int (G,).
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
+
     """
     class_ids = np.full(len(anchors), NEGATIVE, np.int32)
     boxes = np.zeros((len(anchors), 4), np.float32)

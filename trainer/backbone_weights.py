@@ -26,6 +26,7 @@ class BaseModel:
         source: `imagenet`, `none`, or the name of a file.
         path: The file of weights, None for `none`.
         alpha: Width of the backbone that the weights fit.
+
     """
 
     source: str
@@ -43,6 +44,7 @@ def resolve(base_model: str, *, alpha: float) -> BaseModel:
 
     Raises:
         TrainingError: A file that is missing, is no file of weights, or has another alpha.
+
     """
     if base_model == NONE:
         return BaseModel(NONE, None, alpha or 0.35)
@@ -56,7 +58,9 @@ def resolve(base_model: str, *, alpha: float) -> BaseModel:
         )
     found = _alpha_of(path)
     if alpha and alpha != found:
-        raise TrainingError(f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it.")
+        raise TrainingError(
+            f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it."
+        )
     return BaseModel(path.name, path, found)
 
 
@@ -65,6 +69,7 @@ def load(backbone: keras.Model, base: BaseModel) -> None:
 
     Raises:
         TrainingError: They do not fit.
+
     """
     if base.path is None:
         return
@@ -101,7 +106,14 @@ def _download(alpha: float) -> Path | None:
 def _alpha_of(path: Path) -> float:
     """The width multiplier of a file of MobileNetV2 weights, read from the shape of its last projection."""
     # Input and output channels of block_16_project: 6 · 160 · alpha and 320 · alpha, in steps of 8.
-    known = {(336, 112): 0.35, (480, 160): 0.5, (720, 240): 0.75, (960, 320): 1.0, (1248, 416): 1.3, (1344, 448): 1.4}
+    known = {
+        (336, 112): 0.35,
+        (480, 160): 0.5,
+        (720, 240): 0.75,
+        (960, 320): 1.0,
+        (1248, 416): 1.3,
+        (1344, 448): 1.4,
+    }
     shapes: set[tuple[int, int]] = set()
 
     def collect(_: str, item: object) -> None:
@@ -111,7 +123,9 @@ def _alpha_of(path: Path) -> float:
     _visit(path, collect)
     fitting = [alpha for shape, alpha in known.items() if shape in shapes]
     if len(fitting) != 1:
-        raise TrainingError(f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top.")
+        raise TrainingError(
+            f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top."
+        )
     return fitting[0]
 
 
@@ -120,4 +134,6 @@ def _visit(path: Path, collect: Callable[[str, object], None]) -> None:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
     except OSError as error:
-        raise TrainingError(f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top.") from error
+        raise TrainingError(
+            f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top."
+        ) from error

@@ -29,6 +29,7 @@ def decode(deltas: object, anchors: np.ndarray) -> object:
 
     Returns:
         float32 tensor (..., A, 4), xyxy, in the frame of the anchors; not clipped.
+
     """
     xa, ya, wa, ha = _centres_and_sides(anchors)
     x = xa + deltas[..., 0] * CENTRE_FACTOR * wa
@@ -47,6 +48,7 @@ def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
     Returns:
         float32 (A, 4).
+
     """
     x, y, w, h = _centres_and_sides(boxes)
     xa, ya, wa, ha = _centres_and_sides(anchors)

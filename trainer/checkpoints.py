@@ -28,6 +28,7 @@ class State:
         history: A row for each epoch, as in `metrics.csv`.
         best: The row of the best validation so far, None before the first.
         stopped_early: Whether patience ran out.
+
     """
 
     epoch: int = 0
@@ -49,6 +50,7 @@ def save(run: RunDirectory, learner: Learner, state: State) -> None:
 
     Raises:
         TrainingError: The disk is full or cannot be written; the state before stays.
+
     """
     target = run.checkpoints / f"epoch-{state.epoch:05d}"
     temporary = run.checkpoints / ".new"
@@ -81,7 +83,9 @@ def restore(run: RunDirectory, learner: Learner) -> State:
         state = State(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AssertionError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise TrainingError(f"{newest}: {reason}; expected a checkpoint of this version. Start a new run.") from error
+        raise TrainingError(
+            f"{newest}: {reason}; expected a checkpoint of this version. Start a new run."
+        ) from error
     learner.step = state.step
     return state
 

@@ -34,6 +34,7 @@ class Config:
         early_stopping: Stop after this part of the training without a better validation mAP; 0 is never.
         validation_fraction: Part of the images held out to choose the best weights and the thresholds.
         seed: Of everything random.
+
     """
 
     epochs: int = 0
@@ -66,8 +67,14 @@ _CHECKS: Mapping[str, tuple[Any, str]] = {
     "initial_learning_rate": (lambda v: 0 < v <= 1, "a number above 0 and up to 1"),
     "backbone_learning_rate": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "weight_decay": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
-    "image_size": (lambda v: v == AUTO or bool(parse_size(v)), "auto, a side such as 320, or WIDTHxHEIGHT, multiples of 32 from 96 to 1536"),
-    "alpha": (lambda v: v in (0.0, 0.35, 0.5, 0.75, 1.0, 1.3, 1.4), "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)"),
+    "image_size": (
+        lambda v: v == AUTO or bool(parse_size(v)),
+        "auto, a side such as 320, or WIDTHxHEIGHT, multiples of 32 from 96 to 1536",
+    ),
+    "alpha": (
+        lambda v: v in (0.0, 0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+        "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)",
+    ),
     "frozen_part": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "freeze": (lambda v: 0 <= v <= 17, "a whole number of blocks from 0 to 17"),
     "augment": (lambda v: v in ("strong", "weak", "none"), "one of strong, weak, none"),
@@ -97,6 +104,7 @@ def parse_arguments(text: str, base: Config | None = None) -> Config:
 
     Raises:
         TrainingError: An unknown name or an impossible value, with the choices.
+
     """
     config = base or Config()
     lines = (line.split("#", 1)[0] for line in text.splitlines())
@@ -113,7 +121,9 @@ def parse_arguments(text: str, base: Config | None = None) -> Config:
 def _value(name: str, text: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     if name not in fields:
-        raise TrainingError(f"arguments: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}.")
+        raise TrainingError(
+            f"arguments: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}."
+        )
     accepts, expected = _CHECKS[name]
     try:
         value = fields[name].type(text)
@@ -136,6 +146,7 @@ def read(path: Path) -> tuple[Config, dict[str, Any]]:
 
     Raises:
         TrainingError: The file is missing or broken.
+
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,9 +1,9 @@
 """A trained network to an export directory: all that the builder needs, and the proof it will ask for.
 
-    saved_model/    the graph with the engine contract
-    model.json      labels, input, thresholds, provenance
-    calibration/    letterboxed training images, for quantisation
-    validation/     the frozen validation images, their ground truth, and what the Keras network found on them
+saved_model/    the graph with the engine contract
+model.json      labels, input, thresholds, provenance
+calibration/    letterboxed training images, for quantisation
+validation/     the frozen validation images, their ground truth, and what the Keras network found on them
 """
 
 import json
@@ -38,6 +38,7 @@ class Exported:
         train: Training samples, for calibration.
         validation: Validation samples.
         detections: What the Keras network found on each validation sample.
+
     """
 
     network: Network

@@ -67,6 +67,7 @@ class Epoch:
         number: From 0 on.
         batch_size: Images in a step; the last, smaller batch of an epoch is filled up with further images.
         augmentation: None shows images as serving does.
+
     """
 
     seed: int

@@ -19,6 +19,7 @@ def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
 
     Returns:
         float32 (..., K): `|quality - sigmoid(logits)|² · cross-entropy`.
+
     """
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=quality, logits=logits)
     return tf.square(quality - tf.sigmoid(logits)) * cross_entropy
@@ -33,6 +34,7 @@ def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.
 
     Returns:
         IoU in [0, 1] and GIoU in [-1, 1], float32 (...).
+
     """
     ax1, ay1, ax2, ay2 = tf.unstack(boxes_a, axis=-1)
     bx1, by1, bx2, by2 = tf.unstack(boxes_b, axis=-1)
@@ -60,12 +62,14 @@ def detection_losses(
 
     Returns:
         Class loss and box loss, float32 scalars.
+
     """
     positive = gt_classes >= 0
     iou, giou = iou_and_giou(boxes, gt_boxes)
-    weight = tf.cast(positive, tf.float32)
-    quality = tf.one_hot(gt_classes, logits.shape[-1]) * tf.stop_gradient(iou * weight)[..., None]
+    # A wild box may have no finite overlap where it does not count: select, do not multiply.
+    quality = (
+        tf.one_hot(gt_classes, logits.shape[-1]) * tf.stop_gradient(tf.where(positive, iou, 0.0))[..., None]
+    )
     class_loss = tf.reduce_sum(quality_focal_loss(logits, quality))
-    # A wild box far from its anchor may give a non-number where it does not count: select, do not multiply.
     box_loss = tf.reduce_sum(tf.where(positive, 1.0 - giou, 0.0))
     return class_loss, BOX_WEIGHT * box_loss

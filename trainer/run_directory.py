@@ -14,6 +14,7 @@ class RunDirectory:
 
     Attributes:
         path: The folder.
+
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,6 +26,7 @@ class RunDirectory:
 
         Raises:
             TrainingError: It exists and is not empty, or cannot be made.
+
         """
         run = cls(path)
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
@@ -44,10 +46,13 @@ class RunDirectory:
 
         Raises:
             TrainingError: There is none.
+
         """
         run = cls(path)
         if not run.config.is_file():
-            raise TrainingError(f"{path}: no config.json; expected the folder of a run. Start one with train EXPORT.")
+            raise TrainingError(
+                f"{path}: no config.json; expected the folder of a run. Start one with train EXPORT."
+            )
         return run
 
     @property

@@ -21,6 +21,7 @@ class Plan:
     Attributes:
         epochs: Passes over the images at most.
         max_seconds: Wall time at most, None for no limit.
+
     """
 
     epochs: int
@@ -37,6 +38,7 @@ class Plan:
 
         Returns:
             In (0, 1 - progress].
+
         """
         left = 1 - progress
         epochs_left = max(self.epochs - epoch, 1)

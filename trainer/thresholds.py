@@ -31,6 +31,7 @@ def choose(
 
     Returns:
         The threshold of all classes together, and one for each class.
+
     """
     per_class = [_matches(class_id, images, detections) for class_id in range(len(labels))]
     overall = _best_f1(
@@ -39,7 +40,8 @@ def choose(
         sum(boxes for _, _, boxes in per_class),
     )
     thresholds = tuple(
-        _best_f1(scores, hits, boxes) if boxes >= LEAST_BOXES else overall for scores, hits, boxes in per_class
+        _best_f1(scores, hits, boxes) if boxes >= LEAST_BOXES else overall
+        for scores, hits, boxes in per_class
     )
     return overall, thresholds
 

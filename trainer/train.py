@@ -54,6 +54,7 @@ class Request:
         validation: Exports held out; none holds out a part of `exports`.
         split_file: Names the validation images; None decides by content.
         only: Names of the images of `exports` to use; None uses all.
+
     """
 
     exports: Sequence[Path]
@@ -76,9 +77,12 @@ def start(request: Request) -> dict[str, Any]:
 
     Raises:
         TrainerError: One sentence that says what to mend.
+
     """
     if request.model not in MODELS:
-        raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
+        raise TrainingError(
+            f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}."
+        )
     run = RunDirectory.create(request.output)
     with _log_file(run):
         dataset, split = _prepare_data(request, run)
@@ -111,6 +115,7 @@ def resume(path: Path) -> dict[str, Any]:
 
     Raises:
         TrainerError: One sentence that says what to mend.
+
     """
     run = RunDirectory.open(path)
     settings, resolved = config.read(run.config)
@@ -165,7 +170,11 @@ def _build(resolved: dict[str, Any]) -> tuple[Network, Network]:
 
 
 def _train(
-    run: RunDirectory, settings: Config, resolved: dict[str, Any], split: Split, networks: tuple[Network, Network]
+    run: RunDirectory,
+    settings: Config,
+    resolved: dict[str, Any],
+    split: Split,
+    networks: tuple[Network, Network],
 ) -> dict[str, Any]:
     keras.utils.set_random_seed(settings.seed)
     network, averaged = networks
@@ -203,7 +212,9 @@ def _finish(
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    manifest = Manifest(resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance)
+    manifest = Manifest(
+        resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance
+    )
     export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
     overlays.write(split.validation, detections, manifest, run.overlays)
     summary = {

@@ -28,6 +28,7 @@ class DecodedImage:
     Attributes:
         pixels: RGB, upright; may be smaller than `size`.
         size: True (width, height) after EXIF rotation: the frame of all boxes.
+
     """
 
     pixels: Image.Image
@@ -44,6 +45,7 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
 
     Raises:
         RequestError: Not an image, truncated, or over `MAX_PIXELS`.
+
     """
     image = _open(data)
     try:
@@ -77,7 +79,10 @@ def _open(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data))
     except Exception as error:
         if isinstance(error, Image.DecompressionBombError):
-            raise RequestError(f"image: {error}; expected at most {MAX_PIXELS} pixels.") from error
+            raise RequestError(
+                f"image: its header promises too many pixels; expected at most {MAX_PIXELS} pixels. "
+                f"Send a smaller image."
+            ) from error
         raise RequestError(
             f"image: {len(data)} bytes that no image decoder knows; expected a JPEG, PNG or other image file."
         ) from error

@@ -19,6 +19,7 @@ class Network:
         anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
         input_size: (width, height).
         num_classes: K.
+
     """
 
     keras_model: keras.Model

@@ -40,6 +40,7 @@ def build(
         input_size: (width, height), multiples of 32.
         aspects: Anchor shapes of a cell, width / height.
         backbone: From `build_backbone` with the same size.
+
     """
     width, height = input_size
     features = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in TAPS], name="features")

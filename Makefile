@@ -1,0 +1,32 @@
+# Thin targets: each calls a tool that can be called by hand. `make demo` and `make test` set up everything.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format setup clean
+
+demo: $(READY)  ## The whole job on drawn images, in ./demo
+	$(BIN)/preannotate demo --output demo
+
+test: $(READY)  ## All tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## Formatter and linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[train,build,serve,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo

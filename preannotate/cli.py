@@ -1,0 +1,155 @@
+"""`preannotate`: the commands of the trainer and the builder, and those that need both.
+
+Exit codes: 0 done; 1 a check failed; 2 it could not run (one sentence, no traceback); 130 interrupted.
+Everything heavy is imported inside the branch that needs it: `--help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import builder.cli
+import trainer.cli
+
+AddArguments = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace], int]
+
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `evaluate`."""
+    add = parser.add_argument
+    add("model", type=Path, metavar="RUN_OR_FUNCTION", help="runs/NAME or functions/NAME")
+    add("exports", type=Path, nargs="+", metavar="EXPORT", help="annotated images that the model did not see")
+    add("--images", type=Path, metavar="FILE", help="use only the images named in FILE, one a line")
+    add("--include-auto", action="store_true", help="count automatic annotations as true")
+    add("--negatives", action="store_true", help="frames without annotations show that nothing is there")
+    add("--json", action="store_true", help="print the scores as JSON")
+
+
+def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `serve`."""
+    add = parser.add_argument
+    add(
+        "functions",
+        type=Path,
+        metavar="FUNCTIONS",
+        help="folder of function directories, watched for changes",
+    )
+    add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
+    add("--port", type=int, default=8070, help="default: 8070, where CVAT looks for nuclio")
+    add("--workers", type=int, help="processes for each function (default: as in its function.yaml)")
+
+
+def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `annotate`."""
+    add = parser.add_argument
+    add("function", type=Path, metavar="FUNCTION", help="functions/NAME")
+    add("images", type=Path, nargs="+", metavar="IMAGE", help="image files or folders of them")
+    add("--overlay", type=Path, metavar="DIR", help="also draw what was found")
+    add("--threshold", type=float, metavar="T", help="least score, in [0, 1] (default: chosen in training)")
+    add("--export", nargs=2, metavar=("FORMAT", "OUT"), help="coco or cvat, and the file to write")
+    add("--overwrite", action="store_true", help="replace OUT")
+    add("--json", action="store_true", help="print what was found as JSON")
+
+
+def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `draw`."""
+    parser.add_argument("output", type=Path, metavar="EXPORT", help="zip or folder to write")
+    parser.add_argument("--images", type=int, default=40, help="how many (default: 40)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other images (default: 0)")
+
+
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `demo`."""
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to work in (default: demo)")
+    parser.add_argument("--minutes", type=float, default=4.5, help="of training (default: 4.5)")
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """COCO mAP of what will be served; returns the exit code."""
+    from preannotate.evaluate import run
+
+    only = trainer.cli.read_names(arguments.images)
+    return run(
+        arguments.model,
+        arguments.exports,
+        only=only,
+        include_auto=arguments.include_auto,
+        negatives=arguments.negatives,
+        as_json=arguments.json,
+    )
+
+
+def run_serve(arguments: argparse.Namespace) -> int:
+    """Serve functions until stopped; returns the exit code."""
+    from preannotate.serve.command import run
+
+    return run(arguments.functions, arguments.host, arguments.port, arguments.workers)
+
+
+def run_annotate(arguments: argparse.Namespace) -> int:
+    """Annotate images; returns the exit code."""
+    from preannotate.annotate.command import run
+
+    return run(
+        arguments.function,
+        arguments.images,
+        overlay=arguments.overlay,
+        threshold=arguments.threshold,
+        export=(arguments.export[0], Path(arguments.export[1])) if arguments.export else None,
+        as_json=arguments.json,
+        overwrite=arguments.overwrite,
+    )
+
+
+def run_draw(arguments: argparse.Namespace) -> int:
+    """Draw annotated scenes; returns the exit code."""
+    from preannotate.scenes import write_export
+
+    write_export(arguments.output, arguments.images, arguments.seed)
+    print(f"{arguments.images} images in {arguments.output}")
+    return 0
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Show the whole job; returns the exit code."""
+    from preannotate.demo import run
+
+    return run(arguments.output, minutes=arguments.minutes)
+
+
+# name: (help, add_arguments, run)
+COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
+    **trainer.cli.COMMANDS,
+    "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),
+    **builder.cli.COMMANDS,
+    "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
+    "annotate": ("run a function on image files", add_annotate_arguments, run_annotate),
+    "draw": ("draw annotated scenes to try things on", add_draw_arguments, run_draw),
+    "demo": ("the whole job on drawn images", add_demo_arguments, run_demo),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `preannotate`; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="preannotate", description="Train a detector on a few CVAT annotations and get it into CVAT."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, add_arguments, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        add_arguments(command)
+        command.set_defaults(run=run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        # A folder that cannot be written, a port that is taken: no fault of the program.
+        print(f"error: {error}", file=sys.stderr)
+        return COULD_NOT_RUN

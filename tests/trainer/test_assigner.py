@@ -1,0 +1,46 @@
+import numpy as np
+
+from trainer.anchors import generate
+from trainer.assigner import NEGATIVE, assign
+
+ANCHORS, LEVELS = generate((64, 64), [8, 16])
+
+
+def test_an_image_without_objects_has_only_negatives():
+    assignment = assign(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), ANCHORS, LEVELS)
+
+    assert (assignment.class_ids == NEGATIVE).all()
+    assert not assignment.boxes.any()
+
+
+def test_positive_anchors_have_their_centre_in_the_box_and_carry_it():
+    box = np.float32([[8, 8, 40, 40]])
+    assignment = assign(box, np.array([2]), ANCHORS, LEVELS)
+
+    positive = assignment.class_ids == 2
+    centres = (ANCHORS[positive, :2] + ANCHORS[positive, 2:]) / 2
+    assert positive.any()
+    assert ((centres > 8) & (centres < 40)).all()
+    assert (assignment.boxes[positive] == box).all()
+    assert (assignment.class_ids[~positive] == NEGATIVE).all()
+
+
+def test_a_box_of_an_anchors_size_is_answered_on_that_level():
+    # Anchors of level 0 are 32 pixels large, those of level 1 are 64.
+    assignment = assign(np.float32([[12, 12, 44, 44]]), np.array([0]), ANCHORS, LEVELS)
+
+    assert set(LEVELS[assignment.class_ids == 0]) == {0}
+
+
+def test_every_box_gets_an_anchor_however_small_or_hidden():
+    boxes = np.float32([[0, 0, 64, 64], [30, 30, 33, 33], [31, 31, 32, 32], [60, 0, 64, 64]])
+    assignment = assign(boxes, np.arange(4), ANCHORS, LEVELS)
+
+    assert set(assignment.class_ids) == {NEGATIVE, 0, 1, 2, 3}
+
+
+def test_equal_boxes_of_two_classes_both_get_an_anchor():
+    boxes = np.float32([[10, 10, 30, 30], [10, 10, 30, 30]])
+    assignment = assign(boxes, np.array([0, 1]), ANCHORS, LEVELS)
+
+    assert set(assignment.class_ids) == {NEGATIVE, 0, 1}

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime.letterbox import PADDING, Letterbox
+from trainer.augment import STRENGTHS, Augmentation, Example, augment, plain
+
+SIZE = (200, 120)
+BOX = (60, 30, 120, 90)
+
+
+def example(box=BOX, size=SIZE):
+    """Black, with a white box where the ground truth says one is."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    x1, y1, x2, y2 = box
+    pixels[y1:y2, x1:x2] = 255
+    return Example(Image.fromarray(pixels), size, np.float32([box]), np.array([3]))
+
+
+def white_box(pixels):
+    ys, xs = np.nonzero(pixels.min(axis=2) > 200)
+    return np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_boxes_stay_on_their_pixels(seed):
+    strength = Augmentation(colour=0, mosaic=0)
+    pixels, boxes, class_ids = augment(example(), example, (96, 64), strength, np.random.default_rng(seed))
+
+    assert pixels.shape == (64, 96, 3)
+    assert class_ids.tolist() == [3]
+    # A window cuts at most a bit of the object off; what is seen of it is the box, to a pixel of blur.
+    np.testing.assert_allclose(white_box(pixels), boxes[0], atol=1.6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mosaic_has_a_box_for_each_white_region(seed):
+    strength = Augmentation(colour=0, mosaic=1)
+    pixels, boxes, _ = augment(example(), example, (192, 128), strength, np.random.default_rng(seed))
+
+    assert len(boxes) >= 1
+    shown = np.zeros(pixels.shape[:2], bool)
+    for x1, y1, x2, y2 in boxes:
+        region = pixels[round(y1) + 2 : round(y2) - 2, round(x1) + 2 : round(x2) - 2]
+        assert region.min(initial=255) > 200
+        shown[max(round(y1) - 3, 0) : round(y2) + 3, max(round(x1) - 3, 0) : round(x2) + 3] = True
+    # What is white outside of all boxes belongs to objects of which too little is seen.
+    assert (pixels.min(axis=2) > 200)[~shown].mean() < 0.06
+
+
+def test_the_same_seed_gives_the_same_image():
+    first, second = (
+        augment(example(), example, (96, 64), STRENGTHS["strong"], np.random.default_rng(7)) for _ in range(2)
+    )
+
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_an_image_without_objects_stays_without():
+    empty = Example(Image.new("RGB", SIZE), SIZE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    _, boxes, class_ids = augment(
+        empty, lambda: empty, (96, 64), STRENGTHS["strong"], np.random.default_rng(0)
+    )
+
+    assert boxes.shape == (0, 4)
+    assert class_ids.shape == (0,)
+
+
+def test_a_reduced_image_keeps_the_frame_of_its_boxes():
+    whole = example()
+    reduced = Example(whole.image.resize((100, 60)), SIZE, whole.boxes, whole.class_ids)
+    strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0)
+    pixels, boxes, _ = augment(reduced, lambda: reduced, (100, 60), strength, np.random.default_rng(0))
+
+    assert boxes.tolist() == [[30, 15, 60, 45]]
+    np.testing.assert_allclose(white_box(pixels), [30, 15, 60, 45], atol=1)
+
+
+def test_plain_is_what_serving_sees():
+    whole = example()
+    pixels, boxes, _ = plain(whole, (96, 96))
+
+    letterbox = Letterbox.fit(SIZE, (96, 96))
+    assert np.array_equal(pixels, letterbox.pixels(whole.image))
+    assert (pixels[-1] == PADDING).all()
+    np.testing.assert_allclose(letterbox.to_image(boxes), whole.boxes, atol=1e-3)

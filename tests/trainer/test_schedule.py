@@ -1,0 +1,38 @@
+import pytest
+
+from trainer.schedule import FINAL_FACTOR, WARM_UP, Plan, averaging_decay, learning_rate
+
+
+def test_the_rate_rises_then_falls_to_a_fiftieth():
+    assert learning_rate(0.0, 1.0) == pytest.approx(0.01)
+    assert learning_rate(WARM_UP / 2, 1.0) == pytest.approx(0.5)
+    assert learning_rate(WARM_UP, 1.0) == pytest.approx(1.0)
+    assert learning_rate(1.0, 1.0) == pytest.approx(FINAL_FACTOR)
+
+
+def test_without_a_limit_epochs_are_equal_parts():
+    plan = Plan(epochs=4)
+    progress, shares = 0.0, []
+    for epoch in range(4):
+        share = plan.epoch_share(epoch=epoch, progress=progress, spent=0, epoch_seconds=99)
+        progress += share
+        shares.append(share)
+
+    assert shares == pytest.approx([0.25] * 4)
+
+
+def test_with_a_limit_the_schedule_ends_with_the_time():
+    plan = Plan(epochs=100, max_seconds=60)
+
+    # 50 s are left, an epoch takes 10 s: five epochs share what is left.
+    assert plan.epoch_share(epoch=1, progress=0.2, spent=10, epoch_seconds=10) == pytest.approx(0.8 / 5)
+    assert plan.epoch_share(epoch=5, progress=0.9, spent=55, epoch_seconds=10) == pytest.approx(0.1)
+
+
+def test_time_to_spare_does_not_add_epochs():
+    assert Plan(epochs=2, max_seconds=1e6).epoch_share(epoch=1, progress=0.5, spent=1, epoch_seconds=1) == 0.5
+
+
+def test_the_average_forgets_quickly_at_first():
+    assert averaging_decay(0) == pytest.approx(0.1)
+    assert averaging_decay(90) == pytest.approx(0.91)

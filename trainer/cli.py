@@ -1,0 +1,148 @@
+"""`train`, for `python -m trainer` and for `preannotate`, which mounts the same COMMANDS.
+
+Exit codes: 0 done; 2 it could not run; 130 interrupted.
+"""
+
+import argparse
+import datetime
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+AddArguments = Callable[[argparse.ArgumentParser], None]
+Run = Callable[[argparse.Namespace], int]
+
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `train`."""
+    add = parser.add_argument
+    add(
+        "exports",
+        metavar="EXPORT",
+        type=Path,
+        nargs="*",
+        help="zip or folder of annotations, any of CVAT's formats",
+    )
+    add("--model", default="ssd-mobilenet-v2", help="default: ssd-mobilenet-v2")
+    add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16,max_minutes=20")
+    add(
+        "--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights"
+    )
+    add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
+    add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
+    add("--include-auto", action="store_true", help="also learn from automatic annotations")
+    add("--negatives", action="store_true", help="frames without annotations show that nothing is there")
+    add(
+        "--validation",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="EXPORT",
+        help="hold out these instead of a part",
+    )
+    add("--split-file", type=Path, metavar="FILE", help="names of the validation images")
+    add("--images", type=Path, metavar="FILE", help="use only the images named in FILE, one a line")
+    add("--json", action="store_true", help="print the summary as JSON")
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train or resume; returns the exit code."""
+    # Before TensorFlow is imported: its greetings are no news to the user.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    from trainer.errors import TrainerError
+
+    try:
+        summary = _train(arguments)
+    except TrainerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
+    except KeyboardInterrupt:
+        folder = arguments.resume or arguments.output
+        print(f"stopped; continue with: preannotate train --resume {folder}", file=sys.stderr)
+        return INTERRUPTED
+    print(json.dumps(summary, ensure_ascii=False) if arguments.json else _words(summary))
+    return 0
+
+
+# name: (help, add_arguments, run)
+COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
+    "train": ("train a detector on annotated images", add_train_arguments, run_train),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `python -m trainer`; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer", description="From annotations to a trained detector."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, add_arguments, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        add_arguments(command)
+        command.set_defaults(run=run)
+    parsed = parser.parse_args(arguments)
+    return parsed.run(parsed)
+
+
+def _train(arguments: argparse.Namespace) -> dict[str, Any]:
+    from trainer.config import parse_arguments
+    from trainer.errors import TrainingError
+
+    if bool(arguments.resume) == bool(arguments.exports):
+        raise TrainingError("train: expected either an EXPORT to start from or --resume RUN to continue.")
+    config = parse_arguments(arguments.arguments)
+    for path in [*arguments.exports, *arguments.validation]:
+        if not path.exists():
+            raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
+    only = read_names(arguments.images)
+    from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
+
+    if arguments.resume:
+        return train.resume(arguments.resume)
+    arguments.output = arguments.output or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    return train.start(
+        train.Request(
+            exports=arguments.exports,
+            output=arguments.output,
+            model=arguments.model,
+            base_model=arguments.base_model,
+            config=config,
+            include_auto=arguments.include_auto,
+            negatives=arguments.negatives,
+            validation=arguments.validation,
+            split_file=arguments.split_file,
+            only=only,
+        )
+    )
+
+
+def read_names(path: Path | None) -> list[str] | None:
+    from trainer.errors import TrainingError
+
+    if path is None:
+        return None
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error
+
+
+def _words(summary: dict[str, Any]) -> str:
+    scores = summary["validation"]
+    per_class = ", ".join(f"{label} {value:.3f}" for label, value in scores["ap50"].items())
+    minutes = summary["seconds"] / 60
+    return (
+        f"{summary['epochs']} epochs in {minutes:.1f} minutes; best weights from epoch {summary['best_epoch']}\n"
+        f"validation, {scores['images']} images with {scores['boxes']} boxes: "
+        f"mAP50 {scores['map50']:.3f}, mAP {scores['mean_ap']:.3f}\n"
+        f"AP50 by class: {per_class}\n"
+        f"look at the pictures in {summary['run']}/overlays; then: preannotate build {summary['run']}"
+    )
