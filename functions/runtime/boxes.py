@@ -20,6 +20,7 @@ def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
 
     >>> iou(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [2, 2, 3, 3]])).round(3).tolist()
     [[0.3330000042915344, 0.0]]
+
     """
     a, b = boxes_a[:, None, :], boxes_b[None, :, :]
     top_left = np.maximum(a[..., :2], b[..., :2])
@@ -47,6 +48,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.nd
     Returns:
         int64 (M,): rows kept, best score first. Equal scores keep their order, so that two engines
         whose numbers are equal give equal answers.
+
     """
     order = np.argsort(-scores, kind="stable")
     boxes = boxes[order]

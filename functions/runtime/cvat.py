@@ -34,6 +34,7 @@ class Request:
     Attributes:
         image: Bytes of an image file; not yet decoded.
         threshold: Score from which a detection counts; None leaves it to the model.
+
     """
 
     image: bytes
@@ -51,6 +52,7 @@ def decode_request(event: Any) -> Request:
 
     Raises:
         RequestError: The body is not what CVAT sends; one sentence says what is wrong.
+
     """
     body = event.body
     if isinstance(body, (bytes, bytearray, str)):
@@ -68,6 +70,7 @@ def rectangle(detection: Detection) -> dict[str, Any]:
     Returns:
         `points`: xtl, ytl, xbr, ybr in image pixels, rounded to hundredths, never to an empty box;
         `confidence`: text, as in CVAT's own functions.
+
     """
     (x1, x2), (y1, y2) = (_rounded_side(*detection.box[axis::2]) for axis in (0, 1))
     return {
@@ -97,6 +100,7 @@ def read_labels(path: Path) -> dict[int, str]:
 
     Raises:
         LabelError: No file, no list, or an id or a name that is missing or there twice.
+
     """
     try:
         function = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -125,6 +129,7 @@ def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
 
     Raises:
         LabelError: The ids are not exactly the class ids of the network.
+
     """
     num_classes = len(manifest.labels)
     if set(labels) != set(range(num_classes)):

@@ -26,6 +26,7 @@ class Detection:
         class_id: Index of its class.
         score: In [0, 1].
         box: (x1, y1, x2, y2), image pixels, inside the image, x1 < x2 and y1 < y2.
+
     """
 
     label: str
@@ -55,6 +56,7 @@ class Detector:
 
         Returns:
             Best score first, at most `max_detections`.
+
         """
         letterbox = Letterbox.fit(image.size, self.manifest.input_size)
         raw = self.engine.run(letterbox.pixels(image.pixels)[None])
@@ -70,6 +72,7 @@ class Detector:
             scores: float32 (N, K).
             letterbox: The transform of this image.
             threshold: As in `detect`.
+
         """
         cut = self.manifest.postprocess
         boxes_image = letterbox.to_image(boxes)

@@ -20,6 +20,7 @@ class Engine(Protocol):
     Attributes:
         name: The engine's file name.
         device: Where it runs, for the log.
+
     """
 
     name: str
@@ -33,6 +34,7 @@ class Engine(Protocol):
 
         Returns:
             `boxes`, float32 (B, N, 4): xyxy in input pixels. `scores`, float32 (B, N, K), in [0, 1].
+
         """
 
 
@@ -46,6 +48,7 @@ def load(name: str, directory: Path) -> Engine:
 
     Raises:
         EngineError: No such engine, it is not installed, or it cannot load the model.
+
     """
     if name not in names():
         raise EngineError(f"MODEL_ENGINE: unknown engine {name!r}; expected one of: {', '.join(names())}.")

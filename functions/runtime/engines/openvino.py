@@ -34,6 +34,7 @@ def load(directory: Path) -> OpenVinoEngine:
 
     Raises:
         EngineError: The IR is missing or broken, or MODEL_THREADS is not a positive whole number.
+
     """
     path = directory / "model.xml"
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

@@ -34,6 +34,7 @@ def load(directory: Path) -> TensorFlowEngine:
 
     Raises:
         EngineError: The SavedModel is missing or broken.
+
     """
     path = directory / "saved_model"
     for gpu in tf.config.list_physical_devices("GPU"):

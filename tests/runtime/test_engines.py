@@ -1,0 +1,120 @@
+"""Engines are found by their file's name, and what is wrong with a model is one sentence."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime import engines
+from runtime.errors import EngineError
+
+needs_openvino = pytest.mark.skipif(
+    not importlib.util.find_spec("openvino"), reason="OpenVINO is not installed"
+)
+
+
+def expect(sentence, name, directory):
+    with pytest.raises(EngineError, match=f"^{re.escape(sentence)}$"):
+        engines.load(name, directory)
+
+
+def save_twice(directory: Path) -> None:
+    """An IR with the engine contract: one box whose corner is twice the first pixel's colour."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    pixels = ops.parameter([1, 2, 2, 3], ov.Type.u8, "pixels")
+    pixels.output(0).set_names({"pixels"})
+    values = ops.convert(pixels, "f32")
+    first = ops.slice(ops.reshape(values, [1, 4, 3], False), [0, 0, 0], [1, 1, 3], [1, 1, 1])
+    boxes = ops.concat(
+        [ops.multiply(first, np.float32(2)), ops.constant(np.full((1, 1, 1), 8, np.float32))], 2
+    )
+    scores = ops.constant(np.array([[[0.25, 0.75]]], np.float32))
+    results = [ops.result(boxes), ops.result(scores)]
+    for result, name in zip(results, ("boxes", "scores"), strict=True):
+        result.output(0).set_names({name})
+    ov.save_model(ov.Model(results, [pixels], "twice"), directory / "model.xml", compress_to_fp16=False)
+
+
+def test_names_are_the_files():
+    assert engines.names() == ["openvino", "tensorflow"]
+
+
+def test_unknown_engine(tmp_path):
+    expect("MODEL_ENGINE: unknown engine 'onnx'; expected one of: openvino, tensorflow.", "onnx", tmp_path)
+
+
+def test_engine_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    monkeypatch.delitem(__import__("sys").modules, "runtime.engines.openvino", raising=False)
+    expect(
+        "openvino: import of openvino halted; None in sys.modules; expected the engine to be installed. "
+        "Install its package or use another variant.",
+        "openvino",
+        tmp_path,
+    )
+
+
+@needs_openvino
+def test_openvino_answers_with_the_contract(tmp_path):
+    save_twice(tmp_path)
+    engine = engines.load("openvino", tmp_path)
+    pixels = np.zeros((1, 2, 2, 3), np.uint8)
+    pixels[0, 0, 0] = (1, 2, 3)
+    first = engine.run(pixels)
+    assert first["boxes"].tolist() == [[[2, 4, 6, 8]]]
+    assert first["scores"].tolist() == [[[0.25, 0.75]]]
+    assert first["boxes"].dtype == first["scores"].dtype == np.float32
+    engine.run(pixels * 2)
+    assert first["boxes"].tolist() == [[[2, 4, 6, 8]]]  # an answer is not overwritten by the next
+
+
+@needs_openvino
+def test_openvino_without_a_model(tmp_path):
+    path = tmp_path / "model.xml"
+    expect(f"{path}: no such file; expected the model's IR. Build the function again.", "openvino", tmp_path)
+
+
+@needs_openvino
+def test_openvino_with_a_broken_model(tmp_path):
+    (tmp_path / "model.xml").write_text("<net>")
+    with pytest.raises(EngineError) as caught:
+        engines.load("openvino", tmp_path)
+    path = re.escape(str(tmp_path / "model.xml"))
+    assert re.fullmatch(
+        rf"{path}: OpenVINO cannot load it \(.+\)\. Build the function again\.", str(caught.value)
+    )
+
+
+@needs_openvino
+@pytest.mark.parametrize("threads", ["0", "two", "-1", "1.5"])
+def test_threads_that_are_none(tmp_path, monkeypatch, threads):
+    monkeypatch.setenv("MODEL_THREADS", threads)
+    sentence = f"MODEL_THREADS: {threads!r}; expected a whole number from 1 on, or nothing."
+    expect(sentence, "openvino", tmp_path)
+
+
+@needs_openvino
+def test_threads_are_obeyed(tmp_path, monkeypatch):
+    save_twice(tmp_path)
+    monkeypatch.setenv("MODEL_THREADS", "1")
+    assert "1 threads" in engines.load("openvino", tmp_path).device
+
+
+@pytest.mark.slow
+def test_tensorflow_without_a_model_and_with_a_broken_one(tmp_path):
+    pytest.importorskip("tensorflow")
+    path = tmp_path / "saved_model"
+    expect(
+        f"{path}: no such folder; expected a SavedModel. Build the function again.", "tensorflow", tmp_path
+    )
+    path.mkdir()
+    with pytest.raises(EngineError) as caught:
+        engines.load("tensorflow", tmp_path)
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}: TensorFlow cannot load it \(.+\)\. Build the function again\.",
+        str(caught.value),
+    )

@@ -1,0 +1,112 @@
+"""`model.json`: what is written is read back, and each mistake is named."""
+
+import json
+import re
+
+import pytest
+
+from runtime.errors import ManifestError
+from runtime.manifest import Manifest, Postprocess
+
+MANIFEST = Manifest(
+    family="ssd",
+    labels=("cat", "Hund ü \"'\n"),
+    input_size=(320, 256),
+    postprocess=Postprocess(0.5, (0.4, 0.6), iou_threshold=0.55, max_detections=100),
+    provenance={"seed": 7, "metrics": {"map50": 0.9}},
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    MANIFEST.write(tmp_path / "model.json")
+    return tmp_path / "model.json"
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+def expect(path, sentence):
+    with pytest.raises(ManifestError, match=f"^{re.escape(sentence)}$"):
+        Manifest.read(path)
+
+
+def test_what_is_written_is_read_back_from_the_file_and_from_its_directory(path):
+    assert Manifest.read(path) == MANIFEST
+    assert Manifest.read(path.parent) == MANIFEST
+
+
+def test_no_file(tmp_path):
+    path = tmp_path / "model.json"
+    expect(
+        path,
+        f"{path}: no such file; expected the manifest of a trained model. Run `preannotate build` again.",
+    )
+
+
+def test_no_json(path):
+    path.write_text("{")
+    expect(
+        path,
+        f"{path}: Expecting property name enclosed in double quotes: line 1 column 2 (char 1); "
+        "expected a JSON object. Build the function again.",
+    )
+
+
+def test_another_format(path):
+    edit(path, format=2)
+    expect(path, f"{path}: format 2; expected 1. Build the function again with this version of Preannotate.")
+
+
+def test_a_list(path):
+    path.write_text("[]")
+    expect(
+        path, f"{path}: format 'list'; expected 1. Build the function again with this version of Preannotate."
+    )
+
+
+def test_a_missing_key(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["family"]
+    path.write_text(json.dumps(content))
+    expect(
+        path,
+        f"{path}: KeyError 'family'; expected the keys family, labels, input_size, padding and postprocess. "
+        "Build the function again.",
+    )
+
+
+def test_another_padding(path):
+    edit(path, padding=[0, 0, 0])
+    expect(path, f"{path}: padding (0, 0, 0); expected (124, 116, 104), the only one this runtime draws.")
+
+
+@pytest.mark.parametrize("labels", [[], ["cat", "cat"]])
+def test_no_labels_or_one_twice(path, labels):
+    edit(path, labels=labels)
+    expect(path, f"{path}: labels {labels!r}; expected at least one, each only once.")
+
+
+def test_another_number_of_thresholds(path):
+    edit(path, labels=["cat", "dog", "cow"])
+    expect(path, f"{path}: 2 thresholds; expected 3, one for each label.")
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_threshold_that_is_none(path, value):
+    cut = {"threshold": 0.5, "thresholds": [0.5, value], "iou_threshold": 0.5, "max_detections": 10}
+    edit(path, postprocess=cut)
+    expect(path, f"{path}: threshold {value!r}; expected a number in [0, 1].")
+
+
+def test_an_input_without_pixels(path):
+    edit(path, input_size=[0, 320])
+    expect(path, f"{path}: input_size [0, 320], max_detections 100; expected positive numbers.")
+
+
+def test_nan_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
+        Manifest("ssd", ("a",), (1, 1), Postprocess(0.5, (0.5,)), {"loss": float("nan")}).write(
+            tmp_path / "m"
+        )
