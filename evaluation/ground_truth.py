@@ -88,6 +88,4 @@ def write(folder: Path, labels: Sequence[str], images: Sequence[AnnotatedImage])
             for image in images
         ],
     }
-    (folder / FILE_NAME).write_text(
-        json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
+    (folder / FILE_NAME).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

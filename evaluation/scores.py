@@ -47,14 +47,10 @@ class Scores:
 
 def detect_all(detector: Detector, truth: GroundTruth) -> list[list[Detection]]:
     """What a detector finds on each image, down to `LEAST_SCORE`."""
-    return [
-        detector.detect(detector.decode(truth.data(image)), threshold=LEAST_SCORE) for image in truth.images
-    ]
+    return [detector.detect(detector.decode(truth.data(image)), threshold=LEAST_SCORE) for image in truth.images]
 
 
-def score(
-    labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]
-) -> Scores:
+def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> Scores:
     """Compare detections with ground truth.
 
     Args:

@@ -31,9 +31,7 @@ class Assignment:
     boxes: np.ndarray
 
 
-def assign(
-    gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray
-) -> Assignment:
+def assign(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray) -> Assignment:
     """Give each anchor at most one ground-truth box, and each box at least one anchor.
 
     Args:
@@ -65,9 +63,7 @@ def assign(
     return Assignment(class_ids, boxes)
 
 
-def _positives(
-    gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, overlaps: np.ndarray
-) -> np.ndarray:
+def _positives(gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, overlaps: np.ndarray) -> np.ndarray:
     """Bool (G, A): anchors that pass the adaptive threshold of a box."""
     anchor_centres = (anchors[:, :2] + anchors[:, 2:]) / 2
     gt_centres = (gt_boxes[:, :2] + gt_boxes[:, 2:]) / 2

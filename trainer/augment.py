@@ -96,9 +96,7 @@ def augment(
 
     """
     if rng.random() < strength.mosaic:
-        canvas, boxes, class_ids = _mosaic(
-            [example, another(), another(), another()], input_size, strength, rng
-        )
+        canvas, boxes, class_ids = _mosaic([example, another(), another(), another()], input_size, strength, rng)
     else:
         canvas, boxes, class_ids = _window(example, input_size, strength, rng)
     if rng.random() < strength.flip:
@@ -170,9 +168,7 @@ def _draw_window(
     return np.concatenate([corner, corner + extent])
 
 
-def _boxes_in(
-    window: np.ndarray, boxes: np.ndarray, input_size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _boxes_in(window: np.ndarray, boxes: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (G, 4) clipped to the window, in input pixels, and the part of each that is visible (G,)."""
     scale = np.array(input_size) / (window[2:] - window[:2])
     moved = (boxes - np.tile(window[:2], 2)) * np.tile(scale, 2)

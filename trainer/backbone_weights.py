@@ -58,9 +58,7 @@ def resolve(base_model: str, *, alpha: float) -> BaseModel:
         )
     found = _alpha_of(path)
     if alpha and alpha != found:
-        raise TrainingError(
-            f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it."
-        )
+        raise TrainingError(f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it.")
     return BaseModel(path.name, path, found)
 
 
@@ -123,9 +121,7 @@ def _alpha_of(path: Path) -> float:
     _visit(path, collect)
     fitting = [alpha for shape, alpha in known.items() if shape in shapes]
     if len(fitting) != 1:
-        raise TrainingError(
-            f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top."
-        )
+        raise TrainingError(f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top.")
     return fitting[0]
 
 
@@ -134,6 +130,4 @@ def _visit(path: Path, collect: Callable[[str, object], None]) -> None:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
     except OSError as error:
-        raise TrainingError(
-            f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top."
-        ) from error
+        raise TrainingError(f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top.") from error

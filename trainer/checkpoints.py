@@ -83,9 +83,7 @@ def restore(run: RunDirectory, learner: Learner) -> State:
         state = State(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AssertionError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise TrainingError(
-            f"{newest}: {reason}; expected a checkpoint of this version. Start a new run."
-        ) from error
+        raise TrainingError(f"{newest}: {reason}; expected a checkpoint of this version. Start a new run.") from error
     learner.step = state.step
     return state
 

@@ -32,9 +32,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--model", default="ssd-mobilenet-v2", help="default: ssd-mobilenet-v2")
     add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16,max_minutes=20")
-    add(
-        "--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights"
-    )
+    add("--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights")
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
     add("--include-auto", action="store_true", help="also learn from automatic annotations")
@@ -80,9 +78,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `python -m trainer`; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer", description="From annotations to a trained detector."
-    )
+    parser = argparse.ArgumentParser(prog="python -m trainer", description="From annotations to a trained detector.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (text, add_arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -125,6 +121,11 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_names(path: Path | None) -> list[str] | None:
+    """Names of images, one a line; None for no file.
+
+    Raises:
+        TrainingError: The file cannot be read.
+    """
     from trainer.errors import TrainingError
 
     if path is None:

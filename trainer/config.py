@@ -121,9 +121,7 @@ def parse_arguments(text: str, base: Config | None = None) -> Config:
 def _value(name: str, text: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(Config)}
     if name not in fields:
-        raise TrainingError(
-            f"arguments: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}."
-        )
+        raise TrainingError(f"arguments: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}.")
     accepts, expected = _CHECKS[name]
     try:
         value = fields[name].type(text)

@@ -44,21 +44,15 @@ class Learner:
         self._config = config
         self._strategy = strategy
         self._backbone_factor = config.backbone_learning_rate if pretrained else 1.0
-        backbone, heads = _trainable(
-            network, freeze=config.freeze if pretrained else 0, pretrained=pretrained
-        )
+        backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
         self._variables = {"backbone": backbone, "heads": heads}
         with strategy.scope():
-            self._optimizers = {
-                name: _optimizer(config, variables) for name, variables in self._variables.items()
-            }
+            self._optimizers = {name: _optimizer(config, variables) for name, variables in self._variables.items()}
             averaged.keras_model.set_weights(network.keras_model.get_weights())
             self._decay = tf.Variable(0.0, trainable=False)
         self._functions = {
             # XLA is several times slower on CPU; said aloud, since "auto" differs between devices.
-            frozen: tf.function(
-                functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=False
-            )
+            frozen: tf.function(functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=False)
             for frozen in (True, False)
         }
         self.checkpoint = tf.train.Checkpoint(
@@ -68,9 +62,7 @@ class Learner:
             backbone_optimizer=self._optimizers["backbone"],
         )
 
-    def learn(
-        self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool
-    ) -> dict[str, float]:
+    def learn(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
         """One step.
 
         Args:
@@ -90,15 +82,11 @@ class Learner:
         self.step += 1
         return {"class_loss": float(class_loss), "box_loss": float(box_loss)}
 
-    def _distributed_step(
-        self, batch: dict[str, tf.Tensor], backbone_frozen: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _distributed_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
         losses = self._strategy.run(self._replica_step, args=(batch, backbone_frozen))
         return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None) for loss in losses)
 
-    def _replica_step(
-        self, batch: dict[str, tf.Tensor], backbone_frozen: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _replica_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
         positives = tf.reduce_sum(tf.cast(batch["gt_classes"] >= 0, tf.float32))
         positives = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, positives)
         groups = ["heads"] if backbone_frozen else ["heads", "backbone"]
@@ -151,9 +139,7 @@ def _first_trained_layer(backbone: keras.Model, freeze: int) -> int:
 
 def _optimizer(config: Config, variables: list) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(config.initial_learning_rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(
-        var_list=[variable for variable in variables if len(variable.shape) == 1]
-    )
+    optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.
     optimizer.build(variables)
     return optimizer

@@ -87,18 +87,14 @@ class Loop:
         return state
 
     def _epoch(self, state: State, share: float, bar: tqdm) -> dict[str, float]:
-        epoch = Epoch(
-            self._config.seed, state.epoch, self._config.batch_size, self._augmentation(state.progress)
-        )
+        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, self._augmentation(state.progress))
         dataset = batches(self._images, self._learner.network, epoch)
         steps = int(dataset.cardinality())
         sums: dict[str, float] = {}
         for number, batch in enumerate(dataset):
             index = batch.pop("index")
             progress = state.progress + share * number / steps
-            losses = self._learner.learn(
-                batch, progress=progress, backbone_frozen=progress < self._frozen_until
-            )
+            losses = self._learner.learn(batch, progress=progress, backbone_frozen=progress < self._frozen_until)
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
             sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}

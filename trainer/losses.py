@@ -67,9 +67,7 @@ def detection_losses(
     positive = gt_classes >= 0
     iou, giou = iou_and_giou(boxes, gt_boxes)
     # A wild box may have no finite overlap where it does not count: select, do not multiply.
-    quality = (
-        tf.one_hot(gt_classes, logits.shape[-1]) * tf.stop_gradient(tf.where(positive, iou, 0.0))[..., None]
-    )
+    quality = tf.one_hot(gt_classes, logits.shape[-1]) * tf.stop_gradient(tf.where(positive, iou, 0.0))[..., None]
     class_loss = tf.reduce_sum(quality_focal_loss(logits, quality))
     box_loss = tf.reduce_sum(tf.where(positive, 1.0 - giou, 0.0))
     return class_loss, BOX_WEIGHT * box_loss

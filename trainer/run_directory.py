@@ -50,9 +50,7 @@ class RunDirectory:
         """
         run = cls(path)
         if not run.config.is_file():
-            raise TrainingError(
-                f"{path}: no config.json; expected the folder of a run. Start one with train EXPORT."
-            )
+            raise TrainingError(f"{path}: no config.json; expected the folder of a run. Start one with train EXPORT.")
         return run
 
     @property

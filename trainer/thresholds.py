@@ -40,8 +40,7 @@ def choose(
         sum(boxes for _, _, boxes in per_class),
     )
     thresholds = tuple(
-        _best_f1(scores, hits, boxes) if boxes >= LEAST_BOXES else overall
-        for scores, hits, boxes in per_class
+        _best_f1(scores, hits, boxes) if boxes >= LEAST_BOXES else overall for scores, hits, boxes in per_class
     )
     return overall, thresholds
 

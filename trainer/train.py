@@ -1,6 +1,7 @@
 """The recipe of a run: data, split, network, loop, thresholds, export, summary."""
 
 import contextlib
+import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
@@ -9,7 +10,7 @@ import logging
 import platform
 import statistics
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Request:
     output: Path
     model: str = "ssd-mobilenet-v2"
     base_model: str = backbone_weights.IMAGENET
-    config: Config = Config()
+    config: Config = dataclasses.field(default_factory=Config)
     include_auto: bool = False
     negatives: bool = False
     validation: Sequence[Path] = ()
@@ -80,9 +81,7 @@ def start(request: Request) -> dict[str, Any]:
 
     """
     if request.model not in MODELS:
-        raise TrainingError(
-            f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}."
-        )
+        raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
     run = RunDirectory.create(request.output)
     with _log_file(run):
         dataset, split = _prepare_data(request, run)
@@ -203,7 +202,7 @@ def _finish(
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": run.path.resolve().name,
-        "arguments": asdict(settings),
+        "arguments": dataclasses.asdict(settings),
         "base_model": resolved["base_model"],
         "alpha": resolved["alpha"],
         "images": {"train": len(split.train), "validation": len(split.validation)},
@@ -212,9 +211,7 @@ def _finish(
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    manifest = Manifest(
-        resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance
-    )
+    manifest = Manifest(resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance)
     export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
     overlays.write(split.validation, detections, manifest, run.overlays)
     summary = {

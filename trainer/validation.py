@@ -18,9 +18,7 @@ PROVISIONAL_THRESHOLD = 0.3
 class Validator:
     """Validation images, decoded once, with the network that is scored on them."""
 
-    def __init__(
-        self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str
-    ) -> None:
+    def __init__(self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str) -> None:
         cut = Postprocess(PROVISIONAL_THRESHOLD, (PROVISIONAL_THRESHOLD,) * len(labels))
         manifest = Manifest(family, tuple(labels), network.input_size, cut)
         self._detector = Detector(KerasEngine(network), manifest)

@@ -58,9 +58,7 @@ def test_the_same_seed_gives_the_same_image():
 
 def test_an_image_without_objects_stays_without():
     empty = Example(Image.new("RGB", SIZE), SIZE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    _, boxes, class_ids = augment(
-        empty, lambda: empty, (96, 64), STRENGTHS["strong"], np.random.default_rng(0)
-    )
+    _, boxes, class_ids = augment(empty, lambda: empty, (96, 64), STRENGTHS["strong"], np.random.default_rng(0))
 
     assert boxes.shape == (0, 4)
     assert class_ids.shape == (0,)

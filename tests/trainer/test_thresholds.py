@@ -37,9 +37,7 @@ def test_a_second_hit_of_one_box_is_false():
 
 def test_a_class_with_few_boxes_uses_the_threshold_of_all():
     images = [image(1) for _ in range(6)] + [image(1, class_id=1)]
-    detections = [[detection(0.7), detection(0.3, ELSEWHERE)] for _ in range(6)] + [
-        [detection(0.65, class_id=1)]
-    ]
+    detections = [[detection(0.7), detection(0.3, ELSEWHERE)] for _ in range(6)] + [[detection(0.65, class_id=1)]]
 
     overall, per_class = choose(["x", "y"], images, detections)
 

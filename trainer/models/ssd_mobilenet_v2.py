@@ -30,9 +30,7 @@ PRIOR = 0.01
 BATCH_NORM_MOMENTUM = 0.9
 
 
-def build(
-    *, num_classes: int, input_size: tuple[int, int], aspects: Sequence[float], backbone: keras.Model
-) -> Network:
+def build(*, num_classes: int, input_size: tuple[int, int], aspects: Sequence[float], backbone: keras.Model) -> Network:
     """Build the network on a backbone.
 
     Args:
