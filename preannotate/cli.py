@@ -11,6 +11,10 @@ from pathlib import Path
 
 import builder.cli
 import trainer.cli
+from builder.errors import BuildError
+from preannotate.errors import PreannotateError
+from runtime.errors import FunctionError
+from trainer.errors import TrainerError
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
@@ -149,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return parsed.run(parsed)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:
-        # A folder that cannot be written, a port that is taken: no fault of the program.
+    except (PreannotateError, TrainerError, BuildError, FunctionError, OSError) as error:
+        # An OSError is a folder that cannot be written or a port that is taken: no fault of the program either.
         print(f"error: {error}", file=sys.stderr)
         return COULD_NOT_RUN

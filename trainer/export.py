@@ -23,7 +23,7 @@ from runtime.letterbox import Letterbox
 from runtime.manifest import FILE_NAME, Manifest
 from trainer.datasets import Sample
 from trainer.models.network import Network
-from trainer.validation import annotated
+from trainer.truth import annotated
 
 CALIBRATION_IMAGES = 100
 

@@ -25,6 +25,7 @@ from trainer import anchors, backbone_weights, checkpoints, config, datasets, ex
 from trainer.checkpoints import State
 from trainer.config import AUTO, Config
 from trainer.datasets import Dataset, Sample, Split
+from trainer.datasets.split_file import read_split_file
 from trainer.errors import TrainingError
 from trainer.learner import Learner
 from trainer.loop import Loop
@@ -139,7 +140,7 @@ def _prepare_data(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
         known = {sample.content for sample in held_out.samples}
         split = Split(tuple(s for s in dataset.samples if s.content not in known), held_out.samples)
     else:
-        pinned = datasets.read_split_file(request.split_file, dataset.samples) if request.split_file else None
+        pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
         split = datasets.split(dataset.samples, fraction=request.config.validation_fraction, pinned=pinned)
     for note in split.notes:
         log.warning(note)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from evaluation.ground_truth import AnnotatedImage
 from evaluation.scores import LEAST_SCORE, Scores, score
 from runtime.detector import Detection, Detector
 from runtime.image import DecodedImage, decode
@@ -10,6 +9,7 @@ from runtime.manifest import Manifest, Postprocess
 from trainer.datasets import Sample
 from trainer.keras_engine import KerasEngine
 from trainer.models.network import Network
+from trainer.truth import annotated
 
 # Before thresholds are chosen, a detection counts from here on.
 PROVISIONAL_THRESHOLD = 0.3
@@ -38,7 +38,3 @@ class Validator:
         """COCO metrics now."""
         return score(self.labels, self.truth, self.detections())
 
-
-def annotated(sample: Sample, file: str) -> AnnotatedImage:
-    """A sample as ground truth whose image file is called `file`."""
-    return AnnotatedImage(sample.name, file, sample.image_size, sample.boxes, sample.class_ids)

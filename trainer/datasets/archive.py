@@ -43,15 +43,14 @@ def opened(export: Path, workspace: Path) -> Iterator[Path]:
 
     Raises:
         DatasetError: No such path, no zip, a damaged zip, or a zip that is not safe to extract.
+
     """
     if export.is_dir():
         yield export
         return
     if not export.exists():
         raise DatasetError(f"{export}: no such file or folder; expected an annotation export, zip or folder.")
-    with tempfile.TemporaryDirectory(
-        prefix=".extract-", dir=workspace, ignore_cleanup_errors=True
-    ) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".extract-", dir=workspace, ignore_cleanup_errors=True) as temporary:
         target = Path(temporary) / export.stem
         target.mkdir()
         _extract(export, target)
@@ -62,9 +61,7 @@ def inner_folders(folder: Path) -> Iterator[Path]:
     """The folder, and below it as long as it holds one folder and nothing else: people zip whole folders."""
     for _ in range(4):
         yield folder
-        content = [
-            path for path in folder.iterdir() if path.name not in _JUNK and not path.name.startswith("._")
-        ]
+        content = [path for path in folder.iterdir() if path.name not in _JUNK and not path.name.startswith("._")]
         if len(content) != 1 or not content[0].is_dir():
             return
         folder = content[0]

@@ -26,6 +26,7 @@ class Task:
         video: Its frames are those of a video file; False for images of their own, None if not said.
         frames: Number of frames, 0 if not said.
         start: Absolute number of the first frame.
+
     """
 
     video: bool | None = None
@@ -40,6 +41,7 @@ class Meta:
     Attributes:
         labels: Names of the labels that can have boxes, in declared order.
         tasks: By id as in the file; one entry under "" as well if there is only one.
+
     """
 
     labels: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ def parse_shape(element: Element, where: str, *, default_label: str = "") -> Sha
         element: `<box>`, `<polygon>`, …
         where: Beginning of error messages: file, image, number of the shape.
         default_label: Label of the track if the element has none.
+
     """
     label = element.get("label", default_label)
     if not label:
@@ -121,14 +124,11 @@ def _whole(text: str | None) -> int:
 
 
 def _mask_box(element: Element, where: str) -> Box | None:
-    left, top, width, height = (
-        int(_number(element, name, where)) for name in ("left", "top", "width", "height")
-    )
+    left, top, width, height = (int(_number(element, name, where)) for name in ("left", "top", "width", "height"))
     counts = [int(number(count, f"{where}: rle")) for count in element.get("rle", "").split(",")]
     if width <= 0 or height <= 0 or min(counts) < 0 or sum(counts) != width * height:
         raise DatasetError(
-            f"{where}: rle covers {sum(counts)} pixels; expected {width}x{height}. "
-            f"Draw the mask again or remove it."
+            f"{where}: rle covers {sum(counts)} pixels; expected {width}x{height}. Draw the mask again or remove it."
         )
     box = run_length_box(counts, minor=width)
     return None if box is None else (left + box[0], top + box[1], left + box[2], top + box[3])

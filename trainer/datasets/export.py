@@ -23,6 +23,7 @@ class Shape:
         box: Tight axis-aligned box, xyxy, not clipped, in pixels of the frame's declared size, or in
             [0, 1] if the frame is `relative`. None for a kind that cannot become a box or an empty mask.
         automatic: The file says that a model drew it and nobody edited it.
+
     """
 
     label: str
@@ -45,6 +46,7 @@ class Frame:
         sequence: Name, inside the export, of the video the frame belongs to; None for an image of its own.
         frame: Number of the frame in the video.
         ambiguous: Why it cannot be told which file is meant, or "".
+
     """
 
     name: str
@@ -67,6 +69,7 @@ class Export:
         frames: In the order of the file.
         tells_automatic: The format says which shapes a model drew.
         notes: Whole sentences about what had to be guessed.
+
     """
 
     labels: tuple[str, ...]

@@ -42,6 +42,7 @@ def run_length_box(counts: Sequence[int], *, minor: int) -> tuple[int, int, int,
 
     Returns:
         (minor1, major1, minor2, major2), whole pixels, the upper ends exclusive; None for an empty mask.
+
     """
     ends = np.cumsum(np.asarray(counts, np.int64))
     starts, stops = ends[0::2][: len(ends) // 2], ends[1::2]
@@ -71,6 +72,7 @@ def decode_coco_counts(text: str) -> list[int]:
 
     Raises:
         ValueError: A character outside the code, or the last number is not finished.
+
     """
     counts: list[int] = []
     value = shift = 0

@@ -46,6 +46,7 @@ class Found:
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
         conflicts: Names of images with equal content and different boxes; all are kept.
         notes: Whole sentences about what had to be guessed.
+
     """
 
     exports: list[dict[str, Any]] = field(default_factory=list)
@@ -79,6 +80,7 @@ class Health:
         images_of: Label to number of samples with at least one.
         sizes: For each box (width, height, image width, image height), pixels.
         found: What reading met.
+
     """
 
     labels: tuple[str, ...]
@@ -122,6 +124,7 @@ class Health:
 
         Returns:
             "small" (below 32 pixels), "medium", "large" (from 96); "below 8 px" are among the small.
+
         """
         counts = {"small": 0, "medium": 0, "large": 0, f"below {INVISIBLE_BELOW} px": 0}
         for width, height, image_width, image_height in self.sizes:
@@ -137,9 +140,7 @@ class Health:
 
     def to_json(self, input_size: tuple[int, int] | None = None) -> dict[str, Any]:
         """Everything, for `dataset.json`."""
-        classes = {
-            label: {"images": self.images_of[label], "boxes": self.boxes_of[label]} for label in self.labels
-        }
+        classes = {label: {"images": self.images_of[label], "boxes": self.boxes_of[label]} for label in self.labels}
         found = self.found_json()
         return {
             "exports": found.pop("exports"),
@@ -162,6 +163,7 @@ def check(dataset: Dataset) -> None:
 
     Raises:
         DatasetError: Fewer than `MIN_IMAGES` images, or a class without a box.
+
     """
     health = dataset.health
     where = ", ".join(export["name"] for export in health.found.exports) or "dataset"
@@ -232,9 +234,7 @@ def _warnings(health: Health, input_size: tuple[int, int] | None):
 def _text(health: Health, input_size: tuple[int, int] | None):
     found = health.found
     for export in found.exports:
-        silent = (
-            "" if export["tells_automatic"] else ", which does not tell reviewed boxes from automatic ones"
-        )
+        silent = "" if export["tells_automatic"] else ", which does not tell reviewed boxes from automatic ones"
         yield f"{export['name']}: {export['title']}{silent}"
     yield f"{_count(health.images, 'image')} of {found.frames} used, {_count(health.boxes, 'box', 'boxes')}"
     for label in health.labels:
@@ -271,9 +271,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def _counts(counter: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{count} {reason}" for reason, count in sorted(counter.items(), key=lambda item: -item[1])
-    )
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counter.items(), key=lambda item: -item[1]))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,9 +33,7 @@ _VIDEO_FRAME = re.compile(r"frame_(\d{6,})(?:_\d+)?$")
 
 def without_extension(name: str) -> str:
     """The name without an image extension; other dots belong to the name."""
-    return (
-        name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in IMAGE_EXTENSIONS else name
-    )
+    return name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in IMAGE_EXTENSIONS else name
 
 
 def video_frame(name: str) -> int | None:
@@ -50,6 +48,7 @@ class ImageIndex:
     Attributes:
         folder: Where the walk began.
         paths: Path relative to `folder`, with "/", to the file, sorted.
+
     """
 
     def __init__(self, folder: Path, *, leaving_out: tuple[str, ...] = ()) -> None:
@@ -59,11 +58,7 @@ class ImageIndex:
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for path in sorted(folder.rglob("*")):
             relative = path.relative_to(folder)
-            if (
-                relative.parts[0] in leaving_out
-                or relative.parts[0] == "__MACOSX"
-                or path.name.startswith("._")
-            ):
+            if relative.parts[0] in leaving_out or relative.parts[0] == "__MACOSX" or path.name.startswith("._"):
                 continue
             if path.suffix.lower() in IMAGE_EXTENSIONS and path.is_file():
                 self.paths[relative.as_posix()] = path
@@ -82,6 +77,7 @@ class ImageIndex:
         Returns:
             The file at one of the roots; else the one whose trailing path agrees best; None if there is
             none or several agree equally well.
+
         """
         name = name.replace("\\", "/")
         for root in roots:

@@ -62,6 +62,7 @@ def load(
 
     Raises:
         DatasetError: An export that cannot be read, or a name in `only` that is not there.
+
     """
     store.mkdir(parents=True, exist_ok=True)
     reading = _Reading(store, include_auto, negatives, labels)
@@ -91,10 +92,10 @@ def _read(path: Path, folder: Path, found: Found) -> Export:
                         "tells_automatic": export.tells_automatic,
                     }
                 )
-                if export.frames and not any(frame.image for frame in export.frames):
+                if export.frames and not any(f.image or f.ambiguous for f in export.frames):
                     raise DatasetError(
-                        f"{path.name}: {known.title} with {len(export.frames)} frames but without their images; "
-                        f"expected the images in it. Export again in CVAT with 'Save images' switched on."
+                        f"{path.name}: {known.title} with {len(export.frames)} frames but no images; "
+                        f"expected their images too. Export again in CVAT with 'Save images' switched on."
                     )
                 found.notes += [f"{path.name}: {note}" for note in export.notes]
                 return export
@@ -131,9 +132,7 @@ def _told_apart(frames: Sequence[Frame]) -> list[Frame]:
     """Frames with their subset in front of names that occur twice."""
     counts = Counter(frame.name for frame in frames)
     return [
-        replace(frame, name=f"{frame.subset}/{frame.name}")
-        if counts[frame.name] > 1 and frame.subset
-        else frame
+        replace(frame, name=f"{frame.subset}/{frame.name}") if counts[frame.name] > 1 and frame.subset else frame
         for frame in frames
     ]
 
@@ -197,9 +196,7 @@ class _Upright:
 class _Reading:
     """The rules about frames and shapes, and the counts made while they are applied."""
 
-    def __init__(
-        self, store: Path, include_auto: bool, negatives: bool, labels: Sequence[str] | None
-    ) -> None:
+    def __init__(self, store: Path, include_auto: bool, negatives: bool, labels: Sequence[str] | None) -> None:
         self.store = store
         self.include_auto = include_auto
         self.negatives = negatives
@@ -279,9 +276,7 @@ class _Reading:
             return None
         return _Upright(hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
 
-    def _placed(
-        self, frame: Frame, shapes: list[Shape], upright: _Upright, dropped: Counter[str]
-    ) -> Sample | None:
+    def _placed(self, frame: Frame, shapes: list[Shape], upright: _Upright, dropped: Counter[str]) -> Sample | None:
         boxes = np.array([shape.box for shape in shapes], np.float64).reshape(-1, 4)
         boxes, problem = place(
             boxes,

@@ -8,9 +8,7 @@ from trainer.datasets.images import without_extension
 from trainer.errors import DatasetError
 
 
-def match_names(
-    wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False
-) -> set[str]:
+def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False) -> set[str]:
     """Those of `names` that `wanted` means.
 
     A wanted name means all names equal to it; if there is none, those equal without extension; if there
@@ -24,6 +22,7 @@ def match_names(
 
     Raises:
         DatasetError: A wanted name means no image, unless that is allowed.
+
     """
     names = list(names)
     exact = set(names)

@@ -35,6 +35,7 @@ def place(
 
     Returns:
         The boxes, or None if they cannot be trusted; and the problem met, "" if none.
+
     """
     width, height = image_size
     if relative:
@@ -74,6 +75,7 @@ def clip(boxes: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np
 
     Returns:
         float32 (G, 4), and bool (G,): which of them still have sides of at least `MIN_SIDE` pixels.
+
     """
     width, height = image_size
     clipped = np.clip(boxes, 0, np.array([width, height, width, height])).astype(np.float32)

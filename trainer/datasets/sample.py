@@ -24,6 +24,7 @@ class Sample:
         frame: Number inside the group if the group is a video.
         dropped: Reason to number of this image's shapes that were left out.
         converted: Kind of shape to number of this image's shapes that became boxes.
+
     """
 
     name: str
@@ -70,6 +71,7 @@ class Dataset:
         labels: Names of the classes; the index is the class id.
         samples: In the order of the exports and of the frames inside them.
         health: What was found, left out and converted.
+
     """
 
     labels: tuple[str, ...]

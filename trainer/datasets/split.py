@@ -44,6 +44,7 @@ class Split:
         train: In the order given.
         validation: In the order given.
         notes: Whole sentences about what a person should know.
+
     """
 
     train: tuple[Sample, ...]
@@ -68,9 +69,7 @@ class _Unit:
         self.classes = frozenset(c for sample in self.samples for c in sample.class_ids.tolist())
 
 
-def split(
-    samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapping[str, str] | None = None
-) -> Split:
+def split(samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapping[str, str] | None = None) -> Split:
     """Divide samples; the module says how.
 
     Args:
@@ -82,6 +81,7 @@ def split(
 
     Raises:
         DatasetError: One side would be empty.
+
     """
     groups, notes = _groups(samples)
     units = _units(samples, groups)
@@ -129,9 +129,7 @@ def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
             continue
         frames = {index: _frame_number(samples[index], index) for index in members}
         length = next(
-            length
-            for length in _BLOCK_LENGTHS
-            if length == 1 or len({f // length for f in frames.values()}) >= _BLOCKS
+            length for length in _BLOCK_LENGTHS if length == 1 or len({f // length for f in frames.values()}) >= _BLOCKS
         )
         for index, frame in frames.items():
             groups[index] = f"{group}#{length}x{frame // length}"

@@ -32,13 +32,12 @@ def read_split_file(path: Path, samples: Sequence[Sample]) -> dict[str, str]:
 
     Raises:
         DatasetError: The file cannot be read, a name means no image, or an image is on both sides.
+
     """
     lists = _read(path)
     names = [sample.name for sample in samples]
     named = {side: match_names(listed, names, where=path.name) for side, listed in lists.items()}
-    contents = {
-        side: {sample.content for sample in samples if sample.name in meant} for side, meant in named.items()
-    }
+    contents = {side: {sample.content for sample in samples if sample.name in meant} for side, meant in named.items()}
     both = contents.get(TRAIN, set()) & contents.get(VALIDATION, set())
     if both:
         example = next(sample.name for sample in samples if sample.content in both)

@@ -33,6 +33,7 @@ def put_image(source: Path, content: str, store: Path) -> Path:
 
     Returns:
         `store/images/<content><extension>`; whole or absent at any moment.
+
     """
     folder = store / IMAGES
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,8 +51,7 @@ def put_image(source: Path, content: str, store: Path) -> Path:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise DatasetError(
-            f"{target}: {error.strerror or error}; expected room for the images of the run. "
-            f"Make room and start again."
+            f"{target}: {error.strerror or error}; expected room for the images of the run. Make room and start again."
         ) from error
     return target
 
@@ -63,6 +63,7 @@ def save(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
         dataset: Its images must lie in `store`.
         store: The store's folder.
         name: Another file name keeps a second set, say for validation, in the same store.
+
     """
     content = {
         "format": FORMAT,
@@ -72,9 +73,7 @@ def save(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
     path = store / name
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=store, prefix=f".{name}.", delete=False
-    ) as file:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=store, prefix=f".{name}.", delete=False) as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -87,18 +86,15 @@ def read_saved(store: Path, *, name: str = FILE_NAME) -> Dataset:
 
     Raises:
         DatasetError: No such file, not ours, or an image is gone.
+
     """
     path = store / name
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DatasetError(
-            f"{path}: no such file; expected the samples of a run. Start the training again."
-        ) from error
+        raise DatasetError(f"{path}: no such file; expected the samples of a run. Start the training again.") from error
     except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path}: {error}; expected the samples of a run. Start the training again."
-        ) from error
+        raise DatasetError(f"{path}: {error}; expected the samples of a run. Start the training again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise DatasetError(f"{path}: format {found!r}; expected {FORMAT}. Start the training again.")
@@ -107,9 +103,7 @@ def read_saved(store: Path, *, name: str = FILE_NAME) -> Dataset:
         labels = tuple(content["labels"])
         health = Health.of(samples, labels, content["health"])
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(
-            f"{path}: {error!r}; expected the samples of a run. Start the training again."
-        ) from error
+        raise DatasetError(f"{path}: {error!r}; expected the samples of a run. Start the training again.") from error
     gone = [sample.name for sample in samples if not sample.image.is_file()]
     if gone:
         raise DatasetError(

@@ -20,6 +20,7 @@ def parse_labels(path: Path, folder: Path, labels: list[str]) -> tuple[Shape, ..
         path: The text file.
         folder: Root of the export, for messages.
         labels: Names of the classes.
+
     """
     shapes = []
     for index, line in enumerate(read_text(path).splitlines(), 1):
@@ -42,6 +43,5 @@ def _shape(words: list[str], labels: list[str], where: str) -> Shape:
         points = values[: len(values) - len(values) % 2]  # an odd one is a track's id
         return Shape(label, "rotated box" if len(points) == _OBB_NUMBERS else "polygon", points_box(points))
     raise DatasetError(
-        f"{where}: {len(values)} numbers after the class; expected cx cy w h or the points of a polygon. "
-        f"Export again."
+        f"{where}: {len(values)} numbers after the class; expected cx cy w h or the points of a polygon. Export again."
     )

@@ -23,6 +23,7 @@ class Format(NamedTuple):
         title: As CVAT's export dialogue calls it.
         recognise: True if the folder's content is of this format; never raises for a foreign folder.
         read: The folder's frames; raises `DatasetError`.
+
     """
 
     title: str

@@ -58,16 +58,12 @@ def _is_instances(path: Path) -> bool:
 
 def _labels(content: dict[str, Any], path: Path) -> dict[Any, str]:
     if not isinstance(content, dict) or not content.keys() >= _KEYS:
-        raise DatasetError(
-            f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again."
-        )
+        raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
     categories = entries(content["categories"], ("id", "name"), f"{path.name}: categories")
     return {category["id"]: str(category["name"]) for category in categories}
 
 
-def _frames(
-    content: dict[str, Any], labels: dict[Any, str], images: ImageIndex, path: Path
-) -> Iterator[Frame]:
+def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex, path: Path) -> Iterator[Frame]:
     records = entries(content["images"], ("id", "file_name"), f"{path.name}: images")
     shapes: dict[Any, list[Shape]] = {record["id"]: [] for record in records}
     annotations = entries(content["annotations"], ("image_id", "category_id"), f"{path.name}: annotations")
@@ -79,8 +75,7 @@ def _frames(
             )
         if annotation["category_id"] not in labels:
             raise DatasetError(
-                f"{where} has category_id {annotation['category_id']!r}; "
-                f"expected one of categories. Export again."
+                f"{where} has category_id {annotation['category_id']!r}; expected one of categories. Export again."
             )
         shapes[annotation["image_id"]].append(_shape(annotation, labels[annotation["category_id"]], where))
     subset = path.stem.removeprefix("instances_")

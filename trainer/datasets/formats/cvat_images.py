@@ -79,8 +79,6 @@ def _frame(element: Element, images: ImageIndex) -> Frame:
         shapes=shapes,
         declared_size=size,
         subset=subset,
-        sequence=None
-        if number_in_video is None
-        else f"{element.get('task_id', '')}/{PurePosixPath(name).parent}",
+        sequence=None if number_in_video is None else f"{element.get('task_id', '')}/{PurePosixPath(name).parent}",
         frame=number_in_video,
     )

@@ -88,9 +88,7 @@ def _frames(
     return sorted(keys), frames, ()
 
 
-def _video_frame(
-    key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]
-) -> Frame:
+def _video_frame(key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]) -> Frame:
     task_id, subset, number_in_video = key
     name = f"frame_{number_in_video:06d}"
     path = images.find(name, roots=(f"{_IMAGES}/{subset}",) if subset else (_IMAGES, ""))
@@ -150,9 +148,7 @@ def _is_complete(task: Task, images: int, used: list[int]) -> bool:
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
-    return [
-        (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)
-    ]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _plain(name: str) -> str:

@@ -60,9 +60,7 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
     image = item.get("image") if isinstance(item.get("image"), dict) else {}
     name = str(image.get("path") or item["id"]).replace("\\", "/")
     annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
-    shapes = tuple(
-        _shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1)
-    )
+    shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
     frame = video_frame(name)
     return Frame(
         name,
@@ -89,9 +87,7 @@ def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
         known = isinstance(label_id, int) and 0 <= label_id < len(labels)
         return Shape(labels[label_id] if known else "", _KINDS.get(kind, kind), None)
     if not isinstance(label_id, int) or not 0 <= label_id < len(labels):
-        raise DatasetError(
-            f"{where} has label_id {label_id!r}; expected 0 to {len(labels) - 1}. Export again."
-        )
+        raise DatasetError(f"{where} has label_id {label_id!r}; expected 0 to {len(labels) - 1}. Export again.")
     label = labels[label_id]
     if kind == "mask":
         rle = annotation.get("rle")
@@ -116,7 +112,5 @@ def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
 
 def _numbers(values: Any, where: str, *, at_least: int) -> list[float]:
     if not isinstance(values, list) or len(values) < at_least or (at_least == 2 and len(values) % 2):
-        raise DatasetError(
-            f"{where} has coordinates {values!r}; expected {at_least} numbers or more. Export again."
-        )
+        raise DatasetError(f"{where} has coordinates {values!r}; expected {at_least} numbers or more. Export again.")
     return [number(value, f"{where}: a coordinate") for value in values]

@@ -55,14 +55,10 @@ def _labels(content: Any, path: Path) -> list[str]:
     if isinstance(names, dict):
         ids = sorted(names, key=lambda key: int(key) if str(key).isdecimal() else -1)
         if [str(key) for key in ids] != [str(index) for index in range(len(ids))]:
-            raise DatasetError(
-                f"{path.name}: names has the keys {list(names)}; expected 0, 1, …. Export again."
-            )
+            raise DatasetError(f"{path.name}: names has the keys {list(names)}; expected 0, 1, …. Export again.")
         names = [names[key] for key in ids]
     if not isinstance(names, list) or not names:
-        raise DatasetError(
-            f"{path.name}: names is {names!r}; expected the names of the classes. Export again."
-        )
+        raise DatasetError(f"{path.name}: names is {names!r}; expected the names of the classes. Export again.")
     return [str(name) for name in names]
 
 

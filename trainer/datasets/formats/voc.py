@@ -48,9 +48,15 @@ def read(folder: Path) -> Export:
 
 
 def _annotation_files(folder: Path) -> Iterator[Path]:
-    roots = [path for path in folder.iterdir() if path.is_dir() and path.name.lower() in _ANNOTATION_FOLDERS]
-    for root in roots or [folder]:
-        yield from (path for path in root.rglob("*.xml") if not path.name.startswith("._"))
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    roots = [path for path in folders if path.name.lower() in _ANNOTATION_FOLDERS]
+    if roots:
+        found = (path for root in roots for path in root.rglob("*.xml"))
+    elif len(folders) > 1:  # train/, test/, each with XML files beside images
+        found = (path for place in (folder, *folders) for path in place.glob("*.xml"))
+    else:
+        found = folder.glob("*.xml")
+    yield from (path for path in found if not path.name.startswith("._"))
 
 
 def _declared_labels(labelmap: Path) -> list[str]:
@@ -69,9 +75,7 @@ def _frame(path: Path, folder: Path, images: ImageIndex) -> Frame:
             f"{path.name}: the root is <{root.tag}>; expected <annotation>. Remove the file or export again."
         )
     parts = path.relative_to(folder).with_suffix("").parts
-    stem = Path(
-        *parts[1:] if len(parts) > 1 and parts[0].lower() in _ANNOTATION_FOLDERS else parts
-    ).as_posix()
+    stem = Path(*parts[1:] if len(parts) > 1 and parts[0].lower() in _ANNOTATION_FOLDERS else parts).as_posix()
     filename = (root.findtext("filename") or "").strip()
     image = images.find(stem, roots=_IMAGE_FOLDERS)
     if image is None and filename:

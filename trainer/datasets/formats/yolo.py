@@ -48,9 +48,7 @@ def _listed(folder: Path) -> list[str]:
 def _frame(key: str, image: Path | None, folder: Path, labels: list[str]) -> Frame:
     text_path = folder / (without_extension(key) + ".txt")
     if not text_path.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(
-            f"{key}: a list names a file outside the export; expected files in it. Export again."
-        )
+        raise DatasetError(f"{key}: a list names a file outside the export; expected files in it. Export again.")
     shapes = parse_labels(text_path, folder, labels) if text_path.is_file() else ()
     subset, _, name = key.partition("/")
     if not (name and subset.startswith("obj_") and subset.endswith("_data")):

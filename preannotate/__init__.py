@@ -1,0 +1,1 @@
+"""The loop: from annotations to a function in CVAT, as a command line."""

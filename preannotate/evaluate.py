@@ -1,0 +1,102 @@
+"""COCO mAP of a trained run or a built function on annotated images that it has not seen.
+
+A run is asked through its SavedModel, a function through its own `main.handler` in a process of its own:
+the figure is that of the answers CVAT would get.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from evaluation import scores
+from evaluation.ground_truth import GroundTruth
+from evaluation.scores import Scores
+from runtime import engines
+from runtime.detector import Detection, Detector
+from runtime.manifest import FILE_NAME, Manifest
+from trainer import datasets
+from trainer.errors import DatasetError
+from trainer.truth import annotated
+
+
+def run(
+    model: Path,
+    exports: Sequence[Path],
+    *,
+    only: Collection[str] | None,
+    include_auto: bool,
+    negatives: bool,
+    as_json: bool,
+) -> int:
+    """Print the scores; returns the exit code."""
+    result = evaluate(model, exports, only=only, include_auto=include_auto, negatives=negatives)
+    print(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _words(model, result))
+    return 0
+
+
+def evaluate(
+    model: Path,
+    exports: Sequence[Path],
+    *,
+    only: Collection[str] | None = None,
+    include_auto: bool = False,
+    negatives: bool = False,
+) -> Scores:
+    """Score a model on exports.
+
+    Args:
+        model: A run, its export directory, or a function directory.
+        exports: Zips or folders of annotations; labels are matched by name with those of the model.
+        only: Names of the images to use; None uses all.
+        include_auto: Count automatic annotations as true.
+        negatives: Use frames without annotations as images without objects.
+
+    Raises:
+        ManifestError: `model` is none of these.
+        DatasetError: No image of the exports can be used.
+    """
+    directory, is_function = _model_directory(model)
+    manifest = Manifest.read(directory)
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
+        options = {"include_auto": include_auto, "negatives": negatives}
+        dataset = datasets.load(exports, Path(store), labels=manifest.labels, only=only, **options)
+        if not dataset.samples:
+            raise DatasetError(
+                f"{', '.join(str(export) for export in exports)}: no image with annotations of "
+                f"{', '.join(manifest.labels)}; expected at least one. Look at the export."
+            )
+        for warning in dataset.health.warnings():
+            print(f"note: {warning}", file=sys.stderr)
+        images = tuple(annotated(sample, str(sample.image.relative_to(store))) for sample in dataset.samples)
+        truth = GroundTruth(Path(store), manifest.labels, images)
+        ask = _ask_function if is_function else _ask_run
+        return scores.score(manifest.labels, images, ask(directory, manifest, truth))
+
+
+def _model_directory(model: Path) -> tuple[Path, bool]:
+    """The folder that holds `model.json`, and whether it is a function directory."""
+    for folder in (model / "nuclio", model / "export", model):
+        if (folder / FILE_NAME).is_file():
+            return folder, (folder / "main.py").is_file()
+    return model, False
+
+
+def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
+    return scores.detect_all(Detector(engines.load("tensorflow", directory), manifest), truth)
+
+
+def _ask_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
+    from builder.proof import ask
+    from builder.variants import VARIANTS
+
+    return ask(VARIANTS["cpu"], directory, manifest, truth).served
+
+
+def _words(model: Path, result: Scores) -> str:
+    per_class = "\n".join(f"  {label}: AP50 {value:.3f}" for label, value in result.ap50.items())
+    return (
+        f"{model}: mAP50 {result.map50:.3f}, mAP {result.mean_ap:.3f}, mAP75 {result.map75:.3f} "
+        f"on {result.images} images with {result.boxes} boxes\n{per_class}"
+    )
