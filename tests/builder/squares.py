@@ -32,9 +32,7 @@ def draw(seed: int) -> tuple[Image.Image, AnnotatedImage]:
         boxes.append([x, y, x + 16, y + 16])
         class_ids.append(number % 2)
     name = f"{seed}.png"
-    truth = AnnotatedImage(
-        name, f"images/{name}", (128, 96), np.array(boxes, np.float32), np.array(class_ids)
-    )
+    truth = AnnotatedImage(name, f"images/{name}", (128, 96), np.array(boxes, np.float32), np.array(class_ids))
     return Image.fromarray(pixels), truth
 
 
@@ -72,9 +70,7 @@ def main(export: Path) -> None:
     network = keras.Model(image, scores)
     kernel = np.zeros((CELL, CELL, 3, 2), np.float32)
     kernel[..., :, 0], kernel[..., :, 1] = (0.7, -0.35, -0.35), (-0.35, -0.35, 0.7)
-    network.get_layer("logits").set_weights(
-        [kernel / CELL**2 * 8 / 255 * 5, np.array([-8.0, -8.0], np.float32)]
-    )
+    network.get_layer("logits").set_weights([kernel / CELL**2 * 8 / 255 * 5, np.array([-8.0, -8.0], np.float32)])
     y, x = np.mgrid[0:height:CELL, 0:width:CELL]
     cells = np.stack([x, y, x + CELL, y + CELL], -1).reshape(1, -1, 4).astype(np.float32)
 

@@ -1,0 +1,59 @@
+"""Export directories and function directories to build, break and check."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builder.build import assemble
+from runtime.manifest import Manifest, Postprocess
+
+SQUARES = Path(__file__).with_name("squares.py")
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """An export directory whose SavedModel is none: enough for everything that does not run it."""
+    folder = tmp_path / "runs" / "My_Cats" / "export"
+    (folder / "saved_model").mkdir(parents=True)
+    (folder / "saved_model" / "saved_model.pb").write_bytes(b"a network")
+    (folder / "validation").mkdir()
+    manifest = Manifest(
+        family="ssd-mobilenet-v2",
+        labels=("cat", 'Größe "XL"'),
+        input_size=(320, 320),
+        postprocess=Postprocess(threshold=0.5, thresholds=(0.4, 0.6)),
+        provenance={"dataset_fingerprint": "0123456789abcdef", "seed": 1},
+    )
+    manifest.write(folder / "model.json")
+    return folder
+
+
+@pytest.fixture
+def function_dir(export: Path, tmp_path: Path) -> Path:
+    """functions/cats/nuclio as `build` makes it, with weights that are none."""
+    directory = tmp_path / "functions" / "cats" / "nuclio"
+    directory.parent.mkdir(parents=True)
+    assemble(export, directory, "cats", Manifest.read(export))
+    for name in ("model.xml", "model.bin"):
+        (directory / name).write_bytes(b"weights")
+    (directory / "saved_model").mkdir()
+    (directory / "saved_model" / "saved_model.pb").write_bytes(b"a network")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def squares_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real export directory: a network that finds coloured squares."""
+    pytest.importorskip("openvino")
+    if subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode:
+        pytest.skip("TensorFlow is not installed")
+    folder = tmp_path_factory.mktemp("runs") / "squares" / "export"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, str(SQUARES), str(folder)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder

@@ -1,0 +1,109 @@
+"""Building: what is written, when it is refused, and that nothing is left behind."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import runtime
+from builder import build as build_module
+from builder.build import build, default_name, find_export, model_fingerprint
+from builder.errors import BuildError
+from builder.static_check import runtime_files
+from runtime.manifest import Manifest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "detector"
+WEIGHTS = ("model.xml", "model.bin", "saved_model", "runtime")
+
+
+def expect(sentence, action):
+    with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
+        action()
+
+
+def test_function_directory_is_the_golden_one(function_dir, request):
+    built = {path.name: path.read_text("utf-8") for path in function_dir.iterdir() if path.name not in WEIGHTS}
+    if request.config.getoption("--update-golden"):
+        GOLDEN.mkdir(parents=True, exist_ok=True)
+        for path in GOLDEN.iterdir():
+            path.unlink()
+        for name, text in built.items():
+            (GOLDEN / name).write_text(text, "utf-8")
+    assert built == {path.name: path.read_text("utf-8") for path in GOLDEN.iterdir() if path.is_file()}
+
+
+def test_runtime_is_copied_verbatim(function_dir):
+    source = Path(runtime.__file__).parent
+    assert runtime_files(function_dir / "runtime") == runtime_files(source)
+    for name in runtime_files(source):
+        assert (function_dir / "runtime" / name).read_bytes() == (source / name).read_bytes()
+    assert not list(function_dir.rglob("__pycache__"))
+
+
+def test_model_json_gains_only_the_fingerprint(export, function_dir):
+    before, after = Manifest.read(export), Manifest.read(function_dir)
+    fingerprint = model_fingerprint(export / "saved_model")
+    assert re.fullmatch("[0-9a-f]{16}", fingerprint)
+    assert after.provenance == {**before.provenance, "model_fingerprint": fingerprint}
+    assert (after.labels, after.postprocess) == (before.labels, before.postprocess)
+
+
+def test_fingerprint_follows_content_and_names(tmp_path):
+    for folder, name, content in (("a", "x", b"1"), ("b", "x", b"1"), ("c", "x", b"2"), ("d", "y", b"1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(content)
+    a, b, c, d = (model_fingerprint(tmp_path / folder) for folder in "abcd")
+    assert a == b
+    assert len({a, c, d}) == 3
+
+
+def test_run_and_export_directory_are_the_same_thing(export):
+    assert find_export(export.parent) == export
+    assert find_export(export) == export
+    assert default_name(export) == default_name(export.parent) == "my-cats"
+
+
+def test_no_such_run(tmp_path):
+    path = tmp_path / "none"
+    sentence = f"{path}: no such folder; expected a run directory, as `preannotate train` makes it."
+    expect(sentence, lambda: find_export(path))
+
+
+def test_unfinished_run(export):
+    (export / "model.json").unlink()
+    (export / "validation").rmdir()
+    sentence = (
+        f"{export}: no model.json and no validation; expected the export directory of a finished training. "
+        "Train to the end, or resume."
+    )
+    expect(sentence, lambda: find_export(export.parent))
+
+
+def test_an_existing_function_is_not_replaced_unasked(export, function_dir):
+    output = function_dir.parents[1]
+    sentence = f"{function_dir}: exists; expected a new directory. Pass --overwrite to replace it."
+    expect(sentence, lambda: build(export, output, name="cats"))
+
+
+def test_a_failing_step_leaves_the_old_function_and_no_rest(export, function_dir, monkeypatch):
+    output = function_dir.parents[1]
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+
+    def fail(name):
+        raise BuildError("no converter today")
+
+    monkeypatch.setattr(build_module.importlib, "import_module", fail)
+    expect("no converter today", lambda: build(export, output, name="cats", overwrite=True))
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+    assert [path.name for path in output.iterdir()] == ["cats"]
+
+
+@pytest.mark.slow
+def test_a_saved_model_that_is_none_fails_with_openvinos_last_word(export, tmp_path):
+    pytest.importorskip("openvino")
+    with pytest.raises(BuildError) as caught:
+        build(export, tmp_path / "out")
+    saved_model = re.escape(str(export / "saved_model"))
+    pattern = rf"{saved_model}: conversion to OpenVINO's IR: exit code 1 \(.+\); expected it to succeed\."
+    assert re.fullmatch(pattern, str(caught.value))
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,49 @@
+"""How a subprocess ended is told in one sentence."""
+
+import re
+
+import pytest
+
+from builder import child
+from builder.errors import BuildError
+
+
+def isolated(tmp_path, code):
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    child.run_isolated(script, [], directory=tmp_path, engine="fake", step="functions/cats: running it")
+
+
+def expect(sentence, tmp_path, code):
+    with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
+        isolated(tmp_path, code)
+
+
+def test_a_crash_names_its_signal(tmp_path):
+    sentence = "functions/cats: running it: killed by SIGSEGV (no message); expected it to succeed."
+    expect(sentence, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+
+def test_an_exception_gives_its_last_line(tmp_path):
+    sentence = "functions/cats: running it: exit code 1 (ValueError: too small); expected it to succeed."
+    expect(sentence, tmp_path, "raise ValueError('too small')")
+
+
+def test_an_isolated_script_sees_its_directory_first_and_not_its_own_folder(tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, os\n"
+        f"assert sys.path[0] == {str(inner)!r} == os.getcwd(), sys.path\n"
+        f"assert {str(tmp_path)!r} not in sys.path\n"
+        "assert os.environ['MODEL_ENGINE'] == 'fake'\n"
+    )
+    child.run_isolated(script, [], directory=inner, engine="fake", step="it")
+
+
+def test_a_module_of_ours_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with pytest.raises(BuildError, match=re.escape("it: exit code 2 (python -m builder: error: ")):
+        child.run_module("builder", ["none"], step="it")

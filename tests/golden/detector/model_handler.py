@@ -1,0 +1,66 @@
+"""The model: one image file in, CVAT's rectangles out.
+
+`function.yaml` names the engine in the environment variable MODEL_ENGINE; what the network expects stands in
+`model.json`, and the code that both variants share in `runtime/`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from runtime import engines
+from runtime.cvat import rectangle, rename_classes
+from runtime.detector import Detector
+from runtime.image import DecodedImage
+from runtime.manifest import Manifest
+
+DIRECTORY = Path(__file__).parent
+DEFAULT_ENGINE = "openvino"
+
+
+class ModelHandler:
+    """The network of this directory, loaded and warm.
+
+    Attributes:
+        detector: The path of an image through letterbox, engine and suppression.
+        description: What runs where, for the log.
+    """
+
+    def __init__(self, labels: Mapping[int, str]) -> None:
+        """Load the model and run it once, so that the first request is not the slow one.
+
+        Args:
+            labels: Name of each class id, from `function.yaml`: the names that replies use.
+
+        Raises:
+            FunctionError: Labels, `model.json` and the engine do not fit together.
+        """
+        manifest = rename_classes(Manifest.read(DIRECTORY), labels)
+        engine = engines.load(os.environ.get("MODEL_ENGINE", DEFAULT_ENGINE), DIRECTORY)
+        self.detector = Detector(engine, manifest)
+        self.description = {
+            "engine": engine.name,
+            "device": engine.device,
+            "fingerprint": manifest.provenance.get("model_fingerprint", "unknown"),
+        }
+        blank = Image.new("RGB", manifest.input_size)
+        self.detector.detect(DecodedImage(blank, blank.size))
+
+    def infer(self, image: bytes, threshold: float | None) -> list[dict[str, Any]]:
+        """Find objects.
+
+        Args:
+            image: Bytes of an image file.
+            threshold: Score from which a detection counts; None uses the thresholds in `model.json`.
+
+        Returns:
+            Rectangles as CVAT stores them, best first.
+
+        Raises:
+            RequestError: The image cannot be decoded.
+        """
+        found = self.detector.detect(self.detector.decode(image), threshold)
+        return [rectangle(detection) for detection in found]
