@@ -1,0 +1,134 @@
+import re
+import stat
+import zipfile
+
+import pytest
+
+from trainer.datasets import archive
+from trainer.errors import DatasetError
+
+
+def open_zip(path, tmp_path):
+    with archive.opened(path, tmp_path) as folder:
+        return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def make_zip(tmp_path, entries):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in entries:
+            file.writestr(name, content)
+    return path
+
+
+def test_names_of_any_script_and_windows_folders_are_extracted(tmp_path):
+    names = ["images/Ünï & 'co' \"dé\".jpg", "a\\b.txt", "данные/猫.png", "empty/"]
+    path = make_zip(tmp_path, [(name, b"x") for name in names])
+
+    assert open_zip(path, tmp_path) == ["a/b.txt", "images/Ünï & 'co' \"dé\".jpg", "данные/猫.png"]
+
+
+def test_the_temporary_folder_is_gone_afterwards(tmp_path):
+    open_zip(make_zip(tmp_path, [("a.txt", b"x")]), tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["export.zip"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:/evil"])
+def test_entries_that_lead_out_are_refused(tmp_path, name):
+    path = make_zip(tmp_path, [(name, b"x")])
+    sentence = (
+        f"export.zip: entry {name!r} leads out of the archive; expected names inside it. "
+        "Do not use this file; export again."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(path, tmp_path)
+
+
+def test_links_are_refused(tmp_path):
+    entry = zipfile.ZipInfo("link")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    sentence = (
+        "export.zip: entry 'link' is a link or a device; expected files and folders. "
+        "Do not use this file; export again."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(make_zip(tmp_path, [(entry, b"/etc")]), tmp_path)
+
+
+def test_encrypted_entries_are_refused(tmp_path):
+    path = make_zip(tmp_path, [("secret.txt", b"x" * 50)])
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # the flag in the local header
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
+    path.write_bytes(content)
+    sentence = (
+        "export.zip: entry 'secret.txt' is encrypted; expected an open archive. Unpack it yourself and give the folder."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(path, tmp_path)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_FREE_BYTES", 100_000)
+    path = make_zip(tmp_path, [("zeros", bytes(1_000_000))])
+    packed = zipfile.ZipFile(path).infolist()[0].compress_size
+    sentence = (
+        f"export.zip: unpacks {packed} bytes to 1000000; expected at most 200 times its size. "
+        "Unpack it yourself and give the folder if you trust it."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(path, tmp_path)
+
+
+def test_too_many_entries_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 2)
+    sentence = "export.zip: 3 entries; expected at most 2. Unpack it yourself and give the folder if you trust it."
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(make_zip(tmp_path, [(str(index), b"") for index in range(3)]), tmp_path)
+
+
+def test_a_file_that_is_no_zip_is_named(tmp_path):
+    (tmp_path / "export.zip").write_text("hello")
+    sentence = (
+        "export.zip: File is not a zip file; expected a whole zip archive or a folder. Download the export again."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(tmp_path / "export.zip", tmp_path)
+
+
+def test_a_damaged_entry_is_named(tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.txt", b"hello hello")
+    path.write_bytes(path.read_bytes().replace(b"hello hello", b"jello jello"))
+    sentence = (
+        "export.zip: Bad CRC-32 for file 'a.txt'; expected a whole zip archive or a folder. Download the export again."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(path, tmp_path)
+
+
+def test_a_zip_cut_anywhere_gives_one_sentence(tmp_path):
+    path = make_zip(tmp_path, [("a.txt", b"hello" * 100), ("b.txt", b"x")])
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DatasetError, match="expected a whole zip archive"):
+            open_zip(path, tmp_path)
+
+
+def test_a_name_that_the_disk_refuses_is_a_sentence(tmp_path):
+    name = "n" * 300
+    sentence = (
+        f"export.zip: entry {name!r} cannot be written: File name too long; expected 1 bytes of room and a "
+        "usable name. Make room, or unpack it yourself."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(make_zip(tmp_path, [(name, b"x")]), tmp_path)
+
+
+def test_a_missing_export_is_named(tmp_path):
+    sentence = f"{tmp_path / 'no'}: no such file or folder; expected an annotation export, zip or folder."
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        open_zip(tmp_path / "no", tmp_path)

@@ -1,0 +1,368 @@
+import json
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainer.datasets import FORMATS, formats, load
+from trainer.errors import DatasetError
+
+A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]
+
+
+def write_cvat(scene, folder, shapes, *, name="a.jpg", size=(200, 100), declared=None, labels=("cat",)):
+    """A one-image CVAT export with these shape elements."""
+    scene.draw(folder / "images" / name, size)
+    width, height = declared or size
+    scene.write_text(
+        folder / "annotations.xml",
+        f"<annotations>{scene.cvat_meta(labels=labels, size=1)}"
+        f'<image id="0" name="{name}" width="{width}" height="{height}">{shapes}</image></annotations>',
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_scene_in_every_format_gives_equal_samples(scene, tmp_path, name):
+    expected = load([scene.cvat_images(tmp_path / "reference")], tmp_path / "expected", negatives=True)
+    dataset = load([scene.WRITERS[name](tmp_path / "export")], tmp_path / "store", negatives=True)
+
+    assert dataset.health.found.exports[0]["format"] == name
+    assert dataset.labels == expected.labels == scene.LABELS
+    by_name = {sample.name: sample for sample in dataset.samples}
+    assert by_name == {sample.name: sample for sample in expected.samples}
+    assert by_name["a.jpg"].boxes.tolist() == A_BOXES
+    assert by_name["a.jpg"].class_ids.tolist() == [1, 0]
+    assert by_name["sub/b & ü.png"].boxes.tolist() == [[8, 16, 40.5, 80]]
+    assert by_name["sub/b & ü.png"].image_size == (80, 160)
+    assert by_name["c.jpg"].boxes.shape == (0, 4)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(scene, tmp_path, name):
+    folder = scene.WRITERS[name](tmp_path / "outer" / "export")
+    archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", folder.parent)
+
+    from_zip = load([tmp_path / archive], tmp_path / "store1")
+    from_folder = load([folder], tmp_path / "store2")
+
+    assert from_zip.samples == from_folder.samples
+    assert len(from_zip.samples) == 2
+    assert not list((tmp_path / "store1").glob(".extract-*"))
+
+
+def test_every_format_module_is_in_the_table():
+    modules = Path(formats.__file__).parent.glob("[!_]*.py")
+
+    assert {path.stem.replace("_", "-") for path in modules} == set(FORMATS)
+
+
+def test_images_lie_in_the_store_under_their_content(scene, tmp_path):
+    dataset = load([scene.voc(tmp_path / "export")], tmp_path / "store")
+
+    for sample in dataset.samples:
+        assert sample.image.parent == tmp_path / "store/images"
+        assert sample.image.stem == sample.content
+    shutil.rmtree(tmp_path / "export")
+    assert all(sample.image.is_file() for sample in dataset.samples)
+
+
+def test_frames_without_annotations_are_used_on_request_only(scene, tmp_path):
+    export = scene.coco(tmp_path / "export")
+
+    without = load([export], tmp_path / "store1")
+    with_negatives = load([export], tmp_path / "store2", negatives=True)
+
+    assert [sample.name for sample in without.samples] == ["a.jpg", "sub/b & ü.png"]
+    assert len(with_negatives.samples) == 3
+    assert (without.health.found.unannotated, without.health.found.unannotated_used) == (1, 0)
+    assert (with_negatives.health.found.unannotated_used, with_negatives.health.negatives) == (1, 1)
+
+
+def test_automatic_shapes_stay_out_unless_asked_for(scene, tmp_path):
+    shapes = scene.cvat_box("cat", (1, 2, 30, 40)) + scene.cvat_box("cat", (5, 5, 50, 50), 'source="auto"')
+    export = write_cvat(scene, tmp_path / "export", shapes)
+
+    without = load([export], tmp_path / "store1")
+    taken = load([export], tmp_path / "store2", include_auto=True)
+
+    assert without.samples[0].boxes.tolist() == [[1, 2, 30, 40]]
+    assert without.samples[0].dropped == {"automatic": 1}
+    assert without.health.found.partly_automatic == 1
+    assert taken.samples[0].boxes.tolist() == [[1, 2, 30, 40], [5, 5, 50, 50]]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        '<box label="cat" source="auto" xtl="1" ytl="1" xbr="9" ybr="9"/>',
+        '<polyline label="cat" source="manual" points="1,1;5,5"/>',
+        '<box label="cat" source="manual" xtl="300" ytl="1" xbr="310" ybr="9"/>',
+    ],
+)
+def test_a_frame_whose_shapes_were_all_left_out_is_no_negative(scene, tmp_path, shape):
+    dataset = load([write_cvat(scene, tmp_path / "export", shape)], tmp_path / "store", negatives=True)
+
+    assert dataset.samples == ()
+    assert dataset.health.found.unusable == 1
+
+
+def test_a_frame_with_nothing_but_a_tag_is_a_negative(scene, tmp_path):
+    export = write_cvat(scene, tmp_path / "export", '<tag label="empty" source="manual"/>')
+
+    dataset = load([export], tmp_path / "store", negatives=True)
+
+    assert len(dataset.samples) == 1
+    assert dataset.health.found.dropped == {"tag": 1}
+
+
+def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(scene, tmp_path):
+    shapes = "".join(
+        scene.cvat_box("cat", box)
+        for box in [(-5, -5, 20, 20), (190, 90, 300, 300), (199.5, 0, 250, 50), (40, 40, 40, 60), (60, 10, 50, 20)]
+    )
+    dataset = load([write_cvat(scene, tmp_path / "export", shapes)], tmp_path / "store")
+
+    assert dataset.samples[0].boxes.tolist() == [[0, 0, 20, 20], [190, 90, 200, 100]]
+    assert dataset.samples[0].boxes.dtype == np.float32
+    assert dataset.samples[0].dropped == {"degenerate or outside the image": 3}
+
+
+def test_labels_of_several_exports_are_matched_by_name(scene, tmp_path):
+    first = write_cvat(scene, tmp_path / "1", scene.cvat_box("dog", (1, 1, 9, 9)), labels=("cat", "dog"))
+    second = write_cvat(
+        scene, tmp_path / "2", scene.cvat_box("cat", (2, 2, 9, 9)), labels=("bird", "cat"), size=(50, 50)
+    )
+
+    dataset = load([first, second], tmp_path / "store")
+
+    assert dataset.labels == ("cat", "dog", "bird")
+    assert [sample.name for sample in dataset.samples] == ["a.jpg", "a.jpg"]
+    assert [sample.class_ids.tolist() for sample in dataset.samples] == [[1], [0]]
+
+
+def test_given_labels_fix_the_class_ids_and_leave_others_out(scene, tmp_path):
+    dataset = load([scene.voc(tmp_path / "export")], tmp_path / "store", labels=["bird", "cat"])
+
+    assert dataset.labels == ("bird", "cat")
+    assert dataset.samples[0].class_ids.tolist() == [1]
+    assert dataset.health.found.dropped == {"of another label": 1}
+
+
+def test_only_restricts_the_images_by_name_with_or_without_extension(scene, tmp_path):
+    export = scene.voc(tmp_path / "export")
+
+    assert [s.name for s in load([export], tmp_path / "1", only=["a"]).samples] == ["a.jpg"]
+    assert [s.name for s in load([export], tmp_path / "2", only=["b & ü.png"]).samples] == ["sub/b & ü.png"]
+    sentence = "export: 1 names of no image, the first 'z'; expected names of images in the export such as 'a.jpg'."
+    with pytest.raises(DatasetError, match=re.escape(sentence)):
+        load([export], tmp_path / "3", only=["a", "z"])
+
+
+def test_equal_names_in_two_subsets_are_told_apart(scene, tmp_path):
+    folder = tmp_path / "export"
+    elements = ""
+    for subset, size in (("train", (40, 30)), ("test", (30, 40))):
+        scene.draw(folder / "images" / subset / "a.jpg", size)
+        elements += (
+            f'<image id="0" name="a.jpg" subset="{subset}" task_id="{size[0]}" '
+            f'width="{size[0]}" height="{size[1]}">'
+            f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+        )
+    scene.write_text(folder / "annotations.xml", f"<annotations>{scene.cvat_meta()}{elements}</annotations>")
+
+    dataset = load([folder], tmp_path / "store")
+
+    assert {s.name: s.image_size for s in dataset.samples} == {"train/a.jpg": (40, 30), "test/a.jpg": (30, 40)}
+
+
+def test_frames_of_two_tasks_that_share_a_file_are_not_used(scene, tmp_path):
+    folder = tmp_path / "export"
+    scene.draw(folder / "images/default/frame_000000.PNG", (40, 30))
+    elements = "".join(
+        f'<image id="0" name="frame_000000" subset="default" task_id="{task}" width="40" height="30">'
+        f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+        for task in (1, 2)
+    )
+    scene.write_text(folder / "annotations.xml", f"<annotations>{elements}</annotations>")
+
+    dataset = load([folder], tmp_path / "store")
+
+    assert dataset.samples == ()
+    assert dataset.health.found.problems == {
+        "name shared by several tasks of the export: not used": ["frame_000000", "frame_000000"]
+    }
+
+
+def test_exif_rotation_gives_the_upright_size_and_turns_boxes_of_the_raw_frame(scene, tmp_path):
+    """Orientation 6 shows the raw (200, 100) as (100, 200): x' = 100 - y, y' = x."""
+    export = write_cvat(scene, tmp_path / "export", scene.cvat_box("cat", (10, 20, 60, 70)))
+    path = export / "images/a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(path).copy().save(path, exif=exif)
+    raw = load([export], tmp_path / "store1")
+    upright = load([write_again(scene, export, (100, 200))], tmp_path / "store2")
+
+    assert raw.samples[0].image_size == upright.samples[0].image_size == (100, 200)
+    assert raw.samples[0].boxes.tolist() == [[30, 10, 80, 60]]
+    assert raw.health.found.problems == {"declared size is that before EXIF rotation: boxes turned": ["a.jpg"]}
+    assert upright.samples[0].boxes.tolist() == [[10, 20, 60, 70]]
+
+
+def write_again(scene, export, declared):
+    path = export / "annotations.xml"
+    text = path.read_text().replace('width="200" height="100"', f'width="{declared[0]}" height="{declared[1]}"')
+    scene.write_text(path, text)
+    return export
+
+
+def test_boxes_of_a_resized_copy_are_scaled(scene, tmp_path):
+    shapes = scene.cvat_box("cat", (10, 20, 60, 70))
+    dataset = load([write_cvat(scene, tmp_path / "export", shapes, declared=(400, 200))], tmp_path / "store")
+
+    assert dataset.samples[0].boxes.tolist() == [[5, 10, 30, 35]]
+    assert dataset.health.found.problems == {"declared size is another scale: boxes scaled": ["a.jpg"]}
+
+
+def test_an_image_of_another_shape_than_declared_is_not_used(scene, tmp_path):
+    shapes = scene.cvat_box("cat", (10, 20, 60, 70))
+    dataset = load([write_cvat(scene, tmp_path / "export", shapes, declared=(300, 200))], tmp_path / "store")
+
+    assert dataset.samples == ()
+    assert dataset.health.found.problems == {"declared size does not belong to the image: not used": ["a.jpg"]}
+
+
+def test_missing_and_unreadable_images_are_counted_and_named(scene, tmp_path):
+    export = scene.coco(tmp_path / "export")
+    whole = (export / "images/a.jpg").read_bytes()
+    (export / "images/a.jpg").write_bytes(whole[: len(whole) // 2])
+    (export / "images/sub/b & ü.png").unlink()
+
+    dataset = load([export], tmp_path / "store")
+
+    assert dataset.samples == ()
+    assert dataset.health.found.problems == {"unreadable": ["a.jpg"], "missing": ["sub/b & ü.png"]}
+    assert "image file is truncated" in dataset.health.found.unreadable["a.jpg"]
+
+
+def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(scene, tmp_path):
+    shapes = [scene.cvat_box("cat", box) for box in ((1, 1, 9, 9), (1, 1, 9, 9), (5, 5, 9, 9))]
+    exports = [write_cvat(scene, tmp_path / str(index), shape) for index, shape in enumerate(shapes)]
+
+    dataset = load(exports, tmp_path / "store")
+
+    assert [sample.boxes.tolist() for sample in dataset.samples] == [[[1, 1, 9, 9]], [[5, 5, 9, 9]]]
+    assert dataset.health.found.duplicates == [["a.jpg", "a.jpg"]]
+    assert dataset.health.found.conflicts == ["a.jpg"]
+    assert len({sample.group for sample in dataset.samples}) == 1
+
+
+def test_an_empty_copy_of_an_annotated_image_is_no_negative(scene, tmp_path):
+    exports = [
+        write_cvat(scene, tmp_path / "1", ""),
+        write_cvat(scene, tmp_path / "2", scene.cvat_box("cat", (1, 1, 9, 9))),
+    ]
+
+    dataset = load(exports, tmp_path / "store", negatives=True)
+
+    assert [sample.boxes.tolist() for sample in dataset.samples] == [[[1, 1, 9, 9]]]
+    assert dataset.health.found.unannotated_used == 0
+
+
+def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(scene, tmp_path):
+    groups = set()
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        elements = ""
+        for index in range(3):
+            scene.draw(folder / f"images/frame_{index:06d}.PNG", (40 + index, 30))
+            elements += (
+                f'<image id="{index}" name="frame_{index:06d}" width="{40 + index}" height="30">'
+                f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+            )
+        meta = scene.cvat_meta("interpolation")
+        scene.write_text(folder / "annotations.xml", f"<annotations>{meta}{elements}</annotations>")
+        dataset = load([folder], tmp_path / f"store {name}")
+        groups |= {sample.group for sample in dataset.samples}
+        assert [sample.frame for sample in dataset.samples] == [0, 1, 2]
+        assert dataset.samples[0].name == "frame_000000.PNG"
+
+    assert len(groups) == 1
+
+
+def test_an_export_without_images_says_how_to_get_them(scene, tmp_path):
+    export = scene.cvat_images(tmp_path / "export")
+    shutil.rmtree(export / "images")
+    sentence = (
+        "export: CVAT for images 1.1 with 3 frames but no images; expected their images too. "
+        "Export again in CVAT with 'Save images' switched on."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        load([export], tmp_path / "store")
+
+
+TITLES = (
+    "CVAT for images 1.1, CVAT for video 1.1, COCO 1.0, PASCAL VOC 1.1, YOLO 1.1, "
+    "Ultralytics YOLO Detection 1.0, Datumaro 1.0"
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        (
+            ["notes.md", "1.csv", "2.csv", "3.csv", "4.csv", "5.csv"],
+            "export: no known annotation format (found 1.csv, 2.csv, 3.csv, 4.csv, 5.csv and 1 more); expected one "
+            f"of: {TITLES}. Export the task in CVAT in one of these formats.",
+        ),
+        (
+            ["a.jpg"],
+            f"export: images without annotations (found a.jpg); expected one of: {TITLES}. "
+            "Export the task in CVAT in one of these formats.",
+        ),
+        (
+            [],
+            f"export: no known annotation format (found nothing); expected one of: {TITLES}. "
+            "Export the task in CVAT in one of these formats.",
+        ),
+        (
+            ["task.json", "annotations.json"],
+            f"export: a CVAT backup; expected an annotation export ({TITLES}). "
+            "Choose 'Export task dataset' in CVAT instead of 'Backup task'.",
+        ),
+    ],
+)
+def test_an_unknown_folder_is_described_with_the_formats_that_are_known(scene, tmp_path, files, sentence):
+    (tmp_path / "export").mkdir()
+    for name in files:
+        scene.write_text(tmp_path / "export" / name, "[]")
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        load([tmp_path / "export"], tmp_path / "store")
+
+
+def test_a_zip_inside_which_names_lead_out_is_refused_and_leaves_nothing(tmp_path):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../../evil.txt", "x")
+
+    with pytest.raises(DatasetError):
+        load([tmp_path / "evil.zip"], tmp_path / "store")
+
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_name_that_leads_out_of_the_export_finds_no_image(scene, tmp_path):
+    scene.draw(tmp_path / "secret.jpg", (20, 20))
+    export = scene.coco(tmp_path / "export")
+    path = export / "annotations/instances_default.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["file_name"] = "../../secret.jpg"
+    scene.write_text(path, json.dumps(content))
+
+    dataset = load([export], tmp_path / "store")
+
+    assert dataset.health.found.problems == {"missing": ["../../secret.jpg"]}
