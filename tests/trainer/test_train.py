@@ -1,0 +1,180 @@
+"""Real training, kept small: a network of 0.5 million weights on images of 128 pixels."""
+
+import csv
+import dataclasses
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from evaluation import ground_truth, scores
+from runtime import engines
+from runtime.detector import Detector
+from runtime.manifest import Manifest
+from trainer import train
+from trainer.config import Config
+from trainer.errors import TrainingError
+from trainer.loop import Loop
+from trainer.train import Request
+
+pytestmark = pytest.mark.slow
+
+CONFIG = Config(epochs=40, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
+SHORT = dataclasses.replace(CONFIG, epochs=3, augment="strong", initial_learning_rate=2e-3)
+
+
+def request(rectangles, output, config=CONFIG, **more):
+    return Request(exports=[rectangles], output=output, base_model="none", config=config, **more)
+
+
+@pytest.fixture(scope="module")
+def trained(rectangles, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "rectangles"
+    return output, train.start(request(rectangles, output))
+
+
+def test_training_finds_its_rectangles(trained):
+    _, summary = trained
+
+    assert summary["labels"] == ["bright", "dark"]
+    assert summary["validation"]["map50"] > 0.8
+
+
+def test_the_saved_model_scores_as_the_network_did(trained):
+    output, summary = trained
+    export = output / "export"
+    truth = ground_truth.read(export / "validation")
+    detector = Detector(engines.load("tensorflow", export), Manifest.read(export))
+
+    found = scores.score(truth.labels, truth.images, scores.detect_all(detector, truth))
+
+    assert found.map50 == pytest.approx(summary["validation"]["map50"], abs=1e-6)
+    assert found.mean_ap == pytest.approx(summary["validation"]["mean_ap"], abs=1e-6)
+
+
+def test_a_run_directory_is_complete_and_holds_no_absolute_path(trained):
+    output, _ = trained
+
+    names = {path.name for path in output.iterdir()}
+    assert names == {
+        *("checkpoints", "config.json", "data", "dataset.json", "export", "log.txt"),
+        *("metrics.csv", "overlays", "summary.json"),
+    }
+    for path in output.rglob("*"):
+        if path.suffix in (".json", ".csv", ".txt"):
+            assert str(output.parent) not in path.read_text(), path
+    assert len(list((output / "overlays").iterdir())) == len(ground_truth.read(output / "export/validation").images)
+
+
+def test_metrics_have_a_row_for_each_epoch(trained):
+    output, summary = trained
+    rows = list(csv.DictReader((output / "metrics.csv").open()))
+
+    assert [int(row["epoch"]) for row in rows] == list(range(1, summary["epochs"] + 1))
+    assert float(rows[-1]["class_loss"]) < float(rows[0]["class_loss"])
+    assert float(rows[-1]["map50"]) > 0.5
+
+
+def test_the_manifest_says_where_the_model_comes_from(trained):
+    output, _ = trained
+    provenance = Manifest.read(output / "export").provenance
+
+    assert provenance["arguments"]["epochs"] == 40
+    assert provenance["images"]["train"] + provenance["images"]["validation"] == 24
+    assert len(provenance["dataset"]) == 64
+    assert provenance["base_model"] == "none"
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeypatch):
+    train.start(request(rectangles, tmp_path / "whole", SHORT))
+
+    record = Loop._record
+
+    def record_then_die(self, state):
+        record(self, state)
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Loop, "_record", record_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        train.start(request(rectangles, tmp_path / "first", SHORT))
+    monkeypatch.undo()
+    # What a killed process leaves half-written, and a run that was moved.
+    shutil.move(tmp_path / "first", tmp_path / "moved")
+    (tmp_path / "moved" / "checkpoints" / ".new").mkdir()
+    train.resume(tmp_path / "moved")
+
+    whole, moved = (_weights(tmp_path / name) for name in ("whole", "moved"))
+    assert whole.keys() == moved.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], moved[name], err_msg=name)
+
+
+def _weights(run):
+    """Every number of the newest checkpoint: weights, averages and the optimizers' moments."""
+    import tensorflow as tf
+
+    newest = max((run / "checkpoints").glob("epoch-*"))
+    reader = tf.train.load_checkpoint(str(newest / "weights"))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    }
+
+
+def test_an_output_that_exists_is_refused(rectangles, tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    sentence = (
+        f"{tmp_path}: exists and is not empty; expected a new folder. "
+        f"Pass another --output, or --resume {tmp_path} to continue."
+    )
+
+    with pytest.raises(TrainingError, match=re.escape(sentence)):
+        train.start(request(rectangles, tmp_path))
+
+
+def test_an_unknown_model_is_refused_with_the_choices(rectangles, tmp_path):
+    sentence = "--model: unknown model 'yolo'; expected one of: ssd-mobilenet-v2."
+
+    with pytest.raises(TrainingError, match=re.escape(sentence)):
+        train.start(request(rectangles, tmp_path / "run", model="yolo"))
+
+
+def test_a_run_that_was_never_started_cannot_be_resumed(tmp_path):
+    sentence = f"{tmp_path}: no config.json; expected the folder of a run. Start one with train EXPORT."
+
+    with pytest.raises(TrainingError, match=re.escape(sentence)):
+        train.resume(tmp_path)
+
+
+def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeypatch):
+    from trainer.learner import Learner
+
+    monkeypatch.setattr(Learner, "learn", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
+
+    with pytest.raises(
+        TrainingError, match=r"^step 0: class_loss nan, box_loss 1\.0; expected finite losses\. Look at "
+    ):
+        train.start(request(rectangles, tmp_path / "run", SHORT))
+
+
+def test_a_full_disk_keeps_the_epoch_before(rectangles, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    save, calls = tf.train.Checkpoint.write, []
+
+    def full_at_second(self, path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return save(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(tf.train.Checkpoint, "write", full_at_second)
+    with pytest.raises(TrainingError, match="No space left on device; expected room for a checkpoint"):
+        train.start(request(rectangles, tmp_path / "run", SHORT))
+
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("epoch-*")] == ["epoch-00001"]
+    assert json.loads((tmp_path / "run/checkpoints/epoch-00001/state.json").read_text())["epoch"] == 1
