@@ -65,9 +65,7 @@ def build(
     check_name(name)
     with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
         directory = draft / "nuclio"
-        shutil.copytree(
-            export / "validation", draft / checking.VALIDATION_FOLDER, copy_function=shutil.copyfile
-        )
+        shutil.copytree(export / "validation", draft / checking.VALIDATION_FOLDER, copy_function=shutil.copyfile)
         assemble(export, directory, name, manifest)
         for variant in VARIANTS.values():
             progress(f"Converting for {variant.framework}")
@@ -125,9 +123,7 @@ def find_export(run_or_export: Path) -> Path:
     """
     export = run_or_export / "export" if (run_or_export / "export").is_dir() else run_or_export
     if not run_or_export.is_dir():
-        raise BuildError(
-            f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` makes it."
-        )
+        raise BuildError(f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` makes it.")
     missing = [part for part in EXPORT_PARTS if not (export / part).exists()]
     if missing:
         raise BuildError(

@@ -91,9 +91,7 @@ def find_function(path: Path) -> Path:
     for directory in (path / "nuclio", path):
         if (directory / "main.py").is_file() or (directory / "function.yaml").is_file():
             return directory
-    raise BuildError(
-        f"{path}: no function directory; expected functions/NAME, as `preannotate build` makes them."
-    )
+    raise BuildError(f"{path}: no function directory; expected functions/NAME, as `preannotate build` makes them.")
 
 
 def _require_packages() -> None:

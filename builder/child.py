@@ -55,6 +55,4 @@ def _run(command: Sequence[str], environment: Mapping[str, str], directory: Path
     how = f"exit code {done.returncode}"
     if done.returncode < 0:
         how = f"killed by {signal.Signals(-done.returncode).name}"
-    raise BuildError(
-        f"{step}: {how} ({lines[-1].strip() if lines else 'no message'}); expected it to succeed."
-    )
+    raise BuildError(f"{step}: {how} ({lines[-1].strip() if lines else 'no message'}); expected it to succeed.")

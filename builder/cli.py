@@ -22,13 +22,9 @@ COULD_NOT_RUN = 2
 
 def add_build_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `build`."""
-    parser.add_argument(
-        "run", metavar="RUN", type=Path, help="run directory (runs/NAME) or its export directory"
-    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="run directory (runs/NAME) or its export directory")
     parser.add_argument("--name", help="name of the function (default: the run's)")
-    parser.add_argument(
-        "--output", metavar="DIR", type=Path, default=Path("functions"), help="default: functions"
-    )
+    parser.add_argument("--output", metavar="DIR", type=Path, default=Path("functions"), help="default: functions")
     parser.add_argument("--overwrite", action="store_true", help="replace a function of that name")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -111,9 +107,7 @@ def _print(content: dict[str, Any], report: "Report", *, as_json: bool) -> None:
     for note in report.notes:
         print(f"  note: {note}")
     if report.figures:
-        print(
-            f"  on {report.figures['images']} frozen validation images with {report.figures['boxes']} boxes:"
-        )
+        print(f"  on {report.figures['images']} frozen validation images with {report.figures['boxes']} boxes:")
         for artefact, scores in report.figures["scores"].items():
             print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
         for pair, difference in report.figures["differences"].items():

@@ -27,9 +27,7 @@ def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Ite
     if not overwrite:
         for part in parts:
             if (target / part).exists():
-                raise BuildError(
-                    f"{target / part}: exists; expected a new directory. Pass --overwrite to replace it."
-                )
+                raise BuildError(f"{target / part}: exists; expected a new directory. Pass --overwrite to replace it.")
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

@@ -100,9 +100,7 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
         "spec": _spec(name, variant, manifest),
     }
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return (
-        f"# Written by `preannotate build`. Label names may be edited, in every variant's file alike.\n{text}"
-    )
+    return f"# Written by `preannotate build`. Label names may be edited, in every variant's file alike.\n{text}"
 
 
 def label_spec(labels: Sequence[str]) -> str:

@@ -124,9 +124,7 @@ def match(
             free_rows.remove(row)
             free_columns.remove(column)
             pairs.append((first[row], second[column]))
-    return pairs, [first[row] for row in sorted(free_rows)] + [
-        second[column] for column in sorted(free_columns)
-    ]
+    return pairs, [first[row] for row in sorted(free_rows)] + [second[column] for column in sorted(free_columns)]
 
 
 def _boxes(detections: Sequence[Detection]) -> np.ndarray:

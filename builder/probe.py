@@ -26,9 +26,7 @@ def main(questions_file: str, answers_file: str) -> None:
     import runtime
 
     if Path(runtime.__file__).parent != directory / "runtime":
-        sys.exit(
-            f"runtime was imported from {Path(runtime.__file__).parent}, expected {directory / 'runtime'}"
-        )
+        sys.exit(f"runtime was imported from {Path(runtime.__file__).parent}, expected {directory / 'runtime'}")
     questions = json.loads(Path(questions_file).read_text(encoding="utf-8"))
     context = nuclio_sdk.Context(logger=_logger(nuclio_sdk), worker_id="0")
     function.init_context(context)

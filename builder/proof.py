@@ -109,8 +109,7 @@ def prove(directory: Path, validation: Path) -> Proof:
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
         "scores": {
-            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)}
-            for name, item in measured.items()
+            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)} for name, item in measured.items()
         },
         "differences": {name: difference.to_json() for name, difference in differences.items()},
         "rules": RULES,
@@ -126,20 +125,22 @@ def read_validation(folder: Path) -> tuple[GroundTruth, Detections]:
     Raises:
         BuildError: Something is missing, or the two do not belong together.
     """
+    path = folder / KERAS_FILE
     try:
         truth = ground_truth.read(folder)
-        content = json.loads((folder / KERAS_FILE).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BuildError(str(error)) from error
+    try:
         keras = [
             [
                 Detection(truth.labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"]))
                 for item in detections
             ]
-            for detections in content["detections"]
+            for detections in json.loads(path.read_text(encoding="utf-8"))["detections"]
         ]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise BuildError(
-            f"{folder}: {type(error).__name__} {error}; expected the frozen validation images and "
-            f"{KERAS_FILE} of a run. Build the function again."
+            f"{path}: {type(error).__name__} {error}; expected what the Keras network found. Train again."
         ) from error
     if len(keras) != len(truth.images) or not truth.images:
         raise BuildError(
@@ -179,9 +180,7 @@ def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTrut
     return Answers(direct, served, tuple(problems), description["device"], answers["versions"])
 
 
-def _read_replies(
-    answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth
-) -> tuple[Detections, list[str]]:
+def _read_replies(answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
     served, problems = [], []
     for kind in ("served_by_default", "served"):
         served = []
@@ -191,9 +190,7 @@ def _read_replies(
             problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
     bad = answers["bad_request"]
     if bad["status_code"] != 400 or set(json.loads(bad["body"])) != {"error"}:
-        problems.append(
-            f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error"
-        )
+        problems.append(f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error")
     return served, problems
 
 

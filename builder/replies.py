@@ -34,9 +34,7 @@ def detections_of(
     if problems:
         return [], problems
     found = [
-        Detection(
-            shape["label"], labels.index(shape["label"]), float(shape["confidence"]), tuple(shape["points"])
-        )
+        Detection(shape["label"], labels.index(shape["label"]), float(shape["confidence"]), tuple(shape["points"]))
         for shape in shapes
     ]
     return found, []

@@ -46,8 +46,7 @@ def notes(directory: Path) -> list[str]:
     return [
         f"{source.name} was edited after the build."
         for source in sorted(TEMPLATE.glob("*.py"))
-        if (directory / source.name).is_file()
-        and not filecmp.cmp(source, directory / source.name, shallow=False)
+        if (directory / source.name).is_file() and not filecmp.cmp(source, directory / source.name, shallow=False)
     ]
 
 

@@ -104,9 +104,7 @@ def read_labels(path: Path) -> dict[int, str]:
     """
     try:
         function = yaml.safe_load(path.read_text(encoding="utf-8"))
-        items = [
-            (item["id"], item["name"]) for item in json.loads(function["metadata"]["annotations"]["spec"])
-        ]
+        items = [(item["id"], item["name"]) for item in json.loads(function["metadata"]["annotations"]["spec"])]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise LabelError(
             f"{path}: {type(error).__name__} {_first_line(error)}; expected a JSON list of labels, each with "
@@ -116,9 +114,7 @@ def read_labels(path: Path) -> dict[int, str]:
     if not all(type(class_id) is int for class_id in ids) or len(set(ids)) != len(ids):
         raise LabelError(f"{path}: label ids {ids!r}; expected whole numbers, each only once.")
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
-        raise LabelError(
-            f"{path}: label names {names!r}; expected texts, each only once. CVAT refuses others."
-        )
+        raise LabelError(f"{path}: label names {names!r}; expected texts, each only once. CVAT refuses others.")
     return dict(items)
 
 
@@ -145,9 +141,7 @@ def _parse_json(body: bytes | bytearray | str) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         size = f"{len(body)} {'characters' if isinstance(body, str) else 'bytes'}"
-        raise RequestError(
-            f"body: {size} that are not JSON ({_first_line(error)}); {_EXPECTED_BODY}."
-        ) from error
+        raise RequestError(f"body: {size} that are not JSON ({_first_line(error)}); {_EXPECTED_BODY}.") from error
 
 
 def _image_bytes(text: Any) -> bytes:

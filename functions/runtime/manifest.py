@@ -70,13 +70,10 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise ManifestError(
-                f"{path}: no such file; expected the manifest of a trained model. "
-                f"Run `preannotate build` again."
+                f"{path}: no such file; expected the manifest of a trained model. Run `preannotate build` again."
             ) from error
         except (OSError, ValueError) as error:
-            raise ManifestError(
-                f"{path}: {error}; expected a JSON object. Build the function again."
-            ) from error
+            raise ManifestError(f"{path}: {error}; expected a JSON object. Build the function again.") from error
         return _parse(content, path)
 
     def write(self, path: Path) -> None:
@@ -103,8 +100,7 @@ def _parse(content: Any, path: Path) -> Manifest:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise ManifestError(
-            f"{path}: format {found!r}; expected {FORMAT}. "
-            f"Build the function again with this version of Preannotate."
+            f"{path}: format {found!r}; expected {FORMAT}. Build the function again with this version of Preannotate."
         )
     try:
         cut = content["postprocess"]
@@ -127,9 +123,7 @@ def _parse(content: Any, path: Path) -> Manifest:
             f"padding and postprocess. Build the function again."
         ) from error
     if padding != PADDING:
-        raise ManifestError(
-            f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws."
-        )
+        raise ManifestError(f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws.")
     _check(manifest, path)
     return manifest
 
@@ -142,9 +136,7 @@ def _size(value: Any) -> tuple[int, int]:
 def _check(manifest: Manifest, path: Path) -> None:
     cut = manifest.postprocess
     if not manifest.labels or len(set(manifest.labels)) != len(manifest.labels):
-        raise ManifestError(
-            f"{path}: labels {list(manifest.labels)!r}; expected at least one, each only once."
-        )
+        raise ManifestError(f"{path}: labels {list(manifest.labels)!r}; expected at least one, each only once.")
     if len(cut.thresholds) != len(manifest.labels):
         raise ManifestError(
             f"{path}: {len(cut.thresholds)} thresholds; expected {len(manifest.labels)}, one for each label."

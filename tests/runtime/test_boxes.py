@@ -42,9 +42,7 @@ def test_nms_keeps_boxes_that_overlap_exactly_at_the_threshold():
 
 
 def test_nms_lets_a_dropped_box_drop_nothing():
-    boxes = np.array(
-        [[0, 0, 10, 10], [0, 4, 10, 14], [0, 8, 10, 18]], np.float32
-    )  # neighbours: 6/14, ends: 2/18
+    boxes = np.array([[0, 0, 10, 10], [0, 4, 10, 14], [0, 8, 10, 18]], np.float32)  # neighbours: 6/14, ends: 2/18
     assert nms(boxes, np.array([0.9, 0.8, 0.7]), iou_threshold=0.4).tolist() == [0, 2]
 
 

@@ -93,22 +93,16 @@ def test_not_json():
 
 
 def test_empty_body():
-    expect(
-        b"", f"body: 0 bytes that are not JSON (Expecting value: line 1 column 1 (char 0)); {EXPECTED_BODY}."
-    )
+    expect(b"", f"body: 0 bytes that are not JSON (Expecting value: line 1 column 1 (char 0)); {EXPECTED_BODY}.")
 
 
 def test_raw_image_bytes_are_not_json():
-    with pytest.raises(
-        RequestError, match=r"^body: \d+ bytes that are not JSON \('utf-8' codec can't decode"
-    ):
+    with pytest.raises(RequestError, match=r"^body: \d+ bytes that are not JSON \('utf-8' codec can't decode"):
         decode_request(event(png()))
 
 
 def test_absurdly_nested_json():
-    with pytest.raises(
-        RequestError, match=r"^body: 200000 bytes that are not JSON \(maximum recursion depth"
-    ):
+    with pytest.raises(RequestError, match=r"^body: 200000 bytes that are not JSON \(maximum recursion depth"):
         decode_request(event(b"[" * 200000))
 
 
@@ -158,9 +152,7 @@ def test_empty_image(text):
     ],
 )
 def test_image_that_is_not_base64(text, reason):
-    expect(
-        {"image": text}, f"image: text that is not base64 ({reason}); expected an image file as base64 text."
-    )
+    expect({"image": text}, f"image: text that is not base64 ({reason}); expected an image file as base64 text.")
 
 
 def test_base64_with_one_character_too_many():
@@ -255,15 +247,12 @@ def expect_label_error(path, sentence):
 
 
 REMEDY = (
-    "expected a JSON list of labels, each with id and name, in metadata.annotations.spec. "
-    "Build the function again."
+    "expected a JSON list of labels, each with id and name, in metadata.annotations.spec. Build the function again."
 )
 
 
 def test_no_function_yaml(path):
-    expect_label_error(
-        path, f"{path}: FileNotFoundError [Errno 2] No such file or directory: '{path}'; {REMEDY}"
-    )
+    expect_label_error(path, f"{path}: FileNotFoundError [Errno 2] No such file or directory: '{path}'; {REMEDY}")
 
 
 def test_spec_that_is_not_json(path):

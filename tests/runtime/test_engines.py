@@ -10,9 +10,7 @@ import pytest
 from runtime import engines
 from runtime.errors import EngineError
 
-needs_openvino = pytest.mark.skipif(
-    not importlib.util.find_spec("openvino"), reason="OpenVINO is not installed"
-)
+needs_openvino = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="OpenVINO is not installed")
 
 
 def expect(sentence, name, directory):
@@ -29,9 +27,7 @@ def save_twice(directory: Path) -> None:
     pixels.output(0).set_names({"pixels"})
     values = ops.convert(pixels, "f32")
     first = ops.slice(ops.reshape(values, [1, 4, 3], False), [0, 0, 0], [1, 1, 3], [1, 1, 1])
-    boxes = ops.concat(
-        [ops.multiply(first, np.float32(2)), ops.constant(np.full((1, 1, 1), 8, np.float32))], 2
-    )
+    boxes = ops.concat([ops.multiply(first, np.float32(2)), ops.constant(np.full((1, 1, 1), 8, np.float32))], 2)
     scores = ops.constant(np.array([[[0.25, 0.75]]], np.float32))
     results = [ops.result(boxes), ops.result(scores)]
     for result, name in zip(results, ("boxes", "scores"), strict=True):
@@ -84,9 +80,7 @@ def test_openvino_with_a_broken_model(tmp_path):
     with pytest.raises(EngineError) as caught:
         engines.load("openvino", tmp_path)
     path = re.escape(str(tmp_path / "model.xml"))
-    assert re.fullmatch(
-        rf"{path}: OpenVINO cannot load it \(.+\)\. Build the function again\.", str(caught.value)
-    )
+    assert re.fullmatch(rf"{path}: OpenVINO cannot load it \(.+\)\. Build the function again\.", str(caught.value))
 
 
 @needs_openvino
@@ -108,9 +102,7 @@ def test_threads_are_obeyed(tmp_path, monkeypatch):
 def test_tensorflow_without_a_model_and_with_a_broken_one(tmp_path):
     pytest.importorskip("tensorflow")
     path = tmp_path / "saved_model"
-    expect(
-        f"{path}: no such folder; expected a SavedModel. Build the function again.", "tensorflow", tmp_path
-    )
+    expect(f"{path}: no such folder; expected a SavedModel. Build the function again.", "tensorflow", tmp_path)
     path.mkdir()
     with pytest.raises(EngineError) as caught:
         engines.load("tensorflow", tmp_path)

@@ -137,9 +137,7 @@ def test_broken_exif_of_a_healthy_image_is_ignored():
 
 @pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"<svg></svg>"])
 def test_bytes_that_are_no_image(data):
-    sentence = (
-        f"image: {len(data)} bytes that no image decoder knows; expected a JPEG, PNG or other image file."
-    )
+    sentence = f"image: {len(data)} bytes that no image decoder knows; expected a JPEG, PNG or other image file."
     with pytest.raises(RequestError, match=f"^{re.escape(sentence)}$"):
         decode(data)
 
@@ -179,8 +177,6 @@ def test_image_of_an_absurd_size_is_refused_before_it_is_decoded():
     small = bytearray(encode(Image.new("L", (1, 1)), "PNG"))
     small[16:24] = (40000).to_bytes(4, "big") * 2
     small[29:33] = zlib.crc32(bytes(small[12:29])).to_bytes(4, "big")
-    sentence = (
-        "image: its header promises too many pixels; expected at most 178000000 pixels. Send a smaller image."
-    )
+    sentence = "image: its header promises too many pixels; expected at most 178000000 pixels. Send a smaller image."
     with pytest.raises(RequestError, match=f"^{re.escape(sentence)}$"):
         decode(bytes(small))

@@ -42,9 +42,7 @@ def test_each_axis_uses_its_own_rounded_scale():
 @pytest.mark.parametrize("input_size", [(320, 320), (300, 200), (63, 65)])
 def test_boxes_survive_the_round_trip(image_size, input_size):
     width, height = image_size
-    boxes = np.array(
-        [[0, 0, width, height], [0, 0, width / 3, height / 7], [width / 2, height / 2, width, height]]
-    )
+    boxes = np.array([[0, 0, width, height], [0, 0, width / 3, height / 7], [width / 2, height / 2, width, height]])
     letterbox = Letterbox.fit(image_size, input_size)
     there = letterbox.to_input(boxes)
     assert (there[:, 2] <= input_size[0] + 1e-3).all()

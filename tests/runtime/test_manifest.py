@@ -61,9 +61,7 @@ def test_another_format(path):
 
 def test_a_list(path):
     path.write_text("[]")
-    expect(
-        path, f"{path}: format 'list'; expected 1. Build the function again with this version of Preannotate."
-    )
+    expect(path, f"{path}: format 'list'; expected 1. Build the function again with this version of Preannotate.")
 
 
 def test_a_missing_key(path):
@@ -107,6 +105,4 @@ def test_an_input_without_pixels(path):
 
 def test_nan_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
-        Manifest("ssd", ("a",), (1, 1), Postprocess(0.5, (0.5,)), {"loss": float("nan")}).write(
-            tmp_path / "m"
-        )
+        Manifest("ssd", ("a",), (1, 1), Postprocess(0.5, (0.5,)), {"loss": float("nan")}).write(tmp_path / "m")

@@ -56,7 +56,6 @@ def load(name: str, directory: Path) -> Engine:
         module = importlib.import_module(f"runtime.engines.{name}")
     except ImportError as error:
         raise EngineError(
-            f"{name}: {error}; expected the engine to be installed. Install its package or "
-            f"use another variant."
+            f"{name}: {error}; expected the engine to be installed. Install its package or use another variant."
         ) from error
     return module.load(Path(directory))

@@ -49,6 +49,4 @@ def load(directory: Path) -> OpenVinoEngine:
         return OpenVinoEngine(ov.Core().compile_model(path, "CPU", config))
     except RuntimeError as error:
         first_line = str(error).strip().splitlines()[0]
-        raise EngineError(
-            f"{path}: OpenVINO cannot load it ({first_line}). Build the function again."
-        ) from error
+        raise EngineError(f"{path}: OpenVINO cannot load it ({first_line}). Build the function again.") from error

@@ -45,6 +45,4 @@ def load(directory: Path) -> TensorFlowEngine:
         return TensorFlowEngine(tf.saved_model.load(str(path)))
     except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
         first_line = str(error).strip().splitlines()[0]
-        raise EngineError(
-            f"{path}: TensorFlow cannot load it ({first_line}). Build the function again."
-        ) from error
+        raise EngineError(f"{path}: TensorFlow cannot load it ({first_line}). Build the function again.") from error

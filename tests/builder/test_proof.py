@@ -1,0 +1,91 @@
+"""A real network from its export to the proof, and the proof of a network that was exchanged."""
+
+import json
+import shutil
+
+import pytest
+
+from builder import proof
+from builder.build import build
+from builder.check import check
+from builder.parity import Difference
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def built(squares_export, tmp_path_factory):
+    return build(squares_export, tmp_path_factory.mktemp("functions"))
+
+
+@pytest.fixture
+def function(built, tmp_path):
+    """A copy of functions/squares to break."""
+    return shutil.copytree(built.directory.parent, tmp_path / "functions" / "squares")
+
+
+def test_all_artefacts_find_every_square_and_agree(built):
+    parity = json.loads((built.directory / "parity.json").read_text("utf-8"))
+    assert parity["verdict"] == "passed"
+    assert (parity["images"], parity["boxes"]) == (4, 12)
+    assert {name: scores["map50"] for name, scores in parity["scores"].items()} == {
+        "keras": 1.0,
+        "saved_model": 1.0,
+        "ir": 1.0,
+        "served": 1.0,
+        "served_gpu": 1.0,
+    }
+    for difference in parity["differences"].values():
+        assert difference["detections"] >= 12
+        assert difference["unmatched"] == difference["beyond_tolerance"] == 0
+    assert built.name == "squares"
+    assert 'preannotate.map50: "1.0000"' in (built.directory / "function.yaml").read_text("utf-8")
+    assert sorted(path.name for path in built.directory.parent.iterdir()) == ["nuclio", "validation"]
+
+
+def test_no_product_file_names_this_machine(built, squares_export):
+    for path in built.directory.rglob("*"):
+        if path.suffix in (".json", ".yaml", ".xml", ".py"):
+            text = path.read_text("utf-8")
+            assert str(squares_export.parents[1]) not in text
+            assert str(built.directory.parents[1]) not in text
+
+
+def test_a_checked_directory_is_unchanged_and_checks_again_somewhere_else(function):
+    before = {path: path.read_bytes() for path in function.rglob("*") if path.is_file()}
+    assert check(function).ok
+    assert {path: path.read_bytes() for path in function.rglob("*") if path.is_file()} == before
+
+
+def test_an_exchanged_network_is_found_out(function):
+    """The two classes change places in what the Keras network is said to have found."""
+    path = function / "validation" / "keras.json"
+    content = json.loads(path.read_text())
+    for image in content["detections"]:
+        for detection in image:
+            detection["class_id"] = 1 - detection["class_id"]
+    path.write_text(json.dumps(content))
+    report = check(function)
+    assert not report.ok
+    assert report.figures["scores"]["keras"]["map50"] < 0.5
+    assert report.figures["differences"]["ir vs keras"]["unmatched"] == 24
+    assert report.problems == (
+        "saved_model vs keras: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
+        "expected the same detections. Do not deploy it.",
+    )
+
+
+def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, monkeypatch):
+    monkeypatch.setattr(proof.importlib.util, "find_spec", lambda name: name != "tensorflow")
+    report = check(function)
+    assert report.ok
+    assert report.notes == ("TensorFlow is not installed: SavedModel and GPU variant were not checked.",)
+    assert set(report.figures["scores"]) == {"keras", "ir", "served"}
+
+
+def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
+    same = {"ir vs keras": Difference(60, 30, 0, 0.0, 0.0)}
+    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8951}) == []
+    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8949}) == [
+        "ir: mAP50 0.8949, 0.0051 below the Keras network's; expected at most 0.005 below. Do not deploy it."
+    ]
