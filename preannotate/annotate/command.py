@@ -1,0 +1,163 @@
+"""The recipe of `preannotate annotate`: images in; a table or JSON, overlays and an export out."""
+
+import io
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from evaluation.overlay import draw_overlay
+from preannotate.annotate import cvat_xml
+from preannotate.annotate.answers import Answer, Failure, as_table
+from preannotate.annotate.answers import as_json as json_text
+from preannotate.annotate.coco import instances_json
+from preannotate.annotate.errors import AnnotateError
+from preannotate.annotate.function_process import FunctionProcess, function_directory
+from preannotate.annotate.images import FoundImage, find_images
+from preannotate.annotate.output import refuse_existing, replacing
+from runtime.errors import RequestError
+from runtime.image import decode
+
+# Formats an overlay keeps; of any other image it becomes a PNG beside the original's name.
+_OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+
+
+def run(
+    function: Path,
+    images: Sequence[Path],
+    *,
+    overlay: Path | None = None,
+    threshold: float | None = None,
+    export: tuple[str, Path] | None = None,
+    as_json: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Annotate images with a built function and print what it found.
+
+    Args:
+        function: `functions/NAME` or `functions/NAME/nuclio`.
+        images: Files and folders; folders are searched with all that lies in them.
+        overlay: Folder for pictures with the detections drawn in; None draws none.
+        threshold: Score from which a detection counts; None uses the function's own, one for each class.
+        export: Format, "coco" or "cvat", and the file to write; images that cannot be read are left out.
+        as_json: Print JSON instead of a table.
+        overwrite: Replace existing overlays and an existing export.
+
+    Returns:
+        0, or 1 if an image could not be read; the others are annotated all the same.
+
+    Raises:
+        AnnotateError: Nothing can be done; one sentence says why.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
+    directory = function_directory(function)
+    found = find_images(images, leave_out=overlay)
+    overlays = _overlay_paths(found, overlay, overwrite=overwrite)
+    if export is not None:
+        _check_export(*export, found, overwrite=overwrite)
+    results: list[Answer | Failure] = []
+    with FunctionProcess(directory) as process:
+        labels = process.labels
+        for image in tqdm(found, unit="image", file=sys.stderr, disable=None):
+            result = process.annotate(image, threshold)
+            if overlays and isinstance(result, Answer):
+                result = _write_overlay(image, result, overlays[image.name])
+            results.append(result)
+    if export is not None:
+        _write_export(*export, [result for result in results if isinstance(result, Answer)], labels)
+    _print(json_text(str(function), labels, results) if as_json else as_table(results))
+    return int(any(isinstance(result, Failure) for result in results))
+
+
+def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
+    """Where the overlay of each image goes; checked before the work begins."""
+    if overlay is None:
+        return {}
+    if overlay.exists() and not overlay.is_dir():
+        raise AnnotateError(f"{overlay}: is a file; expected a folder for the overlays. Name another.")
+    originals = {image.path.resolve() for image in images}
+    paths = {}
+    for image in images:
+        suffix = "" if Path(image.name).suffix.lower() in _OVERLAY_FORMATS else ".png"
+        path = overlay / (image.name + suffix)
+        if path.resolve() in originals:
+            raise AnnotateError(
+                f"{path}: is one of the images; expected a folder for the overlays that holds none. Name another."
+            )
+        refuse_existing(path, overwrite=overwrite)
+        paths[image.name] = path
+    return paths
+
+
+def _write_overlay(image: FoundImage, answer: Answer, path: Path) -> Answer | Failure:
+    try:
+        pixels = decode(image.path.read_bytes()).pixels
+    except (RequestError, OSError) as error:
+        return Failure(image.name, str(error))
+    picture = draw_overlay(pixels, answer.detections)
+    with replacing(path) as temporary:
+        picture.save(temporary, _OVERLAY_FORMATS[path.suffix.lower()], quality=92)
+    return answer
+
+
+def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwrite: bool) -> None:
+    if name not in EXPORTS:
+        raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(EXPORTS)}.")
+    suffixes, _ = EXPORTS[name]
+    if path.suffix.lower() not in suffixes:
+        raise AnnotateError(
+            f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
+        )
+    if path.resolve() in {image.path.resolve() for image in images}:
+        raise AnnotateError(f"{path}: is one of the images; expected another file to write.")
+    refuse_existing(path, overwrite=overwrite)
+    for image in images:
+        if name == "cvat" and not cvat_xml.is_writable(image.name):
+            raise AnnotateError(
+                f"{image.name!r}: a name with characters that XML cannot hold; expected readable ones. "
+                f"Rename the file or use --export coco."
+            )
+
+
+def _write_export(name: str, path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> None:
+    _, content = EXPORTS[name]
+    with replacing(path) as temporary:
+        temporary.write_bytes(content(path, answers, labels))
+
+
+def _coco(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
+    return instances_json(answers, labels).encode("ascii")
+
+
+def _cvat(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
+    images = [
+        cvat_xml.CvatImage(
+            answer.name,
+            answer.size,
+            tuple(cvat_xml.CvatBox(found.label, found.box) for found in answer.detections),
+        )
+        for answer in answers
+    ]
+    xml = cvat_xml.annotations_xml(images, labels, task=path.stem, source="auto")
+    if path.suffix.lower() == ".xml":
+        return xml
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(cvat_xml.FILE_NAME, xml)
+    return stream.getvalue()
+
+
+def _print(text: str) -> None:
+    """Print what the terminal can show; file names may hold anything."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+# Suffixes of the file and its content, for each name after --export.
+EXPORTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Sequence[Answer], Sequence[str]], bytes]]] = {
+    "coco": ((".json",), _coco),
+    "cvat": ((".zip", ".xml"), _cvat),
+}

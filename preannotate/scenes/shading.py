@@ -1,0 +1,120 @@
+"""From signed distances to lit, coloured pixels: bevelled edges, one light for the whole scene."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Light:
+    """Where light comes from.
+
+    Attributes:
+        direction: Unit vector (x right, y down, z to the camera) from the scene to the light.
+        ambient: Share of light that reaches every side, in [0, 1].
+    """
+
+    direction: tuple[float, float, float]
+    ambient: float
+
+    @property
+    def shadow_offset(self) -> tuple[float, float]:
+        """Pixels to the right and down that a shadow lies off, for one pixel of height."""
+        x, y, z = self.direction
+        return -x / z, -y / z
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of one material.
+
+    Attributes:
+        distance: float32 (H, W), signed distance in pixels.
+        colour: RGB in [0, 1], linear in what the sensor counts.
+        bevel: Width of the rounded edge in pixels.
+        gloss: Strength of the highlight; 0 is chalk.
+        relief: float32 (H, W) or None: height in pixels, added to the rounded edge.
+        shade: float32 (H, W) or None: factor on the colour.
+    """
+
+    distance: np.ndarray
+    colour: Colour
+    bevel: float
+    gloss: float = 0.3
+    relief: np.ndarray | None = None
+    shade: np.ndarray | None = None
+
+    def cropped(self, window: tuple[slice, slice]) -> "Part":
+        """The same part in a smaller patch."""
+        relief = None if self.relief is None else self.relief[window]
+        shade = None if self.shade is None else self.shade[window]
+        return replace(self, distance=self.distance[window], relief=relief, shade=shade)
+
+
+def coverage(distance: np.ndarray, softness: float = 1.0) -> np.ndarray:
+    """Share of each pixel that a shape covers, float32 in [0, 1]; the edge is `softness` pixels wide."""
+    return np.clip(0.5 - distance / np.float32(softness), 0, 1)
+
+
+def outline(parts: Sequence[Part]) -> np.ndarray:
+    """Signed distance of all parts together."""
+    distance = parts[0].distance
+    for part in parts[1:]:
+        distance = np.minimum(distance, part.distance)
+    return distance
+
+
+def paint(parts: Sequence[Part], light: Light) -> np.ndarray:
+    """Colours of an object, later parts over earlier ones.
+
+    Returns:
+        float32 (H, W, 3), about [0, 1]; meaningful where `outline` is covered.
+    """
+    canvas = _lit(parts[0], light)
+    for part in parts[1:]:
+        alpha = coverage(part.distance)[..., None]
+        canvas += (_lit(part, light) - canvas) * alpha
+    return canvas
+
+
+def _lit(part: Part, light: Light) -> np.ndarray:
+    slope_x, slope_y = _slopes(_height(part))
+    normal_z = 1 / np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
+    x, y, z = (np.float32(value) for value in light.direction)
+    facing = np.maximum((z - slope_x * x - slope_y * y) * normal_z, 0)
+    brightness = np.float32(light.ambient) + np.float32(1.25 - light.ambient) * facing
+    if part.shade is not None:
+        brightness = brightness * part.shade
+    lit = brightness[..., None] * np.array(part.colour, np.float32)
+    if part.gloss:
+        lit += _highlight(slope_x, slope_y, normal_z, light)[..., None] * np.float32(part.gloss)
+    return lit
+
+
+def _height(part: Part) -> np.ndarray:
+    """A quarter circle from the edge to `bevel` pixels inside, then flat."""
+    inside = np.clip(-part.distance / np.float32(part.bevel), 0, 1)
+    rest = 1 - inside
+    height = np.sqrt(np.maximum(1 - rest * rest, 0)) * np.float32(part.bevel * 0.8)
+    return height if part.relief is None else height + part.relief
+
+
+def _slopes(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    slope_x, slope_y = np.zeros_like(height), np.zeros_like(height)
+    slope_x[:, 1:-1] = (height[:, 2:] - height[:, :-2]) / 2
+    slope_y[1:-1] = (height[2:] - height[:-2]) / 2
+    return slope_x, slope_y
+
+
+def _highlight(slope_x: np.ndarray, slope_y: np.ndarray, normal_z: np.ndarray, light: Light) -> np.ndarray:
+    """Blinn's highlight to the 16th power (four squarings), for a camera straight above."""
+    x, y, z = light.direction
+    length = (x * x + y * y + (z + 1) * (z + 1)) ** 0.5
+    half_x, half_y, half_z = (np.float32(value / length) for value in (x, y, z + 1))
+    shine = np.maximum((half_z - slope_x * half_x - slope_y * half_y) * normal_z, 0)
+    for _ in range(4):
+        shine = shine * shine
+    return shine
