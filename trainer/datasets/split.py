@@ -7,13 +7,14 @@ The rule, in order:
 2. A unit's *position* is a hash in [0, 1): of its content for an image of its own, of its group's name for
    a video (`loading` makes the name from the video's content). It depends on nothing else. Units
    below `fraction` are validation.
-3. Repair, rarest class first: a class in at least two units gets at least half of its expected share, and
-   at least one unit, in validation, and at least one unit in training. The next units by position are taken.
+3. Repair, rarest class first: a class in at least two units gets at least one on each side, the next by
+   position.
 4. A video that holds more than half of all images is cut into blocks of consecutive frames first, each a
    unit: given whole to either side, it would leave nothing to train on or nothing to measure.
 
 What follows: adding images never changes a position, so an image that is in validation by rule 2 stays
-there whatever is added. An image that only rule 3 or 4 brought there may go back to training once another
+there whatever is added, unless all images of one of its classes are. An image that only rule 3 or 4 brought
+there may go back to training once another
 image takes its place. No rule without memory can avoid this: one that is never empty and never
 shrinks would have to put all but a few images into validation. So a later run over more images passes the
 sides of the earlier one as `pinned`: then nothing moves.
@@ -89,7 +90,7 @@ def split(samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapp
         unit.side = VALIDATION if unit.position < fraction else TRAIN
     if pinned:
         units = [part for unit in units for part in _pin(unit, pinned)]
-    _repair(units, fraction)
+    _repair(units)
     sides = {unit.side for unit in units}
     if len(sides) < 2:
         empty = TRAIN if sides == {VALIDATION} else VALIDATION
@@ -182,7 +183,7 @@ def _pin(unit: _Unit, pinned: Mapping[str, str]) -> list[_Unit]:
     return [_Unit(members, unit.position, side, pinned=True) for side, members in parts.items()]
 
 
-def _repair(units: list[_Unit], fraction: float) -> None:
+def _repair(units: list[_Unit]) -> None:
     """Move as few units as needed for each class to be on both sides."""
     having: dict[int | None, list[_Unit]] = {None: units}  # None: any image
     for unit in units:
@@ -191,34 +192,26 @@ def _repair(units: list[_Unit], fraction: float) -> None:
     rarest_first = sorted(having, key=lambda c: (len(having[c]), c is None, c or 0))
     for class_id in rarest_first:
         members = having[class_id]
-        if len(members) < 2:
-            continue
-        wanted = min(max(1, round(fraction * len(members) / 2)), len(members) - 1)
-        _move(members, VALIDATION, wanted, having, total=sum(len(unit.samples) for unit in units))
-        _move(members, TRAIN, 1, having, total=0)
+        if len(members) > 1:
+            _move(members, VALIDATION, having, total=sum(len(unit.samples) for unit in units))
+            _move(members, TRAIN, having, total=0)
 
 
-def _move(
-    members: list[_Unit], side: str, wanted: int, having: Mapping[int | None, list[_Unit]], *, total: int
-) -> None:
-    """Bring units to `side` until `wanted` of `members` are there."""
-    candidates = [unit for unit in members if unit.side != side and not unit.pinned]
-    # A large video would take too much from training.
+def _move(members: list[_Unit], side: str, having: Mapping[int | None, list[_Unit]], *, total: int) -> None:
+    """Bring a unit to `side` if none of `members` is there and one may go."""
+    if any(unit.side == side for unit in members):
+        return
+    candidates = [unit for unit in members if not unit.pinned]
+    # First what takes no class from the other side, then what is no large part of all images.
     candidates.sort(
         key=lambda unit: (
+            _is_last(unit, having),
             bool(total) and len(unit.samples) > _DOMINATES * total,
             unit.position if side == VALIDATION else -unit.position,
         )
     )
-    there = sum(unit.side == side for unit in members)
-    spare_first = sorted(candidates, key=lambda unit: _is_last(unit, having))
-    for unit in spare_first:
-        if there >= wanted:
-            return
-        if there >= 1 and _is_last(unit, having):
-            continue  # the share is a wish, a class on both sides a must
-        unit.side = side
-        there += 1
+    if candidates:
+        candidates[0].side = side
 
 
 def _is_last(unit: _Unit, having: Mapping[int | None, list[_Unit]]) -> bool:
