@@ -22,6 +22,8 @@ from runtime.manifest import Manifest
 # Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.
 NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
 RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
+# `functions/` is on Python's path in a development install: there a folder of this name would stand in for the package.
+PACKAGE_NAMES = ("runtime", *(variant.engine for variant in VARIANTS.values()))
 # nuclio looks at its clock once per timeout, so a request may last twice this; with 10 s in the queue that
 # makes 110 s, and CVAT hangs up after 120 s. Much lower, and a busy machine's worker is killed and reloaded.
 CVAT_TIMEOUT_SECONDS = 120
@@ -67,6 +69,8 @@ def check_name(name: str) -> None:
         )
     if name in RESERVED_NAMES:
         raise BuildError(f"--name: {name!r} is nuclio's own; expected another name. Choose one.")
+    if name in PACKAGE_NAMES:
+        raise BuildError(f"--name: {name!r} is the name of a Python package; expected another name. Choose one.")
     suffixes = [variant.suffix for variant in VARIANTS.values() if variant.suffix]
     if name.endswith(tuple(suffixes)):
         raise BuildError(

@@ -10,23 +10,24 @@ from pathlib import Path
 from builder import child
 
 
-def convert(export: Path, directory: Path, input_size: tuple[int, int]) -> None:
+def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weights: str = "f16") -> None:
     """Write `directory`/model.xml and model.bin.
 
     Args:
         export: Has `saved_model/`.
         directory: Of the function.
         input_size: (width, height) of the network's input; the batch is fixed to 1.
+        weights: "f16", half the size and as good; or "f32", to prove the conversion itself.
 
     Raises:
         BuildError: OpenVINO failed or crashed, or the SavedModel does not have the engine contract.
     """
     width, height = input_size
-    arguments = [str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height)]
+    arguments = [str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height), weights]
     child.run_module(__name__, arguments, step=f"{export / 'saved_model'}: conversion to OpenVINO's IR")
 
 
-def main(saved_model: str, model_xml: str, width: str, height: str) -> None:
+def main(saved_model: str, model_xml: str, width: str, height: str, weights: str) -> None:
     """Convert in this process."""
     import openvino as ov
 
@@ -38,7 +39,7 @@ def main(saved_model: str, model_xml: str, width: str, height: str) -> None:
     model.reshape({"pixels": [1, int(height), int(width), 3]})
     if model.input("pixels").element_type != ov.Type.u8:
         sys.exit(f"input pixels is {model.input('pixels').element_type}, expected uint8")
-    ov.save_model(model, model_xml, compress_to_fp16=True)
+    ov.save_model(model, model_xml, compress_to_fp16=weights == "f16")
 
 
 def _names(ports: list) -> list[list[str]]:

@@ -134,6 +134,13 @@ def test_name_of_nuclios_own():
         check_name("dashboard")
 
 
+@pytest.mark.parametrize("name", ["runtime", "openvino", "tensorflow"])
+def test_name_of_a_package(name):
+    sentence = f"--name: {name!r} is the name of a Python package; expected another name. Choose one."
+    with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
+        check_name(name)
+
+
 def test_name_that_would_collide_with_a_variant():
     sentence = (
         "--name: 'cats-gpu' ends as the names of variants do; expected none of -gpu at the end. Choose another name."

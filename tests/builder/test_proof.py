@@ -31,6 +31,7 @@ def test_all_artefacts_find_every_square_and_agree(built):
     assert {name: scores["map50"] for name, scores in parity["scores"].items()} == {
         "keras": 1.0,
         "saved_model": 1.0,
+        "ir_f32": 1.0,
         "ir": 1.0,
         "served": 1.0,
         "served_gpu": 1.0,
@@ -69,9 +70,10 @@ def test_an_exchanged_network_is_found_out(function):
     assert not report.ok
     assert report.figures["scores"]["keras"]["map50"] < 0.5
     assert report.figures["differences"]["ir vs keras"]["unmatched"] == 24
-    assert report.problems == (
-        "saved_model vs keras: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
-        "expected the same detections. Do not deploy it.",
+    assert report.problems == tuple(
+        f"{name} vs keras: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
+        "expected the same detections. Do not deploy it."
+        for name in ("ir_f32", "saved_model")
     )
 
 
@@ -80,7 +82,7 @@ def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, mo
     report = check(function)
     assert report.ok
     assert report.notes == ("TensorFlow is not installed: SavedModel and GPU variant were not checked.",)
-    assert set(report.figures["scores"]) == {"keras", "ir", "served"}
+    assert set(report.figures["scores"]) == {"keras", "ir_f32", "ir", "served"}
 
 
 def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
