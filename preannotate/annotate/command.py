@@ -16,7 +16,7 @@ from preannotate.annotate.coco import instances_json
 from preannotate.annotate.errors import AnnotateError
 from preannotate.annotate.function_process import FunctionProcess, function_directory
 from preannotate.annotate.images import FoundImage, find_images
-from preannotate.annotate.output import refuse_existing, replacing
+from preannotate.annotate.output import prepare, replacing
 from runtime.errors import RequestError
 from runtime.image import decode
 
@@ -87,7 +87,7 @@ def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwr
             raise AnnotateError(
                 f"{path}: is one of the images; expected a folder for the overlays that holds none. Name another."
             )
-        refuse_existing(path, overwrite=overwrite)
+        prepare(path, overwrite=overwrite)
         paths[image.name] = path
     return paths
 
@@ -113,7 +113,7 @@ def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwr
         )
     if path.resolve() in {image.path.resolve() for image in images}:
         raise AnnotateError(f"{path}: is one of the images; expected another file to write.")
-    refuse_existing(path, overwrite=overwrite)
+    prepare(path, overwrite=overwrite)
     for image in images:
         if name == "cvat" and not cvat_xml.is_writable(image.name):
             raise AnnotateError(

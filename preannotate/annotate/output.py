@@ -2,18 +2,22 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from preannotate.annotate.errors import AnnotateError
 
 
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Stop before the work begins rather than replace someone's file.
+def prepare(path: Path, *, overwrite: bool) -> None:
+    """Make the folder of a file that is to be written; what stands against it is found before the work begins.
 
     Raises:
-        AnnotateError: The file exists and may not be replaced, or is a folder.
+        AnnotateError: The file exists and may not be replaced, is a folder, or cannot be written there.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_place(path, error) from error
     if path.is_dir():
         raise AnnotateError(f"{path}: is a folder; expected the name of a file to write. Name a file in it.")
     if path.exists() and not overwrite:
@@ -29,12 +33,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise AnnotateError(
-            f"{path}: {error.strerror or error}; expected a place to write to. Choose another."
-        ) from error
+        raise _no_place(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _no_place(path: Path, error: OSError) -> AnnotateError:
+    return AnnotateError(f"{path}: {error.strerror or error}; expected a place to write to. Choose another.")

@@ -1,0 +1,76 @@
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from preannotate.annotate.errors import AnnotateError
+from preannotate.annotate.function_process import FunctionProcess, function_directory
+from preannotate.annotate.images import FoundImage
+
+
+def test_the_directory_is_found_by_name_or_by_itself(function):
+    assert function_directory(function) == function / "nuclio" == function_directory(function / "nuclio")
+
+
+def test_a_folder_that_holds_no_function_is_refused(tmp_path):
+    with pytest.raises(
+        AnnotateError,
+        match=re.escape(
+            f"{tmp_path}: no function.yaml; expected a function directory such as functions/NAME. "
+            f"Build one with `preannotate build`."
+        ),
+    ):
+        function_directory(tmp_path)
+
+
+def test_the_directorys_own_runtime_answers(function, photos):
+    """Not the project's, which the tests have on their path too."""
+    detector = function / "nuclio" / "runtime" / "detector.py"
+    text = detector.read_text()
+    detector.write_text(text.replace("Detection(label, class_id,", 'Detection("own", class_id,'))
+
+    with FunctionProcess(function / "nuclio") as process:
+        answer = process.annotate(FoundImage(photos / "a.png", "a.png"), None)
+
+    assert [detection.label for detection in answer.detections] == ["own"]
+
+
+def test_a_function_that_cannot_be_loaded_says_why(function):
+    directory = function / "nuclio"
+    path = directory / "model.json"
+    path.write_text("{}")
+
+    with pytest.raises(
+        AnnotateError,
+        match=re.escape(
+            f"{directory}: {path}: format None; expected 1. Build the function again with this version of Preannotate."
+        ),
+    ):
+        FunctionProcess(directory)
+
+
+def test_an_engine_that_ends_the_process_is_a_sentence(function, photos):
+    directory = function / "nuclio"
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(photos / "red.png")
+
+    with (
+        FunctionProcess(directory) as process,
+        pytest.raises(
+            AnnotateError,
+            match=re.escape(
+                f"{directory}: the function ended with status 1 (MemoryError: all red); expected detections. "
+                f"Run `preannotate check` on it."
+            ),
+        ),
+    ):
+        process.annotate(FoundImage(photos / "red.png", "red.png"), None)
+
+
+def test_a_file_that_vanished_is_the_failure_of_one_image(function, photos):
+    with FunctionProcess(function / "nuclio") as process:
+        failure = process.annotate(FoundImage(Path(photos / "gone.png"), "gone.png"), None)
+        answer = process.annotate(FoundImage(photos / "b.png", "b.png"), None)
+
+    assert failure.error == "No such file or directory."
+    assert answer.size == (128, 64)
