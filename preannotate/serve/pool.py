@@ -1,0 +1,168 @@
+"""The workers of one function: one task for each keeps a process alive, requests take whichever is free."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from preannotate.serve.directory import FunctionDirectory
+from preannotate.serve.errors import FunctionNotReady, NoWorkerFree, StartError
+from preannotate.serve.process import Reply, WorkerProcess
+
+# How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
+DRAIN_SECONDS = 10.0
+# A worker that ends again and again without an answer is started less and less often.
+MAX_RESTART_DELAY_SECONDS = 30.0
+_LOG = logging.getLogger(__name__)
+
+
+class Pool:
+    """Worker processes of one version of a function directory.
+
+    Attributes:
+        cause: The last reason why a worker could not be started; "" while all is well.
+    """
+
+    def __init__(self, directory: FunctionDirectory, workers: int | None = None) -> None:
+        """Make a pool without processes yet.
+
+        Args:
+            directory: The function.
+            workers: Number of processes; None takes the number in function.yaml.
+        """
+        self.cause = ""
+        self._directory = directory
+        self._size = workers or directory.workers
+        self._environment = worker_environment(directory, self._size)
+        self._free: asyncio.Queue[WorkerProcess] = asyncio.Queue()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._alive = 0
+        self._in_flight = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._state = "building"
+
+    @property
+    def state(self) -> str:
+        """One of nuclio's words: building, ready, unhealthy (no worker at the moment) or error."""
+        return "unhealthy" if self._state == "ready" and not self._alive else self._state
+
+    @property
+    def alive(self) -> int:
+        """How many workers are ready or busy."""
+        return self._alive
+
+    async def start(self) -> None:
+        """Start all workers; afterwards the state is ready, or error if none could be started."""
+        loop = asyncio.get_running_loop()
+        firsts = [loop.create_future() for _ in range(self._size)]
+        self._keepers = [asyncio.create_task(self._keep(worker_id, first)) for worker_id, first in enumerate(firsts)]
+        if any(await asyncio.gather(*firsts)):
+            self._state = "ready"
+            self.cause = "" if self._alive == self._size else self.cause
+            _LOG.info("%s: ready, %d of %d workers.", self._directory.name, self._alive, self._size)
+        else:
+            self._state = "error"
+            await self._end_keepers()
+            _LOG.error("%s: not served until its directory changes: %s", self._directory.name, self.cause)
+
+    async def ask(self, head: Mapping[str, Any], body: bytes) -> Reply:
+        """Let a free worker answer, waiting for one as long as the trigger allows.
+
+        Raises:
+            InvocationError: There is no answer; the error has the HTTP status.
+        """
+        if self._state == "error":
+            raise FunctionNotReady(f"{self._directory.name}: not ready ({self.cause}). Correct the function.")
+        self._in_flight += 1
+        self._drained.clear()
+        try:
+            worker = await self._next_free()
+            reply = await worker.ask(head, body)
+            self._free.put_nowait(worker)
+            return reply
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._drained.set()
+
+    async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Let what is in flight finish for so long, and end all workers."""
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await self._drained.wait()
+        except TimeoutError:
+            _LOG.warning("%s: %d requests were still running; cut off.", self._directory.name, self._in_flight)
+        finally:
+            await self._end_keepers()
+
+    async def _next_free(self) -> WorkerProcess:
+        seconds = self._directory.queue_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    # A timeout of 0 ends the first wait, not the look at what is there.
+                    worker = await self._free.get() if self._free.empty() else self._free.get_nowait()
+                    if worker.alive:
+                        return worker
+        except TimeoutError as error:
+            raise NoWorkerFree(
+                f"{self._directory.name}: no worker became free within {seconds:g} s "
+                f"({self._alive} of {self._size} are running, the function is {self.state}). Try again later."
+            ) from error
+
+    async def _keep(self, worker_id: int, first: "asyncio.Future[bool]") -> None:
+        """Keep one worker alive; `first` tells whether it could be started at all."""
+        delay = 0.0
+        while True:
+            try:
+                worker = await WorkerProcess.start(self._directory, worker_id, self._environment)
+            except (StartError, OSError) as error:
+                self.cause = str(error)
+                _LOG.error("%s", error)
+                if not first.done():
+                    first.set_result(False)
+            else:
+                answered = await self._watch(worker, worker_id, first)
+                delay = 0.0 if answered else delay
+            await asyncio.sleep(delay)
+            delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
+
+    async def _watch(self, worker: WorkerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
+        """Offer a worker to requests until it ends; returns how many it answered."""
+        self._alive += 1
+        try:
+            self._free.put_nowait(worker)
+            if first.done():
+                self.cause = ""
+            else:
+                first.set_result(True)
+            how = await worker.wait()
+        finally:
+            self._alive -= 1
+            await worker.stop()
+        _LOG.error("%s/%d: the worker %s; a new one is started.", self._directory.name, worker_id, how)
+        return worker.answered
+
+    async def _end_keepers(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        results = await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers = []
+        for result in results:
+            if isinstance(result, Exception):
+                _LOG.error("%s: %s", self._directory.name, result)
+
+
+def worker_environment(directory: FunctionDirectory, workers: int) -> dict[str, str]:
+    """The environment of a worker: this process's, without its Python path, and spec.env.
+
+    MODEL_THREADS shares the cores among the workers unless it is set already.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    environment.setdefault("MODEL_THREADS", str(max(1, cores // workers)))
+    # Bytecode would change the directory; what a function prints should be in the log at once.
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return environment | directory.environment

@@ -1,0 +1,138 @@
+"""Sockets with an ASGI app behind them: the dashboard's, and one for each function."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from preannotate.serve.errors import ServeError
+from preannotate.serve.function import Function
+from preannotate.serve.invocation import direct
+
+# The last resort when a connection does not end; longer than workers may take to.
+_CLOSE_SECONDS = 30
+_LOG = logging.getLogger(__name__)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the servers: there are several."""
+        yield
+
+
+class Listener:
+    """An ASGI app on one port."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+        """Bind and answer.
+
+        Args:
+            app: Answers.
+            host: Address or name of this machine.
+            port: 0 takes a free one.
+
+        Raises:
+            ServeError: The address cannot be bound.
+        """
+        self._socket = _bind(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_CLOSE_SECONDS,
+            )
+        )
+        self._task = asyncio.create_task(self._server.serve([self._socket]))
+
+    async def close(self) -> None:
+        """Take no more connections; return when those in flight are answered."""
+        self._server.should_exit = True
+        await self._task
+
+
+class FunctionPorts:
+    """One port for each function: the one its file asks for if it is free, else any."""
+
+    def __init__(self, host: str) -> None:
+        """All ports are opened on `host`."""
+        self._host = host
+        self._open: dict[str, _OpenPort] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def opened(self, function: Function) -> None:
+        """Open a port, or keep it if the function asks for the same as before."""
+        wanted = function.wanted_port
+        found = self._open.get(function.name)
+        if found is not None and found.wanted == wanted:
+            function.port = found.listener.port
+            return
+        await self.closing(function)
+        app = _direct_app(function)
+        try:
+            listener = Listener(app, self._host, wanted or 0)
+        except ServeError as error:
+            _LOG.warning("%s: port %d is taken (%s); a free one is used.", function.name, wanted, error)
+            listener = Listener(app, self._host, 0)
+        self._open[function.name] = _OpenPort(wanted, listener)
+        function.port = listener.port
+        _LOG.info("%s: direct calls on port %d.", function.name, listener.port)
+
+    async def closing(self, function: Function) -> None:
+        """Close the function's port; calls in flight are answered meanwhile."""
+        found = self._open.pop(function.name, None)
+        function.port = None
+        if found is not None:
+            task = asyncio.create_task(found.listener.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close all ports; return when the calls in flight are answered."""
+        await asyncio.gather(*(found.listener.close() for found in self._open.values()), *self._closing)
+
+
+@dataclass(frozen=True)
+class _OpenPort:
+    wanted: int | None
+    listener: Listener
+
+
+def _direct_app(function: Function) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await direct(function, Request(scope, receive))
+        await response(scope, receive, send)
+
+    return app
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise ServeError(
+            f"{host}:{port}: {cause}; expected a free port of this machine. "
+            f"Stop what uses it, or choose another with --host and --port."
+        ) from error

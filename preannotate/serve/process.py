@@ -1,0 +1,193 @@
+"""One worker process, seen from the server: started, asked, stopped or killed.
+
+A process is either in step with its pipes or dead: whatever interrupts an exchange kills it, so that an answer can
+never reach the wrong request.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preannotate.serve import worker
+from preannotate.serve.directory import FunctionDirectory
+from preannotate.serve.errors import HandlerTimedOut, StartError, WorkerDied
+
+# What a function may take to end by itself once it has nothing to do.
+STOP_SECONDS = 5.0
+_LOG = logging.getLogger(__name__)
+_LINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the handler answered, by nuclio's rules."""
+
+    status: int
+    content_type: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class WorkerProcess:
+    """A running worker.
+
+    Attributes:
+        answered: How many requests it has answered.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, directory: FunctionDirectory, worker_id: int) -> None:
+        """Take charge of a process; use `start`."""
+        self.answered = 0
+        self._process = process
+        self._directory = directory
+        self._label = f"{directory.name}/{worker_id}"
+        self._last_line = ""
+        self._log_task = asyncio.create_task(self._forward_log())
+
+    @classmethod
+    async def start(
+        cls, directory: FunctionDirectory, worker_id: int, environment: Mapping[str, str]
+    ) -> "WorkerProcess":
+        """Start a process and wait until its function is ready.
+
+        Args:
+            directory: The function.
+            worker_id: Counts from 0 within the function.
+            environment: All of the process's environment.
+
+        Raises:
+            StartError: It failed, ended, or took longer than readinessTimeoutSeconds.
+        """
+        # -P keeps this folder off its path. A session of its own: Ctrl-C is for the server, which lets work finish.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", str(Path(worker.__file__).resolve())),
+            *(directory.handler, str(worker_id), directory.trigger),
+            cwd=directory.path,
+            env=dict(environment),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=_LINE_BYTES,
+        )
+        started = cls(process, directory, worker_id)
+        try:
+            await started._until_ready()
+        except BaseException:
+            started.kill()
+            await started.wait()
+            raise
+        return started
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.returncode is None
+
+    async def ask(self, head: Mapping[str, Any], body: bytes) -> Reply:
+        """Hand one request to the handler and wait for its answer.
+
+        Args:
+            head: The keys of a nuclio event, without trigger, size and body.
+            body: As it came.
+
+        Raises:
+            HandlerTimedOut: It took longer than eventTimeout; the process was killed.
+            WorkerDied: The process ended instead of answering.
+        """
+        seconds = self._directory.event_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                reply, answer = await self._exchange(head, body)
+        except TimeoutError as error:
+            self.kill()
+            _LOG.error("%s: the handler took longer than %g s (eventTimeout); killed.", self._label, seconds)
+            raise HandlerTimedOut("handler timed out") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            self.kill()
+            how = await self.wait()
+            raise WorkerDied(
+                f"{self._label}: the worker {how} while it had this request; a new one is started. "
+                f"Look into the server's log."
+            ) from error
+        except BaseException:
+            self.kill()
+            raise
+        self.answered += 1
+        return Reply(reply["status"], reply["content_type"], reply["headers"], answer)
+
+    def kill(self) -> None:
+        """End the process and its children at once."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def wait(self) -> str:
+        """Wait for the end; says how it ended."""
+        code = await self._process.wait()
+        # A grandchild may hold the pipe open for longer; its words are not waited for.
+        await asyncio.wait([self._log_task], timeout=1)
+        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    async def stop(self) -> None:
+        """Let an idle process end by itself, and kill it if it does not."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            _LOG.warning("%s: did not end within %g s; killed.", self._label, STOP_SECONDS)
+        finally:
+            self.kill()
+        await self.wait()
+
+    async def _until_ready(self) -> None:
+        seconds = self._directory.readiness_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                head, _ = await self._read()
+        except TimeoutError as error:
+            raise StartError(
+                f"{self._label}: not ready after {seconds:g} s; expected init_context to return by then. "
+                f"Raise spec.readinessTimeoutSeconds if the model is large."
+            ) from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            last = f"; its last words: {self._last_line}" if (how := await self.wait()) and self._last_line else ""
+            raise StartError(f"{self._label}: {how} before it was ready{last}") from error
+        if "failed" in head:
+            raise StartError(f"{self._label}: {head['failed']}")
+
+    async def _exchange(self, head: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        writer = self._process.stdin
+        encoded = json.dumps(head).encode()
+        writer.write(worker.LENGTHS.pack(len(encoded), len(body)) + encoded)
+        writer.write(body)
+        await writer.drain()
+        return await self._read()
+
+    async def _read(self) -> tuple[dict[str, Any], bytes]:
+        reader = self._process.stdout
+        head_length, body_length = worker.LENGTHS.unpack(await reader.readexactly(worker.LENGTHS.size))
+        head = json.loads(await reader.readexactly(head_length))
+        return head, await reader.readexactly(body_length)
+
+    async def _forward_log(self) -> None:
+        stream = self._process.stderr
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than the limit, which keeps a wild function from filling the memory
+                line = b"(a very long line was left out)\n"
+            if not line:
+                return
+            self._last_line = line.decode("utf-8", "backslashreplace").rstrip() or self._last_line
+            _LOG.info("%s| %s", self._label, self._last_line)

@@ -1,0 +1,115 @@
+"""Function directories of a few lines, without an engine, and a server around them."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from preannotate.serve.dashboard import dashboard
+from preannotate.serve.ports import FunctionPorts
+from preannotate.serve.registry import Registry
+
+# Answers with what it was given and what it knows.
+ECHO = """
+import json
+import os
+
+def init_context(context):
+    context.user_data.greeting = "ready"
+    context.logger.info("init done")
+    print("printed to stdout")
+
+def handler(context, event):
+    body = event.body.decode() if isinstance(event.body, bytes) else event.body
+    answer = {"type": type(event.body).__name__, "body": body, "greeting": context.user_data.greeting,
+              "path": event.path, "method": event.method, "fields": event.fields, "pid": os.getpid(),
+              "header": event.headers.get("X-Own-Header"), "env": os.environ.get("COLOUR"),
+              "trigger": [event.trigger.kind, context.trigger_name], "worker": context.worker_id,
+              "threads": os.environ.get("MODEL_THREADS")}
+    return context.Response(body=json.dumps(answer), content_type="application/json")
+"""
+
+Serving = AbstractAsyncContextManager[tuple[Registry, httpx.AsyncClient]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def function_yaml() -> dict[str, Any]:
+    """A function.yaml as plain values; tests change what they are about."""
+    return {
+        "metadata": {
+            "name": "echo",
+            "annotations": {
+                "name": "Echo",
+                "type": "detector",
+                "version": "1",
+                "spec": json.dumps([{"id": 0, "name": "cat", "type": "rectangle", "attributes": []}]),
+            },
+        },
+        "spec": {
+            "description": "Answers what it is asked",
+            "handler": "main:handler",
+            "eventTimeout": "30s",
+            "env": [],
+            "triggers": {
+                "myHttpTrigger": {
+                    "kind": "http",
+                    "numWorkers": 1,
+                    "workerAvailabilityTimeoutMilliseconds": 5000,
+                    "attributes": {"maxRequestBodySize": 100_000},
+                }
+            },
+        },
+    }
+
+
+WriteFunction = Callable[..., Path]
+
+
+@pytest.fixture
+def write_function(tmp_path: Path, function_yaml: dict[str, Any]) -> WriteFunction:
+    """Writes functions/NAME/nuclio and returns it; `change` edits the function.yaml."""
+
+    def write(name: str = "echo", main: str = ECHO, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
+        content = json.loads(json.dumps(function_yaml))
+        content["metadata"]["name"] = name
+        if change is not None:
+            change(content)
+        directory = tmp_path / "functions" / name / "nuclio"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "main.py").write_text(main, encoding="utf-8")
+        (directory / "function.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return directory
+
+    return write
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Callable[..., Serving]:
+    """Serves tmp_path/functions: the registry, started, and a client of the dashboard."""
+
+    @asynccontextmanager
+    async def serve(workers: int | None = None) -> AsyncIterator[tuple[Registry, httpx.AsyncClient]]:
+        ports = FunctionPorts("127.0.0.1")
+        registry = Registry(tmp_path / "functions", workers=workers, opened=ports.opened, closing=ports.closing)
+        await registry.scan(at_rest=True)
+        for function in registry.functions.values():
+            await function.settled()
+        transport = httpx.ASGITransport(app=dashboard(registry))
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://dashboard", timeout=30) as client:
+                yield registry, client
+        finally:
+            await registry.stop()
+            await ports.close()
+
+    return serve

@@ -1,0 +1,204 @@
+import json
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.anyio
+JSON = {"content-type": "application/json"}
+
+
+async def call(client: httpx.AsyncClient, name: str = "echo", **options) -> httpx.Response:
+    headers = {"x-nuclio-function-name": name, "x-nuclio-path": "/", **options.pop("headers", {})}
+    return await client.post("/api/function_invocations", headers=headers, **options)
+
+
+async def test_functions_are_listed_by_name_with_what_cvat_reads(write_function, serving):
+    write_function("echo")
+    async with serving() as (_, client):
+        listed = (await client.get("/api/functions")).json()
+
+        assert list(listed) == ["echo"]
+        one = listed["echo"]
+        assert one["metadata"]["name"] == "echo"
+        assert one["metadata"]["labels"] == {"nuclio.io/project-name": "cvat"}
+        assert json.loads(one["metadata"]["annotations"]["spec"])[0]["name"] == "cat"
+        assert one["spec"]["description"] == "Answers what it is asked"
+        assert one["status"]["state"] == "ready"
+        assert isinstance(one["status"]["httpPort"], int)
+        assert (await client.get("/api/functions/echo")).json() == one
+
+
+async def test_unknown_function_is_404_as_json(write_function, serving):
+    write_function("echo")
+    async with serving() as (_, client):
+        got = await client.get("/api/functions/nope")
+        invoked = await call(client, "nope", json={})
+
+        assert got.status_code == invoked.status_code == 404
+        sentence = {"error": "nope: no such function; expected one of /api/functions."}
+        assert got.json() == invoked.json() == sentence
+
+
+async def test_call_without_a_name_is_400(write_function, serving):
+    write_function("echo")
+    async with serving() as (_, client):
+        answer = await client.post("/api/function_invocations", json={})
+
+        assert answer.status_code == 400
+        assert answer.json() == {"error": "x-nuclio-function-name: no such header; expected the name of a function."}
+
+
+async def test_unknown_pages_and_methods_answer_json(write_function, serving):
+    write_function("echo")
+    async with serving() as (_, client):
+        page = await client.get("/nope")
+        method = await client.delete("/api/functions")
+
+        assert (page.status_code, page.json()) == (
+            404,
+            {"error": "/nope: no such page; expected /api/functions or /healthz."},
+        )
+        assert (method.status_code, method.json()) == (
+            405,
+            {"error": "/api/functions: DELETE is not allowed here."},
+        )
+
+
+async def test_call_through_the_dashboard_reaches_the_handler(write_function, serving):
+    write_function("echo", change=lambda content: content["spec"]["env"].append(COLOUR))
+    async with serving() as (_, client):
+        answer = await call(client, json={"image": "x"}, headers={"x-own-header": "mine"})
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        told = answer.json()
+        assert told["body"] == {"image": "x"}
+        assert told["greeting"] == "ready"
+        assert told["header"] == "mine"
+        assert told["env"] == "red"
+        assert (told["method"], told["path"]) == ("POST", "/")
+        assert told["trigger"] == ["http", "myHttpTrigger"]
+        assert told["worker"] == "0"
+
+
+COLOUR = {"name": "COLOUR", "value": "red"}
+
+
+async def test_call_on_the_own_port_reaches_the_same_handler(write_function, serving):
+    write_function("echo")
+    async with serving() as (registry, client):
+        through_dashboard = (await call(client, json=1)).json()
+        port = registry.functions["echo"].port
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as direct:
+            told = (await direct.put("/some/path?a=1&b=two", json=1)).json()
+            health = await direct.get("/__internal/health")
+
+        assert told["pid"] == through_dashboard["pid"]
+        assert (told["method"], told["path"], told["fields"]) == ("PUT", "/some/path", {"a": "1", "b": "two"})
+        assert (health.status_code, health.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "seen"),
+    [
+        ("application/json", b'{"a": 1}', ("dict", {"a": 1})),
+        ("application/json; charset=utf-8", b'{"a": 1}', ("bytes", '{"a": 1}')),
+        ("application/json", b"not JSON", ("bytes", "not JSON")),
+        ("application/json", b"", ("bytes", "")),
+        ("text/plain", b"5", ("bytes", "5")),
+        (None, b"[1]", ("bytes", "[1]")),
+    ],
+)
+async def test_body_is_parsed_only_if_the_type_is_exactly_json(write_function, serving, content_type, body, seen):
+    write_function("echo")
+    headers = {"content-type": content_type} if content_type else {}
+    async with serving() as (_, client):
+        told = (await call(client, content=body, headers=headers)).json()
+
+        assert (told["type"], told["body"]) == seen
+
+
+async def test_body_over_the_limit_is_413_and_the_next_is_answered(write_function, serving):
+    write_function("echo")
+    async with serving() as (_, client):
+        exact = await call(client, content=b"x" * 100_000)
+        over = await call(client, content=b"x" * 100_001)
+        after = await call(client, content=b"x")
+
+        assert exact.status_code == after.status_code == 200
+        assert over.status_code == 413
+        assert over.json() == {
+            "error": "echo: the body has more than 100000 bytes; expected at most those. "
+            "Send a smaller image, or raise maxRequestBodySize in function.yaml."
+        }
+
+
+async def test_callers_own_patience_ends_in_504_and_the_worker_goes_on(write_function, serving):
+    write_function("echo", SLOW_ONCE)
+    async with serving() as (_, client):
+        impatient = await call(client, content=b"slow", headers={"X-Nuclio-Invoke-Timeout": "300ms"})
+        after = await call(client, content=b"", headers={"X-Nuclio-Invoke-Timeout": "120s"})
+
+        assert impatient.status_code == 504
+        assert impatient.json() == {"error": "echo: no answer within 0.3 s, the caller's own limit. Try again."}
+        assert after.text == "2"  # the same process answered the first request, too
+
+
+SLOW_ONCE = """
+import time
+count = 0
+def handler(context, event):
+    global count
+    count += 1
+    if event.body == b"slow":
+        time.sleep(0.8)
+    return str(count)
+"""
+
+
+async def test_nuclio_headers_of_a_reply_stay_inside_and_others_pass(write_function, serving):
+    write_function("echo", WITH_HEADERS)
+    async with serving() as (_, client):
+        answer = await call(client, content=b"")
+
+        assert answer.headers["x-mine"] == "5"
+        assert "x-nuclio-logs" not in answer.headers
+        assert "x-list" not in answer.headers
+        assert "x-bad" not in answer.headers
+        assert answer.status_code == 201
+
+
+WITH_HEADERS = """
+def handler(context, event):
+    headers = {"X-Mine": 5, "X-Nuclio-Logs": "[]", "X-List": [1], "X-Bad": "a\\r\\nX-Evil: 1",
+               "Content-Length": "999"}
+    return context.Response(headers=headers, body="made", status_code=201)
+"""
+
+
+async def test_health_names_states_and_problems(write_function, serving):
+    write_function("good")
+    write_function("unready", "raise ValueError('no model')")
+    directory = write_function("faulty", change=lambda content: content["spec"].pop("description"))
+    async with serving() as (_, client):
+        answer = await client.get("/healthz")
+
+        assert answer.status_code == 200
+        told = answer.json()
+        assert told["status"] == "degraded"
+        assert {name: found["state"] for name, found in told["functions"].items()} == {
+            "good": "ready",
+            "unready": "error",
+        }
+        assert told["functions"]["good"]["workers"] == 1
+        assert told["functions"]["unready"]["cause"] == "unready/0: ValueError: no model"
+        assert told["problems"] == [
+            f"{directory / 'function.yaml'}: spec.description is None; expected a text that is not empty. "
+            f"CVAT would list no function at all."
+        ]
+
+
+async def test_health_is_ok_without_faults(write_function, serving):
+    write_function("good")
+    async with serving() as (_, client):
+        assert (await client.get("/healthz")).json()["status"] == "ok"
