@@ -92,7 +92,7 @@ def parse_shape(element: Element, where: str, *, default_label: str = "") -> Sha
         default_label: Label of the track if the element has none.
 
     """
-    label = element.get("label", default_label)
+    label = element.get("label", default_label).strip()
     if not label:
         raise DatasetError(f"{where} has no label; expected one. Mend the shape or export again.")
     kind, box = element.tag, None

@@ -5,9 +5,11 @@ in front, composed or decomposed Unicode. Only files that were found by walking 
 returned, so that a name like `../../secret.jpg` finds nothing.
 """
 
+import os
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 IMAGE_EXTENSIONS = frozenset(
@@ -56,7 +58,7 @@ class ImageIndex:
         self.folder = folder
         self.paths: dict[str, Path] = {}
         self._by_stem: dict[str, list[str]] = defaultdict(list)
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(_walk(folder)):
             relative = path.relative_to(folder)
             if relative.parts[0] in leaving_out or relative.parts[0] == "__MACOSX" or path.name.startswith("._"):
                 continue
@@ -98,6 +100,18 @@ class ImageIndex:
             suffix = PurePosixPath(name).suffix.lower()
             winners = [path for path in winners if PurePosixPath(path).suffix.lower() == suffix]
         return self.paths[winners[0]] if len(winners) == 1 else None
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files; links to folders are followed, because people link their images, but none twice."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(parent) / name for name in files)
 
 
 def _key(name: str) -> str:

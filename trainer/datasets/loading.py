@@ -253,7 +253,7 @@ class _Reading:
 
     def _reason_to_drop(self, shape: Shape) -> str:
         if shape.kind != BOX and shape.kind not in CONVERTED_KINDS:
-            return shape.kind
+            return shape.kind or "of unknown kind"
         if shape.label not in self.class_ids:
             return OTHER_LABEL
         if shape.automatic and not self.include_auto:

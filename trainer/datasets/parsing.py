@@ -97,13 +97,18 @@ def number(value: Any, where: str) -> float:
 
 
 def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any]]:
-    """A JSON list of objects that all have `keys`."""
+    """A JSON list of objects that all have `keys`; those that end in "id" are numbers or text."""
     if not isinstance(value, list):
         raise DatasetError(f"{where} is of type {type(value).__name__}; expected a list. Export again.")
     for index, entry in enumerate(value):
         missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else list(keys)
         if missing:
             raise DatasetError(f"{where}[{index}] has no {', '.join(missing)}; expected it. Export again.")
+        for key in keys:
+            if key.endswith("id") and not isinstance(entry[key], int | str):
+                raise DatasetError(
+                    f"{where}[{index}] has {key} {entry[key]!r}; expected a number or text. Export again."
+                )
     return value
 
 

@@ -60,7 +60,7 @@ def _labels(content: dict[str, Any], path: Path) -> dict[Any, str]:
     if not isinstance(content, dict) or not content.keys() >= _KEYS:
         raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
     categories = entries(content["categories"], ("id", "name"), f"{path.name}: categories")
-    return {category["id"]: str(category["name"]) for category in categories}
+    return {category["id"]: str(category["name"]).strip() for category in categories}
 
 
 def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex, path: Path) -> Iterator[Frame]:
@@ -103,8 +103,9 @@ def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
     segmentation = annotation.get("segmentation")
     if isinstance(segmentation, dict):
         return Shape(label, "mask", coco_mask_box(segmentation, where))
-    if segmentation:
-        values = [number(value, f"{where}: segmentation") for part in segmentation for value in part]
+    if isinstance(segmentation, list) and segmentation:
+        parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
+        values = [number(value, f"{where}: segmentation") for part in parts for value in _list(part, where)]
         if len(values) >= 2 and len(values) % 2 == 0:
             return Shape(label, "polygon", points_box(values))
     box = _box(annotation.get("bbox"), where)
@@ -113,6 +114,12 @@ def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
     if rotation:
         return Shape(label, "rotated box", rotated_box(box, number(rotation, f"{where}: rotation")))
     return Shape(label, BOX, box)
+
+
+def _list(part: Any, where: str) -> list[Any]:
+    if not isinstance(part, list):
+        raise DatasetError(f"{where} has segmentation {part!r}; expected lists of numbers. Export again.")
+    return part
 
 
 def _box(bbox: Any, where: str) -> Box:

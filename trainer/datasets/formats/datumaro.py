@@ -50,9 +50,10 @@ def _item_files(folder: Path) -> Iterator[Path]:
 
 def _labels(content: dict[str, Any], path: Path) -> list[str]:
     categories = content["categories"] if isinstance(content["categories"], dict) else {}
-    label_category = categories.get("label") or {}
-    listed = entries(label_category.get("labels", []), ("name",), f"{path.name}: categories.label.labels")
-    return [str(entry["name"]) for entry in listed]
+    label_category = categories.get("label")
+    listed = label_category.get("labels", []) if isinstance(label_category, dict) else []
+    listed = entries(listed, ("name",), f"{path.name}: categories.label.labels")
+    return [str(entry["name"]).strip() for entry in listed]
 
 
 def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path) -> Frame:

@@ -59,7 +59,7 @@ def _labels(content: Any, path: Path) -> list[str]:
         names = [names[key] for key in ids]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path.name}: names is {names!r}; expected the names of the classes. Export again.")
-    return [str(name) for name in names]
+    return [str(name).strip() for name in names]
 
 
 def _key(relative: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from trainer.datasets.export import Export, Frame
 from trainer.datasets.images import IMAGE_EXTENSIONS, ImageIndex, video_frame, without_extension
 from trainer.datasets.parsing import read_text
 from trainer.datasets.yolo_text import parse_labels
-from trainer.errors import DatasetError
 
 _NAMES = "obj.names"
 _PREFIX = "data/"
@@ -25,15 +24,16 @@ def read(folder: Path) -> Export:
     """Read all listed images, and those found beside the lists."""
     labels = [line.strip() for line in read_text(folder / _NAMES).splitlines() if line.strip()]
     images = ImageIndex(folder)
+    texts = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.txt"))}
     frames: dict[str, Frame] = {}
     for line in _listed(folder):
         entry = line.removeprefix(_PREFIX)
         path = images.find(entry)
         key = path.relative_to(folder).as_posix() if path else entry
-        frames[key] = _frame(key, path, folder, labels)
+        frames[key] = _frame(key, path, texts, folder, labels)
     for key, path in images.paths.items():
         if key not in frames:
-            frames[key] = _frame(key, path, folder, labels)
+            frames[key] = _frame(key, path, texts, folder, labels)
     return Export(tuple(labels), tuple(frames.values()))
 
 
@@ -45,11 +45,9 @@ def _listed(folder: Path) -> list[str]:
     return [line for line in lines if Path(line).suffix.lower() in IMAGE_EXTENSIONS]
 
 
-def _frame(key: str, image: Path | None, folder: Path, labels: list[str]) -> Frame:
-    text_path = folder / (without_extension(key) + ".txt")
-    if not text_path.resolve().is_relative_to(folder.resolve()):
-        raise DatasetError(f"{key}: a list names a file outside the export; expected files in it. Export again.")
-    shapes = parse_labels(text_path, folder, labels) if text_path.is_file() else ()
+def _frame(key: str, image: Path | None, texts: dict[str, Path], folder: Path, labels: list[str]) -> Frame:
+    text_path = texts.get(without_extension(key) + ".txt")
+    shapes = parse_labels(text_path, folder, labels) if text_path else ()
     subset, _, name = key.partition("/")
     if not (name and subset.startswith("obj_") and subset.endswith("_data")):
         subset, name = "", key

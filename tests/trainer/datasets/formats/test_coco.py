@@ -26,6 +26,7 @@ def write(scene, folder, *annotations, name="instances_default.json", **changes)
         ({"bbox": [1, 1, 4, 2], "attributes": {"rotation": 90.0}}, "rotated box", (2, 0, 4, 4)),
         ({"bbox": [1, 1, 3, 2], "attributes": {"rotation": 0.0}, "segmentation": []}, "box", (1, 1, 4, 3)),
         ({"segmentation": [[1, 1, 3, 1, 2, 3], [4, 0, 5, 1, 4, 1]]}, "polygon", (1, 0, 5, 3)),
+        ({"segmentation": [1, 1, 3, 1, 2, 3]}, "polygon", (1, 1, 3, 3)),
         # columns of 4: .... .XX. .X.. and three empty ones
         ({"segmentation": {"counts": [5, 2, 2, 1, 14], "size": [4, 6]}, "iscrowd": 1}, "mask", (1, 1, 3, 3)),
         ({"segmentation": {"counts": "522O<", "size": [4, 6]}}, "mask", (1, 1, 3, 3)),
@@ -59,6 +60,7 @@ def test_subset_folders_with_their_own_files_are_read(scene, tmp_path):
     [
         ({"image_id": 2}, " has image_id 2; expected one of images. Export again."),
         ({"category_id": 6}, " has category_id 6; expected one of categories. Export again."),
+        ({"segmentation": [[1, 2], 3]}, " has segmentation 3; expected lists of numbers. Export again."),
         ({"bbox": [1, 2, 3]}, " has bbox [1, 2, 3]; expected x, y, width, height. Export again."),
         ({"bbox": [1, 2, None, 3]}, ": bbox is None; expected a finite number. Mend the shape or export again."),
         ({"bbox": [1, 2, 1e999, 3]}, ": bbox is inf; expected a finite number. Mend the shape or export again."),
@@ -96,3 +98,10 @@ def test_broken_json_is_named(scene, tmp_path):
     sentence = "instances_default.json: Expecting value: line 1 column 13 (char 12); expected JSON. Export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         load([tmp_path], tmp_path / "store")
+
+
+def test_an_id_that_is_no_id_is_named(scene, tmp_path):
+    export = write(scene, tmp_path, images=[{"id": [1], "file_name": "a.jpg"}])
+    sentence = "instances_default.json: images[0] has id [1]; expected a number or text. Export again."
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        coco.read(export)
