@@ -102,7 +102,7 @@ def start(request: Request) -> dict[str, Any]:
         config.write(request.config, run.config, **resolved)
         log.info("\n%s", dataset.health.to_text(input_size))
         replace_text(run.dataset, _json(_dataset_summary(dataset, split, input_size)))
-        networks = _build(resolved)
+        networks = _build(resolved, seed=request.config.seed)
         backbone_weights.load(networks[0].backbone, base)
         return _train(run, request.config, resolved, split, networks)
 
@@ -123,7 +123,7 @@ def resume(path: Path) -> dict[str, Any]:
         train = datasets.read_saved(run.data, name=TRAIN_FILE)
         validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
         split = Split(train.samples, validation.samples)
-        networks = _build(resolved)
+        networks = _build(resolved, seed=settings.seed)
         if not any(run.checkpoints.glob("epoch-*")) and resolved["pretrained"]:
             raise TrainingError(
                 f"{path}: stopped before its first checkpoint; expected at least one epoch. Start the training again."
@@ -151,8 +151,9 @@ def _prepare_data(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
     return dataset, split
 
 
-def _build(resolved: dict[str, Any]) -> tuple[Network, Network]:
+def _build(resolved: dict[str, Any], *, seed: int) -> tuple[Network, Network]:
     """The network to train and the one that averages it."""
+    keras.utils.set_random_seed(seed)
     family = MODELS[resolved["model"]]
     size = tuple(resolved["input_size"])
     networks = []
@@ -176,7 +177,6 @@ def _train(
     split: Split,
     networks: tuple[Network, Network],
 ) -> dict[str, Any]:
-    keras.utils.set_random_seed(settings.seed)
     network, averaged = networks
     strategy = tf.distribute.get_strategy()
     learner = Learner(network, averaged, settings, pretrained=resolved["pretrained"], strategy=strategy)

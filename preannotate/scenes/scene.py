@@ -51,51 +51,6 @@ class Scene:
     labels: tuple[str, ...] = LABELS
 
 
-@dataclass
-class _Table:
-    """What lies where so far.
-
-    Attributes:
-        owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is bare ground.
-        class_ids: Of each thing; `_CLUTTER` is of no class.
-        areas: Pixels of each thing if nothing hid it.
-        visible: Pixels of each thing that can be seen.
-    """
-
-    owners: np.ndarray
-    class_ids: list[int] = field(default_factory=list)
-    areas: list[int] = field(default_factory=list)
-    visible: list[int] = field(default_factory=list)
-
-    def count_objects(self) -> int:
-        """Things that have a class."""
-        return sum(class_id != _CLUTTER for class_id in self.class_ids)
-
-    def accepts(self, window: tuple[slice, slice], mask: np.ndarray, area: int, *, annotated: bool) -> bool:
-        """Whether a thing may cover `mask` without hiding too much of any object, itself included."""
-        if mask.sum() < (MIN_VISIBLE if annotated else 0.2) * area:
-            return False
-        return all(
-            class_id == _CLUTTER or visible - hidden >= MIN_VISIBLE * whole
-            for class_id, visible, hidden, whole in zip(
-                self.class_ids, self.visible, self._covered(window, mask), self.areas, strict=True
-            )
-        )
-
-    def add(self, window: tuple[slice, slice], mask: np.ndarray, area: int, class_id: int) -> None:
-        """Lay a thing on top."""
-        covered = self._covered(window, mask)
-        self.visible = [seen - hidden for seen, hidden in zip(self.visible, covered, strict=True)]
-        self.visible.append(int(mask.sum()))
-        self.class_ids.append(class_id)
-        self.areas.append(area)
-        self.owners[window][mask] = len(self.areas)
-
-    def _covered(self, window: tuple[slice, slice], mask: np.ndarray) -> list[int]:
-        """Visible pixels of each thing under `mask`."""
-        return np.bincount(self.owners[window][mask], minlength=len(self.areas) + 1)[1:].tolist()
-
-
 def draw(seed: int, size: tuple[int, int] = (640, 480)) -> Scene:
     """Draw a scene; the same seed and size give the same pixels with the same NumPy and Pillow.
 
@@ -116,16 +71,16 @@ def draw(seed: int, size: tuple[int, int] = (640, 480)) -> Scene:
     rng = np.random.default_rng(seed)
     light = _light(rng)
     canvas = background(size, rng)
-    table = _Table(np.zeros(size[::-1], np.uint8))
+    table = Table(np.zeros(size[::-1], np.uint8))
     wanted = int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1))
-    things = [_CLUTTER] * int(rng.integers(_MIN_CLUTTER, _MAX_CLUTTER + 1))
+    things = [CLUTTER] * int(rng.integers(_MIN_CLUTTER, _MAX_CLUTTER + 1))
     things += [int(class_id) for class_id in rng.integers(0, len(LABELS), wanted)]
     for class_id in rng.permutation(things).tolist():
         _lay(class_id, canvas, table, light, rng)
     while table.count_objects() < MIN_OBJECTS:
         _lay(int(rng.integers(len(LABELS))), canvas, table, light, rng)
-    boxes, class_ids, occluded = _annotations(table)
-    return Scene(_photograph(canvas, rng), boxes, class_ids, occluded)
+    boxes, class_ids, occluded = table.annotations()
+    return Scene(photograph(canvas, rng), boxes, class_ids, occluded)
 
 
 def _light(rng: np.random.Generator) -> Light:
@@ -134,20 +89,20 @@ def _light(rng: np.random.Generator) -> Light:
     return Light((x / length, y / length, 1 / length), rng.uniform(0.3, 0.55))
 
 
-def _lay(class_id: int, canvas: np.ndarray, table: _Table, light: Light, rng: np.random.Generator) -> None:
+def _lay(class_id: int, canvas: np.ndarray, table: Table, light: Light, rng: np.random.Generator) -> None:
     """Put one thing on the table where it may lie; leave it out if no place is found."""
     height, width = table.owners.shape
     shorter = min(width, height)
-    largest = _MAX_CLUTTER_EXTENT if class_id == _CLUTTER else MAX_EXTENT
+    largest = _MAX_CLUTTER_EXTENT if class_id == CLUTTER else MAX_EXTENT
     share = MIN_EXTENT * (largest / MIN_EXTENT) ** rng.random()
-    if class_id != _CLUTTER:
+    if class_id != CLUTTER:
         share *= objects.RELATIVE_SIZE[LABELS[class_id]]
     extent = round(share * shorter, 3)
     margin = 3 + math.ceil(0.04 * shorter)
     plane = Plane.turned(extent=extent, angle=rng.uniform(0, 360), margin=margin)
-    parts = clutter.parts(plane, rng) if class_id == _CLUTTER else objects.parts(LABELS[class_id], plane, rng)
+    parts = clutter.parts(plane, rng) if class_id == CLUTTER else objects.parts(LABELS[class_id], plane, rng)
     distance = outline(parts)
-    needed = _bounds(distance < margin)
+    needed = bounds(distance < margin)
     distance, parts = distance[needed], [part.cropped(needed) for part in parts]
     whole = distance < 0
     area = int(whole.sum())
@@ -157,16 +112,10 @@ def _lay(class_id: int, canvas: np.ndarray, table: _Table, light: Light, rng: np
             for side, length in zip(distance.shape[::-1], (width, height), strict=True)
         )
         window, patch = _overlap((left, top), distance.shape, table.owners.shape)
-        if table.accepts(window, whole[patch], area, annotated=class_id != _CLUTTER):
+        if table.accepts(window, whole[patch], area, annotated=class_id != CLUTTER):
             table.add(window, whole[patch], area, class_id)
             _compose(canvas, window, patch, parts, distance, light, margin)
             return
-
-
-def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
-    """The smallest window around the true pixels."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _overlap(
@@ -197,36 +146,3 @@ def _compose(
     canvas[window] *= (1 - np.maximum(shadow, contact))[patch][..., None]
     alpha = coverage(distance)[patch][..., None]
     canvas[window] += (paint(parts, light)[patch] - canvas[window]) * alpha
-
-
-def _annotations(table: _Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    boxes, class_ids, occluded = [], [], []
-    for i, class_id in enumerate(table.class_ids):
-        if class_id != _CLUTTER:
-            rows, columns = _bounds(table.owners == i + 1)
-            boxes.append((columns.start, rows.start, columns.stop, rows.stop))
-            class_ids.append(class_id)
-            occluded.append(bool(table.visible[i] < table.areas[i]))
-    return np.array(boxes, np.float32), np.array(class_ids, np.int64), np.array(occluded, bool)
-
-
-def _photograph(canvas: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """Uneven light, a tint, sometimes a large shadow; then the lens's blur and the sensor's noise."""
-    height, width = canvas.shape[:2]
-    size = (width, height)
-    light = 1 + smooth_noise(size, (2, 2), rng) * np.float32(rng.uniform(0.05, 0.3))
-    if rng.random() < 0.35:  # something tall beside the table
-        edge = smooth_noise(size, (3, 3), rng) * np.float32(3) + np.float32(rng.uniform(0, 1))
-        light *= 1 - np.clip(edge, 0, 1) * np.float32(rng.uniform(0.2, 0.45))
-    tint = rng.uniform(0.94, 1.06, 3) * rng.uniform(0.7, 1.05) * 255
-    canvas *= light[..., None]
-    canvas *= tint.astype(np.float32)
-    image = Image.fromarray(np.clip(canvas, 0, 255, out=canvas).astype(np.uint8))
-    if rng.random() < 0.6:
-        image = image.filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.8) * min(size) / 480))
-    strength = np.float32(rng.uniform(0.02, 0.12))
-    noise = rng.integers(0, 256, canvas.shape, np.uint8).astype(np.float32)
-    noise -= np.float32(127.5)
-    noise *= strength
-    noise += np.asarray(image)
-    return Image.fromarray(np.clip(noise, 0, 255, out=noise).astype(np.uint8))

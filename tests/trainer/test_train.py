@@ -21,7 +21,7 @@ from trainer.train import Request
 
 pytestmark = pytest.mark.slow
 
-CONFIG = Config(epochs=40, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
+CONFIG = Config(epochs=30, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
 SHORT = dataclasses.replace(CONFIG, epochs=3, augment="strong", initial_learning_rate=2e-3)
 
 
@@ -81,7 +81,7 @@ def test_the_manifest_says_where_the_model_comes_from(trained):
     output, _ = trained
     provenance = Manifest.read(output / "export").provenance
 
-    assert provenance["arguments"]["epochs"] == 40
+    assert provenance["arguments"]["epochs"] == 30
     assert provenance["images"]["train"] + provenance["images"]["validation"] == 24
     assert len(provenance["dataset"]) == 64
     assert provenance["base_model"] == "none"

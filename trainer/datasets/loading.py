@@ -16,16 +16,16 @@ from PIL import Image
 
 from runtime.errors import RequestError
 from runtime.image import EXIF_ORIENTATION, decode
-from trainer.datasets.archive import inner_folders, opened
+from trainer.datasets.archive import opened
 from trainer.datasets.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
-from trainer.datasets.formats import FORMATS
 from trainer.datasets.health import Found, Health
-from trainer.datasets.images import IMAGE_EXTENSIONS, without_extension
+from trainer.datasets.images import without_extension
 from trainer.datasets.names import match_names
 from trainer.datasets.placing import DISAGREES, clip, place
+from trainer.datasets.recognition import read_export
+from trainer.datasets.repeats import without_repeats
 from trainer.datasets.sample import Dataset, Sample
 from trainer.datasets.store import put_image
-from trainer.errors import DatasetError
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"
@@ -34,7 +34,6 @@ MISSING = "missing"
 UNREADABLE = "unreadable"
 # Small enough that a JPEG is decoded at an eighth of its size; a truncated file fails all the same.
 _CHECK_SIZE = (32, 32)
-_ENTRIES_SHOWN = 5
 
 
 def load(
@@ -69,55 +68,14 @@ def load(
     names: list[str] = []
     for path in map(Path, exports):
         with opened(path, store) as folder:
-            export = _read(path, folder, reading.found)
+            export = read_export(path, folder, reading.found)
             names += [frame.name for frame in export.frames]
             reading.take(export, only)
     if only is not None:
         match_names(only, names, where=", ".join(Path(path).name for path in exports))
-    samples = _without_repeats(reading.samples, reading.found)
+    samples = without_repeats(reading.samples, reading.found)
     used_labels = tuple(reading.class_ids)
     return Dataset(used_labels, samples, Health.of(samples, used_labels, reading.found))
-
-
-def _read(path: Path, folder: Path, found: Found) -> Export:
-    for inner in inner_folders(folder):
-        for name, known in FORMATS.items():
-            if known.recognise(inner):
-                export = known.read(inner)
-                found.exports.append(
-                    {
-                        "name": path.name,
-                        "format": name,
-                        "title": known.title,
-                        "tells_automatic": export.tells_automatic,
-                    }
-                )
-                if export.frames and not any(f.image or f.ambiguous for f in export.frames):
-                    raise DatasetError(
-                        f"{path.name}: {known.title} with {len(export.frames)} frames but no images; "
-                        f"expected their images too. Export again in CVAT with 'Save images' switched on."
-                    )
-                found.notes += [f"{path.name}: {note}" for note in export.notes]
-                return export
-    raise _unknown_format(path, folder)
-
-
-def _unknown_format(path: Path, folder: Path) -> DatasetError:
-    titles = ", ".join(known.title for known in FORMATS.values())
-    entries = sorted(entry.relative_to(folder).as_posix() for entry in folder.rglob("*") if entry.is_file())
-    if {"task.json", "project.json"} & {Path(entry).name for entry in entries}:
-        return DatasetError(
-            f"{path.name}: a CVAT backup; expected an annotation export ({titles}). "
-            f"Choose 'Export task dataset' in CVAT instead of 'Backup task'."
-        )
-    shown = ", ".join(entries[:_ENTRIES_SHOWN]) or "nothing"
-    more = f" and {len(entries) - _ENTRIES_SHOWN} more" if len(entries) > _ENTRIES_SHOWN else ""
-    only_images = entries and all(Path(entry).suffix.lower() in IMAGE_EXTENSIONS for entry in entries)
-    what = "images without annotations" if only_images else "no known annotation format"
-    return DatasetError(
-        f"{path.name}: {what} (found {shown}{more}); expected one of: {titles}. "
-        f"Export the task in CVAT in one of these formats."
-    )
 
 
 def _chosen(frames: Sequence[Frame], only: Collection[str] | None) -> Sequence[Frame]:
@@ -153,35 +111,6 @@ def _groups(frames: Sequence[Frame]) -> dict[str, str]:
         digest.update(members[-1].image.read_bytes())
         groups[sequence] = f"video:{digest.hexdigest()[:16]}"
     return groups
-
-
-def _without_repeats(samples: list[Sample], found: Found) -> tuple[Sample, ...]:
-    """Leave out what says nothing new about an image that is there already."""
-    annotated = {sample.content: sample.name for sample in samples if len(sample.boxes)}
-    kept: dict[str, list[Sample]] = {}
-    result = []
-    for sample in samples:
-        if not len(sample.boxes) and sample.content in annotated:
-            found.duplicates.append([sample.name, annotated[sample.content]])
-            found.unannotated_used -= 1
-            continue
-        same = kept.setdefault(sample.content, [])
-        equal = next((other for other in same if _same_boxes(other, sample)), None)
-        if equal is not None:
-            found.duplicates.append([sample.name, equal.name])
-            continue
-        if same:
-            found.conflicts.append(sample.name)
-        same.append(sample)
-        result.append(sample)
-    return tuple(result)
-
-
-def _same_boxes(left: Sample, right: Sample) -> bool:
-    def rows(sample: Sample) -> list[tuple[float, ...]]:
-        return sorted((c, *b) for c, b in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True))
-
-    return rows(left) == rows(right)
 
 
 @dataclass(frozen=True)
