@@ -1,31 +1,31 @@
 """A drawn photograph of a work table with exact boxes: `draw(seed)`.
 
 Objects and clutter are laid on the ground one after the other. A thing that would leave less than
-`MIN_VISIBLE` of an object in sight is laid elsewhere, so that every object in the picture is annotated:
+`table.MIN_VISIBLE` of an object in sight is laid elsewhere, so that every object in the picture is annotated:
 there is none too hidden to count. A box is tight around what is visible.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from preannotate.errors import PreannotateError
 from preannotate.scenes import clutter, objects
-from preannotate.scenes.backgrounds import background, smooth_noise
+from preannotate.scenes.backgrounds import background
+from preannotate.scenes.camera import photograph
 from preannotate.scenes.distance import Plane
 from preannotate.scenes.objects import LABELS
 from preannotate.scenes.shading import Light, Part, coverage, outline, paint
+from preannotate.scenes.table import CLUTTER, Table, bounds
 
 MIN_OBJECTS, MAX_OBJECTS = 2, 6
-MIN_VISIBLE = 0.6
 # Longest side of an object as a share of the picture's shorter side: 1 : 4.
 MIN_EXTENT, MAX_EXTENT = 0.15, 0.6
 _MAX_CLUTTER_EXTENT = 0.4
 _MIN_CLUTTER, _MAX_CLUTTER = 4, 9
 _TRIES = 25
-_CLUTTER = -1
 
 
 class SceneError(PreannotateError, ValueError):

@@ -6,6 +6,7 @@ import pytest
 from preannotate.scenes import LABELS, SceneError, draw, scene
 from preannotate.scenes.objects import parts
 from preannotate.scenes.shading import Light, outline, paint
+from preannotate.scenes.table import Table
 
 SMALL = (320, 240)
 
@@ -49,49 +50,16 @@ def test_the_box_is_tight_around_the_pixels_of_an_object(label, monkeypatch):
     """With black ground, white paint and a clear lens the picture itself is the mask."""
     monkeypatch.setattr(scene, "background", lambda size, rng: np.zeros((*size[::-1], 3), np.float32))
     monkeypatch.setattr(scene, "paint", lambda parts, light: np.ones((*outline(parts).shape, 3), np.float32))
-    table = scene._Table(np.zeros((240, 320), np.uint8))
+    table = Table(np.zeros((240, 320), np.uint8))
     canvas = np.zeros((240, 320, 3), np.float32)
     rng = np.random.default_rng(3)
 
     scene._lay(LABELS.index(label), canvas, table, Light((0.0, 0.0, 1.0), 0.4), rng)
 
-    boxes, class_ids, _ = scene._annotations(table)
+    boxes, class_ids, _ = table.annotations()
     rows, columns = np.nonzero(canvas[..., 0] > 0.5)
     assert boxes.tolist() == [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]
     assert class_ids.tolist() == [LABELS.index(label)]
-
-
-def test_a_thing_may_not_hide_more_than_40_percent_of_an_object():
-    table = scene._Table(np.zeros((10, 10), np.uint8))
-    everything = (slice(0, 10), slice(0, 10))
-    table.add(everything, _columns(0, 10), 100, class_id=2)
-
-    assert table.accepts(everything, _columns(0, 4), 40, annotated=False)  # 60 of 100 pixels stay
-    assert not table.accepts(everything, _columns(0, 5), 50, annotated=False)
-    table.add(everything, _columns(0, 4), 40, class_id=-1)
-    assert not table.accepts(everything, _columns(4, 5), 10, annotated=False)  # 50 would stay
-    assert table.accepts(everything, _columns(2, 4), 20, annotated=False)  # covers clutter only
-
-
-def test_an_object_may_not_lie_more_than_40_percent_outside():
-    table = scene._Table(np.zeros((10, 10), np.uint8))
-    everything = (slice(0, 10), slice(0, 10))
-
-    assert table.accepts(everything, _columns(0, 6), 100, annotated=True)
-    assert not table.accepts(everything, _columns(0, 5), 100, annotated=True)
-
-
-def test_the_box_of_a_covered_object_holds_its_visible_part_only():
-    table = scene._Table(np.zeros((10, 10), np.uint8))
-    everything = (slice(0, 10), slice(0, 10))
-    table.add(everything, _columns(2, 9), 70, class_id=1)
-    table.add(everything, _columns(7, 10), 30, class_id=3)
-
-    boxes, class_ids, occluded = scene._annotations(table)
-
-    assert boxes.tolist() == [[2, 0, 7, 10], [7, 0, 10, 10]]
-    assert class_ids.tolist() == [1, 3]
-    assert occluded.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -116,9 +84,3 @@ def test_a_tiny_size_is_refused():
 def test_a_negative_seed_is_refused():
     with pytest.raises(SceneError, match=re.escape("seed: -1; expected a whole number from 0 on.")):
         draw(-1)
-
-
-def _columns(start, end):
-    mask = np.zeros((10, 10), bool)
-    mask[:, start:end] = True
-    return mask
