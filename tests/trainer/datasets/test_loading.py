@@ -366,3 +366,14 @@ def test_a_name_that_leads_out_of_the_export_finds_no_image(scene, tmp_path):
     dataset = load([export], tmp_path / "store")
 
     assert dataset.health.found.problems == {"missing": ["../../secret.jpg"]}
+
+
+def test_a_damaged_file_is_named_with_its_export(scene, tmp_path):
+    export = scene.coco(tmp_path / "second export")
+    scene.write_text(export / "annotations/instances_default.json", "{")
+    sentence = (
+        "second export: instances_default.json: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1); expected JSON. Export again."
+    )
+    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
+        load([scene.voc(tmp_path / "first"), export], tmp_path / "store")

@@ -97,7 +97,7 @@ def test_broken_json_is_named(scene, tmp_path):
     scene.write_text(tmp_path / "annotations/instances_default.json", '{"images": [')
     sentence = "instances_default.json: Expecting value: line 1 column 13 (char 12); expected JSON. Export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([tmp_path], tmp_path / "store")
+        coco.read(tmp_path)
 
 
 def test_an_id_that_is_no_id_is_named(scene, tmp_path):

@@ -3,7 +3,6 @@ import re
 
 import pytest
 
-from trainer.datasets import load
 from trainer.datasets.formats import datumaro
 from trainer.errors import DatasetError
 
@@ -70,4 +69,4 @@ def test_broken_json_is_named(scene, tmp_path):
     scene.write_text(tmp_path / "annotations/default.json", "[1,")
     sentence = "default.json: Expecting value: line 1 column 4 (char 3); expected JSON. Export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([tmp_path], tmp_path / "store")
+        datumaro.read(tmp_path)

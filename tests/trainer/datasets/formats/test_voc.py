@@ -88,8 +88,9 @@ def test_a_rotation_attribute_turns_the_box(scene, tmp_path):
 )
 def test_an_impossible_file_is_named(scene, tmp_path, text, sentence):
     scene.write_text(tmp_path / "Annotations/a.xml", text)
+    assert voc.recognise(tmp_path)
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([tmp_path], tmp_path / "store")
+        voc.read(tmp_path)
 
 
 def test_a_stray_xml_file_is_named(scene, tmp_path):
