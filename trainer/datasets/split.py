@@ -18,6 +18,10 @@ there may go back to training once another
 image takes its place. No rule without memory can avoid this: one that is never empty and never
 shrinks would have to put all but a few images into validation. So a later run over more images passes the
 sides of the earlier one as `pinned`: then nothing moves.
+
+How often an image does go back without memory, when a set of single images is doubled (200 random sets each):
+in 81 % of sets of 10 images with 3 classes, 20 % of 10 with 1 class, 18 % of 50 with 3 classes, 3 % of 119 with
+4, none of 300 with 4.
 """
 
 import hashlib
