@@ -91,8 +91,8 @@ class FunctionPorts:
         app = _direct_app(function)
         try:
             listener = Listener(app, self._host, wanted or 0)
-        except ServeError as error:
-            _LOG.warning("%s: port %d is taken (%s); a free one is used.", function.name, wanted, error)
+        except ServeError:
+            _LOG.warning("%s: port %s is taken; direct calls get a free one.", function.name, wanted)
             listener = Listener(app, self._host, 0)
         self._open[function.name] = _OpenPort(wanted, listener)
         function.port = listener.port
@@ -131,7 +131,8 @@ def _bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        cause = getattr(error, "strerror", None) or error
+        # Python repeats the address behind the system's words.
+        cause = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
         raise ServeError(
             f"{host}:{port}: {cause}; expected a free port of this machine. "
             f"Stop what uses it, or choose another with --host and --port."

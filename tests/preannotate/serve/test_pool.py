@@ -1,0 +1,169 @@
+"""Workers that die, hang, or are all busy; and the limits of a function.yaml."""
+
+import asyncio
+import os
+import signal
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+# "die", "hang" and "nap" are orders; the answer is the process id.
+MORTAL = """
+import os, time
+def handler(context, event):
+    if event.body == b"die":
+        os._exit(7)
+    if event.body == b"hang":
+        time.sleep(60)
+    if event.body == b"nap":
+        time.sleep(0.5)
+    return str(os.getpid())
+"""
+
+
+async def call(client: httpx.AsyncClient, body: bytes = b"") -> httpx.Response:
+    return await client.post("/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=body)
+
+
+def set_trigger(**changes):
+    return lambda content: content["spec"]["triggers"]["myHttpTrigger"].update(changes)
+
+
+async def test_worker_that_dies_is_503_and_the_next_is_answered(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (_, client):
+        before = await call(client)
+        died = await call(client, b"die")
+        after = await call(client)
+
+        assert died.status_code == 503
+        assert died.headers["retry-after"] == "1"
+        assert died.json() == {
+            "error": "echo/0: the worker ended with exit code 7 while it had this request; "
+            "a new one is started. Look into the server's log."
+        }
+        assert after.status_code == 200
+        assert after.text != before.text
+
+
+async def test_idle_worker_that_is_killed_is_replaced_without_a_lost_request(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        pid = int((await call(client)).text)
+        os.kill(pid, signal.SIGKILL)
+        while registry.functions["echo"].state == "ready":
+            await asyncio.sleep(0.01)
+        after = await call(client)
+
+        assert after.status_code == 200
+        assert int(after.text) != pid
+
+
+async def test_handler_over_its_time_is_408_as_in_nuclio_and_the_next_is_answered(write_function, serving):
+    write_function(main=MORTAL, change=lambda content: content["spec"].update(eventTimeout="300ms"))
+    async with serving() as (_, client):
+        before = await call(client)
+        late = await call(client, b"hang")
+        after = await call(client)
+
+        assert (late.status_code, late.json()) == (408, {"error": "handler timed out"})
+        assert after.status_code == 200
+        assert after.text != before.text
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(before.text), 0)
+
+
+async def test_no_free_worker_is_503(write_function, serving):
+    write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=100))
+    async with serving() as (_, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        second = await call(client)
+
+        assert (await first).status_code == 200
+        assert second.status_code == 503
+        assert second.headers["retry-after"] == "1"
+        assert second.json() == {
+            "error": "echo: no worker became free within 0.1 s "
+            "(1 of 1 are running, the function is ready). Try again later."
+        }
+
+
+async def test_time_of_zero_does_not_wait_but_takes_a_free_worker(write_function, serving):
+    write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=0))
+    async with serving() as (_, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        second = await call(client)
+
+        assert ((await first).status_code, second.status_code) == (200, 503)
+
+
+async def test_two_workers_answer_at_once_and_share_the_cores(write_function, serving):
+    main = """
+import os, time
+def handler(context, event):
+    time.sleep(0.3)
+    return os.environ["MODEL_THREADS"] + " " + context.worker_id
+"""
+    write_function(main=main, change=set_trigger(numWorkers=2))
+    async with serving() as (_, client):
+        answers = await asyncio.gather(call(client), call(client))
+
+        threads = max(1, len(os.sched_getaffinity(0)) // 2)
+        assert sorted(answer.text for answer in answers) == [f"{threads} 0", f"{threads} 1"]
+
+
+async def test_number_of_workers_can_be_overridden(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving(workers=2) as (_, client):
+        found = (await client.get("/healthz")).json()["functions"]["echo"]
+
+        assert found["workers"] == 2
+
+
+async def test_threads_of_function_yaml_stand(write_function, serving):
+    def change(content):
+        content["spec"]["env"] = [{"name": "MODEL_THREADS", "value": "7"}]
+
+    write_function(main="import os\ndef handler(c, e): return os.environ['MODEL_THREADS']\n", change=change)
+    async with serving() as (_, client):
+        assert (await call(client)).text == "7"
+
+
+async def test_broken_function_is_an_error_beside_a_good_one(write_function, serving):
+    write_function("echo", MORTAL)
+    write_function("broken", "raise RuntimeError('no model')")
+    async with serving() as (_, client):
+        listed = (await client.get("/api/functions")).json()
+        good = await call(client)
+        bad = await client.post("/api/function_invocations", headers={"x-nuclio-function-name": "broken"}, content=b"")
+
+        assert listed["broken"]["status"]["state"] == "error"
+        assert listed["broken"]["status"]["message"] == "broken/0: RuntimeError: no model"
+        assert listed["echo"]["status"]["state"] == "ready"
+        assert good.status_code == 200
+        assert bad.status_code == 503
+        assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Correct the function."}
+
+
+async def test_request_in_flight_is_answered_before_the_pool_ends(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        napping = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop()
+
+        assert (await napping).status_code == 200
+
+
+async def test_request_that_does_not_end_is_cut_off(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        hanging = asyncio.create_task(call(client, b"hang"))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop(drain_seconds=0)
+
+        assert (await hanging).status_code == 503
