@@ -44,8 +44,8 @@ STRENGTHS = {
 }
 
 # An object of which less is visible is left out; a window is only taken if no object lies between.
-LEAST_VISIBLE = 0.15
-WELL_VISIBLE = 0.6
+LEAST_VISIBLE = 0.1
+WELL_VISIBLE = 0.4
 # Smaller objects on the input teach nothing at the finest stride of 8.
 LEAST_SIDE = 4.0
 WINDOW_TRIES = 12

@@ -47,6 +47,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--split-file", type=Path, metavar="FILE", help="names of the validation images")
     add("--images", type=Path, metavar="FILE", help="use only the images named in FILE, one a line")
+    add("--labels", metavar="A,B", help="learn only these classes (default: all that the export declares)")
     add("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -116,6 +117,7 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
             validation=arguments.validation,
             split_file=arguments.split_file,
             only=only,
+            labels=_labels(arguments.labels),
         )
     )
 
@@ -134,6 +136,10 @@ def read_names(path: Path | None) -> list[str] | None:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error
+
+
+def _labels(text: str | None) -> list[str] | None:
+    return [label.strip() for label in text.split(",") if label.strip()] if text else None
 
 
 def _words(summary: dict[str, Any]) -> str:

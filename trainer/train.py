@@ -8,7 +8,6 @@ import importlib.metadata
 import json
 import logging
 import platform
-import statistics
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import tensorflow as tf
 from evaluation.scores import score
 from runtime.letterbox import Letterbox
 from runtime.manifest import Manifest, Postprocess
-from trainer import anchors, backbone_weights, checkpoints, config, datasets, export, overlays, thresholds
+from trainer import anchors, backbone_weights, checkpoints, config, datasets, export, input_size, overlays, thresholds
 from trainer.checkpoints import State
 from trainer.config import AUTO, Config
 from trainer.datasets import Dataset, Sample, Split
@@ -37,8 +36,6 @@ from trainer.validation import Validator
 log = logging.getLogger(__name__)
 
 TRAIN_FILE, VALIDATION_FILE = "train.json", "validation.json"
-# The input's area when nothing else is asked: 320 x 320 or the same in the shape of the photos.
-DEFAULT_SIDE = 320
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,7 @@ class Request:
         validation: Exports held out; none holds out a part of `exports`.
         split_file: Names the validation images; None decides by content.
         only: Names of the images of `exports` to use; None uses all.
+        labels: The classes to learn, in this order; None learns all that the exports declare.
 
     """
 
@@ -69,6 +67,7 @@ class Request:
     validation: Sequence[Path] = ()
     split_file: Path | None = None
     only: Collection[str] | None = None
+    labels: Sequence[str] | None = None
 
 
 def start(request: Request) -> dict[str, Any]:
@@ -87,21 +86,21 @@ def start(request: Request) -> dict[str, Any]:
     with _log_file(run):
         dataset, split = _prepare_data(request, run)
         base = backbone_weights.resolve(request.base_model, alpha=request.config.alpha)
-        input_size = _input_size(request.config, split.train)
-        boxes = np.concatenate([_letterboxed(sample, input_size) for sample in split.train])
+        size = _input_size(request.config, split.train)
+        boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
         resolved = {
             "model": request.model,
             "labels": list(dataset.labels),
             "base_model": base.source,
             "pretrained": base.path is not None,
             "alpha": base.alpha,
-            "input_size": list(input_size),
+            "input_size": list(size),
             "aspects": list(anchors.fit_aspects(boxes)),
             "epochs": request.config.epochs_for(len(split.train)),
         }
         config.write(request.config, run.config, **resolved)
-        log.info("\n%s", dataset.health.to_text(input_size))
-        replace_text(run.dataset, _json(_dataset_summary(dataset, split, input_size)))
+        log.info("\n%s", dataset.health.to_text(size))
+        replace_text(run.dataset, _json(_dataset_summary(dataset, split, size)))
         networks = _build(resolved, seed=request.config.seed)
         backbone_weights.load(networks[0].backbone, base)
         return _train(run, request.config, resolved, split, networks)
@@ -133,7 +132,7 @@ def resume(path: Path) -> dict[str, Any]:
 
 def _prepare_data(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
     options = {"include_auto": request.include_auto, "negatives": request.negatives}
-    dataset = datasets.load(request.exports, run.data, only=request.only, **options)
+    dataset = datasets.load(request.exports, run.data, only=request.only, labels=request.labels, **options)
     datasets.check(dataset)
     if request.validation:
         held_out = datasets.load(request.validation, run.data, labels=dataset.labels, **options)
@@ -232,21 +231,18 @@ def _finish(
 
 
 def _input_size(settings: Config, samples: Sequence[Sample]) -> tuple[int, int]:
-    """(width, height) of the input: as asked, or of the usual area in the shape of the photos."""
-    if settings.image_size != AUTO:
-        return config.parse_size(settings.image_size)
-    aspect = statistics.median(sample.image_size[0] / sample.image_size[1] for sample in samples)
-    root = min(max(aspect, 0.5), 2.0) ** 0.5
-    return round(DEFAULT_SIDE * root / 32) * 32, round(DEFAULT_SIDE / root / 32) * 32
+    if settings.image_size == AUTO:
+        return input_size.choose([sample.image_size for sample in samples])
+    return config.parse_size(settings.image_size)
 
 
-def _letterboxed(sample: Sample, input_size: tuple[int, int]) -> np.ndarray:
-    return Letterbox.fit(sample.image_size, input_size).to_input(sample.boxes)
+def _letterboxed(sample: Sample, size: tuple[int, int]) -> np.ndarray:
+    return Letterbox.fit(sample.image_size, size).to_input(sample.boxes)
 
 
-def _dataset_summary(dataset: Dataset, split: Split, input_size: tuple[int, int]) -> dict[str, Any]:
+def _dataset_summary(dataset: Dataset, split: Split, size: tuple[int, int]) -> dict[str, Any]:
     return {
-        **dataset.health.to_json(input_size),
+        **dataset.health.to_json(size),
         "split": {
             "notes": list(split.notes),
             "train": [sample.name for sample in split.train],

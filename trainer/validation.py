@@ -37,4 +37,3 @@ class Validator:
     def scores(self) -> Scores:
         """COCO metrics now."""
         return score(self.labels, self.truth, self.detections())
-
