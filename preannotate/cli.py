@@ -138,17 +138,22 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `preannotate`; returns the exit code."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
         prog="preannotate", description="Train a detector on a few CVAT annotations and get it into CVAT."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (text, add_arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
         command.set_defaults(run=run)
-    parsed = parser.parse_args(arguments)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `preannotate`; returns the exit code."""
+    parsed = parser().parse_args(arguments)
     try:
         return parsed.run(parsed)
     except KeyboardInterrupt:

@@ -101,7 +101,9 @@ def _listed(dashboard: str, server: subprocess.Popen) -> dict:
         if listed.get(NAME, {}).get("status", {}).get("state") == "ready":
             return listed
         time.sleep(0.2)
-    raise DemoError(f"preannotate serve: no function ready after {START_SECONDS} s; expected {NAME!r}. See its log above.")
+    raise DemoError(
+        f"preannotate serve: no function ready after {START_SECONDS} s; expected {NAME!r}. See its log above."
+    )
 
 
 def _free_port() -> int:

@@ -55,7 +55,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Train or resume; returns the exit code."""
     # Before TensorFlow is imported: its greetings are no news to the user.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    _log_to_stderr()
     from trainer.errors import TrainerError
 
     try:
@@ -136,6 +136,13 @@ def read_names(path: Path | None) -> list[str] | None:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error
+
+
+def _log_to_stderr() -> None:
+    """Warnings of everybody, and what the recipe says; the line of each epoch is for log.txt."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == "trainer.train")
+    logging.basicConfig(format="%(message)s", handlers=[handler])
 
 
 def _labels(text: str | None) -> list[str] | None:

@@ -1,0 +1,69 @@
+"""The README tells the truth: its commands exist, its files exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from preannotate.cli import parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [block for page in PAGES for block in re.findall(r"```(?:bash|sh)\n(.*?)```", page.read_text(), re.DOTALL)]
+LINES = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+COMMANDS = [line.split("#")[0].strip() for line in LINES if line.startswith("preannotate ")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_documents_are_accepted(command):
+    parser().parse_args(shlex.split(command)[1:])
+
+
+def test_there_are_commands_to_check():
+    used = {command.split()[1] for command in COMMANDS}
+
+    assert {"train", "evaluate", "build", "check", "serve", "annotate"} <= used
+
+
+def test_every_subcommand_is_in_the_readme():
+    from preannotate.cli import COMMANDS as subcommands
+
+    missing = [name for name in subcommands if f"preannotate {name}" not in README]
+    assert missing == []
+
+
+def test_every_make_target_of_the_readme_exists():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert {"demo", "test"} <= set(re.findall(r"make (\w+)", README)) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_model_and_format_is_in_the_readme():
+    from trainer.datasets import FORMATS
+    from trainer.models import MODELS
+
+    assert [name for name in MODELS if name not in README] == []
+    words = {
+        "cvat-images": "CVAT for images 1.1",
+        "cvat-video": "CVAT for video 1.1",
+        "coco": "COCO 1.0",
+        "voc": "PASCAL VOC 1.1",
+        "yolo": "YOLO 1.1",
+        "ultralytics": "Ultralytics YOLO",
+        "datumaro": "Datumaro 1.0",
+    }
+    assert set(words) == set(FORMATS)
+    assert [word for word in words.values() if word not in README] == []
+
+
+def test_the_ci_runs_the_readmes_test_command():
+    assert "make test" in (ROOT / ".ci" / "run").read_text()

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from runtime.image import decode
+from runtime.letterbox import Letterbox
+from trainer import datasets
+from trainer.anchors import generate
+from trainer.augment import STRENGTHS
+from trainer.input_pipeline import Epoch, Images, batches
+from trainer.models.network import Network
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope="module")
+def samples(rectangles, tmp_path_factory):
+    return datasets.load([rectangles], tmp_path_factory.mktemp("store")).samples[:10]
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Anchors are all that the pipeline needs of a network."""
+    anchors, levels = generate(SIZE, [8, 16])
+    return Network(None, None, anchors, levels, SIZE, 2)
+
+
+def collect(samples, network, epoch):
+    images = Images(samples, SIZE, exact=epoch.augmentation is None)
+    return [{name: value.numpy() for name, value in batch.items()} for batch in batches(images, network, epoch)]
+
+
+def test_unaugmented_pixels_are_those_of_serving(samples, network):
+    for batch in collect(samples, network, Epoch(0, 0, 4, None)):
+        for pixels, index in zip(batch["pixels"], batch["index"], strict=True):
+            image = decode(samples[index].image.read_bytes(), SIZE)
+            np.testing.assert_array_equal(pixels, Letterbox.fit(image.size, SIZE).pixels(image.pixels))
+
+
+def test_every_image_is_shown_and_the_last_batch_is_filled(samples, network):
+    found = collect(samples, network, Epoch(3, 0, 4, None))
+
+    assert [len(batch["index"]) for batch in found] == [4, 4, 4]
+    assert set(np.concatenate([batch["index"] for batch in found])) == set(range(10))
+
+
+def test_an_epoch_follows_from_its_seed_and_number_alone(samples, network):
+    first, again = (collect(samples, network, Epoch(1, 5, 5, STRENGTHS["strong"])) for _ in range(2))
+    other = collect(samples, network, Epoch(1, 6, 5, STRENGTHS["strong"]))
+
+    for a, b in zip(first, again, strict=True):
+        assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert not np.array_equal(first[0]["pixels"], other[0]["pixels"])
+
+
+def test_targets_lie_on_the_rectangles(samples, network):
+    """Bright rectangles are class 0, dark ones class 1: the anchors' boxes must show it."""
+    batch = collect(samples, network, Epoch(0, 0, 10, None))[0]
+
+    for pixels, classes, boxes in zip(batch["pixels"], batch["gt_classes"], batch["gt_boxes"], strict=True):
+        assert set(classes) == {-1, 0, 1}
+        for class_id, box in zip(classes, boxes, strict=True):
+            if class_id >= 0:
+                x1, y1, x2, y2 = np.rint(box).astype(int)
+                value = pixels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].mean()
+                assert value > 200 if class_id == 0 else value < 60
