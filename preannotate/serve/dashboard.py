@@ -9,11 +9,11 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from preannotate.serve.durations import seconds
-from preannotate.serve.invocation import invoke
+from preannotate.serve.invocation import JsonReply, invoke
 from preannotate.serve.registry import Registry
 
 
@@ -23,12 +23,12 @@ def dashboard(registry: Registry) -> Starlette:
     left_alone: set[asyncio.Task[Response]] = set()
 
     async def list_functions(request: Request) -> Response:
-        return JSONResponse({name: found.listing() for name, found in registry.functions.items()})
+        return JsonReply({name: found.listing() for name, found in registry.functions.items()})
 
     async def get_function(request: Request) -> Response:
         name = request.path_params["name"]
         function = registry.functions.get(name)
-        return JSONResponse(function.listing()) if function is not None else _unknown(name)
+        return JsonReply(function.listing()) if function is not None else _unknown(name)
 
     async def invoke_function(request: Request) -> Response:
         name = request.headers.get("x-nuclio-function-name", "")
@@ -53,7 +53,7 @@ def dashboard(registry: Registry) -> Starlette:
         functions = {name: found.health() for name, found in registry.functions.items()}
         well = all(found["state"] in ("ready", "building") for found in functions.values())
         status = "ok" if well and not registry.problems else "degraded"
-        return JSONResponse({"status": status, "functions": functions, "problems": registry.problems})
+        return JsonReply({"status": status, "functions": functions, "problems": registry.problems})
 
     async def not_found(request: Request, error: Exception) -> Response:
         return _error(404, f"{request.url.path}: no such page; expected /api/functions or /healthz.")
@@ -78,4 +78,4 @@ def _unknown(name: str) -> Response:
 
 
 def _error(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
+    return JsonReply({"error": sentence}, status)

@@ -1,5 +1,6 @@
 """An HTTP request to a function and back: what nuclio's HTTP trigger does around the worker."""
 
+import json
 import time
 import uuid
 from typing import Any
@@ -16,6 +17,14 @@ _DISCARD_BYTES = 256 * 1024 * 1024
 _WITHOUT_BODY = (204, 205, 304)
 
 
+class JsonReply(JSONResponse):
+    """JSON in ASCII: a cause or a path may hold what UTF-8 cannot."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
 async def invoke(function: Function, request: Request, path: str) -> Response:
     """Let the function answer an HTTP request.
 
@@ -29,7 +38,7 @@ async def invoke(function: Function, request: Request, path: str) -> Response:
         reply = await function.ask(_event(request, path), body)
     except InvocationError as error:
         headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
-        return JSONResponse({"error": str(error)}, error.status, headers)
+        return JsonReply({"error": str(error)}, error.status, headers)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     headers = {"Content-Type": reply.content_type, **reply.headers}

@@ -16,7 +16,7 @@ INPUT_TYPES = ("select", "radio", "checkbox", "number", "text")
 RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
 # A Kubernetes label has 63 characters, and nuclio puts `nuclio-` in front.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?", re.ASCII)
-_WHOLE_NUMBER = re.compile(r"\s*[-+]?\d+\s*", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"\s*[-+]?\d{1,18}\s*", re.ASCII)
 _WHOLE_NUMBERS = ("version", "min_pos_points", "min_neg_points")
 _Json = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def check_description(description: Any, where: str) -> str:
     Raises:
         DirectoryError: `where` begins the sentence.
     """
-    if not isinstance(description, str) or not description.strip():
+    if not _is_text(description) or not description.strip():
         raise DirectoryError(
             f"{where}: spec.description is {description!r}; expected a text that is not empty. "
             f"CVAT would list no function at all."
@@ -74,7 +74,9 @@ def check_annotations(annotations: Any, where: str) -> dict[str, str]:
 
 def _annotation_faults(annotations: _Json) -> Iterator[str]:
     for key, value in annotations.items():
-        if not isinstance(key, str) or not isinstance(value, str):
+        if not _is_text(key):
+            yield f"annotation {key!r} has no text as its name; expected one. Put it in quotes."
+        if not _is_text(value):
             yield f"annotation {key} is {value!r}; expected a text. Put it in quotes."
     kind = annotations.get("type")
     if kind not in KINDS:
@@ -87,6 +89,7 @@ def _annotation_faults(annotations: _Json) -> Iterator[str]:
         yield "annotation supported_shape_types is empty; expected shape types or no such key. Remove it."
     try:
         labels = json.loads(annotations.get("spec") or "[]")
+        json.dumps(labels, ensure_ascii=False, allow_nan=False).encode()  # as CVAT will write them
     except (ValueError, RecursionError) as error:
         yield f"annotation spec is not JSON ({error}); expected a list of labels. Correct it."
     else:
@@ -128,3 +131,8 @@ def _named_once(items: Any, where: str, what: str) -> Iterator[str]:
         if name in names:
             yield f"{where}: {what} hold {name!r} twice; expected each name once. Rename one."
         names.add(name)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text that can be sent; YAML and JSON can write half a character, too."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -50,7 +50,7 @@ class Listener:
         Raises:
             ServeError: The address cannot be bound.
         """
-        self._socket = _bind(host, port)
+        self._socket = bind(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
@@ -60,6 +60,7 @@ class Listener:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=_CLOSE_SECONDS,
             )
         )
@@ -126,14 +127,28 @@ def _direct_app(function: Function) -> ASGIApp:
     return app
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
+    """A socket for `Listener`; port 0 takes a free one.
+
+    Raises:
+        ServeError: The address cannot be bound.
+    """
+    opened = None
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        # Python repeats the address behind the system's words.
-        cause = (getattr(error, "strerror", None) or str(error)).partition(" (while")[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # asyncio sends at once (TCP_NODELAY) only where the protocol is named; each second answer on a connection
+        # would else wait 40 ms for the client's acknowledgement.
+        opened = socket.socket(family, kind, protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen()  # from now on a connection waits for the server instead of failing
+        return opened
+    except OSError as error:
+        if opened is not None:
+            opened.close()
         raise ServeError(
-            f"{host}:{port}: {cause}; expected a free port of this machine. "
+            f"{host}:{port}: {error.strerror}; expected a free port of this machine. "
             f"Stop what uses it, or choose another with --host and --port."
         ) from error

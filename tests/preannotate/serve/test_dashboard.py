@@ -202,3 +202,15 @@ async def test_health_is_ok_without_faults(write_function, serving):
     write_function("good")
     async with serving() as (_, client):
         assert (await client.get("/healthz")).json()["status"] == "ok"
+
+
+async def test_cause_of_any_characters_can_be_told(write_function, serving):
+    write_function("echo", "raise ValueError('Größe \\ud800')")
+    async with serving() as (_, client):
+        cause = "echo/0: ValueError: Größe \ud800"
+
+        assert (await client.get("/api/functions/echo")).json()["status"]["message"] == cause
+        assert (await client.get("/healthz")).json()["functions"]["echo"]["cause"] == cause
+        assert (await call(client, content=b"")).json() == {
+            "error": f"echo: not ready ({cause}). Correct the function."
+        }

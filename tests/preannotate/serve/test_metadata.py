@@ -41,6 +41,16 @@ def test_attributes_skeletons_and_absent_labels_pass():
          ": annotation supported_shape_types is empty; expected shape types or no such key. Remove it."),
         ({"spec": "[{"}, ": annotation spec is not JSON (Expecting property name enclosed in double quotes: "
          "line 1 column 3 (char 2)); expected a list of labels. Correct it."),
+        ({"version": "9" * 19},
+         f": annotation version is '{'9' * 19}'; expected a whole number in quotes. Correct it."),
+        ({"name": "\ud800"}, ": annotation name is '\\ud800'; expected a text. Put it in quotes."),
+        ({5: "five"}, ": annotation 5 has no text as its name; expected one. Put it in quotes."),
+        ({"spec": '[{"name": "a\\ud800"}]'},
+         ": annotation spec is not JSON ('utf-8' codec can't encode character '\\ud800' in position 12: "
+         "surrogates not allowed); expected a list of labels. Correct it."),
+        ({"spec": '[{"name": "a", "order": NaN}]'},
+         ": annotation spec is not JSON (Out of range float values are not JSON compliant); "
+         "expected a list of labels. Correct it."),
         ({"spec": "{}"}, ": annotation spec: {}; expected a list of labels. Correct it."),
         (labels({"name": "cat"}, {"type": "rectangle"}),
          ": annotation spec: labels hold no name at number 2; expected a text. Give it a name."),
@@ -79,7 +89,7 @@ def test_missing_annotations_are_a_fault(annotations):
         check_annotations(annotations, "here")
 
 
-@pytest.mark.parametrize("description", [None, "", "  ", 5])
+@pytest.mark.parametrize("description", [None, "", "  ", 5, "half: \ud800"])
 def test_description_must_be_a_text(description):
     sentence = (
         f"here: spec.description is {description!r}; expected a text that is not empty. "

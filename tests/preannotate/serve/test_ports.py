@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from preannotate.serve.errors import ServeError
-from preannotate.serve.ports import Listener, is_loopback
+from preannotate.serve.ports import Listener, bind, is_loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +51,16 @@ async def test_port_in_use_is_a_sentence():
         )
         with pytest.raises(ServeError, match=f"^{re.escape(sentence)}$"):
             Listener(PlainTextResponse("here"), "127.0.0.1", port)
+
+
+async def test_unknown_host_is_a_sentence():
+    with pytest.raises(ServeError, match=r"^999\.1\.1\.1:0: .+; expected a free port of this machine\. "):
+        bind("999.1.1.1", 0)
+
+
+async def test_protocol_is_named_so_that_asyncio_sends_answers_at_once():
+    with bind("127.0.0.1", 0) as opened:
+        assert opened.proto == socket.IPPROTO_TCP
 
 
 async def test_function_gets_the_port_it_asks_for(write_function, serving):
