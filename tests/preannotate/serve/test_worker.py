@@ -1,5 +1,6 @@
 """The child process, asked through a real one: what handlers may return, raise, print and import."""
 
+import asyncio
 import tomllib
 from pathlib import Path
 
@@ -185,6 +186,15 @@ async def test_body_of_megabytes_and_any_bytes_arrives(write_function):
     await worker.stop()
 
     assert reply.body == body[::-1]
+
+
+async def test_worker_whose_request_is_given_up_is_killed_so_that_no_answer_can_be_mixed_up(write_function):
+    worker = await start(write_function(main="import time\ndef handler(context, event): time.sleep(60)\n"))
+    asking = asyncio.create_task(worker.ask(HEAD, b""))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+
+    assert await worker.wait() == "was ended by SIGKILL"
 
 
 async def test_vendored_runtime_wins_over_the_projects(write_function, tmp_path):
