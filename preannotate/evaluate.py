@@ -18,6 +18,7 @@ from runtime.detector import Detection, Detector
 from runtime.manifest import FILE_NAME, Manifest
 from trainer import datasets
 from trainer.errors import DatasetError
+from trainer.quiet import quiet_loading
 from trainer.truth import annotated
 
 
@@ -84,7 +85,9 @@ def _model_directory(model: Path) -> tuple[Path, bool]:
 
 
 def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    return scores.detect_all(Detector(engines.load("tensorflow", directory), manifest), truth)
+    with quiet_loading():
+        engine = engines.load("tensorflow", directory)
+    return scores.detect_all(Detector(engine, manifest), truth)
 
 
 def _ask_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:

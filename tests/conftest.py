@@ -1,6 +1,13 @@
-"""What several test packages share."""
+"""What several test packages share: drawn rectangles to train on, and a network trained on them once."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
+
+WIDTH, HEIGHT = 160, 128
+LABELS = ("bright", "dark")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -9,3 +16,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite tests/golden from what is built now; review the difference before committing it",
     )
+
+
+def draw_rectangles(folder: Path, count: int, *, seed: int = 0) -> Path:
+    """Write `count` images with one rectangle of each class."""
+    rng = np.random.default_rng(seed)
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    for number in range(count):
+        pixels = rng.integers(110, 146, (HEIGHT, WIDTH, 3), np.uint8)
+        objects = ""
+        for label, value, left in (("bright", 235, 4), ("dark", 20, 84)):
+            side_x, side_y = rng.integers(30, 60, 2)
+            x1, y1 = left + rng.integers(0, 72 - side_x), rng.integers(4, HEIGHT - 4 - side_y)
+            x2, y2 = x1 + side_x, y1 + side_y
+            pixels[y1:y2, x1:x2] = value
+            corners = f"<xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax>"
+            objects += f"<object><name>{label}</name><bndbox>{corners}</bndbox></object>"
+        Image.fromarray(pixels).save(folder / "JPEGImages" / f"{number:02d}.png")
+        text = (
+            f"<annotation><filename>{number:02d}.png</filename>"
+            f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>{objects}</annotation>"
+        )
+        (folder / "Annotations" / f"{number:02d}.xml").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rectangles(tmp_path_factory):
+    """Twenty-four images with two rectangles each."""
+    return draw_rectangles(tmp_path_factory.mktemp("rectangles") / "voc", 24)
+
+
+@pytest.fixture(scope="session")
+def trained(rectangles, tmp_path_factory):
+    """(run directory, summary) of a small network of 0.5 million weights that knows its rectangles."""
+    from trainer import train
+    from trainer.config import Config
+
+    settings = Config(epochs=30, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
+    output = tmp_path_factory.mktemp("runs") / "rectangles"
+    request = train.Request(exports=[rectangles], output=output, base_model="none", config=settings)
+    return output, train.start(request)

@@ -7,11 +7,12 @@ import argparse
 import datetime
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from trainer.quiet import quiet_loading
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
@@ -53,8 +54,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train or resume; returns the exit code."""
-    # Before TensorFlow is imported: its greetings are no news to the user.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _log_to_stderr()
     from trainer.errors import TrainerError
 
@@ -100,7 +99,8 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
         if not path.exists():
             raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
     only = read_names(arguments.images)
-    from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
+    with quiet_loading():
+        from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
 
     if arguments.resume:
         return train.resume(arguments.resume)

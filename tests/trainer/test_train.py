@@ -1,7 +1,6 @@
 """Real training, kept small: a network of 0.5 million weights on images of 128 pixels."""
 
 import csv
-import dataclasses
 import json
 import re
 import shutil
@@ -21,18 +20,11 @@ from trainer.train import Request
 
 pytestmark = pytest.mark.slow
 
-CONFIG = Config(epochs=30, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
-SHORT = dataclasses.replace(CONFIG, epochs=3, augment="strong", initial_learning_rate=2e-3)
+SHORT = Config(epochs=3, batch_size=8, image_size="128x96")
 
 
-def request(rectangles, output, config=CONFIG, **more):
+def request(rectangles, output, config=SHORT, **more):
     return Request(exports=[rectangles], output=output, base_model="none", config=config, **more)
-
-
-@pytest.fixture(scope="module")
-def trained(rectangles, tmp_path_factory):
-    output = tmp_path_factory.mktemp("runs") / "rectangles"
-    return output, train.start(request(rectangles, output))
 
 
 def test_training_finds_its_rectangles(trained):
@@ -88,7 +80,7 @@ def test_the_manifest_says_where_the_model_comes_from(trained):
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeypatch):
-    train.start(request(rectangles, tmp_path / "whole", SHORT))
+    train.start(request(rectangles, tmp_path / "whole"))
 
     record = Loop._record
 
@@ -99,7 +91,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeyp
 
     monkeypatch.setattr(Loop, "_record", record_then_die)
     with pytest.raises(KeyboardInterrupt):
-        train.start(request(rectangles, tmp_path / "first", SHORT))
+        train.start(request(rectangles, tmp_path / "first"))
     monkeypatch.undo()
     # What a killed process leaves half-written, and a run that was moved.
     shutil.move(tmp_path / "first", tmp_path / "moved")
@@ -158,7 +150,7 @@ def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeyp
     with pytest.raises(
         TrainingError, match=r"^step 0: class_loss nan, box_loss 1\.0; expected finite losses\. Look at "
     ):
-        train.start(request(rectangles, tmp_path / "run", SHORT))
+        train.start(request(rectangles, tmp_path / "run"))
 
 
 def test_a_full_disk_keeps_the_epoch_before(rectangles, tmp_path, monkeypatch):
@@ -174,7 +166,7 @@ def test_a_full_disk_keeps_the_epoch_before(rectangles, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.train.Checkpoint, "write", full_at_second)
     with pytest.raises(TrainingError, match="No space left on device; expected room for a checkpoint"):
-        train.start(request(rectangles, tmp_path / "run", SHORT))
+        train.start(request(rectangles, tmp_path / "run"))
 
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("epoch-*")] == ["epoch-00001"]
     assert json.loads((tmp_path / "run/checkpoints/epoch-00001/state.json").read_text())["epoch"] == 1
