@@ -28,9 +28,9 @@ def test_there_are_commands_to_check():
 
 
 def test_every_subcommand_is_in_the_readme():
-    from preannotate.cli import COMMANDS as subcommands
+    from preannotate import cli
 
-    missing = [name for name in subcommands if f"preannotate {name}" not in README]
+    missing = [name for name in cli.COMMANDS if f"preannotate {name}" not in README]
     assert missing == []
 
 

@@ -15,6 +15,7 @@ import keras
 from keras import layers
 
 from trainer import anchors
+from trainer.models.batch_norm import BatchNormalization, with_fused_batch_norm
 from trainer.models.network import Network
 
 NAME = "ssd-mobilenet-v2"
@@ -62,9 +63,10 @@ def build(*, num_classes: int, input_size: tuple[int, int], aspects: Sequence[fl
 
 def build_backbone(*, input_size: tuple[int, int], alpha: float) -> keras.Model:
     """MobileNetV2 with random weights, `alpha` times as wide as the original."""
-    return keras.applications.MobileNetV2(
+    backbone = keras.applications.MobileNetV2(
         input_shape=(input_size[1], input_size[0], 3), alpha=alpha, include_top=False, weights=None
     )
+    return with_fused_batch_norm(backbone)
 
 
 def _pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
@@ -102,7 +104,7 @@ def _head(
     for level, x in enumerate(levels):
         for i, convolution in enumerate(tower):
             x = convolution(x)
-            x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm_{level}_{i}")(x)
+            x = BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm_{level}_{i}")(x)
             x = layers.ReLU(6.0, name=f"{name}_relu_{level}_{i}")(x)
         outputs.append(layers.Reshape((-1, values), name=f"{name}_flat_{level}")(predictor(x)))
     return layers.Concatenate(axis=1, name=name)(outputs)
