@@ -49,7 +49,7 @@ def main() -> None:
             for _ in range(2)
         ]
         strategy = tf.distribute.get_strategy()
-        learner = Learner(*networks, config, pretrained=base.path is not None, strategy=strategy)
+        learner = Learner(*networks, config, pretrained=base.pretrained, strategy=strategy)
         images = Images(dataset.samples, size, exact=False)
 
         def real():

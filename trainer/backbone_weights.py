@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,20 @@ class BaseModel:
 
     Attributes:
         source: `imagenet`, `none`, or the name of a file.
-        path: The file of weights, None for `none`.
         alpha: Width of the backbone that the weights fit.
-
+        path: The file of weights, if they come from one.
+        original: The network that Keras fetched, if they come from ImageNet.
     """
 
     source: str
-    path: Path | None
     alpha: float
+    path: Path | None = None
+    original: keras.Model | None = None
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether there are weights at all."""
+        return self.source != NONE
 
 
 def resolve(base_model: str, *, alpha: float) -> BaseModel:
@@ -47,10 +54,10 @@ def resolve(base_model: str, *, alpha: float) -> BaseModel:
 
     """
     if base_model == NONE:
-        return BaseModel(NONE, None, alpha or 0.35)
+        return BaseModel(NONE, alpha or 0.35)
     if base_model == IMAGENET:
-        path = _download(alpha or 1.0)
-        return BaseModel(IMAGENET, path, alpha or 1.0) if path else BaseModel(NONE, None, alpha or 0.35)
+        original = _fetch(alpha or 1.0)
+        return BaseModel(IMAGENET, alpha or 1.0, original=original) if original else BaseModel(NONE, alpha or 0.35)
     path = Path(base_model)
     if not path.is_file():
         raise TrainingError(
@@ -59,7 +66,7 @@ def resolve(base_model: str, *, alpha: float) -> BaseModel:
     found = _alpha_of(path)
     if alpha and alpha != found:
         raise TrainingError(f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it.")
-    return BaseModel(path.name, path, found)
+    return BaseModel(path.name, found, path=path)
 
 
 def load(backbone: keras.Model, base: BaseModel) -> None:
@@ -69,32 +76,36 @@ def load(backbone: keras.Model, base: BaseModel) -> None:
         TrainingError: They do not fit.
 
     """
+    if base.original is not None:
+        backbone.set_weights(base.original.get_weights())
     if base.path is None:
         return
     try:
-        backbone.load_weights(base.path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns of a layer that the file lacks, and leaves it random.
+            warnings.simplefilter("error", UserWarning)
+            backbone.load_weights(base.path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         first_line = str(error).strip().splitlines()[0]
         raise TrainingError(
             f"{base.path.name}: {first_line}; expected weights of MobileNetV2 with alpha {base.alpha} without top."
         ) from error
 
 
-def _download(alpha: float) -> Path | None:
-    """The file of ImageNet weights that Keras keeps, or None with a warning that says what is lost."""
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5"
-    origin = f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{name}"
+def _fetch(alpha: float) -> keras.Model | None:
+    """MobileNetV2 with the ImageNet weights that Keras keeps or fetches; None with a warning of what is lost."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        return Path(keras.utils.get_file(name, origin, cache_subdir="models"))
-    except Exception as error:  # get_file raises a bare Exception for a refused or broken download
+        return keras.applications.MobileNetV2((224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception for a refused or broken download
         reason = str(error).strip().splitlines()[-1]
         log.warning(
             "ImageNet weights cannot be fetched (%s): training starts from random weights and reaches far less "
-            "with few images. Download %s elsewhere and pass --base-model PATH.",
+            "with few images. Fetch mobilenet_v2_weights_tf_dim_ordering_tf_kernels_%s_224_no_top.h5 elsewhere "
+            "and pass --base-model PATH.",
             reason,
-            name,
+            alpha,
         )
         return None
     finally:

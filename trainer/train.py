@@ -92,7 +92,7 @@ def start(request: Request) -> dict[str, Any]:
             "model": request.model,
             "labels": list(dataset.labels),
             "base_model": base.source,
-            "pretrained": base.path is not None,
+            "pretrained": base.pretrained,
             "alpha": base.alpha,
             "input_size": list(size),
             "aspects": list(anchors.fit_aspects(boxes)),
