@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import logging
 import platform
+import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,25 +85,12 @@ def start(request: Request) -> dict[str, Any]:
         raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
     run = RunDirectory.create(request.output)
     with _log_file(run):
-        dataset, split = _prepare_data(request, run)
-        base = backbone_weights.resolve(request.base_model, alpha=request.config.alpha)
-        size = _input_size(request.config, split.train)
-        boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
-        resolved = {
-            "model": request.model,
-            "labels": list(dataset.labels),
-            "base_model": base.source,
-            "pretrained": base.pretrained,
-            "alpha": base.alpha,
-            "input_size": list(size),
-            "aspects": list(anchors.fit_aspects(boxes)),
-            "epochs": request.config.epochs_for(len(split.train)),
-        }
-        config.write(request.config, run.config, **resolved)
-        log.info("\n%s", dataset.health.to_text(size))
-        replace_text(run.dataset, _json(_dataset_summary(dataset, split, size)))
-        networks = _build(resolved, seed=request.config.seed)
-        backbone_weights.load(networks[0].backbone, base)
+        try:
+            split, resolved, networks = _prepare(request, run)
+        except BaseException:
+            # Nothing was trained yet: a second try with the same --output must not find a leftover.
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
         return _train(run, request.config, resolved, split, networks)
 
 
@@ -128,6 +116,30 @@ def resume(path: Path) -> dict[str, Any]:
                 f"{path}: stopped before its first checkpoint; expected at least one epoch. Start the training again."
             )
         return _train(run, settings, resolved, split, networks)
+
+
+def _prepare(request: Request, run: RunDirectory) -> tuple[Split, dict[str, Any], tuple[Network, Network]]:
+    """Everything before the first step: data, resolved settings, networks with their base weights."""
+    base = backbone_weights.resolve(request.base_model, alpha=request.config.alpha)
+    dataset, split = _prepare_data(request, run)
+    size = _input_size(request.config, split.train)
+    boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
+    resolved = {
+        "model": request.model,
+        "labels": list(dataset.labels),
+        "base_model": base.source,
+        "pretrained": base.pretrained,
+        "alpha": base.alpha,
+        "input_size": list(size),
+        "aspects": list(anchors.fit_aspects(boxes)),
+        "epochs": request.config.epochs_for(len(split.train)),
+    }
+    config.write(request.config, run.config, **resolved)
+    log.info("\n%s", dataset.health.to_text(size))
+    replace_text(run.dataset, _json(_dataset_summary(dataset, split, size)))
+    networks = _build(resolved, seed=request.config.seed)
+    backbone_weights.load(networks[0].backbone, base)
+    return split, resolved, networks
 
 
 def _prepare_data(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
