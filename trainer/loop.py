@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 
 # Validating after every epoch of thirty images would cost more than training on them.
 IMAGES_BETWEEN_VALIDATIONS = 400
-# A later checkpoint that scores this little below the best replaces it: its weights are averaged over more
-# steps at smaller rates, and a small validation part cannot tell the two apart.
-EQUALLY_GOOD = 0.01
 # Epochs whose duration tells how long the next one takes.
 RECENT = 3
 
@@ -113,9 +110,8 @@ class Loop:
         if state.finished or state.epoch % self._validate_every == 0:
             scores = self._validator.scores()
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
-            if state.best is None or _merit(row) >= _merit(state.best) - EQUALLY_GOOD:
-                # The bar to reach stays the best score seen, or it would sink a little each time.
-                record = max(_merit(row), _merit(state.best) if state.best else 0.0)
+            record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
+            if scores.mean_ap >= record - standard_error(record, scores.boxes):
                 state.best = {**row, "record": record, "progress": state.progress}
                 checkpoints.save_best(self._run, self._learner, state.epoch)
             elif self._config.early_stopping and self._out_of_patience(state):
@@ -149,9 +145,14 @@ class Loop:
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
-def _merit(row: dict[str, float | None]) -> float:
-    """What "best" means: mAP50, with the stricter mAP to tell equals apart."""
-    return row.get("record") or row["map50"] + 0.5 * row["mean_ap"]
+def standard_error(mean_ap: float, boxes: int) -> float:
+    """How far a validation mAP may lie off by chance: that of a proportion measured on so many boxes.
+
+    The last weights within one standard error of the best mAP are kept, not the best themselves: a few dozen
+    boxes cannot tell them apart, and the later ones are averaged over more steps at smaller rates. One-standard-error
+    rule: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
+    """
+    return math.sqrt(max(mean_ap * (1 - mean_ap), 0.0) / max(boxes, 1))
 
 
 def _postfix(state: State) -> str:
