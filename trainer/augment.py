@@ -36,9 +36,9 @@ class Augmentation:
     mosaic: float = 0.5
 
 
-# What `augment=` of the arguments may be.
-STRENGTHS = {
-    "none": Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0),
+# What `augment=` of the arguments may be; None shows images as serving does.
+STRENGTHS: dict[str, Augmentation | None] = {
+    "none": None,
     "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
     "strong": Augmentation(),
 }

@@ -1,7 +1,6 @@
 """The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch."""
 
 import csv
-import dataclasses
 import io
 import logging
 import math
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from trainer import checkpoints
-from trainer.augment import STRENGTHS, Augmentation
+from trainer.augment import STRENGTHS
 from trainer.checkpoints import State
 from trainer.config import Config
 from trainer.datasets import Sample
@@ -19,7 +18,7 @@ from trainer.errors import TrainingError
 from trainer.input_pipeline import Epoch, Images, batches
 from trainer.learner import Learner
 from trainer.run_directory import RunDirectory, replace_text
-from trainer.schedule import MOSAIC_UNTIL, Plan
+from trainer.schedule import Plan
 from trainer.validation import Validator
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ class Loop:
         return state
 
     def _epoch(self, state: State, share: float, bar: tqdm) -> dict[str, float]:
-        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, self._augmentation(state.progress))
+        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, STRENGTHS[self._config.augment])
         dataset = batches(self._images, self._learner.network, epoch)
         steps = int(dataset.cardinality())
         sums: dict[str, float] = {}
@@ -97,12 +96,6 @@ class Loop:
             sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
             bar.update(share / steps * 100)
         return sums
-
-    def _augmentation(self, progress: float) -> Augmentation | None:
-        strength = STRENGTHS[self._config.augment]
-        if strength == STRENGTHS["none"]:
-            return None
-        return strength if progress < MOSAIC_UNTIL else dataclasses.replace(strength, mosaic=0.0)
 
     def _validate(self, state: State, losses: dict[str, float]) -> None:
         row: dict[str, float | None] = {"epoch": state.epoch, "step": state.step, **losses}

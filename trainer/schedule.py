@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 WARM_UP = 0.03
 FINAL_FACTOR = 0.02
-# Mosaics teach scale and context, but no photo looks like one: the last part is trained without.
-MOSAIC_UNTIL = 1.0
 
 
 @dataclass(frozen=True)

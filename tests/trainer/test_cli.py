@@ -46,6 +46,8 @@ def test_an_empty_folder_is_no_export(capsys, tmp_path):
     (tmp_path / "export").mkdir()
     said = errors(capsys, tmp_path / "export", "--base-model", "none", "--output", tmp_path / "run")
 
-    assert said.startswith("error: export: no known annotation format (found nothing); expected one of: CVAT for images")
+    assert said.startswith(
+        "error: export: no known annotation format (found nothing); expected one of: CVAT for images"
+    )
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
