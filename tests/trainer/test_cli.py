@@ -37,7 +37,8 @@ def test_a_list_of_images_that_cannot_be_read(capsys, tmp_path):
     path = tmp_path / "names.txt"
 
     assert errors(capsys, tmp_path, "--images", path) == (
-        f"error: {path}: [Errno 2] No such file or directory: '{path}'; expected a text file of image names, one a line.\n"
+        f"error: {path}: [Errno 2] No such file or directory: '{path}'; "
+        "expected a text file of image names, one a line.\n"
     )
 
 
