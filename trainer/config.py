@@ -41,7 +41,7 @@ class Config:
     max_minutes: float = 0.0
     batch_size: int = 16
     initial_learning_rate: float = 2e-3
-    backbone_learning_rate: float = 0.1
+    backbone_learning_rate: float = 0.05
     weight_decay: float = 0.02
     image_size: str = AUTO
     alpha: float = 0.0

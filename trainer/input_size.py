@@ -1,6 +1,5 @@
 """The size of the network's input: as asked, or in the shape that shows the training photos largest."""
 
-import math
 from collections.abc import Sequence
 
 from runtime.letterbox import Letterbox
@@ -15,7 +14,7 @@ _SIDES = range(192, 545, MULTIPLE)
 
 
 def choose(image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The input of about `AREA` pixels that the letterboxed photos fill best.
+    """The input of about `AREA` pixels that nearly all letterboxed photos fill well.
 
     Args:
         image_sizes: (width, height) of the training images; at least one.
@@ -27,13 +26,14 @@ def choose(image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     ((384, 288), (416, 224), (320, 320))
     """
     shapes = [(w, h) for w in _SIDES for h in _SIDES if abs(w * h / AREA - 1) <= _TOLERANCE]
-    return max(shapes, key=lambda shape: (round(_filled(shape, image_sizes), 2), -abs(shape[0] - shape[1])))
+    return max(shapes, key=lambda shape: (round(_least_filled(shape, image_sizes), 2), -abs(shape[0] - shape[1])))
 
 
-def _filled(shape: tuple[int, int], image_sizes: Sequence[tuple[int, int]]) -> float:
-    """Geometric mean over the photos of the part of the input that is image: no photo pays for many others."""
-    logarithms = 0.0
-    for size in image_sizes:
-        width, height = Letterbox.fit(size, shape).resized
-        logarithms += math.log(width * height / (shape[0] * shape[1]))
-    return math.exp(logarithms / len(image_sizes))
+def _least_filled(shape: tuple[int, int], image_sizes: Sequence[tuple[int, int]]) -> float:
+    """The part of the input that is image, at the tenth of the photos that fill it least.
+
+    An average would shrink a few upright photos among many wide ones to stamps, and their objects with them.
+    """
+    letterboxed = [Letterbox.fit(size, shape).resized for size in image_sizes]
+    filled = sorted(width * height / (shape[0] * shape[1]) for width, height in letterboxed)
+    return filled[len(filled) // 10]

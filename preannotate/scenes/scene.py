@@ -24,7 +24,7 @@ MIN_OBJECTS, MAX_OBJECTS = 2, 6
 # Longest side of an object as a share of the picture's shorter side: 1 : 4.
 MIN_EXTENT, MAX_EXTENT = 0.15, 0.6
 _MAX_CLUTTER_EXTENT = 0.4
-_MIN_CLUTTER, _MAX_CLUTTER = 4, 9
+_MIN_CLUTTER, _MAX_CLUTTER = 3, 6
 _TRIES = 25
 
 

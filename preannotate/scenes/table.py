@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-MIN_VISIBLE = 0.6
+MIN_VISIBLE = 0.7
 # Clutter may lie half outside or below something; a sliver of it would only puzzle.
 _MIN_VISIBLE_CLUTTER = 0.2
 CLUTTER = -1
