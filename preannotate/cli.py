@@ -70,7 +70,7 @@ def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder to work in (default: demo)")
-    parser.add_argument("--minutes", type=float, default=4.5, help="of training (default: 4.5)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training (default: 5)")
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ from preannotate.errors import DemoError
 
 # Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
 TRAIN_IMAGES, TEST_IMAGES = 240, 60
+# From random weights, steps count: many small ones on small inputs, with the objects mostly as they are.
+ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=0"
 NAME = "demo"
 START_SECONDS = 60
 
@@ -40,7 +42,7 @@ def run(folder: Path, *, minutes: float) -> int:
     _preannotate("draw", paths["test.zip"], "--images", str(TEST_IMAGES), "--seed", "2")
     _preannotate(
         *("train", paths["train.zip"], "--base-model", "none"),
-        *("--arguments", f"max_minutes={minutes:g},early_stopping=0", "--output", paths["run"]),
+        *("--arguments", f"max_minutes={minutes:g},{ARGUMENTS}", "--output", paths["run"]),
     )
     _preannotate("build", paths["run"], "--name", NAME, "--output", paths["functions"])
     _preannotate("check", function)

@@ -23,7 +23,8 @@ class Config:
         epochs: Passes over the training images; 0 chooses by their number.
         max_minutes: Ends training in time, the schedule fitted to it; 0 is no limit.
         batch_size: Images in a step, over all replicas.
-        initial_learning_rate: Of the heads, at the end of the warm-up.
+        initial_learning_rate: Of the heads, at the end of the warm-up; 0 chooses 0.002 with pretrained weights,
+            0.006 without.
         backbone_learning_rate: Relative to that of the heads, once the backbone is thawed.
         weight_decay: Decoupled, of AdamW.
         image_size: Input of the network: `auto`, a side such as `320`, or `WIDTHxHEIGHT`.
@@ -40,7 +41,7 @@ class Config:
     epochs: int = 0
     max_minutes: float = 0.0
     batch_size: int = 16
-    initial_learning_rate: float = 2e-3
+    initial_learning_rate: float = 0.0
     backbone_learning_rate: float = 0.05
     weight_decay: float = 0.02
     image_size: str = AUTO
@@ -58,13 +59,17 @@ class Config:
             return self.epochs
         return min(max(round(USEFUL_PASSES / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
 
+    def learning_rate(self, *, pretrained: bool) -> float:
+        """The peak learning rate: as asked, or by what training starts from."""
+        return self.initial_learning_rate or (2e-3 if pretrained else 6e-3)
+
 
 # name -> (accepts, what is expected)
 _CHECKS: Mapping[str, tuple[Any, str]] = {
     "epochs": (lambda v: v >= 0, "a whole number from 0 on (0: by the number of images)"),
     "max_minutes": (lambda v: v >= 0, "minutes, 0 for no limit"),
     "batch_size": (lambda v: 1 <= v <= 1024, "a whole number from 1 to 1024"),
-    "initial_learning_rate": (lambda v: 0 < v <= 1, "a number above 0 and up to 1"),
+    "initial_learning_rate": (lambda v: 0 <= v <= 1, "a number in [0, 1] (0: chosen)"),
     "backbone_learning_rate": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "weight_decay": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "image_size": (

@@ -43,11 +43,12 @@ class Learner:
         self.step = 0
         self._config = config
         self._strategy = strategy
+        self._peak_rate = config.learning_rate(pretrained=pretrained)
         self._backbone_factor = config.backbone_learning_rate if pretrained else 1.0
         backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
         self._variables = {"backbone": backbone, "heads": heads}
         with strategy.scope():
-            self._optimizers = {name: _optimizer(config, variables) for name, variables in self._variables.items()}
+            self._optimizers = {name: _optimizer(config.weight_decay, variables) for name, variables in self._variables.items()}
             averaged.keras_model.set_weights(network.keras_model.get_weights())
             self._decay = tf.Variable(0.0, trainable=False)
         self._functions = {
@@ -74,7 +75,7 @@ class Learner:
             `class_loss` and `box_loss`.
 
         """
-        rate = learning_rate(progress, self._config.initial_learning_rate)
+        rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
         self._decay.assign(averaging_decay(self.step))
@@ -137,8 +138,9 @@ def _first_trained_layer(backbone: keras.Model, freeze: int) -> int:
     return next(index for index, name in enumerate(names) if name.startswith(f"block_{freeze}_"))
 
 
-def _optimizer(config: Config, variables: list) -> keras.optimizers.Optimizer:
-    optimizer = keras.optimizers.AdamW(config.initial_learning_rate, weight_decay=config.weight_decay)
+def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:
+    """AdamW, whose rate each step sets anew."""
+    optimizer = keras.optimizers.AdamW(weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.
     optimizer.build(variables)

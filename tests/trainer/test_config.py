@@ -42,7 +42,7 @@ def test_nothing_is_the_default():
         ("alpha=2", "arguments: alpha=2; expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)."),
         (
             "initial_learning_rate=nan",
-            "arguments: initial_learning_rate=nan; expected a number above 0 and up to 1.",
+            "arguments: initial_learning_rate=nan; expected a number in [0, 1] (0: chosen).",
         ),
     ],
 )
@@ -81,3 +81,9 @@ def test_small_datasets_get_more_epochs():
     assert Config().epochs_for(140) == 100
     assert Config().epochs_for(10_000) == config.MIN_EPOCHS
     assert Config(epochs=3).epochs_for(20) == 3
+
+
+def test_the_rate_follows_what_training_starts_from():
+    assert Config().learning_rate(pretrained=True) == 2e-3
+    assert Config().learning_rate(pretrained=False) == 6e-3
+    assert Config(initial_learning_rate=0.01).learning_rate(pretrained=False) == 0.01
