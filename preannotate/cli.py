@@ -147,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (text, add_arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
-        command.set_defaults(run=run)
+        command.set_defaults(execute=run)
     return result
 
 
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `preannotate`; returns the exit code."""
     parsed = parser().parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        return parsed.execute(parsed)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (PreannotateError, TrainerError, BuildError, FunctionError, OSError) as error:

@@ -1,5 +1,6 @@
 """The README tells the truth: its commands exist, its files exist."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from preannotate.cli import parser
+from trainer.config import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,3 +69,11 @@ def test_every_model_and_format_is_in_the_readme():
 
 def test_the_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_table_of_arguments_holds_the_defaults():
+    rows = re.findall(r"^\| `(\w+)` \| (\S+) \|", (ROOT / "docs" / "training.md").read_text(), re.MULTILINE)
+    defaults = {field.name: field.type(field.default) for field in dataclasses.fields(Config)}
+
+    assert [name for name, _ in rows] == list(defaults)
+    assert {name: type(defaults[name])(text) for name, text in rows} == defaults

@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, (text, add_arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
-        command.set_defaults(run=run)
+        command.set_defaults(execute=run)
     parsed = parser.parse_args(arguments)
-    return parsed.run(parsed)
+    return parsed.execute(parsed)
 
 
 def _train(arguments: argparse.Namespace) -> dict[str, Any]:
