@@ -1,6 +1,6 @@
 """The picture of the README: four of the overlays that `make demo` draws.
 
-    python benchmarks/picture.py demo/overlays docs/pictures/demo.jpg
+python benchmarks/picture.py demo/overlays docs/pictures/demo.jpg
 """
 
 import argparse

@@ -64,7 +64,9 @@ def run_train(arguments: argparse.Namespace) -> int:
         return COULD_NOT_RUN
     except KeyboardInterrupt:
         folder = arguments.resume or arguments.output
-        print(f"stopped; continue with: preannotate train --resume {folder}", file=sys.stderr)
+        started = folder is not None and (folder / "checkpoints").is_dir()
+        remedy = f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
+        print(f"stopped; {remedy}", file=sys.stderr)
         return INTERRUPTED
     print(json.dumps(summary, ensure_ascii=False) if arguments.json else _words(summary))
     return 0

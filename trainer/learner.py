@@ -48,7 +48,9 @@ class Learner:
         backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
         self._variables = {"backbone": backbone, "heads": heads}
         with strategy.scope():
-            self._optimizers = {name: _optimizer(config.weight_decay, variables) for name, variables in self._variables.items()}
+            self._optimizers = {
+                name: _optimizer(config.weight_decay, variables) for name, variables in self._variables.items()
+            }
             averaged.keras_model.set_weights(network.keras_model.get_weights())
             self._decay = tf.Variable(0.0, trainable=False)
         self._functions = {

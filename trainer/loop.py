@@ -61,6 +61,7 @@ class Loop:
         """
         state = checkpoints.restore(self._run, self._learner)
         recent: list[float] = []
+        clock = time.monotonic() - state.spent
         with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=None) as bar:
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
@@ -76,9 +77,9 @@ class Loop:
                 state.step = self._learner.step
                 state.progress = min(state.progress + share, 1.0)
                 self._validate(state, losses)
-                state.spent += time.monotonic() - started
-                recent = [*recent, time.monotonic() - started][-RECENT:]
+                state.spent = time.monotonic() - clock
                 self._record(state)
+                recent = [*recent, time.monotonic() - started][-RECENT:]
                 bar.set_postfix_str(_postfix(state))
         return state
 

@@ -14,7 +14,7 @@ from runtime.detector import Detector
 from runtime.manifest import Manifest
 from trainer import train
 from trainer.config import Config
-from trainer.errors import TrainingError
+from trainer.errors import DatasetError, TrainingError
 from trainer.loop import Loop
 from trainer.train import Request
 
@@ -170,3 +170,14 @@ def test_a_full_disk_keeps_the_epoch_before(rectangles, tmp_path, monkeypatch):
 
     assert [path.name for path in (tmp_path / "run" / "checkpoints").glob("epoch-*")] == ["epoch-00001"]
     assert json.loads((tmp_path / "run/checkpoints/epoch-00001/state.json").read_text())["epoch"] == 1
+
+
+def test_a_validation_export_that_leaves_nothing_to_train_on_is_refused(rectangles, tmp_path):
+    sentence = (
+        f"--validation {rectangles}: 24 annotated images, which leaves 0 for training; expected some of each. "
+        f"Hold out other images."
+    )
+
+    with pytest.raises(DatasetError, match=re.escape(sentence)):
+        train.start(request(rectangles, tmp_path / "run", validation=[rectangles]))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,192 @@
+"""Everything before the first step: data and split into the run's folder, resolved settings, networks."""
+
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from runtime.letterbox import Letterbox
+from trainer import anchors, backbone_weights, config, datasets, input_size
+from trainer.config import AUTO, Config
+from trainer.datasets import Dataset, Sample, Split
+from trainer.datasets.split_file import read_split_file
+from trainer.errors import DatasetError, TrainingError
+from trainer.models import MODELS
+from trainer.models.network import Network
+from trainer.run_directory import RunDirectory, replace_text
+
+log = logging.getLogger(__name__)
+
+TRAIN_FILE, VALIDATION_FILE = "train.json", "validation.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a new run is to be made of.
+
+    Attributes:
+        exports: Zips or folders of annotations.
+        output: Folder of the run, new.
+        model: A name in `MODELS`.
+        base_model: `imagenet`, `none`, or a path to a file of weights.
+        config: The arguments.
+        include_auto: Use automatic annotations.
+        negatives: Use frames without annotations as images without objects.
+        validation: Exports held out; none holds out a part of `exports`.
+        split_file: Names the validation images; None decides by content.
+        only: Names of the images of `exports` to use; None uses all.
+        labels: The classes to learn, in this order; None learns all that the exports declare.
+
+    """
+
+    exports: Sequence[Path]
+    output: Path
+    model: str = "ssd-mobilenet-v2"
+    base_model: str = backbone_weights.IMAGENET
+    config: Config = field(default_factory=Config)
+    include_auto: bool = False
+    negatives: bool = False
+    validation: Sequence[Path] = ()
+    split_file: Path | None = None
+    only: Collection[str] | None = None
+    labels: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to train.
+
+    Attributes:
+        settings: The arguments.
+        resolved: What they became with this data: model, labels, alpha, input size, anchor shapes and so on.
+        split: Training and validation samples.
+        network: To be trained, with its base weights.
+        averaged: Of the same shape; follows the other.
+    """
+
+    settings: Config
+    resolved: Mapping[str, Any]
+    split: Split
+    network: Network
+    averaged: Network
+
+
+def prepare(request: Request, run: RunDirectory) -> Prepared:
+    """Read the data, resolve all settings, and write both into the new folder of the run.
+
+    Raises:
+        TrainerError: One sentence that says what to mend.
+    """
+    if request.model not in MODELS:
+        raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
+    base = backbone_weights.resolve(request.base_model, alpha=request.config.alpha)
+    dataset, split = _load(request, run)
+    size = _input_size(request.config, split.train)
+    boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
+    resolved = {
+        "model": request.model,
+        "labels": list(dataset.labels),
+        "base_model": base.source,
+        "pretrained": base.pretrained,
+        "alpha": base.alpha,
+        "input_size": list(size),
+        "aspects": list(anchors.fit_aspects(boxes)),
+        "epochs": request.config.epochs_for(len(split.train)),
+    }
+    config.write(request.config, run.config, **resolved)
+    log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
+    summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
+    replace_text(run.dataset, summary + "\n")
+    network, averaged = _build(resolved, seed=request.config.seed)
+    backbone_weights.load(network.backbone, base)
+    return Prepared(request.config, resolved, split, network, averaged)
+
+
+def reopen(run: RunDirectory) -> Prepared:
+    """The same from the folder of a run that was interrupted; its weights are in its checkpoint.
+
+    Raises:
+        TrainerError: The run stopped too early to continue, or its files are damaged.
+    """
+    settings, resolved = config.read(run.config)
+    if resolved["pretrained"] and not any(run.checkpoints.glob("epoch-*")):
+        raise TrainingError(
+            f"{run.path}: stopped before its first checkpoint; expected at least one epoch. Start the training again."
+        )
+    train = datasets.read_saved(run.data, name=TRAIN_FILE)
+    validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
+    network, averaged = _build(resolved, seed=settings.seed)
+    return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
+
+
+def _load(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
+    options = {"include_auto": request.include_auto, "negatives": request.negatives}
+    dataset = datasets.load(request.exports, run.data, only=request.only, labels=request.labels, **options)
+    datasets.check(dataset)
+    if request.validation:
+        held_out = datasets.load(request.validation, run.data, labels=dataset.labels, **options)
+        split = _held_out(request, dataset.samples, held_out.samples)
+    else:
+        pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
+        split = datasets.split(dataset.samples, fraction=request.config.validation_fraction, pinned=pinned)
+    for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
+        datasets.save(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
+    return dataset, split
+
+
+def _held_out(request: Request, samples: Sequence[Sample], held_out: Sequence[Sample]) -> Split:
+    """What is in both exports is for validation only."""
+    known = {sample.content for sample in held_out}
+    split = Split(tuple(sample for sample in samples if sample.content not in known), tuple(held_out))
+    if not split.train or not split.validation:
+        names = ", ".join(str(path) for path in request.validation)
+        raise DatasetError(
+            f"--validation {names}: {len(split.validation)} annotated images, which leaves {len(split.train)} for "
+            f"training; expected some of each. Hold out other images."
+        )
+    return split
+
+
+def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]:
+    """The network to train and the one that averages it."""
+    keras.utils.set_random_seed(seed)
+    family = MODELS[resolved["model"]]
+    size = tuple(resolved["input_size"])
+    networks = []
+    for _ in range(2):
+        backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
+        networks.append(
+            family.build(
+                num_classes=len(resolved["labels"]),
+                input_size=size,
+                aspects=resolved["aspects"],
+                backbone=backbone,
+            )
+        )
+    return networks[0], networks[1]
+
+
+def _input_size(settings: Config, samples: Sequence[Sample]) -> tuple[int, int]:
+    if settings.image_size == AUTO:
+        return input_size.choose([sample.image_size for sample in samples])
+    return config.parse_size(settings.image_size)
+
+
+def _letterboxed(sample: Sample, size: tuple[int, int]) -> np.ndarray:
+    return Letterbox.fit(sample.image_size, size).to_input(sample.boxes)
+
+
+def _dataset_summary(dataset: Dataset, split: Split, size: tuple[int, int]) -> dict[str, Any]:
+    return {
+        **dataset.health.to_json(size),
+        "split": {
+            "notes": list(split.notes),
+            "train": [sample.name for sample in split.train],
+            "validation": [sample.name for sample in split.validation],
+        },
+    }
