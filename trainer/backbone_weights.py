@@ -1,7 +1,9 @@
 """Where a backbone's weights come from: ImageNet through Keras, a file, or nowhere."""
 
+import contextlib
 import logging
 import socket
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +99,9 @@ def _fetch(alpha: float) -> keras.Model | None:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
-        return keras.applications.MobileNetV2((224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
+        # Keras shows the download on stdout, which belongs to the results.
+        with contextlib.redirect_stdout(sys.stderr):
+            return keras.applications.MobileNetV2((224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception for a refused or broken download
         reason = str(error).strip().splitlines()[-1]
         log.warning(
