@@ -120,7 +120,8 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
     Statistics of a pretrained backbone stay as they are: a few photos would only spoil them, and some
     published weights have them folded into the convolutions.
     """
-    first = _first_trained_layer(network.backbone, freeze)
+    names = [layer.name for layer in network.backbone.layers]
+    first = names.index(network.block_starts[freeze]) if freeze else 0
     for index, layer in enumerate(network.backbone.layers):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = index >= first and not (pretrained and is_norm)
@@ -130,14 +131,6 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
     known = {id(variable) for layer in network.backbone.layers for variable in layer.variables}
     heads = [variable for variable in network.keras_model.trainable_variables if id(variable) not in known]
     return backbone, heads
-
-
-def _first_trained_layer(backbone: keras.Model, freeze: int) -> int:
-    """Index of the first layer after `freeze` blocks; the stem counts as the first of them."""
-    if not freeze:
-        return 0
-    names = [layer.name for layer in backbone.layers]
-    return next(index for index, name in enumerate(names) if name.startswith(f"block_{freeze}_"))
 
 
 def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:

@@ -21,7 +21,7 @@ def samples(rectangles, tmp_path_factory):
 def network():
     """Anchors are all that the pipeline needs of a network."""
     anchors, levels = generate(SIZE, [8, 16])
-    return Network(None, None, anchors, levels, SIZE, 2)
+    return Network(None, None, (), anchors, levels, SIZE, 2)
 
 
 def collect(samples, network, epoch):

@@ -15,6 +15,8 @@ class Network:
     Attributes:
         keras_model: uint8 pixels (B, H, W, 3) to `[logits (B, A, K), deltas (B, A, 4)]`, float32.
         backbone: The part that may carry pretrained weights, its layers in the order of the data.
+        block_starts: Names of the backbone's layers that begin a block: with `freeze=n`, training starts at the
+            n-th of them, counted from 0.
         anchors: float32 (A, 4), xyxy, input pixels.
         anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
         input_size: (width, height).
@@ -24,6 +26,7 @@ class Network:
 
     keras_model: keras.Model
     backbone: keras.Model
+    block_starts: tuple[str, ...]
     anchors: np.ndarray
     anchor_levels: np.ndarray
     input_size: tuple[int, int]

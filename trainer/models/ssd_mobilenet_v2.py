@@ -22,6 +22,8 @@ NAME = "ssd-mobilenet-v2"
 STRIDES = (8, 16, 32, 64)
 # Last feature map of each stride; the first two lie inside an inverted residual, where it is widest.
 TAPS = ("block_6_expand_relu", "block_13_expand_relu", "out_relu")
+# The stem and the first bottleneck, the sixteen others, and the last convolution.
+BLOCK_STARTS = ("Conv1", *(f"block_{number}_expand" for number in range(1, 17)), "Conv_1")
 CHANNELS = 96
 TOWER_DEPTH = 2
 # Score of every anchor before training: without it the many negatives swamp the first steps.
@@ -54,6 +56,7 @@ def build(*, num_classes: int, input_size: tuple[int, int], aspects: Sequence[fl
     return Network(
         keras_model=keras.Model(pixels, [logits, deltas], name="ssd"),
         backbone=backbone,
+        block_starts=BLOCK_STARTS,
         anchors=boxes,
         anchor_levels=box_levels,
         input_size=(width, height),

@@ -45,5 +45,13 @@ def test_untrained_boxes_lie_near_their_anchors(network, raw):
     assert (np.abs(centres - anchors).max(axis=-1) < 0.25 * sides).all()
 
 
+def test_every_number_of_frozen_blocks_names_a_layer(network):
+    names = [layer.name for layer in network.backbone.layers]
+    starts = [names.index(start) for start in network.block_starts]
+
+    assert len(starts) == 18  # freeze may be 0 to 17
+    assert starts == sorted(starts)
+
+
 def test_every_family_is_named_by_itself():
     assert all(name == family.NAME for name, family in MODELS.items())

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.config import Config
+from trainer.learner import Learner
+from trainer.models import ssd_mobilenet_v2
+
+SIZE = (96, 96)
+
+
+def network():
+    backbone = ssd_mobilenet_v2.build_backbone(input_size=SIZE, alpha=0.35)
+    return ssd_mobilenet_v2.build(num_classes=1, input_size=SIZE, aspects=(1.0,), backbone=backbone)
+
+
+@pytest.fixture(scope="module")
+def learner():
+    """Pretends that its random weights are pretrained ones."""
+    strategy = tf.distribute.get_strategy()
+    return Learner(network(), network(), Config(freeze=14), pretrained=True, strategy=strategy)
+
+
+def batch(learner):
+    anchors = learner.network.anchors
+    classes = np.full((2, len(anchors)), -1, np.int32)
+    classes[:, 30] = 0
+    boxes = np.zeros((2, len(anchors), 4), np.float32)
+    boxes[:, 30] = anchors[30] + 2
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    return {"pixels": tf.constant(pixels), "gt_classes": tf.constant(classes), "gt_boxes": tf.constant(boxes)}
+
+
+def changed(before, after):
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+def weights(model):
+    return {variable.path: variable.numpy() for variable in model.variables}
+
+
+def test_a_frozen_backbone_stays_and_the_heads_learn(learner):
+    before = weights(learner.network.keras_model)
+    learner.learn(batch(learner), progress=0.5, backbone_frozen=True)
+    names = changed(before, weights(learner.network.keras_model))
+
+    assert any(name.startswith("class_tower") for name in names)
+    assert not names & {variable.path for variable in learner.network.backbone.variables}
+
+
+def test_a_thawed_backbone_learns_from_the_first_block_that_is_not_frozen(learner):
+    before = weights(learner.network.backbone)
+    losses = [learner.learn(batch(learner), progress=0.5, backbone_frozen=False) for _ in range(8)]
+    names = {name.split("/")[0] for name in changed(before, weights(learner.network.backbone))}
+
+    assert {"block_14_expand", "block_16_project", "Conv_1"} <= names
+    assert not any(name.startswith(("block_13", "block_1_", "Conv1", "expanded")) for name in names)
+    assert not any(name.endswith("_BN") or name == "Conv_1_bn" for name in names)
+    assert losses[-1]["box_loss"] < losses[0]["box_loss"]
+
+
+def test_the_averaged_network_follows(learner):
+    path = "class_tower_0/pointwise_kernel"
+    start = weights(learner.averaged.keras_model)[path]
+    target = weights(learner.network.keras_model)[path]
+    learner.learn(batch(learner), progress=1.0, backbone_frozen=False)
+    after = weights(learner.averaged.keras_model)[path]
+
+    assert not np.array_equal(start, after)
+    assert np.abs(after - target).mean() < np.abs(start - target).mean()
