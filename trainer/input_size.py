@@ -1,39 +1,39 @@
-"""The size of the network's input: as asked, or in the shape that shows the training photos largest."""
+"""The size of the network's input when none is asked for."""
 
+import statistics
 from collections.abc import Sequence
-
-from runtime.letterbox import Letterbox
 
 # Every feature level down to stride 32 then has whole cells.
 MULTIPLE = 32
-# 320 x 320 pixels, or as many in another shape: what two cores train in minutes.
-AREA = 320 * 320
-# A shape may have this much more or less than the area: multiples of 32 do not hit it exactly.
-_TOLERANCE = 0.12
+# As many pixels as two cores train on in minutes.
+SQUARE = (320, 320)
+# Photos of one camera differ in shape by rounding only; the next ones will have the same shape.
+_SAME_SHAPE = 0.05
+_SHARE = 0.9
 _SIDES = range(192, 545, MULTIPLE)
+# A shape may have this much more or less area than the square: multiples of 32 do not hit it exactly.
+_TOLERANCE = 0.12
 
 
 def choose(image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The input of about `AREA` pixels that nearly all letterboxed photos fill well.
+    """The square, or the shape of the photos if nearly all have the same.
+
+    Photos of mixed shapes get the square even if most are wide: a wide input would shrink the upright ones.
 
     Args:
         image_sizes: (width, height) of the training images; at least one.
 
     Returns:
-        (width, height), multiples of 32. Photos of mixed shapes give a square.
+        (width, height), multiples of 32.
 
     >>> choose([(800, 600)]), choose([(1920, 1080)]), choose([(800, 600), (600, 800)])
     ((384, 288), (416, 224), (320, 320))
     """
-    shapes = [(w, h) for w in _SIDES for h in _SIDES if abs(w * h / AREA - 1) <= _TOLERANCE]
-    return max(shapes, key=lambda shape: (round(_least_filled(shape, image_sizes), 2), -abs(shape[0] - shape[1])))
-
-
-def _least_filled(shape: tuple[int, int], image_sizes: Sequence[tuple[int, int]]) -> float:
-    """The part of the input that is image, at the tenth of the photos that fill it least.
-
-    An average would shrink a few upright photos among many wide ones to stamps, and their objects with them.
-    """
-    letterboxed = [Letterbox.fit(size, shape).resized for size in image_sizes]
-    filled = sorted(width * height / (shape[0] * shape[1]) for width, height in letterboxed)
-    return filled[len(filled) // 10]
+    aspects = [width / height for width, height in image_sizes]
+    usual = statistics.median(aspects)
+    alike = sum(abs(aspect / usual - 1) <= _SAME_SHAPE for aspect in aspects)
+    if alike < _SHARE * len(aspects):
+        return SQUARE
+    area = SQUARE[0] * SQUARE[1]
+    shapes = [(w, h) for w in _SIDES for h in _SIDES if abs(w * h / area - 1) <= _TOLERANCE]
+    return min(shapes, key=lambda shape: (round(abs(shape[0] / shape[1] / usual - 1), 2), shape[0] * shape[1]))
