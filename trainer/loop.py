@@ -76,6 +76,9 @@ class Loop:
                 state.epoch += 1
                 state.step = self._learner.step
                 state.progress = min(state.progress + share, 1.0)
+                state.spent = time.monotonic() - clock
+                if self._plan.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
+                    state.progress = 1.0  # what is left of the schedule has no time
                 self._validate(state, losses)
                 state.spent = time.monotonic() - clock
                 self._record(state)

@@ -45,6 +45,10 @@ class Plan:
             epochs_left = max(min(epochs_left, fitting), 1)
         return left / epochs_left
 
+    def is_over(self, *, spent: float, epoch_seconds: float) -> bool:
+        """Whether another epoch of `epoch_seconds` would end after the time, `spent` seconds being gone."""
+        return self.max_seconds is not None and spent + epoch_seconds > self.max_seconds
+
 
 def learning_rate(progress: float, peak: float) -> float:
     """Linear warm-up to `peak`, then half a cosine down to a fiftieth of it.

@@ -36,3 +36,9 @@ def test_time_to_spare_does_not_add_epochs():
 def test_the_average_forgets_quickly_at_first():
     assert averaging_decay(0) == pytest.approx(0.1)
     assert averaging_decay(90) == pytest.approx(0.91)
+
+
+def test_no_epoch_is_begun_that_would_end_too_late():
+    assert Plan(epochs=9, max_seconds=60).is_over(spent=51, epoch_seconds=10)
+    assert not Plan(epochs=9, max_seconds=60).is_over(spent=50, epoch_seconds=10)
+    assert not Plan(epochs=9).is_over(spent=1e9, epoch_seconds=10)
