@@ -96,7 +96,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         "alpha": base.alpha,
         "input_size": list(size),
         "aspects": list(anchors.fit_aspects(boxes)),
-        "epochs": request.config.epochs_for(len(split.train)),
+        "epochs": request.config.epochs_for(len(split.train), pretrained=base.pretrained),
     }
     config.write(request.config, run.config, **resolved)
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))

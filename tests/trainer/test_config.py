@@ -77,10 +77,11 @@ def test_a_broken_configuration_is_one_sentence(tmp_path):
 
 
 def test_small_datasets_get_more_epochs():
-    assert Config().epochs_for(20) == config.MAX_EPOCHS
-    assert Config().epochs_for(140) == 100
-    assert Config().epochs_for(10_000) == config.MIN_EPOCHS
-    assert Config(epochs=3).epochs_for(20) == 3
+    assert Config().epochs_for(10, pretrained=True) == config.MAX_EPOCHS
+    assert Config().epochs_for(120, pretrained=True) == 50
+    assert Config().epochs_for(140, pretrained=False) == 100
+    assert Config().epochs_for(10_000, pretrained=True) == config.MIN_EPOCHS
+    assert Config(epochs=3).epochs_for(20, pretrained=True) == 3
 
 
 def test_the_rate_follows_what_training_starts_from():
