@@ -18,12 +18,15 @@ from typing import Any
 import yaml
 
 from runtime.detector import Detection
-from runtime.errors import LabelError, RequestError
+from runtime.errors import EngineError, LabelError, RequestError
 from runtime.manifest import Manifest
 
 CONTENT_TYPE = "application/json"
 # Decides which labels of a task may be filled; CVAT accepts no other spelling.
 LABEL_TYPE = "rectangle"
+# Environment variable: what the answer to an undecodable image is.
+UNREADABLE = "MODEL_UNREADABLE_IMAGE"
+UNREADABLE_POLICIES = ("error", "empty")
 _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
 
 
@@ -68,17 +71,21 @@ def rectangle(detection: Detection) -> dict[str, Any]:
     """A detection as CVAT stores it.
 
     Returns:
-        `points`: xtl, ytl, xbr, ybr in image pixels, rounded to hundredths, never to an empty box;
-        `confidence`: text, as in CVAT's own functions.
+        `points`: as `rounded_box` gives them; `confidence`: text, as in CVAT's own functions.
 
     """
-    (x1, x2), (y1, y2) = (_rounded_side(*detection.box[axis::2]) for axis in (0, 1))
     return {
         "confidence": f"{detection.score:.4f}",
         "label": detection.label,
-        "points": [x1, y1, x2, y2],
+        "points": rounded_box(detection.box),
         "type": LABEL_TYPE,
     }
+
+
+def rounded_box(box: tuple[float, float, float, float]) -> list[float]:
+    """A box as CVAT stores it: xtl, ytl, xbr, ybr in image pixels, in hundredths, never rounded to an empty one."""
+    (x1, x2), (y1, y2) = (_rounded_side(*box[axis::2]) for axis in (0, 1))
+    return [x1, y1, x2, y2]
 
 
 def reply(body: Any) -> str:
@@ -116,6 +123,21 @@ def read_labels(path: Path) -> dict[int, str]:
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         raise LabelError(f"{path}: label names {names!r}; expected texts, each only once. CVAT refuses others.")
     return dict(items)
+
+
+def unreadable_policy(value: str) -> str:
+    """What to answer where an image cannot be decoded, from the environment variable MODEL_UNREADABLE_IMAGE.
+
+    Returns:
+        "error" (also for ""): status 400. "empty": no rectangles, and a warning in the log.
+
+    Raises:
+        EngineError: Another value.
+
+    """
+    if value in ("", *UNREADABLE_POLICIES):
+        return value or UNREADABLE_POLICIES[0]
+    raise EngineError(f"{UNREADABLE}: {value!r}; expected one of: {', '.join(UNREADABLE_POLICIES)}.")
 
 
 def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:

@@ -3,6 +3,7 @@
 The same class serves requests, validates training and measures mAP: what is reported is what is served.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,9 +59,30 @@ class Detector:
             Best score first, at most `max_detections`.
 
         """
-        letterbox = Letterbox.fit(image.size, self.manifest.input_size)
-        raw = self.engine.run(letterbox.pixels(image.pixels)[None])
-        return self.select(raw["boxes"][0], raw["scores"][0], letterbox, threshold)
+        return self.detect_batch([image], [threshold])[0]
+
+    def detect_batch(self, images: Sequence[DecodedImage], thresholds: Sequence[float | None]) -> list[list[Detection]]:
+        """Find objects in several images with one call of the engine.
+
+        Args:
+            images: B images, from `decode`, of any sizes.
+            thresholds: One for each image, as in `detect`.
+
+        Returns:
+            For each image what `detect` gives; empty for no images.
+
+        """
+        if not images:
+            return []
+        letterboxes = [Letterbox.fit(image.size, self.manifest.input_size) for image in images]
+        pixels = np.stack([box.pixels(image.pixels) for box, image in zip(letterboxes, images, strict=True)])
+        raw = self.engine.run(pixels)
+        return [
+            self.select(boxes, scores, letterbox, threshold)
+            for boxes, scores, letterbox, threshold in zip(
+                raw["boxes"], raw["scores"], letterboxes, thresholds, strict=True
+            )
+        ]
 
     def select(
         self, boxes: np.ndarray, scores: np.ndarray, letterbox: Letterbox, threshold: float | None = None
@@ -75,14 +97,17 @@ class Detector:
 
         """
         cut = self.manifest.postprocess
-        boxes_image = letterbox.to_image(boxes)
-        # A box thinner than a hundredth of a pixel would be written as an empty one.
-        usable = np.isfinite(boxes_image).all(axis=1) & (np.diff(boxes_image[:, [0, 2]])[:, 0] >= 0.01)
-        usable &= (np.diff(boxes_image[:, [1, 3]])[:, 0] >= 0.01) & (area(boxes_image) > 0)
+        least = np.array(cut.thresholds if threshold is None else [threshold] * len(cut.thresholds), scores.dtype)
+        reaching = scores >= least
+        # Of thousands of boxes a few dozen reach their threshold: the arithmetic is for those.
+        candidates = np.flatnonzero(reaching.any(axis=1))
+        boxes_image = letterbox.to_image(boxes[candidates])
+        usable = _usable(boxes_image)
+        candidates, boxes_image = candidates[usable], boxes_image[usable]
+        scores, reaching = scores[candidates], reaching[candidates]
         found = []
         for class_id, label in enumerate(self.manifest.labels):
-            least = cut.thresholds[class_id] if threshold is None else threshold
-            rows = np.flatnonzero(usable & (scores[:, class_id] >= least))
+            rows = np.flatnonzero(reaching[:, class_id])
             rows = rows[np.argsort(-scores[rows, class_id], kind="stable")][:MAX_CANDIDATES]
             kept = rows[nms(boxes_image[rows], scores[rows, class_id], iou_threshold=cut.iou_threshold)]
             found += [
@@ -91,3 +116,9 @@ class Detector:
             ]
         found.sort(key=lambda detection: -detection.score)
         return found[: cut.max_detections]
+
+
+def _usable(boxes_image: np.ndarray) -> np.ndarray:
+    """Which boxes (N, 4) can be written: a box thinner than a hundredth of a pixel would be written as an empty one."""
+    width, height = (boxes_image[:, axis + 2] - boxes_image[:, axis] for axis in (0, 1))
+    return np.isfinite(boxes_image).all(axis=1) & (width >= 0.01) & (height >= 0.01) & (area(boxes_image) > 0)

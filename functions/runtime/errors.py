@@ -4,7 +4,8 @@ FunctionError
 ├── ManifestError (ValueError)   model.json is missing, unreadable, or contradicts the artefact
 ├── LabelError    (ValueError)   function.yaml and model.json disagree
 ├── EngineError   (RuntimeError) the engine is not installed or cannot load the model
-└── RequestError  (ValueError)   no image, not base64, not an image, threshold outside [0, 1]
+└── RequestError  (ValueError)   no image, not base64, threshold outside [0, 1]
+    └── ImageError (RequestError)  the bytes of its image cannot be decoded
 
 Each message is one sentence for a person: where, what was found, what was expected, what to do.
 """
@@ -28,3 +29,7 @@ class EngineError(FunctionError, RuntimeError):
 
 class RequestError(FunctionError, ValueError):
     """A request cannot be answered; the sender can mend it (HTTP status 400)."""
+
+
+class ImageError(RequestError):
+    """The bytes of an image cannot be decoded; everything else about the request is right."""

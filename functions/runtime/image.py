@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from runtime.errors import RequestError
+from runtime.errors import ImageError
 from runtime.letterbox import Letterbox
 
 # 178 million pixels make 0.5 GB of RGB: more is a mistake or an attack. CVAT's own limit is the same order.
@@ -44,10 +44,23 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
             to be to fill it. None decodes at full size.
 
     Raises:
-        RequestError: Not an image, truncated, or over `MAX_PIXELS`.
+        ImageError: Not an image, truncated, or over `MAX_PIXELS`.
 
     """
-    image = _open(data)
+    return prepare(_open(data), input_size)
+
+
+def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> DecodedImage:
+    """An image that somebody else has opened, as `decode` would give it.
+
+    Args:
+        image: As `Image.open` returns it; if its pixels were not read yet, a JPEG is still decoded at reduced scale.
+        input_size: As in `decode`.
+
+    Raises:
+        ImageError: Truncated or broken.
+
+    """
     try:
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
@@ -65,9 +78,9 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
     except MemoryError:
         raise
     except Exception as error:  # the decoders of 40 formats share no exception class
-        raise RequestError(
-            f"image: {_reason(error)} while decoding {image.format or 'the file'} of {len(data)} bytes; "
-            f"expected a whole image. Send the file again."
+        raise ImageError(
+            f"image: {_reason(error)} while decoding {image.format or 'the file'}; expected a whole image. "
+            f"Send the file again."
         ) from error
 
 
@@ -79,18 +92,16 @@ def _open(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data))
     except Exception as error:
         if isinstance(error, Image.DecompressionBombError):
-            raise RequestError(
+            raise ImageError(
                 f"image: its header promises too many pixels; expected at most {MAX_PIXELS} pixels. "
                 f"Send a smaller image."
             ) from error
-        raise RequestError(
+        raise ImageError(
             f"image: {len(data)} bytes that no image decoder knows; expected a JPEG, PNG or other image file."
         ) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise RequestError(
-            f"image: {width}x{height} pixels; expected at most {MAX_PIXELS} pixels. Send a smaller image."
-        )
+        raise ImageError(f"image: {width}x{height} pixels; expected at most {MAX_PIXELS} pixels. Send a smaller image.")
     return image
 
 

@@ -95,7 +95,7 @@ def test_threads_that_are_none(tmp_path, monkeypatch, threads):
 def test_threads_are_obeyed(tmp_path, monkeypatch):
     save_twice(tmp_path)
     monkeypatch.setenv("MODEL_THREADS", "1")
-    assert "1 threads" in engines.load("openvino", tmp_path).device
+    assert "1 thread," in engines.load("openvino", tmp_path).device
 
 
 @pytest.mark.slow

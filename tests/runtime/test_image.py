@@ -150,7 +150,7 @@ def test_truncated_image(kind):
     with pytest.raises(RequestError) as caught:
         decode(data)
     assert re.fullmatch(
-        rf"image: .+ while decoding {kind} of \d+ bytes; expected a whole image\. Send the file again\.",
+        rf"image: .+ while decoding {kind}; expected a whole image\. Send the file again\.",
         str(caught.value),
     ) or "no image decoder knows" in str(caught.value)
 
@@ -158,7 +158,7 @@ def test_truncated_image(kind):
 def test_truncated_jpeg_word_for_word():
     data = encode(corners(200, 200), "JPEG")[:1500]
     sentence = (
-        "image: image file is truncated (49 bytes not processed) while decoding JPEG of 1500 bytes; "
+        "image: image file is truncated (49 bytes not processed) while decoding JPEG; "
         "expected a whole image. Send the file again."
     )
     with pytest.raises(RequestError, match=f"^{re.escape(sentence)}$"):

@@ -20,17 +20,19 @@ class Engine(Protocol):
     Attributes:
         name: The engine's file name.
         device: Where it runs, for the log.
+        warning: A sentence if it runs otherwise than one would expect, else "".
 
     """
 
     name: str
     device: str
+    warning: str
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network.
 
         Args:
-            pixels: uint8 (B, H, W, 3), RGB, at the network's input size; serving uses B = 1.
+            pixels: uint8 (B, H, W, 3), RGB, at the network's input size; B is 1 but for batches of nuclio.
 
         Returns:
             `boxes`, float32 (B, N, 4): xyxy in input pixels. `scores`, float32 (B, N, K), in [0, 1].
