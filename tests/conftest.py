@@ -1,5 +1,8 @@
 """What several test packages share: drawn rectangles to train on, and a network trained on them once."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ from PIL import Image
 
 WIDTH, HEIGHT = 160, 128
 LABELS = ("bright", "dark")
+SQUARES = Path(__file__).parent / "builder" / "squares.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,3 +62,27 @@ def trained(rectangles, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "rectangles"
     request = train.Request(exports=[rectangles], output=output, base_model="none", config=settings)
     return output, train.start(request)
+
+
+@pytest.fixture(scope="session")
+def squares_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real export directory: a network that finds coloured squares."""
+    pytest.importorskip("openvino")
+    if subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode:
+        pytest.skip("TensorFlow is not installed")
+    folder = tmp_path_factory.mktemp("runs") / "squares" / "export"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, str(SQUARES), str(folder)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def squares_built(squares_export, tmp_path_factory):
+    """The function that `build` makes of it (`builder.build.BuildResult`); copy its directory before you change it."""
+    pytest.importorskip("nuclio_sdk")
+    from builder.build import build
+
+    return build(squares_export, tmp_path_factory.mktemp("functions"))

@@ -1,16 +1,11 @@
 """Export directories and function directories to build, break and check."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from builder.build import assemble
 from runtime.manifest import Manifest, Postprocess
-
-SQUARES = Path(__file__).with_name("squares.py")
 
 
 @pytest.fixture
@@ -42,18 +37,3 @@ def function_dir(export: Path, tmp_path: Path) -> Path:
     (directory / "saved_model").mkdir()
     (directory / "saved_model" / "saved_model.pb").write_bytes(b"a network")
     return directory
-
-
-@pytest.fixture(scope="session")
-def squares_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real export directory: a network that finds coloured squares."""
-    pytest.importorskip("openvino")
-    if subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode:
-        pytest.skip("TensorFlow is not installed")
-    folder = tmp_path_factory.mktemp("runs") / "squares" / "export"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, str(SQUARES), str(folder)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return folder

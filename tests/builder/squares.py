@@ -79,7 +79,7 @@ def main(export: Path) -> None:
         return {"boxes": tf.tile(cells, [tf.shape(pixels)[0], 1, 1]), "scores": found}
 
     class KerasEngine:
-        name, device = "keras", "CPU"
+        name, device, warning = "keras", "CPU", ""
 
         def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
             return {key: value.numpy() for key, value in detect(tf.constant(pixels)).items()}

@@ -16,16 +16,18 @@ pytestmark = pytest.mark.skipif(not importlib.util.find_spec("nuclio_sdk"), reas
 
 # One box of half the network's input at score 0.5 for class 0 and 0.75 for class 1.
 FAKE_ENGINE = """
+import sys
 import numpy as np
 
 class Engine:
-    name, device = "fake", "none"
+    name, device, warning = "fake", "none", "It is a fake."
 
     def run(self, pixels):
-        assert pixels.shape == (1, 320, 320, 3) and pixels.dtype == np.uint8
+        assert pixels.shape[1:] == (320, 320, 3) and pixels.dtype == np.uint8
+        print("engine called with", len(pixels), file=sys.stderr)
         return {
-            "boxes": np.array([[[0, 0, 160, 120]]], np.float32),
-            "scores": np.array([[[0.5, 0.75]]], np.float32),
+            "boxes": np.array([[[0, 0, 160, 120]]] * len(pixels), np.float32),
+            "scores": np.array([[[0.5, 0.75]]] * len(pixels), np.float32),
         }
 
 def load(directory):
@@ -43,19 +45,24 @@ logger = nuclio_sdk.Logger("DEBUG")
 logger.set_handler("default", sys.stderr, nuclio_sdk.logger.JSONFormatter())
 context = nuclio_sdk.Context(logger=logger)
 main.init_context(context)
-for content_type, body in json.load(sys.stdin):
-    if content_type != "application/json":
-        body = body.encode()
-    event = nuclio_sdk.Event(body=body, content_type=content_type)
-    response = nuclio_sdk.Response.from_entrypoint_output(json.dumps, main.handler(context, event))
-    print(json.dumps(response))
+def event_of(number, content_type, body):
+    body = body if content_type == "application/json" else body.encode()
+    return nuclio_sdk.Event(body=body, content_type=content_type, _id=f"event-{number}")
+
+for number, request in enumerate(json.load(sys.stdin)):
+    if isinstance(request[0], list):
+        outputs = main.handler(context, [event_of(position, *part) for position, part in enumerate(request)])
+        print(json.dumps([nuclio_sdk.Response.from_entrypoint_output(json.dumps, output) for output in outputs]))
+    else:
+        output = main.handler(context, event_of(number, *request))
+        print(json.dumps(nuclio_sdk.Response.from_entrypoint_output(json.dumps, output)))
 """
 
 
-def serve(function_dir, *requests):
+def serve(function_dir, *requests, **variables):
     """Answers of a fresh process, and what it logged."""
     (function_dir / "runtime" / "engines" / "fake.py").write_text(FAKE_ENGINE)
-    environment = {**os.environ, "PYTHONPATH": str(function_dir), "MODEL_ENGINE": "fake"}
+    environment = {**os.environ, "PYTHONPATH": str(function_dir), "MODEL_ENGINE": "fake", **variables}
     done = subprocess.run(
         [sys.executable, "-P", "-c", textwrap.dedent(WRAPPER)],
         input=json.dumps(requests),
@@ -128,3 +135,48 @@ def test_a_label_too_many_stops_at_the_start(function_dir):
         "runtime.errors.LabelError: function.yaml: label ids [0, 1, 2] in metadata.annotations.spec; expected 0 to 1, "
         "the classes in model.json. Edit names freely, but keep one entry per class."
     )
+
+
+def test_a_batch_is_one_call_of_the_engine_and_each_event_gets_its_own_answer(function_dir):
+    batch = [
+        ["application/json", {"image": picture(), "threshold": 0.6}],
+        ["text/plain", "no JSON"],
+        ["application/json", {"image": picture(size=(320, 240))}],
+        ["application/json", {"image": base64.b64encode(b"no picture").decode()}],
+    ]
+    answers, log = serve(function_dir, batch, batch[:1], [batch[1]])
+    assert [answer["event_id"] for answer in answers[0]] == ["event-0", "event-1", "event-2", "event-3"]
+    assert [answer["status_code"] for answer in answers[0]] == [200, 400, 200, 400]
+    points = [[shape["points"] for shape in json.loads(answer["body"])] for answer in answers[0][::2]]
+    assert points == [[[0.0, 0.0, 320.0, 240.0]], [[0.0, 0.0, 160.0, 120.0]] * 2]
+    assert [answer["event_id"] for answer in answers[1]] == ["event-0"]  # a batch of one is a batch
+    assert answers[2][0]["status_code"] == 400
+    assert [line for line in log.splitlines() if "engine called" in line] == [
+        "engine called with 1",  # to warm it up
+        "engine called with 2",
+        "engine called with 1",
+    ]
+
+
+def test_an_unreadable_image_may_be_answered_with_nothing(function_dir):
+    unreadable = ["application/json", {"image": base64.b64encode(b"no picture").decode()}]
+    requests = [unreadable, ["application/json", {"image": "!"}], ["application/json", {"image": picture()}]]
+    answers, log = serve(function_dir, *requests, MODEL_UNREADABLE_IMAGE="empty")
+    assert [answer["status_code"] for answer in answers] == [200, 400, 200]
+    assert answers[0]["body"] == "[]"
+    assert len(json.loads(answers[2]["body"])) == 2
+    assert '"message": "Unreadable image, answered with no rectangles"' in log
+    assert "image: 10 bytes that no image decoder knows" in log
+
+
+def test_an_unknown_policy_for_unreadable_images_stops_at_the_start(function_dir):
+    answers, log = serve(function_dir, MODEL_UNREADABLE_IMAGE="skip")
+    assert answers == []
+    assert log.strip().endswith(
+        "runtime.errors.EngineError: MODEL_UNREADABLE_IMAGE: 'skip'; expected one of: error, empty."
+    )
+
+
+def test_a_warning_of_the_engine_is_in_the_log(function_dir):
+    _, log = serve(function_dir)
+    assert '"message": "It is a fake."' in log

@@ -6,16 +6,15 @@ import shutil
 import pytest
 
 from builder import proof
-from builder.build import build
 from builder.check import check
 from builder.parity import Difference
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def built(squares_export, tmp_path_factory):
-    return build(squares_export, tmp_path_factory.mktemp("functions"))
+@pytest.fixture
+def built(squares_built):
+    return squares_built
 
 
 @pytest.fixture

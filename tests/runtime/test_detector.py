@@ -14,7 +14,7 @@ from runtime.manifest import Manifest, Postprocess
 class FakeEngine:
     """Gives the same boxes and scores for each image and remembers the pixels."""
 
-    name, device = "fake", "none"
+    name, device, warning = "fake", "none", ""
 
     def __init__(self, boxes: list, scores: list) -> None:
         self.boxes, self.scores = np.array(boxes, np.float32), np.array(scores, np.float32)

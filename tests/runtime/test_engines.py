@@ -98,6 +98,50 @@ def test_threads_are_obeyed(tmp_path, monkeypatch):
     assert "1 thread," in engines.load("openvino", tmp_path).device
 
 
+@needs_openvino
+def test_openvino_answers_a_batch_image_by_image(tmp_path):
+    save_twice(tmp_path)
+    engine = engines.load("openvino", tmp_path)
+    pixels = np.zeros((3, 2, 2, 3), np.uint8)
+    pixels[:, 0, 0] = [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    together = engine.run(pixels)
+    alone = [engine.run(pixels[row : row + 1]) for row in range(3)]
+    for name in ("boxes", "scores"):
+        np.testing.assert_array_equal(together[name], np.concatenate([answer[name] for answer in alone]))
+    assert together["boxes"][:, 0].tolist() == [[2, 4, 6, 8], [8, 10, 12, 8], [14, 16, 18, 8]]
+
+
+@needs_openvino
+def test_openvino_does_not_tie_its_threads_to_cores(tmp_path):
+    import openvino as ov
+
+    save_twice(tmp_path)
+    engine = engines.load("openvino", tmp_path)
+    compiled = engine._request.get_compiled_model()
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
+    assert compiled.get_property("INFERENCE_PRECISION_HINT") == ov.Type.f32
+
+
+@needs_openvino
+def test_a_cache_of_compiled_models(tmp_path, monkeypatch):
+    save_twice(tmp_path)
+    cache = tmp_path / "deep" / "cache"
+    monkeypatch.setenv("MODEL_CACHE", str(cache))
+    engines.load("openvino", tmp_path)
+    assert [path.suffix for path in cache.iterdir()] == [".blob"]
+    pixels = np.zeros((1, 2, 2, 3), np.uint8)
+    assert engines.load("openvino", tmp_path).run(pixels)["scores"].tolist() == [[[0.25, 0.75]]]
+
+
+@needs_openvino
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    save_twice(tmp_path)
+    cache = tmp_path / "file" / "cache"
+    cache.parent.write_text("")
+    monkeypatch.setenv("MODEL_CACHE", str(cache))
+    expect(f"MODEL_CACHE: {cache}: Not a directory; expected a folder that can be written.", "openvino", tmp_path)
+
+
 @pytest.mark.slow
 def test_tensorflow_without_a_model_and_with_a_broken_one(tmp_path):
     pytest.importorskip("tensorflow")

@@ -1,27 +1,65 @@
-"""The nuclio function: CVAT's request in, rectangles out."""
+"""The nuclio function: CVAT's requests in, rectangles out."""
 
+import os
 from pathlib import Path
 
 from model_handler import ModelHandler
 
-from runtime.cvat import CONTENT_TYPE, decode_request, read_labels, reply
-from runtime.errors import RequestError
+from runtime.cvat import CONTENT_TYPE, UNREADABLE, decode_request, read_labels, reply, unreadable_policy
+from runtime.errors import ImageError, RequestError
 
 
 def init_context(context):
     """Load the model, once for each worker; nuclio sends no request before this returns."""
     context.logger.info("Init context...  0%")
+    context.user_data.unreadable = unreadable_policy(os.environ.get(UNREADABLE, ""))
     model = ModelHandler(read_labels(Path(__file__).with_name("function.yaml")))
     context.user_data.model = model
+    if model.warning:
+        context.logger.warn(model.warning)
     context.logger.info_with("Init context...100%", **model.description)
 
 
 def handler(context, event):
-    """Answer one request: a JSON list of rectangles, or status 400 and a sentence."""
-    try:
-        request = decode_request(event)
-        results = context.user_data.model.infer(request.image, request.threshold)
-    except RequestError as error:
-        context.logger.warn_with("Bad request", error=str(error))
-        return context.Response(body=reply({"error": str(error)}), content_type=CONTENT_TYPE, status_code=400)
-    return context.Response(body=reply(results), content_type=CONTENT_TYPE, status_code=200)
+    """Answer one request, or the list of requests that nuclio hands over when batching is on for the trigger."""
+    if not isinstance(event, list):
+        return _answer(context, [event])[0]
+    responses = _answer(context, event)
+    for response, answered in zip(responses, event, strict=True):
+        response.event_id = answered.id  # by which nuclio finds who asked
+    return responses
+
+
+def _answer(context, events):
+    """One response for each event: rectangles, or status 400 and a sentence."""
+    model = context.user_data.model
+    responses, waiting = {}, {}
+    for number, event in enumerate(events):
+        try:
+            request = decode_request(event)
+            waiting[number] = (model.decode(request.image), request.threshold)
+        except ImageError as error:
+            responses[number] = _unreadable(context, error)
+        except RequestError as error:
+            responses[number] = _bad_request(context, error)
+    for number, results in zip(waiting, model.infer_batch(list(waiting.values())), strict=True):
+        responses[number] = _response(context, results, 200)
+    return [responses[number] for number in range(len(events))]
+
+
+def _unreadable(context, error):
+    # CVAT ends a batch at the first error and throws away the frames before it; an operator may prefer a gap.
+    if context.user_data.unreadable == "error":
+        return _bad_request(context, error)
+    context.logger.warn_with("Unreadable image, answered with no rectangles", error=str(error))
+    return _response(context, [], 200)
+
+
+def _bad_request(context, error):
+    context.logger.warn_with("Bad request", error=str(error))
+    return _response(context, {"error": str(error)}, 400)
+
+
+def _response(context, content, status):
+    # The text, not the list: nuclio would take a list for a batch of replies.
+    return context.Response(body=reply(content), content_type=CONTENT_TYPE, status_code=status)

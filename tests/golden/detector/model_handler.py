@@ -5,7 +5,7 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class ModelHandler:
     Attributes:
         detector: The path of an image through letterbox, engine and suppression.
         description: What runs where, for the log.
+        warning: A sentence if it runs otherwise than one would expect, else "".
     """
 
     def __init__(self, labels: Mapping[int, str]) -> None:
@@ -41,6 +42,7 @@ class ModelHandler:
         manifest = rename_classes(Manifest.read(DIRECTORY), labels)
         engine = engines.load(os.environ.get("MODEL_ENGINE", DEFAULT_ENGINE), DIRECTORY)
         self.detector = Detector(engine, manifest)
+        self.warning = engine.warning
         self.description = {
             "engine": engine.name,
             "device": engine.device,
@@ -49,8 +51,16 @@ class ModelHandler:
         blank = Image.new("RGB", manifest.input_size)
         self.detector.detect(DecodedImage(blank, blank.size))
 
+    def decode(self, image: bytes) -> DecodedImage:
+        """Decode an image file, no larger than the network needs it.
+
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+        return self.detector.decode(image)
+
     def infer(self, image: bytes, threshold: float | None) -> list[dict[str, Any]]:
-        """Find objects.
+        """Find objects in one image.
 
         Args:
             image: Bytes of an image file.
@@ -60,7 +70,19 @@ class ModelHandler:
             Rectangles as CVAT stores them, best first.
 
         Raises:
-            RequestError: The image cannot be decoded.
+            ImageError: The image cannot be decoded.
         """
-        found = self.detector.detect(self.detector.decode(image), threshold)
-        return [rectangle(detection) for detection in found]
+        return self.infer_batch([(self.decode(image), threshold)])[0]
+
+    def infer_batch(self, requests: Sequence[tuple[DecodedImage, float | None]]) -> list[list[dict[str, Any]]]:
+        """Find objects in several images with one call of the engine.
+
+        Args:
+            requests: Image and threshold of each, as for `infer`.
+
+        Returns:
+            For each image what `infer` gives.
+        """
+        images, thresholds = [image for image, _ in requests], [threshold for _, threshold in requests]
+        found = self.detector.detect_batch(images, thresholds)
+        return [[rectangle(detection) for detection in detections] for detections in found]

@@ -16,7 +16,7 @@ FAKE_ENGINE = """
 import numpy as np
 
 class Fake:
-    name, device = "fake", "none"
+    name, device, warning = "fake", "none", ""
 
     def run(self, pixels):
         print("a library that prints on standard output")

@@ -1,0 +1,62 @@
+"""The same model for cvat-sdk, without nuclio: this machine downloads the frames, finds objects and uploads them.
+
+    cvat-cli task auto-annotate TASK --function-file functions/NAME/nuclio/auto_annotation.py
+
+Needs cvat-cli or cvat-sdk, and what the model needs (OpenVINO, NumPy, Pillow, PyYAML).
+"""
+
+import sys
+from pathlib import Path
+
+import cvat_sdk.auto_annotation as cvataa
+import PIL.Image
+
+DIRECTORY = Path(__file__).resolve().parent
+sys.path.insert(0, str(DIRECTORY))  # cvat-cli loads this file from anywhere
+
+from model_handler import ModelHandler  # noqa: E402
+
+from runtime.cvat import LABEL_TYPE, read_labels, rounded_box  # noqa: E402
+from runtime.image import prepare  # noqa: E402
+
+
+class DetectionFunction:
+    """A detection function as cvat-sdk wants it.
+
+    Attributes:
+        spec: Names and ids of the labels; cvat-sdk matches them with the task's by name.
+    """
+
+    def __init__(self) -> None:
+        """Load the model.
+
+        Raises:
+            FunctionError: Labels, `model.json` and the engine do not fit together.
+        """
+        labels = read_labels(DIRECTORY / "function.yaml")
+        self._model = ModelHandler(labels)
+        self.spec = cvataa.DetectionFunctionSpec(
+            labels=[cvataa.label_spec(name, class_id, type=LABEL_TYPE) for class_id, name in labels.items()]
+        )
+
+    def detect(self, context: cvataa.DetectionFunctionContext, image: PIL.Image.Image) -> list:
+        """Find objects.
+
+        Args:
+            context: Its `conf_threshold` replaces the thresholds in `model.json`.
+            image: As cvat-sdk opens it.
+
+        Returns:
+            Rectangles in pixels of the image, best first.
+
+        Raises:
+            ImageError: The image cannot be decoded.
+        """
+        detector = self._model.detector
+        found = detector.detect(prepare(image, detector.manifest.input_size), context.conf_threshold)
+        return [cvataa.rectangle(detection.class_id, rounded_box(detection.box)) for detection in found]
+
+
+def create() -> DetectionFunction:
+    """What cvat-cli calls."""
+    return DetectionFunction()
