@@ -46,6 +46,9 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
     add("--port", type=int, default=8070, help="default: 8070, where CVAT looks for nuclio")
     add("--workers", type=int, help="processes for each function (default: as in its function.yaml)")
+    add("--gpus", metavar="LIST", help="serve the GPU variants, with one worker for each GPU of LIST, as in 0,1")
+    add("--token-file", type=Path, metavar="FILE", help="ask callers for the token in FILE (or in PREANNOTATE_TOKEN)")
+    add("--token", help="the same on the command line, where every user of this machine can read it")
 
 
 def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +60,11 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     add("--threshold", type=float, metavar="T", help="least score, in [0, 1] (default: chosen in training)")
     add("--export", nargs=2, metavar=("FORMAT", "OUT"), help="coco or cvat, and the file to write")
     add("--overwrite", action="store_true", help="replace OUT")
+    add(
+        "--workers",
+        type=int,
+        help="processes that share the work (default: one for each core, if there are many images)",
+    )
     add("--json", action="store_true", help="print what was found as JSON")
 
 
@@ -92,7 +100,15 @@ def run_serve(arguments: argparse.Namespace) -> int:
     """Serve functions until stopped; returns the exit code."""
     from preannotate.serve.command import run
 
-    return run(arguments.functions, arguments.host, arguments.port, arguments.workers)
+    return run(
+        arguments.functions,
+        arguments.host,
+        arguments.port,
+        arguments.workers,
+        gpus=arguments.gpus,
+        token=arguments.token,
+        token_file=arguments.token_file,
+    )
 
 
 def run_annotate(arguments: argparse.Namespace) -> int:
@@ -107,6 +123,7 @@ def run_annotate(arguments: argparse.Namespace) -> int:
         export=(arguments.export[0], Path(arguments.export[1])) if arguments.export else None,
         as_json=arguments.json,
         overwrite=arguments.overwrite,
+        workers=arguments.workers,
     )
 
 

@@ -14,9 +14,10 @@ from preannotate.annotate.answers import Answer, Failure, as_table
 from preannotate.annotate.answers import as_json as json_text
 from preannotate.annotate.coco import instances_json
 from preannotate.annotate.errors import AnnotateError
-from preannotate.annotate.function_process import FunctionProcess, function_directory
+from preannotate.annotate.function_process import function_directory
 from preannotate.annotate.images import FoundImage, find_images
 from preannotate.annotate.output import prepare, replacing
+from preannotate.annotate.pool import FunctionPool, processes_for
 from runtime.errors import RequestError
 from runtime.image import decode
 
@@ -33,6 +34,7 @@ def run(
     export: tuple[str, Path] | None = None,
     as_json: bool = False,
     overwrite: bool = False,
+    workers: int | None = None,
 ) -> int:
     """Annotate images with a built function and print what it found.
 
@@ -44,6 +46,7 @@ def run(
         export: Format, "coco" or "cvat", and the file to write; images that cannot be read are left out.
         as_json: Print JSON instead of a table.
         overwrite: Replace existing overlays and an existing export.
+        workers: Processes that share the work; None takes as many as are worth starting.
 
     Returns:
         0, or 1 if an image could not be read; the others are annotated all the same.
@@ -53,19 +56,22 @@ def run(
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
+    if workers is not None and workers < 1:
+        raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
     directory = function_directory(function)
     found = find_images(images, leave_out=overlay)
     overlays = _overlay_paths(found, overlay, overwrite=overwrite)
     if export is not None:
         _check_export(*export, found, overwrite=overwrite)
-    results: list[Answer | Failure] = []
-    with FunctionProcess(directory) as process:
-        labels = process.labels
-        for image in tqdm(found, unit="image", file=sys.stderr, disable=None):
-            result = process.annotate(image, threshold)
-            if overlays and isinstance(result, Answer):
-                result = _write_overlay(image, result, overlays[image.name])
-            results.append(result)
+
+    def finish(image: FoundImage, result: Answer | Failure) -> Answer | Failure:
+        drawn = overlays and isinstance(result, Answer)
+        return _write_overlay(image, result, overlays[image.name]) if drawn else result
+
+    with FunctionPool(directory, workers or processes_for(len(found))) as pool:
+        labels = pool.labels
+        answers = pool.map(found, threshold, finish)
+        results = list(tqdm(answers, total=len(found), unit="image", file=sys.stderr, disable=None))
     if export is not None:
         _write_export(*export, [result for result in results if isinstance(result, Answer)], labels)
     _print(json_text(str(function), labels, results) if as_json else as_table(results))

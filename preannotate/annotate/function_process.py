@@ -44,13 +44,18 @@ class FunctionProcess:
         labels: Of the function, as `function.yaml` gives them to CVAT; the index is the class id.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, threads: int | None = None) -> None:
         """Start the process and wait until the model is loaded.
+
+        Args:
+            directory: From `function_directory`.
+            threads: For the engine; None leaves it to the function. MODEL_THREADS in the environment wins.
 
         Raises:
             AnnotateError: It cannot be loaded.
         """
         self._directory = directory
+        share = {} if threads is None else {"MODEL_THREADS": str(threads)}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         # -P and the directory as the first place to import from: the function's own `runtime`, not the project's.
         self._process = subprocess.Popen(
@@ -59,7 +64,7 @@ class FunctionProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=directory,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
+            env={**share, **os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
             encoding="utf-8",
         )
         try:
@@ -93,9 +98,13 @@ class FunctionProcess:
         width, height = reply["size"]
         return Answer(image.name, (width, height), tuple(_detection(found) for found in reply["detections"]))
 
-    def close(self) -> None:
-        """End the process."""
+    def kill(self) -> None:
+        """End the process at once; whoever waits for its answer gets an error."""
         self._process.kill()
+
+    def close(self) -> None:
+        """End the process and wait for its end."""
+        self.kill()
         self._process.communicate()
         self._log.close()
 

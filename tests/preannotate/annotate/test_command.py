@@ -197,3 +197,16 @@ def found(*box):
 
 def refusal(sentence):
     return pytest.raises(AnnotateError, match=f"^{re.escape(sentence)}$")
+
+
+def test_the_number_of_processes_changes_nothing(function, photos, capsys):
+    outputs = []
+    for workers in (1, 3):
+        assert run(function, [photos], as_json=True, workers=workers) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+
+
+def test_no_processes(function, photos):
+    with pytest.raises(AnnotateError, match=r"^--workers: 0; expected a number from 1 on\. Choose another\.$"):
+        run(function, [photos], workers=0)
