@@ -12,13 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from preannotate.serve.access import is_admitted
+from preannotate.serve.bodies import Bodies
 from preannotate.serve.durations import seconds
 from preannotate.serve.invocation import JsonReply, invoke
 from preannotate.serve.registry import Registry
 
+# Open to everybody, so that a probe needs no token.
+HEALTH = "/healthz"
 
-def dashboard(registry: Registry) -> Starlette:
-    """The ASGI app in front of a registry."""
+
+def dashboard(registry: Registry, bodies: Bodies) -> Starlette:
+    """The ASGI app in front of a registry; `bodies` counts what its requests hold."""
     # Calls that outlived the patience of CVAT: their workers finish, and nobody reads the answer.
     left_alone: set[asyncio.Task[Response]] = set()
 
@@ -37,12 +42,16 @@ def dashboard(registry: Registry) -> Starlette:
         function = registry.functions.get(name)
         if function is None:
             return _unknown(name)
-        call = asyncio.ensure_future(invoke(function, request, request.headers.get("x-nuclio-path") or "/"))
+        left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        path = request.headers.get("x-nuclio-path") or "/"
+        call = asyncio.ensure_future(invoke(function, request, path, bodies, left))
         patience = seconds(request.headers.get("x-nuclio-invoke-timeout", ""))
         left_alone.add(call)
         call.add_done_callback(left_alone.discard)
         done, _ = await asyncio.wait([call], timeout=patience)
         if not done:
+            if not left.done():
+                left.set_result(None)
             return _error(504, f"{name}: no answer within {patience:g} s, the caller's own limit. Try again.")
         response = call.result()
         for header in [key for key in response.headers if key.startswith("x-nuclio-")]:
@@ -53,24 +62,28 @@ def dashboard(registry: Registry) -> Starlette:
         functions = {name: found.health() for name, found in registry.functions.items()}
         well = all(found["state"] in ("ready", "building") for found in functions.values())
         status = "ok" if well and not registry.problems else "degraded"
+        if not is_admitted(request.scope):  # enough for a probe; paths and causes are not for everybody
+            return JsonReply({"status": status})
         return JsonReply({"status": status, "functions": functions, "problems": registry.problems})
 
     async def not_found(request: Request, error: Exception) -> Response:
-        return _error(404, f"{request.url.path}: no such page; expected /api/functions or /healthz.")
+        return _error(404, f"{request.scope['path']}: no such page; expected /api/functions or /healthz.")
 
     async def wrong_method(request: Request, error: Exception) -> Response:
-        return _error(405, f"{request.url.path}: {request.method} is not allowed here.")
+        return _error(405, f"{request.scope['path']}: {request.method} is not allowed here.")
 
     handlers: dict[Any, Any] = {404: not_found, 405: wrong_method}
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/api/functions", list_functions),
             Route("/api/functions/{name}", get_function),
             Route("/api/function_invocations", invoke_function, methods=["POST"]),
-            Route("/healthz", health),
+            Route(HEALTH, health),
         ],
         exception_handlers=handlers,
     )
+    app.router.redirect_slashes = False  # the target would be made of whatever the client calls this host
+    return app
 
 
 def _unknown(name: str) -> Response:

@@ -1,7 +1,8 @@
 """A function directory on disk: where it is, what its `function.yaml` asks for, and whether it changed.
 
-`serve` runs the CPU variant, `function.yaml`. Unknown keys are left alone, as nuclio does; what `serve` reads is
-checked, so that a mistake shows as a sentence in the log and not as an empty page in CVAT.
+`serve` runs the CPU variant, `function.yaml`, or with `--gpus` the other, `function-gpu.yaml`. Unknown keys are left
+alone, as nuclio does; what `serve` reads is checked, so that a mistake shows as a sentence in the log and not as an
+empty page in CVAT.
 """
 
 import hashlib
@@ -17,7 +18,8 @@ from preannotate.serve.durations import seconds
 from preannotate.serve.errors import DirectoryError
 from preannotate.serve.metadata import check_annotations, check_description, check_name
 
-FILE_NAME = "function.yaml"
+CPU_FILE = "function.yaml"
+GPU_FILE = "function-gpu.yaml"
 # nuclio's own defaults, except for the first: without a timeout one endless request would block a worker for good.
 EVENT_TIMEOUT_SECONDS = 60.0
 WORKERS = 1
@@ -62,14 +64,14 @@ class FunctionDirectory:
     readiness_seconds: float
 
     @classmethod
-    def read(cls, path: Path) -> "FunctionDirectory":
-        """Read and check `path`/function.yaml.
+    def read(cls, path: Path, file_name: str = CPU_FILE) -> "FunctionDirectory":
+        """Read and check `path`/`file_name`.
 
         Raises:
             DirectoryError: With the place and the remedy in one sentence.
         """
-        where = str(path / FILE_NAME)
-        content = _mapping(_yaml(path / FILE_NAME), "the file", where)
+        where = str(path / file_name)
+        content = _mapping(_yaml(path / file_name), "the file", where)
         metadata = _mapping(content.get("metadata"), "metadata", where)
         spec = _mapping(content.get("spec"), "spec", where)
         trigger_name, trigger = _http_trigger(spec.get("triggers") or {}, where)
@@ -101,29 +103,30 @@ class FunctionDirectory:
         )
 
 
-def find_directories(folder: Path) -> list[Path]:
-    """The directories with a `function.yaml` in `folder`, sorted.
+def find_directories(folder: Path, file_name: str = CPU_FILE) -> list[Path]:
+    """The directories with a file of that name in `folder`, sorted.
 
     Args:
         folder: A folder of NAME/nuclio directories, one NAME, or one nuclio directory.
+        file_name: Of the variant.
     """
     for single in (folder, folder / "nuclio"):
-        if (single / FILE_NAME).is_file():
+        if (single / file_name).is_file():
             return [single]
     return [
         child / "nuclio"
         for child in sorted(folder.iterdir())
         # A name with a dot is a directory that is still being written.
-        if not child.name.startswith(".") and (child / "nuclio" / FILE_NAME).is_file()
+        if not child.name.startswith(".") and (child / "nuclio" / file_name).is_file()
     ]
 
 
-def fingerprint(directory: Path) -> str:
+def fingerprint(directory: Path, file_name: str = CPU_FILE) -> str:
     """Changes whenever a file of `directory` is added, removed or written; "" if it is gone.
 
     Hidden folders and Python's caches do not count: a running function may write there.
     """
-    if not (directory / FILE_NAME).is_file():
+    if not (directory / file_name).is_file():
         return ""
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(directory):

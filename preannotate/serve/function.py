@@ -5,7 +5,7 @@ that says one thing and a process that does another would be worse than an error
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from preannotate.serve.directory import FunctionDirectory
@@ -25,13 +25,14 @@ class Function:
         wanted_port: What the latest version asks for, which may still be starting.
     """
 
-    def __init__(self, directory: FunctionDirectory, workers: int | None = None) -> None:
-        """Take a checked directory; `workers` overrides the number in function.yaml."""
+    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+        """Take a checked directory; `workers` or `gpus` override the number of workers in its file."""
         self.directory = directory
         self.port: int | None = None
         self.wanted_port = directory.port
         self._workers = workers
-        self._pool = Pool(directory, workers)
+        self._gpus = gpus
+        self._pool = Pool(directory, workers, gpus)
         self._tasks: set[asyncio.Task[None]] = set()
         self._change = self._background(self._pool.start())
 
@@ -55,13 +56,13 @@ class Function:
         self._change.cancel()
         self._change = self._background(self._replace(directory))
 
-    async def ask(self, head: Mapping[str, Any], body: bytes) -> Reply:
-        """Let a worker answer.
+    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
+        """Let a worker answer, unless `left` is done (nobody waits any more) before one is free.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
         """
-        return await self._pool.ask(head, body)
+        return await self._pool.ask(head, body, left)
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Let what is in flight finish for so long, and end all workers."""
@@ -90,12 +91,13 @@ class Function:
             "state": self.state,
             "cause": self._pool.cause,
             "workers": self._pool.alive,
+            "waiting": self._pool.waiting,
             "port": self.port,
             "directory": str(self.directory.path),
         }
 
     async def _replace(self, directory: FunctionDirectory) -> None:
-        pool = Pool(directory, self._workers)
+        pool = Pool(directory, self._workers, self._gpus)
         try:
             await pool.start()
         except asyncio.CancelledError:

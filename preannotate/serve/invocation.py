@@ -1,19 +1,22 @@
 """An HTTP request to a function and back: what nuclio's HTTP trigger does around the worker."""
 
+import asyncio
 import json
 import time
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive
 
-from preannotate.serve.errors import BodyTooLarge, InvocationError
+from preannotate.serve.bodies import Bodies
+from preannotate.serve.errors import InvocationError
 from preannotate.serve.function import Function
 
-RETRY_AFTER_SECONDS = 1
-# A client that is still sending does not read; what it sends beyond the limit is thrown away for so long.
-_DISCARD_BYTES = 256 * 1024 * 1024
+# nuclio's, on each function's port: answered without a worker.
+HEALTH = "/__internal/health"
 _WITHOUT_BODY = (204, 205, 304)
 
 
@@ -25,19 +28,29 @@ class JsonReply(JSONResponse):
         return json.dumps(content, allow_nan=False).encode("ascii")
 
 
-async def invoke(function: Function, request: Request, path: str) -> Response:
+async def invoke(
+    function: Function, request: Request, path: str, bodies: Bodies, left: "asyncio.Future[None] | None" = None
+) -> Response:
     """Let the function answer an HTTP request.
 
     Args:
         function: Answers.
         request: Its method, headers, query and body reach the handler unchanged.
         path: What the handler sees as path.
+        bodies: Counts the body.
+        left: To be set once nobody waits for the answer any more; a client that hangs up sets it, too.
     """
+    left = asyncio.get_running_loop().create_future() if left is None else left
+    largest, declared = function.directory.max_body_bytes, _declared_length(request)
     try:
-        body = await _read_body(request, function)
-        reply = await function.ask(_event(request, path), body)
+        async with bodies.read(request.receive, function.name, largest, declared) as body:
+            watch = asyncio.create_task(_watch_caller(request.receive, left))
+            try:
+                reply = await function.ask(_event(request, path), body, left)
+            finally:
+                watch.cancel()
     except InvocationError as error:
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
+        headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         return JsonReply({"error": str(error)}, error.status, headers)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
@@ -45,30 +58,33 @@ async def invoke(function: Function, request: Request, path: str) -> Response:
     return Response(b"" if reply.status in _WITHOUT_BODY else reply.body, reply.status, headers)
 
 
-async def direct(function: Function, request: Request) -> Response:
+async def direct(function: Function, request: Request, bodies: Bodies) -> Response:
     """Answer on the function's own port: any method and path."""
-    if request.url.path == "/__internal/health":  # nuclio's, answered without a worker
+    path = request.scope["path"]
+    if request.method == "CONNECT":  # an answer of 200 would make the connection a tunnel
+        return JsonReply({"error": "CONNECT is not allowed here; expected a request to a function."}, 405)
+    if path == HEALTH:
         return Response()
-    return await invoke(function, request, request.url.path)
+    return await invoke(function, request, path, bodies)
 
 
-async def _read_body(request: Request, function: Function) -> bytes:
-    limit = function.directory.max_body_bytes
-    chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= limit:
-            chunks.append(chunk)
-        else:
-            chunks.clear()
-            if length > limit + _DISCARD_BYTES:
-                break
-    if length > limit:
-        raise BodyTooLarge(
-            f"{function.name}: the body has more than {limit} bytes; expected at most those. "
-            f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
-        )
-    return b"".join(chunks)
+async def _watch_caller(receive: Receive, left: "asyncio.Future[None]") -> None:
+    """After its body a client sends nothing more, until it hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    if not left.done():
+        left.set_result(None)
+
+
+def _declared_length(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+
+
+def _url(request: Request) -> str:
+    host = request.headers.get("host", "localhost")  # any text: it is not parsed here
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return f"{request.scope['scheme']}://{host}{quote(request.scope['path'])}{'?' if query else ''}{query}"
 
 
 def _event(request: Request, path: str) -> dict[str, Any]:
@@ -78,7 +94,7 @@ def _event(request: Request, path: str) -> dict[str, Any]:
         "timestamp": int(time.time()),
         "method": request.method,
         "path": path,
-        "url": str(request.url),
+        "url": _url(request),
         "fields": dict(request.query_params),
         # nuclio's server writes the names of headers so.
         "headers": {

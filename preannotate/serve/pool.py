@@ -3,12 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preannotate.serve.devices import gpu_environment
 from preannotate.serve.directory import FunctionDirectory
 from preannotate.serve.errors import FunctionNotReady, NoWorkerFree, StartError
+from preannotate.serve.line import Line
 from preannotate.serve.process import Reply, WorkerProcess
+from preannotate.serve.secret import VARIABLE
+from runtime.processors import cores
 
 # How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
 DRAIN_SECONDS = 10.0
@@ -24,18 +28,20 @@ class Pool:
         cause: The last reason why a worker could not be started; "" while all is well.
     """
 
-    def __init__(self, directory: FunctionDirectory, workers: int | None = None) -> None:
+    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
         """Make a pool without processes yet.
 
         Args:
             directory: The function.
             workers: Number of processes; None takes the number in function.yaml.
+            gpus: One worker is started for each, whatever `workers` says; see `devices`.
         """
         self.cause = ""
         self._directory = directory
-        self._size = workers or directory.workers
-        self._environment = worker_environment(directory, self._size)
-        self._free: asyncio.Queue[WorkerProcess] = asyncio.Queue()
+        self._size = len(gpus) or workers or directory.workers
+        environment = worker_environment(directory, self._size)
+        self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
+        self._line = Line(directory.name)
         self._keepers: list[asyncio.Task[None]] = []
         self._alive = 0
         self._in_flight = 0
@@ -53,6 +59,11 @@ class Pool:
         """How many workers are ready or busy."""
         return self._alive
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a worker."""
+        return self._line.waiting
+
     async def start(self) -> None:
         """Start all workers; afterwards the state is ready, or error if none could be started."""
         loop = asyncio.get_running_loop()
@@ -67,8 +78,14 @@ class Pool:
             await self._end_keepers()
             _LOG.error("%s: not served until its directory changes: %s", self._directory.name, self.cause)
 
-    async def ask(self, head: Mapping[str, Any], body: bytes) -> Reply:
+    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
         """Let a free worker answer, waiting for one as long as the trigger allows.
+
+        Args:
+            head: The keys of a nuclio event.
+            body: Of the request.
+            left: Done once nobody waits for the answer. A worker that has the request then finishes it all the same;
+                else it gets no worker.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
@@ -78,9 +95,9 @@ class Pool:
         self._in_flight += 1
         self._drained.clear()
         try:
-            worker = await self._next_free()
+            worker = await self._next_free(left)
             reply = await worker.ask(head, body)
-            self._free.put_nowait(worker)
+            self._line.offer(worker)
             return reply
         finally:
             self._in_flight -= 1
@@ -97,15 +114,10 @@ class Pool:
         finally:
             await self._end_keepers()
 
-    async def _next_free(self) -> WorkerProcess:
+    async def _next_free(self, left: "asyncio.Future[None]") -> WorkerProcess:
         seconds = self._directory.queue_seconds
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    # A timeout of 0 ends the first wait, not the look at what is there.
-                    worker = await self._free.get() if self._free.empty() else self._free.get_nowait()
-                    if worker.alive:
-                        return worker
+            return await self._line.take(seconds, left)
         except TimeoutError as error:
             raise NoWorkerFree(
                 f"{self._directory.name}: no worker became free within {seconds:g} s "
@@ -117,7 +129,7 @@ class Pool:
         delay = 0.0
         while True:
             try:
-                worker = await WorkerProcess.start(self._directory, worker_id, self._environment)
+                worker = await WorkerProcess.start(self._directory, worker_id, self._environments[worker_id])
             except (StartError, OSError) as error:
                 self.cause = str(error)
                 _LOG.error("%s", error)
@@ -133,7 +145,7 @@ class Pool:
         """Offer a worker to requests until it ends; returns how many it answered."""
         self._alive += 1
         try:
-            self._free.put_nowait(worker)
+            self._line.offer(worker)
             if first.done():
                 self.cause = ""
             else:
@@ -141,6 +153,7 @@ class Pool:
             how = await worker.wait()
         finally:
             self._alive -= 1
+            self._line.withdraw(worker)
             await worker.stop()
         _LOG.error("%s/%d: the worker %s; a new one is started.", self._directory.name, worker_id, how)
         return worker.answered
@@ -156,13 +169,12 @@ class Pool:
 
 
 def worker_environment(directory: FunctionDirectory, workers: int) -> dict[str, str]:
-    """The environment of a worker: this process's, without its Python path, and spec.env.
+    """The environment of a worker: this process's, without its Python path and its token, and spec.env.
 
     MODEL_THREADS shares the cores among the workers unless it is set already.
     """
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    environment.setdefault("MODEL_THREADS", str(max(1, cores // workers)))
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", VARIABLE)}
+    environment.setdefault("MODEL_THREADS", str(max(1, cores() // workers)))
     # Bytecode would change the directory; what a function prints should be in the log at once.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     return environment | directory.environment

@@ -26,6 +26,7 @@ STOP_SECONDS = 5.0
 _LOG = logging.getLogger(__name__)
 _LINE_BYTES = 64 * 1024
 # A photo in base64 has megabytes; through a pipe of the usual 64 KiB it takes two to six times as long.
+# Handed over in pieces of this size, a body is not copied whole once more.
 _PIPE_BYTES = 1024 * 1024
 
 
@@ -53,6 +54,8 @@ class WorkerProcess:
         self._directory = directory
         self._label = f"{directory.name}/{worker_id}"
         self._last_line = ""
+        self._killed = False
+        self._reaped = False
         self._log_task = asyncio.create_task(self._forward_log())
 
     @classmethod
@@ -96,7 +99,7 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.returncode is None
 
-    async def ask(self, head: Mapping[str, Any], body: bytes) -> Reply:
+    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray) -> Reply:
         """Hand one request to the handler and wait for its answer.
 
         Args:
@@ -114,7 +117,10 @@ class WorkerProcess:
         except TimeoutError as error:
             self.kill()
             _LOG.error("%s: the handler took longer than %g s (eventTimeout); killed.", self._label, seconds)
-            raise HandlerTimedOut("handler timed out") from error
+            raise HandlerTimedOut(
+                f"{self._label}: the handler took longer than {seconds:g} s; a new worker is started. "
+                f"Send a smaller image, or raise eventTimeout in function.yaml."
+            ) from error
         except (asyncio.IncompleteReadError, OSError) as error:
             self.kill()
             how = await self.wait()
@@ -131,14 +137,21 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process and its children at once."""
         if self.alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self._killed = True
+            _kill_group(self._process.pid)
 
     async def wait(self) -> str:
         """Wait for the end; says how it ended."""
         code = await self._process.wait()
-        # A grandchild may hold the pipe open for longer; its words are not waited for.
+        if not self._reaped:
+            # What it started outlives it, with its memory and its end of the pipes, unless it is ended as well.
+            self._reaped = True
+            _kill_group(self._process.pid)
         await asyncio.wait([self._log_task], timeout=1)
+        if code == worker.OUT_OF_MEMORY:
+            return "ran out of memory"
+        if code == -signal.SIGKILL and not self._killed:
+            return "was ended by SIGKILL (as by a system that runs out of memory)"
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     async def stop(self) -> None:
@@ -170,12 +183,13 @@ class WorkerProcess:
         if "failed" in head:
             raise StartError(f"{self._label}: {head['failed']}")
 
-    async def _exchange(self, head: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    async def _exchange(self, head: Mapping[str, Any], body: bytes | bytearray) -> tuple[dict[str, Any], bytes]:
         writer = self._process.stdin
         encoded = json.dumps(head).encode()
         writer.write(worker.LENGTHS.pack(len(encoded), len(body)) + encoded)
-        writer.write(body)
-        await writer.drain()
+        for start in range(0, len(body), _PIPE_BYTES):
+            writer.write(body[start : start + _PIPE_BYTES])
+            await writer.drain()
         return await self._read()
 
     async def _read(self) -> tuple[dict[str, Any], bytes]:
@@ -195,6 +209,11 @@ class WorkerProcess:
                 return
             self._last_line = line.decode("utf-8", "backslashreplace").rstrip() or self._last_line
             _LOG.info("%s| %s", self._label, self._last_line)
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _widen(stream: asyncio.StreamWriter) -> None:

@@ -6,11 +6,11 @@ half-written. A fault in one is a line in the log and a problem to report, and c
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.serve.directory import FunctionDirectory, find_directories, fingerprint
+from preannotate.serve.directory import CPU_FILE, FunctionDirectory, find_directories, fingerprint
 from preannotate.serve.errors import DirectoryError
 from preannotate.serve.function import Function
 from preannotate.serve.pool import DRAIN_SECONDS
@@ -49,6 +49,8 @@ class Registry:
         folder: Path,
         *,
         workers: int | None = None,
+        file_name: str = CPU_FILE,
+        gpus: Sequence[str] = (),
         opened: _FunctionEvent = _nothing,
         closing: _FunctionEvent = _nothing,
     ) -> None:
@@ -57,11 +59,15 @@ class Registry:
         Args:
             folder: See `find_directories`.
             workers: Overrides the number of workers in each function.yaml.
+            file_name: Of the variant to serve; a directory without this file does not count.
+            gpus: One worker of each function is started for each; see `devices`.
             opened: Called when a function appears, and when another version of it is to be served.
             closing: Called when it goes, before its workers end.
         """
         self._folder = folder
         self._workers = workers
+        self._file_name = file_name
+        self._gpus = gpus
         self._opened = opened
         self._closing = closing
         self._entries: dict[Path, _Entry] = {}
@@ -117,7 +123,7 @@ class Registry:
             await asyncio.wait(self._stopping)
 
     def _fingerprints(self) -> dict[Path, str]:
-        return {path: fingerprint(path) for path in find_directories(self._folder)}
+        return {path: fingerprint(path, self._file_name) for path in find_directories(self._folder, self._file_name)}
 
     def _report_folder(self, problem: str) -> None:
         if problem and problem != self._folder_problem:
@@ -126,7 +132,7 @@ class Registry:
 
     async def _update(self, path: Path, entry: _Entry) -> None:
         try:
-            directory = await asyncio.to_thread(FunctionDirectory.read, path)
+            directory = await asyncio.to_thread(FunctionDirectory.read, path, self._file_name)
             self._check_name_is_free(directory, entry)
         except DirectoryError as error:
             if str(error) != entry.problem:
@@ -141,7 +147,7 @@ class Registry:
         else:
             await self._close(entry)
             _LOG.info("%s: found in %s.", directory.name, path)
-            entry.function = Function(directory, self._workers)
+            entry.function = Function(directory, self._workers, self._gpus)
         await self._opened(entry.function)
 
     def _check_name_is_free(self, directory: FunctionDirectory, entry: _Entry) -> None:
@@ -149,7 +155,7 @@ class Registry:
         if other is not None and other is not entry.function:
             entry.applied = None  # another try at each look: the other may go
             raise DirectoryError(
-                f"{directory.path / 'function.yaml'}: metadata.name is {directory.name!r}, as in "
+                f"{directory.path / self._file_name}: metadata.name is {directory.name!r}, as in "
                 f"{other.directory.path}; expected a name of its own. Rename one of them."
             )
 

@@ -12,6 +12,7 @@ element, and loses a worker if it is empty.
 
 import asyncio
 import base64
+import contextlib
 import importlib
 import importlib.machinery
 import inspect
@@ -26,12 +27,14 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 # Bytes of the head, bytes of the body.
 LENGTHS = struct.Struct(">IQ")
 # Installed for development, these lie on every Python path; a container has only the function's own.
 PROJECT_PACKAGES = ("preannotate", "trainer", "builder", "evaluation", "runtime")
+# Exit code of a worker that ran out of memory: it could go on, but who knows with what.
+OUT_OF_MEMORY = 213
 _TEXT = "text/plain"
 # The server writes these itself.
 _OWN_HEADERS = ("connection", "content-length", "content-type", "transfer-encoding")
@@ -44,6 +47,7 @@ def main(handler_name: str, worker_id: str, trigger_name: str) -> None:
     """Load the function, say whether it is ready, answer until stdin ends."""
     requests, replies = _claim_pipes()
     _isolate(Path.cwd())
+    _offer_to_the_memory_killer()
     inbox: queue.SimpleQueue[_Answer | None] = queue.SimpleQueue()
     idle = threading.Event()
     threading.Thread(target=_read_all, args=(requests, inbox, idle), daemon=True).start()
@@ -95,6 +99,8 @@ class _Function:
                 kind=self._sdk.EventDeserializerKinds.msgpack,
             )
             return self._reply(self._finish(self._handler(self._context, event)))
+        except MemoryError:
+            _end_without_memory()
         except BaseException as error:  # as nuclio: the worker outlives even sys.exit()
             self._context.logger.error(f"Exception caught in handler:\n{traceback.format_exc()}")
             return _error(f'Exception caught in handler - "{_first_line(error)}"')
@@ -124,7 +130,7 @@ class _Function:
         status = wire["status_code"]
         if not isinstance(status, int) or not 200 <= status <= 599:
             return self._refuse(f"the handler returned status {status!r}; expected a whole number from 200 to 599.")
-        content_type = str(wire["content_type"])
+        content_type = str(wire["content_type"]).strip()
         if not _HEADER_VALUE.fullmatch(content_type):
             return self._refuse(f"the handler returned content type {content_type!r}; expected plain text.")
         body = wire["body"]
@@ -148,7 +154,7 @@ def _headers(headers: Any) -> dict[str, str]:
         if not isinstance(name, str) or not isinstance(value, (str, int)) or name.lower() in _OWN_HEADERS:
             continue
         if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(str(value)):
-            kept[name] = str(value)
+            kept[name] = str(value).strip()
     return kept
 
 
@@ -161,6 +167,18 @@ def _logger(nuclio_sdk: ModuleType) -> Any:
     logger = nuclio_sdk.Logger(level="DEBUG")
     logger.set_handler("default", sys.stderr, nuclio_sdk.logger.HumanReadableFormatter())
     return logger
+
+
+def _offer_to_the_memory_killer() -> None:
+    """Linux ends the process that it scores highest; better this one, which is replaced, than the server."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def _end_without_memory() -> NoReturn:
+    with contextlib.suppress(BaseException):  # even these words take memory
+        traceback.print_exc()
+    os._exit(OUT_OF_MEMORY)
 
 
 def _first_line(error: BaseException) -> str:
@@ -201,9 +219,12 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _read_all(requests: BinaryIO, inbox: "queue.SimpleQueue[_Answer | None]", idle: threading.Event) -> None:
-    while (request := _read(requests)) is not None:
-        idle.clear()
-        inbox.put(request)
+    try:
+        while (request := _read(requests)) is not None:
+            idle.clear()
+            inbox.put(request)
+    except MemoryError:
+        _end_without_memory()
     if not idle.is_set():
         os._exit(1)  # nobody waits for the answer any more, and the handler may never return
     inbox.put(None)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import yaml
 
+from preannotate.serve.bodies import Bodies
 from preannotate.serve.dashboard import dashboard
 from preannotate.serve.ports import FunctionPorts
 from preannotate.serve.registry import Registry
@@ -98,13 +99,16 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
     """Serves tmp_path/functions: the registry, started, and a client of the dashboard."""
 
     @asynccontextmanager
-    async def serve(workers: int | None = None) -> AsyncIterator[tuple[Registry, httpx.AsyncClient]]:
-        ports = FunctionPorts("127.0.0.1")
-        registry = Registry(tmp_path / "functions", workers=workers, opened=ports.opened, closing=ports.closing)
+    async def serve(workers: int | None = None, **options: Any) -> AsyncIterator[tuple[Registry, httpx.AsyncClient]]:
+        bodies = Bodies()
+        ports = FunctionPorts("127.0.0.1", bodies)
+        registry = Registry(
+            tmp_path / "functions", workers=workers, opened=ports.opened, closing=ports.closing, **options
+        )
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        transport = httpx.ASGITransport(app=dashboard(registry))
+        transport = httpx.ASGITransport(app=dashboard(registry, bodies))
         try:
             async with httpx.AsyncClient(transport=transport, base_url="http://dashboard", timeout=30) as client:
                 yield registry, client

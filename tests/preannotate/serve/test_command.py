@@ -24,18 +24,19 @@ def handler(context, event):
 """
 
 RUN = """
-import pathlib, sys
-from preannotate.serve.command import run
-sys.exit(run(pathlib.Path(sys.argv[1]), sys.argv[2], 0, None))
+import sys
+from preannotate.cli import main
+sys.exit(main(["serve", sys.argv[1], "--host", sys.argv[2], "--port", "0", *sys.argv[3:]]))
 """
 
 
 class Server:
     """`run` in a subprocess."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(folder), host],
+            [sys.executable, "-c", RUN, str(folder), host, *arguments],
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -46,10 +47,10 @@ class Server:
         self._reader.start()
         self.url = re.search(r"http://\S+", self.greeting)[0].replace("0.0.0.0", "127.0.0.1")
 
-    def call(self, seconds: float, timeout: float = 30) -> httpx.Response:
+    def call(self, seconds: float, timeout: float = 30, **headers: str) -> httpx.Response:
         return httpx.post(
             f"{self.url}/api/function_invocations",
-            headers={"x-nuclio-function-name": "sleepy"},
+            headers={"x-nuclio-function-name": "sleepy", **headers},
             content=str(seconds),
             timeout=timeout,
         )
@@ -65,9 +66,9 @@ class Server:
 def start(write_function: Callable[..., Path]) -> Iterator[Callable[..., Server]]:
     servers = []
 
-    def begin(host: str = "127.0.0.1") -> Server:
-        directory = write_function("sleepy", SLEEPY)
-        servers.append(Server(directory.parents[1], host))
+    def begin(host: str = "127.0.0.1", *arguments: str, main: str = SLEEPY, **environment: str) -> Server:
+        directory = write_function("sleepy", main)
+        servers.append(Server(directory.parents[1], host, *arguments, **environment))
         return servers[-1]
 
     yield begin
@@ -174,7 +175,7 @@ def test_server_says_where_it_is_and_that_it_has_no_login(start):
     assert re.fullmatch(r"Serving 1 functions of /\S+ on http://127\.0\.0\.1:\d+ \(Ctrl-C stops\)\.\n", local.greeting)
     sentence = (
         "0.0.0.0: other machines can reach this server, and it has no login: whoever reaches the port can use "
-        "the functions. Let a firewall admit CVAT only."
+        "the functions. Let a firewall admit CVAT only, or set a token (--token-file)."
     )
     assert sentence in "".join(wide.log)
     assert "no login" not in "".join(local.log)

@@ -61,14 +61,19 @@ async def test_idle_worker_that_is_killed_is_replaced_without_a_lost_request(wri
         assert int(after.text) != pid
 
 
-async def test_handler_over_its_time_is_408_as_in_nuclio_and_the_next_is_answered(write_function, serving):
+async def test_handler_over_its_time_is_504_and_the_next_is_answered(write_function, serving):
     write_function(main=MORTAL, change=lambda content: content["spec"].update(eventTimeout="300ms"))
     async with serving() as (_, client):
         before = await call(client)
         late = await call(client, b"hang")
         after = await call(client)
 
-        assert (late.status_code, late.json()) == (408, {"error": "handler timed out"})
+        assert late.status_code == 504
+        assert "retry-after" not in late.headers
+        assert late.json() == {
+            "error": "echo/0: the handler took longer than 0.3 s; a new worker is started. "
+            "Send a smaller image, or raise eventTimeout in function.yaml."
+        }
         assert after.status_code == 200
         assert after.text != before.text
         with pytest.raises(ProcessLookupError):
@@ -146,6 +151,7 @@ async def test_broken_function_is_an_error_beside_a_good_one(write_function, ser
         assert listed["echo"]["status"]["state"] == "ready"
         assert good.status_code == 200
         assert bad.status_code == 503
+        assert "retry-after" not in bad.headers  # nothing will change until somebody corrects it
         assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Correct the function."}
 
 

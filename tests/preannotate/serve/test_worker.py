@@ -236,7 +236,8 @@ def test_all_packages_of_the_project_are_refused():
         ("import sys; sys.exit('bye')", "echo/0: SystemExit: bye"),
         ("import os; print('so long'); os._exit(3)",
          "echo/0: ended with exit code 3 before it was ready; its last words: so long"),
-        ("import os; os.kill(os.getpid(), 9)", "echo/0: was ended by SIGKILL before it was ready"),
+        ("import os; os.kill(os.getpid(), 9)",
+         "echo/0: was ended by SIGKILL (as by a system that runs out of memory) before it was ready"),
     ],
 )  # fmt: skip
 async def test_a_function_that_does_not_start_says_why(write_function, main, cause):

@@ -1,0 +1,109 @@
+"""One HTTP connection, and how long a client may keep it without getting anywhere.
+
+uvicorn limits the size of a request's head, but waits for ever for the rest of it, and reads without end what a
+client sends after it was refused. Behind a few hundred such clients nobody else would be answered.
+"""
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# Longer than the 60 s that common proxies keep an idle connection: it is theirs to close, or a request gets lost.
+KEEP_ALIVE_SECONDS = 75
+HEAD_SECONDS = 20.0
+# After an early answer (413, 401) a client may go on sending what it meant to send, for it cannot listen before.
+REST_SECONDS = 60.0
+# Open at once, on all ports; each takes a file descriptor, of which many systems grant a process 1024.
+MAX_CONNECTIONS = 400
+_FULL = b'{"error": "too many connections; expected fewer. Try again later."}'
+_FULL_RESPONSE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(_FULL), _FULL)
+)
+
+
+class Door:
+    """Counts connections.
+
+    Attributes:
+        open: How many there are.
+        head_seconds: How long the head of a request may take.
+        rest_seconds: How long a client may go on sending after it got its answer.
+    """
+
+    def __init__(
+        self, limit: int = MAX_CONNECTIONS, head_seconds: float = HEAD_SECONDS, rest_seconds: float = REST_SECONDS
+    ) -> None:
+        """Let in `limit` at once."""
+        self.open = 0
+        self.head_seconds = head_seconds
+        self.rest_seconds = rest_seconds
+        self._limit = limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more is too many."""
+        return self.open >= self._limit
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection with a limit to each kind of waiting for the client."""
+
+    def __init__(self, door: Door, **options: Any) -> None:
+        """Not connected yet; `options` are uvicorn's."""
+        super().__init__(**options)
+        self._door = door
+        self._admitted = False
+        self._waiting_for = ""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        if self._door.is_full:
+            transport.write(_FULL_RESPONSE)
+            transport.close()
+            return
+        self._door.open += 1
+        self._admitted = True
+        self._set_timer("head")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._set_timer("")
+        if self._admitted:
+            self._admitted = False
+            self._door.open -= 1
+
+    def data_received(self, data: bytes) -> None:
+        """The client sent something."""
+        super().data_received(data)
+        self._set_timer(self._what_is_missing())
+
+    def on_response_complete(self) -> None:
+        """The client has its answer."""
+        super().on_response_complete()
+        self._set_timer(self._what_is_missing())
+
+    def _what_is_missing(self) -> str:
+        """Which part of a request the client still owes: "head", "rest", or "" (nothing, or a body that is read)."""
+        if self.transport.is_closing():
+            return ""
+        if self.conn.their_state is h11.IDLE:
+            # Between two requests uvicorn's own timer runs, until the next one begins.
+            return "head" if self.timeout_keep_alive_task is None else ""
+        return "rest" if self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE else ""
+
+    def _set_timer(self, what: str) -> None:
+        if what == self._waiting_for:
+            return  # a drop now and then must not put it off
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting_for, self._timer = what, None
+        if what:
+            seconds = self._door.head_seconds if what == "head" else self._door.rest_seconds
+            self._timer = self.loop.call_later(seconds, self.transport.abort)
