@@ -114,7 +114,8 @@ def test_a_bad_request_gets_a_sentence_and_the_next_is_answered(dashboard):
 
     assert caught.value.code == 400
     assert json.load(caught.value) == {
-        "error": "image: 2 bytes that no image decoder knows; expected a JPEG, PNG or other image file."
+        "error": "image: 2 bytes that no image decoder knows; expected a whole file in one of the formats "
+        "JPEG, PNG, BMP, GIF, TIFF, WEBP, AVIF, JPEG2000, PPM."
     }
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import zlib
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from PIL import Image
 
 from runtime import image as image_module
-from runtime.errors import RequestError
-from runtime.image import EXIF_ORIENTATION, decode
+from runtime.errors import ImageError, RequestError
+from runtime.image import EXIF_ORIENTATION, FORMATS, decode, prepare
+from trainer.datasets.images import IMAGE_EXTENSIONS
 
 # How a camera that holds the picture in each orientation has stored it: the inverse of what a viewer does.
 STORED = {
@@ -41,19 +43,32 @@ def corners(width: int, height: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def with_orientation(picture: Image.Image, orientation: int, kind: str) -> bytes:
+def with_orientation(picture: Image.Image, orientation: int, kind: str, **options: object) -> bytes:
     stored = picture if STORED[orientation] is None else picture.transpose(STORED[orientation])
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
-    return encode(stored, kind, exif=exif)
+    return encode(stored, kind, exif=exif, **options)
 
 
+# Pillow turns a TIFF by itself, and finds the orientation of an AVIF outside of its EXIF.
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_every_exif_orientation_gives_the_same_upright_picture(orientation):
+def test_every_exif_orientation_gives_the_same_upright_picture(orientation, kind):
+    if kind not in Image.registered_extensions().values():
+        pytest.skip(f"this Pillow has no {kind}")
     picture = corners(60, 40)
-    decoded = decode(with_orientation(picture, orientation, "PNG"))
+    options = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}.get(kind, {})
+    decoded = decode(with_orientation(picture, orientation, kind, **options))
     assert decoded.size == (60, 40)
-    assert (np.asarray(decoded.pixels) == np.asarray(picture)).all()
+    assert np.abs(np.asarray(decoded.pixels, int) - np.asarray(picture, int)).max() <= (2 if kind == "AVIF" else 0)
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_an_orientation_that_means_nothing_leaves_the_image_as_it_is(value):
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = value
+    decoded = decode(encode(corners(6, 4), "PNG", exif=exif))
+    assert (np.asarray(decoded.pixels) == np.asarray(corners(6, 4))).all()
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -137,7 +152,10 @@ def test_broken_exif_of_a_healthy_image_is_ignored():
 
 @pytest.mark.parametrize("data", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"<svg></svg>"])
 def test_bytes_that_are_no_image(data):
-    sentence = f"image: {len(data)} bytes that no image decoder knows; expected a JPEG, PNG or other image file."
+    sentence = (
+        f"image: {len(data)} bytes that no image decoder knows; expected a whole file in one of the formats "
+        f"JPEG, PNG, BMP, GIF, TIFF, WEBP, AVIF, JPEG2000, PPM."
+    )
     with pytest.raises(RequestError, match=f"^{re.escape(sentence)}$"):
         decode(data)
 
@@ -180,3 +198,97 @@ def test_image_of_an_absurd_size_is_refused_before_it_is_decoded():
     sentence = "image: its header promises too many pixels; expected at most 178000000 pixels. Send a smaller image."
     with pytest.raises(RequestError, match=f"^{re.escape(sentence)}$"):
         decode(bytes(small))
+
+
+def expect(data: bytes, sentence: str) -> None:
+    with pytest.raises(ImageError, match=f"^{re.escape(sentence)}$"):
+        decode(data, (32, 32))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_read(name):
+    if name not in Image.registered_extensions().values():
+        pytest.skip(f"this Pillow has no {name}")
+    assert decode(encode(corners(16, 16), name)).size == (16, 16)
+
+
+def test_every_extension_of_a_dataset_has_a_format():
+    extensions = Image.registered_extensions()
+    assert {extensions[name] for name in IMAGE_EXTENSIONS if name in extensions} <= set(FORMATS)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TGA", "ICO", "PCX", "DIB"])
+def test_other_formats_of_pillow_are_refused(kind):
+    with pytest.raises(ImageError, match="bytes that no image decoder knows"):
+        decode(encode(corners(16, 16), kind))
+
+
+def test_a_format_that_this_pillow_lacks_is_passed_over(monkeypatch):
+    image_module._known_formats.cache_clear()
+    monkeypatch.setattr(image_module, "FORMATS", ("NEW", "PNG"))
+    assert decode(encode(corners(16, 16), "PNG")).size == (16, 16)
+    image_module._known_formats.cache_clear()
+
+
+def test_an_image_without_pixels():
+    with pytest.raises(ImageError, match=r"^image: 0x7 pixels; expected at least one\. Send another image\.$"):
+        prepare(Image.new("RGB", (0, 7)))
+
+
+def test_a_jpeg_that_goes_over_its_pixels_again_and_again():
+    data = encode(corners(64, 64), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    usual = data.count(b"\xff\xda")
+    for filling in (b"", b"\xff"):  # so that the markers lie at odd and even places
+        scans = [data[last:-2] + filling] * (101 - usual)
+        expect(
+            data[:last] + b"".join([data[last:-2], *scans]) + data[-2:],
+            "image: JPEG with 101 scans; expected at most 100. Save the image again.",
+        )
+    assert decode(data[:last] + data[last:-2] * (101 - usual) + data[-2:]).size == (64, 64)
+
+
+def test_a_small_tiff_with_a_huge_tile():
+    data = bytearray(encode(corners(16, 16), "TIFF", compression="tiff_deflate"))
+    ifd = int.from_bytes(data[4:8], "little")
+    tags = data[ifd + 2 :]
+    # RowsPerStrip (278) and StripByteCounts (279) become the width and length of a tile (322, 323).
+    for old, new in ((278, 322), (279, 323)):
+        at = tags.index(old.to_bytes(2, "little"))
+        tags[at : at + 12] = struct.pack("<HHII", new, 4, 1, 30000)
+    expect(
+        bytes(data[: ifd + 2] + tags),
+        "image: tiles of 30000x30000 in a TIFF of 16x16; expected at most 16777216 pixels in a tile. "
+        "Save the image again.",
+    )
+
+
+def test_too_little_memory_is_said_and_is_the_answer_to_this_image_alone(monkeypatch):
+    def out_of_memory(image):
+        raise MemoryError
+
+    monkeypatch.setattr(image_module, "_to_rgb", out_of_memory)
+    expect(
+        encode(corners(16, 8), "PNG"),
+        "image: 16x8 pixels need more memory than there is; expected a smaller image. "
+        "Send it smaller, or give the process more memory.",
+    )
+
+
+def test_high_depth_is_scaled_the_same_in_every_strip():
+    values = np.zeros((600, 2), np.uint16)
+    values[:, 0], values[599, 1] = 25700, 65535
+    pixels = np.asarray(decode(encode(Image.fromarray(values), "PNG")).pixels)
+    assert (pixels[:, 0] == 100).all()
+    assert pixels[599, 1].tolist() == [255, 255, 255]
+    assert (pixels[:599, 1] == 0).all()
+
+
+def test_numbers_that_are_none_in_a_floating_point_tiff():
+    values = np.array([[np.nan, 0.5, 1.0, -np.inf]], np.float32)
+    assert np.asarray(decode(encode(Image.fromarray(values), "TIFF")).pixels)[0, :, 0].tolist() == [0, 127, 255, 0]
+
+
+def test_half_transparent_pixels_are_mixed_with_white():
+    data = encode(Image.new("RGBA", (1, 1), (100, 0, 200, 51)), "PNG")  # a fifth of the colour
+    assert np.asarray(decode(data).pixels)[0, 0].tolist() == [224, 204, 244]

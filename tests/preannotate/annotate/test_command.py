@@ -42,8 +42,8 @@ def test_the_table_shows_what_was_found_and_a_broken_image_does_not_stop_the_oth
     assert capsys.readouterr().out.splitlines() == [
         "IMAGE      LABEL            SCORE  BOX (x1 y1 x2 y2)",
         "a.png      Kätzchen & <co>  0.90   20 40 60 100",
-        "a2.jpg     -                -      not read: image: 8 bytes that no image decoder knows; expected a JPEG, "
-        "PNG or other image file.",
+        "a2.jpg     -                -      not read: image: 8 bytes that no image decoder knows; expected a whole "
+        "file in one of the formats JPEG, PNG, BMP, GIF, TIFF, WEBP, AVIF, JPEG2000, PPM.",
         "b.png      -                -      nothing found",
         "sub/c.bmp  Kätzchen & <co>  0.90   8 16 32 64",
         "",
