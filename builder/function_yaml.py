@@ -16,7 +16,7 @@ import yaml
 from builder.errors import BuildError
 from builder.variants import VARIANTS, Variant
 from builder.versions import PYTHON
-from runtime.cvat import LABEL_TYPE
+from runtime.cvat import LABEL_TYPE, UNREADABLE
 from runtime.manifest import Manifest
 
 # Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.
@@ -31,6 +31,16 @@ EVENT_TIMEOUT_SECONDS = 50
 QUEUE_TIMEOUT_MILLISECONDS = 10_000
 # nuclio's default of 4 MiB refuses photos above 3 MiB, which base64 makes a third larger.
 MAX_REQUEST_BODY_SIZE = 268_435_456
+# The annotation whose value tags the image, so that an older model can be deployed again without building.
+FINGERPRINT = "preannotate.fingerprint"
+# A number, not a name: Kubernetes cannot tell whether a name is root. The base images have a home for this user.
+RUN_AS_USER = "1000"
+HEADER = """\
+# Written by `preannotate build`. Label names may be edited, in every variant's file alike.
+# MODEL_UNREADABLE_IMAGE: "error" answers an image that cannot be read with status 400, at which CVAT ends the
+# batch; "empty" answers it with no objects and leaves a warning in the log.
+# For a fixed port on the host, add `port: 32001` (your number) beside maxRequestBodySize.
+"""
 # Characters that YAML's block style cannot hold; JSON can write them as escapes.
 _NOT_IN_BLOCK = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
@@ -86,7 +96,7 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
         name: Passes `check_name`.
         variant: From `VARIANTS`.
         manifest: Gives labels and words.
-        annotations: Our own, beside those that CVAT reads; keys start with `preannotate.`.
+        annotations: Our own, beside those that CVAT reads; keys start with `preannotate.`. FINGERPRINT is one.
     """
     content = {
         "metadata": {
@@ -101,10 +111,15 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
                 **{key: _Quoted(value) for key, value in annotations.items()},
             },
         },
-        "spec": _spec(name, variant, manifest),
+        "spec": _spec(name, variant, manifest, tag=annotations[FINGERPRINT]),
     }
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return f"# Written by `preannotate build`. Label names may be edited, in every variant's file alike.\n{text}"
+    return HEADER + text
+
+
+def image_name(deployed_name: str, fingerprint: str) -> str:
+    """The function's image, one tag for each model; nuclio puts the registry before it."""
+    return f"preannotate.{deployed_name}:{fingerprint}"
 
 
 def label_spec(labels: Sequence[str]) -> str:
@@ -117,7 +132,7 @@ def label_spec(labels: Sequence[str]) -> str:
     return "[\n  " + ",\n  ".join(lines) + "\n]\n"
 
 
-def _spec(name: str, variant: Variant, manifest: Manifest) -> dict[str, Any]:
+def _spec(name: str, variant: Variant, manifest: Manifest, *, tag: str) -> dict[str, Any]:
     resources = {"resources": {"limits": dict(variant.limits)}} if variant.limits else {}
     width, height = manifest.input_size
     return {
@@ -125,9 +140,17 @@ def _spec(name: str, variant: Variant, manifest: Manifest) -> dict[str, Any]:
         "runtime": f"python:{PYTHON}",
         "handler": "main:handler",
         "eventTimeout": f"{EVENT_TIMEOUT_SECONDS}s",
-        "env": [{"name": "MODEL_ENGINE", "value": variant.engine}],
+        "env": [
+            {"name": "MODEL_ENGINE", "value": variant.engine},
+            {"name": UNREADABLE, "value": "error"},
+        ],
         **resources,
-        "build": {"image": f"preannotate.{name}{variant.suffix}", "baseImage": variant.base_image},
+        "build": {
+            "image": _Quoted(image_name(name + variant.suffix, tag)),
+            "baseImage": variant.base_image,
+            # nuclio installs its own packages after copying, as root; the last USER is who runs.
+            "directives": {"postCopy": [{"kind": "USER", "value": _Quoted(RUN_AS_USER)}]},
+        },
         "triggers": {
             "myHttpTrigger": {
                 "kind": "http",

@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 import runtime
-from builder.function_yaml import CVAT_TIMEOUT_SECONDS, MAX_REQUEST_BODY_SIZE
+from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, MAX_REQUEST_BODY_SIZE, image_name
 from builder.variants import VARIANTS, Variant
-from runtime.cvat import LABEL_TYPE, read_labels, rename_classes
+from runtime.cvat import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
 from runtime.errors import FunctionError
 from runtime.manifest import Manifest
 
@@ -109,6 +109,7 @@ def _yaml_problems(path: Path, variant: Variant) -> Iterator[str]:
         annotations = metadata["annotations"]
         yield from _metadata_problems(metadata["name"], annotations)
         yield from _spec_problems(spec, variant)
+        yield from _image_problems(metadata["name"], annotations, spec, path.parent)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, yaml.YAMLError) as error:
         first_line = (str(error).strip() or "broken").splitlines()[0]
         yield f"{type(error).__name__} {first_line}; expected a function of nuclio. Build it again."
@@ -143,6 +144,10 @@ def _spec_problems(spec: dict[str, Any], variant: Variant) -> Iterator[str]:
     environment = {item["name"]: item["value"] for item in spec["env"]}
     if environment.get("MODEL_ENGINE") != variant.engine:
         yield f"MODEL_ENGINE is {environment.get('MODEL_ENGINE')!r}; expected {variant.engine!r}."
+    try:
+        unreadable_policy(environment.get(UNREADABLE, ""))
+    except FunctionError as error:
+        yield str(error)
     triggers = [trigger for trigger in spec["triggers"].values() if trigger["kind"] == "http"]
     if len(triggers) != 1:
         yield f"{len(triggers)} http triggers; expected one."
@@ -162,3 +167,16 @@ def _spec_problems(spec: dict[str, Any], variant: Variant) -> Iterator[str]:
     for resource, limit in variant.limits.items():
         if spec.get("resources", {}).get("limits", {}).get(resource) != limit:
             yield f"spec.resources.limits lacks {resource}: {limit}; expected it. Without, no GPU is seen."
+
+
+def _image_problems(name: str, annotations: dict[str, Any], spec: dict[str, Any], directory: Path) -> Iterator[str]:
+    """Whoever deploys an older image again finds it by this tag: it must name the model that is inside."""
+    try:
+        fingerprint = Manifest.read(directory).provenance.get("model_fingerprint")
+    except FunctionError:
+        return  # reported already
+    found, image = annotations.get(FINGERPRINT), spec["build"].get("image")
+    if found != fingerprint:
+        yield f"annotation {FINGERPRINT} is {found!r}; expected {fingerprint!r}, as in model.json."
+    elif image != image_name(name, fingerprint):
+        yield f"spec.build.image is {image!r}; expected {image_name(name, fingerprint)!r}."

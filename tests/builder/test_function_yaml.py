@@ -10,11 +10,12 @@ import yaml
 
 from builder import versions
 from builder.errors import BuildError
-from builder.function_yaml import CVAT_TIMEOUT_SECONDS, check_name, function_yaml, label_spec
+from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, check_name, function_yaml, label_spec
 from builder.variants import VARIANTS
 from runtime.manifest import Manifest, Postprocess
 
 ROOT = Path(__file__).parents[2]
+OWN = {FINGERPRINT: "0123456789abcdef"}
 STRANGE_NAMES = (
     'it\'s "quoted"',
     "two\nlines\n",
@@ -32,8 +33,8 @@ def manifest(labels=("cat", "dog")):
     return Manifest("ssd-mobilenet-v2", labels, (320, 256), Postprocess(0.5, (0.5,) * len(labels)))
 
 
-def content(variant="cpu", labels=("cat", "dog"), annotations=(), name="cats"):
-    return yaml.safe_load(function_yaml(name, VARIANTS[variant], manifest(labels), dict(annotations)))
+def content(variant="cpu", labels=("cat", "dog"), annotations=OWN, name="cats"):
+    return yaml.safe_load(function_yaml(name, VARIANTS[variant], manifest(labels), annotations))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -45,8 +46,8 @@ def test_strange_label_names_survive(variant):
 
 
 def test_labels_stand_in_a_block_one_a_line_even_strange_ones():
-    text = function_yaml("cats", VARIANTS["cpu"], manifest(STRANGE_NAMES), {})
-    block = text.split("spec: |\n")[1].split("spec:\n")[0].splitlines()
+    text = function_yaml("cats", VARIANTS["cpu"], manifest(STRANGE_NAMES), OWN)
+    block = text.split("spec: |\n")[1].split("preannotate.")[0].rstrip(" ").splitlines()
     assert len(block) == len(STRANGE_NAMES) + 2
     assert block[0].strip() == "["
     assert '{"id": 3, "name": "日本語' in block[4]
@@ -71,11 +72,12 @@ def test_variants_differ_in_name_engine_and_file():
     cpu, gpu = content("cpu"), content("gpu")
     assert (cpu["metadata"]["name"], gpu["metadata"]["name"]) == ("cats", "cats-gpu")
     assert cpu["metadata"]["annotations"]["spec"] == gpu["metadata"]["annotations"]["spec"]
-    assert cpu["spec"]["env"] == [{"name": "MODEL_ENGINE", "value": "openvino"}]
-    assert gpu["spec"]["env"] == [{"name": "MODEL_ENGINE", "value": "tensorflow"}]
+    assert cpu["spec"]["env"][0] == {"name": "MODEL_ENGINE", "value": "openvino"}
+    assert gpu["spec"]["env"][0] == {"name": "MODEL_ENGINE", "value": "tensorflow"}
     assert gpu["spec"]["resources"] == {"limits": {"nvidia.com/gpu": 1}}
     assert "resources" not in cpu["spec"]
-    assert cpu["spec"]["build"]["image"] != gpu["spec"]["build"]["image"]
+    assert cpu["spec"]["build"]["image"] == "preannotate.cats:0123456789abcdef"
+    assert gpu["spec"]["build"]["image"] == "preannotate.cats-gpu:0123456789abcdef"
     for part in ("file", "suffix", "engine", "base_image", "display_suffix"):
         assert len({getattr(variant, part) for variant in VARIANTS.values()}) == len(VARIANTS)
 
@@ -94,6 +96,27 @@ def test_what_cvat_and_nuclio_insist_on(variant):
     assert function["spec"]["platform"]["attributes"]["restartPolicy"]["name"] == "always"
     python = function["spec"]["runtime"].removeprefix("python:")
     assert function["spec"]["build"]["baseImage"].endswith(f"-py{python}")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_fingerprint_that_looks_like_a_number_still_tags_the_image(variant):
+    build = content(variant, annotations={FINGERPRINT: "1234567e89012345"})["spec"]["build"]
+    assert build["image"].endswith(":1234567e89012345")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_container_runs_as_a_user_who_is_not_root_and_whom_kubernetes_can_check(variant):
+    build = content(variant)["spec"]["build"]
+    assert build["directives"] == {"postCopy": [{"kind": "USER", "value": "1000"}]}
+    assert "commands" not in build  # nuclio would throw the directives away
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_unreadable_image_is_an_error_unless_the_operator_says_otherwise(variant):
+    environment = content(variant)["spec"]["env"]
+    assert {"name": "MODEL_UNREADABLE_IMAGE", "value": "error"} in environment
+    text = function_yaml("cats", VARIANTS[variant], manifest(), OWN)
+    assert '# MODEL_UNREADABLE_IMAGE: "error" answers' in text
 
 
 def test_the_slowest_answer_comes_before_cvat_hangs_up():

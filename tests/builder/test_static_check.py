@@ -104,16 +104,16 @@ def set_in(*keys, to):
     return change
 
 
+def fingerprint(function_dir):
+    return json.loads((function_dir / "model.json").read_text())["provenance"]["model_fingerprint"]
+
+
 TRIGGER = ("spec", "triggers", "myHttpTrigger")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (
-            set_in("metadata", "name", to="My_Cats"),
-            "metadata.name 'My_Cats'; expected at most 56 lower-case letters, digits and hyphens.",
-        ),
         (
             set_in("metadata", "annotations", "mine", to=1.5),
             "annotation mine is 1.5; expected a text. Put it in quotes.",
@@ -140,6 +140,18 @@ TRIGGER = ("spec", "triggers", "myHttpTrigger")
             set_in("spec", "env", to=[{"name": "MODEL_ENGINE", "value": "tensorflow"}]),
             "MODEL_ENGINE is 'tensorflow'; expected 'openvino'.",
         ),
+        (
+            set_in("spec", "env", 1, "value", to="ignore"),
+            "MODEL_UNREADABLE_IMAGE: 'ignore'; expected one of: error, empty.",
+        ),
+        (
+            set_in("spec", "build", "image", to="cats"),
+            "spec.build.image is 'cats'; expected 'preannotate.cats:FINGERPRINT'.",
+        ),
+        (
+            set_in("metadata", "annotations", "preannotate.fingerprint", to="0"),
+            "annotation preannotate.fingerprint is '0'; expected 'FINGERPRINT', as in model.json.",
+        ),
         (set_in("spec", "triggers", to={}), "0 http triggers; expected one."),
         (
             set_in(*TRIGGER, "attributes", "maxRequestBodySize", to=33554432),
@@ -164,7 +176,21 @@ def test_one_mistake_in_function_yaml(function_dir, change, sentence):
         assert len(found) == 1
         assert re.search(r"NoneType.+; expected a function of nuclio\. Build it again\.", found[0])
     else:
-        assert found == [sentence]
+        assert found == [sentence.replace("FINGERPRINT", fingerprint(function_dir))]
+
+
+def test_a_name_that_kubernetes_refuses(function_dir):
+    edit(function_dir, set_in("metadata", "name", to="My_Cats"))
+    edit(function_dir, set_in("spec", "build", "image", to=f"preannotate.My_Cats:{fingerprint(function_dir)}"))
+    assert static_check.problems(function_dir) == [
+        "function.yaml: metadata.name 'My_Cats'; expected at most 56 lower-case letters, digits and hyphens."
+    ]
+
+
+def test_a_broken_model_json_is_named_once(function_dir):
+    (function_dir / "model.json").write_text("{")
+    (problem,) = static_check.problems(function_dir)
+    assert "model.json" in problem
 
 
 def test_a_label_of_another_type(function_dir):
@@ -193,6 +219,5 @@ def test_more_workers_on_a_cpu_are_anybodys_choice(function_dir):
 
 def test_the_same_name_twice(function_dir):
     edit(function_dir, set_in("metadata", "name", to="cats"), "function-gpu.yaml")
-    assert static_check.problems(function_dir) == [
-        "metadata.name is 'cats' twice; expected different names. One would replace the other."
-    ]
+    *_, last = static_check.problems(function_dir)
+    assert [last] == ["metadata.name is 'cats' twice; expected different names. One would replace the other."]
