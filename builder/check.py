@@ -13,6 +13,7 @@ from typing import Any
 
 from builder import static_check
 from builder.errors import BuildError, CheckFailed
+from builder.function_directory import find_function_directory
 from builder.proof import prove
 
 PARITY_FILE = "parity.json"
@@ -69,7 +70,7 @@ def check(function_dir: Path, validation: Path | None = None) -> Report:
     Raises:
         BuildError: It could not run: no such directory, a package is missing, a variant does not start.
     """
-    directory = find_function(function_dir)
+    directory = find_function_directory(function_dir)
     problems, notes = static_check.problems(directory), static_check.notes(directory)
     figures: dict[str, Any] = {}
     if not problems:  # a broken directory does not run, and its first words are the useful ones
@@ -80,18 +81,6 @@ def check(function_dir: Path, validation: Path | None = None) -> Report:
     report = Report(directory, tuple(problems), tuple(notes), figures)
     _write(directory / PARITY_FILE, report)
     return report
-
-
-def find_function(path: Path) -> Path:
-    """The `nuclio/` folder of functions/NAME, or the path itself if it is one.
-
-    Raises:
-        BuildError: Neither holds a function.
-    """
-    for directory in (path / "nuclio", path):
-        if (directory / "main.py").is_file() or (directory / "function.yaml").is_file():
-            return directory
-    raise BuildError(f"{path}: no function directory; expected functions/NAME, as `preannotate build` makes them.")
 
 
 def _require_packages() -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from builder.function_directory import function_directory
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import Scores
@@ -78,10 +79,11 @@ def evaluate(
 
 def _model_directory(model: Path) -> tuple[Path, bool]:
     """The folder that holds `model.json`, and whether it is a function directory."""
-    for folder in (model / "nuclio", model / "export", model):
-        if (folder / FILE_NAME).is_file():
-            return folder, (folder / "main.py").is_file()
-    return model, False
+    function = function_directory(model)
+    if function is not None:
+        return function, True
+    export = model / "export"
+    return (export if (export / FILE_NAME).is_file() else model), False
 
 
 def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from builder.function_directory import find_function_directory
 from evaluation.overlay import draw_overlay
 from preannotate.annotate import cvat_xml
 from preannotate.annotate.answers import Answer, Failure, as_table
 from preannotate.annotate.answers import as_json as json_text
 from preannotate.annotate.coco import instances_json
 from preannotate.annotate.errors import AnnotateError
-from preannotate.annotate.function_process import function_directory
 from preannotate.annotate.images import FoundImage, find_images
 from preannotate.annotate.output import prepare, replacing
 from preannotate.annotate.pool import FunctionPool, processes_for
@@ -53,12 +53,13 @@ def run(
 
     Raises:
         AnnotateError: Nothing can be done; one sentence says why.
+        BuildError: `function` is no function directory.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
     if workers is not None and workers < 1:
         raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
-    directory = function_directory(function)
+    directory = find_function_directory(function)
     found = find_images(images, leave_out=overlay)
     overlays = _overlay_paths(found, overlay, overwrite=overwrite)
     if export is not None:

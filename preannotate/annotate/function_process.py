@@ -18,23 +18,6 @@ from preannotate.annotate.images import FoundImage
 from runtime.detector import Detection
 
 _WORKER = Path(__file__).with_name("worker.py")
-_NEEDED = ("function.yaml", "model.json", "model_handler.py", "runtime")
-
-
-def function_directory(path: Path) -> Path:
-    """The directory itself for `functions/NAME` or `functions/NAME/nuclio`.
-
-    Raises:
-        AnnotateError: It is no function directory.
-    """
-    directory = path / "nuclio" if (path / "nuclio").is_dir() else path
-    missing = [name for name in _NEEDED if not (directory / name).exists()]
-    if missing:
-        raise AnnotateError(
-            f"{path}: no {missing[0]}; expected a function directory such as functions/NAME. "
-            f"Build one with `preannotate build`."
-        )
-    return directory
 
 
 class FunctionProcess:
@@ -48,7 +31,7 @@ class FunctionProcess:
         """Start the process and wait until the model is loaded.
 
         Args:
-            directory: From `function_directory`.
+            directory: functions/NAME/nuclio.
             threads: For the engine; None leaves it to the function. MODEL_THREADS in the environment wins.
 
         Raises:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from builder import check as check_module
-from builder.check import Report, check, find_function
+from builder.check import Report, check
 from builder.errors import BuildError, CheckFailed
 from builder.proof import read_validation
 from evaluation import ground_truth
@@ -17,11 +17,6 @@ from evaluation.ground_truth import AnnotatedImage
 def expect(sentence, action, error=BuildError):
     with pytest.raises(error, match=f"^{re.escape(sentence)}$"):
         action()
-
-
-def test_function_and_its_nuclio_folder_are_the_same_thing(function_dir):
-    assert find_function(function_dir.parent) == function_dir
-    assert find_function(function_dir) == function_dir
 
 
 def test_no_function(tmp_path):

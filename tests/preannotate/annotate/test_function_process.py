@@ -5,23 +5,8 @@ import pytest
 from PIL import Image
 
 from preannotate.annotate.errors import AnnotateError
-from preannotate.annotate.function_process import FunctionProcess, function_directory
+from preannotate.annotate.function_process import FunctionProcess
 from preannotate.annotate.images import FoundImage
-
-
-def test_the_directory_is_found_by_name_or_by_itself(function):
-    assert function_directory(function) == function / "nuclio" == function_directory(function / "nuclio")
-
-
-def test_a_folder_that_holds_no_function_is_refused(tmp_path):
-    with pytest.raises(
-        AnnotateError,
-        match=re.escape(
-            f"{tmp_path}: no function.yaml; expected a function directory such as functions/NAME. "
-            f"Build one with `preannotate build`."
-        ),
-    ):
-        function_directory(tmp_path)
 
 
 def test_the_directorys_own_runtime_answers(function, photos):
