@@ -58,6 +58,8 @@ def decode_request(event: Any) -> Request:
 
     """
     body = event.body
+    if isinstance(body, memoryview):
+        body = bytes(body)
     if isinstance(body, (bytes, bytearray, str)):
         body = _parse_json(body)
     if not isinstance(body, Mapping):

@@ -44,8 +44,9 @@ BASE64 = base64.b64encode(png()).decode()
         json.dumps({"image": BASE64, "threshold": 0.25}).encode(),
         json.dumps({"image": BASE64, "threshold": 0.25}),
         "\ufeff".encode() + json.dumps({"image": BASE64, "threshold": 0.25}).encode(),
+        memoryview(json.dumps({"image": BASE64, "threshold": 0.25}).encode()),
     ],
-    ids=["parsed by nuclio", "bytes", "text", "bytes with a byte order mark"],
+    ids=["parsed by nuclio", "bytes", "text", "bytes with a byte order mark", "a view of bytes"],
 )
 def test_body_may_be_parsed_or_not(body):
     request = decode_request(event(body))
