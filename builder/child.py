@@ -23,11 +23,27 @@ def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
     _run([sys.executable, "-m", module, *arguments], {"PYTHONPATH": path}, None, step)
 
 
-def run_isolated(script: Path, arguments: Sequence[str], *, directory: Path, engine: str, step: str) -> None:
+def run_isolated(
+    script: Path,
+    arguments: Sequence[str],
+    *,
+    directory: Path,
+    engine: str,
+    step: str,
+    seconds: float | None = None,
+) -> None:
     """Run a script as a container runs a function: in `directory`, which alone is on its path.
 
+    Args:
+        script: May import what lies in `directory` and what is installed.
+        arguments: Of the script.
+        directory: Of the function.
+        engine: For MODEL_ENGINE.
+        step: Begins the sentence if it fails.
+        seconds: How long it may take; None waits for ever.
+
     Raises:
-        BuildError: It failed or crashed; `step` begins the sentence.
+        BuildError: It failed, crashed or took too long.
     """
     # -P: the folder of the script stays off the path. No bytecode: the directory must not change.
     environment = {
@@ -36,19 +52,29 @@ def run_isolated(script: Path, arguments: Sequence[str], *, directory: Path, eng
         "PYTHONDONTWRITEBYTECODE": "1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
-    _run([sys.executable, "-P", str(script), *arguments], environment, directory, step)
+    _run([sys.executable, "-P", str(script), *arguments], environment, directory, step, seconds)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], directory: Path | None, step: str) -> None:
-    done = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+def _run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path | None,
+    step: str,
+    seconds: float | None = None,
+) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{step}: no end within {seconds:g} s; expected it to succeed.") from error
     if done.returncode == 0:
         return
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -8,15 +8,16 @@ from builder import child
 from builder.errors import BuildError
 
 
-def isolated(tmp_path, code):
+def isolated(tmp_path, code, seconds=None):
     script = tmp_path / "script.py"
     script.write_text(code)
-    child.run_isolated(script, [], directory=tmp_path, engine="fake", step="functions/cats: running it")
+    step = "functions/cats: running it"
+    child.run_isolated(script, [], directory=tmp_path, engine="fake", step=step, seconds=seconds)
 
 
-def expect(sentence, tmp_path, code):
+def expect(sentence, tmp_path, code, seconds=None):
     with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
-        isolated(tmp_path, code)
+        isolated(tmp_path, code, seconds)
 
 
 def test_a_crash_names_its_signal(tmp_path):
@@ -27,6 +28,11 @@ def test_a_crash_names_its_signal(tmp_path):
 def test_an_exception_gives_its_last_line(tmp_path):
     sentence = "functions/cats: running it: exit code 1 (ValueError: too small); expected it to succeed."
     expect(sentence, tmp_path, "raise ValueError('too small')")
+
+
+def test_too_slow_a_script_is_stopped(tmp_path):
+    sentence = "functions/cats: running it: no end within 0.2 s; expected it to succeed."
+    expect(sentence, tmp_path, "import time; time.sleep(60)", seconds=0.2)
 
 
 def test_an_isolated_script_sees_its_directory_first_and_not_its_own_folder(tmp_path):
