@@ -154,3 +154,22 @@ def test_tensorflow_without_a_model_and_with_a_broken_one(tmp_path):
         rf"{re.escape(str(path))}: TensorFlow cannot load it \(.+\)\. Build the function again\.",
         str(caught.value),
     )
+
+
+@pytest.mark.slow
+def test_tensorflow_without_a_gpu_says_so_and_takes_a_batch_in_one_call(squares_export, monkeypatch):
+    tensorflow = pytest.importorskip("tensorflow")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    engine = engines.load("tensorflow", squares_export)
+    assert engine.device == f"CPU, TensorFlow {tensorflow.__version__}"
+    assert engine.warning == (
+        "TensorFlow sees no GPU, with CUDA_VISIBLE_DEVICES='3'; expected one. The model runs on the CPU, slowly: give "
+        "the container a GPU, or deploy the CPU variant."
+    )
+    assert not tensorflow.config.experimental.tensor_float_32_execution_enabled()
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), np.uint8)
+    together = engine.run(pixels)
+    for row in range(2):
+        alone = engine.run(pixels[row : row + 1])
+        np.testing.assert_array_equal(together["boxes"][row], alone["boxes"][0])
+        np.testing.assert_allclose(together["scores"][row], alone["scores"][0], atol=1e-6)
