@@ -1,10 +1,13 @@
 """One HTTP connection, and how long a client may keep it without getting anywhere.
 
 uvicorn limits the size of a request's head, but waits for ever for the rest of it, and reads without end what a
-client sends after it was refused. Behind a few hundred such clients nobody else would be answered.
+client sends after it was refused. Behind a few hundred such clients nobody else would be answered. The other way
+round, it hangs up on a client that is to be refused and still sends, and the client never reads why.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -56,12 +59,13 @@ class Connection(H11Protocol):
         super().__init__(**options)
         self._door = door
         self._admitted = False
+        self._lingers = False
         self._waiting_for = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(_Transport(transport, self._close))
         if self._door.is_full:
             transport.write(_FULL_RESPONSE)
             transport.close()
@@ -81,6 +85,8 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The client sent something."""
+        if self._lingers:
+            return
         super().data_received(data)
         self._set_timer(self._what_is_missing())
 
@@ -91,12 +97,25 @@ class Connection(H11Protocol):
 
     def _what_is_missing(self) -> str:
         """Which part of a request the client still owes: "head", "rest", or "" (nothing, or a body that is read)."""
+        if self._lingers:
+            return "rest"
         if self.transport.is_closing():
             return ""
         if self.conn.their_state is h11.IDLE:
             # Between two requests uvicorn's own timer runs, until the next one begins.
             return "head" if self.timeout_keep_alive_task is None else ""
         return "rest" if self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE else ""
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        """Hang up, but not on a client that still sends: it would get an error in place of its answer."""
+        if self._lingers or transport.is_closing() or self.conn.their_state not in (h11.SEND_BODY, h11.ERROR):
+            transport.close()
+            return
+        self._lingers = True
+        with contextlib.suppress(OSError):  # it hung up in the same moment
+            transport.write_eof()  # now it may hang up; until it does, what comes is thrown away
+        self.flow.resume_reading()
+        self._set_timer("rest")
 
     def _set_timer(self, what: str) -> None:
         if what == self._waiting_for:
@@ -107,3 +126,22 @@ class Connection(H11Protocol):
         if what:
             seconds = self._door.head_seconds if what == "head" else self._door.rest_seconds
             self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+class _Transport:
+    """asyncio's transport, but for its `close`."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[asyncio.Transport], None]) -> None:
+        self._transport = transport
+        self._close = close
+        self._closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        self._closed = True
+        self._close(self._transport)
+
+    def is_closing(self) -> bool:
+        return self._closed or self._transport.is_closing()

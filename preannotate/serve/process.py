@@ -122,6 +122,9 @@ class WorkerProcess:
                 f"Send a smaller image, or raise eventTimeout in function.yaml."
             ) from error
         except (asyncio.IncompleteReadError, OSError) as error:
+            # Its pipes end a moment before it does; killed in between, it could no longer tell how it ended.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), timeout=1)
             self.kill()
             how = await self.wait()
             raise WorkerDied(

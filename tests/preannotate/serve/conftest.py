@@ -1,8 +1,11 @@
 """Function directories of a few lines, without an engine, and a server around them."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,11 @@ import httpx
 import pytest
 import yaml
 
+from preannotate.serve.access import Guard
 from preannotate.serve.bodies import Bodies
-from preannotate.serve.dashboard import dashboard
-from preannotate.serve.ports import FunctionPorts
+from preannotate.serve.connection import Door
+from preannotate.serve.dashboard import HEALTH, dashboard
+from preannotate.serve.ports import FunctionPorts, Listener
 from preannotate.serve.registry import Registry
 
 # Answers with what it was given and what it knows.
@@ -26,7 +31,7 @@ def init_context(context):
     print("printed to stdout")
 
 def handler(context, event):
-    body = event.body.decode() if isinstance(event.body, bytes) else event.body
+    body = event.body.decode("utf-8", "replace") if isinstance(event.body, bytes) else event.body
     answer = {"type": type(event.body).__name__, "body": body, "greeting": context.user_data.greeting,
               "path": event.path, "method": event.method, "fields": event.fields, "pid": os.getpid(),
               "header": event.headers.get("X-Own-Header"), "env": os.environ.get("COLOUR"),
@@ -115,5 +120,62 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
         finally:
             await registry.stop()
             await ports.close()
+
+    return serve
+
+
+@dataclass
+class Live:
+    """A server with real sockets in the test's own process."""
+
+    registry: Registry
+    listener: Listener
+    bodies: Bodies
+    door: Door
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.listener.port}"
+
+    async def send(self, *pieces: bytes, port: int | None = None) -> bytes:
+        """Write the pieces as they are; returns all that comes until the server hangs up."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port or self.listener.port)
+        with contextlib.suppress(ConnectionError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+        answer = bytearray()
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(5):
+                while piece := await reader.read(65536):
+                    answer += piece
+        writer.close()
+        return bytes(answer)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Live]]:
+    """Serves tmp_path/functions on sockets."""
+
+    @asynccontextmanager
+    async def serve(
+        bodies: Bodies | None = None, door: Door | None = None, token: str | None = None
+    ) -> AsyncIterator[Live]:
+        bodies, door = bodies or Bodies(), door or Door()
+        ports = FunctionPorts("127.0.0.1", bodies, door, token)
+        registry = Registry(tmp_path / "functions", opened=ports.opened, closing=ports.closing)
+        await registry.scan(at_rest=True)
+        for function in registry.functions.values():
+            await function.settled()
+        app = dashboard(registry, bodies)
+        listener = Listener(app if token is None else Guard(app, token, (HEALTH,)), "127.0.0.1", 0, door)
+        try:
+            yield Live(registry, listener, bodies, door)
+        finally:
+            closing = asyncio.gather(listener.close(), ports.close())
+            await registry.stop(drain_seconds=0)
+            listener.abort()
+            ports.abort()
+            await closing
 
     return serve
