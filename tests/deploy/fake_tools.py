@@ -1,0 +1,90 @@
+"""What the tests put on PATH as `nuctl` and `docker`: records every call and answers as the real ones do.
+
+Called as `fake_tools.py FOLDER TOOL ARGUMENTS…`. In FOLDER: `calls` (one JSON list a line), `state.json` (images,
+project, functions), `staged/` (what `nuctl deploy --path` and `docker build` were given), and `answers.json`, written
+by a test: {"nuctl deploy cats": {"code": 1, "out": "…"}} answers calls that begin with these words.
+The texts are nuctl 1.14.1's, colours and all.
+"""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+VERSION = 'Client version:\n"Label: 1.13.0, Git commit: 0, OS: linux, Arch: amd64, Go version: go1.21"\n'
+
+
+def value_of(words: list[str], flag: str) -> str | None:
+    return words[words.index(flag) + 1] if flag in words else None
+
+
+def table(functions: dict[str, list[str]]) -> str:
+    rows = [" NAMESPACE | NAME | PROJECT | STATE | REPLICAS | NODE PORT "]
+    rows += [
+        f" nuclio    | {name} | cvat    | {state} | 1/1      | {port} " for name, (state, port) in functions.items()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def name_of(words: list[str]) -> str:
+    return re.search(r"^  name: [\"']?(.*?)[\"']?$", Path(value_of(words, "--file")).read_text("utf-8"), re.M)[1]
+
+
+def nuctl(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
+    command = " ".join(words[:2])
+    if words[0] == "version":
+        return 0, VERSION
+    if command == "get projects":
+        return (0, " NAMESPACE | NAME \n nuclio    | cvat \n") if state["project"] else (1, "No projects found")
+    if command == "create project":
+        state["project"] = True
+        return 0, "\x1b[34m(I)\x1b[0m Project created\n"
+    if words[0] == "deploy":
+        name = name_of(words)
+        source = Path(value_of(words, "--path") or value_of(words, "--file"))
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, staged / name)
+        state["functions"][name] = ["ready", str(32768 + len(state["functions"]))]
+        return 0, "\x1b[34m(I)\x1b[0m Function deploy complete\n"
+    if command == "get functions":
+        wanted = [words[2]] if len(words) > 2 and not words[2].startswith("-") else list(state["functions"])
+        found = {name: state["functions"][name] for name in wanted if name in state["functions"]}
+        return (0, table(found)) if found else (1, "No functions found")
+    if command == "delete functions":
+        del state["functions"][words[2]]
+        return 0, "\x1b[34m(I)\x1b[0m Successfully deleted function\n"
+    raise SystemExit(f"the fake nuctl does not know {words}")
+
+
+def docker(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
+    command = " ".join(words[:2])
+    if command == "image inspect":
+        return (0, "[]\n") if words[2] in state["images"] else (1, "Error: No such image\n")
+    if words[0] == "build":
+        state["images"].append(value_of(words, "--tag"))
+        shutil.copytree(words[-1], staged / "base")
+        return 0, "Successfully built\n"
+    if words[0] in ("version", "ps", "logs") or command == "image ls":
+        return 0, ""
+    raise SystemExit(f"the fake docker does not know {words}")
+
+
+def main() -> int:
+    folder, tool, words = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    with (folder / "calls").open("a", encoding="utf-8") as file:
+        file.write(json.dumps([tool, *words]) + "\n")
+    named = [name_of(words)] if words[0] == "deploy" else []
+    line = " ".join([tool, *words[: len(named)], *named, *words[len(named) :]])
+    for beginning, answer in json.loads((folder / "answers.json").read_text("utf-8")).items():
+        if line.startswith(beginning):
+            print(answer.get("out", ""), end="")
+            return answer.get("code", 0)
+    state = json.loads((folder / "state.json").read_text("utf-8"))
+    code, text = {"nuctl": nuctl, "docker": docker}[tool](words, state, folder / "staged")
+    (folder / "state.json").write_text(json.dumps(state), "utf-8")
+    print(text, end="")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""One set of versions: what is pinned in the images is what was tested, and what function.yaml names."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from builder import versions
+from builder.function_yaml import RUN_AS_USER
+from builder.variants import VARIANTS
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT / "builder" / "images"
+SCRIPTS = [ROOT / "deploy.sh", *sorted((ROOT / "builder" / "deploy").glob("*.sh"))]
+
+
+def pinned(variant):
+    """{package: version} of an image, in full."""
+    lines = (IMAGES / variant / "requirements.txt").read_text("utf-8").splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def ranges():
+    """{package: [(">=", "2.1"), …]} of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    found = {}
+    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+        name, bounds = re.fullmatch(r"([A-Za-z0-9-]+)(?:\[.*\])?(.*)", requirement).groups()
+        found.setdefault(name.lower(), []).extend(re.findall(r"(>=|<|==)([0-9.]+)", bounds))
+    return found
+
+
+def number(version):
+    return tuple(int(part) for part in version.split("."))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_pinned_lies_in_the_ranges_of_the_project(variant):
+    shared = pinned(variant).keys() & ranges().keys()
+    assert shared >= {"numpy", "pillow", "pyyaml", VARIANTS[variant].engine}
+    for name in shared:
+        version = number(pinned(variant)[name])
+        for sign, bound in ranges()[name]:
+            holds = {">=": version >= number(bound), "<": version < number(bound), "==": version == number(bound)}
+            assert holds[sign], (name, version, sign, bound)
+
+
+def test_both_images_decode_and_resize_with_the_same_packages():
+    cpu, gpu = pinned("cpu"), pinned("gpu")
+    for name in ("numpy", "pillow", "pyyaml"):
+        assert cpu[name] == gpu[name]
+
+
+def test_engines_have_the_versions_that_the_images_are_called_by():
+    assert pinned("cpu")["openvino"].startswith(f"{versions.OPENVINO}.")
+    assert pinned("gpu")["tensorflow"].startswith(f"{versions.TENSORFLOW}.")
+    assert any(name.startswith("nvidia-cudnn") for name in pinned("gpu"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_python_is_the_one_of_the_runtime(variant):
+    dockerfile = (IMAGES / variant / "Dockerfile").read_text("utf-8")
+    assert f"ARG PYTHON_VERSION={versions.PYTHON}\n" in dockerfile
+    assert f"ARG BASE_IMAGE=python:{versions.PYTHON}-" in dockerfile
+    assert f"useradd --uid {RUN_AS_USER} " in dockerfile
+    assert not re.search(r"^USER ", dockerfile, re.M)  # nuclio installs its packages on top, as root
+
+
+def test_deploy_sh_knows_the_same_images_and_python():
+    text = (ROOT / "deploy.sh").read_text("utf-8")
+    assert f"readonly PYTHON_VERSION={versions.PYTHON}\n" in text
+    assert f"readonly CPU_BASE_IMAGE={VARIANTS['cpu'].base_image}\n" in text
+    assert f"readonly GPU_BASE_IMAGE={VARIANTS['gpu'].base_image}\n" in text
+
+
+def test_shellcheck_finds_nothing():
+    shellcheck = shutil.which("shellcheck")
+    if shellcheck is None:
+        pytest.skip("shellcheck is not installed")
+    done = subprocess.run([shellcheck, "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_deploy_sh_can_be_executed():
+    assert (ROOT / "deploy.sh").stat().st_mode & 0o111 == 0o111
