@@ -81,6 +81,18 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="of training (default: 5)")
 
 
+def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `doctor`."""
+    add = parser.add_argument
+    add("functions", type=Path, nargs="*", metavar="FUNCTION", help="functions/NAME, or a folder of them")
+    add("--nuclio", metavar="URL", help="nuclio's dashboard, or `preannotate serve`")
+    add("--cvat", metavar="URL", help="CVAT; the login comes from CVAT_ACCESS_TOKEN")
+    add("--task", type=int, metavar="ID", help="with --cvat: call the functions on a frame of this task")
+    add("--frame", type=int, default=0, metavar="N", help="of that task (default: 0)")
+    add("--gpu", action="store_true", help="also look at the GPU and at GPU variants")
+    add("--json", action="store_true", help="print the findings as JSON")
+
+
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """COCO mAP of what will be served; returns the exit code."""
     from preannotate.evaluate import run
@@ -143,6 +155,16 @@ def run_demo(arguments: argparse.Namespace) -> int:
     return run(arguments.output, minutes=arguments.minutes)
 
 
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Say what is wrong and what helps; returns the exit code."""
+    from preannotate.doctor.command import Options, run
+
+    options = Options(
+        tuple(arguments.functions), arguments.cvat, arguments.nuclio, arguments.task, arguments.frame, arguments.gpu
+    )
+    return run(options, as_json=arguments.json)
+
+
 # name: (help, add_arguments, run)
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     **trainer.cli.COMMANDS,
@@ -150,6 +172,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     **builder.cli.COMMANDS,
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files", add_annotate_arguments, run_annotate),
+    "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
     "draw": ("draw annotated scenes to try things on", add_draw_arguments, run_draw),
     "demo": ("the whole job on drawn images", add_demo_arguments, run_demo),
 }

@@ -1,0 +1,62 @@
+"""What a check found, how bad it is, and what to do about it."""
+
+from dataclasses import dataclass
+
+OK = "ok"
+NOTE = "note"
+WARNING = "warning"
+ERROR = "error"
+SEVERITIES = (OK, NOTE, WARNING, ERROR)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        severity: "ok": looked at, nothing to do. "note": worth knowing. "warning": will hurt some day, or only
+            some users. "error": something does not work because of it.
+        where: What was looked at, in a few words.
+        finding: What was found.
+        remedy: What to type or to change; "" only where there is nothing to do.
+    """
+
+    severity: str
+    where: str
+    finding: str
+    remedy: str = ""
+
+
+def ok(where: str, finding: str) -> Finding:
+    """Looked at, nothing to do."""
+    return Finding(OK, where, finding)
+
+
+def note(where: str, finding: str, remedy: str = "") -> Finding:
+    """Worth knowing."""
+    return Finding(NOTE, where, finding, remedy)
+
+
+def warning(where: str, finding: str, remedy: str) -> Finding:
+    """Will hurt some day, or only some users."""
+    return Finding(WARNING, where, finding, remedy)
+
+
+def error(where: str, finding: str, remedy: str) -> Finding:
+    """Something does not work because of it."""
+    return Finding(ERROR, where, finding, remedy)
+
+
+def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> Finding:
+    """A finding made of an error message of this project, whose last sentence is the remedy.
+
+    Args:
+        severity: Of the finding.
+        where: What was looked at; left out at the beginning of `sentence`.
+        sentence: `<where>: <what was found>; expected <what>. <what to do>.`
+        otherwise: The remedy if there is none in `sentence`.
+    """
+    found, _, remedy = sentence.removeprefix(f"{where}: ").rpartition(". ")
+    if not found:
+        return Finding(severity, where, remedy, otherwise)
+    return Finding(severity, where, f"{found}.", remedy)
