@@ -1,5 +1,6 @@
 """One set of versions: what is pinned in the images is what was tested, and what function.yaml names."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ def ranges():
     """{package: [(">=", "2.1"), …]} of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     found = {}
-    for requirement in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+    for requirement in itertools.chain(project["dependencies"], *project["optional-dependencies"].values()):
         name, bounds = re.fullmatch(r"([A-Za-z0-9-]+)(?:\[.*\])?(.*)", requirement).groups()
         found.setdefault(name.lower(), []).extend(re.findall(r"(>=|<|==)([0-9.]+)", bounds))
     return found

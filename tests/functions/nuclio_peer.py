@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,14 @@ class NuclioWrapper:
         durations: Number of requests that the handler ended without an exception.
     """
 
-    def __init__(self, wrapper: Path, directory: Path, folder: Path, handler: str = "main:handler") -> None:
+    def __init__(
+        self,
+        wrapper: Path,
+        directory: Path,
+        folder: Path,
+        handler: str = "main:handler",
+        python: Sequence[str] = (sys.executable,),
+    ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.durations = 0
         listeners = {kind: socket.socket(socket.AF_UNIX) for kind in ("event", "control")}
@@ -42,7 +50,7 @@ class NuclioWrapper:
             listener.settimeout(TIMEOUT_SECONDS)
             arguments += [f"--{kind}-socket-path", str(folder / f"{kind}.sock")]
         self._process = subprocess.Popen(
-            [sys.executable, "-u", str(wrapper), *arguments],
+            [*python, "-u", str(wrapper), *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(directory), "MODEL_THREADS": "1"},
             stdout=subprocess.DEVNULL,
