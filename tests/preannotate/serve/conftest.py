@@ -3,7 +3,13 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,3 +185,57 @@ def live(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Live]]:
             await closing
 
     return serve
+
+
+RUN = """
+import sys
+from preannotate.cli import main
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
+
+
+class Server:
+    """`preannotate serve` in a process of its own, on a free port."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(folder), "--port", "0", *arguments],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.greeting = self.process.stdout.readline()
+        self.log: list[str] = []
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
+        self._reader.start()
+        self.url = re.search(r"http://\S+", self.greeting)[0].replace("0.0.0.0", "127.0.0.1")
+
+    def call(self, body: object, name: str = "sleepy", timeout: float = 30, **headers: str) -> httpx.Response:
+        return httpx.post(
+            f"{self.url}/api/function_invocations",
+            headers={"x-nuclio-function-name": name, **headers},
+            content=str(body),
+            timeout=timeout,
+        )
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=30)
+        self._reader.join(timeout=30)
+        return code
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Starts servers, and ends those that a test leaves behind."""
+    servers: list[Server] = []
+
+    def begin(folder: Path, *arguments: str, **environment: str) -> Server:
+        servers.append(Server(folder, *arguments, **environment))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.process.kill()
+        server.process.wait()

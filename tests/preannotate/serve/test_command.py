@@ -1,15 +1,16 @@
 """The whole server as a process of its own, with real sockets and signals."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import signal
-import subprocess
-import sys
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,58 +24,16 @@ def handler(context, event):
     return str(os.getpid())
 """
 
-RUN = """
-import sys
-from preannotate.cli import main
-sys.exit(main(["serve", sys.argv[1], "--host", sys.argv[2], "--port", "0", *sys.argv[3:]]))
-"""
-
-
-class Server:
-    """`run` in a subprocess."""
-
-    def __init__(self, folder: Path, host: str = "127.0.0.1", *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(folder), host, *arguments],
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.greeting = self.process.stdout.readline()
-        self.log: list[str] = []
-        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
-        self._reader.start()
-        self.url = re.search(r"http://\S+", self.greeting)[0].replace("0.0.0.0", "127.0.0.1")
-
-    def call(self, seconds: float, timeout: float = 30, **headers: str) -> httpx.Response:
-        return httpx.post(
-            f"{self.url}/api/function_invocations",
-            headers={"x-nuclio-function-name": "sleepy", **headers},
-            content=str(seconds),
-            timeout=timeout,
-        )
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
-        self._reader.join(timeout=30)
-        return code
-
 
 @pytest.fixture
-def start(write_function: Callable[..., Path]) -> Iterator[Callable[..., Server]]:
-    servers = []
+def start(write_function: Callable[..., Path], start_server: Callable[..., Any]) -> Callable[..., Any]:
+    """Serves one function of a few lines."""
 
-    def begin(host: str = "127.0.0.1", *arguments: str, main: str = SLEEPY, **environment: str) -> Server:
-        directory = write_function("sleepy", main)
-        servers.append(Server(directory.parents[1], host, *arguments, **environment))
-        return servers[-1]
+    def begin(host: str = "127.0.0.1", *arguments: str, main: str = SLEEPY, **environment: str) -> Any:
+        folder = write_function("sleepy", main).parents[1]
+        return start_server(folder, "--host", host, *arguments, **environment)
 
-    yield begin
-    for server in servers:
-        server.process.kill()
-        server.process.wait()
+    return begin
 
 
 def alive(pid: int) -> bool:
@@ -139,6 +98,35 @@ def test_second_signal_does_not_wait(start):
 
 
 @pytest.mark.slow
+def test_clients_that_do_nothing_do_not_hold_up_the_end(start):
+    server = start()
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with socket.create_connection(address), socket.create_connection(address) as asking:
+        asking.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asking.recv(15) == b"HTTP/1.1 200 OK"
+
+        assert server.end() == 0
+    assert "Traceback" not in "".join(server.log)
+
+
+@pytest.mark.slow
+def test_upload_that_stands_still_does_not_survive_a_second_signal(start):
+    server = start()
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with socket.create_connection(address) as standing:
+        standing.sendall(
+            b"POST /api/function_invocations HTTP/1.1\r\nHost: a\r\nx-nuclio-function-name: sleepy\r\n"
+            b"Content-Length: 1000\r\n\r\nabc"
+        )
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert server.process.poll() is None
+        assert server.end() == 0
+    assert "Traceback" not in "".join(server.log)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", [False, True])
 def test_workers_end_when_the_server_is_killed(start, busy):
     server = start()
@@ -180,6 +168,77 @@ def test_server_says_where_it_is_and_that_it_has_no_login(start):
     assert sentence in "".join(wide.log)
     assert "no login" not in "".join(local.log)
     assert "Traceback" not in "".join(local.log + wide.log)
+
+
+@pytest.mark.slow
+def test_token_of_a_file_is_asked_for_and_shown_nowhere(start, tmp_path):
+    token, other = "token-0123456789", "other-0123456789"
+    (tmp_path / "token").write_text(token + "\n")
+    main = """
+import os
+def handler(context, event):
+    server = open(f"/proc/{os.getppid()}/cmdline").read()
+    return repr(dict(os.environ)) + repr(event.headers) + server
+"""
+    server = start("0.0.0.0", "--token-file", str(tmp_path / "token"), main=main, PREANNOTATE_TOKEN=other)
+
+    assert server.call(0).status_code == 401
+    assert server.call(0, Authorization=f"Bearer {other}").status_code == 401
+    told = server.call(0, Authorization=f"Bearer {token}")
+    assert told.status_code == 200
+    assert token not in told.text
+    assert other not in told.text
+    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
+    assert server.end() == 0
+    log = server.greeting + "".join(server.log)
+    assert "other machines can reach this server; they need its token, which travels unencrypted." in log
+    assert token not in log
+
+
+@pytest.mark.slow
+def test_gpus_serve_the_other_variant(start, write_function):
+    server = start("127.0.0.1", "--gpus", "1,0", CUDA_VISIBLE_DEVICES="4,5")
+    assert server.greeting.startswith("Serving 0 functions of ")
+    directory = write_function("sleepy", "import os\ndef handler(c, e): return os.environ['CUDA_VISIBLE_DEVICES']\n")
+    text = (directory / "function.yaml").read_text()
+    (directory / "function-gpu.yaml").write_text(text.replace("name: sleepy", "name: sleepy-gpu"))
+    wait_until(lambda: httpx.get(f"{server.url}/api/functions/sleepy-gpu").status_code == 200)
+
+    assert server.call("", "sleepy-gpu").text in ("4", "5")
+    assert server.end() == 0
+    log = "".join(server.log)
+    assert "GPU variants (function-gpu.yaml), a worker of each function for each GPU: 5, 4." in log
+    assert "no functions yet; NAME/nuclio/function-gpu.yaml is served once it is there." in log
+    assert "sleepy-gpu: ready, 2 of 2 workers." in log
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"gpus": "0", "workers": 2},
+         "--gpus, --workers: both are given; expected one, as each GPU has one worker. Leave one out."),
+        ({"gpus": "0,cat"}, "--gpus: 'cat'; expected numbers from 0 on or identifiers (GPU-…, MIG-…) with commas "
+         "between them, as in 0,1. `nvidia-smi -L` lists both."),
+        ({"token": "short"}, "--token: 5 characters; expected 16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'. "
+         "Make one with `python3 -c 'import secrets; print(secrets.token_urlsafe())'`."),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_one_sentence_and_code_2(tmp_path, capsys, monkeypatch, options, sentence):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert run(tmp_path, "127.0.0.1", 8070, **{"workers": None, **options}) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_gpus_without_tensorflow_are_one_sentence(tmp_path, capsys, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else found(name))
+
+    assert run(tmp_path, "127.0.0.1", 8070, None, gpus="0") == 2
+    assert capsys.readouterr().err == (
+        "error: --gpus: tensorflow not installed; expected it, as the GPU variant runs on it. "
+        "Run `pip install 'preannotate[serve,train-gpu]'`, or leave out --gpus.\n"
+    )
 
 
 @pytest.mark.parametrize(
