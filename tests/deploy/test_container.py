@@ -34,7 +34,7 @@ def inside(*command):
     return docker("run", "--rm", "--network", "none", FUNCTION, *command).strip()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # before the function is built, which is another such
 def engine():
     """Whether all of this is possible here."""
     missing = [name for name in NEEDED if not os.environ.get(name)]

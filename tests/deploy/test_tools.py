@@ -56,7 +56,7 @@ def test_nuctl_is_new_enough_or_says_nothing(machine, functions, version):
 
 def test_nuctl_and_the_dashboard_differ(machine, functions):
     functions()
-    machine.answer({"docker ps": {"out": "quay.io/nuclio/dashboard:1.15.9-amd64\n"}})
+    machine.answer({"docker ps": {"out": "nuclio/dashboard:1.15.9-amd64\n"}})
     done = machine.deploy("cpu")
     assert done.code == 0
     assert done.err.splitlines()[0] == (
@@ -67,7 +67,7 @@ def test_nuctl_and_the_dashboard_differ(machine, functions):
 
 def test_nuctl_and_the_dashboard_agree(machine, functions):
     functions()
-    machine.answer({"docker ps": {"out": "quay.io/nuclio/dashboard:1.13.0-amd64\n"}})
+    machine.answer({"docker ps": {"out": "nuclio/dashboard:1.13.0-amd64\n"}})
     assert "warning" not in machine.deploy("cpu").err
 
 
