@@ -26,6 +26,7 @@ from trainer.datasets.recognition import read_export
 from trainer.datasets.repeats import without_repeats
 from trainer.datasets.sample import Dataset, Sample
 from trainer.datasets.store import put_image
+from trainer.errors import DatasetError
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"
@@ -69,6 +70,8 @@ def load(
     for path in map(Path, exports):
         with opened(path, store) as folder:
             export = read_export(path, folder, reading.found)
+            if labels is None:
+                _check_labels(export.labels, path.name)
             names += [frame.name for frame in export.frames]
             reading.take(export, only)
     if only is not None:
@@ -76,6 +79,18 @@ def load(
     samples = without_repeats(reading.samples, reading.found)
     used_labels = tuple(reading.class_ids)
     return Dataset(used_labels, samples, Health.of(samples, used_labels, reading.found))
+
+
+def _check_labels(labels: Sequence[str], where: str) -> None:
+    """Refuse now what no later step could write: neither UTF-8 nor CVAT's database has a place for it."""
+    for label in labels:
+        if not label:
+            raise DatasetError(f"{where}: a label without a name; expected one. Rename or remove it, and export again.")
+        if "\0" in label or any("\ud800" <= letter <= "\udfff" for letter in label):
+            raise DatasetError(
+                f"{where}: label {label!r} holds a NUL or half of a letter; expected whole Unicode letters. "
+                f"Rename it and export again."
+            )
 
 
 def _chosen(frames: Sequence[Frame], only: Collection[str] | None) -> Sequence[Frame]:
