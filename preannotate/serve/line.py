@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from preannotate.serve.errors import CallerLeft, LineFull
+from preannotate.serve.errors import CallerLeft, LineFull, NoWorkerFree
 from preannotate.serve.process import WorkerProcess
 
 # For each function. With two workers at 100 ms the last in line is answered after 3 s, well within the 10 s that
@@ -23,6 +23,7 @@ class Line:
         self._limit = limit
         self._free: deque[WorkerProcess] = deque()
         self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -43,6 +44,14 @@ class Line:
         if worker in self._free:
             self._free.remove(worker)
 
+    def close(self) -> None:
+        """There will be no more workers: nobody need wait on."""
+        self._closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(self._stopped())
+
     async def take(self, seconds: float, left: "asyncio.Future[None]") -> WorkerProcess:
         """A worker that is alive, for the caller alone until it is offered again.
 
@@ -53,6 +62,7 @@ class Line:
         Raises:
             TimeoutError: No worker became free in time.
             LineFull: Too many wait already.
+            NoWorkerFree: The line is closed.
             CallerLeft: The caller hung up first.
         """
         deadline = asyncio.get_running_loop().time() + seconds
@@ -62,6 +72,8 @@ class Line:
                 return worker
 
     async def _turn(self, deadline: float, left: "asyncio.Future[None]") -> WorkerProcess:
+        if self._closed:
+            raise self._stopped()
         loop = asyncio.get_running_loop()
         seconds = deadline - loop.time()
         if seconds <= 0:
@@ -80,8 +92,11 @@ class Line:
                 raise TimeoutError
             return turn.result()
         except BaseException:
-            if turn.done():  # in the same moment: it is the next one's
-                self.offer(turn.result())
-            else:
+            if not turn.done():
                 self._waiting.remove(turn)
+            elif turn.exception() is None:  # a worker in the same moment: it is the next one's
+                self.offer(turn.result())
             raise
+
+    def _stopped(self) -> NoWorkerFree:
+        return NoWorkerFree(f"{self._name}: the function is being stopped. Try again later.")

@@ -18,6 +18,8 @@ from runtime.processors import cores
 DRAIN_SECONDS = 10.0
 # A worker that ends again and again without an answer is started less and less often.
 MAX_RESTART_DELAY_SECONDS = 30.0
+# The cause may have been a busy moment; a function that is broken costs little at this rate.
+NEXT_TRY_SECONDS = 300.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ class Pool:
         return self._line.waiting
 
     async def start(self) -> None:
-        """Start all workers; afterwards the state is ready, or error if none could be started."""
+        """Start all workers; afterwards the state is ready, or error until one can be started."""
         loop = asyncio.get_running_loop()
         firsts = [loop.create_future() for _ in range(self._size)]
         self._keepers = [asyncio.create_task(self._keep(worker_id, first)) for worker_id, first in enumerate(firsts)]
@@ -75,8 +77,12 @@ class Pool:
             _LOG.info("%s: ready, %d of %d workers.", self._directory.name, self._alive, self._size)
         else:
             self._state = "error"
-            await self._end_keepers()
-            _LOG.error("%s: not served until its directory changes: %s", self._directory.name, self.cause)
+            _LOG.error(
+                "%s: not served (%s). Tried again every %g min, and once its directory changes.",
+                self._directory.name,
+                self.cause,
+                NEXT_TRY_SECONDS / 60,
+            )
 
     async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
         """Let a free worker answer, waiting for one as long as the trigger allows.
@@ -113,6 +119,7 @@ class Pool:
             _LOG.warning("%s: %d requests were still running; cut off.", self._directory.name, self._in_flight)
         finally:
             await self._end_keepers()
+            self._line.close()
 
     async def _next_free(self, left: "asyncio.Future[None]") -> WorkerProcess:
         seconds = self._directory.queue_seconds
@@ -126,19 +133,24 @@ class Pool:
 
     async def _keep(self, worker_id: int, first: "asyncio.Future[bool]") -> None:
         """Keep one worker alive; `first` tells whether it could be started at all."""
-        delay = 0.0
+        delay, told = 0.0, ""
         while True:
             try:
                 worker = await WorkerProcess.start(self._directory, worker_id, self._environments[worker_id])
             except (StartError, OSError) as error:
-                self.cause = str(error)
-                _LOG.error("%s", error)
+                if str(error) != told:
+                    _LOG.error("%s", error)
+                self.cause = told = str(error)
                 if not first.done():
                     first.set_result(False)
+                delay = max(1.0, delay)
             else:
+                told = ""
                 answered = await self._watch(worker, worker_id, first)
                 delay = 0.0 if answered else delay
             await asyncio.sleep(delay)
+            if self._state == "error":
+                await asyncio.sleep(NEXT_TRY_SECONDS)
             delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
 
     async def _watch(self, worker: WorkerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
@@ -148,6 +160,9 @@ class Pool:
             self._line.offer(worker)
             if first.done():
                 self.cause = ""
+                if self._state == "error":
+                    self._state = "ready"
+                    _LOG.info("%s: ready at last.", self._directory.name)
             else:
                 first.set_result(True)
             how = await worker.wait()

@@ -24,6 +24,8 @@ from preannotate.serve.errors import HandlerTimedOut, StartError, WorkerDied
 # What a function may take to end by itself once it has nothing to do.
 STOP_SECONDS = 5.0
 _LOG = logging.getLogger(__name__)
+# A request may find its way into a line; it must not command the terminal of whoever reads the log.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 _LINE_BYTES = 64 * 1024
 # A photo in base64 has megabytes; through a pipe of the usual 64 KiB it takes two to six times as long.
 # Handed over in pieces of this size, a body is not copied whole once more.
@@ -210,7 +212,8 @@ class WorkerProcess:
                 line = b"(a very long line was left out)\n"
             if not line:
                 return
-            self._last_line = line.decode("utf-8", "backslashreplace").rstrip() or self._last_line
+            text = line.decode("utf-8", "backslashreplace").rstrip().translate(_CONTROLS)
+            self._last_line = text or self._last_line
             _LOG.info("%s| %s", self._label, self._last_line)
 
 

