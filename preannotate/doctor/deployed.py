@@ -9,6 +9,7 @@ from preannotate.doctor.listing import PROJECT, part
 from preannotate.doctor.local import LocalFunction
 from preannotate.doctor.survey import Container, Survey
 from preannotate.doctor.tool import ask
+from preannotate.serve.metadata import KINDS
 
 _LOG_LINES = "300"
 _LINE_LENGTH = 240
@@ -35,12 +36,26 @@ def list_of_cvat(found: Survey) -> Iterator[Finding]:
             "nuclio has no such project; CVAT shows functions of this project only, and nuctl deploys nothing into it.",
             f"nuctl create project {PROJECT} --platform local",
         )
-    ours = [one for one in found.records if part(one, "metadata", "labels", listing.PROJECT_LABEL) == PROJECT]
-    faults = [fault for one in ours for fault in listing.rules(str(part(one, "metadata", "name")), one)]
+    ours, elsewhere = {}, []
+    for one in found.records:
+        name = str(part(one, "metadata", "name"))
+        if part(one, "metadata", "labels", listing.PROJECT_LABEL) == PROJECT:
+            ours[name] = one
+        elif part(one, "metadata", "annotations", "type") in KINDS:
+            elsewhere.append(name)
+    faults = [fault for name, one in ours.items() for fault in listing.rules(name, one)]
     yield from faults
     if ours and not faults:
-        names = ", ".join(str(part(one, "metadata", "name")) for one in ours)
-        yield ok(f"project {PROJECT}", f"CVAT can read what nuclio says of {names}")
+        yield ok(f"project {PROJECT}", f"CVAT can read what nuclio says of {', '.join(ours)}")
+    for name, one in ours.items():
+        yield from listing.state(name, one)
+    if elsewhere:
+        yield warning(
+            ", ".join(elsewhere),
+            f"made for CVAT, and in another project than {PROJECT}: CVAT does not show it. (`namespace: cvat` in "
+            f"function.yaml has no effect.)",
+            f"Deploy it with --project-name {PROJECT} (deploy.sh does).",
+        )
 
 
 def functions(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[Finding]:
@@ -52,10 +67,8 @@ def functions(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[F
             continue
         deployed.add(function.path)
         if record is not None:
-            yield from listing.project(function.name, record)
             yield from listing.drift(function, record)
         if container is None:
-            yield from listing.state(function.name, record or {})
             yield error(
                 function.name,
                 "nuclio knows it, and it has no container: its build failed, or its container was removed.",

@@ -39,18 +39,6 @@ def rules(name: str, listed: Listed) -> Iterator[Finding]:
         yield error(name, f"{found} CVAT hides it, or answers 500 and shows no models at all.", remedy)
 
 
-def project(name: str, listed: Listed) -> Iterator[Finding]:
-    """Whether CVAT will see it."""
-    found = part(listed, "metadata", "labels", PROJECT_LABEL)
-    if found != PROJECT:
-        yield error(
-            name,
-            f"is in nuclio's project {found!r}; CVAT shows those of project {PROJECT!r} only. (`namespace: cvat` in "
-            f"function.yaml has no effect.)",
-            f"Deploy it with --project-name {PROJECT} (deploy.sh does).",
-        )
-
-
 def state(name: str, listed: Listed) -> Iterator[Finding]:
     """Whether it can be called."""
     found, message = part(listed, "status", "state"), str(part(listed, "status", "message") or "").strip()

@@ -7,6 +7,7 @@ own records are read where nuclio reads them: in the container that holds its st
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -175,7 +176,7 @@ def _container(content: Mapping[str, Any]) -> Container:
         restarts=int(content.get("RestartCount") or 0),
         labels=dict(config.get("Labels") or {}),
         settings={name: value for name, value in pairs if name in SETTINGS},
-        hosts=tuple(entry.partition(":")[0] for entry in host.get("ExtraHosts") or ()),
+        hosts=tuple(re.split("[:=]", entry)[0] for entry in host.get("ExtraHosts") or ()),
         ports=tuple(_ports(network.get("Ports") or {})),
         networks=frozenset(network.get("Networks") or ()),
         gpu=bool(host.get("DeviceRequests")) or host.get("Runtime") == "nvidia",

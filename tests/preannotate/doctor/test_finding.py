@@ -1,0 +1,11 @@
+from preannotate.doctor.finding import Finding, from_sentence
+
+
+def test_the_last_sentence_of_an_error_is_the_remedy():
+    found = from_sentence("error", "main.py", "main.py: no such file; expected one. Build it again.", "Do nothing.")
+
+    assert found == Finding("error", "main.py", "no such file; expected one.", "Build it again.")
+
+
+def test_an_error_without_a_remedy_gets_one():
+    assert from_sentence("note", "x", "broken", "Mend it.") == Finding("note", "x", "broken", "Mend it.")
