@@ -39,7 +39,8 @@ HEADER = """\
 # Written by `preannotate build`. Label names may be edited, in every variant's file alike.
 # MODEL_UNREADABLE_IMAGE: "error" answers an image that cannot be read with status 400, at which CVAT ends the
 # batch; "empty" answers it with no objects and leaves a warning in the log.
-# For a fixed port on the host, add `port: 32001` (your number) beside maxRequestBodySize.
+# Docker gives a restarted container another port, of which CVAT does not hear. For a fixed one, add
+# `port: 32001` (your number) beside maxRequestBodySize.
 """
 # Characters that YAML's block style cannot hold; JSON can write them as escapes.
 _NOT_IN_BLOCK = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")

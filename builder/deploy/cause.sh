@@ -20,16 +20,23 @@ cause() { # one line, from nuctl's output in file $2 and the log of function $1'
 }
 
 nuctl_error() { # the innermost error of nuctl's report on stdin, else its last line
-    local text error
+    local text error words=""
     text=$(plain)
     error=$(sed -n 's/^Error - //p' <<<"$text" | tail -n 1)
-    # A command failed: pip's word for it, else the last of what the command complained.
-    case $error in "exit status "*)
-        error=$(sed -n 's/^ERROR: //p' <<<"$text" | head -n 1)
-        [ -n "$error" ] || error=$(sed -n '/^stderr:/,/^    [.]/{/^stderr:/d;/^    [.]/d;p;}' <<<"$text" | last_line)
-        ;;
+    case $error in
+    "exit status "*) words=$(complaint <<<"$text") ;;
+    "") words=$(last_line <<<"$text") ;;
     esac
-    if [ -n "$error" ]; then echo "$error"; else last_line <<<"$text"; fi
+    echo "${words:-$error}"
+}
+
+complaint() { # of a command that nuctl ran: pip's, Docker's, or the last on its standard error
+    local text words
+    text=$(cat)
+    words=$(sed -n 's/^ERROR: //p' <<<"$text" | head -n 1)
+    [ -n "$words" ] || words=$(sed -n 's/^.*\(Error response from daemon: .*\)$/\1/p' <<<"$text" | tail -n 1)
+    [ -n "$words" ] || words=$(sed -n '/^stderr:/,/^    [.]/{/^stderr:/d;/^    [.]/d;p;}' <<<"$text" | last_line)
+    echo "$words"
 }
 
 container_error() { # $1 function, $2 nuctl's output: what Python said last, else how long nuclio waited

@@ -67,6 +67,14 @@ def cause(machine, functions, report, log=None):
             ),
             "No matching distribution",
         ),
+        (
+            command_failed(
+                "", "WARNING: x\n43ed\ndocker: Error response from daemon: no such bridge\n\nRun 'docker --help'"
+            ),
+            "Error response from daemon: no such bridge",
+        ),
+        (command_failed("sh: docker: not found"), "sh: docker: not found"),
+        (command_failed(""), "exit status 1"),
         ("\nError - unknown flag: --no-pul\n    a.go:1\n\nCall stack:\nunknown flag\n", "unknown flag: --no-pul"),
         ("Segmentation fault\n", "Segmentation fault"),
     ],
