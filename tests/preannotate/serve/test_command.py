@@ -197,6 +197,8 @@ def handler(context, event):
 
 @pytest.mark.slow
 def test_gpus_serve_the_other_variant(start, write_function):
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed")
     server = start("127.0.0.1", "--gpus", "1,0", CUDA_VISIBLE_DEVICES="4,5")
     assert server.greeting.startswith("Serving 0 functions of ")
     directory = write_function("sleepy", "import os\ndef handler(c, e): return os.environ['CUDA_VISIBLE_DEVICES']\n")

@@ -75,7 +75,8 @@ def test_attributes_skeletons_and_absent_labels_pass():
     ],
 )  # fmt: skip
 def test_each_fault_has_its_sentence(change, sentence):
-    with pytest.raises(DirectoryError, match=f"^here{re.escape(sentence)}$"):
+    words = re.escape(sentence).replace("compliant", "compliant(: nan)?")  # from Python 3.13 on
+    with pytest.raises(DirectoryError, match=f"^here{words}$"):
         check_annotations({**GOOD, **change}, "here")
 
 
