@@ -48,8 +48,8 @@ def engine(found: Survey) -> Iterator[Finding]:
 def nuctl(found: Survey) -> Iterator[Finding]:
     """nuctl, which builds and deploys: its version is part of the names of the images it needs."""
     dashboard = _dashboard_version(found)
-    wanted = _dotted(dashboard) if dashboard else "the version of CVAT's nuclio dashboard"
-    download = f"Download nuctl {wanted} from github.com/nuclio/nuclio/releases."
+    wanted = f" {_dotted(dashboard)}" if dashboard else ", the version of CVAT's nuclio dashboard,"
+    download = f"Download nuctl{wanted} from github.com/nuclio/nuclio/releases."
     said = ask("nuctl", "version")
     if said.missing:
         yield note("nuctl", "no such command; only deploying with nuclio needs it.", download)

@@ -79,7 +79,7 @@ def functions(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[F
         yield from _port(function, container, record)
         if function.variant.limits:
             yield from _gpu(function, container)
-    for function in {function.path: function for function in directories}.values():
+    for function in directories:
         if function.path not in deployed and not function.variant.limits:
             yield note(
                 function.name,

@@ -4,8 +4,10 @@ It is `builder.probe` that asks: the real `main.py` with nuclio's SDK. A crash o
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from PIL import Image, ImageDraw
 from builder import probe, replies
 from builder.child import run_isolated
 from builder.errors import BuildError
-from preannotate.doctor.finding import Finding, error, ok, warning
+from preannotate.doctor.finding import ERROR, Finding, error, from_sentence, ok, warning
 from preannotate.doctor.local import LocalFunction
 from preannotate.doctor.machine import free_memory
 
@@ -24,8 +26,10 @@ IMAGE_SIZE = (640, 480)
 # Somebody waits for the answer; a batch of a thousand frames at this rate takes a quarter of an hour.
 _SLOW_SECONDS = 1.0
 _MIB = 1024**2
-# What an answer must not be: a threshold that is hardly ever reached, and one that everything reaches.
+# Low, so that there are boxes to judge.
 _THRESHOLD = 0.05
+# The last words of a function that knew what was wrong.
+_OWN_ERROR = re.compile(r"exit code \d+ \(runtime\.errors\.\w+: (.+)\)", re.DOTALL)
 
 
 def request(function: LocalFunction) -> Iterator[Finding]:
@@ -92,14 +96,20 @@ def _judge(where: str, content: dict[str, Any], function: LocalFunction) -> Iter
 def _failure(where: str, sentence: str, function: LocalFunction) -> Finding:
     """A finding for the process that did not answer, with what helps against its last words."""
     what = sentence.removeprefix(": ").removesuffix("; expected it to succeed.")
+    if what.startswith("killed by"):
+        what = what.partition(" (")[0]  # the last line of the log says nothing about it
     extra = "train" if function.variant.engine == "tensorflow" else "build"
     remedies = {
         "No module named 'nuclio_sdk'": "pip install 'preannotate[build]'",
         f"No module named '{function.variant.engine}'": f"pip install 'preannotate[{extra}]'",
         "killed by SIGILL": "The processor lacks an instruction: hand the host's through (CPU type `host`).",
-        "killed by SIGKILL": "The system ran out of memory: free some, or raise the container's limit.",
+        "killed by SIGKILL": "Most likely memory ran out: free some, or raise the container's limit.",
         "no end within": "Try again; if it stays slow, look for what else uses this processor: top",
         "No module named 'runtime": "Build the function again; parts of it are missing.",
     }
-    remedy = next((text for words, text in remedies.items() if words in what), "Build the function again.")
-    return error(where, f"{what}.", remedy)
+    remedy = next((text for words, text in remedies.items() if words in what), "")
+    own_words = _OWN_ERROR.fullmatch(what)
+    if own_words is None:
+        return error(where, f"{what}.", remedy or "Build the function again.")
+    found = from_sentence(ERROR, where, own_words[1], "Build the function again.")
+    return replace(found, remedy=remedy or found.remedy)

@@ -1,5 +1,6 @@
 """A function directory to break, programs that answer what a test says, and a web server that does."""
 
+import base64
 import json
 import shutil
 import sys
@@ -116,6 +117,65 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     return Programs(folder)
+
+
+class Docker:
+    """The fake `docker`: what it says has the form in which Docker 20.10 describes real containers."""
+
+    version_of_engine = "version --format {{.Server.Version}}"
+    list_of_containers = "ps --all --format {{.Names}}\t{{.Image}}"
+    inspection = "inspect --type container"
+    store = "exec nuclio-local-storage-reader /bin/sh -c /bin/cat /etc/nuclio/store/"
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs = programs
+        self.answers: dict[str, tuple[str, str, int]] = {}
+
+    def says(self, answers: dict[str, tuple[str, str, int]]) -> None:
+        """More answers to arguments that begin so: output, errors, exit code."""
+        self.answers |= answers
+        self._programs.add("docker", self.answers)
+
+    def holds(self, *containers: dict[str, Any], engine: str = "27.3.1") -> None:
+        """Runs, with these containers."""
+        names = "".join(f"{one['Name'][1:]}\t{one['Config']['Image']}\n" for one in containers)
+        inspected = json.dumps(containers)
+        self.says(
+            {
+                self.version_of_engine: (f"{engine}\n", "", 0),
+                self.list_of_containers: (names, "", 0),
+                self.inspection: (inspected, "", 0),
+            }
+        )
+
+    def stores(self, kind: str, records: list[dict[str, Any]]) -> None:
+        """nuclio's records of "functions" or "projects"."""
+        lines = [base64.b64encode(json.dumps(record).encode()).decode() + "\n" for record in records]
+        self.says({f"{self.store}{kind}/nuclio/*": ("".join(lines), "", 0)})
+
+    def calls(self) -> list[list[str]]:
+        """How it was called."""
+        return self._programs.calls("docker")
+
+    @staticmethod
+    def container(
+        name: str, image: str = "an-image:1", status: str = "running", restarts: int = 0, **parts: Any
+    ) -> dict[str, Any]:
+        """One entry of `docker inspect`; `parts` go into State, Config, HostConfig and NetworkSettings."""
+        return {
+            "Name": f"/{name}",
+            "RestartCount": restarts,
+            "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **parts.get("state", {})},
+            "Config": {"Image": image, "Env": None, "Labels": None, **parts.get("config", {})},
+            "HostConfig": {"ExtraHosts": None, "DeviceRequests": None, "Runtime": "runc", **parts.get("host", {})},
+            "NetworkSettings": {"Ports": {}, "Networks": {"cvat_cvat": {}}, **parts.get("network", {})},
+        }
+
+
+@pytest.fixture
+def docker(programs: Programs) -> Docker:
+    """No `docker` yet; it comes with its first answers."""
+    return Docker(programs)
 
 
 @dataclass
