@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from preannotate.doctor import listing, web
-from preannotate.doctor.finding import Finding, error, note, ok, warning
+from preannotate.doctor.finding import ERROR, Finding, error, from_sentence, note, ok, warning
 from preannotate.doctor.listing import part
 from preannotate.doctor.local import LocalFunction
 
@@ -45,8 +45,8 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
     is_serve = isinstance(serves, dict) and "status" in serves
     yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, {len(listed)} functions for CVAT")
     if is_serve:
-        for where, problem in (serves.get("problems") or {}).items():
-            yield error(where, f"not served: {problem}", "Correct the directory; it is picked up while serving.")
+        for sentence in serves.get("problems") or ():
+            yield from_sentence(ERROR, "not served", str(sentence), "Correct the directory.")
     if not listed:
         yield warning(url, "no function: CVAT's Models page is empty.", _empty(is_serve))
     for name, one in listed.items():

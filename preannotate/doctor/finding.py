@@ -7,6 +7,10 @@ NOTE = "note"
 WARNING = "warning"
 ERROR = "error"
 SEVERITIES = (OK, NOTE, WARNING, ERROR)
+# A last sentence that begins otherwise ("CVAT refuses others.") says what would happen, not what to do.
+_IMPERATIVES = frozenset(
+    ["Add", "Build", "Choose", "Correct", "Create", "Edit", "Give", "Install", "Leave", "Look", "Make", "Move", "Name", "Pass", "Put", "Raise", "Remove", "Rename", "Run", "Send", "Set", "Start", "Train", "Try", "Use", "Write"]
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def error(where: str, finding: str, remedy: str) -> Finding:
 
 
 def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> Finding:
-    """A finding made of an error message of this project, whose last sentence is the remedy.
+    """A finding made of an error message of this project, whose last sentence usually is the remedy.
 
     Args:
         severity: Of the finding.
@@ -56,7 +60,8 @@ def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> F
         sentence: `<where>: <what was found>; expected <what>. <what to do>.`
         otherwise: The remedy if there is none in `sentence`.
     """
-    found, _, remedy = sentence.removeprefix(f"{where}: ").rpartition(". ")
-    if not found:
-        return Finding(severity, where, remedy, otherwise)
-    return Finding(severity, where, f"{found}.", remedy)
+    text = sentence.removeprefix(f"{where}: ")
+    found, _, last = text.rpartition(". ")
+    if found and last.partition(" ")[0] in _IMPERATIVES:
+        return Finding(severity, where, f"{found}.", last)
+    return Finding(severity, where, text, otherwise)

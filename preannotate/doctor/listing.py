@@ -36,7 +36,8 @@ def rules(name: str, listed: Listed) -> Iterator[Finding]:
         check_annotations(part(listed, "metadata", "annotations"), name)
     except DirectoryError as failed:
         found = from_sentence(ERROR, name, str(failed), remedy).finding
-        yield error(name, f"{found} CVAT hides it, or answers 500 and shows no models at all.", remedy)
+        consequence = "" if "CVAT" in found else " CVAT hides it, or answers 500 and shows no models at all."
+        yield error(name, f"{found}{consequence}", remedy)
 
 
 def state(name: str, listed: Listed) -> Iterator[Finding]:

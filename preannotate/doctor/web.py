@@ -16,6 +16,7 @@ from preannotate.errors import PreannotateError
 
 SECONDS = 10.0
 _MOST_BYTES = 16 * 1024 * 1024
+_MOST_WORDS = 300
 
 
 class AddressError(PreannotateError, ValueError):
@@ -49,15 +50,12 @@ class Reply:
         """The body in a few words, as far as it is meant for people."""
         content = self.json()
         if isinstance(content, dict):
-            content = content.get("detail") or content.get("error") or content.get("message") or ""
-        text = (
-            content
-            if isinstance(content, str)
-            else ""
-            if b"<html" in self.body[:2000].lower()
-            else self.body.decode("utf-8", "replace")
-        )
-        return " ".join(text.split())[:300]
+            content = content.get("detail") or content.get("error") or content.get("message")
+        if isinstance(content, list):
+            content = "; ".join(item for item in content if isinstance(item, str))
+        if content is None and not self.body.lstrip().startswith((b"<", b"{")):
+            content = self.body.decode("utf-8", "replace")
+        return " ".join(content.split())[:_MOST_WORDS] if isinstance(content, str) else ""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -76,7 +74,7 @@ def address(option: str, url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # of the port
         usable = False
     if not usable:

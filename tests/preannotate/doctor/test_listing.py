@@ -27,14 +27,18 @@ def test_nothing_to_say_of_a_good_one():
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda one: one["spec"].pop("description"), "spec.description is None; expected a text that is not empty."),
+        (
+            lambda one: one["spec"].pop("description"),
+            "spec.description is None; expected a text that is not empty. CVAT would list no function at all.",
+        ),
         (
             lambda one: one["metadata"].pop("annotations"),
-            "metadata.annotations is None; expected type, spec and version.",
+            "metadata.annotations is None; expected type, spec and version. CVAT would list no function at all.",
         ),
         (
             lambda one: one["metadata"]["annotations"].update(version="1.5"),
-            "annotation version is '1.5'; expected a whole number in quotes.",
+            "annotation version is '1.5'; expected a whole number in quotes. CVAT hides it, or answers 500 and shows "
+            "no models at all.",
         ),
     ],
 )
@@ -45,7 +49,7 @@ def test_one_function_that_empties_the_list_of_everybody(spoil, words):
     assert list(listing.rules("cats", one)) == [
         error(
             "cats",
-            f"{words} CVAT hides it, or answers 500 and shows no models at all.",
+            words,
             "Deploy cats again with a corrected function.yaml, or delete it: nuctl delete function cats",
         )
     ]
