@@ -1,5 +1,6 @@
 """What a check found, how bad it is, and what to do about it."""
 
+import re
 from dataclasses import dataclass
 
 OK = "ok"
@@ -8,8 +9,9 @@ WARNING = "warning"
 ERROR = "error"
 SEVERITIES = (OK, NOTE, WARNING, ERROR)
 # A last sentence that begins otherwise ("CVAT refuses others.") says what would happen, not what to do.
-_IMPERATIVES = frozenset(
-    ["Add", "Build", "Choose", "Correct", "Create", "Edit", "Give", "Install", "Leave", "Look", "Make", "Move", "Name", "Pass", "Put", "Raise", "Remove", "Rename", "Run", "Send", "Set", "Start", "Train", "Try", "Use", "Write"]
+_REMEDY = re.compile(
+    r"(Add|Build|Choose|Correct|Create|Edit|Give|Install|Leave|Look|Make|Move|Name|Pass|Put|Raise|Remove|Rename|Run|Send"
+    r"|Set|Start|Train|Try|Use|Write) "
 )
 
 
@@ -62,6 +64,6 @@ def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> F
     """
     text = sentence.removeprefix(f"{where}: ")
     found, _, last = text.rpartition(". ")
-    if found and last.partition(" ")[0] in _IMPERATIVES:
+    if found and _REMEDY.match(last):
         return Finding(severity, where, f"{found}.", last)
     return Finding(severity, where, text, otherwise)
