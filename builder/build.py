@@ -10,9 +10,11 @@ from pathlib import Path
 
 import runtime
 from builder import check as checking
+from builder import precision as precisions
 from builder.directory import new_directory
 from builder.errors import BuildError
-from builder.function_yaml import check_name, function_yaml
+from builder.function_yaml import PRECISION, check_name, function_yaml
+from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
 from builder.variants import VARIANTS
 from runtime.manifest import FILE_NAME, Manifest
@@ -43,6 +45,7 @@ def build(
     *,
     name: str | None = None,
     overwrite: bool = False,
+    precision: str = "fp16",
     progress: Callable[[str], None] = lambda step: None,
 ) -> BuildResult:
     """Turn a trained model into OUTPUT/NAME/nuclio, whole or not at all, and prove it.
@@ -52,6 +55,7 @@ def build(
         output: Where function directories live, usually `functions`.
         name: Of the function; None takes the run's.
         overwrite: Whether OUTPUT/NAME may be there already; it is replaced at the very end.
+        precision: Of the CPU variant's weights: "fp16", or "int8" where that is accurate enough.
         progress: Told what happens, for people.
 
     Raises:
@@ -63,6 +67,8 @@ def build(
     manifest = Manifest.read(export)
     name = default_name(run_or_export) if name is None else name
     check_name(name)
+    if precision == "int8":
+        precisions.check_possible(export)
     with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
         directory = draft / "nuclio"
         shutil.copytree(export / "validation", draft / checking.VALIDATION_FOLDER, copy_function=shutil.copyfile)
@@ -71,6 +77,10 @@ def build(
             progress(f"Converting for {variant.framework}")
             converter = importlib.import_module(f"builder.convert.{variant.engine}")
             converter.convert(export, directory, manifest.input_size)
+        if precision == "int8":
+            outcome = precisions.quantise(export, directory, draft / checking.VALIDATION_FOLDER, progress)
+            written = Manifest.read(directory)
+            replace(written, provenance={**written.provenance, PRECISION_KEY: outcome}).write(directory / FILE_NAME)
         progress("Running both variants on the validation images")
         report = checking.check(directory)
         report.raise_if_failed()
@@ -100,7 +110,9 @@ def write_function_yamls(directory: Path, name: str, manifest: Manifest, map50: 
     if map50 is not None:
         annotations["preannotate.map50"] = f"{map50:.4f}"
     for variant in VARIANTS.values():
-        text = function_yaml(name, variant, manifest, annotations)
+        # Only what differs from the rule is said, and only the CPU variant can differ.
+        quantised = {PRECISION: "int8"} if variant.engine == "openvino" and precision_of(written) == "int8" else {}
+        text = function_yaml(name, variant, manifest, annotations | quantised)
         (directory / variant.file).write_text(text, encoding="utf-8")
 
 

@@ -33,6 +33,8 @@ QUEUE_TIMEOUT_MILLISECONDS = 10_000
 MAX_REQUEST_BODY_SIZE = 268_435_456
 # The annotation whose value tags the image, so that an older model can be deployed again without building.
 FINGERPRINT = "preannotate.fingerprint"
+# Only where it is not FP16.
+PRECISION = "preannotate.precision"
 # A number, not a name: Kubernetes cannot tell whether a name is root. The base images have a home for this user.
 RUN_AS_USER = "1000"
 HEADER = """\
@@ -112,15 +114,16 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
                 **{key: _Quoted(value) for key, value in annotations.items()},
             },
         },
-        "spec": _spec(name, variant, manifest, tag=annotations[FINGERPRINT]),
+        "spec": _spec(name, variant, manifest, image=image_name(name + variant.suffix, annotations)),
     }
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     return HEADER + text
 
 
-def image_name(deployed_name: str, fingerprint: str) -> str:
-    """The function's image, one tag for each model; nuclio puts the registry before it."""
-    return f"preannotate.{deployed_name}:{fingerprint}"
+def image_name(deployed_name: str, annotations: Mapping[str, str]) -> str:
+    """The function's image, one tag for each model and precision; nuclio puts the registry before it."""
+    tag = "-".join(annotations[key] for key in (FINGERPRINT, PRECISION) if key in annotations)
+    return f"preannotate.{deployed_name}:{tag}"
 
 
 def label_spec(labels: Sequence[str]) -> str:
@@ -133,7 +136,7 @@ def label_spec(labels: Sequence[str]) -> str:
     return "[\n  " + ",\n  ".join(lines) + "\n]\n"
 
 
-def _spec(name: str, variant: Variant, manifest: Manifest, *, tag: str) -> dict[str, Any]:
+def _spec(name: str, variant: Variant, manifest: Manifest, *, image: str) -> dict[str, Any]:
     resources = {"resources": {"limits": dict(variant.limits)}} if variant.limits else {}
     width, height = manifest.input_size
     return {
@@ -147,7 +150,7 @@ def _spec(name: str, variant: Variant, manifest: Manifest, *, tag: str) -> dict[
         ],
         **resources,
         "build": {
-            "image": _Quoted(image_name(name + variant.suffix, tag)),
+            "image": _Quoted(image),
             "baseImage": variant.base_image,
             # nuclio installs its own packages after copying, as root; the last USER is who runs.
             "directives": {"postCopy": [{"kind": "USER", "value": _Quoted(RUN_AS_USER)}]},

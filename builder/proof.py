@@ -26,8 +26,9 @@ from runtime.manifest import Manifest
 
 PROBE = Path(__file__).with_name("probe.py")
 KERAS_FILE = "keras.json"
-# FP16 weights are allowed to cost this much mAP50: half a point.
-LARGEST_LOSS = 0.005
+# What the IR may lose of the Keras network's mAP50, by the precision in which it was built: half a point, or one.
+LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
+PRECISION_KEY = "precision"
 # (reference, what is held against it, what counts as equal)
 COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
     ("keras", "saved_model", FLOAT_NOISE),
@@ -40,7 +41,7 @@ RULES = {
     "compared": f"detections with a score above {FLOOR}, by class and IoU of at least {MATCH_IOU}",
     "saved_model vs keras": f"float noise: {FLOAT_NOISE.box} pixels, {FLOAT_NOISE.score} of the score",
     "ir_f32 vs keras": "the same; the IR with float32 weights, made for this check only",
-    "ir vs keras": f"at most {LARGEST_LOSS} of mAP50 lost (FP16 weights)",
+    "ir vs keras": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost with FP16 weights, {LARGEST_LOSS['int8']} with INT8",
     "served": f"equal but for rounding: {ROUNDING.box} pixels, {ROUNDING.score} of the score",
 }
 Detections = list[list[Detection]]
@@ -109,7 +110,7 @@ def prove(directory: Path, validation: Path) -> Proof:
         for first, second, tolerance in COMPARISONS
         if {first, second} <= set(found)
     }
-    problems += _parity_problems(differences, {name: measured[name].map50 for name in measured})
+    problems += _parity_problems(differences, {name: measured[name].map50 for name in measured}, precision_of(manifest))
     figures = {
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
@@ -118,10 +119,16 @@ def prove(directory: Path, validation: Path) -> Proof:
         },
         "differences": {name: difference.to_json() for name, difference in differences.items()},
         "rules": RULES,
+        "precision": dict(manifest.provenance.get(PRECISION_KEY, {"built": precision_of(manifest)})),
         "devices": devices,
         "versions": dict(sorted(versions.items())),
     }
     return Proof(tuple(problems), tuple(notes), figures)
+
+
+def precision_of(manifest: Manifest) -> str:
+    """The precision in which a built function's IR is: "fp16" or "int8"."""
+    return manifest.provenance.get(PRECISION_KEY, {}).get("built", "fp16")
 
 
 def read_validation(folder: Path) -> tuple[GroundTruth, Detections]:
@@ -215,7 +222,7 @@ def _difference(
     return compare(found[first], found[second], tolerance, max_detections=limit)
 
 
-def _parity_problems(differences: dict[str, Difference], map50: dict[str, float]) -> list[str]:
+def _parity_problems(differences: dict[str, Difference], map50: dict[str, float], precision: str) -> list[str]:
     problems = []
     for name, difference in differences.items():
         if name == "ir vs keras" or difference.only_noise:
@@ -227,9 +234,10 @@ def _parity_problems(differences: dict[str, Difference], map50: dict[str, float]
         )
     for name in set(map50) - {"keras"}:
         loss = map50["keras"] - map50[name]
-        if loss > LARGEST_LOSS:
+        allowed = LARGEST_LOSS[precision if name in ("ir", "served") else "fp16"]
+        if loss > allowed:
             problems.append(
                 f"{name}: mAP50 {map50[name]:.4f}, {loss:.4f} below the Keras network's; expected at most "
-                f"{LARGEST_LOSS} below. Do not deploy it."
+                f"{allowed} below. Do not deploy it."
             )
     return sorted(problems)

@@ -178,5 +178,5 @@ def _image_problems(name: str, annotations: dict[str, Any], spec: dict[str, Any]
     found, image = annotations.get(FINGERPRINT), spec["build"].get("image")
     if found != fingerprint:
         yield f"annotation {FINGERPRINT} is {found!r}; expected {fingerprint!r}, as in model.json."
-    elif image != image_name(name, fingerprint):
-        yield f"spec.build.image is {image!r}; expected {image_name(name, fingerprint)!r}."
+    elif image != image_name(name, annotations):
+        yield f"spec.build.image is {image!r}; expected {image_name(name, annotations)!r}."

@@ -73,19 +73,20 @@ check_files() {
 }
 
 check_file() { # directory $1 with YAML file $2, which says name $3 and fingerprint $4
-    local image
+    local image precision
     if ! valid_name "$3"; then
         echo "$2: metadata.name '$3'; expected at most 56 lower-case letters, digits and hyphens. Build the function again."
         return 1
     fi
     image=$(yaml_value "$1/$2" '    image')
+    precision=$(yaml_value "$1/$2" '    preannotate.precision')
     if [[ ! $4 =~ ^[0-9a-f]{16}$ ]]; then
         echo "$2: preannotate.fingerprint '$4'; expected 16 hexadecimal digits. Build the function again."
         return 1
     fi
     same "$2: preannotate.fingerprint" "$4" \
         "$(sed -n 's/.*"model_fingerprint": *"\([^"]*\)".*/\1/p' "$1/model.json")" ", as in model.json" &&
-        same "$2: spec.build.image" "$image" "preannotate.$3:$4" "" &&
+        same "$2: spec.build.image" "$image" "preannotate.$3:$4${precision:+-$precision}" "" &&
         same "$2: spec.build.baseImage" "$(yaml_value "$1/$2" '    baseImage')" "$(base_image)" ", which this version makes" &&
         same "$2: spec.runtime" "$(yaml_value "$1/$2" '  runtime')" "python:$PYTHON_VERSION" ", the Python of the base image"
 }

@@ -54,6 +54,13 @@ def write_images(export: Path, count: int) -> None:
     ground_truth.write(folder, LABELS, [truth for _, truth in drawn])
 
 
+def write_calibration(export: Path, count: int) -> None:
+    """`calibration/`: letterboxed images, here at half their size."""
+    (export / "calibration").mkdir()
+    for seed in range(100, 100 + count):
+        draw(seed)[0].resize(INPUT_SIZE, Image.Resampling.BOX).save(export / "calibration" / f"{seed}.png")
+
+
 def main(export: Path) -> None:
     """Write the whole export directory."""
     import keras
@@ -92,6 +99,7 @@ def main(export: Path) -> None:
     archive.write_out(str(export / "saved_model"), verbose=False)
     manifest = write_manifest(export)
     write_images(export, 4)
+    write_calibration(export, 8)
     found = detect_all(Detector(KerasEngine(), manifest), ground_truth.read(export / "validation"))
     content = [[{"class_id": d.class_id, "score": d.score, "box": d.box} for d in image] for image in found]
     (export / "validation" / "keras.json").write_text(json.dumps({"detections": content}))

@@ -37,7 +37,9 @@ mapper = driver._AnnotationMapper(
 )
 answers = []
 for path, threshold in json.load(sys.stdin):
-    context = driver._DetectionFunctionContextImpl(frame_name="a.png", conf_threshold=threshold, conv_mask_to_poly=False)
+    context = driver._DetectionFunctionContextImpl(
+        frame_name="a.png", conf_threshold=threshold, conv_mask_to_poly=False
+    )
     tags, shapes = mapper.validate_and_remap(function.detect(context, PIL.Image.open(path)), 5)
     assert tags == []
     answers.append([[s.label_id, s.frame, s.type.value, s.source, list(s.points)] for s in shapes])

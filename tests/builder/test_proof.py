@@ -86,7 +86,7 @@ def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, mo
 
 def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
     same = {"ir vs keras": Difference(60, 30, 0, 0.0, 0.0)}
-    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8951}) == []
-    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8949}) == [
+    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8951}, "fp16") == []
+    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8949}, "fp16") == [
         "ir: mAP50 0.8949, 0.0051 below the Keras network's; expected at most 0.005 below. Do not deploy it."
     ]

@@ -1,0 +1,129 @@
+"""The IR with 8-bit weights and activations, by nncf's post-training quantisation.
+
+What lies between the input and the last layer with weights is quantised; what turns the network's numbers into
+boxes stays as it is, for there a step of 8 bits would be a step of pixels. The two are told apart by the
+structure of the graph, not by the names of one family.
+
+Runs in a subprocess, as every conversion. `plain` quantises everything that may be; `control` then finds the layers
+that cost the most accuracy and leaves them in floating point.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from builder import child
+
+ATTEMPTS = ("plain", "control")
+_WITH_WEIGHTS = {"Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul"}
+# What activations pass through on their way from one layer with weights to the next.
+_BETWEEN = {
+    *("Add", "AvgPool", "Clamp", "Concat", "Convert", "Divide", "HSwish", "Interpolate", "MaxPool", "Multiply"),
+    *("PRelu", "Pad", "ReduceMean", "Relu", "Reshape", "Sigmoid", "Split", "Subtract", "Swish", "Tile", "Transpose"),
+}
+
+
+def convert(
+    export: Path, directory: Path, input_size: tuple[int, int], *, validation: Path, attempt: str, max_drop: float
+) -> None:
+    """Write `directory`/model.xml and model.bin.
+
+    Args:
+        export: Has `saved_model/` and `calibration/`.
+        directory: Of the function; its `model.json` is read by "control".
+        input_size: (width, height) of the network's input; the batch is fixed to 1.
+        validation: Frozen validation images; only "control" looks at them.
+        attempt: One of `ATTEMPTS`.
+        max_drop: mAP50 that "control" may lose, in [0, 1].
+
+    Raises:
+        BuildError: nncf failed or crashed.
+    """
+    width, height = input_size
+    arguments = [
+        *(str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height)),
+        *(str(export / "calibration"), str(validation), attempt, str(max_drop)),
+    ]
+    child.run_module(__name__, arguments, step=f"{export / 'saved_model'}: quantisation to INT8")
+
+
+def main(
+    saved_model: str,
+    model_xml: str,
+    width: str,
+    height: str,
+    calibration: str,
+    validation: str,
+    attempt: str,
+    max_drop: str,
+) -> None:
+    """Quantise in this process."""
+    sys.modules["openvino_telemetry"] = None  # nncf would report its use to its makers
+    import nncf
+    import numpy as np
+    import openvino as ov
+    from PIL import Image
+
+    model = ov.Core().read_model(saved_model)
+    model.reshape({"pixels": [1, int(height), int(width), 3]})
+    files = sorted(Path(calibration).glob("*.png"))
+    images = nncf.Dataset(files, lambda file: np.asarray(Image.open(file))[None])
+    options = {
+        "preset": nncf.QuantizationPreset.MIXED,
+        "subset_size": len(files),
+        "ignored_scope": nncf.IgnoredScope(names=outside_the_network(model)),
+    }
+    if attempt == "plain":
+        quantised = nncf.quantize(model, images, **options)
+    else:
+        judge, truth = _judge(Path(model_xml).parent, Path(validation))
+        quantised = nncf.quantize_with_accuracy_control(
+            model, images, nncf.Dataset(truth), judge, max_drop=float(max_drop), **options
+        )
+    ov.save_model(quantised, model_xml)
+
+
+def outside_the_network(model: Any) -> list[str]:
+    """Names of the operations of an `openvino.Model` that do not lie between its input and its last weights."""
+    operations = [operation for operation in model.get_ordered_ops() if operation.get_type_name() != "Constant"]
+    kinds = {operation.get_friendly_name(): operation.get_type_name() for operation in operations}
+    reached: set[str] = set()
+    for operation in operations:
+        name = operation.get_friendly_name()
+        sources = (value.get_source_output().get_node().get_friendly_name() for value in operation.inputs())
+        if kinds[name] in {*_WITH_WEIGHTS, "Parameter"} or (
+            kinds[name] in _BETWEEN and not reached.isdisjoint(sources)
+        ):
+            reached.add(name)
+    leading: set[str] = set()
+    for operation in reversed(operations):
+        name = operation.get_friendly_name()
+        targets = (
+            target.get_node().get_friendly_name() for out in operation.outputs() for target in out.get_target_inputs()
+        )
+        if kinds[name] in _WITH_WEIGHTS or (kinds[name] in _BETWEEN and not leading.isdisjoint(targets)):
+            leading.add(name)
+    return [
+        name for name, kind in kinds.items() if kind not in ("Parameter", "Result") and name not in reached & leading
+    ]
+
+
+def _judge(directory: Path, validation: Path) -> tuple[Any, list[Any]]:
+    """What nncf asks how good a network is, and the images to ask about: mAP50 by the way that requests go."""
+    from evaluation import ground_truth, scores
+    from runtime.detector import Detector
+    from runtime.engines.openvino import OpenVinoEngine
+    from runtime.manifest import Manifest
+
+    manifest, truth = Manifest.read(directory), ground_truth.read(validation)
+
+    def judge(compiled: Any, images: Iterable[Any]) -> tuple[float, None]:
+        detector = Detector(OpenVinoEngine(compiled), manifest)
+        return scores.score(manifest.labels, truth.images, scores.detect_all(detector, truth)).map50, None
+
+    return judge, list(truth.images)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,107 @@
+"""FP16 or INT8: quantise, measure on the frozen validation images, and keep the better bargain.
+
+The images that judge are those of the proof. Where a first, plain quantisation loses too much, a second one chooses
+on the same images which layers stay in floating point: its score on them is then a little flattering.
+"""
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from builder import latency, proof
+from builder.convert import int8
+from builder.errors import BuildError
+from builder.variants import VARIANTS
+from evaluation import scores
+from evaluation.ground_truth import GroundTruth
+from runtime.manifest import Manifest
+
+LARGEST_LOSS = proof.LARGEST_LOSS["int8"]
+_WEIGHTS = ("model.xml", "model.bin")
+
+
+def check_possible(export: Path) -> None:
+    """Whether `export` can be quantised here; called before anything expensive.
+
+    Raises:
+        BuildError: nncf is not installed, or there are no calibration images.
+    """
+    if importlib.util.find_spec("nncf") is None:
+        raise BuildError(
+            "--precision int8: nncf is not installed; expected it for quantisation. Install it with: "
+            "pip install 'preannotate[int8]'."
+        )
+    if not any((export / "calibration").glob("*.png")):
+        raise BuildError(
+            f"{export / 'calibration'}: no PNG images; expected training images to quantise with. Train again."
+        )
+
+
+def quantise(
+    export: Path, directory: Path, validation: Path, progress: Callable[[str], None] = lambda step: None
+) -> dict[str, Any]:
+    """Replace the FP16 IR in `directory` by an INT8 one if that is accurate enough.
+
+    Args:
+        export: The export directory.
+        directory: A function directory, complete but for its proof.
+        validation: The frozen validation images.
+        progress: Told what happens, for people.
+
+    Returns:
+        What to write into `model.json` under `proof.PRECISION_KEY`: what was asked and built, why, and the figures.
+
+    Raises:
+        BuildError: A step could not run.
+    """
+    manifest = Manifest.read(directory)
+    truth, keras = proof.read_validation(validation)
+    reference = scores.score(manifest.labels, truth.images, keras).map50
+    result: dict[str, Any] = {
+        "asked": "int8",
+        "built": "fp16",
+        "map50": {"keras": round(reference, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
+        "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
+    }
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        for attempt in int8.ATTEMPTS:
+            progress(f"Quantising to INT8 ({attempt})")
+            draft = Path(work) / attempt
+            shutil.copytree(directory, draft, ignore=shutil.ignore_patterns("saved_model", *_WEIGHTS))
+            int8.convert(
+                export, draft, manifest.input_size, validation=validation, attempt=attempt, max_drop=LARGEST_LOSS
+            )
+            measured = _map50(draft, manifest, truth)
+            result["map50"]["int8"] = round(measured, 5)
+            result["model_bin_bytes"]["int8"] = (draft / "model.bin").stat().st_size
+            if reference - measured <= LARGEST_LOSS:
+                result["latency_ratio"] = round(latency.ratio(draft, directory), 3)
+                for name in _WEIGHTS:
+                    shutil.copyfile(draft / name, directory / name)
+                return result | {"built": "int8", "attempt": attempt}
+    result["reason"] = (
+        f"INT8 has mAP50 {measured:.4f} on the {len(truth.images)} validation images, {reference - measured:.4f} below "
+        f"the trained network's; expected at most {LARGEST_LOSS} below, so FP16 was built."
+    )
+    return result
+
+
+def describe(result: dict[str, Any]) -> str:
+    """One sentence for people about what `quantise` returned."""
+    if result["built"] == "fp16":
+        return result["reason"]
+    size, map50 = result["model_bin_bytes"], result["map50"]
+    ratio = result["latency_ratio"]
+    speed = "" if ratio < 0.95 else " It is no faster here: the processor may lack instructions for 8 bits."
+    return (
+        f"INT8: mAP50 {map50['int8']:.4f} (FP16 {map50['fp16']:.4f}), {size['int8'] / size['fp16']:.0%} of the size, "
+        f"{ratio:.2f} of the time of an inference with one thread.{speed}"
+    )
+
+
+def _map50(directory: Path, manifest: Manifest, truth: GroundTruth) -> float:
+    answers = proof.ask(VARIANTS["cpu"], directory, manifest, truth)
+    return scores.score(manifest.labels, truth.images, answers.direct).map50
