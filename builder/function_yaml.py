@@ -24,8 +24,9 @@ NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
 RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
 # `functions/` is on Python's path in a development install: there a folder of this name would stand in for the package.
 PACKAGE_NAMES = ("runtime", *(variant.engine for variant in VARIANTS.values()))
-# nuclio looks at its clock once per timeout, so a request may last twice this; with 10 s in the queue that
-# makes 110 s, and CVAT hangs up after 120 s. Much lower, and a busy machine's worker is killed and reloaded.
+# nuclio looks at a clock that goes in steps of 10 s, once per timeout: it kills a worker whose request has lasted
+# between 10 s less than this and twice this. With 10 s in the queue that makes 110 s at most, and CVAT hangs up after
+# 120 s. Much lower, and a busy machine's worker is killed and reloaded.
 CVAT_TIMEOUT_SECONDS = 120
 EVENT_TIMEOUT_SECONDS = 50
 QUEUE_TIMEOUT_MILLISECONDS = 10_000

@@ -73,7 +73,7 @@ def _check(folder: Path, port: int, workers: int | None, gpus: str | None) -> tu
     if chosen and importlib.util.find_spec("tensorflow") is None:
         raise ServeError(
             "--gpus: tensorflow not installed; expected it, as the GPU variant runs on it. "
-            "Run `pip install 'preannotate[serve,train-gpu]'`, or leave out --gpus."
+            "Run `pip install 'preannotate[serve-gpu]'`, or leave out --gpus."
         )
     return chosen
 

@@ -239,7 +239,7 @@ def test_gpus_without_tensorflow_are_one_sentence(tmp_path, capsys, monkeypatch)
     assert run(tmp_path, "127.0.0.1", 8070, None, gpus="0") == 2
     assert capsys.readouterr().err == (
         "error: --gpus: tensorflow not installed; expected it, as the GPU variant runs on it. "
-        "Run `pip install 'preannotate[serve,train-gpu]'`, or leave out --gpus.\n"
+        "Run `pip install 'preannotate[serve-gpu]'`, or leave out --gpus.\n"
     )
 
 
