@@ -4,6 +4,7 @@ CVAT calls a function in one of two ways. "direct", the usual one with Docker: a
 the name host.docker.internal. "dashboard", usual with Kubernetes: through nuclio's dashboard.
 """
 
+import platform
 import re
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ SERVER, WORKER = "cvat_server", "cvat_worker_annotation"
 _COMPOSE = "docker compose -f docker-compose.yml -f components/serverless/docker-compose.serverless.yml up -d"
 _EVERYWHERE = ("0.0.0.0", "::", "")
 _OWN_HOSTS = ("nuclio", "")
+_ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}
 
 
 def engine(found: Survey) -> Iterator[Finding]:
@@ -61,10 +63,12 @@ def nuctl(found: Survey) -> Iterator[Finding]:
     version = release(label[1])
     if version < OLDEST_NUCTL:
         yield error("nuctl", f"{label[1]}; expected 1.13 or newer, which knows python:3.11 and numWorkers.", download)
-    elif dashboard and version != dashboard:
+        return
+    if dashboard and version != dashboard:
         yield warning("nuctl", f"{label[1]}, and the dashboard is {_dotted(dashboard)}; expected the same.", download)
     else:
         yield ok("nuctl", label[1])
+    yield from _build_image(label[1])
 
 
 def dashboard(found: Survey) -> Iterator[Finding]:
@@ -118,6 +122,19 @@ def cvat(found: Survey) -> Iterator[Finding]:
     for container in (server, worker):
         if container is not None and container.status == "running":
             yield from _ways(container, found)
+
+
+def _build_image(nuctl_version: str) -> Iterator[Finding]:
+    """Whether nuctl can build without internet."""
+    tag = f"{nuctl_version}-{_ARCHITECTURES.get(platform.machine(), platform.machine())}"
+    image = f"nuclio/handler-builder-python-onbuild:{tag}"
+    here = ask("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    if not here.problem and not any(line.strip().endswith(image) for line in here.text.splitlines()):
+        yield note(
+            "nuctl",
+            f"image {image} is not here: nuctl pulls it when it builds.",
+            "Without internet: docker save it elsewhere, docker load it here, and ./deploy.sh cpu DIR -- --no-pull",
+        )
 
 
 def _ways(container: Container, found: Survey) -> Iterator[Finding]:

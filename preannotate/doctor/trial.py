@@ -80,7 +80,9 @@ def _judge(where: str, content: dict[str, Any], function: LocalFunction) -> Iter
         f"{device}: loaded in {cost['load_seconds']:.1f} s, an image of {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]} answered in "
         f"{cost['request_seconds'] * 1000:.0f} ms ({len(found)} boxes), {cost['memory_bytes'] / _MIB:.0f} MiB"
     )
-    if cost["request_seconds"] > _SLOW_SECONDS:
+    if function.variant.limits and device.startswith("CPU"):
+        yield warning(where, f"{text}: no GPU was used.", "See above for the GPU; without one deploy the CPU variant.")
+    elif cost["request_seconds"] > _SLOW_SECONDS:
         yield warning(where, f"{text}: slow.", "Look for what else uses this processor: top")
     else:
         yield ok(where, text)

@@ -8,7 +8,7 @@ from preannotate.doctor.survey import Container, Port, Survey
 
 COMPOSE = "docker compose -f docker-compose.yml -f components/serverless/docker-compose.serverless.yml up -d"
 NETWORK = frozenset({"cvat_cvat"})
-DASHBOARD = Container("nuclio", "quay.io/nuclio/dashboard:1.13.0-amd64", "running", networks=NETWORK)
+DASHBOARD = Container("nuclio", "nuclio/dashboard:1.13.0-amd64", "running", networks=NETWORK)
 SERVER = Container(
     "cvat_server",
     "cvat/server:v2.15.0",
@@ -29,7 +29,7 @@ def test_docker_and_the_dashboard_fit():
 
 
 def test_docker_29_refuses_old_dashboards():
-    new = replace(DASHBOARD, image="quay.io/nuclio/dashboard:1.15.9-amd64")
+    new = replace(DASHBOARD, image="nuclio/dashboard:1.15.9-amd64")
 
     assert list(containers.engine(machine(new, engine="29.0.1"))) == [ok("docker", "29.0.1")]
     assert list(containers.engine(machine(engine="29.0.1"))) == [ok("docker", "29.0.1")]
@@ -82,6 +82,23 @@ def test_nuctl_that_is_too_old(programs):
 
 def test_nuctl_built_from_source(programs):
     assert nuctl(programs, "unknown").severity == "note"
+
+
+@pytest.mark.parametrize(("tag", "severities"), [("1.13.0-amd64", ["ok"]), ("1.14.1-amd64", ["ok", "note"])])
+def test_the_image_that_nuctl_builds_with(programs, docker, monkeypatch, tag, severities):
+    monkeypatch.setattr(containers.platform, "machine", lambda: "x86_64")
+    name = "mirror.example.org/nuclio/handler-builder-python-onbuild"
+    docker.says({"image ls": (f"postgres:15\n{name}:{tag}\n", "", 0)})
+    programs.add("nuctl", {"version": ('"Label: 1.13.0, Git commit: 4d67f0d"', "", 0)})
+    found = list(containers.nuctl(machine(DASHBOARD)))
+
+    assert [finding.severity for finding in found] == severities
+    if len(found) > 1:
+        assert found[1] == note(
+            "nuctl",
+            "image nuclio/handler-builder-python-onbuild:1.13.0-amd64 is not here: nuctl pulls it when it builds.",
+            "Without internet: docker save it elsewhere, docker load it here, and ./deploy.sh cpu DIR -- --no-pull",
+        )
 
 
 def test_no_nuctl(programs):

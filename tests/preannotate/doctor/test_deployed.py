@@ -7,7 +7,7 @@ from preannotate.doctor import deployed, local
 from preannotate.doctor.finding import error, note, ok, warning
 from preannotate.doctor.survey import Container, Port, Survey
 
-DASHBOARD = Container("nuclio", "quay.io/nuclio/dashboard:1.13.0-amd64", "running")
+DASHBOARD = Container("nuclio", "nuclio/dashboard:1.13.0-amd64", "running")
 CATS = Container(
     "nuclio-nuclio-cats",
     "preannotate.cats:0123",

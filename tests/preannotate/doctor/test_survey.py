@@ -80,7 +80,7 @@ def test_a_container_as_docker_describes_it(docker):
 
 
 def test_the_running_dashboard_is_preferred(docker):
-    image = "quay.io/nuclio/dashboard:1.15.9-amd64"
+    image = "nuclio/dashboard:1.15.9-amd64"
     docker.holds(docker.container("old-nuclio", image, "exited"), docker.container("nuclio", image))
 
     assert survey().dashboard.name == "nuclio"

@@ -48,6 +48,16 @@ def test_a_slow_answer(tried, monkeypatch):
     assert found.finding.endswith("MiB: slow.")
 
 
+def test_a_gpu_variant_without_a_gpu(tried, runnable):
+    engine = runnable / "runtime" / "engines" / "fake.py"
+    engine.write_text(engine.read_text().replace("no device", "CPU, TensorFlow 2.21.0"))
+    (found,) = trial.request(local.read(runnable.parent, runnable)[0][1])
+
+    assert found.severity == "warning"
+    assert found.finding.endswith(" MiB: no GPU was used.")
+    assert found.remedy == "See above for the GPU; without one deploy the CPU variant."
+
+
 def test_an_answer_that_cvat_cannot_store(tried):
     (found,) = tried("runtime/cvat.py", lambda text: text.replace('LABEL_TYPE = "rectangle"', 'LABEL_TYPE = "bbox"'))
 
