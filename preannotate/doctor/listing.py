@@ -16,6 +16,8 @@ PROJECT = "cvat"
 PROJECT_LABEL = "nuclio.io/project-name"
 # What nuclio says of a function that can be called.
 READY = ("ready", "scaledToZero")
+# What `build` adds to the annotations that CVAT reads.
+_OWN = "preannotate."
 _ON_THE_WAY = ("waitingForBuild", "building", "waitingForResourceConfiguration", "configuringResources")
 Listed = Mapping[str, Any]
 
@@ -58,20 +60,12 @@ def state(name: str, listed: Listed) -> Iterator[Finding]:
 
 def drift(function: LocalFunction, listed: Listed) -> Iterator[Finding]:
     """Whether what is deployed is what lies in the directory."""
-    annotations = part(listed, "metadata", "annotations") or {}
-    fingerprint = annotations.get(FINGERPRINT, "")
-    redeploy = f"Deploy {function.path} again."
-    if fingerprint != function.fingerprint:
-        yield warning(
-            function.name,
-            f"model {fingerprint or 'unknown'} is deployed, {function.fingerprint or 'unknown'} lies in the directory.",
-            redeploy,
-        )
-    differing = different_labels(labels_of(str(annotations.get("spec", ""))), function.labels)
-    if differing:
-        yield warning(function.name, f"the deployed labels are not those of the directory: {differing}.", redeploy)
-    if fingerprint == function.fingerprint and not differing:
-        yield ok(function.name, f"what is deployed is what lies in the directory (model {fingerprint or 'unknown'})")
+    differences = list(_differences(function, part(listed, "metadata", "annotations") or {}))
+    for difference in differences:
+        yield warning(function.name, difference, f"Deploy {function.path} again.")
+    if not differences:
+        model = function.fingerprint or "unknown"
+        yield ok(function.name, f"what is deployed is what lies in the directory (model {model})")
 
 
 def different_labels(there: Labels, here: Labels) -> str:
@@ -80,3 +74,16 @@ def different_labels(there: Labels, here: Labels) -> str:
     return ", ".join(
         f"{', '.join(sorted(repr(name) for name, _ in only))} only {where}" for where, only in sides.items() if only
     )
+
+
+def _differences(function: LocalFunction, annotations: Mapping[str, str]) -> Iterator[str]:
+    there, here = annotations.get(FINGERPRINT, ""), function.fingerprint
+    if there != here:
+        yield f"model {there or 'unknown'} is deployed, {here or 'unknown'} lies in the directory."
+    else:  # the same network may have been built in another way, which its other annotations tell
+        for key, value in sorted(function.settings.annotations.items()):
+            if key.startswith(_OWN) and annotations.get(key, value) != value:
+                yield f"{key} is {annotations[key]!r}, and {value!r} in the directory."
+    labels = different_labels(labels_of(str(annotations.get("spec", ""))), function.labels)
+    if labels:
+        yield f"the deployed labels are not those of the directory: {labels}."

@@ -92,6 +92,19 @@ def test_another_model_is_deployed(functions, fingerprint, directory):
     ]
 
 
+def test_the_same_network_built_otherwise(functions, fingerprint, directory):
+    functions[0].settings.annotations["preannotate.map50"] = "0.9100"
+    own = {"preannotate.fingerprint": fingerprint, "preannotate.map50": "0.8700"}
+
+    assert list(listing.drift(functions[0], listed(**own))) == [
+        warning(
+            "cats",
+            "preannotate.map50 is '0.8700', and '0.9100' in the directory.",
+            f"Deploy {directory.parent} again.",
+        )
+    ]
+
+
 def test_labels_were_edited_after_deploying(functions, fingerprint, directory):
     spec = json.dumps([{"name": "cat", "type": "rectangle"}, {"name": "cow", "type": "rectangle"}])
     found = list(listing.drift(functions[0], listed(spec=spec, **{"preannotate.fingerprint": fingerprint})))
