@@ -43,7 +43,7 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
         return
     serves = web.ask(f"{url}/healthz", headers).json()
     is_serve = isinstance(serves, dict) and "status" in serves
-    yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, {len(listed)} functions for CVAT")
+    yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, functions for CVAT: {len(listed)}")
     if is_serve:
         for sentence in serves.get("problems") or ():
             yield from_sentence(ERROR, "not served", str(sentence), "Correct the directory.")

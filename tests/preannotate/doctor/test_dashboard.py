@@ -30,7 +30,7 @@ def test_nuclio_lists_it(site, functions, listed, fingerprint):
     site.answers = {"/api/functions": (200, {"cats": listed})}
 
     assert list(dashboard.check(site.url, functions)) == [
-        ok(site.url, "nuclio, 1 functions for CVAT"),
+        ok(site.url, "nuclio, functions for CVAT: 1"),
         ok("cats", f"what is deployed is what lies in the directory (model {fingerprint})"),
         ok("cats", f"listens at port {listed['status']['httpPort']}"),
     ]
@@ -138,7 +138,7 @@ def test_preannotate_serve(runnable, monkeypatch):
         finally:
             server.terminate()
 
-    assert found[0] == ok(url, "`preannotate serve`, 1 functions for CVAT")
+    assert found[0] == ok(url, "`preannotate serve`, functions for CVAT: 1")
     (problem,) = (finding for finding in found if finding.severity == "error")
     assert problem == error(
         "not served",
