@@ -16,16 +16,15 @@ from typing import Any
 from builder import child, replies
 from builder.convert import openvino
 from builder.errors import BuildError
-from builder.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
 from builder.variants import VARIANTS, Variant
-from evaluation import ground_truth, scores
+from evaluation import ground_truth, kept_detections, scores
 from evaluation.ground_truth import GroundTruth
+from evaluation.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
 from runtime.cvat import read_labels, rename_classes
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
 PROBE = Path(__file__).with_name("probe.py")
-KERAS_FILE = "keras.json"
 # What the IR may lose of the Keras network's mAP50, by the precision in which it was built: half a point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 PRECISION_KEY = "precision"
@@ -137,27 +136,15 @@ def read_validation(folder: Path) -> tuple[GroundTruth, Detections]:
     Raises:
         BuildError: Something is missing, or the two do not belong together.
     """
-    path = folder / KERAS_FILE
     try:
         truth = ground_truth.read(folder)
+        keras = kept_detections.read(folder, truth.labels)
     except ValueError as error:
         raise BuildError(str(error)) from error
-    try:
-        keras = [
-            [
-                Detection(truth.labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"]))
-                for item in detections
-            ]
-            for detections in json.loads(path.read_text(encoding="utf-8"))["detections"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise BuildError(
-            f"{path}: {type(error).__name__} {error}; expected what the Keras network found. Train again."
-        ) from error
     if len(keras) != len(truth.images) or not truth.images:
         raise BuildError(
-            f"{folder}: {len(truth.images)} images and {len(keras)} lists of detections in {KERAS_FILE}; "
-            f"expected as many, and at least one. Train again."
+            f"{folder}: {len(truth.images)} images and {len(keras)} lists of detections in "
+            f"{kept_detections.FILE_NAME}; expected as many, and at least one. Train again."
         )
     return truth, keras
 

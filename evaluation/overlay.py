@@ -4,17 +4,13 @@ Colours are those of Okabe and Ito, which colour-blind people can tell apart; a 
 every picture, because it goes by the class id. Ground truth is white.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from evaluation.pen import WHITE, Colour, Style, corners, dashed, has_all, solid, tag
 from runtime.detector import Detection
-
-Colour = tuple[int, int, int]
 
 # Okabe and Ito, "Color Universal Design", 2008, without black; the last is light grey.
 PALETTE: tuple[Colour, ...] = (
@@ -27,13 +23,8 @@ PALETTE: tuple[Colour, ...] = (
     (204, 121, 167),
     (200, 200, 200),
 )
-GROUND_TRUTH: Colour = (255, 255, 255)
-_DARK: Colour = (20, 20, 20)
+GROUND_TRUTH = WHITE
 _LEGEND_BACKGROUND: Colour = (32, 32, 32)
-# No font has a glyph for this: it shows what a missing one looks like.
-_NO_CHARACTER = "\uffff"
-# Pillow's own font has the letters of English only; Pillow finds these by name where a system has them.
-_SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
 
 
 def class_colour(class_id: int) -> Colour:
@@ -59,22 +50,22 @@ def draw_overlay(
     """
     gt_boxes, gt_labels = ([], []) if ground_truth is None else ground_truth
     class_ids = {detection.label: detection.class_id for detection in detections}
-    style = _Style.fitting(image.size, tuple(sorted({*class_ids, *gt_labels})))
+    style = Style.fitting(image.size, tuple(sorted({*class_ids, *gt_labels})))
     names = {label: _shown(label, class_ids.get(label), style.font) for label in (*class_ids, *gt_labels)}
     picture = image.convert("RGB")
     pen = ImageDraw.Draw(picture)
-    annotated = [(_corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
+    annotated = [(corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
     for box, _ in annotated:
-        _dashed(pen, box, style)
+        dashed(pen, box, style)
     ordered = sorted(detections, key=lambda detection: detection.score)  # the best on top
     for detection in ordered:
-        _solid(pen, _corners(detection.box), class_colour(detection.class_id), style)
+        solid(pen, corners(detection.box), class_colour(detection.class_id), style)
     for (x1, _, _, y2), name in annotated:
-        _tag(pen, name, (x1, y2), GROUND_TRUTH, style, picture.size)
+        tag(pen, name, (x1, y2), GROUND_TRUTH, style, picture.size)
     for detection in ordered:
-        x1, y1, _, _ = _corners(detection.box)
+        x1, y1, _, _ = corners(detection.box)
         text = f"{names[detection.label]} {detection.score:.2f}"
-        _tag(pen, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
+        tag(pen, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
     entries = [("solid", f"{len(detections)} detected", GROUND_TRUTH)]
     if ground_truth is not None:
         entries.append(("dashed", f"{len(annotated)} annotated", GROUND_TRUTH))
@@ -83,118 +74,13 @@ def draw_overlay(
     return _with_legend(picture, entries, style)
 
 
-@dataclass(frozen=True)
-class _Style:
-    """Sizes in pixels that suit one image.
-
-    Attributes:
-        line: Width of a box's line.
-        font: For all text.
-        padding: Around text.
-        tag_height: Of a line of text with its padding.
-    """
-
-    line: int
-    font: ImageFont.FreeTypeFont
-    padding: int
-    tag_height: int
-
-    @classmethod
-    def fitting(cls, size: tuple[int, int], labels: tuple[str, ...]) -> "_Style":
-        longest = max(size)
-        text = max(round(longest / 46), 10)
-        padding = max(text // 5, 2)
-        return cls(max(round(longest / 260), 2), _font(text, labels), padding, round(text * 1.2) + 2 * padding)
-
-
-@lru_cache(maxsize=32)
-def _font(size: int, labels: tuple[str, ...]) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, unless one of the system's can show more of the labels."""
-    best, most = None, -1
-    for font in _fonts(size):
-        shown = sum(_has_all(font, label) for label in labels)
-        if shown > most:
-            best, most = font, shown
-        if shown == len(labels):
-            break
-    return best
-
-
-def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
-    yield ImageFont.load_default(size=size)
-    for name in _SYSTEM_FONTS:
-        with suppress(OSError):  # not on this system
-            yield ImageFont.truetype(name, size)
-
-
-def _has_all(font: ImageFont.FreeTypeFont, label: str) -> bool:
-    missing = font.getmask(_NO_CHARACTER)
-    masks = (font.getmask(letter) for letter in set("".join(label.split())))
-    return not any(mask.size == missing.size and bytes(mask) == bytes(missing) for mask in masks)
-
-
 def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> str:
-    if label.strip() and _has_all(font, label):
+    if label.strip() and has_all(font, label):
         return " ".join(label.split())
     return "?" if class_id is None else f"#{class_id}"
 
 
-def _corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int]:
-    """Whole pixels; the last ones that the box covers, not those after them."""
-    x1, y1, x2, y2 = (round(float(value)) for value in box)
-    return x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
-
-
-def _solid(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: _Style) -> None:
-    """A line of the class's colour between two thin dark ones, to be seen on any ground."""
-    x1, y1, x2, y2 = box
-    pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=_DARK)
-    inner = style.line
-    if x2 - x1 > 2 * inner and y2 - y1 > 2 * inner:
-        pen.rectangle((x1 + inner, y1 + inner, x2 - inner, y2 - inner), outline=_DARK)
-    pen.rectangle(box, outline=colour, width=style.line)
-
-
-def _dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: _Style) -> None:
-    """White dashes on a dark line."""
-    x1, y1, x2, y2 = box
-    pen.rectangle(box, outline=_DARK, width=style.line)
-    dash = style.line * 4
-    for start in range(x1, x2 + 1, 2 * dash):
-        end = min(start + dash - 1, x2)
-        pen.rectangle((start, y1, end, min(y1 + style.line - 1, y2)), fill=GROUND_TRUTH)
-        pen.rectangle((start, max(y2 - style.line + 1, y1), end, y2), fill=GROUND_TRUTH)
-    for start in range(y1, y2 + 1, 2 * dash):
-        end = min(start + dash - 1, y2)
-        pen.rectangle((x1, start, min(x1 + style.line - 1, x2), end), fill=GROUND_TRUTH)
-        pen.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=GROUND_TRUTH)
-
-
-def _tag(
-    pen: ImageDraw.ImageDraw,
-    text: str,
-    place: tuple[int, int],
-    colour: Colour,
-    style: _Style,
-    size: tuple[int, int],
-) -> None:
-    """Text on a plate, moved into the picture where it would stick out."""
-    width = round(pen.textlength(text, font=style.font)) + 2 * style.padding
-    left = max(min(place[0], size[0] - width), 0)
-    top = max(min(place[1], size[1] - style.tag_height), 0)
-    pen.rectangle((left, top, left + width - 1, top + style.tag_height - 1), fill=colour)
-    ink = _DARK if _lightness(colour) > 110 else GROUND_TRUTH
-    middle = top + style.tag_height // 2
-    pen.text((left + style.padding, middle), text, fill=ink, font=style.font, anchor="lm")
-
-
-def _lightness(colour: Colour) -> float:
-    """Rec. 601 luma, 0 to 255."""
-    red, green, blue = colour
-    return 0.299 * red + 0.587 * green + 0.114 * blue
-
-
-def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]], style: _Style) -> Image.Image:
+def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]], style: Style) -> Image.Image:
     """The picture with lines below it that say what colours and dashes mean.
 
     Args:
@@ -219,7 +105,7 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]
         if kind == "filled":
             pen.rectangle(box, fill=colour)
         elif kind == "dashed":
-            _dashed(pen, box, style)
+            dashed(pen, box, style)
         else:
             pen.rectangle(box, outline=colour, width=style.line)
         middle = y + style.tag_height // 2

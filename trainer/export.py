@@ -6,7 +6,6 @@ calibration/    letterboxed training images, for quantisation
 validation/     the frozen validation images, their ground truth, and what the Keras network found on them
 """
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from evaluation import ground_truth
+from evaluation import ground_truth, kept_detections
 from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox
@@ -95,8 +94,4 @@ def _write_validation(exported: Exported, folder: Path) -> None:
         shutil.copyfile(sample.image, images / sample.image.name)
     truth = [annotated(sample, f"images/{sample.image.name}") for sample in exported.validation]
     ground_truth.write(folder, exported.manifest.labels, truth)
-    found = [
-        [{"class_id": d.class_id, "score": d.score, "box": list(d.box)} for d in detections]
-        for detections in exported.detections
-    ]
-    (folder / "keras.json").write_text(json.dumps({"detections": found}), encoding="utf-8")
+    kept_detections.write(folder, exported.detections)

@@ -7,7 +7,7 @@ import pytest
 
 from builder import proof
 from builder.check import check
-from builder.parity import Difference
+from evaluation.parity import Difference
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 """Comparing detections by class and overlap, by hand."""
 
-from builder.parity import FLOAT_NOISE, FLOOR, Tolerance, compare, match
+from evaluation.parity import FLOAT_NOISE, FLOOR, Tolerance, compare, match
 from runtime.detector import Detection
 
 

@@ -1,0 +1,125 @@
+"""Boxes and tags drawn so that they are seen on any ground; sizes that suit the image."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+
+WHITE: Colour = (255, 255, 255)
+DARK: Colour = (20, 20, 20)
+# No font has a glyph for this: it shows what a missing one looks like.
+_NO_CHARACTER = "\uffff"
+# Pillow's own font has the letters of English only; Pillow finds these by name where a system has them.
+_SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes in pixels that suit one image.
+
+    Attributes:
+        line: Width of a box's line.
+        font: For all text.
+        padding: Around text.
+        tag_height: Of a line of text with its padding.
+    """
+
+    line: int
+    font: ImageFont.FreeTypeFont
+    padding: int
+    tag_height: int
+
+    @classmethod
+    def fitting(cls, size: tuple[int, int], labels: tuple[str, ...]) -> "Style":
+        """Sizes for an image of `size` (width, height), and a font for these labels."""
+        longest = max(size)
+        text = max(round(longest / 46), 10)
+        padding = max(text // 5, 2)
+        return cls(max(round(longest / 260), 2), _font(text, labels), padding, round(text * 1.2) + 2 * padding)
+
+
+def corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int]:
+    """Whole pixels; the last ones that the box covers, not those after them."""
+    x1, y1, x2, y2 = (round(float(value)) for value in box)
+    return x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
+
+
+def solid(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
+    """A coloured line between two thin dark ones, to be seen on any ground."""
+    x1, y1, x2, y2 = box
+    pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=DARK)
+    inner = style.line
+    if x2 - x1 > 2 * inner and y2 - y1 > 2 * inner:
+        pen.rectangle((x1 + inner, y1 + inner, x2 - inner, y2 - inner), outline=DARK)
+    pen.rectangle(box, outline=colour, width=style.line)
+
+
+def dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Style, colour: Colour = WHITE) -> None:
+    """Dashes on a dark line."""
+    x1, y1, x2, y2 = box
+    pen.rectangle(box, outline=DARK, width=style.line)
+    dash = style.line * 4
+    for start in range(x1, x2 + 1, 2 * dash):
+        end = min(start + dash - 1, x2)
+        pen.rectangle((start, y1, end, min(y1 + style.line - 1, y2)), fill=colour)
+        pen.rectangle((start, max(y2 - style.line + 1, y1), end, y2), fill=colour)
+    for start in range(y1, y2 + 1, 2 * dash):
+        end = min(start + dash - 1, y2)
+        pen.rectangle((x1, start, min(x1 + style.line - 1, x2), end), fill=colour)
+        pen.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
+
+
+def tag(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    place: tuple[int, int],
+    colour: Colour,
+    style: Style,
+    size: tuple[int, int],
+) -> None:
+    """Text on a plate, moved into the picture where it would stick out."""
+    width = round(pen.textlength(text, font=style.font)) + 2 * style.padding
+    left = max(min(place[0], size[0] - width), 0)
+    top = max(min(place[1], size[1] - style.tag_height), 0)
+    pen.rectangle((left, top, left + width - 1, top + style.tag_height - 1), fill=colour)
+    ink = DARK if _lightness(colour) > 110 else WHITE
+    middle = top + style.tag_height // 2
+    pen.text((left + style.padding, middle), text, fill=ink, font=style.font, anchor="lm")
+
+
+def _lightness(colour: Colour) -> float:
+    """Rec. 601 luma, 0 to 255."""
+    red, green, blue = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+@lru_cache(maxsize=32)
+def _font(size: int, labels: tuple[str, ...]) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, unless one of the system's can show more of the labels."""
+    best, most = None, -1
+    for font in _fonts(size):
+        shown = sum(has_all(font, label) for label in labels)
+        if shown > most:
+            best, most = font, shown
+        if shown == len(labels):
+            break
+    return best
+
+
+def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
+    yield ImageFont.load_default(size=size)
+    for name in _SYSTEM_FONTS:
+        with suppress(OSError):  # not on this system
+            yield ImageFont.truetype(name, size)
+
+
+def has_all(font: ImageFont.FreeTypeFont, label: str) -> bool:
+    """Whether a font can show every letter."""
+    missing = font.getmask(_NO_CHARACTER)
+    masks = (font.getmask(letter) for letter in set("".join(label.split())))
+    return not any(mask.size == missing.size and bytes(mask) == bytes(missing) for mask in masks)
