@@ -58,12 +58,12 @@ def quantise(
         BuildError: A step could not run.
     """
     manifest = Manifest.read(directory)
-    truth, keras = proof.read_validation(validation)
-    reference = scores.score(manifest.labels, truth.images, keras).map50
+    truth, reference = proof.read_validation(validation)
+    expected = scores.score(manifest.labels, truth.images, reference.detections).map50
     result: dict[str, Any] = {
         "asked": "int8",
         "built": "fp16",
-        "map50": {"keras": round(reference, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
+        "map50": {"reference": round(expected, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
         "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
     }
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
@@ -77,14 +77,14 @@ def quantise(
             measured = _map50(draft, manifest, truth)
             result["map50"]["int8"] = round(measured, 5)
             result["model_bin_bytes"]["int8"] = (draft / "model.bin").stat().st_size
-            if reference - measured <= LARGEST_LOSS:
+            if expected - measured <= LARGEST_LOSS:
                 result["latency_ratio"] = round(latency.ratio(draft, directory), 3)
                 for name in _WEIGHTS:
                     shutil.copyfile(draft / name, directory / name)
                 return result | {"built": "int8", "attempt": attempt}
     result["reason"] = (
-        f"INT8 has mAP50 {measured:.4f} on the {len(truth.images)} validation images, {reference - measured:.4f} below "
-        f"the trained network's; expected at most {LARGEST_LOSS} below, so FP16 was built."
+        f"INT8 has mAP50 {measured:.4f} on the {len(truth.images)} validation images, {expected - measured:.4f} below "
+        f"the reference's; expected at most {LARGEST_LOSS} below, so FP16 was built."
     )
     return result
 

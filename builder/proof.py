@@ -1,7 +1,7 @@
-"""The proof that Keras, SavedModel, IR and the served answers are one model, measured on the frozen images.
+"""The proof that the reference, SavedModel, IR and the served answers are one model, measured on the frozen images.
 
-The Keras network's own detections were written by the trainer. The others are asked here, each engine in a
-subprocess that sees only the function directory.
+The reference's own detections came with the export (`evaluation.reference`). The others are asked here, each
+engine in a subprocess that sees only the function directory.
 """
 
 import importlib.util
@@ -17,30 +17,32 @@ from builder import child, replies
 from builder.convert import openvino
 from builder.errors import BuildError
 from builder.variants import VARIANTS, Variant
-from evaluation import ground_truth, kept_detections, scores
+from evaluation import ground_truth, scores
+from evaluation import reference as references
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
+from evaluation.reference import Reference
 from runtime.cvat import read_labels, rename_classes
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
 PROBE = Path(__file__).with_name("probe.py")
-# What the IR may lose of the Keras network's mAP50, by the precision in which it was built: half a point, or one.
+# What the IR may lose of the reference's mAP50, by the precision in which it was built: half a point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 PRECISION_KEY = "precision"
 # (reference, what is held against it, what counts as equal)
 COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
-    ("keras", "saved_model", FLOAT_NOISE),
-    ("keras", "ir_f32", FLOAT_NOISE),
-    ("keras", "ir", FLOAT_NOISE),
+    ("reference", "saved_model", FLOAT_NOISE),
+    ("reference", "ir_f32", FLOAT_NOISE),
+    ("reference", "ir", FLOAT_NOISE),
     ("ir", "served", ROUNDING),
     ("saved_model", "served_gpu", ROUNDING),
 )
 RULES = {
     "compared": f"detections with a score above {FLOOR}, by class and IoU of at least {MATCH_IOU}",
-    "saved_model vs keras": f"float noise: {FLOAT_NOISE.box} pixels, {FLOAT_NOISE.score} of the score",
-    "ir_f32 vs keras": "the same; the IR with float32 weights, made for this check only",
-    "ir vs keras": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost with FP16 weights, {LARGEST_LOSS['int8']} with INT8",
+    "saved_model vs reference": f"float noise: {FLOAT_NOISE.box} pixels, {FLOAT_NOISE.score} of the score",
+    "ir_f32 vs reference": "the same; the IR with float32 weights, made for this check only",
+    "ir vs reference": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost; with INT8 {LARGEST_LOSS['int8']}",
     "served": f"equal but for rounding: {ROUNDING.box} pixels, {ROUNDING.score} of the score",
 }
 Detections = list[list[Detection]]
@@ -75,18 +77,18 @@ class Proof:
 
 
 def prove(directory: Path, validation: Path) -> Proof:
-    """Run both variants on the frozen validation images and compare all with the Keras network.
+    """Run both variants on the frozen validation images and compare all with the reference.
 
     Args:
         directory: functions/NAME/nuclio.
-        validation: `ground_truth.json`, its images, and `keras.json`.
+        validation: `ground_truth.json`, its images, and `reference.json`.
 
     Raises:
         BuildError: A variant does not start, or the validation images are missing or broken.
     """
-    truth, keras = read_validation(validation)
+    truth, reference = read_validation(validation)
     manifest = rename_classes(Manifest.read(directory), read_labels(directory / VARIANTS["cpu"].file))
-    found: dict[str, Detections] = {"keras": keras}
+    found: dict[str, Detections] = {"reference": list(reference.detections)}
     cpu = ask(VARIANTS["cpu"], directory, manifest, truth)
     found["ir_f32"] = _ask_full_precision(directory, manifest, truth)
     problems, notes = [f"served: {problem}" for problem in cpu.problems], []
@@ -111,6 +113,7 @@ def prove(directory: Path, validation: Path) -> Proof:
     }
     problems += _parity_problems(differences, {name: measured[name].map50 for name in measured}, precision_of(manifest))
     figures = {
+        "reference": reference.network,
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
         "scores": {
@@ -130,23 +133,23 @@ def precision_of(manifest: Manifest) -> str:
     return manifest.provenance.get(PRECISION_KEY, {}).get("built", "fp16")
 
 
-def read_validation(folder: Path) -> tuple[GroundTruth, Detections]:
-    """The frozen images and what the Keras network found on them.
+def read_validation(folder: Path) -> tuple[GroundTruth, Reference]:
+    """The frozen images and what the reference network found on them.
 
     Raises:
         BuildError: Something is missing, or the two do not belong together.
     """
     try:
         truth = ground_truth.read(folder)
-        keras = kept_detections.read(folder, truth.labels)
+        reference = references.read(folder, truth.labels)
     except ValueError as error:
         raise BuildError(str(error)) from error
-    if len(keras) != len(truth.images) or not truth.images:
+    if len(reference.detections) != len(truth.images) or not truth.images:
         raise BuildError(
-            f"{folder}: {len(truth.images)} images and {len(keras)} lists of detections in "
-            f"{kept_detections.FILE_NAME}; expected as many, and at least one. Train again."
+            f"{folder}: {len(truth.images)} images and {len(reference.detections)} lists of detections in "
+            f"{references.FILE_NAME}; expected as many, and at least one. Train or import again."
         )
-    return truth, keras
+    return truth, reference
 
 
 def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> Answers:
@@ -212,19 +215,19 @@ def _difference(
 def _parity_problems(differences: dict[str, Difference], map50: dict[str, float], precision: str) -> list[str]:
     problems = []
     for name, difference in differences.items():
-        if name == "ir vs keras" or difference.only_noise:
+        if name == "ir vs reference" or difference.only_noise:
             continue
         problems.append(
             f"{name}: {difference.unmatched} of {difference.detections} detections unmatched and "
             f"{difference.beyond_tolerance} beyond tolerance (up to {difference.largest_box:.3g} pixels, "
             f"{difference.largest_score:.3g} of the score); expected the same detections. Do not deploy it."
         )
-    for name in set(map50) - {"keras"}:
-        loss = map50["keras"] - map50[name]
+    for name in set(map50) - {"reference"}:
+        loss = map50["reference"] - map50[name]
         allowed = LARGEST_LOSS[precision if name in ("ir", "served") else "fp16"]
         if loss > allowed:
             problems.append(
-                f"{name}: mAP50 {map50[name]:.4f}, {loss:.4f} below the Keras network's; expected at most "
-                f"{allowed} below. Do not deploy it."
+                f"{name}: mAP50 {map50[name]:.4f}, {loss:.4f} below the reference's; expected at most {allowed} "
+                f"below. Do not deploy it."
             )
     return sorted(problems)

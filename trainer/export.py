@@ -15,7 +15,8 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from evaluation import ground_truth, kept_detections
+from evaluation import ground_truth, reference
+from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox
@@ -94,4 +95,4 @@ def _write_validation(exported: Exported, folder: Path) -> None:
         shutil.copyfile(sample.image, images / sample.image.name)
     truth = [annotated(sample, f"images/{sample.image.name}") for sample in exported.validation]
     ground_truth.write(folder, exported.manifest.labels, truth)
-    kept_detections.write(folder, exported.detections)
+    reference.write(folder, Reference(f"Keras {keras.__version__}", exported.detections))

@@ -3,14 +3,13 @@
 Run as a script in a subprocess: `python squares.py EXPORT` (TensorFlow stays out of the test process).
 """
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from evaluation import ground_truth
+from evaluation import ground_truth, reference
 from evaluation.ground_truth import AnnotatedImage
 from runtime.manifest import Manifest, Postprocess
 
@@ -45,7 +44,7 @@ def write_manifest(export: Path) -> Manifest:
 
 
 def write_images(export: Path, count: int) -> None:
-    """`validation/` without `keras.json`."""
+    """`validation/` without `reference.json`."""
     folder = export / "validation"
     (folder / "images").mkdir(parents=True)
     drawn = [draw(seed) for seed in range(count)]
@@ -101,8 +100,7 @@ def main(export: Path) -> None:
     write_images(export, 4)
     write_calibration(export, 8)
     found = detect_all(Detector(KerasEngine(), manifest), ground_truth.read(export / "validation"))
-    content = [[{"class_id": d.class_id, "score": d.score, "box": d.box} for d in image] for image in found]
-    (export / "validation" / "keras.json").write_text(json.dumps({"detections": content}))
+    reference.write(export / "validation", reference.Reference("Keras", found))
 
 
 if __name__ == "__main__":

@@ -66,24 +66,29 @@ def write_one_image(folder):
     ground_truth.write(folder, ["cat"], [image])
 
 
-def test_no_detections_of_the_keras_network(tmp_path):
+def test_no_detections_of_the_reference_network(tmp_path):
     write_one_image(tmp_path)
-    path = tmp_path / "keras.json"
+    path = tmp_path / "reference.json"
     path.write_text("{}")
-    sentence = f"{path}: KeyError 'detections'; expected what the Keras network found. Train again."
+    sentence = f"{path}: KeyError 'detections'; expected what the reference network found. Train or import again."
     expect(sentence, lambda: read_validation(tmp_path))
-    path.write_text('{"detections": [[{"class_id": 1, "score": 0.5, "box": [0, 0, 1, 2]}]]}')
-    sentence = f"{path}: IndexError tuple index out of range; expected what the Keras network found. Train again."
+    path.write_text('{"network": "Keras", "detections": [[{"class_id": 1, "score": 0.5, "box": [0, 0, 1, 2]}]]}')
+    sentence = (
+        f"{path}: IndexError tuple index out of range; expected what the reference network found. "
+        "Train or import again."
+    )
     expect(sentence, lambda: read_validation(tmp_path))
 
 
 def test_detections_of_another_number_of_images(tmp_path):
     write_one_image(tmp_path)
-    (tmp_path / "keras.json").write_text('{"detections": [[], []]}')
+    (tmp_path / "reference.json").write_text('{"network": "Keras", "detections": [[], []]}')
     sentence = (
-        f"{tmp_path}: 1 images and 2 lists of detections in keras.json; "
-        "expected as many, and at least one. Train again."
+        f"{tmp_path}: 1 images and 2 lists of detections in reference.json; "
+        "expected as many, and at least one. Train or import again."
     )
     expect(sentence, lambda: read_validation(tmp_path))
-    (tmp_path / "keras.json").write_text('{"detections": [[{"class_id": 0, "score": 0.5, "box": [0, 0, 1, 2]}]]}')
-    assert read_validation(tmp_path)[1][0][0].label == "cat"
+    (tmp_path / "reference.json").write_text(
+        '{"network": "Keras", "detections": [[{"class_id": 0, "score": 0.5, "box": [0, 0, 1, 2]}]]}'
+    )
+    assert read_validation(tmp_path)[1].detections[0][0].label == "cat"

@@ -47,7 +47,7 @@ def test_int8_that_is_accurate_is_kept_proven_and_said(squares_export, tmp_path)
     figures = built.report.figures
     outcome = figures["precision"]
     assert (outcome["asked"], outcome["built"], outcome["attempt"]) == ("int8", "int8", "plain")
-    assert outcome["map50"] == {"keras": 1.0, "fp16": 1.0, "int8": 1.0}
+    assert outcome["map50"] == {"reference": 1.0, "fp16": 1.0, "int8": 1.0}
     assert outcome["model_bin_bytes"]["int8"] == (built.directory / "model.bin").stat().st_size
     assert outcome["latency_ratio"] > 0
     assert figures["differences"]["served vs ir"]["unmatched"] == 0
@@ -75,7 +75,7 @@ def test_int8_that_loses_too_much_is_not_built_and_the_reason_is_said(
     assert steps == ["Quantising to INT8 (plain)", "Quantising to INT8 (control)"]
     assert outcome["built"] == "fp16"
     assert outcome["reason"] == (
-        "INT8 has mAP50 1.0000 on the 4 validation images, 0.0000 below the trained network's; expected at most "
+        "INT8 has mAP50 1.0000 on the 4 validation images, 0.0000 below the reference's; expected at most "
         "-0.1 below, so FP16 was built."
     )
     assert precisions.describe(outcome) == outcome["reason"]
@@ -85,7 +85,7 @@ def test_int8_that_loses_too_much_is_not_built_and_the_reason_is_said(
 def test_what_is_said_about_an_int8_network():
     outcome = {
         "built": "int8",
-        "map50": {"keras": 0.95, "fp16": 0.95, "int8": 0.945},
+        "map50": {"reference": 0.95, "fp16": 0.95, "int8": 0.945},
         "model_bin_bytes": {"fp16": 1000, "int8": 550},
         "latency_ratio": 0.5,
     }
@@ -98,13 +98,13 @@ def test_what_is_said_about_an_int8_network():
 
 
 def test_an_int8_network_may_lose_a_point_and_an_fp16_one_half():
-    measured = {"keras": 0.9, "ir": 0.892, "served": 0.892, "saved_model": 0.9}
+    measured = {"reference": 0.9, "ir": 0.892, "served": 0.892, "saved_model": 0.9}
     assert proof._parity_problems({}, measured, "int8") == []
     assert proof._parity_problems({}, measured, "fp16") == [
-        f"{name}: mAP50 0.8920, 0.0080 below the Keras network's; expected at most 0.005 below. Do not deploy it."
+        f"{name}: mAP50 0.8920, 0.0080 below the reference's; expected at most 0.005 below. Do not deploy it."
         for name in ("ir", "served")
     ]
-    lost = {"keras": 0.9, "saved_model": 0.892}
+    lost = {"reference": 0.9, "saved_model": 0.892}
     assert len(proof._parity_problems({}, lost, "int8")) == 1  # only what was quantised may
 
 

@@ -28,7 +28,7 @@ def test_all_artefacts_find_every_square_and_agree(built):
     assert parity["verdict"] == "passed"
     assert (parity["images"], parity["boxes"]) == (4, 12)
     assert {name: scores["map50"] for name, scores in parity["scores"].items()} == {
-        "keras": 1.0,
+        "reference": 1.0,
         "saved_model": 1.0,
         "ir_f32": 1.0,
         "ir": 1.0,
@@ -58,8 +58,8 @@ def test_a_checked_directory_is_unchanged_and_checks_again_somewhere_else(functi
 
 
 def test_an_exchanged_network_is_found_out(function):
-    """The two classes change places in what the Keras network is said to have found."""
-    path = function / "validation" / "keras.json"
+    """The two classes change places in what the reference network is said to have found."""
+    path = function / "validation" / "reference.json"
     content = json.loads(path.read_text())
     for image in content["detections"]:
         for detection in image:
@@ -67,10 +67,10 @@ def test_an_exchanged_network_is_found_out(function):
     path.write_text(json.dumps(content))
     report = check(function)
     assert not report.ok
-    assert report.figures["scores"]["keras"]["map50"] < 0.5
-    assert report.figures["differences"]["ir vs keras"]["unmatched"] == 24
+    assert report.figures["scores"]["reference"]["map50"] < 0.5
+    assert report.figures["differences"]["ir vs reference"]["unmatched"] == 24
     assert report.problems == tuple(
-        f"{name} vs keras: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
+        f"{name} vs reference: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
         "expected the same detections. Do not deploy it."
         for name in ("ir_f32", "saved_model")
     )
@@ -81,12 +81,12 @@ def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, mo
     report = check(function)
     assert report.ok
     assert report.notes == ("TensorFlow is not installed: SavedModel and GPU variant were not checked.",)
-    assert set(report.figures["scores"]) == {"keras", "ir_f32", "ir", "served"}
+    assert set(report.figures["scores"]) == {"reference", "ir_f32", "ir", "served"}
 
 
 def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
-    same = {"ir vs keras": Difference(60, 30, 0, 0.0, 0.0)}
-    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8951}, "fp16") == []
-    assert proof._parity_problems(same, {"keras": 0.9, "ir": 0.8949}, "fp16") == [
-        "ir: mAP50 0.8949, 0.0051 below the Keras network's; expected at most 0.005 below. Do not deploy it."
+    same = {"ir vs reference": Difference(60, 30, 0, 0.0, 0.0)}
+    assert proof._parity_problems(same, {"reference": 0.9, "ir": 0.8951}, "fp16") == []
+    assert proof._parity_problems(same, {"reference": 0.9, "ir": 0.8949}, "fp16") == [
+        "ir: mAP50 0.8949, 0.0051 below the reference's; expected at most 0.005 below. Do not deploy it."
     ]

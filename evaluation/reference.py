@@ -1,0 +1,61 @@
+"""What the reference network found on the frozen images: the answers that every artefact of a model is held against.
+
+For a trained model it is the Keras network, asked by the trainer; for an imported one the model as it came, asked by
+a runtime of its own. `reference.json` lies beside `ground_truth.json`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.detector import Detection
+
+FILE_NAME = "reference.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Who was asked, and what it found.
+
+    Attributes:
+        network: In words, with the version of what ran it.
+        detections: For each frozen image, down to `scores.LEAST_SCORE`.
+    """
+
+    network: str
+    detections: Sequence[Sequence[Detection]]
+
+
+def write(folder: Path, reference: Reference) -> None:
+    """Write `reference.json` into the folder of the frozen images."""
+    found = [
+        [{"class_id": d.class_id, "score": d.score, "box": list(d.box)} for d in detections]
+        for detections in reference.detections
+    ]
+    content = {"network": reference.network, "detections": found}
+    (folder / FILE_NAME).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def read(folder: Path, labels: Sequence[str]) -> Reference:
+    """Read what `write` wrote.
+
+    Args:
+        folder: Of the frozen images.
+        labels: Names of the classes.
+
+    Raises:
+        ValueError: `reference.json` is missing or broken.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        detections = [
+            [Detection(labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"])) for item in found]
+            for found in content["detections"]
+        ]
+        return Reference(str(content["network"]), detections)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path}: {type(error).__name__} {error}; expected what the reference network found. Train or import again."
+        ) from error
