@@ -3,7 +3,7 @@
 Example, with a folder of VOC annotations and the names of its training and test images:
 
     python benchmarks/accuracy.py DATA --train eval_train.txt --test eval_test.txt \
-        --base-model mobilenet_v2_1.0.weights.h5 --minutes 20 --seeds 0 1 2 --name microcontrollers
+        --model ssd-efficientnet-lite0 --base-model imagenet --minutes 20 --seeds 0 1 2 --name microcontrollers
 
 Each run is `preannotate train` and `preannotate evaluate` on the run's own SavedModel; the test photos
 are seen by neither training nor the choice of weights. `--limit 30` trains on the first thirty photos in the
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder or zip of annotations")
     parser.add_argument("--train", type=Path, required=True, help="names of the training images")
     parser.add_argument("--test", type=Path, required=True, help="names of the test images")
+    parser.add_argument("--model", default="ssd-mobilenet-v2")
     parser.add_argument("--base-model", required=True)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -46,6 +47,7 @@ def main() -> None:
     line = {
         "name": options.name,
         "training_images": len(names),
+        "model": options.model,
         "base_model": Path(options.base_model).name,
         "minutes": options.minutes,
         "arguments": options.arguments,
@@ -72,7 +74,8 @@ def _one(options: argparse.Namespace, names: list[str], seed: int) -> dict:
         used.write_text("\n".join(names))
         run = Path(folder) / "run"
         arguments = f"max_minutes={options.minutes},seed={seed},{options.arguments}"
-        command = ("train", str(options.data), "--images", str(used), "--base-model", options.base_model)
+        command = ("train", str(options.data), "--images", str(used))
+        command += ("--model", options.model, "--base-model", options.base_model)
         summary, memory = _preannotate(*command, "--arguments", arguments, "--output", str(run))
         scores, _ = _preannotate("evaluate", str(run), str(options.data), "--images", str(options.test))
         print(f"seed {seed}: mAP50 {scores['map50']:.4f} after {summary['seconds']} s", file=sys.stderr, flush=True)

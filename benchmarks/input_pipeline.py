@@ -29,16 +29,17 @@ from trainer.models import MODELS
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("export", type=Path)
+    parser.add_argument("--model", default="ssd-mobilenet-v2")
     parser.add_argument("--base-model", default="none")
     parser.add_argument("--arguments", default="image_size=320")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each kind")
     options = parser.parse_args()
     config = parse_arguments(options.arguments)
-    base = backbone_weights.resolve(options.base_model, alpha=config.alpha)
+    family = MODELS[options.model]
+    base = backbone_weights.resolve(options.base_model, alpha=config.alpha, backbone=family.BACKBONE)
     size = parse_size(config.image_size) or (320, 320)
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load([options.export], Path(store))
-        family = MODELS["ssd-mobilenet-v2"]
         networks = [
             family.build(
                 num_classes=len(dataset.labels),

@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: ImageNet through Keras, a file, or nowhere."""
+"""Where a backbone's weights come from: what its family has pretrained, a file, or nowhere."""
 
 import contextlib
 import logging
@@ -13,6 +13,7 @@ import h5py
 import keras
 
 from trainer.errors import TrainingError
+from trainer.models.backbone import Backbone
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,10 @@ class BaseModel:
     """What a run starts from.
 
     Attributes:
-        source: `imagenet`, `none`, or the name of a file.
+        source: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
         alpha: Width of the backbone that the weights fit.
         path: The file of weights, if they come from one.
-        original: The network that Keras fetched, if they come from ImageNet.
+        original: The pretrained network, if they come from there.
     """
 
     source: str
@@ -43,90 +44,87 @@ class BaseModel:
         return self.source != NONE
 
 
-def resolve(base_model: str, *, alpha: float) -> BaseModel:
+def resolve(base_model: str, *, alpha: float, backbone: Backbone) -> BaseModel:
     """Find the weights before anything expensive happens.
 
     Args:
-        base_model: `imagenet`, `none`, or a path to a file of weights of keras.applications.MobileNetV2
-            without top.
+        base_model: `none`, a name that the backbone has pretrained weights for, or a path to a file of
+            Keras weights of this backbone without top.
         alpha: As asked for; 0 chooses.
+        backbone: Of the model that is to be trained.
 
     Raises:
-        TrainingError: A file that is missing, is no file of weights, or has another alpha.
+        TrainingError: A file that is missing, is no file of weights, or has another alpha; a package is missing.
 
     """
+    scratch = BaseModel(NONE, alpha or backbone.alpha_from_scratch)
     if base_model == NONE:
-        return BaseModel(NONE, alpha or 0.35)
-    if base_model == IMAGENET:
-        original = _fetch(alpha or 1.0)
-        return BaseModel(IMAGENET, alpha or 1.0, original=original) if original else BaseModel(NONE, alpha or 0.35)
+        return scratch
+    if base_model in backbone.pretrained:
+        width = alpha or backbone.alpha
+        original = _fetch(backbone, base_model, width)
+        return BaseModel(base_model, width, original=original) if original else scratch
     path = Path(base_model)
     if not path.is_file():
+        names = ", ".join([*backbone.pretrained, NONE])
         raise TrainingError(
-            f"--base-model: {base_model!r} is no file; expected imagenet, none or a path to a .weights.h5 file."
+            f"--base-model: {base_model!r} is no file; expected {names}, the folder of a run, or a .weights.h5 file."
         )
-    found = _alpha_of(path)
+    found = _alpha_of(path, backbone)
     if alpha and alpha != found:
         raise TrainingError(f"{path.name}: weights of alpha {found}; expected {alpha}. Leave alpha out or change it.")
     return BaseModel(path.name, found, path=path)
 
 
-def load(backbone: keras.Model, base: BaseModel) -> None:
-    """Put the weights into the backbone.
+def load(network: keras.Model, base: BaseModel, backbone: Backbone) -> None:
+    """Put the weights into the backbone of a network.
 
     Raises:
         TrainingError: They do not fit.
 
     """
     if base.original is not None:
-        backbone.set_weights(base.original.get_weights())
+        network.set_weights(base.original.get_weights())
     if base.path is None:
         return
     try:
         with warnings.catch_warnings():
             # Keras only warns of a layer that the file lacks, and leaves it random.
             warnings.simplefilter("error", UserWarning)
-            backbone.load_weights(base.path)
+            network.load_weights(base.path)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         first_line = str(error).strip().splitlines()[0]
         raise TrainingError(
-            f"{base.path.name}: {first_line}; expected weights of MobileNetV2 with alpha {base.alpha} without top."
+            f"{base.path.name}: {first_line}; expected weights of {backbone.name} with alpha {base.alpha} without top."
         ) from error
 
 
-def _fetch(alpha: float) -> keras.Model | None:
-    """MobileNetV2 with the ImageNet weights that Keras keeps or fetches; None with a warning of what is lost."""
+def _fetch(backbone: Backbone, name: str, alpha: float) -> keras.Model | None:
+    """The network with pretrained weights that its source keeps or fetches; None with a warning of what is lost."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
         # Keras shows the download on stdout, which belongs to the results.
         with contextlib.redirect_stdout(sys.stderr):
-            return keras.applications.MobileNetV2((224, 224, 3), alpha=alpha, include_top=False, weights="imagenet")
+            return backbone.pretrained[name](alpha)
+    except TrainingError:
+        raise
     except Exception as error:  # Keras raises a bare Exception for a refused or broken download
         reason = str(error).strip().splitlines()[-1]
         log.warning(
             "ImageNet weights cannot be fetched (%s): training starts from random weights and reaches far less "
-            "with few images. Fetch mobilenet_v2_weights_tf_dim_ordering_tf_kernels_%s_224_no_top.h5 elsewhere "
-            "and pass --base-model PATH.",
+            "with few images. Fetch %s elsewhere and pass --base-model PATH, or take ssd-efficientnet-lite0, whose "
+            "weights are a Python package.",
             reason,
-            alpha,
+            backbone.file.format(alpha=alpha),
         )
         return None
     finally:
         socket.setdefaulttimeout(before)
 
 
-def _alpha_of(path: Path) -> float:
-    """The width multiplier of a file of MobileNetV2 weights, read from the shape of its last projection."""
-    # Input and output channels of block_16_project: 6 · 160 · alpha and 320 · alpha, in steps of 8.
-    known = {
-        (336, 112): 0.35,
-        (480, 160): 0.5,
-        (720, 240): 0.75,
-        (960, 320): 1.0,
-        (1248, 416): 1.3,
-        (1344, 448): 1.4,
-    }
+def _alpha_of(path: Path, backbone: Backbone) -> float:
+    """The width of a file of weights, read from the shape of a convolution that only this width has."""
     shapes: set[tuple[int, int]] = set()
 
     def collect(_: str, item: object) -> None:
@@ -134,9 +132,11 @@ def _alpha_of(path: Path) -> float:
             shapes.add(item.shape[2:])
 
     _visit(path, collect)
-    fitting = [alpha for shape, alpha in known.items() if shape in shapes]
+    fitting = [alpha for shape, alpha in backbone.alpha_by_kernel.items() if shape in shapes]
     if len(fitting) != 1:
-        raise TrainingError(f"{path.name}: no weights of MobileNetV2; expected a .weights.h5 file without top.")
+        raise TrainingError(
+            f"{path.name}: no weights of {backbone.name}; expected a .weights.h5 file of it without top."
+        )
     return fitting[0]
 
 

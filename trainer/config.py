@@ -83,7 +83,7 @@ _CHECKS: Mapping[str, tuple[Any, str]] = {
         "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)",
     ),
     "frozen_part": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
-    "freeze": (lambda v: 0 <= v <= 17, "a whole number of blocks from 0 to 17"),
+    "freeze": (lambda v: v >= 0, "a whole number of blocks from 0 on"),
     "augment": (lambda v: v in ("strong", "weak", "none"), "one of strong, weak, none"),
     "early_stopping": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "validation_fraction": (lambda v: 0 < v < 1, "a number above 0 and below 1"),

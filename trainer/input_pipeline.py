@@ -1,4 +1,4 @@
-"""Batches of one epoch: decoded, augmented and assigned to anchors beside the training step.
+"""Batches of one epoch: decoded, augmented and made into targets beside the training step.
 
 The order and the augmentation follow from (seed, epoch, position) alone, so that a resumed run sees
 exactly what an uninterrupted one would have seen.
@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from runtime.image import decode
-from trainer.assigner import assign
 from trainer.augment import Augmentation, Example, augment, plain
 from trainer.datasets.sample import Sample
 from trainer.models.network import Network
@@ -84,33 +83,27 @@ class Epoch:
 
 
 def batches(images: Images, network: Network, epoch: Epoch) -> tf.data.Dataset:
-    """Batches of `pixels` uint8 (B, H, W, 3), `gt_classes` int32 (B, A), `gt_boxes` float32 (B, A, 4), `index` (B,)."""
+    """Batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,)."""
     order = epoch.order(len(images))
     width, height = network.input_size
-    anchor_count = len(network.anchors)
+    spec = {"pixels": tf.TensorSpec((height, width, 3), tf.uint8), **network.target_spec}
 
-    def example(position: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _example(images, int(index), network, epoch, int(position))
+    def example(position: np.ndarray, index: np.ndarray) -> list[np.ndarray]:
+        made = _example(images, int(index), network, epoch, int(position))
+        return [made[name] for name in spec]
 
     def to_tensors(position: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, classes, boxes = tf.numpy_function(
-            example, [position, index], [tf.uint8, tf.int32, tf.float32], stateful=False
-        )
-        return {
-            "pixels": tf.ensure_shape(pixels, (height, width, 3)),
-            "gt_classes": tf.ensure_shape(classes, (anchor_count,)),
-            "gt_boxes": tf.ensure_shape(boxes, (anchor_count, 4)),
-            "index": index,
-        }
+        dtypes = [item.dtype for item in spec.values()]
+        tensors = tf.numpy_function(example, [position, index], dtypes, stateful=False)
+        shaped = (tf.ensure_shape(tensor, item.shape) for tensor, item in zip(tensors, spec.values(), strict=True))
+        return {**dict(zip(spec, shaped, strict=True)), "index": index}
 
     positions = tf.data.Dataset.from_tensor_slices((np.arange(len(order)), order))
     dataset = positions.map(to_tensors, num_parallel_calls=2, deterministic=True)
     return dataset.batch(epoch.batch_size, drop_remainder=True).prefetch(2)
 
 
-def _example(
-    images: Images, index: int, network: Network, epoch: Epoch, position: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _example(images: Images, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
     if epoch.augmentation is None:
         pixels, boxes, class_ids = plain(images[index], network.input_size)
     else:
@@ -122,5 +115,4 @@ def _example(
             epoch.augmentation,
             rng,
         )
-    targets = assign(boxes, class_ids, network.anchors, network.anchor_levels)
-    return pixels, targets.class_ids, targets.boxes
+    return {"pixels": pixels, **network.targets(boxes, class_ids)}

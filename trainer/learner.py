@@ -1,7 +1,7 @@
 """The network while it learns: weights, their running average, optimizers, and one step.
 
 The step is written for `strategy.run`, since Keras' own `fit` cannot train on several machines. Losses
-are divided by the positive anchors of the global batch: the optimizer then only has to sum gradients.
+are divided by the counts of the global batch: the optimizer then only has to sum gradients.
 """
 
 import functools
@@ -9,9 +9,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from trainer.box_coder import decode
 from trainer.config import Config
-from trainer.losses import detection_losses
 from trainer.models.network import Network
 from trainer.schedule import averaging_decay, learning_rate
 
@@ -74,33 +72,29 @@ class Learner:
             backbone_frozen: Whether only the heads learn.
 
         Returns:
-            `class_loss` and `box_loss`.
+            The parts of the loss by the names that the network gives them.
 
         """
         rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
         self._decay.assign(averaging_decay(self.step))
-        class_loss, box_loss = self._functions[backbone_frozen](batch)
+        losses = self._functions[backbone_frozen](batch)
         self.step += 1
-        return {"class_loss": float(class_loss), "box_loss": float(box_loss)}
+        return {name: float(loss) for name, loss in losses.items()}
 
-    def _distributed_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def _distributed_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> dict[str, tf.Tensor]:
         losses = self._strategy.run(self._replica_step, args=(batch, backbone_frozen))
-        return tuple(self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None) for loss in losses)
+        total = tf.distribute.ReduceOp.SUM
+        return {name: self._strategy.reduce(total, loss, axis=None) for name, loss in losses.items()}
 
-    def _replica_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        positives = tf.reduce_sum(tf.cast(batch["gt_classes"] >= 0, tf.float32))
-        positives = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, positives)
+    def _replica_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> dict[str, tf.Tensor]:
         groups = ["heads"] if backbone_frozen else ["heads", "backbone"]
         variables = [variable for group in groups for variable in self._variables[group]]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
-            logits, deltas = self.network.keras_model(batch["pixels"], training=True)
-            boxes = decode(deltas, self.network.anchors)
-            losses = detection_losses(logits, boxes, batch["gt_classes"], batch["gt_boxes"])
-            class_loss, box_loss = (loss / tf.maximum(positives, 1.0) for loss in losses)
-            total = class_loss + box_loss
+            losses = {name: loss.total / _global(loss.count) for name, loss in self.network.losses(batch).items()}
+            total = tf.add_n(list(losses.values()))
         gradients = tape.gradient(total, [variable.value for variable in variables])
         gradients, _ = tf.clip_by_global_norm(gradients, GLOBAL_CLIP_NORM)
         for group in groups:
@@ -111,7 +105,13 @@ class Learner:
             self.averaged.keras_model.variables, self.network.keras_model.variables, strict=True
         ):
             average.assign(self._decay * average + (1 - self._decay) * variable)
-        return class_loss, box_loss
+        return losses
+
+
+def _global(count: tf.Tensor) -> tf.Tensor:
+    """The count over all replicas, at least 1."""
+    everywhere = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
+    return tf.maximum(tf.stop_gradient(everywhere), 1.0)
 
 
 def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list, list]:

@@ -155,13 +155,15 @@ def standard_error(mean_ap: float, boxes: int) -> float:
 def _postfix(state: State) -> str:
     row = state.history[-1]
     best = f" mAP50 {state.best['map50']:.3f}" if state.best else ""
-    return f" loss {row['class_loss'] + row['box_loss']:.3f}{best}"
+    return f" loss {sum(_losses(row).values()):.3f}{best}"
 
 
 def _line(state: State) -> str:
     row = state.history[-1]
     scores = "" if row["map50"] is None else f", mAP50 {row['map50']:.3f}, mAP {row['mean_ap']:.3f}"
-    return (
-        f"epoch {state.epoch} ({state.progress:.0%}): class loss {row['class_loss']:.4f}, "
-        f"box loss {row['box_loss']:.4f}{scores}, {state.spent:.0f} s"
-    )
+    losses = ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in _losses(row).items())
+    return f"epoch {state.epoch} ({state.progress:.0%}): {losses}{scores}, {state.spent:.0f} s"
+
+
+def _losses(row: dict[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name.endswith("_loss")}

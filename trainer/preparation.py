@@ -11,10 +11,12 @@ import keras
 import numpy as np
 
 from runtime.letterbox import Letterbox
-from trainer import anchors, backbone_weights, config, datasets, input_size
+from trainer import anchors, backbone_weights, config, datasets, earlier_run, input_size
+from trainer.backbone_weights import BaseModel
 from trainer.config import AUTO, Config
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split_file import read_split_file
+from trainer.earlier_run import EarlierRun
 from trainer.errors import DatasetError, TrainingError
 from trainer.models import MODELS
 from trainer.models.network import Network
@@ -33,7 +35,8 @@ class Request:
         exports: Zips or folders of annotations.
         output: Folder of the run, new.
         model: A name in `MODELS`.
-        base_model: `imagenet`, `none`, or a path to a file of weights.
+        base_model: `imagenet` or another name that the model's backbone knows, `none`, a path to a file of
+            weights, or to the folder of an earlier run of the same model.
         config: The arguments.
         include_auto: Use automatic annotations.
         negatives: Use frames without annotations as images without objects.
@@ -84,9 +87,15 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     """
     if request.model not in MODELS:
         raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
-    base = backbone_weights.resolve(request.base_model, alpha=request.config.alpha)
+    backbone = MODELS[request.model].BACKBONE
+    earlier = _earlier(request)
+    base = (
+        BaseModel(earlier.name, earlier.alpha)
+        if earlier
+        else backbone_weights.resolve(request.base_model, alpha=request.config.alpha, backbone=backbone)
+    )
     dataset, split = _load(request, run)
-    size = _input_size(request.config, split.train)
+    size = _input_size(request.config, split.train, earlier)
     boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
     resolved = {
         "model": request.model,
@@ -95,7 +104,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         "pretrained": base.pretrained,
         "alpha": base.alpha,
         "input_size": list(size),
-        "aspects": list(anchors.fit_aspects(boxes)),
+        "aspects": list(earlier.aspects if earlier else anchors.fit_aspects(boxes)),
         "epochs": request.config.epochs_for(len(split.train), pretrained=base.pretrained),
     }
     config.write(request.config, run.config, **resolved)
@@ -103,7 +112,12 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
     network, averaged = _build(resolved, seed=request.config.seed)
-    backbone_weights.load(network.backbone, base)
+    _check_freeze(request, network)
+    if earlier:
+        earlier_run.take_over(earlier, MODELS[request.model], network, dataset.labels)
+        log.info("%s", "\n".join(earlier_run.notes(earlier, dataset.labels, size, split.validation)))
+    else:
+        backbone_weights.load(network.backbone, base, backbone)
     return Prepared(request.config, resolved, split, network, averaged)
 
 
@@ -171,10 +185,37 @@ def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]
     return networks[0], networks[1]
 
 
-def _input_size(settings: Config, samples: Sequence[Sample]) -> tuple[int, int]:
-    if settings.image_size == AUTO:
-        return input_size.choose([sample.image_size for sample in samples])
-    return config.parse_size(settings.image_size)
+def _earlier(request: Request) -> EarlierRun | None:
+    """The run that `--base-model` names, if it names one."""
+    if not Path(request.base_model).is_dir():
+        return None
+    earlier = earlier_run.read(Path(request.base_model))
+    if earlier.model != request.model:
+        raise TrainingError(
+            f"--base-model {earlier.name}: a run of {earlier.model}; expected one of {request.model}. "
+            f"Pass --model {earlier.model}, or another base model."
+        )
+    if request.config.alpha not in (0, earlier.alpha):
+        raise TrainingError(
+            f"--base-model {earlier.name}: alpha {earlier.alpha}; expected {request.config.alpha}. "
+            f"Leave alpha out or change it."
+        )
+    return earlier
+
+
+def _check_freeze(request: Request, network: Network) -> None:
+    last = len(network.block_starts) - 1
+    if request.config.freeze > last:
+        raise TrainingError(
+            f"arguments: freeze={request.config.freeze}; expected a whole number of blocks from 0 to {last} with "
+            f"{request.model}."
+        )
+
+
+def _input_size(settings: Config, samples: Sequence[Sample], earlier: EarlierRun | None) -> tuple[int, int]:
+    if settings.image_size != AUTO:
+        return config.parse_size(settings.image_size)
+    return earlier.input_size if earlier else input_size.choose([sample.image_size for sample in samples])
 
 
 def _letterboxed(sample: Sample, size: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ from trainer import datasets
 from trainer.anchors import generate
 from trainer.augment import STRENGTHS
 from trainer.input_pipeline import Epoch, Images, batches
-from trainer.models.network import Network
+from trainer.models.ssd import SsdNetwork
 
 SIZE = (96, 64)
 
@@ -21,7 +21,7 @@ def samples(rectangles, tmp_path_factory):
 def network():
     """Anchors are all that the pipeline needs of a network."""
     anchors, levels = generate(SIZE, [8, 16])
-    return Network(None, None, (), anchors, levels, SIZE, 2)
+    return SsdNetwork(None, None, (), SIZE, 2, (), anchors, levels)
 
 
 def collect(samples, network, epoch):

@@ -129,7 +129,7 @@ def test_an_output_that_exists_is_refused(rectangles, tmp_path):
 
 
 def test_an_unknown_model_is_refused_with_the_choices(rectangles, tmp_path):
-    sentence = "--model: unknown model 'yolo'; expected one of: ssd-mobilenet-v2."
+    sentence = "--model: unknown model 'yolo'; expected one of: ssd-efficientnet-lite0, ssd-mobilenet-v2."
 
     with pytest.raises(TrainingError, match=re.escape(sentence)):
         train.start(request(rectangles, tmp_path / "run", model="yolo"))

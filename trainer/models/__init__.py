@@ -1,5 +1,8 @@
-"""The model families: a file each, found by name in one table."""
+"""The model families: a file each, found by name in one table.
 
-from trainer.models import ssd_mobilenet_v2
+A family is a module with `NAME`, `BACKBONE` (a `Backbone`), `build_backbone` and `build`.
+"""
 
-MODELS = {ssd_mobilenet_v2.NAME: ssd_mobilenet_v2}
+from trainer.models import ssd_efficientnet_lite0, ssd_mobilenet_v2
+
+MODELS = {family.NAME: family for family in (ssd_mobilenet_v2, ssd_efficientnet_lite0)}

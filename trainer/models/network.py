@@ -1,38 +1,89 @@
-"""What every model family builds: a Keras network with its anchors, decoded by one formula."""
+"""What every model family builds: a network that makes its own targets, punishes itself, and answers.
 
+The learner, the input pipeline and the export know this much of a network and nothing of its family.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from trainer.box_coder import decode
+
+class Loss(NamedTuple):
+    """A part of what a network is punished for, not yet a mean.
+
+    The learner divides by the count of the global batch, so that losses do not depend on how many replicas share it.
+
+    Attributes:
+        total: float32 scalar: the sum over this replica's images.
+        count: float32 scalar: how many things (positive anchors, sampled proposals) it is the sum over.
+
+    """
+
+    total: tf.Tensor
+    count: tf.Tensor
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(ABC):
     """A detector network before its training or after.
 
     Attributes:
-        keras_model: uint8 pixels (B, H, W, 3) to `[logits (B, A, K), deltas (B, A, 4)]`, float32.
+        keras_model: uint8 pixels (B, H, W, 3) to raw answers; it holds every weight.
         backbone: The part that may carry pretrained weights, its layers in the order of the data.
         block_starts: Names of the backbone's layers that begin a block: with `freeze=n`, training starts at the
             n-th of them, counted from 0.
-        anchors: float32 (A, 4), xyxy, input pixels.
-        anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
         input_size: (width, height).
         num_classes: K.
+        class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
+            kernel and bias. A new run takes over what an earlier one learnt of a class by it; without names only
+            all classes together can be taken over.
 
     """
 
     keras_model: keras.Model
     backbone: keras.Model
     block_starts: tuple[str, ...]
-    anchors: np.ndarray
-    anchor_levels: np.ndarray
     input_size: tuple[int, int]
     num_classes: int
+    class_layers: tuple[str, ...]
 
-    def predict(self, pixels: object) -> tuple[object, object]:
-        """The engine contract inside the graph: pixels to `boxes` (B, A, 4) in input pixels and `scores` (B, A, K)."""
-        logits, deltas = self.keras_model(pixels, training=False)
-        return decode(deltas, self.anchors), keras.ops.sigmoid(logits)
+    @property
+    @abstractmethod
+    def target_spec(self) -> Mapping[str, tf.TensorSpec]:
+        """Name, shape and dtype of what `targets` gives for one image."""
+
+    @abstractmethod
+    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray) -> dict[str, np.ndarray]:
+        """What the network should answer for one image, as `target_spec` says.
+
+        Args:
+            gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
+            gt_classes: int (G,).
+
+        """
+
+    @abstractmethod
+    def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
+        """How far the network is from its targets, computed as in training; names end with `_loss`.
+
+        Args:
+            batch: `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front.
+
+        """
+
+    @abstractmethod
+    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The engine contract inside the graph.
+
+        Args:
+            pixels: uint8 (B, H, W, 3).
+
+        Returns:
+            `boxes`, float32 (B, N, 4), xyxy, input pixels, and `scores`, float32 (B, N, K), in [0, 1].
+
+        """

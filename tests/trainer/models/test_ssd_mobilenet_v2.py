@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.models import MODELS, ssd_mobilenet_v2
+from trainer.models import MODELS, ssd, ssd_mobilenet_v2
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_an_untrained_network_finds_next_to_nothing(raw):
     _, scores = raw
 
     assert scores.max() < 0.2
-    assert scores.mean() == pytest.approx(ssd_mobilenet_v2.PRIOR, rel=0.5)
+    assert scores.mean() == pytest.approx(ssd.PRIOR, rel=0.5)
 
 
 def test_untrained_boxes_lie_near_their_anchors(network, raw):

@@ -1,0 +1,158 @@
+"""SSD on any backbone: depthwise separable heads on a light feature pyramid, strides 8 to 64.
+
+The heads share their convolutions over the levels and have batch statistics of their own on each: with
+few training images a level alone sees too few objects to learn its own filters.
+
+References: SSD, https://arxiv.org/abs/1512.02325; SSDLite, https://arxiv.org/abs/1801.04381;
+feature pyramid, https://arxiv.org/abs/1612.03144; shared heads with own statistics: RTMDet, section 3.2,
+https://arxiv.org/abs/2212.07784.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from trainer import anchors
+from trainer.assigner import assign
+from trainer.box_coder import decode
+from trainer.losses import detection_losses
+from trainer.models.batch_norm import BatchNormalization
+from trainer.models.network import Loss, Network
+
+STRIDES = (8, 16, 32, 64)
+CHANNELS = 96
+TOWER_DEPTH = 2
+# Score of every anchor before training: without it the many negatives swamp the first steps.
+# Focal loss, section 3.3, https://arxiv.org/abs/1708.02002.
+PRIOR = 0.01
+# Keras's default 0.99 needs hundreds of steps to follow; a small dataset has not so many.
+BATCH_NORM_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class SsdNetwork(Network):
+    """One stage: each anchor answers at once what it sees and where.
+
+    Its Keras model gives `[logits (B, A, K), deltas (B, A, 4)]`, float32.
+
+    Attributes:
+        anchors: float32 (A, 4), xyxy, input pixels.
+        anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
+
+    """
+
+    anchors: np.ndarray
+    anchor_levels: np.ndarray
+
+    @property
+    def target_spec(self) -> Mapping[str, tf.TensorSpec]:
+        """The class of each anchor's box, negative for none, and the box."""
+        count = len(self.anchors)
+        return {"gt_classes": tf.TensorSpec((count,), tf.int32), "gt_boxes": tf.TensorSpec((count, 4), tf.float32)}
+
+    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray) -> dict[str, np.ndarray]:
+        """See `Network.targets`."""
+        assignment = assign(gt_boxes, gt_classes, self.anchors, self.anchor_levels)
+        return {"gt_classes": assignment.class_ids, "gt_boxes": assignment.boxes}
+
+    def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
+        """See `Network.losses`: `class_loss` and `box_loss`, both for each positive anchor."""
+        logits, deltas = self.keras_model(batch["pixels"], training=True)
+        boxes = decode(deltas, self.anchors)
+        class_loss, box_loss = detection_losses(logits, boxes, batch["gt_classes"], batch["gt_boxes"])
+        positives = tf.reduce_sum(tf.cast(batch["gt_classes"] >= 0, tf.float32))
+        return {"class_loss": Loss(class_loss, positives), "box_loss": Loss(box_loss, positives)}
+
+    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Network.predict`; N is the number of anchors."""
+        logits, deltas = self.keras_model(pixels, training=False)
+        return decode(deltas, self.anchors), keras.ops.sigmoid(logits)
+
+
+def build(
+    *,
+    num_classes: int,
+    input_size: tuple[int, int],
+    aspects: Sequence[float],
+    backbone: keras.Model,
+    taps: Sequence[str],
+    block_starts: tuple[str, ...],
+    preprocess: keras.layers.Layer,
+) -> SsdNetwork:
+    """Build the network on a backbone.
+
+    Args:
+        num_classes: K, at least 1.
+        input_size: (width, height), multiples of 32.
+        aspects: Anchor shapes of a cell, width / height.
+        backbone: Normalised pixels (B, H, W, 3) to anything.
+        taps: Names of its layers that give the feature maps of strides 8, 16 and 32.
+        block_starts: See `Network`.
+        preprocess: uint8 pixels to what the backbone expects.
+
+    """
+    width, height = input_size
+    features = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
+    pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
+    levels = _pyramid(features(preprocess(pixels)))
+    per_cell = len(aspects)
+    prior_logit = -math.log((1 - PRIOR) / PRIOR)
+    logits = _head("class", levels, per_cell, num_classes, keras.initializers.Constant(prior_logit))
+    deltas = _head("box", levels, per_cell, 4, "zeros")
+    boxes, box_levels = anchors.generate(input_size, STRIDES, aspects)
+    return SsdNetwork(
+        keras_model=keras.Model(pixels, [logits, deltas], name="ssd"),
+        backbone=backbone,
+        block_starts=block_starts,
+        input_size=(width, height),
+        num_classes=num_classes,
+        class_layers=("class_predictor",),
+        anchors=boxes,
+        anchor_levels=box_levels,
+    )
+
+
+def _pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
+    """Feature maps of strides 8, 16, 32 to as many of `CHANNELS` channels, and stride 64."""
+    lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
+    merged = [lateral[-1]]
+    for i in reversed(range(len(lateral) - 1)):
+        above = layers.UpSampling2D(2, name=f"upsample_{i}")(merged[0])
+        merged.insert(0, layers.Add(name=f"merge_{i}")([lateral[i], above]))
+    coarsest = layers.SeparableConv2D(CHANNELS, 3, 2, padding="same", name="coarsest")(merged[-1])
+    return [*merged, coarsest]
+
+
+def _head(
+    name: str,
+    levels: Sequence[keras.KerasTensor],
+    per_cell: int,
+    values: int,
+    bias_initializer: keras.initializers.Initializer | str,
+) -> keras.KerasTensor:
+    """Predictions (B, A, values) of all levels, in the order of `anchors.generate`."""
+    tower = [
+        layers.SeparableConv2D(CHANNELS, 3, padding="same", use_bias=False, name=f"{name}_tower_{i}")
+        for i in range(TOWER_DEPTH)
+    ]
+    predictor = layers.SeparableConv2D(
+        per_cell * values,
+        3,
+        padding="same",
+        pointwise_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=bias_initializer,
+        name=f"{name}_predictor",
+    )
+    outputs = []
+    for level, x in enumerate(levels):
+        for i, convolution in enumerate(tower):
+            x = convolution(x)
+            x = BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_norm_{level}_{i}")(x)
+            x = layers.ReLU(6.0, name=f"{name}_relu_{level}_{i}")(x)
+        outputs.append(layers.Reshape((-1, values), name=f"{name}_flat_{level}")(predictor(x)))
+    return layers.Concatenate(axis=1, name=name)(outputs)
