@@ -14,6 +14,8 @@ AUTO = "auto"
 # held-out ones after this; from random weights there is more to learn.
 FINE_TUNING_PASSES, FROM_SCRATCH_PASSES = 6_000, 14_000
 MIN_EPOCHS, MAX_EPOCHS = 30, 300
+# Names of Keras's dtype policies.
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Config:
 
     Attributes:
         epochs: Passes over the training images; 0 chooses by their number.
+        steps: Steps at most, in place of epochs; 0 leaves it to `epochs`.
         max_minutes: Ends training in time, the schedule fitted to it; 0 is no limit.
         batch_size: Images in a step, over all replicas.
         initial_learning_rate: Of the heads, at the end of the warm-up; 0 chooses 0.002 with pretrained weights,
@@ -36,10 +39,15 @@ class Config:
         early_stopping: Stop after this part of the training without a better validation mAP; 0 is never.
         validation_fraction: Part of the images held out to choose the best weights and the thresholds.
         seed: Of everything random.
+        num_clones: Replicas of the network that share each batch, one on each GPU.
+        precision: Of the numbers in a step: a name of Keras's dtype policies.
+        jit: Compile the step with XLA.
+        deterministic: The same bits in each run on the same machine, at the price of speed.
 
     """
 
     epochs: int = 0
+    steps: int = 0
     max_minutes: float = 0.0
     batch_size: int = 16
     initial_learning_rate: float = 0.0
@@ -53,11 +61,17 @@ class Config:
     early_stopping: float = 0.4
     validation_fraction: float = 0.15
     seed: int = 0
+    num_clones: int = 1
+    precision: str = "float32"
+    jit: bool = False
+    deterministic: bool = False
 
     def epochs_for(self, images: int, *, pretrained: bool) -> int:
         """The number of epochs: as asked, or by the number of training images and what training starts from."""
         if self.epochs:
             return self.epochs
+        if self.steps:
+            return -(-self.steps // -(-max(images, 1) // self.batch_size))
         passes = FINE_TUNING_PASSES if pretrained else FROM_SCRATCH_PASSES
         return min(max(round(passes / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
 
@@ -69,6 +83,7 @@ class Config:
 # name -> (accepts, what is expected)
 _CHECKS: Mapping[str, tuple[Any, str]] = {
     "epochs": (lambda v: v >= 0, "a whole number from 0 on (0: by the number of images)"),
+    "steps": (lambda v: v >= 0, "a whole number from 0 on (0: as many as the epochs have)"),
     "max_minutes": (lambda v: v >= 0, "minutes, 0 for no limit"),
     "batch_size": (lambda v: 1 <= v <= 1024, "a whole number from 1 to 1024"),
     "initial_learning_rate": (lambda v: 0 <= v <= 1, "a number in [0, 1] (0: chosen)"),
@@ -88,7 +103,14 @@ _CHECKS: Mapping[str, tuple[Any, str]] = {
     "early_stopping": (lambda v: 0 <= v <= 1, "a number in [0, 1]"),
     "validation_fraction": (lambda v: 0 < v < 1, "a number above 0 and below 1"),
     "seed": (lambda v: v >= 0, "a whole number from 0 on"),
+    "num_clones": (lambda v: 1 <= v <= 64, "a whole number of GPUs from 1 to 64"),
+    "precision": (lambda v: v in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+    "jit": (lambda v: True, "true or false"),
+    "deterministic": (lambda v: True, "true or false"),
 }
+
+
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -131,9 +153,9 @@ def _value(name: str, text: str) -> Any:
         raise TrainingError(f"arguments: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}.")
     accepts, expected = _CHECKS[name]
     try:
-        value = fields[name].type(text)
+        value = _TRUTH[text.lower()] if fields[name].type is bool else fields[name].type(text)
         acceptable = accepts(value)
-    except ValueError:
+    except (ValueError, KeyError):
         acceptable = False
     if not acceptable:
         raise TrainingError(f"arguments: {name}={text}; expected {expected}.")

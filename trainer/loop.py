@@ -90,6 +90,9 @@ class Loop:
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, STRENGTHS[self._config.augment])
         dataset = batches(self._images, self._learner.network, epoch)
         steps = int(dataset.cardinality())
+        if self._config.steps:
+            steps = min(steps, self._config.steps - state.step)
+            dataset = dataset.take(steps)
         sums: dict[str, float] = {}
         for number, batch in enumerate(dataset):
             index = batch.pop("index")

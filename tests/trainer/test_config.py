@@ -24,8 +24,8 @@ def test_nothing_is_the_default():
         (
             "epoch=3",
             "arguments: unknown name 'epoch'; expected one of: alpha, augment, backbone_learning_rate, batch_size, "
-            "early_stopping, epochs, freeze, frozen_part, image_size, initial_learning_rate, max_minutes, seed, "
-            "validation_fraction, weight_decay.",
+            "deterministic, early_stopping, epochs, freeze, frozen_part, image_size, initial_learning_rate, jit, "
+            "max_minutes, num_clones, precision, seed, steps, validation_fraction, weight_decay.",
         ),
         ("epochs", "arguments: 'epochs'; expected name=value, such as epochs=40."),
         (
@@ -40,6 +40,14 @@ def test_nothing_is_the_default():
         ),
         ("augment=much", "arguments: augment=much; expected one of strong, weak, none."),
         ("alpha=2", "arguments: alpha=2; expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)."),
+        ("steps=-1", "arguments: steps=-1; expected a whole number from 0 on (0: as many as the epochs have)."),
+        ("num_clones=0", "arguments: num_clones=0; expected a whole number of GPUs from 1 to 64."),
+        (
+            "precision=float16",
+            "arguments: precision=float16; expected one of float32, mixed_float16, mixed_bfloat16.",
+        ),
+        ("jit=perhaps", "arguments: jit=perhaps; expected true or false."),
+        ("deterministic=2", "arguments: deterministic=2; expected true or false."),
         (
             "initial_learning_rate=nan",
             "arguments: initial_learning_rate=nan; expected a number in [0, 1] (0: chosen).",
@@ -82,6 +90,17 @@ def test_small_datasets_get_more_epochs():
     assert Config().epochs_for(140, pretrained=False) == 100
     assert Config().epochs_for(10_000, pretrained=True) == config.MIN_EPOCHS
     assert Config(epochs=3).epochs_for(20, pretrained=True) == 3
+
+
+def test_yes_and_no_have_several_spellings():
+    assert parse_arguments("jit=on, deterministic=True") == Config(jit=True, deterministic=True)
+    assert parse_arguments("jit=no, deterministic=0") == Config()
+
+
+def test_steps_become_epochs():
+    # Twenty images in batches of eight are three steps.
+    assert Config(steps=6, batch_size=8).epochs_for(20, pretrained=True) == 2
+    assert Config(steps=7, batch_size=8).epochs_for(20, pretrained=True) == 3
 
 
 def test_the_rate_follows_what_training_starts_from():
