@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from builder import precision as precisions
 from builder.directory import new_directory
 from builder.errors import BuildError
 from builder.function_yaml import PRECISION, check_name, function_yaml
+from builder.graph import GRAPHS, find_graph
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
-from builder.variants import VARIANTS
+from builder.variants import Variant, possible
 from runtime.manifest import FILE_NAME, Manifest
 
-EXPORT_PARTS = (FILE_NAME, "saved_model", "validation")
+EXPORT_PARTS = (FILE_NAME, "validation")
 # In this order: should the machine stop in between, an old function with new images can still be checked.
 PARTS = (checking.VALIDATION_FOLDER, "nuclio")
 
@@ -69,11 +70,12 @@ def build(
     check_name(name)
     if precision == "int8":
         precisions.check_possible(export)
+    variants = possible(find_graph(export)[1])
     with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
         directory = draft / "nuclio"
-        shutil.copytree(export / "validation", draft / checking.VALIDATION_FOLDER, copy_function=shutil.copyfile)
+        _keep_proof(export, draft / checking.VALIDATION_FOLDER)
         assemble(export, directory, name, manifest)
-        for variant in VARIANTS.values():
+        for variant in variants:
             progress(f"Converting for {variant.framework}")
             converter = importlib.import_module(f"builder.convert.{variant.engine}")
             converter.convert(export, directory, manifest.input_size)
@@ -81,10 +83,10 @@ def build(
             outcome = precisions.quantise(export, directory, draft / checking.VALIDATION_FOLDER, progress)
             written = Manifest.read(directory)
             replace(written, provenance={**written.provenance, PRECISION_KEY: outcome}).write(directory / FILE_NAME)
-        progress("Running both variants on the validation images")
+        progress("Running what was built on the validation images")
         report = checking.check(directory)
         report.raise_if_failed()
-        write_function_yamls(directory, name, manifest, map50=report.figures["scores"]["served"]["map50"])
+        write_function_yamls(directory, variants, name, manifest, map50=_accuracy(report))
     return BuildResult(name, output / name / "nuclio", replace(report, directory=output / name / "nuclio"))
 
 
@@ -97,30 +99,46 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
     for file in runtime_files(runtime_source):
         (directory / "runtime" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(runtime_source / file, directory / "runtime" / file)
-    fingerprint = model_fingerprint(export / "saved_model")
+    _, graph = find_graph(export)
+    fingerprint = model_fingerprint(export / graph.folder)
     manifest = replace(manifest, provenance={**manifest.provenance, "model_fingerprint": fingerprint})
     manifest.write(directory / FILE_NAME)
-    write_function_yamls(directory, name, manifest)
+    write_function_yamls(directory, possible(graph), name, manifest)
 
 
-def write_function_yamls(directory: Path, name: str, manifest: Manifest, map50: float | None = None) -> None:
+def write_function_yamls(
+    directory: Path, variants: Sequence[Variant], name: str, manifest: Manifest, map50: float | None = None
+) -> None:
     """Write one YAML file for each variant; `map50` of the served answers, once it is known."""
     written = Manifest.read(directory)
     annotations = {"preannotate.fingerprint": written.provenance["model_fingerprint"]}
     if map50 is not None:
         annotations["preannotate.map50"] = f"{map50:.4f}"
-    for variant in VARIANTS.values():
+    for variant in variants:
         # Only what differs from the rule is said, and only the CPU variant can differ.
         quantised = {PRECISION: "int8"} if variant.engine == "openvino" and precision_of(written) == "int8" else {}
         text = function_yaml(name, variant, manifest, annotations | quantised)
         (directory / variant.file).write_text(text, encoding="utf-8")
 
 
-def model_fingerprint(saved_model: Path) -> str:
-    """16 hex digits that name the network: of the names and bytes of the SavedModel's files."""
+def _keep_proof(export: Path, validation: Path) -> None:
+    """Copy what a check needs and nobody deploys: the frozen images, and the graph unless the function has it."""
+    shutil.copytree(export / "validation", validation, copy_function=shutil.copyfile)
+    _, graph = find_graph(export)
+    if not any(file.startswith(f"{graph.folder}/") for variant in possible(graph) for file in variant.files):
+        shutil.copytree(export / graph.folder, validation / graph.folder, copy_function=shutil.copyfile)
+
+
+def _accuracy(report: checking.Report) -> float | None:
+    """mAP50 of the served answers; None if nobody annotated the images."""
+    return report.figures["scores"]["served"]["map50"] if report.figures["boxes"] else None
+
+
+def model_fingerprint(graph: Path) -> str:
+    """16 hex digits that name the network: of the names and bytes of the files of its SavedModel or IR."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in saved_model.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(saved_model).as_posix()}\0{path.stat().st_size}\0".encode())
+    for path in sorted(path for path in graph.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(graph).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
@@ -135,12 +153,16 @@ def find_export(run_or_export: Path) -> Path:
     """
     export = run_or_export / "export" if (run_or_export / "export").is_dir() else run_or_export
     if not run_or_export.is_dir():
-        raise BuildError(f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` makes it.")
+        raise BuildError(
+            f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` and `import` make it."
+        )
     missing = [part for part in EXPORT_PARTS if not (export / part).exists()]
+    if find_graph(export) is None:
+        missing.append(" or ".join(GRAPHS))
     if missing:
         raise BuildError(
-            f"{export}: no {' and no '.join(missing)}; expected the export directory of a finished training. "
-            f"Train to the end, or resume."
+            f"{export}: no {' and no '.join(missing)}; expected the export directory of a finished training "
+            f"or import. Train to the end, or resume, or import again."
         )
     return export
 

@@ -122,7 +122,7 @@ def _print(content: dict[str, Any], report: "Report", *, as_json: bool) -> None:
             from builder.precision import describe
 
             print(f"  {describe(report.figures['precision'])}")
-        print(f"  on {report.figures['images']} frozen validation images with {report.figures['boxes']} boxes:")
+        print(f"  on {report.figures['images']} frozen images with {report.figures['boxes']} annotated boxes:")
         for artefact, scores in report.figures["scores"].items():
             print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
         for pair, difference in report.figures["differences"].items():

@@ -45,6 +45,8 @@ HEADER = """\
 # Docker gives a restarted container another port, of which CVAT does not hear. For a fixed one, add
 # `port: 32001` (your number) beside maxRequestBodySize.
 """
+# Key of the provenance that tells an imported model from a trained one.
+IMPORTED = "imported"
 # Characters that YAML's block style cannot hold; JSON can write them as escapes.
 _NOT_IN_BLOCK = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 
@@ -140,8 +142,9 @@ def label_spec(labels: Sequence[str]) -> str:
 def _spec(name: str, variant: Variant, manifest: Manifest, *, image: str) -> dict[str, Any]:
     resources = {"resources": {"limits": dict(variant.limits)}} if variant.limits else {}
     width, height = manifest.input_size
+    origin = "imported" if IMPORTED in manifest.provenance else "trained"
     return {
-        "description": _Quoted(f"{manifest.family} at {width}x{height}, trained by Preannotate"),
+        "description": _Quoted(f"{manifest.family} at {width}x{height}, {origin} by Preannotate"),
         "runtime": f"python:{PYTHON}",
         "handler": "main:handler",
         "eventTimeout": f"{EVENT_TIMEOUT_SECONDS}s",

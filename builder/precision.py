@@ -15,6 +15,7 @@ from builder import latency, proof
 from builder.convert import int8
 from builder.errors import BuildError
 from builder.variants import VARIANTS
+from builder.yardstick import yardstick
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from runtime.manifest import Manifest
@@ -36,7 +37,8 @@ def check_possible(export: Path) -> None:
         )
     if not any((export / "calibration").glob("*.png")):
         raise BuildError(
-            f"{export / 'calibration'}: no PNG images; expected training images to quantise with. Train again."
+            f"{export / 'calibration'}: no PNG images; expected images to quantise with. Train again, or "
+            f"import with --images."
         )
 
 
@@ -59,6 +61,7 @@ def quantise(
     """
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
+    truth = yardstick(truth, reference, manifest).truth
     expected = scores.score(manifest.labels, truth.images, reference.detections).map50
     result: dict[str, Any] = {
         "asked": "int8",

@@ -16,7 +16,9 @@ from typing import Any
 from builder import child, replies
 from builder.convert import openvino
 from builder.errors import BuildError
-from builder.variants import VARIANTS, Variant
+from builder.graph import find_graph
+from builder.variants import VARIANTS, Variant, present
+from builder.yardstick import NOT_ANNOTATED, yardstick
 from evaluation import ground_truth, scores
 from evaluation import reference as references
 from evaluation.ground_truth import GroundTruth
@@ -76,36 +78,36 @@ class Proof:
     figures: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What all artefacts of a function said: detections by the artefact's name, and the words of `Proof`."""
+
+    found: dict[str, Detections]
+    problems: list[str]
+    notes: list[str]
+    devices: dict[str, str]
+    versions: dict[str, str]
+
+
 def prove(directory: Path, validation: Path) -> Proof:
-    """Run both variants on the frozen validation images and compare all with the reference.
+    """Run every variant on the frozen validation images and compare all with the reference.
 
     Args:
         directory: functions/NAME/nuclio.
-        validation: `ground_truth.json`, its images, and `reference.json`.
+        validation: `ground_truth.json`, its images, `reference.json`, and the graph if `directory` has none.
 
     Raises:
         BuildError: A variant does not start, or the validation images are missing or broken.
     """
     truth, reference = read_validation(validation)
     manifest = rename_classes(Manifest.read(directory), read_labels(directory / VARIANTS["cpu"].file))
-    found: dict[str, Detections] = {"reference": list(reference.detections)}
-    cpu = ask(VARIANTS["cpu"], directory, manifest, truth)
-    found["ir_f32"] = _ask_full_precision(directory, manifest, truth)
-    problems, notes = [f"served: {problem}" for problem in cpu.problems], []
-    versions, devices = dict(cpu.versions), {"cpu": cpu.device}
-    if importlib.util.find_spec("tensorflow"):
-        gpu = ask(VARIANTS["gpu"], directory, manifest, truth)
-        problems += [f"served_gpu: {problem}" for problem in gpu.problems]
-        found["saved_model"] = gpu.direct
-        versions |= gpu.versions
-        devices["gpu"] = gpu.device
-    else:
-        gpu = None
-        notes.append("TensorFlow is not installed: SavedModel and GPU variant were not checked.")
-    found |= {"ir": cpu.direct, "served": cpu.served}
-    if gpu:
-        found["served_gpu"] = gpu.served
-    measured = {name: scores.score(manifest.labels, truth.images, found[name]) for name in found}
+    asked = _ask_all(directory, validation, manifest, truth)
+    found = {"reference": list(reference.detections), **asked.found}
+    problems, notes = list(asked.problems), list(asked.notes)
+    judge = yardstick(truth, reference, manifest)
+    if not judge.annotated:
+        notes.append(NOT_ANNOTATED)
+    measured = {name: scores.score(manifest.labels, judge.truth.images, found[name]) for name in found}
     differences = {
         f"{second} vs {first}": _difference(found, first, second, tolerance, manifest)
         for first, second, tolerance in COMPARISONS
@@ -122,8 +124,8 @@ def prove(directory: Path, validation: Path) -> Proof:
         "differences": {name: difference.to_json() for name, difference in differences.items()},
         "rules": RULES,
         "precision": dict(manifest.provenance.get(PRECISION_KEY, {"built": precision_of(manifest)})),
-        "devices": devices,
-        "versions": dict(sorted(versions.items())),
+        "devices": asked.devices,
+        "versions": dict(sorted(asked.versions.items())),
     }
     return Proof(tuple(problems), tuple(notes), figures)
 
@@ -150,6 +152,27 @@ def read_validation(folder: Path) -> tuple[GroundTruth, Reference]:
             f"{references.FILE_NAME}; expected as many, and at least one. Train or import again."
         )
     return truth, reference
+
+
+def _ask_all(directory: Path, validation: Path, manifest: Manifest, truth: GroundTruth) -> _Asked:
+    cpu = ask(VARIANTS["cpu"], directory, manifest, truth)
+    result = _Asked({}, [f"served: {problem}" for problem in cpu.problems], [], {"cpu": cpu.device}, dict(cpu.versions))
+    if source := find_graph(directory, validation):
+        result.found["ir_f32"] = _ask_full_precision(source[0], directory, manifest, truth)
+    else:
+        result.notes.append("The graph with float32 weights is not there: only the rounded one was checked.")
+    result.found.update(ir=cpu.direct, served=cpu.served)
+    if VARIANTS["gpu"] not in present(directory):
+        result.notes.append("The function has no GPU variant.")
+    elif importlib.util.find_spec("tensorflow"):
+        gpu = ask(VARIANTS["gpu"], directory, manifest, truth)
+        result.found.update(saved_model=gpu.direct, served_gpu=gpu.served)
+        result.problems.extend(f"served_gpu: {problem}" for problem in gpu.problems)
+        result.devices["gpu"] = gpu.device
+        result.versions.update(gpu.versions)
+    else:
+        result.notes.append("TensorFlow is not installed: SavedModel and GPU variant were not checked.")
+    return result
 
 
 def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> Answers:
@@ -182,12 +205,12 @@ def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTrut
     return Answers(direct, served, tuple(problems), description["device"], answers["versions"])
 
 
-def _ask_full_precision(directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
+def _ask_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
     """The detections of the IR with float32 weights: if they differ, it is the conversion and not the rounding."""
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         copy = Path(work) / "f32"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("saved_model", "model.xml", "model.bin"))
-        openvino.convert(directory, copy, manifest.input_size, weights="f32")
+        openvino.convert(source, copy, manifest.input_size, weights="f32")
         return ask(VARIANTS["cpu"], copy, manifest, truth).direct
 
 

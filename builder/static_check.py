@@ -15,7 +15,7 @@ import yaml
 
 import runtime
 from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, MAX_REQUEST_BODY_SIZE, image_name
-from builder.variants import VARIANTS, Variant
+from builder.variants import Variant, present
 from runtime.cvat import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
 from runtime.errors import FunctionError
 from runtime.manifest import Manifest
@@ -33,7 +33,7 @@ def problems(directory: Path) -> list[str]:
         *_label_problems(directory),
         *(
             f"{variant.file}: {problem}"
-            for variant in VARIANTS.values()
+            for variant in present(directory)
             if (directory / variant.file).is_file()
             for problem in _yaml_problems(directory / variant.file, variant)
         ),
@@ -57,7 +57,7 @@ def runtime_files(directory: Path) -> list[str]:
 
 def _missing_files(directory: Path) -> Iterator[str]:
     needed = ["main.py", "model_handler.py", "model.json"]
-    for variant in VARIANTS.values():
+    for variant in present(directory):
         needed += [variant.file, *variant.files]
     for name in needed:
         if not (directory / name).is_file():
@@ -78,7 +78,7 @@ def _label_problems(directory: Path) -> Iterator[str]:
     try:
         manifest = Manifest.read(directory)
         labels = {}
-        for variant in VARIANTS.values():
+        for variant in present(directory):
             labels[variant.file] = read_labels(directory / variant.file)
             rename_classes(manifest, labels[variant.file])
     except FunctionError as error:
@@ -93,7 +93,7 @@ def _label_problems(directory: Path) -> Iterator[str]:
 
 def _same_names(directory: Path) -> Iterator[str]:
     names = []
-    for variant in VARIANTS.values():
+    for variant in present(directory):
         try:
             names.append(yaml.safe_load((directory / variant.file).read_text("utf-8"))["metadata"]["name"])
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):

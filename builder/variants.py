@@ -1,8 +1,13 @@
-"""The flavours of one function: what differs between them, as data."""
+"""The flavours of one function: what differs between them, as data.
+
+Every function has the CPU variant; the others are there where its network can be run by their engine.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from builder.graph import Graph
 from builder.versions import OPENVINO, PYTHON, TENSORFLOW
 
 
@@ -20,6 +25,8 @@ class Variant:
         workers: Requests answered at once; each worker holds its own copy of the model.
         limits: Resource limits of nuclio.
         files: What the engine reads from the function directory.
+        graphs: Names of the graphs (`builder.graph`) that it can be made from.
+        optional: Whether a function may lack it.
     """
 
     file: str
@@ -31,6 +38,8 @@ class Variant:
     workers: int
     limits: Mapping[str, int]
     files: tuple[str, ...]
+    graphs: tuple[str, ...]
+    optional: bool
 
 
 VARIANTS = {
@@ -45,6 +54,9 @@ VARIANTS = {
         workers=2,
         limits={},
         files=("model.xml", "model.bin"),
+        graphs=("saved_model", "ir"),
+        # The code in every container reads the labels from its file.
+        optional=False,
     ),
     "gpu": Variant(
         file="function-gpu.yaml",
@@ -57,5 +69,21 @@ VARIANTS = {
         workers=1,
         limits={"nvidia.com/gpu": 1},
         files=("saved_model/saved_model.pb",),
+        graphs=("saved_model",),
+        optional=True,
     ),
 }
+
+
+def possible(graph: Graph) -> list[Variant]:
+    """The variants that can be made from a graph."""
+    return [variant for variant in VARIANTS.values() if graph.folder in variant.graphs]
+
+
+def present(directory: Path) -> list[Variant]:
+    """The variants of a function directory: an optional one counts if any of its own files is there."""
+    return [
+        variant
+        for variant in VARIANTS.values()
+        if not variant.optional or any((directory / name).exists() for name in (variant.file, *variant.files))
+    ]

@@ -1,6 +1,6 @@
 """COCO mAP of a trained run or a built function on annotated images that it has not seen.
 
-A run is asked through its SavedModel, a function through its own `main.handler` in a process of its own:
+A run is asked through the graph it exported, a function through its own `main.handler` in a process of its own:
 the figure is that of the answers CVAT would get.
 """
 
@@ -87,8 +87,11 @@ def _model_directory(model: Path) -> tuple[Path, bool]:
 
 
 def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
+    from builder.graph import GRAPHS, find_graph
+
+    graph = (find_graph(directory) or (directory, GRAPHS["saved_model"]))[1]
     with quiet_loading():
-        engine = engines.load("tensorflow", directory)
+        engine = engines.load(graph.engine, directory / graph.engine_folder)
     return scores.detect_all(Detector(engine, manifest), truth)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import child
+from builder.graph import find_graph
 
 ATTEMPTS = ("plain", "control")
 _WITH_WEIGHTS = {"Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul"}
@@ -30,7 +31,7 @@ def convert(
     """Write `directory`/model.xml and model.bin.
 
     Args:
-        export: Has `saved_model/` and `calibration/`.
+        export: Has `saved_model/` or `ir/`, and `calibration/`.
         directory: Of the function; its `model.json` is read by "control".
         input_size: (width, height) of the network's input; the batch is fixed to 1.
         validation: Frozen validation images; only "control" looks at them.
@@ -41,15 +42,16 @@ def convert(
         BuildError: nncf failed or crashed.
     """
     width, height = input_size
+    source = export / find_graph(export)[1].for_openvino
     arguments = [
-        *(str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height)),
+        *(str(source), str(directory / "model.xml"), str(width), str(height)),
         *(str(export / "calibration"), str(validation), attempt, str(max_drop)),
     ]
-    child.run_module(__name__, arguments, step=f"{export / 'saved_model'}: quantisation to INT8")
+    child.run_module(__name__, arguments, step=f"{source}: quantisation to INT8")
 
 
 def main(
-    saved_model: str,
+    source: str,
     model_xml: str,
     width: str,
     height: str,
@@ -65,7 +67,7 @@ def main(
     import openvino as ov
     from PIL import Image
 
-    model = ov.Core().read_model(saved_model)
+    model = ov.Core().read_model(source)
     model.reshape({"pixels": [1, int(height), int(width), 3]})
     files = sorted(Path(calibration).glob("*.png"))
     images = nncf.Dataset(files, lambda file: np.asarray(Image.open(file))[None])

@@ -1,4 +1,4 @@
-"""The IR (`model.xml`, `model.bin`) from the SavedModel, with FP16 weights.
+"""The IR (`model.xml`, `model.bin`) from the export's graph, with FP16 weights.
 
 The conversion runs in a subprocess: some graphs crash OpenVINO, and a crash is then an error like any other.
 `Core.read_model` is used rather than `convert_model`, which writes the path of the SavedModel into the IR.
@@ -8,34 +8,36 @@ import sys
 from pathlib import Path
 
 from builder import child
+from builder.graph import find_graph
 
 
 def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weights: str = "f16") -> None:
     """Write `directory`/model.xml and model.bin.
 
     Args:
-        export: Has `saved_model/`.
+        export: Has `saved_model/` or `ir/`.
         directory: Of the function.
         input_size: (width, height) of the network's input; the batch is fixed to 1.
         weights: "f16", half the size and as good; or "f32", to prove the conversion itself.
 
     Raises:
-        BuildError: OpenVINO failed or crashed, or the SavedModel does not have the engine contract.
+        BuildError: OpenVINO failed or crashed, or the graph does not have the engine contract.
     """
     width, height = input_size
-    arguments = [str(export / "saved_model"), str(directory / "model.xml"), str(width), str(height), weights]
-    child.run_module(__name__, arguments, step=f"{export / 'saved_model'}: conversion to OpenVINO's IR")
+    source = export / find_graph(export)[1].for_openvino
+    arguments = [str(source), str(directory / "model.xml"), str(width), str(height), weights]
+    child.run_module(__name__, arguments, step=f"{source}: conversion to OpenVINO's IR")
 
 
-def main(saved_model: str, model_xml: str, width: str, height: str, weights: str) -> None:
+def main(source: str, model_xml: str, width: str, height: str, weights: str) -> None:
     """Convert in this process."""
     import openvino as ov
 
-    model = ov.Core().read_model(saved_model)
+    model = ov.Core().read_model(source)
     found = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
     expected = {"inputs": [["pixels"]], "outputs": [["boxes"], ["scores"]]}
     if found != expected:
-        sys.exit(f"signature serving_default has {found}, expected {expected}")
+        sys.exit(f"the graph has {found}, expected {expected}")
     model.reshape({"pixels": [1, int(height), int(width), 3]})
     if model.input("pixels").element_type != ov.Type.u8:
         sys.exit(f"input pixels is {model.input('pixels').element_type}, expected uint8")

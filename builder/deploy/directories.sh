@@ -18,9 +18,24 @@ find_functions() { # fills `directories`
             add_directory "${path%/*}"
             any=yes
         done < <(yaml_files_in "$(absolute "$dir")" "$file")
-        [ "$any" = yes ] ||
-            fail "$dir: no nuclio/$file in it; expected function directories. Build one with \`preannotate build\`."
+        if [ "$any" = no ]; then nothing_in "$dir" "$file"; fi
+        while IFS= read -r path; do say "$path: no GPU variant; left out."; done < <(without_gpu "$dir")
     done
+}
+
+without_gpu() { # $1 directory: the functions in it that have no GPU variant
+    local path
+    [ "$command" = gpu ] || return 0
+    while IFS= read -r -d '' path; do
+        if [ ! -e "${path%/*}/function-gpu.yaml" ]; then printf '%s\n' "${path%/*}"; fi
+    done < <(yaml_files_in "$(absolute "$1")" function.yaml)
+}
+
+nothing_in() { # $1 directory, $2 file that no function in it has
+    if [ -n "$(without_gpu "$1")" ]; then
+        fail "$1: only functions without a GPU variant; expected nuclio/$2. Deploy them with: ./deploy.sh cpu."
+    fi
+    fail "$1: no nuclio/$2 in it; expected function directories. Build one with \`preannotate build\`."
 }
 
 yaml_files_in() { # $1 directory, $2 file: the one right there, or those in nuclio/ beneath, without hidden drafts

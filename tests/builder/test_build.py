@@ -1,13 +1,14 @@
 """Building: what is written, when it is refused, and that nothing is left behind."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import runtime
 from builder import build as build_module
-from builder.build import build, default_name, find_export, model_fingerprint
+from builder.build import assemble, build, default_name, find_export, model_fingerprint
 from builder.errors import BuildError
 from builder.static_check import runtime_files
 from runtime.manifest import Manifest
@@ -65,7 +66,7 @@ def test_run_and_export_directory_are_the_same_thing(export):
 
 def test_no_such_run(tmp_path):
     path = tmp_path / "none"
-    sentence = f"{path}: no such folder; expected a run directory, as `preannotate train` makes it."
+    sentence = f"{path}: no such folder; expected a run directory, as `preannotate train` and `import` make it."
     expect(sentence, lambda: find_export(path))
 
 
@@ -73,8 +74,8 @@ def test_unfinished_run(export):
     (export / "model.json").unlink()
     (export / "validation").rmdir()
     sentence = (
-        f"{export}: no model.json and no validation; expected the export directory of a finished training. "
-        "Train to the end, or resume."
+        f"{export}: no model.json and no validation; expected the export directory of a finished training or "
+        "import. Train to the end, or resume, or import again."
     )
     expect(sentence, lambda: find_export(export.parent))
 
@@ -107,3 +108,22 @@ def test_a_saved_model_that_is_none_fails_with_openvinos_last_word(export, tmp_p
     pattern = rf"{saved_model}: conversion to OpenVINO's IR: exit code 1 \(.+\); expected it to succeed\."
     assert re.fullmatch(pattern, str(caught.value))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_ir_is_fingerprinted_and_called_imported_if_it_was(ir_export, tmp_path):
+    manifest = Manifest.read(ir_export)
+    imported = replace(manifest, provenance={**manifest.provenance, "imported": {}})
+    assemble(ir_export, tmp_path / "nuclio", "cats", imported)
+    assert Manifest.read(tmp_path / "nuclio").provenance["model_fingerprint"] == model_fingerprint(ir_export / "ir")
+    text = (tmp_path / "nuclio" / "function.yaml").read_text("utf-8")
+    assert 'description: "ssd-mobilenet-v2 at 320x320, imported by Preannotate"' in text
+    assert not (tmp_path / "nuclio" / "function-gpu.yaml").exists()
+
+
+def test_an_export_without_a_graph(ir_export):
+    (ir_export / "ir" / "model.xml").unlink()
+    sentence = (
+        f"{ir_export}: no saved_model or ir; expected the export directory of a finished training or import. "
+        "Train to the end, or resume, or import again."
+    )
+    expect(sentence, lambda: find_export(ir_export))

@@ -16,7 +16,7 @@ def test_an_error_is_one_sentence_and_exit_code_two(tmp_path, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err == (
-        f"error: {path}: no such folder; expected a run directory, as `preannotate train` makes it.\n"
+        f"error: {path}: no such folder; expected a run directory, as `preannotate train` and `import` make it.\n"
     )
     assert main(["check", str(tmp_path)]) == 2
 

@@ -36,7 +36,10 @@ def test_no_calibration_images(export, tmp_path, monkeypatch, exists):
     monkeypatch.setattr(precisions.importlib.util, "find_spec", lambda name: name)
     if exists:
         (export / "calibration").mkdir()
-    sentence = f"{export / 'calibration'}: no PNG images; expected training images to quantise with. Train again."
+    sentence = (
+        f"{export / 'calibration'}: no PNG images; expected images to quantise with. Train again, or import with "
+        "--images."
+    )
     expect(sentence, lambda: build(export, tmp_path / "functions", precision="int8"))
 
 

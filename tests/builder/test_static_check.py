@@ -33,6 +33,20 @@ def test_a_fresh_function_has_no_problems_and_no_notes(function_dir):
     assert static_check.notes(function_dir) == []
 
 
+def test_a_function_of_a_network_that_is_no_saved_model_has_one_variant(cpu_function_dir):
+    assert not (cpu_function_dir / "function-gpu.yaml").exists()
+    assert static_check.problems(cpu_function_dir) == []
+
+
+@pytest.mark.parametrize("name", ["function-gpu.yaml", "saved_model/saved_model.pb"])
+def test_half_a_gpu_variant_is_a_broken_one(cpu_function_dir, name):
+    (cpu_function_dir / name).parent.mkdir(exist_ok=True)
+    (cpu_function_dir / name).write_bytes((cpu_function_dir / "function.yaml").read_bytes())
+    (other,) = {"function-gpu.yaml", "saved_model/saved_model.pb"} - {name}
+    sentence = f"{other}: no such file; expected a whole function directory. {REBUILD}"
+    assert sentence in static_check.problems(cpu_function_dir)
+
+
 @pytest.mark.parametrize(
     "name", ["main.py", "model_handler.py", "model.xml", "model.bin", "saved_model/saved_model.pb"]
 )

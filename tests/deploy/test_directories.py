@@ -1,5 +1,7 @@
 """What deploy.sh refuses before it bothers nuclio, and what it says."""
 
+import shutil
+
 import pytest
 
 from builder.build import model_fingerprint
@@ -164,3 +166,29 @@ def test_check_needs_this_project(machine, functions):
         "error: --check: no such command as preannotate; expected this project to be installed. "
         "Leave --check out, or install it.\n"
     )
+
+
+def without_gpu(directory):
+    (directory / "function-gpu.yaml").unlink()
+    shutil.rmtree(directory / "saved_model")
+    return directory
+
+
+def test_a_function_without_a_gpu_variant_is_deployed_on_the_cpu_and_one_sentence_says_so(machine, functions):
+    without_gpu(functions())
+    assert machine.deploy("cpu").code == 0
+    done = machine.deploy("gpu")
+    assert (done.code, done.calls) == (2, [])
+    assert done.err == (
+        "error: functions: only functions without a GPU variant; expected nuclio/function-gpu.yaml. "
+        "Deploy them with: ./deploy.sh cpu.\n"
+    )
+
+
+def test_beside_others_a_function_without_a_gpu_variant_is_left_out_aloud(machine, functions):
+    directory = without_gpu(functions("cats"))
+    functions("dogs")
+    done = machine.deploy("gpu")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.table] == ["dogs-gpu"]
+    assert f"{directory}: no GPU variant; left out.\n" in done.err

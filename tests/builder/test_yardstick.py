@@ -1,0 +1,36 @@
+"""What counts as true on the frozen images."""
+
+from pathlib import Path
+
+import numpy as np
+
+from builder.yardstick import yardstick
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation.reference import Reference
+from runtime.detector import Detection
+from runtime.manifest import Manifest, Postprocess
+
+MANIFEST = Manifest("any", ("cat", "dog"), (32, 32), Postprocess(0.5, (0.5, 0.2)))
+REFERENCE = Reference(
+    "any", [[], [Detection("cat", 0, 0.4, (0, 0, 8, 8)), Detection("dog", 1, 0.2, (1.0, 2.0, 3.0, 4.0))]]
+)
+
+
+def image(name, boxes):
+    return AnnotatedImage(name, name, (32, 32), np.float32(boxes).reshape(-1, 4), np.zeros(len(boxes), np.int64))
+
+
+def test_annotations_count_even_if_one_image_has_none():
+    truth = GroundTruth(Path(), MANIFEST.labels, (image("a", []), image("b", [[0, 0, 4, 4]])))
+    found = yardstick(truth, REFERENCE, MANIFEST)
+    assert found.annotated
+    assert found.truth is truth
+
+
+def test_where_nobody_annotated_the_reference_stands_in_from_its_thresholds_on():
+    truth = GroundTruth(Path(), MANIFEST.labels, (image("a", []), image("b", [])))
+    found = yardstick(truth, REFERENCE, MANIFEST)
+    assert not found.annotated
+    first, second = found.truth.images
+    assert len(first.boxes) == 0
+    assert (second.boxes.tolist(), second.class_ids.tolist()) == ([[1, 2, 3, 4]], [1])
