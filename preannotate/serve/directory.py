@@ -6,6 +6,7 @@ empty page in CVAT.
 """
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ class FunctionDirectory:
         content = _mapping(_yaml(path / file_name), "the file", where)
         metadata = _mapping(content.get("metadata"), "metadata", where)
         spec = _mapping(content.get("spec"), "spec", where)
+        annotations = check_annotations(metadata.get("annotations"), where)
+        if file_name != CPU_FILE:
+            _check_names(annotations, path, where)
         trigger_name, trigger = _http_trigger(spec.get("triggers") or {}, where)
         attributes = _mapping(trigger.get("attributes") or {}, "attributes of the trigger", where)
         # maxWorkers is what numWorkers was called before nuclio 1.13.
@@ -82,7 +86,7 @@ class FunctionDirectory:
         return cls(
             path=path,
             name=check_name(metadata.get("name"), where),
-            annotations=check_annotations(metadata.get("annotations"), where),
+            annotations=annotations,
             description=check_description(spec.get("description"), where),
             handler=_handler(spec.get("handler", "main:handler"), where),
             environment=_environment(spec.get("env") or [], where),
@@ -150,6 +154,27 @@ def _yaml(path: Path) -> Any:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = "" if line is None else f" (line {line + 1})"
         raise DirectoryError(f"{path}: not YAML{place}; expected a function of nuclio. Correct it.") from error
+
+
+def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:
+    """Refuse labels that a function would not answer with: CVAT drops boxes of other labels without a word.
+
+    In a container the variant's file is called function.yaml, and there the function looks for its labels; here both
+    files lie side by side.
+    """
+    try:
+        other = json.loads(_yaml(path / CPU_FILE)["metadata"]["annotations"]["spec"])
+        named, expected = (
+            {label.get("id"): label["name"] for label in labels}
+            for labels in (json.loads(annotations.get("spec") or "[]"), other)
+        )
+    except (DirectoryError, AttributeError, KeyError, TypeError, ValueError):
+        return  # the function itself will say what it misses there
+    if named != expected:
+        raise DirectoryError(
+            f"{where}: labels {named!r}; expected {expected!r}, as in {CPU_FILE}, from which the function takes them. "
+            f"Name them alike in both files."
+        )
 
 
 def _mapping(value: Any, what: str, where: str) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class BodyTooLarge(InvocationError):  # noqa: N818
 
 
 class FunctionNotReady(InvocationError):  # noqa: N818
-    """No worker of the function could be started; none will be before its directory changes."""
+    """No worker of the function could be started; another try comes in minutes, or once its directory changes."""
 
     retry_after = None
 

@@ -2,8 +2,9 @@ import os
 import re
 
 import pytest
+import yaml
 
-from preannotate.serve.directory import FunctionDirectory, find_directories, fingerprint
+from preannotate.serve.directory import GPU_FILE, FunctionDirectory, find_directories, fingerprint
 from preannotate.serve.errors import DirectoryError
 
 
@@ -110,6 +111,37 @@ def test_a_file_that_holds_no_function_is_a_fault(write_function, text, sentence
     whole = re.escape(f"{path / 'function.yaml'}: {sentence}")
     with pytest.raises(DirectoryError, match=f"^{whole}$"):
         FunctionDirectory.read(path)
+
+
+def write_gpu_file(path, spec):
+    content = yaml.safe_load((path / "function.yaml").read_text())
+    content["metadata"]["annotations"]["spec"] = spec
+    (path / GPU_FILE).write_text(yaml.safe_dump(content))
+
+
+def test_labels_that_the_function_would_not_answer_with_are_refused(write_function):
+    """The function reads function.yaml, CVAT sees function-gpu.yaml, and drops boxes of labels that it has not seen."""
+    labels = '[{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]'
+    path = write_function("cars", change=lambda content: content["metadata"]["annotations"].update(spec=labels))
+    write_gpu_file(path, labels.replace("dog", "hound"))
+    whole = re.escape(
+        f"{path / GPU_FILE}: labels {{0: 'cat', 1: 'hound'}}; expected {{0: 'cat', 1: 'dog'}}, as in function.yaml, "
+        f"from which the function takes them. Name them alike in both files."
+    )
+    with pytest.raises(DirectoryError, match=f"^{whole}$"):
+        FunctionDirectory.read(path, GPU_FILE)
+
+    write_gpu_file(path, '[{"id": 1, "name": "dog"}, {"id": 0, "name": "cat"}]')
+    assert FunctionDirectory.read(path, GPU_FILE).name == "cars"
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "metadata: {annotations: {}}", "metadata: {annotations: {spec: '[1]'}}"])
+def test_a_gpu_file_whose_neighbour_says_nothing_is_read(write_function, text):
+    path = write_function("cars")
+    write_gpu_file(path, '[{"id": 0, "name": "cat"}]')
+    (path / "function.yaml").write_text(text)
+
+    assert FunctionDirectory.read(path, GPU_FILE).name == "cars"
 
 
 def test_folder_name_and_nuclio_directory_are_all_found(write_function, tmp_path):
