@@ -1,10 +1,10 @@
-"""Requests a second over HTTP, against raw inference and against a handler written in the usual way.
+"""Milliseconds by stage, and requests a second over HTTP, against raw inference and a handler of the usual kind.
 
-    python benchmarks/serving.py functions/NAME … [--photo FILE] [--plot FILE]
+    python benchmarks/serving.py functions/NAME … [--photo FILE] [--plot FILE] [--seconds 6]
 
-All in one run on one machine: `preannotate serve` answers one, two and four clients who send a JPEG of 1920x1080
-each, with one and with two workers. Of each pair of rows, the ratio is what counts. For the milliseconds of each
-stage, see `stages.py`.
+All in one run on one machine: the stages of one request (for other sizes, see `stages.py`); then `preannotate serve`
+answers one, two and four clients who send a JPEG of 1920x1080 each, with one and with two workers. Of each pair of
+rows, the ratio is what counts.
 """
 
 import argparse
@@ -24,13 +24,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import stages
 from machine import describe
-from stages import jpeg
 
 USUAL = Path(__file__).with_name("usual_handler") / "main.py"
 SIZE = (1920, 1080)
-SECONDS = 6.0
 CLIENTS = (1, 2, 4)
+Rows = dict[str, dict[str, float]]
 # (row, which handler, workers, threads for each; None leaves them to the software)
 SETTINGS = (
     ("1 worker, 1 thread", "ours", 1, 1),
@@ -63,23 +63,27 @@ def main() -> None:
     parser.add_argument("functions", type=Path, nargs="+", metavar="FUNCTION")
     parser.add_argument("--photo", type=Path, help="resized to 1920x1080; without it, a scene is drawn")
     parser.add_argument("--plot", type=Path, help="PNG to write")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each row and number of clients (default: 6)")
     options = parser.parse_args()
-    data = jpeg(options.photo, SIZE)
+    data = stages.jpeg(options.photo, SIZE)
     body = json.dumps({"image": base64.b64encode(data).decode("ascii")}).encode("ascii")
-    results = {}
+    milliseconds, results = {}, {}
     for function in options.functions:
-        results[function.name] = measure(function, body)
+        milliseconds[function.name] = stages.measure(stages.load(function / "nuclio"), data)
+        results[function.name] = measure(function, body, options.seconds)
+        print(stage_table(function.name, milliseconds[function.name]))
         print(table(function.name, results[function.name]), flush=True)
-    print(json.dumps({"results": results, "photo bytes": len(data), "machine": describe()}, indent=1))
+    figures = {"milliseconds by stage": milliseconds, "requests a second by clients": results}
+    print(json.dumps({**figures, "photo bytes": len(data), "machine": describe()}, indent=1))
     if options.plot:
-        plot(results, options.plot)
+        plot(milliseconds, results, options.plot)
 
 
-def measure(function: Path, body: bytes) -> dict[str, dict[str, float]]:
+def measure(function: Path, body: bytes, seconds: float) -> Rows:
     """Rows of {column: value}: requests a second for each number of clients, and milliseconds of one client."""
-    rows: dict[str, dict[str, float]] = {}
+    rows: Rows = {}
     for name, threads in (("raw inference, 1 thread", "1"), ("raw inference, all threads", "")):
-        rows[name] = {"1": raw(function / "nuclio", threads)}
+        rows[name] = {"1": raw(function / "nuclio", threads, seconds)}
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         for kind in ("ours", "usual"):
             copy_function(function / "nuclio", Path(work) / kind, kind)
@@ -88,18 +92,18 @@ def measure(function: Path, body: bytes) -> dict[str, dict[str, float]]:
                 ask(port, kind, body, 1, seconds=1)  # warm
                 rows[name] = {}
                 for clients in CLIENTS:
-                    latencies = ask(port, kind, body, clients, seconds=SECONDS)
-                    rows[name][str(clients)] = len(latencies) / SECONDS
+                    latencies = ask(port, kind, body, clients, seconds=seconds)
+                    rows[name][str(clients)] = len(latencies) / seconds
                     if clients == 1:
                         rows[name]["ms"] = 1000 * statistics.median(latencies)
     return {name: {column: round(value, 1) for column, value in row.items()} for name, row in rows.items()}
 
 
-def raw(directory: Path, threads: str) -> float:
+def raw(directory: Path, threads: str, seconds: float) -> float:
     """Inferences a second in a loop, in a process that does nothing else."""
     environment = {key: value for key, value in os.environ.items() if key != "MODEL_THREADS"}
     environment |= {"MODEL_THREADS": threads or str(len(os.sched_getaffinity(0)))}
-    command = [sys.executable, "-c", RAW, str(directory), str(SECONDS)]
+    command = [sys.executable, "-c", RAW, str(directory), str(seconds)]
     return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
@@ -167,34 +171,47 @@ def ask(port: int, name: str, body: bytes, clients: int, *, seconds: float) -> l
     return latencies
 
 
-def table(name: str, rows: dict[str, dict[str, float]]) -> str:
+def stage_table(name: str, milliseconds: dict[str, float]) -> str:
+    """For people."""
+    lines = [f"{name:30} milliseconds of one request, engine with its share of the cores"]
+    lines += [f"{stage:30} {value:9.3f}" for stage, value in milliseconds.items()]
+    return "\n".join(lines) + "\n"
+
+
+def table(name: str, rows: Rows) -> str:
     """For people."""
     head = f"{name:30} " + " ".join(f"{clients} clients" if clients > 1 else " 1 client" for clients in CLIENTS)
     lines = [f"{head}  latency   (requests a second; milliseconds with 1 client)"]
     for row, values in rows.items():
         columns = " ".join(f"{values[str(clients)]:9.1f}" if str(clients) in values else " " * 9 for clients in CLIENTS)
         lines.append(f"{row:30} {columns} {values.get('ms', 1000 / values['1']):8.1f}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
-def plot(results: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
-    """One group of bars for each row."""
+def plot(milliseconds: Rows, results: dict[str, Rows], path: Path) -> None:
+    """For each function its stages, and beside them a group of bars for each row."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(len(results), 1, figsize=(9, 3.4 * len(results)), squeeze=False)
-    for axis, (name, rows) in zip(axes[:, 0], results.items(), strict=True):
+    figure, axes = pyplot.subplots(len(results), 2, figsize=(15, 3.4 * len(results)), squeeze=False)
+    for (left, right), (name, rows) in zip(axes, results.items(), strict=True):
+        shown = {stage: value for stage, value in milliseconds[name].items() if stage != stages.BESIDES}
+        left.barh(
+            list(shown), list(shown.values()), 0.6, color=["C7" if key == stages.PLAIN else "C0" for key in shown]
+        )
+        left.set_xlabel("milliseconds of one request; grey: for comparison")
         for number, clients in enumerate(CLIENTS):
             values = [row.get(str(clients), 0) for row in rows.values()]
             positions = [position + 0.27 * (number - 1) for position in range(len(rows))]
-            axis.barh(positions, values, 0.25, label=f"{clients} client" + "s" * (clients > 1))
-        axis.set_yticks(range(len(rows)), list(rows))
-        axis.invert_yaxis()
-        axis.set_xlabel("requests a second, JPEG of 1920x1080")
-        axis.set_title(name)
-        axis.legend()
+            right.barh(positions, values, 0.25, label=f"{clients} client" + "s" * (clients > 1))
+        right.set_yticks(range(len(rows)), list(rows))
+        right.set_xlabel("requests a second, JPEG of 1920x1080")
+        right.legend()
+        for axis in (left, right):
+            axis.invert_yaxis()
+            axis.set_title(name)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

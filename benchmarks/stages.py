@@ -29,6 +29,7 @@ from runtime.manifest import Manifest
 
 SIZES = ((640, 480), (1920, 1080), (4000, 3000))
 RUNS = 30
+INFERENCE, PLAIN, BESIDES = "inference", "plain decode and resize", "besides inference / plain"
 
 
 def main() -> None:
@@ -36,10 +37,14 @@ def main() -> None:
     parser.add_argument("function", type=Path)
     parser.add_argument("--photo", type=Path, help="resized to each size; without it, scenes are drawn")
     options = parser.parse_args()
-    directory = options.function / "nuclio"
-    detector = Detector(engines.load("openvino", directory), Manifest.read(directory))
+    detector = load(options.function / "nuclio")
     measured = {f"{size[0]}x{size[1]}": measure(detector, jpeg(options.photo, size)) for size in SIZES}
     print(json.dumps({"milliseconds": measured, "machine": describe()}, indent=1))
+
+
+def load(directory: Path) -> Detector:
+    """The CPU variant of functions/NAME/nuclio."""
+    return Detector(engines.load("openvino", directory), Manifest.read(directory))
 
 
 def jpeg(photo: Path | None, size: tuple[int, int]) -> bytes:
@@ -72,16 +77,16 @@ def measure(detector: Detector, data: bytes) -> dict[str, float]:
         "base64": lambda: decode_request(event),
         "decode": lambda: detector.decode(data),
         "letterbox": lambda: letterbox.pixels(image.pixels),
-        "inference": lambda: detector.engine.run(pixels),
+        INFERENCE: lambda: detector.engine.run(pixels),
         "thresholds and nms": lambda: detector.select(raw["boxes"][0], raw["scores"][0], letterbox),
         "json of the reply": lambda: reply([rectangle(item) for item in found]),
-        "plain decode and resize": plain,
+        PLAIN: plain,
     }
     # Round by round, so that whatever else the machine does meets all stages alike.
     rounds = [{name: _seconds(stage) for name, stage in stages.items()} for _ in range(RUNS)]
     result = {name: round(1000 * statistics.median(item[name] for item in rounds), 3) for name in stages}
-    besides = sum(result[name] for name in stages if name not in ("inference", "plain decode and resize"))
-    return result | {"besides inference / plain": round(besides / result["plain decode and resize"], 3)}
+    besides = sum(result[name] for name in stages if name not in (INFERENCE, PLAIN))
+    return result | {BESIDES: round(besides / result[PLAIN], 3)}
 
 
 def _seconds(stage: Callable[[], object]) -> float:
