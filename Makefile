@@ -12,9 +12,10 @@ demo: $(READY)  ## The whole job on drawn images, in ./demo
 test: $(READY)  ## All tests
 	$(BIN)/python -m pytest
 
-check: $(READY)  ## Formatter and linter
+check: $(READY)  ## Formatter and linters
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/shellcheck -x deploy.sh builder/deploy/*.sh
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,9 +1,11 @@
 """One set of versions: what is pinned in the images is what was tested, and what function.yaml names."""
 
 import itertools
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -78,7 +80,10 @@ def test_deploy_sh_knows_the_same_images_and_python():
 
 
 def test_shellcheck_finds_nothing():
-    shellcheck = shutil.which("shellcheck")
+    # `make setup` puts it beside Python, which need not be on PATH.
+    shellcheck = shutil.which(
+        "shellcheck", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
     if shellcheck is None:
         pytest.skip("shellcheck is not installed")
     done = subprocess.run([shellcheck, "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True, check=False)

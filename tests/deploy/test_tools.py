@@ -54,14 +54,20 @@ def test_nuctl_is_new_enough_or_says_nothing(machine, functions, version):
     assert (done.code, "warning" in done.err) == (0, False)
 
 
-def test_nuctl_and_the_dashboard_differ(machine, functions):
+@pytest.mark.parametrize(("nuctl", "dashboard"), [("1.13.0", "1.15.9"), ("1.15.9", "1.13.0"), ("1.13.0", "1.13.2")])
+def test_nuctl_is_older_or_newer_than_the_dashboard(machine, functions, nuctl, dashboard):
     functions()
-    machine.answer({"docker ps": {"out": "nuclio/dashboard:1.15.9-amd64\n"}})
+    machine.answer(
+        {
+            "nuctl version": {"out": f'Client version:\n"Label: {nuctl}, Git commit: 0"\n'},
+            "docker ps": {"out": f"nuclio/dashboard:{dashboard}-amd64\n"},
+        }
+    )
     done = machine.deploy("cpu")
     assert done.code == 0
     assert done.err.splitlines()[0] == (
-        "warning: nuctl: version 1.13.0, and the dashboard in container nuclio is 1.15.9; expected the same. "
-        "Install nuctl 1.15.9 if something goes wrong."
+        f"warning: nuctl: version {nuctl}, and the dashboard in container nuclio is {dashboard}; expected the same. "
+        f"Install nuctl {dashboard} if something goes wrong."
     )
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -173,3 +174,20 @@ def test_tensorflow_without_a_gpu_says_so_and_takes_a_batch_in_one_call(squares_
         alone = engine.run(pixels[row : row + 1])
         np.testing.assert_array_equal(together["boxes"][row], alone["boxes"][0])
         np.testing.assert_allclose(together["scores"][row], alone["scores"][0], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_tensorflow_takes_the_memory_of_gpus_as_it_needs_it_and_names_them(squares_export, monkeypatch):
+    """Two GPUs that are none: what is asked of them before the model is loaded, and what the log will say."""
+    tensorflow = pytest.importorskip("tensorflow")
+    gpus = [SimpleNamespace(name=f"/physical_device:GPU:{number}") for number in range(2)]
+    asked = []
+    config, loaded = tensorflow.config, tensorflow.saved_model.load
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else [])
+    monkeypatch.setattr(config.experimental, "set_memory_growth", lambda gpu, grows: asked.append((gpu, grows)))
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda gpu: {"device_name": "NVIDIA H100"})
+    monkeypatch.setattr(tensorflow.saved_model, "load", lambda path: asked.append("load") or loaded(path))
+    engine = engines.load("tensorflow", squares_export)
+    assert asked == [(gpus[0], True), (gpus[1], True), "load"]
+    assert engine.device == f"GPU 0 (NVIDIA H100), GPU 1 (NVIDIA H100), TensorFlow {tensorflow.__version__}"
+    assert engine.warning == ""

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from runtime.image import decode
 from runtime.letterbox import Letterbox
@@ -34,6 +37,21 @@ def test_unaugmented_pixels_are_those_of_serving(samples, network):
         for pixels, index in zip(batch["pixels"], batch["index"], strict=True):
             image = decode(samples[index].image.read_bytes(), SIZE)
             np.testing.assert_array_equal(pixels, Letterbox.fit(image.size, SIZE).pixels(image.pixels))
+
+
+def test_a_photo_that_is_decoded_at_reduced_scale_is_so_in_training_too(samples, network, tmp_path):
+    """What is learnt from and what judges a training are the pixels that serving sees."""
+    path = tmp_path / "photo.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (480, 720, 3), np.uint8)
+    Image.fromarray(noise).save(path, quality=90)
+    photo = replace(samples[0], image=path, image_size=(720, 480))
+    served = decode(path.read_bytes(), SIZE)
+    assert served.pixels.size < served.size == (720, 480)
+
+    (batch,) = collect([photo], network, Epoch(0, 0, 1, None))
+    np.testing.assert_array_equal(batch["pixels"][0], Letterbox.fit(served.size, SIZE).pixels(served.pixels))
+    for example in (Images([photo], SIZE, exact=False)[0], Images([photo], SIZE, exact=True)[0]):
+        assert example.image.size < example.size == (720, 480)
 
 
 def test_every_image_is_shown_and_the_last_batch_is_filled(samples, network):
