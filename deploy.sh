@@ -115,6 +115,9 @@ check_options() {
     if [ -n "$new_name" ] && ! valid_name "$new_name"; then
         fail "--name: '$new_name'; expected at most 56 lower-case letters, digits and hyphens. Choose another name."
     fi
+    case $new_name in
+    dashboard | controller | dlx | scaler) fail "--name: '$new_name' is nuclio's own; expected another name. Choose one." ;;
+    esac
 }
 
 # --- Deploying ------------------------------------------------------------------------------------------------

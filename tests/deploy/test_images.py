@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from builder import versions
-from builder.function_yaml import RUN_AS_USER
+from builder.function_yaml import RESERVED_NAMES, RUN_AS_USER
 from builder.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +77,10 @@ def test_deploy_sh_knows_the_same_images_and_python():
     assert f"readonly PYTHON_VERSION={versions.PYTHON}\n" in text
     assert f"readonly CPU_BASE_IMAGE={VARIANTS['cpu'].base_image}\n" in text
     assert f"readonly GPU_BASE_IMAGE={VARIANTS['gpu'].base_image}\n" in text
+
+
+def test_deploy_sh_knows_the_same_names_of_nuclio():
+    assert f"\n    {' | '.join(RESERVED_NAMES)}) fail " in (ROOT / "deploy.sh").read_text("utf-8")
 
 
 def test_shellcheck_finds_nothing():

@@ -130,6 +130,7 @@ def test_the_base_image_cannot_be_built(machine, functions):
             ["cpu", "--name", "My Cats"],
             "--name: 'My Cats'; expected at most 56 lower-case letters, digits and hyphens. Choose another name.",
         ),
+        (["cpu", "--name", "dlx"], "--name: 'dlx' is nuclio's own; expected another name. Choose one."),
         (
             ["cpu", "--name", "mine"],
             "--name: 2 function directories; expected one. Name it: functions/NAME.",
