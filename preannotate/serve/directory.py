@@ -165,10 +165,10 @@ def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:
     try:
         other = json.loads(_yaml(path / CPU_FILE)["metadata"]["annotations"]["spec"])
         named, expected = (
-            {label.get("id"): label["name"] for label in labels}
+            {label["name"]: label.get("id") for label in labels}
             for labels in (json.loads(annotations.get("spec") or "[]"), other)
         )
-    except (DirectoryError, AttributeError, KeyError, TypeError, ValueError):
+    except (DirectoryError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return  # the function itself will say what it misses there
     if named != expected:
         raise DirectoryError(

@@ -146,7 +146,9 @@ def test_a_run_goes_on_from_an_earlier_one(trained, rectangles, tmp_path):
     summary = train.start(request(trained, rectangles, tmp_path, labels=["dark", "bright"]))
 
     assert summary["validation"]["map50"] > 0.9 * trained[1]["validation"]["map50"] > 0.5
-    assert "fine-tuning rectangles: keeps dark, bright; its anchor shapes stay" in (tmp_path / "next/log.txt").read_text()
+    assert (
+        "fine-tuning rectangles: keeps dark, bright; its anchor shapes stay" in (tmp_path / "next/log.txt").read_text()
+    )
     config = (tmp_path / "next/config.json").read_text()
     assert '"base_model": "rectangles"' in config
     assert str(tmp_path.parent) not in config

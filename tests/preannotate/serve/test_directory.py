@@ -125,10 +125,14 @@ def test_labels_that_the_function_would_not_answer_with_are_refused(write_functi
     path = write_function("cars", change=lambda content: content["metadata"]["annotations"].update(spec=labels))
     write_gpu_file(path, labels.replace("dog", "hound"))
     whole = re.escape(
-        f"{path / GPU_FILE}: labels {{0: 'cat', 1: 'hound'}}; expected {{0: 'cat', 1: 'dog'}}, as in function.yaml, "
+        f"{path / GPU_FILE}: labels {{'cat': 0, 'hound': 1}}; expected {{'cat': 0, 'dog': 1}}, as in function.yaml, "
         f"from which the function takes them. Name them alike in both files."
     )
     with pytest.raises(DirectoryError, match=f"^{whole}$"):
+        FunctionDirectory.read(path, GPU_FILE)
+
+    write_gpu_file(path, '[{"name": "fish"}, {"name": "dog"}]')
+    with pytest.raises(DirectoryError, match="'fish': None"):
         FunctionDirectory.read(path, GPU_FILE)
 
     write_gpu_file(path, '[{"id": 1, "name": "dog"}, {"id": 0, "name": "cat"}]')
