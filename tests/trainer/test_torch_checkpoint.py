@@ -4,6 +4,7 @@ import io
 import pickle
 import re
 from collections import OrderedDict
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ class Pickler(pickle._Pickler):
     def save_global(self, obj, name=None):
         self.write(pickle.GLOBAL + f"{obj.__module__}\n{obj.__name__}\n".encode())
 
-    dispatch = {**pickle._Pickler.dispatch, type(_rebuild_tensor_v2): save_global, type: save_global}
+    dispatch: ClassVar = {**pickle._Pickler.dispatch, type(_rebuild_tensor_v2): save_global, type: save_global}
 
 
 def pickled(value):
@@ -142,7 +143,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
             torch_checkpoint.read(path)
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04newer", b"\x00" * 64, "no checkpoint".encode(), pickle.dumps([1, 2])])
+@pytest.mark.parametrize("content", [b"PK\x03\x04newer", b"\x00" * 64, b"no checkpoint", pickle.dumps([1, 2])])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "model.pth"
     path.write_bytes(content)
