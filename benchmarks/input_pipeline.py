@@ -19,8 +19,10 @@ import tensorflow as tf
 from machine import describe
 
 from trainer import backbone_weights, datasets
+from trainer.arguments import parse
+from trainer.arguments.defaults import resolve
 from trainer.augment import STRENGTHS
-from trainer.config import parse_arguments, parse_size
+from trainer.config import Config, parse_size
 from trainer.input_pipeline import Epoch, Images, batches
 from trainer.learner import Learner
 from trainer.models import MODELS
@@ -34,12 +36,20 @@ def main() -> None:
     parser.add_argument("--arguments", default="image_size=320")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each kind")
     options = parser.parse_args()
-    config = parse_arguments(options.arguments)
+    asked = parse(options.arguments)
     family = MODELS[options.model]
-    base = backbone_weights.resolve(options.base_model, alpha=config.alpha, backbone=family.BACKBONE)
-    size = parse_size(config.image_size) or (320, 320)
+    base = backbone_weights.resolve(options.base_model, alpha=Config(**asked).alpha, backbone=family.BACKBONE)
+    size = parse_size(Config(**asked).image_size) or (320, 320)
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load([options.export], Path(store))
+        config = resolve(
+            asked,
+            family.DEFAULTS,
+            images=len(dataset.samples),
+            pretrained=base.pretrained,
+            alpha=base.alpha,
+            input_size=size,
+        )
         networks = [
             family.build(
                 num_classes=len(dataset.labels),

@@ -56,11 +56,10 @@ def rectangles(tmp_path_factory):
 def trained(rectangles, tmp_path_factory):
     """(run directory, summary) of a small network of 0.5 million weights that knows its rectangles."""
     from trainer import train
-    from trainer.config import Config
 
-    settings = Config(epochs=30, batch_size=8, image_size="128x96", augment="weak", initial_learning_rate=5e-3)
+    asked = {"epochs": 30, "batch_size": 8, "image_size": "128x96", "augment": "weak", "initial_learning_rate": 5e-3}
     output = tmp_path_factory.mktemp("runs") / "rectangles"
-    request = train.Request(exports=[rectangles], output=output, base_model="none", config=settings)
+    request = train.Request(exports=[rectangles], output=output, base_model="none", asked=asked)
     return output, train.start(request)
 
 

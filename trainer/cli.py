@@ -32,7 +32,9 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="zip or folder of annotations, any of CVAT's formats",
     )
     add("--model", default="ssd-mobilenet-v2", help="default: ssd-mobilenet-v2")
-    add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16,max_minutes=20")
+    add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16; `arguments` lists them")
+    add("--set", action="append", default=[], metavar="A=1", help="one argument; overrules --arguments; repeatable")
+    add("--config", type=Path, metavar="FILE", help="YAML with one argument a line; --arguments overrules it")
     add("--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights")
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
@@ -91,12 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> dict[str, Any]:
-    from trainer.config import parse_arguments
+    from trainer.arguments import gather
     from trainer.errors import TrainingError
 
     if bool(arguments.resume) == bool(arguments.exports):
         raise TrainingError("train: expected either an EXPORT to start from or --resume RUN to continue.")
-    config = parse_arguments(arguments.arguments)
+    asked = gather(arguments.config, arguments.arguments, arguments.set)
     for path in [*arguments.exports, *arguments.validation]:
         if not path.exists():
             raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
@@ -113,7 +115,7 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
             output=arguments.output,
             model=arguments.model,
             base_model=arguments.base_model,
-            config=config,
+            asked=asked,
             include_auto=arguments.include_auto,
             negatives=arguments.negatives,
             validation=arguments.validation,

@@ -3,25 +3,29 @@
 import statistics
 from collections.abc import Sequence
 
+from trainer.config import SMALLEST_SIDE
+
 # Every feature level down to stride 32 then has whole cells.
 MULTIPLE = 32
-# As many pixels as two cores train on in minutes.
-SQUARE = (320, 320)
+# As many pixels as two cores train on in minutes; model families may have others.
+SIDE = 320
 # Photos of one camera differ in shape by rounding only; the next ones will have the same shape.
 _SAME_SHAPE = 0.05
 _SHARE = 0.9
-_SIDES = range(192, 545, MULTIPLE)
+# Sides of a shape relative to those of the square.
+_NARROWEST, _WIDEST = 0.6, 1.7
 # A shape may have this much more or less area than the square: multiples of 32 do not hit it exactly.
 _TOLERANCE = 0.12
 
 
-def choose(image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def choose(image_sizes: Sequence[tuple[int, int]], *, side: int = SIDE) -> tuple[int, int]:
     """The square, or the shape of the photos if nearly all have the same.
 
     Photos of mixed shapes get the square even if most are wide: a wide input would shrink the upright ones.
 
     Args:
         image_sizes: (width, height) of the training images; at least one.
+        side: Of the square, a multiple of 32; other shapes have about as many pixels.
 
     Returns:
         (width, height), multiples of 32.
@@ -29,11 +33,39 @@ def choose(image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     >>> choose([(800, 600)]), choose([(1920, 1080)]), choose([(800, 600), (600, 800)])
     ((384, 288), (416, 224), (320, 320))
     """
+    usual = _usual_aspect(image_sizes)
+    if usual is None:
+        return side, side
+    sides = range(_multiple(side * _NARROWEST), _multiple(side * _WIDEST) + 1, MULTIPLE)
+    shapes = [(w, h) for w in sides for h in sides if abs(w * h / side**2 - 1) <= _TOLERANCE]
+    return min(shapes, key=lambda shape: (round(abs(shape[0] / shape[1] / usual - 1), 2), shape[0] * shape[1]))
+
+
+def between(image_sizes: Sequence[tuple[int, int]], shorter: int, longer: int) -> tuple[int, int]:
+    """The shape of the photos with its shorter side of `shorter` pixels, or less if the longer exceeded `longer`.
+
+    As `keep_aspect_ratio_resizer` of TensorFlow's Object Detection API, rounded to multiples of 32; photos of mixed
+    shapes get the square that holds them all.
+
+    >>> between([(800, 600)], 600, 1024), between([(1920, 1080)], 600, 1024), between([(80, 60), (60, 80)], 600, 1024)
+    ((800, 608), (1024, 576), (1024, 1024))
+    """
+    usual = _usual_aspect(image_sizes)
+    if usual is None:
+        return _multiple(longer), _multiple(longer)
+    elongation = max(usual, 1 / usual)
+    short = min(shorter, longer / elongation)
+    sides = _multiple(short * elongation), _multiple(short)
+    return sides if usual >= 1 else sides[::-1]
+
+
+def _usual_aspect(image_sizes: Sequence[tuple[int, int]]) -> float | None:
+    """Width / height that nearly all images have; None if there is no such."""
     aspects = [width / height for width, height in image_sizes]
     usual = statistics.median(aspects)
     alike = sum(abs(aspect / usual - 1) <= _SAME_SHAPE for aspect in aspects)
-    if alike < _SHARE * len(aspects):
-        return SQUARE
-    area = SQUARE[0] * SQUARE[1]
-    shapes = [(w, h) for w in _SIDES for h in _SIDES if abs(w * h / area - 1) <= _TOLERANCE]
-    return min(shapes, key=lambda shape: (round(abs(shape[0] / shape[1] / usual - 1), 2), shape[0] * shape[1]))
+    return usual if alike >= _SHARE * len(aspects) else None
+
+
+def _multiple(pixels: float) -> int:
+    return max(round(pixels / MULTIPLE), SMALLEST_SIDE // MULTIPLE) * MULTIPLE

@@ -41,7 +41,7 @@ class Learner:
         self.step = 0
         self._config = config
         self._strategy = strategy
-        self._peak_rate = config.learning_rate(pretrained=pretrained)
+        self._peak_rate = config.initial_learning_rate
         self._backbone_factor = config.backbone_learning_rate if pretrained else 1.0
         backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
         self._variables = {"backbone": backbone, "heads": heads}

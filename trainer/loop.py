@@ -49,7 +49,7 @@ class Loop:
         self._images = Images(train, learner.network.input_size, exact=config.augment == "none")
         self._validator = validator
         self._frozen_until = config.frozen_part if pretrained else 0.0
-        self._plan = Plan(config.epochs_for(len(train), pretrained=pretrained), config.max_minutes * 60 or None)
+        self._plan = Plan(config.epochs, config.max_minutes * 60 or None)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
 
     def run(self) -> State:

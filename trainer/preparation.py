@@ -12,8 +12,10 @@ import numpy as np
 
 from runtime.letterbox import Letterbox
 from trainer import anchors, backbone_weights, config, datasets, earlier_run, input_size
+from trainer.arguments import defaults
+from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
-from trainer.config import AUTO, Config
+from trainer.config import Config
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split_file import read_split_file
 from trainer.earlier_run import EarlierRun
@@ -37,7 +39,7 @@ class Request:
         model: A name in `MODELS`.
         base_model: `imagenet` or another name that the model's backbone knows, `none`, a path to a file of
             weights, or to the folder of an earlier run of the same model.
-        config: The arguments.
+        asked: The arguments, from `arguments.gather`.
         include_auto: Use automatic annotations.
         negatives: Use frames without annotations as images without objects.
         validation: Exports held out; none holds out a part of `exports`.
@@ -51,7 +53,7 @@ class Request:
     output: Path
     model: str = "ssd-mobilenet-v2"
     base_model: str = backbone_weights.IMAGENET
-    config: Config = field(default_factory=Config)
+    asked: Mapping[str, Any] = field(default_factory=dict)
     include_auto: bool = False
     negatives: bool = False
     validation: Sequence[Path] = ()
@@ -59,14 +61,19 @@ class Request:
     only: Collection[str] | None = None
     labels: Sequence[str] | None = None
 
+    @property
+    def wanted(self) -> Config:
+        """What was asked for, the rest not decided yet."""
+        return Config(**self.asked)
+
 
 @dataclass(frozen=True)
 class Prepared:
     """A run that is ready to train.
 
     Attributes:
-        settings: The arguments.
-        resolved: What they became with this data: model, labels, alpha, input size, anchor shapes and so on.
+        settings: The arguments, everything decided.
+        resolved: What else was: model, labels, alpha, input size, anchor shapes and so on.
         split: Training and validation samples.
         network: To be trained, with its base weights.
         averaged: Of the same shape; follows the other.
@@ -87,15 +94,23 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     """
     if request.model not in MODELS:
         raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
-    backbone = MODELS[request.model].BACKBONE
+    family = MODELS[request.model]
     earlier = _earlier(request)
     base = (
         BaseModel(earlier.name, earlier.alpha)
         if earlier
-        else backbone_weights.resolve(request.base_model, alpha=request.config.alpha, backbone=backbone)
+        else backbone_weights.resolve(request.base_model, alpha=request.wanted.alpha, backbone=family.BACKBONE)
     )
     dataset, split = _load(request, run)
-    size = _input_size(request.config, split.train, earlier)
+    size = _input_size(request.wanted.image_size, family.DEFAULTS, split.train, earlier)
+    settings = defaults.resolve(
+        request.asked,
+        family.DEFAULTS,
+        images=len(split.train),
+        pretrained=base.pretrained,
+        alpha=base.alpha,
+        input_size=size,
+    )
     boxes = np.concatenate([_letterboxed(sample, size) for sample in split.train])
     resolved = {
         "model": request.model,
@@ -105,20 +120,19 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         "alpha": base.alpha,
         "input_size": list(size),
         "aspects": list(earlier.aspects if earlier else anchors.fit_aspects(boxes)),
-        "epochs": request.config.epochs_for(len(split.train), pretrained=base.pretrained),
     }
-    config.write(request.config, run.config, **resolved)
+    config.write(settings, run.config, asked=dict(request.asked), **resolved)
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
-    network, averaged = _build(resolved, seed=request.config.seed)
-    _check_freeze(request, network)
+    network, averaged = _build(resolved, seed=settings.seed)
+    _check_freeze(settings, request.model, network)
     if earlier:
-        earlier_run.take_over(earlier, MODELS[request.model], network, dataset.labels)
+        earlier_run.take_over(earlier, family, network, dataset.labels)
         log.info("%s", "\n".join(earlier_run.notes(earlier, dataset.labels, size, split.validation)))
     else:
-        backbone_weights.load(network.backbone, base, backbone)
-    return Prepared(request.config, resolved, split, network, averaged)
+        backbone_weights.load(network.backbone, base, family.BACKBONE)
+    return Prepared(settings, resolved, split, network, averaged)
 
 
 def reopen(run: RunDirectory) -> Prepared:
@@ -147,7 +161,7 @@ def _load(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
         split = _held_out(request, dataset.samples, held_out.samples)
     else:
         pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
-        split = datasets.split(dataset.samples, fraction=request.config.validation_fraction, pinned=pinned)
+        split = datasets.split(dataset.samples, fraction=request.wanted.validation_fraction, pinned=pinned)
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
         datasets.save(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
     return dataset, split
@@ -195,27 +209,31 @@ def _earlier(request: Request) -> EarlierRun | None:
             f"--base-model {earlier.name}: a run of {earlier.model}; expected one of {request.model}. "
             f"Pass --model {earlier.model}, or another base model."
         )
-    if request.config.alpha not in (0, earlier.alpha):
+    if request.wanted.alpha not in (0, earlier.alpha):
         raise TrainingError(
-            f"--base-model {earlier.name}: alpha {earlier.alpha}; expected {request.config.alpha}. "
+            f"--base-model {earlier.name}: alpha {earlier.alpha}; expected {request.wanted.alpha}. "
             f"Leave alpha out or change it."
         )
     return earlier
 
 
-def _check_freeze(request: Request, network: Network) -> None:
+def _check_freeze(settings: Config, model: str, network: Network) -> None:
     last = len(network.block_starts) - 1
-    if request.config.freeze > last:
+    if settings.freeze > last:
         raise TrainingError(
-            f"arguments: freeze={request.config.freeze}; expected a whole number of blocks from 0 to {last} with "
-            f"{request.model}."
+            f"arguments: freeze={settings.freeze}; expected a whole number of blocks from 0 to {last} with {model}."
         )
 
 
-def _input_size(settings: Config, samples: Sequence[Sample], earlier: EarlierRun | None) -> tuple[int, int]:
-    if settings.image_size != AUTO:
-        return config.parse_size(settings.image_size)
-    return earlier.input_size if earlier else input_size.choose([sample.image_size for sample in samples])
+def _input_size(
+    image_size: str, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
+) -> tuple[int, int]:
+    if size := config.parse_size(image_size):
+        return size
+    image_sizes = [sample.image_size for sample in samples]
+    if sides := config.parse_range(image_size):
+        return input_size.between(image_sizes, *sides)
+    return earlier.input_size if earlier else input_size.choose(image_sizes, side=model.side)
 
 
 def _letterboxed(sample: Sample, size: tuple[int, int]) -> np.ndarray:

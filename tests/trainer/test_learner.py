@@ -18,7 +18,9 @@ def network():
 def learner():
     """Pretends that its random weights are pretrained ones."""
     strategy = tf.distribute.get_strategy()
-    return Learner(network(), network(), Config(freeze=14), pretrained=True, strategy=strategy)
+    return Learner(
+        network(), network(), Config(freeze=14, initial_learning_rate=2e-3), pretrained=True, strategy=strategy
+    )
 
 
 def batch(learner):

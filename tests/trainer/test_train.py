@@ -13,18 +13,17 @@ from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
 from trainer import train
-from trainer.config import Config
 from trainer.errors import DatasetError, TrainingError
 from trainer.loop import Loop
 from trainer.train import Request
 
 pytestmark = pytest.mark.slow
 
-SHORT = Config(epochs=3, batch_size=8, image_size="128x96")
+SHORT = {"epochs": 3, "batch_size": 8, "image_size": "128x96"}
 
 
-def request(rectangles, output, config=SHORT, **more):
-    return Request(exports=[rectangles], output=output, base_model="none", config=config, **more)
+def request(rectangles, output, asked=SHORT, **more):
+    return Request(exports=[rectangles], output=output, base_model="none", asked=asked, **more)
 
 
 def test_training_finds_its_rectangles(trained):
@@ -67,6 +66,25 @@ def test_metrics_have_a_row_for_each_epoch(trained):
     assert [int(row["epoch"]) for row in rows] == list(range(1, summary["epochs"] + 1))
     assert float(rows[-1]["class_loss"]) < float(rows[0]["class_loss"])
     assert float(rows[-1]["map50"]) > 0.5
+
+
+def test_the_configuration_says_what_was_asked_and_what_was_decided(trained):
+    output, _ = trained
+    content = json.loads((output / "config.json").read_text())
+
+    assert content["asked"]["epochs"] == 30
+    assert "freeze" not in content["asked"]
+    assert content["arguments"]["freeze"] == 3
+    assert content["arguments"]["image_size"] == "128x96"
+    assert content["arguments"]["alpha"] == content["alpha"] == 0.35
+
+
+def test_steps_end_a_training_exactly(rectangles, tmp_path):
+    # Twenty images in batches of eight are three steps an epoch: the second epoch is cut short.
+    train.start(request(rectangles, tmp_path / "run", asked={**SHORT, "epochs": 0, "steps": 4}))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+
+    assert [int(row["step"]) for row in rows] == [3, 4]
 
 
 def test_the_manifest_says_where_the_model_comes_from(trained):

@@ -1,6 +1,7 @@
 """The model families: a file each, found by name in one table.
 
-A family is a module with `NAME`, `BACKBONE` (a `Backbone`), `build_backbone` and `build`.
+A family is a module with `NAME`, `BACKBONE` (a `Backbone`), `DEFAULTS` (what suits it where nobody says otherwise),
+`build_backbone` and `build`.
 """
 
 from trainer.models import ssd_efficientnet_lite0, ssd_mobilenet_v2

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from trainer.arguments.defaults import Defaults
 from trainer.models import efficientnet_lite0, ssd
 from trainer.models.backbone import Backbone
 from trainer.models.network import Network
@@ -13,6 +14,7 @@ NAME = "ssd-efficientnet-lite0"
 TAPS = ("block_5_expand_relu", "block_11_expand_relu", "head_relu")
 # The stem and the first block, the fifteen others, and the last convolution.
 BLOCK_STARTS = ("stem", *(f"block_{number}_expand" for number in range(1, 16)), "head")
+DEFAULTS = Defaults()
 
 
 def build(*, num_classes: int, input_size: tuple[int, int], aspects: Sequence[float], backbone: keras.Model) -> Network:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from trainer.arguments.defaults import Defaults
 from trainer.models import ssd
 from trainer.models.backbone import Backbone
 from trainer.models.batch_norm import with_fused_batch_norm
@@ -14,6 +15,7 @@ NAME = "ssd-mobilenet-v2"
 TAPS = ("block_6_expand_relu", "block_13_expand_relu", "out_relu")
 # The stem and the first bottleneck, the sixteen others, and the last convolution.
 BLOCK_STARTS = ("Conv1", *(f"block_{number}_expand" for number in range(1, 17)), "Conv_1")
+DEFAULTS = Defaults()
 
 
 def build(*, num_classes: int, input_size: tuple[int, int], aspects: Sequence[float], backbone: keras.Model) -> Network:

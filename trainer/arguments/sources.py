@@ -1,0 +1,109 @@
+"""The three ways to say arguments, and which one wins.
+
+A YAML file (`--config`) is overruled by `--arguments`, and that by `--set`: from what is kept to what is tried once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainer.arguments.spellings import PAIRED, joined, usual
+from trainer.arguments.table import ARGUMENTS, typed
+from trainer.errors import TrainingError
+
+# Two ways to say the same: a later source that uses one overrules an earlier one that used the other.
+RIVALS = {"epochs": "steps", "steps": "epochs"}
+
+
+def gather(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Any]:
+    """What was asked for: argument to value.
+
+    Args:
+        file: YAML, or None.
+        arguments: Of `--arguments`.
+        settings: Of each `--set`.
+
+    Raises:
+        TrainingError: An unknown name or an impossible value, with the choices; a name said twice.
+
+    """
+    asked: dict[str, Any] = {}
+    sources = [read_file(file)] if file else []
+    sources += [parse(arguments), parse("\n".join(settings), where="--set")]
+    for source in sources:
+        for name in source:
+            asked.pop(RIVALS.get(name), None)
+        asked.update(source)
+    return asked
+
+
+def parse(text: str, *, where: str = "arguments") -> dict[str, Any]:
+    """`epochs=40,batch_size=16` as values.
+
+    Args:
+        text: `name=value` parts between commas, semicolons or newlines; `-` and `_` are alike; `#` starts
+            a comment that ends with its line.
+        where: The source, for errors.
+
+    Raises:
+        TrainingError: An unknown name or an impossible value, with the choices; a name said twice.
+
+    """
+    lines = (line.split("#", 1)[0] for line in text.splitlines())
+    parts = [part.strip() for part in ",".join(lines).replace(";", ",").split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise TrainingError(f"{where}: {part!r}; expected name=value, such as epochs=40.")
+    return _values((part.split("=", 1) for part in parts), where=where)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The arguments of a YAML file, one a line, as in `epochs: 40`.
+
+    Raises:
+        TrainingError: It cannot be read, is no list of names and values, or as in `parse`.
+
+    """
+    expected = "expected YAML with one argument a line, such as epochs: 40"
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: {error}; {expected}.") from error
+    except yaml.YAMLError as error:
+        raise TrainingError(f"{path}: {' '.join(str(error).split())}; {expected}.") from error
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise TrainingError(f"{path}: {node.id} at the top; {expected}.")
+    for name, value in node.value:
+        if not (isinstance(name, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
+            line = name.start_mark.line + 1
+            raise TrainingError(f"{path}: line {line} holds more than a name and a value; {expected}.")
+    return _values(((name.value, value.value) for name, value in node.value), where=str(path))
+
+
+def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Any]:
+    texts: dict[str, str] = {}
+    for written, text in pairs:
+        name = usual(written)
+        if name not in ARGUMENTS and name not in PAIRED:
+            raise TrainingError(f"{where}: unknown name {written.strip()!r}; expected one of: {_choices()}.")
+        if name in texts:
+            raise TrainingError(f"{where}: {name} twice; expected it once.")
+        texts[name] = text.strip()
+    values = {name: typed(name, text, where=where) for name, text in joined(texts, where=where).items()}
+    _check_rivals(values, where)
+    return values
+
+
+def _check_rivals(values: Mapping[str, Any], where: str) -> None:
+    if values.get("epochs") and values.get("steps"):
+        raise TrainingError(
+            f"{where}: epochs={values['epochs']} and steps={values['steps']}; expected one of them. Leave one out."
+        )
+
+
+def _choices() -> str:
+    return ", ".join(sorted([*ARGUMENTS, *PAIRED]))
