@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from preannotate.cli import parser
-from trainer.config import Config, parse_arguments
+from trainer.arguments import parse
+from trainer.config import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,4 +77,4 @@ def test_the_table_of_arguments_holds_the_defaults():
     text = ",".join(f"{name}={value}" for name, value in rows)
 
     assert [name for name, _ in rows] == [field.name for field in dataclasses.fields(Config)]
-    assert parse_arguments(text) == Config()
+    assert Config(**parse(text)) == Config()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from trainer import datasets, earlier_run, train
-from trainer.config import Config
 from trainer.errors import TrainingError
 from trainer.models import ssd_mobilenet_v2
 from trainer.run_directory import RunDirectory
@@ -133,10 +132,10 @@ def test_images_that_the_earlier_run_trained_on_are_counted(earlier, validation)
 
 
 def request(trained, rectangles, tmp_path, **changes):
-    settings = Config(**{"epochs": 1, "batch_size": 8, "augment": "none", **changes.pop("config", {})})
+    asked = {"epochs": 1, "batch_size": 8, "augment": "none", **changes.pop("asked", {})}
     return train.Request(
         **{"exports": [rectangles], "output": tmp_path / "next", "base_model": str(trained[0]), **changes},
-        config=settings,
+        asked=asked,
     )
 
 
@@ -168,11 +167,11 @@ def test_a_run_of_another_width_is_refused(trained, rectangles, tmp_path):
     sentence = "--base-model rectangles: alpha 0.35; expected 1.0. Leave alpha out or change it."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        train.start(request(trained, rectangles, tmp_path, config={"alpha": 1.0}))
+        train.start(request(trained, rectangles, tmp_path, asked={"alpha": 1.0}))
 
 
 def test_more_frozen_blocks_than_there_are_is_refused(trained, rectangles, tmp_path):
     sentence = "arguments: freeze=18; expected a whole number of blocks from 0 to 17 with ssd-mobilenet-v2."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        train.start(request(trained, rectangles, tmp_path, config={"freeze": 18}))
+        train.start(request(trained, rectangles, tmp_path, asked={"freeze": 18}))
