@@ -34,6 +34,20 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the scores as JSON")
 
 
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `report`."""
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="runs/NAME, trained to the end")
+    add(
+        "--costs",
+        metavar="A=1,B=2",
+        help="seconds that an annotator needs to draw, delete, adjust, relabel and check a box, such as "
+        "draw=25,delete=3; the thresholds are chosen again and written into the run's export",
+    )
+    add("--html", type=Path, metavar="OUT", help="write the page there (default: RUN/report.html)")
+    add("--function", type=Path, metavar="FUNCTION", help="functions/NAME built from the run: show its proof and speed")
+
+
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `serve`."""
     add = parser.add_argument
@@ -108,6 +122,13 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_report(arguments: argparse.Namespace) -> int:
+    """Write the page of a run; returns the exit code."""
+    from preannotate.report import run
+
+    return run(arguments.run, costs=arguments.costs, output=arguments.html, function=arguments.function)
+
+
 def run_serve(arguments: argparse.Namespace) -> int:
     """Serve functions until stopped; returns the exit code."""
     from preannotate.serve.command import run
@@ -169,6 +190,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     **trainer.cli.COMMANDS,
     "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),
+    "report": ("a page that says what a run has become", add_report_arguments, run_report),
     **builder.cli.COMMANDS,
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files", add_annotate_arguments, run_annotate),

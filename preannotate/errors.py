@@ -7,3 +7,7 @@ class PreannotateError(Exception):
 
 class DemoError(PreannotateError, RuntimeError):
     """A step of the demonstration failed."""
+
+
+class ReportError(PreannotateError, ValueError):
+    """The page of a run cannot be written as asked."""

@@ -1,4 +1,4 @@
-"""Everything after the last step: thresholds, the export directory, pictures, the summary."""
+"""Everything after the last step: thresholds, the export directory, pictures, the summary, the report."""
 
 import contextlib
 import dataclasses
@@ -6,20 +6,25 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import logging
 import platform
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from evaluation import ground_truth, thresholds
+from evaluation.corrections import CorrectionCosts
 from evaluation.scores import score
 from runtime.manifest import Manifest, Postprocess
-from trainer import export, overlays, thresholds
+from trainer import export, overlays, report
 from trainer.checkpoints import State
 from trainer.datasets import Split
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory, replace_text
 from trainer.validation import Validator
+
+log = logging.getLogger(__name__)
 
 
 def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: State) -> dict[str, Any]:
@@ -32,7 +37,8 @@ def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: S
     labels = tuple(resolved["labels"])
     detections = validator.detections()
     scores = score(labels, validator.truth, detections)
-    threshold, per_class = thresholds.choose(labels, validator.truth, detections)
+    costs = CorrectionCosts()
+    threshold, per_class = thresholds.choose(labels, validator.truth, detections, costs)
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -42,14 +48,14 @@ def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: S
         "alpha": resolved["alpha"],
         "images": {"train": len(split.train), "validation": len(split.validation)},
         "dataset": _fingerprint(split),
-        "threshold_criterion": "best F1 at IoU 0.5 on the validation images",
+        **report.criterion(costs),
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
     network = prepared.averaged
     manifest = Manifest(resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance)
     export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
-    overlays.write(split.validation, detections, manifest, run.overlays)
+    overlays.write(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)
     summary = {
         "run": name,
         "labels": list(labels),
@@ -63,7 +69,19 @@ def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: S
         "overlays": "overlays",
     }
     replace_text(run.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    _report(run)
     return {**summary, "run": str(run.path)}
+
+
+def _report(run: RunDirectory) -> None:
+    """Write the page; whatever goes wrong there, the trained model is already safe."""
+    try:
+        report.measure(run)
+        report.write(run)
+    except Exception:
+        log.exception(
+            "%s: report.html was not written; the export is whole. Try: preannotate report %s", run.path, run.path
+        )
 
 
 def _fingerprint(split: Split) -> str:

@@ -5,26 +5,23 @@ from pathlib import Path
 
 from PIL import Image
 
+from evaluation.ground_truth import GroundTruth
+from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
 from runtime.image import decode
-from runtime.manifest import Manifest
-from trainer.datasets import Sample
 
 # Enough to judge by eye; a thousand pictures help nobody.
 LIMIT = 40
 
 
 def write(
-    samples: Sequence[Sample], detections: Sequence[Sequence[Detection]], manifest: Manifest, folder: Path
+    truth: GroundTruth, detections: Sequence[Sequence[Detection]], thresholds: Sequence[float], folder: Path
 ) -> None:
-    """Draw the first `LIMIT` validation images, detections above the chosen thresholds only."""
-    from evaluation.overlay import draw_overlay
-
+    """Draw the first `LIMIT` validation images, with the detections from the threshold of their class on."""
     folder.mkdir(exist_ok=True)
-    thresholds = manifest.postprocess.thresholds
-    for sample, found in list(zip(samples, detections, strict=True))[:LIMIT]:
-        image: Image.Image = decode(sample.image.read_bytes()).pixels
+    for annotated, found in list(zip(truth.images, detections, strict=True))[:LIMIT]:
+        image: Image.Image = decode(truth.data(annotated)).pixels
         shown = [detection for detection in found if detection.score >= thresholds[detection.class_id]]
-        labels = [manifest.labels[class_id] for class_id in sample.class_ids]
-        picture = draw_overlay(image, shown, (sample.boxes, labels))
-        picture.save(folder / f"{Path(sample.name).stem}.jpg", quality=90)
+        labels = [truth.labels[class_id] for class_id in annotated.class_ids]
+        picture = draw_overlay(image, shown, (annotated.boxes, labels))
+        picture.save(folder / f"{Path(annotated.name).stem}.jpg", quality=90)

@@ -98,6 +98,16 @@ class RunDirectory:
         """The outcome."""
         return self.path / "summary.json"
 
+    @property
+    def measurements(self) -> Path:
+        """Speed and agreement of the exported model on the machine that trained it."""
+        return self.path / "measurements.json"
+
+    @property
+    def report(self) -> Path:
+        """All of it on a page."""
+        return self.path / "report.html"
+
 
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that it is the old one or the new one at any moment."""

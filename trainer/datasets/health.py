@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from runtime.letterbox import Letterbox
 from trainer.errors import DatasetError
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:  # sample.py needs Health
 MIN_IMAGES = 10
 FEW_BOXES_OF_A_CLASS = 10
 FEW_BOXES = 100
-# COCO's limits between small, medium and large, here in pixels of the network's input.
-SMALL_BELOW, LARGE_FROM = 32, 96
 # Half a cell of the finest feature level (stride 8) in each direction: less than that is not seen.
 INVISIBLE_BELOW = 8
 _NAMES_SHOWN = 5

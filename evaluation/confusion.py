@@ -1,0 +1,35 @@
+"""Which class is taken for which, with background: what was annotated against what was shown for it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluation.corrections import comparison, shown
+from evaluation.ground_truth import AnnotatedImage
+from runtime.detector import Detection
+
+
+def confusion(
+    classes: int,
+    images: Sequence[AnnotatedImage],
+    detections: Sequence[Sequence[Detection]],
+    thresholds: Sequence[float],
+) -> np.ndarray:
+    """Count objects and shown detections, paired as in `outcomes`.
+
+    Returns:
+        int64 (K + 1, K + 1): rows are annotated classes, columns shown ones. The last row holds false detections,
+        the last column missed objects.
+
+    """
+    matrix = np.zeros((classes + 1, classes + 1), int)
+    for image, found in zip(images, detections, strict=True):
+        compared = comparison(image, found)
+        outcome = compared.outcome(shown(found, thresholds))
+        for pair in outcome.pairs:
+            matrix[image.class_ids[pair.gt], compared.class_ids[pair.detection]] += 1
+        for row in outcome.false:
+            matrix[classes, compared.class_ids[row]] += 1
+        for row in outcome.missed:
+            matrix[image.class_ids[row], classes] += 1
+    return matrix

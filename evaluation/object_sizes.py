@@ -1,0 +1,67 @@
+"""How objects of different sizes fare: COCO's small, medium and large, in pixels of the network's input.
+
+COCO counts pixels of the image; photos of today have many times as many pixels as those of COCO, and nearly all
+their objects would be "large". What decides whether an object is found is how many pixels of it the network sees.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.corrections import Corrections, comparison, shown
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.outcomes import Outcome
+from runtime.boxes import area
+from runtime.detector import Detection
+from runtime.letterbox import Letterbox
+
+# Of the root of the area, in input pixels.
+SMALL_BELOW, LARGE_FROM = 32, 96
+BANDS = ("small", "medium", "large")
+
+
+@dataclass(frozen=True)
+class Band:
+    """Objects and false detections of one size.
+
+    Attributes:
+        name: One of `BANDS`.
+        boxes: Annotated ones.
+        corrections: What has to be done; false boxes count by their own size, all others by that of the object.
+
+    """
+
+    name: str
+    boxes: int
+    corrections: Corrections
+
+
+def band_of(boxes: np.ndarray, image_size: tuple[int, int], input_size: tuple[int, int]) -> np.ndarray:
+    """int64 (N,), index into `BANDS`, of boxes (N, 4) in image pixels."""
+    sides = np.sqrt(area(Letterbox.fit(image_size, input_size).to_input(boxes)))
+    return np.digitize(sides, [SMALL_BELOW, LARGE_FROM])
+
+
+def breakdown(
+    images: Sequence[AnnotatedImage],
+    detections: Sequence[Sequence[Detection]],
+    thresholds: Sequence[float],
+    input_size: tuple[int, int],
+) -> tuple[Band, ...]:
+    """One `Band` for each of `BANDS`."""
+    boxes, totals = [0] * len(BANDS), [Corrections() for _ in BANDS]
+    for image, found in zip(images, detections, strict=True):
+        compared = comparison(image, found)
+        outcome = compared.outcome(shown(found, thresholds))
+        of_objects = band_of(image.boxes, image.size, input_size)
+        of_detections = band_of(compared.boxes, image.size, input_size)
+        for band in range(len(BANDS)):
+            boxes[band] += int((of_objects == band).sum())
+            part = Outcome(
+                pairs=tuple(pair for pair in outcome.pairs if of_objects[pair.gt] == band),
+                false=tuple(row for row in outcome.false if of_detections[row] == band),
+                missed=tuple(row for row in outcome.missed if of_objects[row] == band),
+            )
+            totals[band] += Corrections.of(part)
+    return tuple(Band(*row) for row in zip(BANDS, boxes, totals, strict=True))

@@ -1,0 +1,99 @@
+"""What a person who corrects the shown boxes of an image meets: right, loose, of the wrong label, false, missed.
+
+The bounds are those by which CVAT's own quality reports compare annotations (its defaults, `iou_threshold` and
+`low_overlap_threshold`): two boxes are of the same object from an IoU of 0.4 on, and loosely so below 0.8.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from runtime.boxes import iou
+
+SAME_OBJECT_FROM = 0.4
+RIGHT_FROM = 0.8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A shown detection that serves an object.
+
+    Attributes:
+        detection: Its row.
+        gt: Row of the object.
+        iou: Their overlap.
+        same_label: Whether the label is right.
+
+    """
+
+    detection: int
+    gt: int
+    iou: float
+    same_label: bool
+
+    @property
+    def loose(self) -> bool:
+        """Whether its sides have to be moved."""
+        return self.iou < RIGHT_FROM
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All shown detections and all objects of an image.
+
+    Attributes:
+        pairs: Detections that serve an object, each with an object of its own.
+        false: Rows of the shown detections that serve none.
+        missed: Rows of the objects that none serves.
+
+    """
+
+    pairs: tuple[Pair, ...]
+    false: tuple[int, ...]
+    missed: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Objects and detections of one image, ready to say what comes of any part of the detections.
+
+    Attributes:
+        boxes: (N, 4), xyxy, of the detections.
+        class_ids: (N,).
+        gt_boxes: (G, 4).
+        gt_class_ids: (G,).
+
+    """
+
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    gt_boxes: np.ndarray
+    gt_class_ids: np.ndarray
+
+    @cached_property
+    def _candidates(self) -> list[Pair]:
+        """Pairs of the same object: those of the right label first, of these the closest first."""
+        overlaps = iou(self.boxes.reshape(-1, 4), self.gt_boxes.reshape(-1, 4))
+        rows, columns = np.nonzero(overlaps >= np.float32(SAME_OBJECT_FROM))
+        same = self.class_ids[rows] == self.gt_class_ids[columns]
+        # lexsort: the last key counts most.
+        order = np.lexsort((-overlaps[rows, columns], ~same))
+        return [Pair(int(rows[i]), int(columns[i]), float(overlaps[rows[i], columns[i]]), bool(same[i])) for i in order]
+
+    def outcome(self, shown: np.ndarray) -> Outcome:
+        """What comes of showing some of the detections.
+
+        Args:
+            shown: bool (N,).
+
+        """
+        pairs, taken, served = [], set(), set()
+        for pair in self._candidates:
+            if shown[pair.detection] and pair.detection not in taken and pair.gt not in served:
+                pairs.append(pair)
+                taken.add(pair.detection)
+                served.add(pair.gt)
+        false = tuple(int(row) for row in np.flatnonzero(shown) if row not in taken)
+        missed = tuple(row for row in range(len(self.gt_boxes)) if row not in served)
+        return Outcome(tuple(pairs), false, missed)

@@ -1,0 +1,79 @@
+"""Where the milliseconds of an image go on the way through the runtime, on this machine."""
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from evaluation.ground_truth import GroundTruth
+from evaluation.scores import LEAST_SCORE
+from runtime.detector import Detection, Detector
+from runtime.letterbox import Letterbox
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Median milliseconds of an image.
+
+    Attributes:
+        decode: From the bytes of the file to pixels.
+        letterbox: Into the network's input.
+        inference: The engine.
+        suppression: From raw answers to detections.
+        images: How many were measured.
+        device: What ran the network.
+
+    """
+
+    decode: float
+    letterbox: float
+    inference: float
+    suppression: float
+    images: int
+    device: str
+
+    @property
+    def total(self) -> float:
+        """Milliseconds from bytes to detections."""
+        return self.decode + self.letterbox + self.inference + self.suppression
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[Stages, list[list[Detection]]]:
+    """Run the serving path on the first images, one by one, for about so long.
+
+    Args:
+        detector: Its first call, which an engine may use to prepare itself, is not counted.
+        truth: At least one image.
+        seconds: No further image is begun after this time; one is always measured.
+
+    Returns:
+        The times, and what was found on each measured image, down to `LEAST_SCORE`.
+
+    """
+    width, height = detector.manifest.input_size
+    detector.engine.run(np.zeros((1, height, width, 3), np.uint8))
+    rows, found = [], []
+    begun = time.perf_counter()
+    for image in truth.images:
+        if rows and time.perf_counter() - begun > seconds:
+            break
+        data = truth.data(image)
+        clock = [time.perf_counter()]
+        decoded = detector.decode(data)
+        clock.append(time.perf_counter())
+        letterbox = Letterbox.fit(decoded.size, detector.manifest.input_size)
+        pixels = letterbox.pixels(decoded.pixels)[None]
+        clock.append(time.perf_counter())
+        raw = detector.engine.run(pixels)
+        clock.append(time.perf_counter())
+        detector.select(raw["boxes"][0], raw["scores"][0], letterbox)
+        clock.append(time.perf_counter())
+        rows.append(np.diff(clock) * 1000)
+        found.append(detector.select(raw["boxes"][0], raw["scores"][0], letterbox, LEAST_SCORE))
+    medians = [round(statistics.median(times), 2) for times in zip(*rows, strict=True)]
+    return Stages(*medians, images=len(rows), device=detector.engine.device), found

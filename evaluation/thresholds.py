@@ -1,0 +1,157 @@
+"""The score from which a detection is worth showing: for each class the one that costs the fewest seconds to correct.
+
+The seconds as a function of one class's threshold change only at scores that were observed, so all values are tried.
+They depend on the other classes' thresholds too (one object may be detected as two classes), so the classes take
+turns until none moves: coordinate descent. Of thresholds that cost the same, the middle of the widest range is taken:
+the next images will not score exactly as these did.
+
+A class with few boxes uses the threshold that is best for all classes together. No threshold hides more than half of
+the detections that are of the right object and label: a few odd images may say that hiding a whole class is cheapest,
+because its objects were found as another class too and a changed label costs little.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.corrections import CorrectionCosts, Corrections, comparison
+from evaluation.ground_truth import AnnotatedImage
+from runtime.detector import Detection
+
+LEAST_BOXES = 5
+# With nothing to choose by; below LOWEST noise would be shown, above HIGHEST all would be hidden, on other images.
+FALLBACK, LOWEST, HIGHEST = 0.3, 0.1, 0.95
+# Of descent; two or three are enough.
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Seconds of correction for every threshold of one class, or of several together.
+
+    Attributes:
+        edges: float64 (M + 1,), falling from `HIGHEST` to `LOWEST`.
+        seconds: float64 (M,): the seconds for a threshold above `edges[m + 1]`, up to `edges[m]`.
+
+    """
+
+    edges: np.ndarray
+    seconds: np.ndarray
+
+    def best(self, at_most: float) -> float:
+        """The middle of the widest range of thresholds with the fewest seconds, none above `at_most`."""
+        allowed = self.edges[1:] < at_most
+        if not allowed.any() or self.seconds.max() == self.seconds.min():
+            return FALLBACK
+        highs, lows = np.minimum(self.edges[:-1], at_most), self.edges[1:]
+        cheapest = np.flatnonzero(allowed & (self.seconds <= self.seconds[allowed].min() + 1e-9))
+        ranges = np.split(cheapest, np.flatnonzero(np.diff(cheapest) > 1) + 1)
+        high, low = max(((highs[part[0]], lows[part[-1]]) for part in ranges), key=lambda r: r[0] - r[1])
+        return round(float((high + low) / 2), 4)
+
+    def at(self, threshold: float) -> float:
+        """The seconds at one threshold."""
+        piece = int((self.edges[1:] >= threshold).sum())
+        return float(self.seconds[min(piece, len(self.seconds) - 1)])
+
+
+class Search:
+    """Detections of some images, beside their objects, with the seconds of every choice of thresholds."""
+
+    def __init__(
+        self,
+        images: Sequence[AnnotatedImage],
+        detections: Sequence[Sequence[Detection]],
+        costs: CorrectionCosts,
+    ) -> None:
+        self._costs = costs
+        # What is never shown need not be compared.
+        kept = [[detection for detection in found if detection.score >= LOWEST] for found in detections]
+        self._comparisons = [comparison(image, found) for image, found in zip(images, kept, strict=True)]
+        self._scores = [np.array([detection.score for detection in found], float) for found in kept]
+
+    def sweep(self, classes: Collection[int], thresholds: Sequence[float]) -> Sweep:
+        """Move the threshold of some classes together.
+
+        Args:
+            classes: Their ids.
+            thresholds: One for each class; those of `classes` do not matter.
+
+        """
+        moving = [np.isin(image.class_ids, list(classes)) for image in self._comparisons]
+        shown = [
+            scores >= np.where(moves, HIGHEST, np.asarray(thresholds)[image.class_ids])
+            for image, scores, moves in zip(self._comparisons, self._scores, moving, strict=True)
+        ]
+        of_image = [self._seconds(index, shown[index]) for index in range(len(shown))]
+        total = sum(of_image)
+        joining = sorted(
+            (
+                (-float(self._scores[index][row]), index, int(row))
+                for index, moves in enumerate(moving)
+                for row in np.flatnonzero(moves & ~shown[index])
+            ),
+        )
+        edges, seconds = [HIGHEST], [total]
+        for number, (negative, index, row) in enumerate(joining):
+            shown[index][row] = True
+            total -= of_image[index]
+            of_image[index] = self._seconds(index, shown[index])
+            total += of_image[index]
+            if edges[-1] == -negative and number:  # another of the same score: they are shown together
+                seconds[-1] = total
+            else:
+                edges.append(-negative)
+                seconds.append(total)
+        return Sweep(np.array([*edges, LOWEST]), np.array(seconds))
+
+    def half_of_right(self, classes: Collection[int]) -> float:
+        """The median score of detections of some classes that are of the right object and label; 0 for none."""
+        right = [
+            self._scores[index][pair.detection]
+            for index, image in enumerate(self._comparisons)
+            for pair in image.outcome(np.ones(len(image.boxes), bool)).pairs
+            if pair.same_label and image.class_ids[pair.detection] in classes
+        ]
+        return float(np.median(right)) if right else 0.0
+
+    def best(self, classes: Collection[int], thresholds: Sequence[float]) -> float:
+        """The threshold for some classes that costs least, given those of the others."""
+        return self.sweep(classes, thresholds).best(min(self.half_of_right(classes), HIGHEST))
+
+    def _seconds(self, index: int, shown: np.ndarray) -> float:
+        return Corrections.of(self._comparisons[index].outcome(shown)).seconds(self._costs)
+
+
+def choose(
+    labels: Sequence[str],
+    images: Sequence[AnnotatedImage],
+    detections: Sequence[Sequence[Detection]],
+    costs: CorrectionCosts,
+) -> tuple[float, tuple[float, ...]]:
+    """Choose thresholds.
+
+    Args:
+        labels: Names of the classes.
+        images: Ground truth.
+        detections: For each image, down to a low score.
+        costs: What corrections cost.
+
+    Returns:
+        The threshold of all classes together, and one for each class.
+
+    """
+    search = Search(images, detections, costs)
+    everything = range(len(labels))
+    common = search.best(everything, [FALLBACK] * len(labels))
+    boxes = np.bincount(np.concatenate([image.class_ids for image in images]), minlength=len(labels))
+    own = [class_id for class_id in everything if boxes[class_id] >= LEAST_BOXES and len(labels) > 1]
+    thresholds = [common] * len(labels)
+    for _ in range(_ROUNDS):
+        before = list(thresholds)
+        for class_id in own:
+            thresholds[class_id] = search.best([class_id], thresholds)
+        if thresholds == before:
+            break
+    return common, tuple(thresholds)

@@ -1,0 +1,144 @@
+"""Whole sentences: how far the figures can be trusted, and what to do next."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trainer.report.facts import Facts
+from trainer.report.figures import Figures
+
+# One box in so many is one point: below that, figures of two models cannot be told apart.
+ENOUGH_BOXES = 100
+# Of the interval of mAP50: from here on it is said loudly.
+WIDE = 0.10
+FEW_BOXES_OF_A_CLASS = 10
+# A class whose AP50 is below needs more than another threshold.
+WEAK_AP50 = 0.7
+# mAP gained at the last validation from which training was cut short rather than finished.
+STILL_RISING = 0.02
+_NAMES_SHOWN = 5
+
+
+def doubts(facts: Facts, figures: Figures) -> list[str]:
+    """Why the figures may be far from the truth; empty if they are not."""
+    return list(_doubts(facts, figures))
+
+
+def next_steps(facts: Facts, figures: Figures) -> list[str]:
+    """What helps most, the most urgent first."""
+    return list(_next_steps(facts, figures))
+
+
+def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
+    boxes, map50 = sum(figures.boxes), figures.precision.map50
+    if not boxes:
+        yield "The validation images hold no box: nothing could be measured."
+        return
+    if boxes < ENOUGH_BOXES or map50.width > WIDE:
+        images = _count(len(facts.truth.images), "image")
+        yield (
+            f"The validation set is too small to tell much: {images} with {_count(boxes, 'box', 'boxes')}, so that one "
+            f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as well "
+            f"have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
+            f"{_times(figures.times_less.high)} faster than drawing."
+        )
+    if flawless := [
+        label
+        for label, count, ap50 in zip(facts.truth.labels, figures.boxes, figures.precision.ap50, strict=True)
+        if count and ap50.low == ap50.high
+    ]:
+        yield (
+            f"An interval without width ({_listed(flawless)}) does not mean certainty: errors that happened on none "
+            f"of these images cannot show in it."
+        )
+    yield (
+        "The best weights and the thresholds were chosen on these same images, so expect somewhat less on others. "
+        "For a figure without this flaw, hold images back and run preannotate evaluate on them."
+    )
+
+
+def _next_steps(facts: Facts, figures: Figures) -> Iterator[str]:
+    labels = facts.truth.labels
+    few = [
+        f"{label} ({count})"
+        for label, count in sorted(zip(labels, figures.boxes, strict=True), key=lambda item: item[1])
+        if count < FEW_BOXES_OF_A_CLASS
+    ]
+    if few:
+        yield (
+            f"Annotate more images with {_listed(few)}: in brackets the validation boxes, fewer than "
+            f"{FEW_BOXES_OF_A_CLASS}, too few to judge the class by."
+        )
+    if _still_rising(facts):
+        yield "Train longer: mAP was still rising when the training ended. Raise epochs or max_minutes."
+    yield from _most_expensive(facts, figures)
+    yield from _confused(facts, figures)
+    weak = [
+        f"{label} ({ap50.value:.2f})"
+        for label, count, ap50 in zip(labels, figures.boxes, figures.precision.ap50, strict=True)
+        if count >= FEW_BOXES_OF_A_CLASS and ap50.value < WEAK_AP50
+    ]
+    if weak:
+        yield f"Annotate more of {_listed(weak)}: in brackets the AP50, the weakest."
+    small = figures.bands[0]
+    if small.boxes and small.corrections.missed * 2 > small.boxes:
+        yield (
+            f"Try a larger image_size: {small.corrections.missed} of {_count(small.boxes, 'small object')} were missed."
+        )
+
+
+def _most_expensive(facts: Facts, figures: Figures) -> Iterator[str]:
+    """What most of the time goes into, if it is more than half."""
+    total, costs = figures.total, facts.costs
+    remedies = {
+        "adjusting loose boxes": (
+            total.loose * costs.adjust,
+            "Train longer, or with a larger image_size; and see that the annotated boxes themselves are tight.",
+        ),
+        "drawing missed boxes": (
+            total.missed * costs.draw,
+            "Annotate more images like those below on which objects were missed.",
+        ),
+        "deleting false boxes": (
+            total.false * costs.delete,
+            "Add images that show such things and no object (--negatives), and see that no object was forgotten.",
+        ),
+        "changing labels": (
+            total.wrong_label * costs.relabel,
+            "Annotate more of the classes that are taken for each other.",
+        ),
+    }
+    name, (seconds, remedy) = max(remedies.items(), key=lambda item: item[1][0])
+    spent = sum(of_kind for of_kind, _ in remedies.values())
+    if spent and seconds > spent / 2:
+        yield f"Most of the correction time goes into {name} ({seconds:.0f} of {spent:.0f} s). {remedy}"
+
+
+def _confused(facts: Facts, figures: Figures) -> Iterator[str]:
+    """The pair of classes that is taken for each other most often, if more than once."""
+    between = figures.confusion[:-1, :-1].copy()
+    np.fill_diagonal(between, 0)
+    row, column = np.unravel_index(between.argmax(), between.shape)
+    if between[row, column] > 1:
+        yield (
+            f"Look at {facts.truth.labels[row]} and {facts.truth.labels[column]}: {between[row, column]} of the first "
+            f"were taken for the second. Are they annotated alike? If so, annotate more of both."
+        )
+
+
+def _still_rising(facts: Facts) -> bool:
+    measured = [row["mean_ap"] for row in facts.epochs if row.get("mean_ap") is not None]
+    return len(measured) > 1 and measured[-1] - max(measured[:-1]) > STILL_RISING
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f} times" if np.isfinite(value) else "many times"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

@@ -1,0 +1,46 @@
+"""Other seconds for corrections, hence other thresholds: into the export, its summary and its pictures."""
+
+import dataclasses
+import json
+from typing import Any
+
+from evaluation import thresholds
+from evaluation.corrections import CorrectionCosts
+from runtime.manifest import FILE_NAME
+from trainer import overlays
+from trainer.report.facts import COSTS_KEY, Facts
+from trainer.run_directory import RunDirectory, replace_text
+
+
+def criterion(costs: CorrectionCosts) -> dict[str, Any]:
+    """How thresholds were chosen, for the provenance in `model.json`."""
+    return {
+        "threshold_criterion": "fewest seconds of correction on the validation images",
+        COSTS_KEY: costs.to_json(),
+    }
+
+
+def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]:
+    """Choose the thresholds of a finished run again.
+
+    The network and its fingerprint stay as they are. Functions that were built before keep their thresholds.
+
+    Returns:
+        The threshold of each class.
+
+    Raises:
+        TrainingError: The run is not finished, or a file is damaged.
+
+    """
+    facts = Facts.read(run)
+    manifest, labels = facts.manifest, facts.truth.labels
+    common, per_class = thresholds.choose(labels, facts.truth.images, facts.detections, costs)
+    cut = dataclasses.replace(manifest.postprocess, threshold=common, thresholds=per_class)
+    changed = dataclasses.replace(manifest, postprocess=cut, provenance={**manifest.provenance, **criterion(costs)})
+    temporary = run.export / f".{FILE_NAME}.new"
+    changed.write(temporary)
+    temporary.replace(run.export / FILE_NAME)
+    summary = {**facts.summary, "thresholds": dict(zip(labels, per_class, strict=True))}
+    replace_text(run.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    overlays.write(facts.truth, facts.detections, per_class, run.overlays)
+    return per_class

@@ -1,0 +1,102 @@
+"""Everything that a run's folder says, read once; the page is made of this alone."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation import ground_truth, kept_detections
+from evaluation.corrections import CorrectionCosts
+from evaluation.ground_truth import GroundTruth
+from runtime.detector import Detection
+from runtime.manifest import FILE_NAME, Manifest
+from trainer.errors import TrainingError
+from trainer.run_directory import RunDirectory
+
+COSTS_KEY = "correction_costs"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A finished run.
+
+    Attributes:
+        name: Of the run's folder when it was trained.
+        truth: The frozen validation images.
+        detections: What the network found on each, down to a low score.
+        manifest: The export's `model.json`.
+        costs: Those by which its thresholds were chosen.
+        epochs: A row of metrics for each epoch; None where nothing was measured.
+        config: Every resolved value.
+        dataset: The health summary and the split.
+        summary: The outcome.
+        measurements: Speed and parity; empty if they were not measured.
+
+    """
+
+    name: str
+    truth: GroundTruth
+    detections: Sequence[Sequence[Detection]]
+    manifest: Manifest
+    costs: CorrectionCosts
+    epochs: Sequence[Mapping[str, float | None]]
+    config: Mapping[str, Any]
+    dataset: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    measurements: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, run: RunDirectory) -> "Facts":
+        """Read the folder of a run.
+
+        Raises:
+            TrainingError: It is not finished, or a file is damaged.
+            ManifestError: `model.json` is damaged.
+
+        """
+        if not (run.export / FILE_NAME).is_file():
+            raise TrainingError(
+                f"{run.path}: no export/{FILE_NAME}; expected a finished run. "
+                f"Train to the end, or: preannotate train --resume {run.path}"
+            )
+        manifest = Manifest.read(run.export)
+        try:
+            truth = ground_truth.read(run.export / "validation")
+            detections = kept_detections.read(truth.folder, truth.labels)
+            epochs = _epochs(run.metrics)
+        except (OSError, ValueError) as error:
+            raise TrainingError(str(error)) from error
+        return cls(
+            name=str(manifest.provenance.get("run") or run.path.resolve().name),
+            truth=truth,
+            detections=detections,
+            manifest=manifest,
+            costs=_costs(manifest, run.export / FILE_NAME),
+            epochs=epochs,
+            config=_json(run.config),
+            dataset=_json(run.dataset),
+            summary=_json(run.summary),
+            measurements=_json(run.measurements) if run.measurements.is_file() else {},
+        )
+
+
+def _costs(manifest: Manifest, path: Path) -> CorrectionCosts:
+    """Those in the provenance; a run from before they were written has the defaults."""
+    try:
+        return CorrectionCosts(**manifest.provenance.get(COSTS_KEY, {}))
+    except TypeError as error:
+        raise TrainingError(f"{path}: {COSTS_KEY}: {error}; expected the seconds of corrections.") from error
+
+
+def _epochs(path: Path) -> list[dict[str, float | None]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: {error}; expected a file that training writes. Train again.") from error

@@ -1,0 +1,70 @@
+"""The numbers of the page, computed from the facts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation import average_precision, bootstrap, confusion, object_sizes, precision_recall, thresholds
+from evaluation.bootstrap import Estimate, Precision
+from evaluation.corrections import Corrections, corrections
+from evaluation.object_sizes import Band
+from evaluation.precision_recall import Curve
+from evaluation.thresholds import Sweep
+from trainer.report.facts import Facts
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the model does on the validation images.
+
+    Attributes:
+        boxes: Annotated boxes of each class.
+        precision: Average precision with intervals.
+        curves: Precision and recall of each class.
+        sweeps: Seconds of correction of all images for every threshold of a class, the others as they are.
+        by_image: What has to be done on each image.
+        total: The same for all.
+        seconds: Of correcting all images.
+        seconds_from_nothing: Of drawing all their boxes.
+        times_less: The latter over the former.
+        confusion: Rows annotated, columns shown; background last.
+        bands: By the size of objects.
+
+    """
+
+    boxes: tuple[int, ...]
+    precision: Precision
+    curves: tuple[Curve, ...]
+    sweeps: tuple[Sweep, ...]
+    by_image: tuple[Corrections, ...]
+    total: Corrections
+    seconds: float
+    seconds_from_nothing: float
+    times_less: Estimate
+    confusion: np.ndarray
+    bands: tuple[Band, ...]
+
+    @classmethod
+    def of(cls, facts: Facts) -> "Figures":
+        """Compute all of them."""
+        images, detections = facts.truth.images, facts.detections
+        cuts = facts.manifest.postprocess.thresholds
+        classes = range(len(facts.truth.labels))
+        matches = [average_precision.match(class_id, images, detections) for class_id in classes]
+        search = thresholds.Search(images, detections, facts.costs)
+        by_image = corrections(images, detections, cuts)
+        with_model = np.array([item.seconds(facts.costs) for item in by_image])
+        from_nothing = np.array([facts.costs.draw * len(image.boxes) for image in images])
+        return cls(
+            boxes=tuple(int(of_class.boxes.sum()) for of_class in matches),
+            precision=bootstrap.precision(matches),
+            curves=tuple(precision_recall.curve(of_class) for of_class in matches),
+            sweeps=tuple(search.sweep([class_id], cuts) for class_id in classes),
+            by_image=tuple(by_image),
+            total=sum(by_image, Corrections()),
+            seconds=float(with_model.sum()),
+            seconds_from_nothing=float(from_nothing.sum()),
+            times_less=bootstrap.ratio(from_nothing, with_model),
+            confusion=confusion.confusion(len(classes), images, detections, cuts),
+            bands=object_sizes.breakdown(images, detections, cuts, facts.manifest.input_size),
+        )

@@ -1,0 +1,58 @@
+"""Speed and agreement of the exported SavedModel, measured after training and kept in `measurements.json`."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from evaluation import ground_truth, kept_detections, scores, speed
+from evaluation.parity import FLOAT_NOISE, compare
+from runtime import engines
+from runtime.detector import Detector
+from runtime.manifest import Manifest
+from runtime.processors import cores
+from trainer.quiet import quiet_loading
+from trainer.run_directory import RunDirectory, replace_text
+
+# Of measuring, beside loading the model: a report must not make a short training a long one.
+SECONDS = 5.0
+
+
+def measure(run: RunDirectory) -> None:
+    """Run the SavedModel on validation images through the serving path, and compare with the Keras network."""
+    truth = ground_truth.read(run.export / "validation")
+    keras = kept_detections.read(truth.folder, truth.labels)
+    manifest = Manifest.read(run.export)
+    with quiet_loading():
+        detector = Detector(engines.load("tensorflow", run.export), manifest)
+        stages, found = speed.measure(detector, truth, seconds=SECONDS)
+    images, keras = truth.images[: len(found)], keras[: len(found)]
+    difference = compare(keras, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
+    content = {
+        "stages": stages.to_json(),
+        "machine": machine(),
+        "parity": {
+            "images": len(found),
+            "map50": {
+                "Keras network": scores.score(truth.labels, images, keras).map50,
+                "SavedModel": scores.score(truth.labels, images, found).map50,
+            },
+            "difference": difference.to_json(),
+            "only_noise": difference.only_noise,
+        },
+    }
+    replace_text(run.measurements, json.dumps(content, indent=2) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """What the times were measured on."""
+    return {"processor": _processor(), "cores": cores()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

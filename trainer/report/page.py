@@ -1,0 +1,201 @@
+"""The page: facts, figures, advice, plots and pictures through `template.html`, written whole or not at all.
+
+No script and nothing from outside: the page's own policy forbids both, and everything that comes from annotations
+(labels, names of files) is escaped by Jinja.
+"""
+
+import dataclasses
+import math
+import shlex
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from evaluation.bootstrap import CONFIDENCE, RESAMPLES
+from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
+from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
+from evaluation.speed import Stages
+from trainer.config import Config
+from trainer.report import advice, pictures, plots
+from trainer.report.built import BuiltFunction
+from trainer.report.facts import Facts
+from trainer.report.figures import Figures
+from trainer.run_directory import RunDirectory, replace_text
+
+# Classes whose curves are drawn, those with most boxes first; the tables hold all.
+CURVES_SHOWN = 12
+# The names in `parity.json`, for people.
+FORMS = {
+    "keras": "Keras network",
+    "saved_model": "SavedModel",
+    "ir_f32": "IR with float32 weights",
+    "ir": "IR as built",
+    "served": "answers of the CPU function",
+    "served_gpu": "answers of the GPU function",
+}
+
+
+def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunction | None = None) -> Path:
+    """Write the page of a finished run.
+
+    Args:
+        run: Its folder.
+        output: Where to; None is `report.html` in the run.
+        function: Built from the run; its proof and speed are shown too.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        TrainingError: The run is not finished, or a file is damaged.
+
+    """
+    path = output or run.report
+    replace_text(path, render(Facts.read(run), function))
+    return path
+
+
+def render(facts: Facts, function: BuiltFunction | None = None) -> str:
+    """The page as HTML."""
+    figures = Figures.of(facts)
+    template = _environment().get_template("template.html")
+    return template.render(
+        facts=facts,
+        figures=figures,
+        labels=facts.truth.labels,
+        thresholds=facts.manifest.postprocess.thresholds,
+        doubts=advice.doubts(facts, figures),
+        steps=advice.next_steps(facts, figures),
+        work=_work(facts, figures),
+        losses=plots.losses(facts.epochs),
+        scores=plots.scores(facts.epochs),
+        curves=_curves(facts, figures),
+        pictures=pictures.worst(facts, figures.by_image),
+        colours={name: "rgb({} {} {})".format(*colour) for name, colour in pictures.COLOURS.items()},
+        bounds={
+            "right_from": RIGHT_FROM,
+            "same_object_from": SAME_OBJECT_FROM,
+            "small_below": SMALL_BELOW,
+            "large_from": LARGE_FROM,
+        },
+        resamples=RESAMPLES,
+        confidence=CONFIDENCE,
+        speeds=_speeds(facts, function),
+        function=function,
+        forms=FORMS,
+        command=_command(facts),
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(duration=duration, fixed=fixed, percent=percent, count=count)
+    return environment
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, on one line: 53 s, 7 min 5 s, 2 h 10 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if seconds < 120:
+        text = f"{seconds:.0f} s"
+    elif minutes < 120:
+        text = f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    else:
+        text = f"{minutes // 60} h {minutes % 60} min"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number with so many digits; a dash for none."""
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value:.{digits}f}" if math.isfinite(value) else "\N{INFINITY}"
+
+
+def percent(value: float) -> str:
+    """A part of one as a length or a figure."""
+    return f"{100 * min(max(value, 0.0), 1.0):.1f}%" if math.isfinite(value) else "0%"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """The number with its word."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """A row of the annotator's work: a kind of correction, what it is, how many, seconds each."""
+
+    name: str
+    meaning: str
+    number: int
+    each: float
+
+    @property
+    def seconds(self) -> float:
+        return self.number * self.each
+
+
+def _work(facts: Facts, figures: Figures) -> list[_Work]:
+    total, costs = figures.total, facts.costs
+    return [
+        _Work("check", "look at a shown box", total.shown, costs.check),
+        _Work("adjust", "move the sides of a loose box", total.loose, costs.adjust),
+        _Work("relabel", "fix a wrong label", total.wrong_label, costs.relabel),
+        _Work("delete", "remove a false box", total.false, costs.delete),
+        _Work("draw", "draw a missed box", total.missed, costs.draw),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _ClassCurves:
+    label: str
+    threshold: float
+    precision_recall: Markup
+    seconds: Markup
+    point: tuple[float, float] | None
+
+
+def _curves(facts: Facts, figures: Figures) -> list[_ClassCurves]:
+    classes = sorted(range(len(figures.boxes)), key=lambda class_id: -figures.boxes[class_id])[:CURVES_SHOWN]
+    cuts = facts.manifest.postprocess.thresholds
+    return [
+        _ClassCurves(
+            facts.truth.labels[k],
+            cuts[k],
+            plots.precision_recall(figures.curves[k], cuts[k], name=f"precision-{k}"),
+            plots.seconds_by_threshold(figures.sweeps[k], cuts[k], name=f"seconds-{k}"),
+            figures.curves[k].at(cuts[k]),
+        )
+        for k in sorted(classes)
+    ]
+
+
+def _speeds(facts: Facts, function: BuiltFunction | None) -> list[tuple[str, Stages]]:
+    """What was measured, with a name for each."""
+    measured = []
+    if "stages" in facts.measurements:
+        measured.append(("SavedModel", Stages(**facts.measurements["stages"])))
+    if function and function.stages:
+        measured.append((f"function {function.name}", function.stages))
+    return measured
+
+
+def _command(facts: Facts) -> str:
+    """The command that trains such a run again, with the arguments that are not defaults."""
+    defaults = dataclasses.asdict(Config())
+    given = facts.config.get("arguments", {})
+    arguments = ",".join(f"{name}={value}" for name, value in given.items() if defaults.get(name) != value)
+    exports = [export["name"] for export in facts.dataset.get("exports", [])] or ["EXPORT"]
+    parts = ["preannotate", "train", *exports, "--model", facts.manifest.family]
+    parts += ["--base-model", str(facts.config.get("base_model", "imagenet"))]
+    if arguments:
+        parts += ["--arguments", arguments]
+    return shlex.join(parts)

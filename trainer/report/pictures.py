@@ -1,0 +1,152 @@
+"""The validation images that cost most to correct, with what is wrong on them, as JPEGs inside the page.
+
+Boxes carry a number and one of five words; labels stand below the picture as text, where every script can be read,
+searched and read aloud.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from evaluation.corrections import Corrections, comparison, shown
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.outcomes import Comparison, Outcome
+from evaluation.pen import Colour, Style, corners, dashed, solid, tag
+from runtime.detector import Detection
+from runtime.image import decode
+from trainer.report.facts import Facts
+
+# Together they stay below about 1.5 MB.
+LIMIT = 8
+LONGEST_SIDE = 720
+QUALITY = 80
+
+# Of Okabe and Ito's palette, see `evaluation.overlay`.
+COLOURS: dict[str, Colour] = {
+    "right": (0, 158, 115),
+    "loose": (240, 228, 66),
+    "wrong label": (86, 180, 233),
+    "false": (213, 94, 0),
+    "missed": (204, 121, 167),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of the page.
+
+    Attributes:
+        name: Of the image.
+        seconds: Of correcting it, without looking at boxes that are right.
+        source: `data:` URI.
+        size: (width, height) in pixels.
+        remarks: What is wrong, in the order of the numbers in the picture.
+        right: How many boxes are right.
+
+    """
+
+    name: str
+    seconds: float
+    source: str
+    size: tuple[int, int]
+    remarks: tuple[str, ...]
+    right: int
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """One box to draw: its kind, whether it is what was annotated, and a remark for the text."""
+
+    kind: str
+    box: np.ndarray
+    remark: str = ""
+    annotated: bool = False
+
+
+def worst(facts: Facts, by_image: Sequence[Corrections]) -> list[Picture]:
+    """Pictures of the images that need most corrections, the most expensive first; none for an image without."""
+    costs = [item.seconds(facts.costs) - facts.costs.check * item.shown for item in by_image]
+    order = sorted(range(len(costs)), key=lambda index: -costs[index])[:LIMIT]
+    return [_picture(facts, index, costs[index], by_image[index].right) for index in order if costs[index] > 0]
+
+
+def _picture(facts: Facts, index: int, seconds: float, right: int) -> Picture:
+    annotated, found = facts.truth.images[index], facts.detections[index]
+    compared = comparison(annotated, found)
+    outcome = compared.outcome(shown(found, facts.manifest.postprocess.thresholds))
+    marks = _marks(outcome, compared, annotated, found, facts.truth.labels)
+    image = _draw(facts.truth.data(annotated), annotated.size, marks)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY)
+    source = f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    remarks = tuple(mark.remark for mark in marks if mark.remark)
+    return Picture(annotated.name, seconds, source, image.size, remarks, right)
+
+
+def _marks(
+    outcome: Outcome,
+    compared: Comparison,
+    annotated: AnnotatedImage,
+    found: Sequence[Detection],
+    labels: Sequence[str],
+) -> list[_Mark]:
+    """Right boxes first, so that what is wrong is drawn over them."""
+    right, wrong = [], []
+    for pair in outcome.pairs:
+        detection, box = found[pair.detection], compared.boxes[pair.detection]
+        loosely = f"overlap {pair.iou:.2f}"
+        if not pair.same_label:
+            should = f"{detection.label} should be {labels[annotated.class_ids[pair.gt]]}"
+            wrong.append(_Mark("wrong label", box, f"{should}, and loose: {loosely}" if pair.loose else should))
+        elif pair.loose:
+            wrong.append(_Mark("loose", box, f"loose {detection.label}, {loosely}"))
+        else:
+            right.append(_Mark("right", box))
+        if pair.loose:
+            right.append(_Mark("loose", annotated.boxes[pair.gt], annotated=True))
+    for row in outcome.false:
+        wrong.append(_Mark("false", compared.boxes[row], f"false {found[row].label}, score {found[row].score:.2f}"))
+    for row in outcome.missed:
+        label = labels[annotated.class_ids[row]]
+        wrong.append(_Mark("missed", annotated.boxes[row], f"missed {label}", annotated=True))
+    return right + wrong
+
+
+def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.Image:
+    scale = LONGEST_SIDE / max(size)  # small images become larger too, so that their lines and tags are sharp
+    shape = tuple(max(round(side * scale), 1) for side in size)
+    picture = decode(data, shape).pixels.resize(shape, Image.Resampling.LANCZOS)
+    pen, style = ImageDraw.Draw(picture), Style.fitting(shape, ())
+    numbers = iter(range(1, len(marks) + 1))
+    tags = []
+    for mark in marks:
+        box = corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
+        if mark.annotated:
+            dashed(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else (255, 255, 255))
+        else:
+            solid(pen, box, COLOURS[mark.kind], style)
+        if mark.remark:
+            tags.append((f"{next(numbers)} {mark.kind}", (box[0], box[1] - style.tag_height), COLOURS[mark.kind]))
+    for (text, _, colour), place in zip(tags, _apart([place for _, place, _ in tags], style), strict=True):
+        tag(pen, text, place, colour, style, shape)
+    return picture
+
+
+def _apart(places: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int]]:
+    """The same places, those nearly on top of another moved up or, at the top of the picture, down by their height."""
+    moved: list[tuple[int, int]] = []
+    for x, wanted in places:
+        y, step = wanted, -style.tag_height
+        while any(
+            abs(x - other_x) < 6 * style.tag_height and abs(y - other_y) < style.tag_height
+            for other_x, other_y in moved
+        ):
+            y += step
+            if y < 0:
+                y, step = wanted + style.tag_height, style.tag_height
+        moved.append((x, y))
+    return moved

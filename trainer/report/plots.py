@@ -1,0 +1,159 @@
+"""Curves as SVG that stands in the page: its colours follow the page's, its text is text.
+
+No name from outside is drawn: matplotlib would read `$` as mathematics and lacks most scripts; the page has them.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from evaluation.precision_recall import Curve
+from evaluation.thresholds import HIGHEST, LOWEST, Sweep
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+# Colours that stand for the page's own; matplotlib writes them as they are here.
+_INK, _MUTED, _LINE, _ACCENT, _WARM = "#010101", "#020202", "#030303", "#040404", "#050505"
+_SERIES = ("#060606", "#070707", "#080808", "#090909", "#0a0a0a")
+_VARIABLES = {
+    _INK: "--ink",
+    _MUTED: "--muted",
+    _LINE: "--line",
+    _ACCENT: "--accent",
+    _WARM: "--warm",
+    **{colour: f"--series-{number}" for number, colour in enumerate(_SERIES, start=1)},
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",  # the same curve gives the same bytes
+    "font.size": 9,
+    "text.color": _INK,
+    "text.parse_math": False,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _MUTED,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": _LINE,
+    "ytick.color": _LINE,
+    "xtick.labelcolor": _MUTED,
+    "ytick.labelcolor": _MUTED,
+    "legend.frameon": False,
+    "legend.labelcolor": _INK,
+    "lines.linewidth": 1.8,
+}
+SCORES = {"map50": "mAP50", "mean_ap": "mAP"}
+
+
+def losses(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
+    """Every column of the metrics that ends in `_loss`, by epoch."""
+    names = [name for name in epochs[0] if name.endswith("_loss")] if epochs else []
+    return _lines(
+        epochs, {name: name.removesuffix("_loss").replace("_", " ") for name in names}, top=None, name="losses"
+    )
+
+
+def scores(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
+    """mAP50 and mAP on the validation images, where they were measured."""
+    return _lines(epochs, SCORES, top=1.0, name="scores")
+
+
+def _lines(
+    epochs: Sequence[Mapping[str, float | None]], columns: Mapping[str, str], *, top: float | None, name: str
+) -> Markup:
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes((4.2, 2.7))
+        for (column, text), colour in zip(columns.items(), _SERIES, strict=False):
+            points = [(row["epoch"], row[column]) for row in epochs if row.get(column) is not None]
+            marker = "o" if len(points) < 40 else ""
+            axes.plot(
+                *zip(*points, strict=True) if points else ((), ()), marker, ls="-", ms=3, color=colour, label=text
+            )
+        axes.set_ylim(0, top)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(loc="best")
+        return _svg(figure, name)
+
+
+def precision_recall(curve: Curve, threshold: float, *, name: str) -> Markup:
+    """One class at IoU 0.5, with the point of its threshold."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes((2.6, 2.2))
+        axes.plot([*curve.recall[:1] * 0, *curve.recall], [*curve.precision[:1], *curve.precision], color=_ACCENT)
+        if (point := curve.at(threshold)) is not None:
+            axes.plot(point[1], point[0], "o", color=_WARM, ms=7)
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
+        return _svg(figure, name)
+
+
+def seconds_by_threshold(sweep: Sweep, threshold: float, *, name: str) -> Markup:
+    """What each threshold of a class costs, with the chosen one."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes((2.6, 2.2))
+        axes.step(sweep.edges, [sweep.seconds[0], *sweep.seconds], where="pre", color=_ACCENT)
+        axes.axvline(threshold, color=_WARM, lw=1, ls="--")
+        axes.plot(threshold, sweep.at(threshold), "o", color=_WARM, ms=7)
+        # How much the very lowest thresholds cost needs no room: that they cost too much can be seen.
+        low, high = sweep.seconds.min(), max(sweep.seconds[0], 1.5 * sweep.seconds.min())
+        margin = max(high - low, 1.0) * 0.12
+        axes.set(xlim=(LOWEST, HIGHEST), ylim=(max(low - margin, 0), high + margin))
+        axes.set(xlabel="threshold", ylabel="seconds")
+        return _svg(figure, name)
+
+
+def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """Inches; the page scales it."""
+    figure = Figure(size, layout="constrained")
+    figure.patch.set_alpha(0)
+    return figure, figure.add_subplot()
+
+
+def _svg(figure: Figure, name: str) -> Markup:
+    """The figure as an element for HTML: no fixed size, ids with `name` before them, the page's colours."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    root = ElementTree.fromstring(stream.getvalue())
+    _drop(root, ("metadata", "style"))
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("aria-hidden", "true")  # what it shows is said in the figure's caption and table
+    text = ElementTree.tostring(_plain(root, name), encoding="unicode")
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 system-ui, sans-serif", text)
+    return Markup(text)
+
+
+def _drop(parent: ElementTree.Element, names: Sequence[str]) -> None:
+    for child in list(parent):
+        if child.tag in {f"{{{_SVG}}}{name}" for name in names}:
+            parent.remove(child)
+        else:
+            _drop(child, names)
+
+
+def _plain(root: ElementTree.Element, name: str) -> ElementTree.Element:
+    """Names as HTML knows them; ids only where something refers to them, and unlike those of other figures."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', ElementTree.tostring(root, encoding="unicode")))
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
+        attributes = {key.removeprefix(f"{{{_XLINK}}}"): value for key, value in element.attrib.items()}
+        if attributes.get("id") not in used:
+            attributes.pop("id", None)
+        for key, value in attributes.items():
+            if key == "id":
+                attributes[key] = f"{name}-{value}"
+            else:
+                attributes[key] = re.sub(r"^(url\()?#(?=[a-z][0-9a-f]{10}\)?$)", rf"\1#{name}-", value)
+        element.attrib.clear()
+        element.attrib.update(attributes)
+    return root
