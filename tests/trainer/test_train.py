@@ -50,11 +50,11 @@ def test_a_run_directory_is_complete_and_holds_no_absolute_path(trained):
 
     names = {path.name for path in output.iterdir()}
     assert names == {
-        *("checkpoints", "config.json", "data", "dataset.json", "export", "log.txt"),
-        *("metrics.csv", "overlays", "summary.json"),
+        *("checkpoints", "config.json", "data", "dataset.json", "export", "log.txt", "measurements.json"),
+        *("metrics.csv", "overlays", "report.html", "summary.json"),
     }
     for path in output.rglob("*"):
-        if path.suffix in (".json", ".csv", ".txt"):
+        if path.suffix in (".json", ".csv", ".txt", ".html"):
             assert str(output.parent) not in path.read_text(), path
     assert len(list((output / "overlays").iterdir())) == len(ground_truth.read(output / "export/validation").images)
 
@@ -95,6 +95,25 @@ def test_the_manifest_says_where_the_model_comes_from(trained):
     assert provenance["images"]["train"] + provenance["images"]["validation"] == 24
     assert len(provenance["dataset"]) == 64
     assert provenance["base_model"] == "none"
+
+
+def test_the_report_says_what_the_run_became(trained):
+    output, summary = trained
+    measured = json.loads((output / "measurements.json").read_text())
+    page = (output / "report.html").read_text()
+
+    assert measured["parity"]["only_noise"] and measured["parity"]["difference"]["unmatched"] == 0
+    assert measured["parity"]["map50"]["SavedModel"] == pytest.approx(summary["validation"]["map50"], abs=1e-6)
+    assert f"<dd>{summary['validation']['map50']:.2f}<small>" in page
+
+
+def test_thresholds_cost_the_fewest_seconds_and_say_so(trained):
+    output, summary = trained
+    manifest = Manifest.read(output / "export")
+
+    assert manifest.provenance["threshold_criterion"] == "fewest seconds of correction on the validation images"
+    assert manifest.provenance["correction_costs"]["draw"] == 25
+    assert list(summary["thresholds"].values()) == list(manifest.postprocess.thresholds)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeypatch):

@@ -38,8 +38,8 @@ def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
         images = _count(len(facts.truth.images), "image")
         yield (
             f"The validation set is too small to tell much: {images} with {_count(boxes, 'box', 'boxes')}, so that one "
-            f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as well "
-            f"have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
+            f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as "
+            f"well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
             f"{_times(figures.times_less.high)} faster than drawing."
         )
     if flawless := [

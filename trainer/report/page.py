@@ -16,6 +16,7 @@ from evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
 from evaluation.speed import Stages
+from evaluation.thresholds import Sweep
 from trainer.config import Config
 from trainer.report import advice, pictures, plots
 from trainer.report.built import BuiltFunction
@@ -69,6 +70,7 @@ def render(facts: Facts, function: BuiltFunction | None = None) -> str:
         steps=advice.next_steps(facts, figures),
         work=_work(facts, figures),
         losses=plots.losses(facts.epochs),
+        loss_parts=_loss_parts(facts),
         scores=plots.scores(facts.epochs),
         curves=_curves(facts, figures),
         pictures=pictures.worst(facts, figures.by_image),
@@ -154,12 +156,23 @@ def _work(facts: Facts, figures: Figures) -> list[_Work]:
     ]
 
 
+def _loss_parts(facts: Facts) -> list[tuple[str, float | None, float | None]]:
+    """Name, first and last value of each part of the loss."""
+    if not facts.epochs:
+        return []
+    first, last = facts.epochs[0], facts.epochs[-1]
+    return [(text, first[column], last[column]) for column, text in plots.loss_columns(facts.epochs).items()]
+
+
 @dataclasses.dataclass(frozen=True)
 class _ClassCurves:
+    """What is drawn of one class; `point` is (precision, recall) at its threshold."""
+
     label: str
     threshold: float
     precision_recall: Markup
     seconds: Markup
+    sweep: Sweep
     point: tuple[float, float] | None
 
 
@@ -172,6 +185,7 @@ def _curves(facts: Facts, figures: Figures) -> list[_ClassCurves]:
             cuts[k],
             plots.precision_recall(figures.curves[k], cuts[k], name=f"precision-{k}"),
             plots.seconds_by_threshold(figures.sweeps[k], cuts[k], name=f"seconds-{k}"),
+            figures.sweeps[k],
             figures.curves[k].at(cuts[k]),
         )
         for k in sorted(classes)

@@ -53,12 +53,15 @@ _STYLE = {
 SCORES = {"map50": "mAP50", "mean_ap": "mAP"}
 
 
-def losses(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
-    """Every column of the metrics that ends in `_loss`, by epoch."""
+def loss_columns(epochs: Sequence[Mapping[str, float | None]]) -> dict[str, str]:
+    """Every column of the metrics that ends in `_loss`, with its name for people."""
     names = [name for name in epochs[0] if name.endswith("_loss")] if epochs else []
-    return _lines(
-        epochs, {name: name.removesuffix("_loss").replace("_", " ") for name in names}, top=None, name="losses"
-    )
+    return {name: name.removesuffix("_loss").replace("_", " ") for name in names}
+
+
+def losses(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
+    """Every part of the loss, by epoch."""
+    return _lines(epochs, loss_columns(epochs), top=None, name="losses")
 
 
 def scores(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
@@ -111,10 +114,11 @@ def seconds_by_threshold(sweep: Sweep, threshold: float, *, name: str) -> Markup
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Inches; the page scales it."""
-    figure = Figure(size, layout="constrained")
+    """Inches; the page scales it. The margins are fixed: to fit them takes matplotlib as long as to draw."""
+    figure = Figure(size)
     figure.patch.set_alpha(0)
-    return figure, figure.add_subplot()
+    left, bottom = 0.6 / size[0], 0.45 / size[1]
+    return figure, figure.add_axes((left, bottom, 0.98 - left, 0.96 - bottom))
 
 
 def _svg(figure: Figure, name: str) -> Markup:
@@ -123,8 +127,8 @@ def _svg(figure: Figure, name: str) -> Markup:
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ElementTree.fromstring(stream.getvalue())
     _drop(root, ("metadata", "style"))
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
     root.set("aria-hidden", "true")  # what it shows is said in the figure's caption and table
     text = ElementTree.tostring(_plain(root, name), encoding="unicode")
     for colour, variable in _VARIABLES.items():

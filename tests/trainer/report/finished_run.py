@@ -1,0 +1,81 @@
+"""The folder of a finished run, written by hand: six drawn images, what a network found on them, and all the rest."""
+
+import io
+import json
+
+import numpy as np
+from PIL import Image
+
+from evaluation import ground_truth, kept_detections
+from evaluation.corrections import CorrectionCosts
+from evaluation.ground_truth import AnnotatedImage
+from runtime.detector import Detection
+from runtime.manifest import FILE_NAME, Manifest, Postprocess
+from trainer.report import criterion
+from trainer.run_directory import RunDirectory
+
+SIZE = (200, 100)
+METRICS = """epoch,step,class_loss,box_loss,map50,mean_ap,seconds
+1,2,0.9,1.5,,,1.0
+2,4,0.5,1.1,0.2,0.1,2.0
+3,6,0.4,0.9,0.7,0.5,3.0
+"""
+
+
+def at(x, width=20):
+    return (float(x), 10.0, float(x + width), 50.0)
+
+
+def write_run(folder, labels=("cat", "dog"), names=tuple("abcdef"), *, detections=None, export_name="cats.zip"):
+    """A run whose first image is without fault, the second has everything wrong, the others miss a dog each."""
+    run = RunDirectory(folder)
+    validation = run.export / "validation"
+    (validation / "images").mkdir(parents=True)
+    images = []
+    for number, name in enumerate(names):
+        stream = io.BytesIO()
+        Image.new("RGB", SIZE, (90, 90, 20 * number)).save(stream, "JPEG")
+        (validation / "images" / f"{number}.jpg").write_bytes(stream.getvalue())
+        boxes = np.float32([at(10), at(60), at(110)])
+        images.append(AnnotatedImage(f"{name}.jpg", f"images/{number}.jpg", SIZE, boxes, np.array([0, 1, 1])))
+    if detections is None:
+        first = [found(labels, 0, at(10)), found(labels, 1, at(60)), found(labels, 1, at(110))]
+        second = [found(labels, 0, at(15)), found(labels, 0, at(60)), found(labels, 0, at(170))]
+        detections = [first, second, *[first[:2]] * (len(names) - 2)]
+    ground_truth.write(validation, labels, images)
+    kept_detections.write(validation, detections)
+    provenance = {
+        "created": "2026-01-02T03:04:05+00:00",
+        "run": folder.name,
+        "images": {"train": 20, "validation": len(names)},
+        "dataset": "0" * 64,
+        "versions": {"python": "3.11"},
+        **criterion(CorrectionCosts()),
+    }
+    cut = Postprocess(0.4, (0.4,) * len(labels))
+    Manifest("ssd-mobilenet-v2", tuple(labels), (200, 100), cut, provenance).write(run.export / FILE_NAME)
+    run.metrics.write_text(METRICS)
+    write_json(run.config, {"arguments": {"epochs": 3, "seed": 0}, "base_model": "none", "input_size": [200, 100]})
+    classes = {label: {"images": 26, "boxes": 40} for label in labels}
+    empty = {"dropped": {}, "converted": {}, "problems": {}, "duplicates": []}
+    write_json(
+        run.dataset,
+        {
+            "exports": [{"name": export_name, "title": "COCO 1.0"}],
+            **{"images": 26, "negatives": 0, "boxes": 80, "classes": classes, "box_sizes": None, "warnings": []},
+            "found": {"frames": 30, "unannotated": 4, "unannotated_used": 0, "unusable": 0, **empty},
+        },
+    )
+    write_json(
+        run.summary,
+        {"seconds": 100.0, "epochs": 3, "best_epoch": 3, "stopped_early": False, "thresholds": {}},
+    )
+    return run
+
+
+def found(labels, class_id, box, score=0.9):
+    return Detection(labels[class_id], class_id, score, box)
+
+
+def write_json(path, content):
+    path.write_text(json.dumps(content, ensure_ascii=False))

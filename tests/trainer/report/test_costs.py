@@ -1,0 +1,52 @@
+import json
+
+from evaluation.corrections import CorrectionCosts
+from runtime.manifest import Manifest
+from tests.trainer.report.finished_run import at, found, write_run
+from trainer.report import change_costs
+from trainer.report.facts import Facts
+
+LABELS = ("cat", "dog")
+
+
+def doubtful(tmp_path):
+    """One dog of three is found only at 0.3, where as many false boxes come with it."""
+    sure = [found(LABELS, 0, at(10)), found(LABELS, 1, at(60)), found(LABELS, 1, at(110), 0.3)]
+    return write_run(tmp_path / "pets", LABELS, detections=[[*sure, found(LABELS, 1, at(170), 0.35)]] * 6)
+
+
+def test_the_thresholds_follow_the_seconds(tmp_path):
+    run = doubtful(tmp_path)
+
+    generous = change_costs(run, CorrectionCosts(draw=60, delete=1))[1]
+    strict = change_costs(run, CorrectionCosts(draw=5, delete=30))[1]
+
+    assert generous < 0.3 and strict > 0.35
+
+
+def test_all_that_tells_of_thresholds_is_rewritten(tmp_path):
+    run = doubtful(tmp_path)
+    before = Manifest.read(run.export)
+    costs = CorrectionCosts(draw=5, delete=30)
+
+    chosen = change_costs(run, costs)
+
+    after = Manifest.read(run.export)
+    assert after.postprocess.thresholds == chosen != before.postprocess.thresholds
+    assert after.provenance["correction_costs"] == costs.to_json()
+    assert {key: after.provenance[key] for key in ("created", "run", "dataset")} == {
+        key: before.provenance[key] for key in ("created", "run", "dataset")
+    }
+    assert Facts.read(run).costs == costs
+    assert json.loads(run.summary.read_text())["thresholds"] == dict(zip(LABELS, chosen, strict=True))
+    assert len(list(run.overlays.iterdir())) == 6
+    assert [path.name for path in run.export.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_from_before_costs_were_kept_has_the_defaults(tmp_path):
+    run = doubtful(tmp_path)
+    content = json.loads((run.export / "model.json").read_text())
+    del content["provenance"]["correction_costs"]
+    (run.export / "model.json").write_text(json.dumps(content))
+
+    assert Facts.read(run).costs == CorrectionCosts()
