@@ -73,7 +73,7 @@ def test_other_seconds_change_the_thresholds_and_the_runs_own_page_and_say_so(tr
     manifest = Manifest.read(trained.export)
     assert manifest.provenance["correction_costs"] == CorrectionCosts(draw=5, delete=30).to_json()
     chosen = ", ".join(
-        f"{label} {value:.3f}" for label, value in zip("cat dog".split(), manifest.postprocess.thresholds)
+        f"{label} {value:.3f}" for label, value in zip(["cat", "dog"], manifest.postprocess.thresholds, strict=True)
     )
     assert capsys.readouterr().out.splitlines() == [
         f"{trained.export}: thresholds {chosen}",
