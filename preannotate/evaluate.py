@@ -8,11 +8,12 @@ import json
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from builder.function_directory import function_directory
 from evaluation import scores
-from evaluation.ground_truth import GroundTruth
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
 from runtime import engines
 from runtime.detector import Detection, Detector
@@ -46,7 +47,36 @@ def evaluate(
     include_auto: bool = False,
     negatives: bool = False,
 ) -> Scores:
-    """Score a model on exports.
+    """Score a model on exports; arguments and errors as in `ask`."""
+    answers = ask(model, exports, only=only, include_auto=include_auto, negatives=negatives)
+    return scores.score(answers.manifest.labels, answers.images, answers.detections)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model found on annotated images.
+
+    Attributes:
+        manifest: Of the model.
+        images: With their objects.
+        detections: For each image, down to a low score.
+
+    """
+
+    manifest: Manifest
+    images: Sequence[AnnotatedImage]
+    detections: Sequence[Sequence[Detection]]
+
+
+def ask(
+    model: Path,
+    exports: Sequence[Path],
+    *,
+    only: Collection[str] | None = None,
+    include_auto: bool = False,
+    negatives: bool = False,
+) -> Answers:
+    """Ask a model about exports.
 
     Args:
         model: A run, its export directory, or a function directory.
@@ -73,8 +103,8 @@ def evaluate(
             print(f"note: {warning}", file=sys.stderr)
         images = tuple(annotated(sample, str(sample.image.relative_to(store))) for sample in dataset.samples)
         truth = GroundTruth(Path(store), manifest.labels, images)
-        ask = _ask_function if is_function else _ask_run
-        return scores.score(manifest.labels, images, ask(directory, manifest, truth))
+        ask_it = _ask_function if is_function else _ask_run
+        return Answers(manifest, images, ask_it(directory, manifest, truth))
 
 
 def _model_directory(model: Path) -> tuple[Path, bool]:

@@ -162,5 +162,5 @@ def _words(summary: dict[str, Any]) -> str:
         f"validation, {scores['images']} images with {scores['boxes']} boxes: "
         f"mAP50 {scores['map50']:.3f}, mAP {scores['mean_ap']:.3f}\n"
         f"AP50 by class: {per_class}\n"
-        f"look at the pictures in {summary['run']}/overlays; then: preannotate build {summary['run']}"
+        f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
     )

@@ -100,7 +100,7 @@ def function(trained, tmp_path):
     directory.mkdir(parents=True)
     (directory / "function.yaml").write_text("")
     shutil.copyfile(trained.export / "model.json", directory / "model.json")
-    scores = {"keras": {"map50": 0.5, "mean_ap": 0.25}}
+    scores = {"reference": {"map50": 0.5, "mean_ap": 0.25}}
     parity = {"images": 6, "boxes": 18, "scores": scores, "differences": {}, "verdict": "passed"}
     (directory / "parity.json").write_text(json.dumps(parity))
     return directory.parent
@@ -110,7 +110,7 @@ def test_a_functions_proof_is_shown(trained, function, capsys):
     write(trained, function=function)
 
     text = trained.report.read_text()
-    assert "Function <strong>pets</strong>" in text and "Keras network" in text
+    assert "Function <strong>pets</strong>" in text and "network as trained" in text
     assert "not those of this page" not in text
     assert "note: speed not measured: " in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation import ground_truth, kept_detections
+from evaluation import ground_truth, reference
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
 from runtime.detector import Detection
@@ -64,7 +64,7 @@ class Facts:
         manifest = Manifest.read(run.export)
         try:
             truth = ground_truth.read(run.export / "validation")
-            detections = kept_detections.read(truth.folder, truth.labels)
+            detections = reference.read(truth.folder, truth.labels).detections
             epochs = _epochs(run.metrics)
         except (OSError, ValueError) as error:
             raise TrainingError(str(error)) from error

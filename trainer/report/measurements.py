@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from evaluation import ground_truth, kept_detections, scores, speed
+from evaluation import ground_truth, reference, scores, speed
 from evaluation.parity import FLOAT_NOISE, compare
 from runtime import engines
 from runtime.detector import Detector
@@ -21,20 +21,20 @@ SECONDS = 5.0
 def measure(run: RunDirectory) -> None:
     """Run the SavedModel on validation images through the serving path, and compare with the Keras network."""
     truth = ground_truth.read(run.export / "validation")
-    keras = kept_detections.read(truth.folder, truth.labels)
+    trained = reference.read(truth.folder, truth.labels)
     manifest = Manifest.read(run.export)
     with quiet_loading():
         detector = Detector(engines.load("tensorflow", run.export), manifest)
         stages, found = speed.measure(detector, truth, seconds=SECONDS)
-    images, keras = truth.images[: len(found)], keras[: len(found)]
-    difference = compare(keras, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
+    images, expected = truth.images[: len(found)], trained.detections[: len(found)]
+    difference = compare(expected, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
     content = {
         "stages": stages.to_json(),
         "machine": machine(),
         "parity": {
             "images": len(found),
             "map50": {
-                "Keras network": scores.score(truth.labels, images, keras).map50,
+                trained.network: scores.score(truth.labels, images, expected).map50,
                 "SavedModel": scores.score(truth.labels, images, found).map50,
             },
             "difference": difference.to_json(),

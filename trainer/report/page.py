@@ -28,7 +28,7 @@ from trainer.run_directory import RunDirectory, replace_text
 CURVES_SHOWN = 12
 # The names in `parity.json`, for people.
 FORMS = {
-    "keras": "Keras network",
+    "reference": "network as trained",
     "saved_model": "SavedModel",
     "ir_f32": "IR with float32 weights",
     "ir": "IR as built",

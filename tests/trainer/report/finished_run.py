@@ -6,9 +6,10 @@ import json
 import numpy as np
 from PIL import Image
 
-from evaluation import ground_truth, kept_detections
+from evaluation import ground_truth, reference
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import AnnotatedImage
+from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest, Postprocess
 from trainer.report import criterion
@@ -43,7 +44,7 @@ def write_run(folder, labels=("cat", "dog"), names=tuple("abcdef"), *, detection
         second = [found(labels, 0, at(15)), found(labels, 0, at(60)), found(labels, 0, at(170))]
         detections = [first, second, *[first[:2]] * (len(names) - 2)]
     ground_truth.write(validation, labels, images)
-    kept_detections.write(validation, detections)
+    reference.write(validation, Reference("Keras 3", detections))
     provenance = {
         "created": "2026-01-02T03:04:05+00:00",
         "run": folder.name,

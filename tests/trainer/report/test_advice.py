@@ -1,0 +1,69 @@
+"""Each sentence comes when there is reason for it, and does not when there is none."""
+
+from tests.trainer.report.finished_run import METRICS, at, found, write_run
+from trainer.report.advice import doubts, next_steps
+from trainer.report.facts import Facts
+from trainer.report.figures import Figures
+
+LABELS = ("cat", "dog")
+RIGHT = [found(LABELS, 0, at(10)), found(LABELS, 1, at(60)), found(LABELS, 1, at(110))]
+# mAP that has stopped rising.
+FLAT = METRICS.replace("0.2,0.1", "0.7,0.5")
+
+
+def advice(tmp_path, detections, images=40, metrics=FLAT):
+    names = [str(number) for number in range(images)]
+    run = write_run(tmp_path / "pets", LABELS, names, detections=[list(detections)] * images)
+    run.metrics.write_text(metrics)
+    facts = Facts.read(run)
+    figures = Figures.of(facts)
+    return next_steps(facts, figures), doubts(facts, figures)
+
+
+def test_a_good_model_on_enough_images_needs_no_advice(tmp_path):
+    steps, reasons = advice(tmp_path, RIGHT)
+
+    assert steps == []
+    assert not any("too small" in sentence for sentence in reasons)
+
+
+def test_where_the_figures_were_chosen_on_is_always_said(tmp_path):
+    assert advice(tmp_path, RIGHT)[1][-1].startswith("The best weights and the thresholds were chosen on these same")
+
+
+def test_a_few_images_are_too_few(tmp_path):
+    assert advice(tmp_path, RIGHT, images=12)[1][0].startswith(
+        "The validation set is too small to tell much: 12 images with 36 boxes"
+    )
+
+
+def test_an_interval_without_width_is_no_certainty(tmp_path):
+    assert any("without width (cat, dog) does not mean certainty" in s for s in advice(tmp_path, RIGHT)[1])
+
+
+def test_a_mean_that_still_rose_asks_for_a_longer_training(tmp_path):
+    steps, _ = advice(tmp_path, RIGHT, metrics=METRICS)
+
+    assert steps == ["Train longer: mAP was still rising when the training ended. Raise epochs or max_minutes."]
+
+
+def test_classes_that_are_taken_for_each_other_are_named(tmp_path):
+    steps, _ = advice(tmp_path, [RIGHT[0], RIGHT[1], found(LABELS, 0, at(110))])
+
+    assert steps[0].startswith("Most of the correction time goes into changing labels (160 of 160 s).")
+    assert steps[1].startswith("Look at dog and cat: 40 of the first were taken for the second.")
+
+
+def test_loose_boxes_ask_for_more_pixels(tmp_path):
+    steps, _ = advice(tmp_path, [RIGHT[0], RIGHT[1], found(LABELS, 1, at(115))])
+
+    assert steps[0].startswith(
+        "Most of the correction time goes into adjusting loose boxes (320 of 320 s). Train longer"
+    )
+
+
+def test_a_weak_class_with_missed_small_objects_is_named(tmp_path):
+    steps, _ = advice(tmp_path, [RIGHT[0]])
+
+    assert "Annotate more of dog (0.00): in brackets the AP50, the weakest." in steps
+    assert "Try a larger image_size: 80 of 120 small objects were missed." in steps
