@@ -55,9 +55,7 @@ def run(folder: Path, *, minutes: float) -> int:
     _serve_and_ask(paths["functions"], image)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")
     print(f"  {paths['overlays']}/            what the function found on images that it has not seen")
-    print(
-        f"  {paths['run']}/report.html      what the run has become: the time it saves, what to do next, the worst images"
-    )
+    print(f"  {paths['run']}/report.html      the time that the model saves, what to do next, the worst images")
     print(f"  {function}/nuclio/  what nuclio deploys; parity.json is the proof")
     print(f"Next: preannotate serve {paths['functions']}")
     return 0

@@ -103,7 +103,7 @@ def test_the_report_says_what_the_run_became(trained):
     page = (output / "report.html").read_text()
 
     assert measured["parity"]["only_noise"] and measured["parity"]["difference"]["unmatched"] == 0
-    assert measured["parity"]["map50"]["SavedModel"] == pytest.approx(summary["validation"]["map50"], abs=1e-6)
+    assert measured["parity"]["map50"]["exported SavedModel"] == pytest.approx(summary["validation"]["map50"], abs=1e-6)
     assert f"<dd>{summary['validation']['map50']:.2f}<small>" in page
 
 

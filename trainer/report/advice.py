@@ -6,6 +6,7 @@ import numpy as np
 
 from trainer.report.facts import Facts
 from trainer.report.figures import Figures
+from trainer.report.words import count, listed
 
 # One box in so many is one point: below that, figures of two models cannot be told apart.
 ENOUGH_BOXES = 100
@@ -16,7 +17,6 @@ FEW_BOXES_OF_A_CLASS = 10
 WEAK_AP50 = 0.7
 # mAP gained at the last validation from which training was cut short rather than finished.
 STILL_RISING = 0.02
-_NAMES_SHOWN = 5
 
 
 def doubts(facts: Facts, figures: Figures) -> list[str]:
@@ -35,20 +35,20 @@ def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
         yield "The validation images hold no box: nothing could be measured."
         return
     if boxes < ENOUGH_BOXES or map50.width > WIDE:
-        images = _count(len(facts.truth.images), "image")
+        images = count(len(facts.truth.images), "image")
         yield (
-            f"The validation set is too small to tell much: {images} with {_count(boxes, 'box', 'boxes')}, so that one "
+            f"The validation set is too small to tell much: {images} with {count(boxes, 'box', 'boxes')}, so that one "
             f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as "
             f"well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
-            f"{_times(figures.times_less.high)} faster than drawing."
+            f"{_times(figures.times_less.high)} as fast as drawing."
         )
     if flawless := [
         label
-        for label, count, ap50 in zip(facts.truth.labels, figures.boxes, figures.precision.ap50, strict=True)
-        if count and ap50.low == ap50.high
+        for label, number, ap50 in zip(facts.truth.labels, figures.boxes, figures.precision.ap50, strict=True)
+        if number and ap50.low == ap50.high
     ]:
         yield (
-            f"An interval without width ({_listed(flawless)}) does not mean certainty: errors that happened on none "
+            f"An interval without width ({listed(flawless)}) does not mean certainty: errors that happened on none "
             f"of these images cannot show in it."
         )
     yield (
@@ -60,13 +60,13 @@ def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
 def _next_steps(facts: Facts, figures: Figures) -> Iterator[str]:
     labels = facts.truth.labels
     few = [
-        f"{label} ({count})"
-        for label, count in sorted(zip(labels, figures.boxes, strict=True), key=lambda item: item[1])
-        if count < FEW_BOXES_OF_A_CLASS
+        f"{label} ({number})"
+        for label, number in sorted(zip(labels, figures.boxes, strict=True), key=lambda item: item[1])
+        if number < FEW_BOXES_OF_A_CLASS
     ]
     if few:
         yield (
-            f"Annotate more images with {_listed(few)}: in brackets the validation boxes, fewer than "
+            f"Annotate more images with {listed(few)}: in brackets the validation boxes, fewer than "
             f"{FEW_BOXES_OF_A_CLASS}, too few to judge the class by."
         )
     if _still_rising(facts):
@@ -75,15 +75,15 @@ def _next_steps(facts: Facts, figures: Figures) -> Iterator[str]:
     yield from _confused(facts, figures)
     weak = [
         f"{label} ({ap50.value:.2f})"
-        for label, count, ap50 in zip(labels, figures.boxes, figures.precision.ap50, strict=True)
-        if count >= FEW_BOXES_OF_A_CLASS and ap50.value < WEAK_AP50
+        for label, number, ap50 in zip(labels, figures.boxes, figures.precision.ap50, strict=True)
+        if number >= FEW_BOXES_OF_A_CLASS and ap50.value < WEAK_AP50
     ]
     if weak:
-        yield f"Annotate more of {_listed(weak)}: in brackets the AP50, the weakest."
+        yield f"Annotate more of {listed(weak)}: in brackets the AP50, the weakest."
     small = figures.bands[0]
     if small.boxes and small.corrections.missed * 2 > small.boxes:
         yield (
-            f"Try a larger image_size: {small.corrections.missed} of {_count(small.boxes, 'small object')} were missed."
+            f"Try a larger image_size: {small.corrections.missed} of {count(small.boxes, 'small object')} were missed."
         )
 
 
@@ -133,12 +133,3 @@ def _still_rising(facts: Facts) -> bool:
 
 def _times(value: float) -> str:
     return f"{value:.1f} times" if np.isfinite(value) else "many times"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

@@ -34,8 +34,8 @@ def measure(run: RunDirectory) -> None:
         "parity": {
             "images": len(found),
             "map50": {
-                trained.network: scores.score(truth.labels, images, expected).map50,
-                "SavedModel": scores.score(truth.labels, images, found).map50,
+                f"network as trained ({trained.network})": scores.score(truth.labels, images, expected).map50,
+                "exported SavedModel": scores.score(truth.labels, images, found).map50,
             },
             "difference": difference.to_json(),
             "only_noise": difference.only_noise,

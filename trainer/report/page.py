@@ -5,7 +5,6 @@ No script and nothing from outside: the page's own policy forbids both, and ever
 """
 
 import dataclasses
-import math
 import shlex
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from trainer.report import advice, pictures, plots
 from trainer.report.built import BuiltFunction
 from trainer.report.facts import Facts
 from trainer.report.figures import Figures
+from trainer.report.words import count, duration, fixed, percent
 from trainer.run_directory import RunDirectory, replace_text
 
 # Classes whose curves are drawn, those with most boxes first; the tables hold all.
@@ -100,35 +100,6 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(duration=duration, fixed=fixed, percent=percent, count=count)
     return environment
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people, on one line: 53 s, 7 min 5 s, 2 h 10 min."""
-    minutes, rest = divmod(round(seconds), 60)
-    if seconds < 120:
-        text = f"{seconds:.0f} s"
-    elif minutes < 120:
-        text = f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    else:
-        text = f"{minutes // 60} h {minutes % 60} min"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def fixed(value: float | None, digits: int = 2) -> str:
-    """A number with so many digits; a dash for none."""
-    if value is None or math.isnan(value):
-        return "\N{EN DASH}"
-    return f"{value:.{digits}f}" if math.isfinite(value) else "\N{INFINITY}"
-
-
-def percent(value: float) -> str:
-    """A part of one as a length or a figure."""
-    return f"{100 * min(max(value, 0.0), 1.0):.1f}%" if math.isfinite(value) else "0%"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """The number with its word."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 @dataclasses.dataclass(frozen=True)

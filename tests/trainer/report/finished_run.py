@@ -27,7 +27,9 @@ def at(x, width=20):
     return (float(x), 10.0, float(x + width), 50.0)
 
 
-def write_run(folder, labels=("cat", "dog"), names=tuple("abcdef"), *, detections=None, export_name="cats.zip"):
+def write_run(
+    folder, labels=("cat", "dog"), names=tuple("abcdef"), *, detections=None, annotate=True, export_name="cats.zip"
+):
     """A run whose first image is without fault, the second has everything wrong, the others miss a dog each."""
     run = RunDirectory(folder)
     validation = run.export / "validation"
@@ -37,8 +39,10 @@ def write_run(folder, labels=("cat", "dog"), names=tuple("abcdef"), *, detection
         stream = io.BytesIO()
         Image.new("RGB", SIZE, (90, 90, 20 * number)).save(stream, "JPEG")
         (validation / "images" / f"{number}.jpg").write_bytes(stream.getvalue())
-        boxes = np.float32([at(10), at(60), at(110)])
-        images.append(AnnotatedImage(f"{name}.jpg", f"images/{number}.jpg", SIZE, boxes, np.array([0, 1, 1])))
+        boxes = np.float32([at(10), at(60), at(110)] if annotate else []).reshape(-1, 4)
+        images.append(
+            AnnotatedImage(f"{name}.jpg", f"images/{number}.jpg", SIZE, boxes, np.array([0, 1, 1])[: len(boxes)])
+        )
     if detections is None:
         first = [found(labels, 0, at(10)), found(labels, 1, at(60)), found(labels, 1, at(110))]
         second = [found(labels, 0, at(15)), found(labels, 0, at(60)), found(labels, 0, at(170))]

@@ -13,7 +13,7 @@ from tests.trainer.report.finished_run import found, write_json, write_run
 from trainer.errors import TrainingError
 from trainer.report.built import BuiltFunction
 from trainer.report.facts import Facts
-from trainer.report.page import count, duration, fixed, percent, render, write
+from trainer.report.page import render, write
 
 # Elements that HTML never closes.
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -154,6 +154,15 @@ def test_a_network_that_found_nothing_gives_a_page_that_says_so(tmp_path):
     assert "0 of 18" in page.text
 
 
+def test_validation_images_without_a_box_say_that_nothing_was_measured(tmp_path):
+    run = write_run(tmp_path / "empty", annotate=False)
+
+    page = Page(render(Facts.read(run)))
+
+    assert "The validation images hold no box, so nothing could be measured." in page.text
+    assert "nan" not in page.text.split()
+
+
 def test_without_mistakes_there_is_no_worst_image(tmp_path):
     labels = ("cat", "dog")
     everything = [found(labels, 0, (10.0, 10.0, 30.0, 50.0))]
@@ -227,13 +236,3 @@ def test_a_damaged_file_is_one_sentence(run):
         TrainingError, match=r"summary\.json: .*; expected a file that training writes\. Train again\.$"
     ):
         write(run)
-
-
-def test_numbers_for_people():
-    nbsp = "\N{NO-BREAK SPACE}"
-    assert [duration(s) for s in (0, 53.4, 119, 120, 425, 7800)] == [
-        text.replace(" ", nbsp) for text in ("0 s", "53 s", "119 s", "2 min", "7 min 5 s", "2 h 10 min")
-    ]
-    assert [fixed(v) for v in (0.125, float("nan"), float("inf"), None)] == ["0.12", "–", "∞", "–"]  # noqa: RUF001
-    assert [percent(v) for v in (0.5, 2.0, -1.0, float("nan"))] == ["50.0%", "100.0%", "0.0%", "0%"]
-    assert (count(1, "box", "boxes"), count(2, "box", "boxes"), count(0, "image")) == ("1 box", "2 boxes", "0 images")
