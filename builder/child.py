@@ -11,12 +11,15 @@ import builder
 import runtime
 from builder.errors import BuildError
 
+# Exit code of a module whose last word is a whole sentence for the user.
+REFUSED = 3
+
 
 def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
     """Run one of our modules (`python -m module …`) with this very code on its path.
 
     Raises:
-        BuildError: It failed or crashed; `step` begins the sentence.
+        BuildError: It failed or crashed; `step` begins the sentence, unless the module exits with REFUSED.
     """
     roots = {str(Path(package.__file__).parents[1]): None for package in (builder, runtime)}
     path = os.pathsep.join([*roots, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -78,6 +81,8 @@ def _run(
     if done.returncode == 0:
         return
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    if done.returncode == REFUSED and lines:
+        raise BuildError(lines[-1].strip())
     how = f"exit code {done.returncode}"
     if done.returncode < 0:
         how = f"killed by {signal.Signals(-done.returncode).name}"

@@ -5,7 +5,6 @@ the figure is that of the answers CVAT would get.
 """
 
 import json
-import sys
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ from builder.function_directory import function_directory
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
+from preannotate import annotated
 from runtime import engines
 from runtime.detector import Detection, Detector
 from runtime.manifest import FILE_NAME, Manifest
-from trainer import datasets
-from trainer.errors import DatasetError
 from trainer.quiet import quiet_loading
-from trainer.truth import annotated
 
 
 def run(
@@ -92,19 +89,11 @@ def ask(
     directory, is_function = _model_directory(model)
     manifest = Manifest.read(directory)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
-        options = {"include_auto": include_auto, "negatives": negatives}
-        dataset = datasets.load(exports, Path(store), labels=manifest.labels, only=only, **options)
-        if not dataset.samples:
-            raise DatasetError(
-                f"{', '.join(str(export) for export in exports)}: no image with annotations of "
-                f"{', '.join(manifest.labels)}; expected at least one. Look at the export."
-            )
-        for warning in dataset.health.warnings():
-            print(f"note: {warning}", file=sys.stderr)
-        images = tuple(annotated(sample, str(sample.image.relative_to(store))) for sample in dataset.samples)
-        truth = GroundTruth(Path(store), manifest.labels, images)
+        truth = annotated.load(
+            exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
+        )
         ask_it = _ask_function if is_function else _ask_run
-        return Answers(manifest, images, ask_it(directory, manifest, truth))
+        return Answers(manifest, truth.images, ask_it(directory, manifest, truth))
 
 
 def _model_directory(model: Path) -> tuple[Path, bool]:

@@ -6,6 +6,7 @@ boxes and scores; everything before and after lies outside and is shared, so tha
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,17 @@ class Engine(Protocol):
             `boxes`, float32 (B, N, 4): xyxy in input pixels. `scores`, float32 (B, N, K), in [0, 1].
 
         """
+
+
+def one_by_one(run: Callable[[np.ndarray], dict[str, np.ndarray]], pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """`Engine.run` for a graph that takes one image at a time.
+
+    Args:
+        run: Takes (1, H, W, 3).
+        pixels: (B, H, W, 3).
+    """
+    runs = [run(image[None]) for image in np.ascontiguousarray(pixels)]
+    return runs[0] if len(runs) == 1 else {name: np.concatenate([one[name] for one in runs]) for name in runs[0]}
 
 
 def names() -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
+from runtime.engines import one_by_one
 from runtime.errors import EngineError
 from runtime.processors import threads
 
@@ -32,8 +33,7 @@ class OpenVinoEngine:
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See `runtime.engines.Engine.run`; the IR takes one image at a time."""
-        runs = [self._run_one(image[None]) for image in np.ascontiguousarray(pixels)]
-        return runs[0] if len(runs) == 1 else {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}
+        return one_by_one(self._run_one, pixels)
 
     def _run_one(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         results = self._request.infer([pixels], share_inputs=True)

@@ -13,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
+from runtime.engines import one_by_one
 from runtime.errors import EngineError
 from runtime.processors import threads
 
@@ -25,12 +26,16 @@ class TensorFlowEngine:
     def __init__(self, model: object) -> None:
         self._model = model  # keeps the variables alive
         self._function = model.signatures["serving_default"]
+        self._one_by_one = self._function.structured_input_signature[1]["pixels"].shape[0] == 1
         gpus = [_gpu_name(gpu) for gpu in tf.config.list_physical_devices("GPU")]
         self.device = f"{', '.join(gpus) or 'CPU'}, TensorFlow {tf.__version__}"
         self.warning = "" if gpus else _no_gpu()
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """See `runtime.engines.Engine.run`."""
+        """See `runtime.engines.Engine.run`; an imported network may take one image at a time only."""
+        return one_by_one(self._run, pixels) if self._one_by_one else self._run(pixels)
+
+    def _run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         results = self._function(pixels=tf.constant(pixels))
         return {name: results[name].numpy() for name in ("boxes", "scores")}
 

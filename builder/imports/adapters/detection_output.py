@@ -1,0 +1,51 @@
+"""SSD of OpenVINO's Model Zoo and other networks that end in a DetectionOutput, such as person-detection-retail-0013.
+
+Most of them count classes from 1, for 0 is the background; some (person-vehicle-bike-detection-2000) from 0. The rows
+after the last object have the image number -1.
+
+Reference: https://docs.openvino.ai, operation DetectionOutput-8.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import nodes, rows
+from builder.imports.layout import Layout, Match, Shapes
+from builder.imports.pixels import Pixels
+
+OUTPUTS = "(1, 1, N, 7): image number, class number, score, x1, y1, x2, y2 as parts of the input's width and height"
+GRAPHS = ("onnx", "ir")
+PIXELS = Pixels("bgr")
+FIRST_CLASS = 1
+THRESHOLD = 0.5
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """The first output with seven columns."""
+    for name, shape in outputs.items():
+        if len(shape) == 4 and shape[:2] == (1, 1) and shape[3] == 7:
+            return Match((name,), None)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Parts to pixels, one score to one of K, rows after the end to nothing."""
+    found = arrays[0][0]
+    width, height = layout.input_size
+    end = np.flatnonzero(found[0, :, 0] < 0)
+    scores = found[0, :, 2].copy()
+    scores[end[0] if len(end) else len(scores) :] = 0
+    return found[..., 3:] * np.float32([width, height, width, height]), rows.spread(found[0, :, 1], scores, layout)
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations."""
+    found = ops.squeeze(outputs[0], np.array([0]))
+    image, number, score = (nodes.column(found, index, ops) for index in range(3))
+    sides = [nodes.column(found, 3 + index, ops) for index in range(4)]
+    boxes = ops.concat([nodes.scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)], 2)
+    # Zeros follow the row that ends the list: nothing there has a score.
+    score = ops.select(ops.greater_equal(image, np.float32(0)), score, np.float32(0))
+    return boxes, nodes.spread(number, score, layout.first_class, layout.num_classes, ops)

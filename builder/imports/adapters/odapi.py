@@ -1,0 +1,51 @@
+"""TensorFlow's Object Detection API: a SavedModel that suppresses by itself and lists what it found.
+
+Here `ops` of `graph` is TensorFlow, for the network stays a SavedModel.
+
+Reference: https://github.com/tensorflow/models, `research/object_detection/exporter_lib_v2.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import rows
+from builder.imports.layout import Layout, Match, Shapes
+from builder.imports.pixels import Pixels
+
+_NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+OUTPUTS = (
+    "detection_boxes (1, N, 4): y1, x1, y2, x2 as parts of the input's height and width; detection_scores (1, N); "
+    "detection_classes (1, N): numbers from 1; num_detections (1)"
+)
+GRAPHS = ("saved_model",)
+PIXELS = Pixels()
+FIRST_CLASS = 1
+THRESHOLD = 0.5
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """These four names, whatever else there is."""
+    return Match(_NAMES, None) if set(_NAMES) <= set(outputs) else None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Parts to pixels, yxyx to xyxy, one score to one of K, rows after the last to nothing."""
+    boxes, scores, numbers, count = arrays
+    width, height = layout.input_size
+    scores = np.where(np.arange(scores.shape[1]) < int(count[0]), scores[0], 0)
+    y1, x1, y2, x2 = np.moveaxis(boxes, -1, 0)
+    return np.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1), rows.spread(numbers[0], scores, layout)
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations of TensorFlow."""
+    boxes, scores, numbers, count = (ops.cast(output, ops.float32) for output in outputs)
+    width, height = layout.input_size
+    y1, x1, y2, x2 = ops.split(boxes, 4, axis=-1)
+    boxes = ops.concat([x1 * width, y1 * height, x2 * width, y2 * height], -1)
+    listed = ops.range(ops.shape(scores)[1]) < ops.cast(count[0], ops.int32)
+    scores = ops.where(listed[None], scores, 0.0)
+    wanted = ops.range(layout.first_class, layout.first_class + layout.num_classes, dtype=ops.float32)
+    return boxes, ops.where(ops.round(numbers)[..., None] == wanted, scores[..., None], 0.0)

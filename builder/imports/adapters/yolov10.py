@@ -1,0 +1,42 @@
+"""YOLOv10 and YOLO26, which need no suppression, and what Ultralytics exports with `nms=True`.
+
+Reference: https://docs.ultralytics.com/models/yolov10/; `ultralytics/nn/modules/head.py`, `Detect.postprocess`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import nodes, rows
+from builder.imports.layout import Layout, Match, Shapes, levels
+from builder.imports.pixels import Pixels
+
+OUTPUTS = "(1, N, 6): x1, y1, x2, y2 in input pixels, score, class number from 0"
+GRAPHS = ("onnx", "ir")
+PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+FIRST_CLASS = 0
+THRESHOLD = 0.25
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """The only output, with six columns; rows for cells would be those of a YOLOv5 or YOLOX with one class."""
+    if len(outputs) == 1:
+        ((name, shape),) = outputs.items()
+        if len(shape) == 3 and shape[0] == 1 and shape[2] == 6:
+            of_cells = any(levels(input_size, shape[1], for_each_cell=count) for count in (1, 3))
+            return None if of_cells else Match((name,), None)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """One score to one of K."""
+    (found,) = arrays
+    return found[..., :4], rows.spread(found[0, :, 5], found[0, :, 4], layout)
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations."""
+    (found,) = outputs
+    score, number = (nodes.column(found, index, ops) for index in (4, 5))
+    return nodes.columns(found, 0, 4, ops), nodes.spread(number, score, layout.first_class, layout.num_classes, ops)

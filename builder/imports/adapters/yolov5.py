@@ -1,0 +1,48 @@
+"""YOLOv5 and YOLOv7, exported without suppression.
+
+Reference: https://github.com/ultralytics/yolov5, `models/yolo.py`, class Detect, and `utils/general.py`,
+`non_max_suppression`: the score of a class is its own times that of the box.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import nodes
+from builder.imports.layout import Layout, Match, Shapes, levels
+from builder.imports.pixels import Pixels
+
+OUTPUTS = (
+    "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K scores; "
+    "three rows for each cell"
+)
+GRAPHS = ("onnx", "ir")
+PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+FIRST_CLASS = 0
+THRESHOLD = 0.25
+_ANCHORS_OF_A_CELL = 3
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """One output with three rows for each cell of the feature levels; raw levels beside it are left alone."""
+    for name, shape in outputs.items():
+        rows_of_cells = len(shape) == 3 and levels(input_size, shape[1], for_each_cell=_ANCHORS_OF_A_CELL)
+        if rows_of_cells and shape[0] == 1 and shape[2] > 5:
+            return Match((name,), shape[2] - 5)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Centres to corners; two scores to one."""
+    rows = arrays[0]
+    centre, half = rows[..., :2], rows[..., 2:4] / 2
+    return np.concatenate([centre - half, centre + half], -1), rows[..., 5:] * rows[..., 4:5]
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations."""
+    (rows,) = outputs
+    boxes = nodes.corners(*(nodes.column(rows, index, ops) for index in range(4)), ops)
+    scores = nodes.columns(rows, 5, 5 + layout.num_classes, ops)
+    return boxes, ops.multiply(scores, nodes.column(rows, 4, ops))

@@ -1,0 +1,41 @@
+"""YOLOv7 exported with its suppression (`--end2end --max-wh`), as CVAT's own serverless function uses it.
+
+Reference: https://github.com/WongKinYiu/yolov7, `models/experimental.py`, class ONNX_ORT.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import nodes, rows
+from builder.imports.layout import Layout, Match, Shapes
+from builder.imports.pixels import Pixels
+
+OUTPUTS = "(N, 7): image number, x1, y1, x2, y2 in input pixels, class number from 0, score"
+GRAPHS = ("onnx", "ir")
+PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+FIRST_CLASS = 0
+THRESHOLD = 0.25
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """The only output, with seven columns and as many rows as there are objects."""
+    if len(outputs) == 1:
+        ((name, shape),) = outputs.items()
+        if len(shape) == 2 and shape[1] == 7:
+            return Match((name,), None)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """One score to one of K."""
+    (found,) = arrays
+    return found[None, :, 1:5], rows.spread(found[:, 5], found[:, 6], layout)
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations."""
+    found = ops.unsqueeze(outputs[0], np.int64(0))
+    number, score = (nodes.column(found, index, ops) for index in (5, 6))
+    return nodes.columns(found, 1, 5, ops), nodes.spread(number, score, layout.first_class, layout.num_classes, ops)

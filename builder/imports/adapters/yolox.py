@@ -1,0 +1,67 @@
+"""YOLOX, exported as its own script does: boxes are still relative to their cells.
+
+Reference: https://github.com/Megvii-BaseDetection/YOLOX, `yolox/utils/demo_utils.py`, `demo_postprocess`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import nodes
+from builder.imports.layout import Layout, Match, Shapes, levels
+from builder.imports.pixels import Pixels
+
+OUTPUTS = (
+    "(1, A, 5 + K): centre within the cell in strides, logarithms of width and height in strides, the score that there "
+    "is an object, then K scores; one row for each cell"
+)
+GRAPHS = ("onnx", "ir")
+PIXELS = Pixels("bgr")
+FIRST_CLASS = 0
+THRESHOLD = 0.3
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+    """One output with a row for each cell of the feature levels."""
+    for name, shape in outputs.items():
+        if len(shape) == 3 and shape[0] == 1 and shape[2] > 5 and levels(input_size, shape[1]):
+            return Match((name,), shape[2] - 5)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Cell by cell, level by level, as the source does."""
+    rows = arrays[0]
+    boxes = np.empty((1, rows.shape[1], 4), np.float32)
+    width, height = layout.input_size
+    row = 0
+    for stride in levels(layout.input_size, rows.shape[1]):
+        for y in range(height // stride):
+            for x in range(width // stride):
+                centre = (rows[0, row, :2] + (x, y)) * stride
+                half = np.exp(rows[0, row, 2:4]) * stride / 2
+                boxes[0, row] = (*(centre - half), *(centre + half))
+                row += 1
+    return boxes, rows[..., 5:] * rows[..., 4:5]
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """The same as operations."""
+    (rows,) = outputs
+    x, y, stride = (column.reshape(1, -1, 1) for column in _cells(layout.input_size, rows.get_shape()[1]))
+    centres = (ops.multiply(ops.add(nodes.column(rows, index, ops), at), stride) for index, at in enumerate((x, y)))
+    sides = (ops.multiply(ops.exp(nodes.column(rows, index, ops)), stride) for index in (2, 3))
+    boxes = nodes.corners(*centres, *sides, ops)
+    scores = nodes.columns(rows, 5, 5 + layout.num_classes, ops)
+    return boxes, ops.multiply(scores, nodes.column(rows, 4, ops))
+
+
+def _cells(input_size: tuple[int, int], count: int) -> np.ndarray:
+    """float32 (3, A): column, row and stride of each cell."""
+    width, height = input_size
+    grids = []
+    for stride in levels(input_size, count):
+        y, x = np.mgrid[: height // stride, : width // stride]
+        grids.append([x.ravel(), y.ravel(), np.full(x.size, stride)])
+    return np.concatenate(grids, 1).astype(np.float32)

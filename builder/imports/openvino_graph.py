@@ -1,0 +1,119 @@
+"""An ONNX file or an IR as OpenVINO reads it: what goes in and out, and the same network with the engine contract.
+
+Imports OpenVINO: for the worker only.
+"""
+
+from pathlib import Path
+from types import ModuleType
+
+import openvino as ov
+import openvino.opset13 as ops
+from openvino.preprocess import ColorFormat, PrePostProcessor
+
+from builder.imports.errors import Refused, reason
+from builder.imports.layout import Layout, Match, Shapes
+from builder.imports.pixels import Pixels
+
+_TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
+_CHANNELS = 3
+
+
+class OpenVinoGraph:
+    """A network at a fixed input size.
+
+    Attributes:
+        model: `openvino.Model`, untouched but for that size.
+        input_size: (width, height).
+        order: "NCHW" or "NHWC".
+        dtype: Of the input: "float32", "float16" or "uint8".
+        outputs: Names and shapes, in the file's order.
+    """
+
+    def __init__(self, file: Path, image_size: tuple[int, int] | None) -> None:
+        """Read a file.
+
+        Raises:
+            Refused: It is no model, or its input is no image.
+        """
+        try:
+            self.model = ov.Core().read_model(file)
+        except RuntimeError as error:
+            raise Refused(
+                f"OpenVINO cannot read it ({reason(error)}); expected a whole model. Export it again."
+            ) from error
+        self.order, self.input_size = self._fix_input(image_size)
+        self.dtype = _TYPES[self.model.input(0).element_type]
+        self.outputs: Shapes = {
+            _name(port, index): tuple(side.get_length() if side.is_static else -1 for side in port.partial_shape)
+            for index, port in enumerate(self.model.outputs)
+            if port.partial_shape.rank.is_static
+        }
+
+    def with_contract(self, adapter: ModuleType, match: Match, layout: Layout, pixels: Pixels) -> ov.Model:
+        """The network between uint8 RGB and boxes with scores; `model` must not be used afterwards."""
+        processor = PrePostProcessor(self.model)
+        feed = processor.input(0)
+        feed.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.RGB)
+        feed.model().set_layout(ov.Layout(self.order))
+        steps = feed.preprocess()
+        if pixels.order == "bgr":
+            steps.convert_color(ColorFormat.BGR)
+        if not pixels.as_they_are:
+            steps.convert_element_type(ov.Type.f32).mean(list(pixels.mean)).scale(list(pixels.scale))
+        steps.convert_element_type(self.model.input(0).element_type)
+        names = list(self.outputs)
+        model = processor.build()
+        ends = [model.outputs[names.index(name)].get_node().input_value(0) for name in match.names]
+        decoded = adapter.graph([ops.convert(end, "f32").output(0) for end in ends], layout, ops)
+        results = [_result(node, name) for node, name in zip(decoded, ("boxes", "scores"), strict=True)]
+        wrapped = ov.Model(results, model.get_parameters(), "detector")
+        wrapped.input(0).get_tensor().set_names({"pixels"})
+        return wrapped
+
+    def _fix_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
+        if len(self.model.inputs) != 1:
+            raise Refused(f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input.")
+        port = self.model.input(0)
+        shape = port.partial_shape
+        sides = list(shape) if shape.rank.is_static else []
+        order = next(
+            (order for order, at in (("NCHW", 1), ("NHWC", 3)) if len(sides) == 4 and sides[at] == _CHANNELS), ""
+        )
+        if not order or port.element_type not in _TYPES or not sides[0].compatible(ov.Dimension(1)):
+            raise Refused(
+                f"input of shape {shape} and type {port.element_type.get_type_name()}; expected one image with 3 "
+                f"channels, float or uint8, one at a time. Export the model so."
+            )
+        height, width = (sides[order.index(letter)] for letter in "HW")
+        if image_size is None and not (height.is_static and width.is_static):
+            raise Refused(
+                f"input of shape {shape}, which leaves the size open; expected one size. Say which with --image-size."
+            )
+        size = image_size or (width.get_length(), height.get_length())
+        if not (width.compatible(ov.Dimension(size[0])) and height.compatible(ov.Dimension(size[1]))):
+            raise Refused(f"input of shape {shape}; expected no other size with --image-size than this. Leave it out.")
+        fixed = {"N": 1, "C": _CHANNELS, "H": size[1], "W": size[0]}
+        try:
+            self.model.reshape([fixed[letter] for letter in order])
+        except RuntimeError as error:
+            raise Refused(
+                f"OpenVINO cannot give it the size {size[0]}x{size[1]} ({reason(error)}); expected a size that the "
+                f"network takes. Choose another --image-size."
+            ) from error
+        return order, size
+
+
+def save(model: ov.Model, folder: Path) -> None:
+    """Write model.xml and model.bin, with the weights as they are."""
+    folder.mkdir()
+    ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
+
+
+def _result(node: ov.Node, name: str) -> ov.Node:
+    result = ops.result(node)
+    result.output(0).get_tensor().set_names({name})
+    return result
+
+
+def _name(port: ov.Output, index: int) -> str:
+    return port.get_any_name() if port.get_names() else f"output{index}"

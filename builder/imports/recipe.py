@@ -1,0 +1,240 @@
+"""From somebody else's model to an export directory, whole or not at all."""
+
+import datetime
+import importlib.metadata
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from builder import child
+from builder.convert import openvino
+from builder.directory import new_directory
+from builder.errors import BuildError
+from builder.function_yaml import IMPORTED
+from builder.imports import adapters
+from builder.imports.source import Source, content_hash, recognise, stage
+from builder.imports.worker import ANSWER, Job
+from evaluation import ground_truth, reference, scores
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation.parity import FLOOR
+from evaluation.scores import Scores
+from runtime.detector import Detection
+from runtime.image import decode
+from runtime.letterbox import Letterbox
+from runtime.manifest import FILE_NAME, Manifest, Postprocess
+
+EXPORT_FOLDER = "export"
+DEFAULT_IOU_THRESHOLD = 0.5
+# As the trainer writes.
+CALIBRATION_IMAGES = 100
+ChooseThresholds = Callable[
+    [Sequence[str], Sequence[AnnotatedImage], Sequence[Sequence[Detection]]], tuple[float, tuple[float, ...]]
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is imported, and what the user says about it.
+
+    Attributes:
+        model: A SavedModel folder, an IR or an ONNX file.
+        labels: Names of the classes.
+        adapter: Its name; None looks for one that fits.
+        image_size: (width, height) of the input, where the model leaves it open.
+        pixels: Fields of `builder.imports.pixels.Pixels` that are not the adapter's.
+        first_class: Number of the first label, where it is not the adapter's.
+        threshold: Score from which a detection counts; None chooses, or takes the adapter's.
+        iou_threshold: Overlap above which the lower-scored of two boxes is dropped.
+        licence: Of the model, in the user's words.
+        origin: Where it is from, in the user's words.
+    """
+
+    model: Path
+    labels: tuple[str, ...]
+    adapter: str | None = None
+    image_size: tuple[int, int] | None = None
+    pixels: dict[str, Any] = field(default_factory=dict)
+    first_class: int | None = None
+    threshold: float | None = None
+    iou_threshold: float = DEFAULT_IOU_THRESHOLD
+    licence: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was made.
+
+    Attributes:
+        directory: The run directory; `export/` is in it.
+        manifest: Its `model.json`.
+        network: What the reference answers came from, in words.
+        detections: How many it found, from `parity.FLOOR` on.
+        images: On how many images.
+        scores: Against annotations; None if there are none.
+    """
+
+    directory: Path
+    manifest: Manifest
+    network: str
+    detections: int
+    images: int
+    scores: Scores | None
+
+
+def import_model(
+    request: Request,
+    truth: GroundTruth,
+    target: Path,
+    *,
+    for_calibration: bool,
+    choose_thresholds: ChooseThresholds,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Imported:
+    """Make `target`/export.
+
+    Args:
+        request: See `Request`.
+        truth: Images for the proof, with their annotations if there are any.
+        target: A run directory to make.
+        for_calibration: Whether the images show what the network will see, so that INT8 may be fitted to them.
+        choose_thresholds: Chooses by annotations.
+        overwrite: Whether `target`/export may be there already.
+        progress: Told what happens, for people.
+
+    Raises:
+        BuildError: The model cannot be imported; one sentence says why.
+    """
+    source = recognise(request.model)
+    if request.adapter is not None and request.adapter not in adapters.names():
+        raise BuildError(
+            f"--adapter: unknown adapter {request.adapter!r}; expected one of: {', '.join(adapters.names())}."
+        )
+    with new_directory(target, (EXPORT_FOLDER,), overwrite=overwrite) as draft:
+        export = draft / EXPORT_FOLDER
+        export.mkdir()
+        _write_validation(truth, export / "validation")
+        progress(f"Reading {request.model}, and asking it about {len(truth.images)} images")
+        answer = _ask_worker(request, source, export)
+        answers = reference.read(export / "validation", request.labels)
+        found = sum(item.score > FLOOR for items in answers.detections for item in items)
+        if not found:
+            raise BuildError(
+                f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
+                f"Give photos of what it knows with --images, and look at --channels, --mean and --scale."
+            )
+        size, adapter = tuple(answer["input_size"]), answer["adapter"]
+        if for_calibration:
+            _write_calibration(truth, size, export / "calibration")
+        measured = scores.score(request.labels, truth.images, answers.detections) if _annotated(truth) else None
+        threshold, per_class = _thresholds(request, adapter, truth, answers.detections, choose_thresholds)
+        cut = Postprocess(threshold, per_class, request.iou_threshold)
+        provenance = _provenance(request, source, answer, answers.network, measured)
+        manifest = Manifest(adapter, request.labels, size, cut, provenance)
+        manifest.write(export / FILE_NAME)
+        _try_conversion(request, export, size, progress)
+    return Imported(target, manifest, answers.network, found, len(truth.images), measured)
+
+
+def _annotated(truth: GroundTruth) -> bool:
+    return any(len(image.boxes) for image in truth.images)
+
+
+def _ask_worker(request: Request, source: Source, export: Path) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        staged, output = Path(work) / "model", Path(work) / "output"
+        staged.mkdir()
+        output.mkdir()
+        job = Job(
+            kind=source.kind,
+            file=str(stage(source, staged).resolve()),
+            where=str(request.model),
+            adapter=request.adapter or "",
+            image_size=list(request.image_size) if request.image_size else None,
+            labels=list(request.labels),
+            pixels=request.pixels,
+            first_class=request.first_class,
+            iou_threshold=request.iou_threshold,
+            validation=str(export / "validation"),
+            output=str(output),
+        )
+        job_file = Path(work) / "job.json"
+        job_file.write_text(json.dumps(job.__dict__), encoding="utf-8")
+        child.run_module("builder.imports.worker", [str(job_file)], step=f"{request.model}: importing")
+        answer = json.loads((output / ANSWER).read_text(encoding="utf-8"))
+        (output / ANSWER).unlink()
+        for graph in output.iterdir():
+            shutil.copytree(graph, export / graph.name, copy_function=shutil.copyfile)
+        return answer
+
+
+def _thresholds(
+    request: Request,
+    adapter: str,
+    truth: GroundTruth,
+    detections: Sequence[Sequence[Detection]],
+    choose: ChooseThresholds,
+) -> tuple[float, tuple[float, ...]]:
+    if request.threshold is None and _annotated(truth):
+        return choose(request.labels, truth.images, detections)
+    threshold = adapters.load(adapter).THRESHOLD if request.threshold is None else request.threshold
+    return threshold, (threshold,) * len(request.labels)
+
+
+def _provenance(
+    request: Request, source: Source, answer: dict[str, Any], network: str, measured: Scores | None
+) -> dict[str, Any]:
+    about = {
+        "file": source.files[0].name,
+        "kind": source.kind,
+        "sha256": content_hash(source),
+        **{key: value for key, value in answer.items() if key != "input_size"},
+        "reference": network,
+        **{key: value for key, value in (("licence", request.licence), ("origin", request.origin)) if value},
+    }
+    return {
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        IMPORTED: about,
+        **({"metrics": measured.to_json()} if measured else {}),
+        "versions": {"preannotate": importlib.metadata.version("preannotate")},
+    }
+
+
+def _try_conversion(request: Request, export: Path, size: tuple[int, int], progress: Callable[[str], None]) -> None:
+    """Say now, not when it is built, that OpenVINO cannot run the network."""
+    progress("Converting for OpenVINO, to see whether it can")
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        try:
+            openvino.convert(export, Path(work), size)
+        except BuildError as error:
+            cause = str(error).partition("conversion to OpenVINO's IR: ")[2].removesuffix("; expected it to succeed.")
+            raise BuildError(
+                f"{request.model}: OpenVINO cannot convert it: {cause}; expected operations that it knows, for every "
+                f"function has a CPU variant. Export the model to ONNX, or without its own suppression."
+            ) from error
+
+
+def _write_validation(truth: GroundTruth, folder: Path) -> None:
+    (folder / "images").mkdir(parents=True)
+    images = []
+    for number, image in enumerate(truth.images):
+        file = f"images/{number:04d}{Path(image.file).suffix.lower()}"
+        shutil.copyfile(truth.folder / image.file, folder / file)
+        images.append(replace(image, file=file))
+    ground_truth.write(folder, truth.labels, images)
+
+
+def _write_calibration(truth: GroundTruth, input_size: tuple[int, int], folder: Path) -> None:
+    folder.mkdir()
+    step = max(len(truth.images) // CALIBRATION_IMAGES, 1)
+    for number, image in enumerate(truth.images[::step][:CALIBRATION_IMAGES]):
+        decoded = decode(truth.data(image), input_size)
+        pixels = Letterbox.fit(decoded.size, input_size).pixels(decoded.pixels)
+        Image.fromarray(pixels).save(folder / f"{number:03d}.png")

@@ -1,0 +1,87 @@
+"""Which kind of model a path holds, and a copy of it that stands alone.
+
+An ONNX file may name other files for its weights; in a folder of its own it finds those that lay beside it and
+nothing else of this machine.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import BuildError
+
+_EXPECTED = "a SavedModel folder, an OpenVINO IR (.xml with .bin) or an .onnx file"
+# How exporters call the file with the weights of model.onnx.
+_ONNX_WEIGHTS = ("{name}.data", "{name}_data", "{stem}.data", "{stem}.onnx_data")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as the user named it.
+
+    Attributes:
+        path: For messages.
+        kind: "saved_model", "ir" or "onnx".
+        files: What belongs to it; for a SavedModel the folder.
+    """
+
+    path: Path
+    kind: str
+    files: tuple[Path, ...]
+
+
+def recognise(path: Path) -> Source:
+    """Find out what a path is.
+
+    Raises:
+        BuildError: It is no model that can be imported.
+    """
+    if not path.exists():
+        raise BuildError(f"{path}: no such file or folder; expected {_EXPECTED}.")
+    if path.is_dir():
+        return _in_folder(path)
+    suffix = path.suffix.lower()
+    if suffix in (".xml", ".bin"):
+        return _ir(path, path.with_suffix(".xml"))
+    if suffix == ".onnx":
+        names = (pattern.format(name=path.name, stem=path.stem) for pattern in _ONNX_WEIGHTS)
+        return Source(path, "onnx", (path, *(found for name in names if (found := path.with_name(name)).is_file())))
+    if path.name == "saved_model.pb":
+        return Source(path, "saved_model", (path.parent,))
+    raise BuildError(f"{path}: no model that can be imported; expected {_EXPECTED}. Export the model again.")
+
+
+def stage(source: Source, folder: Path) -> Path:
+    """Copy an ONNX file or an IR into `folder`; gives what is to be read. A SavedModel stays where it is."""
+    if source.kind == "saved_model":
+        return source.files[0]
+    for file in source.files:
+        shutil.copyfile(file, folder / file.name)
+    return folder / source.files[0].name
+
+
+def content_hash(source: Source) -> str:
+    """SHA-256 of the file that was named: of `saved_model.pb` for a folder."""
+    main = source.files[0] / "saved_model.pb" if source.kind == "saved_model" else source.files[0]
+    with main.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _in_folder(path: Path) -> Source:
+    for folder in (path, path / "saved_model"):  # as the Object Detection API exports it
+        if (folder / "saved_model.pb").is_file():
+            return Source(path, "saved_model", (folder,))
+    models = sorted(file for file in path.iterdir() if file.suffix.lower() in (".xml", ".onnx") and file.is_file())
+    if len(models) == 1:
+        return recognise(models[0])
+    found = ", ".join(file.name for file in models) or "none"
+    raise BuildError(f"{path}: a folder with the models {found}; expected {_EXPECTED}. Name one file.")
+
+
+def _ir(path: Path, xml: Path) -> Source:
+    weights = xml.with_suffix(".bin")
+    for file in (xml, weights):
+        if not file.is_file():
+            raise BuildError(f"{path}: no {file.name} beside it; expected both files of an OpenVINO IR.")
+    return Source(path, "ir", (xml, weights))
