@@ -1,5 +1,7 @@
 """What the worker says to the user through its last line."""
 
+_MOST = 300
+
 
 class Refused(ValueError):  # noqa: N818 - it is an answer, not an accident
     """The model cannot be imported; one sentence says why and what to do."""
@@ -8,5 +10,5 @@ class Refused(ValueError):  # noqa: N818 - it is an answer, not an accident
 def reason(error: Exception) -> str:
     """The line of a library's message that says most: OpenVINO begins with places in its own source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '", "Traceback"))]
-    return (telling or lines or [type(error).__name__])[0][:300]
+    last = lines[-1] if lines else type(error).__name__
+    return last.partition(" Please check")[0][:_MOST]

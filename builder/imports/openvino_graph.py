@@ -38,9 +38,8 @@ class OpenVinoGraph:
         try:
             self.model = ov.Core().read_model(file)
         except RuntimeError as error:
-            raise Refused(
-                f"OpenVINO cannot read it ({reason(error)}); expected a whole model. Export it again."
-            ) from error
+            said = reason(error).replace(f"{file.parent}/", "")  # a folder of ours, which says nothing to the user
+            raise Refused(f"OpenVINO cannot read it ({said}); expected a whole model. Export it again.") from error
         self.order, self.input_size = self._fix_input(image_size)
         self.dtype = _TYPES[self.model.input(0).element_type]
         self.outputs: Shapes = {

@@ -1,0 +1,312 @@
+"""Each layout: a network that finds squares, as it came and with the engine contract, against where the squares are."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("openvino")
+
+from builder.imports import adapters, worker
+from evaluation import ground_truth, reference, scores
+from evaluation.parity import FLOAT_NOISE, compare
+from runtime import engines
+from runtime.detector import Detector
+from runtime.manifest import Manifest, Postprocess
+
+
+def load(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HERE = Path(__file__).parent
+squares = load("squares", HERE.parent / "squares.py")
+squares_onnx = load("squares_onnx", HERE / "squares_onnx.py")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares")
+    squares.write_images(folder, 4)
+    return folder / "validation"
+
+
+@pytest.fixture
+def do(drawn, tmp_path, capfd):
+    """Run the worker on a file; gives the folder that it filled, or the sentence with which it refused."""
+
+    def work(file, *, kind="onnx", labels=squares.LABELS, **options):
+        output = Path(options.get("output", tmp_path / "output"))
+        output.mkdir(exist_ok=True)
+        job = {
+            **{"adapter": "", "image_size": None, "pixels": {}, "first_class": None, "iou_threshold": 0.5},
+            **{"kind": kind, "file": str(file), "where": file.name, "labels": list(labels)},
+            **{"validation": str(drawn), "output": str(output), **options},
+        }
+        (tmp_path / "job.json").write_text(json.dumps(job))
+        try:
+            worker.main(str(tmp_path / "job.json"))
+        except SystemExit as end:
+            assert end.code == 3
+            return capfd.readouterr().err.splitlines()[-1]
+        return output
+
+    return work
+
+
+def check(drawn, output, adapter):
+    """The graph finds every square, and finds what the network as it came finds."""
+    answer = json.loads((output / "answer.json").read_text())
+    assert answer["adapter"] == adapter
+    cut = Postprocess(0.5, (0.5, 0.5))
+    manifest = Manifest(adapter, squares.LABELS, tuple(answer["input_size"]), cut)
+    detector = Detector(engines.load("openvino", output / "ir"), manifest)
+    truth = ground_truth.read(drawn)
+    found, expected = scores.detect_all(detector, truth), reference.read(drawn, squares.LABELS).detections
+    assert scores.score(squares.LABELS, truth.images, found).map50 == 1
+    assert scores.score(squares.LABELS, truth.images, expected).map50 == 1
+    difference = compare(expected, found, FLOAT_NOISE, max_detections=300)
+    assert difference.detections >= 12
+    assert difference.unmatched == difference.beyond_tolerance == 0
+    for image, items in zip(truth.images, found, strict=True):
+        sure = sorted(item.box for item in items if item.score > 0.5)
+        np.testing.assert_allclose(sure, sorted(map(tuple, image.boxes)), atol=0.01)
+
+
+@pytest.mark.parametrize("adapter", sorted(squares_onnx.LAYOUTS))
+def test_a_layout_is_recognised_and_decoded(do, drawn, tmp_path, adapter):
+    output = do(squares_onnx.write(adapter, tmp_path / "model.onnx"))
+    check(drawn, output, adapter)
+
+
+def test_every_adapter_is_proven_here_or_on_a_saved_model():
+    assert set(adapters.names()) == {*squares_onnx.LAYOUTS, "odapi"}
+
+
+@pytest.mark.parametrize("name", adapters.names())
+def test_an_adapter_is_whole(name):
+    adapter = adapters.load(name)
+    assert adapter.OUTPUTS
+    assert set(adapter.GRAPHS) <= {"onnx", "ir", "saved_model"}
+    assert adapter.FIRST_CLASS in (0, 1)
+    assert 0 < adapter.THRESHOLD < 1
+    assert adapter.match({"something": (1, 2, 3)}, (64, 48)) is None
+
+
+def test_an_ir_answers_for_itself_by_openvino(do, drawn, tmp_path):
+    import openvino as ov
+
+    model = ov.Core().read_model(squares_onnx.write("yolov8", tmp_path / "model.onnx"))
+    ov.save_model(model, tmp_path / "model.xml")
+    check(drawn, do(tmp_path / "model.xml", kind="ir"), "yolov8")
+    version = ov.get_version().partition("-")[0]
+    words = f"the file as it came, by OpenVINO {version} with decoding in NumPy"
+    assert reference.read(drawn, squares.LABELS).network == words
+
+
+def test_without_onnx_runtime_an_onnx_file_is_run_by_openvino(do, drawn, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    file = squares_onnx.write("yolov8", tmp_path / "model.onnx")
+    do(file)
+    assert "by ONNX Runtime " in reference.read(drawn, squares.LABELS).network
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else real(name))
+    check(drawn, do(file, output=str(tmp_path / "again")), "yolov8")
+    assert "by OpenVINO " in reference.read(drawn, squares.LABELS).network
+
+
+def test_float16_inputs_and_weights(do, drawn, tmp_path):
+    """What `--half` of an exporter gives: the contract stays float32."""
+    import openvino as ov
+    from openvino.preprocess import PrePostProcessor
+
+    model = ov.Core().read_model(squares_onnx.write("yolov8", tmp_path / "model.onnx"))
+    processor = PrePostProcessor(model)
+    processor.input(0).tensor().set_element_type(ov.Type.f16)
+    processor.output(0).tensor().set_element_type(ov.Type.f16)
+    ov.save_model(processor.build(), tmp_path / "half.xml")
+    output = do(tmp_path / "half.xml", kind="ir")
+    contract = ov.Core().read_model(output / "ir" / "model.xml")
+    assert {port.get_any_name(): port.element_type.get_type_name() for port in contract.outputs} == {
+        "boxes": "f32",
+        "scores": "f32",
+    }
+
+
+def test_mean_and_scale_are_the_users(do, drawn, tmp_path):
+    """A network that wants 0 to 255 is fed so, although its layout is that of networks that want 0 to 1."""
+    import onnx
+
+    file = squares_onnx.write("yolov8", tmp_path / "model.onnx")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.ndim == 4:  # the only convolution
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values / np.float32(255), tensor.name))
+    onnx.save(model, file)
+    check(drawn, do(file, pixels={"scale": [1.0, 1.0, 1.0]}), "yolov8")
+    manifest = json.loads((tmp_path / "output" / "answer.json").read_text())
+    assert (manifest["order"], manifest["scale"]) == ("rgb", [1, 1, 1])
+
+
+def test_an_open_size_is_asked_for(do, drawn, tmp_path):
+    file = squares_onnx.write("yolov8", tmp_path / "model.onnx", open_size=True)
+    assert do(file) == (
+        "model.onnx: input of shape [1,3,?,?], which leaves the size open; expected one size. "
+        "Say which with --image-size."
+    )
+    check(drawn, do(file, image_size=[64, 48]), "yolov8")
+
+
+REFUSED = {
+    "another size": (
+        {"image_size": [32, 32]},
+        "model.onnx: input of shape [1,3,48,64]; expected no other size with --image-size than this. Leave it out.",
+    ),
+    "labels": (
+        {"labels": ["one"]},
+        "model.onnx: 1 labels for 2 classes of the network; expected one name for each class, in the order of its "
+        "training. Correct the file of labels.",
+    ),
+    "adapter": (
+        {"adapter": "yolov5"},
+        "model.onnx: outputs output0 (1, 6, 62) at input 64x48; expected those of an adapter for such files (yolov5: "
+        "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K "
+        "scores; three rows for each cell). Export the model in another way, or write an adapter.",
+    ),
+    "adapter of SavedModels": (
+        {"adapter": "odapi"},
+        "model.onnx: outputs output0 (1, 6, 62) at input 64x48; expected those of an adapter for such files (odapi "
+        "reads none). Export the model in another way, or write an adapter.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused_in_one_sentence(do, tmp_path, case):
+    options, sentence = REFUSED[case]
+    assert do(squares_onnx.write("yolov8", tmp_path / "model.onnx"), **options) == sentence
+
+
+def written(graph, file):
+    from onnx import helper
+
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    file.write_bytes(model.SerializeToString())
+    return file
+
+
+def test_without_an_adapter_all_are_named(do, tmp_path):
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 96, 128]) for name in "xy"]
+    sentence = do(written(helper.make_graph(nodes, "g", ends[:1], ends[1:]), tmp_path / "model.onnx"))
+    assert sentence.startswith("model.onnx: outputs y (1, 3, 96, 128) at input 128x96; expected those of an adapter")
+    for name in squares_onnx.LAYOUTS:
+        assert f"{name}: {adapters.load(name).OUTPUTS}" in sentence
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.onnx", b"no model"), ("empty.onnx", b"")])
+def test_what_is_no_model(do, tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert do(tmp_path / name) == (
+        f'{name}: OpenVINO cannot read it (Unable to read the model: "{name}"); expected a whole model. '
+        "Export it again."
+    )
+
+
+def test_xml_of_a_stranger_reads_no_other_file(do, tmp_path):
+    (tmp_path / "secret").write_text("11")
+    (tmp_path / "a.xml").write_text(
+        f'<!DOCTYPE net [<!ENTITY e SYSTEM "file://{tmp_path}/secret">]>'
+        '<net name="&e;" version="&e;"><layers/><edges/></net>'
+    )
+    (tmp_path / "a.bin").write_bytes(b"")
+    assert do(tmp_path / "a.xml", kind="ir").startswith("a.xml: ")
+
+
+def test_weights_that_lie_elsewhere_are_not_read(do, tmp_path):
+    import onnx
+
+    (tmp_path / "secret").write_bytes(b"\0" * 4096)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    file = squares_onnx.write("yolov8", inside / "model.onnx")
+    model = onnx.load(file)
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret")
+    file.write_bytes(model.SerializeToString())
+    sentence = do(file)
+    assert sentence.startswith("model.onnx: OpenVINO cannot read it (Path '../secret' resolves to ")
+    assert sentence.endswith("); expected a whole model. Export it again.")
+
+
+def test_scores_that_are_none(do, tmp_path):
+    """A yolov5 whose boxes and scores somebody exported the other way round."""
+    import onnx
+
+    file = squares_onnx.write("yolov8", tmp_path / "model.onnx")
+    model = onnx.load(file)
+    for node in model.graph.node:
+        if node.op_type == "Sigmoid":
+            node.op_type = "Identity"
+    onnx.save(model, file)
+    sentence = do(file)
+    assert sentence.startswith("model.onnx: scores from -")
+    assert sentence.endswith(
+        "; expected numbers in [0, 1]: these are no outputs of yolov8. Choose another --adapter, or export the model "
+        "with its sigmoid."
+    )
+
+
+@pytest.mark.parametrize(("adapter", "first"), [("yolov10", 0), ("detection_output", 1)])
+def test_more_classes_than_labels(do, tmp_path, adapter, first):
+    file = squares_onnx.write(adapter, tmp_path / "model.onnx")
+    assert do(file, labels=["one"]) == (
+        f"model.onnx: the network answers with class {first + 1}; expected {first} to {first}, the numbers of the 1 "
+        "labels. Correct the file of labels, or say --first-class."
+    )
+
+
+def test_numbers_from_zero_where_others_count_from_one(do, tmp_path):
+    file = squares_onnx.write("detection_output", tmp_path / "model.onnx")
+    assert do(file, first_class=0) == (
+        "model.onnx: the network answers with class 2; expected 0 to 1, the numbers of the 2 labels. "
+        "Correct the file of labels, or say --first-class."
+    )
+    output = tmp_path / "again"
+    assert do(file, first_class=0, labels=["background", *squares.LABELS], output=str(output)) == output
+    assert json.loads((output / "answer.json").read_text())["first_class"] == 0
+
+
+def test_two_inputs(do, tmp_path):
+    import onnx
+
+    file = squares_onnx.write("yolov8", tmp_path / "model.onnx")
+    model = onnx.load(file)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("size", onnx.TensorProto.FLOAT, [1, 2]))
+    model.graph.node.append(onnx.helper.make_node("Identity", ["size"], ["echo"]))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("echo", onnx.TensorProto.FLOAT, [1, 2]))
+    onnx.save(model, file)
+    assert do(file) == "model.onnx: 2 inputs; expected one, the image. Export the model with one input."
+
+
+def test_an_input_that_is_no_image(do, tmp_path):
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("Identity", ["x"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 10]) for name in "xy"]
+    file = written(helper.make_graph(nodes, "g", ends[:1], ends[1:]), tmp_path / "model.onnx")
+    assert do(file) == (
+        "model.onnx: input of shape [1,10] and type f32; expected one image with 3 channels, float or uint8, one at a "
+        "time. Export the model so."
+    )
