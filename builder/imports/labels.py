@@ -12,6 +12,7 @@ _ID = re.compile(r"\bid\s*:\s*(\d+)")
 # `display_name` is what people call it; `name` may be a code such as /m/01g317.
 _NAMES = tuple(re.compile(rf"""\b{key}\s*:\s*(["'])(.*?)\1""") for key in ("display_name", "name"))
 _MAX_BYTES = 1_000_000
+_MAX_ID = 100_000
 
 
 def read(path: Path) -> tuple[str, ...]:
@@ -55,6 +56,8 @@ def _label_map(text: str) -> tuple[str, ...]:
         name = next((found[2] for pattern in _NAMES if (found := pattern.search(body))), "")
         if number is None or int(number[1]) in names:
             raise ValueError("an item without an id of its own")
+        if int(number[1]) > _MAX_ID:
+            raise ValueError(f"an id of more than {_MAX_ID}")
         names[int(number[1])] = name
     # The COCO map leaves numbers out; the network has classes for them all the same.
     return tuple(names.get(number, f"unused {number}") for number in range(1, max(names, default=0) + 1))

@@ -92,11 +92,10 @@ def _three_numbers(option: str, text: str) -> tuple[float, ...]:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         numbers = ()
-    if len(numbers) == 1:
-        return numbers * 3
-    if len(numbers) != 3 or not all(-1e6 < number < 1e6 for number in numbers):
+    # Written so that a NaN is refused too.
+    if len(numbers) not in (1, 3) or not all(abs(number) < 1e6 for number in numbers):
         raise OptionError(f"{option}: {text!r}; expected one number, or three with commas between them.")
-    return numbers
+    return numbers * (3 // len(numbers))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -53,3 +53,12 @@ def test_a_module_of_ours_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with pytest.raises(BuildError, match=re.escape("it: exit code 2 (python -m builder: error: ")):
         child.run_module("builder", ["none"], step="it")
+
+
+def test_a_module_of_ours_may_have_the_last_word(tmp_path, monkeypatch):
+    (tmp_path / "a_module.py").write_text(
+        "import sys; print('noise\\na.onnx: no model; expected one.', file=sys.stderr); sys.exit(3)"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(BuildError, match=r"^a\.onnx: no model; expected one\.$"):
+        child.run_module("a_module", [], step="importing")

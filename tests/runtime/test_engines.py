@@ -40,6 +40,18 @@ def test_names_are_the_files():
     assert engines.names() == ["openvino", "tensorflow"]
 
 
+def test_a_graph_for_one_image_is_run_once_for_each():
+    pixels = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
+    seen = []
+
+    def run(one):
+        seen.append(one.shape)
+        return {"boxes": one.reshape(1, 3, 4)}
+
+    assert np.array_equal(engines.one_by_one(run, pixels)["boxes"], pixels.reshape(2, 3, 4))
+    assert seen == [(1, 2, 2, 3)] * 2
+
+
 def test_unknown_engine(tmp_path):
     expect("MODEL_ENGINE: unknown engine 'onnx'; expected one of: openvino, tensorflow.", "onnx", tmp_path)
 

@@ -1,7 +1,8 @@
-"""A SavedModel with the signature of the Object Detection API: `python squares_odapi.py FOLDER [write]`.
+"""A SavedModel with the signature of the Object Detection API: `python squares_odapi.py FOLDER FOLDER`.
 
 It finds red and blue squares (tests/builder/squares.py), suppresses by itself, and lists what it found with numbers
-from 1; behind the last object stand rows that must not count. With "write" it also writes a file, as no detector does.
+from 1; behind the last object stand rows that must not count. The one in the second folder also writes a file, as
+no detector does.
 """
 
 import sys
@@ -53,10 +54,11 @@ class Detector(tf.Module):
         }
 
 
-def main(folder: str, *options: str) -> None:
-    """Write the SavedModel."""
-    detector = Detector(writes="write" in options)
-    tf.saved_model.save(detector, folder, signatures={"serving_default": detector.detect})
+def main(*folders: str) -> None:
+    """Write both SavedModels."""
+    for folder, writes in zip(folders, (False, True), strict=True):
+        detector = Detector(writes=writes)
+        tf.saved_model.save(detector, folder, signatures={"serving_default": detector.detect})
 
 
 if __name__ == "__main__":
