@@ -26,7 +26,10 @@ ALLOWED = {
 # What serving may need: everything else would have to be installed in every container.
 RUNTIME_LIBRARIES = {"numpy", "PIL", "yaml", "runtime"}
 ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}}
-HEAVY = {"tensorflow", "keras", "openvino", "h5py", "matplotlib", "starlette", "uvicorn", "nuclio_sdk"}
+HEAVY = {"tensorflow", "keras", "openvino", "onnxruntime", "h5py", "matplotlib", "starlette", "uvicorn", "nuclio_sdk"}
+
+# Modules of the builder that are imported in a subprocess only.
+SUBPROCESS = {"openvino_graph.py", "openvino_reference.py", "saved_model.py"}
 
 SOURCES = [(package, path) for package, folder in PACKAGES.items() for path in sorted(folder.rglob("*.py"))]
 
@@ -69,13 +72,21 @@ def test_every_module_says_what_it_is_for(package, path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), "no module docstring"
 
 
+@pytest.mark.parametrize("path", sorted(PACKAGES["builder"].rglob("*.py")), ids=name)
+def test_the_builder_leaves_converters_and_engines_to_subprocesses(path):
+    if path.parent.name == "imports" and path.name in SUBPROCESS:
+        return
+    assert not {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"} & set(imports(path, top_level=True))
+
+
 def test_nothing_under_functions_shadows_an_engine():
     """A folder of that name on sys.path would be imported as an empty namespace package."""
     assert not {"tensorflow", "openvino"} & {path.name for path in (ROOT / "functions").iterdir()}
 
 
 @pytest.mark.parametrize(
-    "module", ["preannotate.cli", "trainer.cli", "builder.cli", "builder.build", "trainer.datasets"]
+    "module",
+    ["preannotate.cli", "trainer.cli", "builder.cli", "builder.build", "builder.imports.worker", "trainer.datasets"],
 )
 def test_importing_stays_light(module):
     code = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"

@@ -78,3 +78,11 @@ def test_the_table_of_arguments_holds_the_defaults():
 
     assert [name for name, _ in rows] == [field.name for field in dataclasses.fields(Config)]
     assert Config(**parse(text)) == Config()
+
+
+def test_every_adapter_is_described():
+    from builder.imports import adapters
+
+    page = (ROOT / "docs" / "importing.md").read_text(encoding="utf-8")
+    for name in adapters.names():
+        assert re.search(rf"\| `{name}` \|.*\| {adapters.load(name).THRESHOLD:g} \|", page)

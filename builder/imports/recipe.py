@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import importlib.util
 import json
 import shutil
 import tempfile
@@ -31,6 +32,12 @@ from runtime.manifest import FILE_NAME, Manifest, Postprocess
 
 EXPORT_FOLDER = "export"
 DEFAULT_IOU_THRESHOLD = 0.5
+# Package that reads a kind of model, and the extra of this project that brings it. OpenVINO converts all.
+_NEEDED = {
+    "onnx": {"openvino": "import"},
+    "ir": {"openvino": "import"},
+    "saved_model": {"openvino": "import", "tensorflow": "train"},
+}
 # As the trainer writes.
 CALIBRATION_IMAGES = 100
 ChooseThresholds = Callable[
@@ -113,6 +120,7 @@ def import_model(
         BuildError: The model cannot be imported; one sentence says why.
     """
     source = recognise(request.model)
+    _require_packages(source)
     if request.adapter is not None and request.adapter not in adapters.names():
         raise BuildError(
             f"--adapter: unknown adapter {request.adapter!r}; expected one of: {', '.join(adapters.names())}."
@@ -141,6 +149,15 @@ def import_model(
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
     return Imported(target, manifest, answers.network, found, len(truth.images), measured)
+
+
+def _require_packages(source: Source) -> None:
+    for package, extra in _NEEDED[source.kind].items():
+        if importlib.util.find_spec(package) is None:
+            raise BuildError(
+                f"{package}: not installed; expected it for importing {source.path}. Install it with: "
+                f"pip install 'preannotate[{extra}]'."
+            )
 
 
 def _annotated(truth: GroundTruth) -> bool:
