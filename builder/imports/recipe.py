@@ -21,8 +21,9 @@ from builder.function_yaml import IMPORTED
 from builder.imports import adapters
 from builder.imports.source import Source, content_hash, recognise, stage
 from builder.imports.worker import ANSWER, Job
-from evaluation import ground_truth, reference, scores
-from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation import ground_truth, reference, scores, thresholds
+from evaluation.corrections import CorrectionCosts
+from evaluation.ground_truth import GroundTruth
 from evaluation.parity import FLOOR
 from evaluation.scores import Scores
 from runtime.detector import Detection
@@ -40,9 +41,6 @@ _NEEDED = {
 }
 # As the trainer writes.
 CALIBRATION_IMAGES = 100
-ChooseThresholds = Callable[
-    [Sequence[str], Sequence[AnnotatedImage], Sequence[Sequence[Detection]]], tuple[float, tuple[float, ...]]
-]
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,6 @@ def import_model(
     target: Path,
     *,
     for_calibration: bool,
-    choose_thresholds: ChooseThresholds,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Imported:
@@ -112,7 +109,6 @@ def import_model(
         truth: Images for the proof, with their annotations if there are any.
         target: A run directory to make.
         for_calibration: Whether the images show what the network will see, so that INT8 may be fitted to them.
-        choose_thresholds: Chooses by annotations.
         overwrite: Whether `target`/export may be there already.
         progress: Told what happens, for people.
 
@@ -142,7 +138,7 @@ def import_model(
         if for_calibration:
             _write_calibration(truth, size, export / "calibration")
         measured = scores.score(request.labels, truth.images, answers.detections) if _annotated(truth) else None
-        threshold, per_class = _thresholds(request, adapter, truth, answers.detections, choose_thresholds)
+        threshold, per_class = _thresholds(request, adapter, truth, answers.detections)
         cut = Postprocess(threshold, per_class, request.iou_threshold)
         provenance = _provenance(request, source, answer, answers.network, measured)
         manifest = Manifest(adapter, request.labels, size, cut, provenance)
@@ -197,10 +193,9 @@ def _thresholds(
     adapter: str,
     truth: GroundTruth,
     detections: Sequence[Sequence[Detection]],
-    choose: ChooseThresholds,
 ) -> tuple[float, tuple[float, ...]]:
     if request.threshold is None and _annotated(truth):
-        return choose(request.labels, truth.images, detections)
+        return thresholds.choose(request.labels, truth.images, detections, CorrectionCosts())
     threshold = adapters.load(adapter).THRESHOLD if request.threshold is None else request.threshold
     return threshold, (threshold,) * len(request.labels)
 

@@ -13,7 +13,6 @@ from builder.imports import labels as label_files
 from builder.imports.recipe import Imported, Request, import_model
 from preannotate.errors import PreannotateError
 from preannotate.importing.proof_images import collect
-from trainer import thresholds
 
 
 class OptionError(PreannotateError, ValueError):
@@ -56,7 +55,6 @@ def run(
             proof_images.truth,
             output / name,
             for_calibration=proof_images.given,
-            choose_thresholds=thresholds.choose,
             overwrite=overwrite,
             progress=lambda step: print(f"{step} …", file=sys.stderr),
         )

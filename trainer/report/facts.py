@@ -62,6 +62,11 @@ class Facts:
                 f"Train to the end, or: preannotate train --resume {run.path}"
             )
         manifest = Manifest.read(run.export)
+        if not run.metrics.is_file():
+            raise TrainingError(
+                f"{run.path}: no {run.metrics.name}; expected a run that was trained here. An imported model has no "
+                f"report: build it, and see its parity.json."
+            )
         try:
             truth = ground_truth.read(run.export / "validation")
             detections = reference.read(truth.folder, truth.labels).detections
