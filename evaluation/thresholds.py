@@ -5,9 +5,9 @@ They depend on the other classes' thresholds too (one object may be detected as 
 turns until none moves: coordinate descent. Of thresholds that cost the same, the middle of the widest range is taken:
 the next images will not score exactly as these did.
 
-A class with few boxes uses the threshold that is best for all classes together. No threshold hides more than half of
-the detections that are of the right object and label: a few odd images may say that hiding a whole class is cheapest,
-because its objects were found as another class too and a changed label costs little.
+A class with few boxes, or one that is never found, uses the threshold that is best for all classes together. No
+threshold hides more than half of the detections that are of the right object and label: a few odd images may say that
+hiding a whole class is cheapest, because its objects were found as another class too and a changed label costs little.
 """
 
 from collections.abc import Collection, Sequence
@@ -146,7 +146,11 @@ def choose(
     everything = range(len(labels))
     common = search.best(everything, [FALLBACK] * len(labels))
     boxes = np.bincount(np.concatenate([image.class_ids for image in images]), minlength=len(labels))
-    own = [class_id for class_id in everything if boxes[class_id] >= LEAST_BOXES and len(labels) > 1]
+    own = [
+        class_id
+        for class_id in everything
+        if boxes[class_id] >= LEAST_BOXES and len(labels) > 1 and search.half_of_right([class_id])
+    ]
     thresholds = [common] * len(labels)
     for _ in range(_ROUNDS):
         before = list(thresholds)

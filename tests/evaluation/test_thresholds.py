@@ -67,6 +67,15 @@ def test_a_class_is_not_hidden_because_its_objects_are_found_as_another_too():
     assert per_class[1] <= 0.7
 
 
+def test_a_class_that_is_never_found_uses_the_threshold_of_all():
+    images = [image(0, 1) for _ in range(6)]
+    detections = [[detection(0.7), detection(0.3, ELSEWHERE), detection(0.5, ELSEWHERE, 1)] for _ in range(6)]
+
+    overall, per_class = choose(["x", "y"], images, detections, COSTS)
+
+    assert per_class[1] == overall == 0.6
+
+
 def test_without_hits_there_is_a_fallback():
     assert choose(["x"], [image(0)] * 6, [[]] * 6, COSTS) == (FALLBACK, (FALLBACK,))
     assert choose(["x"], [image(0)] * 6, [[detection(0.5, ELSEWHERE)]] * 6, COSTS)[0] == FALLBACK

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from evaluation.corrections import Corrections, comparison, shown
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Comparison, Outcome
-from evaluation.pen import Colour, Style, corners, dashed, solid, tag
+from evaluation.pen import WHITE, Colour, Style, corners, dashed, solid, tag
 from runtime.detector import Detection
 from runtime.image import decode
 from trainer.report.facts import Facts
@@ -126,7 +126,7 @@ def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.I
     for mark in marks:
         box = corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
         if mark.annotated:
-            dashed(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else (255, 255, 255))
+            dashed(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
         else:
             solid(pen, box, COLOURS[mark.kind], style)
         if mark.remark:
@@ -139,7 +139,8 @@ def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.I
 def _apart(places: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int]]:
     """The same places, those nearly on top of another moved up or, at the top of the picture, down by their height."""
     moved: list[tuple[int, int]] = []
-    for x, wanted in places:
+    for x, above in places:
+        wanted = max(above, 0)
         y, step = wanted, -style.tag_height
         while any(
             abs(x - other_x) < 6 * style.tag_height and abs(y - other_y) < style.tag_height

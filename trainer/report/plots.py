@@ -4,6 +4,7 @@ No name from outside is drawn: matplotlib would read `$` as mathematics and lack
 """
 
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
@@ -74,7 +75,7 @@ def _lines(
 ) -> Markup:
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((4.2, 2.7))
-        for (column, text), colour in zip(columns.items(), _SERIES, strict=False):
+        for (column, text), colour in zip(columns.items(), itertools.cycle(_SERIES), strict=False):
             points = [(row["epoch"], row[column]) for row in epochs if row.get(column) is not None]
             marker = "o" if len(points) < 40 else ""
             axes.plot(
