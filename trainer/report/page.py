@@ -16,7 +16,6 @@ from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
 from evaluation.speed import Stages
 from evaluation.thresholds import Sweep
-from trainer.config import Config
 from trainer.report import advice, pictures, plots
 from trainer.report.built import BuiltFunction
 from trainer.report.facts import Facts
@@ -174,13 +173,11 @@ def _speeds(facts: Facts, function: BuiltFunction | None) -> list[tuple[str, Sta
 
 
 def _command(facts: Facts) -> str:
-    """The command that trains such a run again, with the arguments that are not defaults."""
-    defaults = dataclasses.asdict(Config())
-    given = facts.config.get("arguments", {})
-    arguments = ",".join(f"{name}={value}" for name, value in given.items() if defaults.get(name) != value)
+    """The command that trains such a run again, with the arguments that were asked for."""
+    asked = facts.config.get("asked", {})
     exports = [export["name"] for export in facts.dataset.get("exports", [])] or ["EXPORT"]
     parts = ["preannotate", "train", *exports, "--model", facts.manifest.family]
     parts += ["--base-model", str(facts.config.get("base_model", "imagenet"))]
-    if arguments:
-        parts += ["--arguments", arguments]
+    if asked:
+        parts += ["--arguments", ",".join(f"{name}={value}" for name, value in asked.items())]
     return shlex.join(parts)

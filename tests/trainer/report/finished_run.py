@@ -60,7 +60,10 @@ def write_run(
     cut = Postprocess(0.4, (0.4,) * len(labels))
     Manifest("ssd-mobilenet-v2", tuple(labels), (200, 100), cut, provenance).write(run.export / FILE_NAME)
     run.metrics.write_text(METRICS)
-    write_json(run.config, {"arguments": {"epochs": 3, "seed": 0}, "base_model": "none", "input_size": [200, 100]})
+    write_json(
+        run.config,
+        {"arguments": {"epochs": 3, "seed": 0}, "asked": {"epochs": 3}, "base_model": "none", "input_size": [200, 100]},
+    )
     classes = {label: {"images": 26, "boxes": 40} for label in labels}
     empty = {"dropped": {}, "converted": {}, "problems": {}, "duplicates": []}
     write_json(

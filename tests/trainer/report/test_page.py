@@ -206,7 +206,7 @@ def test_what_was_measured_is_shown(run):
     assert "Its thresholds are not those of this page" in text
 
 
-def test_the_command_names_only_what_is_no_default(page):
+def test_the_command_names_what_was_asked_for(page):
     assert "preannotate train cats.zip --model ssd-mobilenet-v2 --base-model none --arguments epochs=3" in page.text
 
 
