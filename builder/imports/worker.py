@@ -90,13 +90,13 @@ def _openvino(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngine, 
 
 
 def _saved_model(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
-    from builder.imports.saved_model import SavedModelGraph, save
-
     if job.pixels:
         raise Refused(
-            f"--{' and --'.join(job.pixels)} for a SavedModel, which takes pixels as they are; expected none. "
-            f"Leave it out."
+            "--channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
+            "Leave them out."
         )
+    from builder.imports.saved_model import SavedModelGraph, save
+
     graph = SavedModelGraph(Path(job.file), size)
     name, adapter, match = _choose(job, graph.outputs, graph.input_size)
     layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)

@@ -1,5 +1,6 @@
 """Each layout: a network that finds squares, as it came and with the engine contract, against where the squares are."""
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -192,6 +193,22 @@ REFUSED = {
 def test_what_does_not_fit_is_refused_in_one_sentence(do, tmp_path, case):
     options, sentence = REFUSED[case]
     assert do(squares_onnx.write("yolov8", tmp_path / "model.onnx"), **options) == sentence
+
+
+def test_a_saved_model_is_fed_with_pixels_as_they_are(do, tmp_path):
+    assert do(tmp_path / "od", kind="saved_model", pixels={"order": "bgr"}) == (
+        "od: --channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
+        "Leave them out."
+    )
+
+
+def test_several_that_fit(do, tmp_path, monkeypatch):
+    monkeypatch.setattr(adapters, "names", lambda: ["yolov8", "twin"])
+    monkeypatch.setattr(adapters, "load", lambda name: importlib.import_module("builder.imports.adapters.yolov8"))
+    assert do(squares_onnx.write("yolov8", tmp_path / "model.onnx")) == (
+        "model.onnx: outputs output0 (1, 6, 62), which yolov8 and twin decode; expected one adapter to fit. "
+        "Choose it with --adapter."
+    )
 
 
 def written(graph, file):
