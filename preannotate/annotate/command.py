@@ -144,11 +144,11 @@ def _cvat(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes
         cvat_xml.CvatImage(
             answer.name,
             answer.size,
-            tuple(cvat_xml.CvatBox(found.label, found.box) for found in answer.detections),
+            tuple(cvat_xml.box(found.label, found.box, source="auto") for found in answer.detections),
         )
         for answer in answers
     ]
-    xml = cvat_xml.annotations_xml(images, labels, task=path.stem, source="auto")
+    xml = cvat_xml.annotations_xml(images, labels, task=path.stem)
     if path.suffix.lower() == ".xml":
         return xml
     stream = io.BytesIO()

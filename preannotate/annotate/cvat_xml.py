@@ -4,7 +4,7 @@ CVAT finds the frame of an `<image>` by its name, so a name must be the path tha
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -17,27 +17,71 @@ _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 @dataclass(frozen=True)
-class CvatBox:
-    """A rectangle.
+class CvatLabel:
+    """A label of a task; `color` as in "#ff0000", `type` as CVAT calls it: "rectangle", "any", …."""
+
+    name: str
+    color: str
+    type: str = "rectangle"
+
+
+@dataclass(frozen=True)
+class CvatShape:
+    """A shape of an image.
 
     Attributes:
+        tag: Name of its element: "box", "polygon", "ellipse", "mask", …; see `trainer.datasets.cvat_xml`.
         label: Name of its class.
-        box: (xtl, ytl, xbr, ybr), image pixels; written with two decimals, as CVAT does.
+        geometry: The element's attributes that say where it is, as text.
+        source: Who drew it: "manual", "auto", ….
         occluded: Whether something hides a part of it.
     """
 
+    tag: str
     label: str
-    box: tuple[float, float, float, float]
+    geometry: Mapping[str, str]
+    source: str
     occluded: bool = False
 
 
 @dataclass(frozen=True)
 class CvatImage:
-    """An image and its rectangles; `size` is (width, height) after EXIF rotation."""
+    """An image and its shapes.
+
+    Attributes:
+        name: Path in the task.
+        size: (width, height) after EXIF rotation.
+        shapes: In the order of the file.
+        task_id: Id of its task if the file holds several; "" writes none.
+        frame: Number in its task; None takes the position in the file.
+    """
 
     name: str
     size: tuple[int, int]
-    boxes: tuple[CvatBox, ...]
+    shapes: tuple[CvatShape, ...]
+    task_id: str = ""
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class CvatTask:
+    """What `<meta>` says about a task: `mode` is "annotation" for images, "interpolation" for a video."""
+
+    id: int
+    name: str
+    size: int
+    mode: str = "annotation"
+
+
+def number(value: float) -> str:
+    """A coordinate as CVAT writes it, with two decimals."""
+    return f"{value:.2f}"
+
+
+def box(label: str, corners: Sequence[float], *, source: str, occluded: bool = False) -> CvatShape:
+    """A rectangle; `corners` are (xtl, ytl, xbr, ybr), image pixels."""
+    geometry = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(number, corners), strict=True))
+    return CvatShape("box", label, geometry, source, occluded)
 
 
 def is_writable(name: str) -> bool:
@@ -45,57 +89,85 @@ def is_writable(name: str) -> bool:
     return not _UNWRITABLE.search(name)
 
 
-def annotations_xml(images: Sequence[CvatImage], labels: Sequence[str], *, task: str, source: str) -> bytes:
-    """The text of `annotations.xml`, UTF-8.
+def annotations_xml(images: Sequence[CvatImage], labels: Sequence[str], *, task: str) -> bytes:
+    """The text of `annotations.xml` of one task, UTF-8.
 
     Args:
         images: In the order of the frames.
         labels: All labels of the task.
         task: Its name.
-        source: Who drew the rectangles: "manual" or "auto".
     """
-    root = ElementTree.Element("annotations")
-    _child(root, "version", "1.1")
-    root.append(_meta(len(images), labels, task))
-    for frame, image in enumerate(images):
-        root.append(_image(frame, image, source))
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
-
-
-def _meta(count: int, labels: Sequence[str], name: str) -> ElementTree.Element:
+    coloured = [CvatLabel(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(labels)]
     meta = ElementTree.Element("meta")
-    task = _child(meta, "task")
-    for key, text in (("id", "1"), ("name", name), ("size", str(count)), ("mode", "annotation")):
-        _child(task, key, text)
-    for key, text in (("overlap", "0"), ("start_frame", "0"), ("stop_frame", str(max(count - 1, 0)))):
-        _child(task, key, text)
-    _child(task, "frame_filter", "")
-    parent = _child(task, "labels")
-    for i, label_name in enumerate(labels):
-        label = _child(parent, "label")
-        _child(label, "name", label_name)
-        _child(label, "color", _COLOURS[i % len(_COLOURS)])
-        _child(label, "type", "rectangle")
-        _child(label, "attributes", "")
+    element = _task(meta, CvatTask(1, task, len(images)))
+    for key, text in (("overlap", "0"), ("start_frame", "0"), ("stop_frame", str(max(len(images) - 1, 0)))):
+        _child(element, key, text)
+    _child(element, "frame_filter", "")
+    _labels(element, coloured)
+    return b"".join(_document(meta, images))
+
+
+def project_xml(
+    images: Iterable[CvatImage], labels: Sequence[CvatLabel], tasks: Sequence[CvatTask], *, name: str
+) -> Iterator[bytes]:
+    """The text of `annotations.xml` of several tasks with the same labels, piece by piece, UTF-8.
+
+    Args:
+        images: Each with the id of its task.
+        labels: Of all tasks.
+        tasks: In the order of their images.
+        name: Of the project.
+    """
+    meta = ElementTree.Element("meta")
+    project = _child(meta, "project")
+    _child(project, "name", name)
+    _labels(project, labels)
+    parent = _child(project, "tasks")
+    for task in tasks:
+        _task(parent, task)
+    yield from _document(meta, images)
+
+
+def _document(meta: ElementTree.Element, images: Iterable[CvatImage]) -> Iterator[bytes]:
+    yield b"<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.1</version>\n"
     _child(meta, "dumped", _DUMPED)
-    return meta
+    yield _text(meta)
+    for position, image in enumerate(images):
+        yield _text(_image(position if image.frame is None else image.frame, image))
+    yield b"</annotations>\n"
 
 
-def _image(frame: int, image: CvatImage, source: str) -> ElementTree.Element:
+def _text(element: ElementTree.Element) -> bytes:
+    ElementTree.indent(element, level=1)
+    return b"  " + ElementTree.tostring(element, encoding="utf-8") + b"\n"
+
+
+def _task(parent: ElementTree.Element, task: CvatTask) -> ElementTree.Element:
+    element = _child(parent, "task")
+    for key, text in (("id", str(task.id)), ("name", task.name), ("size", str(task.size)), ("mode", task.mode)):
+        _child(element, key, text)
+    return element
+
+
+def _labels(parent: ElementTree.Element, labels: Sequence[CvatLabel]) -> None:
+    parent = _child(parent, "labels")
+    for label in labels:
+        element = _child(parent, "label")
+        _child(element, "name", label.name)
+        _child(element, "color", label.color)
+        _child(element, "type", label.type)
+        _child(element, "attributes", "")
+
+
+def _image(frame: int, image: CvatImage) -> ElementTree.Element:
     width, height = image.size
-    element = ElementTree.Element(
-        "image", {"id": str(frame), "name": image.name, "width": str(width), "height": str(height)}
-    )
-    for box in image.boxes:
-        corners = zip(("xtl", "ytl", "xbr", "ybr"), (f"{value:.2f}" for value in box.box), strict=True)
-        ElementTree.SubElement(
-            element,
-            "box",
-            {"label": box.label, "source": source, "occluded": str(int(box.occluded))}
-            | dict(corners)
-            | {"z_order": "0"},
-        )
+    attributes = {"id": str(frame), "name": image.name, "width": str(width), "height": str(height)}
+    if image.task_id:
+        attributes["task_id"] = image.task_id
+    element = ElementTree.Element("image", attributes)
+    for shape in image.shapes:
+        said = {"label": shape.label, "source": shape.source, "occluded": str(int(shape.occluded))}
+        ElementTree.SubElement(element, shape.tag, said | dict(shape.geometry) | {"z_order": "0"})
     return element
 
 

@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from preannotate.annotate.cvat_xml import FILE_NAME, CvatBox, CvatImage, annotations_xml
+from preannotate.annotate.cvat_xml import FILE_NAME, CvatImage, annotations_xml
+from preannotate.annotate.cvat_xml import box as cvat_box
 from preannotate.scenes.objects import LABELS
 from preannotate.scenes.scene import Scene, SceneError, draw
 
@@ -57,12 +58,12 @@ def _files(count: int, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, 
         scene = draw(seed * _SEEDS_PER_SET + i, size)
         images.append(_annotated(f"scene_{i:04d}.jpg", scene))
         yield f"images/scene_{i:04d}.jpg", _jpeg(scene)
-    yield FILE_NAME, annotations_xml(images, LABELS, task=f"drawn scenes {seed}", source="manual")
+    yield FILE_NAME, annotations_xml(images, LABELS, task=f"drawn scenes {seed}")
 
 
 def _annotated(name: str, scene: Scene) -> CvatImage:
     boxes = (
-        CvatBox(scene.labels[class_id], tuple(map(float, box)), bool(occluded))
+        cvat_box(scene.labels[class_id], tuple(map(float, box)), source="manual", occluded=bool(occluded))
         for box, class_id, occluded in zip(scene.boxes, scene.class_ids, scene.occluded, strict=True)
     )
     return CvatImage(name, scene.image.size, tuple(boxes))
