@@ -141,6 +141,22 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the findings as JSON")
 
 
+def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pull`; those of the login are called as those of cvat-cli."""
+    add = parser.add_argument
+    add("--cvat", metavar="URL", help="default: the profile's; without one, http://localhost")
+    for name in ("task", "project", "job"):
+        add(f"--{name}", type=int, action="append", default=[], metavar="ID", help="may be given several times")
+    add("--output", type=Path, required=True, metavar="DIR", help="new folder, or an earlier pull to bring up to date")
+    add("--completed-jobs", action="store_true", help="only frames of jobs whose state is completed")
+    add("--include-auto", action="store_true", help="also frames with nothing but unchanged automatic shapes")
+    add("--auth", metavar="USER", help="user; the password comes from PASS or a prompt (default: CVAT_ACCESS_TOKEN)")
+    add("--profile", metavar="NAME", help="server and access token saved by `cvat-cli profile create`")
+    add("--organization", "--org", metavar="SLUG", help="short name; '' is the personal workspace")
+    add("--insecure", action="store_true", help="accept any TLS certificate")
+    add("--json", action="store_true", help="print source.json instead of words")
+
+
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """COCO mAP of what will be served; returns the exit code."""
     from preannotate.evaluate import run
@@ -211,6 +227,26 @@ def run_annotate(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_pull(arguments: argparse.Namespace) -> int:
+    """Bring annotated frames from CVAT; returns the exit code."""
+    from preannotate.cvat.command import run
+
+    return run(
+        arguments.output,
+        tasks=arguments.task,
+        projects=arguments.project,
+        jobs=arguments.job,
+        completed_jobs=arguments.completed_jobs,
+        include_auto=arguments.include_auto,
+        as_json=arguments.json,
+        url=arguments.cvat,
+        user=arguments.auth,
+        profile=arguments.profile,
+        organization=arguments.organization,
+        insecure=arguments.insecure,
+    )
+
+
 def run_draw(arguments: argparse.Namespace) -> int:
     """Draw annotated scenes; returns the exit code."""
     from preannotate.scenes import write_export
@@ -239,6 +275,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 # name: (help, add_arguments, run)
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
+    "pull": ("bring annotated frames out of CVAT's tasks", add_pull_arguments, run_pull),
     **trainer.cli.COMMANDS,
     "import": ("take somebody else's detector as if it had been trained here", add_import_arguments, run_import),
     "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),

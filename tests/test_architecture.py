@@ -26,7 +26,10 @@ ALLOWED = {
 # What serving may need: everything else would have to be installed in every container.
 RUNTIME_LIBRARIES = {"numpy", "PIL", "yaml", "runtime"}
 ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}}
-HEAVY = {"tensorflow", "keras", "openvino", "onnxruntime", "h5py", "matplotlib", "starlette", "uvicorn", "nuclio_sdk"}
+HEAVY = {
+    "tensorflow", "keras", "openvino", "onnxruntime", "h5py", "matplotlib", "starlette", "uvicorn", "nuclio_sdk",
+    "cvat_sdk",
+}  # fmt: skip
 
 # Modules of the builder that are imported in a subprocess only.
 SUBPROCESS = {"openvino_graph.py", "openvino_reference.py", "saved_model.py"}

@@ -12,7 +12,7 @@ from trainer.errors import DatasetError
 
 FILE_NAME = "annotations.xml"
 # Types of labels that cannot have a box; "any" and those of older servers, which say nothing, can.
-_BOXLESS_LABEL_TYPES = ("tag", "points", "polyline", "cuboid", "skeleton")
+BOXLESS_LABEL_TYPES = ("tag", "points", "polyline", "cuboid", "skeleton")
 _BOXLESS_KINDS = (TAG, "points", "polyline", "cuboid", "skeleton")
 SHAPE_KINDS = (BOX, "polygon", "mask", "ellipse", *_BOXLESS_KINDS)
 _AUTOMATIC = "auto"
@@ -72,7 +72,7 @@ def parse_meta(element: Element) -> Meta:
         (label.findtext("name") or "").strip()
         for labels in element.iter("labels")
         for label in labels.findall("label")
-        if label.findtext("parent") is None and (label.findtext("type") or "any") not in _BOXLESS_LABEL_TYPES
+        if label.findtext("parent") is None and (label.findtext("type") or "any") not in BOXLESS_LABEL_TYPES
     ]
     tasks = {}
     for tag in ("task", "job"):

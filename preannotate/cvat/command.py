@@ -1,0 +1,117 @@
+"""`preannotate pull`: what it is asked, and what it says when it is done."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preannotate.cvat.errors import CvatError
+
+if TYPE_CHECKING:  # they need cvat-sdk, which may be missing
+    from preannotate.cvat.login import Login
+    from preannotate.cvat.pull import Pulled
+
+
+def run(
+    output: Path,
+    *,
+    tasks: Sequence[int],
+    projects: Sequence[int],
+    jobs: Sequence[int],
+    completed_jobs: bool,
+    include_auto: bool,
+    as_json: bool,
+    **login: Any,
+) -> int:
+    """Pull, and say what was taken; returns the exit code.
+
+    Args:
+        output: New folder, or that of an earlier pull.
+        tasks: Numbers.
+        projects: Numbers.
+        jobs: Numbers.
+        completed_jobs: Take frames of completed jobs only.
+        include_auto: Also take frames that only have shapes which a model drew and nobody changed.
+        as_json: Print `source.json` instead of words.
+        login: As in `login.Login`.
+    """
+    if not (tasks or projects or jobs):
+        raise CvatError("pull: nothing named; expected --task, --project or --job with a number.")
+    _check_sdk()
+    from preannotate.cvat import login as logins
+    from preannotate.cvat.plan import Asked
+    from preannotate.cvat.pull import pull
+    from preannotate.cvat.selection import Rules
+    from preannotate.cvat.server import Server
+
+    said: Login = logins.Login(**login)
+    connection = logins.connect(said)
+    try:
+        pulled = pull(
+            Server(connection.client, connection.requests),
+            Asked(tuple(tasks), tuple(projects), tuple(jobs)),
+            output,
+            rules=Rules(completed_jobs, include_auto),
+            version=connection.version,
+            notes=connection.notes,
+        )
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        raise
+    print(json.dumps(pulled.source, ensure_ascii=False, indent=1) if as_json else words(pulled, output))
+    return 0
+
+
+def words(pulled: "Pulled", output: Path) -> str:
+    """What was taken, what not, and what to do next; several lines."""
+    source = pulled.source
+    completed = sum(job["state"] == "completed" for job in source["jobs"])
+    lines = [
+        f"{source['server']}, CVAT {source['version']}: {_count(len(source['tasks']), 'task')}, "
+        f"{_count(len(source['jobs']), 'job')} ({completed} completed)",
+        f"for training: {_frames(source['training'])}",
+    ]
+    held_out = any(source["validation"].values())
+    if held_out:
+        lines.append(f"for validation, from ground-truth jobs: {_frames(source['validation'])}")
+    lines += [f"left out: {_count(count, 'frame')} {reason}" for reason, count in source["left_out"].items()]
+    if source["untouched_shapes"]:
+        lines.append(
+            f"{_count(source['untouched_shapes'], 'shape')} that a model drew and nobody changed: training leaves "
+            f"them out unless --include-auto"
+        )
+    lines.append(f"labels: {', '.join(label['name'] for label in source['labels'])}")
+    lines += [f"note: {note}" for note in source["notes"]]
+    total = sum(source["training"].values()) + sum(source["validation"].values())
+    lines.append(f"{_count(pulled.downloaded, 'image')} downloaded, {total - pulled.downloaded} were there")
+    lines.append(f"next: {_next(source, output, held_out)}")
+    return "\n".join(lines)
+
+
+def _next(source: dict[str, Any], output: Path, held_out: bool) -> str:
+    negatives = source["training"]["negatives"] + source["validation"]["negatives"]
+    options = [
+        " --negatives" if negatives else "",
+        " --include-auto" if source["asked"]["include_auto"] else "",
+        f" --validation {output / 'validation'}" if held_out else "",
+    ]
+    return f"preannotate train {output}{''.join(options)}"
+
+
+def _frames(counts: dict[str, int]) -> str:
+    return f"{_count(counts['annotated'], 'frame')} with annotations, {counts['negatives']} that show nothing"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _check_sdk() -> None:
+    try:
+        import cvat_sdk  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise CvatError(
+            "pull: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
+            "Install it: pip install 'preannotate[cvat]'"
+        ) from error

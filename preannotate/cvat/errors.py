@@ -1,0 +1,7 @@
+"""What stops the work with a CVAT server."""
+
+from preannotate.errors import PreannotateError
+
+
+class CvatError(PreannotateError, RuntimeError):
+    """CVAT does not answer, refuses, or has nothing to give; one sentence says which."""

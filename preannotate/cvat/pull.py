@@ -1,0 +1,127 @@
+"""The recipe of a pull: look up, choose, download, write."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from preannotate.annotate.cvat_xml import CvatImage, CvatTask, project_xml
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.folder import IMAGES, PullFolder
+from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.names import Names
+from preannotate.cvat.plan import Asked, Plan, read_plan
+from preannotate.cvat.selection import Rules, Selection, TakenFrame, jobs_of_use, select
+from preannotate.cvat.server import Server
+from preannotate.cvat.shapes import shapes_of_frames
+from preannotate.cvat.source import describe
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did.
+
+    Attributes:
+        source: The content of `source.json`.
+        downloaded: Number of images that came from the server; the others were there.
+    """
+
+    source: dict[str, Any]
+    downloaded: int
+
+
+def pull(
+    server: Server, asked: Asked, output: Path, *, rules: Rules, version: str, notes: Sequence[str] = ()
+) -> Pulled:
+    """Bring annotated frames into a folder that `train` reads; only what changed since an earlier pull is fetched.
+
+    Args:
+        server: Where they are.
+        asked: Tasks, projects and jobs.
+        output: New folder, or that of an earlier pull.
+        rules: Which frames the user wants.
+        version: Of the server, for `source.json`.
+        notes: What to say there beside what is found.
+
+    Raises:
+        CvatError: The server does not answer, or nothing can be taken.
+    """
+    folder = PullFolder(output, server.url)
+    plan = read_plan(server, asked)
+    selection = select(plan.tasks, _shapes(server, folder, plan), rules)
+    _check(server, plan, selection)
+    for task in plan.tasks:
+        folder.look_at_images(task)
+    training = list(_wanted(folder, selection.training, validation=False))
+    validation = list(_wanted(folder, selection.validation, validation=True))
+    missing = [image for image in (*training, *validation) if present(image) is None]
+    shown = None if missing else True  # None: only where a person looks
+    with tqdm(total=len(missing), unit="image", desc="images", file=sys.stderr, disable=shown) as bar:
+        download(server, missing, bar.update)
+    files = _write(folder, plan, selection.training, training, validation=False)
+    files += _write(folder, plan, selection.validation, validation, validation=True)
+    source = describe(server.url, version, asked, rules, plan, selection, notes)
+    folder.write_source(source)
+    folder.tidy(files)
+    return Pulled(source, len(missing))
+
+
+def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[int, Any]]:
+    """Number of a job to the shapes of its frames."""
+    shapes = {}
+    jobs = [(task, job) for task in plan.tasks for job in jobs_of_use(task)]
+    for task, job in tqdm(jobs, unit="job", desc="annotations", file=sys.stderr, disable=None):
+        annotations = folder.annotations(job, lambda job=job: server.annotations_of_job(job.id))
+        with server.understanding(f"annotations of job {job.id}"):
+            shapes[job.id] = shapes_of_frames(task, job, annotations)
+    return shapes
+
+
+def _check(server: Server, plan: Plan, selection: Selection) -> None:
+    if any(not taken.negative for taken in selection.training):
+        return
+    names = ", ".join(str(task.id) for task in plan.tasks)
+    why = "; ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
+    raise CvatError(
+        f"{server.url}: no frame of task {names} has a box to learn from; expected some."
+        f"{f' Left out were frames: {why}.' if why else ''} Draw boxes in CVAT and save them."
+    )
+
+
+def _wanted(folder: PullFolder, frames: Sequence[TakenFrame], *, validation: bool) -> Iterator[WantedImage]:
+    names = {taken.task.id: Names(taken.task) for taken in frames}
+    images = folder.part(validation=validation) / IMAGES
+    for taken in frames:
+        yield WantedImage(taken.task.id, taken.frame, images / names[taken.task.id].of(taken.frame))
+
+
+def _write(
+    folder: PullFolder, plan: Plan, frames: Sequence[TakenFrame], images: Sequence[WantedImage], *, validation: bool
+) -> list[Path]:
+    """Write `annotations.xml` for images that are there; returns their files."""
+    files = [path for image in images if (path := present(image)) is not None]
+    if frames:
+        used = {taken.task.id for taken in frames}
+        tasks = [
+            CvatTask(task.id, task.name, task.size, "interpolation" if task.video else "annotation")
+            for task in plan.tasks
+            if task.id in used
+        ]
+        annotated = _images(frames, files, folder.part(validation=validation) / IMAGES)
+        pieces = project_xml(annotated, plan.labels, tasks, name="pulled from CVAT")
+        folder.write_annotations(pieces, validation=validation)
+    return files
+
+
+def _images(frames: Sequence[TakenFrame], files: Sequence[Path], folder: Path) -> Iterator[CvatImage]:
+    for taken, path in zip(frames, files, strict=True):
+        yield CvatImage(
+            name=path.relative_to(folder).as_posix(),
+            size=taken.task.image_size(taken.frame),
+            shapes=taken.shapes,
+            task_id=str(taken.task.id),
+            frame=taken.task.start + taken.frame * taken.task.step,
+        )

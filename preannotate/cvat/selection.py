@@ -1,0 +1,149 @@
+"""Which frames are taken, and why the others are not.
+
+People train in the middle of a task. So a frame with boxes is taken whatever the state of its job, but a frame
+without any says that nothing is there only where its job is completed: elsewhere it is work not done yet.
+
+A picture may stand in several places: as frame of two jobs that overlap, as frame of an annotation job and of the
+ground-truth job, as honeypot. It is taken once, and what validates is never trained on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from preannotate.annotate.cvat_xml import CvatShape
+from preannotate.cvat.shapes import TAG, is_boxed, is_untouched
+from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Job, Task
+
+NOT_COMPLETED = "of a job that is not completed"
+NOT_DONE = "without annotations, in a job that is not completed"
+UNTOUCHED = "with nothing but shapes that a model drew and nobody changed"
+NO_BOXES = "with nothing but shapes that are no boxes"
+REPEATED = "that show a picture which is taken already (honeypots, jobs that overlap)"
+HELD_OUT = "that a ground-truth job holds for validation"
+# Best first: what makes one place of a picture better than another.
+_ANNOTATED, _NEGATIVE = 0, 1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the user chose.
+
+    Attributes:
+        completed_jobs: Take frames of completed jobs only.
+        include_auto: Also take frames that only have shapes which a model drew and nobody changed.
+    """
+
+    completed_jobs: bool = False
+    include_auto: bool = False
+
+
+@dataclass(frozen=True)
+class TakenFrame:
+    """A frame with its shapes, those included that training leaves out by their source or kind."""
+
+    task: Task
+    job: Job
+    frame: int
+    shapes: tuple[CvatShape, ...]
+
+    @property
+    def negative(self) -> bool:
+        """Whether it says that nothing is there."""
+        return all(shape.tag == TAG for shape in self.shapes)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is taken.
+
+    Attributes:
+        training: Frames of annotation jobs, by task and frame.
+        validation: Frames of ground-truth jobs.
+        left_out: Reason to number of frames.
+        untouched: Number of shapes on taken frames that a model drew and nobody changed.
+    """
+
+    training: tuple[TakenFrame, ...]
+    validation: tuple[TakenFrame, ...]
+    left_out: Mapping[str, int]
+    untouched: int
+
+
+def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[CvatShape, ...]]], rules: Rules) -> Selection:
+    """Choose frames.
+
+    Args:
+        tasks: With their jobs; jobs of other types than annotation and ground truth are passed over.
+        shapes: Number of a job to the shapes of its frames.
+        rules: The user's.
+    """
+    left_out: Counter[str] = Counter()
+    validation = _once(_good(tasks, shapes, rules, GROUND_TRUTH, left_out), left_out)
+    held_out = {_picture(taken) for taken in validation}
+    candidates = []
+    for taken in _good(tasks, shapes, rules, ANNOTATION, left_out):
+        if _picture(taken) in held_out:
+            left_out[HELD_OUT] += 1
+        else:
+            candidates.append(taken)
+    training = _once(candidates, left_out)
+    untouched = sum(is_untouched(shape) for taken in (*training, *validation) for shape in taken.shapes)
+    return Selection(training, validation, dict(left_out), untouched)
+
+
+def jobs_of_use(task: Task) -> tuple[Job, ...]:
+    """The jobs whose annotations matter: a replica is one of the votes that its annotation job is made of."""
+    return tuple(job for job in task.jobs if job.type in (ANNOTATION, GROUND_TRUTH))
+
+
+def _good(
+    tasks: Sequence[Task],
+    shapes: Mapping[int, Mapping[int, tuple[CvatShape, ...]]],
+    rules: Rules,
+    kind: str,
+    left_out: Counter[str],
+) -> Iterable[TakenFrame]:
+    for task in tasks:
+        for job in task.jobs:
+            if job.type != kind:
+                continue
+            for frame in job.frames:
+                taken = TakenFrame(task, job, frame, shapes[job.id].get(frame, ()))
+                if reason := _reason_to_leave_out(taken, rules):
+                    left_out[reason] += 1
+                else:
+                    yield taken
+
+
+def _reason_to_leave_out(taken: TakenFrame, rules: Rules) -> str:
+    if rules.completed_jobs and not taken.job.completed:
+        return NOT_COMPLETED
+    if taken.negative:
+        return "" if taken.job.completed else NOT_DONE
+    boxed = [shape for shape in taken.shapes if is_boxed(shape)]
+    if any(rules.include_auto or not is_untouched(shape) for shape in boxed):
+        return ""
+    return UNTOUCHED if boxed else NO_BOXES
+
+
+def _picture(taken: TakenFrame) -> tuple[int, int]:
+    """What is the same for all places of a picture in a task."""
+    return taken.task.id, taken.task.real_frames.get(taken.frame, taken.frame)
+
+
+def _once(candidates: Iterable[TakenFrame], left_out: Counter[str]) -> tuple[TakenFrame, ...]:
+    """The best place of each picture: with annotations, then in a completed job, then no honeypot, then the first."""
+    best: dict[tuple[int, int], TakenFrame] = {}
+    for taken in candidates:
+        picture = _picture(taken)
+        if picture in best:
+            left_out[REPEATED] += 1
+        best[picture] = min(best.get(picture, taken), taken, key=_rank)
+    order = {task_id: position for position, task_id in enumerate(dict.fromkeys(task for task, _ in best))}
+    return tuple(sorted(best.values(), key=lambda taken: (order[taken.task.id], taken.frame)))
+
+
+def _rank(taken: TakenFrame) -> tuple[int, bool, bool, int]:
+    quality = _NEGATIVE if taken.negative else _ANNOTATED
+    return quality, not taken.job.completed, taken.frame in taken.task.real_frames, taken.job.id

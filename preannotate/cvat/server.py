@@ -1,0 +1,101 @@
+"""The few pages of CVAT's REST API that are read here, as plain JSON.
+
+Source: cvat-sdk's generated classes name the endpoints; `contents` of each are CVAT's, 2.15 and newer.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import IO, Any
+
+from cvat_sdk.core.client import Client
+
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.requests import Requests
+
+Json = dict[str, Any]
+# The most that CVAT gives on one page.
+_PAGE_SIZE = 500
+
+
+class Server:
+    """A CVAT server, logged in."""
+
+    def __init__(self, client: Client, requests: Requests) -> None:
+        self._api = client.api_client
+        self._requests = requests
+        self.url = requests.url
+
+    def task(self, number: int) -> Json:
+        """A task."""
+        return self._requests.json(f"task {number}", self._api.tasks_api.retrieve, number)
+
+    def job(self, number: int) -> Json:
+        """A job."""
+        return self._requests.json(f"job {number}", self._api.jobs_api.retrieve, number)
+
+    def project(self, number: int) -> Json:
+        """A project."""
+        return self._requests.json(f"project {number}", self._api.projects_api.retrieve, number)
+
+    def tasks_of_project(self, number: int) -> list[Json]:
+        """Its tasks."""
+        return self._pages(f"tasks of project {number}", self._api.tasks_api.list, project_id=number)
+
+    def jobs_of_task(self, number: int) -> list[Json]:
+        """Its jobs of all types."""
+        return self._pages(f"jobs of task {number}", self._api.jobs_api.list, task_id=number)
+
+    def labels_of_task(self, number: int) -> list[Json]:
+        """Its labels in their order, those of its project if it has one; parts of skeletons among them."""
+        return self._pages(f"labels of task {number}", self._api.labels_api.list, task_id=number)
+
+    def frames_of_task(self, number: int) -> Json:
+        """Names, sizes and deleted frames."""
+        return self._requests.json(f"frames of task {number}", self._api.tasks_api.retrieve_data_meta, number)
+
+    def frames_of_job(self, number: int) -> Json:
+        """The same of a job; which frames a ground-truth job has is only said here."""
+        return self._requests.json(f"frames of job {number}", self._api.jobs_api.retrieve_data_meta, number)
+
+    def validation_of_task(self, number: int) -> Json:
+        """Which frames are honeypots."""
+        call = self._api.tasks_api.retrieve_validation_layout
+        return self._requests.json(f"validation of task {number}", call, number)
+
+    def annotations_of_job(self, number: int) -> Json:
+        """Tags, shapes and tracks with their key frames."""
+        return self._requests.json(f"annotations of job {number}", self._api.jobs_api.retrieve_annotations, number)
+
+    def image(self, task: int, frame: int, sink: IO[bytes]) -> None:
+        """Write the image of a frame (relative number) to `sink`, in the quality in which it was uploaded."""
+        call = self._api.tasks_api.retrieve_data
+        what = f"frame {frame} of task {task}"
+        self._requests.download(what, sink, call, task, type="frame", number=frame, quality="original")
+
+    def stop(self) -> None:
+        """Do not ask again what fails from now on."""
+        self._requests.stop()
+
+    @contextmanager
+    def understanding(self, what: str):
+        """What comes from the server is read inside: an answer of another form becomes one sentence."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise CvatError(
+                f"{self.url}: {what} in a form that is not known ({error!r}); expected that of CVAT 2.15 and newer. "
+                f"Look whether the server is newer than this program."
+            ) from error
+
+    def _pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
+        """All entries, by their ids: lists come with the newest first, and exports have labels in this order."""
+        found: list[Json] = []
+        page = 1
+        while True:
+            answer = self._requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
+            with self.understanding(what):
+                found += answer["results"]
+                more = answer["next"]
+                if not more:
+                    return sorted(found, key=lambda entry: entry["id"])
+            page += 1

@@ -1,0 +1,180 @@
+"""Tasks, jobs and labels as they are needed here, read from CVAT's JSON.
+
+Frames have two numbers: the *relative* one, 0, 1, 2, …, in annotations and requests, and the *absolute* one
+of the uploaded file or video, which `start` and `step` of the task lead to. All numbers here are relative,
+but for names of video frames.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from preannotate.annotate.cvat_xml import CvatLabel
+from preannotate.cvat.server import Json, Server
+from trainer.datasets.cvat_xml import BOXLESS_LABEL_TYPES
+
+ANNOTATION, GROUND_TRUTH = "annotation", "ground_truth"
+COMPLETED = "completed"
+_VIDEO = "interpolation"
+_DEFAULT_COLOR = "#000000"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job.
+
+    Attributes:
+        id: Number on the server.
+        task_id: Of its task.
+        type: `ANNOTATION`, `GROUND_TRUTH`, or "replica" (a vote that a consensus is made of).
+        state: "new", "in progress", `COMPLETED` or "rejected".
+        stage: "annotation", "validation" or "acceptance".
+        updated: When it or its annotations changed last, as the server writes it.
+        frames: Its frames, without deleted ones.
+        stop: Last frame of its range, deleted or not.
+    """
+
+    id: int
+    task_id: int
+    type: str
+    state: str
+    stage: str
+    updated: str
+    frames: tuple[int, ...]
+    stop: int
+
+    @property
+    def completed(self) -> bool:
+        """Whether somebody said that it is done."""
+        return self.state == COMPLETED
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task.
+
+    Attributes:
+        id: Number on the server.
+        name: For people.
+        video: Its frames are those of a video.
+        size: Number of frames, deleted ones included.
+        updated: When it changed last, as the server writes it.
+        data: Changes if other images stand behind the same frames; "" if the server does not say.
+        start: Absolute number of frame 0.
+        step: Between two frames.
+        names: Of the images; of a video none.
+        sizes: (width, height) of each image; of a video only one.
+        deleted: Frames that are deleted.
+        labels: By id, which is the task's order; parts of skeletons are left out.
+        jobs: Of all types that were asked for.
+        real_frames: Honeypot to the frame that it repeats.
+    """
+
+    id: int
+    name: str
+    video: bool
+    size: int
+    updated: str
+    data: str
+    start: int
+    step: int
+    names: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    deleted: frozenset[int]
+    labels: Mapping[int, CvatLabel]
+    jobs: tuple[Job, ...]
+    real_frames: Mapping[int, int] = field(default_factory=dict)
+
+    def image_size(self, frame: int) -> tuple[int, int]:
+        """(width, height) that the annotations of a frame refer to."""
+        return self.sizes[0] if self.video else self.sizes[frame]
+
+
+def has_boxes(label: CvatLabel) -> bool:
+    """Whether shapes of this label can be boxes or become some."""
+    return label.type not in (*BOXLESS_LABEL_TYPES, "interval")
+
+
+def unusable(task: Json) -> str:
+    """Why a task has no images, or "" if it has."""
+    if task.get("dimension", "2d") != "2d":
+        return "is three-dimensional"
+    if "audio" in (task.get("media_type") or ""):  # came with 2.7x
+        return "is a sound"
+    return "" if task.get("size") else "has no frames"
+
+
+def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None = None) -> Task:
+    """Read a task with all that belongs to it.
+
+    Args:
+        server: Where it is.
+        content: Its JSON.
+        only_jobs: Numbers of the jobs to use; None uses all.
+
+    Raises:
+        CvatError: The server refuses something, or answers in an unknown form.
+    """
+    number = content["id"]
+    meta = server.frames_of_task(number)
+    jobs = server.jobs_of_task(number)
+    labels = server.labels_of_task(number)
+    # 2.15 neither has the page nor says the mode.
+    honeypots = server.validation_of_task(number) if content.get("validation_mode") == "gt_pool" else {}
+    with server.understanding(f"task {number}"):
+        start, step = meta["start_frame"], _step(meta.get("frame_filter") or "")
+        deleted = frozenset(meta["deleted_frames"])
+        frames = meta["frames"]
+        return Task(
+            id=number,
+            name=content["name"],
+            video=content["mode"] == _VIDEO,
+            size=meta["size"],
+            updated=content["updated_date"],
+            data=str(meta.get("chunks_updated_date") or ""),
+            start=start,
+            step=step,
+            names=() if content["mode"] == _VIDEO else tuple(frame["name"] for frame in frames),
+            sizes=tuple((frame["width"], frame["height"]) for frame in frames),
+            deleted=deleted,
+            labels={
+                label["id"]: CvatLabel(
+                    label["name"].strip(), label.get("color") or _DEFAULT_COLOR, label.get("type") or "any"
+                )
+                for label in labels
+                if label.get("parent_id") is None
+            },
+            jobs=tuple(
+                _job(server, job, deleted=deleted, start=start, step=step)
+                for job in jobs
+                if only_jobs is None or job["id"] in only_jobs
+            ),
+            real_frames=dict(
+                zip(honeypots.get("honeypot_frames", ()), honeypots.get("honeypot_real_frames", ()), strict=True)
+            ),
+        )
+
+
+def _job(server: Server, content: Json, *, deleted: frozenset[int], start: int, step: int) -> Job:
+    kind = content.get("type", ANNOTATION)
+    frames = range(content["start_frame"], content["stop_frame"] + 1)
+    if kind == GROUND_TRUTH:
+        meta = server.frames_of_job(content["id"])
+        deleted = deleted | frozenset(meta["deleted_frames"])  # here also those that a person took out of validation
+        if (included := meta.get("included_frames")) is not None:
+            frames = [(absolute - start) // step for absolute in included]
+    return Job(
+        id=content["id"],
+        task_id=content["task_id"],
+        type=kind,
+        state=content["state"],
+        stage=content["stage"],
+        updated=content["updated_date"],
+        frames=tuple(frame for frame in frames if frame not in deleted),
+        stop=content["stop_frame"],
+    )
+
+
+def _step(frame_filter: str) -> int:
+    """The step of "step=3"; CVAT knows no other filter."""
+    key, _, value = frame_filter.partition("=")
+    return int(value) if key.strip() == "step" else 1

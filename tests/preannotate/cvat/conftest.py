@@ -1,0 +1,51 @@
+"""A stand-in of each version, with nothing of this machine's own logins and proxies."""
+
+import getpass
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
+
+# With --import-mode=importlib a test cannot import its neighbours by name.
+_spec = importlib.util.spec_from_file_location("cvat_stand_in", Path(__file__).with_name("stand_in.py"))
+stand_in = sys.modules["cvat_stand_in"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(stand_in)
+
+
+@pytest.fixture(autouse=True)
+def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever this machine's environment holds; waits between attempts take no time."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
+    from preannotate.cvat import requests
+
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture(params=stand_in.VERSIONS)
+def cvat(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator["stand_in.StandIn"]:
+    """A server of each version, and the environment holds a login that it accepts."""
+    with stand_in.StandIn(request.param).running() as server:
+        if server.new:
+            monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
+        else:
+            monkeypatch.setenv("PASS", stand_in.PASSWORD)
+            monkeypatch.setattr(getpass, "getuser", lambda: stand_in.USER)
+        yield server
+
+
+@pytest.fixture
+def newest(monkeypatch: pytest.MonkeyPatch) -> Iterator["stand_in.StandIn"]:
+    """The newer one only."""
+    with stand_in.StandIn().running() as server:
+        monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
+        yield server

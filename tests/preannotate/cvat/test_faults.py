@@ -1,0 +1,294 @@
+"""Each fault of the network, through the real cvat-sdk: one sentence, and nothing half-done."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+
+import pytest
+from cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture, rectangle
+
+from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cvat import requests
+
+GO_ON = "The same command goes on where it stopped."
+
+
+def dock():
+    images = [(f"cam{i}.png", picture(i)) for i in range(8)]
+    shapes = [rectangle(frame, 7, [1, 2, 30, 40]) for frame in range(8)]
+    return FakeTask(12, images, [FakeLabel(7, "forklift")], [FakeJob(40, 0, 7, shapes=shapes)])
+
+
+@pytest.fixture
+def pull(cvat, tmp_path, capsys):
+    """Run the command; what it prints to stderr, if it fails as it should."""
+    cvat.add(dock())
+
+    def run(*options, expected=COULD_NOT_RUN):
+        code = main(["pull", "--cvat", cvat.url, "--task", "12", "--output", str(tmp_path / "pulled"), *options])
+        said = capsys.readouterr().err
+        assert code == expected, said
+        return said
+
+    return run
+
+
+def no_annotations(folder):
+    """Whether no reader can take it for an export."""
+    return not (folder / "annotations.xml").exists() and not (folder / "source.json").exists()
+
+
+def test_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", "a")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+        assert main(["pull", "--cvat", url, "--task", "12", "--output", str(tmp_path / "pulled")]) == COULD_NOT_RUN
+
+    assert capsys.readouterr().err == (
+        f"error: {url}: no connection (connection refused); expected CVAT to listen there. Look at host and port, and "
+        f"whether it runs: docker ps. {GO_ON}\n"
+    )
+    assert not (tmp_path / "pulled").exists()
+
+
+def test_an_unknown_host(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", "a")
+    url = "http://no-such-host.invalid"
+
+    main(["pull", "--cvat", url, "--task", "12", "--output", str(tmp_path / "pulled")])
+
+    assert capsys.readouterr().err == (
+        f"error: {url}: nobody knows the host 'no-such-host.invalid'; expected CVAT's. Look at the URL.\n"
+    )
+
+
+def test_slow(cvat, pull, tmp_path, monkeypatch):
+    monkeypatch.setattr(requests, "TIME_LIMITS", (0.2, 0.2))
+    cvat.fail("/api/tasks/12/data/meta", "slow")
+
+    assert pull() == (
+        f"error: {cvat.url}: no answer in time for frames of task 12; expected one. "
+        f"Look at how busy the server is. {GO_ON}\n"
+    )
+    assert len(cvat.asked("GET /api/tasks/12/data/meta")) == requests.ATTEMPTS
+    assert not (tmp_path / "pulled").exists()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_failing(cvat, pull, tmp_path, status):
+    cvat.fail("/api/jobs/40/annotations/", "status", status=status)
+
+    assert pull() == (
+        f"error: {cvat.url}: {status} for annotations of job 40, CVAT failed; expected an answer. "
+        f"`docker logs --tail 100 cvat_server` says why. {GO_ON}\n"
+    )
+    assert not (tmp_path / "pulled").exists()
+
+
+def test_a_server_that_fails_three_times_is_asked_again(cvat, pull):
+    cvat.fail("/api/jobs/40/annotations/", "status", times=3)
+    cvat.fail("/api/tasks/12/data/?", "vanish", times=3)
+    cvat.fail("/api/labels", "status", status=429, times=1)
+
+    pull(expected=0)
+
+
+def test_too_many_requests(cvat, pull):
+    cvat.fail("/api/labels", "status", status=429)
+
+    assert pull() == (
+        f"error: {cvat.url}: 429 for labels of task 12, too many requests; expected an answer. Wait a little. {GO_ON}\n"
+    )
+
+
+def test_cut_in_the_middle_of_an_image(cvat, pull, tmp_path):
+    cvat.fail("/api/tasks/12/data/?number=5", "cut")
+
+    assert pull() == (
+        f"error: {cvat.url}: the connection broke off at frame 5 of task 12; expected all of it. "
+        f"Look at the network. {GO_ON}\n"
+    )
+    assert no_annotations(tmp_path / "pulled")
+    whole = [picture(i) for i in range(8)]
+    images = [path for path in (tmp_path / "pulled" / "images").rglob("*") if path.is_file()]
+    assert images
+    assert all(path.read_bytes() in whole for path in images)
+
+
+def test_after_a_cut_the_pull_goes_on(cvat, pull, tmp_path):
+    cvat.fail("/api/tasks/12/data/?number=7", "cut", times=requests.ATTEMPTS)
+    pull()
+    before = len(list((tmp_path / "pulled" / "images").rglob("*.png")))
+    cvat.requests.clear()
+
+    pull(expected=0)
+
+    assert before > 0
+    assert len(cvat.asked("GET /api/tasks/12/data/?")) == 8 - before
+    assert cvat.asked("GET /api/jobs/40/annotations/") == []
+
+
+def test_a_cut_answer_of_the_server_that_is_json(cvat, pull):
+    cvat.fail("/api/jobs/40/annotations/", "cut")
+
+    assert pull() == (
+        f"error: {cvat.url}: the connection broke off at annotations of job 40; expected all of it. "
+        f"Look at the network. {GO_ON}\n"
+    )
+
+
+def test_an_expired_token(newest, tmp_path, monkeypatch, capsys):
+    newest.add(dock())
+    newest.tokens.clear()
+
+    assert main(["pull", "--cvat", newest.url, "--task", "12", "--output", str(tmp_path / "pulled")]) == COULD_NOT_RUN
+
+    assert capsys.readouterr().err == (
+        f"error: {newest.url}: 401 for task 12, the login is not accepted; expected a valid one. A password may be "
+        f"wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
+    )
+
+
+def test_a_token_that_expires_between_two_images(newest, tmp_path, capsys):
+    newest.add(dock())
+    newest.fail("/api/tasks/12/data/?number=6", "status", status=401)
+
+    main(["pull", "--cvat", newest.url, "--task", "12", "--output", str(tmp_path / "pulled")])
+
+    assert capsys.readouterr().err == (
+        f"error: {newest.url}: 401 for frame 6 of task 12, the login is not accepted; expected a valid one. A password "
+        f"may be wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
+    )
+    assert no_annotations(tmp_path / "pulled")
+
+
+def test_forbidden(cvat, pull):
+    cvat.fail("/api/tasks/12", "status", status=403)
+
+    assert pull() == (
+        f"error: {cvat.url}: 403 for task 12, this user may not read it; expected one who may. "
+        f"Use another login, or name the organisation with --organization.\n"
+    )
+
+
+def test_no_such_task(cvat, pull):
+    del cvat.tasks[12]
+
+    assert pull() == (
+        f"error: {cvat.url}: 404, there is no task 12 for this user; expected it. "
+        f"Look at its number; name its organisation with --organization.\n"
+    )
+    assert len(cvat.asked("GET /api/tasks/12")) == 1
+
+
+def test_an_odd_status(cvat, pull):
+    cvat.fail("/api/tasks/12", "status", status=418)
+
+    assert pull() == f"error: {cvat.url}: 418 for task 12; expected an answer. Look at the URL: is it CVAT's own?\n"
+
+
+def test_another_web_server(cvat, pull):
+    cvat.fail("/api/server/about", "garbage")
+
+    assert pull() == f"error: {cvat.url}: no JSON for its version; expected CVAT's answer. Give CVAT's own address.\n"
+
+
+def test_a_version_of_another_age(cvat, pull):
+    cvat.version = "1.7.0"
+
+    assert pull() == f"error: {cvat.url}: CVAT 1.7.0; expected 2.15 or newer. Update the server.\n"
+
+
+def test_a_version_that_is_none(cvat, pull):
+    cvat.version = "latest"
+
+    assert pull() == (
+        f"error: {cvat.url}: something that does not say its version as CVAT does; expected CVAT. "
+        f"Give CVAT's own address.\n"
+    )
+
+
+def test_an_answer_of_an_unknown_form(cvat, pull):
+    del cvat.tasks[12].jobs[0].shapes[0]["points"]
+
+    assert pull() == (
+        f"error: {cvat.url}: annotations of job 40 in a form that is not known (KeyError('points')); expected that of "
+        f"CVAT 2.15 and newer. Look whether the server is newer than this program.\n"
+    )
+
+
+def test_a_frame_that_is_no_image(cvat, pull, tmp_path):
+    cvat.tasks[12].images[0] = ("cam0.png", picture(0))
+    cvat.fail("/api/tasks/12/data/?number=3", "garbage")
+
+    assert pull() == (
+        f"error: {cvat.url}: frame 3 of task 12 is no image; expected one. "
+        f"Look at it in CVAT; delete the frame there if it is broken.\n"
+    )
+    assert no_annotations(tmp_path / "pulled")
+    assert not list((tmp_path / "pulled").rglob("*.partial"))
+
+
+def test_a_fault_leaves_the_pull_before_as_it_was(cvat, pull, tmp_path):
+    pull(expected=0)
+    before = {path: path.read_bytes() for path in (tmp_path / "pulled").iterdir() if path.is_file()}
+    job = cvat.tasks[12].jobs[0]
+    job.shapes, job.updated = job.shapes[:4], "2026-11-03T10:00:00Z"
+    cvat.tasks[12].images.append(("late.png", picture(9)))
+    job.stop = 8
+    job.shapes.append(rectangle(8, 7, [1, 2, 3, 4]))
+    cvat.fail("/api/tasks/12/data/?number=8", "status")
+
+    pull()
+
+    assert {path: path.read_bytes() for path in (tmp_path / "pulled").iterdir() if path.is_file()} == before
+    assert len(list((tmp_path / "pulled" / "images").rglob("*.png"))) == 8
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Key and certificate of 127.0.0.1, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    key, pem = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run([*command, "-keyout", key, "-out", pem, *subject], check=True, capture_output=True)
+    return key, pem
+
+
+@pytest.fixture
+def secure(certificate, monkeypatch):
+    """The newer server behind TLS."""
+    key, pem = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", "a-token-of-ann")
+    with StandIn().running(context) as server:
+        server.add(dock())
+        yield server
+
+
+def test_a_certificate_that_nobody_signed(secure, tmp_path, capsys):
+    main(["pull", "--cvat", secure.url, "--task", "12", "--output", str(tmp_path / "pulled")])
+
+    assert capsys.readouterr().err == (
+        f"error: {secure.url}: no trusted connection (self-signed certificate); expected a certificate that this "
+        f"machine knows. Set SSL_CERT_FILE to the authority's, or pass --insecure if the network is yours alone.\n"
+    )
+    assert secure.requests == []
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_insecure_accepts_it(secure, tmp_path):
+    assert main(["pull", "--cvat", secure.url, "--task", "12", "--output", str(tmp_path / "p"), "--insecure"]) == 0
+
+
+def test_a_certificate_that_this_machine_was_told_about(secure, tmp_path, certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
+
+    assert main(["pull", "--cvat", secure.url, "--task", "12", "--output", str(tmp_path / "pulled")]) == 0

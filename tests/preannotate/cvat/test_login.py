@@ -1,0 +1,225 @@
+"""cvat-sdk's own ways to log in, each until a server accepted it."""
+
+import contextlib
+import getpass
+import sys
+
+import pytest
+from cvat_sdk.core.auth import AuthStore, ProfileEntry
+from cvat_stand_in import (
+    NEW,
+    OLD,
+    PASSWORD,
+    TOKEN,
+    USER,
+    VERSIONS,
+    FakeJob,
+    FakeLabel,
+    FakeTask,
+    StandIn,
+    picture,
+    rectangle,
+)
+
+from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cvat import login
+from preannotate.cvat.login import Login, connect
+
+
+@contextlib.contextmanager
+def running(version):
+    """With one task, and no login in the environment."""
+    with StandIn(version).running() as server:
+        job = FakeJob(40, 0, 0, shapes=[rectangle(0, 7, [1, 2, 30, 40])])
+        server.add(FakeTask(12, [("a.png", picture(0))], [FakeLabel(7, "forklift")], [job]))
+        yield server
+
+
+@pytest.fixture(params=VERSIONS)
+def server(request):
+    """Of each version."""
+    with running(request.param) as found:
+        yield found
+
+
+@pytest.fixture
+def token_server():
+    """The newer one: the older knows no access tokens."""
+    with running(NEW) as found:
+        yield found
+
+
+@pytest.fixture
+def pull(tmp_path, capsys):
+    def run(*options):
+        code = main(["pull", *options, "--task", "12", "--output", str(tmp_path / "pulled")])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_an_access_token(token_server, pull, monkeypatch):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", TOKEN)
+
+    assert pull("--cvat", token_server.url) == (0, "")
+    assert token_server.headers[-1]["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_user_with_the_password_in_the_environment(server, pull, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+
+    assert pull("--cvat", server.url + "/", "--auth", USER) == (0, "")
+    assert "Authorization" not in server.headers[-1]
+
+
+def test_a_user_who_is_asked_for_the_password(server, pull, monkeypatch):
+    asked = []
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: asked.append(prompt) or PASSWORD)
+
+    assert pull("--cvat", server.url, "--auth", USER) == (0, "")
+    assert asked == [f"Password for {USER} at {server.url}: "]
+
+
+def test_the_user_of_this_machine_if_none_is_named(server, pull, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: USER)
+    monkeypatch.setenv("PASS", PASSWORD)
+
+    assert pull("--cvat", server.url) == (0, "")
+
+
+def test_nobody_to_ask_for_the_password(server, pull):
+    assert pull("--cvat", server.url, "--auth", USER) == (
+        COULD_NOT_RUN,
+        "error: login: no password and nobody to ask for it; expected a login. "
+        "Set CVAT_ACCESS_TOKEN, or PASS with --auth USER.\n",
+    )
+
+
+def test_a_wrong_password(server, pull, monkeypatch):
+    monkeypatch.setenv("PASS", "wrong horse")
+
+    assert pull("--cvat", server.url, "--auth", USER) == (
+        COULD_NOT_RUN,
+        f"error: {server.url}: 400 for the login, the login is not accepted; expected a valid one. A password may be "
+        f"wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n",
+    )
+
+
+def test_a_login_whose_cookies_are_lost(server, pull, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+    server.fail("/api/auth/login", "no cookies")
+
+    assert pull("--cvat", server.url, "--auth", USER) == (
+        COULD_NOT_RUN,
+        f"error: {server.url}: a login without a session; expected cookies. Look whether a proxy removes them, or use "
+        f"an access token: CVAT_ACCESS_TOKEN.\n",
+    )
+
+
+def test_a_login_over_a_network_without_tls_is_noted(token_server, monkeypatch):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", TOKEN)
+    monkeypatch.setattr(login, "_THIS_MACHINE", ())
+
+    assert connect(Login(token_server.url)).notes == (
+        "the login travels unencrypted: use https:// if the network is not yours alone.",
+    )
+
+
+def test_an_access_token_on_a_server_that_knows_none(pull, monkeypatch):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", TOKEN)
+
+    with running(OLD) as server:
+        code, said = pull("--cvat", server.url)
+
+    assert (code, said.split(";")[0]) == (
+        COULD_NOT_RUN,
+        f"error: {server.url}: 401 for task 12, the login is not accepted",
+    )
+
+
+@pytest.fixture
+def profile(token_server):
+    """Saved as `cvat-cli profile create` does; the first one is the default."""
+    AuthStore().put_profile("work", ProfileEntry(token_server.url, TOKEN, "2026-11-02T10:00:00Z"))
+    return token_server
+
+
+def test_a_profile(profile, pull):
+    assert pull("--profile", "work") == (0, "")
+    assert profile.headers[-1]["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_the_default_profile_if_nothing_is_said(profile, pull):
+    assert pull() == (0, "")
+
+
+def test_an_unknown_profile(profile, pull):
+    assert pull("--profile", "home") == (
+        COULD_NOT_RUN,
+        "error: login: Unknown profile 'home'; expected one that cvat-sdk can use. "
+        "`cvat-cli profile list` shows the profiles.\n",
+    )
+
+
+def test_a_store_of_profiles_that_others_can_read(profile, pull):
+    AuthStore().path.chmod(0o644)
+
+    code, said = pull("--profile", "work")
+
+    assert code == COULD_NOT_RUN
+    assert said.startswith("error: login: Refusing to use ")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ("--auth", f"{USER}:{PASSWORD}"),
+            "--auth: a password on the command line, where every user of this machine can read it; expected the user's "
+            "name alone. Put the password into PASS, or wait for the prompt.",
+        ),
+        (
+            ("--profile", "work", "--cvat", "http://localhost"),
+            "--profile: with --cvat or --auth; expected it alone, for it says both. Leave the others out.",
+        ),
+        (
+            ("--cvat", "http://ann:secret@localhost"),
+            "--cvat: a URL with a login in it; expected one without. "
+            "Put the login into the environment: CVAT_ACCESS_TOKEN.",
+        ),
+        (
+            ("--cvat", "localhost:8080"),
+            "--cvat: 'localhost:8080'; expected a URL, as in http://localhost:8080. Write it with http://.",
+        ),
+    ],
+)
+def test_what_the_command_line_must_not_say(pull, options, sentence):
+    assert pull(*options) == (COULD_NOT_RUN, f"error: {sentence}\n")
+
+
+def test_no_password_is_sent_to_what_is_no_cvat(server, pull, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+    server.fail("/api/server/about", "garbage")
+
+    pull("--cvat", server.url, "--auth", USER)
+
+    assert server.asked("POST") == []
+
+
+def test_a_server_that_is_older_than_any_that_was_tried(server, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+    server.version = "2.9.1"
+
+    assert connect(Login(server.url, USER)).notes == (
+        "CVAT 2.9.1 is older than 2.15, the oldest that this was tested with.",
+    )
+
+
+def test_without_cvat_sdk(pull, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cvat_sdk", None)
+
+    assert pull("--cvat", "http://localhost") == (
+        COULD_NOT_RUN,
+        "error: pull: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
+        "Install it: pip install 'preannotate[cvat]'\n",
+    )

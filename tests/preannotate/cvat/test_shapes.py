@@ -1,0 +1,85 @@
+"""Shapes of every kind, written here and read by the trainer: what comes back are boxes worked out by hand."""
+
+import pytest
+from cvat_stand_in import key_frame, rectangle, tag, track
+
+from preannotate.annotate.cvat_xml import CvatImage, CvatLabel, CvatTask, project_xml
+from preannotate.cvat.shapes import is_boxed, is_untouched, shapes_of_frames
+from preannotate.cvat.tasks import Job, Task
+from trainer.datasets.formats.cvat_images import read
+
+LABELS = {7: CvatLabel("forklift", "#ff0000", "any"), 5: CvatLabel("pallet", "#00ff00", "any")}
+JOB = Job(40, 12, "annotation", "completed", "annotation", "today", frames=(0, 1, 2, 4), stop=4)
+TASK = Task(12, "dock", False, 5, "today", "", 0, 1, (), (), frozenset({3}), LABELS, (JOB,))
+
+
+def found(*, shapes=(), tracks=(), tags=()):
+    return shapes_of_frames(TASK, JOB, {"shapes": shapes, "tracks": tracks, "tags": tags})
+
+
+def as_read(tmp_path, shape):
+    """What the trainer makes of one shape of CVAT's JSON."""
+    image = CvatImage("a.png", (200, 100), found(shapes=[shape])[shape["frame"]], task_id="12")
+    text = b"".join(project_xml([image], list(LABELS.values()), [CvatTask(12, "dock", 5)], name="p"))
+    (tmp_path / "annotations.xml").write_bytes(text)
+    ((read_shape,),) = (frame.shapes for frame in read(tmp_path).frames)
+    return read_shape
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "rotation", "read_kind", "box"),
+    [
+        ("rectangle", [10, 20, 30, 60.5], 0, "box", (10, 20, 30, 60.5)),
+        # Turned by a quarter about (20, 40): 20 wide and 40 high becomes 40 wide and 20 high.
+        ("rectangle", [10, 20, 30, 60], 90, "rotated box", (0, 30, 40, 50)),
+        ("polygon", [10, 10, 50, 12, 40, 60], 0, "polygon", (10, 10, 50, 60)),
+        # Centre, rightmost x, topmost y: radii 20 and 10.
+        ("ellipse", [100, 50, 120, 40], 0, "ellipse", (80, 40, 120, 60)),
+        ("ellipse", [100, 50, 120, 40], 90, "ellipse", (90, 30, 110, 70)),
+        # 0 1 1 over 1 1 0, with its left top corner at (10, 10): three wide and two high.
+        ("mask", [1, 4, 1, 10, 10, 12, 11], 0, "mask", (10, 10, 13, 12)),
+        # 0 0 0 over 0 1 0: one pixel.
+        ("mask", [4, 1, 1, 10, 10, 12, 11], 0, "mask", (11, 11, 12, 12)),
+    ],
+)
+def test_a_shape_becomes_the_box_around_it(tmp_path, kind, points, rotation, read_kind, box):
+    shape = as_read(tmp_path, rectangle(0, 7, points, type=kind, rotation=rotation))
+
+    assert (shape.label, shape.kind) == ("forklift", read_kind)
+    assert shape.box == pytest.approx(box)
+
+
+@pytest.mark.parametrize("kind", ["polyline", "points", "cuboid", "skeleton"])
+def test_a_kind_without_a_box_is_kept_to_be_counted(tmp_path, kind):
+    shape = as_read(tmp_path, rectangle(0, 7, [1.0] * 16, type=kind))
+
+    assert (shape.kind, shape.box) == (kind, None)
+
+
+@pytest.mark.parametrize(("source", "untouched"), [("auto", True), ("semi-auto", False), ("manual", False)])
+def test_only_what_nobody_changed_is_automatic(tmp_path, source, untouched):
+    shape = rectangle(0, 7, [1, 2, 3, 4], source=source)
+
+    assert as_read(tmp_path, shape).automatic == untouched
+    assert is_untouched(found(shapes=[shape])[0][0]) == untouched
+
+
+def test_tracks_and_tags_stand_on_their_frames_and_deleted_frames_have_nothing():
+    shapes = found(
+        shapes=[rectangle(3, 7, [0, 0, 9, 9]), rectangle(4, 5, [0, 0, 9, 9])],
+        tracks=[track(7, key_frame(2, [0, 0, 8, 8]))],
+        tags=[tag(1, 5)],
+    )
+
+    assert {frame: [(shape.tag, shape.label) for shape in shapes[frame]] for frame in sorted(shapes)} == {
+        1: [("tag", "pallet")],
+        2: [("box", "forklift")],
+        4: [("box", "pallet"), ("box", "forklift")],
+    }
+    assert not is_boxed(shapes[1][0])
+
+
+def test_a_track_that_a_model_made_is_automatic_on_every_frame():
+    shapes = found(tracks=[track(7, key_frame(0, [0, 0, 8, 8]), source="auto")])
+
+    assert [is_untouched(shapes[frame][0]) for frame in (0, 1, 2, 4)] == [True] * 4
