@@ -74,14 +74,12 @@ def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: S
 
 
 def _report(run: RunDirectory) -> None:
-    """Write the page; whatever goes wrong there, the trained model is already safe."""
-    try:
-        report.measure(run)
-        report.write(run)
-    except Exception:
-        log.exception(
-            "%s: report.html was not written; the export is whole. Try: preannotate report %s", run.path, run.path
-        )
+    """Measure, and write the page; whatever goes wrong there, the trained model is already safe."""
+    for step, file in ((report.measure, run.measurements), (report.write, run.report)):
+        try:
+            step(run)
+        except Exception:
+            log.exception("%s was not written; the export is whole. Try: preannotate report %s", file, run.path)
 
 
 def _fingerprint(split: Split) -> str:
