@@ -1,4 +1,4 @@
-"""`train`, for `python -m trainer` and for `preannotate`, which mounts the same COMMANDS.
+"""`train`, `arguments` and `models`, for `python -m trainer` and for `preannotate`, which mounts the same COMMANDS.
 
 Exit codes: 0 done; 2 it could not run; 130 interrupted.
 """
@@ -7,18 +7,24 @@ import argparse
 import datetime
 import json
 import logging
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from trainer.quiet import quiet_loading
+from trainer.tables import Table
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+# Loggers whose information is shown on the terminal as well.
+SPOKEN = ("trainer.train", "trainer.preparation", "trainer.pace")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +37,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="zip or folder of annotations, any of CVAT's formats",
     )
-    add("--model", default="ssd-mobilenet-v2", help="default: ssd-mobilenet-v2")
+    add(
+        "--model",
+        default="ssd-mobilenet-v2",
+        help="default: ssd-mobilenet-v2; auto: by the images; `models` lists them",
+    )
     add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16; `arguments` lists them")
     add("--set", action="append", default=[], metavar="A=1", help="one argument; overrules --arguments; repeatable")
     add("--config", type=Path, metavar="FILE", help="YAML with one argument a line; --arguments overrules it")
@@ -74,9 +84,50 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def add_arguments_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `arguments`."""
+    parser.add_argument("--markdown", action="store_true", help="as the tables of docs/training.md")
+
+
+def run_arguments(arguments: argparse.Namespace) -> int:
+    """Print what `--arguments` takes and the defaults; returns the exit code."""
+    with quiet_loading():
+        from trainer.arguments.listing import tables
+        from trainer.models import MODELS
+
+    _print_tables(tables(MODELS), markdown=arguments.markdown)
+    return 0
+
+
+def add_models_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `models`."""
+    parser.add_argument("--markdown", action="store_true", help="as the table of docs/training.md")
+
+
+def run_models(arguments: argparse.Namespace) -> int:
+    """Print the models, how fast they were, and when to choose which; returns the exit code."""
+    with quiet_loading():
+        from trainer.models import MODELS
+        from trainer.models.listing import tables
+
+    _print_tables(tables(MODELS), markdown=arguments.markdown)
+    return 0
+
+
+def _print_tables(tables: Mapping[str, Table], *, markdown: bool) -> None:
+    width = shutil.get_terminal_size((120, 24)).columns
+    print(
+        "\n\n".join(
+            f"{head}:\n\n{table.markdown() if markdown else table.plain(width)}" for head, table in tables.items()
+        )
+    )
+
+
 # name: (help, add_arguments, run)
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "train": ("train a detector on annotated images", add_train_arguments, run_train),
+    "arguments": ("what --arguments takes, and the defaults", add_arguments_arguments, run_arguments),
+    "models": ("the models, how fast they are, and when to choose which", add_models_arguments, run_models),
 }
 
 
@@ -142,10 +193,17 @@ def read_names(path: Path | None) -> list[str] | None:
         raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error
 
 
+class _AboveTheBar(logging.StreamHandler):
+    """To stderr, without tearing the progress bar that is drawn there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
 def _log_to_stderr() -> None:
-    """Warnings of everybody, and what the recipe says; the line of each epoch is for log.txt."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == "trainer.train")
+    """Warnings of everybody, and what a person wants to know; the line of each epoch is for log.txt."""
+    handler = _AboveTheBar(sys.stderr)
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name in SPOKEN)
     logging.basicConfig(format="%(message)s", handlers=[handler])
 
 

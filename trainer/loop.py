@@ -17,6 +17,7 @@ from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.input_pipeline import Epoch, Images, batches
 from trainer.learner import Learner
+from trainer.pace import Pace
 from trainer.run_directory import RunDirectory, replace_text
 from trainer.schedule import Plan
 from trainer.validation import Validator
@@ -60,6 +61,7 @@ class Loop:
 
         """
         state = checkpoints.restore(self._run, self._learner)
+        self._pace = self._new_pace(state)
         recent: list[float] = []
         clock = time.monotonic() - state.spent
         with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=None) as bar:
@@ -97,12 +99,23 @@ class Loop:
         for number, batch in enumerate(dataset):
             index = batch.pop("index")
             progress = state.progress + share * number / steps
-            losses = self._learner.learn(batch, progress=progress, backbone_frozen=progress < self._frozen_until)
+            frozen = progress < self._frozen_until
+            losses = self._learner.learn(batch, progress=progress, backbone_frozen=frozen)
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
             sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
+            self._pace.step_done(epoch=state.epoch, number=number, frozen=frozen)
             bar.update(share / steps * 100)
         return sums
+
+    def _new_pace(self, state: State) -> Pace:
+        return Pace(
+            epochs=self._config.epochs,
+            steps_in_epoch=-(-len(self._train) // self._config.batch_size),
+            steps=self._config.steps,
+            spent=state.spent,
+            max_seconds=self._config.max_minutes * 60 or None,
+        )
 
     def _validate(self, state: State, losses: dict[str, float]) -> None:
         row: dict[str, float | None] = {"epoch": state.epoch, "step": state.step, **losses}

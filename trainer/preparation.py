@@ -1,5 +1,6 @@
 """Everything before the first step: data and split into the run's folder, resolved settings, networks."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from runtime.letterbox import Letterbox
-from trainer import anchors, backbone_weights, config, datasets, earlier_run, input_size
+from trainer import anchors, backbone_weights, config, datasets, earlier_run, input_size, model_choice, model_names
 from trainer.arguments import defaults
 from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
@@ -36,7 +37,7 @@ class Request:
     Attributes:
         exports: Zips or folders of annotations.
         output: Folder of the run, new.
-        model: A name in `MODELS`.
+        model: A name in `MODELS`, an old spelling of one, or `auto`.
         base_model: `imagenet` or another name that the model's backbone knows, `none`, a path to a file of
             weights, or to the folder of an earlier run of the same model.
         asked: The arguments, from `arguments.gather`.
@@ -92,8 +93,12 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     Raises:
         TrainerError: One sentence that says what to mend.
     """
-    if request.model not in MODELS:
-        raise TrainingError(f"--model: unknown model {request.model!r}; expected one of: {', '.join(sorted(MODELS))}.")
+    request = _by_todays_name(request)
+    loaded = _load(request, run) if request.model == model_names.AUTO else None
+    if loaded:
+        chosen = model_choice.choose(request.base_model, request.wanted, loaded[1].train)
+        log.info(chosen.why)
+        request = dataclasses.replace(request, model=chosen.model)
     family = MODELS[request.model]
     earlier = _earlier(request)
     base = (
@@ -101,7 +106,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         if earlier
         else backbone_weights.resolve(request.base_model, alpha=request.wanted.alpha, backbone=family.BACKBONE)
     )
-    dataset, split = _load(request, run)
+    dataset, split = loaded or _load(request, run)
     size = _input_size(request.wanted.image_size, family.DEFAULTS, split.train, earlier)
     settings = defaults.resolve(
         request.asked,
@@ -121,7 +126,8 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         "input_size": list(size),
         "aspects": list(earlier.aspects if earlier else anchors.fit_aspects(boxes)),
     }
-    config.write(settings, run.config, asked=dict(request.asked), **resolved)
+    why = {"recommendation": chosen.why} if loaded else {}
+    config.write(settings, run.config, asked=dict(request.asked), **resolved, **why)
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
@@ -150,6 +156,13 @@ def reopen(run: RunDirectory) -> Prepared:
     validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
     network, averaged = _build(resolved, seed=settings.seed)
     return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
+
+
+def _by_todays_name(request: Request) -> Request:
+    name, note = model_names.resolve(request.model, MODELS)
+    if note:
+        log.info(note)
+    return dataclasses.replace(request, model=name)
 
 
 def _load(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:

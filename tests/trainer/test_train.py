@@ -15,6 +15,7 @@ from runtime.manifest import Manifest
 from trainer import train
 from trainer.errors import DatasetError, TrainingError
 from trainer.loop import Loop
+from trainer.models import MODELS
 from trainer.train import Request
 
 pytestmark = pytest.mark.slow
@@ -74,17 +75,22 @@ def test_the_configuration_says_what_was_asked_and_what_was_decided(trained):
 
     assert content["asked"]["epochs"] == 30
     assert "freeze" not in content["asked"]
-    assert content["arguments"]["freeze"] == 3
+    assert content["arguments"]["freeze"] == 0  # nothing pretrained
     assert content["arguments"]["image_size"] == "128x96"
     assert content["arguments"]["alpha"] == content["alpha"] == 0.35
 
 
-def test_steps_end_a_training_exactly(rectangles, tmp_path):
+def test_steps_end_a_training_exactly_and_auto_chooses_a_model(rectangles, tmp_path):
     # Twenty images in batches of eight are three steps an epoch: the second epoch is cut short.
-    train.start(request(rectangles, tmp_path / "run", asked={**SHORT, "epochs": 0, "steps": 4}))
+    train.start(request(rectangles, tmp_path / "run", asked={**SHORT, "epochs": 0, "steps": 4}, model="auto"))
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
 
     assert [int(row["step"]) for row in rows] == [3, 4]
+    why = json.loads((tmp_path / "run" / "config.json").read_text())["recommendation"]
+    assert why.startswith(
+        "ssd-mobilenet-v2 is chosen: without pretrained weights the smallest network learns soonest; "
+    )
+    assert why in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_the_manifest_says_where_the_model_comes_from(trained):
@@ -166,10 +172,10 @@ def test_an_output_that_exists_is_refused(rectangles, tmp_path):
 
 
 def test_an_unknown_model_is_refused_with_the_choices(rectangles, tmp_path):
-    sentence = "--model: unknown model 'yolo'; expected one of: ssd-efficientnet-lite0, ssd-mobilenet-v2."
+    sentence = f"--model: unknown model 'retina'; expected one of: auto, {', '.join(sorted(MODELS))}."
 
-    with pytest.raises(TrainingError, match=re.escape(sentence)):
-        train.start(request(rectangles, tmp_path / "run", model="yolo"))
+    with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
+        train.start(request(rectangles, tmp_path / "run", model="retina"))
 
 
 def test_a_run_that_was_never_started_cannot_be_resumed(tmp_path):

@@ -74,8 +74,8 @@ def resolve(
     suggested = {
         "batch_size": defaults.batch_size,
         "initial_learning_rate": defaults.learning_rate(pretrained=pretrained),
-        "backbone_learning_rate": defaults.backbone_learning_rate,
-        "freeze": defaults.freeze,
+        "backbone_learning_rate": defaults.backbone_learning_rate if pretrained else 1.0,
+        "freeze": defaults.freeze if pretrained else 0,
         "epochs": defaults.epochs(images, pretrained=pretrained),
     }
     decided = {name: value for name, value in asked.items() if value != UNDECIDED.get(name)}

@@ -1,7 +1,10 @@
 """What a model family says about its backbone, so that base weights can be found and checked for it."""
 
+import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
@@ -19,6 +22,7 @@ class Backbone:
         pretrained: `--base-model NAME` to a function that takes alpha and gives a network without top, its weights in
             the order of `build_backbone`'s. The function may fail as a download does, or raise TrainingError.
         file: The file that a download fetches, with a place for `{alpha}`; empty if nothing is downloaded.
+        package: The Python package that brings the weights; empty if none does.
 
     """
 
@@ -28,3 +32,15 @@ class Backbone:
     alpha_by_kernel: Mapping[tuple[int, int], float]
     pretrained: Mapping[str, Callable[[float], keras.Model]]
     file: str = ""
+    package: str = ""
+
+    def at_hand(self) -> bool:
+        """Whether pretrained weights are on this machine: in Keras's cache, or in an installed package."""
+        if self.package:
+            return importlib.util.find_spec(self.package) is not None
+        return bool(self.file) and (keras_cache() / self.file.format(alpha=self.alpha)).is_file()
+
+
+def keras_cache() -> Path:
+    """Where Keras keeps what it fetched."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"

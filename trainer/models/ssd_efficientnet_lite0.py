@@ -48,4 +48,5 @@ BACKBONE = Backbone(
     alpha_from_scratch=1.0,
     alpha_by_kernel={(1152, 320): 1.0},  # block_15_project
     pretrained={"imagenet": _package, "lite0": _package},
+    package=efficientnet_lite0.PACKAGE,
 )

@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+from trainer.models import MODELS, listing
+
+PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+
+
+def test_the_documentation_holds_the_table_that_the_code_prints():
+    for heading, table in listing.tables(MODELS).items():
+        assert table.markdown() in PAGE, "paste what `preannotate models --markdown` prints"
+        assert heading in PAGE
+
+
+def test_every_model_says_when_to_choose_it():
+    assert set(MODELS) <= set(listing.CHOOSE)
+
+
+def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch, tmp_path):
+    measured = {
+        "relative_to": "ssd-mobilenet-v2",
+        "input_size": [320, 320],
+        "batch_size": 4,
+        "machine": {"date": "2026-11-25", "cores": "2"},
+        "models": {"ssd-mobilenet-v2": {"parameters": 2_640_000, "training": 1.0, "inference": 1.04}},
+    }
+    (tmp_path / "measured.json").write_text(json.dumps(measured))
+    monkeypatch.setattr(listing, "MEASURED", tmp_path / "measured.json")
+    heading, table = listing.tables({"ssd-mobilenet-v2": None, "another": None}).popitem()
+
+    assert heading == (
+        "Times relative to ssd-mobilenet-v2: a step of fine-tuning on 4 images and OpenVINO on one, 320x320, 2 cores, "
+        "2026-11-25"
+    )
+    assert table.rows[0][:4] == ("ssd-mobilenet-v2", "2.6", "1", "1")
+    assert table.rows[1][:4] == ("another", "not measured", "not measured", "not measured")

@@ -1,0 +1,110 @@
+"""Estimates on a clock that the tests turn."""
+
+import logging
+
+import pytest
+
+from trainer.pace import Pace
+
+
+class Run:
+    """A training that takes as long as it is told."""
+
+    def __init__(self, caplog, **plan):
+        caplog.set_level(logging.INFO, "trainer.pace")
+        self.now, self._epoch, self._caplog = 1000.0, 0, caplog
+        self._pace = Pace(clock=lambda: self.now, **plan)
+
+    def epoch(self, steps, *, step, between=0.0, compile_seconds=0.0, frozen=False):
+        for number in range(steps):
+            self.now += step + (compile_seconds if number == 0 else 0)
+            self._pace.step_done(epoch=self._epoch, number=number, frozen=frozen)
+        self.now += between
+        self._epoch += 1
+
+    @property
+    def said(self):
+        return self._caplog.messages
+
+
+def test_compiling_is_not_taken_for_the_pace(caplog):
+    run = Run(caplog, epochs=10, steps_in_epoch=60)
+    run.epoch(6, step=2, compile_seconds=28)
+
+    # 40 s are gone, 594 steps of 2 s are left.
+    assert run.said == ["training will take about 20 minutes: 10 epochs of 60 steps, and validation"]
+
+
+def test_nothing_is_said_before_enough_steps(caplog):
+    Run(caplog, epochs=10, steps_in_epoch=60).epoch(5, step=2)
+
+    assert caplog.messages == []
+
+
+def test_the_pace_after_the_thaw_is_said_again(caplog):
+    run = Run(caplog, epochs=10, steps_in_epoch=60)
+    run.epoch(60, step=1, frozen=True)
+    run.epoch(60, step=3)
+
+    # After six steps of the second epoch 60 + 6 · 3 s are gone, 534 steps of 3 s are left. What lay between the two
+    # epochs is not known, since compiling was in it.
+    assert run.said == [
+        "training will take about 10 minutes: 10 epochs of 60 steps, and validation",
+        "training will rather take 28 minutes, of which 27 minutes are left: 10 epochs of 60 steps, and validation",
+    ]
+
+
+def test_validation_belongs_to_the_time_once_it_is_known(caplog):
+    run = Run(caplog, epochs=10, steps_in_epoch=10)
+    run.epoch(10, step=6, between=60)
+    run.epoch(1, step=6)
+
+    # 126 s are gone; 89 steps of 6 s and 8.9 minutes between epochs are left: 1068 s.
+    assert run.said == [
+        "training will take about 10 minutes: 10 epochs of 10 steps, and validation",
+        "training will rather take 20 minutes, of which 18 minutes are left: 10 epochs of 10 steps",
+    ]
+
+
+def test_epochs_of_one_step_have_a_pace_too(caplog):
+    run = Run(caplog, epochs=300, steps_in_epoch=1)
+    for _ in range(3):
+        run.epoch(1, step=1, between=1)
+
+    assert run.said == ["training will take about 10 minutes: 300 epochs of 1 step"]
+
+
+def test_a_time_limit_that_is_shorter_is_said(caplog):
+    run = Run(caplog, epochs=10, steps_in_epoch=60, max_seconds=300)
+    run.epoch(6, step=2)
+
+    assert run.said == ["training ends after 5 minutes, as asked: 10 epochs of 60 steps would take 20 minutes"]
+
+
+def test_steps_end_before_the_epochs(caplog):
+    run = Run(caplog, epochs=2, steps_in_epoch=60, steps=70)
+    run.epoch(6, step=1)
+
+    assert run.said == ["training will take about 70 s: 2 epochs of 60 steps, and validation"]
+
+
+def test_the_time_before_a_resume_counts(caplog):
+    run = Run(caplog, epochs=10, steps_in_epoch=60, spent=600)
+    run.epoch(6, step=2)
+
+    assert run.said == ["training will take about 30 minutes: 10 epochs of 60 steps, and validation"]
+
+
+@pytest.mark.parametrize("step", [1.9, 2.0, 2.2])
+def test_small_differences_are_not_worth_a_line(caplog, step):
+    run = Run(caplog, epochs=10, steps_in_epoch=60)
+    run.epoch(60, step=2)
+    run.epoch(60, step=step)
+
+    assert len(run.said) == 1
+
+
+def test_days_are_said_in_hours(caplog):
+    Run(caplog, epochs=100, steps_in_epoch=600).epoch(6, step=2)
+
+    assert caplog.messages == ["training will take about 33.3 hours: 100 epochs of 600 steps, and validation"]

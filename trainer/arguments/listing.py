@@ -1,0 +1,89 @@
+"""What can be asked for and what happens otherwise, as tables: `preannotate arguments` and docs/training.md."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+
+from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, UNDECIDED, Defaults
+from trainer.arguments.spellings import PAIRS, SYNONYMS
+from trainer.arguments.table import ARGUMENTS
+from trainer.config import Config
+from trainer.tables import Table
+
+# Numbers of training images for which the table shows epochs.
+EXAMPLES = (10, 30, 100, 300, 1000)
+_CHOSEN = {"epochs": "by images", "image_size": "auto"}
+_FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
+_STARTS = {"pretrained": True, "random": False}
+
+
+def tables(models: Mapping[str, ModuleType]) -> dict[str, Table]:
+    """Heading to table.
+
+    Args:
+        models: Name to family, as in `MODELS`.
+
+    """
+    return {
+        "All arguments": _arguments(),
+        "Other names": _synonyms(),
+        "By model": _by_model(models),
+        f"Epochs by training images: images shown / images, from {MIN_EPOCHS} to {MAX_EPOCHS}": _by_images(models),
+    }
+
+
+def _arguments() -> Table:
+    fields = {field.name: field.default for field in dataclasses.fields(Config)}
+    rows = [(name, _default(name, fields[name]), argument.meaning) for name, argument in ARGUMENTS.items()]
+    return Table(("name", "default", "meaning"), rows)
+
+
+def _default(name: str, value: object) -> str:
+    of_model = {field.name for field in dataclasses.fields(Defaults)} | set(UNDECIDED) - {"steps"}
+    if name in of_model:
+        return _CHOSEN.get(name, "by model")
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _synonyms() -> Table:
+    pairs = [(" with ".join(names), f"image_size={_FORMS[form]}") for form, names in PAIRS.items()]
+    return Table(("name", "is"), [*SYNONYMS.items(), *pairs])
+
+
+def _by_model(models: Mapping[str, ModuleType]) -> Table:
+    rows = []
+    for name, family in models.items():
+        defaults, backbone = family.DEFAULTS, family.BACKBONE
+        rows += [
+            (
+                name,
+                start,
+                str(defaults.batch_size),
+                f"{defaults.side}x{defaults.side}",
+                f"{defaults.learning_rate(pretrained=pretrained):g}",
+                f"{defaults.backbone_learning_rate:g}" if pretrained else "1",
+                str(defaults.freeze if pretrained else 0),
+                f"{backbone.alpha if pretrained else backbone.alpha_from_scratch:g}",
+            )
+            for start, pretrained in _STARTS.items()
+        ]
+    arguments = ("batch_size", "image_size", "initial_learning_rate", "backbone_learning_rate", "freeze", "alpha")
+    return Table(("model", "weights", *arguments), rows)
+
+
+def _by_images(models: Mapping[str, ModuleType]) -> Table:
+    rows = []
+    for names, defaults in _alike(models):
+        for start, pretrained in _STARTS.items():
+            shown = defaults.passes if pretrained else defaults.passes_from_scratch
+            epochs = [str(defaults.epochs(images, pretrained=pretrained)) for images in EXAMPLES]
+            rows.append((", ".join(names), start, str(shown), *epochs))
+    return Table(("model", "weights", "images shown", *(f"{images} images" for images in EXAMPLES)), rows)
+
+
+def _alike(models: Mapping[str, ModuleType]) -> Iterator[tuple[list[str], Defaults]]:
+    """Models that show equally many images, together."""
+    groups: dict[tuple[int, int], list[str]] = {}
+    for name, family in models.items():
+        groups.setdefault((family.DEFAULTS.passes, family.DEFAULTS.passes_from_scratch), []).append(name)
+    return ((names, models[names[0]].DEFAULTS) for names in groups.values())
