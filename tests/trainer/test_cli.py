@@ -52,3 +52,23 @@ def test_an_empty_folder_is_no_export(capsys, tmp_path):
     )
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_overrule_arguments_and_a_file(capsys, tmp_path):
+    path = tmp_path / "boards.yaml"
+    path.write_text("batch_size: 8\n")
+
+    assert errors(capsys, tmp_path, "--config", path, "--arguments", "seed=1", "--set", "batch_size=0") == (
+        "error: --set: batch_size=0; expected a whole number from 1 to 1024.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["arguments", "models"])
+def test_the_tables_are_printed(capsys, command):
+    assert main([command]) == 0
+    words = capsys.readouterr().out
+    assert main([command, "--markdown"]) == 0
+    markdown = capsys.readouterr().out
+
+    assert "ssd-mobilenet-v2 " in words
+    assert "| `ssd-mobilenet-v2` |" in markdown

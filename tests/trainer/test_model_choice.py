@@ -1,0 +1,67 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer.config import Config
+from trainer.datasets import Sample
+from trainer.errors import TrainingError
+from trainer.model_choice import choose
+from trainer.models import MODELS, backbone
+
+
+def sample(boxes):
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    return Sample("a.png", Path("a.png"), "0" * 64, (640, 640), boxes, np.zeros(len(boxes), np.int64), "a.png")
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_hand(monkeypatch):
+    monkeypatch.setattr(backbone.Backbone, "at_hand", lambda self: False)
+
+
+def test_objects_are_measured_in_the_input():
+    # 640 pixels become 320: boxes of 100 x 64 and 20 x 20 pixels are 40 and 10 large, half of them below 25.
+    samples = [sample([[0, 0, 100, 64]]), sample([[0, 0, 20, 20]])]
+
+    assert choose("imagenet", Config(), samples).why == (
+        "ssd-mobilenet-v2 is chosen: it is the fastest; Keras will try to fetch its pretrained weights; "
+        "2 training images with 1.0 objects each, half of them smaller than 25 pixels in an input of 320x320. "
+        "50% are smaller than 16 pixels there: image_size=640x640 would find more of them."
+    )
+
+
+def test_an_input_that_was_asked_for_is_taken():
+    why = choose("none", Config(image_size="640x640"), [sample([[0, 0, 100, 64]]), sample([])]).why
+
+    assert why.endswith(
+        "2 training images with 0.5 objects each, half of them smaller than 80 pixels in an input of 640x640."
+    )
+
+
+def test_a_file_of_weights_decides(tmp_path):
+    backbone_of = MODELS["ssd-efficientnet-lite0"].build_backbone(input_size=(96, 96), alpha=1.0)
+    backbone_of.save_weights(tmp_path / "mine.weights.h5")
+
+    chosen = choose(str(tmp_path / "mine.weights.h5"), Config(), [])
+    assert chosen.model == "ssd-efficientnet-lite0"
+    assert chosen.why == "ssd-efficientnet-lite0 is chosen: mine.weights.h5 has weights of its backbone."
+
+
+def test_a_file_that_fits_no_model_is_refused(tmp_path):
+    (tmp_path / "mine.weights.h5").write_text("nothing")
+    sentence = (
+        "--base-model mine.weights.h5: fits no model; expected weights of a backbone without top. "
+        "Name the model with --model to learn why."
+    )
+
+    with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
+        choose(str(tmp_path / "mine.weights.h5"), Config(), [])
+
+
+@pytest.mark.slow
+def test_a_run_as_base_model_decides(trained):
+    chosen = choose(str(trained[0]), Config(), [])
+
+    assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of it."
