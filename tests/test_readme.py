@@ -1,6 +1,5 @@
 """The README tells the truth: its commands exist, its files exist."""
 
-import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -8,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from preannotate.cli import parser
-from trainer.arguments import parse
-from trainer.config import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,14 +67,6 @@ def test_every_model_and_format_is_in_the_readme():
 
 def test_the_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / ".ci" / "run").read_text()
-
-
-def test_the_table_of_arguments_holds_the_defaults():
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \|", (ROOT / "docs" / "training.md").read_text(), re.MULTILINE)
-    text = ",".join(f"{name}={value}" for name, value in rows)
-
-    assert [name for name, _ in rows] == [field.name for field in dataclasses.fields(Config)]
-    assert Config(**parse(text)) == Config()
 
 
 def test_every_adapter_is_described():
