@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import builder.cli
 import trainer.cli
@@ -102,8 +103,9 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
 def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `annotate`."""
     add = parser.add_argument
-    add("function", type=Path, metavar="FUNCTION", help="functions/NAME")
-    add("images", type=Path, nargs="+", metavar="IMAGE", help="image files or folders of them")
+    add("function", type=Path, nargs="?", metavar="FUNCTION", help="functions/NAME")
+    add("images", type=Path, nargs="*", metavar="IMAGE", help="image files or folders of them")
+    add("--function", type=Path, dest="named_function", metavar="FUNCTION", help="the same as the first argument")
     add("--overlay", type=Path, metavar="DIR", help="also draw what was found")
     add("--threshold", type=float, metavar="T", help="least score, in [0, 1] (default: chosen in training)")
     add("--export", nargs=2, metavar=("FORMAT", "OUT"), help="coco or cvat, and the file to write")
@@ -114,6 +116,20 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that share the work (default: one for each core, if there are many images)",
     )
     add("--json", action="store_true", help="print what was found as JSON")
+    add("--cvat-task", type=int, metavar="ID", help="annotate the frames of a task that have no annotations yet")
+    add("--confidence-attribute", metavar="NAME", help="with --cvat-task: number attribute that keeps the score")
+    add("--annotated-frames", action="store_true", help="with --cvat-task: add boxes to annotated frames, too")
+    add_login_arguments(parser)
+
+
+def add_login_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where CVAT is and who logs in; called as in cvat-cli."""
+    add = parser.add_argument
+    add("--cvat", metavar="URL", help="default: the profile's; without one, http://localhost")
+    add("--auth", metavar="USER", help="user; the password comes from PASS or a prompt (default: CVAT_ACCESS_TOKEN)")
+    add("--profile", metavar="NAME", help="server and access token saved by `cvat-cli profile create`")
+    add("--organization", "--org", metavar="SLUG", help="short name; '' is the personal workspace")
+    add("--insecure", action="store_true", help="accept any TLS certificate")
 
 
 def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,19 +158,15 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `pull`; those of the login are called as those of cvat-cli."""
+    """Arguments of `pull`."""
     add = parser.add_argument
-    add("--cvat", metavar="URL", help="default: the profile's; without one, http://localhost")
     for name in ("task", "project", "job"):
         add(f"--{name}", type=int, action="append", default=[], metavar="ID", help="may be given several times")
     add("--output", type=Path, required=True, metavar="DIR", help="new folder, or an earlier pull to bring up to date")
     add("--completed-jobs", action="store_true", help="only frames of jobs whose state is completed")
     add("--include-auto", action="store_true", help="also frames with nothing but unchanged automatic shapes")
-    add("--auth", metavar="USER", help="user; the password comes from PASS or a prompt (default: CVAT_ACCESS_TOKEN)")
-    add("--profile", metavar="NAME", help="server and access token saved by `cvat-cli profile create`")
-    add("--organization", "--org", metavar="SLUG", help="short name; '' is the personal workspace")
-    add("--insecure", action="store_true", help="accept any TLS certificate")
     add("--json", action="store_true", help="print source.json instead of words")
+    add_login_arguments(parser)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
@@ -212,12 +224,20 @@ def run_serve(arguments: argparse.Namespace) -> int:
 
 
 def run_annotate(arguments: argparse.Namespace) -> int:
-    """Annotate images; returns the exit code."""
+    """Annotate images, or the frames of a task; returns the exit code."""
     from preannotate.annotate.command import run
+    from preannotate.annotate.errors import AnnotateError
 
+    function, images = arguments.function, arguments.images
+    if arguments.named_function is not None:
+        function, images = arguments.named_function, [*filter(None, [function]), *images]
+    if function is None:
+        raise AnnotateError("annotate: no function named; expected functions/NAME.")
+    if arguments.cvat_task is not None:
+        return _run_annotate_task(function, images, arguments)
     return run(
-        arguments.function,
-        arguments.images,
+        function,
+        images,
         overlay=arguments.overlay,
         threshold=arguments.threshold,
         export=(arguments.export[0], Path(arguments.export[1])) if arguments.export else None,
@@ -227,9 +247,28 @@ def run_annotate(arguments: argparse.Namespace) -> int:
     )
 
 
+def _run_annotate_task(function: Path, images: Sequence[Path], arguments: argparse.Namespace) -> int:
+    from preannotate.annotate.errors import AnnotateError
+    from preannotate.cvat.command import run_annotate as run
+
+    if images or arguments.overlay or arguments.export or arguments.json:
+        raise AnnotateError(
+            "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
+        )
+    return run(
+        arguments.cvat_task,
+        function,
+        threshold=arguments.threshold,
+        workers=arguments.workers,
+        confidence=arguments.confidence_attribute,
+        annotated_too=arguments.annotated_frames,
+        **_login(arguments),
+    )
+
+
 def run_pull(arguments: argparse.Namespace) -> int:
     """Bring annotated frames from CVAT; returns the exit code."""
-    from preannotate.cvat.command import run
+    from preannotate.cvat.command import run_pull as run
 
     return run(
         arguments.output,
@@ -239,12 +278,18 @@ def run_pull(arguments: argparse.Namespace) -> int:
         completed_jobs=arguments.completed_jobs,
         include_auto=arguments.include_auto,
         as_json=arguments.json,
-        url=arguments.cvat,
-        user=arguments.auth,
-        profile=arguments.profile,
-        organization=arguments.organization,
-        insecure=arguments.insecure,
+        **_login(arguments),
     )
+
+
+def _login(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "url": arguments.cvat,
+        "user": arguments.auth,
+        "profile": arguments.profile,
+        "organization": arguments.organization,
+        "insecure": arguments.insecure,
+    }
 
 
 def run_draw(arguments: argparse.Namespace) -> int:
@@ -282,7 +327,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "report": ("a page that says what a run has become", add_report_arguments, run_report),
     **builder.cli.COMMANDS,
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
-    "annotate": ("run a function on image files", add_annotate_arguments, run_annotate),
+    "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
     "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
     "draw": ("draw annotated scenes to try things on", add_draw_arguments, run_draw),
     "demo": ("the whole job on drawn images", add_demo_arguments, run_demo),

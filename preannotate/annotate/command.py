@@ -55,10 +55,7 @@ def run(
         AnnotateError: Nothing can be done; one sentence says why.
         BuildError: `function` is no function directory.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
-    if workers is not None and workers < 1:
-        raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
+    check_numbers(threshold, workers)
     directory = find_function_directory(function)
     found = find_images(images, leave_out=overlay)
     overlays = _overlay_paths(found, overlay, overwrite=overwrite)
@@ -77,6 +74,18 @@ def run(
         _write_export(*export, [result for result in results if isinstance(result, Answer)], labels)
     _print(json_text(str(function), labels, results) if as_json else as_table(results))
     return int(any(isinstance(result, Failure) for result in results))
+
+
+def check_numbers(threshold: float | None, workers: int | None) -> None:
+    """Refuse impossible ones.
+
+    Raises:
+        AnnotateError: See the words.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
+    if workers is not None and workers < 1:
+        raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
 
 
 def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:

@@ -1,19 +1,22 @@
-"""`preannotate pull`: what it is asked, and what it says when it is done."""
+"""`preannotate pull` and `annotate --cvat-task`: what they are asked, and what they say when they are done."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builder.function_directory import find_function_directory
+from preannotate.annotate.command import check_numbers
 from preannotate.cvat.errors import CvatError
 
 if TYPE_CHECKING:  # they need cvat-sdk, which may be missing
-    from preannotate.cvat.login import Login
+    from preannotate.cvat.annotate import Outcome
     from preannotate.cvat.pull import Pulled
 
 
-def run(
+def run_pull(
     output: Path,
     *,
     tasks: Sequence[int],
@@ -38,16 +41,15 @@ def run(
     """
     if not (tasks or projects or jobs):
         raise CvatError("pull: nothing named; expected --task, --project or --job with a number.")
-    _check_sdk()
-    from preannotate.cvat import login as logins
+    _check_sdk("pull")
+    from preannotate.cvat.login import Login, connect
     from preannotate.cvat.plan import Asked
     from preannotate.cvat.pull import pull
     from preannotate.cvat.selection import Rules
     from preannotate.cvat.server import Server
 
-    said: Login = logins.Login(**login)
-    connection = logins.connect(said)
-    try:
+    connection = connect(Login(**login))
+    with _stopped_in_words():
         pulled = pull(
             Server(connection.client, connection.requests),
             Asked(tuple(tasks), tuple(projects), tuple(jobs)),
@@ -56,11 +58,60 @@ def run(
             version=connection.version,
             notes=connection.notes,
         )
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        raise
     print(json.dumps(pulled.source, ensure_ascii=False, indent=1) if as_json else words(pulled, output))
     return 0
+
+
+def run_annotate(
+    task: int,
+    function: Path,
+    *,
+    threshold: float | None,
+    workers: int | None,
+    confidence: str | None,
+    annotated_too: bool,
+    **login: Any,
+) -> int:
+    """Annotate a task with a function, and say what was done; returns the exit code, 1 if an image could not be read.
+
+    Args:
+        task: Number.
+        function: functions/NAME.
+        threshold: Least score; None takes the function's own.
+        workers: Processes; None takes as many as are worth starting.
+        confidence: Name of the number attribute that keeps the score; None keeps none.
+        annotated_too: Also add boxes to frames that have annotations.
+        login: As in `login.Login`.
+    """
+    check_numbers(threshold, workers)
+    directory = find_function_directory(function)
+    _check_sdk("annotate --cvat-task")
+    from preannotate.cvat.annotate import Choices, annotate_task
+    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.server import Server
+
+    connection = connect(Login(**login))
+    with _stopped_in_words():
+        outcome = annotate_task(
+            Server(connection.client, connection.requests),
+            task,
+            directory,
+            Choices(threshold, workers, confidence, annotated_too),
+        )
+    print(annotated_words(outcome, connection.url, task, connection.notes))
+    return int(bool(outcome.unreadable))
+
+
+def annotated_words(outcome: "Outcome", url: str, task: int, notes: Sequence[str]) -> str:
+    """What was done to a task; several lines."""
+    lines = [
+        f"task {task} of {url}: {_count(outcome.frames, 'frame')} annotated with {outcome.boxes} boxes, "
+        f"nothing found on {outcome.empty}"
+    ]
+    lines += [f"passed over: {_count(count, 'frame')} {reason}" for reason, count in outcome.passed_over.items()]
+    lines += [f"not read: frame {frame}: {reason}" for frame, reason in outcome.unreadable.items()]
+    lines += [f"note: {note}" for note in (*notes, *outcome.notes)]
+    return "\n".join(lines)
 
 
 def words(pulled: "Pulled", output: Path) -> str:
@@ -107,11 +158,20 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _check_sdk() -> None:
+@contextlib.contextmanager
+def _stopped_in_words() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        raise
+
+
+def _check_sdk(command: str) -> None:
     try:
         import cvat_sdk  # noqa: F401
     except ModuleNotFoundError as error:
         raise CvatError(
-            "pull: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
+            f"{command}: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
             "Install it: pip install 'preannotate[cvat]'"
         ) from error

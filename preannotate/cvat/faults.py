@@ -12,6 +12,7 @@ from preannotate.cvat.errors import CvatError
 FAULTS = (http.HTTPError, ApiException)
 # Too many requests, and what proxies and servers say while something restarts.
 _TRANSIENT = (429, 500, 502, 503, 504)
+_MOST_LETTERS = 200
 GO_ON = "The same command goes on where it stopped."
 
 
@@ -58,7 +59,7 @@ def _status(url: str, what: str, fault: ApiException) -> str:
         )
     if status == 403:
         return (
-            f"{url}: 403 for {what}, this user may not read it; expected one who may. "
+            f"{url}: 403 for {what}, this user is not allowed to; expected one who is. "
             f"Use another login, or name the organisation with --organization."
         )
     if status == 404:
@@ -73,7 +74,14 @@ def _status(url: str, what: str, fault: ApiException) -> str:
             f"{url}: {status} for {what}, CVAT failed; expected an answer. "
             f"`docker logs --tail 100 cvat_server` says why. {GO_ON}"
         )
-    return f"{url}: {status} for {what}; expected an answer. Look at the URL: is it CVAT's own?"
+    return f"{url}: {status} for {what}{_said(fault)}; expected an answer. Look at the URL: is it CVAT's own?"
+
+
+def _said(fault: ApiException) -> str:
+    """The server's own words, as far as they are meant for people."""
+    body = fault.body or ""
+    text = " ".join((body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)).split())
+    return "" if not text or text.startswith("<") else f" ({text[:_MOST_LETTERS]})"
 
 
 def _network(url: str, what: str, cause: Exception) -> str:

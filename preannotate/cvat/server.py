@@ -1,12 +1,13 @@
-"""The few pages of CVAT's REST API that are read here, as plain JSON.
+"""The few pages of CVAT's REST API that are used here, as plain JSON.
 
 Source: cvat-sdk's generated classes name the endpoints; `contents` of each are CVAT's, 2.15 and newer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
+from cvat_sdk import models
 from cvat_sdk.core.client import Client
 
 from preannotate.cvat.errors import CvatError
@@ -72,6 +73,29 @@ class Server:
         what = f"frame {frame} of task {task}"
         self._requests.download(what, sink, call, task, type="frame", number=frame, quality="original")
 
+    def add_shapes(self, job: int, shapes: Sequence[Json], *, happened: Callable[[], bool]) -> None:
+        """Add shapes to a job, all or none of them, beside those that are there.
+
+        Args:
+            job: Number.
+            shapes: As in `annotations_of_job`, without ids.
+            happened: Whether the shapes are there: asked before another attempt, for the answer may be what was lost.
+        """
+        body = models.PatchedLabeledDataRequest(shapes=[_shape_request(shape) for shape in shapes])
+        attempts = 0
+
+        def ask() -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1 and happened():
+                return
+            call = self._api.jobs_api.partial_update_annotations
+            _, response = call("create", job, patched_labeled_data_request=body, _parse_response=False)
+            with response:
+                response.drain_conn()
+
+        self._requests.tried(f"new shapes of job {job}", ask)
+
     def stop(self) -> None:
         """Do not ask again what fails from now on."""
         self._requests.stop()
@@ -99,3 +123,8 @@ class Server:
                 if not more:
                     return sorted(found, key=lambda entry: entry["id"])
             page += 1
+
+
+def _shape_request(shape: Json) -> models.LabeledShapeRequest:
+    attributes = [models.AttributeValRequest(**attribute) for attribute in shape["attributes"]]
+    return models.LabeledShapeRequest(**{**shape, "attributes": attributes})

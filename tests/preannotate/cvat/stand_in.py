@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class FakeLabel:
     type: str = "any"
     color: str = "#ff0000"
     parent_id: int | None = None
+    attributes: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -145,7 +147,7 @@ class StandIn:
 
     def fail(self, prefix: str, kind: str, *, times: int = 1_000_000, status: int = 500) -> None:
         """Switch a fault on: "status", "cut", "slow", "garbage" or "vanish" (the connection is closed);
-        "no cookies" for the login."""
+        "no cookies" for the login, "lost" for what is done without an answer. Changes begin with "PATCH "."""
         self.faults.append(Fault(prefix, kind, times, status))
 
     def asked(self, beginning: str) -> list[str]:
@@ -155,8 +157,7 @@ class StandIn:
     @contextlib.contextmanager
     def running(self, context: ssl.SSLContext | None = None) -> Iterator["StandIn"]:
         """Listen on a free port."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"cvat": self}))
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"cvat": self}))
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
         self.url = f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}"
@@ -224,6 +225,20 @@ class StandIn:
             pass
         return 404, {"detail": "Not found."}
 
+    def create(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """Status and JSON of a PATCH that adds shapes to a job, as the server checks them."""
+        task, job = self._job_of(int(path.split("/")[3]), None)
+        labels = {label.id: label for label in task.labels}
+        for shape in body["shapes"]:
+            if shape["label_id"] not in labels or labels[shape["label_id"]].type not in ("any", shape["type"]):
+                return 400, [f"label_id {shape['label_id']} is invalid"]
+            assert job.start <= shape["frame"] <= job.stop
+            assert shape["source"] in ("auto", "manual")
+            assert all(isinstance(one["value"], str) for one in shape["attributes"])
+        created = [rectangle(0, 0, []) | shape for shape in body["shapes"]]
+        job.shapes += created
+        return 200, {"version": 1, "tags": [], "shapes": created, "tracks": []}
+
     def _visible(self, organization: str | None) -> list[FakeTask]:
         tasks = self.tasks.values()
         return [one for one in tasks if organization is None or (one.organization or "") == organization]
@@ -278,8 +293,8 @@ class StandIn:
 
     def _label(self, task: FakeTask, label: FakeLabel) -> dict[str, Any]:
         return {
-            "id": label.id, "name": label.name, "color": label.color, "attributes": [], "type": label.type,
-            "sublabels": [], "task_id": task.id, "has_parent": label.parent_id is not None,
+            "id": label.id, "name": label.name, "color": label.color, "attributes": label.attributes,
+            "type": label.type, "sublabels": [], "task_id": task.id, "has_parent": label.parent_id is not None,
             "parent_id": label.parent_id,
         }  # fmt: skip
 
@@ -304,6 +319,15 @@ class StandIn:
             "disabled_frames": [], "honeypot_count": len(task.honeypots), "honeypot_frames": list(task.honeypots),
             "honeypot_real_frames": list(task.honeypots.values()),
         }  # fmt: skip
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is no error; everything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*_)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -346,6 +370,23 @@ class _Handler(BaseHTTPRequestHandler):
             return
         cookies = ["sessionid=a-session; HttpOnly; Path=/", "csrftoken=a-csrf-token; Path=/"]
         self._send(200, {"key": "an-old-token"}, cookies=cookies)
+
+    def do_PATCH(self) -> None:
+        self._note()
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        fault = self.cvat.fault(f"PATCH {self.path}")
+        if fault is not None and fault.kind != "lost":
+            self._fail(fault)
+            return
+        if not self._logged_in() or ("Cookie" in self.headers and not self.headers.get("X-CSRFToken")):
+            self._send(403, {"detail": "CSRF Failed."})
+            return
+        assert self.path.endswith("/annotations/?action=create")
+        status, content = self.cvat.create(self.path, body)
+        if fault is not None:
+            self.close_connection = True  # it is done, and nobody hears of it
+            return
+        self._send(status, content)
 
     def _note(self) -> None:
         self.cvat.requests.append(f"{self.command} {self.path}")

@@ -169,7 +169,7 @@ def test_forbidden(cvat, pull):
     cvat.fail("/api/tasks/12", "status", status=403)
 
     assert pull() == (
-        f"error: {cvat.url}: 403 for task 12, this user may not read it; expected one who may. "
+        f"error: {cvat.url}: 403 for task 12, this user is not allowed to; expected one who is. "
         f"Use another login, or name the organisation with --organization.\n"
     )
 
@@ -187,7 +187,10 @@ def test_no_such_task(cvat, pull):
 def test_an_odd_status(cvat, pull):
     cvat.fail("/api/tasks/12", "status", status=418)
 
-    assert pull() == f"error: {cvat.url}: 418 for task 12; expected an answer. Look at the URL: is it CVAT's own?\n"
+    assert pull() == (
+        f'error: {cvat.url}: 418 for task 12 ({{"detail": "no"}}); expected an answer. '
+        f"Look at the URL: is it CVAT's own?\n"
+    )
 
 
 def test_another_web_server(cvat, pull):

@@ -1,0 +1,162 @@
+"""The recipe of `preannotate annotate --cvat-task`: frames that have nothing yet get the boxes of a function.
+
+Batch by batch: while the function works on one, the images of the next come in; then the boxes go to the job. What
+is uploaded is annotated, so that a run that was stopped goes on where it stopped, with nothing kept on this machine.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from preannotate.annotate.answers import Answer, Failure
+from preannotate.annotate.images import FoundImage
+from preannotate.annotate.pool import FunctionPool, processes_for
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.labels import TargetLabel, match_labels
+from preannotate.cvat.server import Server
+from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task, unusable
+from preannotate.cvat.upload import add_boxes, annotated_frames
+from preannotate.cvat.vacancies import Vacancies, find_vacancies
+
+# What is lost at most when a run is stopped, and the size of one upload.
+FRAMES_PER_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose.
+
+    Attributes:
+        threshold: Least score; None takes the function's own.
+        workers: Processes; None takes as many as are worth starting.
+        confidence: Name of the number attribute that keeps the score; None keeps none.
+        annotated_too: Also add boxes to frames that have annotations.
+    """
+
+    threshold: float | None = None
+    workers: int | None = None
+    confidence: str | None = None
+    annotated_too: bool = False
+
+
+@dataclass
+class Outcome:
+    """What was done.
+
+    Attributes:
+        frames: Frames that the function has seen.
+        boxes: Boxes that were uploaded.
+        empty: Frames on which it found nothing.
+        passed_over: Reason to number of frames that it was not asked for.
+        unreadable: Frame (relative) to the reason why the function could not read its image.
+        notes: Whole sentences.
+    """
+
+    frames: int = 0
+    boxes: int = 0
+    empty: int = 0
+    passed_over: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def annotate_task(server: Server, number: int, directory: Path, choices: Choices) -> Outcome:
+    """Annotate a task with a function.
+
+    Args:
+        server: Where the task is.
+        number: Of the task.
+        directory: functions/NAME/nuclio.
+        choices: The user's.
+
+    Raises:
+        CvatError: The server does not answer or refuses, or no label matches; what was uploaded stays.
+        AnnotateError: The function cannot be loaded, or ended.
+    """
+    content = server.task(number)
+    if problem := unusable(content):
+        raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
+    task = read_task(server, content)
+    jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
+    annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
+    vacancies = find_vacancies(task, annotated, annotated_too=choices.annotated_too)
+    outcome = Outcome(passed_over=dict(vacancies.passed_over))
+    total = sum(map(len, vacancies.frames.values()))
+    if not total:
+        return outcome
+    with FunctionPool(directory, choices.workers or processes_for(total)) as pool:
+        labels = server.labels_of_task(number)
+        with server.understanding(f"labels of task {number}"):
+            targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
+        outcome.notes += notes
+        batches = _images(server, task, vacancies)
+        with closing(batches), tqdm(total=total, unit="frame", file=sys.stderr, disable=None) as bar:
+            for job_id, images in batches:
+                _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)
+                bar.update(len(images))
+    return outcome
+
+
+def _annotate_batch(
+    server: Server,
+    task: Task,
+    job: Job,
+    images: Mapping[int, Path],
+    pool: FunctionPool,
+    targets: Mapping[str, TargetLabel],
+    choices: Choices,
+    outcome: Outcome,
+) -> None:
+    given = [FoundImage(path, str(frame)) for frame, path in images.items()]
+    found = {}
+    for frame, answer in zip(images, pool.map(given, choices.threshold, _as_it_is), strict=True):
+        if isinstance(answer, Failure):
+            outcome.unreadable[frame] = answer.error
+        else:
+            found[frame] = answer.detections
+    boxes, left_alone = add_boxes(server, task, job, found, targets, annotated_too=choices.annotated_too)
+    outcome.boxes += boxes
+    outcome.frames += len(found)
+    outcome.empty += sum(not any(one.label in targets for one in detections) for detections in found.values())
+    if left_alone:
+        reason = "that somebody annotated meanwhile"
+        outcome.passed_over[reason] = outcome.passed_over.get(reason, 0) + left_alone
+
+
+def _as_it_is(_: FoundImage, answer: Answer | Failure) -> Answer | Failure:
+    return answer
+
+
+def _images(server: Server, task: Task, vacancies: Vacancies) -> Iterator[tuple[int, dict[int, Path]]]:
+    """Job and images of each batch, by frame; those of the next are downloaded meanwhile."""
+    batches = [
+        (job, frames[first : first + FRAMES_PER_BATCH])
+        for job, frames in vacancies.frames.items()
+        for first in range(0, len(frames), FRAMES_PER_BATCH)
+    ]
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as folder, ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(_download, server, task, batches[0][1], Path(folder))
+        try:
+            for (job, _), following in zip(batches, [*batches[1:], None], strict=True):
+                images = coming.result()
+                if following is not None:
+                    coming = ahead.submit(_download, server, task, following[1], Path(folder))
+                yield job, images
+                for path in images.values():
+                    path.unlink()
+        except BaseException:
+            server.stop()
+            raise
+
+
+def _download(server: Server, task: Task, frames: Sequence[int], folder: Path) -> dict[int, Path]:
+    wanted = [WantedImage(task.id, frame, folder / f"frame-{frame}") for frame in frames]
+    download(server, wanted, lambda: None)
+    return {image.frame: path for image in wanted if (path := present(image)) is not None}

@@ -1,0 +1,258 @@
+"""A function with a fake engine, the real cvat-sdk and a stand-in of each version: what is in the task afterwards."""
+
+import copy
+import io
+
+import pytest
+from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
+from PIL import Image
+
+from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cvat import annotate, requests
+
+ALONE = "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
+CAT = FakeLabel(7, "Kätzchen & <co>", "rectangle")
+
+
+def red(box, size=(64, 64)):
+    """A black picture with one red box: the fake engine finds it."""
+    image = Image.new("RGB", size)
+    if box is not None:
+        image.paste((255, 0, 0), box)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pets(count=4, **more):
+    """Images with a box that begins at their number; the last is empty."""
+    images = [(f"{i}.png", red((i, 8, i + 20, 40) if i < count - 1 else None)) for i in range(count)]
+    return FakeTask(**({"id": 12, "images": images, "labels": [CAT], "jobs": [FakeJob(40, 0, count - 1)]} | more))
+
+
+@pytest.fixture
+def run(cvat, function, capsys):
+    """The command on task 12; what it prints."""
+
+    def command(*options, expected=0):
+        code = main(["annotate", "--cvat-task", "12", "--function", str(function), "--cvat", cvat.url, *options])
+        said = capsys.readouterr()
+        assert code == expected, said.err
+        return said.err if expected == COULD_NOT_RUN else said.out
+
+    return command
+
+
+def boxes(job):
+    """Frame and points of the automatic shapes."""
+    return sorted((shape["frame"], shape["points"]) for shape in job.shapes if shape["source"] == "auto")
+
+
+def test_empty_frames_get_the_boxes_of_the_function(cvat, run):
+    task = cvat.add(pets())
+
+    said = run()
+
+    assert boxes(task.jobs[0]) == [(i, [i, 8, i + 20, 40]) for i in range(3)]
+    assert {shape["label_id"] for shape in task.jobs[0].shapes} == {7}
+    assert said == (
+        f"task 12 of {cvat.url}: 4 frames annotated with 3 boxes, nothing found on 1\n"
+        "note: task 12 has no label 'dog': its boxes are left out.\n"
+    )
+
+
+def test_what_people_made_is_not_touched(cvat, run):
+    task = pets(6)
+    mine = rectangle(0, 7, [1, 1, 2, 2])
+    seen_once = track(7, key_frame(1, [0, 0, 5, 5]), key_frame(2, [0, 0, 5, 5], outside=True))
+    task.jobs = [
+        FakeJob(40, 0, 2, shapes=[mine], tracks=[seen_once]),
+        FakeJob(41, 3, 3, "completed"),
+        FakeJob(42, 4, 5),
+        FakeJob(49, 0, 5, type="ground_truth", included=[4]),
+    ]
+    cvat.add(task)
+    before = copy.deepcopy([(job.shapes, job.tracks) for job in task.jobs])
+
+    said = run()
+
+    assert [boxes(job) for job in task.jobs] == [[], [], [(4, [4, 8, 24, 40])], []]
+    for job, (shapes, tracks) in zip(task.jobs, before, strict=True):
+        assert (job.shapes[: len(shapes)], job.tracks) == (shapes, tracks)
+    assert "passed over: 1 frame of completed jobs\npassed over: 3 frames that have annotations\n" in said
+
+
+def test_annotated_frames_get_boxes_beside_theirs_if_asked(cvat, run):
+    task = pets()
+    task.jobs[0].shapes.append(rectangle(0, 7, [1, 1, 2, 2]))
+    cvat.add(task)
+
+    run("--annotated-frames")
+
+    assert len(task.jobs[0].shapes) == 4
+    assert boxes(task.jobs[0])[0] == (0, [0, 8, 20, 40])
+
+
+def test_a_second_run_has_little_to_do(cvat, run):
+    task = cvat.add(pets())
+    run()
+    cvat.requests.clear()
+
+    said = run()
+
+    assert len(task.jobs[0].shapes) == 3
+    assert len(cvat.asked("GET /api/tasks/12/data/?")) == 1  # of the frame on which nothing was found
+    assert cvat.asked("PATCH") == []
+    assert "passed over: 3 frames that have annotations\n" in said
+
+
+def test_nothing_to_do_starts_no_function(cvat, run, function):
+    cvat.add(pets(jobs=[FakeJob(40, 0, 3, "completed")]))
+    (function / "nuclio" / "model.json").unlink()
+
+    assert run() == (
+        f"task 12 of {cvat.url}: 0 frames annotated with 0 boxes, nothing found on 0\n"
+        "passed over: 4 frames of completed jobs\n"
+    )
+
+
+def test_the_score_is_kept_in_a_number_attribute(cvat, run):
+    attributes = [
+        {"id": 20, "name": "kind", "input_type": "select", "values": ["a", "b"], "default_value": "b"},
+        {"id": 21, "name": "sure", "input_type": "number", "values": ["0", "100", "1"], "default_value": "0"},
+    ]
+    task = cvat.add(pets(2, labels=[FakeLabel(7, CAT.name, "any", attributes=attributes)]))
+
+    run("--confidence-attribute", "sure")
+
+    assert task.jobs[0].shapes[0]["attributes"] == [{"spec_id": 20, "value": "b"}, {"spec_id": 21, "value": "90"}]
+
+
+def test_a_threshold_of_ones_own(cvat, run):
+    task = cvat.add(pets(2, labels=[CAT, FakeLabel(8, "dog")]))
+
+    run("--threshold", "0.3")
+
+    assert sorted(shape["label_id"] for shape in task.jobs[0].shapes) == [7, 8]
+
+
+def test_boxes_go_up_batch_by_batch(cvat, run, monkeypatch):
+    monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
+    task = pets(7)
+    task.jobs = [FakeJob(40, 0, 4), FakeJob(41, 5, 6)]
+    cvat.add(task)
+
+    run()
+
+    assert len(cvat.asked("PATCH /api/jobs/40/annotations/?action=create")) == 3
+    assert len(cvat.asked("PATCH /api/jobs/41/annotations/?action=create")) == 1
+    assert [frame for job in task.jobs for frame, _ in boxes(job)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_run_that_fails_in_the_middle_goes_on(cvat, run, monkeypatch):
+    monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
+    task = cvat.add(pets(7))
+    cvat.fail("/api/tasks/12/data/?number=5", "cut", times=requests.ATTEMPTS)
+
+    assert run(expected=COULD_NOT_RUN) == (
+        f"error: {cvat.url}: the connection broke off at frame 5 of task 12; expected all of it. "
+        f"Look at the network. The same command goes on where it stopped.\n"
+    )
+    done = [frame for frame, _ in boxes(task.jobs[0])]
+    run()
+
+    assert done == [0, 1, 2, 3]
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2, 3, 4, 5]
+
+
+def test_boxes_whose_upload_was_answered_by_nobody_are_not_there_twice(cvat, run):
+    task = cvat.add(pets())
+    cvat.fail("PATCH /api/jobs/40/annotations/", "lost", times=1)
+
+    run()
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2]
+    assert len(cvat.asked("PATCH")) == 1
+
+
+def test_nor_beside_annotations_that_were_there(cvat, run):
+    task = cvat.add(pets())
+    run()
+    cvat.fail("PATCH /api/jobs/40/annotations/", "lost", times=1)
+
+    run("--annotated-frames")
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 0, 1, 1, 2, 2]
+
+
+def test_an_upload_that_failed_is_tried_again(cvat, run):
+    task = cvat.add(pets())
+    cvat.fail("PATCH /api/jobs/40/annotations/", "status", status=502, times=2)
+
+    run()
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2]
+
+
+def test_an_upload_that_is_refused(cvat, run, monkeypatch):
+    cvat.add(pets())
+    monkeypatch.setattr(cvat, "create", lambda *_: (400, ["label_id 7 is invalid"]), raising=False)
+
+    assert run(expected=COULD_NOT_RUN) == (
+        f'error: {cvat.url}: 400 for new shapes of job 40 (["label_id 7 is invalid"]); expected an answer. '
+        f"Look at the URL: is it CVAT's own?\n"
+    )
+
+
+def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(cvat, run, monkeypatch):
+    task = cvat.add(pets())
+    download = annotate.download
+
+    def slowly(*arguments):
+        download(*arguments)
+        task.jobs[0].shapes.append(rectangle(1, 7, [3, 3, 9, 9]))
+
+    monkeypatch.setattr(annotate, "download", slowly)
+
+    said = run()
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
+    assert "passed over: 1 frame that somebody annotated meanwhile\n" in said
+
+
+def test_a_frame_that_the_function_cannot_read_is_named(cvat, run):
+    task = pets()
+    task.images[1] = ("1.png", red((0, 0, 9, 9))[:60])
+    cvat.add(task)
+
+    said = run(expected=1)
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
+    assert "\nnot read: frame 1: " in said
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("photos",), ALONE),
+        (("--json",), ALONE),
+        (("--overlay", "found"), ALONE),
+        (("--threshold", "2"), "--threshold: 2.0; expected a number in [0, 1]."),
+        (("--workers", "0"), "--workers: 0; expected a number from 1 on. Choose another."),
+    ],
+)
+def test_what_does_not_go_together(run, options, sentence):
+    assert run(*options, expected=COULD_NOT_RUN) == f"error: {sentence}\n"
+
+
+def test_no_function(capsys):
+    assert main(["annotate", "--cvat-task", "12"]) == COULD_NOT_RUN
+    assert capsys.readouterr().err == "error: annotate: no function named; expected functions/NAME.\n"
+
+
+def test_a_task_without_images(cvat, run):
+    cvat.add(pets(dimension="3d"))
+
+    assert run(expected=COULD_NOT_RUN) == (
+        "error: task 12: is three-dimensional; expected images or a video. Name another.\n"
+    )

@@ -1,0 +1,71 @@
+import re
+
+import pytest
+
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.labels import TargetLabel, match_labels
+
+
+def label(number, name, kind="rectangle", *attributes, **more):
+    return {"id": number, "name": name, "type": kind, "attributes": list(attributes), "parent_id": None} | more
+
+
+def attribute(number, name, kind, values, default):
+    return {"id": number, "name": name, "input_type": kind, "values": values, "default_value": default}
+
+
+LOADED = attribute(20, "loaded", "checkbox", ["false"], "false")
+SURE = attribute(21, "sure", "number", ["0", "100", "1"], "0")
+
+
+def test_labels_are_matched_by_name_and_must_take_rectangles():
+    content = [label(1, "cat"), label(2, "dog", "any"), label(3, "bird", "mask"), label(4, "paw", parent_id=9)]
+
+    matched, notes = match_labels(12, content, ["dog", "cat", "bird", "paw"], None)
+
+    assert {name: target.id for name, target in matched.items()} == {"dog": 2, "cat": 1}
+    assert notes == [
+        "label 'bird' of task 12 is of the type mask: its boxes are left out.",
+        "task 12 has no label 'paw': its boxes are left out.",
+    ]
+
+
+def test_attributes_have_their_defaults_as_if_drawn_on_the_page():
+    matched, _ = match_labels(12, [label(1, "cat", "any", LOADED, SURE)], ["cat"], None)
+
+    assert matched["cat"].values(0.9) == [(20, "false"), (21, "0")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "score", "text"),
+    [
+        ((0, 100, 1), 0.874, "87"),
+        ((0, 100, 1), 1.0, "100"),
+        ((0, 100, 5), 0.874, "85"),
+        ((0, 1, 0.01), 0.874, "0.87"),
+        ((0, 1, 0.1), 0.0, "0"),
+        ((10, 20, 1), 0.5, "15"),
+    ],
+)
+def test_the_score_is_laid_between_the_limits_of_the_attribute(limits, score, text):
+    assert TargetLabel(1, {21: "0"}, (21, *limits)).values(score) == [(21, text)]
+
+
+def test_nothing_that_matches():
+    content = [label(1, "cat"), label(3, "bird", "mask")]
+    message = (
+        "task 12: none of the function's labels (dog, bird) is one of its labels for rectangles (cat); expected the "
+        "same names. Rename them in the task or in function.yaml."
+    )
+    with pytest.raises(CvatError, match=re.escape(message)):
+        match_labels(12, content, ["dog", "bird"], None)
+
+
+@pytest.mark.parametrize("attributes", [(), (LOADED,), (attribute(22, "sure", "text", [], ""),)])
+def test_no_number_attribute_of_that_name(attributes):
+    message = (
+        "--confidence-attribute: no label of task 12 that is filled has a number attribute 'sure'; expected one. "
+        "Add it to the labels in CVAT, of type Number, from 0 to 100."
+    )
+    with pytest.raises(CvatError, match=re.escape(message)):
+        match_labels(12, [label(1, "cat", "any", *attributes)], ["cat"], "sure")
