@@ -235,6 +235,10 @@ def run_annotate(arguments: argparse.Namespace) -> int:
         raise AnnotateError("annotate: no function named; expected functions/NAME.")
     if arguments.cvat_task is not None:
         return _run_annotate_task(function, images, arguments)
+    if arguments.confidence_attribute is not None or arguments.annotated_frames:
+        raise AnnotateError(
+            "--confidence-attribute and --annotated-frames: without --cvat-task; expected the number of a task."
+        )
     return run(
         function,
         images,

@@ -31,10 +31,10 @@ def pets(count=4, **more):
 
 
 @pytest.fixture
-def run(cvat, function, capsys):
+def run(function, capsys):
     """The command on task 12; what it prints."""
 
-    def command(*options, expected=0):
+    def command(cvat, *options, expected=0):
         code = main(["annotate", "--cvat-task", "12", "--function", str(function), "--cvat", cvat.url, *options])
         said = capsys.readouterr()
         assert code == expected, said.err
@@ -51,7 +51,7 @@ def boxes(job):
 def test_empty_frames_get_the_boxes_of_the_function(cvat, run):
     task = cvat.add(pets())
 
-    said = run()
+    said = run(cvat)
 
     assert boxes(task.jobs[0]) == [(i, [i, 8, i + 20, 40]) for i in range(3)]
     assert {shape["label_id"] for shape in task.jobs[0].shapes} == {7}
@@ -61,7 +61,7 @@ def test_empty_frames_get_the_boxes_of_the_function(cvat, run):
     )
 
 
-def test_what_people_made_is_not_touched(cvat, run):
+def test_what_people_made_is_not_touched(newest, run):
     task = pets(6)
     mine = rectangle(0, 7, [1, 1, 2, 2])
     seen_once = track(7, key_frame(1, [0, 0, 5, 5]), key_frame(2, [0, 0, 5, 5], outside=True))
@@ -71,10 +71,10 @@ def test_what_people_made_is_not_touched(cvat, run):
         FakeJob(42, 4, 5),
         FakeJob(49, 0, 5, type="ground_truth", included=[4]),
     ]
-    cvat.add(task)
+    newest.add(task)
     before = copy.deepcopy([(job.shapes, job.tracks) for job in task.jobs])
 
-    said = run()
+    said = run(newest)
 
     assert [boxes(job) for job in task.jobs] == [[], [], [(4, [4, 8, 24, 40])], []]
     for job, (shapes, tracks) in zip(task.jobs, before, strict=True):
@@ -82,84 +82,84 @@ def test_what_people_made_is_not_touched(cvat, run):
     assert "passed over: 1 frame of completed jobs\npassed over: 3 frames that have annotations\n" in said
 
 
-def test_annotated_frames_get_boxes_beside_theirs_if_asked(cvat, run):
+def test_annotated_frames_get_boxes_beside_theirs_if_asked(newest, run):
     task = pets()
     task.jobs[0].shapes.append(rectangle(0, 7, [1, 1, 2, 2]))
-    cvat.add(task)
+    newest.add(task)
 
-    run("--annotated-frames")
+    run(newest, "--annotated-frames")
 
     assert len(task.jobs[0].shapes) == 4
     assert boxes(task.jobs[0])[0] == (0, [0, 8, 20, 40])
 
 
-def test_a_second_run_has_little_to_do(cvat, run):
-    task = cvat.add(pets())
-    run()
-    cvat.requests.clear()
+def test_a_second_run_has_little_to_do(newest, run):
+    task = newest.add(pets())
+    run(newest)
+    newest.requests.clear()
 
-    said = run()
+    said = run(newest)
 
     assert len(task.jobs[0].shapes) == 3
-    assert len(cvat.asked("GET /api/tasks/12/data/?")) == 1  # of the frame on which nothing was found
-    assert cvat.asked("PATCH") == []
+    assert len(newest.asked("GET /api/tasks/12/data/?")) == 1  # of the frame on which nothing was found
+    assert newest.asked("PATCH") == []
     assert "passed over: 3 frames that have annotations\n" in said
 
 
-def test_nothing_to_do_starts_no_function(cvat, run, function):
-    cvat.add(pets(jobs=[FakeJob(40, 0, 3, "completed")]))
+def test_nothing_to_do_starts_no_function(newest, run, function):
+    newest.add(pets(jobs=[FakeJob(40, 0, 3, "completed")]))
     (function / "nuclio" / "model.json").unlink()
 
-    assert run() == (
-        f"task 12 of {cvat.url}: 0 frames annotated with 0 boxes, nothing found on 0\n"
+    assert run(newest) == (
+        f"task 12 of {newest.url}: 0 frames annotated with 0 boxes, nothing found on 0\n"
         "passed over: 4 frames of completed jobs\n"
     )
 
 
-def test_the_score_is_kept_in_a_number_attribute(cvat, run):
+def test_the_score_is_kept_in_a_number_attribute(newest, run):
     attributes = [
         {"id": 20, "name": "kind", "input_type": "select", "values": ["a", "b"], "default_value": "b"},
         {"id": 21, "name": "sure", "input_type": "number", "values": ["0", "100", "1"], "default_value": "0"},
     ]
-    task = cvat.add(pets(2, labels=[FakeLabel(7, CAT.name, "any", attributes=attributes)]))
+    task = newest.add(pets(2, labels=[FakeLabel(7, CAT.name, "any", attributes=attributes)]))
 
-    run("--confidence-attribute", "sure")
+    run(newest, "--confidence-attribute", "sure")
 
     assert task.jobs[0].shapes[0]["attributes"] == [{"spec_id": 20, "value": "b"}, {"spec_id": 21, "value": "90"}]
 
 
-def test_a_threshold_of_ones_own(cvat, run):
-    task = cvat.add(pets(2, labels=[CAT, FakeLabel(8, "dog")]))
+def test_a_threshold_of_ones_own(newest, run):
+    task = newest.add(pets(2, labels=[CAT, FakeLabel(8, "dog")]))
 
-    run("--threshold", "0.3")
+    run(newest, "--threshold", "0.3")
 
     assert sorted(shape["label_id"] for shape in task.jobs[0].shapes) == [7, 8]
 
 
-def test_boxes_go_up_batch_by_batch(cvat, run, monkeypatch):
+def test_boxes_go_up_batch_by_batch(newest, run, monkeypatch):
     monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
     task = pets(7)
     task.jobs = [FakeJob(40, 0, 4), FakeJob(41, 5, 6)]
-    cvat.add(task)
+    newest.add(task)
 
-    run()
+    run(newest)
 
-    assert len(cvat.asked("PATCH /api/jobs/40/annotations/?action=create")) == 3
-    assert len(cvat.asked("PATCH /api/jobs/41/annotations/?action=create")) == 1
+    assert len(newest.asked("PATCH /api/jobs/40/annotations/?action=create")) == 3
+    assert len(newest.asked("PATCH /api/jobs/41/annotations/?action=create")) == 1
     assert [frame for job in task.jobs for frame, _ in boxes(job)] == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_run_that_fails_in_the_middle_goes_on(cvat, run, monkeypatch):
+def test_a_run_that_fails_in_the_middle_goes_on(newest, run, monkeypatch):
     monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
-    task = cvat.add(pets(7))
-    cvat.fail("/api/tasks/12/data/?number=5", "cut", times=requests.ATTEMPTS)
+    task = newest.add(pets(7))
+    newest.fail("/api/tasks/12/data/?number=5", "cut", times=requests.ATTEMPTS)
 
-    assert run(expected=COULD_NOT_RUN) == (
-        f"error: {cvat.url}: the connection broke off at frame 5 of task 12; expected all of it. "
+    assert run(newest, expected=COULD_NOT_RUN) == (
+        f"error: {newest.url}: the connection broke off at frame 5 of task 12; expected all of it. "
         f"Look at the network. The same command goes on where it stopped.\n"
     )
     done = [frame for frame, _ in boxes(task.jobs[0])]
-    run()
+    run(newest)
 
     assert done == [0, 1, 2, 3]
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2, 3, 4, 5]
@@ -169,43 +169,53 @@ def test_boxes_whose_upload_was_answered_by_nobody_are_not_there_twice(cvat, run
     task = cvat.add(pets())
     cvat.fail("PATCH /api/jobs/40/annotations/", "lost", times=1)
 
-    run()
+    run(cvat)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2]
     assert len(cvat.asked("PATCH")) == 1
 
 
-def test_nor_beside_annotations_that_were_there(cvat, run):
-    task = cvat.add(pets())
-    run()
-    cvat.fail("PATCH /api/jobs/40/annotations/", "lost", times=1)
+def test_nor_beside_annotations_that_were_there(newest, run):
+    task = newest.add(pets())
+    run(newest)
+    newest.fail("PATCH /api/jobs/40/annotations/", "lost", times=1)
 
-    run("--annotated-frames")
+    run(newest, "--annotated-frames")
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 0, 1, 1, 2, 2]
 
 
-def test_an_upload_that_failed_is_tried_again(cvat, run):
-    task = cvat.add(pets())
-    cvat.fail("PATCH /api/jobs/40/annotations/", "status", status=502, times=2)
+def test_an_upload_that_failed_is_tried_again(newest, run):
+    task = newest.add(pets())
+    newest.fail("PATCH /api/jobs/40/annotations/", "status", status=502, times=2)
 
-    run()
+    run(newest)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 1, 2]
 
 
-def test_an_upload_that_is_refused(cvat, run, monkeypatch):
-    cvat.add(pets())
-    monkeypatch.setattr(cvat, "create", lambda *_: (400, ["label_id 7 is invalid"]), raising=False)
+def test_boxes_of_an_earlier_run_do_not_pass_for_those_that_failed(newest, run):
+    task = newest.add(pets())
+    run(newest)
+    newest.fail("PATCH /api/jobs/40/annotations/", "status", status=502, times=1)
 
-    assert run(expected=COULD_NOT_RUN) == (
-        f'error: {cvat.url}: 400 for new shapes of job 40 (["label_id 7 is invalid"]); expected an answer. '
+    run(newest, "--annotated-frames")
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 0, 1, 1, 2, 2]
+
+
+def test_an_upload_that_is_refused(newest, run, monkeypatch):
+    newest.add(pets())
+    monkeypatch.setattr(newest, "create", lambda *_: (400, ["label_id 7 is invalid"]), raising=False)
+
+    assert run(newest, expected=COULD_NOT_RUN) == (
+        f'error: {newest.url}: 400 for new shapes of job 40 (["label_id 7 is invalid"]); expected an answer. '
         f"Look at the URL: is it CVAT's own?\n"
     )
 
 
-def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(cvat, run, monkeypatch):
-    task = cvat.add(pets())
+def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(newest, run, monkeypatch):
+    task = newest.add(pets())
     download = annotate.download
 
     def slowly(*arguments):
@@ -214,18 +224,18 @@ def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(cvat, run, monk
 
     monkeypatch.setattr(annotate, "download", slowly)
 
-    said = run()
+    said = run(newest)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
     assert "passed over: 1 frame that somebody annotated meanwhile\n" in said
 
 
-def test_a_frame_that_the_function_cannot_read_is_named(cvat, run):
+def test_a_frame_that_the_function_cannot_read_is_named(newest, run):
     task = pets()
     task.images[1] = ("1.png", red((0, 0, 9, 9))[:60])
-    cvat.add(task)
+    newest.add(task)
 
-    said = run(expected=1)
+    said = run(newest, expected=1)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
     assert "\nnot read: frame 1: " in said
@@ -241,8 +251,16 @@ def test_a_frame_that_the_function_cannot_read_is_named(cvat, run):
         (("--workers", "0"), "--workers: 0; expected a number from 1 on. Choose another."),
     ],
 )
-def test_what_does_not_go_together(run, options, sentence):
-    assert run(*options, expected=COULD_NOT_RUN) == f"error: {sentence}\n"
+def test_what_does_not_go_together(newest, run, options, sentence):
+    assert run(newest, *options, expected=COULD_NOT_RUN) == f"error: {sentence}\n"
+
+
+@pytest.mark.parametrize("options", [("--confidence-attribute", "sure"), ("--annotated-frames",)])
+def test_what_needs_a_task(function, capsys, options):
+    assert main(["annotate", str(function), "photos", *options]) == COULD_NOT_RUN
+    assert capsys.readouterr().err == (
+        "error: --confidence-attribute and --annotated-frames: without --cvat-task; expected the number of a task.\n"
+    )
 
 
 def test_no_function(capsys):
@@ -250,9 +268,9 @@ def test_no_function(capsys):
     assert capsys.readouterr().err == "error: annotate: no function named; expected functions/NAME.\n"
 
 
-def test_a_task_without_images(cvat, run):
-    cvat.add(pets(dimension="3d"))
+def test_a_task_without_images(newest, run):
+    newest.add(pets(dimension="3d"))
 
-    assert run(expected=COULD_NOT_RUN) == (
+    assert run(newest, expected=COULD_NOT_RUN) == (
         "error: task 12: is three-dimensional; expected images or a video. Name another.\n"
     )
