@@ -77,10 +77,9 @@ def _lines(
         figure, axes = _axes((4.2, 2.7))
         for (column, text), colour in zip(columns.items(), itertools.cycle(_SERIES), strict=False):
             points = [(row["epoch"], row[column]) for row in epochs if row.get(column) is not None]
-            marker = "o" if len(points) < 40 else ""
-            axes.plot(
-                *zip(*points, strict=True) if points else ((), ()), marker, ls="-", ms=3, color=colour, label=text
-            )
+            marker = "o" if len(points) < 40 else None
+            xs, ys = zip(*points, strict=True) if points else ((), ())
+            axes.plot(xs, ys, marker=marker, markersize=3, color=colour, label=text)
         axes.set_ylim(0, top)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
