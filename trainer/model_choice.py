@@ -34,6 +34,9 @@ def choose(base_model: str, wanted: Config, samples: Sequence[Sample]) -> Recomm
         return Recommendation(earlier.model, f"{earlier.model} is chosen: {earlier.name} is a run of it.")
     if path.is_file():
         return _fitting(path, wanted)
+    able = [
+        name for name, family in MODELS.items() if base_model in (backbone_weights.NONE, *family.BACKBONE.pretrained)
+    ]
     size = parse_size(wanted.image_size) or input_size.choose([sample.image_size for sample in samples])
     return recommend(
         Facts(
@@ -42,8 +45,8 @@ def choose(base_model: str, wanted: Config, samples: Sequence[Sample]) -> Recomm
             input_size=size,
             gpu=bool(tf.config.list_physical_devices("GPU")),
             pretrained=base_model != backbone_weights.NONE,
-            at_hand=[name for name, family in MODELS.items() if family.BACKBONE.at_hand()],
-            models=list(MODELS),
+            at_hand=[name for name in able if MODELS[name].BACKBONE.at_hand()],
+            models=able or list(MODELS),
         )
     )
 

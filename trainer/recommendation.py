@@ -32,7 +32,7 @@ class Facts:
         gpu: Whether there is one.
         pretrained: Whether pretrained weights are wanted.
         at_hand: Models whose pretrained weights are on this machine.
-        models: Those that there are.
+        models: Those that can start from what was asked for.
 
     """
 
@@ -65,6 +65,8 @@ def recommend(facts: Facts) -> Recommendation:
 
 
 def _choice(facts: Facts) -> tuple[str, str]:
+    if len(facts.models) == 1:
+        return next(iter(facts.models)), "no other model can start from these weights"
     small = np.mean(np.less(facts.sides, SMALL)) >= MOSTLY if len(facts.sides) else False
     crowded = len(facts.sides) >= CROWDED * facts.images
     hard = "small objects" if small else "many objects in an image"

@@ -1,8 +1,11 @@
 """The command line of the trainer: what cannot run says so in one sentence and exits with 2."""
 
+import importlib.util
+import logging
+
 import pytest
 
-from trainer.cli import main
+from trainer.cli import SPOKEN, _AboveTheBar, main
 
 
 def errors(capsys, *arguments):
@@ -72,3 +75,14 @@ def test_the_tables_are_printed(capsys, command):
 
     assert "ssd-mobilenet-v2 " in words
     assert "| `ssd-mobilenet-v2` |" in markdown
+
+
+def test_what_is_shown_on_the_terminal_comes_from_modules_that_are_there():
+    """A module that is renamed would fall silent."""
+    assert all(importlib.util.find_spec(name) for name in SPOKEN)
+
+
+def test_a_line_is_written_to_stderr(capsys):
+    _AboveTheBar().emit(logging.LogRecord("trainer.pace", logging.INFO, "pace.py", 1, "about %s", ("5 minutes",), None))
+
+    assert capsys.readouterr() == ("", "about 5 minutes\n")

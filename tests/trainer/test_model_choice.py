@@ -40,6 +40,16 @@ def test_an_input_that_was_asked_for_is_taken():
     )
 
 
+def test_weights_that_only_one_model_knows_decide():
+    why = choose("lite0", Config(), [sample([[0, 0, 100, 64]])]).why
+
+    assert why.startswith("ssd-efficientnet-lite0 is chosen: no other model can start from these weights; 1 training")
+
+
+def test_a_base_model_that_is_not_there_is_left_to_be_refused():
+    assert choose("mine.h5", Config(), [sample([[0, 0, 100, 64]])]).model == "ssd-mobilenet-v2"
+
+
 def test_a_file_of_weights_decides(tmp_path):
     backbone_of = MODELS["ssd-efficientnet-lite0"].build_backbone(input_size=(96, 96), alpha=1.0)
     backbone_of.save_weights(tmp_path / "mine.weights.h5")
