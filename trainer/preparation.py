@@ -1,8 +1,9 @@
 """Everything before the first step: data and split into the run's folder, resolved settings, networks."""
 
+import contextlib
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
-    network, averaged = _build(resolved, seed=settings.seed)
+    network, averaged = _build(resolved, settings)
     _check_freeze(settings, request.model, network)
     if earlier:
         earlier_run.take_over(earlier, family, network, dataset.labels)
@@ -148,7 +149,7 @@ def reopen(run: RunDirectory) -> Prepared:
         )
     train = datasets.read_saved(run.data, name=TRAIN_FILE)
     validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
-    network, averaged = _build(resolved, seed=settings.seed)
+    network, averaged = _build(resolved, settings)
     return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
 
 
@@ -180,14 +181,16 @@ def _held_out(request: Request, samples: Sequence[Sample], held_out: Sequence[Sa
     return split
 
 
-def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]:
-    """The network to train and the one that averages it."""
-    keras.utils.set_random_seed(seed)
+def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Network]:
+    """The network to train and the one that averages it, which is validated and exported and so in full precision."""
+    keras.utils.set_random_seed(settings.seed)
     family = MODELS[resolved["model"]]
     size = tuple(resolved["input_size"])
     networks = []
-    for _ in range(2):
-        backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
+    for precision in (settings.precision, "float32"):
+        # The backbone does most of the arithmetic; heads and losses stay in float32, where small differences count.
+        with _dtype_policy(precision):
+            backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
         networks.append(
             family.build(
                 num_classes=len(resolved["labels"]),
@@ -197,6 +200,16 @@ def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]
             )
         )
     return networks[0], networks[1]
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _earlier(request: Request) -> EarlierRun | None:

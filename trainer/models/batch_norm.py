@@ -2,7 +2,10 @@
 
 Keras 3 composes it of a dozen elementwise operations, each a pass over memory: with the fused kernel a network
 that trains its statistics needs about half the time of a step on a CPU (`benchmarks/batch_norm.py`).
+That kernel sees one replica's images; where several share a batch, Keras's operations take the statistics over all.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,10 +17,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
     The class keeps Keras's name: files of weights name their entries by it.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "synchronized": True})
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Normalise; with `training` by the batch's own statistics, which the moving ones then follow."""
+        """Normalise; with `training` by the global batch's own statistics, which the moving ones then follow."""
         if not (training and self.trainable):
             return self._fused(inputs, self.moving_mean, self.moving_variance, is_training=False)[0]
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            return super().call(inputs, training=training)
         empty = tf.zeros([0])
         outputs, mean, variance, *_ = self._fused(inputs, empty, empty, is_training=True)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -33,10 +41,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused(self, inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, *, is_training: bool) -> tuple:
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=self.gamma,
-            offset=self.beta,
-            mean=mean,
-            variance=variance,
+            # Images may be in half precision, statistics never.
+            scale=tf.cast(self.gamma, tf.float32),
+            offset=tf.cast(self.beta, tf.float32),
+            mean=tf.cast(mean, tf.float32),
+            variance=tf.cast(variance, tf.float32),
             epsilon=self.epsilon,
             is_training=is_training,
         )
