@@ -1,9 +1,8 @@
 """Everything before the first step: data and split into the run's folder, resolved settings, networks."""
 
-import contextlib
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from trainer.earlier_run import EarlierRun
 from trainer.errors import DatasetError, TrainingError
 from trainer.models import MODELS
 from trainer.models.network import Network
+from trainer.precision import dtype_policy
 from trainer.run_directory import RunDirectory, replace_text
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Netw
     networks = []
     for precision in (settings.precision, "float32"):
         # The backbone does most of the arithmetic; heads and losses stay in float32, where small differences count.
-        with _dtype_policy(precision):
+        with dtype_policy(precision):
             backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
         networks.append(
             family.build(
@@ -200,16 +200,6 @@ def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Netw
             )
         )
     return networks[0], networks[1]
-
-
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _earlier(request: Request) -> EarlierRun | None:
