@@ -47,6 +47,7 @@ class Request:
         split_file: Names the validation images; None decides by content.
         only: Names of the images of `exports` to use; None uses all.
         labels: The classes to learn, in this order; None learns all that the exports declare.
+        go_on: Continue the run in `output` if there is one.
 
     """
 
@@ -61,6 +62,7 @@ class Request:
     split_file: Path | None = None
     only: Collection[str] | None = None
     labels: Sequence[str] | None = None
+    go_on: bool = False
 
     @property
     def wanted(self) -> Config:

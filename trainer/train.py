@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -32,16 +33,15 @@ def start(request: Request) -> dict[str, Any]:
     Raises:
         TrainerError: One sentence that says what to mend.
     """
-    team = Team.gather(request.wanted)
     run = RunDirectory(request.output)
-    if team.size > 1:
-        with team.watched(run.path):
-            team.from_chief(functools.partial(_begin, request, run, team))
-        return _reopened(run, team)
-    with team.strategy.scope():
-        prepared = _prepared(request, run, team)
-    with _log_file(run):
-        return _train(run, prepared, team)
+    if request.go_on and run.state == "finished":
+        return _summary(run)  # a worker that was restarted too late has nobody to meet
+    team = Team.gather(request.wanted)
+    if team.size == 1:
+        return _start_alone(request, run, team)
+    with team.watched(run.path):
+        team.from_chief(functools.partial(_begin, request, run, team))
+    return _reopened(run, team)
 
 
 def resume(path: Path) -> dict[str, Any]:
@@ -58,6 +58,31 @@ def resume(path: Path) -> dict[str, Any]:
     return _reopened(run, Team.gather(settings))
 
 
+def _start_alone(request: Request, run: RunDirectory, team: Team) -> dict[str, Any]:
+    if _can_go_on(request, run):
+        return _reopened(run, team)
+    with team.strategy.scope():
+        prepared = _prepared(request, run, team)
+    with _log_file(run):
+        return _train(run, prepared, team)
+
+
+def _begin(request: Request, run: RunDirectory, team: Team) -> None:
+    """On the chief: everything up to the first step as one process alone would do it, written for all workers."""
+    if not _can_go_on(request, run):
+        prepared = _prepared(request, run, team)
+        checkpoints.save(run, _learner(prepared, tf.distribute.get_strategy()), State())
+
+
+def _can_go_on(request: Request, run: RunDirectory) -> bool:
+    """Whether there is a run to go on with, as was asked; what was left before its first step is cleared away."""
+    if not request.go_on:
+        return False
+    if run.state == "begun":
+        shutil.rmtree(run.path)
+    return run.state == "interrupted"
+
+
 def _prepared(request: Request, run: RunDirectory, team: Team) -> Prepared:
     RunDirectory.create(run.path)
     with _log_file(run):
@@ -69,12 +94,6 @@ def _prepared(request: Request, run: RunDirectory, team: Team) -> Prepared:
             # Nothing was trained yet: a second try with the same --output must not find a leftover.
             shutil.rmtree(run.path, ignore_errors=True)
             raise
-
-
-def _begin(request: Request, run: RunDirectory, team: Team) -> None:
-    """On the chief: everything up to the first step as one process alone would do it, written for all workers."""
-    prepared = _prepared(request, run, team)
-    checkpoints.save(run, _learner(prepared, tf.distribute.get_strategy()), State())
 
 
 def _reopened(run: RunDirectory, team: Team) -> dict[str, Any]:
@@ -97,6 +116,10 @@ def _train(run: RunDirectory, prepared: Prepared, team: Team) -> dict[str, Any]:
 def _finished(run: RunDirectory, prepared: Prepared, validator: Validator, state: State) -> dict[str, Any]:
     prepared.averaged.keras_model.load_weights(checkpoints.best_weights(run, state.best["epoch"]))
     return finish(run, prepared, validator, state)
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
+    return {**json.loads(run.summary.read_text(encoding="utf-8")), "run": str(run.path)}
 
 
 def _learner(prepared: Prepared, strategy: tf.distribute.Strategy) -> Learner:
