@@ -79,6 +79,18 @@ def learn(**arguments):
     return losses, [weight for model in models for weight in model.get_weights()]
 
 
+def overflow():
+    """What a batch whose gradients no float holds does to the weights and to the factor of the loss."""
+    config = Config(batch_size=4, initial_learning_rate=1e-2, precision="mixed_float16")
+    first, averaged = network(config.precision), network("float32")
+    learner = Learner(first, averaged, config, pretrained=False, strategy=tf.distribute.get_strategy())
+    before = first.keras_model.trainable_variables[-1].numpy()
+    wild = {**batch(np.random.default_rng(0)), "wanted": tf.fill((4, 4), 1e38)}
+    learner.learn(wild, progress=0.5, backbone_frozen=False)
+    after = first.keras_model.trainable_variables[-1].numpy()
+    return {"changed": not np.array_equal(before, after), "scale": float(learner.checkpoint.loss_scale.numpy())}
+
+
 def difference(weights, others):
     return max(float(np.abs(one - other).max()) for one, other in zip(weights, others, strict=True))
 
@@ -105,6 +117,7 @@ def main():
         "float16": learn(precision="mixed_float16")[0],
         "float16 on two": learn(precision="mixed_float16", num_clones=2)[0],
         "bfloat16": learn(precision="mixed_bfloat16")[0],
+        "overflow": overflow(),
         "too many": sentence(num_clones=3),
         "compiled on two": sentence(jit=True, num_clones=2),
         "deterministic": [learn(deterministic=True)[0], learn(deterministic=True)[0]],

@@ -76,7 +76,7 @@ def test_each_trial_is_an_index():
 
     assert job["spec"]["completions"] == 4
     assert container(job)["args"][-4:] == ["--trials", "4", "--trial", "$(JOB_COMPLETION_INDEX)"]
-    assert ["--vary", "alpha=0.5|1.0"] == container(job)["args"][1:3]
+    assert container(job)["args"][1:3] == ["--vary", "alpha=0.5|1.0"]
     assert "PREANNOTATE_WORKERS" not in {item["name"] for item in container(job)["env"]}
 
 
