@@ -82,10 +82,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        folder = arguments.resume or arguments.output
-        started = folder is not None and (folder / "checkpoints").is_dir()
-        remedy = f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
-        print(f"stopped; {remedy}", file=sys.stderr)
+        print(f"stopped; {_remedy(arguments)}", file=sys.stderr)
         return INTERRUPTED
     return 0
 
@@ -155,6 +152,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     add_train_arguments(parser)
     return parser
+
+
+def _remedy(arguments: argparse.Namespace) -> str:
+    """How to go on with what was interrupted."""
+    if arguments.trials:
+        return "the same command goes on with the trials that are missing"
+    folder = arguments.resume or arguments.output
+    started = folder is not None and (folder / "checkpoints").is_dir()
+    return f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
 
 
 def _told(outcome: dict[str, Any], arguments: argparse.Namespace, words: Callable[[dict[str, Any]], str]) -> str:

@@ -121,7 +121,7 @@ def run_all(trials: Sequence[Trial], command: Sequence[str], folder: Path, *, pa
 
     with ThreadPoolExecutor(parallel) as pool:
         list(pool.map(train, trials))
-    return pick(folder)
+    return pick(folder, expected=trials)
 
 
 def share(slot: int, parallel: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
@@ -145,8 +145,12 @@ def all_done(folder: Path, trials: Sequence[Trial]) -> bool:
     return all(RunDirectory(folder / trial.name).summary.is_file() for trial in trials)
 
 
-def pick(folder: Path) -> dict[str, Any]:
+def pick(folder: Path, *, expected: Sequence[Trial] = ()) -> dict[str, Any]:
     """Rank the trials in a folder that came to their end by validation mAP, and write `trials.json`.
+
+    Args:
+        folder: Of all trials.
+        expected: Those that there should be; one that could not even begin has no folder.
 
     Returns:
         Its content: `best`, the name of a run; `trials`, the best first; `unfinished`; `mean_ap` over all; `note`.
@@ -155,7 +159,8 @@ def pick(folder: Path) -> dict[str, Any]:
         TrainingError: None has come to its end.
 
     """
-    runs = sorted(path for path in folder.glob("trial-*") if path.is_dir())
+    names = {path.name for path in folder.glob("trial-*") if path.is_dir()} | {trial.name for trial in expected}
+    runs = [folder / name for name in sorted(names)]
     finished = [run for run in runs if RunDirectory(run).summary.is_file()]
     if not finished:
         raise TrainingError(f"{folder}: no finished trial; expected at least one. Look at log.txt in its folders.")

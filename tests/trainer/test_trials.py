@@ -124,3 +124,9 @@ def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
 
     assert calls == [["train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
     assert len(outcome["trials"]) == 2
+
+
+def test_a_trial_that_could_not_begin_is_told(tmp_path):
+    finished(tmp_path, "trial-000", 0.5)
+
+    assert trials.pick(tmp_path, expected=trials.plan(2, "", 0))["unfinished"] == ["trial-001"]
