@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -67,6 +68,8 @@ class Team:
                 f"{where}: {reason}; expected to meet the other workers. Start all of them again."
             ) from error
         if members:
+            # TensorFlow takes SIGTERM for a notice and goes on; a pod or a person that sends it wants an end.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             log.info("worker %d of %d, %d replicas", team.index, team.size, team.strategy.num_replicas_in_sync)
         return team
 

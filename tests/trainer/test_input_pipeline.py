@@ -9,7 +9,7 @@ from runtime.letterbox import Letterbox
 from trainer import datasets
 from trainer.anchors import generate
 from trainer.augment import STRENGTHS
-from trainer.input_pipeline import Epoch, Images, batches, Part
+from trainer.input_pipeline import Epoch, Images, Part, batches
 from trainer.models.ssd import SsdNetwork
 
 SIZE = (96, 64)
