@@ -16,9 +16,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = "epochs=3,batch_size=8,image_size=96,alpha=0.35,early_stopping=0"
+SETTINGS = "epochs=2,batch_size=8,image_size=96,frozen_part=0,freeze=14,early_stopping=0"
 # Far more than it takes: a busy machine is no failure.
-SECONDS = 600
+SECONDS = 1800
 
 
 def train(*arguments, cluster=None, index=0):
@@ -53,17 +53,28 @@ def finish(processes):
     return ends
 
 
+def pretended_weights(folder):
+    """Random weights as a file: a backbone that counts as pretrained keeps its batch statistics, which saves time."""
+    import keras
+
+    path = folder / "backbone.weights.h5"
+    keras.utils.set_random_seed(0)
+    keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, include_top=False, weights=None).save_weights(path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def runs(rectangles, tmp_path_factory):
     """The folder of both runs, what the survivor said, and what both said in the end."""
     folder = tmp_path_factory.mktemp("workers")
-    start = (rectangles, "--base-model", "none", "--arguments", SETTINGS)
+    start = (rectangles, "--base-model", pretended_weights(folder), "--arguments", SETTINGS)
     cluster = free_addresses()
     pair = [train(*start, "--output", folder / "two", cluster=cluster, index=index) for index in (0, 1)]
     first = folder / "two" / "checkpoints" / "epoch-00001"
     deadline = time.monotonic() + SECONDS
     while not first.exists() and time.monotonic() < deadline and all(process.poll() is None for process in pair):
         time.sleep(0.2)
+    assert first.exists(), [process.communicate(timeout=SECONDS)[1] for process in pair if process.poll() is not None]
     pair[1].send_signal(signal.SIGKILL)
     survivor = finish(pair)[0]
     resume = ("--resume", folder / "two", "--json")
@@ -100,7 +111,7 @@ def test_two_processes_learn_what_one_does(runs):
     folder, *_ = runs
     one, two = (list(csv.DictReader((folder / name / "metrics.csv").open())) for name in ("one", "two"))
 
-    assert [row["epoch"] for row in two] == ["1", "2", "3"]
+    assert [row["epoch"] for row in two] == ["1", "2"]
     for expected, row in zip(one, two, strict=True):
         for name in ("class_loss", "box_loss"):
             assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-3), (name, row["epoch"])
