@@ -109,7 +109,7 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
     rng = np.random.default_rng(0)
     width, height = INPUT_SIZE
     boxes = np.array([[20, 30, 90, 120], [150, 100, 300, 280], [40, 200, 70, 230]], np.float32)
-    targets = averaged.targets(boxes, np.arange(len(boxes)))
+    targets = averaged.targets(boxes, np.arange(len(boxes)), rng)
     batch = {key: tf.convert_to_tensor(np.stack([value] * BATCH_SIZE)) for key, value in targets.items()}
     batch["pixels"] = tf.convert_to_tensor(rng.integers(0, 256, (BATCH_SIZE, height, width, 3), np.uint8))
     engine = _engine(averaged)

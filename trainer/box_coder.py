@@ -20,12 +20,12 @@ SIDE_FACTOR = 0.2
 MAX_LOG_SCALE = math.log(1000 / 16)
 
 
-def decode(deltas: object, anchors: np.ndarray) -> object:
+def decode(deltas: object, anchors: object) -> object:
     """Offsets to boxes.
 
     Args:
         deltas: float32 tensor (..., A, 4): dx, dy, dw, dh.
-        anchors: float32 (A, 4), xyxy.
+        anchors: float32 (A, 4) or (..., A, 4), xyxy; an array or a tensor, such as proposals.
 
     Returns:
         float32 tensor (..., A, 4), xyxy, in the frame of the anchors; not clipped.
@@ -61,6 +61,6 @@ def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     return np.stack(deltas, axis=-1).astype(np.float32)
 
 
-def _centres_and_sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    x1, y1, x2, y2 = np.moveaxis(np.asarray(boxes, np.float32), -1, 0)
+def _centres_and_sides(boxes: object) -> tuple[object, object, object, object]:
+    x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1

@@ -45,6 +45,7 @@ class Config:
     precision: str = "float32"
     jit: bool = False
     deterministic: bool = False
+    ignore_memory: bool = False
 
 
 def parse_size(text: str) -> tuple[int, int] | None:

@@ -12,7 +12,17 @@ import keras
 import numpy as np
 
 from runtime.letterbox import Letterbox
-from trainer import anchors, backbone_weights, config, datasets, earlier_run, input_size, model_choice, model_names
+from trainer import (
+    anchors,
+    backbone_weights,
+    config,
+    datasets,
+    earlier_run,
+    gpu_memory,
+    input_size,
+    model_choice,
+    model_names,
+)
 from trainer.arguments import defaults
 from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
@@ -23,7 +33,6 @@ from trainer.earlier_run import EarlierRun
 from trainer.errors import DatasetError, TrainingError
 from trainer.models import MODELS
 from trainer.models.network import Network
-from trainer.precision import dtype_policy
 from trainer.run_directory import RunDirectory, replace_text
 
 log = logging.getLogger(__name__)
@@ -48,7 +57,6 @@ class Request:
         split_file: Names the validation images; None decides by content.
         only: Names of the images of `exports` to use; None uses all.
         labels: The classes to learn, in this order; None learns all that the exports declare.
-        go_on: Continue the run in `output` if there is one.
 
     """
 
@@ -63,7 +71,6 @@ class Request:
     split_file: Path | None = None
     only: Collection[str] | None = None
     labels: Sequence[str] | None = None
-    go_on: bool = False
 
     @property
     def wanted(self) -> Config:
@@ -103,6 +110,8 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         log.info(chosen.why)
         request = dataclasses.replace(request, model=chosen.model)
     family = MODELS[request.model]
+    if family.BACKBONE.gpu_memory and not request.wanted.ignore_memory:
+        gpu_memory.check(request.model, family.BACKBONE.gpu_memory, gpu_memory.visible())
     earlier = _earlier(request)
     base = (
         BaseModel(earlier.name, earlier.alpha)
@@ -134,7 +143,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
-    network, averaged = _build(resolved, settings)
+    network, averaged = _build(resolved, seed=settings.seed)
     _check_freeze(settings, request.model, network)
     if earlier:
         earlier_run.take_over(earlier, family, network, dataset.labels)
@@ -157,7 +166,7 @@ def reopen(run: RunDirectory) -> Prepared:
         )
     train = datasets.read_saved(run.data, name=TRAIN_FILE)
     validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
-    network, averaged = _build(resolved, settings)
+    network, averaged = _build(resolved, seed=settings.seed)
     return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
 
 
@@ -196,16 +205,14 @@ def _held_out(request: Request, samples: Sequence[Sample], held_out: Sequence[Sa
     return split
 
 
-def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Network]:
-    """The network to train and the one that averages it, which is validated and exported and so in full precision."""
-    keras.utils.set_random_seed(settings.seed)
+def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]:
+    """The network to train and the one that averages it."""
+    keras.utils.set_random_seed(seed)
     family = MODELS[resolved["model"]]
     size = tuple(resolved["input_size"])
     networks = []
-    for precision in (settings.precision, "float32"):
-        # The backbone does most of the arithmetic; heads and losses stay in float32, where small differences count.
-        with dtype_policy(precision):
-            backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
+    for _ in range(2):
+        backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
         networks.append(
             family.build(
                 num_classes=len(resolved["labels"]),

@@ -101,6 +101,7 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "jit": Argument("compile the step with XLA: on a CPU several times slower", *_ANY_TRUTH),
     "deterministic": Argument("the same bits in each run on the same machine, at the price of speed", *_ANY_TRUTH),
+    "ignore_memory": Argument("train even if the GPU has less memory than the model is known to need", *_ANY_TRUTH),
 }
 
 

@@ -23,6 +23,7 @@ class Backbone:
             the order of `build_backbone`'s. The function may fail as a download does, or raise TrainingError.
         file: The file that a download fetches, with a place for `{alpha}`; empty if nothing is downloaded.
         package: The Python package that brings the weights; empty if none does.
+        gpu_memory: GB that a single GPU must have to train on it; 0 if any will do.
 
     """
 
@@ -33,6 +34,7 @@ class Backbone:
     pretrained: Mapping[str, Callable[[float], keras.Model]]
     file: str = ""
     package: str = ""
+    gpu_memory: float = 0.0
 
     def at_hand(self) -> bool:
         """Whether pretrained weights are on this machine: in Keras's cache, or in an installed package."""

@@ -2,8 +2,6 @@
 
 Keras 3 composes it of a dozen elementwise operations, each a pass over memory: with the fused kernel a network
 that trains its statistics needs about half the time of a step on a CPU (`benchmarks/batch_norm.py`).
-That kernel sees one replica's images. Where several share a batch, one exchange for each layer gives all of them the
-statistics of the whole: Keras's own way needs three.
 """
 
 import keras
@@ -17,14 +15,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
-        """Normalise; with `training` by the global batch's own statistics, which the moving ones then follow."""
+        """Normalise; with `training` by the batch's own statistics, which the moving ones then follow."""
         if not (training and self.trainable):
             return self._fused(inputs, self.moving_mean, self.moving_variance, is_training=False)[0]
-        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            outputs, mean, variance = self._over_replicas(inputs)
-        else:
-            empty = tf.zeros([0])
-            outputs, mean, variance, *_ = self._fused(inputs, empty, empty, is_training=True)
+        empty = tf.zeros([0])
+        outputs, mean, variance, *_ = self._fused(inputs, empty, empty, is_training=True)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
         return outputs
@@ -35,37 +30,32 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """The shape and dtype of the input."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
-    def _over_replicas(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What the fused kernel would give for the images of all replicas; each must have as many."""
-        context = tf.distribute.get_replica_context()
-        images = tf.cast(inputs, tf.float32)
-        moments = tf.stack([tf.reduce_mean(images, (0, 1, 2)), tf.reduce_mean(tf.square(images), (0, 1, 2))])
-        mean, square = tf.unstack(context.all_reduce(tf.distribute.ReduceOp.MEAN, moments))
-        variance = tf.maximum(square - tf.square(mean), 0.0)
-        offset, scale = tf.cast(self.beta, tf.float32), tf.cast(self.gamma, tf.float32)
-        outputs = tf.nn.batch_normalization(images, mean, variance, offset, scale, self.epsilon)
-        count = tf.cast(tf.size(images) // tf.size(mean) * context.num_replicas_in_sync, tf.float32)
-        # The kernel gives the unbiased variance to the moving one.
-        return tf.cast(outputs, inputs.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
-
     def _fused(self, inputs: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, *, is_training: bool) -> tuple:
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            # Images may be in half precision, statistics never.
-            scale=tf.cast(self.gamma, tf.float32),
-            offset=tf.cast(self.beta, tf.float32),
-            mean=tf.cast(mean, tf.float32),
-            variance=tf.cast(variance, tf.float32),
+            scale=tf.ones(inputs.shape[-1:]) if self.gamma is None else self.gamma,
+            offset=tf.zeros(inputs.shape[-1:]) if self.beta is None else self.beta,
+            mean=mean,
+            variance=variance,
             epsilon=self.epsilon,
             is_training=is_training,
         )
 
 
-def with_fused_batch_norm(model: keras.Model) -> keras.Model:
-    """A copy of a functional model, weights not included, in which every batch normalisation is the fused one."""
+def with_fused_batch_norm(model: keras.Model, *, padding: str | None = None) -> keras.Model:
+    """A copy of a functional model, weights not included, in which every batch normalisation is the fused one.
+
+    Args:
+        model: Of `keras.applications`, for example.
+        padding: Of all layers that have one; None leaves it as it is.
+
+    """
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
         kind = BatchNormalization if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config())
+        config = layer.get_config()
+        if padding and isinstance(config.get("padding"), str):
+            config["padding"] = padding
+        return kind.from_config(config)
 
     return keras.models.clone_model(model, clone_function=copy)

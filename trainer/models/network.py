@@ -58,18 +58,21 @@ class Network(ABC):
         """Name, shape and dtype of what `targets` gives for one image."""
 
     @abstractmethod
-    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray) -> dict[str, np.ndarray]:
+    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """What the network should answer for one image, as `target_spec` says.
 
         Args:
             gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
             gt_classes: int (G,).
+            rng: Of this look at the image; everything random that the losses need is drawn here.
 
         """
 
     @abstractmethod
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
         """How far the network is from its targets, computed as in training; names end with `_loss`.
+
+        The same batch gives the same losses: an interrupted run could not be continued exactly otherwise.
 
         Args:
             batch: `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front.

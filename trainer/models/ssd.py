@@ -55,8 +55,8 @@ class SsdNetwork(Network):
         count = len(self.anchors)
         return {"gt_classes": tf.TensorSpec((count,), tf.int32), "gt_boxes": tf.TensorSpec((count, 4), tf.float32)}
 
-    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray) -> dict[str, np.ndarray]:
-        """See `Network.targets`."""
+    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, _: np.random.Generator) -> dict[str, np.ndarray]:
+        """See `Network.targets`; nothing is random."""
         assignment = assign(gt_boxes, gt_classes, self.anchors, self.anchor_levels)
         return {"gt_classes": assignment.class_ids, "gt_boxes": assignment.boxes}
 

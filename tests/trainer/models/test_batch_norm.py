@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from trainer.models.batch_norm import BatchNormalization, with_fused_batch_norm
@@ -22,6 +23,15 @@ def test_inference_equals_keras():
     theirs, ours = (layer(INPUTS, training=False).numpy() for layer in pair())
 
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("without", ["scale", "center"])
+def test_a_layer_without_scale_or_centre_equals_keras(without):
+    """Inception-ResNet-v2 has no scale."""
+    kinds = keras.layers.BatchNormalization, BatchNormalization
+    theirs, ours = (kind(**{without: False})(INPUTS, training=True).numpy() for kind in kinds)
+
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
 def test_training_equals_keras_in_outputs_statistics_and_gradients():
@@ -62,3 +72,14 @@ def test_a_converted_model_takes_the_weights_of_the_original(tmp_path):
 
     assert isinstance(converted.get_layer("norm"), BatchNormalization)
     np.testing.assert_allclose(converted(INPUTS).numpy(), original(INPUTS).numpy(), atol=1e-5)
+
+
+def test_another_padding_keeps_weights_and_names():
+    inputs = keras.Input((9, 9, 3))
+    original = keras.Model(inputs, keras.layers.Conv2D(2, 3, 2, padding="valid", name="conv")(inputs))
+
+    padded = with_fused_batch_norm(original, padding="same")
+    padded.set_weights(original.get_weights())
+
+    assert padded.output_shape == (None, 5, 5, 2) and original.output_shape == (None, 4, 4, 2)
+    assert padded.get_layer("conv").padding == "same"

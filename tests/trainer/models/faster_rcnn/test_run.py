@@ -1,0 +1,50 @@
+"""A whole run with a tiny backbone: what `tests/trainer/test_train.py` asks of SSD."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import train
+from trainer.arguments import parse
+from trainer.loop import Loop
+from trainer.models import MODELS
+from trainer.train import Request
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def request_(family, rectangles, monkeypatch):
+    monkeypatch.setitem(MODELS, family.NAME, family)
+    asked = parse("epochs=3,batch_size=8,image_size=128x96,seed=3")
+    return lambda output: Request(
+        exports=[rectangles], output=output, model=family.NAME, base_model="none", asked=asked
+    )
+
+
+def newest(run):
+    path = max((run / "checkpoints").glob("epoch-*")) / "weights"
+    reader = tf.train.load_checkpoint(str(path))
+    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(request_, tmp_path, monkeypatch):
+    train.start(request_(tmp_path / "whole"))
+    record = Loop._record
+
+    def record_then_die(self, state):
+        record(self, state)
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_record", record_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            train.start(request_(tmp_path / "parts"))
+    train.resume(tmp_path / "parts")
+
+    whole, parts = newest(tmp_path / "whole"), newest(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)

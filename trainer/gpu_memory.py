@@ -1,0 +1,84 @@
+"""Whether a large model fits the GPUs that are there, asked before anything is built.
+
+A training that runs out of memory says so in the middle, in a page of text; this is one sentence at once.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainer.errors import TrainingError
+
+# A driver that hangs must not hold up training.
+TIMEOUT_SECONDS = 20
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as the driver lists it.
+
+    Attributes:
+        name: Of its kind.
+        memory: In GB (10^9 bytes).
+
+    """
+
+    name: str
+    memory: float
+
+
+def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
+    """Refuse a single GPU that is too small; several share a batch, and without any the CPU's memory counts.
+
+    Args:
+        model: Its name, for the sentence.
+        least: GB that it needs on one GPU.
+        gpus: Those that training may use.
+
+    Raises:
+        TrainingError: There is one GPU, and it has less.
+
+    """
+    if len(gpus) != 1 or gpus[0].memory >= least:
+        return
+    gpu = gpus[0]
+    raise TrainingError(
+        f"--model {model}: one GPU ({gpu.name}) with {gpu.memory:.1f} GB; expected at least {least:g} GB, or two or "
+        f"more GPUs (num_clones=2). Take frcnn-resnet50, or try it with --set ignore_memory=true and a small "
+        f"batch_size."
+    )
+
+
+def visible() -> list[Gpu]:
+    """The GPUs that the driver shows to this process; none if there is no driver or it does not answer."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return parse(done.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def parse(listing: str, chosen: str | None) -> list[Gpu]:
+    """The GPUs of the driver's listing.
+
+    Args:
+        listing: Lines of index, uuid, name and memory in MiB.
+        chosen: CUDA_VISIBLE_DEVICES: indices or uuids between commas; None is all.
+
+    >>> parse("0, GPU-a, T4, 15360", None)
+    [Gpu(name='T4', memory=16.10612736)]
+
+    """
+    rows = [[part.strip() for part in line.split(",")] for line in listing.splitlines() if line.count(",") == 3]
+    wanted = None if chosen is None else {part.strip() for part in chosen.split(",")}
+    return [
+        Gpu(name, int(memory) * MIB / 1e9)
+        for index, uuid, name, memory in rows
+        if memory.isdigit() and (wanted is None or wanted & {index, uuid})
+    ]

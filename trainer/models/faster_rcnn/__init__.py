@@ -1,0 +1,22 @@
+"""Faster R-CNN on any backbone: where is something, then what is it and where exactly.
+
+The first stage (RPN) asks at every anchor whether there is an object and proposes boxes; the second looks again at
+the features inside the best of them, tells the classes apart, and moves the box once more. References: Faster R-CNN,
+https://arxiv.org/abs/1506.01497; feature pyramid, https://arxiv.org/abs/1612.03144; RoIAlign, section 3 of
+https://arxiv.org/abs/1703.06870.
+"""
+
+from trainer.arguments.defaults import Defaults
+from trainer.models.faster_rcnn.network import FasterRcnnNetwork, build, starts_after
+
+__all__ = ["DEFAULTS", "FasterRcnnNetwork", "build", "starts_after"]
+
+# Deep backbones and dense layers learn at lower rates than the SSDs; more images in a step would need more memory
+# than many GPUs have.
+DEFAULTS = Defaults(
+    batch_size=8,
+    initial_learning_rate=5e-4,
+    initial_learning_rate_from_scratch=5e-4,
+    backbone_learning_rate=0.1,
+    freeze=4,
+)

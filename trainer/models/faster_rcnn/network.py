@@ -1,0 +1,159 @@
+"""The two stages as one network: what it is made of, what it should answer, and how wrong it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer import anchors
+from trainer.box_coder import decode
+from trainer.models.faster_rcnn import losses, objects, rpn_targets, sampling, stages
+from trainer.models.faster_rcnn.proposals import Proposals
+from trainer.models.faster_rcnn.roi_align import RoiAlign
+from trainer.models.network import Loss, Network
+
+STRIDES = (8, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class FasterRcnnNetwork(Network):
+    """Two stages: proposals, then their classes and final boxes.
+
+    Its Keras model gives `[proposals (B, N, 4), logits (B, N, K), deltas (B, N, 4)]`, float32. A proposal has one box
+    for all classes.
+
+    Attributes:
+        first_stage: Pixels to `[features (B, h, w, C), objectness (B, A), deltas (B, A, 4)]`.
+        propose: Objectness and deltas to proposals.
+        align: Features and boxes to the features inside the boxes.
+        second_stage: These to `[logits (B, N, K), deltas (B, N, 4)]`.
+        anchors: float32 (A, 4), xyxy, input pixels.
+        anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
+
+    """
+
+    first_stage: keras.Model
+    propose: Proposals
+    align: RoiAlign
+    second_stage: keras.Model
+    anchors: np.ndarray
+    anchor_levels: np.ndarray
+
+    @property
+    def target_spec(self) -> Mapping[str, tf.TensorSpec]:
+        """Objects (none beyond their number: zeros), hints, drawn anchors, and noise for drawing proposals."""
+        drawn = rpn_targets.SAMPLES
+        return {
+            "gt_boxes": tf.TensorSpec((objects.MOST, 4), tf.float32),
+            "gt_classes": tf.TensorSpec((objects.MOST,), tf.int32),
+            "hints": tf.TensorSpec((objects.HINTS, 4), tf.float32),
+            "anchor_index": tf.TensorSpec((drawn,), tf.int32),
+            "anchor_state": tf.TensorSpec((drawn,), tf.int32),
+            "anchor_boxes": tf.TensorSpec((drawn, 4), tf.float32),
+            "noise": tf.TensorSpec((self.propose.count + objects.HINTS,), tf.float32),
+        }
+
+    def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """See `Network.targets`."""
+        drawn = rpn_targets.sample_anchors(gt_boxes, self.anchors, self.anchor_levels, rng)
+        boxes, classes = objects.padded(gt_boxes, gt_classes, rng)
+        return {
+            "gt_boxes": boxes,
+            "gt_classes": classes,
+            "hints": objects.hints(gt_boxes, self.input_size, rng),
+            "anchor_index": drawn.index,
+            "anchor_state": drawn.state,
+            "anchor_boxes": drawn.boxes,
+            "noise": rng.random(self.propose.count + objects.HINTS, np.float32),
+        }
+
+    def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
+        """See `Network.losses`: class and box of the proposals, then of the second stage.
+
+        Class losses are for each thing that was drawn, box losses for each that is an object.
+        """
+        features, objectness, deltas = self.first_stage(batch["pixels"], training=True)
+        # Where a proposal lies is given: only what is seen there is learnt.
+        proposals = self.propose(tf.stop_gradient(objectness), tf.stop_gradient(deltas))
+        candidates = tf.concat([proposals, batch["hints"]], axis=1)
+        rois = sampling.sample_rois(candidates, batch["gt_boxes"], batch["gt_classes"], batch["noise"])
+        logits, roi_deltas = self.second_stage(self.align(features, rois.boxes), training=True)
+        index = batch["anchor_index"]
+        anchor_deltas = tf.gather(deltas, index, batch_dims=1)
+        return {
+            **losses.proposal_losses(
+                tf.gather(objectness, index, batch_dims=1),
+                decode(anchor_deltas, tf.gather(tf.constant(self.anchors), index)),
+                batch["anchor_state"],
+                batch["anchor_boxes"],
+            ),
+            **losses.roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
+        }
+
+    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Network.predict`; N is the number of proposals."""
+        proposals, logits, deltas = self.keras_model(pixels, training=False)
+        return decode(deltas, proposals), keras.ops.sigmoid(logits)
+
+
+def build(
+    *,
+    num_classes: int,
+    input_size: tuple[int, int],
+    aspects: Sequence[float],
+    backbone: keras.Model,
+    taps: Sequence[str],
+    block_starts: tuple[str, ...],
+    preprocess: keras.layers.Layer,
+) -> FasterRcnnNetwork:
+    """Build the network on a backbone.
+
+    Args:
+        num_classes: K, at least 1.
+        input_size: (width, height), multiples of 32.
+        aspects: Anchor shapes of a cell, width / height.
+        backbone: What `preprocess` gives, (B, H, W, 3), to anything.
+        taps: Names of its layers that give the feature maps of strides 8, 16 and 32.
+        block_starts: See `Network`.
+        preprocess: uint8 pixels to what the backbone expects.
+
+    """
+    width, height = input_size
+    tapped = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
+    pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
+    levels = stages.pyramid(tapped(preprocess(pixels)))
+    objectness, deltas = stages.first_stage(levels, len(aspects))
+    boxes, box_levels = anchors.generate(input_size, STRIDES, aspects)
+    propose = Proposals(boxes, input_size, name="proposals")
+    proposals = propose(objectness, deltas)
+    align = RoiAlign(STRIDES[0], name="roi_align")
+    crops = align(levels[0], proposals)
+    answers = stages.second_stage(crops, num_classes)
+    return FasterRcnnNetwork(
+        keras_model=keras.Model(pixels, [proposals, *answers], name="faster_rcnn"),
+        backbone=backbone,
+        block_starts=block_starts,
+        input_size=(width, height),
+        num_classes=num_classes,
+        class_layers=("class_predictor",),
+        first_stage=keras.Model(pixels, [levels[0], objectness, deltas], name="first_stage"),
+        propose=propose,
+        align=align,
+        second_stage=keras.Model(crops, answers, name="second_stage"),
+        anchors=boxes,
+        anchor_levels=box_levels,
+    )
+
+
+def starts_after(backbone: keras.Model, ends: Sequence[str]) -> tuple[str, ...]:
+    """`block_starts` of a backbone whose layers have no names of their own: its first, and those after `ends`.
+
+    Args:
+        backbone: A functional model.
+        ends: Names of the layers that end a block, all but the last block's.
+
+    """
+    names = [layer.name for layer in backbone.layers]
+    return (names[1], *(names[names.index(end) + 1] for end in ends))

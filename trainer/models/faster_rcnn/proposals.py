@@ -1,0 +1,113 @@
+"""From the first stage's answers to the boxes that the second stage looks at.
+
+The suppression is written as matrix arithmetic over all images of a batch at once: TensorFlow's own operations for a
+batch either have no rule for OpenVINO (CombinedNonMaxSuppression) or crash it (`tf.map_fn` around NonMaxSuppression).
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer.box_coder import decode
+
+# Best anchors that go into suppression, and boxes that come out of it.
+BEFORE_SUPPRESSION, AFTER_SUPPRESSION = 800, 200
+# Faster R-CNN, section 3.3. Below, boxes beside each other may be two objects.
+IOU_THRESHOLD = 0.7
+# A box thinner than this many input pixels has nothing to look at.
+LEAST_SIDE = 1.0
+# Chains of boxes that suppress each other in turn are shorter in practice; an even number errs on the side of keeping.
+ROUNDS = 8
+# Far below every logit: what suppression removes still fills empty places, after all that it keeps.
+_LAST = 1e6
+
+
+class Proposals(keras.layers.Layer):
+    """The best boxes of the first stage, suppressed among each other.
+
+    Args:
+        anchors: float32 (A, 4), xyxy, input pixels.
+        input_size: (width, height).
+
+    """
+
+    def __init__(self, anchors: np.ndarray, input_size: tuple[int, int], **options: object) -> None:
+        super().__init__(trainable=False, dtype="float32", **options)
+        self._anchors = anchors
+        self._input_size = input_size
+        self._before = min(BEFORE_SUPPRESSION, len(anchors))
+        self.count = min(AFTER_SUPPRESSION, self._before)
+
+    def call(self, objectness: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
+        """The proposals of each image.
+
+        Args:
+            objectness: float32 (B, A): logits.
+            deltas: float32 (B, A, 4).
+
+        Returns:
+            float32 (B, N, 4), xyxy, input pixels, inside the input, best first; N is `count`.
+
+        """
+        # Logits and not scores: saturated scores tie, and engines break ties in different ways.
+        logits, best = tf.math.top_k(objectness, self._before)
+        boxes = take(clip(decode(deltas, self._anchors), self._input_size), best)
+        thin = tf.reduce_min(boxes[..., 2:] - boxes[..., :2], axis=-1) < LEAST_SIDE
+        logits = tf.where(thin, logits - 2 * _LAST, tf.where(survivors(boxes), logits, logits - _LAST))
+        _, chosen = tf.math.top_k(logits, self.count)
+        return take(boxes, chosen)
+
+    def compute_output_spec(self, objectness: keras.KerasTensor, deltas: keras.KerasTensor) -> keras.KerasTensor:
+        """Shape and dtype of the proposals."""
+        return keras.KerasTensor((objectness.shape[0], self.count, 4), dtype="float32")
+
+
+def take(boxes: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Boxes (B, M, 4) by their places (B, N), int32, as (B, N, 4).
+
+    Each coordinate by itself: OpenVINO 2026.4 gathers rows of four with a kernel that reads beyond its indices and
+    crashes now and then.
+    """
+    return tf.stack([tf.gather(boxes[..., i], index, batch_dims=1) for i in range(4)], axis=-1)
+
+
+def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
+    """Boxes (..., 4) cut off at the borders of the input."""
+    width, height = input_size
+    x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
+    xs = [tf.clip_by_value(x, 0.0, float(width)) for x in (x1, x2)]
+    ys = [tf.clip_by_value(y, 0.0, float(height)) for y in (y1, y2)]
+    return tf.stack([xs[0], ys[0], xs[1], ys[1]], axis=-1)
+
+
+def survivors(boxes: tf.Tensor) -> tf.Tensor:
+    """Which boxes a greedy suppression keeps.
+
+    A box survives if no better box that survives overlaps it by more than `IOU_THRESHOLD`. Starting from "all survive",
+    each round applies this rule to the answer of the round before; after n rounds everything is right that hangs on
+    chains of at most n boxes. Reference: Cluster-NMS, section 3.2, https://arxiv.org/abs/2005.03572.
+
+    Args:
+        boxes: float32 (B, M, 4), xyxy, best first.
+
+    Returns:
+        bool (B, M).
+
+    """
+    better = np.triu(np.ones((boxes.shape[1], boxes.shape[1]), np.float32), k=1)  # [j, i]: j comes before i
+    threat = tf.cast(pairwise_iou(boxes, boxes) > IOU_THRESHOLD, tf.float32) * better
+    alive = tf.ones_like(boxes[:, :1, 0])[..., None] * tf.ones((1, 1, boxes.shape[1]))  # (B, 1, M)
+    for _ in range(ROUNDS):
+        alive = tf.cast(tf.matmul(alive, threat) < 0.5, tf.float32)
+    return alive[:, 0, :] > 0.5
+
+
+def pairwise_iou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tf.Tensor:
+    """Overlap of every box with every other: (B, M, 4) and (B, N, 4) to float32 (B, M, N); 0 with an empty box."""
+    ax1, ay1, ax2, ay2 = (boxes_a[:, :, None, i] for i in range(4))
+    bx1, by1, bx2, by2 = (boxes_b[:, None, :, i] for i in range(4))
+    width = tf.maximum(tf.minimum(ax2, bx2) - tf.maximum(ax1, bx1), 0.0)
+    height = tf.maximum(tf.minimum(ay2, by2) - tf.maximum(ay1, by1), 0.0)
+    intersection = width * height
+    union = (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - intersection
+    return intersection / tf.maximum(union, 1e-6)

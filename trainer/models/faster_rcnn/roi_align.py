@@ -1,0 +1,59 @@
+"""RoIAlign: the features inside a box, as a small grid, whatever the box's size.
+
+Each of the grid's bins is the mean of four points, read between the cells of the feature map by bilinear interpolation;
+nothing is rounded. It is made of `tf.image.crop_and_resize` and a mean, which OpenVINO converts.
+Reference: Mask R-CNN, section 3, https://arxiv.org/abs/1703.06870.
+"""
+
+import keras
+import tensorflow as tf
+
+# Bins along a side, as in the reference, and points of a bin along a side.
+BINS, POINTS = 7, 2
+
+
+class RoiAlign(keras.layers.Layer):
+    """Features (B, h, w, C) and boxes (B, N, 4), xyxy, input pixels, to (B, N, BINS · BINS · C).
+
+    Args:
+        stride: Input pixels for one cell of the feature map.
+
+    """
+
+    def __init__(self, stride: int, **options: object) -> None:
+        super().__init__(trainable=False, dtype="float32", **options)
+        self._stride = stride
+
+    def call(self, features: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
+        """See the class; boxes lie inside the input."""
+        # Beyond the centre of the outermost cell there is nothing to interpolate with: the border is repeated.
+        features = tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+        height, width, channels = features.shape[1:]
+        count, side = boxes.shape[1], BINS * POINTS
+        x1, y1, x2, y2 = (boxes[..., i] / self._stride for i in range(4))
+        x1, x2 = _outermost(x1, x2, side, width)
+        y1, y2 = _outermost(y1, y2, side, height)
+        corners = tf.reshape(tf.stack([y1, x1, y2, x2], axis=-1), (-1, 4))
+        images = tf.reshape(tf.tile(tf.range(tf.shape(boxes)[0])[:, None], [1, count]), (-1,))
+        points = tf.image.crop_and_resize(features, corners, images, (side, side))
+        bins = tf.nn.avg_pool2d(points, POINTS, POINTS, "VALID")
+        return tf.reshape(bins, (-1, count, BINS * BINS * channels))
+
+    def compute_output_spec(self, features: keras.KerasTensor, boxes: keras.KerasTensor) -> keras.KerasTensor:
+        """Shape and dtype of the result, for any number of boxes: training has another than serving."""
+        return keras.KerasTensor((boxes.shape[0], None, BINS**2 * features.shape[-1]), dtype="float32")
+
+
+def _outermost(low: tf.Tensor, high: tf.Tensor, points: int, cells: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the first and the last point of a box lie for `crop_and_resize`: first cell's centre is 0, last's 1.
+
+    Args:
+        low: Left or upper edge in cells of the map without its border: the first cell reaches from 0 to 1.
+        high: Right or lower edge.
+        points: Along this axis of the box.
+        cells: Along this axis of the map, with its border.
+
+    """
+    half_step = (high - low) / (2 * points)
+    # A cell for the border, half a cell from a cell's edge to its centre.
+    return (low + half_step + 0.5) / (cells - 1), (high - half_step + 0.5) / (cells - 1)

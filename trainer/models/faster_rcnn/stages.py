@@ -1,0 +1,67 @@
+"""The layers of both stages: feature pyramid, the first stage's head, and the second stage.
+
+Small beside those of the reference (128 channels for 256, 512 hidden units for 1024): a few hundred photos do not
+fill more, and a CPU has to serve them. What comes out is float32 even if the layers before compute with 16 bits:
+in half precision a box could not lie anywhere within a large input.
+"""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+CHANNELS = 128
+HIDDEN = 512
+# Score of every anchor and proposal before training: most of what is drawn is background.
+PRIOR = 0.1
+
+
+def pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
+    """Feature maps of strides 8, 16, 32 to as many of `CHANNELS` channels, and stride 64."""
+    lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
+    merged = [lateral[-1]]
+    for i in reversed(range(len(lateral) - 1)):
+        above = layers.UpSampling2D(2, name=f"upsample_{i}")(merged[0])
+        merged.insert(0, layers.Add(name=f"merge_{i}")([lateral[i], above]))
+    levels = [layers.Conv2D(CHANNELS, 3, padding="same", name=f"level_{i}")(x) for i, x in enumerate(merged)]
+    return [*levels, layers.MaxPooling2D(1, 2, padding="same", name="coarsest")(levels[-1])]
+
+
+def first_stage(levels: Sequence[keras.KerasTensor], per_cell: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Logits of "here is an object" (B, A) and deltas (B, A, 4), in the order of `anchors.generate`."""
+    shared = layers.Conv2D(CHANNELS, 3, padding="same", activation="relu", name="rpn")
+    objectness = layers.Conv2D(
+        per_cell, 1, bias_initializer=_prior(), kernel_initializer=_small(), dtype="float32", name="objectness"
+    )
+    deltas = layers.Conv2D(per_cell * 4, 1, kernel_initializer=_small(), dtype="float32", name="anchor_deltas")
+    hidden = [shared(level) for level in levels]
+    return (
+        _joined([objectness(x) for x in hidden], (-1,), "all_objectness"),
+        _joined([deltas(x) for x in hidden], (-1, 4), "all_anchor_deltas"),
+    )
+
+
+def second_stage(crops: keras.KerasTensor, num_classes: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Class logits (B, N, K) and deltas (B, N, 4), the same for all classes, from the features in N boxes."""
+    hidden = crops
+    for i in range(2):
+        hidden = layers.Dense(HIDDEN, activation="relu", name=f"roi_hidden_{i}")(hidden)
+    classes = layers.Dense(
+        num_classes, bias_initializer=_prior(), kernel_initializer=_small(), dtype="float32", name="class_predictor"
+    )(hidden)
+    deltas = layers.Dense(4, kernel_initializer=_small(0.001), dtype="float32", name="box_predictor")(hidden)
+    return classes, deltas
+
+
+def _joined(levels: Sequence[keras.KerasTensor], shape: tuple[int, ...], name: str) -> keras.KerasTensor:
+    flat = [layers.Reshape(shape, dtype="float32", name=f"{name}_{i}")(x) for i, x in enumerate(levels)]
+    return layers.Concatenate(axis=1, dtype="float32", name=name)(flat)
+
+
+def _prior() -> keras.initializers.Initializer:
+    return keras.initializers.Constant(-math.log((1 - PRIOR) / PRIOR))
+
+
+def _small(stddev: float = 0.01) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=stddev)
