@@ -1,0 +1,119 @@
+"""A training step of Faster R-CNN against what cannot be less: forward and backward of its layers on random data.
+
+    python benchmarks/faster_rcnn_step.py EXPORT --model frcnn-resnet50 --arguments image_size=256x192
+
+The step decodes, augments, makes targets, proposes, suppresses, draws, computes losses, updates the weights and their
+average, on real photos. The layers are the backbone, the pyramid and the heads of both stages, with gradients for
+all their weights, and nothing else. Both take turns in one run: a machine that slows down slows both.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from machine import describe
+
+from trainer import datasets
+from trainer.arguments import defaults, parse
+from trainer.augment import STRENGTHS
+from trainer.config import parse_size
+from trainer.input_pipeline import Epoch, Images, batches
+from trainer.learner import Learner
+from trainer.models import MODELS
+from trainer.models.faster_rcnn import FasterRcnnNetwork, sampling
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("export", type=Path)
+    parser.add_argument("--model", default="frcnn-resnet50")
+    parser.add_argument("--arguments", default="image_size=256x192")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps of each kind")
+    parser.add_argument("--block", type=int, default=2, help="steps of one kind before the other's turn")
+    options = parser.parse_args()
+    family = MODELS[options.model]
+    asked = parse(options.arguments)
+    size = parse_size(asked["image_size"])
+    with tempfile.TemporaryDirectory() as store:
+        dataset = datasets.load([options.export], Path(store))
+        config = defaults.resolve(
+            asked, family.DEFAULTS, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
+        )
+        network, average = (_build(family, len(dataset.labels), size) for _ in range(2))
+        learner = Learner(network, average, config, pretrained=False, strategy=tf.distribute.get_strategy())
+        stream = _real(Images(dataset.samples, size, exact=False), network, config)
+
+        def step() -> None:
+            batch = {name: value for name, value in next(stream).items() if name != "index"}
+            learner.learn(batch, progress=0.5, backbone_frozen=False)
+
+        layers = _layers(network, config.batch_size)
+        for _ in range(-(-len(dataset.samples) // config.batch_size)):
+            next(stream)  # fills the cache of decoded images
+        for run in (step, layers, step, layers):  # compile
+            run()
+        seconds = {"step": [], "layers": []}
+        for _ in range(options.steps // options.block):
+            seconds["step"] += [_timed(step) for _ in range(options.block)]
+            seconds["layers"] += [_timed(layers) for _ in range(options.block)]
+    result = {
+        "model": options.model,
+        "input_size": list(size),
+        "batch_size": config.batch_size,
+        "ratio": round(sum(seconds["step"]) / sum(seconds["layers"]), 3),
+        "ratio_of_medians": round(float(np.median(seconds["step"]) / np.median(seconds["layers"])), 3),
+        "step_seconds": round(float(np.median(seconds["step"])), 3),
+        "layers_seconds": round(float(np.median(seconds["layers"])), 3),
+        "machine": describe(),
+    }
+    print(json.dumps(result, indent=1))
+
+
+def _build(family, num_classes: int, size: tuple[int, int]) -> FasterRcnnNetwork:
+    backbone = family.build_backbone(input_size=size, alpha=1.0)
+    return family.build(num_classes=num_classes, input_size=size, aspects=(1.0,), backbone=backbone)
+
+
+def _real(images: Images, network: FasterRcnnNetwork, config):
+    for number in itertools.count():
+        yield from batches(images, network, Epoch(0, number, config.batch_size, STRENGTHS[config.augment]))
+
+
+def _layers(network: FasterRcnnNetwork, batch_size: int) -> Callable[[], None]:
+    """Forward and backward of everything that has weights, with as many boxes in the second stage as in training."""
+    width, height = network.input_size
+    rng = np.random.default_rng(0)
+    pixels = tf.constant(rng.integers(0, 256, (batch_size, height, width, 3), np.uint8))
+    channels = network.second_stage.input_shape[-1]
+    crops = tf.constant(rng.random((batch_size, sampling.SAMPLES, channels), np.float32))
+    variables = [variable.value for variable in network.keras_model.trainable_variables]
+
+    @tf.function(jit_compile=False)
+    def run() -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            answers = [*network.first_stage(pixels, training=True), *network.second_stage(crops, training=True)]
+            total = tf.add_n([tf.reduce_mean(answer) for answer in answers])
+        # One number of each gradient: all are computed, and none is copied out.
+        return [gradient[(0,) * len(gradient.shape)] for gradient in tape.gradient(total, variables)]
+
+    return lambda: run()[0].numpy()
+
+
+def _timed(run: Callable[[], None]) -> float:
+    started = time.monotonic()
+    run()
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main()
