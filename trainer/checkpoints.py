@@ -73,11 +73,16 @@ def save(run: RunDirectory, learner: Learner, state: State) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def restore(run: RunDirectory, learner: Learner) -> State:
-    """Put the newest state back into the learner; a run that was killed before its first has a new one."""
-    newest = max(run.checkpoints.glob("epoch-*"), default=None)
-    if newest is None:
+def newest(run: RunDirectory) -> str | None:
+    """Name of the newest state; None before the first."""
+    return max((path.name for path in run.checkpoints.glob("epoch-*")), default=None)
+
+
+def restore(run: RunDirectory, learner: Learner, name: str | None) -> State:
+    """Put the state of that name back into the learner; a run that was killed before its first has a new one."""
+    if name is None:
         return State()
+    newest = run.checkpoints / name
     try:
         learner.checkpoint.read(str(newest / "weights")).assert_existing_objects_matched()
         state = State(**json.loads((newest / "state.json").read_text(encoding="utf-8")))

@@ -1,10 +1,11 @@
 """`train`, `arguments` and `models`, for `python -m trainer` and for `preannotate`, which mounts the same COMMANDS.
 
-Exit codes: 0 done; 2 it could not run; 130 interrupted.
+Exit codes: 0 done; 2 it could not run; 3 another worker of the run was lost, and all can continue; 130 interrupted.
 """
 
 import argparse
 import datetime
+import functools
 import json
 import logging
 import shutil
@@ -15,13 +16,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from trainer.command import retell
 from trainer.quiet import quiet_loading
 from trainer.tables import Table
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
 
-COULD_NOT_RUN = 2
 INTERRUPTED = 130
 # Loggers whose information is shown on the terminal as well.
 SPOKEN = ("trainer.train", "trainer.preparation", "trainer.pace")
@@ -48,6 +49,22 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights")
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
+    add(
+        "--continue",
+        dest="continue_",
+        action="store_true",
+        help="go on with the run in --output if there is one, else start it: for jobs that are restarted",
+    )
+    add("--trials", type=int, metavar="N", help="N trainings that differ by seed, in --output; the best is named")
+    add("--vary", default="", metavar="A=1|2,B=…", help="settings that trials differ by as well, in all combinations")
+    add("--parallel", type=int, default=1, metavar="P", help="trials at a time on this machine (default: 1)")
+    add("--trial", type=int, metavar="I", help="only this one of --trials, from 0 on: for schedulers with an index")
+    add("--pick", type=Path, metavar="RUNS", help="name the best of the trials in RUNS that are finished")
+    add(
+        "--kubernetes",
+        metavar="A=1,B=2",
+        help="print manifests of this training and end; such as image=REGISTRY/IMAGE,claim=NAME,workers=2,gpus=1",
+    )
     add("--include-auto", action="store_true", help="also learn from automatic annotations")
     add("--negatives", action="store_true", help="frames without annotations show that nothing is there")
     add(
@@ -70,17 +87,13 @@ def run_train(arguments: argparse.Namespace) -> int:
     from trainer.errors import TrainerError
 
     try:
-        summary = _train(arguments)
+        print(_answer(arguments))
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
-        return COULD_NOT_RUN
+        return error.exit_code
     except KeyboardInterrupt:
-        folder = arguments.resume or arguments.output
-        started = folder is not None and (folder / "checkpoints").is_dir()
-        remedy = f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
-        print(f"stopped; {remedy}", file=sys.stderr)
+        print(f"stopped; {_remedy(arguments)}", file=sys.stderr)
         return INTERRUPTED
-    print(json.dumps(summary, ensure_ascii=False) if arguments.json else _words(summary))
     return 0
 
 
@@ -143,13 +156,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return parsed.execute(parsed)
 
 
-def _train(arguments: argparse.Namespace) -> dict[str, Any]:
+def _answer(arguments: argparse.Namespace) -> str:
+    """Do what is asked, and say what came of it."""
+    from trainer import trials
+    from trainer.errors import TrainingError
+
+    if arguments.pick:
+        return _told(trials.pick(arguments.pick), arguments, functools.partial(trials.words, arguments.pick))
+    if arguments.kubernetes is not None:
+        from trainer import kubernetes
+
+        return kubernetes.render(_parser(), arguments).rstrip()
+    if arguments.trials is not None:
+        return _trials(arguments)
+    if arguments.trial is not None or arguments.vary:
+        raise TrainingError("train: --trial or --vary without --trials; expected the number of trials.")
+    return _told(_train(arguments, {}), arguments, _words)
+
+
+def _trials(arguments: argparse.Namespace) -> str:
+    """All trials, or the one that a scheduler asks for."""
+    from trainer import trials
+    from trainer.arguments import gather
+    from trainer.errors import TrainingError
+
+    folder = arguments.output
+    if folder is None or arguments.resume:
+        raise TrainingError("--trials: no --output; expected a folder for all of them. Given again, it continues them.")
+    asked = gather(arguments.config, arguments.arguments, arguments.set)
+    planned = trials.plan(arguments.trials, arguments.vary, asked.get("seed", 0))
+    if arguments.trial is None:
+        command = retell(_parser(), arguments, without={"parallel", "json", "command", "execute"})
+        outcome = trials.run_all(planned, command, folder, parallel=arguments.parallel)
+        return _told(outcome, arguments, functools.partial(trials.words, folder))
+    if not 0 <= arguments.trial < len(planned):
+        raise TrainingError(f"--trial: {arguments.trial}; expected a number from 0 to {len(planned) - 1}.")
+    trial = planned[arguments.trial]
+    arguments.output, arguments.continue_ = folder / trial.name, True
+    summary = _train(arguments, trial.asked)
+    if trials.all_done(folder, planned):
+        trials.pick(folder)
+    return _told(summary, arguments, _words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    return parser
+
+
+def _remedy(arguments: argparse.Namespace) -> str:
+    """How to go on with what was interrupted."""
+    if arguments.trials:
+        return "the same command goes on with the trials that are missing"
+    folder = arguments.resume or arguments.output
+    started = folder is not None and (folder / "checkpoints").is_dir()
+    return f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
+
+
+def _told(outcome: dict[str, Any], arguments: argparse.Namespace, words: Callable[[dict[str, Any]], str]) -> str:
+    return json.dumps(outcome, ensure_ascii=False) if arguments.json else words(outcome)
+
+
+def _train(arguments: argparse.Namespace, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Train or resume, with what a trial asks for beside the arguments."""
     from trainer.arguments import gather
     from trainer.errors import TrainingError
 
     if bool(arguments.resume) == bool(arguments.exports):
         raise TrainingError("train: expected either an EXPORT to start from or --resume RUN to continue.")
-    asked = gather(arguments.config, arguments.arguments, arguments.set)
+    if arguments.continue_ and not arguments.output:
+        raise TrainingError("--continue: no --output; expected the folder of the run.")
+    asked = {**gather(arguments.config, arguments.arguments, arguments.set), **more}
     for path in [*arguments.exports, *arguments.validation]:
         if not path.exists():
             raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
@@ -167,6 +245,7 @@ def _train(arguments: argparse.Namespace) -> dict[str, Any]:
             model=arguments.model,
             base_model=arguments.base_model,
             asked=asked,
+            go_on=arguments.continue_,
             include_auto=arguments.include_auto,
             negatives=arguments.negatives,
             validation=arguments.validation,

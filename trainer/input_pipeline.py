@@ -1,7 +1,7 @@
 """Batches of one epoch: decoded, augmented and made into targets beside the training step.
 
 The order and the augmentation follow from (seed, epoch, position) alone, so that a resumed run sees
-exactly what an uninterrupted one would have seen.
+exactly what an uninterrupted one would have seen, and several processes together what one alone would.
 """
 
 from collections.abc import Sequence
@@ -82,8 +82,31 @@ class Epoch:
         return np.concatenate(rounds)[: steps * self.batch_size]
 
 
-def batches(images: Images, network: Network, epoch: Epoch) -> tf.data.Dataset:
-    """Batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,)."""
+@dataclass(frozen=True)
+class Part:
+    """Which images of each batch this process makes: the `index`-th of `count` equal parts."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, positions: np.ndarray, batch_size: int) -> np.ndarray:
+        """Those of `positions`, int64, a whole number of batches."""
+        return positions.reshape(-1, self.count, batch_size // self.count)[:, self.index].ravel()
+
+
+WHOLE = Part()
+
+
+def batches(images: Images, network: Network, epoch: Epoch, part: Part = WHOLE) -> tf.data.Dataset:
+    """Batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
+
+    Args:
+        images: Of the whole training part.
+        network: Makes the targets.
+        epoch: Which one.
+        part: Of each batch; B is the batch size divided by the number of parts, which it must be a multiple of.
+
+    """
     order = epoch.order(len(images))
     width, height = network.input_size
     spec = {"pixels": tf.TensorSpec((height, width, 3), tf.uint8), **network.target_spec}
@@ -98,9 +121,10 @@ def batches(images: Images, network: Network, epoch: Epoch) -> tf.data.Dataset:
         shaped = (tf.ensure_shape(tensor, item.shape) for tensor, item in zip(tensors, spec.values(), strict=True))
         return {**dict(zip(spec, shaped, strict=True)), "index": index}
 
-    positions = tf.data.Dataset.from_tensor_slices((np.arange(len(order)), order))
-    dataset = positions.map(to_tensors, num_parallel_calls=2, deterministic=True)
-    return dataset.batch(epoch.batch_size, drop_remainder=True).prefetch(2)
+    positions = part.of(np.arange(len(order)), epoch.batch_size)
+    dataset = tf.data.Dataset.from_tensor_slices((positions, order[positions]))
+    dataset = dataset.map(to_tensors, num_parallel_calls=2, deterministic=True)
+    return dataset.batch(epoch.batch_size // part.count, drop_remainder=True).prefetch(2)
 
 
 def _example(images: Images, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:

@@ -1,16 +1,19 @@
 """The network while it learns: weights, their running average, optimizers, and one step.
 
 The step is written for `strategy.run`, since Keras' own `fit` cannot train on several machines. Losses
-are divided by the counts of the global batch: the optimizer then only has to sum gradients.
+are divided by the counts of the global batch, so that gradients only have to be summed over the replicas. They
+are summed before they are clipped: the norm that counts is that of the whole batch, however many share it.
 """
 
 import functools
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from trainer.config import Config
-from trainer.models.network import Network
+from trainer.loss_scale import LossScale
+from trainer.models.network import Loss, Network
 from trainer.schedule import averaging_decay, learning_rate
 
 GLOBAL_CLIP_NORM = 10.0
@@ -51,9 +54,12 @@ class Learner:
             }
             averaged.keras_model.set_weights(network.keras_model.get_weights())
             self._decay = tf.Variable(0.0, trainable=False)
+            self._scale = LossScale() if config.precision == "mixed_float16" else None
         self._functions = {
-            # XLA is several times slower on CPU; said aloud, since "auto" differs between devices.
-            frozen: tf.function(functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=False)
+            # Said aloud, since "auto" differs between devices: XLA is several times slower on CPU.
+            frozen: tf.function(
+                functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=config.jit
+            )
             for frozen in (True, False)
         }
         self.checkpoint = tf.train.Checkpoint(
@@ -61,13 +67,14 @@ class Learner:
             averaged=averaged.keras_model,
             heads_optimizer=self._optimizers["heads"],
             backbone_optimizer=self._optimizers["backbone"],
+            **(self._scale.state if self._scale else {}),
         )
 
     def learn(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
         """One step.
 
         Args:
-            batch: From `input_pipeline.batches`.
+            batch: From `input_pipeline.batches`: this process's part of the global batch.
             progress: How far training is, in [0, 1].
             backbone_frozen: Whether only the heads learn.
 
@@ -79,39 +86,86 @@ class Learner:
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
         self._decay.assign(averaging_decay(self.step))
-        losses = self._functions[backbone_frozen](batch)
+        losses = self._functions[backbone_frozen](_spread(batch, self._strategy))
         self.step += 1
         return {name: float(loss) for name, loss in losses.items()}
 
     def _distributed_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> dict[str, tf.Tensor]:
-        losses = self._strategy.run(self._replica_step, args=(batch, backbone_frozen))
-        total = tf.distribute.ReduceOp.SUM
-        return {name: self._strategy.reduce(total, loss, axis=None) for name, loss in losses.items()}
+        groups = ("heads",) if backbone_frozen else ("heads", "backbone")
+        losses, gradients, norm = self._strategy.run(self._gradients, args=(batch, groups))
 
-    def _replica_step(self, batch: dict[str, tf.Tensor], backbone_frozen: bool) -> dict[str, tf.Tensor]:
-        groups = ["heads"] if backbone_frozen else ["heads", "backbone"]
-        variables = [variable for group in groups for variable in self._variables[group]]
+        def apply() -> None:
+            self._strategy.run(self._apply, args=(gradients, groups))
+
+        if self._scale:
+            finite = tf.math.is_finite(self._strategy.experimental_local_results(norm)[0])
+            tf.cond(finite, apply, lambda: None)
+            self._scale.update(finite)
+        else:
+            apply()
+        for average, variable in zip(
+            self.averaged.keras_model.variables, self.network.keras_model.variables, strict=True
+        ):
+            self._strategy.extended.update(average.value, _follow, args=(variable.value, self._decay))
+        return {name: self._strategy.experimental_local_results(loss)[0] for name, loss in losses.items()}
+
+    def _gradients(self, batch: dict[str, tf.Tensor], groups: Sequence[str]) -> tuple[dict, list, tf.Tensor]:
+        """On one replica: losses and clipped gradients of the global batch, the same on all, and the norm before."""
+        values = [variable.value for group in groups for variable in self._variables[group]]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in variables])
-            losses = {name: loss.total / _global(loss.count) for name, loss in self.network.losses(batch).items()}
+            tape.watch(values)
+            losses = _means(self.network.losses(batch))
             total = tf.add_n(list(losses.values()))
-        gradients = tape.gradient(total, [variable.value for variable in variables])
-        gradients, _ = tf.clip_by_global_norm(gradients, GLOBAL_CLIP_NORM)
+            total = self._scale.up(total) if self._scale else total
+        gradients = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        summed = _sum_over_replicas([*gradients, *losses.values()])
+        gradients, sums = summed[: len(values)], summed[len(values) :]
+        gradients = self._scale.down(gradients) if self._scale else gradients
+        gradients, norm = tf.clip_by_global_norm(gradients, GLOBAL_CLIP_NORM)
+        return dict(zip(losses, sums, strict=True)), gradients, norm
+
+    def _apply(self, gradients: Sequence[tf.Tensor], groups: Sequence[str]) -> None:
         for group in groups:
             count = len(self._variables[group])
             self._optimizers[group].apply(gradients[:count], self._variables[group])
             gradients = gradients[count:]
-        for average, variable in zip(
-            self.averaged.keras_model.variables, self.network.keras_model.variables, strict=True
-        ):
-            average.assign(self._decay * average + (1 - self._decay) * variable)
-        return losses
 
 
-def _global(count: tf.Tensor) -> tf.Tensor:
-    """The count over all replicas, at least 1."""
-    everywhere = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, count)
-    return tf.maximum(tf.stop_gradient(everywhere), 1.0)
+class SummedAdamW(keras.optimizers.AdamW):
+    """AdamW for gradients that are sums over all replicas already: Keras's own would sum them once more."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Sequence[tuple]) -> Sequence[tuple]:
+        return grads_and_vars
+
+
+def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> dict[str, tf.Tensor]:
+    """The part of each replica of this process."""
+    if strategy.num_replicas_in_sync == 1:
+        return batch
+    local = len(strategy.extended.worker_devices)
+
+    def part(context: tf.distribute.experimental.ValueContext) -> dict[str, tf.Tensor]:
+        number = context.replica_id_in_sync_group % local
+        return {name: tf.split(values, local)[number] for name, values in batch.items()}
+
+    return strategy.experimental_distribute_values_from_function(part)
+
+
+def _means(losses: dict[str, Loss]) -> dict[str, tf.Tensor]:
+    """What this replica adds to each loss: its sum, divided by the count over all replicas, at least 1."""
+    counts = _sum_over_replicas([loss.count for loss in losses.values()])
+    return {
+        name: loss.total / tf.maximum(tf.stop_gradient(count), 1.0)
+        for (name, loss), count in zip(losses.items(), counts, strict=True)
+    }
+
+
+def _sum_over_replicas(values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, list(values))
+
+
+def _follow(average: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> tf.Operation:
+    return average.assign(decay * average + (1 - decay) * value)
 
 
 def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list, list]:
@@ -135,7 +189,7 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
 
 def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:
     """AdamW, whose rate each step sets anew."""
-    optimizer = keras.optimizers.AdamW(weight_decay=weight_decay)
+    optimizer = SummedAdamW(weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.
     optimizer.build(variables)

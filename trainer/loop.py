@@ -1,11 +1,18 @@
-"""The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch."""
+"""The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch.
+
+Where several processes train together, all do the steps. What follows an epoch (how good, what to keep, whether to go
+on) is done and decided by the chief, and its state is then the state of all.
+"""
 
 import csv
+import functools
 import io
 import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from tqdm import tqdm
 
@@ -15,11 +22,12 @@ from trainer.checkpoints import State
 from trainer.config import Config
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.input_pipeline import Epoch, Images, batches
+from trainer.input_pipeline import Epoch, Images, Part, batches
 from trainer.learner import Learner
 from trainer.pace import Pace
 from trainer.run_directory import RunDirectory, replace_text
 from trainer.schedule import Plan
+from trainer.team import Team
 from trainer.validation import Validator
 
 log = logging.getLogger(__name__)
@@ -39,16 +47,19 @@ class Loop:
         config: Config,
         learner: Learner,
         train: Sequence[Sample],
-        validator: Validator,
+        validator: Validator | None,
+        team: Team,
         *,
         pretrained: bool,
     ) -> None:
+        """With the validator on the chief; the others need none."""
         self._run = run
         self._config = config
         self._learner = learner
         self._train = train
         self._images = Images(train, learner.network.input_size, exact=config.augment == "none")
         self._validator = validator
+        self._team = team
         self._frozen_until = config.frozen_part if pretrained else 0.0
         self._plan = Plan(config.epochs, config.max_minutes * 60 or None)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
@@ -60,37 +71,51 @@ class Loop:
             TrainingError: A loss that is no number, or a disk that is full.
 
         """
-        state = checkpoints.restore(self._run, self._learner)
+        newest = self._team.from_chief(functools.partial(checkpoints.newest, self._run))
+        state = checkpoints.restore(self._run, self._learner, newest)
         self._pace = self._new_pace(state)
         recent: list[float] = []
         clock = time.monotonic() - state.spent
-        with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=None) as bar:
+        disable = None if self._team.is_chief else True
+        with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=disable) as bar:
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
                 started = time.monotonic()
-                share = self._plan.epoch_share(
-                    epoch=state.epoch,
-                    progress=state.progress,
-                    spent=state.spent,
-                    epoch_seconds=sum(recent) / len(recent) if recent else 0.0,
-                )
+                share = self._team.from_chief(functools.partial(self._share, state, recent))
                 losses = self._epoch(state, share, bar)
-                state.epoch += 1
-                state.step = self._learner.step
-                state.progress = min(state.progress + share, 1.0)
-                state.spent = time.monotonic() - clock
-                if self._plan.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
-                    state.progress = 1.0  # what is left of the schedule has no time
-                self._validate(state, losses)
-                state.spent = time.monotonic() - clock
-                self._record(state)
+                conclude = functools.partial(self._conclude, state, losses, share, clock=clock, started=started)
+                state = State(**self._team.from_chief(conclude))
                 recent = [*recent, time.monotonic() - started][-RECENT:]
                 bar.set_postfix_str(_postfix(state))
         return state
 
+    def _share(self, state: State, recent: Sequence[float]) -> float:
+        return self._plan.epoch_share(
+            epoch=state.epoch,
+            progress=state.progress,
+            spent=state.spent,
+            epoch_seconds=sum(recent) / len(recent) if recent else 0.0,
+        )
+
+    def _conclude(
+        self, state: State, losses: dict[str, float], share: float, *, clock: float, started: float
+    ) -> dict[str, Any]:
+        """On the chief, after the steps of an epoch: the state that all go on with."""
+        state.epoch += 1
+        state.step = self._learner.step
+        state.progress = min(state.progress + share, 1.0)
+        state.spent = time.monotonic() - clock
+        if self._plan.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
+            state.progress = 1.0  # what is left of the schedule has no time
+        self._validate(state, losses)
+        state.spent = time.monotonic() - clock
+        self._record(state)
+        return asdict(state)
+
     def _epoch(self, state: State, share: float, bar: tqdm) -> dict[str, float]:
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, STRENGTHS[self._config.augment])
-        dataset = batches(self._images, self._learner.network, epoch)
+        part = Part(self._team.index, self._team.size)
+        dataset = batches(self._images, self._learner.network, epoch, part)
         steps = int(dataset.cardinality())
         if self._config.steps:
             steps = min(steps, self._config.steps - state.step)

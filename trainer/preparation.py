@@ -33,6 +33,7 @@ from trainer.earlier_run import EarlierRun
 from trainer.errors import DatasetError, TrainingError
 from trainer.models import MODELS
 from trainer.models.network import Network
+from trainer.precision import dtype_policy
 from trainer.run_directory import RunDirectory, replace_text
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Request:
         split_file: Names the validation images; None decides by content.
         only: Names of the images of `exports` to use; None uses all.
         labels: The classes to learn, in this order; None learns all that the exports declare.
+        go_on: Continue the run in `output` if there is one.
 
     """
 
@@ -71,6 +73,7 @@ class Request:
     split_file: Path | None = None
     only: Collection[str] | None = None
     labels: Sequence[str] | None = None
+    go_on: bool = False
 
     @property
     def wanted(self) -> Config:
@@ -143,7 +146,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
-    network, averaged = _build(resolved, seed=settings.seed)
+    network, averaged = _build(resolved, settings)
     _check_freeze(settings, request.model, network)
     if earlier:
         earlier_run.take_over(earlier, family, network, dataset.labels)
@@ -166,7 +169,7 @@ def reopen(run: RunDirectory) -> Prepared:
         )
     train = datasets.read_saved(run.data, name=TRAIN_FILE)
     validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
-    network, averaged = _build(resolved, seed=settings.seed)
+    network, averaged = _build(resolved, settings)
     return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
 
 
@@ -205,14 +208,16 @@ def _held_out(request: Request, samples: Sequence[Sample], held_out: Sequence[Sa
     return split
 
 
-def _build(resolved: Mapping[str, Any], *, seed: int) -> tuple[Network, Network]:
-    """The network to train and the one that averages it."""
-    keras.utils.set_random_seed(seed)
+def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Network]:
+    """The network to train and the one that averages it, which is validated and exported and so in full precision."""
+    keras.utils.set_random_seed(settings.seed)
     family = MODELS[resolved["model"]]
     size = tuple(resolved["input_size"])
     networks = []
-    for _ in range(2):
-        backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
+    for precision in (settings.precision, "float32"):
+        # The backbone does most of the arithmetic; heads and losses stay in float32, where small differences count.
+        with dtype_policy(precision):
+            backbone = family.build_backbone(input_size=size, alpha=resolved["alpha"])
         networks.append(
             family.build(
                 num_classes=len(resolved["labels"]),

@@ -54,6 +54,17 @@ class RunDirectory:
         return run
 
     @property
+    def state(self) -> str:
+        """`finished`, `interrupted`, `begun` (a run's files alone, without a state to continue from) or `absent`."""
+        if self.summary.is_file():
+            return "finished"
+        if self.config.is_file() and any(self.checkpoints.glob("epoch-*")):
+            return "interrupted"
+        own = {path.name for path in (self.checkpoints, self.config, self.dataset, self.data, self.log)}
+        begun = self.checkpoints.is_dir() and {path.name for path in self.path.iterdir()} <= own
+        return "begun" if begun else "absent"
+
+    @property
     def config(self) -> Path:
         """Every resolved value."""
         return self.path / "config.json"

@@ -1,6 +1,8 @@
 """The recipe of a run: prepare, train, finish."""
 
 import contextlib
+import functools
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -9,19 +11,21 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer import checkpoints
+from trainer import checkpoints, config, devices
+from trainer.checkpoints import State
 from trainer.learner import Learner
 from trainer.loop import Loop
 from trainer.outcome import finish
 from trainer.preparation import Prepared, Request, prepare, reopen
 from trainer.run_directory import RunDirectory
+from trainer.team import Team
 from trainer.validation import Validator
 
 __all__ = ["Request", "resume", "start"]
 
 
 def start(request: Request) -> dict[str, Any]:
-    """Train from annotations.
+    """Train from annotations, with the workers that the environment speaks of.
 
     Returns:
         The content of `summary.json`.
@@ -29,15 +33,15 @@ def start(request: Request) -> dict[str, Any]:
     Raises:
         TrainerError: One sentence that says what to mend.
     """
-    run = RunDirectory.create(request.output)
-    with _log_file(run):
-        try:
-            prepared = prepare(request, run)
-        except BaseException:
-            # Nothing was trained yet: a second try with the same --output must not find a leftover.
-            shutil.rmtree(run.path, ignore_errors=True)
-            raise
-        return _train(run, prepared)
+    run = RunDirectory(request.output)
+    if request.go_on and run.state == "finished":
+        return _summary(run)  # a worker that was restarted too late has nobody to meet
+    team = Team.gather(request.wanted)
+    if team.size == 1:
+        return _start_alone(request, run, team)
+    with team.watched(run.path):
+        team.from_chief(functools.partial(_begin, request, run, team))
+    return _reopened(run, team)
 
 
 def resume(path: Path) -> dict[str, Any]:
@@ -50,19 +54,82 @@ def resume(path: Path) -> dict[str, Any]:
         TrainerError: One sentence that says what to mend.
     """
     run = RunDirectory.open(path)
+    settings, _ = config.read(run.config)
+    return _reopened(run, Team.gather(settings))
+
+
+def _start_alone(request: Request, run: RunDirectory, team: Team) -> dict[str, Any]:
+    if _can_go_on(request, run):
+        return _reopened(run, team)
+    with team.strategy.scope():
+        prepared = _prepared(request, run, team)
     with _log_file(run):
-        return _train(run, reopen(run))
+        return _train(run, prepared, team)
 
 
-def _train(run: RunDirectory, prepared: Prepared) -> dict[str, Any]:
+def _begin(request: Request, run: RunDirectory, team: Team) -> None:
+    """On the chief: everything up to the first step as one process alone would do it, written for all workers."""
+    if not _can_go_on(request, run):
+        prepared = _prepared(request, run, team)
+        checkpoints.save(run, _learner(prepared, tf.distribute.get_strategy()), State())
+
+
+def _can_go_on(request: Request, run: RunDirectory) -> bool:
+    """Whether there is a run to go on with, as was asked; what was left before its first step is cleared away."""
+    if not request.go_on:
+        return False
+    if run.state == "begun":
+        shutil.rmtree(run.path)
+    return run.state == "interrupted"
+
+
+def _prepared(request: Request, run: RunDirectory, team: Team) -> Prepared:
+    RunDirectory.create(run.path)
+    with _log_file(run):
+        try:
+            prepared = prepare(request, run)
+            devices.check_batch(prepared.settings, team.strategy.num_replicas_in_sync)
+            return prepared
+        except BaseException:
+            # Nothing was trained yet: a second try with the same --output must not find a leftover.
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
+
+
+def _reopened(run: RunDirectory, team: Team) -> dict[str, Any]:
+    with _log_file(run) if team.is_chief else contextlib.nullcontext(), team.watched(run.path):
+        with team.strategy.scope():
+            prepared = reopen(run)
+        devices.check_batch(prepared.settings, team.strategy.num_replicas_in_sync)
+        return _train(run, prepared, team)
+
+
+def _train(run: RunDirectory, prepared: Prepared, team: Team) -> dict[str, Any]:
     settings, resolved, split, averaged = prepared.settings, prepared.resolved, prepared.split, prepared.averaged
-    pretrained = resolved["pretrained"]
-    strategy = tf.distribute.get_strategy()
-    learner = Learner(prepared.network, averaged, settings, pretrained=pretrained, strategy=strategy)
-    validator = Validator(split.validation, resolved["labels"], averaged, resolved["model"])
-    state = Loop(run, settings, learner, split.train, validator, pretrained=pretrained).run()
-    averaged.keras_model.load_weights(checkpoints.best_weights(run, state.best["epoch"]))
+    learner = _learner(prepared, team.strategy)
+    validator = Validator(split.validation, resolved["labels"], averaged, resolved["model"]) if team.is_chief else None
+    loop = Loop(run, settings, learner, split.train, validator, team, pretrained=resolved["pretrained"])
+    state = loop.run()
+    return team.from_chief(functools.partial(_finished, run, prepared, validator, state))
+
+
+def _finished(run: RunDirectory, prepared: Prepared, validator: Validator, state: State) -> dict[str, Any]:
+    prepared.averaged.keras_model.load_weights(checkpoints.best_weights(run, state.best["epoch"]))
     return finish(run, prepared, validator, state)
+
+
+def _summary(run: RunDirectory) -> dict[str, Any]:
+    return {**json.loads(run.summary.read_text(encoding="utf-8")), "run": str(run.path)}
+
+
+def _learner(prepared: Prepared, strategy: tf.distribute.Strategy) -> Learner:
+    return Learner(
+        prepared.network,
+        prepared.averaged,
+        prepared.settings,
+        pretrained=prepared.resolved["pretrained"],
+        strategy=strategy,
+    )
 
 
 @contextlib.contextmanager

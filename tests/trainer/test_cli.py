@@ -1,11 +1,14 @@
 """The command line of the trainer: what cannot run says so in one sentence and exits with 2."""
 
+import argparse
 import importlib.util
 import logging
 
 import pytest
+import yaml
 
-from trainer.cli import SPOKEN, _AboveTheBar, main
+from trainer.cli import SPOKEN, _AboveTheBar, add_train_arguments, main
+from trainer.command import retell
 
 
 def errors(capsys, *arguments):
@@ -86,3 +89,35 @@ def test_a_line_is_written_to_stderr(capsys):
     _AboveTheBar().emit(logging.LogRecord("trainer.pace", logging.INFO, "pace.py", 1, "about %s", ("5 minutes",), None))
 
     assert capsys.readouterr() == ("", "about 5 minutes\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "a.zip --trials 2",
+            "--trials: no --output; expected a folder for all of them. Given again, it continues them.",
+        ),
+        ("a.zip --trials 2 --output runs/a --trial 2", "--trial: 2; expected a number from 0 to 1."),
+        ("a.zip --trial 1", "train: --trial or --vary without --trials; expected the number of trials."),
+        ("a.zip --continue", "--continue: no --output; expected the folder of the run."),
+    ],
+)
+def test_half_said_trials_are_refused(line, sentence, capsys):
+    assert errors(capsys, *line.split()) == f"error: {sentence}\n"
+
+
+def test_manifests_are_printed_and_nothing_is_trained(capsys):
+    line = "train export.zip --output runs/boards --kubernetes image=a/b:1,claim=annotations"
+
+    assert main(line.split()) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["kind"] == "Job"
+
+
+def test_arguments_are_said_again_as_they_were():
+    parser = argparse.ArgumentParser()
+    add_train_arguments(parser)
+    line = "a.zip b.zip --arguments seed=1 --include-auto --set epochs=3 --set freeze=0 --validation c.zip d.zip"
+    said = retell(parser, parser.parse_args(line.split()), without={"json"})
+
+    assert parser.parse_args(said) == parser.parse_args(line.split())

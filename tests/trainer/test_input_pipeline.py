@@ -9,7 +9,7 @@ from runtime.letterbox import Letterbox
 from trainer import datasets
 from trainer.anchors import generate
 from trainer.augment import STRENGTHS
-from trainer.input_pipeline import Epoch, Images, batches
+from trainer.input_pipeline import Epoch, Images, Part, batches
 from trainer.models.ssd import SsdNetwork
 
 SIZE = (96, 64)
@@ -81,3 +81,11 @@ def test_targets_lie_on_the_rectangles(samples, network):
                 x1, y1, x2, y2 = np.rint(box).astype(int)
                 value = pixels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].mean()
                 assert value > 200 if class_id == 0 else value < 60
+
+
+def test_parts_of_each_batch_are_together_the_whole():
+    positions = np.arange(12)
+
+    assert Part(0, 2).of(positions, 6).tolist() == [0, 1, 2, 6, 7, 8]
+    assert Part(1, 2).of(positions, 6).tolist() == [3, 4, 5, 9, 10, 11]
+    assert Part().of(positions, 6).tolist() == positions.tolist()

@@ -1,0 +1,93 @@
+"""What `--kubernetes` says: where a training runs, not what it learns."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from trainer.errors import TrainingError
+
+# Names of pods are that of the Job, a dash and the index, and have at most 63 characters (DNS label, RFC 1123).
+LONGEST_NAME = 57
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of `--kubernetes`.
+
+    Attributes:
+        image: With preannotate in it; see `trainer/images`.
+        claim: PersistentVolumeClaim that holds annotations and runs; with several pods ReadWriteMany.
+        name: Of the Job and its Service; by default the name of the run.
+        namespace: Empty leaves it to kubectl.
+        workers: Pods that train one run together.
+        gpus: For each pod.
+        cpu: Cores that a pod asks for.
+        memory: That a pod asks for and may not exceed.
+        mount: Where the claim is mounted; relative paths start there.
+        pull_secret: Name of the Secret with which the image is pulled; empty for none.
+
+    """
+
+    image: str
+    claim: str
+    name: str
+    namespace: str = ""
+    workers: int = 1
+    gpus: int = 0
+    cpu: str = "2"
+    memory: str = "8Gi"
+    mount: str = "/data"
+    pull_secret: str = ""
+
+    @classmethod
+    def parse(cls, text: str, *, output: Path | None) -> "Options":
+        """Read `image=…,claim=…,workers=2`.
+
+        Args:
+            text: `name=value` parts between commas; `-` and `_` are alike.
+            output: Folder of the run, which gives the name.
+
+        Raises:
+            TrainingError: An unknown name, an impossible value, or no image, claim or output.
+
+        """
+        if output is None:
+            raise TrainingError("--kubernetes: no --output; expected a folder, so that restarted pods find their run.")
+        given: dict[str, Any] = {"name": re.sub(r"[^a-z0-9]+", "-", output.name.lower()).strip("-")}
+        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            key = name.replace("-", "_")
+            if key not in fields:
+                raise TrainingError(
+                    f"--kubernetes: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}."
+                )
+            given[key] = int(value) if fields[key] is int and value.isascii() and value.isdigit() else value
+        for key in ("image", "claim"):
+            if not given.get(key):
+                raise TrainingError(
+                    f"--kubernetes: no {key}; expected {key}=NAME, as in image=REGISTRY/IMAGE,claim=NAME."
+                )
+        options = cls(**given)
+        options._check()
+        return options
+
+    def _check(self) -> None:
+        label = f"a lower-case DNS label of at most {LONGEST_NAME} characters"
+        checks = {
+            "name": (len(self.name) <= LONGEST_NAME and bool(_NAME.fullmatch(self.name)), label),
+            "claim": (bool(re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", self.claim)), "a name of Kubernetes"),
+            "namespace": (not self.namespace or bool(_NAME.fullmatch(self.namespace)), "a name of Kubernetes"),
+            "workers": (isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1 on"),
+            "gpus": (isinstance(self.gpus, int), "a whole number from 0 on"),
+            "cpu": (bool(_QUANTITY.fullmatch(self.cpu)), "a quantity, such as 2 or 500m"),
+            "memory": (bool(_QUANTITY.fullmatch(self.memory)), "a quantity, such as 8Gi"),
+            "mount": (PurePosixPath(self.mount).is_absolute() and self.mount != "/", "an absolute path other than /"),
+        }
+        for key, (fine, expected) in checks.items():
+            if not fine:
+                raise TrainingError(f"--kubernetes: {key}={getattr(self, key)}; expected {expected}.")
