@@ -24,7 +24,9 @@ pytestmark = pytest.mark.slow
 SIZE = (128, 96)
 LARGE = ("frcnn-resnet101", "frcnn-inception-resnet-v2", "frcnn-nas")
 ALPHAS = {"ssd-mobilenet-v2": 0.35}
-STEPS = 12
+# Until scores rise above what is compared. Two stages have proposals from the first step on; one stage starts from
+# thousands of anchors that say nothing.
+STEPS = {"frcnn": 12, "ssd": 50}
 
 
 def make(name, labels=2):
@@ -62,11 +64,10 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     keras.utils.set_random_seed(0)
     network, other = make(name), make(name)
     samples = datasets.load([rectangles], tmp_path / "data").samples[:4]
-    rate = min(MODELS[name].DEFAULTS.initial_learning_rate_from_scratch, 2e-3)
-    settings = Config(initial_learning_rate=rate)
+    settings = Config(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
     learner = Learner(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
     batch = _batch(network, samples[:2])
-    losses = [sum(learner.learn(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(STEPS)]
+    losses = [sum(learner.learn(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(STEPS[name.split('-')[0]])]
     assert min(losses[-5:]) < 0.9 * losses[0]
 
     network.keras_model.save_weights(tmp_path / "kept.weights.h5")
