@@ -36,7 +36,7 @@ def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
     Args:
         model: Its name, for the sentence.
         least: GB that it needs on one GPU.
-        gpus: Those that training may use.
+        gpus: Those that share a batch; `num_clones` says how many.
 
     Raises:
         TrainingError: There is one GPU, and it has less.

@@ -114,7 +114,8 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
         request = dataclasses.replace(request, model=chosen.model)
     family = MODELS[request.model]
     if family.BACKBONE.gpu_memory and not request.wanted.ignore_memory:
-        gpu_memory.check(request.model, family.BACKBONE.gpu_memory, gpu_memory.visible())
+        used = gpu_memory.visible()[: request.wanted.num_clones]
+        gpu_memory.check(request.model, family.BACKBONE.gpu_memory, used)
     earlier = _earlier(request)
     base = (
         BaseModel(earlier.name, earlier.alpha)

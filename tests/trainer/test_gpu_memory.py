@@ -56,7 +56,7 @@ def test_a_driver_that_does_not_answer_hides_the_gpus(monkeypatch):
 def test_training_asks_before_it_reads_anything(monkeypatch, tmp_path):
     from trainer import train
 
-    monkeypatch.setattr(gpu_memory, "visible", lambda: [Gpu("small", 4.0)])
+    monkeypatch.setattr(gpu_memory, "visible", lambda: [Gpu("small", 4.0), Gpu("idle", 4.0)])  # num_clones is 1
     request = train.Request(exports=[tmp_path / "missing.zip"], output=tmp_path / "run", model="frcnn-nas")
 
     with pytest.raises(TrainingError, match=r"^--model frcnn-nas: one GPU \(small\) with 4\.0 GB; expected at least "):
