@@ -12,8 +12,8 @@ from trainer.models.network import Network
 
 NAME = "frcnn-nas"
 DEFAULTS = replace(faster_rcnn.DEFAULTS, batch_size=2)
-# GB. Training took 5.5 GB of memory with one image of 320x320 in a step and 6.1 GB with two (on a CPU, TensorFlow itself
-# included): eight images, and the room that a GPU's convolutions work in, fit into 12.
+# GB. Training took 5.5 GB of memory with one image of 320x320 in a step and 6.1 GB with two (on a CPU, TensorFlow
+# itself included): eight images, and the room that a GPU's convolutions work in, fit into 12.
 GPU_MEMORY = 12.0
 # Last cell of each stride.
 TAPS = ("normal_concat_5", "normal_concat_12", "normal_concat_18")

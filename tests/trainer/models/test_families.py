@@ -67,7 +67,8 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     settings = Config(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
     learner = Learner(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
     batch = _batch(network, samples[:2])
-    losses = [sum(learner.learn(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(STEPS[name.split('-')[0]])]
+    steps = STEPS[name.split("-")[0]]
+    losses = [sum(learner.learn(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(steps)]
     assert min(losses[-5:]) < 0.9 * losses[0]
 
     network.keras_model.save_weights(tmp_path / "kept.weights.h5")
