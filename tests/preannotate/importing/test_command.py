@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from evaluation import ground_truth, reference
-from preannotate.annotate.cvat_xml import CvatBox, CvatImage, annotations_xml
+from preannotate.annotate.cvat_xml import CvatImage, annotations_xml, box
 from preannotate.cli import main
 from runtime.manifest import Manifest
 
@@ -52,9 +52,9 @@ def folder(tmp_path_factory):
         for place in ("photos", "annotated/images"):
             image.save(folder / place / truth.name)
         boxes = zip(truth.class_ids, truth.boxes, strict=True)
-        shapes = tuple(CvatBox(squares.LABELS[class_id], tuple(map(float, box)), False) for class_id, box in boxes)
+        shapes = tuple(box(squares.LABELS[class_id], corners, source="manual") for class_id, corners in boxes)
         annotated.append(CvatImage(truth.name, truth.size, shapes))
-    text = annotations_xml(annotated, squares.LABELS, task="squares", source="manual")
+    text = annotations_xml(annotated, squares.LABELS, task="squares")
     (folder / "annotated" / "annotations.xml").write_bytes(text)
     (folder / "labels.txt").write_text("\n".join(squares.LABELS), encoding="utf-8")
     squares_onnx.write("yolov8", folder / "Squares v8.onnx")
