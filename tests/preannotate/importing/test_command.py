@@ -180,10 +180,10 @@ def test_fastestdet_finds_an_animal_where_one_is(folder, tmp_path, capsys):
     assert main(["import", *map(str, words)]) == 0
     validation = tmp_path / "fastestdet" / "export" / "validation"
     found = reference.read(validation, [f"class {number}" for number in range(80)]).detections
-    for items, box in zip(found, ([82, 86, 566, 392], [6, 0, 347, 477], [30, 25, 232, 190]), strict=True):
+    for items, expected in zip(found, ([82, 86, 566, 392], [6, 0, 347, 477], [30, 25, 232, 190]), strict=True):
         assert items[0].class_id == 15  # COCO's cat
         assert items[0].score > 0.8
-        np.testing.assert_allclose(items[0].box, box, atol=1)
+        np.testing.assert_allclose(items[0].box, expected, atol=1)
     assert [image.name for image in ground_truth.read(validation).images] == [photo.name for photo in photos]
 
 
