@@ -122,12 +122,12 @@ def test_two_processes_learn_what_one_does(runs):
     assert [row["epoch"] for row in two] == ["1", "2"]
     for expected, row in zip(one, two, strict=True):
         for name in ("class_loss", "box_loss"):
-            assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-3), (name, row["epoch"])
+            assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-5), (name, row["epoch"])
     weights = {name: _weights(folder / name) for name in ("one", "two")}
     assert weights["one"].keys() == weights["two"].keys()
     for name, expected in weights["one"].items():
-        if name.startswith("averaged"):
-            np.testing.assert_allclose(weights["two"][name], expected, atol=2e-3, err_msg=name)
+        if expected.dtype.kind == "f":
+            np.testing.assert_allclose(weights["two"][name], expected, atol=1e-5, err_msg=name)
 
 
 def test_only_the_chief_writes(runs):
