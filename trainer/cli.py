@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from trainer.command import retell
 from trainer.quiet import quiet_loading
 from trainer.tables import Table
@@ -276,6 +274,8 @@ class _AboveTheBar(logging.StreamHandler):
     """To stderr, without tearing the progress bar that is drawn there."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm  # here: `doctor` has to run where packages are missing
+
         tqdm.write(self.format(record), file=sys.stderr)
 
 
