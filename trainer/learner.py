@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from trainer.adamw import AdamW
 from trainer.config import Config
 from trainer.loss_scale import LossScale
 from trainer.models.network import Loss, Network
@@ -131,13 +132,6 @@ class Learner:
             gradients = gradients[count:]
 
 
-class SummedAdamW(keras.optimizers.AdamW):
-    """AdamW for gradients that are sums over all replicas already: Keras's own would sum them once more."""
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Sequence[tuple]) -> Sequence[tuple]:
-        return grads_and_vars
-
-
 def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> dict[str, tf.Tensor]:
     """The part of each replica of this process."""
     if strategy.num_replicas_in_sync == 1:
@@ -189,7 +183,7 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
 
 def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:
     """AdamW, whose rate each step sets anew."""
-    optimizer = SummedAdamW(weight_decay=weight_decay)
+    optimizer = AdamW(weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.
     optimizer.build(variables)
