@@ -3,6 +3,7 @@
 A batch needs one size for all images, but no object may be lost without a word.
 """
 
+import functools
 import logging
 
 import numpy as np
@@ -16,13 +17,12 @@ MOST = 1000
 # from them until the first proposes well, and where it finds an object hard. Moved by up to this part of their sides.
 HINTS = 32
 JITTER = 0.15
-_told: set[int] = set()
 
 
 def padded(gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Boxes float32 (MOST, 4) and classes int32 (MOST,), zeros after the last; a random part of more than `MOST`."""
     if len(gt_boxes) > MOST:
-        _tell(len(gt_boxes))
+        _say_once()
         chosen = rng.permutation(len(gt_boxes))[:MOST]
         gt_boxes, gt_classes = gt_boxes[chosen], gt_classes[chosen]
     boxes, classes = np.zeros((MOST, 4), np.float32), np.zeros(MOST, np.int32)
@@ -49,11 +49,9 @@ def hints(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Gene
     return np.clip(boxes + move * sides, 0, np.tile(input_size, 2)).astype(np.float32)
 
 
-def _tell(count: int) -> None:
-    if not _told:
-        _told.add(count)
-        log.warning(
-            "an image shows %d objects: the second stage learns from %d of them at a time, drawn anew each time.",
-            count,
-            MOST,
-        )
+@functools.cache
+def _say_once() -> None:
+    log.warning(
+        "an image shows more than %d objects: the second stage learns from so many at a time, drawn anew each time.",
+        MOST,
+    )

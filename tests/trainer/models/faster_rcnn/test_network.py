@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.earlier_run import EarlierRun, take_over
 from trainer.models.faster_rcnn import starts_after
 from trainer.models.faster_rcnn.stages import PRIOR
 
@@ -58,6 +59,26 @@ def test_one_model_holds_every_weight(network):
     used = [*network.first_stage.variables, *network.second_stage.variables, *network.backbone.variables]
 
     assert {id(variable) for variable in used} == held
+
+
+def test_classes_of_an_earlier_run_are_taken_over_by_name(family, network, batch, tmp_path):
+    """What it knew of `b` and `a` answers at their new places."""
+
+    def build(labels):
+        backbone = family.build_backbone(input_size=network.input_size, alpha=1.0)
+        return family.build(
+            num_classes=len(labels), input_size=network.input_size, aspects=(0.5, 2.0), backbone=backbone
+        )
+
+    before, after = build("ab"), build("bca")
+    before.keras_model.save_weights(tmp_path / "best.weights.h5")
+    run = EarlierRun("run", family.NAME, ("a", "b"), 1.0, network.input_size, (0.5, 2.0), tmp_path / "best.weights.h5")
+    take_over(run, family, after, "bca")
+    boxes, scores = map(np.array, before.predict(batch["pixels"]))
+    new_boxes, new_scores = map(np.array, after.predict(batch["pixels"]))
+
+    np.testing.assert_array_equal(new_boxes, boxes)
+    np.testing.assert_allclose(new_scores[..., [2, 0]], scores, atol=1e-6)
 
 
 def test_blocks_without_names_start_after_the_one_before(family):
