@@ -1,12 +1,12 @@
 """What a run is doing: `progress.json`, written by the run and read by whoever shows it.
 
     {"format": 1, "process": 4711, "version": 3,
-     "stages": [{"name": "pull", "state": "done", "began": "2026-11-27T10:00:00+00:00", "ended": "…", "detail": "…"}, …],
+     "stages": [{"name": "pull", "state": "done", "began": "2026-11-27T10:00:00+00:00", "ended": "…", "detail": "…"}],
      "error": ""}
 
-A stage is `waiting`, `running`, `done`, `skipped` (its inputs did not change), `failed` or `stopped`. While `train` runs, the run
-directory of the version has the rest: `metrics.csv` (a row for each epoch), `pace.json` (where it is, how long it will
-take) and `log.txt`.
+A stage is `waiting`, `running`, `done`, `skipped` (its inputs did not change), `failed` or `stopped`.
+While `train` runs, the run directory of the version has the rest: `metrics.csv` (a row for each epoch), `pace.json`
+(where it is, how long it will take) and `log.txt`.
 """
 
 import datetime

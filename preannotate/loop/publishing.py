@@ -1,8 +1,8 @@
 """Which version of a model CVAT sees: publish, unpublish, roll back.
 
 Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches, or has nuclio deploy it.
-`published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version of
-null is the moment when the model was taken away. Rolling back publishes the version that was there before.
+`published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version
+of null is the moment when the model was taken away. Rolling back publishes the version that was there before.
 """
 
 import datetime
