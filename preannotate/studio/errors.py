@@ -1,0 +1,7 @@
+"""Exceptions of the studio."""
+
+from preannotate.errors import PreannotateError
+
+
+class StudioError(PreannotateError, ValueError):
+    """Something that was asked of the studio cannot be; one sentence says what and what to do."""
