@@ -169,6 +169,13 @@ def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
     add_login_arguments(parser)
 
 
+def add_notify_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `notify`."""
+    add = parser.add_argument
+    add("--test", action="store_true", help="send a message to all who would be told")
+    add("--picture", type=Path, metavar="FILE", help="with --test: an image that goes with it")
+
+
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """COCO mAP of what will be served; returns the exit code."""
     from preannotate.evaluate import run
@@ -322,6 +329,13 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return run(options, as_json=arguments.json)
 
 
+def run_notify(arguments: argparse.Namespace) -> int:
+    """Say whom --notify tells, or try it; returns the exit code."""
+    from preannotate.notify.command import run
+
+    return run(test=arguments.test, picture=arguments.picture)
+
+
 # name: (help, add_arguments, run)
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "pull": ("bring annotated frames out of CVAT's tasks", add_pull_arguments, run_pull),
@@ -333,6 +347,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
     "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
+    "notify": ("say whom --notify tells, and try it", add_notify_arguments, run_notify),
     "draw": ("draw annotated scenes to try things on", add_draw_arguments, run_draw),
     "demo": ("the whole job on drawn images", add_demo_arguments, run_demo),
 }
