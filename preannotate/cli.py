@@ -176,6 +176,19 @@ def add_notify_arguments(parser: argparse.ArgumentParser) -> None:
     add("--picture", type=Path, metavar="FILE", help="with --test: an image that goes with it")
 
 
+def add_rank_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `rank`."""
+    add = parser.add_argument
+    add("--cvat-task", type=int, required=True, metavar="ID", help="task with frames that have no annotations yet")
+    add("--function", type=Path, required=True, metavar="FUNCTION", help="functions/NAME")
+    add("--top", type=int, default=50, metavar="N", help="how many frames to choose (default: 50)")
+    add("--output", type=Path, metavar="DIR", help="folder for results (default: task-ID)")
+    add("--create-task", metavar="NAME", help="also make a new task of the chosen frames, once")
+    add("--workers", type=int, help="processes that share the work (default: one for each core)")
+    add("--json", action="store_true", help="print ranking.json instead of a table")
+    add_login_arguments(parser)
+
+
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """COCO mAP of what will be served; returns the exit code."""
     from preannotate.evaluate import run
@@ -293,6 +306,22 @@ def run_pull(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_rank(arguments: argparse.Namespace) -> int:
+    """Say which frames to annotate next; returns the exit code."""
+    from preannotate.ranking.command import run_rank as run
+
+    return run(
+        arguments.cvat_task,
+        arguments.function,
+        output=arguments.output,
+        top=arguments.top,
+        create_task=arguments.create_task,
+        workers=arguments.workers,
+        as_json=arguments.json,
+        **_login(arguments),
+    )
+
+
 def _login(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "url": arguments.cvat,
@@ -346,6 +375,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     **builder.cli.COMMANDS,
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
+    "rank": ("say which frames of a task to annotate next", add_rank_arguments, run_rank),
     "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
     "notify": ("say whom --notify tells, and try it", add_notify_arguments, run_notify),
     "draw": ("draw annotated scenes to try things on", add_draw_arguments, run_draw),

@@ -5,9 +5,7 @@ is uploaded is annotated, so that a run that was stopped goes on where it stoppe
 """
 
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +16,12 @@ from preannotate.annotate.answers import Answer, Failure
 from preannotate.annotate.images import FoundImage
 from preannotate.annotate.pool import FunctionPool, processes_for
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.labels import TargetLabel, match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task, unusable
 from preannotate.cvat.upload import add_boxes, annotated_frames
-from preannotate.cvat.vacancies import Vacancies, find_vacancies
-
-# What is lost at most when a run is stopped, and the size of one upload.
-FRAMES_PER_BATCH = 32
+from preannotate.cvat.vacancies import find_vacancies
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def annotate_task(server: Server, number: int, directory: Path, choices: Choices
         with server.understanding(f"labels of task {number}"):
             targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
         outcome.notes += notes
-        batches = _images(server, task, vacancies)
+        batches = images_in_batches(server, task.id, vacancies.frames)
         with closing(batches), tqdm(total=total, unit="frame", file=sys.stderr, disable=None) as bar:
             for job_id, images in batches:
                 _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)
@@ -132,31 +127,3 @@ def _annotate_batch(
 
 def _as_it_is(_: FoundImage, answer: Answer | Failure) -> Answer | Failure:
     return answer
-
-
-def _images(server: Server, task: Task, vacancies: Vacancies) -> Iterator[tuple[int, dict[int, Path]]]:
-    """Job and images of each batch, by frame; those of the next are downloaded meanwhile."""
-    batches = [
-        (job, frames[first : first + FRAMES_PER_BATCH])
-        for job, frames in vacancies.frames.items()
-        for first in range(0, len(frames), FRAMES_PER_BATCH)
-    ]
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as folder, ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(_download, server, task, batches[0][1], Path(folder))
-        try:
-            for (job, _), following in zip(batches, [*batches[1:], None], strict=True):
-                images = coming.result()
-                if following is not None:
-                    coming = ahead.submit(_download, server, task, following[1], Path(folder))
-                yield job, images
-                for path in images.values():
-                    path.unlink()
-        except BaseException:
-            server.stop()
-            raise
-
-
-def _download(server: Server, task: Task, frames: Sequence[int], folder: Path) -> dict[int, Path]:
-    wanted = [WantedImage(task.id, frame, folder / f"frame-{frame}") for frame in frames]
-    download(server, wanted, lambda: None)
-    return {image.frame: path for image in wanted if (path := present(image)) is not None}

@@ -41,7 +41,7 @@ def run_pull(
     """
     if not (tasks or projects or jobs):
         raise CvatError("pull: nothing named; expected --task, --project or --job with a number.")
-    _check_sdk("pull")
+    check_sdk("pull")
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.plan import Asked
     from preannotate.cvat.pull import pull
@@ -49,7 +49,7 @@ def run_pull(
     from preannotate.cvat.server import Server
 
     connection = connect(Login(**login))
-    with _stopped_in_words():
+    with stopped_in_words():
         pulled = pull(
             Server(connection.client, connection.requests),
             Asked(tuple(tasks), tuple(projects), tuple(jobs)),
@@ -85,13 +85,13 @@ def run_annotate(
     """
     check_numbers(threshold, workers)
     directory = find_function_directory(function)
-    _check_sdk("annotate --cvat-task")
+    check_sdk("annotate --cvat-task")
     from preannotate.cvat.annotate import Choices, annotate_task
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
 
     connection = connect(Login(**login))
-    with _stopped_in_words():
+    with stopped_in_words():
         outcome = annotate_task(
             Server(connection.client, connection.requests),
             task,
@@ -159,7 +159,8 @@ def _count(number: int, word: str) -> str:
 
 
 @contextlib.contextmanager
-def _stopped_in_words() -> Iterator[None]:
+def stopped_in_words() -> Iterator[None]:
+    """Ctrl-C inside is answered with a sentence, too."""
     try:
         yield
     except KeyboardInterrupt:
@@ -167,7 +168,12 @@ def _stopped_in_words() -> Iterator[None]:
         raise
 
 
-def _check_sdk(command: str) -> None:
+def check_sdk(command: str) -> None:
+    """See that cvat-sdk, which is an extra, is installed.
+
+    Raises:
+        CvatError: It is not.
+    """
     try:
         import cvat_sdk  # noqa: F401
     except ModuleNotFoundError as error:

@@ -72,7 +72,13 @@ class Requests:
         Raises:
             CvatError: No answer, or none that is JSON.
         """
+        return self._json(what, ATTEMPTS, call, *arguments, **named)
 
+    def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """The same for what would be there twice if it were asked again: an answer that is lost is an error."""
+        return self._json(what, 1, call, *arguments, **named)
+
+    def _json(self, what: str, attempts: int, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         def ask() -> bytes:
             _, response = call(*arguments, _parse_response=False, **named)
             try:
@@ -80,7 +86,7 @@ class Requests:
             finally:
                 response.release_conn()
 
-        content = self.tried(what, ask)
+        content = self.tried(what, ask, attempts=attempts)
         try:
             return json.loads(content)
         except ValueError as error:
@@ -105,17 +111,17 @@ class Requests:
 
         self.tried(what, ask)
 
-    def tried(self, what: str, ask: Callable[[], Answer]) -> Answer:
+    def tried(self, what: str, ask: Callable[[], Answer], *, attempts: int = ATTEMPTS) -> Answer:
         """What `ask` returns, asked again while that may help.
 
         Raises:
             CvatError: Asking again did not help, or would not.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 return ask()
             except FAULTS as fault:
-                if attempt == ATTEMPTS or not is_transient(fault) or self._stopped.wait(_wait(attempt, fault)):
+                if attempt == attempts or not is_transient(fault) or self._stopped.wait(_wait(attempt, fault)):
                     raise described(self.url, what, fault) from fault
         raise AssertionError("unreachable")
 

@@ -19,9 +19,17 @@ _PAGE_SIZE = 500
 
 
 class Server:
-    """A CVAT server, logged in."""
+    """A CVAT server, logged in.
+
+    Attributes:
+        client: cvat-sdk's.
+        requests: Asks with it.
+        url: Of the server, for messages.
+    """
 
     def __init__(self, client: Client, requests: Requests) -> None:
+        self.client = client
+        self.requests = requests
         self._api = client.api_client
         self._requests = requests
         self.url = requests.url

@@ -3,6 +3,7 @@
 import getpass
 import importlib.util
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,17 @@ import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
+
 # With --import-mode=importlib a test cannot import its neighbours by name.
-_spec = importlib.util.spec_from_file_location("cvat_stand_in", Path(__file__).with_name("stand_in.py"))
-stand_in = sys.modules["cvat_stand_in"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(stand_in)
+def _neighbour(name: str, file: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+stand_in = _neighbour("cvat_stand_in", "stand_in.py")
+stand_in_changes = _neighbour("cvat_stand_in_changes", "stand_in_changes.py")
 
 
 @pytest.fixture(autouse=True)

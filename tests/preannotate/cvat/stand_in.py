@@ -12,7 +12,7 @@ import json
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -125,9 +125,29 @@ class Fault:
     status: int = 500
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a page beyond those of this file is asked; `body` is b"" without one."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What it answers; `content` is JSON or bytes."""
+
+    status: int
+    content: Any
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class StandIn:
-    """The server; its content is what a test puts into `tasks` and `projects`."""
+    """The server; its content is what a test puts into `tasks` and `projects`, more pages into `pages`."""
 
     version: str = NEW
     url: str = ""
@@ -139,6 +159,7 @@ class StandIn:
     headers: list[dict[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    pages: list[Callable[[Request], Response | None]] = field(default_factory=list)
 
     def add(self, task: FakeTask) -> FakeTask:
         """Put a task in."""
@@ -351,6 +372,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, {"detail": "Authentication credentials were not provided."})
             return
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if self._answered_elsewhere():
+            return
         status, content = self.cvat.answer(parts.path, query, self.headers.get("X-Organization"))
         self._send(status, content, cut=fault is not None)
 
@@ -358,7 +381,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path != "/api/auth/login":
-            self._send(404, {"detail": "Not found."})
+            self._change(body)
             return
         said = json.loads(body)
         if (said.get("username"), said.get("password")) != (USER, PASSWORD):
@@ -371,9 +394,21 @@ class _Handler(BaseHTTPRequestHandler):
         cookies = ["sessionid=a-session; HttpOnly; Path=/", "csrftoken=a-csrf-token; Path=/"]
         self._send(200, {"key": "an-old-token"}, cookies=cookies)
 
+    def do_DELETE(self) -> None:
+        self._note()
+        self._change(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def do_HEAD(self) -> None:
+        self._note()
+        self._change(b"")
+
     def do_PATCH(self) -> None:
         self._note()
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "/annotations/" not in self.path:
+            self._change(data)
+            return
+        body = json.loads(data)
         fault = self.cvat.fault(f"PATCH {self.path}")
         if fault is not None and fault.kind != "lost":
             self._fail(fault)
@@ -387,6 +422,30 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # it is done, and nobody hears of it
             return
         self._send(status, content)
+
+    def _change(self, body: bytes) -> None:
+        """A request that changes something, on one of the further pages."""
+        fault = self.cvat.fault(f"{self.command} {self.path}")
+        if fault is not None and fault.kind != "lost":
+            self._fail(fault)
+        elif not self._logged_in() or ("Cookie" in self.headers and not self.headers.get("X-CSRFToken")):
+            self._send(403, {"detail": "CSRF Failed."})
+        elif fault is not None:
+            self._answered_elsewhere(body, lost=True)
+            self.close_connection = True
+        elif not self._answered_elsewhere(body):
+            self._send(404, {"detail": "Not found."})
+
+    def _answered_elsewhere(self, body: bytes = b"", *, lost: bool = False) -> bool:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        request = Request(self.command, parts.path, query, self.headers, body)
+        for page in self.cvat.pages:
+            if (answer := page(request)) is not None:
+                if not lost:
+                    self._send(answer.status, answer.content, headers=answer.headers)
+                return True
+        return False
 
     def _note(self) -> None:
         self.cvat.requests.append(f"{self.command} {self.path}")
@@ -413,7 +472,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _send(
-        self, status: int, content: Any, *, cut: bool = False, cookies: list[str] | None = None, after: str = ""
+        self,
+        status: int,
+        content: Any,
+        *,
+        cut: bool = False,
+        cookies: list[str] | None = None,
+        after: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         plain = isinstance(content, bytes)
         data = content if plain else json.dumps(content).encode()
@@ -422,6 +488,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         if after:
             self.send_header("Retry-After", after)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         for cookie in cookies or []:
             self.send_header("Set-Cookie", cookie)
         self.end_headers()

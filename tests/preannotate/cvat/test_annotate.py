@@ -8,7 +8,7 @@ from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, tr
 from PIL import Image
 
 from preannotate.cli import COULD_NOT_RUN, main
-from preannotate.cvat import annotate, requests
+from preannotate.cvat import frames, requests
 
 ALONE = "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
 CAT = FakeLabel(7, "Kätzchen & <co>", "rectangle")
@@ -137,7 +137,7 @@ def test_a_threshold_of_ones_own(newest, run):
 
 
 def test_boxes_go_up_batch_by_batch(newest, run, monkeypatch):
-    monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
+    monkeypatch.setattr(frames, "FRAMES_PER_BATCH", 2)
     task = pets(7)
     task.jobs = [FakeJob(40, 0, 4), FakeJob(41, 5, 6)]
     newest.add(task)
@@ -150,7 +150,7 @@ def test_boxes_go_up_batch_by_batch(newest, run, monkeypatch):
 
 
 def test_a_run_that_fails_in_the_middle_goes_on(newest, run, monkeypatch):
-    monkeypatch.setattr(annotate, "FRAMES_PER_BATCH", 2)
+    monkeypatch.setattr(frames, "FRAMES_PER_BATCH", 2)
     task = newest.add(pets(7))
     newest.fail("/api/tasks/12/data/?number=5", "cut", times=requests.ATTEMPTS)
 
@@ -216,13 +216,13 @@ def test_an_upload_that_is_refused(newest, run, monkeypatch):
 
 def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(newest, run, monkeypatch):
     task = newest.add(pets())
-    download = annotate.download
+    download = frames.download
 
     def slowly(*arguments):
         download(*arguments)
         task.jobs[0].shapes.append(rectangle(1, 7, [3, 3, 9, 9]))
 
-    monkeypatch.setattr(annotate, "download", slowly)
+    monkeypatch.setattr(frames, "download", slowly)
 
     said = run(newest)
 

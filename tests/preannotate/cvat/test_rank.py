@@ -1,0 +1,311 @@
+"""A function with a fake engine, the real cvat-sdk and a stand-in of each version: what is chosen, and what is made."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, tag
+from cvat_stand_in_changes import Changes
+from PIL import Image
+
+from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cvat import new_task
+from preannotate.ranking import asking
+
+CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
+# The fake engine sees what is red; here the blue of it is the score of a cat.
+SCORE = "[[[pixels[0, rows[0], columns[0], 2] / 255, 0.0]]]"
+
+
+def scene(score, left=8, background=(0, 0, 0)):
+    """A picture on which the function finds a cat with this score; None shows nothing."""
+    image = Image.new("RGB", (64, 64), background)
+    if score is not None:
+        image.paste((255, 0, round(score * 255)), (left, 8, left + 20, 40))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def stripes(step):
+    """A picture unlike the others."""
+    image = Image.new("RGB", (64, 64), (0, 90, 0))
+    for x in range(0, 64, step):
+        image.paste((60, 255, 60), (x, 0, x + step // 2, 64))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pets(**more):
+    """Frames 0 and 1 are annotated, 2 and 3 hold a doubtful cat at the same place, 4 a sure one, 5 is another scene."""
+    pictures = [scene(0.9), scene(0.9, 40), scene(0.5), scene(0.48), scene(1.0, 30), stripes(8)]
+    shapes = [rectangle(0, 7, [8, 8, 28, 40]), rectangle(1, 7, [40, 8, 60, 40])]
+    job = FakeJob(40, 0, 5, shapes=shapes)
+    images = [(f"{i}.png", picture) for i, picture in enumerate(pictures)]
+    return FakeTask(**({"id": 12, "images": images, "labels": [CAT, DOG], "jobs": [job]} | more))
+
+
+@pytest.fixture
+def doubting(function):
+    """The function with scores that the images hold."""
+    engine = function / "nuclio" / "runtime" / "engines" / "fake.py"
+    engine.write_text(engine.read_text().replace("[[[0.9, 0.4]]]", SCORE))
+    return function
+
+
+@pytest.fixture
+def run(doubting, capsys, tmp_path):
+    """The command on task 12, its output in `out`; what it prints."""
+
+    def command(cvat, *options, expected=0):
+        arguments = ["rank", "--cvat-task", "12", "--function", str(doubting), "--cvat", cvat.url]
+        code = main([*arguments, "--output", str(tmp_path / "out"), *options])
+        said = capsys.readouterr()
+        assert code == expected, said.err
+        return said.err if expected == COULD_NOT_RUN else said.out
+
+    return command
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(new_task, "FIRST_WAIT_SECONDS", 0.0)
+
+
+def ranking(tmp_path):
+    return json.loads((tmp_path / "out" / "ranking.json").read_text(encoding="utf-8"))
+
+
+def test_doubtful_frames_come_first_and_their_twin_does_not(cvat, run, tmp_path):
+    cvat.add(pets())
+
+    said = run(cvat, "--top", "3")
+
+    content = ranking(tmp_path)
+    frames = content["frames"]
+    assert content["candidates"] == 4
+    assert content["annotated"] == 2
+    assert frames[0]["frame"] == 2
+    assert frames[0]["why"] == ["a box with a score near the threshold (0.50)"]
+    assert frames[0]["link"] == f"{cvat.url}/tasks/12/jobs/40?frame=2"
+    assert [one["frame"] for one in frames].index(5) == 1, "another scene before the same cat again"
+    assert f"task 12 of {cvat.url}: 4 frames without annotations looked at, 2 annotated; 3 chosen" in said
+    assert re.search(r"^1 +2 +\d\.\d\d +http://[^ ]+/tasks/12/jobs/40\?frame=2 +a box with a score near", said, re.M)
+
+
+def test_the_table_for_spreadsheets_holds_no_formula(newest, run, tmp_path):
+    task = pets()
+    task.images[2] = ('=HYPERLINK("x").png', task.images[2][1])
+    newest.add(task)
+
+    run(newest)
+
+    rows = list(csv.DictReader((tmp_path / "out" / "ranking.csv").open(encoding="utf-8-sig")))
+    assert rows[0]["image"] == '\'=HYPERLINK("x").png'
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+
+
+def test_what_nobody_needs_is_passed_over(newest, run, tmp_path):
+    task = pets()
+    task.jobs = [
+        FakeJob(40, 0, 2, shapes=[rectangle(0, 7, [8, 8, 28, 40])], tags=[tag(1, 7)]),
+        FakeJob(41, 3, 3, "completed"),
+        FakeJob(42, 4, 5),
+        FakeJob(49, 0, 5, type="ground_truth", included=[5]),
+    ]
+    newest.add(task)
+
+    said = run(newest)
+
+    assert [one["frame"] for one in ranking(tmp_path)["frames"]] == [2, 4]
+    assert "passed over: 1 frame of completed jobs\npassed over: 2 frames that have annotations\n" in said
+    assert "passed over: 1 frame that a ground-truth job holds for validation\n" in said
+
+
+def test_a_second_command_asks_for_no_image_again(newest, run, tmp_path):
+    newest.add(pets())
+    first = run(newest)
+    newest.requests.clear()
+
+    assert run(newest) == first
+    assert newest.asked("GET /api/tasks/12/data/?") == []
+
+
+def test_a_stopped_command_goes_on(newest, run, tmp_path):
+    newest.add(pets())
+    run(newest)
+    (memory,) = (tmp_path / "out" / ".asked").glob("found-*")
+    lines = memory.read_text().splitlines(keepends=True)
+    memory.write_text("".join(lines[:2]) + lines[2][:20])  # as a killed process leaves it
+    newest.requests.clear()
+
+    run(newest)
+
+    assert len(newest.asked("GET /api/tasks/12/data/?")) == 2
+    assert len(ranking(tmp_path)["frames"]) == 4
+
+
+def test_another_model_is_asked_anew(newest, run, doubting):
+    newest.add(pets())
+    run(newest)
+    model = doubting / "nuclio" / "model.json"
+    model.write_text(model.read_text().replace('"threshold": 0.5', '"threshold": 0.4'))
+    newest.requests.clear()
+
+    run(newest)
+
+    assert len(newest.asked("GET /api/tasks/12/data/?")) == 4, "the annotated frames still look the same"
+
+
+def test_a_frame_that_cannot_be_read_is_named(newest, run, tmp_path):
+    task = pets()
+    image = Image.new("RGB", (64, 64), (255, 0, 0))  # the fake engine has no memory for it
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    task.images[3] = ("3.png", stream.getvalue()[:-30])
+    newest.add(task)
+
+    said = run(newest, expected=1)
+
+    assert "not read: frame 3: " in said
+    assert 3 not in [one["frame"] for one in ranking(tmp_path)["frames"]]
+
+
+def test_a_new_task_has_the_chosen_images_in_their_order(cvat, run, tmp_path):
+    task = cvat.add(pets())
+    changes = Changes(cvat)
+    cvat.pages.append(changes)
+
+    said = run(cvat, "--top", "2", "--create-task", "next")
+
+    (number,) = changes.uploaded
+    assert said.endswith(f"new task: {cvat.url}/tasks/{number}\n")
+    assert changes.uploaded[number] == [("1-2.png", task.images[2][1]), ("2-5.png", task.images[5][1])]
+    (created,) = changes.created
+    assert created["name"] == "next"
+    assert [(label["name"], label["type"]) for label in created["labels"]] == [
+        ("Kätzchen & <co>", "rectangle"),
+        ("dog", "any"),
+    ]
+
+
+def test_a_new_task_belongs_to_the_same_project(cvat, run):
+    cvat.projects.append(3)
+    cvat.add(pets(project_id=3))
+    changes = Changes(cvat)
+    cvat.pages.append(changes)
+
+    run(cvat, "--create-task", "next")
+
+    assert changes.created == [{"name": "next", "project_id": 3}]
+
+
+def test_a_repeat_makes_no_second_task(cvat, run):
+    cvat.add(pets())
+    changes = Changes(cvat)
+    cvat.pages.append(changes)
+    run(cvat, "--create-task", "next")
+
+    said = run(cvat, "--create-task", "next")
+    another = run(cvat, "--create-task", "one more")
+
+    assert len(changes.created) == 2
+    assert said.endswith(f"task was made before: {cvat.url}/tasks/13\n")
+    assert another.endswith(f"new task: {cvat.url}/tasks/14\n")
+
+
+def test_a_large_image_goes_up_in_parts(cvat, run, monkeypatch):
+    monkeypatch.setattr(new_task, "_REQUEST_BYTES", 10)
+    task = cvat.add(pets())
+    changes = Changes(cvat)
+    cvat.pages.append(changes)
+
+    run(cvat, "--top", "1", "--create-task", "next")
+
+    assert changes.uploaded[13] == [("1-2.png", task.images[2][1])]
+    assert len(cvat.asked("PATCH /api/tasks/13/data/")) == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ({"refuses": 413}, '413 for the images of task 13 ("no room"); expected an answer. Look at the URL: '),
+        ({"fails": "No media data found"}, "task 13 could not be made of the images (No media data found); expected "),
+    ],
+)
+def test_a_half_made_task_is_deleted(cvat, run, harm, message, tmp_path):
+    cvat.add(pets())
+    changes = Changes(cvat, **harm)
+    cvat.pages.append(changes)
+
+    said = run(cvat, "--create-task", "next", expected=COULD_NOT_RUN)
+
+    assert message.replace('"no room"', '{"detail": "no room"}') in said
+    assert changes.deleted == [13]
+    assert 13 not in cvat.tasks
+
+
+def test_a_task_that_a_crash_left_half_made_is_deleted_by_the_next_command(newest, run, tmp_path):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    run(newest, "--create-task", "next")
+    record = tmp_path / "out" / "created.json"
+    record.write_text(record.read_text().replace('"done"', '"uploading"'))
+
+    said = run(newest, "--create-task", "next")
+
+    assert changes.deleted == [13]
+    assert said.endswith(f"new task: {newest.url}/tasks/14\n")
+
+
+def test_an_answer_that_is_lost_makes_no_two_tasks(newest, run):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    newest.fail("POST /api/tasks", "lost", times=1)
+
+    said = run(newest, "--create-task", "next", expected=COULD_NOT_RUN)
+
+    assert len(changes.created) == 1
+    assert said == (
+        f"error: {newest.url}: the connection broke off at a new task 'next'; expected all of it. Look at the network. "
+        f"The same command goes on where it stopped.\n"
+    )
+
+
+def test_errors_say_what_to_do(newest, run):
+    newest.add(pets(labels=[FakeLabel(9, "boat")], jobs=[FakeJob(40, 0, 5)]))
+
+    assert run(newest, "--top", "0", expected=COULD_NOT_RUN) == (
+        "error: --top: 0; expected a number from 1 on. Choose another.\n"
+    )
+    assert run(newest, "--create-task", " ", expected=COULD_NOT_RUN) == (
+        "error: --create-task: an empty name; expected one for the new task.\n"
+    )
+    assert run(newest, expected=COULD_NOT_RUN) == (
+        "error: task 12: none of the function's labels (Kätzchen & <co>, dog) is one of its labels for boxes (boat); "
+        "expected the same names. Rename them in the task or in function.yaml.\n"
+    )
+    assert asking.LEAST_SCORE == 0.05
+
+
+def test_nothing_to_choose_from_is_no_error(newest, run):
+    newest.add(pets(jobs=[FakeJob(40, 0, 5, "completed")]))
+
+    said = run(newest)
+
+    assert said.startswith(f"task 12 of {newest.url}: 0 frames without annotations looked at, 0 annotated; 0 chosen\n")
+
+
+def test_both_servers_are_asked_in_their_own_way(cvat, run):
+    cvat.add(pets())
+    cvat.pages.append(Changes(cvat))
+
+    run(cvat, "--create-task", "next")
+
+    of_the_task, of_the_request = cvat.asked("GET /api/tasks/13/status"), cvat.asked("GET /api/requests/")
+    assert (len(of_the_task), len(of_the_request)) == ((2, 0) if cvat.version == OLD else (0, 2))

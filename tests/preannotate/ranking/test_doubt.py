@@ -1,0 +1,90 @@
+"""Grounds for doubt by hand."""
+
+import pytest
+
+from preannotate.ranking.doubt import Ground, near_threshold, nothing_found, rare_labels, sureness, together, two_labels
+from runtime.detector import Detection
+
+THRESHOLDS = (0.5, 0.2)
+
+
+def cat(score, box=(0, 0, 10, 10)):
+    return Detection("cat", 0, score, box)
+
+
+def dog(score, box=(0, 0, 10, 10)):
+    return Detection("dog", 1, score, box)
+
+
+def test_grounds_together_are_the_chance_that_one_is_a_mistake():
+    assert together([]) == 0
+    assert together([Ground(0.5, ""), Ground(0.5, "")]) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"), [(cat(0.5), 0.5), (cat(0.25), 0.25), (cat(0.75), 0.75), (dog(0.1), 0.25), (dog(0.6), 0.75)]
+)
+def test_classes_with_other_thresholds_can_be_compared(found, expected):
+    assert sureness(found, THRESHOLDS) == pytest.approx(expected)
+
+
+def test_a_box_at_its_threshold_is_all_doubt():
+    (ground,) = near_threshold([dog(0.2)], THRESHOLDS)
+
+    assert ground == Ground(1.0, "a box with a score near the threshold (0.20)")
+
+
+def test_boxes_far_from_their_threshold_are_none():
+    assert near_threshold([cat(0.9), cat(0.1), dog(0.7)], THRESHOLDS) == []
+
+
+def test_several_boxes_are_said_with_their_scores():
+    (ground,) = near_threshold([cat(0.56), cat(0.95), cat(0.44)], THRESHOLDS)
+
+    # 0.56 is 0.06 above 0.5, and so is 0.44 below: 1 - 0.06 / 0.25 each.
+    assert ground.weight == pytest.approx(1 - 0.24 * 0.24)
+    assert ground.text == "2 boxes with scores near the threshold (0.44, 0.56)"
+
+
+def test_many_boxes_are_not_all_listed():
+    (ground,) = near_threshold([cat(0.5)] * 7, THRESHOLDS)
+
+    assert ground.text == "7 boxes with scores near the threshold (0.50, 0.50, 0.50, 0.50, 0.50, …)"
+
+
+def test_an_object_of_two_labels():
+    (ground,) = two_labels([cat(0.8), dog(0.68), cat(0.9, (50, 50, 60, 60))], THRESHOLDS)
+
+    assert ground == Ground(pytest.approx(1), "one object may be 'cat' (0.80) or 'dog' (0.68)")
+
+
+def test_two_labels_on_two_objects_are_no_doubt():
+    assert two_labels([cat(0.8), dog(0.68, (0, 9, 10, 19))], THRESHOLDS) == []
+
+
+def test_nothing_where_similar_frames_show_something():
+    neighbours = [frozenset({"cat"})] * 4 + [frozenset()]
+    (ground,) = nothing_found([cat(0.3)], THRESHOLDS, neighbours)
+
+    assert ground == Ground(
+        pytest.approx(0.7 * 0.8), "nothing found although 4 of the 5 most similar frames have 'cat'"
+    )
+    assert nothing_found([cat(0.5)], THRESHOLDS, neighbours) == []
+    assert nothing_found([], THRESHOLDS, [frozenset({"cat"})] * 2 + [frozenset()] * 3) == []
+    assert nothing_found([], THRESHOLDS, []) == []
+
+
+@pytest.mark.parametrize(
+    ("dogs", "said"),
+    [(0, "none is annotated yet"), (1, "only 1 box is annotated"), (3, "only 3 boxes are annotated")],
+)
+def test_a_rare_label_is_worth_more(dogs, said):
+    (ground,) = rare_labels([dog(0.9), cat(0.9)], THRESHOLDS, {"cat": 10, "dog": dogs})
+
+    assert ground == Ground(pytest.approx(0.3 * (1 - dogs / 10)), f"may show 'dog', of which {said}")
+
+
+def test_frequent_labels_are_not_rare():
+    assert rare_labels([dog(0.9)], THRESHOLDS, {"cat": 10, "dog": 5}) == []
+    assert rare_labels([dog(0.9)], THRESHOLDS, {"cat": 0, "dog": 0}) == []
+    assert rare_labels([], THRESHOLDS, {"cat": 10, "dog": 0}) == []

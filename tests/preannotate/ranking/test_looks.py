@@ -1,0 +1,45 @@
+"""Pictures that look alike lie close together."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from preannotate.ranking.looks import describe, distances
+from runtime.errors import ImageError
+
+
+def written(image, **more):
+    stream = io.BytesIO()
+    image.save(stream, **({"format": "PNG"} | more))
+    return stream.getvalue()
+
+
+def scene(seed):
+    noise = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), np.uint8)
+    return Image.fromarray(noise).resize((320, 240), Image.Resampling.BICUBIC)
+
+
+def test_a_near_duplicate_is_five_times_closer_than_another_scene():
+    image = scene(1)
+    again = image.filter(ImageFilter.GaussianBlur(1)).crop((3, 2, 320, 240))
+    looks = np.stack([describe(written(image)), describe(written(again, format="JPEG")), describe(written(scene(2)))])
+
+    away = distances(looks, looks)
+
+    assert away[0, 1] * 5 < away[0, 2]
+    assert away[0, 0] < 0.01
+
+
+def test_an_even_wall_has_no_direction():
+    looks = describe(written(Image.new("RGB", (64, 64), (200, 10, 10))))
+
+    assert looks.shape == (176,)
+    assert looks.dtype == np.float32
+    assert not looks[48:].any()
+
+
+def test_what_is_no_image_is_said():
+    with pytest.raises(ImageError):
+        describe(b"no image")
