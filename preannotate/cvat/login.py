@@ -1,4 +1,4 @@
-"""From what the command line and the environment say to a client that is logged in.
+"""From what the command line, the environment or a program say to a client that is logged in.
 
 Who logs in and where is decided by cvat-sdk itself, so that what works with cvat-cli works here:
 a profile (`cvat-cli profile create`), CVAT_ACCESS_TOKEN, or a user with the password from PASS or a prompt.
@@ -6,8 +6,8 @@ Only the moment differs: the server is looked at before a password is sent to it
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from cvat_sdk.core import auth
@@ -35,6 +35,8 @@ class Login:
         profile: Name of a profile, instead of `url` and `user`.
         organization: Short name; "" is the personal workspace, None asks without one.
         insecure: Accept any certificate.
+        token: Access token, of a program that keeps logins itself; the environment is not asked then.
+        password: Of the user; the same.
     """
 
     url: str | None = None
@@ -42,6 +44,8 @@ class Login:
     profile: str | None = None
     organization: str | None = None
     insecure: bool = False
+    token: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,10 @@ def _client(login: Login) -> tuple[Client, PasswordCredentials | AccessTokenCred
         insecure=login.insecure,
         organization=login.organization,
     )
-    explicit = login.url or login.user or os.environ.get(auth.CVAT_ACCESS_TOKEN_ENV_VAR)
+    explicit = login.url or login.user or login.token or os.environ.get(auth.CVAT_ACCESS_TOKEN_ENV_VAR)
     if login.profile or (not explicit and auth.AuthStore().get_default_profile()):
         return auth.make_client_from_cli(wanted), None
-    factory = auth.get_auth_factory(login.user) if login.user else auth.default_auth_factory()
+    factory = _factory(login)
     wanted.auth = lambda _: AccessTokenCredentials("")  # nothing yet
     client = auth.make_client_from_cli(wanted)
     client.api_client.configuration.access_token = None  # an empty one would be sent, and refused
@@ -120,6 +124,15 @@ def _client(login: Login) -> tuple[Client, PasswordCredentials | AccessTokenCred
             "login: no password and nobody to ask for it; expected a login. "
             "Set CVAT_ACCESS_TOKEN, or PASS with --auth USER."
         ) from error
+
+
+def _factory(login: Login) -> Callable[[str], PasswordCredentials | AccessTokenCredentials]:
+    """From the server's URL to credentials; the SDK's own where none are given."""
+    if login.token:
+        return lambda _: AccessTokenCredentials(login.token)
+    if login.user and login.password:
+        return lambda _: PasswordCredentials(login.user, login.password)
+    return auth.get_auth_factory(login.user) if login.user else auth.default_auth_factory()
 
 
 def _version(url: str, about: object) -> Version:

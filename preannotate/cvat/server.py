@@ -46,6 +46,26 @@ class Server:
         """A project."""
         return self._requests.json(f"project {number}", self._api.projects_api.retrieve, number)
 
+    def user(self) -> Json:
+        """Who is logged in."""
+        return self._requests.json("the login", self._api.users_api.retrieve_self)
+
+    def page_of_projects(self, *, page: int, size: int, search: str = "") -> Json:
+        """A part of the list of projects, the newest first: `count` and `results`."""
+        named = {"search": search} if search else {}
+        return self._requests.json("projects", self._api.projects_api.list, page=page, page_size=size, **named)
+
+    def page_of_tasks(self, *, page: int, size: int, search: str = "", project: int | None = None) -> Json:
+        """A part of the list of tasks, the newest first: `count` and `results`."""
+        named: Json = {"search": search} if search else {}
+        if project is not None:
+            named["project_id"] = project
+        return self._requests.json("tasks", self._api.tasks_api.list, page=page, page_size=size, **named)
+
+    def preview(self, task: int, sink: IO[bytes]) -> None:
+        """Write the small picture of a task to `sink`."""
+        self._requests.download(f"picture of task {task}", sink, self._api.tasks_api.retrieve_preview, task)
+
     def tasks_of_project(self, number: int) -> list[Json]:
         """Its tasks."""
         return self._pages(f"tasks of project {number}", self._api.tasks_api.list, project_id=number)

@@ -1,10 +1,22 @@
 """The trainer's arguments as a form: from the table and the defaults that the trainer itself uses."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from preannotate.studio.families import Family, families
+from trainer.arguments.sources import RIVALS, parse
+from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, typed
+from trainer.config import Config
+from trainer.recommendation import FAST
+
 NUMBER, WHOLE, TRUTH, CHOICE, TEXT = "number", "whole", "truth", "choice", "text"
+# What people change; the rest is for those who know.
+COMMON = ("epochs", "max_minutes", "batch_size", "image_size", "alpha", "augment", "validation_fraction")
+_CHOICES = {"augment": AUGMENTS, "precision": PRECISIONS, "alpha": tuple(f"{value:g}" for value in ALPHAS)}
+_KINDS = {int: WHOLE, float: NUMBER, bool: TRUTH, str: TEXT}
+WHERE = "arguments"
 
 
 @dataclass(frozen=True)
@@ -34,14 +46,17 @@ def form(model: str, images: int, *, base_model: str = "imagenet") -> list[Field
     """All arguments with the defaults filled in.
 
     Args:
-        model: Name of a model, or "auto".
-        images: That are taken for training.
+        model: Name of a model, or "auto", for which those of the usual model are shown.
+        images: That are taken, of which a part validates.
         base_model: "none" is random weights; everything else is pretrained.
     """
-    raise NotImplementedError
+    family = families().get(model) or families()[FAST]
+    defaults = _defaults(family, images, pretrained=base_model != "none")
+    fields = [_field(field, defaults) for field in dataclasses.fields(Config)]
+    return sorted(fields, key=lambda field: COMMON.index(field.name) if field.common else len(COMMON))
 
 
-def assemble(values: Mapping[str, str], text: str, fields: list[Field]) -> str:
+def assemble(values: Mapping[str, str], text: str, fields: Sequence[Field]) -> str:
     """What `--arguments` gets: values of the form that differ from the defaults, then the free text, which wins.
 
     Args:
@@ -52,7 +67,17 @@ def assemble(values: Mapping[str, str], text: str, fields: list[Field]) -> str:
     Raises:
         TrainingError: An impossible value, in the trainer's own sentence.
     """
-    raise NotImplementedError
+    free = checked(text)
+    said = []
+    for field in fields:
+        value = values.get(field.name, "").strip()
+        if not value or {field.name, RIVALS.get(field.name)} & set(free):
+            continue
+        if not _same(field, typed(field.name, value, where=WHERE)):
+            said.append(f"{field.name}={value}")
+    joined = ",".join([*said, *_parts(text)])
+    checked(joined)
+    return joined
 
 
 def checked(text: str) -> dict[str, Any]:
@@ -61,4 +86,47 @@ def checked(text: str) -> dict[str, Any]:
     Raises:
         TrainingError: As the command line would say it.
     """
-    raise NotImplementedError
+    return parse(text, where=WHERE)
+
+
+def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any]:
+    """What a run would do, as far as it is known before the images are there."""
+    own, config = family.defaults, dataclasses.asdict(Config())
+    training = max(1, round(images * (1 - config["validation_fraction"])))
+    return config | {
+        "epochs": own.epochs(training, pretrained=pretrained),
+        "batch_size": own.batch_size,
+        "initial_learning_rate": own.learning_rate(pretrained=pretrained),
+        "backbone_learning_rate": own.backbone_learning_rate if pretrained else 1.0,
+        "freeze": own.freeze if pretrained else 0,
+        "alpha": family.alpha if pretrained else family.alpha_from_scratch,
+    }
+
+
+def _field(field: dataclasses.Field, defaults: Mapping[str, Any]) -> Field:
+    name, argument = field.name, ARGUMENTS[field.name]
+    return Field(
+        name=name,
+        kind=CHOICE if name in _CHOICES else _KINDS[field.type],
+        default=_text(defaults[name]),
+        choices=_CHOICES.get(name, ()),
+        help=argument.meaning.replace("`", ""),
+        expected=argument.expected,
+        common=name in COMMON,
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _same(field: Field, value: Any) -> bool:
+    return _text(value) == field.default
+
+
+def _parts(text: str) -> list[str]:
+    """The free text without comments, so that it can stand behind other arguments on one line."""
+    lines = (line.split("#", 1)[0] for line in text.splitlines())
+    return [part.strip() for part in ",".join(lines).replace(";", ",").split(",") if part.strip()]

@@ -1,11 +1,23 @@
 """What there is to train on: projects and tasks of a server, as lists with pages, previews and counts."""
 
-from collections.abc import Mapping
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from preannotate.studio.database import Database
+from preannotate.studio.previews import Previews
+from preannotate.studio.servers import Servers
+
+if TYPE_CHECKING:
+    from preannotate.annotate.cvat_xml import CvatLabel
+    from preannotate.cvat.server import Server
 
 Entry = TypeVar("Entry")
 PAGE_SIZE = 20
+# What a search field may hold; and the tasks of projects that are counted.
+_MOST_LETTERS, _MOST_TASKS = 200, 100
 
 
 @dataclass(frozen=True)
@@ -124,29 +136,192 @@ class TaskDetail:
 
 
 class Catalogue:
-    """Lists of saved servers; every method raises CvatError if the server does not answer."""
+    """Lists of saved servers.
+
+    Every method raises CvatError if the server does not answer, and StudioError if it is not saved.
+    """
+
+    def __init__(self, servers: Servers, database: Database, previews: Previews) -> None:
+        self._servers, self._database, self._previews = servers, database, previews
+        # What lists said, for the pictures and names that are asked for next.
+        self._projects: dict[tuple[int, int], str] = {}
+        self._updated: dict[tuple[int, int], str] = {}
 
     def projects(self, server_id: int, search: str = "", page: int = 1) -> Page[ProjectSummary]:
-        """Projects, the newest first; `search` as in CVAT's own field."""
-        raise NotImplementedError
+        """Projects, the newest first; `search` as in CVAT's own field; a page that is not there is the last one."""
+
+        def ask(server: "Server") -> Page[ProjectSummary]:
+            def get(number: int) -> Any:
+                return server.page_of_projects(page=number, size=PAGE_SIZE, search=_words(search))
+
+            answer, number = _existing(get, page)
+            with server.understanding("projects"):
+                return _page(answer, number, [_project(one) for one in answer["results"]])
+
+        found = self._servers.ask(server_id, ask)
+        self._projects.update({(server_id, one.id): one.name for one in found.entries})
+        return found
 
     def tasks(
         self, server_id: int, *, project: int | None = None, search: str = "", page: int = 1
     ) -> Page[TaskSummary]:
         """Tasks, the newest first; a page that is not there is the last one."""
-        raise NotImplementedError
+
+        def ask(server: "Server") -> Page[TaskSummary]:
+            def get(number: int) -> Any:
+                return server.page_of_tasks(page=number, size=PAGE_SIZE, search=_words(search), project=project)
+
+            answer, number = _existing(get, page)
+            with server.understanding("tasks"):
+                return _page(answer, number, [self._summary(server, server_id, one) for one in answer["results"]])
+
+        return self._servers.ask(server_id, ask)
 
     def task(self, server_id: int, task_id: int) -> TaskDetail:
         """A task with its counts: seconds for a large one that was not looked at before, else at once."""
-        raise NotImplementedError
+        return self.together(server_id, (task_id,))
 
-    def together(self, server_id: int, tasks: tuple[int, ...], projects: tuple[int, ...] = ()) -> TaskDetail:
-        """Several tasks as one, for advice about a training on all of them; `summary` is that of the first."""
-        raise NotImplementedError
+    def together(self, server_id: int, tasks: Sequence[int], projects: Sequence[int] = ()) -> TaskDetail:
+        """Several tasks as one, for advice about a training on all of them; `summary` is that of the first.
+
+        Tasks of projects that have nothing to learn from are passed over, as `pull` does.
+        """
+        return self._servers.ask(server_id, lambda server: self._detail(server, server_id, tasks, projects))
 
     def preview(self, server_id: int, task_id: int) -> tuple[bytes, str]:
         """The picture of a task and its content type; kept on disk, so that a list shows at once.
 
         Only image/jpeg, image/png and image/webp are ever given.
         """
-        raise NotImplementedError
+
+        def fetch() -> bytes:
+            sink = io.BytesIO()
+            self._servers.ask(server_id, lambda server: server.preview(task_id, sink))
+            return sink.getvalue()
+
+        self._servers.get(server_id)
+        if (server_id, task_id) not in self._updated:
+            self._servers.ask(server_id, lambda server: self._summary(server, server_id, server.task(task_id)))
+        return self._previews.picture(server_id, task_id, self._updated[server_id, task_id], fetch)
+
+    def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
+        from preannotate.cvat.tasks import has_boxes, read_task
+        from preannotate.studio.counting import count
+
+        contents = {number: server.task(number) for number in tasks}
+        for number in projects:
+            of_project = [one for one in server.tasks_of_project(number) if not _unusable(one)]
+            contents.update({one["id"]: one for one in of_project[:_MOST_TASKS]})
+        if not contents:
+            names = ", ".join(map(str, projects))
+            return TaskDetail(_NO_TASK, (), {}, 0, usable=f"project {names}: no task with images; expected some.")
+        first = next(iter(contents.values()))
+        with server.understanding(f"task {first['id']}"):
+            summary = self._summary(server, server_id, first)
+        unusable = [f"task {one['id']}: {why}" for one in contents.values() if (why := _unusable(one))]
+        if unusable:
+            return TaskDetail(summary, (), {}, 0, usable=f"{unusable[0]}; expected images or a video. Choose another.")
+        read = [read_task(server, content) for content in contents.values()]
+        counts = count(server, server_id, read, self._database)
+        labels: dict[str, CvatLabel] = {}
+        for task in read:
+            for label in task.labels.values():
+                labels.setdefault(label.name, label)
+        found = tuple(
+            LabelSummary(label.name, label.color, label.type, counts.boxes.get(label.name, 0), has_boxes(label))
+            for label in labels.values()
+        )
+        return TaskDetail(
+            summary=summary,
+            labels=found,
+            boxes=counts.boxes,
+            annotated_frames=counts.annotated_frames,
+            empty_frames=counts.empty_frames,
+            automatic=counts.automatic,
+            left_out=counts.left_out,
+            usable=_why_not(sorted(contents), found),
+            counted_jobs=counts.counted_jobs,
+            all_jobs=counts.all_jobs,
+            image_size=counts.image_size,
+            sides=counts.sides,
+        )
+
+    def _summary(self, server: "Server", server_id: int, content: Mapping[str, Any]) -> TaskSummary:
+        project = content.get("project_id")
+        self._updated[server_id, content["id"]] = str(content["updated_date"])
+        jobs = content.get("jobs") or {}
+        return TaskSummary(
+            id=content["id"],
+            name=content["name"],
+            project_id=project,
+            project="" if project is None else self._project_name(server, server_id, project),
+            frames=content.get("size") or 0,
+            video=content.get("mode") == "interpolation",
+            jobs=jobs.get("count") or 0,
+            completed=jobs.get("completed") or 0,
+            updated=str(content["updated_date"]),
+            usable=_unusable(content),
+        )
+
+    def _project_name(self, server: "Server", server_id: int, project: int) -> str:
+        from preannotate.cvat.errors import CvatError
+
+        if (server_id, project) not in self._projects:
+            try:
+                self._projects[server_id, project] = str(server.project(project)["name"])
+            except (CvatError, KeyError, TypeError):  # a task may be visible whose project is not
+                self._projects[server_id, project] = ""
+        return self._projects[server_id, project]
+
+
+_NO_TASK = TaskSummary(0, "", None, "", 0, False, 0, 0, "")
+
+
+def _unusable(content: Mapping[str, Any]) -> str:
+    from preannotate.cvat.tasks import unusable
+
+    return unusable(content)
+
+
+def _words(search: str) -> str:
+    return " ".join(search.split())[:_MOST_LETTERS]
+
+
+def _existing(get: Callable[[int], Any], number: int) -> tuple[Any, int]:
+    """The answer for a page, or for the last one if there are not so many; and its number."""
+    from preannotate.cvat.errors import CvatError
+
+    number = max(1, number)
+    try:
+        return get(number), number
+    except CvatError as error:
+        if number == 1 or getattr(error.__cause__, "status", None) != 404:
+            raise
+    first = get(1)
+    last = _pages(first)
+    return (first, 1) if last == 1 else (get(last), last)
+
+
+def _pages(answer: Mapping[str, Any]) -> int:
+    return max(1, math.ceil(answer["count"] / PAGE_SIZE))
+
+
+def _page(answer: Mapping[str, Any], number: int, entries: list[Entry]) -> Page[Entry]:
+    return Page(tuple(entries), number, _pages(answer), answer["count"])
+
+
+def _project(content: Mapping[str, Any]) -> ProjectSummary:
+    tasks = content.get("tasks") or {}
+    return ProjectSummary(content["id"], content["name"], tasks.get("count") or 0, str(content["updated_date"]))
+
+
+def _why_not(tasks: Sequence[int], labels: Sequence[LabelSummary]) -> str:
+    where = f"task {', '.join(map(str, tasks))}"
+    if not labels:
+        return f"{where}: no labels; expected at least one for rectangles. Add it in CVAT."
+    if not any(label.learnable for label in labels):
+        kinds = ", ".join(f"{label.name} ({label.type})" for label in labels)
+        return f"{where}: no label for boxes ({kinds}); expected one of the type rectangle or any. Add it in CVAT."
+    if not any(label.boxes for label in labels):
+        return f"{where}: no boxes to learn from; expected some. Draw boxes in CVAT and save them."
+    return ""

@@ -1,9 +1,20 @@
 """Models of the workspace with their versions, and what can be done with them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from builder.check import PARITY_FILE
+from preannotate.loop import publishing
+from preannotate.loop.deploying import DEPLOYMENTS, SERVE
+from preannotate.loop.errors import LoopError
+from preannotate.loop.workspace import ModelFolder, VersionFolder, Workspace, read_json
+from preannotate.studio import thresholds
+from preannotate.studio.errors import StudioError
+from runtime.errors import FunctionError
+from runtime.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -85,17 +96,22 @@ class Models:
     Every method with a name raises LoopError if there is no such model, BuildError if it can be no name.
     """
 
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
     def get(self, name: str) -> ModelSummary:
         """One model."""
-        raise NotImplementedError
+        return _summary(self._workspace.existing(name))
 
-    def publish(self, name: str, version: int, *, deploy: str = "serve") -> None:
+    def publish(self, name: str, version: int, *, deploy: str = SERVE) -> None:
         """Let CVAT see a version.
 
         Raises:
             LoopError: It is not finished, or could not be deployed.
         """
-        raise NotImplementedError
+        if deploy not in DEPLOYMENTS:
+            raise StudioError(f"publish: deploy {deploy!r}; expected one of: {', '.join(DEPLOYMENTS)}.")
+        publishing.publish(self._workspace, name, version, deploy=deploy)
 
     def unpublish(self, name: str) -> None:
         """Take the model away from CVAT.
@@ -103,7 +119,7 @@ class Models:
         Raises:
             LoopError: It is not published.
         """
-        raise NotImplementedError
+        publishing.unpublish(self._workspace, name)
 
     def roll_back(self, name: str) -> None:
         """Publish the version that was there before.
@@ -111,7 +127,7 @@ class Models:
         Raises:
             LoopError: There is none.
         """
-        raise NotImplementedError
+        publishing.roll_back(self._workspace, name)
 
     def report_file(self, name: str, version: int) -> Path:
         """The page of a version's training.
@@ -119,11 +135,17 @@ class Models:
         Raises:
             StudioError: There is none.
         """
-        raise NotImplementedError
+        found = self._version(name, version)
+        report = found.run / "report.html"
+        if not report.is_file():
+            raise StudioError(f"model {name!r}: no report of version {version}; expected a version that is trained.")
+        return self._inside(report)
 
     def overlays(self, name: str, version: int) -> list[Path]:
         """Pictures of what a version found on validation images, by name; empty if there are none."""
-        raise NotImplementedError
+        folder = self._version(name, version).run / "overlays"
+        pictures = sorted(folder.glob("*.jpg")) if folder.is_dir() else []
+        return [self._inside(picture) for picture in pictures if not picture.is_symlink()]
 
     def overlay(self, name: str, version: int, picture: str) -> Path:
         """One of `overlays` by its file name.
@@ -131,7 +153,10 @@ class Models:
         Raises:
             StudioError: There is none of that name.
         """
-        raise NotImplementedError
+        for path in self.overlays(name, version):
+            if path.name == picture:
+                return path
+        raise StudioError(f"model {name!r}: no picture {picture!r} of version {version}; expected one of the list.")
 
     def set_threshold(self, name: str, version: int, value: float | Mapping[str, float]) -> None:
         """Change the score from which detections count, of a version and of its published copy.
@@ -143,9 +168,115 @@ class Models:
 
         Raises:
             StudioError: A value outside [0, 1], an unknown label, or a version that is not finished.
+            LoopError: The published copy could not be deployed.
         """
-        raise NotImplementedError
+        found = self._version(name, version)
+        if not found.complete:
+            raise StudioError(f"model {name!r}: version {version} is not finished; expected one that is.")
+        model = self._workspace.existing(name)
+        with model.locked():  # nobody publishes or builds meanwhile
+            manifest = thresholds.changed(_manifest(found), value, where=f"model {name!r}, version {version}")
+            thresholds.write(self._inside(found.function / "nuclio"), manifest)
+            now = publishing.published(model)
+            copy = self._workspace.functions / name / "nuclio"
+            if now is not None and now.version == version and copy.is_dir():
+                thresholds.write(self._inside(copy), manifest)
+                DEPLOYMENTS[now.deploy].publish(copy.parent)
 
     def list(self) -> list[ModelSummary]:
         """All models, by name."""
-        raise NotImplementedError
+        return [_summary(model) for model in self._workspace.models() if not model.path.is_symlink()]
+
+    def _version(self, name: str, number: int) -> VersionFolder:
+        """A version that is there."""
+        model = self._workspace.existing(name)
+        version = model.version(int(number))
+        if number < 1 or not version.path.is_dir():
+            known = ", ".join(str(one.number) for one in model.versions()) or "none"
+            raise StudioError(f"model {name!r}: no version {number}; expected one of: {known}.")
+        self._inside(version.path)
+        return version
+
+    def _inside(self, path: Path) -> Path:
+        """The path, if no link leads out of the workspace."""
+        if not path.resolve().is_relative_to(self._workspace.path.resolve()):
+            raise StudioError(f"{path}: leads out of the workspace; expected a file in it. Remove the link.")
+        return path
+
+
+def _summary(model: ModelFolder) -> ModelSummary:
+    try:
+        return _read(model)
+    except (LoopError, FunctionError) as error:
+        return ModelSummary(model.name, (), None, problem=str(error))
+    except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
+        return ModelSummary(model.name, (), None, problem=f"{model.path}: {error!r}; expected files of a run.")
+
+
+def _read(model: ModelFolder) -> ModelSummary:
+    now = publishing.published(model)
+    number = now.version if now else None
+    versions = model.versions()
+    finished = [version.number for version in versions if version.complete]
+    shown = number if number in finished else max(finished, default=None)
+    manifest = _manifest(model.version(shown)) if shown else None
+    cut = manifest.postprocess if manifest else None
+    return ModelSummary(
+        name=model.name,
+        versions=tuple(_version_summary(version, number) for version in reversed(versions)),
+        published=number,
+        before=publishing.version_before(model),
+        deploy=now.deploy if now else "",
+        labels=manifest.labels if manifest else (),
+        threshold=cut.threshold if cut else None,
+        thresholds=dict(zip(manifest.labels, cut.thresholds, strict=True)) if manifest and cut else {},
+        parity=_parity(model.version(shown)) if shown else None,
+        shown=shown,
+        asked=read_json(model.asked) or {},
+    )
+
+
+def _version_summary(version: VersionFolder, published: int | None) -> VersionSummary:
+    record = version.record()
+    return VersionSummary(
+        number=version.number,
+        created=str(record.get("created") or ""),
+        map50=record.get("map50"),
+        mean_ap=record.get("mean_ap"),
+        model=str(record.get("model") or ""),
+        images=record.get("images") or {},
+        complete=version.complete,
+        published=version.number == published,
+        report=(version.run / "report.html").is_file(),
+    )
+
+
+def _manifest(version: VersionFolder) -> Manifest:
+    return Manifest.read(version.function / "nuclio")
+
+
+_NAMES = {
+    "reference": "the trained network",
+    "ir": "OpenVINO",
+    "served": "the function's answers",
+    "saved_model": "TensorFlow",
+    "served_gpu": "the GPU variant's answers",
+}
+
+
+def _parity(version: VersionFolder) -> Parity | None:
+    """The proof in a few facts; None if there is none that can be read."""
+    try:
+        path = version.function / "nuclio" / PARITY_FILE
+        content = json.loads(path.read_text(encoding="utf-8"))
+        scores, differences = content.get("scores", {}), content.get("differences", {})
+        facts = {"validation images": str(content.get("images", "")), "boxes on them": str(content.get("boxes", ""))}
+        facts |= {f"mAP50 of {_NAMES[name]}": f"{one['map50']:.4f}" for name, one in scores.items() if name in _NAMES}
+        facts |= {
+            f"{name}: detections that differ": f"{one['unmatched'] + one['beyond_tolerance']} of {one['detections']}"
+            for name, one in differences.items()
+        }
+        facts |= {f"problem {number}": text for number, text in enumerate(content.get("problems", ()), 1)}
+        return Parity(content["verdict"] == "passed", facts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

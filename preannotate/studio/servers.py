@@ -1,10 +1,27 @@
 """Saved CVAT servers; their secrets are in `secrets.SecretStore`, never in the database."""
 
+import contextlib
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from preannotate.doctor.web import address
+from preannotate.studio.database import Database
+from preannotate.studio.errors import StudioError
+from preannotate.studio.secrets import SecretStore
 
 if TYPE_CHECKING:
+    from preannotate.cvat.login import Login
     from preannotate.cvat.server import Server
+
+Answer = TypeVar("Answer")
+# How a server logs in.
+_TOKEN, _PASSWORD, _PROFILE = "token", "password", "profile"
+# A login is used so long before it is made again; sessions of CVAT live for days.
+_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +67,18 @@ class Profile:
 class Servers:
     """The saved servers."""
 
+    def __init__(self, database: Database, secrets: SecretStore) -> None:
+        self._database, self._secrets = database, secrets
+        self._lock = threading.Lock()
+        self._connected: dict[int, tuple[float, Server]] = {}
+
     def get(self, server_id: int) -> SavedServer:
         """One of them.
 
         Raises:
             StudioError: There is none of that id.
         """
-        raise NotImplementedError
+        return _server(self._row(server_id))
 
     def add(
         self,
@@ -73,7 +95,7 @@ class Servers:
 
         Args:
             name: For people; "" takes the host's.
-            url: Of CVAT, with or without http(s)://.
+            url: Of CVAT, with http:// or https://.
             token: Access token; or
             user: Name, and
             password: Of the user.
@@ -82,17 +104,44 @@ class Servers:
 
         Raises:
             CvatError: The server does not answer, or does not accept the login.
+            AddressError: `url` is none, or carries a login.
             StudioError: The name is taken, or neither a token nor user and password are given.
         """
-        raise NotImplementedError
+        from preannotate.cvat.login import Login
+
+        url = address("address of CVAT", url.strip())
+        kind, secret = _kind(token, user, password)
+        login = Login(url=url, organization=organization, insecure=insecure, **_said(kind, user, secret))
+        return self._save(name, login, kind, secret)
 
     def add_profile(self, profile: str, name: str = "") -> SavedServer:
-        """Log in with a profile of cvat-sdk and save a server that uses it; its token stays in the profile."""
-        raise NotImplementedError
+        """Log in with a profile of cvat-sdk and save a server that uses it; its token stays in the profile.
+
+        Raises:
+            CvatError: There is no such profile, or as `add`.
+            StudioError: The name is taken.
+        """
+        from preannotate.cvat.login import Login
+
+        return self._save(name or profile, Login(profile=profile), _PROFILE, "")
 
     def log_in(self, server_id: int, *, token: str = "", user: str = "", password: str = "") -> SavedServer:
         """Replace the login of a saved server, if the server accepts the new one; raises as `add`."""
-        raise NotImplementedError
+        from preannotate.cvat.login import Login
+
+        saved = self.get(server_id)
+        kind, secret = _kind(token, user, password)
+        login = Login(
+            url=saved.url, organization=saved.organization, insecure=saved.insecure, **_said(kind, user, secret)
+        )
+        server, found, version = _connected(login)
+        self._secrets.set(_secret_name(server_id), secret)
+        self._database.change(
+            "UPDATE servers SET login = ?, user = ?, version = ?, profile = '', problem = '' WHERE id = ?",
+            (kind, found, version, server_id),
+        )
+        self._keep(server_id, server)
+        return self.get(server_id)
 
     def remove(self, server_id: int) -> None:
         """Forget a server and its secret; runs that were asked for with it stay.
@@ -100,29 +149,202 @@ class Servers:
         Raises:
             StudioError: There is none of that id.
         """
-        raise NotImplementedError
+        self._row(server_id)
+        self._forget(server_id)
+        self._secrets.remove(_secret_name(server_id))
+        self._database.change("DELETE FROM servers WHERE id = ?", (server_id,))
 
-    def profiles(self) -> list[Profile]:
-        """Profiles of cvat-sdk on this machine; empty if there are none."""
-        raise NotImplementedError
+    def profiles(self) -> tuple[Profile, ...]:
+        """Profiles of cvat-sdk on this machine; empty if there are none, or they cannot be read."""
+        from cvat_sdk.core.auth import AuthStore
+        from cvat_sdk.core.exceptions import AuthStoreError
+
+        with contextlib.suppress(AuthStoreError, OSError, KeyError, TypeError):
+            return tuple(Profile(name, entry.server) for name, entry in sorted(AuthStore().list_profiles().items()))
+        return ()
 
     def connect(self, server_id: int) -> "Server":
-        """A server that is logged in; a login is kept for some minutes.
+        """A server that is logged in just now.
 
         Raises:
             CvatError: It does not answer, or does not accept the login: `problem` then says so until it does.
             StudioError: There is none of that id, or its secret is gone.
         """
-        raise NotImplementedError
+        row = self._row(server_id)
+        try:
+            server, user, version = _connected(self._login(row))
+        except Exception as error:
+            self._judge(row, error)
+            raise
+        self._database.change(
+            "UPDATE servers SET user = ?, version = ?, problem = '' WHERE id = ?", (user, version, server_id)
+        )
+        self._keep(server_id, server)
+        return server
+
+    def ask(self, server_id: int, question: "Callable[[Server], Answer]") -> Answer:
+        """What a server answers, with a login that is kept for some minutes.
+
+        Raises:
+            CvatError: As `connect`, and whatever the question raises.
+            StudioError: As `connect`.
+        """
+        server = self._kept(server_id)
+        if server is not None:
+            try:
+                return question(server)
+            except Exception as error:
+                if not _is_refused(error):
+                    raise
+                self._forget(server_id)  # the session is over, perhaps not the login
+        server = self.connect(server_id)
+        try:
+            return question(server)
+        except Exception as error:
+            self._judge(self._row(server_id), error)
+            raise
 
     def environment(self, server_id: int) -> dict[str, str]:
-        """What logs a child process in: CVAT_ACCESS_TOKEN or PASS; empty for a profile."""
-        raise NotImplementedError
+        """What logs a child process in: CVAT_ACCESS_TOKEN or PASS; empty for a profile.
 
-    def options(self, server_id: int) -> list[str]:
+        Raises:
+            StudioError: There is no such server, or its secret is gone.
+        """
+        from cvat_sdk.core.auth import CVAT_ACCESS_TOKEN_ENV_VAR
+
+        row = self._row(server_id)
+        if row["login"] == _PROFILE:
+            return {}
+        return {CVAT_ACCESS_TOKEN_ENV_VAR if row["login"] == _TOKEN else "PASS": self._secret(row)}
+
+    def options(self, server_id: int) -> tuple[str, ...]:
         """The rest of it, for the child's command line, without secrets: --cvat URL --auth USER …"""
-        raise NotImplementedError
+        row = self._row(server_id)
+        if row["login"] == _PROFILE:
+            return ("--profile", row["profile"])
+        options = ["--cvat", row["url"]]
+        if row["login"] == _PASSWORD:
+            options += ["--auth", row["user"]]
+        if row["organization"] is not None:
+            options += ["--organization", row["organization"]]
+        return (*options, "--insecure") if row["insecure"] else tuple(options)
 
     def list(self) -> list[SavedServer]:
         """All of them, by name."""
-        raise NotImplementedError
+        return [_server(row) for row in self._database.rows("SELECT * FROM servers ORDER BY name COLLATE NOCASE")]
+
+    def _save(self, name: str, login: "Login", kind: str, secret: str) -> SavedServer:
+        name = " ".join(name.split()) or urlsplit(login.url or "").netloc
+        if self._database.rows("SELECT id FROM servers WHERE name = ?", (name,)):
+            raise StudioError(f"server {name!r}: there is one of that name; expected another name. Choose one.")
+        server, user, version = _connected(login)
+        server_id = self._database.insert(
+            "INSERT INTO servers (name, url, organization, insecure, user, version, profile, login, problem) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')",
+            (name, server.url, login.organization, login.insecure, user, version, login.profile or "", kind),
+        )
+        try:
+            self._secrets.set(_secret_name(server_id), secret)
+        except BaseException:
+            self._database.change("DELETE FROM servers WHERE id = ?", (server_id,))
+            raise
+        self._keep(server_id, server)
+        return self.get(server_id)
+
+    def _login(self, row: Any) -> "Login":
+        from preannotate.cvat.login import Login
+
+        if row["login"] == _PROFILE:
+            return Login(profile=row["profile"])
+        said = _said(row["login"], row["user"], self._secret(row))
+        return Login(url=row["url"], organization=row["organization"], insecure=bool(row["insecure"]), **said)
+
+    def _secret(self, row: Any) -> str:
+        if secret := self._secrets.get(_secret_name(row["id"])):
+            return secret
+        raise StudioError(f"server {row['name']!r}: its login is gone; expected a saved one. Log in again.")
+
+    def _row(self, server_id: int) -> Any:
+        rows = self._database.rows("SELECT * FROM servers WHERE id = ?", (server_id,))
+        if not rows:
+            raise StudioError(f"server {server_id}: there is none; expected a saved one. Add it again.")
+        return rows[0]
+
+    def _judge(self, row: Any, error: Exception) -> None:
+        """Mark a server whose login is refused, and say so in the words of the studio."""
+        if not _is_refused(error):
+            return
+        from preannotate.cvat.errors import CvatError
+
+        self._forget(row["id"])
+        what = {_TOKEN: "the access token", _PASSWORD: "the password", _PROFILE: f"the profile {row['profile']!r}"}
+        who = f" of {row['user']}" if row["user"] else ""
+        problem = (
+            f"{row['url']}: {what[row['login']]}{who} is not accepted any more; expected a valid login. "
+            f"Log in again on the page of servers."
+        )
+        self._database.change("UPDATE servers SET problem = ? WHERE id = ?", (problem, row["id"]))
+        raise CvatError(problem) from error
+
+    def _kept(self, server_id: int) -> "Server | None":
+        with self._lock:
+            since, server = self._connected.get(server_id, (0.0, None))
+        return server if server is not None and time.monotonic() - since < _SECONDS else None
+
+    def _keep(self, server_id: int, server: "Server") -> None:
+        with self._lock:
+            self._connected[server_id] = time.monotonic(), server
+
+    def _forget(self, server_id: int) -> None:
+        with self._lock:
+            self._connected.pop(server_id, None)
+
+
+def _server(row: Any) -> SavedServer:
+    return SavedServer(
+        id=row["id"],
+        name=row["name"],
+        url=row["url"],
+        organization=row["organization"],
+        insecure=bool(row["insecure"]),
+        user=row["user"],
+        version=row["version"],
+        profile=row["profile"],
+        problem=row["problem"],
+    )
+
+
+def _kind(token: str, user: str, password: str) -> tuple[str, str]:
+    """How somebody logs in, and the secret."""
+    if token.strip() and not user and not password:
+        return _TOKEN, token.strip()
+    if user and password and not token:
+        return _PASSWORD, password
+    raise StudioError("login: neither or both are given; expected an access token, or a user with a password.")
+
+
+def _said(kind: str, user: str, secret: str) -> dict[str, str]:
+    """Arguments of `Login`."""
+    return {"token": secret} if kind == _TOKEN else {"user": user, "password": secret}
+
+
+def _secret_name(server_id: int) -> str:
+    return f"server-{server_id}"
+
+
+def _connected(login: "Login") -> "tuple[Server, str, str]":
+    """A server, who is logged in, and its version."""
+    from preannotate.cvat.login import connect
+    from preannotate.cvat.server import Server
+
+    connection = connect(login)
+    server = Server(connection.client, connection.requests)
+    user = server.user()
+    with server.understanding("the login"):
+        return server, str(user["username"]), connection.version
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether the server did not accept the login, when it was made or later."""
+    status = getattr(error.__cause__, "status", None)
+    return status == 401 or (status == 400 and " for the login" in str(error))

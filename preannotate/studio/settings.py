@@ -1,10 +1,18 @@
 """What the studio keeps between restarts: notifications, runs at a time, its own address, Kubernetes."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from preannotate.notify import NotifySettings
+from preannotate.doctor.web import AddressError, address
+from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.studio.database import Database
+from preannotate.studio.errors import StudioError
+from preannotate.studio.secrets import SecretStore
+
+MOST_SIMULTANEOUS = 16
+# Names in the SecretStore; the address of a webhook often is a secret itself.
+_PASSWORD, _URL, _SECRET = "smtp-password", "webhook-url", "webhook-secret"
 
 
 @dataclass(frozen=True)
@@ -14,7 +22,7 @@ class Kubernetes:
     Attributes:
         context: Of kubectl.
         namespace: In it.
-        claim: Persistent volume claim that this machine and the cluster's both see.
+        claim: Persistent volume claim, with a volume that this machine has, too.
         mount: Where that volume is on this machine; the workspace must be inside.
         image: Of the trainer.
     """
@@ -29,10 +37,13 @@ class Kubernetes:
 class Settings:
     """Settings; secrets among them are in the `SecretStore`."""
 
+    def __init__(self, database: Database, secrets: SecretStore) -> None:
+        self._database, self._secrets = database, secrets
+
     @property
     def simultaneous(self) -> int:
         """Runs at a time; 1 unless somebody said otherwise."""
-        raise NotImplementedError
+        return self._get("simultaneous", 1)
 
     def set_simultaneous(self, value: int) -> None:
         """Change it, from the next run on.
@@ -40,30 +51,110 @@ class Settings:
         Raises:
             StudioError: Not in [1, 16].
         """
-        raise NotImplementedError
+        if not 1 <= value <= MOST_SIMULTANEOUS:
+            raise StudioError(f"runs at a time: {value}; expected a whole number from 1 to {MOST_SIMULTANEOUS}.")
+        self._set("simultaneous", value)
 
     @property
     def link_base(self) -> str:
         """Address of the studio for links in messages, without a slash at its end; "" if nobody said."""
-        raise NotImplementedError
+        return self._get("link_base", "")
 
     def set_link_base(self, url: str) -> None:
         """Change it; "" for none.
 
         Raises:
-            StudioError: Not an address that begins with http:// or https://.
+            StudioError: No address.
         """
-        raise NotImplementedError
+        try:
+            self._set("link_base", address("address of the studio", url) if url.strip() else "")
+        except AddressError as error:
+            raise StudioError(str(error)) from error
 
-    def notifications(self) -> "NotifySettings":
-        """E-mail and webhook, with their secrets."""
-        raise NotImplementedError
+    @property
+    def kubernetes(self) -> Kubernetes | None:
+        """Where a training on Kubernetes would run; None if nobody said."""
+        found = self._get("kubernetes", None)
+        return Kubernetes(**found) if found else None
 
-    def set_notifications(self, settings: "NotifySettings", *, keep_secrets: bool = True) -> None:
-        """Change them.
+    def set_kubernetes(self, where: Kubernetes | None) -> None:
+        """Change it."""
+        self._set("kubernetes", asdict(where) if where else None)
+
+    def notifications(self) -> NotifySettings:
+        """E-mail and webhook, with their secrets; a part that is not set is None.
+
+        Raises:
+            StudioError: The secrets lie where others could have read them.
+        """
+        smtp, webhook = self._get("smtp", None), self._secrets.get(_URL)
+        return NotifySettings(
+            SmtpSettings(**smtp, password=self._secrets.get(_PASSWORD)) if smtp else None,
+            WebhookSettings(webhook, self._secrets.get(_SECRET)) if webhook else None,
+        )
+
+    def set_smtp(
+        self,
+        *,
+        host: str,
+        port: int,
+        security: str,
+        user: str,
+        password: str | None,
+        sender: str,
+        recipients: tuple[str, ...],
+    ) -> None:
+        """Send e-mail this way.
 
         Args:
-            settings: A part that is None switches that way off, and its secret is forgotten.
-            keep_secrets: An empty password or secret means the saved one, as a form that never shows it sends it.
+            host: See `SmtpSettings`; the others too.
+            port: See there.
+            security: See there.
+            user: "" for a server without login.
+            password: None means the saved one, as a form that never shows it sends it.
+            sender: See there.
+            recipients: See there.
+
+        Raises:
+            NotifyError: Says which one cannot be.
         """
-        raise NotImplementedError
+        secret = (self._secrets.get(_PASSWORD) if password is None else password) if user else ""
+        smtp = SmtpSettings(host, port, security, user, secret, sender, recipients)
+        self._secrets.set(_PASSWORD, secret)
+        self._set("smtp", {name: value for name, value in asdict(smtp).items() if name != "password"})
+
+    def remove_smtp(self) -> None:
+        """Send no e-mail any more, and forget the password."""
+        self._set("smtp", None)
+        self._secrets.remove(_PASSWORD)
+
+    def set_webhook(self, url: str | None, secret: str | None) -> None:
+        """Post messages there.
+
+        Args:
+            url: None means the saved one; a page shows only `WebhookSettings.host` of it.
+            secret: None means the saved one; "" signs nothing.
+
+        Raises:
+            NotifyError: No address.
+        """
+        webhook = WebhookSettings(
+            self._secrets.get(_URL) if url is None else url, self._secrets.get(_SECRET) if secret is None else secret
+        )
+        self._secrets.set(_URL, webhook.url)
+        self._secrets.set(_SECRET, webhook.secret)
+
+    def remove_webhook(self) -> None:
+        """Post nothing any more, and forget address and secret."""
+        self._secrets.remove(_URL)
+        self._secrets.remove(_SECRET)
+
+    def _get(self, name: str, default: Any) -> Any:
+        rows = self._database.rows("SELECT value FROM settings WHERE name = ?", (name,))
+        return json.loads(rows[0]["value"]) if rows else default
+
+    def _set(self, name: str, value: Any) -> None:
+        self._database.change(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, json.dumps(value)),
+        )

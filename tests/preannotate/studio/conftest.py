@@ -1,0 +1,82 @@
+"""A studio on an empty workspace, and a stand-in of each version of CVAT with lists."""
+
+import getpass
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
+
+from preannotate.loop.workspace import Workspace
+from preannotate.studio import secrets
+
+
+def load(name: str, path: Path):
+    """A module beside the tests; with --import-mode=importlib they cannot be imported by name."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+CVAT = Path(__file__).parents[1] / "cvat"
+stand_in = load("cvat_stand_in", CVAT / "stand_in.py")
+lists = load("cvat_stand_in_lists", CVAT / "stand_in_lists.py")
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No proxy, no login, no keyring; waits between attempts take no time."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
+    monkeypatch.setattr(secrets, "find_keyring", lambda: None)
+    from preannotate.cvat import requests
+
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def studio(workspace: Workspace) -> Iterator:
+    from preannotate.studio.core import Studio
+
+    opened = Studio(workspace)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=stand_in.VERSIONS)
+def cvat(request: pytest.FixtureRequest) -> Iterator:
+    """A server of each version."""
+    with stand_in.StandIn(request.param).running() as server:
+        server.pages.append(lists.Lists(server))
+        yield server
+
+
+@pytest.fixture
+def newest() -> Iterator:
+    """The newer one only."""
+    with stand_in.StandIn().running() as server:
+        server.pages.append(lists.Lists(server))
+        yield server
+
+
+@pytest.fixture
+def login(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What `Servers.add` takes to log in to `cvat`: the older one has no access tokens."""
+    if request.getfixturevalue("cvat").new:
+        return {"token": stand_in.TOKEN}
+    return {"user": stand_in.USER, "password": stand_in.PASSWORD}
