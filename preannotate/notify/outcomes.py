@@ -15,17 +15,20 @@ _MOST_LABELS = 20
 _UNKNOWN = "unknown"
 
 
-def of_run(model: ModelFolder, code: int, *, error: str = "", link: str = "") -> Message:
+def of_run(model: ModelFolder, code: int, *, process: int = 0, error: str = "", link: str = "") -> Message:
     """The message about a run of `preannotate run` that has just ended.
 
     Args:
         model: Of the run.
         code: Exit code of the process.
+        process: Its number: `progress.json` of another one is not believed. 0 believes any.
         error: What is told if the run itself wrote no reason: the last line that it printed.
         link: Where to look, of the studio or of CVAT.
     """
     try:
         progress = Progress.read(model.progress)
+        if progress and process not in (0, progress.process):
+            progress = None  # it ended before it wrote anything
         version = model.version(progress.version) if progress and progress.version else None
         finished = version is not None and version.complete
         if code == DONE and finished:

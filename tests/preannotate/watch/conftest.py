@@ -1,0 +1,56 @@
+"""A model that was run once against a stand-in of CVAT, and a fake `run`."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+
+
+def _load(name, path):
+    """With --import-mode=importlib a test cannot import its neighbours by name."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+stand_in = _load("cvat_stand_in", Path(__file__).parents[1] / "cvat" / "stand_in.py")
+hooked = _load("cvat_with_webhooks", Path(__file__).with_name("cvat_with_webhooks.py"))
+fake = _load("watch_fake_run", Path(__file__).with_name("fake_run.py"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(monkeypatch, tmp_path):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_CVAT_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    from preannotate.cvat import requests
+
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture(params=stand_in.VERSIONS)
+def cvat(request, monkeypatch):
+    """A server of each version with a login for it in the environment."""
+    with stand_in.StandIn(request.param).running() as server:
+        server.webhooks = hooked.Webhooks()
+        server.pages.append(server.webhooks)
+        if server.new:
+            monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
+        else:
+            monkeypatch.setenv("PASS", stand_in.PASSWORD)
+        yield server
+
+
+@pytest.fixture
+def workspace(tmp_path, cvat):
+    """Task 12 of project 3 with the jobs 40 and 41; `boards` was asked for, and not run yet."""
+    return fake.asked_for(tmp_path / "workspace", cvat, tasks=[12])
