@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.function_yaml import check_name
 from preannotate.loop import publishing
-from preannotate.loop.workspace import Workspace
+from preannotate.loop.workspace import VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.families import families
 from preannotate.studio.queue import ANNOTATE, KINDS, RANK, REVIEW, TRAIN, Order
@@ -28,14 +28,23 @@ OPTIONS: dict[str, dict[str, type]] = {
         "confidence_attribute": str,
         "annotated_frames": bool,  # add boxes to annotated frames, too
     },
-    REVIEW: {"version": int, "threshold": float},
-    RANK: {"version": int, "top": int, "create_task": str},
+    REVIEW: {
+        "version": int,
+        "top": int,  # how many go on the page and become issues
+        "completed_jobs": bool,
+        "issues": bool,  # also make issues in CVAT
+    },
+    RANK: {
+        "version": int,
+        "top": int,
+        "create_task": str,  # name of a new task of the chosen frames
+    },
 }
 DEPLOY = ("serve", "nuctl", "none")
 _MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}")
 _LONGEST_TEXT = 4000
-# Folder in that of a run, with what a review or a ranking writes.
-RESULT = "result"
+# A review or a ranking writes into the folder of its run, which is its working directory.
+_OUTPUT = "."
 
 
 def check(order: Order, workspace: Workspace) -> None:
@@ -76,17 +85,20 @@ def arguments(order: Order, workspace: Workspace, login: Sequence[str]) -> list[
     if order.kind == TRAIN:
         return [*_training(order, workspace), *login]
     (task,) = order.tasks
-    command = [order.kind, "--cvat-task", str(task), "--function", function(order, workspace), *login]
+    version = function(order, workspace)
+    command = [order.kind, "--cvat-task", str(task), "--function", str(version.function), *login]
     if order.kind in (REVIEW, RANK):
-        command += ["--output", RESULT]
+        command += ["--output", _OUTPUT]
+    if order.kind == REVIEW:
+        command += ["--run", str(version.run)]
     for name in OPTIONS[order.kind]:
         if name != "version":
             command += _option(name, order.options.get(name))
     return command
 
 
-def function(order: Order, workspace: Workspace) -> str:
-    """The folder of the function that an order is about.
+def function(order: Order, workspace: Workspace) -> VersionFolder:
+    """The version whose function an order is about.
 
     Raises:
         LoopError: There is no such model.
@@ -99,7 +111,7 @@ def function(order: Order, workspace: Workspace) -> str:
     version = model.version(number)
     if not version.complete:
         raise StudioError(f"model {order.name!r}: no finished version {number}; expected one. Choose another.")
-    return str(version.function)
+    return version
 
 
 def _check_training(order: Order) -> None:

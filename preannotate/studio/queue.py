@@ -78,7 +78,7 @@ class Run:
         error: Why it failed, what it waits for, or what is to be said of a run that is done, one sentence; else "".
         order: What was asked for.
         version: Number of the version that it makes or made; 0 if it makes none, or not yet.
-        folder: WORKSPACE/studio/runs/ID, with `log.txt`, and in `result` what a review or ranking wrote.
+        folder: WORKSPACE/studio/runs/ID, with `log.txt`, and what a review or ranking wrote.
         model_folder: WORKSPACE/models/NAME.
         stopping: Somebody asked it to stop, and it has not yet.
     """

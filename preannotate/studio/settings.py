@@ -93,61 +93,18 @@ class Settings:
             WebhookSettings(webhook, self._secrets.get(_SECRET)) if webhook else None,
         )
 
-    def set_smtp(
-        self,
-        *,
-        host: str,
-        port: int,
-        security: str,
-        user: str,
-        password: str | None,
-        sender: str,
-        recipients: tuple[str, ...],
-    ) -> None:
-        """Send e-mail this way.
+    def set_notifications(self, settings: NotifySettings) -> None:
+        """Change them.
 
         Args:
-            host: See `SmtpSettings`; the others too.
-            port: See there.
-            security: See there.
-            user: "" for a server without login.
-            password: None means the saved one, as a form that never shows it sends it.
-            sender: See there.
-            recipients: See there.
-
-        Raises:
-            NotifyError: Says which one cannot be.
+            settings: All of it: a part that is None switches that way off, and its secrets are forgotten.
         """
-        secret = (self._secrets.get(_PASSWORD) if password is None else password) if user else ""
-        smtp = SmtpSettings(host, port, security, user, secret, sender, recipients)
-        self._secrets.set(_PASSWORD, secret)
-        self._set("smtp", {name: value for name, value in asdict(smtp).items() if name != "password"})
-
-    def remove_smtp(self) -> None:
-        """Send no e-mail any more, and forget the password."""
-        self._set("smtp", None)
-        self._secrets.remove(_PASSWORD)
-
-    def set_webhook(self, url: str | None, secret: str | None) -> None:
-        """Post messages there.
-
-        Args:
-            url: None means the saved one; a page shows only `WebhookSettings.host` of it.
-            secret: None means the saved one; "" signs nothing.
-
-        Raises:
-            NotifyError: No address.
-        """
-        webhook = WebhookSettings(
-            self._secrets.get(_URL) if url is None else url, self._secrets.get(_SECRET) if secret is None else secret
-        )
-        self._secrets.set(_URL, webhook.url)
-        self._secrets.set(_SECRET, webhook.secret)
-
-    def remove_webhook(self) -> None:
-        """Post nothing any more, and forget address and secret."""
-        self._secrets.remove(_URL)
-        self._secrets.remove(_SECRET)
+        smtp, webhook = settings.smtp, settings.webhook
+        self._secrets.set(_PASSWORD, smtp.password if smtp else "")
+        self._secrets.set(_URL, webhook.url if webhook else "")
+        self._secrets.set(_SECRET, webhook.secret if webhook else "")
+        kept = {name: value for name, value in asdict(smtp).items() if name != "password"} if smtp else None
+        self._set("smtp", kept)
 
     def _get(self, name: str, default: Any) -> Any:
         rows = self._database.rows("SELECT value FROM settings WHERE name = ?", (name,))

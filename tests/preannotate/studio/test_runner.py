@@ -124,12 +124,12 @@ def test_other_kinds_name_the_function(studio, order, newest, monkeypatch):
     (version.function / "nuclio").mkdir(parents=True)
     write_json(version.record_file, {"number": 2})
     studio.start()
-    run = ended(studio, studio.queue.add(order(kind="review", options={"version": 2, "threshold": 0.4})))
+    run = ended(studio, studio.queue.add(order(kind="review", options={"version": 2, "top": 9, "issues": True})))
     said = json.loads(log(run).splitlines()[1])
 
     assert said["words"] == [
         "review", "--cvat-task", "12", "--function", str(version.function), "--cvat", newest.url,
-        "--output", "result", "--threshold", "0.4",
+        "--output", ".", "--run", str(version.run), "--top", "9", "--issues",
     ]  # fmt: skip
     assert said["CUDA_VISIBLE_DEVICES"] == "-1"
 
