@@ -8,11 +8,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import builder.cli
+import preannotate.loop.cli
 import trainer.cli
 from builder.errors import BuildError
+from preannotate.cvat.arguments import add_login_arguments, login_of
 from preannotate.errors import PreannotateError
 from runtime.errors import FunctionError
 from trainer.errors import TrainerError
@@ -120,16 +121,6 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     add("--confidence-attribute", metavar="NAME", help="with --cvat-task: number attribute that keeps the score")
     add("--annotated-frames", action="store_true", help="with --cvat-task: add boxes to annotated frames, too")
     add_login_arguments(parser)
-
-
-def add_login_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where CVAT is and who logs in; called as in cvat-cli."""
-    add = parser.add_argument
-    add("--cvat", metavar="URL", help="default: the profile's; without one, http://localhost")
-    add("--auth", metavar="USER", help="user; the password comes from PASS or a prompt (default: CVAT_ACCESS_TOKEN)")
-    add("--profile", metavar="NAME", help="server and access token saved by `cvat-cli profile create`")
-    add("--organization", "--org", metavar="SLUG", help="short name; '' is the personal workspace")
-    add("--insecure", action="store_true", help="accept any TLS certificate")
 
 
 def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
@@ -303,7 +294,7 @@ def _run_annotate_task(function: Path, images: Sequence[Path], arguments: argpar
         workers=arguments.workers,
         confidence=arguments.confidence_attribute,
         annotated_too=arguments.annotated_frames,
-        **_login(arguments),
+        **login_of(arguments),
     )
 
 
@@ -319,7 +310,7 @@ def run_pull(arguments: argparse.Namespace) -> int:
         completed_jobs=arguments.completed_jobs,
         include_auto=arguments.include_auto,
         as_json=arguments.json,
-        **_login(arguments),
+        **login_of(arguments),
     )
 
 
@@ -335,18 +326,8 @@ def run_rank(arguments: argparse.Namespace) -> int:
         create_task=arguments.create_task,
         workers=arguments.workers,
         as_json=arguments.json,
-        **_login(arguments),
+        **login_of(arguments),
     )
-
-
-def _login(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "url": arguments.cvat,
-        "user": arguments.auth,
-        "profile": arguments.profile,
-        "organization": arguments.organization,
-        "insecure": arguments.insecure,
-    }
 
 
 def run_draw(arguments: argparse.Namespace) -> int:
@@ -394,6 +375,7 @@ def run_notify(arguments: argparse.Namespace) -> int:
 # name: (help, add_arguments, run)
 COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "pull": ("bring annotated frames out of CVAT's tasks", add_pull_arguments, run_pull),
+    **preannotate.loop.cli.COMMANDS,
     **trainer.cli.COMMANDS,
     "import": ("take somebody else's detector as if it had been trained here", add_import_arguments, run_import),
     "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),

@@ -74,6 +74,7 @@ class Loop:
         newest = self._team.from_chief(functools.partial(checkpoints.newest, self._run))
         state = checkpoints.restore(self._run, self._learner, newest)
         self._pace = self._new_pace(state)
+        self._pace.begin(epoch=state.epoch, step=state.step)
         recent: list[float] = []
         clock = time.monotonic() - state.spent
         disable = None if self._team.is_chief else True
@@ -140,6 +141,7 @@ class Loop:
             steps=self._config.steps,
             spent=state.spent,
             max_seconds=self._config.max_minutes * 60 or None,
+            file=self._run.pace if self._team.is_chief else None,
         )
 
     def _validate(self, state: State, losses: dict[str, float]) -> None:

@@ -1,15 +1,25 @@
 """How long a training will take, said after its first steps and again when that was wrong.
 
+Whoever shows a run reads `pace.json`, which is replaced at most once a second:
+
+    {"epoch": 3, "epochs": 40, "step": 120, "steps": 1600, "seconds_spent": 61.0, "seconds_left": 700.0, "at": "…"}
+
+`epoch` counts from 1, `step` is the number of steps done, `seconds_left` is null until it can be told.
+
 What is timed is the time between the ends of two steps: the first step, which compiles, is not in it, and waiting for
 images is. Steps get slower once the backbone is thawed, so what was timed before is forgotten then. What lies between
 two epochs (validation, checkpoint) is timed apart.
 """
 
+import datetime
+import json
 import logging
+import os
 import statistics
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +29,12 @@ RECENT_EPOCHS = 6
 # A new estimate is worth a line if the one before was off by this much of it, and by more than a minute.
 OFF_BY = 0.3
 WORTH_SECONDS = 60
+# Between two writings of `pace.json`.
+WRITE_SECONDS = 1.0
 
 
 class Pace:
-    """Estimates of one run, written to the log."""
+    """Estimates of one run, written to the log and to `pace.json`."""
 
     def __init__(
         self,
@@ -32,6 +44,7 @@ class Pace:
         steps: int = 0,
         spent: float = 0.0,
         max_seconds: float | None = None,
+        file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Made when training starts.
@@ -42,6 +55,7 @@ class Pace:
             steps: Of the whole training; 0 is all of all epochs.
             spent: Seconds of training before a resume.
             max_seconds: The time limit, None for none.
+            file: `pace.json`; None writes none.
             clock: Seconds.
 
         """
@@ -55,6 +69,18 @@ class Pace:
         self._between_seconds: deque[float] = deque(maxlen=RECENT_EPOCHS)
         self._last: tuple[float, int, bool] | None = None
         self._said: float | None = None
+        self._file = file
+        self._written = float("-inf")
+
+    def begin(self, *, epoch: int, step: int) -> None:
+        """Say where training begins or goes on: the first step, which compiles, may take a minute.
+
+        Args:
+            epoch: From 0 on.
+            step: Steps done before.
+
+        """
+        self._write(epoch, step, self._clock(), None)
 
     def step_done(self, *, epoch: int, number: int, frozen: bool) -> None:
         """Called after each step.
@@ -67,8 +93,16 @@ class Pace:
         """
         now = self._clock()
         before, self._last = self._last, (now, epoch, frozen)
-        if before is None:
-            return
+        done = epoch * self._steps_in_epoch + number + 1
+        if before is not None:
+            self._time(before, now, epoch, frozen=frozen)
+        remaining = self._remaining(done) if self._is_known() else None
+        if remaining is not None:
+            self._say(remaining, now - self._start)
+        if now - self._written >= WRITE_SECONDS or done == self._steps:
+            self._write(epoch, done, now, remaining)
+
+    def _time(self, before: tuple[float, int, bool], now: float, epoch: int, *, frozen: bool) -> None:
         last, last_epoch, was_frozen = before
         if was_frozen != frozen:
             self._step_seconds.clear()
@@ -76,21 +110,46 @@ class Pace:
             self._step_seconds.append(now - last)
         else:
             self._between_seconds.append(max(now - last - self._step(), 0.0))
-        if len(self._step_seconds) >= FIRST_STEPS or len(self._between_seconds) >= 2:
-            self._say(epoch * self._steps_in_epoch + number + 1, now - self._start)
+
+    def _is_known(self) -> bool:
+        return len(self._step_seconds) >= FIRST_STEPS or len(self._between_seconds) >= 2
 
     def _step(self) -> float:
         return statistics.median(self._step_seconds) if self._step_seconds else 0.0
 
-    def _say(self, done: int, spent: float) -> None:
+    def _remaining(self, done: int) -> float:
         left = self._steps - done
         between = statistics.mean(self._between_seconds) if self._between_seconds else 0.0
-        remaining = left * self._step() + left / self._steps_in_epoch * between
+        return left * self._step() + left / self._steps_in_epoch * between
+
+    def _say(self, remaining: float, spent: float) -> None:
         total = spent + remaining
         if self._said is not None and abs(total - self._said) <= max(OFF_BY * self._said, WORTH_SECONDS):
             return
         first, self._said = self._said is None, total
         log.info(self._sentence(total, remaining, first=first, validated=bool(self._between_seconds)))
+
+    def _write(self, epoch: int, done: int, now: float, remaining: float | None) -> None:
+        if self._file is None:
+            return
+        self._written, spent = now, now - self._start
+        if remaining is not None and self._max_seconds is not None:
+            remaining = min(remaining, max(self._max_seconds - spent, 0.0))
+        content = {
+            "epoch": epoch + 1,
+            "epochs": self._epochs,
+            "step": done,
+            "steps": self._steps,
+            "seconds_spent": round(spent, 1),
+            "seconds_left": None if remaining is None else round(max(remaining, 0.0), 1),
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.new")
+        try:
+            temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+            temporary.replace(self._file)
+        except OSError as error:  # a full disk is for the checkpoint to say
+            log.debug("%s: %s", self._file, error)
 
     def _sentence(self, total: float, remaining: float, *, first: bool, validated: bool) -> str:
         what = f"{_count(self._epochs, 'epoch')} of {_count(self._steps_in_epoch, 'step')}"

@@ -60,7 +60,7 @@ class RunDirectory:
             return "finished"
         if self.config.is_file() and any(self.checkpoints.glob("epoch-*")):
             return "interrupted"
-        own = {path.name for path in (self.checkpoints, self.config, self.dataset, self.data, self.log)}
+        own = {path.name for path in (self.checkpoints, self.config, self.dataset, self.data, self.log, self.pace)}
         begun = self.checkpoints.is_dir() and {path.name for path in self.path.iterdir()} <= own
         return "begun" if begun else "absent"
 
@@ -88,6 +88,11 @@ class RunDirectory:
     def metrics(self) -> Path:
         """A row for each epoch."""
         return self.path / "metrics.csv"
+
+    @property
+    def pace(self) -> Path:
+        """Where training is and how long it will take, for whoever shows it."""
+        return self.path / "pace.json"
 
     @property
     def log(self) -> Path:

@@ -5,9 +5,9 @@ is uploaded is annotated, so that a run that was stopped goes on where it stoppe
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -33,12 +33,14 @@ class Choices:
         workers: Processes; None takes as many as are worth starting.
         confidence: Name of the number attribute that keeps the score; None keeps none.
         annotated_too: Also add boxes to frames that have annotations.
+        jobs: Numbers of the jobs to fill; None fills all.
     """
 
     threshold: float | None = None
     workers: int | None = None
     confidence: str | None = None
     annotated_too: bool = False
+    jobs: Collection[int] | None = None
 
 
 @dataclass
@@ -62,7 +64,13 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-def annotate_task(server: Server, number: int, directory: Path, choices: Choices) -> Outcome:
+def annotate_task(
+    server: Server,
+    number: int,
+    directory: Path,
+    choices: Choices,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Outcome:
     """Annotate a task with a function.
 
     Args:
@@ -70,6 +78,7 @@ def annotate_task(server: Server, number: int, directory: Path, choices: Choices
         number: Of the task.
         directory: functions/NAME/nuclio.
         choices: The user's.
+        progress: Told after each batch how many frames are done, and of how many.
 
     Raises:
         CvatError: The server does not answer or refuses, or no label matches; what was uploaded stays.
@@ -83,6 +92,9 @@ def annotate_task(server: Server, number: int, directory: Path, choices: Choices
     annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
     vacancies = find_vacancies(task, annotated, annotated_too=choices.annotated_too)
     outcome = Outcome(passed_over=dict(vacancies.passed_over))
+    if choices.jobs is not None:
+        wanted = {job: frames for job, frames in vacancies.frames.items() if job in choices.jobs}
+        vacancies = replace(vacancies, frames=wanted)
     total = sum(map(len, vacancies.frames.values()))
     if not total:
         return outcome
@@ -91,11 +103,14 @@ def annotate_task(server: Server, number: int, directory: Path, choices: Choices
         with server.understanding(f"labels of task {number}"):
             targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
         outcome.notes += notes
-        batches = images_in_batches(server, task.id, vacancies.frames)
+        batches = images_in_batches(server, task.id, vacancies.frames, outcome.unreadable)
         with closing(batches), tqdm(total=total, unit="frame", file=sys.stderr, disable=None) as bar:
+            done = 0
             for job_id, images in batches:
                 _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)
+                done += len(images)
                 bar.update(len(images))
+                progress(done, total)
     return outcome
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from preannotate.cvat.errors import CvatError
 from preannotate.cvat.images import WantedImage, download, present
 from preannotate.cvat.server import Server
 
@@ -15,7 +16,7 @@ _Key = TypeVar("_Key")
 
 
 def images_in_batches(
-    server: Server, task: int, frames: Mapping[_Key, Sequence[int]]
+    server: Server, task: int, frames: Mapping[_Key, Sequence[int]], broken: dict[int, str] | None = None
 ) -> Iterator[tuple[_Key, dict[int, Path]]]:
     """Download frames into a temporary folder, a batch ahead of whoever uses them.
 
@@ -23,6 +24,7 @@ def images_in_batches(
         server: Where they are.
         task: Number.
         frames: Key, such as the number of a job, to its frames (relative).
+        broken: Takes frames whose images are none, with a sentence each; None ends at the first.
 
     Yields:
         Key and images by frame, at most `FRAMES_PER_BATCH` of one key; the files are gone when the next are asked for.
@@ -41,7 +43,11 @@ def images_in_batches(
         coming = ahead.submit(_download, server, task, batches[0][1], Path(folder))
         try:
             for (key, _), following in zip(batches, [*batches[1:], None], strict=True):
-                images = coming.result()
+                images, unusable = coming.result()
+                if unusable and broken is None:
+                    raise CvatError(next(iter(unusable.values())))
+                if unusable:
+                    broken |= unusable
                 if following is not None:
                     coming = ahead.submit(_download, server, task, following[1], Path(folder))
                 yield key, images
@@ -52,7 +58,8 @@ def images_in_batches(
             raise
 
 
-def _download(server: Server, task: int, frames: Sequence[int], folder: Path) -> dict[int, Path]:
+def _download(server: Server, task: int, frames: Sequence[int], folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
     wanted = [WantedImage(task, frame, folder / f"frame-{frame}") for frame in frames]
-    download(server, wanted, lambda: None)
-    return {image.frame: path for image in wanted if (path := present(image)) is not None}
+    broken = download(server, wanted, lambda: None)
+    images = {image.frame: path for image in wanted if (path := present(image)) is not None}
+    return images, {image.frame: why for image, why in broken.items()}

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecu
 from dataclasses import dataclass
 from pathlib import Path
 
+from cvat_sdk.api_client.exceptions import ApiException
 from PIL import Image, UnidentifiedImageError
 
 from preannotate.cvat.errors import CvatError
@@ -14,6 +15,8 @@ from preannotate.cvat.server import Server
 # The server cuts frames out of its chunks one by one: more at a time would only wait there. cvat-sdk keeps as many
 # connections open.
 AT_A_TIME = 4
+# Frames that CVAT answers with 500 before that is taken for a fault of the server and not of the frames.
+MOST_REFUSED = 3
 # Of those formats in which CVAT gives frames; where the name says nothing, the content does.
 _EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
 
@@ -35,7 +38,11 @@ def present(wanted: WantedImage) -> Path | None:
     return next((path for path in named if path.is_file()), None)
 
 
-def download(server: Server, images: Sequence[WantedImage], progress: Callable[[], object]) -> None:
+class BrokenImageError(CvatError):
+    """What the server gives for a frame is no image that can be used; the others are not touched by it."""
+
+
+def download(server: Server, images: Sequence[WantedImage], progress: Callable[[], object]) -> dict[WantedImage, str]:
     """Download images that are not present yet.
 
     Args:
@@ -43,14 +50,19 @@ def download(server: Server, images: Sequence[WantedImage], progress: Callable[[
         images: Which.
         progress: Called after each.
 
+    Returns:
+        Images that are broken to a whole sentence each; they are absent.
+
     Raises:
         CvatError: One could not be downloaded; those before it are there.
     """
+    broken: dict[WantedImage, str] = {}
+    refused: list[CvatError] = []
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         running = set()
         try:
             for wanted in images:
-                running.add(pool.submit(_download, server, wanted))
+                running.add(pool.submit(_download, server, wanted, broken, refused))
                 if len(running) >= 2 * AT_A_TIME:
                     running = _settled(running, progress, leave=AT_A_TIME)
             _settled(running, progress, leave=0)
@@ -58,6 +70,9 @@ def download(server: Server, images: Sequence[WantedImage], progress: Callable[[
             server.stop()
             pool.shutdown(cancel_futures=True)
             raise
+    if refused and len(broken) == len(images):
+        raise refused[0]
+    return dict(sorted(broken.items(), key=lambda item: (item[0].task_id, item[0].frame)))
 
 
 def _settled(running: set, progress: Callable[[], object], *, leave: int) -> set:
@@ -70,34 +85,49 @@ def _settled(running: set, progress: Callable[[], object], *, leave: int) -> set
     return running
 
 
-def _download(server: Server, wanted: WantedImage) -> Path:
+def _is_about_one_frame(error: CvatError) -> bool:
+    """Whether CVAT answered 500, again and again: so it does where it cannot decode what was uploaded."""
+    return isinstance(error.__cause__, ApiException) and error.__cause__.status == 500
+
+
+def _download(server: Server, wanted: WantedImage, broken: dict[WantedImage, str], refused: list[CvatError]) -> None:
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
     temporary = wanted.path.with_name(f".{wanted.path.name}.partial")
     try:
         with temporary.open("wb") as file:
             server.image(wanted.task_id, wanted.frame, file)
-        target = _named(server, wanted, temporary)
-        temporary.replace(target)
+        temporary.replace(_named(wanted, temporary))
+    except BrokenImageError as error:
+        broken[wanted] = str(error)
+    except CvatError as error:
+        if not _is_about_one_frame(error):
+            raise
+        broken[wanted] = (
+            f"frame {wanted.frame} of task {wanted.task_id} cannot be given by CVAT (500); expected its "
+            f"image. Look at it in CVAT; delete the frame there if it is broken."
+        )
+        refused.append(error)
+        if len(refused) > MOST_REFUSED:
+            raise
     finally:
         temporary.unlink(missing_ok=True)
-    return target
 
 
-def _named(server: Server, wanted: WantedImage, content: Path) -> Path:
+def _named(wanted: WantedImage, content: Path) -> Path:
     """The path with its extension."""
     try:
         with Image.open(content) as image:
             kind = image.format
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
-        raise CvatError(
-            f"{server.url}: frame {wanted.frame} of task {wanted.task_id} is no image; expected one. "
+        raise BrokenImageError(
+            f"frame {wanted.frame} of task {wanted.task_id} is no image; expected one. "
             f"Look at it in CVAT; delete the frame there if it is broken."
         ) from error
     if has_extension(wanted.path.name):
         return wanted.path
     if kind not in _EXTENSIONS:
-        raise CvatError(
-            f"{server.url}: frame {wanted.frame} of task {wanted.task_id} is of the format {kind}; expected one of: "
+        raise BrokenImageError(
+            f"frame {wanted.frame} of task {wanted.task_id} is of the format {kind}; expected one of: "
             f"{', '.join(_EXTENSIONS)}. Convert the image and upload it again."
         )
     return wanted.path.with_name(wanted.path.name + _EXTENSIONS[kind])

@@ -1,8 +1,8 @@
 """The recipe of a pull: look up, choose, download, write."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from preannotate.cvat.folder import IMAGES, PullFolder
 from preannotate.cvat.images import WantedImage, download, present
 from preannotate.cvat.names import Names
 from preannotate.cvat.plan import Asked, Plan, read_plan
-from preannotate.cvat.selection import Rules, Selection, TakenFrame, jobs_of_use, select
+from preannotate.cvat.selection import BROKEN, Rules, Selection, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.source import describe
@@ -34,7 +34,14 @@ class Pulled:
 
 
 def pull(
-    server: Server, asked: Asked, output: Path, *, rules: Rules, version: str, notes: Sequence[str] = ()
+    server: Server,
+    asked: Asked,
+    output: Path,
+    *,
+    rules: Rules,
+    version: str,
+    notes: Sequence[str] = (),
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Pulled:
     """Bring annotated frames into a folder that `train` reads; only what changed since an earlier pull is fetched.
 
@@ -45,6 +52,7 @@ def pull(
         rules: Which frames the user wants.
         version: Of the server, for `source.json`.
         notes: What to say there beside what is found.
+        progress: Told after each image how many came, and of how many.
 
     Raises:
         CvatError: The server does not answer, or nothing can be taken.
@@ -58,15 +66,49 @@ def pull(
     training = list(_wanted(folder, selection.training, validation=False))
     validation = list(_wanted(folder, selection.validation, validation=True))
     missing = [image for image in (*training, *validation) if present(image) is None]
-    shown = None if missing else True  # None: only where a person looks
-    with tqdm(total=len(missing), unit="image", desc="images", file=sys.stderr, disable=shown) as bar:
-        download(server, missing, bar.update)
+    broken = _download(server, missing, progress)
+    if broken:
+        selection = _without(selection, {(image.task_id, image.frame) for image in broken})
+        _check(server, plan, selection, next(iter(broken.values())))
+        training = [image for image in training if image not in broken]
+        validation = [image for image in validation if image not in broken]
     files = _write(folder, plan, selection.training, training, validation=False)
     files += _write(folder, plan, selection.validation, validation, validation=True)
-    source = describe(server.url, version, asked, rules, plan, selection, notes)
+    source = describe(
+        server.url, version, asked, rules, plan, selection, [*notes, *(f"left out: {why}" for why in broken.values())]
+    )
     folder.write_source(source)
     folder.tidy(files)
-    return Pulled(source, len(missing))
+    return Pulled(source, len(missing) - len(broken))
+
+
+def _download(
+    server: Server, missing: Sequence[WantedImage], progress: Callable[[int, int], object]
+) -> dict[WantedImage, str]:
+    """Fetch images, and say how far it is; returns why some are none."""
+    done = 0
+    shown = None if missing else True  # None: only where a person looks
+    with tqdm(total=len(missing), unit="image", desc="images", file=sys.stderr, disable=shown) as bar:
+
+        def one() -> None:
+            nonlocal done
+            done += 1
+            bar.update()
+            progress(done, len(missing))
+
+        return download(server, missing, one)
+
+
+def _without(selection: Selection, broken: Collection[tuple[int, int]]) -> Selection:
+    """The selection without frames whose images are broken, which are counted as left out."""
+
+    def good(frames: Sequence[TakenFrame]) -> tuple[TakenFrame, ...]:
+        return tuple(taken for taken in frames if (taken.task.id, taken.frame) not in broken)
+
+    left_out = {**selection.left_out, BROKEN: len(broken)}
+    return replace(
+        selection, training=good(selection.training), validation=good(selection.validation), left_out=left_out
+    )
 
 
 def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[int, Any]]:
@@ -80,14 +122,15 @@ def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[in
     return shapes
 
 
-def _check(server: Server, plan: Plan, selection: Selection) -> None:
+def _check(server: Server, plan: Plan, selection: Selection, broken: str = "") -> None:
     if any(not taken.negative for taken in selection.training):
         return
     names = ", ".join(str(task.id) for task in plan.tasks)
     why = "; ".join(f"{count} {reason}" for reason, count in selection.left_out.items())
     raise CvatError(
         f"{server.url}: no frame of task {names} has a box to learn from; expected some."
-        f"{f' Left out were frames: {why}.' if why else ''} Draw boxes in CVAT and save them."
+        f"{f' Left out were frames: {why}.' if why else ''} "
+        f"{f'The first: {broken}' if broken else 'Draw boxes in CVAT and save them.'}"
     )
 
 

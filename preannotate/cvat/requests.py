@@ -7,7 +7,8 @@ servers answer, and so are its retries, because it has no time limits.
 import json
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 
 import urllib3
@@ -110,6 +111,17 @@ class Requests:
                     sink.write(part)
 
         self.tried(what, ask)
+
+    @contextmanager
+    def understanding(self, what: str) -> Iterator[None]:
+        """What comes from the server is read inside: an answer of another form becomes one sentence."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise CvatError(
+                f"{self.url}: {what} in a form that is not known ({error!r}); expected that of CVAT 2.15 and newer. "
+                f"Look whether the server is newer than this program."
+            ) from error
 
     def tried(self, what: str, ask: Callable[[], Answer], *, attempts: int = ATTEMPTS) -> Answer:
         """What `ask` returns, asked again while that may help.

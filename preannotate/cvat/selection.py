@@ -21,6 +21,7 @@ UNTOUCHED = "with nothing but shapes that a model drew and nobody changed"
 NO_BOXES = "with nothing but shapes that are no boxes"
 REPEATED = "that show a picture which is taken already (honeypots, jobs that overlap)"
 HELD_OUT = "that a ground-truth job holds for validation"
+BROKEN = "whose images are broken"
 # Best first: what makes one place of a picture better than another.
 _ANNOTATED, _NEGATIVE = 0, 1
 

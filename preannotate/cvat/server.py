@@ -4,13 +4,12 @@ Source: cvat-sdk's generated classes name the endpoints; `contents` of each are 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import IO, Any
 
 from cvat_sdk import models
 from cvat_sdk.core.client import Client
 
-from preannotate.cvat.errors import CvatError
 from preannotate.cvat.requests import Requests
 
 Json = dict[str, Any]
@@ -128,16 +127,9 @@ class Server:
         """Do not ask again what fails from now on."""
         self._requests.stop()
 
-    @contextmanager
-    def understanding(self, what: str):
-        """What comes from the server is read inside: an answer of another form becomes one sentence."""
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise CvatError(
-                f"{self.url}: {what} in a form that is not known ({error!r}); expected that of CVAT 2.15 and newer. "
-                f"Look whether the server is newer than this program."
-            ) from error
+    def understanding(self, what: str) -> AbstractContextManager[None]:
+        """As `Requests.understanding`."""
+        return self._requests.understanding(what)
 
     def _pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
         """All entries, by their ids: lists come with the newest first, and exports have labels in this order."""

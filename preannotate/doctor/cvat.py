@@ -22,18 +22,18 @@ _STARTING = "start CVAT (docker compose up -d)."
 _LOGIN = (
     "export CVAT_ACCESS_TOKEN=…   (in CVAT: your profile, Security); older servers: CVAT_USERNAME and CVAT_PASSWORD"
 )
-_BEHIND = (
+BEHIND = (
     "preannotate doctor --nuclio http://HOST:8070 names the function; `docker logs --tail 100 cvat_server` the cause."
 )
 # What the list answers with, and why.
-_LIST_STATUS = {
+LIST_STATUS = {
     401: ("the login is not accepted", _LOGIN),
     403: ("this user may not list models", "Ask an administrator of CVAT to put the user into the group `user`."),
     404: (
         "no such page, or (CVAT before 2.28) one function has a label or attribute twice",
-        f"Look at the URL, then at the functions: {_BEHIND}",
+        f"Look at the URL, then at the functions: {BEHIND}",
     ),
-    500: ("one function in the list has metadata that CVAT cannot read, and so nobody sees any", _BEHIND),
+    500: ("one function in the list has metadata that CVAT cannot read, and so nobody sees any", BEHIND),
     503: (
         "CVAT cannot reach nuclio",
         "Start nuclio's dashboard or `preannotate serve`; look at CVAT_NUCLIO_HOST, CVAT_NUCLIO_PORT and no_proxy of "
@@ -42,7 +42,7 @@ _LIST_STATUS = {
     504: ("nuclio does not answer CVAT in time", "docker restart nuclio; docker logs --tail 50 nuclio"),
 }
 # What a call answers with, and why.
-_CALL_STATUS = {
+CALL_STATUS = {
     400: ("the function or CVAT refused the request", "Look at task and frame; the function's log says more."),
     403: ("this user may not call models on the task", "Use a user that may annotate the task."),
     404: ("CVAT or nuclio does not know the function or the task", "Look at the name and the number of the task."),
@@ -141,7 +141,7 @@ def _list(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
                 "Deploy with --project-name cvat (deploy.sh does), or put a directory where `preannotate serve` looks.",
             )
         return listed
-    cause, remedy = _LIST_STATUS.get(reply.status, ("that is no list of models", _BEHIND))
+    cause, remedy = LIST_STATUS.get(reply.status, ("that is no list of models", BEHIND))
     yield _refused("models", reply, cause, remedy)
     return None
 
@@ -201,7 +201,7 @@ def _call(url: str, headers: Mapping[str, str], function: LocalFunction, task: i
         if isinstance(shapes, list):
             yield ok(where, f"{len(shapes)} shapes")
             return
-    cause, remedy = _CALL_STATUS.get(reply.status, ("that is no list of shapes", _CALL_STATUS[500][1]))
+    cause, remedy = CALL_STATUS.get(reply.status, ("that is no list of shapes", CALL_STATUS[500][1]))
     remedy = remedy.replace("NAME", function.name).replace("DIRECTORY", str(function.path))
     yield _refused(where, reply, cause, remedy)
 

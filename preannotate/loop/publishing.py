@@ -8,10 +8,13 @@ of null is the moment when the model was taken away. Rolling back publishes the 
 import datetime
 import shutil
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from preannotate.loop.deploying import DEPLOYMENTS, SERVE
 from preannotate.loop.errors import LoopError
 from preannotate.loop.workspace import ModelFolder, VersionFolder, Workspace, read_json, write_json
+from runtime.errors import ManifestError
+from runtime.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,20 @@ def published(model: ModelFolder) -> Publication | None:
     """What CVAT sees now; None if it sees nothing of this model."""
     entries = history(model)
     return entries[-1] if entries and entries[-1].version is not None else None
+
+
+def is_published(workspace: Workspace, version: VersionFolder, deploy: str) -> bool:
+    """Whether CVAT sees this very version, by this way, and nobody put another model into the folder."""
+    now = published(workspace.model(version.name))
+    if now is None or (now.version, now.deploy) != (version.number, deploy):
+        return False
+    return _fingerprint(workspace.functions / version.name) == _fingerprint(version.function)
+
+
+def was_taken_back(model: ModelFolder, number: int) -> bool:
+    """Whether a version was published once, and somebody took it away or went back to an earlier one."""
+    numbers = [entry.version for entry in history(model)]
+    return number in numbers and (numbers[-1] is None or numbers[-1] < number)
 
 
 def publish(workspace: Workspace, name: str, number: int, *, deploy: str = SERVE) -> VersionFolder:
@@ -104,6 +121,14 @@ def roll_back(workspace: Workspace, name: str) -> VersionFolder:
     if number is None:
         raise LoopError(f"{model.path}: no version was published before; expected one. Name one: preannotate publish.")
     return publish(workspace, name, number, deploy=history(model)[-1].deploy)
+
+
+def _fingerprint(function: Path) -> str:
+    """Of the model; thresholds and labels may have been changed by hand since."""
+    try:
+        return str(Manifest.read(function / "nuclio").provenance.get("model_fingerprint", ""))
+    except ManifestError:
+        return ""
 
 
 def _install(workspace: Workspace, version: VersionFolder) -> None:

@@ -16,6 +16,7 @@ All paths inside are relative, so that a workspace can be moved.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from builder.function_yaml import check_name
 from preannotate.loop.errors import LoopError
 
 DEFAULT = Path("workspace")
+LOCK_SECONDS = 3.0
 
 
 class Workspace:
@@ -112,8 +114,13 @@ class ModelFolder:
         return [self.version(number) for number in sorted(int(name) for name in names if name.isdecimal())]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[int]:
         """Nobody else works on this model meanwhile; ends with the process at the latest.
+
+        What a run started ends a moment after a run that was killed: so long is waited.
+
+        Yields:
+            Descriptor of the lock, for child processes that hold it as well.
 
         Raises:
             LoopError: Somebody does.
@@ -121,13 +128,8 @@ class ModelFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LoopError(
-                    f"{self.path}: another run works on this model; expected none. Wait for it, or stop it."
-                ) from error
-            yield
+            _lock(descriptor, self.path)
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -172,6 +174,20 @@ class VersionFolder:
     def record(self) -> dict[str, Any]:
         """The content of `version.json`; empty if the version is not finished."""
         return read_json(self.record_file) or {}
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > until:
+                raise LoopError(
+                    f"{path}: another run works on this model; expected none. Wait for it, or stop it."
+                ) from error
+        time.sleep(0.1)
 
 
 def read_json(path: Path) -> Any:

@@ -219,8 +219,8 @@ def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(newest, run, mo
     download = frames.download
 
     def slowly(*arguments):
-        download(*arguments)
         task.jobs[0].shapes.append(rectangle(1, 7, [3, 3, 9, 9]))
+        return download(*arguments)
 
     monkeypatch.setattr(frames, "download", slowly)
 
@@ -239,6 +239,18 @@ def test_a_frame_that_the_function_cannot_read_is_named(newest, run):
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
     assert "\nnot read: frame 1: " in said
+
+
+def test_nor_does_one_that_is_no_image_stop_it(newest, run):
+    task = pets()
+    task.images[1] = ("1.png", red((0, 0, 9, 9)))
+    newest.add(task)
+    newest.fail("/api/tasks/12/data/?number=1", "garbage")
+
+    said = run(newest, expected=1)
+
+    assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
+    assert "\nnot read: frame 1: frame 1 of task 12 is no image; expected one. " in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Each fault of the network, through the real cvat-sdk: one sentence, and nothing half-done."""
 
+import json
+import re
 import shutil
 import socket
 import ssl
@@ -223,16 +225,45 @@ def test_an_answer_of_an_unknown_form(cvat, pull):
     )
 
 
-def test_a_frame_that_is_no_image(cvat, pull, tmp_path):
-    cvat.tasks[12].images[0] = ("cam0.png", picture(0))
-    cvat.fail("/api/tasks/12/data/?number=3", "garbage")
+@pytest.mark.parametrize("kind", ["garbage", "status"])
+def test_a_broken_frame_is_named_and_left_out(cvat, pull, tmp_path, kind):
+    cvat.fail("/api/tasks/12/data/?number=3", kind, status=500)
 
-    assert pull() == (
-        f"error: {cvat.url}: frame 3 of task 12 is no image; expected one. "
-        f"Look at it in CVAT; delete the frame there if it is broken.\n"
+    assert pull(expected=0) == ""
+
+    source = json.loads((tmp_path / "pulled" / "source.json").read_text())
+    assert source["left_out"] == {"whose images are broken": 1}
+    assert source["training"] == {"annotated": 7, "negatives": 0}
+    what = {"garbage": "is no image; expected one", "status": "cannot be given by CVAT (500); expected its image"}[kind]
+    assert source["notes"] == [
+        f"left out: frame 3 of task 12 {what}. Look at it in CVAT; delete the frame there if it is broken."
+    ]
+    assert "cam3" not in (tmp_path / "pulled" / "annotations.xml").read_text()
+    assert not list((tmp_path / "pulled").rglob("*.partial"))
+    assert len(list((tmp_path / "pulled" / "images").rglob("*.png"))) == 7
+
+
+def test_a_frame_that_was_mended_comes_with_the_next_pull(cvat, pull, tmp_path):
+    cvat.fail("/api/tasks/12/data/?number=3", "garbage", times=1)
+    pull(expected=0)
+
+    pull(expected=0)
+
+    assert json.loads((tmp_path / "pulled" / "source.json").read_text())["training"]["annotated"] == 8
+
+
+@pytest.mark.parametrize("prefix", ["/api/tasks/12/data/?", "/api/tasks/12/data/?number=1"])
+def test_a_server_that_fails_on_all_images_is_not_taken_for_broken_images(cvat, pull, tmp_path, monkeypatch, prefix):
+    if prefix.endswith("1"):  # all that are asked for
+        cvat.tasks[12].jobs[0].shapes = [one for one in cvat.tasks[12].jobs[0].shapes if one["frame"] == 1]
+    cvat.fail(prefix, "status", status=500)
+
+    assert re.fullmatch(
+        rf"error: {cvat.url}: 500 for frame \d of task 12, CVAT failed; expected an answer\. "
+        rf"`docker logs --tail 100 cvat_server` says why\. {GO_ON}\n",
+        pull(),
     )
     assert no_annotations(tmp_path / "pulled")
-    assert not list((tmp_path / "pulled").rglob("*.partial"))
 
 
 def test_a_fault_leaves_the_pull_before_as_it_was(cvat, pull, tmp_path):

@@ -424,8 +424,10 @@ def test_names_that_lead_out_of_the_folder_do_not(cvat, pull, tmp_path):
         (
             {"images": [("page", picture(i, kind="PPM")) for i in range(6)]},
             ("--job", "41"),
-            "{url}: frame 4 of task 12 is of the format PPM; expected one of: JPEG, PNG, WEBP, BMP, GIF, TIFF. "
-            "Convert the image and upload it again.",
+            "{url}: no frame of task 12 has a box to learn from; expected some. Left out were frames: 2 without "
+            "annotations, in a job that is not completed; 1 whose images are broken. The first: frame 4 of task 12 is "
+            "of the format PPM; expected one of: JPEG, PNG, WEBP, BMP, GIF, TIFF. Convert the image "
+            "and upload it again.",
         ),
         (
             {"images": []},

@@ -1,0 +1,150 @@
+"""The stages `train`, `build` and `check`: a pull becomes a version, each step by a command of its own."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from builder.check import PARITY_FILE
+from preannotate.annotate.cvat_xml import FILE_NAME
+from preannotate.cvat.folder import VALIDATION
+from preannotate.loop import child, versions
+from preannotate.loop.asked import IMAGENET, PREVIOUS, Asked
+from preannotate.loop.errors import LoopError
+from preannotate.loop.workspace import ModelFolder, VersionFolder, read_json
+
+Detail = Callable[[str], object]
+_LESS_MEMORY = "Lower batch_size or image_size in --arguments"
+
+
+@dataclass(frozen=True)
+class Making:
+    """How versions of a model are made.
+
+    Attributes:
+        model: Theirs.
+        asked: Model, arguments, base model.
+        held: Descriptor of the model's lock, which the children hold as well.
+    """
+
+    model: ModelFolder
+    asked: Asked
+    held: int | None = None
+
+    def train(self, version: VersionFolder, options: list[str], detail: Detail) -> str:
+        """Train, or go on from the last checkpoint; returns a line for people.
+
+        Args:
+            version: Begun.
+            options: From `training_options`.
+            detail: Told where it is.
+
+        Raises:
+            LoopError: It could not run.
+        """
+        with _Shown(version.run / "pace.json", detail) as shown:
+            child.run(
+                self._command(version, options),
+                held=self.held,
+                look=shown.look,
+                remedy=_LESS_MEMORY,
+            )
+        summary = read_json(version.run / "summary.json")
+        scores = summary["validation"]
+        return (
+            f"version {version.number}: {summary['epochs']} epochs in {_words(summary['seconds'])}, "
+            f"mAP50 {scores['map50']:.3f} on {scores['images']} validation images"
+        )
+
+    def build(self, version: VersionFolder) -> str:
+        """Make the function, which proves it; returns a line for people.
+
+        Raises:
+            CheckFailedError: It does not answer as the trained network does.
+            LoopError: It could not run.
+        """
+        version.function.parent.mkdir(parents=True, exist_ok=True)
+        for draft in version.function.parent.glob(f".{version.name}.*"):  # of a build that was killed
+            shutil.rmtree(draft, ignore_errors=True)
+        command = ["build", str(version.run), "--name", version.name, "--output", str(version.function.parent)]
+        child.run([*command, "--overwrite", "--json"], held=self.held)
+        return f"version {version.number}: function {version.name}"
+
+    def check(self, version: VersionFolder, *, just_built: bool) -> str:
+        """Hold the function against the trained network, unless the build has just done so; note the version.
+
+        Raises:
+            CheckFailedError: It is not what was trained.
+            LoopError: It could not run.
+        """
+        if not just_built:
+            child.run(["check", str(version.function), "--json"], held=self.held)
+        content = versions.record(version)
+        return f"served mAP50 {content['map50']:.3f} on {content['images'].get('validation', 0)} frozen images"
+
+    def is_built(self, version: VersionFolder) -> bool:
+        """Whether there is a whole function: `build` puts it in place last."""
+        return (version.function / "nuclio" / PARITY_FILE).is_file()
+
+    def _command(self, version: VersionFolder, options: list[str]) -> list[str]:
+        command = ["train", str(self.model.dataset), "--output", str(version.run), "--continue", "--json", *options]
+        if (self.model.dataset / VALIDATION / FILE_NAME).is_file():
+            command += ["--validation", str(self.model.dataset / VALIDATION)]
+        command += ["--model", self.asked.model, "--base-model", self._base(version)]
+        return [*command, "--arguments", self.asked.arguments] if self.asked.arguments else command
+
+    def _base(self, version: VersionFolder) -> str:
+        if self.asked.base_model != PREVIOUS:
+            return self.asked.base_model
+        before = versions.previous(self.model, version)
+        return str(before.run) if before is not None else IMAGENET
+
+
+def training_options(source: dict[str, Any], asked: Asked) -> list[str]:
+    """What `pull` itself recommends for what it brought, without the path of the validation part.
+
+    Args:
+        source: The content of `source.json`.
+        asked: By the user.
+    """
+    negatives = source["training"]["negatives"] + source["validation"]["negatives"]
+    return [*(["--negatives"] if negatives else []), *(["--include-auto"] if asked.include_auto else [])]
+
+
+class _Shown:
+    """`pace.json` as a bar on a terminal, and as a line."""
+
+    def __init__(self, path: Path, detail: Detail) -> None:
+        self._path, self._detail, self._said = path, detail, ""
+        self._bar = tqdm(total=0, unit="step", desc="training", file=sys.stderr, disable=None, leave=False)
+
+    def look(self) -> None:
+        """Show what changed."""
+        try:
+            pace = read_json(self._path)
+        except LoopError:  # a damaged file is replaced by the next
+            return
+        if not pace:
+            return
+        left = pace.get("seconds_left")
+        line = f"epoch {pace['epoch']} of {pace['epochs']}" + ("" if left is None else f", {_words(left)} left")
+        if line == self._said:
+            return
+        self._said = line
+        self._detail(line)
+        self._bar.total, self._bar.n = pace["steps"], pace["step"]
+        self._bar.set_postfix_str(line)
+
+    def __enter__(self) -> "_Shown":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,209 @@
+"""The stage `verify`: CVAT lists the function, and what it answers is what the published directory answers.
+
+Both are asked about one frame of the task on which the directory finds something. `preannotate serve` takes a few
+seconds to see a new version and to load it, so both questions are asked again for a while.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from builder.variants import VARIANTS
+from preannotate.annotate.answers import Failure
+from preannotate.annotate.function_process import FunctionProcess
+from preannotate.annotate.images import FoundImage
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping
+from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.labels import match_labels
+from preannotate.cvat.server import Server
+from preannotate.cvat.tasks import Task, read_task
+from preannotate.loop.errors import LoopError
+from runtime.boxes import iou
+from runtime.detector import Detection
+from runtime.manifest import Manifest
+
+DEFAULT_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+# Frames on which the function is tried until it finds something; spread over the task.
+FRAMES = 8
+# The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
+_LEAST_IOU = 0.95
+_WHERE = (
+    "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
+    "CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in project "
+    "cvat."
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        function: Id under which CVAT lists it.
+        task: Number.
+        frame: On which it was called.
+        boxes: That it answered.
+        notes: Whole sentences about labels of the function that the task does not take.
+    """
+
+    function: str
+    task: int
+    frame: int
+    boxes: int
+    notes: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+        return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it answers {count}, as it must"
+
+
+class Verifier:
+    """Asks one server about one published function."""
+
+    def __init__(
+        self, server: Server, functions: Functions, directory: Path, *, seconds: float, detail: Callable[[str], object]
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            server: CVAT.
+            functions: Its functions.
+            directory: WORKSPACE/functions/NAME.
+            seconds: How long to wait for it.
+            detail: Told what is waited for.
+        """
+        self._server, self._functions = server, functions
+        self._directory, self._name = directory, directory.name
+        self._seconds, self._detail = seconds, detail
+
+    def verify(self, task: int) -> Verification:
+        """Wait until CVAT lists the function and answers as the directory does.
+
+        Args:
+            task: Number; one of its frames is asked about.
+
+        Raises:
+            CvatError: CVAT has no list, refuses, or does not list the function in time; or no label fits.
+            LoopError: CVAT lists or runs another model of that name.
+        """
+        until = time.monotonic() + self._seconds
+        self._check_plugin()
+        listed = self.listed(until)
+        labels = self._server.labels_of_task(task)
+        targets, notes = match_labels(task, labels, listed.labels, None)
+        frame, expected = self._expected(read_task(self._server, self._server.task(task)), targets)
+        names = {label["id"]: label["name"].strip() for label in labels}
+        while True:
+            found = self._functions.call(listed.id, task, frame, mapping(labels, list(targets)), names)
+            if same(expected, found):
+                return Verification(listed.id, task, frame, len(found), tuple(notes))
+            self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
+
+    def listed(self, until: float | None = None) -> ListedFunction:
+        """The function in CVAT's list, with the labels that it has on disk.
+
+        Args:
+            until: On the monotonic clock; None waits from now on.
+
+        Raises:
+            CvatError: It is not there in time.
+            LoopError: It is there as something else.
+        """
+        until = time.monotonic() + self._seconds if until is None else until
+        expected = Manifest.read(self._directory / "nuclio").labels
+        ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
+        while True:
+            listed = self._functions.listed()
+            found = next((listed[one] for one in ids if one in listed), None)
+            if found is not None and found.kind == DETECTOR and set(found.labels) == set(expected):
+                return found
+            error = self._not_listed(listed) if found is None else self._other_kind(found, expected)
+            self._wait(until, f"CVAT does not list {self._name} yet", error)
+
+    def _check_plugin(self) -> None:
+        if not self._functions.switched_on():
+            raise CvatError(
+                f"{self._server.url}: CVAT runs without its serverless part, so it has no Models page; expected "
+                f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart "
+                f"CVAT; the function stays published, and the same command goes on."
+            )
+
+    def _wait(self, until: float, what: str, error: Exception) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise error
+        self._detail(f"{what}; waiting {left:.0f} s at most")
+        time.sleep(min(LOOK_SECONDS, left))
+
+    def _expected(self, task: Task, labels: Collection[str]) -> tuple[int, list[Detection]]:
+        """A frame, and what the directory finds there; one with boxes if any of some has them."""
+        frames = sorted({frame for job in task.jobs for frame in job.frames})
+        spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
+        best: tuple[int, list[Detection]] | None = None
+        with (
+            tempfile.TemporaryDirectory(prefix="preannotate-") as folder,
+            FunctionProcess(self._directory / "nuclio") as process,
+        ):
+            for frame in spread:
+                wanted = WantedImage(task.id, frame, Path(folder) / f"frame-{frame}")
+                download(self._server, [wanted], lambda: None)
+                if (path := present(wanted)) is None:
+                    continue
+                answer = process.annotate(FoundImage(path, str(frame)), None)
+                if isinstance(answer, Failure):
+                    continue
+                found = [one for one in answer.detections if one.label in labels]
+                if found:
+                    return frame, found
+                best = best or (frame, found)
+        if best is None:
+            raise LoopError(
+                f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
+            )
+        return best
+
+    def _not_listed(self, listed: Collection[str]) -> CvatError:
+        names = ", ".join(sorted(listed)) or "none"
+        return CvatError(
+            f"{self._server.url}: {self._name} is not among its functions after {self._seconds:g} s; expected it there "
+            f"(there are: {names}). {_WHERE.format(functions=self._directory.parent)} "
+            f"The function stays published; the same command asks again."
+        )
+
+    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> LoopError:
+        return LoopError(
+            f"{self._server.url}: {found.id} is a {found.kind} with the labels {', '.join(found.labels) or 'none'} "
+            f"after {self._seconds:g} s; expected a {DETECTOR} with {', '.join(expected)}. Another function of that "
+            f"name may be in the way: give the model another name, or remove it."
+        )
+
+    def _other(self, listed: ListedFunction, frame: int, task: int) -> LoopError:
+        return LoopError(
+            f"{self._server.url}: {listed.id} answers on frame {frame} of task {task} otherwise than "
+            f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
+            f"Look which folder `preannotate serve` watches, or deploy again."
+        )
+
+
+def same(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
+    """Whether each box has one of the same label at its place, and none is left over."""
+    left = list(found)
+    for detection in expected:
+        partner = next((shape for shape in left if _fits(detection, shape)), None)
+        if partner is None:
+            return False
+        left.remove(partner)
+    return not left
+
+
+def _fits(detection: Detection, shape: Shape) -> bool:
+    overlap = iou(np.array([detection.box], np.float32), np.array([shape.box], np.float32))[0, 0]
+    return detection.label == shape.label and overlap >= _LEAST_IOU

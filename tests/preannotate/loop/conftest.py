@@ -1,0 +1,73 @@
+"""The stand-in of CVAT with its pages of functions, and nothing of this machine's own logins and proxies."""
+
+import getpass
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
+_CVAT = Path(__file__).parents[1] / "cvat"
+
+
+def _load(name: str, file: str) -> ModuleType:
+    """With --import-mode=importlib a test cannot import its neighbours by name."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, _CVAT / file)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+stand_in = _load("cvat_stand_in", "stand_in.py")
+functions = _load("cvat_stand_in_functions", "stand_in_functions.py")
+
+
+@pytest.fixture(autouse=True)
+def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever this machine's environment holds; waits between attempts take no time."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
+    from preannotate.cvat import requests
+    from preannotate.loop import filling, verifying
+
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(filling, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(verifying, "LOOK_SECONDS", 0.1)
+
+
+def _with_functions(server: "stand_in.StandIn") -> None:
+    server.functions = functions.Lambda(server)
+    server.pages.append(server.functions.page)
+
+
+@pytest.fixture(params=stand_in.VERSIONS)
+def cvat(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator["stand_in.StandIn"]:
+    """A server of each version, and the environment holds a login that it accepts."""
+    with stand_in.StandIn(request.param).running() as server:
+        _with_functions(server)
+        if server.new:
+            monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
+        else:
+            monkeypatch.setenv("PASS", stand_in.PASSWORD)
+            monkeypatch.setattr(getpass, "getuser", lambda: stand_in.USER)
+        yield server
+        server.functions.finish()
+
+
+@pytest.fixture
+def newest(monkeypatch: pytest.MonkeyPatch) -> Iterator["stand_in.StandIn"]:
+    """The newer one only."""
+    with stand_in.StandIn().running() as server:
+        _with_functions(server)
+        monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
+        yield server
+        server.functions.finish()
