@@ -362,7 +362,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
 
     names = ("workspace", "name", "every", "new_jobs", "quiet_minutes", "listen", "secret_file", "register", "once")
     chosen = {name: getattr(arguments, name) for name in (*names, "annotate_rest", "notify")}
-    return run(Options(**chosen, login=_login(arguments)))
+    return run(Options(**chosen, login=login_of(arguments)))
 
 
 def run_notify(arguments: argparse.Namespace) -> int:
