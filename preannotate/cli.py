@@ -160,6 +160,12 @@ def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
     add_login_arguments(parser)
 
 
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `train`: the trainer's, and one that is none of its business."""
+    trainer.cli.add_train_arguments(parser)
+    parser.add_argument("--notify", action="store_true", help="tell when it has ended; `preannotate notify` says whom")
+
+
 def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `watch`."""
     add = parser.add_argument
@@ -356,6 +362,13 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return run(options, as_json=arguments.json)
 
 
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train or resume, and tell if it is wanted; returns the exit code."""
+    from preannotate.notify.training import run
+
+    return run(trainer.cli.run_train, arguments)
+
+
 def run_watch(arguments: argparse.Namespace) -> int:
     """Train again when jobs are completed, until stopped; returns the exit code."""
     from preannotate.watch.command import Options, run
@@ -377,6 +390,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "pull": ("bring annotated frames out of CVAT's tasks", add_pull_arguments, run_pull),
     **preannotate.loop.cli.COMMANDS,
     **trainer.cli.COMMANDS,
+    "train": (trainer.cli.COMMANDS["train"][0], add_train_arguments, run_train),
     "import": ("take somebody else's detector as if it had been trained here", add_import_arguments, run_import),
     "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),
     "report": ("a page that says what a run has become", add_report_arguments, run_report),

@@ -242,3 +242,15 @@ def test_a_task_outside_a_project_cannot_tell_anybody(cvat, workspace, caplog):
         "task 12: in no project, so CVAT cannot tell anybody about it; it is looked at as --every says. "
         "Move it into a project to be told."
     ]
+
+
+def test_a_lost_answer_makes_no_second_webhook(cvat):
+    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.webhooks import register
+
+    cvat.projects.append(3)
+    cvat.fail("POST /api/webhooks", "lost", times=1)
+
+    login = Login(cvat.url, user=None if cvat.new else "ann")
+    assert register(connect(login), 3, url="http://trainer.example.org:8090/cvat", secret=SECRET) == 1
+    assert len(cvat.webhooks.made) == 1
