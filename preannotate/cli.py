@@ -123,6 +123,23 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     add_login_arguments(parser)
 
 
+def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `studio`."""
+    add = parser.add_argument
+    add("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="of models (default: workspace)")
+    add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only; beyond it a token is needed")
+    add("--port", type=int, default=8090, help="default: 8090; 0 takes a free one")
+    add("--token-file", type=Path, metavar="FILE", help="ask for the token in FILE (or in PREANNOTATE_STUDIO_TOKEN)")
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which the studio is called, such as a proxy's; may be given several times",
+    )
+    add("--no-browser", action="store_true", help="open no browser")
+
+
 def add_draw_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `draw`."""
     parser.add_argument("output", type=Path, metavar="EXPORT", help="zip or folder to write")
@@ -336,6 +353,20 @@ def run_rank(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_studio(arguments: argparse.Namespace) -> int:
+    """Serve the studio until stopped; returns the exit code."""
+    from preannotate.studio.web.command import run
+
+    return run(
+        arguments.workspace,
+        arguments.host,
+        arguments.port,
+        token_file=arguments.token_file,
+        allowed=arguments.allow_host,
+        browser=not arguments.no_browser,
+    )
+
+
 def run_draw(arguments: argparse.Namespace) -> int:
     """Draw annotated scenes; returns the exit code."""
     from preannotate.scenes import write_export
@@ -395,6 +426,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "evaluate": ("COCO mAP of what will be served", add_evaluate_arguments, run_evaluate),
     "report": ("a page that says what a run has become", add_report_arguments, run_report),
     **builder.cli.COMMANDS,
+    "studio": ("a page on which models are made with a few clicks", add_studio_arguments, run_studio),
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
     "rank": ("say which frames of a task to annotate next", add_rank_arguments, run_rank),

@@ -1,0 +1,72 @@
+"""Gives every browser a session, and lets in only who has shown the token where there is one."""
+
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from preannotate.studio.web.access.forgery import SAFE_METHODS
+from preannotate.studio.web.access.login import Login
+from preannotate.studio.web.access.sessions import MAX_AGE_SECONDS, Session, Sessions
+
+# What the login page itself needs; and a probe learns nothing but that the studio is there.
+LOGIN, HEALTH = "/login", "/healthz"
+_OPEN = (LOGIN, HEALTH)
+_OPEN_FOLDER = "/static/"
+_SESSION, _NEW = "studio.session", "studio.new_session"
+
+
+class Gate:
+    """An ASGI app in front of the pages."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, login: Login, cookie: str) -> None:
+        """Stand in front of `app`; `cookie` is the name of the session's."""
+        self._app = app
+        self._sessions = sessions
+        self._login = login
+        self._cookie = cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+        request = Request(scope)
+        found = self._sessions.read(request.cookies.get(self._cookie, ""))
+        session = found or self._sessions.begin(admitted=False)
+        scope[_SESSION], scope[_NEW] = session, session if found is None else None
+        path = scope["path"]
+        if self._login.required and not session.admitted and path not in _OPEN and not path.startswith(_OPEN_FOLDER):
+            response = _to_login(request)
+        else:
+            response = self._app
+
+        async def with_cookie(message: Message) -> None:
+            new: Session | None = scope[_NEW]
+            if message["type"] == "http.response.start" and new is not None and not path.startswith(_OPEN_FOLDER):
+                MutableHeaders(scope=message).append("set-cookie", self._set_cookie(new, scope["scheme"]))
+            await send(message)
+
+        await response(scope, receive, with_cookie)
+
+    def _set_cookie(self, session: Session, scheme: str) -> str:
+        secure = "; Secure" if scheme == "https" else ""
+        value = self._sessions.cookie(session)
+        return f"{self._cookie}={value}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Strict{secure}"
+
+
+def session_of(request: Request) -> Session:
+    """The session that the gate found or began."""
+    return request.scope[_SESSION]
+
+
+def change_session(request: Request, session: Session) -> None:
+    """Give the browser another session with this answer."""
+    request.scope[_SESSION] = request.scope[_NEW] = session
+
+
+def _to_login(request: Request) -> Response:
+    # A piece of a page that asks for itself must not get the login page in its place.
+    if request.method not in SAFE_METHODS or request.headers.get("x-requested-with"):
+        return PlainTextResponse("You are not logged in; expected a login. Reload the page.", 401)
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"{LOGIN}?next={quote(target, safe='')}" if target != "/" else LOGIN, 303)

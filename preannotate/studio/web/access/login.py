@@ -1,0 +1,101 @@
+"""The login with the studio's token, and how often it may be tried."""
+
+import hashlib
+import hmac
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from preannotate.studio.errors import StudioError
+
+VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,512}")
+MOST_FAILURES = 5
+# Together, so that many addresses are no way around it.
+MOST_FAILURES_OF_ALL = 100
+WINDOW_SECONDS = 300
+_MOST_ADDRESSES = 2000
+
+
+def find_token(file: Path | None) -> str:
+    """The token from a file, else from the environment; "" where there is none.
+
+    The variable is taken out of the environment, so that no run inherits it.
+
+    Raises:
+        StudioError: The file cannot be read, or the token is not one; what was found is never shown.
+    """
+    from_environment = os.environ.pop(VARIABLE, "")
+    if file is None:
+        return _checked(from_environment, VARIABLE) if from_environment else ""
+    try:
+        return _checked(file.read_text(encoding="utf-8").strip(), f"--token-file: {file}")
+    except OSError as error:
+        raise StudioError(
+            f"--token-file: {file}: {error.strerror}; expected a file that holds the token. Look at its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise StudioError(f"--token-file: {file}: not text; expected the token. Write it again.") from error
+
+
+def _checked(token: str, where: str) -> str:
+    if not _TOKEN.fullmatch(token):
+        raise StudioError(
+            f"{where}: {len(token)} characters; expected 16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'. "
+            f"Make one with `python3 -c 'import secrets; print(secrets.token_urlsafe())'`."
+        )
+    return token
+
+
+class Login:
+    """Compares tokens, and slows down who guesses."""
+
+    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ask for `token`; "" asks for nothing."""
+        self.required = bool(token)
+        self._digest = hashlib.sha256(token.encode()).digest()
+        self._clock = clock
+        self._failures: dict[str, list[float]] = {}
+
+    def wait_seconds(self, address: str) -> int:
+        """How long this address has to wait before another attempt; 0 if it may try now."""
+        now = self._clock()
+        self._forget(now)
+        own = self._failures.get(address, [])
+        everybody = sorted(at for times in self._failures.values() for at in times)
+        waits = [0.0]
+        if len(own) >= MOST_FAILURES:
+            waits.append(own[-MOST_FAILURES] + WINDOW_SECONDS - now)
+        if len(everybody) >= MOST_FAILURES_OF_ALL:
+            waits.append(everybody[-MOST_FAILURES_OF_ALL] + WINDOW_SECONDS - now)
+        return int(max(waits)) + 1 if max(waits) > 0 else 0
+
+    def admits(self, address: str, token: str) -> bool:
+        """Whether the token is right; a wrong one is counted."""
+        right = hmac.compare_digest(hashlib.sha256(token.strip().encode("utf-8", "replace")).digest(), self._digest)
+        if self.required and right:
+            self._failures.pop(address, None)
+            return True
+        self._failures.setdefault(address, []).append(self._clock())
+        while len(self._failures) > _MOST_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
+        return False
+
+    def _forget(self, now: float) -> None:
+        for address, times in list(self._failures.items()):
+            recent = [at for at in times if now - at < WINDOW_SECONDS]
+            if recent:
+                self._failures[address] = recent
+            else:
+                del self._failures[address]
+
+
+def own_path(text: str, otherwise: str = "/") -> str:
+    """A place to go on to after a login, if it is a path of ours; an address of somebody else's never is."""
+    if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text):  # printable ASCII without the backslash
+        return otherwise
+    parts = urlsplit(text)
+    return text if not parts.scheme and not parts.netloc and not parts.path.startswith("/login") else otherwise

@@ -1,0 +1,153 @@
+"""The studio as an ASGI app: the table of its pages, and what stands in front of them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from preannotate.studio.core import Studio
+from preannotate.studio.web.access.gate import HEALTH, LOGIN, Gate
+from preannotate.studio.web.access.headers import Headers
+from preannotate.studio.web.access.hosts import HostGuard
+from preannotate.studio.web.access.login import Login
+from preannotate.studio.web.access.sessions import Sessions
+from preannotate.studio.web.pages import login, models, new, order, runs, servers, settings, start, versions, work
+from preannotate.studio.web.rendering import STATIC, Templates
+from preannotate.studio.web.visit import CVAT_THREADS, Site, Visit, endpoint, error_page
+
+_LOG = logging.getLogger(__name__)
+_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+Page = Callable[[Visit], Response]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    Attributes:
+        names: By which the studio may be called.
+        numbers: Whether any address in numbers will do, too.
+        token: Of the login; "" lets everybody in.
+        key: Signs sessions.
+        cookie: Name of the session's; two studios of one machine need two.
+        files_anywhere: Whether people may name files outside of the workspace.
+    """
+
+    names: Sequence[str]
+    numbers: bool
+    token: str
+    key: bytes
+    cookie: str = "preannotate-studio"
+    files_anywhere: bool = True
+
+
+# path: (page for GET, page for POST, whether it asks CVAT)
+PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
+    "/": (start.show, None, False),
+    LOGIN: (login.show, login.enter, False),
+    "/logout": (None, login.leave, False),
+    "/new": (new.choose_server, None, False),
+    "/new/tasks": (new.choose_tasks, None, True),
+    "/new/model": (new.choose_model, None, True),
+    "/new/start": (order.show, order.place, True),
+    "/servers/add": (servers.show_add, servers.add, True),
+    "/servers/{server:int}": (servers.show, None, False),
+    "/servers/{server:int}/login": (None, servers.log_in, True),
+    "/servers/{server:int}/remove": (servers.ask_remove, servers.remove, False),
+    "/servers/{server:int}/tasks/{task:int}/preview": (servers.preview, None, True),
+    "/servers/{server:int}/tasks/{task:int}/boxes": (servers.boxes, None, True),
+    "/runs": (runs.show_all, None, False),
+    "/runs/{run:int}": (runs.show, None, False),
+    "/runs/{run:int}/log": (runs.log, None, False),
+    "/runs/{run:int}/files/{file}": (runs.result, None, False),
+    "/runs/{run:int}/stop": (None, runs.stop, False),
+    "/runs/{run:int}/resume": (None, runs.resume, False),
+    "/runs/{run:int}/delete": (runs.ask_delete, runs.delete, False),
+    "/models": (models.show_all, None, False),
+    "/models/{name}": (models.show, None, False),
+    "/models/{name}/publish": (None, models.publish, False),
+    "/models/{name}/unpublish": (models.ask_unpublish, models.unpublish, False),
+    "/models/{name}/roll-back": (None, models.roll_back, False),
+    "/models/{name}/versions/{version:int}": (versions.show, None, False),
+    "/models/{name}/versions/{version:int}/report": (versions.report, None, False),
+    "/models/{name}/versions/{version:int}/report.html": (versions.report_file, None, False),
+    "/models/{name}/versions/{version:int}/overlays/{picture}": (versions.overlay, None, False),
+    "/models/{name}/versions/{version:int}/threshold": (None, versions.set_threshold, False),
+    "/models/{name}/{kind}": (work.show, work.place, True),
+    "/settings": (settings.show, None, False),
+    "/settings/mail": (None, settings.save_mail, False),
+    "/settings/webhook": (None, settings.save_webhook, False),
+    "/settings/studio": (None, settings.save_studio, False),
+    "/settings/test": (None, settings.send_test, True),
+}
+
+
+def make_app(studio: Studio, access: Access) -> ASGIApp:
+    """Everything between a socket and the studio."""
+    site = Site(studio, Templates(), Sessions(access.key), Login(access.token), access.files_anywhere)
+    app = Starlette(
+        routes=[
+            Route("/static/{file}", _static),
+            Route(HEALTH, _health),
+            *(_route(path, *pages, site) for path, pages in PAGES.items()),
+        ],
+        exception_handlers=_handlers(site),
+    )
+    app.router.redirect_slashes = False
+    guarded = Gate(app, site.sessions, site.login, access.cookie)
+    return Headers(HostGuard(guarded, access.names, numbers=access.numbers))
+
+
+def _route(path: str, get: Page | None, post: Page | None, asks_cvat: bool, site: Site) -> Route:
+    limiter: list[anyio.CapacityLimiter] = []  # is made inside the running loop
+
+    async def answer(request: Request) -> Response:
+        page = post if request.method == "POST" else get
+        if asks_cvat and not limiter:
+            limiter.append(anyio.CapacityLimiter(CVAT_THREADS))
+        return await endpoint(page, site, limiter[0] if asks_cvat else None)(request)
+
+    methods = [name for name, page in (("GET", get), ("POST", post)) if page is not None]
+    return Route(path, answer, methods=methods)
+
+
+def _handlers(site: Site) -> dict[Any, Any]:
+    async def not_found(request: Request, error: Exception) -> Response:
+        sentence = (
+            f"{request.url.path[:200]}: no such page; expected one that the studio has. Go on from the start page."
+        )
+        return error_page(Visit(request, site), 404, "No such page", sentence)
+
+    async def wrong_method(request: Request, error: Exception) -> Response:
+        sentence = f"{request.url.path[:200]}: {request.method} is not allowed here. Go on from the start page."
+        return error_page(Visit(request, site), 405, "Not allowed", sentence)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
+        sentence = (
+            "The studio made a mistake, and nothing that you typed is to blame; what happened is in its log. "
+            "Go back and try again; runs go on meanwhile."
+        )
+        return error_page(Visit(request, site), 500, "The studio made a mistake", sentence)
+
+    return {404: not_found, 405: wrong_method, Exception: broken}
+
+
+async def _health(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _static(request: Request) -> Response:
+    path = STATIC / request.path_params["file"]
+    if path.parent != STATIC or path.suffix not in _KINDS or not path.is_file():
+        return PlainTextResponse("no such file", 404)
+    # The address changes with the content.
+    headers = {"cache-control": "public, max-age=31536000, immutable"} if request.query_params.get("v") else {}
+    return Response(path.read_bytes(), media_type=_KINDS[path.suffix], headers=headers)

@@ -1,0 +1,156 @@
+"""Curves of a training as points of an SVG; the template draws them, with the same numbers as a table."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 480, 200
+LEFT, RIGHT, TOP, BOTTOM = 44, 14, 14, 26
+# A polyline of more points looks the same and makes every look at the page heavy.
+_MOST_POINTS = 240
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line across, or a mark along, with its text."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve.
+
+    Attributes:
+        label: In the legend.
+        key: Part of its class in the style sheet.
+        points: "x,y x,y …".
+        last: Its latest value, as text.
+        end: (x, y) of the latest value.
+    """
+
+    label: str
+    key: str
+    points: str
+    last: str
+    end: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture of curves over epochs.
+
+    Attributes:
+        title: For people.
+        summary: What it shows, in a sentence: its text alternative.
+        lines: Curves with at least one value.
+        across: Ticks of the values.
+        along: Ticks of the epochs.
+    """
+
+    title: str
+    summary: str
+    lines: tuple[Line, ...]
+    across: tuple[Tick, ...]
+    along: tuple[Tick, ...]
+
+
+def charts(curve: Sequence[Mapping[str, float | None]], epochs: int) -> list[Chart]:
+    """Loss, and accuracy on the validation images; those of which nothing is known are left out.
+
+    Args:
+        curve: A row for each epoch, as in `Live`.
+        epochs: Of the whole training; 0 if not known.
+    """
+    last = max([epochs, 1, *(int(row.get("epoch") or 0) for row in curve)])
+    found = [
+        _chart("Loss", "loss", curve, last, (("loss", "training", "loss"),), top=None),
+        _chart(
+            "Accuracy on validation images",
+            "accuracy",
+            curve,
+            last,
+            (("map50", "mAP50", "first"), ("mean_ap", "mAP", "second")),
+            top=1.0,
+        ),
+    ]
+    return [chart for chart in found if chart is not None]
+
+
+def _chart(
+    title: str,
+    what: str,
+    curve: Sequence[Mapping[str, float | None]],
+    last_epoch: int,
+    columns: Sequence[tuple[str, str, str]],
+    *,
+    top: float | None,
+) -> Chart | None:
+    series = {key: _values(curve, key) for key, _, _ in columns}
+    values = [value for pairs in series.values() for _, value in pairs]
+    if not values:
+        return None
+    ceiling = top or _round_up(max(values))
+    lines = [_line(label, style, series[key], last_epoch, ceiling) for key, label, style in columns if series[key]]
+    said = ", ".join(f"{line.label} {line.last}" for line in lines)
+    epoch = max(epoch for pairs in series.values() for epoch, _ in pairs)
+    return Chart(
+        title,
+        f"Curve of the {what} over {epoch:g} of {last_epoch} epochs; latest: {said}.",
+        tuple(lines),
+        tuple(Tick(_y(ceiling * part / 4, ceiling), f"{ceiling * part / 4:.3g}") for part in range(5)),
+        tuple(Tick(_x(epoch, last_epoch), str(epoch)) for epoch in _epochs(last_epoch)),
+    )
+
+
+def _values(curve: Sequence[Mapping[str, float | None]], key: str) -> list[tuple[float, float]]:
+    pairs = [(row.get("epoch"), row.get(key)) for row in curve]
+    return [
+        (float(epoch), float(value))
+        for epoch, value in pairs
+        if epoch is not None and value is not None and math.isfinite(value)
+    ]
+
+
+def _line(label: str, style: str, pairs: list[tuple[float, float]], last_epoch: int, ceiling: float) -> Line:
+    step = -(-len(pairs) // _MOST_POINTS)
+    shown = [*pairs[:-1:step], pairs[-1]]
+    places = [(_x(epoch, last_epoch), _y(value, ceiling)) for epoch, value in shown]
+    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    return Line(label, style, text, f"{pairs[-1][1]:.3f}", places[-1])
+
+
+def _x(epoch: float, last_epoch: int) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 1) / max(last_epoch - 1, 1)
+
+
+def _y(value: float, ceiling: float) -> float:
+    part = min(max(value / ceiling, 0.0), 1.0)
+    return TOP + (HEIGHT - TOP - BOTTOM) * (1 - part)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 2.5, 4, 5, 8, 10 with its power of ten, so that four parts of it have short numbers."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value * 0.999999)
+
+
+def _epochs(last: int) -> list[int]:
+    if last <= 6:
+        return list(range(1, last + 1))
+    return sorted({1, *(round(1 + (last - 1) * part / 4) for part in range(1, 5))})
+
+
+def sparkline(values: Sequence[float], width: int = 120, height: int = 28) -> str:
+    """Points of a small curve of scores from 0 to 1, such as those of a model's versions."""
+    if not values:
+        return ""
+    steps = max(len(values) - 1, 1)
+    inner = height - 6
+    return " ".join(
+        f"{3 + (width - 6) * place / steps:.1f},{3 + inner * (1 - min(max(value, 0), 1)):.1f}"
+        for place, value in enumerate(values)
+    )

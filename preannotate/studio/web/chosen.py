@@ -1,0 +1,104 @@
+"""What was chosen so far for a new model, as it stands in the address: server, tasks, model, base model."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from preannotate.studio.catalogue import TaskDetail
+from preannotate.studio.errors import StudioError
+from preannotate.studio.servers import SavedServer
+from preannotate.studio.web.visit import PageError, Visit
+
+IMAGENET, NONE, VERSION, FILE = "imagenet", "none", "version", "file"
+BASES = (IMAGENET, NONE, VERSION, FILE)
+# More do not fit into an address.
+MOST_TASKS = 100
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The steps that were made.
+
+    Attributes:
+        server: Id of a saved server.
+        tasks: Numbers on the server.
+        projects: The same; whole projects.
+        model: Name of the network; "" before it is chosen.
+        base: One of `BASES`.
+        base_version: NAME/NUMBER of a version, for `VERSION`.
+        base_file: A file or folder, for `FILE`.
+        name: Of an annotation model that gets another version; "" for a new one.
+    """
+
+    server: int
+    tasks: tuple[int, ...] = ()
+    projects: tuple[int, ...] = ()
+    model: str = ""
+    base: str = IMAGENET
+    base_version: str = ""
+    base_file: str = ""
+    name: str = ""
+
+    @classmethod
+    def read(cls, visit: Visit) -> "Chosen":
+        """From the form if one was sent, else from the address."""
+        numbers, text = (visit.numbers, visit.field) if visit.form else (visit.query_numbers, visit.query)
+        server = next(iter(numbers("server")), 0)
+        base = text("base")
+        return cls(
+            server,
+            numbers("task")[:MOST_TASKS],
+            numbers("whole")[:1],
+            text("model"),
+            base if base in BASES else IMAGENET,
+            text("base_version"),
+            text("base_file"),
+            text("name"),
+        )
+
+    def query(self, **changes: Any) -> dict[str, Any]:
+        """For an address; what is not chosen is left out."""
+        one = replace(self, **changes) if changes else self
+        pairs = {
+            "server": one.server, "task": list(one.tasks), "whole": list(one.projects), "model": one.model,
+            "base": "" if one.base == IMAGENET else one.base, "base_version": one.base_version,
+            "base_file": one.base_file, "name": one.name,
+        }  # fmt: skip
+        return {name: value for name, value in pairs.items() if value}
+
+    def hidden(self, *names: str) -> list[tuple[str, Any]]:
+        """Pairs for hidden fields of a form; only `names` if there are any."""
+        pairs = []
+        for name, value in self.query().items():
+            if not names or name in names:
+                pairs += [(name, one) for one in value] if isinstance(value, list) else [(name, value)]
+        return pairs
+
+
+def saved_server(visit: Visit, number: int | None) -> SavedServer:
+    """A saved server.
+
+    Raises:
+        PageError: There is none of that id.
+    """
+    try:
+        return visit.studio.servers.get(number or 0)
+    except StudioError as error:
+        raise PageError(404, "No such server", str(error)) from error
+
+
+def looked_at(visit: Visit, chosen: Chosen) -> TaskDetail:
+    """What a training would take from all that is chosen.
+
+    Raises:
+        PageError: Nothing is.
+        CvatError: The server does not answer.
+    """
+    if not chosen.tasks and not chosen.projects:
+        raise PageError(
+            400,
+            "Nothing is chosen yet",
+            "No task is chosen; expected at least one. Go back and tick what to learn from.",
+        )
+    if len(chosen.tasks) == 1 and not chosen.projects:
+        return visit.studio.catalogue.task(chosen.server, chosen.tasks[0])
+    return visit.studio.catalogue.together(chosen.server, chosen.tasks, chosen.projects)

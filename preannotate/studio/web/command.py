@@ -1,0 +1,126 @@
+"""`preannotate studio`: checks its arguments before anything heavy is imported."""
+
+import asyncio
+import importlib.util
+import logging
+import secrets
+import signal
+import sys
+import webbrowser
+from collections.abc import Sequence
+from os import environ
+from pathlib import Path
+
+from preannotate.loop.workspace import Workspace
+from preannotate.studio.errors import StudioError
+
+PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
+
+
+def run(
+    workspace: Path,
+    host: str,
+    port: int,
+    *,
+    token_file: Path | None = None,
+    allowed: Sequence[str] = (),
+    browser: bool = True,
+) -> int:
+    """Serve the studio until SIGTERM or Ctrl-C.
+
+    Args:
+        workspace: Where models and functions are; made if it is not there.
+        host: Where to listen; beyond loopback a token is asked for.
+        port: 0 takes a free one.
+        token_file: Holds the token; so may the environment variable PREANNOTATE_STUDIO_TOKEN.
+        allowed: More names by which the studio may be called, such as that of a proxy.
+        browser: Whether to open a browser.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        StudioError: It cannot be served as asked.
+    """
+    _check(port)
+    from preannotate.serve.ports import is_loopback
+    from preannotate.studio.web.access.login import find_token
+
+    token = find_token(token_file)
+    if allowed and not token:
+        raise StudioError(
+            f"--allow-host {allowed[0]}: others could reach the studio by that name, and it has no login; expected a "
+            f"token. Write one into a file of mode 0600 and name it: --token-file FILE."
+        )
+    if not is_loopback(host) and not token:
+        raise StudioError(
+            f"--host {host}: other machines could reach the studio, and it has no login; expected a token. "
+            f"Write one into a file of mode 0600 and name it: --token-file FILE."
+        )
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    asyncio.run(_serve(workspace, host, port, token, allowed, browser))
+    return 0
+
+
+def _check(port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise StudioError(f"--port: {port}; expected a number from 0 to 65535. Choose another.")
+    missing = [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise StudioError(
+            f"studio: {', '.join(missing)} not installed; expected the packages of the extra `studio`. "
+            f"Run `pip install 'preannotate[studio]'`."
+        )
+
+
+async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
+    from preannotate.serve.connection import Door
+    from preannotate.serve.errors import ServeError
+    from preannotate.serve.ports import Listener, is_loopback
+    from preannotate.studio.core import Studio
+    from preannotate.studio.web.access.hosts import LOOPBACK_NAMES, names_of_this_machine
+    from preannotate.studio.web.app import Access, make_app
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    studio = Studio(Workspace(folder))
+    try:
+        alone = is_loopback(host)
+        names = [*(LOOPBACK_NAMES if alone else names_of_this_machine()), *allowed]
+        access = Access(
+            names,
+            numbers=not alone,
+            token=token,
+            key=secrets.token_bytes(32),
+            cookie=f"preannotate-studio-{port}",
+            files_anywhere=alone and not token,
+        )
+        try:
+            listener = Listener(make_app(studio, access), host, port, Door())
+        except ServeError as error:
+            raise StudioError(str(error)) from error
+        studio.start()
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{listener.port}/"
+        print(f"The studio is on {address} (Ctrl-C stops it; runs go on).", flush=True)
+        if browser and _has_screen():
+            webbrowser.open(address)
+        await stop.wait()
+        await _closed(listener)
+    finally:
+        studio.close()
+
+
+async def _closed(listener) -> None:
+    closing = asyncio.create_task(listener.close())
+    # Pages that wait for CVAT are not waited for.
+    await asyncio.wait([closing], timeout=2)
+    listener.abort()
+    await closing
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window, and not fill the terminal."""
+    return sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,47 @@
+"""What a form shows again if something in it was wrong: everything but secrets, with a sentence at each field."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from preannotate.studio.web.visit import Visit
+
+
+@dataclass
+class Form:
+    """Values and errors of a form's fields.
+
+    Attributes:
+        values: Name to text; of boxes "on" or "".
+        errors: Name to sentence; the name "" is the form as a whole.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def sent(cls, visit: Visit, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
+        """What was typed into a form; secrets are not among `names`."""
+        values = {name: visit.field(name) for name in names}
+        return cls(values | {name: "on" if visit.checked(name) else "" for name in boxes})
+
+    @classmethod
+    def of(cls, **values: Any) -> "Form":
+        """What it shows at first."""
+        return cls({name: _text(value) for name, value in values.items()})
+
+    def wrong(self, name: str, sentence: object) -> None:
+        """Say what is wrong with a field; the first sentence stays."""
+        self.errors.setdefault(name, str(sentence))
+
+    def whole_number(self, name: str, label: str, *, least: int, most: int) -> int:
+        """The number in a field; an error and `least` if it is none."""
+        text = self.values[name]
+        if text.isascii() and text.isdecimal() and least <= int(text[:18]) <= most:
+            return int(text)
+        self.wrong(name, f"{label}: {text!r}; expected a whole number from {least} to {most}.")
+        return least
+
+
+def _text(value: object) -> str:
+    return "on" if value is True else "" if value in (False, None) else str(value)

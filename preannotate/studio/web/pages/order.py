@@ -1,0 +1,215 @@
+"""A new annotation model, the last step: name, machine, arguments, what happens afterwards; then it is queued."""
+
+import itertools
+import re
+from pathlib import Path
+
+from starlette.responses import Response
+
+from builder.errors import BuildError
+from builder.function_yaml import check_name
+from preannotate.errors import PreannotateError
+from preannotate.studio.advice import NONE as NOT_ENOUGH
+from preannotate.studio.advice import advice
+from preannotate.studio.arguments import Field, assemble
+from preannotate.studio.arguments import form as argument_fields
+from preannotate.studio.catalogue import TaskDetail
+from preannotate.studio.machines import Machine, machines
+from preannotate.studio.queue import TRAIN, Order
+from preannotate.studio.servers import SavedServer
+from preannotate.studio.web.chosen import FILE, IMAGENET, NONE, VERSION, Chosen, looked_at, saved_server
+from preannotate.studio.web.forms import Form
+from preannotate.studio.web.visit import PageError, Visit, go_to
+from trainer.errors import TrainerError
+
+DEPLOYS = ("serve", "nuctl", "none")
+NAMES = ("name", "machine", "arguments", "deploy")
+BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "only_if_better")
+# Before the names of arguments, so that none is taken for a field of the form itself.
+PREFIX = "a-"
+_LONGEST_NAME = 40
+
+
+def show(visit: Visit) -> Response:
+    """The form, filled in."""
+    chosen = Chosen.read(visit)
+    step = _Step(visit, chosen)
+    form = Form.of(
+        name=chosen.name or suggested_name(step.detail, {model.name for model in visit.studio.models.list()}),
+        machine=step.machines[0].id if step.machines else "",
+        arguments="",
+        deploy="serve",
+        annotate_rest=False,
+        notify=step.can_notify,
+        completed_jobs=False,
+        include_auto=False,
+        only_if_better=False,
+    )
+    form.values |= {PREFIX + one.name: one.default for one in step.fields}
+    return step.page(form)
+
+
+def place(visit: Visit) -> Response:
+    """Check what was typed, and order it."""
+    chosen = Chosen.read(visit)
+    step = _Step(visit, chosen)
+    form = Form.sent(visit, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
+    order = step.order(form)
+    if not form.errors:
+        try:
+            number = visit.studio.queue.add(order)
+        except (PreannotateError, TrainerError, BuildError) as error:
+            form.wrong("", error)
+        else:
+            return go_to(f"/runs/{number}", done="started")
+    return step.page(form, 422)
+
+
+class _Step:
+    """What the page shows beside the form."""
+
+    def __init__(self, visit: Visit, chosen: Chosen) -> None:
+        self.visit, self.chosen = visit, chosen
+        self.server: SavedServer = saved_server(visit, chosen.server)
+        self.detail: TaskDetail = looked_at(visit, chosen)
+        self.advice = advice(self.detail)
+        if self.advice.level == NOT_ENOUGH:
+            raise PageError(409, "There is nothing to learn from yet", " ".join(self.advice.sentences))
+        if not chosen.model:
+            raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
+        self.base = base_model(visit, chosen)
+        images = self.detail.annotated_frames + self.detail.empty_frames
+        weights = "none" if chosen.base == NONE else IMAGENET
+        self.fields: list[Field] = argument_fields(chosen.model, images, base_model=weights)
+        places = machines(visit.studio.settings)
+        self.machines: list[Machine] = [one for one in places if one.available]
+        self.absent: list[Machine] = [one for one in places if not one.available]
+        told = visit.studio.settings.notifications()
+        self.can_notify = told.smtp is not None or told.webhook is not None
+
+    def page(self, form: Form, status: int = 200) -> Response:
+        """The form."""
+        models = {model.name: model for model in self.visit.studio.models.list()}
+        own = form.values["name"]
+        return self.visit.page(
+            "new_start.html",
+            status,
+            server=self.server,
+            chosen=self.chosen,
+            detail=self.detail,
+            advice=self.advice,
+            form=form,
+            common=[one for one in self.fields if one.common],
+            others=[one for one in self.fields if not one.common],
+            changed=any(
+                form.values[PREFIX + one.name] != one.default or form.errors.get(PREFIX + one.name)
+                for one in self.fields
+                if not one.common
+            ),
+            prefix=PREFIX,
+            machines=self.machines,
+            absent=self.absent,
+            can_notify=self.can_notify,
+            next_version=models[own].versions[0].number + 1 if own in models and models[own].versions else 1,
+            exists=own in models,
+        )
+
+    def order(self, form: Form) -> Order:
+        """What to put into the queue; errors go to the form."""
+        values = form.values
+        try:
+            check_name(values["name"])
+        except BuildError as error:
+            form.wrong("name", error)
+        if values["machine"] not in {one.id for one in self.machines}:
+            form.wrong("machine", f"Machine: {values['machine']!r}; expected one of the list. Choose another.")
+        if values["deploy"] not in DEPLOYS:
+            form.wrong("deploy", f"Afterwards: {values['deploy']!r}; expected one of: {', '.join(DEPLOYS)}.")
+        options = {name: True for name in ("completed_jobs", "include_auto", "only_if_better") if values[name]}
+        return Order(
+            kind=TRAIN,
+            name=values["name"],
+            server_id=self.server.id,
+            tasks=self.chosen.tasks,
+            projects=self.chosen.projects,
+            model=self.chosen.model,
+            arguments=self._arguments(form),
+            base_model=self.base,
+            machine=values["machine"],
+            deploy=values["deploy"],
+            annotate_rest=bool(values["annotate_rest"]) and values["deploy"] != "none",
+            notify=bool(values["notify"]) and self.can_notify,
+            options=options,
+        )
+
+    def _arguments(self, form: Form) -> str:
+        said = {one.name: form.values[PREFIX + one.name] for one in self.fields}
+        for name, value in said.items():  # one at a time, so that each sentence stands at its field
+            try:
+                assemble({name: value}, "", self.fields)
+            except TrainerError as error:
+                form.wrong(PREFIX + name, error)
+        try:
+            assemble({}, form.values["arguments"], self.fields)
+        except TrainerError as error:
+            form.wrong("arguments", error)
+        if form.errors:
+            return ""
+        try:
+            return assemble(said, form.values["arguments"], self.fields)
+        except TrainerError as error:
+            form.wrong("arguments", error)
+            return ""
+
+
+def base_model(visit: Visit, chosen: Chosen) -> str:
+    """What `--base-model` gets.
+
+    Raises:
+        PageError: The version or the file is not there, or lies where it may not.
+    """
+    if chosen.base == VERSION:
+        return str(_version_run(visit, chosen.base_version))
+    if chosen.base == FILE:
+        return str(_own_file(visit, chosen.base_file))
+    return chosen.base
+
+
+def _version_run(visit: Visit, text: str) -> Path:
+    name, _, number = text.partition("/")
+    try:
+        folder = visit.studio.workspace.existing(name).version(int(number))
+    except (PreannotateError, BuildError, ValueError):
+        folder = None
+    if folder is None or not folder.complete:
+        raise PageError(
+            400,
+            "No such version to start from",
+            f"Start from an earlier version: {text[:80]!r}; expected one of the list. Go back and choose one.",
+        )
+    return folder.run
+
+
+def _own_file(visit: Visit, text: str) -> Path:
+    workspace = visit.studio.workspace.path.resolve()
+    path = (workspace / text).resolve() if text else workspace
+    # Whoever comes over the network must not find out which files this machine has.
+    allowed = visit.site.files_anywhere or path.is_relative_to(workspace)
+    if not text or not allowed or not path.exists():
+        where = "that is there" if visit.site.files_anywhere else f"in the studio's workspace, {workspace.name}"
+        raise PageError(
+            400,
+            "No such file to start from",
+            f"Start from a file: {text[:200]!r}; expected a file of weights or the folder of a run {where}. "
+            f"Go back and correct it.",
+        )
+    return path
+
+
+def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
+    """A name that CVAT and nuclio can take, from that of the project or the task, and not yet in use."""
+    said = detail.summary.project or detail.summary.name
+    plain = re.sub(r"[^a-z0-9]+", "-", said.casefold())[:_LONGEST_NAME].strip("-")
+    name = plain if plain and plain[0].isalpha() else f"model-{plain}".strip("-")
+    names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+    return next(one for one in names if one not in taken)

@@ -1,0 +1,135 @@
+"""Runs: the queue, one of them live, and what can be done with it."""
+
+from pathlib import Path
+
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from preannotate.studio.errors import StudioError
+from preannotate.studio.live import live
+from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
+from preannotate.studio.web import results
+from preannotate.studio.web.access.headers import REPORT_POLICY
+from preannotate.studio.web.charts import charts
+from preannotate.studio.web.visit import PageError, Visit, go_to
+
+# Of a log that a page or a download shows.
+_LOG_BYTES = 4 * 1024 * 1024
+
+
+def show_all(visit: Visit) -> Response:
+    """The queue and what is over."""
+    runs = visit.studio.queue.list()
+    groups = {
+        "At work": [run for run in runs if run.state == RUNNING],
+        "Waiting": [run for run in reversed(runs) if run.state == WAITING],
+        "Over": [run for run in runs if run.state not in (RUNNING, WAITING)],
+    }
+    active = any(run.state in (RUNNING, WAITING) for run in runs)
+    return visit.page(
+        "runs.html",
+        groups={
+            name: [(run, live(run) if run.state == RUNNING else None) for run in group]
+            for name, group in groups.items()
+        },
+        empty=not runs,
+        active=active,
+    )
+
+
+def show(visit: Visit) -> Response:
+    """One run."""
+    return visit.page("run.html", **_context(visit))
+
+
+def _context(visit: Visit) -> dict[str, object]:
+    run = _run(visit)
+    now = live(run)
+    return {
+        "run": run,
+        "live": now,
+        "charts": charts(now.curve, now.epochs),
+        "active": run.state in (RUNNING, WAITING),
+        "position": visit.studio.queue.position(run.id) if run.state == WAITING else 0,
+        "results": results.read(run) if run.state == DONE else None,
+        "can_resume": run.state in (FAILED, STOPPED),
+        "can_delete": run.state in (DONE, FAILED, STOPPED),
+        "task_links": _task_links(run),
+        "still": visit.query("still"),
+    }
+
+
+def log(visit: Visit) -> Response:
+    """The log as text."""
+    path = _run(visit).folder / "log.txt"
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(file.tell() - _LOG_BYTES, 0))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        text = ""
+    return PlainTextResponse(text)
+
+
+def result(visit: Visit) -> Response:
+    """A file that a review or a ranking wrote."""
+    run, name = _run(visit), visit.path("file")
+    path: Path | None = results.files(run).get(name)
+    if path is None:
+        raise PageError(
+            404, "No such file", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page names."
+        )
+    if path.suffix == ".html":
+        return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
+    return FileResponse(path, media_type="text/plain", filename=path.name, content_disposition_type="attachment")
+
+
+def stop(visit: Visit) -> Response:
+    """Ask it to end."""
+    run = _run(visit)
+    visit.studio.queue.stop(run.id)
+    return go_to(f"/runs/{run.id}", done="stopping")
+
+
+def resume(visit: Visit) -> Response:
+    """Put it into the queue again."""
+    run = _run(visit)
+    visit.studio.queue.resume(run.id)
+    return go_to(f"/runs/{run.id}", done="resumed")
+
+
+def ask_delete(visit: Visit) -> Response:
+    """Really?"""
+    run = _run(visit)
+    made = f" Version {run.version} stays if it is finished." if run.version else ""
+    return visit.page(
+        "confirm.html",
+        title=f"Delete run {run.id} of {run.model_name}?",
+        text=f"Its log and its place in the list are removed, and so is a version that it began and did not "
+        f"finish.{made} Nothing changes in CVAT.",
+        action=f"/runs/{run.id}/delete",
+        button="Delete this run",
+        back=f"/runs/{run.id}",
+    )
+
+
+def delete(visit: Visit) -> Response:
+    """Forget it."""
+    visit.studio.queue.delete(_run(visit).id)
+    return go_to("/runs", done="deleted")
+
+
+def _run(visit: Visit) -> Run:
+    try:
+        return visit.studio.queue.get(visit.request.path_params["run"])
+    except StudioError as error:
+        raise PageError(404, "No such run", str(error)) from error
+
+
+def _task_links(run: Run) -> list[tuple[str, str]]:
+    """(text, address in CVAT) of what it works on."""
+    base = run.order.server_url.rstrip("/")
+    if not base.startswith(("http://", "https://")):
+        return []
+    tasks = [(f"task {number}", f"{base}/tasks/{number}") for number in run.order.tasks]
+    return tasks + [(f"project {number}", f"{base}/projects/{number}") for number in run.order.projects]

@@ -1,0 +1,26 @@
+"""What is going on: the first page."""
+
+from starlette.responses import Response
+
+from preannotate.studio.live import live
+from preannotate.studio.queue import RUNNING, WAITING
+from preannotate.studio.web.visit import Visit
+
+_RECENT = 5
+_MODELS = 6
+
+
+def show(visit: Visit) -> Response:
+    """Runs at work, what ended lately, and models."""
+    everything = visit.studio.queue.list()
+    active = [run for run in everything if run.state in (RUNNING, WAITING)]
+    recent = [run for run in everything if run.state not in (RUNNING, WAITING)][:_RECENT]
+    models = visit.studio.models.list()
+    return visit.page(
+        "start.html",
+        active=[(run, live(run)) for run in reversed(active)],
+        recent=recent,
+        models=models[:_MODELS],
+        more_models=max(len(models) - _MODELS, 0),
+        servers=visit.studio.servers.list(),
+    )

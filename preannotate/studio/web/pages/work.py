@@ -1,0 +1,116 @@
+"""What a finished model can do on a task: annotate the rest, review people's annotations, say what to annotate next."""
+
+from starlette.responses import Response
+
+from builder.errors import BuildError
+from preannotate.cvat.errors import CvatError
+from preannotate.errors import PreannotateError
+from preannotate.studio.models import ModelSummary
+from preannotate.studio.queue import ANNOTATE, RANK, REVIEW, Order
+from preannotate.studio.web.forms import Form
+from preannotate.studio.web.pages import models
+from preannotate.studio.web.visit import PageError, Visit, go_to
+
+KINDS = (ANNOTATE, REVIEW, RANK)
+FIELDS = {
+    ANNOTATE: ("threshold", "confidence_attribute"),
+    REVIEW: ("threshold",),
+    RANK: ("top",),
+}
+BOXES = {ANNOTATE: ("annotated_frames",), REVIEW: ("issues",), RANK: ("create",)}
+
+
+def show(visit: Visit) -> Response:
+    """The tasks of a server, one of which is chosen."""
+    model = _model(visit)
+    kind = _kind(visit)
+    form = Form.of(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
+    return _page(visit, model, kind, form)
+
+
+def place(visit: Visit) -> Response:
+    """Order it."""
+    model, kind = _model(visit), _kind(visit)
+    form = Form.sent(visit, FIELDS[kind], boxes=BOXES[kind])
+    tasks, server = visit.numbers("task"), next(iter(visit.numbers("server")), 0)
+    if len(tasks) != 1:
+        form.wrong("task", "Task: none chosen; expected one of the list.")
+    options = _options(form, kind)
+    if not form.errors:
+        order = Order(
+            kind=kind, name=model.name, server_id=server, tasks=tasks, notify=visit.checked("notify"), options=options
+        )
+        try:
+            number = visit.studio.queue.add(order)
+        except (PreannotateError, BuildError) as error:
+            form.wrong("", error)
+        else:
+            return go_to(f"/runs/{number}", done="started")
+    return _page(visit, model, kind, form, 422)
+
+
+def _options(form: Form, kind: str) -> dict[str, object]:
+    options: dict[str, object] = {name: True for name in BOXES[kind] if form.values[name]}
+    if text := form.values.get("threshold", "").replace(",", "."):
+        try:
+            options["threshold"] = float(text)
+            bad = not 0 <= float(text) <= 1
+        except ValueError:
+            bad = True
+        if bad:
+            form.wrong("threshold", f"Threshold: {text!r}; expected a number from 0 to 1, or nothing.")
+    if form.values.get("top"):
+        options["top"] = form.whole_number("top", "Frames", least=1, most=10_000)
+    if form.values.get("confidence_attribute"):
+        options["confidence_attribute"] = form.values["confidence_attribute"]
+    return options
+
+
+def _page(visit: Visit, model: ModelSummary, kind: str, form: Form, status: int = 200) -> Response:
+    servers = visit.studio.servers.list()
+    sent = bool(visit.form)
+    numbers = visit.numbers if sent else visit.query_numbers
+    server = next((one for one in servers if one.id in numbers("server")), servers[0] if servers else None)
+    search = visit.field("search") if sent else visit.query("search")
+    page = visit.query_number("page") or 1
+    found, problem = None, ""
+    if server is not None:
+        try:
+            found = visit.studio.catalogue.tasks(server.id, search=search, page=page)
+        except CvatError as error:
+            problem = str(error)
+    if problem and status == 200:
+        status = 502
+    told = visit.studio.settings.notifications()
+    return visit.page(
+        "work.html",
+        status,
+        model=model,
+        kind=kind,
+        form=form,
+        servers=servers,
+        server=server,
+        search=search,
+        found=found,
+        problem=problem,
+        task=next(iter(numbers("task")), None),
+        can_notify=told.smtp is not None or told.webhook is not None,
+    )
+
+
+def _kind(visit: Visit) -> str:
+    kind = visit.path("kind")
+    if kind not in KINDS:
+        raise PageError(
+            404, "No such page", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(KINDS)}."
+        )
+    return kind
+
+
+def _model(visit: Visit) -> ModelSummary:
+    model = models.find(visit)
+    if model.shown is None:
+        raise PageError(
+            409, "No finished version yet", f"{model.name}: no finished version; expected one. Train it first."
+        )
+    return model

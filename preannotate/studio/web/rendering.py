@@ -1,0 +1,37 @@
+"""Jinja2 with what all templates use; every value is escaped."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from preannotate.studio.web import words
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+class Templates:
+    """The templates of the studio."""
+
+    def __init__(self) -> None:
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= words.FILTERS
+        self._environment.globals |= {"asset": _asset, "NOTICES": words.NOTICES}
+
+    def render(self, template: str, context: Mapping[str, Any]) -> str:
+        """A page, or a piece of one."""
+        return self._environment.get_template(template).render(context)
+
+
+def _asset(name: str) -> str:
+    """The address of a file of `static`, which changes with its content."""
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,58 @@
+"""What a review or a ranking wrote into the folder of its run."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from preannotate.studio.queue import Run
+
+_KINDS = (".csv", ".html", ".json", ".txt")
+_MOST_ROWS = 100
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables and files.
+
+    Attributes:
+        files: Names, for links.
+        page: Name of the page among them; "" if there is none.
+        header: Of the table.
+        rows: Of the table; at most `_MOST_ROWS`.
+        more: Rows that are not shown.
+    """
+
+    files: tuple[str, ...]
+    page: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    more: int = 0
+
+
+def files(run: Run) -> dict[str, Path]:
+    """Name to file; only plain files of kinds that a result can have, and not the log."""
+    if not run.folder.is_dir():
+        return {}
+    found = (path for path in sorted(run.folder.iterdir()) if path.suffix in _KINDS and path.name != "log.txt")
+    return {path.name: path for path in found if path.is_file() and not path.is_symlink() and path.name[0] != "."}
+
+
+def read(run: Run) -> Results | None:
+    """The results of a run; None if it wrote none."""
+    found = {name: path for name, path in files(run).items() if not name.endswith(".json")}
+    if not found:
+        return None
+    page = next((name for name in found if name.endswith(".html")), "")
+    table = next((path for name, path in found.items() if name.endswith(".csv")), None)
+    header, rows, more = _table(table) if table else ((), (), 0)
+    return Results(tuple(found), page, header, rows, more)
+
+
+def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
+    if path.stat().st_size > _MOST_BYTES:
+        return (), (), 0
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        lines = list(csv.reader(file))
+    header, rows = (tuple(lines[0]), lines[1:]) if lines else ((), [])
+    return header, tuple(tuple(row) for row in rows[:_MOST_ROWS]), max(len(rows) - _MOST_ROWS, 0)

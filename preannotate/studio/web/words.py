@@ -1,0 +1,133 @@
+"""How times, parts and states are said on pages."""
+
+import datetime
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from preannotate.studio.live import Live
+
+# What `?done=` may say: an address cannot put words of its own on a page.
+NOTICES = {
+    "server-added": "The server is saved, and the login works.",
+    "server-login": "The new login works.",
+    "server-removed": "The server and its login are forgotten.",
+    "started": "The run is in the queue.",
+    "stopping": "The run was asked to stop; it can go on later.",
+    "resumed": "The run is in the queue again and goes on where it was.",
+    "deleted": "The run is deleted.",
+    "published": "CVAT sees this version now.",
+    "unpublished": "CVAT does not see this model any more; its versions stay.",
+    "rolled-back": "CVAT sees the version from before again.",
+    "threshold": "The threshold is changed, also in the published function.",
+    "saved": "Saved.",
+    "sent": "The test message was handed over: look whether it arrives.",
+    "logged-out": "You are logged out.",
+}
+STATES = {
+    "waiting": "Waiting", "running": "Running", "done": "Done", "failed": "Failed", "stopped": "Stopped",
+    "skipped": "Unchanged",
+}  # fmt: skip
+KINDS = {"train": "Training", "annotate": "Annotation", "review": "Review", "rank": "What to annotate next"}
+STAGES = {
+    "pull": "Get annotations", "train": "Train", "build": "Build", "check": "Prove", "publish": "Publish",
+    "verify": "Ask CVAT", "annotate": "Annotate the rest",
+}  # fmt: skip
+
+
+def moment(text: str, now: datetime.datetime | None = None) -> str:
+    """An ISO time in the studio's own time zone: "14:05" today, else with the date; "" stays so."""
+    if (when := _time(text)) is None:
+        return ""
+    now = now or datetime.datetime.now().astimezone()
+    here = when.astimezone(now.tzinfo)
+    if here.date() == now.date():
+        return f"{here:%H:%M}"
+    return f"{here.day} {here:%B %H:%M}" if here.year == now.year else f"{here.day} {here:%B %Y}"
+
+
+def duration(seconds: float | None) -> str:
+    """As in "under a minute", "7 min" and "1 h 20 min"; "" for None."""
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    if seconds < 50:
+        return "under a minute"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else f"{round(minutes / 1440)} days"
+
+
+def took(began: str, ended: str) -> str:
+    """How long something took, or takes so far; "" before it began."""
+    first, last = _time(began), _time(ended) or datetime.datetime.now(datetime.UTC)
+    return "" if first is None else duration(max((last - first).total_seconds(), 0.0))
+
+
+def score(value: float | None) -> str:
+    """0.934; a dash for what is not known."""
+    return "\N{EN DASH}" if value is None else f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    """43 %, with a space that does not break."""
+    return f"{round(100 * value)} %"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """As in "1 box" and "1 204 boxes"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def listed(values: Sequence[Any], last: str = "and") -> str:
+    """As in "a", "a and b" and "a, b and c"."""
+    texts = [str(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""
+
+
+def _time(text: str) -> datetime.datetime | None:
+    try:
+        when = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)
+
+
+def sentence(text: str) -> str:
+    """A phrase with a capital letter and a full stop; code marks are left out."""
+    text = text.strip().replace("`", "")
+    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def is_color(text: str) -> bool:
+    """Whether CVAT's colour may stand in an attribute of an SVG."""
+    return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
+
+
+def stage_now(live: Live) -> str:
+    """What a run is doing, in the words of its stages."""
+    for state in ("running", "failed", "stopped"):
+        for stage in live.stages:
+            if stage.state == state:
+                return STAGES.get(stage.name, stage.name)
+    return "At work" if all(stage.state == "waiting" for stage in live.stages) else "Between two steps"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "moment": moment,
+    "duration": duration,
+    "took": took,
+    "score": score,
+    "percent": percent,
+    "count": count,
+    "listed": listed,
+    "state": lambda state: STATES.get(state, state),
+    "kind": lambda kind: KINDS.get(kind, kind),
+    "stage": lambda name: STAGES.get(name, name),
+    "sentence": sentence,
+    "is_color": is_color,
+    "stage_now": stage_now,
+    "pairs": lambda values: [(value, value) for value in values],
+    "as_query": lambda pairs: urlencode({name: value for name, value in pairs.items() if value}, doseq=True),
+}
