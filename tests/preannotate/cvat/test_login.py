@@ -215,6 +215,13 @@ def test_a_server_that_is_older_than_any_that_was_tried(server, monkeypatch):
     )
 
 
+def test_a_development_build_is_as_old_as_its_release(server, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+    server.version = "2.15.0.dev20240702123822"
+
+    assert connect(Login(server.url, USER)).notes == ()
+
+
 def test_without_cvat_sdk(pull, monkeypatch):
     monkeypatch.setitem(sys.modules, "cvat_sdk", None)
 
