@@ -22,6 +22,8 @@ from preannotate.doctor.web import address
 # The REST API that is spoken here came with 2.x; what it answers was compared from 2.15 on.
 OLDEST = Version("2")
 OLDEST_TESTED = Version("2.15")
+# Where cvat-sdk, and so every command here, finds a login.
+TOKEN_VARIABLE, PASSWORD_VARIABLE = auth.CVAT_ACCESS_TOKEN_ENV_VAR, "PASS"
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -92,6 +94,14 @@ def connect(login: Login) -> Connection:
     return Connection(client, requests, url, str(version), tuple(_notes(url, version)))
 
 
+def profiles() -> dict[str, str]:
+    """Name to server of cvat-sdk's profiles on this machine; empty if there are none, or they cannot be read."""
+    try:
+        return {name: entry.server for name, entry in sorted(auth.AuthStore().list_profiles().items())}
+    except (AuthStoreError, OSError, KeyError, TypeError):
+        return {}
+
+
 def _check(login: Login) -> None:
     if login.user and ":" in login.user:
         raise CvatError(
@@ -148,7 +158,7 @@ def _version(url: str, about: object) -> Version:
 
 
 def _notes(url: str, version: Version) -> Iterator[str]:
-    if version.release < OLDEST_TESTED.release:  # a development build of 2.15 speaks as 2.15 does
+    if version < OLDEST_TESTED:
         yield f"CVAT {version} is older than {OLDEST_TESTED}, the oldest that this was tested with."
     if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in _THIS_MACHINE:
         yield "the login travels unencrypted: use https:// if the network is not yours alone."

@@ -101,7 +101,7 @@ class Models:
 
     def get(self, name: str) -> ModelSummary:
         """One model."""
-        return _summary(self._workspace.existing(name))
+        return _summary(self._model(name))
 
     def publish(self, name: str, version: int, *, deploy: str = SERVE) -> None:
         """Let CVAT see a version.
@@ -111,7 +111,7 @@ class Models:
         """
         if deploy not in DEPLOYMENTS:
             raise StudioError(f"publish: deploy {deploy!r}; expected one of: {', '.join(DEPLOYMENTS)}.")
-        publishing.publish(self._workspace, name, version, deploy=deploy)
+        publishing.publish(self._workspace, self._model(name).name, version, deploy=deploy)
 
     def unpublish(self, name: str) -> None:
         """Take the model away from CVAT.
@@ -119,7 +119,7 @@ class Models:
         Raises:
             LoopError: It is not published.
         """
-        publishing.unpublish(self._workspace, name)
+        publishing.unpublish(self._workspace, self._model(name).name)
 
     def roll_back(self, name: str) -> None:
         """Publish the version that was there before.
@@ -127,7 +127,7 @@ class Models:
         Raises:
             LoopError: There is none.
         """
-        publishing.roll_back(self._workspace, name)
+        publishing.roll_back(self._workspace, self._model(name).name)
 
     def report_file(self, name: str, version: int) -> Path:
         """The page of a version's training.
@@ -173,7 +173,7 @@ class Models:
         found = self._version(name, version)
         if not found.complete:
             raise StudioError(f"model {name!r}: version {version} is not finished; expected one that is.")
-        model = self._workspace.existing(name)
+        model = self._model(name)
         with model.locked():  # nobody publishes or builds meanwhile
             manifest = thresholds.changed(_manifest(found), value, where=f"model {name!r}, version {version}")
             thresholds.write(self._inside(found.function / "nuclio"), manifest)
@@ -187,9 +187,14 @@ class Models:
         """All models, by name."""
         return [_summary(model) for model in self._workspace.models() if not model.path.is_symlink()]
 
+    def _model(self, name: str) -> ModelFolder:
+        model = self._workspace.existing(name)
+        self._inside(model.path)
+        return model
+
     def _version(self, name: str, number: int) -> VersionFolder:
         """A version that is there."""
-        model = self._workspace.existing(name)
+        model = self._model(name)
         version = model.version(int(number))
         if number < 1 or not version.path.is_dir():
             known = ", ".join(str(one.number) for one in model.versions()) or "none"

@@ -1,6 +1,5 @@
 """Saved CVAT servers; their secrets are in `secrets.SecretStore`, never in the database."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -156,12 +155,9 @@ class Servers:
 
     def profiles(self) -> tuple[Profile, ...]:
         """Profiles of cvat-sdk on this machine; empty if there are none, or they cannot be read."""
-        from cvat_sdk.core.auth import AuthStore
-        from cvat_sdk.core.exceptions import AuthStoreError
+        from preannotate.cvat.login import profiles
 
-        with contextlib.suppress(AuthStoreError, OSError, KeyError, TypeError):
-            return tuple(Profile(name, entry.server) for name, entry in sorted(AuthStore().list_profiles().items()))
-        return ()
+        return tuple(Profile(name, url) for name, url in profiles().items())
 
     def connect(self, server_id: int) -> "Server":
         """A server that is logged in just now.
@@ -210,12 +206,12 @@ class Servers:
         Raises:
             StudioError: There is no such server, or its secret is gone.
         """
-        from cvat_sdk.core.auth import CVAT_ACCESS_TOKEN_ENV_VAR
+        from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE
 
         row = self._row(server_id)
         if row["login"] == _PROFILE:
             return {}
-        return {CVAT_ACCESS_TOKEN_ENV_VAR if row["login"] == _TOKEN else "PASS": self._secret(row)}
+        return {TOKEN_VARIABLE if row["login"] == _TOKEN else PASSWORD_VARIABLE: self._secret(row)}
 
     def options(self, server_id: int) -> tuple[str, ...]:
         """The rest of it, for the child's command line, without secrets: --cvat URL --auth USER …"""

@@ -24,6 +24,7 @@ from cvat_stand_in import (
 from preannotate.cli import COULD_NOT_RUN, main
 from preannotate.cvat import login
 from preannotate.cvat.login import Login, connect
+from preannotate.cvat.server import Server
 
 
 @contextlib.contextmanager
@@ -215,11 +216,17 @@ def test_a_server_that_is_older_than_any_that_was_tried(server, monkeypatch):
     )
 
 
-def test_a_development_build_is_as_old_as_its_release(server, monkeypatch):
-    monkeypatch.setenv("PASS", PASSWORD)
-    server.version = "2.15.0.dev20240702123822"
+def test_a_program_that_keeps_logins_itself_needs_no_environment(server, monkeypatch):
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", "somebody-elses")
+    monkeypatch.setenv("PASS", "somebody else's")
+    login = Login(server.url, token=TOKEN) if server.new else Login(server.url, USER, password=PASSWORD)
 
-    assert connect(Login(server.url, USER)).notes == ()
+    connection = connect(login)
+    assert Server(connection.client, connection.requests).task(12)["id"] == 12
+
+
+def test_no_text_of_a_login_shows_its_secrets():
+    assert "geheim" not in repr(Login("http://localhost", "ann", token="geheim-1", password="geheim-2"))
 
 
 def test_without_cvat_sdk(pull, monkeypatch):

