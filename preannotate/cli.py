@@ -197,6 +197,20 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     add("--once", action="store_true", help="look once, run if it is worth it, and end: for cron")
     add("--annotate-rest", action="store_true", help="as in `run`")
     add("--notify", action="store_true", help="tell how a run ended; `preannotate notify` says whom")
+
+
+def add_review_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `review`."""
+    add = parser.add_argument
+    add("--cvat-task", type=int, required=True, metavar="ID", help="task with annotations")
+    add("--function", type=Path, required=True, metavar="FUNCTION", help="functions/NAME")
+    add("--top", type=int, default=50, metavar="N", help="how many go on the page and become issues (default: 50)")
+    add("--output", type=Path, metavar="DIR", help="folder for results (default: task-ID)")
+    add("--completed-jobs", action="store_true", help="only frames of jobs whose state is completed")
+    add("--issues", action="store_true", help="also make issues in CVAT, each once")
+    add("--run", type=Path, metavar="RUN", help="runs/NAME of the function: tells frames that it was trained on")
+    add("--workers", type=int, help="processes that share the work (default: one for each core)")
+    add("--json", action="store_true", help="print review.json instead of a table")
     add_login_arguments(parser)
 
 
@@ -367,6 +381,24 @@ def run_studio(arguments: argparse.Namespace) -> int:
     )
 
 
+def run_review(arguments: argparse.Namespace) -> int:
+    """Say where a model and people disagree; returns the exit code."""
+    from preannotate.review.command import run_review as run
+
+    return run(
+        arguments.cvat_task,
+        arguments.function,
+        output=arguments.output,
+        completed_jobs=arguments.completed_jobs,
+        issues=arguments.issues,
+        top=arguments.top,
+        run=arguments.run,
+        workers=arguments.workers,
+        as_json=arguments.json,
+        **login_of(arguments),
+    )
+
+
 def run_draw(arguments: argparse.Namespace) -> int:
     """Draw annotated scenes; returns the exit code."""
     from preannotate.scenes import write_export
@@ -430,6 +462,7 @@ COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
     "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
     "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
     "rank": ("say which frames of a task to annotate next", add_rank_arguments, run_rank),
+    "review": ("say where a model and the annotations of a task disagree", add_review_arguments, run_review),
     "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
     "watch": ("train again by itself when jobs are completed", add_watch_arguments, run_watch),
     "notify": ("say whom --notify tells, and try it", add_notify_arguments, run_notify),

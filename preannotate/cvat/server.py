@@ -67,15 +67,15 @@ class Server:
 
     def tasks_of_project(self, number: int) -> list[Json]:
         """Its tasks."""
-        return self._pages(f"tasks of project {number}", self._api.tasks_api.list, project_id=number)
+        return self.pages(f"tasks of project {number}", self._api.tasks_api.list, project_id=number)
 
     def jobs_of_task(self, number: int) -> list[Json]:
         """Its jobs of all types."""
-        return self._pages(f"jobs of task {number}", self._api.jobs_api.list, task_id=number)
+        return self.pages(f"jobs of task {number}", self._api.jobs_api.list, task_id=number)
 
     def labels_of_task(self, number: int) -> list[Json]:
         """Its labels in their order, those of its project if it has one; parts of skeletons among them."""
-        return self._pages(f"labels of task {number}", self._api.labels_api.list, task_id=number)
+        return self.pages(f"labels of task {number}", self._api.labels_api.list, task_id=number)
 
     def frames_of_task(self, number: int) -> Json:
         """Names, sizes and deleted frames."""
@@ -131,7 +131,7 @@ class Server:
         """As `Requests.understanding`."""
         return self._requests.understanding(what)
 
-    def _pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
+    def pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
         """All entries, by their ids: lists come with the newest first, and exports have labels in this order."""
         found: list[Json] = []
         page = 1

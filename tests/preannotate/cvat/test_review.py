@@ -1,0 +1,297 @@
+"""A function with a fake engine, the real cvat-sdk and a stand-in of each version: what is said, shown and told."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
+from cvat_stand_in_changes import Changes
+from PIL import Image
+
+from preannotate.cli import COULD_NOT_RUN, main
+
+CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
+
+
+def picture(left, background=(0, 0, 0)):
+    """The fake engine sees what is red: a cat with 0.9 and a dog with 0.4; None shows nothing."""
+    image = Image.new("RGB", (64, 64), background)
+    if left is not None:
+        image.paste((255, 0, 0), (left, 8, left + 20, 40))
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def pets(**more):
+    """Twelve frames on which all agree; then one of each kind, and one that nobody looked at."""
+    right = [(i, [i, 8, i + 20, 40]) for i in range(12)]
+    shapes = [rectangle(frame, 7, points) for frame, points in right]
+    shapes += [
+        rectangle(12, 7, [40, 50, 60, 60]),  # the cat at the left is missing, and this is needless
+        rectangle(13, 8, [13, 8, 33, 40]),  # a dog
+        rectangle(14, 7, [14, 8, 48, 40]),  # 20 of 34 columns
+        rectangle(15, 7, [15, 8, 35, 40]), rectangle(15, 7, [15, 8, 35, 38]),
+    ]  # fmt: skip
+    images = [(f"{i}.png", picture(i if i != 12 else 2)) for i in range(17)]
+    job = FakeJob(40, 0, 16, shapes=shapes)
+    return FakeTask(**({"id": 12, "images": images, "labels": [CAT, DOG], "jobs": [job]} | more))
+
+
+@pytest.fixture
+def run(function, capsys, tmp_path):
+    """The command on task 12, its output in `out`; what it prints."""
+
+    def command(cvat, *options, expected=0):
+        arguments = ["review", "--cvat-task", "12", "--function", str(function), "--cvat", cvat.url]
+        code = main([*arguments, "--output", str(tmp_path / "out"), *options])
+        said = capsys.readouterr()
+        assert code == expected, said.err
+        return said.err if expected == COULD_NOT_RUN else said.out
+
+    return command
+
+
+def review(tmp_path):
+    return json.loads((tmp_path / "out" / "review.json").read_text(encoding="utf-8"))
+
+
+def page(tmp_path):
+    return (tmp_path / "out" / "review.html").read_text(encoding="utf-8")
+
+
+def test_each_kind_is_found_and_said(cvat, run, tmp_path):
+    cvat.add(pets())
+
+    said = run(cvat)
+
+    content = review(tmp_path)
+    found = {(one["kind"], one["frame"]) for one in content["disagreements"]}
+    assert found == {("missing", 12), ("extra", 12), ("label", 13), ("loose", 14), ("duplicate", 15)}
+    assert content["kinds"] == {"missing": 1, "extra": 1, "label": 1, "loose": 1, "duplicate": 1}
+    assert (
+        f"task 12 of {cvat.url}: 16 frames with 17 boxes compared, 5 disagreements: 1 missing box, 1 needless box, "
+        f"1 other label, 1 loose box, 1 duplicate box\n"
+        f"left out: 1 frame without annotations, in a job that is not completed\n"
+    ) in said
+    likely = [one["likelihood"] for one in content["disagreements"]]
+    assert likely == sorted(likely, reverse=True)
+    (missing,) = [one for one in content["disagreements"] if one["kind"] == "missing"]
+    assert missing["link"] == f"{cvat.url}/tasks/12/jobs/40?frame=12"
+    assert missing["model"] == [2, 8, 22, 40]
+
+
+def test_a_completed_job_says_that_nothing_is_there(newest, run, tmp_path):
+    job = FakeJob(41, 16, 16, "completed")
+    task = pets()
+    task.jobs = [FakeJob(40, 0, 15, shapes=task.jobs[0].shapes), job]
+    newest.add(task)
+
+    run(newest)
+    assert ("missing", 16) in {(one["kind"], one["frame"]) for one in review(tmp_path)["disagreements"]}
+
+    run(newest, "--completed-jobs")
+    assert {one["frame"] for one in review(tmp_path)["disagreements"]} == {16}
+
+
+def test_the_page_needs_nothing_else_and_escapes_names(newest, run, tmp_path):
+    task = pets(name="<script>alert(1)</script>")
+    task.images[12] = ("<img src=x onerror=alert(1)>.png", task.images[12][1])
+    newest.add(task)
+
+    run(newest)
+
+    html = page(tmp_path)
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
+    parser.feed(html)
+    assert {tag for tag, _ in tags} & {"script", "iframe", "link", "object", "img"} == set()
+    assert all(said["href"].startswith("data:image/jpeg;base64,") for tag, said in tags if tag == "image")
+    assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
+    assert not any(name.startswith("on") for _, said in tags for name in said)
+    assert "Kätzchen &amp; &lt;co&gt;" in html
+    assert "&lt;img src=x onerror=alert(1)&gt;.png" in html
+    links = [said["href"] for tag, said in tags if tag == "a"]
+    assert f"{newest.url}/tasks/12/jobs/40?frame=13" in links
+    radios = [said for tag, said in tags if tag == "input"]
+    assert [one["id"] for one in radios] == [
+        "show-all", "show-missing", "show-extra", "show-label", "show-loose", "show-duplicate"
+    ]  # fmt: skip
+    assert "#show-label:checked ~ ol > li:not(.label)" in html
+
+
+def test_boxes_are_drawn_where_they_are(newest, run, tmp_path):
+    newest.add(pets())
+
+    run(newest, "--top", "5")
+
+    html = page(tmp_path)
+    (card,) = [part for part in html.split("<li ")[1:] if part.startswith('class="card loose"')]
+    boxes = re.findall(r'rect class="(people|model)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', card)
+    (_, x, _, people), (_, model_x, _, model) = boxes
+    assert x == model_x
+    assert float(people) / float(model) == pytest.approx(34 / 20, rel=0.01)
+
+
+def test_the_first_ones_go_on_the_page_and_all_into_the_files(newest, run, tmp_path):
+    newest.add(pets())
+
+    run(newest, "--top", "2")
+
+    assert page(tmp_path).count('<li class="card') == 2
+    rows = list(csv.DictReader((tmp_path / "out" / "review.csv").open(encoding="utf-8-sig")))
+    assert len(rows) == len(review(tmp_path)["disagreements"]) == 5
+    assert rows[0]["link"].startswith(newest.url)
+
+
+def test_no_cell_is_a_formula(newest, run, tmp_path):
+    task = pets()
+    task.images = [(f"=cmd|'{name}", content) for name, content in task.images]
+    newest.add(task)
+
+    run(newest)
+
+    rows = list(csv.DictReader((tmp_path / "out" / "review.csv").open(encoding="utf-8-sig")))
+    assert {row["image"][:3] for row in rows} == {"'=c"}
+
+
+def test_issues_are_made_once(cvat, run):
+    cvat.add(pets())
+    changes = Changes(cvat)
+    cvat.pages.append(changes)
+
+    first = run(cvat, "--issues", "--top", "3")
+    again = run(cvat, "--issues", "--top", "3")
+    all_of_them = run(cvat, "--issues")
+
+    assert "issues in CVAT: 3 new, 0 were there\n" in first
+    assert "issues in CVAT: 0 new, 3 were there\n" in again
+    assert "issues in CVAT: 2 new, 3 were there\n" in all_of_them
+    assert len(changes.issues) == 5
+    (missing,) = [one for one in changes.issues if "missing" in one["message"]]
+    assert missing["job"] == 40
+    assert missing["frame"] == 12
+    assert missing["position"] == [2.0, 8.0, 22.0, 40.0]
+    assert missing["message"] == (
+        "Preannotate, missing box: Nobody drew this 'Kätzchen & <co>'; the model sees it (0.90)."
+    )
+
+
+def test_an_issue_of_a_person_at_the_same_place_is_another_one(newest, run):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    changes.issues.append(
+        {"id": 1, "job": 40, "frame": 12, "position": [2, 8, 22, 40], "message": "what is this?", "resolved": True}
+    )
+
+    assert "issues in CVAT: 5 new, 0 were there\n" in run(newest, "--issues")
+
+
+def test_an_answer_that_is_lost_makes_no_two_issues(newest, run):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    newest.fail("POST /api/issues", "lost", times=1)
+
+    said = run(newest, "--issues", expected=COULD_NOT_RUN)
+    assert said == (
+        f"error: {newest.url}: the connection broke off at a new issue of job 40; expected all of it. Look at the "
+        f"network. The same command goes on where it stopped.\n"
+    )
+
+    assert "issues in CVAT: 4 new, 1 were there\n" in run(newest, "--issues")
+    assert len(changes.issues) == 5
+
+
+def test_without_the_option_nothing_is_changed(newest, run):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+
+    run(newest)
+
+    assert changes.issues == []
+    assert [request for request in newest.requests if not request.startswith("GET ")] == []
+
+
+def test_frames_that_the_model_was_trained_on_are_said(newest, run, tmp_path, function):
+    task = newest.add(pets())
+    made = {"created": "2026-11-20T10:00:00+00:00", "dataset": "abc", "run": "pets"}
+    model = function / "nuclio" / "model.json"
+    content = json.loads(model.read_text()) | {"provenance": made}
+    model.write_text(json.dumps(content))
+    trained = tmp_path / "runs" / "pets"
+    (trained / "data").mkdir(parents=True)
+    (trained / "export").mkdir()
+    shutil.copy(model, trained / "export")
+    samples = [{"content": hashlib.sha256(task.images[frame][1]).hexdigest()} for frame in (12, 3)]  # 12 looks as 2
+    (trained / "data" / "train.json").write_text(json.dumps({"samples": samples}))
+
+    said = run(newest, "--run", str(trained))
+
+    assert (
+        "note: the model was trained on 3 of these 16 frames: it agrees with what it has learnt, and mistakes on them "
+        "are harder to find.\n"
+    ) in said
+    assert {one["frame"] for one in review(tmp_path)["disagreements"] if one["learnt"]} == {12}
+    assert review(tmp_path)["learnt_frames"] == 3
+    assert "trained on</span>" in page(tmp_path)
+    # Beside the functions, in `runs/`, it is found without being named.
+    assert "was trained on 3 of these 16 frames" in run(newest)
+    # The run of another training is not taken for it.
+    model.write_text(json.dumps(content | {"provenance": made | {"dataset": "other"}}))
+    assert "note: the run of this function was not found, so it is not known whether " in run(newest)
+
+
+def test_tracks_are_compared_on_each_frame(newest, run, tmp_path):
+    video = pets(video=True)
+    video.images = [("", picture(2)) for _ in range(4)]
+    keys = (key_frame(0, [2, 8, 22, 40]), key_frame(3, [2, 8, 22, 40]))
+    video.jobs = [FakeJob(40, 0, 3, tracks=[track(8, *keys)])]
+    newest.add(video)
+
+    run(newest)
+
+    assert [one["frame"] for one in review(tmp_path)["disagreements"] if one["kind"] == "label"] == [0, 1, 2, 3]
+    assert review(tmp_path)["disagreements"][0]["image"] == "frame_000000"
+
+
+def test_a_frame_that_cannot_be_read_is_named(newest, run, tmp_path):
+    task = pets()
+    task.images[13] = ("13.png", task.images[13][1][:60])
+    newest.add(task)
+
+    said = run(newest, expected=1)
+
+    assert "not read: frame 13: " in said
+    assert 13 not in {one["frame"] for one in review(tmp_path)["disagreements"]}
+
+
+def test_errors_say_what_to_do(newest, run, tmp_path):
+    newest.add(pets(jobs=[FakeJob(40, 0, 16)]))
+
+    assert run(newest, "--run", str(tmp_path), expected=COULD_NOT_RUN) == (
+        f"error: {tmp_path}: no training run; expected runs/NAME. Name the run of the function.\n"
+    )
+    assert run(newest, expected=COULD_NOT_RUN) == (
+        "error: task 12: no annotated frame to compare; expected some. Left out were frames: 17 without annotations, "
+        "in a job that is not completed. Annotate some in CVAT and save them.\n"
+    )
+
+
+def test_where_all_agree_the_page_says_so(newest, run, tmp_path):
+    task = pets()
+    task.jobs = [FakeJob(40, 0, 16, shapes=task.jobs[0].shapes[:12])]
+    newest.add(task)
+
+    said = run(newest)
+
+    assert f"task 12 of {newest.url}: 12 frames with 12 boxes compared, 0 disagreements\n" in said
+    assert "The model and people agree on every frame." in page(tmp_path)

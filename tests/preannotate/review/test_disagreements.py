@@ -1,0 +1,188 @@
+"""Disagreements by hand: boxes are small integers, and overlaps stand beside them."""
+
+import pytest
+
+from preannotate.annotate.cvat_xml import CvatShape, box
+from preannotate.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
+from preannotate.review.trust import Trust
+from preannotate.review.views import UNKNOWN, Drawn, View, drawn
+from runtime.detector import Detection
+
+LABELS = ("cat", "dog")
+THRESHOLDS = (0.5, 0.5)
+PLACE, ELSEWHERE = (0, 0, 10, 10), (50, 50, 60, 60)
+
+
+def cat(score, place=PLACE):
+    return Detection("cat", 0, score, place)
+
+
+def dog(score, place=PLACE):
+    return Detection("dog", 1, score, place)
+
+
+def mine(label, place=PLACE):
+    return Drawn(label, LABELS.index(label) if label in LABELS else UNKNOWN, place)
+
+
+def agreement(count=30):
+    """Frames on which people and the model agree: what makes its word worth something."""
+    return [View(100 + i, (mine(name), mine(name, ELSEWHERE)), (found(0.9), found(0.9, ELSEWHERE)))
+            for i, (name, found) in enumerate([("cat", cat), ("dog", dog)] * (count // 2))]  # fmt: skip
+
+
+def on(shapes, found):
+    """The disagreements of one frame among many on which all agree."""
+    return find([View(1, tuple(shapes), tuple(found)), *agreement()], THRESHOLDS)
+
+
+def test_where_all_agree_nothing_is_said():
+    assert on([mine("cat")], [cat(0.9)]) == []
+    assert on([], []) == []
+    assert on([], [cat(0.4)]) == [], "the model is not sure of it"
+
+
+def test_what_nobody_drew():
+    (one,) = on([], [cat(0.9)])
+
+    assert (one.kind, one.frame, one.label, one.model_label) == (MISSING, 1, "", "cat")
+    assert one.text == "Nobody drew this 'cat'; the model sees it (0.90)."
+    assert (one.people, one.model, one.around) == ((), PLACE, PLACE)
+    assert one.likelihood > 0.85
+
+
+def test_what_the_model_does_not_see():
+    (one,) = on([mine("dog")], [cat(0.9, ELSEWHERE), dog(0.2)][1:])
+
+    assert (one.kind, one.label, one.model_label, one.score) == (EXTRA, "dog", "", None)
+    assert one.text == "Drawn as 'dog'; the model sees nothing there, even at a low score."
+    # A score of 0.2 is 0.2 of the way to 1 with the threshold at 0.5: 0.2 / 0.5 of the likelihood is gone.
+    (sure,) = on([mine("dog")], [])
+    assert one.likelihood == pytest.approx(sure.likelihood * 0.6, rel=0.05)
+
+
+def test_a_box_that_the_model_half_sees_is_no_mistake():
+    assert on([mine("dog")], [dog(0.3)]) == []
+
+
+def test_another_label():
+    (one,) = on([mine("dog")], [cat(0.9), dog(0.1)])
+
+    assert (one.kind, one.label, one.model_label, one.score, one.iou) == (LABEL, "dog", "cat", 0.9, 1.0)
+    assert one.text == "Drawn as 'dog'; the model says 'cat' (0.90)."
+    (doubtful,) = on([mine("dog")], [cat(0.9), dog(0.45)])
+    assert doubtful.likelihood < one.likelihood
+
+
+def test_the_own_label_wins_if_the_model_is_surer_of_it():
+    assert on([mine("dog")], [dog(0.9), cat(0.6)]) == []
+
+
+def test_a_cat_on_a_dog_is_no_other_label():
+    large = (0, 0, 16, 10)  # 10 of 16 columns
+
+    assert on([mine("dog", large), mine("cat")], [cat(0.95), dog(0.6, large)]) == []
+
+
+def test_a_loose_box():
+    (one,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])
+
+    assert (one.kind, one.iou) == (LOOSE, 0.5)
+    assert one.text == "The box of 'cat' and that of the model (0.90) overlap by 50% (IoU)."
+    assert one.around == (0, 0, 20, 10)
+
+
+def test_a_box_that_moved_far_is_one_disagreement_and_not_two():
+    (one,) = on([mine("cat", (6, 0, 16, 10))], [cat(0.9)])  # 4 of 16 columns
+
+    assert (one.kind, one.iou) == (LOOSE, 0.25)
+
+
+def test_the_looser_the_likelier():
+    (near,) = on([mine("cat", (0, 0, 14, 10))], [cat(0.9)])
+    (far,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])
+
+    assert near.likelihood < far.likelihood
+
+
+def test_a_second_box_around_one_object():
+    (one,) = on([mine("cat"), mine("cat", (0, 0, 10, 9))], [cat(0.9)])
+
+    assert (one.kind, one.iou, one.likelihood) == (DUPLICATE, pytest.approx(0.9), pytest.approx(0.9))
+    assert one.text == "Two boxes of 'cat' overlap by 90% (IoU)."
+    assert one.people == (PLACE, (0, 0, 10, 9))
+
+
+def test_two_labels_on_one_object():
+    (one,) = on([mine("cat"), mine("dog")], [cat(0.9)])
+
+    assert (one.kind, one.label) == (DUPLICATE, "cat, dog")
+    assert one.text == "Boxes of 'cat' and of 'dog' overlap by 100% (IoU)."
+
+
+def test_two_objects_that_the_model_sees_as_two_are_no_duplicate():
+    left, right = (0, 0, 10, 10), (3, 0, 13, 10)  # 7 of 13 columns
+
+    assert on([mine("cat", left), mine("cat", right)], [cat(0.9, left), cat(0.8, right)]) == []
+    assert [one.kind for one in on([mine("cat", left), mine("cat", right)], [cat(0.9, left)])] == [DUPLICATE]
+
+
+def test_what_the_model_does_not_know_is_left_alone():
+    assert on([mine("boat")], []) == []
+    assert on([mine("boat")], [cat(0.9)]) == [], "something is drawn there"
+
+
+def test_a_part_of_what_is_drawn_is_less_likely_an_object_of_its_own():
+    (part,) = on([mine("cat", (0, 0, 100, 100))], [cat(0.9, (0, 0, 100, 100)), cat(0.9, (10, 10, 20, 20))])
+    (alone,) = on([], [cat(0.9)])
+
+    assert part.kind == MISSING
+    assert part.likelihood == pytest.approx(alone.likelihood / 2, rel=0.05)
+
+
+def test_the_likeliest_comes_first():
+    views = [View(1, (), (cat(0.6),)), View(2, (), (cat(0.95),)), *agreement()]
+
+    assert [one.frame for one in find(views, THRESHOLDS)] == [2, 1]
+
+
+def test_a_model_that_is_often_wrong_is_believed_less():
+    wrong = [View(i, (), (cat(0.9),)) for i in range(40)]
+
+    assert max(one.likelihood for one in find([*wrong, *agreement()], THRESHOLDS)) < 0.5
+
+
+def test_trust_never_falls_with_the_score():
+    views = [View(i, (mine("cat"),) if i % 3 else (), (cat(0.1 + 0.008 * i),)) for i in range(100)]
+    trust = Trust.of(views, THRESHOLDS)
+
+    shares = [trust.right(0, score / 50) for score in range(51)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] < 1
+
+
+def test_without_any_evidence_a_score_is_what_it_says():
+    trust = Trust.of([], THRESHOLDS)
+
+    assert trust.right(0, 0.75) == pytest.approx(0.75)
+    assert trust.finds(0, 100) == 0.5
+    assert trust.looseness(0, 0.8) == 0
+    assert trust.looseness(0, 0.2) == 1
+
+
+def test_shapes_become_the_box_around_them():
+    shapes = [
+        box("cat", (1, 2, 30, 400), source="manual"),
+        CvatShape("box", "dog", {"xtl": "0", "ytl": "9", "xbr": "20", "ybr": "19", "rotation": "180"}, "manual"),
+        CvatShape("polygon", "boat", {"points": "5,5;9,5;7,8"}, "manual"),
+        CvatShape("polyline", "cat", {}, "manual"),
+        box("cat", (200, 0, 210, 9), source="manual"),
+    ]
+
+    found = drawn(shapes, LABELS, (100, 50), "task 12")
+
+    assert [Drawn(one.label, one.class_id, tuple(round(value, 6) for value in one.box)) for one in found] == [
+        Drawn("cat", 0, (1, 2, 30, 50)),
+        Drawn("dog", 1, (0, 9, 20, 19)),
+        Drawn("boat", UNKNOWN, (5, 5, 9, 8)),
+    ]
