@@ -60,8 +60,8 @@ def create_task(
     try:
         begun(number)
         _wait(server, number, _upload(server, number, images))
-    except BaseException:
-        delete_task(server, number)
+    except BaseException as error:
+        _take_back(server, number, error)
         raise
     return number
 
@@ -94,6 +94,17 @@ def task_is_there(server: Server, number: int) -> bool:
         return response.status == 200
 
     return server.requests.tried(f"task {number}", ask)
+
+
+def _take_back(server: Server, number: int, error: BaseException) -> None:
+    """Delete a half-made task; what went wrong before is not forgotten if that fails, too."""
+    try:
+        delete_task(server, number)
+    except CvatError as stuck:
+        if isinstance(error, CvatError):
+            raise CvatError(
+                f"{error} And the half-made task {number} could not be deleted: the same command tries again."
+            ) from stuck
 
 
 def _labels(labels: Sequence[Json]) -> list[models.PatchedLabelRequest]:

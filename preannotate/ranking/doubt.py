@@ -9,8 +9,9 @@ them is a mistake if each were so with its weight. So ten doubtful boxes count m
 * A label with few annotated boxes: what is rare is worth more than what is common.
 
 Sources: margin and its aggregation over the boxes of an image, and a bonus for rare classes, C.-A. Brust, C. Käding,
-J. Denzler, "Active learning for deep object detection", arXiv:1809.09875, sections 3.1 to 3.3. The triangle around
-the threshold takes the place of their margin of two classes, for our scores are one sigmoid a class.
+J. Denzler, "Active learning for deep object detection", arXiv:1809.09875. The triangle around the threshold
+takes the place of their margin of two classes, for our scores are one sigmoid a class. Its square, and that an object
+of two labels must be shown, were chosen while looking at figures of benchmarks/ranking.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,9 +58,9 @@ def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float])
     """One ground for all boxes near the threshold of their class, or none."""
     doubtful = []
     for detection in detections:
-        doubt = 1 - abs(sureness(detection, thresholds) - 0.5) / NEAR
-        if doubt > 0:
-            doubtful.append((doubt, detection.score))
+        closeness = 1 - abs(sureness(detection, thresholds) - 0.5) / NEAR
+        if closeness > 0:
+            doubtful.append((closeness**2, detection.score))
     if not doubtful:
         return []
     doubtful.sort(reverse=True)
@@ -72,7 +73,7 @@ def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float])
 
 
 def two_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[Ground]:
-    """A ground for each object that may be one thing or another."""
+    """A ground for each object that may be one thing or another, and is shown as one of them at least."""
     likely = [one for one in detections if sureness(one, thresholds) >= NEAR]
     if len(likely) < 2:
         return []
@@ -86,7 +87,7 @@ def two_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> 
             if {i, j} & taken or first.label == second.label or overlaps[i, j] < SAME_OBJECT_FROM:
                 continue
             margin = abs(sureness(first, thresholds) - sureness(second, thresholds))
-            if margin < NEAR:
+            if margin < NEAR and max(sureness(first, thresholds), sureness(second, thresholds)) >= 0.5:
                 taken |= {i, j}
                 text = f"one object may be {first.label!r} ({first.score:.2f}) or {second.label!r} ({second.score:.2f})"
                 grounds.append(Ground(1 - margin / NEAR, text))

@@ -10,7 +10,7 @@ from cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, tag
 from cvat_stand_in_changes import Changes
 from PIL import Image
 
-from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cli import COULD_NOT_RUN, INTERRUPTED, main
 from preannotate.cvat import new_task
 from preannotate.ranking import asking
 
@@ -232,20 +232,95 @@ def test_a_large_image_goes_up_in_parts(cvat, run, monkeypatch):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        ({"refuses": 413}, '413 for the images of task 13 ("no room"); expected an answer. Look at the URL: '),
-        ({"fails": "No media data found"}, "task 13 could not be made of the images (No media data found); expected "),
+        (
+            {"refuses": 413},
+            """413 for the images of task 13 ({"detail": "no room"}); expected an answer. Look at the URL: is it """
+            """CVAT's own?""",
+        ),
+        (
+            {"fails": "No media data found"},
+            "task 13 could not be made of the images (No media data found); expected frames. "
+            "`docker logs --tail 100 cvat_worker_import` says more.",
+        ),
     ],
 )
-def test_a_half_made_task_is_deleted(cvat, run, harm, message, tmp_path):
+def test_a_half_made_task_is_deleted(cvat, run, harm, message):
     cvat.add(pets())
     changes = Changes(cvat, **harm)
     cvat.pages.append(changes)
 
     said = run(cvat, "--create-task", "next", expected=COULD_NOT_RUN)
 
-    assert message.replace('"no room"', '{"detail": "no room"}') in said
+    assert said == f"error: {cvat.url}: {message}\n"
     assert changes.deleted == [13]
     assert 13 not in cvat.tasks
+
+
+def test_a_task_that_is_never_made_is_given_up(newest, run, monkeypatch):
+    monkeypatch.setattr(new_task, "PATIENCE_SECONDS", 0.0)
+    newest.add(pets())
+    changes = Changes(newest, busy=1_000_000)
+    newest.pages.append(changes)
+
+    said = run(newest, "--create-task", "next", expected=COULD_NOT_RUN)
+
+    assert said == (
+        f"error: {newest.url}: task 13 is not made after 0 minutes; expected frames. "
+        f"Look whether cvat_worker_import runs: docker ps.\n"
+    )
+    assert changes.deleted == [13]
+
+
+@pytest.mark.slow
+def test_images_that_break_off_are_said(newest, run, monkeypatch):
+    monkeypatch.setattr(new_task, "_REQUEST_BYTES", 10)
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    newest.fail("PATCH /api/tasks/13/data/", "status")
+
+    said = run(newest, "--create-task", "next", expected=COULD_NOT_RUN)
+
+    assert said.endswith(
+        f"error: {newest.url}: the images of task 13 did not arrive (Too many upload errors); expected all of them. "
+        f"Look at the network and at what a proxy allows, and try again.\n"
+    )
+    assert changes.deleted == [13]
+
+
+@pytest.mark.slow
+def test_a_task_that_cannot_be_deleted_is_deleted_by_the_same_command(newest, run):
+    newest.add(pets())
+    changes = Changes(newest, fails="no")
+    newest.pages.append(changes)
+    newest.fail("DELETE /api/tasks/13", "status", times=1, status=403)
+
+    said = run(newest, "--create-task", "next", expected=COULD_NOT_RUN)
+
+    assert said == (
+        f"error: {newest.url}: task 13 could not be made of the images (no); expected frames. "
+        f"`docker logs --tail 100 cvat_worker_import` says more. "
+        f"And the half-made task 13 could not be deleted: the same command tries again.\n"
+    )
+    newest.fail("DELETE /api/tasks/13", "status", times=1, status=403)
+    assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
+        f"error: {newest.url}: 403 for deleting the half-made task 13; expected it gone. Delete it in CVAT.\n"
+    )
+    changes.fails = ""
+    run(newest, "--create-task", "next")
+    assert changes.deleted == [13]
+    assert list(newest.tasks) == [12, 14]
+
+
+def test_ctrl_c_leaves_no_half_made_task(newest, run, monkeypatch):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    monkeypatch.setattr(new_task, "_wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+
+    run(newest, "--create-task", "next", expected=INTERRUPTED)
+
+    assert changes.deleted == [13]
 
 
 def test_a_task_that_a_crash_left_half_made_is_deleted_by_the_next_command(newest, run, tmp_path):
@@ -293,10 +368,28 @@ def test_errors_say_what_to_do(newest, run):
     assert asking.LEAST_SCORE == 0.05
 
 
+def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_path):
+    task = newest.add(pets(dimension="3d"))
+    assert run(newest, expected=COULD_NOT_RUN) == (
+        "error: task 12: is three-dimensional; expected images or a video. Name another.\n"
+    )
+    task.dimension = "2d"
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "created.json").write_text("{")
+    assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
+        f"error: {tmp_path / 'out' / 'created.json'}: holds no JSON (Expecting property name enclosed in double "
+        f"quotes: line 1 column 2 (char 1)); expected what earlier commands wrote. Remove the file; tasks that were made stay "
+        f"in CVAT.\n"
+    )
+
+
 def test_nothing_to_choose_from_is_no_error(newest, run):
     newest.add(pets(jobs=[FakeJob(40, 0, 5, "completed")]))
 
     said = run(newest)
+    assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
+        "error: task 12: no frame to make a task of; expected frames without annotations.\n"
+    )
 
     assert said.startswith(f"task 12 of {newest.url}: 0 frames without annotations looked at, 0 annotated; 0 chosen\n")
 

@@ -41,8 +41,8 @@ def test_boxes_far_from_their_threshold_are_none():
 def test_several_boxes_are_said_with_their_scores():
     (ground,) = near_threshold([cat(0.56), cat(0.95), cat(0.44)], THRESHOLDS)
 
-    # 0.56 is 0.06 above 0.5, and so is 0.44 below: 1 - 0.06 / 0.25 each.
-    assert ground.weight == pytest.approx(1 - 0.24 * 0.24)
+    # 0.56 is 0.06 above 0.5, and so is 0.44 below: (1 - 0.06 / 0.25)² = 0.5776 each.
+    assert ground.weight == pytest.approx(1 - 0.4224 * 0.4224)
     assert ground.text == "2 boxes with scores near the threshold (0.44, 0.56)"
 
 
@@ -60,6 +60,10 @@ def test_an_object_of_two_labels():
 
 def test_two_labels_on_two_objects_are_no_doubt():
     assert two_labels([cat(0.8), dog(0.68, (0, 9, 10, 19))], THRESHOLDS) == []
+
+
+def test_two_weak_labels_are_no_object():
+    assert two_labels([cat(0.45), dog(0.18)], THRESHOLDS) == []
 
 
 def test_nothing_where_similar_frames_show_something():

@@ -1,0 +1,76 @@
+"""Whether the model is wrong where it doubts: the part of `preannotate rank` that can be checked without annotators.
+
+    python benchmarks/ranking.py functions/NAME DATA --images review.txt [--first 15] [--name NAME]
+
+A model is asked about annotated images that it has not seen, as if nobody had annotated them. They are ordered by its
+doubt (`preannotate.ranking.doubt`; neighbours, rare labels and the spread are left aside). An image is wrong if what
+reaches the thresholds has a false box, misses an object or gives it another label. Figures: how many of the first N
+are wrong, against all; and how likely a wrong image has more doubt than a right one (0.5 would be chance). Whether a
+training on these images becomes better is not measured. `--name` appends the line to benchmarks/results/ranking.json.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from machine import describe
+
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.outcomes import Comparison
+from preannotate.evaluate import ask
+from preannotate.ranking.asking import LEAST_SCORE
+from preannotate.ranking.doubt import near_threshold, together, two_labels
+from runtime.detector import Detection
+
+RESULTS = Path(__file__).parent / "results" / "ranking.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="functions/NAME or runs/NAME")
+    parser.add_argument("data", type=Path, help="folder or zip of annotations")
+    parser.add_argument("--images", type=Path, help="use only the images named in this file")
+    parser.add_argument("--first", type=int, default=15, help="images at the top to look at (default: 15)")
+    parser.add_argument("--name", help="of the line in the results")
+    options = parser.parse_args()
+    only = options.images.read_text(encoding="utf-8").split() if options.images else None
+    line = measure(options.model, options.data, only, options.first)
+    if options.name:
+        lines = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+        RESULTS.write_text(json.dumps([*lines, {"name": options.name, **line}], indent=1) + "\n")
+    print(json.dumps(line, indent=1))
+
+
+def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict:
+    """One line of results, plain JSON."""
+    answers = ask(model, [data], only=only)
+    thresholds = answers.manifest.postprocess.thresholds
+    found = [[one for one in mine if one.score >= LEAST_SCORE] for mine in answers.detections]
+    wrong = np.array(
+        [is_wrong(image, mine, thresholds) for image, mine in zip(answers.images, found, strict=True)], bool
+    )
+    doubts = np.array([together([*near_threshold(mine, thresholds), *two_labels(mine, thresholds)]) for mine in found])
+    order = np.argsort(-doubts, kind="stable")
+    more = doubts[wrong][:, None] - doubts[~wrong][None]
+    return {
+        "images": len(wrong),
+        "wrong": round(float(wrong.mean()), 3),
+        "first": first,
+        "wrong_of_the_first": round(float(wrong[order[:first]].mean()), 3),
+        "wrong_has_more_doubt": round(float(((more > 0) + (more == 0) / 2).mean()), 3) if more.size else None,
+        "machine": describe(),
+    }
+
+
+def is_wrong(image: AnnotatedImage, found: list[Detection], thresholds: tuple[float, ...]) -> bool:
+    """Whether somebody would have to draw, delete or relabel a box."""
+    boxes = np.array([one.box for one in found], np.float32).reshape(-1, 4)
+    class_ids = np.array([one.class_id for one in found], int)
+    shown = np.array([one.score >= thresholds[one.class_id] for one in found], bool)
+    outcome = Comparison(boxes, class_ids, image.boxes, image.class_ids).outcome(shown)
+    return bool(outcome.false or outcome.missed) or not all(pair.same_label for pair in outcome.pairs)
+
+
+if __name__ == "__main__":
+    main()
