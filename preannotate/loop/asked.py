@@ -106,6 +106,21 @@ def merge(kept: Asked | None, said: Mapping[str, Any]) -> Asked:
     return _absolute(replace(kept, **given))
 
 
+def to_keep(kept: Asked | None, asked: Asked, said: Mapping[str, Any]) -> Asked:
+    """What `asked.json` is to say from now on.
+
+    A line that only repeats changes how is trained and deployed; what becomes of this one version is its own.
+
+    Args:
+        kept: What it says.
+        asked: What this run does, from `merge`.
+        said: As in `merge`.
+    """
+    if kept is None or any(said.get(name) for name in ("tasks", "projects", "jobs")):
+        return asked
+    return replace(asked, annotate_rest=kept.annotate_rest, only_if_better=kept.only_if_better)
+
+
 def read(path: Path) -> Asked | None:
     """What was asked for before; None if nothing was.
 

@@ -53,6 +53,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
                 name = name_for(Server(connection.client, connection.requests), workspace, asked)
             model = workspace.model(name)
             with model.locked() as held:
+                asking.write(model.asked, asking.to_keep(kept, asked, said))
                 outcome = Loop(workspace, model, asked, login, restart, seconds, held, _say).run()
         except CheckFailedError as error:
             print(f"error: {error}", file=sys.stderr)

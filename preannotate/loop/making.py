@@ -84,7 +84,8 @@ class Making:
         if not just_built:
             child.run(["check", str(version.function), "--json"], held=self.held)
         content = versions.record(version)
-        return f"served mAP50 {content['map50']:.3f} on {content['images'].get('validation', 0)} frozen images"
+        images = content["images"].get("validation", 0)
+        return f"served mAP50 {content['map50']:.3f} on {images} frozen image{'' if images == 1 else 's'}"
 
     def is_built(self, version: VersionFolder) -> bool:
         """Whether there is a whole function: `build` puts it in place last."""

@@ -15,7 +15,6 @@ from preannotate.cvat.plan import Asked as Frames
 from preannotate.cvat.pull import pull
 from preannotate.cvat.selection import Rules
 from preannotate.cvat.server import Server
-from preannotate.loop import asked as asking
 from preannotate.loop import comparing, inputs, publishing, versions
 from preannotate.loop.asked import NOWHERE, Asked
 from preannotate.loop.filling import Filled, Filler
@@ -76,7 +75,6 @@ class Loop:
             CheckFailedError: What was built is not what was trained.
             PreannotateError: A stage could not run; what was done before stays.
         """
-        asking.write(self.model.asked, self.asked)
         self.progress = Progress.begin(self.model.progress, self._stages())
         outcome = Outcome(self._make(self._pull()))
         if self.asked.deploy != NOWHERE:

@@ -2,6 +2,10 @@
 
 import getpass
 import importlib.util
+import shutil
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +17,18 @@ pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 _CVAT = Path(__file__).parents[1] / "cvat"
 
 
-def _load(name: str, file: str) -> ModuleType:
+def _load(name: str, path: Path) -> ModuleType:
     """With --import-mode=importlib a test cannot import its neighbours by name."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, _CVAT / file)
+        spec = importlib.util.spec_from_file_location(name, path)
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
 
-stand_in = _load("cvat_stand_in", "stand_in.py")
-functions = _load("cvat_stand_in_functions", "stand_in_functions.py")
+stand_in = _load("cvat_stand_in", _CVAT / "stand_in.py")
+functions = _load("cvat_stand_in_functions", _CVAT / "stand_in_functions.py")
+fakes = _load("loop_fakes", Path(__file__).with_name("fakes.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +76,41 @@ def newest(monkeypatch: pytest.MonkeyPatch) -> Iterator["stand_in.StandIn"]:
         monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
         yield server
         server.functions.finish()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """(folder, address) of a `preannotate serve` that watches the folder; it is emptied after each test."""
+    pytest.importorskip("nuclio_sdk")
+    pytest.importorskip("starlette")
+    folder = tmp_path_factory.mktemp("work") / "functions"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "preannotate", "serve", str(folder), "--port", str(port), "--workers", "1"]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    server.stdout.readline()
+    yield folder, f"http://127.0.0.1:{port}"
+    server.send_signal(signal.SIGTERM)
+    server.wait(timeout=30)
+
+
+@pytest.fixture
+def workspace(served: tuple[Path, str]) -> Iterator[Path]:
+    """The folder whose functions are served."""
+    folder = served[0].parent
+    yield folder
+    shutil.rmtree(folder / "models", ignore_errors=True)
+    for function in served[0].iterdir():
+        shutil.rmtree(function)
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> "fakes.Commands":
+    """Training and building take no time."""
+    from preannotate.loop import child
+
+    fake = fakes.Commands()
+    monkeypatch.setattr(child, "run", fake.run)
+    return fake
