@@ -168,7 +168,7 @@ class Functions:
         try:
             answer = self._post("/api/lambda/requests", what, body)
         except CvatError as error:
-            if _status(error) == 409:
+            if status_of(error) == 409:
                 raise TaskBusyError(
                     f"{self.url}: 409 for {what}, another automatic annotation works on task {task}; expected none. "
                     f"Wait for it, or stop it on CVAT's Tasks page."
@@ -184,7 +184,7 @@ class Functions:
                 "an automatic annotation", call, "/api/lambda/requests/{id}", "GET", **self._options(id=number)
             )
         except CvatError as error:
-            if _status(error) == 404:
+            if status_of(error) == 404:
                 return None
             raise
         return self._request(answer)
@@ -209,7 +209,7 @@ class Functions:
         try:
             self._requests.tried("the end of an automatic annotation", ask)
         except CvatError as error:
-            if _status(error) != 404:
+            if status_of(error) != 404:
                 raise
 
     def _post(self, path: str, what: str, body: Json, **ids: str) -> Any:
@@ -264,16 +264,19 @@ def _shape(label: str, content: Json) -> Shape:
     return Shape(label, (x1, y1, x2, y2))
 
 
-def _status(error: CvatError) -> int:
+def status_of(error: BaseException) -> int:
+    """The HTTP status behind an error; 0 if there is none."""
     cause = error.__cause__
-    return cause.status or 0 if isinstance(cause, ApiException) else 0
+    while cause is not None and not isinstance(cause, ApiException):
+        cause = cause.__cause__
+    return (cause.status or 0) if cause is not None else 0
 
 
 def _explained(
     url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = ""
 ) -> CvatError:
     """The sentence of what a status means for functions; other faults as they are."""
-    status = _status(error)
+    status = status_of(error)
     if status not in causes or status == 401:
         return error
     cause, remedy = causes[status]

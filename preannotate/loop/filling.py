@@ -99,7 +99,7 @@ class Filler:
         )
         filled.frames += outcome.frames
         filled.boxes += outcome.boxes
-        filled.notes += [f"{note.rstrip('.')} (task {number})." for note in outcome.notes]
+        filled.notes += [note for note in outcome.notes if note not in filled.notes]
         filled.notes += [
             f"frame {frame} of task {number}: not read, {why}" for frame, why in outcome.unreadable.items()
         ]
@@ -160,6 +160,7 @@ class Filler:
             patience: Seconds without progress; None waits for ever.
         """
         last, since = request.progress, time.monotonic()
+        self.detail(what)
         with tqdm(total=100, unit="%", desc=what, file=sys.stderr, disable=None, leave=False) as bar:
             while True:
                 now = self.functions.request(request.id)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from preannotate.annotate.answers import Failure
 from preannotate.annotate.function_process import FunctionProcess
 from preannotate.annotate.images import FoundImage
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping
+from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping, status_of
 from preannotate.cvat.images import WantedImage, download, present
 from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
@@ -33,6 +34,9 @@ LOOK_SECONDS = 1.0
 FRAMES = 8
 # The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
 _LEAST_IOU = 0.95
+# What CVAT and `serve` answer while something starts.
+_NOT_YET = (408, 500, 502, 503, 504)
+_Answer = TypeVar("_Answer")
 _WHERE = (
     "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
     "CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in project "
@@ -101,8 +105,9 @@ class Verifier:
         targets, notes = match_labels(task, labels, listed.labels, None)
         frame, expected = self._expected(read_task(self._server, self._server.task(task)), targets)
         names = {label["id"]: label["name"].strip() for label in labels}
+        chosen = mapping(labels, list(targets))
         while True:
-            found = self._functions.call(listed.id, task, frame, mapping(labels, list(targets)), names)
+            found = self._patiently(until, lambda: self._functions.call(listed.id, task, frame, chosen, names))
             if same(expected, found):
                 return Verification(listed.id, task, frame, len(found), tuple(notes))
             self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
@@ -121,7 +126,7 @@ class Verifier:
         expected = Manifest.read(self._directory / "nuclio").labels
         ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
         while True:
-            listed = self._functions.listed()
+            listed = self._patiently(until, self._functions.listed)
             found = next((listed[one] for one in ids if one in listed), None)
             if found is not None and found.kind == DETECTOR and set(found.labels) == set(expected):
                 return found
@@ -135,6 +140,16 @@ class Verifier:
                 f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart "
                 f"CVAT; the function stays published, and the same command goes on."
             )
+
+    def _patiently(self, until: float, ask: Callable[[], _Answer]) -> _Answer:
+        """What `ask` returns, asked again while CVAT does not reach `serve` or the model is being loaded."""
+        while True:
+            try:
+                return ask()
+            except CvatError as error:
+                if status_of(error) not in _NOT_YET:
+                    raise
+                self._wait(until, f"CVAT answers {status_of(error)}", error)
 
     def _wait(self, until: float, what: str, error: Exception) -> None:
         left = until - time.monotonic()

@@ -257,8 +257,8 @@ def test_a_tie_is_not_better(run, newest, workspace, commands):
 
     sentence = (
         "not published: version 2 of pets: mAP50 1.000 against 1.000 of version 1, which is published, on 3 images "
-        "that neither was trained on; expected a higher one, so it is not published. Annotate more frames, or publish it "
-        "all the same: preannotate publish pets 2.\n"
+        "that neither was trained on; expected a higher one, so it is not published. Annotate more frames, or publish "
+        "it all the same: preannotate publish pets 2.\n"
     )
     assert said.err == sentence
     assert states(workspace) | {"verify": "skipped", "annotate": "skipped"} == states(workspace)

@@ -1,0 +1,230 @@
+"""CVAT's pages of functions through the real cvat-sdk, on servers of both ages, with the real `serve` behind them."""
+
+import pytest
+from cvat_stand_in import FakeJob, FakeLabel, FakeTask
+from cvat_stand_in_functions import wait_until
+from loop_fakes import red, write_function
+
+from preannotate.cvat import functions as module
+from preannotate.cvat import requests
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.functions import FAILED, FINISHED, Functions, Shape, TaskBusyError, mapping
+from preannotate.cvat.login import Login, connect
+
+LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
+MAPPING = mapping(LABELS, ["cat"])
+
+
+@pytest.fixture
+def pets(cvat, served):
+    """A task of four images, and the function `pets` behind CVAT."""
+    folder, cvat.functions.dashboard = served
+    write_function(folder, "pets")
+    images = [(f"{i}.png", red((i, 8, i + 20, 40))) for i in range(4)]
+    jobs = [FakeJob(40, 0, 1), FakeJob(41, 2, 3)]
+    return cvat.add(FakeTask(12, images, [FakeLabel(7, "cat"), FakeLabel(8, "dog")], jobs))
+
+
+@pytest.fixture
+def functions(cvat):
+    connection = connect(Login(url=cvat.url))
+    return Functions(connection.client, connection.requests)
+
+
+@pytest.fixture
+def ready(functions, pets, workspace):
+    """The same, once `serve` has seen the function and loaded it."""
+
+    def answers():
+        try:
+            return functions.call("pets", 12, 0, MAPPING, {7: "cat"})
+        except CvatError:
+            return None
+
+    wait_until(lambda: "pets" in functions.listed() and answers())
+    return functions
+
+
+@pytest.mark.slow
+def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
+    """One test for all that needs the function loaded, which takes seconds."""
+    found = ready.listed()["pets"]
+    assert (found.kind, found.labels) == ("detector", ("cat", "dog"))
+    assert ready.call("pets", 12, 2, MAPPING, {7: "cat"}) == [Shape("cat", (2, 8, 22, 40))]
+    assert pets.jobs[1].shapes == []  # an online call saves nothing
+
+    request = ready.start("pets", 12, 41, MAPPING)
+    wait_until(lambda: not ready.request(request.id).active)
+
+    ended = ready.request(request.id)
+    assert (ended.status, ended.progress, ended.task, ended.job) == (FINISHED, 100, 12, 41)
+    assert [(one["frame"], one["label_id"], one["source"]) for one in pets.jobs[1].shapes] == [
+        (2, 7, "auto"),
+        (3, 7, "auto"),
+    ]
+    assert pets.jobs[0].shapes == []
+    assert cvat.functions.bodies[-1] == {
+        "function": "pets",
+        "task": 12,
+        "job": 41,
+        "cleanup": False,
+        "conv_mask_to_poly": True,
+        "convMaskToPoly": True,
+        "mapping": {"cat": {"name": "cat", "attributes": {}}},
+    }
+    with pytest.raises(CvatError) as caught:
+        ready.start("pets", 12, 41, {"cow": {"name": "cat", "attributes": {}}})
+    assert str(caught.value) == (
+        f"{cvat.url}: 400 for automatic annotation of job 41, the function or CVAT refused the request; expected an "
+        f"answer. Look at task and frame; the function's log says more."
+    )
+
+
+@pytest.mark.slow
+def test_one_request_for_each_task_and_its_end_by_hand(cvat, ready, pets):
+    cvat.functions.hold.clear()
+    request = ready.start("pets", 12, 41, MAPPING)
+
+    assert ready.active(12).id == request.id
+    assert ready.active(13) is None
+    with pytest.raises(TaskBusyError) as caught:
+        ready.start("pets", 12, 40, MAPPING)
+    assert str(caught.value) == (
+        f"{cvat.url}: 409 for automatic annotation of job 40, another automatic annotation works on task 12; expected "
+        f"none. Wait for it, or stop it on CVAT's Tasks page."
+    )
+
+    ready.cancel(request.id)
+    cvat.functions.hold.set()
+
+    assert ready.request(request.id) is None
+    assert ready.active(12) is None
+    assert pets.jobs[1].shapes == []
+
+
+@pytest.mark.slow
+def test_a_request_that_fails_says_why(cvat, ready, pets):
+    pets.images[3] = ("3.png", b"no image")
+
+    request = ready.start("pets", 12, 41, MAPPING)
+    wait_until(lambda: not ready.request(request.id).active)
+
+    ended = ready.request(request.id)
+    assert ended.status == FAILED
+    assert ended.cause == "requests.exceptions.HTTPError: HTTP Error 400: Bad Request"
+
+
+def test_whether_cvat_has_functions_at_all(cvat, functions):
+    assert functions.switched_on()
+    cvat.functions.switched_on = False
+    assert not functions.switched_on()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            403,
+            "this user may not list models; expected an answer. Ask an administrator of CVAT to put the user into the "
+            "group `user`.",
+        ),
+        (
+            500,
+            "one function in the list has metadata that CVAT cannot read, and so nobody sees any; expected an answer. "
+            "preannotate doctor --nuclio http://HOST:8070 names the function; `docker logs --tail 100 cvat_server` the "
+            "cause.",
+        ),
+        (504, "nuclio does not answer CVAT in time; expected an answer. docker restart nuclio; docker logs --tail 50 "
+              "nuclio"),
+    ],
+)  # fmt: skip
+def test_a_list_that_is_refused(cvat, functions, status, sentence):
+    cvat.functions.status = status
+
+    with pytest.raises(CvatError) as caught:
+        functions.listed()
+
+    assert str(caught.value) == f"{cvat.url}: {status} for the list of functions, {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (403, "this user may not call models on the task; expected an answer. Use a user that may annotate the task."),
+        (
+            404,
+            "CVAT or nuclio does not know the function or the task; expected an answer. Look at the name and the "
+            "number of the task.",
+        ),
+        (
+            500,
+            "the function failed; expected an answer. docker logs --tail 100 nuclio-nuclio-pets says why; `preannotate "
+            "doctor functions/pets` tries it.",
+        ),
+    ],
+)
+def test_a_call_that_is_refused(cvat, functions, status, sentence):
+    cvat.functions.status = status
+
+    with pytest.raises(CvatError) as caught:
+        functions.call("pets", 12, 0, MAPPING, {7: "cat"})
+
+    assert str(caught.value) == f"{cvat.url}: {status} for a call of pets on frame 0 of task 12, {sentence}"
+
+
+def test_a_login_that_is_not_accepted_is_said_as_everywhere(newest):
+    connection = connect(Login(url=newest.url))
+    newest.tokens.clear()
+
+    with pytest.raises(CvatError, match="401 for the functions, the login is not accepted"):
+        Functions(connection.client, connection.requests).listed()
+
+
+def test_an_answer_of_an_unknown_form(newest):
+    connection = connect(Login(url=newest.url))
+    newest.functions._answer = lambda *_: (200, [{"kind": "detector"}])
+
+    with pytest.raises(CvatError, match=r"the list of functions in a form that is not known \(KeyError\('id'\)\)"):
+        Functions(connection.client, connection.requests).listed()
+
+
+def test_a_begin_whose_answer_is_lost_is_not_begun_twice(newest, functions_of_newest):
+    """The second attempt meets the first one's request: whoever waits for the task goes on."""
+    newest.functions._answer = _once(newest.functions._answer)
+    newest.fail("POST /api/lambda/requests", "lost", times=1)
+
+    with pytest.raises(TaskBusyError):
+        functions_of_newest.start("pets", 12, 40, MAPPING)
+    assert len(newest.asked("POST /api/lambda/requests")) == 2
+
+
+@pytest.fixture
+def functions_of_newest(newest):
+    connection = connect(Login(url=newest.url))
+    return Functions(connection.client, connection.requests)
+
+
+def _once(answer):
+    begun = []
+
+    def page(method, path, body):
+        if (method, path) != ("POST", "/api/lambda/requests"):
+            return answer(method, path, body)
+        begun.append(body)
+        return (200, {}) if len(begun) == 1 else (409, "Only one running request is allowed for the same task #12")
+
+    return page
+
+
+def test_a_call_may_take_as_long_as_cvat_waits_for_a_function():
+    assert module._CALL_SECONDS[1] > 120 > requests.TIME_LIMITS[1]
+
+
+def test_labels_are_mapped_by_their_exact_names():
+    labels = [
+        {"id": 1, "name": " cat ", "parent_id": None},
+        {"id": 2, "name": "paw", "parent_id": 1},
+        {"id": 3, "name": "dog", "parent_id": None},
+    ]
+
+    assert mapping(labels, ["cat"]) == {"cat": {"name": " cat ", "attributes": {}}}
