@@ -378,8 +378,8 @@ def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_pat
     (tmp_path / "out" / "created.json").write_text("{")
     assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
         f"error: {tmp_path / 'out' / 'created.json'}: holds no JSON (Expecting property name enclosed in double "
-        f"quotes: line 1 column 2 (char 1)); expected what earlier commands wrote. Remove the file; tasks that were made stay "
-        f"in CVAT.\n"
+        f"quotes: line 1 column 2 (char 1)); expected what earlier commands wrote. Remove the file; tasks that "
+        f"were made stay in CVAT.\n"
     )
 
 
