@@ -158,7 +158,7 @@ def _version(url: str, about: object) -> Version:
 
 
 def _notes(url: str, version: Version) -> Iterator[str]:
-    if version < OLDEST_TESTED:
+    if version.release < OLDEST_TESTED.release:  # a development build of 2.15 speaks as 2.15 does
         yield f"CVAT {version} is older than {OLDEST_TESTED}, the oldest that this was tested with."
     if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in _THIS_MACHINE:
         yield "the login travels unencrypted: use https:// if the network is not yours alone."

@@ -229,6 +229,13 @@ def test_no_text_of_a_login_shows_its_secrets():
     assert "geheim" not in repr(Login("http://localhost", "ann", token="geheim-1", password="geheim-2"))
 
 
+def test_a_development_build_is_as_old_as_its_release(server, monkeypatch):
+    monkeypatch.setenv("PASS", PASSWORD)
+    server.version = "2.15.0.dev20240702123822"
+
+    assert connect(Login(server.url, USER)).notes == ()
+
+
 def test_without_cvat_sdk(pull, monkeypatch):
     monkeypatch.setitem(sys.modules, "cvat_sdk", None)
 
