@@ -37,6 +37,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add("--annotate-rest", action="store_true", default=None, help="annotate the frames that nobody annotated")
     add("--only-if-better", action="store_true", default=None, help="publish only what beats the published version")
     add("--restart", action="store_true", help="train anew, although nothing changed")
+    add("--notify", action="store_true", help="tell when it has ended; `preannotate notify` says whom")
     add("--wait", type=float, metavar="SECONDS", default=60.0, help="until CVAT lists the function (default: 60)")
     add_login_arguments(parser)
 
@@ -59,7 +60,17 @@ def run_run(arguments: argparse.Namespace) -> int:
         "annotate_rest": arguments.annotate_rest,
         "only_if_better": arguments.only_if_better,
     }
-    return run(arguments.workspace or DEFAULT, arguments.name, said, restart=arguments.restart, seconds=arguments.wait)
+    folder = arguments.workspace or DEFAULT
+
+    def command() -> int:
+        return run(folder, arguments.name, said, restart=arguments.restart, seconds=arguments.wait)
+
+    if not arguments.notify:
+        return command()
+    from preannotate.loop.workspace import Workspace
+    from preannotate.notify.running import run as told
+
+    return told(command, Workspace(folder))
 
 
 def add_publish_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,11 +30,11 @@ def of_run(model: ModelFolder, code: int, *, process: int = 0, error: str = "", 
         if progress and process not in (0, progress.process):
             progress = None  # it ended before it wrote anything
         version = model.version(progress.version) if progress and progress.version else None
-        finished = version is not None and version.complete
-        if code == DONE and finished:
-            return _ready(model, version, link)
-        if code == CHECK_FAILED and finished and not _is_published(model, version):
-            return _not_better(model, version, link)
+        if version is not None and version.complete and not progress.error:
+            if code == DONE:
+                return _ready(model, version, link)
+            if code == CHECK_FAILED and not _is_published(model, version):
+                return _not_published(model, version, progress, link)
     except LoopError as damage:  # a file that cannot be read is one more reason to tell somebody
         return failed(model.name, str(damage), link=link)
     if code == INTERRUPTED:
@@ -116,15 +116,15 @@ def _ready(model: ModelFolder, version: VersionFolder, link: str) -> Message:
     return Message(title, text, link, facts, picture(version.run))
 
 
-def _not_better(model: ModelFolder, version: VersionFolder, link: str) -> Message:
-    facts = _facts(version) | _before(model, version)
+def _not_published(model: ModelFolder, version: VersionFolder, progress: Progress, link: str) -> Message:
+    """It is not better than the one that is published, or was taken back: the run has said which."""
+    facts = _facts(version)
+    said = next((stage.detail for stage in progress.stages if stage.name == "publish"), "")
     now = published(model)
-    title = f"{model.name}: version {version.number} is not better, mAP50 {facts['mAP50']}"
-    stays = f"version {now.version} stays published" if now else "no version is published"
-    text = (
-        f"Version {version.number} is finished, but not better: {stays}. `preannotate publish` shows it all the same."
-    )
-    return Message(title, text, link, facts, picture(version.run))
+    stays = f"Version {now.version} stays published." if now else "No version is published."
+    text = f"{said or f'version {version.number} is not better.'}\n\n{stays}"
+    title = f"{model.name}: version {version.number} is not published, mAP50 {facts['mAP50']}"
+    return Message(title, text[0].upper() + text[1:], link, facts | _before(model, version), picture(version.run))
 
 
 def _is_published(model: ModelFolder, version: VersionFolder) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from preannotate.watch.state import Failure, Jobs, State
 
-# A run that failed before it trained, because CVAT was not there or the disk was full, is begun so often.
+# A run that failed because CVAT was not there is begun so often.
 ATTEMPTS = 3
 
 
@@ -121,7 +121,7 @@ def _after_failure(failure: Failure, policy: Policy, clock: float) -> Decision:
         return Decision(False, "the run failed; waiting until something changes", policy.every)
     rest = min(failure.at + policy.every - clock, policy.every)
     if rest > 0:
-        return Decision(False, "the run failed before it trained; trying again", rest)
+        return Decision(False, "the run failed; trying again", rest)
     return Decision(True, f"attempt {failure.attempts + 1} of {ATTEMPTS}")
 
 

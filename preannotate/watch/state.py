@@ -24,7 +24,7 @@ class Failure:
         jobs: Completed jobs when it began.
         at: Seconds since 1970.
         attempts: How many came to nothing with these jobs.
-        again: Whether another attempt may help: it did not get as far as training.
+        again: Whether another attempt may help: it was not the training that failed.
     """
 
     jobs: Jobs

@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from preannotate.loop.workspace import ModelFolder, read_json
+from preannotate.loop import asked as asking
+from preannotate.loop.workspace import ModelFolder
 from preannotate.watch.errors import WatchError
 from preannotate.watch.state import Jobs
 
 # As in `cvat.tasks`, which needs cvat-sdk.
 ANNOTATION, GROUND_TRUTH, COMPLETED = "annotation", "ground_truth", "completed"
-_LOGIN = {"cvat": "url", "user": "user", "profile": "profile", "organization": "organization", "insecure": "insecure"}
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,16 @@ def read_asked(model: ModelFolder) -> tuple[Watched, dict[str, Any]]:
     """What to watch, and the login without its secret, as in `cvat.login.Login`.
 
     Raises:
-        WatchError: There was no run, or it was asked for nothing.
+        WatchError: There was no run.
         LoopError: `asked.json` is damaged.
     """
-    asked = read_json(model.asked)
-    if not isinstance(asked, dict):
+    asked = asking.read(model.asked)
+    if asked is None or not asked.names_frames:
         raise WatchError(
             f"{model.path}: no run was asked for; expected one to repeat. "
             f"Run once: preannotate run --cvat URL --task ID."
         )
-    watched = Watched(*(frozenset(asked.get(name) or ()) for name in ("tasks", "projects", "jobs")))
-    if not (watched.tasks or watched.projects or watched.jobs):
-        raise WatchError(f"{model.asked}: names no task, project or job; expected one. Run once with --task ID.")
-    return watched, {ours: asked[theirs] for theirs, ours in _LOGIN.items() if asked.get(theirs) is not None}
+    return Watched(frozenset(asked.tasks), frozenset(asked.projects), frozenset(asked.jobs)), asked.login
 
 
 def finished_version(model: ModelFolder) -> int:

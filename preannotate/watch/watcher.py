@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,15 +18,15 @@ from preannotate.loop.progress import FAILED, Progress
 from preannotate.loop.workspace import ModelFolder
 from preannotate.notify.message import Message
 from preannotate.notify.outcomes import of_run
+from preannotate.notify.running import models_page
 from preannotate.watch import child, news, state
-from preannotate.watch.errors import WatchError
 from preannotate.watch.state import Jobs, State
 from preannotate.watch.watched import Watched, finished_version, pulled_jobs
 
 DONE, NOT_BETTER, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 STATE = "watch.json"
-# What a run may fail in before it trains, so that another attempt may help.
-_FIRST_STAGE = "pull"
+# Where a run fails for reasons of its own; elsewhere CVAT, nuclio or the network may be what was away.
+_HOPELESS = ("train", "build", "check")
 # After a delivery, until what it tells is surely saved.
 _SETTLE_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
@@ -147,15 +147,15 @@ class Watcher:
         if stop.is_set() and ended.code not in (DONE, NOT_BETTER):
             _LOG.info("The run was stopped; it goes on when the watch does.")
             return INTERRUPTED
-        version = finished_version(model)
-        if ended.code == DONE or (ended.code == NOT_BETTER and version > before):
+        version, stage = finished_version(model), _failed_stage(model, ended.process)
+        if ended.code == DONE or (ended.code == NOT_BETTER and stage == ""):
             self._keep(news.ended(self._state, version=version, pulled=pulled_jobs(model)))
             told = version > before
         else:
-            again = ended.code == COULD_NOT_RUN and not _got_far(model, ended.process)
-            self._keep(news.failed(self._state, self._clock(), again=again))
+            again = ended.code == COULD_NOT_RUN and stage not in _HOPELESS
+            self._keep(replace(news.failed(self._state, self._clock(), again=again), version=version))
             told = news.is_given_up(self._state.failed)
-        message = of_run(model, ended.code, process=ended.process, error=ended.said)
+        message = of_run(model, ended.code, process=ended.process, error=ended.said, link=models_page(model))
         _LOG.log(logging.WARNING if message.failed else logging.INFO, "%s. %s", message.title, message.text)
         if told:
             await asyncio.to_thread(self._task.tell, message)
@@ -187,19 +187,16 @@ class Watcher:
             self._state = changed
 
 
-def _got_far(model: ModelFolder, process: int) -> bool:
-    """Whether the run of this process failed later than in its first stage."""
+def _failed_stage(model: ModelFolder, process: int) -> str | None:
+    """Which stage of the run of this process failed; "" if none did, None if it did not come to any."""
     try:
         progress = Progress.read(model.progress)
     except LoopError:
-        return True
+        return None
     if progress is None or progress.process != process:
-        return False
-    return all(stage.state != FAILED for stage in progress.stages if stage.name == _FIRST_STAGE)
+        return None
+    return next((stage.name for stage in progress.stages if stage.state == FAILED), "")
 
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")
-
-
-__all__ = ["Lookout", "Task", "WatchError", "Watcher"]

@@ -72,20 +72,37 @@ def test_a_version_that_is_ready_and_not_published(model):
     assert of_run(model, 0).text == "Version 1 is finished and not published. `preannotate publish` lets CVAT see it."
 
 
-def test_a_version_that_is_not_better(model):
+def test_a_version_that_is_not_published_says_why(model):
     made(model, 1, 0.9)
     made(model, 2, 0.8)
     publish(model, 1)
     ran(model, 2)
+    progress = Progress.read(model.progress)
+    progress.detail("publish", "version 2 of boards is not better than version 1; expected more.")
 
     message = of_run(model, 1)
 
-    assert message.title == "boards: version 2 is not better, mAP50 0.80"
+    assert message.title == "boards: version 2 is not published, mAP50 0.80"
     assert message.text == (
-        "Version 2 is finished, but not better: version 1 stays published. `preannotate publish` shows it all the same."
+        "Version 2 of boards is not better than version 1; expected more.\n\nVersion 1 stays published."
     )
     assert message.facts["mAP50 of version 1"] == "0.90"
     assert not message.failed
+
+
+def test_a_version_that_was_published_by_a_run_that_failed_afterwards(model):
+    made(model, 1, 0.9)
+    publish(model, 1)
+    ran(model, 1, "CVAT does not list it; expected it.")
+
+    assert of_run(model, 2).text == "CVAT does not list it; expected it."
+
+
+def test_what_another_run_wrote_is_not_believed(model):
+    made(model, 1, 0.9)
+    ran(model, 1)
+
+    assert of_run(model, 2, process=1, error="no login").text == "no login"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def version_made(model, number, jobs, map50=0.9):
 
 def main():
     """Run."""
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     arguments = sys.argv[1:]
     folder = Path(arguments[arguments.index("--workspace") + 1])
     model = folder / "models" / arguments[arguments.index("--name") + 1]
@@ -64,8 +66,6 @@ def main():
     with (folder / "runs.txt").open("a") as file:
         file.write(json.dumps({"arguments": arguments, "process": os.getpid(), "secrets": secrets}) + "\n")
     print("the fake run is at work", flush=True)
-    stopped = []
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     end = time.monotonic() + orders.get("seconds", 0)
     while time.monotonic() < end:
         if stopped:
@@ -77,7 +77,7 @@ def main():
     failed = "stage" in orders or code == 2
     stages = [
         {"name": name, "state": "failed" if failed and name == orders.get("stage", "train") else "done"}
-        for name in ("pull", "train")
+        for name in ("pull", "train", "annotate")
     ]
     error = orders.get("error", "") if failed else ""
     makes = orders.get("version", not failed)

@@ -74,13 +74,14 @@ def test_wrong_options(refused, options, said):
 
 def test_a_model_that_was_never_run(refused, workspace):
     asked = workspace / "models" / "boards" / "asked.json"
-    asked.write_text("{}")
-    assert refused() == f"{asked}: names no task, project or job; expected one. Run once with --task ID."
-
-    asked.unlink()
-    assert refused() == (
+    said = (
         f"{asked.parent}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
     )
+    asked.write_text('{"format": 1}')
+    assert refused() == said
+
+    asked.unlink()
+    assert refused() == said
 
 
 def test_two_watches(refused, workspace):

@@ -96,14 +96,12 @@ def test_a_failed_run_is_not_repeated_until_something_changes():
     assert decide(looked(state, {40: OLD, 41: NEWER}, 99_999), POLICY, 100_299).run
 
 
-def test_a_run_that_did_not_get_as_far_as_training_is_tried_again_a_few_times():
+def test_a_run_that_did_not_fail_in_its_training_is_tried_again_a_few_times():
     state = looked(State(), {40: OLD, 41: NEW}, 0)
     for attempt in range(1, ATTEMPTS):
         state = news.failed(news.began(state), 1000, again=True)
         assert not news.is_given_up(state.failed)
-        assert decide(state, POLICY, 1100) == news.Decision(
-            False, "the run failed before it trained; trying again", 500
-        )
+        assert decide(state, POLICY, 1100) == news.Decision(False, "the run failed; trying again", 500)
         assert decide(state, POLICY, 1600) == news.Decision(True, f"attempt {attempt + 1} of {ATTEMPTS}")
 
     state = news.failed(news.began(state), 1000, again=True)

@@ -208,7 +208,26 @@ def test_a_version_that_is_not_better_is_told_and_not_repeated(cvat, watch, work
     order(workspace, cvat, code=1, map50=0.8)
 
     assert [watch.look() for _ in range(2)] == [1, 0]
-    assert watch.told[-1].title == "boards: version 2 is not better, mAP50 0.80"
+    assert watch.told[-1].title == "boards: version 2 is not published, mAP50 0.80"
+
+
+def test_a_version_that_was_taken_back_is_left_alone_and_not_told_again(cvat, watch, workspace):
+    watch.look()
+    complete(cvat, 40)
+    order(workspace, cvat, code=1, version=False)
+
+    assert [watch.look() for _ in range(2)] == [1, 0]
+    assert len(watch.told) == 1
+
+
+def test_a_run_that_failed_after_it_published_is_gone_on_with(cvat, workspace):
+    watch = Watch(workspace)
+    order(workspace, cvat, code=2, stage="annotate", version=True, error="CVAT: 502; expected an answer.")
+
+    watch.until(lambda: len(watch.told) == 1)
+
+    assert len(runs(workspace)) == 3
+    assert watch.told[0].text == "CVAT: 502; expected an answer."
 
 
 def test_a_run_that_found_nothing_new_is_not_told(cvat, watch, workspace):
