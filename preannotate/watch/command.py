@@ -116,7 +116,7 @@ def split_address(text: str) -> tuple[str, int]:
     except ValueError:
         good = False
     if not good or not host:
-        raise WatchError(f"--listen: {text!r}; expected HOST:PORT, as in 127.0.0.1:8090 or 0.0.0.0:8090.")
+        raise WatchError(f"--listen: {text!r}; expected HOST:PORT, as in 127.0.0.1:8091 or 0.0.0.0:8091.")
     return host, port
 
 

@@ -42,7 +42,7 @@ def refused(workspace, capsys):
         (["--new-jobs", "0"], "--new-jobs: 0; expected a number from 1 on."),
         (["--quiet-minutes", "-1"], "--quiet-minutes: -1; expected a number from 0 to 1440."),
         (["--quiet-minutes", "nan"], "--quiet-minutes: nan; expected a number from 0 to 1440."),
-        (["--listen", "8090"], "--listen: '8090'; expected HOST:PORT, as in 127.0.0.1:8090 or 0.0.0.0:8090."),
+        (["--listen", "8090"], "--listen: '8090'; expected HOST:PORT, as in 127.0.0.1:8091 or 0.0.0.0:8091."),
         (
             ["--listen", "0.0.0.0:8090"],
             "--listen: 0.0.0.0:8090 without a secret, where other machines could begin trainings; expected one. Put it "

@@ -94,6 +94,7 @@ def test_a_delivery_that_comes_twice_is_taken_twice_and_does_no_more(hook):
 @pytest.mark.parametrize(
     ("content", "line"),
     [
+        ({"event": "update:job", "job": JOB}, "passed over: job 40 was saved, its state is what it was"),
         ({"event": "update:task", "task": {}}, "passed over: 'update:task'"),
         (COMPLETED | {"job": JOB | {"task_id": 9}}, "passed over: job 40 is not watched"),
         (COMPLETED | {"job": JOB | {"task_id": True}}, "passed over: job 40 is not watched"),
