@@ -70,7 +70,7 @@ def run_run(arguments: argparse.Namespace) -> int:
     from preannotate.loop.workspace import Workspace
     from preannotate.notify.running import run as told
 
-    return told(command, Workspace(folder))
+    return told(command, Workspace(folder), arguments.name)
 
 
 def add_publish_arguments(parser: argparse.ArgumentParser) -> None:

@@ -112,7 +112,8 @@ def _ready(model: ModelFolder, version: VersionFolder, link: str) -> Message:
         facts |= _before(model, version)
         text = f"Version {version.number} is published: CVAT offers it on its Models page."
     else:
-        text = f"Version {version.number} is finished and not published. `preannotate publish` lets CVAT see it."
+        command = f"preannotate publish {model.name} {version.number}"
+        text = f"Version {version.number} is finished and not published. `{command}` lets CVAT see it."
     return Message(title, text, link, facts, picture(version.run))
 
 

@@ -17,12 +17,13 @@ from trainer.errors import TrainerError
 COULD_NOT_RUN = 2
 
 
-def run(command: Callable[[], int], workspace: Workspace) -> int:
+def run(command: Callable[[], int], workspace: Workspace, name: str | None = None) -> int:
     """Run, then tell; returns the exit code of the run, whether or not the message came through.
 
     Args:
         command: The run, in this process.
         workspace: Where it is at work.
+        name: Of the model, if it was said.
 
     Raises:
         NotifyError: Nobody is to be told: before anything is done.
@@ -33,7 +34,7 @@ def run(command: Callable[[], int], workspace: Workspace) -> int:
     except (PreannotateError, TrainerError, FunctionError, OSError, RuntimeError) as error:
         model = _model(workspace)
         message = (
-            failed("run", str(error))
+            failed(name or "Preannotate", str(error))
             if model is None
             else of_run(model, COULD_NOT_RUN, process=os.getpid(), error=str(error), link=models_page(model))
         )

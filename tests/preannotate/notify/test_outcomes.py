@@ -69,7 +69,9 @@ def test_a_version_that_is_ready_and_not_published(model):
     made(model, 1, 0.5)
     ran(model, 1)
 
-    assert of_run(model, 0).text == "Version 1 is finished and not published. `preannotate publish` lets CVAT see it."
+    assert of_run(model, 0).text == (
+        "Version 1 is finished and not published. `preannotate publish boards 1` lets CVAT see it."
+    )
 
 
 def test_a_version_that_is_not_published_says_why(model):

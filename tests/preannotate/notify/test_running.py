@@ -52,7 +52,7 @@ def test_a_run_that_failed_before_it_had_a_name_is_told(told, model, tmp_path):
 
     with pytest.raises(LoopError):
         run(command, Workspace(tmp_path))
-    assert told() == [("run: the run failed", "no login; expected one.", "")]
+    assert told() == [("Preannotate: the run failed", "no login; expected one.", "")]
 
 
 def test_who_stops_a_run_is_not_told(told, tmp_path):
@@ -74,4 +74,4 @@ def test_the_flag_of_the_command(told, tmp_path, capsys):
 
     assert main(["run", "--workspace", workspace, "--name", "boards", "--notify"]) == COULD_NOT_RUN
     assert "run: nothing named" in capsys.readouterr().err
-    assert told()[0][0] == "run: the run failed"
+    assert told()[0][0] == "boards: the run failed"
