@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
@@ -18,7 +18,12 @@ from runtime.detector import Detection
 
 HELD_OUT = "that a ground-truth job holds for validation"
 HONEYPOTS = "that are honeypots"
+BETWEEN = "that lie between those of the video that were looked at"
+# Of a video so many frames are looked at for each that is wanted: more would lie closer together than any two that are
+# chosen, and a film of an hour would be downloaded frame by frame.
+LOOKED_AT_FOR_EACH = 20
 _MOST_DETECTIONS = 20
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,16 @@ def rank_task(
     notes = known_labels(task, function)
     drawn = _annotations(server, task, function)
     jobs, passed_over = _candidates(task, drawn)
+    shown = drawn.labels
+    if task.video:
+        jobs, left_out = _thinned(jobs, LOOKED_AT_FOR_EACH * top)
+        shown, _ = _thinned(shown, LOOKED_AT_FOR_EACH * top)
+        passed_over |= {BETWEEN: left_out} if left_out else {}
     asking = Asking(server, task, function, output, workers=workers)
     seen = asking.found(sorted(jobs), looks_too=True)
     readable = {frame: _of_task(one, task) for frame, one in seen.items() if not one.error}
-    looks = asking.looks(sorted({*readable, *drawn.labels}))
-    ranked = rank(readable, looks, function.thresholds, Known(drawn.labels, drawn.boxes, task.video), top=top)
+    looks = asking.looks(sorted({*readable, *shown}))
+    ranked = rank(readable, looks, function.thresholds, Known(shown, drawn.boxes, task.video), top=top)
     return task, {
         "format": FORMAT,
         "server": server.url,
@@ -150,6 +160,13 @@ def _candidates(task: Task, drawn: Annotations) -> tuple[dict[int, int], dict[st
             else:
                 jobs[frame] = job
     return jobs, dict(passed_over)
+
+
+def _thinned(frames: Mapping[int, _Value], most: int) -> tuple[dict[int, _Value], int]:
+    """At most so many frames, evenly, and how many are left out."""
+    step = -(-len(frames) // most)  # rounded up
+    kept = sorted(frames)[:: max(step, 1)]
+    return {frame: frames[frame] for frame in kept}, len(frames) - len(kept)
 
 
 def _of_task(seen: Seen, task: Task) -> tuple[Detection, ...]:

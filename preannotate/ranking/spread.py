@@ -10,7 +10,6 @@ arXiv:1708.00489, algorithm 1; worth times distance as in C. Yang, L. Huang, E. 
 learning for object detection", arXiv:2211.11612, which chooses by uncertainty and then by diversity.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,30 +58,46 @@ def choose(
         Rows of the candidates in the order of the choice, and how much of each one's worth counted when it was
         chosen, in [0, 1].
     """
-    apart = np.ones(len(worth))
+    nearest = _Nearest(candidates, typical, gap)
     for first in range(0, len(present.frames), _SAMPLE):  # a part at a time: the matrix stays small
-        part = slice(first, first + _SAMPLE)
-        near = _apart(candidates, present.looks[part], present.frames[part], typical, gap)
-        apart = np.minimum(apart, near.min(axis=1))
+        nearest.add(present.looks[first : first + _SAMPLE], present.frames[first : first + _SAMPLE])
     free = np.ones(len(worth), bool)
     rows, shares = [], []
     for _ in range(min(count, len(worth))):
-        values = np.where(free, worth * apart, -1.0)
-        best = int(np.lexsort((candidates.frames, -worth, -values))[0])
+        values = np.where(free, worth * nearest.apart, -1.0)
+        # Of equals the one farthest away: what is different enough is still the better the more it differs.
+        best = int(np.lexsort((candidates.frames, -nearest.away, -values))[0])
         rows.append(best)
-        shares.append(float(apart[best]))
+        shares.append(float(nearest.apart[best]))
         free[best] = False
-        one = slice(best, best + 1)
-        apart = np.minimum(apart, _apart(candidates, candidates.looks[one], candidates.frames[one], typical, gap)[:, 0])
+        nearest.add(candidates.looks[best : best + 1], candidates.frames[best : best + 1])
     return rows, shares
 
 
-def _apart(candidates: Place, looks: np.ndarray, frames: Sequence[int], typical: float, gap: float) -> np.ndarray:
-    """(N, M) in [0, 1]: 0 for the same, 1 for different enough."""
-    result = np.ones((len(candidates.frames), len(frames)))
-    if typical > 0:
-        result *= np.minimum(1, distances(candidates.looks, looks) / typical)
-    if gap > 0:
-        between = np.abs(candidates.frames[:, None] - np.asarray(frames)[None])
-        result *= np.minimum(1, between / gap)
-    return result
+class _Nearest:
+    """How far candidates are from the nearest image that is there.
+
+    Attributes:
+        apart: (N,) in [0, 1]: 0 for the same, 1 for different enough.
+        away: (N,) without a bound.
+    """
+
+    def __init__(self, candidates: Place, typical: float, gap: float) -> None:
+        self._candidates, self._typical, self._gap = candidates, typical, gap
+        self.apart = np.ones(len(candidates.frames))
+        self.away = np.full(len(candidates.frames), np.inf)
+
+    def add(self, looks: np.ndarray, frames: np.ndarray) -> None:
+        """These are there, too: (M, D) and (M,)."""
+        apart = np.ones((len(self.apart), len(frames)))
+        away = np.zeros_like(apart)
+        if self._typical > 0:
+            differing = distances(self._candidates.looks, looks) / self._typical
+            apart *= np.minimum(1, differing)
+            away += differing
+        if self._gap > 0:
+            between = np.abs(self._candidates.frames[:, None] - frames[None]) / self._gap
+            apart *= np.minimum(1, between)
+            away += between
+        self.apart = np.minimum(self.apart, apart.min(axis=1))
+        self.away = np.minimum(self.away, away.min(axis=1))

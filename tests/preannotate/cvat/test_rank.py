@@ -12,7 +12,7 @@ from PIL import Image
 
 from preannotate.cli import COULD_NOT_RUN, INTERRUPTED, main
 from preannotate.cvat import new_task
-from preannotate.ranking import asking
+from preannotate.ranking import asking, recipe
 
 CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
 # The fake engine sees what is red; here the blue of it is the score of a cat.
@@ -381,6 +381,20 @@ def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_pat
         f"quotes: line 1 column 2 (char 1)); expected what earlier commands wrote. Remove the file; tasks that "
         f"were made stay in CVAT.\n"
     )
+
+
+def test_a_video_is_not_looked_at_frame_by_frame(newest, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "LOOKED_AT_FOR_EACH", 4)
+    film = pets(video=True, images=[("", scene(0.5)) for _ in range(30)], jobs=[FakeJob(40, 0, 29)])
+    newest.add(film)
+
+    said = run(newest, "--top", "2")
+
+    assert len(newest.asked("GET /api/tasks/12/data/?")) == 8  # every fourth of 30
+    assert "passed over: 22 frames that lie between those of the video that were looked at\n" in said
+    first, second = (one["frame"] for one in ranking(tmp_path)["frames"])
+    assert (first, second) == (0, 28)
+    assert ranking(tmp_path)["frames"][0]["image"] == "frame_000000"
 
 
 def test_nothing_to_choose_from_is_no_error(newest, run):

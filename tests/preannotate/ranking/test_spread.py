@@ -38,7 +38,7 @@ def test_neighbours_in_a_video_are_kept_apart_even_if_they_look_different():
     looks = [0, 100, 0, 100, 0, 100, 0, 100]
     rows, _ = choose(np.ones(8), place(*looks), NOBODY, count=2, typical=1, gap=4)
 
-    assert rows == [0, 5]  # 5 looks different and is 4 frames or more away; 4 looks the same
+    assert rows == [0, 7]  # of 5 and 7, which look different and are 4 frames away, the farther one
 
 
 def test_the_typical_distance_is_the_median():
