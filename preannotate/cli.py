@@ -197,6 +197,7 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     add("--once", action="store_true", help="look once, run if it is worth it, and end: for cron")
     add("--annotate-rest", action="store_true", help="as in `run`")
     add("--notify", action="store_true", help="tell how a run ended; `preannotate notify` says whom")
+    add_login_arguments(parser)
 
 
 def add_review_arguments(parser: argparse.ArgumentParser) -> None:
