@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -141,11 +142,14 @@ def words(pulled: "Pulled", output: Path) -> str:
 
 
 def _next(source: dict[str, Any], output: Path, held_out: bool) -> str:
+    from preannotate.cvat.source import training_labels
+
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
     options = [
         " --negatives" if negatives else "",
         " --include-auto" if source["asked"]["include_auto"] else "",
         f" --validation {output / 'validation'}" if held_out else "",
+        f" {shlex.join(labels)}" if (labels := training_labels(source)) else "",
     ]
     return f"preannotate train {output}{''.join(options)}"
 

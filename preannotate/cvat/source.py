@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from preannotate.annotate.cvat_xml import CvatShape
 from preannotate.cvat.folder import FORMAT
 from preannotate.cvat.plan import Asked, Plan
 from preannotate.cvat.selection import Rules, Selection, TakenFrame
+from preannotate.cvat.shapes import is_boxed, is_untouched
+from preannotate.cvat.tasks import BOXLESS, has_boxes
 
 
 def describe(
@@ -24,7 +27,9 @@ def describe(
         selection: What was taken of it.
         notes: Whole sentences beside those of the plan.
     """
-    taken = Counter(taken.job.id for taken in (*selection.training, *selection.validation))
+    frames = (*selection.training, *selection.validation)
+    taken = Counter(frame.job.id for frame in frames)
+    boxes = Counter(shape.label for frame in frames for shape in frame.shapes if _learnt(shape, rules))
     return {
         "format": FORMAT,
         "server": url,
@@ -47,13 +52,38 @@ def describe(
             for task in plan.tasks
             for job in task.jobs
         ],
-        "labels": [{"name": label.name, "color": label.color, "type": label.type} for label in plan.labels],
+        "labels": [
+            {"name": label.name, "color": label.color, "type": label.type, "boxes": boxes[label.name]}
+            for label in plan.labels
+        ],
         "training": _counts(selection.training),
         "validation": _counts(selection.validation),
         "left_out": dict(selection.left_out),
         "untouched_shapes": selection.untouched,
-        "notes": [*notes, *plan.notes],
+        "notes": [*notes, *plan.notes, *_boxless(plan, boxes)],
     }
+
+
+def training_labels(source: dict[str, Any]) -> list[str]:
+    """`--labels …` for `train`, which takes no label without a box; nothing if all that can have boxes have some.
+
+    A name with a comma cannot be said there: the trainer then names the label that has no box.
+    """
+    names = [label["name"] for label in source["labels"] if label.get("boxes")]
+    absent = any(label.get("boxes") == 0 and label["type"] not in BOXLESS for label in source["labels"])
+    return ["--labels", ",".join(names)] if absent and not any("," in name for name in names) else []
+
+
+def _learnt(shape: CvatShape, rules: Rules) -> bool:
+    return is_boxed(shape) and (rules.include_auto or not is_untouched(shape))
+
+
+def _boxless(plan: Plan, boxes: Counter[str]) -> list[str]:
+    return [
+        f"label {label.name!r} has no box on the frames that are taken: nothing is learnt for it."
+        for label in plan.labels
+        if has_boxes(label) and not boxes[label.name]
+    ]
 
 
 def _counts(frames: Sequence[TakenFrame]) -> dict[str, int]:

@@ -14,6 +14,8 @@ from trainer.datasets.cvat_xml import BOXLESS_LABEL_TYPES
 
 ANNOTATION, GROUND_TRUTH = "annotation", "ground_truth"
 COMPLETED = "completed"
+# Types of labels whose shapes are no boxes and become none; an interval is a part of a sound.
+BOXLESS = (*BOXLESS_LABEL_TYPES, "interval")
 _VIDEO = "interpolation"
 _DEFAULT_COLOR = "#000000"
 
@@ -91,7 +93,7 @@ class Task:
 
 def has_boxes(label: CvatLabel) -> bool:
     """Whether shapes of this label can be boxes or become some."""
-    return label.type not in (*BOXLESS_LABEL_TYPES, "interval")
+    return label.type not in BOXLESS
 
 
 def unusable(task: Json) -> str:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from builder.check import PARITY_FILE
 from preannotate.annotate.cvat_xml import FILE_NAME
 from preannotate.cvat.folder import VALIDATION
+from preannotate.cvat.source import training_labels
 from preannotate.loop import child, versions
 from preannotate.loop.asked import IMAGENET, PREVIOUS, Asked
 from preannotate.loop.errors import LoopError
@@ -113,7 +114,8 @@ def training_options(source: dict[str, Any], asked: Asked) -> list[str]:
         asked: By the user.
     """
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
-    return [*(["--negatives"] if negatives else []), *(["--include-auto"] if asked.include_auto else [])]
+    said = [*(["--negatives"] if negatives else []), *(["--include-auto"] if asked.include_auto else [])]
+    return [*said, *training_labels(source)]
 
 
 class _Shown:

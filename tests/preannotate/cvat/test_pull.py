@@ -6,6 +6,7 @@ import pytest
 from cvat_stand_in import PASSWORD, TOKEN, FakeJob, FakeLabel, FakeTask, key_frame, picture, rectangle, tag, track
 
 from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cvat.source import training_labels
 from trainer import datasets
 
 FORKLIFT, PALLET = FakeLabel(5, "forklift", "rectangle", "#ff8800"), FakeLabel(7, "pallet", "any", "#00ff00")
@@ -97,8 +98,8 @@ def test_source_json_says_what_was_taken_from_where(cvat, pull, tmp_path):
             for number, state, taken in ((40, "completed", 3), (41, "in progress", 0))
         ],
         "labels": [
-            {"name": "forklift", "color": "#ff8800", "type": "rectangle"},
-            {"name": "pallet", "color": "#00ff00", "type": "any"},
+            {"name": "forklift", "color": "#ff8800", "type": "rectangle", "boxes": 1},
+            {"name": "pallet", "color": "#00ff00", "type": "any", "boxes": 1},
         ],
         "training": {"annotated": 2, "negatives": 1},
         "validation": {"annotated": 0, "negatives": 0},
@@ -106,6 +107,25 @@ def test_source_json_says_what_was_taken_from_where(cvat, pull, tmp_path):
         "untouched_shapes": 0,
         "notes": [],
     }
+
+
+def test_a_label_without_boxes_is_left_out_of_the_training(cvat, pull, tmp_path):
+    labels = [FORKLIFT, PALLET, FakeLabel(9, "hand truck"), FakeLabel(10, "pose", "points")]
+    cvat.add(dock(labels=labels))
+
+    said = pull()
+
+    assert "note: label 'hand truck' has no box on the frames that are taken: nothing is learnt for it.\n" in said
+    assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'} --negatives --labels forklift,pallet\n")
+    source = json.loads((tmp_path / "pulled/source.json").read_text())
+    assert training_labels(source) == ["--labels", "forklift,pallet"]
+
+
+def test_a_name_with_a_comma_cannot_be_said_to_train(cvat, pull, tmp_path):
+    cvat.add(dock(labels=[FakeLabel(FORKLIFT.id, "forklift, big"), PALLET, FakeLabel(9, "hand truck")]))
+    pull()
+
+    assert training_labels(json.loads((tmp_path / "pulled/source.json").read_text())) == []
 
 
 def test_no_file_holds_a_login(cvat, pull, tmp_path):
