@@ -88,6 +88,10 @@ class Making:
         images = content["images"].get("validation", 0)
         return f"served mAP50 {content['map50']:.3f} on {images} frozen image{'' if images == 1 else 's'}"
 
+    def is_trained(self, version: VersionFolder) -> bool:
+        """Whether the training came to its end."""
+        return (version.run / "summary.json").is_file()
+
     def is_built(self, version: VersionFolder) -> bool:
         """Whether there is a whole function: `build` puts it in place last."""
         return (version.function / "nuclio" / PARITY_FILE).is_file()

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from preannotate.loop.errors import LoopError
 from preannotate.loop.workspace import read_json, write_json
 
 FORMAT = 1
@@ -78,8 +79,11 @@ class Progress:
         content = read_json(path)
         if content is None:
             return None
-        stages = [Stage(**stage) for stage in content["stages"]]
-        return cls(path, stages, content["version"], content["error"], content["process"])
+        try:
+            stages = [Stage(**stage) for stage in content["stages"]]
+            return cls(path, stages, content["version"], content["error"], content["process"])
+        except (KeyError, TypeError) as error:
+            raise LoopError(f"{path}: {error!r}; expected what a run writes. Remove the file.") from error
 
     def write(self) -> None:
         """Say how it is."""

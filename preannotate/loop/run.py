@@ -128,9 +128,12 @@ class Loop:
                 self._skip(name, chosen.why)
             return version
         making = Making(self.model, self.asked, self.held)
-        with self._stage("train") as stage:
-            self.progress.detail("train", chosen.why)
-            stage.detail = making.train(version, options, lambda line: self.progress.detail("train", line))
+        if making.is_trained(version):
+            self._skip("train", f"version {version.number} is trained")
+        else:
+            with self._stage("train") as stage:
+                self.progress.detail("train", chosen.why)
+                stage.detail = making.train(version, options, lambda line: self.progress.detail("train", line))
         built = making.is_built(version)
         if built:
             self._skip("build", f"version {version.number} is built")

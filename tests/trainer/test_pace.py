@@ -1,5 +1,6 @@
 """Estimates on a clock that the tests turn."""
 
+import json
 import logging
 
 import pytest
@@ -108,3 +109,45 @@ def test_days_are_said_in_hours(caplog):
     Run(caplog, epochs=100, steps_in_epoch=600).epoch(6, step=2)
 
     assert caplog.messages == ["training will take about 33.3 hours: 100 epochs of 600 steps, and validation"]
+
+
+def told(path):
+    content = json.loads(path.read_text())
+    assert content.pop("at").endswith("+00:00")
+    return content
+
+
+def test_the_file_says_where_it_is_and_how_long_it_takes(caplog, tmp_path):
+    path = tmp_path / "pace.json"
+    run = Run(caplog, epochs=10, steps_in_epoch=60, file=path)
+    run._pace.begin(epoch=0, step=0)
+    beginning = {"epoch": 1, "epochs": 10, "step": 0, "steps": 600, "seconds_spent": 0.0, "seconds_left": None}
+    assert told(path) == beginning
+
+    run.epoch(3, step=2)
+    assert told(path) == beginning | {"step": 3, "seconds_spent": 6.0}
+    run._epoch = 0
+    run.epoch(60, step=2)
+
+    # 63 steps were timed; 540 of 2 s are left.
+    assert told(path) == beginning | {"step": 60, "seconds_spent": 126.0, "seconds_left": 1080.0}
+    assert [one.name for one in tmp_path.iterdir()] == ["pace.json"]
+
+
+def test_the_file_is_written_once_a_second_and_at_the_end(caplog, tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("pathlib.Path.replace", lambda self, target: written.append(self.read_text()))
+    Run(caplog, epochs=1, steps_in_epoch=100, file=tmp_path / "pace.json").epoch(100, step=0.1)
+
+    # The first step, each tenth after it, and the last.
+    assert [json.loads(text)["step"] for text in written] == [1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 100]
+
+
+def test_what_is_left_ends_with_the_time_limit(caplog, tmp_path):
+    Run(caplog, epochs=10, steps_in_epoch=60, max_seconds=100, file=tmp_path / "pace.json").epoch(20, step=2)
+
+    assert told(tmp_path / "pace.json")["seconds_left"] == 60.0
+
+
+def test_a_full_disk_does_not_stop_the_training(caplog, tmp_path):
+    Run(caplog, epochs=10, steps_in_epoch=60, file=tmp_path / "gone" / "pace.json").epoch(20, step=2)
