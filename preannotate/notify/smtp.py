@@ -98,6 +98,8 @@ def _understood(where: str, settings: SmtpSettings) -> Iterator[None]:
         ) from error
     except smtplib.SMTPException as error:
         raise NotifyError(f"{where}: no login that both sides know; expected PLAIN, LOGIN or CRAM-MD5.") from error
+    except UnicodeError as error:  # a name that no name server could know: a part of more than 63 letters
+        raise NotifyError(_unknown_host(where)) from error
     except OSError as error:
         raise NotifyError(_network(where, settings, error)) from error
 
@@ -114,12 +116,16 @@ def _network(where: str, settings: SmtpSettings, error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return _late(where)
     if isinstance(error, socket.gaierror):
-        return f"{where}: nobody knows that host; expected a mail server's. Look at its name."
+        return _unknown_host(where)
     if isinstance(error, ConnectionRefusedError):
         return f"{where}: no connection (connection refused); expected a mail server. Look at host and port."
     if isinstance(error, ConnectionError):
         return _broken_off(where, settings)
     return f"{where}: no connection ({(error.strerror or str(error)).lower()}); expected one. Look at the network."
+
+
+def _unknown_host(where: str) -> str:
+    return f"{where}: nobody knows that host; expected a mail server's. Look at its name."
 
 
 def _late(where: str) -> str:

@@ -91,7 +91,7 @@ def _attempt(request: urllib.request.Request) -> tuple[str, bool]:
         return words, error.code in _TRANSIENT
     except urllib.error.URLError as error:
         return _described(error.reason)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         return _described(error)
 
 
@@ -106,7 +106,7 @@ def _described(reason: object) -> tuple[str, bool]:
         return "no TLS there; expected it, as the address begins with https. Look at the port.", False
     if isinstance(reason, TimeoutError):
         return f"no answer within {SECONDS:g} s; expected one. Look at host, port and firewall.", True
-    if isinstance(reason, socket.gaierror):
+    if isinstance(reason, socket.gaierror | UnicodeError):
         return "nobody knows that host; expected the receiver's. Look at the address.", False
     if isinstance(reason, OSError) and reason.strerror:
         return f"no connection ({reason.strerror.lower()}); expected one. Look at host and port.", True

@@ -9,12 +9,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from preannotate.errors import PreannotateError
 from preannotate.loop.workspace import ModelFolder, Workspace
 from preannotate.notify.command import described, tell
 from preannotate.notify.message import Message
@@ -98,9 +99,12 @@ def run(options: Options, *, program: tuple[str, ...] = (sys.executable, "-m", "
     from preannotate.watch.look import Cvat
     from preannotate.watch.watcher import Task, Watcher
 
-    task = Task(model, watched, (*program, *_arguments(options)), policy, told, options.once)
+    def asked() -> Watched:
+        return read_asked(model)[0]
+
+    task = Task(model, asked, (*program, *_arguments(options)), policy, told, options.once)
     with _alone(model):
-        return asyncio.run(_watch(Watcher(task, Cvat(login)), watched, address, secret))
+        return asyncio.run(_watch(Watcher(task, Cvat(login)), _kept(asked, watched), address, secret))
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -120,23 +124,42 @@ def split_address(text: str) -> tuple[str, int]:
     return host, port
 
 
-async def _watch(watcher: Any, watched: Watched, address: tuple[str, int] | None, secret: str) -> int:
+async def _watch(watcher: Any, watched: Callable[[], Watched], address: tuple[str, int] | None, secret: str) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if address is None:
         return await watcher.watch(stop)
+    from preannotate.serve.errors import ServeError
     from preannotate.serve.ports import Listener
     from preannotate.watch.receiver import PATH, receiver
 
-    listener = Listener(receiver(secret=secret, watched=watched, news=watcher.news.set), *address)
+    try:
+        listener = Listener(receiver(secret=secret, watched=watched, news=watcher.news.set), *address)
+    except ServeError as error:
+        cause = getattr(error.__cause__, "strerror", None) or "it cannot be used"
+        raise WatchError(
+            f"--listen: {address[0]}:{address[1]}: {cause}; expected a free port of this machine. Choose another."
+        ) from error
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     _LOG.info("CVAT's webhooks are taken on http://%s:%d%s.", host, listener.port, PATH)
     try:
         return await watcher.watch(stop)
     finally:
         await listener.close()
+
+
+def _kept(asked: Callable[[], Watched], first: Watched) -> Callable[[], Watched]:
+    """What is asked for now, or was before, while `asked.json` cannot be read."""
+
+    def watched() -> Watched:
+        nonlocal first
+        with contextlib.suppress(PreannotateError):
+            first = asked()
+        return first
+
+    return watched
 
 
 def _policy(options: Options) -> Policy:

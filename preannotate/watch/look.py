@@ -12,7 +12,7 @@ from preannotate.watch.watched import Watched
 
 
 class Cvat:
-    """Logs in when it is needed, and again after a fault: a session may have ended, a server been replaced."""
+    """Logs in when it is needed, and again after a fault."""
 
     def __init__(self, login: dict[str, Any]) -> None:
         """Ask nothing yet.
@@ -29,14 +29,16 @@ class Cvat:
         Raises:
             CvatError: CVAT does not answer, or not as expected.
         """
-        try:
-            if self._server is None:
-                connection = connect(self._login)
-                self._server = Server(connection.client, connection.requests)
-            return _completed(self._server, watched)
-        except CvatError:
-            self._server = None
-            raise
+        if self._server is not None:
+            try:
+                return _completed(self._server, watched)
+            except CvatError:  # a session may have run out: the next one says what is wrong, if anything is
+                self._server = None
+        connection = connect(self._login)
+        server = Server(connection.client, connection.requests)
+        found = _completed(server, watched)
+        self._server = server
+        return found
 
     def stop(self) -> None:
         """A look at work does not ask again what fails."""

@@ -79,12 +79,12 @@ def judge(body: bytes, said: str | None, *, secret: str, watched: Watched) -> Ve
     return Verdict(202, f"job {number} is completed", news=True)
 
 
-def receiver(*, secret: str, watched: Watched, news: Callable[[], None]) -> ASGIApp:
+def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], None]) -> ASGIApp:
     """The ASGI app.
 
     Args:
         secret: Of the webhook; "" takes everything.
-        watched: The jobs that matter.
+        watched: Gives the jobs that matter.
         news: Called when it is time to look at CVAT; returns at once.
     """
 
@@ -96,7 +96,7 @@ def receiver(*, secret: str, watched: Watched, news: Callable[[], None]) -> ASGI
     return app
 
 
-async def _answer(request: Request, secret: str, watched: Watched, news: Callable[[], None]) -> Response:
+async def _answer(request: Request, secret: str, watched: Callable[[], Watched], news: Callable[[], None]) -> Response:
     if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
         return PlainTextResponse("ok\n")
     if request.url.path != PATH:
@@ -111,7 +111,7 @@ async def _answer(request: Request, secret: str, watched: Watched, news: Callabl
     if body is None:
         verdict = Verdict(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
     else:
-        verdict = judge(body, request.headers.get(SIGNATURE), secret=secret, watched=watched)
+        verdict = judge(body, request.headers.get(SIGNATURE), secret=secret, watched=watched())
     _LOG.log(logging.WARNING if verdict.status >= 400 else logging.INFO, "webhook: %s.", verdict.line)
     if verdict.news:
         news()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from preannotate.cvat.errors import CvatError
+from preannotate.errors import PreannotateError
 from preannotate.loop.errors import LoopError
 from preannotate.loop.progress import FAILED, Progress
 from preannotate.loop.workspace import ModelFolder
@@ -48,7 +48,7 @@ class Task:
 
     Attributes:
         model: Its folder.
-        watched: Its jobs.
+        watched: Gives its jobs, which another run by hand may change; raises PreannotateError if nobody knows.
         command: What runs it again.
         policy: When.
         tell: Told about the end of a run; may take its time.
@@ -56,7 +56,7 @@ class Task:
     """
 
     model: ModelFolder
-    watched: Watched
+    watched: Callable[[], Watched]
     command: Sequence[str]
     policy: news.Policy
     tell: Callable[[Message], object]
@@ -108,7 +108,7 @@ class Watcher:
     async def _look(self, stop: asyncio.Event) -> bool:
         """Bring the state up to date; whether CVAT answered."""
         self._take_notice()
-        looking = asyncio.create_task(asyncio.to_thread(self._lookout.completed, self._task.watched))
+        looking = asyncio.create_task(asyncio.to_thread(self._completed))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([looking, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -116,7 +116,7 @@ class Watcher:
             self._lookout.stop()
         try:
             now = await looking
-        except CvatError as error:
+        except PreannotateError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 _LOG.warning("%s Looking again every %g s.", error, self._task.policy.every)
@@ -126,6 +126,9 @@ class Watcher:
             _LOG.info("CVAT answers again.")
         self._keep(news.looked(self._state, now, self._clock()))
         return True
+
+    def _completed(self) -> Jobs:
+        return self._lookout.completed(self._task.watched())
 
     def _take_notice(self) -> None:
         """Of a version that somebody else's run finished, or ours while nobody watched."""

@@ -28,6 +28,7 @@ def test_without_encryption_and_login(mail_server):
     assert "labels: größer" in server.mails[0].get_body(("plain",)).get_content()
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_with_encryption_and_login(mail_server, context, trusted, security):
     options = {"tls_context": context, "require_starttls": True} if security == "starttls" else {"ssl_context": context}
@@ -159,9 +160,10 @@ def test_refused():
         ]
 
 
-def test_an_unknown_host():
-    assert tell(25, host="no-such-host.invalid") == [
-        "mail server no-such-host.invalid:25: nobody knows that host; expected a mail server's. Look at its name."
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
+def test_an_unknown_host(host):
+    assert tell(25, host=host) == [
+        f"mail server {host}:25: nobody knows that host; expected a mail server's. Look at its name."
     ]
 
 

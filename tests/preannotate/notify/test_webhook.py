@@ -104,9 +104,10 @@ def test_refused():
         ]
 
 
-def test_an_unknown_host():
-    assert tell("http://no-such-host.invalid/a") == [
-        "webhook http://no-such-host.invalid: nobody knows that host; expected the receiver's. Look at the address."
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
+def test_an_unknown_host(host):
+    assert tell(f"http://{host}/a") == [
+        f"webhook http://{host}: nobody knows that host; expected the receiver's. Look at the address."
     ]
 
 

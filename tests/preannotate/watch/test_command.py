@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -82,6 +83,15 @@ def test_a_model_that_was_never_run(refused, workspace):
 
     asked.unlink()
     assert refused() == said
+
+
+def test_a_port_that_is_taken(refused):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        assert refused("--listen", f"127.0.0.1:{port}").splitlines()[-1] == (
+            f"--listen: 127.0.0.1:{port}: Address already in use; expected a free port of this machine. Choose another."
+        )
 
 
 def test_two_watches(refused, workspace):

@@ -45,7 +45,7 @@ def running(secret):
         def news():
             hook.news += 1
 
-        listener = Listener(receiver(secret=secret, watched=WATCHED, news=news), "127.0.0.1", 0)
+        listener = Listener(receiver(secret=secret, watched=lambda: WATCHED, news=news), "127.0.0.1", 0)
         hook.url = f"http://127.0.0.1:{listener.port}"
         ready.set()
         await ended.wait()

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cvat_stand_in import FakeJob, FakeTask
 from watch_fake_run import order, runs, version_made
 
 from preannotate.loop.workspace import Workspace
@@ -39,9 +40,12 @@ class Watch:
         return read(self.model.path / "watch.json")
 
     def _watcher(self, *, once):
-        watched, login = read_asked(self.model)
+        _, login = read_asked(self.model)
         command = (*FAKE, "run", "--workspace", str(self.workspace), "--name", "boards")
-        return Watcher(Task(self.model, watched, command, self.policy, self.told.append, once), Cvat(login))
+        return Watcher(
+            Task(self.model, lambda: read_asked(self.model)[0], command, self.policy, self.told.append, once),
+            Cvat(login),
+        )
 
     def look(self):
         """Once; the exit code."""
@@ -136,6 +140,42 @@ def test_projects_and_jobs(cvat, watch, workspace, watched):
 
     assert watch.state.seen == {40: "2026-11-02T10:00:00.000000Z"}
     assert len(runs(workspace)) == 1
+
+
+def test_a_task_that_a_run_by_hand_adds_is_watched_from_then_on(cvat, workspace):
+    watch = Watch(workspace)
+    asked = json.loads(watch.model.asked.read_text())
+
+    def add(_):
+        cvat.add(FakeTask(13, cvat.tasks[12].images, cvat.tasks[12].labels, [FakeJob(50, 0, 3, state="completed")]))
+        watch.model.asked.write_text(json.dumps(asked | {"tasks": [12, 13]}))
+
+    watch.until(lambda: 50 in watch.state.seen, meanwhile=add)
+
+
+def test_an_asked_for_that_is_damaged_is_said_and_mended(cvat, workspace, caplog):
+    watch = Watch(workspace)
+    whole = watch.model.asked.read_text()
+
+    def break_and_mend(_):
+        watch.model.asked.write_text("{")
+        threading.Timer(0.5, lambda: watch.model.asked.write_text(whole)).start()
+
+    watch.until(lambda: watch.told, meanwhile=break_and_mend)
+
+    assert [record.message for record in caplog.records if "holds no JSON" in record.message]
+
+
+def test_a_session_that_ran_out_is_no_problem(cvat, watch, workspace, caplog):
+    if cvat.new:
+        pytest.skip("an access token makes no session")
+    caplog.set_level(logging.INFO)
+    lookout = Cvat(read_asked(watch.model)[1])
+    lookout.completed(read_asked(watch.model)[0])
+    cvat.fail("/api/tasks", "status", status=401, times=1)
+    cvat.fail("/api/jobs", "status", status=401, times=1)
+
+    assert lookout.completed(read_asked(watch.model)[0]) == {40: "2026-11-02T10:00:00.000000Z"}
 
 
 def test_jobs_that_are_votes_do_not_count(cvat, watch, workspace):
