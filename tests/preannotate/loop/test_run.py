@@ -56,6 +56,7 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
     said = run("--annotate-rest")
 
     assert said.out == (
+        "note: label 'dog' has no box on the frames that are taken: nothing is learnt for it.\n"
         "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
         "train: version 1: 3 epochs in 3 minutes, mAP50 0.900 on 2 validation images\n"
         "build: version 1: function pets\n"
@@ -122,7 +123,15 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
     dataset, version = workspace / "models/pets/dataset", workspace / "models/pets/versions/1"
     assert commands.asked[0] == [
         *("train", str(dataset), "--output", str(version / "run"), "--continue", "--json", "--negatives"),
-        *("--include-auto", "--validation", str(dataset / "validation"), "--model", "ssd-mobilenet-v2"),
+        *(
+            "--include-auto",
+            "--labels",
+            "cat",
+            "--validation",
+            str(dataset / "validation"),
+            "--model",
+            "ssd-mobilenet-v2",
+        ),
         *("--base-model", "none", "--arguments", "epochs=3"),
     ]
 
