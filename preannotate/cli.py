@@ -128,7 +128,7 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="of models (default: workspace)")
     add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only; beyond it a token is needed")
-    add("--port", type=int, default=8090, help="default: 8090; 0 takes a free one")
+    add("--port", type=int, default=8095, help="default: 8095; 0 takes a free one")
     add("--token-file", type=Path, metavar="FILE", help="ask for the token in FILE (or in PREANNOTATE_STUDIO_TOKEN)")
     add(
         "--allow-host",
