@@ -145,12 +145,12 @@ def _epochs(last: int) -> list[int]:
 
 
 def sparkline(values: Sequence[float], width: int = 120, height: int = 28) -> str:
-    """Points of a small curve of scores from 0 to 1, such as those of a model's versions."""
+    """Points of a small curve of scores, such as those of a model's versions; from a little below the least."""
     if not values:
         return ""
     steps = max(len(values) - 1, 1)
-    inner = height - 6
+    low, high = min(values) - 0.03, max(values)
     return " ".join(
-        f"{3 + (width - 6) * place / steps:.1f},{3 + inner * (1 - min(max(value, 0), 1)):.1f}"
+        f"{3 + (width - 6) * place / steps:.1f},{3 + (height - 6) * (high - value) / (high - low):.1f}"
         for place, value in enumerate(values)
     )

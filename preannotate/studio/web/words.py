@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from preannotate.studio.live import Live
+from preannotate.studio.models import ModelSummary, VersionSummary
 
 # What `?done=` may say: an address cannot put words of its own on a page.
 NOTICES = {
@@ -48,12 +49,12 @@ def moment(text: str, now: datetime.datetime | None = None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As in "under a minute", "7 min" and "1 h 20 min"; "" for None."""
+    """As in "40 s", "7 min" and "1 h 20 min"; "" for None."""
     if seconds is None:
         return ""
     minutes = round(seconds / 60)
-    if seconds < 50:
-        return "under a minute"
+    if seconds < 55:
+        return f"{max(round(seconds), 1)} s"
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else f"{round(minutes / 1440)} days"
@@ -114,6 +115,11 @@ def stage_now(live: Live) -> str:
     return "At work" if all(stage.state == "waiting" for stage in live.stages) else "Between two steps"
 
 
+def latest(model: ModelSummary) -> VersionSummary | None:
+    """The newest finished version."""
+    return next((version for version in model.versions if version.complete), None)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "duration": duration,
@@ -128,6 +134,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "sentence": sentence,
     "is_color": is_color,
     "stage_now": stage_now,
+    "latest": latest,
     "pairs": lambda values: [(value, value) for value in values],
     "as_query": lambda pairs: urlencode({name: value for name, value in pairs.items() if value}, doseq=True),
 }

@@ -13,6 +13,8 @@ REPORT_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'self'; sandbox"
 )
+# The page of a review leads to frames in CVAT.
+RESULT_POLICY = f"{REPORT_POLICY} allow-popups allow-popups-to-escape-sandbox"
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",

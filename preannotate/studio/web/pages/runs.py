@@ -8,7 +8,7 @@ from preannotate.studio.errors import StudioError
 from preannotate.studio.live import live
 from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
 from preannotate.studio.web import results
-from preannotate.studio.web.access.headers import REPORT_POLICY
+from preannotate.studio.web.access.headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts
 from preannotate.studio.web.visit import PageError, Visit, go_to
 
@@ -80,7 +80,7 @@ def result(visit: Visit) -> Response:
             404, "No such file", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page names."
         )
     if path.suffix == ".html":
-        return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
+        return FileResponse(path, media_type="text/html", headers={"content-security-policy": RESULT_POLICY})
     return FileResponse(path, media_type="text/plain", filename=path.name, content_disposition_type="attachment")
 
 

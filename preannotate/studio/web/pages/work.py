@@ -14,10 +14,10 @@ from preannotate.studio.web.visit import PageError, Visit, go_to
 KINDS = (ANNOTATE, REVIEW, RANK)
 FIELDS = {
     ANNOTATE: ("threshold", "confidence_attribute"),
-    REVIEW: ("threshold",),
-    RANK: ("top",),
+    REVIEW: ("top",),
+    RANK: ("top", "create_task"),
 }
-BOXES = {ANNOTATE: ("annotated_frames",), REVIEW: ("issues",), RANK: ("create",)}
+BOXES: dict[str, tuple[str, ...]] = {ANNOTATE: ("annotated_frames",), REVIEW: ("completed_jobs", "issues"), RANK: ()}
 
 
 def show(visit: Visit) -> Response:
@@ -35,7 +35,7 @@ def place(visit: Visit) -> Response:
     tasks, server = visit.numbers("task"), next(iter(visit.numbers("server")), 0)
     if len(tasks) != 1:
         form.wrong("task", "Task: none chosen; expected one of the list.")
-    options = _options(form, kind)
+    options = {"version": model.shown} | _options(form, kind)
     if not form.errors:
         order = Order(
             kind=kind, name=model.name, server_id=server, tasks=tasks, notify=visit.checked("notify"), options=options
@@ -61,8 +61,9 @@ def _options(form: Form, kind: str) -> dict[str, object]:
             form.wrong("threshold", f"Threshold: {text!r}; expected a number from 0 to 1, or nothing.")
     if form.values.get("top"):
         options["top"] = form.whole_number("top", "Frames", least=1, most=10_000)
-    if form.values.get("confidence_attribute"):
-        options["confidence_attribute"] = form.values["confidence_attribute"]
+    for name in ("confidence_attribute", "create_task"):
+        if form.values.get(name):
+            options[name] = form.values[name]
     return options
 
 

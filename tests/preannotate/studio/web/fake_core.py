@@ -273,7 +273,7 @@ class FakeSettings:
     def notifications(self):
         return self.told
 
-    def set_notifications(self, settings, *, keep_secrets=True):
+    def set_notifications(self, settings):
         self.told = settings
 
 
