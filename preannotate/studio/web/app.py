@@ -18,7 +18,8 @@ from preannotate.studio.web.access.headers import Headers
 from preannotate.studio.web.access.hosts import HostGuard
 from preannotate.studio.web.access.login import Login
 from preannotate.studio.web.access.sessions import Sessions
-from preannotate.studio.web.pages import login, models, new, order, runs, servers, settings, start, versions, work
+from preannotate.studio.web.pages import login as login_page
+from preannotate.studio.web.pages import models, new, order, runs, servers, settings, start, versions, work
 from preannotate.studio.web.rendering import STATIC, Templates
 from preannotate.studio.web.visit import CVAT_THREADS, Site, Visit, endpoint, error_page
 
@@ -38,6 +39,7 @@ class Access:
         key: Signs sessions.
         cookie: Name of the session's; two studios of one machine need two.
         files_anywhere: Whether people may name files outside of the workspace.
+        live_seconds: After so many a page about something that goes on is asked for again.
     """
 
     names: Sequence[str]
@@ -46,13 +48,14 @@ class Access:
     key: bytes
     cookie: str = "preannotate-studio"
     files_anywhere: bool = True
+    live_seconds: float = 2.0
 
 
 # path: (page for GET, page for POST, whether it asks CVAT)
 PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
     "/": (start.show, None, False),
-    LOGIN: (login.show, login.enter, False),
-    "/logout": (None, login.leave, False),
+    LOGIN: (login_page.show, login_page.enter, False),
+    "/logout": (None, login_page.leave, False),
     "/new": (new.choose_server, None, False),
     "/new/tasks": (new.choose_tasks, None, True),
     "/new/model": (new.choose_model, None, True),
@@ -91,7 +94,8 @@ PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
 
 def make_app(studio: Studio, access: Access) -> ASGIApp:
     """Everything between a socket and the studio."""
-    site = Site(studio, Templates(), Sessions(access.key), Login(access.token), access.files_anywhere)
+    sessions, login = Sessions(access.key), Login(access.token)
+    site = Site(studio, Templates(), sessions, login, access.files_anywhere, access.live_seconds)
     app = Starlette(
         routes=[
             Route("/static/{file}", _static),
@@ -101,7 +105,7 @@ def make_app(studio: Studio, access: Access) -> ASGIApp:
         exception_handlers=_handlers(site),
     )
     app.router.redirect_slashes = False
-    guarded = Gate(app, site.sessions, site.login, access.cookie)
+    guarded = Gate(app, sessions, login, access.cookie)
     return Headers(HostGuard(guarded, access.names, numbers=access.numbers))
 
 

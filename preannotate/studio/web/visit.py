@@ -45,6 +45,7 @@ class Site:
         sessions: Of browsers.
         login: Asks for the token.
         files_anywhere: Whether people may name files outside of the workspace: only where they are at this machine.
+        live_seconds: After so many a page about something that goes on is asked for again.
     """
 
     studio: Studio
@@ -52,6 +53,7 @@ class Site:
     sessions: Sessions
     login: Login
     files_anywhere: bool
+    live_seconds: float
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Visit:
             "notice": self.query("done"),
             "form_token": self.site.sessions.form_token(self.session),
             "token_field": TOKEN_FIELD,
+            "live_seconds": self.site.live_seconds,
             "can_log_out": self.site.login.required and self.session.admitted,
         }
         return HTMLResponse(self.site.templates.render(template, context), status)

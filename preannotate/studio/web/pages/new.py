@@ -8,7 +8,7 @@ from preannotate.studio.advice import advice, model_choices
 from preannotate.studio.web.chosen import IMAGENET, Chosen, looked_at, saved_server
 from preannotate.studio.web.chosen import NONE as RANDOM
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.pages.servers import empty_form
+from preannotate.studio.web.pages.servers import empty_form, profiles
 from preannotate.studio.web.visit import Visit, go_to
 
 
@@ -18,9 +18,7 @@ def choose_server(visit: Visit) -> Response:
     name = visit.query("name")
     if len(servers) == 1 and not visit.query("choose"):
         return go_to("/new/tasks", server=servers[0].id, **({"name": name} if name else {}))
-    return visit.page(
-        "new_server.html", servers=servers, form=empty_form(), profiles=visit.studio.servers.profiles(), name=name
-    )
+    return visit.page("new_server.html", servers=servers, form=empty_form(), profiles=profiles(visit), name=name)
 
 
 def choose_tasks(visit: Visit) -> Response:

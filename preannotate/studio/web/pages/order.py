@@ -1,7 +1,7 @@
 """A new annotation model, the last step: name, machine, arguments, what happens afterwards; then it is queued."""
 
 import itertools
-import re
+from dataclasses import replace
 from pathlib import Path
 
 from starlette.responses import Response
@@ -9,6 +9,8 @@ from starlette.responses import Response
 from builder.errors import BuildError
 from builder.function_yaml import check_name
 from preannotate.errors import PreannotateError
+from preannotate.loop.naming import slug
+from preannotate.loop.workspace import VersionFolder
 from preannotate.studio.advice import NONE as NOT_ENOUGH
 from preannotate.studio.advice import advice
 from preannotate.studio.arguments import Field, assemble
@@ -27,7 +29,6 @@ NAMES = ("name", "machine", "arguments", "deploy")
 BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "only_if_better")
 # Before the names of arguments, so that none is taken for a field of the form itself.
 PREFIX = "a-"
-_LONGEST_NAME = 40
 
 
 def show(visit: Visit) -> Response:
@@ -78,6 +79,8 @@ class _Step:
         if not chosen.model:
             raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
         self.base = base_model(visit, chosen)
+        if chosen.base == VERSION:  # training goes on with the network that it is
+            self.chosen = chosen = replace(chosen, model=_network(visit, chosen.base_version) or chosen.model)
         images = self.detail.annotated_frames + self.detail.empty_frames
         weights = "none" if chosen.base == NONE else IMAGENET
         self.fields: list[Field] = argument_fields(chosen.model, images, base_model=weights)
@@ -169,13 +172,17 @@ def base_model(visit: Visit, chosen: Chosen) -> str:
         PageError: The version or the file is not there, or lies where it may not.
     """
     if chosen.base == VERSION:
-        return str(_version_run(visit, chosen.base_version))
+        return str(_version(visit, chosen.base_version).run)
     if chosen.base == FILE:
         return str(_own_file(visit, chosen.base_file))
     return chosen.base
 
 
-def _version_run(visit: Visit, text: str) -> Path:
+def _network(visit: Visit, text: str) -> str:
+    return str(_version(visit, text).record().get("model") or "")
+
+
+def _version(visit: Visit, text: str) -> VersionFolder:
     name, _, number = text.partition("/")
     try:
         folder = visit.studio.workspace.existing(name).version(int(number))
@@ -187,7 +194,7 @@ def _version_run(visit: Visit, text: str) -> Path:
             "No such version to start from",
             f"Start from an earlier version: {text[:80]!r}; expected one of the list. Go back and choose one.",
         )
-    return folder.run
+    return folder
 
 
 def _own_file(visit: Visit, text: str) -> Path:
@@ -208,8 +215,6 @@ def _own_file(visit: Visit, text: str) -> Path:
 
 def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
     """A name that CVAT and nuclio can take, from that of the project or the task, and not yet in use."""
-    said = detail.summary.project or detail.summary.name
-    plain = re.sub(r"[^a-z0-9]+", "-", said.casefold())[:_LONGEST_NAME].strip("-")
-    name = plain if plain and plain[0].isalpha() else f"model-{plain}".strip("-")
+    name = slug(detail.summary.project or detail.summary.name) or f"task-{detail.summary.id}"
     names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
     return next(one for one in names if one not in taken)

@@ -20,6 +20,11 @@ def empty_form() -> Form:
     return Form.of(name="", url="", user="", organization="", profile="", way=TOKEN, insecure=False)
 
 
+def profiles(visit: Visit) -> list[tuple[str, str]]:
+    """(value, text) of the profiles of cvat-cli, for a list."""
+    return [(one.name, f"{one.name} ({one.url})") for one in visit.studio.servers.profiles()]
+
+
 def show_add(visit: Visit) -> Response:
     """The form for a new server."""
     return _add_page(visit, empty_form())
@@ -118,7 +123,7 @@ def _add_page(visit: Visit, form: Form, status: int = 200) -> Response:
         "server_add.html",
         status,
         form=form,
-        profiles=visit.studio.servers.profiles(),
+        profiles=profiles(visit),
         then="new" if then == "new" else "",
     )
 

@@ -1,7 +1,7 @@
 """Acts as `preannotate` in a run of the studio: writes what a real run writes, in seconds, and learns nothing.
 
-ACTOR_SECONDS says how long a training takes, ACTOR_REPORT names a page to leave as the report, ACTOR_FAILS a sentence to
-fail with.
+ACTOR_SECONDS says how long a training takes, ACTOR_REPORT names a page to leave as the report, ACTOR_FAILS a
+sentence to fail with.
 """
 
 import csv
@@ -41,7 +41,10 @@ def main() -> int:
         print(f"{part}%|{'#' * (part // 10)}", flush=True)
         time.sleep(SECONDS / 40)
     if words[0] in ("rank", "review"):
-        rows = [(n, 7 * n, f"https://cvat.example.org/tasks/12/jobs/40?frame={7 * n}", "near the threshold") for n in (1, 2, 3)]
+        rows = [
+            (n, 7 * n, f"https://cvat.example.org/tasks/12/jobs/40?frame={7 * n}", "near the threshold")
+            for n in (1, 2, 3)
+        ]
         with Path("ranking.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("rank", "frame", "link", "why"), *rows])
     return 0
@@ -106,12 +109,18 @@ def leave(model, version) -> None:
     function = version.function / "nuclio"
     function.mkdir(parents=True, exist_ok=True)
     (function / "function.yaml").write_text(f"metadata:\n  name: {model.name}\n")
-    Manifest("ssd-mobilenet-v2", LABELS, (320, 240), Postprocess(0.42, (0.42, 0.38, 0.45, 0.4))).write(function / "model.json")
+    Manifest("ssd-mobilenet-v2", LABELS, (320, 240), Postprocess(0.42, (0.42, 0.38, 0.45, 0.4))).write(
+        function / "model.json"
+    )
     scores = {name: {"map50": 0.9 + 0.015 * version.number} for name in ("reference", "ir", "served")}
     proof = {"verdict": "passed", "images": 9, "boxes": 34, "scores": scores, "differences": {}}
     (function / "parity.json").write_text(json.dumps(proof))
     page = os.environ.get("ACTOR_REPORT", "")
-    report = Path(page).read_bytes() if page else b"<!doctype html><html lang=en><title>Report</title><h1>0.15 of the time</h1>"
+    report = (
+        Path(page).read_bytes()
+        if page
+        else b"<!doctype html><html lang=en><title>Report</title><h1>0.15 of the time</h1>"
+    )
     (version.run / "report.html").write_bytes(report)
     overlays = version.run / "overlays"
     overlays.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
-"""A whole studio on loopback: the real core, a stand-in of CVAT with drawn scenes, and an actor in place of trainings."""
+"""A whole studio on loopback: the real core, a stand-in of CVAT with drawn scenes, an actor in place of trainings."""
 
 import contextlib
+import functools
 import importlib.util
 import io
 import sys
@@ -14,11 +15,13 @@ from preannotate.loop.workspace import Workspace
 from preannotate.scenes.objects import LABELS
 from preannotate.scenes.scene import draw
 from preannotate.studio.core import Studio
+from preannotate.studio.queue import Order
 from preannotate.studio.web.app import Access, make_app
 
 HERE = Path(__file__).parent
 CVAT = HERE.parents[1] / "cvat"
 ACTOR = (sys.executable, str(HERE / "actor.py"))
+ACCESS = Access(("127.0.0.1", "localhost"), numbers=False, token="", key=b"k" * 32, live_seconds=0.3)
 COLOURS = ("#33ddff", "#ff8a3d", "#7ee787", "#d2a8ff")
 
 
@@ -35,17 +38,24 @@ stand_in = load("cvat_stand_in", CVAT / "stand_in.py")
 lists = load("cvat_stand_in_lists", CVAT / "stand_in_lists.py")
 
 
-def task(number, name, seed, *, frames=30, annotated=22, size=(240, 180), **changes):
+@functools.cache
+def photo(seed, size):
+    """A drawn scene as JPEG, and its boxes with their classes."""
+    scene = draw(seed, size)
+    stream = io.BytesIO()
+    scene.image.save(stream, "JPEG", quality=88)
+    return stream.getvalue(), list(zip(scene.boxes.tolist(), scene.class_ids.tolist(), strict=True))
+
+
+def task(number, name, seed, *, frames=26, annotated=22, size=(240, 180), **changes):
     """A task of drawn scenes, the first of which are annotated."""
     images, shapes = [], []
     labels = [stand_in.FakeLabel(place + 1, label, "rectangle", COLOURS[place]) for place, label in enumerate(LABELS)]
     for frame in range(frames):
-        scene = draw(seed + frame, size)
-        stream = io.BytesIO()
-        scene.image.save(stream, "JPEG", quality=88)
-        images.append((f"photo_{frame:03d}.jpg", stream.getvalue()))
+        content, boxes = photo(seed + frame, size)
+        images.append((f"photo_{frame:03d}.jpg", content))
         if frame < annotated:
-            for box, class_id in zip(scene.boxes.tolist(), scene.class_ids.tolist(), strict=True):
+            for box, class_id in boxes:
                 shapes.append(stand_in.rectangle(frame, class_id + 1, box, id=len(shapes) + 1))
     jobs = [stand_in.FakeJob(number * 10, 0, frames - 1, shapes=shapes)]
     return stand_in.FakeTask(number, images, labels, jobs, name=name, **changes)
@@ -69,8 +79,10 @@ def cvat():
 def studio(path, access=None, command=ACTOR, port=0):
     """A studio at work; gives (studio, its address)."""
     opened = Studio(Workspace(path), command=command)
-    app = make_app(opened, access or Access(("127.0.0.1", "localhost"), numbers=False, token="", key=b"k" * 32))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
+    app = make_app(opened, access or ACCESS)
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -82,6 +94,12 @@ def studio(path, access=None, command=ACTOR, port=0):
         server.should_exit = True
         thread.join()
         opened.close()
+
+
+def order(server, **changes):
+    """A training on the first task."""
+    plain = {"name": "workbench", "server_id": server.id, "tasks": (12,), "model": "ssd-mobilenet-v2"}
+    return Order(**(plain | changes))
 
 
 def finished(opened, run_id, seconds=60):

@@ -1,0 +1,83 @@
+"""`preannotate studio` as a process, and what it refuses."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+from preannotate.cli import main
+from preannotate.studio.web.access.login import VARIABLE
+
+
+def refusal(capsys, *words):
+    assert main(["studio", *words]) == 2
+    return capsys.readouterr().err.strip()
+
+
+def test_beyond_loopback_a_token_is_needed(capsys, tmp_path):
+    said = refusal(capsys, "--workspace", str(tmp_path / "w"), "--host", "0.0.0.0")
+
+    assert said == (
+        "error: --host 0.0.0.0: other machines could reach the studio, and it has no login; expected a token. "
+        "Write one into a file of mode 0600 and name it: --token-file FILE."
+    )
+    assert not (tmp_path / "w").exists()
+
+
+def test_behind_a_proxy_a_token_is_needed(capsys):
+    assert refusal(capsys, "--allow-host", "studio.example.org") == (
+        "error: --allow-host studio.example.org: others could reach the studio by that name, and it has no login; "
+        "expected a token. Write one into a file of mode 0600 and name it: --token-file FILE."
+    )
+
+
+def test_a_port_is_a_number(capsys):
+    assert (
+        refusal(capsys, "--port", "70000") == "error: --port: 70000; expected a number from 0 to 65535. Choose another."
+    )
+
+
+def test_what_is_not_installed_is_named(capsys, monkeypatch):
+    from preannotate.studio.web import command
+
+    monkeypatch.setattr(command, "PACKAGES", {"no_such_module": "no-such-package"})
+
+    assert refusal(capsys) == (
+        "error: studio: no-such-package not installed; expected the packages of the extra `studio`. "
+        "Run `pip install 'preannotate[studio]'`."
+    )
+
+
+@pytest.mark.slow
+def test_the_studio_starts_answers_and_stops(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "preannotate",
+        "studio",
+        "--workspace",
+        str(tmp_path / "w"),
+        "--port",
+        "0",
+        "--no-browser",
+    ]
+    environment = os.environ | {VARIABLE: "a-long-token-of-the-studio"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            said = process.stdout.readline()
+            address = re.fullmatch(
+                r"The studio is on (http://127.0.0.1:\d+/) \(Ctrl-C stops it; runs go on\)\.\n", said
+            )[1]
+            assert urllib.request.urlopen(f"{address}healthz").read() == b"ok"
+            assert urllib.request.urlopen(address).url == f"{address}login"
+            with pytest.raises(urllib.error.HTTPError, match="421"):
+                urllib.request.urlopen(urllib.request.Request(address, headers={"Host": "evil.example"}))
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert b"a-long-token" not in b"".join(path.read_bytes() for path in (tmp_path / "w").rglob("*") if path.is_file())
