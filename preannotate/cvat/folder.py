@@ -27,6 +27,10 @@ _MEMORY = ".pull"
 _SERVER = "server.json"
 
 
+class OtherServerError(CvatError):
+    """The folder holds a pull from another server."""
+
+
 class PullFolder:
     """See the module.
 
@@ -105,7 +109,7 @@ class PullFolder:
                     f"{self.path}: is not empty and holds no earlier pull; expected a new folder. Name another."
                 )
         elif earlier.get("url") != self._url or earlier.get("format") != FORMAT:
-            raise CvatError(
+            raise OtherServerError(
                 f"{self.path}: holds a pull from {earlier.get('url')}; expected one from {self._url}. "
                 f"Name another folder."
             )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from preannotate.cvat.folder import OtherServerError
 from preannotate.cvat.functions import Functions
 from preannotate.cvat.login import Connection
 from preannotate.cvat.plan import Asked as Frames
@@ -17,6 +18,7 @@ from preannotate.cvat.selection import Rules
 from preannotate.cvat.server import Server
 from preannotate.loop import comparing, inputs, publishing, versions
 from preannotate.loop.asked import NOWHERE, Asked
+from preannotate.loop.errors import LoopError
 from preannotate.loop.filling import Filled, Filler
 from preannotate.loop.making import Making, training_options
 from preannotate.loop.progress import Progress, Stage
@@ -96,15 +98,22 @@ class Loop:
             connection = self.connect()
             self._server = Server(connection.client, connection.requests)
             self._functions = Functions(connection.client, connection.requests)
-            pulled = pull(
-                self._server,
-                Frames(self.asked.tasks, self.asked.projects, self.asked.jobs),
-                self.model.dataset,
-                rules=Rules(self.asked.completed_jobs, self.asked.include_auto),
-                version=connection.version,
-                notes=connection.notes,
-                progress=lambda done, total: self.progress.detail("pull", f"{done} of {total} images"),
-            )
+            try:
+                pulled = pull(
+                    self._server,
+                    Frames(self.asked.tasks, self.asked.projects, self.asked.jobs),
+                    self.model.dataset,
+                    rules=Rules(self.asked.completed_jobs, self.asked.include_auto),
+                    version=connection.version,
+                    notes=connection.notes,
+                    progress=lambda done, total: self.progress.detail("pull", f"{done} of {total} images"),
+                )
+            except OtherServerError as error:
+                raise LoopError(
+                    f"{self.model.path}: was trained on tasks of another server than {self._server.url}; expected the "
+                    f"same. Give the model another name with --name, or, if the server has moved, remove "
+                    f"{self.model.dataset}."
+                ) from error
             self._tasks = tuple(task["id"] for task in pulled.source["tasks"])
             for note in pulled.source["notes"]:
                 self.say(f"note: {note}")

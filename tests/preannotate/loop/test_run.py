@@ -275,3 +275,15 @@ def test_a_tie_is_not_better(run, newest, workspace, commands):
     assert run("--name", "pets", "--only-if-better", task=False, expected=1).err == sentence
     kept = json.loads((workspace / "models/pets/asked.json").read_text())
     assert (kept["only_if_better"], kept["annotate_rest"]) == (False, False)  # said for one run only
+
+
+def test_a_model_of_another_server(run, newest, workspace):
+    newest.add(pets())
+    run("--deploy", "none")
+    memory = workspace / "models/pets/dataset/.pull/server.json"
+    memory.write_text(json.dumps({"format": 1, "url": "https://old.example.org"}))
+
+    assert run("--deploy", "none", expected=COULD_NOT_RUN).err == (
+        f"error: {workspace}/models/pets: was trained on tasks of another server than {newest.url}; expected the same. "
+        f"Give the model another name with --name, or, if the server has moved, remove {workspace}/models/pets/dataset.\n"
+    )
