@@ -89,7 +89,7 @@ def arguments(order: Order, workspace: Workspace, login: Sequence[str]) -> list[
     command = [order.kind, "--cvat-task", str(task), "--function", str(version.function), *login]
     if order.kind in (REVIEW, RANK):
         command += ["--output", _OUTPUT]
-    if order.kind == REVIEW:
+    if order.kind == REVIEW and version.run.is_dir():
         command += ["--run", str(version.run)]
     for name in OPTIONS[order.kind]:
         if name != "version":

@@ -44,8 +44,6 @@ def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapp
         log: Gets what it says, behind what is there.
         environment: All of it.
     """
-    for leftover in (PROCESS, END):
-        (folder / leftover).unlink(missing_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "preannotate.studio.overseer", str(folder), *command],
@@ -68,8 +66,14 @@ def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapp
 _children: list[subprocess.Popen] = []
 
 
+def forget(folder: Path) -> None:
+    """Remove what an earlier attempt left: how it ended, and its processes."""
+    for leftover in (PROCESS, END):
+        (folder / leftover).unlink(missing_ok=True)
+
+
 def find(folder: Path) -> Overseen | None:
-    """What runs in a folder already: a studio may have died between starting it and writing that down."""
+    """What runs in a folder; None if nothing does."""
     number = (_read(folder / PROCESS) or {}).get("overseer", 0)
     try:
         process = psutil.Process(number)

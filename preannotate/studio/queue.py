@@ -195,16 +195,22 @@ class Queue:
         statement = "SELECT * FROM runs WHERE state = ? ORDER BY place"
         return tuple(self._run(row) for row in self._database.rows(statement, (state,)))
 
-    def begin(self, run_id: int, process: int, process_began: float) -> None:
-        """A waiting run has got a process."""
-        self._database.change(
-            "UPDATE runs SET state = ?, began = ?, ended = '', error = '', process = ?, process_began = ? "
-            "WHERE id = ? AND state = ?",
-            (RUNNING, _now(), process, process_began, run_id, WAITING),
+    def claim(self, run_id: int) -> bool:
+        """A waiting run is going to get a process; False if somebody took it out of the queue meanwhile."""
+        return bool(
+            self._database.change(
+                "UPDATE runs SET state = ?, began = ?, ended = '', error = '', process = 0 WHERE id = ? AND state = ?",
+                (RUNNING, _now(), run_id, WAITING),
+            )
         )
 
+    def begin(self, run_id: int, process: int, process_began: float) -> None:
+        """A claimed run has got its process."""
+        statement = "UPDATE runs SET process = ?, process_began = ? WHERE id = ?"
+        self._database.change(statement, (process, process_began, run_id))
+
     def process(self, run_id: int) -> tuple[int, float]:
-        """Number of the process at the head of a run, and when it began."""
+        """Number of the process at the head of a run, and when it began; 0 if it got none, or nobody wrote it down."""
         row = self._database.rows("SELECT process, process_began FROM runs WHERE id = ?", (run_id,))[0]
         return row["process"], row["process_began"]
 

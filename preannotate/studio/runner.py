@@ -107,13 +107,22 @@ class Runner:
         self._lock = descriptor
 
     def _look(self, run: Run) -> None:
-        overseen = Overseen(*self._queue.process(run.id))
+        overseen = self._overseen(run)
         if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
             self._queue.note(run.id, version=progress.version)
-        if not processes.is_alive(run.folder, overseen):
+        if overseen is None or not processes.is_alive(run.folder, overseen):
             self._finish(run.id)
         elif asked := self._queue.stop_asked(run.id):
             self._stop(run, overseen, time.time() - asked)
+
+    def _overseen(self, run: Run) -> Overseen | None:
+        process, began = self._queue.process(run.id)
+        if process:
+            return Overseen(process, began)
+        found = processes.find(run.folder)  # a studio died between starting it and writing that down
+        if found is not None:
+            self._queue.begin(run.id, found.process, found.began)
+        return found
 
     def _stop(self, run: Run, overseen: Overseen, seconds: float) -> None:
         due = [number for after, number in STOP_SIGNALS if seconds >= after]
@@ -175,20 +184,21 @@ class Runner:
 
     def _launch(self, run: Run) -> None:
         run.folder.mkdir(parents=True, exist_ok=True)
-        overseen = processes.find(run.folder)
-        if overseen is None:
-            try:
-                words = commands.arguments(run.order, self._workspace, self._servers.options(run.order.server_id))
-                environment = self._environment(run)
-                with (run.folder / LOG).open("a", encoding="utf-8") as log:
-                    log.write(f"{ATTEMPT}preannotate {shlex.join(words)}\n")
-                overseen = processes.launch(
-                    run.folder, [*self._command, *words], log=run.folder / LOG, environment=environment
-                )
-            except (PreannotateError, BuildError, OSError) as error:
-                self._queue.end(run.id, FAILED, str(error))
-                self._tell(run.id, None)
-                return
+        processes.forget(run.folder)
+        if not self._queue.claim(run.id):
+            return
+        try:
+            words = commands.arguments(run.order, self._workspace, self._servers.options(run.order.server_id))
+            environment = self._environment(run)
+            with (run.folder / LOG).open("a", encoding="utf-8") as log:
+                log.write(f"{ATTEMPT}preannotate {shlex.join(words)}\n")
+            overseen = processes.launch(
+                run.folder, [*self._command, *words], log=run.folder / LOG, environment=environment
+            )
+        except (PreannotateError, BuildError, OSError) as error:
+            self._queue.end(run.id, FAILED, str(error))
+            self._tell(run.id, None)
+            return
         self._queue.begin(run.id, overseen.process, overseen.began)
 
     def _environment(self, run: Run) -> Mapping[str, str]:

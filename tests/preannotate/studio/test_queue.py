@@ -132,10 +132,18 @@ def test_only_what_is_over_is_deleted(studio, order):
     number = studio.queue.add(order())
     with pytest.raises(StudioError, match=f"run {number}: is waiting; expected one that is over. Stop it first."):
         studio.queue.delete(number)
-    studio.queue.begin(number, 1, 1.0)
+    assert studio.queue.claim(number)
     assert studio.queue.get(number).state == RUNNING
     with pytest.raises(StudioError, match=f"run {number}: is running; expected one that is over. Stop it first."):
         studio.queue.delete(number)
+
+
+def test_a_run_that_was_taken_out_is_not_started(studio, order):
+    number = studio.queue.add(order())
+    studio.queue.stop(number)
+
+    assert not studio.queue.claim(number)
+    assert studio.queue.get(number).state == STOPPED
 
 
 def test_deleting_removes_the_log_and_an_unfinished_version(studio, order):

@@ -121,6 +121,7 @@ def test_the_command_has_what_was_ordered_and_no_secret(studio, order, newest, m
 def test_other_kinds_name_the_function(studio, order, newest, monkeypatch):
     monkeypatch.setenv("FAKE_RUN", "say")
     version = studio.workspace.model("forklifts").version(2)
+    version.run.mkdir(parents=True)
     (version.function / "nuclio").mkdir(parents=True)
     write_json(version.record_file, {"number": 2})
     studio.start()
@@ -280,6 +281,33 @@ def test_a_run_outlives_the_studio_and_is_adopted(studio, workspace, order, monk
     again.queue.stop(number)
     assert ended(again, number).state == STOPPED
     again.close()
+
+
+def test_a_process_that_nobody_wrote_down_is_found(studio, workspace, order, monkeypatch):
+    """As if the studio had died right after it started the run."""
+    monkeypatch.setenv("FAKE_RUN", "wait")
+    studio.start()
+    number = studio.queue.add(order())
+    training(studio, number)
+    overseer, _ = studio.queue.process(number)
+    studio.close()
+
+    again = Studio(workspace, command=FAKE)
+    again.queue.begin(number, 0, 0.0)
+    again.start()
+    until(lambda: again.queue.process(number)[0] == overseer)
+    assert again.queue.get(number).state == RUNNING
+    again.queue.stop(number)
+    assert ended(again, number).state == STOPPED
+    again.close()
+
+
+def test_a_run_that_never_got_a_process(studio, order):
+    number = studio.queue.add(order())
+    studio.queue.claim(number)  # and the studio died
+    studio.start()
+
+    assert ended(studio, number).error.startswith("run 1: all its processes are gone")
 
 
 def test_what_ended_while_no_studio_was_there(studio, workspace, order, monkeypatch):

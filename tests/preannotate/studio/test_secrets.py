@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from preannotate.studio.errors import StudioError
-from preannotate.studio.secrets import SecretStore
+from preannotate.studio.secrets import SecretStore, find_keyring
 
 
 class FakeKeyring:
@@ -120,6 +120,16 @@ def test_names_that_lead_elsewhere(folder, name):
     sentence = f"secret {name!r}: no name; expected small letters, digits and '-'."
     with pytest.raises(StudioError, match=re.escape(sentence)):
         SecretStore(folder, "studio", None).set(name, "geheim")
+
+
+@pytest.mark.parametrize(("priority", "used"), [(5, True), (0, False), (-1, False)])
+def test_only_a_keyring_that_keeps_things_is_used(monkeypatch, priority, used):
+    keyring = pytest.importorskip("keyring")
+    backend = FakeKeyring()
+    backend.priority = priority
+    monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
+
+    assert find_keyring() is (backend if used else None)
 
 
 def test_no_text_of_it_shows_a_secret(folder):
