@@ -13,7 +13,9 @@ from pathlib import Path
 
 from preannotate.loop.workspace import Workspace
 from preannotate.studio.errors import StudioError
+from preannotate.studio.secrets import SecretStore
 
+_KEY = "studio-sessions"
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
 
 
@@ -93,7 +95,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
             names,
             numbers=not alone,
             token=token,
-            key=secrets.token_bytes(32),
+            key=_key(folder, token),
             cookie=f"preannotate-studio-{port}",
             files_anywhere=alone and not token,
         )
@@ -111,6 +113,21 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
         await _closed(listener)
     finally:
         studio.close()
+
+
+def _key(folder: Path, token: str) -> bytes:
+    """What signs sessions.
+
+    With a login it ends with the process, and so do all sessions. Without one a session protects nothing but forms,
+    and a page that is open should outlive a restart.
+    """
+    fresh = secrets.token_hex(32)
+    if token:
+        return fresh.encode()
+    store = SecretStore(folder.resolve() / ".secrets", "", None)
+    if not store.get(_KEY):
+        store.set(_KEY, fresh)
+    return store.get(_KEY).encode()
 
 
 async def _closed(listener) -> None:

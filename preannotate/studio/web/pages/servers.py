@@ -1,5 +1,7 @@
 """Saved CVAT servers: added, logged in again, removed; and what their tasks look like."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from preannotate.errors import PreannotateError
@@ -32,7 +34,7 @@ def show_add(visit: Visit) -> Response:
 
 def add(visit: Visit) -> Response:
     """Log in and save."""
-    form = Form.sent(visit, NAMES, boxes=BOXES)
+    form = _sent(visit, NAMES, boxes=BOXES)
     _check(visit, form)
     if not form.errors:
         try:
@@ -54,7 +56,7 @@ def show(visit: Visit) -> Response:
 def log_in(visit: Visit) -> Response:
     """Replace the login."""
     server = _server(visit)
-    form = Form.sent(visit, ("way", "user"))
+    form = _sent(visit, ("way", "user"))
     _check_login(visit, form)
     if not form.errors:
         try:
@@ -126,6 +128,14 @@ def _add_page(visit: Visit, form: Form, status: int = 200) -> Response:
         profiles=profiles(visit),
         then="new" if then == "new" else "",
     )
+
+
+def _sent(visit: Visit, names: Sequence[str], *, boxes: Sequence[str] = ()) -> Form:
+    """What was typed; who fills in a user and a password means them, whatever is marked."""
+    form = Form.sent(visit, names, boxes=boxes)
+    if form.values["way"] == TOKEN and not visit.secret("token").strip() and visit.secret("password"):
+        form.values["way"] = PASSWORD
+    return form
 
 
 def _check(visit: Visit, form: Form) -> None:

@@ -81,3 +81,11 @@ def test_the_studio_starts_answers_and_stops(tmp_path):
             process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert b"a-long-token" not in b"".join(path.read_bytes() for path in (tmp_path / "w").rglob("*") if path.is_file())
+
+
+def test_a_page_that_is_open_outlives_a_restart_but_no_login_does(tmp_path):
+    from preannotate.studio.web.command import _key
+
+    assert _key(tmp_path, "") == _key(tmp_path, "")
+    assert (tmp_path / ".secrets" / "studio-sessions").stat().st_mode & 0o777 == 0o600
+    assert _key(tmp_path, "a token") != _key(tmp_path, "a token")

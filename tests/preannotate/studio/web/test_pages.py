@@ -71,6 +71,7 @@ def test_a_server_is_added_and_leads_on(core, browser):
         ({"way": "token", "url": "x"}, "Access token: empty; expected one. CVAT makes it under Profile, Security."),
         ({"way": "password", "url": "x", "password": "p"}, "User: empty; expected your name in CVAT."),
         ({"way": "password", "url": "x", "user": "ann"}, "Password: empty; expected yours in CVAT."),
+        ({"way": "token", "url": "x", "password": "p"}, "User: empty; expected your name in CVAT."),
         ({"way": "profile"}, "Profile: none chosen; expected one of the list."),
         ({"way": "", "url": "x"}, "Login: none chosen; expected an access token, or user and password."),
         (
