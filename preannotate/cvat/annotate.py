@@ -4,17 +4,15 @@ Batch by batch: while the function works on one, the images of the next come in;
 is uploaded is annotated, so that a run that was stopped goes on where it stopped, with nothing kept on this machine.
 """
 
-import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from preannotate.annotate.answers import Answer, Failure
 from preannotate.annotate.images import FoundImage
 from preannotate.annotate.pool import FunctionPool, processes_for
+from preannotate.bar import Bar
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.labels import TargetLabel, match_labels
@@ -104,7 +102,7 @@ def annotate_task(
             targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
         outcome.notes += notes
         batches = images_in_batches(server, task.id, vacancies.frames, outcome.unreadable)
-        with closing(batches), tqdm(total=total, unit="frame", file=sys.stderr, disable=None) as bar:
+        with closing(batches), Bar(total, "frame") as bar:
             done = 0
             for job_id, images in batches:
                 _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)

@@ -5,7 +5,6 @@ with what they depend on: the images of the task and all that the function is ma
 """
 
 import hashlib
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from preannotate.annotate.answers import Answer, Failure
 from preannotate.annotate.images import FoundImage
 from preannotate.annotate.pool import FunctionPool, processes_for
+from preannotate.bar import Bar
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
@@ -144,7 +143,7 @@ class Asking:
         if not frames:
             return
         batches = images_in_batches(self._server, self._task.id, {None: frames})
-        bar = tqdm(total=len(frames), unit="frame", desc=said, file=sys.stderr, disable=None)
+        bar = Bar(len(frames), "frame", said)
         with closing(batches), bar:
             for _, images in batches:
                 for result in work(images):

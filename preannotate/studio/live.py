@@ -4,25 +4,22 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preannotate.loop.progress import DONE, RUNNING, SKIPPED, Stage
+from preannotate.loop.progress import DONE, RUNNING, SKIPPED, WAITING, Stage
 from preannotate.studio import processes, queue
 from preannotate.studio.endings import own_progress
 from preannotate.studio.logs import tail
-from preannotate.studio.queue import LOG, TRAIN, Run
+from preannotate.studio.queue import DONE_FILE, LOG, TRAIN, Run
 
 Row = Mapping[str, float | None]
 # What a file may have before it is none of ours.
 _MOST_BYTES = 4_000_000
 # How long stages take beside each other; a training is most of a run.
 _SHARES = {"pull": 5, "train": 80, "build": 5, "check": 3, "publish": 1, "verify": 1, "annotate": 5}
-# The percentage of a progress bar.
-_PERCENT = re.compile(r"(\d{1,3})%\|")
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Live:
     """A moment of a run.
 
     Attributes:
-        stages: As the run says them; empty before it says any, and for kinds that have none.
+        stages: As the run says them; empty before it says any. Other kinds than `TRAIN` have a single one.
         epoch: Of the training, from 1; 0 before.
         epochs: Of the training; 0 before.
         seconds_left: Of the training; None if not known, or not training.
@@ -50,13 +47,15 @@ class Live:
 
 def live(run: Run) -> Live:
     """What it is doing now; files that are not there yet, or half there, say nothing."""
-    stages, version = _stages(run) if run.kind == TRAIN else ((), 0)
     log = tail(run.folder / LOG)
+    if run.kind != TRAIN:
+        return _other(run, log)
+    stages, version = _stages(run)
     version = version or run.version
     training = run.model_folder / "versions" / str(version) / "run"
     pace = _json(training / "pace.json") if version else {}
-    at_work = run.state == queue.RUNNING and any(stage.name == "train" and stage.state == RUNNING for stage in stages)
-    trained = _part(pace) if at_work else 0.0
+    state = next((stage.state for stage in stages if stage.name == "train"), WAITING)
+    at_work = run.state == queue.RUNNING and state == RUNNING
     return Live(
         stages=stages,
         epoch=_whole(pace.get("epoch")),
@@ -64,7 +63,7 @@ def live(run: Run) -> Live:
         seconds_left=_number(pace.get("seconds_left")) if at_work else None,
         curve=curve(training / "metrics.csv") if version else (),
         log_tail=log,
-        fraction=_fraction(run, stages, trained, log),
+        fraction=1.0 if run.state == queue.DONE else _fraction(stages, 0.0 if state == WAITING else _part(pace)),
     )
 
 
@@ -94,17 +93,23 @@ def _stages(run: Run) -> tuple[tuple[Stage, ...], int]:
         return (), 0
 
 
-def _fraction(run: Run, stages: Sequence[Stage], trained: float, log: str) -> float:
-    if run.state == queue.DONE:
-        return 1.0
-    if not stages:
-        found = _PERCENT.findall(log) if run.state == queue.RUNNING and run.kind != TRAIN else []
-        return min(1.0, int(found[-1]) / 100) if found else 0.0
+def _other(run: Run, log: str) -> Live:
+    """A run without a training: one stage, which counts."""
+    count = _json(run.folder / DONE_FILE)
+    done, total = _whole(count.get("done")), _whole(count.get("total"))
+    unit = str(count.get("unit", ""))
+    detail = f"{done} of {total} {unit}{'' if total == 1 else 's'}" if total else ""
+    stage = Stage(run.kind, run.state, run.began, run.ended, detail)
+    part = 1.0 if run.state == queue.DONE else min(1.0, done / total) if total else 0.0
+    return Live((stage,), 0, 0, None, (), log, part)
+
+
+def _fraction(stages: Sequence[Stage], trained: float) -> float:
     shares = {stage.name: _SHARES.get(stage.name, 1) for stage in stages}
     done = sum(shares[stage.name] for stage in stages if stage.state in (DONE, SKIPPED))
-    if any(stage.name == "train" and stage.state == RUNNING for stage in stages):
+    if any(stage.name == "train" and stage.state not in (DONE, SKIPPED) for stage in stages):
         done += shares["train"] * trained
-    return done / sum(shares.values())
+    return done / sum(shares.values()) if shares else 0.0
 
 
 def _part(pace: Mapping[str, Any]) -> float:

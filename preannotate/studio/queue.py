@@ -20,7 +20,8 @@ TRAIN, ANNOTATE, REVIEW, RANK = "train", "annotate", "review", "rank"
 KINDS = (TRAIN, ANNOTATE, REVIEW, RANK)
 WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
 OVER = (DONE, FAILED, STOPPED)
-LOG = "log.txt"
+# In the folder of a run: what its process says, and how far it is (`preannotate.bar`).
+LOG, DONE_FILE = "log.txt", "done.json"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from builder.errors import BuildError
+from preannotate.bar import VARIABLE as BAR
 from preannotate.errors import PreannotateError
 from preannotate.loop.workspace import Workspace, write_json
 from preannotate.notify.settings import SECRETS
@@ -23,7 +24,7 @@ from preannotate.studio.endings import ending, own_progress
 from preannotate.studio.errors import StudioError
 from preannotate.studio.logs import ATTEMPT
 from preannotate.studio.processes import Overseen
-from preannotate.studio.queue import FAILED, LOG, RUNNING, TRAIN, WAITING, Queue, Run
+from preannotate.studio.queue import DONE_FILE, FAILED, LOG, RUNNING, TRAIN, WAITING, Queue, Run
 from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 
@@ -185,6 +186,7 @@ class Runner:
     def _launch(self, run: Run) -> None:
         run.folder.mkdir(parents=True, exist_ok=True)
         processes.forget(run.folder)
+        (run.folder / DONE_FILE).unlink(missing_ok=True)
         if not self._queue.claim(run.id):
             return
         try:
@@ -206,7 +208,8 @@ class Runner:
         kind, _, number = run.order.machine.partition(":")
         # The driver's own numbers, as `machines` lists them; "-1" is no GPU.
         devices = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": number if kind == "gpu" else "-1"}
-        return inherited | devices | {"PYTHONUNBUFFERED": "1"} | self._servers.environment(run.order.server_id)
+        told = {"PYTHONUNBUFFERED": "1", BAR: str(run.folder / DONE_FILE)}
+        return inherited | devices | told | self._servers.environment(run.order.server_id)
 
 
 def _is_locked(run: Run) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from preannotate.loop.progress import Progress
 from preannotate.studio.live import curve, live
-from preannotate.studio.queue import DONE, RUNNING, Order, Run
+from preannotate.studio.queue import DONE, RUNNING, STOPPED, Order, Run
 
 HEADER = "epoch,step,box_loss,class_loss,map50,mean_ap,seconds\n"
 
@@ -102,8 +102,26 @@ def test_a_row_that_is_half_there_is_left_out(tmp_path):
     )
 
 
-def test_other_kinds_show_their_bar(run):
-    (run().folder / "log.txt").write_bytes(b"images:  10%|#  |\rimages:  40%|## |")
+def test_a_training_that_was_stopped_keeps_what_it_did(run):
+    progress = begin(run())
+    progress.stages[1].state = "stopped"
+    progress.write()
+    (run().model_folder / "progress.json").rename(run().folder / "progress.json")
+    pace = {"epoch": 3, "epochs": 40, "step": 12, "steps": 160, "seconds_spent": 25.0, "seconds_left": 75.0}
+    (run().model_folder / "versions" / "3" / "run" / "pace.json").write_text(json.dumps(pace))
+    seen = live(run(state=STOPPED, version=3))
 
-    assert live(run(kind="annotate")).fraction == 0.4
+    assert (seen.epoch, seen.seconds_left) == (3, None)
+    assert seen.fraction == pytest.approx((5 + 80 * 0.25) / 93)
+
+
+def test_other_kinds_count(run):
+    assert live(run(kind="annotate")).fraction == 0.0
+    (run().folder / "done.json").write_text('{"done": 12, "total": 48, "unit": "frame"}')
+    seen = live(run(kind="annotate"))
+
+    assert seen.fraction == 0.25
+    assert [(stage.name, stage.state, stage.detail) for stage in seen.stages] == [
+        ("annotate", "running", "12 of 48 frames")
+    ]
     assert live(run(kind="annotate", state=DONE)).fraction == 1.0
