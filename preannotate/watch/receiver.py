@@ -7,6 +7,8 @@ import asyncio
 import hmac
 import json
 import logging
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,8 @@ EVENT = "update:job"
 LARGEST_BODY = 1 << 20
 # CVAT itself waits no longer for the answer.
 SECONDS = 10.0
+# Between two lines about deliveries that are refused.
+REFUSALS_SECONDS = 60.0
 _MOST_LETTERS = 120
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +83,25 @@ def judge(body: bytes, said: str | None, *, secret: str, watched: Watched) -> Ve
     return Verdict(202, f"job {number} is completed", news=True)
 
 
+class Refusals:
+    """What the log says of refused deliveries: one line a minute, for it is not strangers' to fill."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing was refused yet."""
+        self._clock = clock
+        self._said = -math.inf
+        self._silent = 0
+
+    def line(self, text: str) -> str:
+        """What to log; "" for nothing."""
+        if self._clock() - self._said < REFUSALS_SECONDS:
+            self._silent += 1
+            return ""
+        more = f" ({self._silent} more were refused before)" if self._silent else ""
+        self._said, self._silent = self._clock(), 0
+        return f"{text}{more}"
+
+
 def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], None]) -> ASGIApp:
     """The ASGI app.
 
@@ -87,16 +110,19 @@ def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], 
         watched: Gives the jobs that matter.
         news: Called when it is time to look at CVAT; returns at once.
     """
+    refusals = Refusals()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = await _answer(request, secret, watched, news)
+        response = await _answer(request, secret, watched, news, refusals)
         await response(scope, receive, send)
 
     return app
 
 
-async def _answer(request: Request, secret: str, watched: Callable[[], Watched], news: Callable[[], None]) -> Response:
+async def _answer(
+    request: Request, secret: str, watched: Callable[[], Watched], news: Callable[[], None], refusals: Refusals
+) -> Response:
     if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
         return PlainTextResponse("ok\n")
     if request.url.path != PATH:
@@ -112,7 +138,10 @@ async def _answer(request: Request, secret: str, watched: Callable[[], Watched],
         verdict = Verdict(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
     else:
         verdict = judge(body, request.headers.get(SIGNATURE), secret=secret, watched=watched())
-    _LOG.log(logging.WARNING if verdict.status >= 400 else logging.INFO, "webhook: %s.", verdict.line)
+    if verdict.status < 400:
+        _LOG.info("webhook: %s.", verdict.line)
+    elif line := refusals.line(verdict.line):
+        _LOG.warning("webhook: %s.", line)
     if verdict.news:
         news()
     return (

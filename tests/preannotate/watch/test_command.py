@@ -27,9 +27,19 @@ SECRET = "a-secret-of-16-or-more"
 
 
 @pytest.fixture
-def refused(workspace, capsys):
+def model(tmp_path):
+    """`boards` was asked for; there is no server, for nothing gets as far as that."""
+    folder = tmp_path / "workspace" / "models" / "boards"
+    folder.mkdir(parents=True)
+    (folder / "asked.json").write_text('{"format": 1, "cvat": "http://localhost:9", "tasks": [12]}')
+    return folder
+
+
+@pytest.fixture
+def refused(model, capsys):
     def run(*options):
-        assert main(["watch", "--workspace", str(workspace), "--name", "boards", *options]) == COULD_NOT_RUN
+        workspace = str(model.parents[1])
+        assert main(["watch", "--workspace", workspace, "--name", "boards", *options]) == COULD_NOT_RUN
         return capsys.readouterr().err.removeprefix("error: ").rstrip()
 
     return run
@@ -73,11 +83,9 @@ def test_wrong_options(refused, options, said):
     assert refused(*options) == said
 
 
-def test_a_model_that_was_never_run(refused, workspace):
-    asked = workspace / "models" / "boards" / "asked.json"
-    said = (
-        f"{asked.parent}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
-    )
+def test_a_model_that_was_never_run(refused, model):
+    asked = model / "asked.json"
+    said = f"{model}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
     asked.write_text('{"format": 1}')
     assert refused() == said
 
@@ -94,13 +102,11 @@ def test_a_port_that_is_taken(refused):
         )
 
 
-def test_two_watches(refused, workspace):
-    with (workspace / "models" / "boards" / ".watch.lock").open("w") as lock:
+def test_two_watches(refused, model):
+    with (model / ".watch.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        assert refused("--once") == (
-            f"{workspace / 'models' / 'boards'}: is watched already; expected nobody. Stop the other watch."
-        )
+        assert refused("--once") == (f"{model}: is watched already; expected nobody. Stop the other watch.")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from preannotate.notify.webhook import signature
 from preannotate.serve.ports import Listener
 from preannotate.watch import receiver as module
-from preannotate.watch.receiver import judge, receiver
+from preannotate.watch.receiver import Refusals, judge, receiver
 from preannotate.watch.watched import Watched
 
 SECRET = "a secret of 16 or more".replace(" ", "-")
@@ -185,3 +185,12 @@ def test_a_strangers_words_are_fit_for_a_log():
 
     assert "\n" not in line
     assert len(line) < 200
+
+
+def test_strangers_do_not_fill_the_log():
+    now = [0.0]
+    refusals = Refusals(lambda: now[0])
+
+    assert [refusals.line("no") for _ in range(100)] == ["no", *[""] * 99]
+    now[0] = 61.0
+    assert refusals.line("no") == "no (99 more were refused before)"

@@ -314,7 +314,7 @@ def test_a_stop_ends_the_run_in_order_and_the_next_watch_goes_on(cvat, watch, wo
     assert [message.title for message in watch.told] == ["boards: version 1 is ready, mAP50 0.90"]
 
 
-def test_a_run_that_does_not_stop_is_killed(workspace, monkeypatch, tmp_path):
+def test_a_run_that_does_not_stop_is_killed(monkeypatch):
     monkeypatch.setattr(child, "STOP_SECONDS", 0.2)
     code = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(30)"
@@ -322,7 +322,7 @@ def test_a_run_that_does_not_stop_is_killed(workspace, monkeypatch, tmp_path):
 
     async def main():
         stop = asyncio.Event()
-        asyncio.get_running_loop().call_later(1.0, stop.set)
+        asyncio.get_running_loop().call_later(0.5, stop.set)
         return await child.run((sys.executable, "-c", code), stop)
 
     ended = asyncio.run(main())
