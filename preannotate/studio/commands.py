@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, type]] = {
     },
 }
 DEPLOY = ("serve", "nuctl", "none")
+_NAMES = {bool: "truth value", int: "whole number", float: "number", str: "text that does not begin with '-'"}
 _MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}")
 _LONGEST_TEXT = 4000
 # A review or a ranking writes into the folder of its run, which is its working directory.
@@ -61,6 +62,9 @@ def check(order: Order, workspace: Workspace) -> None:
     check_name(order.name)
     if not _MACHINE.fullmatch(order.machine):
         raise StudioError(f"order: machine {order.machine!r}; expected cpu, or a GPU such as gpu:0.")
+    for number in (*order.tasks, *order.projects, *order.jobs):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise StudioError(f"order: number {number!r} of a task, project or job; expected a whole one from 1 on.")
     _check_options(order)
     if order.kind == TRAIN:
         _check_training(order)
@@ -136,7 +140,7 @@ def _check_options(order: Order) -> None:
         if isinstance(value, str):
             good = good and not value.startswith("-") and value.isprintable() and len(value) <= _LONGEST_TEXT
         if not good:
-            raise StudioError(f"order: option {name}={value!r} of {order.kind}; expected a {known[name].__name__}.")
+            raise StudioError(f"order: option {name}={value!r} of {order.kind}; expected a {_NAMES[known[name]]}.")
 
 
 def _training(order: Order, workspace: Workspace) -> list[str]:

@@ -69,18 +69,20 @@ class Database:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = None
         try:
+            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._connection = connection
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._migrate(path)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise StudioError(f"{path}: {error}; expected the studio's database. Move the file away.") from error
-        except StudioError:
-            self._connection.close()
-            raise
+        except (sqlite3.DatabaseError, StudioError) as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, StudioError):
+                raise
+            raise StudioError(f"{path}: {error}; expected the studio's database. Move it away.") from error
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """What a statement finds."""

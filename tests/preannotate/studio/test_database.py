@@ -36,10 +36,17 @@ def test_a_newer_one_is_refused_and_left_alone(tmp_path):
     assert sqlite3.connect(path).execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
 
 
-def test_a_file_that_is_no_database(tmp_path):
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: path.write_bytes(b"not a database at all, but long enough"), "file is not a database"),
+        (lambda path: path.mkdir(), "unable to open database file"),
+    ],
+)
+def test_what_is_no_database(tmp_path, make, found):
     path = tmp_path / "studio.sqlite"
-    path.write_bytes(b"not a database at all, but long enough to be taken for one")
-    sentence = f"{path}: file is not a database; expected the studio's database. Move the file away."
+    make(path)
+    sentence = f"{path}: {found}; expected the studio's database. Move it away."
 
     with pytest.raises(StudioError, match=re.escape(sentence)):
         Database(path)

@@ -61,6 +61,15 @@ def test_the_order_of_the_queue_is_kept_after_a_restart(studio, workspace, order
         ),
         ({"machine": "gpu:0; reboot"}, "order: machine 'gpu:0; reboot'; expected cpu, or a GPU such as gpu:0."),
         ({"machine": "kubernetes"}, "order: machine 'kubernetes'; expected cpu, or a GPU such as gpu:0."),
+        (
+            {"tasks": ("12 --restart",)},
+            "order: number '12 --restart' of a task, project or job; expected a whole one from 1 on.",
+        ),
+        ({"jobs": (-1,)}, "order: number -1 of a task, project or job; expected a whole one from 1 on."),
+        (
+            {"kind": "rank", "options": {"create_task": "--help"}},
+            "order: option create_task='--help' of rank; expected a text that does not begin with '-'.",
+        ),
         ({"deploy": "ftp"}, "order: deploy 'ftp'; expected one of: serve, nuctl, none."),
         (
             {"base_model": "--restart"},
@@ -70,7 +79,7 @@ def test_the_order_of_the_queue_is_kept_after_a_restart(studio, workspace, order
             {"options": {"shell": "reboot"}},
             "order: option 'shell' of train; expected one of: completed_jobs, include_auto, only_if_better, restart.",
         ),
-        ({"options": {"restart": "yes"}}, "order: option restart='yes' of train; expected a bool."),
+        ({"options": {"restart": "yes"}}, "order: option restart='yes' of train; expected a truth value."),
     ],
 )
 def test_orders_that_can_never_run(studio, order, change, sentence):

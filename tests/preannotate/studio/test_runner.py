@@ -22,7 +22,8 @@ from preannotate.studio.live import live
 from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_run.py")))
-SECONDS = 20.0
+# A busy machine takes its time to start an interpreter.
+SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
