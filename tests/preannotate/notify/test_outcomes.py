@@ -152,6 +152,7 @@ def test_a_training(tmp_path):
     message = of_training(tmp_path)
 
     assert message.title == f"{tmp_path.name}: trained, mAP50 0.83"
+    assert message.text == f"The training is done. `preannotate build {tmp_path}` makes a function of it."
     assert message.facts["labels"].endswith("18, 19 and 2 more")
     assert message.facts["time"] == "45 s"
     assert message.picture is None

@@ -93,6 +93,14 @@ def test_a_model_that_was_never_run(refused, model):
     assert refused() == said
 
 
+def test_an_address_to_register_that_is_none(refused, monkeypatch):
+    monkeypatch.setenv("PREANNOTATE_CVAT_WEBHOOK_SECRET", SECRET)
+
+    assert refused("--listen", "127.0.0.1:0", "--register", "trainer:8091") == (
+        "--register: 'trainer:8091'; expected a URL, as in http://localhost:8080. Write it with http://."
+    )
+
+
 def test_a_port_that_is_taken(refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
