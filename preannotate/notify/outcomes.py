@@ -65,9 +65,8 @@ def of_training(run: Path, *, link: str = "") -> Message:
     except (OSError, ValueError, KeyError, TypeError):
         return Message(f"{run.name}: the training is done", "It left no summary that can be read.", link)
     title = f"{run.name}: trained, mAP50 {facts['mAP50']}"
-    return Message(
-        title, "The training is done. `preannotate build` makes a function of it.", link, facts, picture(run)
-    )
+    text = f"The training is done. `preannotate build {run}` makes a function of it."
+    return Message(title, text, link, facts, picture(run))
 
 
 def failed(name: str, reason: str, *, link: str = "") -> Message:
