@@ -200,3 +200,20 @@ def test_an_answer_of_another_form(studio, cvat, server):
 
     with pytest.raises(CvatError, match="tasks in a form that is not known"):
         studio.catalogue.tasks(server)
+
+
+def test_a_picture_that_is_cut_off_is_asked_for_again(studio, cvat, server):
+    cvat.add(dock())
+    cvat.fail("/api/tasks/12/preview", "vanish", times=1)
+
+    assert studio.catalogue.preview(server, 12)[0] == picture(0)
+
+
+def test_annotations_that_do_not_come_are_not_counted_as_none(studio, cvat, server):
+    cvat.add(dock())
+    cvat.fail("/api/jobs/40/annotations", "status")
+    with pytest.raises(CvatError, match="500 for annotations of job 40, CVAT failed"):
+        studio.catalogue.task(server, 12)
+
+    cvat.faults.clear()
+    assert studio.catalogue.task(server, 12).boxes["forklift"] == 2

@@ -168,3 +168,29 @@ def test_profiles_of_cvat_sdk_are_offered_and_used(studio, newest):
 def test_the_old_server_has_no_tokens(studio):
     with StandIn(OLD).running() as server, pytest.raises(CvatError, match="401 for the login, the login is not accept"):
         studio.servers.add("", server.url, token=TOKEN)
+
+
+def test_nobody_listens(studio):
+    with pytest.raises(CvatError, match=r"^http://127.0.0.1:1: no connection \(connection refused\); expected CVAT to"):
+        studio.servers.add("", "http://127.0.0.1:1", token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "sentence"),
+    [
+        ("/api/server/about", "garbage", "no JSON for its version; expected CVAT's answer. Give CVAT's own address."),
+        ("/api/server/about", "status", "500 for its version, CVAT failed; expected an answer."),
+        ("/api/users/self", "vanish", "the connection broke off at the login; expected all of it."),
+    ],
+)
+def test_faults_of_the_network_save_nothing(studio, cvat, login, path, fault, sentence):
+    cvat.fail(path, fault)
+    with pytest.raises(CvatError, match=re.escape(f"{cvat.url}: {sentence}")):
+        studio.servers.add("", cvat.url, **login)
+    assert studio.servers.list() == []
+
+
+def test_a_server_that_is_too_old(studio, newest):
+    newest.version = "1.7.0"
+    with pytest.raises(CvatError, match=re.escape(f"{newest.url}: CVAT 1.7.0; expected 2.15 or newer.")):
+        studio.servers.add("", newest.url, token=TOKEN)
