@@ -43,12 +43,13 @@ def show(visit: Visit) -> Response:
 
 def _context(visit: Visit) -> dict[str, object]:
     run = _run(visit)
-    now = live(run)
+    now, active = live(run), run.state in (RUNNING, WAITING)
     return {
         "run": run,
         "live": now,
-        "charts": charts(now.curve, now.epochs),
-        "active": run.state in (RUNNING, WAITING),
+        # A training that is over may have had less epochs than it meant to.
+        "charts": charts(now.curve, now.epochs if active else 0),
+        "active": active,
         "position": visit.studio.queue.position(run.id) if run.state == WAITING else 0,
         "results": results.read(run) if run.state == DONE else None,
         "can_resume": run.state in (FAILED, STOPPED),
