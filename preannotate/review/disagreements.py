@@ -1,19 +1,19 @@
 """Where the model and people disagree about a frame, and how likely the mistake is a person's.
 
-| kind      | what it is                                                     | likelihood |
-|-----------|----------------------------------------------------------------|------------|
-| missing   | the model is sure, nobody drew it                              | how often such a score is right |
-| extra     | drawn, and the model sees nothing there, even at a low score   | how often it finds such objects |
-| label     | the model is sure of another label than the one that is drawn  | right, and not the drawn label |
-| loose     | the same object, but the boxes differ                          | right, and how unusual that overlap is |
-| duplicate | two boxes around one object                                    | 0.5 for an overlap of 0.5, up to 1 |
+| kind      | what it is                                                    | likelihood |
+|-----------|---------------------------------------------------------------|------------|
+| missing   | the model is sure, nobody drew it                             | its score; less inside such a box |
+| extra     | drawn, and the model sees nothing there, even at a low score  | how often it finds such objects |
+| label     | the model is sure of another label than the one that is drawn | its score, less that of the drawn label |
+| loose     | the same object, but the boxes differ                         | its score, times how loose the box is |
+| duplicate | two boxes around one object                                   | 0.5 for an overlap of 0.5, up to 1 |
 
 When boxes are of the same object, and when loosely so, is said in `evaluation.outcomes`. A box that was moved far
 away is a loose one, not a missing and an extra one.
 
 Source: overlooked, swapped and badly located boxes are the kinds of U. Tkachenko, A. Thyagarajan, J. Mueller,
-"ObjectLab: automated diagnosis of mislabeled images in object detection data", arXiv:2309.00832; the figures here are
-frequencies on the same frames (`trust`) where theirs are fixed functions of score and overlap.
+"ObjectLab: automated diagnosis of mislabeled images in object detection data", arXiv:2309.00832; there, too, scores and
+overlaps say how likely each is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ import numpy as np
 
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, Comparison, Outcome
 from preannotate.ranking.doubt import sureness
-from preannotate.review.trust import Trust
+from preannotate.review.finding import Finding
 from preannotate.review.views import Box, View
 from runtime.boxes import area, iou
 
@@ -86,16 +86,16 @@ def find(views: Sequence[View], thresholds: Sequence[float]) -> list[Disagreemen
         views: The frames.
         thresholds: Of the function's classes.
     """
-    trust = Trust.of(views, thresholds)
-    found = [one for view in views for one in _Frame(view, thresholds, trust).disagreements()]
+    finding = Finding.of(views, thresholds)
+    found = [one for view in views for one in _Frame(view, thresholds, finding).disagreements()]
     return sorted(found, key=lambda one: (-one.likelihood, one.frame, one.kind, one.around))
 
 
 class _Frame:
     """One frame, with what is needed to judge it."""
 
-    def __init__(self, view: View, thresholds: Sequence[float], trust: Trust) -> None:
-        self.view, self.trust = view, trust
+    def __init__(self, view: View, thresholds: Sequence[float], finding: Finding) -> None:
+        self.view, self.finding = view, finding
         self.sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
         self.sureness = [sureness(one, thresholds) for one in view.detections]
         self.overlaps = iou(view.found_boxes, view.boxes)
@@ -154,18 +154,14 @@ class _Frame:
 
     def _label(self, row: int, one: int) -> Disagreement:
         drawn, detection = self.view.drawn[row], self.view.detections[one]
-        own = self._best_own_score(row)
-        right = self.trust.right(detection.class_id, detection.score)
-        likelihood = right * (1 - self.trust.right(drawn.class_id, own) if own else 1.0)
+        likelihood = detection.score * (1 - self._best_own_score(row))
         said = f"Drawn as {drawn.label!r}; the model says {detection.label!r} ({detection.score:.2f})"
         return self._of(LABEL, likelihood, row, one, f"{said}.")
 
     def _loose(self, row: int, one: int) -> Disagreement:
         detection = self.view.detections[one]
         overlap = float(self.overlaps[one, row])
-        likelihood = self.trust.right(detection.class_id, detection.score) * self.trust.looseness(
-            detection.class_id, overlap
-        )
+        likelihood = detection.score * min((RIGHT_FROM - overlap) / (RIGHT_FROM - SAME_OBJECT_FROM), 1)
         text = (
             f"The box of {self.view.drawn[row].label!r} and that of the model ({detection.score:.2f}) overlap by "
             f"{overlap:.0%} (IoU)."
@@ -181,7 +177,7 @@ class _Frame:
                 row for row, drawn in enumerate(self.view.drawn) if drawn.class_id in (detection.class_id, -1)
             ]  # a part of something that is drawn is less likely to be an object of its own
             inside = max((self._inside(one, row) for row in same), default=0.0)
-            likelihood = self.trust.right(detection.class_id, detection.score) * (1 - inside / 2)
+            likelihood = detection.score * (1 - inside / 2)
             text = f"Nobody drew this {detection.label!r}; the model sees it ({detection.score:.2f})."
             yield Disagreement(
                 MISSING,
@@ -205,7 +201,7 @@ class _Frame:
             if seen >= NOTHING_BELOW:
                 continue
             size = float(area(self.view.boxes[row : row + 1])[0])
-            likelihood = self.trust.finds(drawn.class_id, size) * (1 - seen / 0.5)
+            likelihood = self.finding.share(drawn.class_id, size) * (1 - seen / 0.5)
             text = f"Drawn as {drawn.label!r}; the model sees nothing there, even at a low score."
             yield Disagreement(
                 EXTRA, self.view.frame, likelihood, drawn.label, "", None, None, (drawn.box,), None, text

@@ -4,7 +4,7 @@ import pytest
 
 from preannotate.annotate.cvat_xml import CvatShape, box
 from preannotate.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
-from preannotate.review.trust import Trust
+from preannotate.review.finding import Finding
 from preannotate.review.views import UNKNOWN, Drawn, View, drawn
 from runtime.detector import Detection
 
@@ -48,7 +48,7 @@ def test_what_nobody_drew():
     assert (one.kind, one.frame, one.label, one.model_label) == (MISSING, 1, "", "cat")
     assert one.text == "Nobody drew this 'cat'; the model sees it (0.90)."
     assert (one.people, one.model, one.around) == ((), PLACE, PLACE)
-    assert one.likelihood > 0.85
+    assert one.likelihood == 0.9
 
 
 def test_what_the_model_does_not_see():
@@ -99,10 +99,13 @@ def test_a_box_that_moved_far_is_one_disagreement_and_not_two():
 
 
 def test_the_looser_the_likelier():
-    (near,) = on([mine("cat", (0, 0, 14, 10))], [cat(0.9)])
-    (far,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])
+    (near,) = on([mine("cat", (0, 0, 14, 10))], [cat(0.9)])  # 10 of 14 columns
+    (far,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])  # 10 of 20
+    (moved,) = on([mine("cat", (6, 0, 16, 10))], [cat(0.9)])  # 4 of 16
 
-    assert near.likelihood < far.likelihood
+    assert near.likelihood == pytest.approx(0.9 * (0.8 - 10 / 14) / 0.4)
+    assert far.likelihood == pytest.approx(0.9 * (0.8 - 10 / 20) / 0.4)
+    assert moved.likelihood == 0.9
 
 
 def test_a_second_box_around_one_object():
@@ -146,28 +149,28 @@ def test_the_likeliest_comes_first():
     assert [one.frame for one in find(views, THRESHOLDS)] == [2, 1]
 
 
-def test_a_model_that_is_often_wrong_is_believed_less():
-    wrong = [View(i, (), (cat(0.9),)) for i in range(40)]
+def test_a_model_that_misses_much_says_little_when_it_sees_nothing():
+    missed = [View(i, (mine("cat", (0, 0, 40, 40)),), ()) for i in range(30)]
+    found = find([*missed, View(50, (mine("dog"),), ()), *agreement()], THRESHOLDS)
 
-    assert max(one.likelihood for one in find([*wrong, *agreement()], THRESHOLDS)) < 0.5
-
-
-def test_trust_never_falls_with_the_score():
-    views = [View(i, (mine("cat"),) if i % 3 else (), (cat(0.1 + 0.008 * i),)) for i in range(100)]
-    trust = Trust.of(views, THRESHOLDS)
-
-    shares = [trust.right(0, score / 50) for score in range(51)]
-    assert shares == sorted(shares)
-    assert 0 < shares[0] < shares[-1] < 1
+    (of_dog,) = [one.likelihood for one in found if one.frame == 50]
+    assert max(one.likelihood for one in found if one.label == "cat") < 0.55 < of_dog
 
 
-def test_without_any_evidence_a_score_is_what_it_says():
-    trust = Trust.of([], THRESHOLDS)
+def test_how_often_is_counted_by_class_and_by_size():
+    small, large = [(0, 0, 4, 4)] * 30, [(0, 0, 40, 40)] * 30
+    views = [View(i, (mine("cat", place),), ()) for i, place in enumerate(small)]
+    views += [View(i, (mine("dog", place),), (dog(0.9, place),)) for i, place in enumerate(large)]
+    finding = Finding.of(views, THRESHOLDS)
 
-    assert trust.right(0, 0.75) == pytest.approx(0.75)
-    assert trust.finds(0, 100) == 0.5
-    assert trust.looseness(0, 0.8) == 0
-    assert trust.looseness(0, 0.2) == 1
+    assert finding.recalls == (1 / 32, 31 / 32)
+    assert finding.share(1, 1600) == 31 / 32  # all of its size, and one of each added
+    assert finding.share(1, 16) == 1 / 32
+    assert finding.share(0, 1600) == 1 / 32
+
+
+def test_without_any_evidence_nothing_is_known():
+    assert Finding.of([], THRESHOLDS).share(0, 100) == 0.5
 
 
 def test_shapes_become_the_box_around_them():
