@@ -76,7 +76,10 @@ def take(browser, url: str, run: int, folder: Path) -> None:
     """All pictures."""
     desk = shot(browser, f"{url}/runs/{run}", DESK)
     save(desk, folder / "studio-run.png")
-    save(shot(browser, f"{url}/new/tasks?server=1&task=12&task=13", DESK, wait=2.0, height=780), folder / "studio-new.png")
+    save(
+        shot(browser, f"{url}/new/tasks?server=1&task=12&task=13", DESK, wait=2.0, height=780),
+        folder / "studio-new.png",
+    )
     pages = (("/", "light"), (f"/runs/{run}", "dark"), ("/models/workbench", "light"))
     phones = [shot(browser, url + path, PHONE, scheme=scheme, scale=1.2) for path, scheme in pages]
     gap = 24

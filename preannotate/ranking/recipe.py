@@ -32,7 +32,7 @@ class Annotations:
 
     Attributes:
         frames: Number of an annotation job to its frames that have anything, an ended track included.
-        labels: Frame to the labels of its boxes.
+        labels: Annotated frame to the labels of its boxes; empty frames of completed jobs are annotated, too.
         boxes: Label to number of boxes.
     """
 
@@ -76,7 +76,7 @@ def rank_task(
     asking = Asking(server, task, function, output, workers=workers)
     seen = asking.found(sorted(jobs), looks_too=True)
     readable = {frame: _of_task(one, task) for frame, one in seen.items() if not one.error}
-    looks = asking.looks(sorted({*readable, *shown}))
+    looks = asking.looks(sorted({*readable, *shown})) if readable else {}
     ranked = rank(readable, looks, function.thresholds, Known(shown, drawn.boxes, task.video), top=top)
     return task, {
         "format": FORMAT,
@@ -141,6 +141,9 @@ def _annotations(server: Server, task: Task, function: Function) -> Annotations:
             if frame not in labels:  # jobs may overlap
                 labels[frame] = frozenset(names)
                 boxes.update(names)
+    # On frames of completed jobs somebody saw that nothing is there.
+    seen = {frame for job in task.jobs if job.id in frames and job.completed for frame in job.frames}
+    labels |= dict.fromkeys(seen - set(labels), frozenset())
     of_both = {label.name for label in task.labels.values()} & set(function.labels)
     return Annotations(frames, labels, {label: boxes[label] for label in function.labels if label in of_both})
 

@@ -120,7 +120,8 @@ def test_what_nobody_needs_is_passed_over(newest, run, tmp_path):
 
     said = run(newest)
 
-    assert [one["frame"] for one in ranking(tmp_path)["frames"]] == [2, 4]
+    # 2 is the more doubtful one, but looks as 3 does, on which somebody saw that nothing is there.
+    assert [one["frame"] for one in ranking(tmp_path)["frames"]] == [4, 2]
     assert "passed over: 1 frame of completed jobs\npassed over: 2 frames that have annotations\n" in said
     assert "passed over: 1 frame that a ground-truth job holds for validation\n" in said
 
@@ -405,7 +406,7 @@ def test_nothing_to_choose_from_is_no_error(newest, run):
         "error: task 12: no frame to make a task of; expected frames without annotations.\n"
     )
 
-    assert said.startswith(f"task 12 of {newest.url}: 0 frames without annotations looked at, 0 annotated; 0 chosen\n")
+    assert said.startswith(f"task 12 of {newest.url}: 0 frames without annotations looked at, 6 annotated; 0 chosen\n")
 
 
 def test_both_servers_are_asked_in_their_own_way(cvat, run):
