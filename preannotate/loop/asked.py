@@ -3,7 +3,7 @@
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false, "include_auto": false,
      "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet", "deploy": "serve",
-     "annotate_rest": false, "only_if_better": false}
+     "annotate_rest": false, "only_if_better": false, "kubernetes": ""}
 
 There is no secret in it: access token and password stay in the environment.
 """
@@ -47,6 +47,7 @@ class Asked:
         deploy: One of `DEPLOY`.
         annotate_rest: Let the function annotate the frames that nobody annotated.
         only_if_better: Publish only what beats the published version.
+        kubernetes: Where to train in place of this machine, as `cluster.Cluster.parse` reads it; "" trains here.
     """
 
     cvat: str | None = None
@@ -65,6 +66,7 @@ class Asked:
     deploy: str = SERVE
     annotate_rest: bool = False
     only_if_better: bool = False
+    kubernetes: str = ""
 
     @property
     def names_frames(self) -> bool:

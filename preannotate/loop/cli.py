@@ -36,6 +36,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add("--include-auto", action="store_true", default=None, help="also learn from unchanged automatic shapes")
     add("--annotate-rest", action="store_true", default=None, help="annotate the frames that nobody annotated")
     add("--only-if-better", action="store_true", default=None, help="publish only what beats the published version")
+    add(
+        "--kubernetes",
+        metavar="image=I,claim=C",
+        help="train there, as `train --kubernetes`; the workspace lies on the volume, mounted at the same path here",
+    )
     add("--restart", action="store_true", help="train anew, although nothing changed")
     add("--notify", action="store_true", help="tell when it has ended; `preannotate notify` says whom")
     add("--wait", type=float, metavar="SECONDS", default=60.0, help="until CVAT lists the function (default: 60)")
@@ -59,6 +64,7 @@ def run_run(arguments: argparse.Namespace) -> int:
         },
         "annotate_rest": arguments.annotate_rest,
         "only_if_better": arguments.only_if_better,
+        "kubernetes": arguments.kubernetes,
     }
     folder = arguments.workspace or DEFAULT
 

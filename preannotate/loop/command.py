@@ -11,6 +11,7 @@ from preannotate.loop import asked as asking
 from preannotate.loop import publishing
 from preannotate.loop.asked import PREVIOUS, Asked
 from preannotate.loop.child import CheckFailedError, terminable
+from preannotate.loop.cluster import Cluster
 from preannotate.loop.errors import LoopError
 from preannotate.loop.listing import as_json as listed_as_json
 from preannotate.loop.listing import as_table
@@ -38,7 +39,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
     workspace = Workspace(folder)
     kept = asking.read(workspace.model(name).asked) if name is not None else None
     asked = asking.merge(kept, said)
-    _check(asked)
+    _check(asked, folder)
     check_sdk("run")
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
@@ -105,12 +106,17 @@ def versions(folder: Path, name: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: Asked, folder: Path) -> None:
     """What can be refused before anything is asked of CVAT."""
     gather(None, asked.arguments, [])
     base = asked.base_model
     if base != PREVIOUS and "/" in base and not Path(base).exists():
         raise LoopError(f"--base-model: {base!r} is not there; expected a file of weights or the folder of a run.")
+    if asked.kubernetes and not (where := Cluster.parse(asked.kubernetes)).holds(folder):
+        raise LoopError(
+            f"--kubernetes: {folder} is not on the volume; expected a workspace below {where.mount}, where both this "
+            f"machine and the pods have it. Name it with --workspace, or the place of the volume with mount=."
+        )
 
 
 def _say(line: str) -> None:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from builder.check import PARITY_FILE
 from preannotate.annotate.cvat_xml import FILE_NAME
 from preannotate.cvat.folder import VALIDATION
 from preannotate.cvat.source import training_labels
-from preannotate.loop import child, versions
+from preannotate.loop import child, cluster, versions
 from preannotate.loop.asked import IMAGENET, PREVIOUS, Asked
 from preannotate.loop.errors import LoopError
 from preannotate.loop.workspace import ModelFolder, VersionFolder, read_json
@@ -48,12 +48,7 @@ class Making:
             LoopError: It could not run.
         """
         with _Shown(version.run / "pace.json", detail) as shown:
-            child.run(
-                self._command(version, options),
-                held=self.held,
-                look=shown.look,
-                remedy=_LESS_MEMORY,
-            )
+            self._train(version, options, shown.look)
         summary = read_json(version.run / "summary.json")
         scores = summary["validation"]
         return (
@@ -95,6 +90,15 @@ class Making:
     def is_built(self, version: VersionFolder) -> bool:
         """Whether there is a whole function: `build` puts it in place last."""
         return (version.function / "nuclio" / PARITY_FILE).is_file()
+
+    def _train(self, version: VersionFolder, options: list[str], look: Callable[[], object]) -> None:
+        if not self.asked.kubernetes:
+            child.run(self._command(version, options), held=self.held, look=look, remedy=_LESS_MEMORY)
+            return
+        here = replace(self, model=ModelFolder(self.model.path.resolve()))
+        command = here._command(here.model.version(version.number), options)
+        where = cluster.Cluster.parse(self.asked.kubernetes)
+        cluster.train(command, where, name=f"{version.name}-{version.number}", held=self.held, look=look)
 
     def _command(self, version: VersionFolder, options: list[str]) -> list[str]:
         command = ["train", str(self.model.dataset), "--output", str(version.run), "--continue", "--json", *options]
