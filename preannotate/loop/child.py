@@ -85,7 +85,10 @@ def _stop(process: subprocess.Popen) -> None:
     process.send_signal(signal.SIGINT)
     try:
         process.wait(GRACE_SECONDS)
-    except BaseException:  # hangs, or somebody does not want to wait
+    except subprocess.TimeoutExpired:  # compiles, or hangs; what is on the disk is whole at any moment
+        process.kill()
+        process.wait()
+    except BaseException:  # somebody does not want to wait
         process.kill()
         process.wait()
         raise

@@ -105,7 +105,7 @@ class Making:
         if (self.model.dataset / VALIDATION / FILE_NAME).is_file():
             command += ["--validation", str(self.model.dataset / VALIDATION)]
         command += ["--model", self.asked.model, "--base-model", self._base(version)]
-        return [*command, "--arguments", self.asked.arguments] if self.asked.arguments else command
+        return [*command, f"--arguments={self.asked.arguments}"] if self.asked.arguments else command
 
     def _base(self, version: VersionFolder) -> str:
         if self.asked.base_model != PREVIOUS:

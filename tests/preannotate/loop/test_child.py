@@ -30,6 +30,10 @@ def main(arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     if kind == "crash":
         raise ZeroDivisionError("division by zero")
+    if kind == "deaf":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        open(arguments[1], "w").write(str(os.getpid()))
+        time.sleep(60)
     if kind == "sleep":
         open(arguments[1], "w").write(str(os.getpid()))
         try:
@@ -141,6 +145,19 @@ def test_a_stop_reaches_the_child_and_is_waited_for(tmp_path, capfd, number):
 
     assert not _alive(_pid(tmp_path / "pid"))
     assert "stopped; continue with --resume" in capfd.readouterr().err
+
+
+def test_one_that_does_not_listen_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(child, "GRACE_SECONDS", 0.2)
+
+    def look():
+        if (tmp_path / "pid").is_file():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        child.run(["deaf", str(tmp_path / "pid")], look=look)
+
+    assert not _alive(_pid(tmp_path / "pid"))
 
 
 def test_it_ends_with_its_parent(tmp_path):

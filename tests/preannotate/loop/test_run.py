@@ -132,7 +132,7 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
             "--model",
             "ssd-mobilenet-v2",
         ),
-        *("--base-model", "none", "--arguments", "epochs=3"),
+        *("--base-model", "none", "--arguments=epochs=3"),
     ]
 
 
@@ -285,5 +285,6 @@ def test_a_model_of_another_server(run, newest, workspace):
 
     assert run("--deploy", "none", expected=COULD_NOT_RUN).err == (
         f"error: {workspace}/models/pets: was trained on tasks of another server than {newest.url}; expected the same. "
-        f"Give the model another name with --name, or, if the server has moved, remove {workspace}/models/pets/dataset.\n"
+        f"Give the model another name with --name, or, if the server has moved, remove "
+        f"{workspace}/models/pets/dataset.\n"
     )
