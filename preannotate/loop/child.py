@@ -24,6 +24,8 @@ GRACE_SECONDS = 30.0
 CHECK_FAILED = 1
 _PARENT_LOOK_SECONDS = 0.3
 _ERROR = "error: "
+# What the run itself says, with its own way to go on.
+_OWN = (_ERROR, "stopped; ")
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
@@ -129,7 +131,7 @@ class _Listener:
         for raw in self._stream:
             line = raw.decode("utf-8", "replace").rstrip()
             self.lines.append(line)
-            if self._aloud and line and not line.startswith(_ERROR):  # that is said by the run itself
+            if self._aloud and line and not line.startswith(_OWN):
                 tqdm.write(line, file=sys.stderr)
 
 

@@ -106,7 +106,7 @@ class Loop:
                     rules=Rules(self.asked.completed_jobs, self.asked.include_auto),
                     version=connection.version,
                     notes=connection.notes,
-                    progress=lambda done, total: self.progress.detail("pull", f"{done} of {total} images"),
+                    progress=self._images,
                 )
             except OtherServerError as error:
                 raise LoopError(
@@ -123,6 +123,10 @@ class Loop:
                 f"{pulled.downloaded} images downloaded"
             )
         return pulled.source
+
+    def _images(self, done: int, total: int) -> None:
+        if done % max(total // 100, 1) == 0:  # each writes a file
+            self.progress.detail("pull", f"{done} of {total} images")
 
     def _make(self, source: dict[str, Any]) -> VersionFolder:
         """The version of what was pulled: an earlier one, or one that is trained, built and checked now."""
