@@ -30,12 +30,14 @@ class Cluster:
 
     Attributes:
         text: As `train --kubernetes` takes it.
+        claim: PersistentVolumeClaim with the volume.
         namespace: Of the Job; "" leaves it to kubectl.
         mount: Of the volume, here and there.
         context: Of kubectl; "" is its current one.
     """
 
     text: str
+    claim: str
     namespace: str
     mount: Path
     context: str = ""
@@ -51,7 +53,7 @@ class Cluster:
         contexts = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "context"]
         text = ",".join(part for part in parts if part.partition("=")[0].strip() != "context")
         options = Options.parse(text, output=Path("run"))
-        return cls(text, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
+        return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
 
     def holds(self, path: Path) -> bool:
         """Whether a folder of this machine lies on the volume."""

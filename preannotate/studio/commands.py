@@ -12,6 +12,7 @@ from preannotate.loop import publishing
 from preannotate.loop.workspace import VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.families import families
+from preannotate.studio.machines import KUBERNETES
 from preannotate.studio.queue import ANNOTATE, KINDS, RANK, REVIEW, TRAIN, Order
 from trainer.arguments.sources import parse
 
@@ -42,14 +43,19 @@ OPTIONS: dict[str, dict[str, type]] = {
 }
 DEPLOY = ("serve", "nuctl", "none")
 _NAMES = {bool: "truth value", int: "whole number", float: "number", str: "text that does not begin with '-'"}
-_MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}")
+_MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}|kubernetes")
 _LONGEST_TEXT = 4000
 # A review or a ranking writes into the folder of its run, which is its working directory.
 _OUTPUT = "."
 
 
-def check(order: Order, workspace: Workspace) -> None:
+def check(order: Order, workspace: Workspace, kubernetes: str) -> None:
     """Refuse an order that can never run.
+
+    Args:
+        order: From somebody.
+        workspace: Where its model is.
+        kubernetes: Of the settings.
 
     Raises:
         StudioError: In one sentence.
@@ -62,6 +68,9 @@ def check(order: Order, workspace: Workspace) -> None:
     check_name(order.name)
     if not _MACHINE.fullmatch(order.machine):
         raise StudioError(f"order: machine {order.machine!r}; expected cpu, or a GPU such as gpu:0.")
+    if order.machine == KUBERNETES and (order.kind != TRAIN or not kubernetes):
+        what = "is not configured" if order.kind == TRAIN else f"cannot {order.kind}"
+        raise StudioError(f"order: machine {order.machine!r} {what}; expected another. Choose this machine.")
     for number in (*order.tasks, *order.projects, *order.jobs):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise StudioError(f"order: number {number!r} of a task, project or job; expected a whole one from 1 on.")
@@ -74,20 +83,22 @@ def check(order: Order, workspace: Workspace) -> None:
     function(order, workspace)
 
 
-def arguments(order: Order, workspace: Workspace, login: Sequence[str]) -> list[str]:
+def arguments(order: Order, workspace: Workspace, login: Sequence[str], kubernetes: str = "") -> list[str]:
     """What follows `preannotate`.
 
     Args:
         order: Checked.
         workspace: Where the model is; its path is absolute.
         login: Options that say where CVAT is and who logs in.
+        kubernetes: Of the settings.
 
     Raises:
         LoopError: The model is not there any more.
         StudioError: It is not published any more.
     """
     if order.kind == TRAIN:
-        return [*_training(order, workspace), *login]
+        place = [f"--kubernetes={kubernetes}"] if order.machine == KUBERNETES else []
+        return [*_training(order, workspace), *place, *login]
     (task,) = order.tasks
     version = function(order, workspace)
     command = [order.kind, "--cvat-task", str(task), "--function", str(version.function), *login]

@@ -49,11 +49,11 @@ class Studio:
         store = secrets.SecretStore(
             self.workspace.path / ".secrets", f"preannotate studio {_identity(self._database)}", secrets.find_keyring()
         )
-        self.settings = Settings(self._database, store)
+        self.settings = Settings(self._database, store, self.workspace.path)
         self.servers = Servers(self._database, store)
         previews = Previews(self.workspace.path / "studio" / "previews")
         self.catalogue = Catalogue(self.servers, self._database, previews)
-        self.queue = Queue(self._database, self.workspace, self.servers)
+        self.queue = Queue(self._database, self.workspace, self.servers, self.settings)
         self.models = Models(self.workspace)
         self._runner = Runner(
             self.queue,

@@ -10,7 +10,9 @@ from preannotate.doctor.machine import free_memory
 from preannotate.doctor.packages import TENSORFLOWS
 from preannotate.doctor.requirements import installed
 from preannotate.doctor.tool import ask
+from preannotate.loop.cluster import Cluster
 from runtime.processors import cores
+from trainer.errors import TrainingError
 
 if TYPE_CHECKING:
     from preannotate.studio.settings import Settings
@@ -20,10 +22,8 @@ _GIB, _MIB = 1024**3, 2**20
 # A driver takes a second to answer; cards come and go with a reboot, their memory does not.
 _REMEMBERED_SECONDS = 20.0
 _QUERY = ("nvidia-smi", "--query-gpu=index,name,memory.total,memory.used", "--format=csv,noheader,nounits")
-_NO_LAUNCHER = (
-    "a whole run (pull, training, build, publication) works in this machine's workspace; only its training could go to "
-    "a cluster. Train there with `preannotate train --kubernetes`."
-)
+# Asked of a cluster before it is offered, and how long that is remembered.
+_CLUSTER_SECONDS, _CLUSTER_REMEMBERED_SECONDS = 5.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ def machines(settings: "Settings | None" = None) -> list[Machine]:
         for card in sorted(gpus(), key=lambda card: card.used - card.memory)
     ]
     found.append(Machine(CPU, f"This machine's processor: {_processor()}", True))
-    if settings is not None and (where := settings.kubernetes) is not None:
-        name = f"Kubernetes: {where.context}, namespace {where.namespace}"
-        found.append(Machine(KUBERNETES, name, False, f"{KUBERNETES}: {_why_not()}"))
+    if settings is not None and settings.kubernetes:
+        found.append(_cluster(settings))
     return found
 
 
@@ -132,7 +131,31 @@ def _processor() -> str:
     return text if memory is None else f"{text}, {memory / _GIB:.1f} GiB of memory free"
 
 
-def _why_not() -> str:
-    if not shutil.which("kubectl"):
-        return "no kubectl on this machine; expected it. Install it and start the studio again."
-    return _NO_LAUNCHER
+def _cluster(settings: "Settings") -> Machine:
+    try:
+        where = Cluster.parse(settings.kubernetes)
+    except TrainingError as error:
+        return Machine(KUBERNETES, "Kubernetes", False, str(error))
+    name = f"Kubernetes: {where.context or 'the current context'}, {where.namespace or 'its own namespace'}"
+    why = _why_no_cluster(where, settings)
+    return Machine(KUBERNETES, name, not why, why)
+
+
+def _why_no_cluster(where: Cluster, settings: "Settings") -> str:
+    """Why no training can run there; "" if the claim is there and the workspace on it."""
+    if not where.holds(settings.workspace):
+        return (
+            f"{settings.workspace}: not on the cluster's volume; expected a workspace below {where.mount}. "
+            f"Start the studio with one there."
+        )
+    now = time.monotonic()
+    since, why = _clusters.get(where, (-_CLUSTER_REMEMBERED_SECONDS, ""))
+    if now - since >= _CLUSTER_REMEMBERED_SECONDS:
+        said = ask(*where.command("get", "pvc", where.claim, "--output", "name"), seconds=_CLUSTER_SECONDS)
+        why = f"kubectl: {said.problem.rstrip('.')}; expected the claim {where.claim!r}." if said.problem else ""
+        _clusters.clear()
+        _clusters[where] = now, why
+    return why
+
+
+_clusters: dict[Cluster, tuple[float, str]] = {}

@@ -15,6 +15,7 @@ from preannotate.loop.workspace import Workspace
 from preannotate.studio.database import Database
 from preannotate.studio.errors import StudioError
 from preannotate.studio.servers import Servers
+from preannotate.studio.settings import Settings
 
 TRAIN, ANNOTATE, REVIEW, RANK = "train", "annotate", "review", "rank"
 KINDS = (TRAIN, ANNOTATE, REVIEW, RANK)
@@ -102,8 +103,8 @@ class Run:
 class Queue:
     """All runs; whoever starts them (`runner`) uses the methods at the end."""
 
-    def __init__(self, database: Database, workspace: Workspace, servers: Servers) -> None:
-        self._database, self._workspace, self._servers = database, workspace, servers
+    def __init__(self, database: Database, workspace: Workspace, servers: Servers, settings: Settings) -> None:
+        self._database, self._workspace, self._servers, self._settings = database, workspace, servers, settings
 
     def add(self, order: Order) -> int:
         """Check an order and put it at the end of the queue; returns the run's id.
@@ -116,7 +117,7 @@ class Queue:
         """
         from preannotate.studio.commands import check
 
-        check(order, self._workspace)
+        check(order, self._workspace, self._settings.kubernetes)
         order = replace(order, server_url=self._servers.get(order.server_id).url)
         with self._database.transaction():
             return self._database.insert(

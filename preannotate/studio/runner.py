@@ -190,7 +190,8 @@ class Runner:
         if not self._queue.claim(run.id):
             return
         try:
-            words = commands.arguments(run.order, self._workspace, self._servers.options(run.order.server_id))
+            login, place = self._servers.options(run.order.server_id), self._settings.kubernetes
+            words = commands.arguments(run.order, self._workspace, login, place)
             environment = self._environment(run)
             with (run.folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{ATTEMPT}preannotate {shlex.join(words)}\n")

@@ -1,44 +1,33 @@
 """What the studio keeps between restarts: notifications, runs at a time, its own address, Kubernetes."""
 
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from preannotate.doctor.web import AddressError, address
+from preannotate.loop.cluster import Cluster
 from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.database import Database
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
 MOST_SIMULTANEOUS = 16
+KUBERNETES_VARIABLE = "PREANNOTATE_KUBERNETES"
 # Names in the SecretStore; the address of a webhook often is a secret itself.
 _PASSWORD, _URL, _SECRET = "smtp-password", "webhook-url", "webhook-secret"
 
 
-@dataclass(frozen=True)
-class Kubernetes:
-    """Where a training on Kubernetes would run.
+class Settings:
+    """Settings; secrets among them are in the `SecretStore`.
 
     Attributes:
-        context: Of kubectl.
-        namespace: In it.
-        claim: Persistent volume claim, with a volume that this machine has, too.
-        mount: Where that volume is on this machine; the workspace must be inside.
-        image: Of the trainer.
+        workspace: Folder that they are of.
     """
 
-    context: str
-    namespace: str
-    claim: str
-    mount: str
-    image: str
-
-
-class Settings:
-    """Settings; secrets among them are in the `SecretStore`."""
-
-    def __init__(self, database: Database, secrets: SecretStore) -> None:
-        self._database, self._secrets = database, secrets
+    def __init__(self, database: Database, secrets: SecretStore, workspace: Path) -> None:
+        self._database, self._secrets, self.workspace = database, secrets, workspace
 
     @property
     def simultaneous(self) -> int:
@@ -72,14 +61,22 @@ class Settings:
             raise StudioError(str(error)) from error
 
     @property
-    def kubernetes(self) -> Kubernetes | None:
-        """Where a training on Kubernetes would run; None if nobody said."""
-        found = self._get("kubernetes", None)
-        return Kubernetes(**found) if found else None
+    def kubernetes(self) -> str:
+        """Where trainings on a cluster run, as `run --kubernetes` takes it; "" if nobody said.
 
-    def set_kubernetes(self, where: Kubernetes | None) -> None:
-        """Change it."""
-        self._set("kubernetes", asdict(where) if where else None)
+        What was saved, else PREANNOTATE_KUBERNETES of the environment.
+        """
+        return self._get("kubernetes", "") or os.environ.get(KUBERNETES_VARIABLE, "").strip()
+
+    def set_kubernetes(self, text: str) -> None:
+        """Change it: `image=…,claim=…,mount=…,context=…,gpus=1`; "" for none.
+
+        Raises:
+            TrainingError: An unknown name, an impossible value, or no image or claim.
+        """
+        if text.strip():
+            Cluster.parse(text)
+        self._set("kubernetes", text.strip())
 
     def notifications(self) -> NotifySettings:
         """E-mail and webhook, with their secrets; a part that is not set is None.

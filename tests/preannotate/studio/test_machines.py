@@ -6,13 +6,14 @@ import pytest
 
 from preannotate.doctor.tool import Output
 from preannotate.studio import machines as module
-from preannotate.studio.machines import Card, machines, parse
-from preannotate.studio.settings import Kubernetes
+from preannotate.studio.machines import Card, Machine, machines, parse
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
     monkeypatch.setattr(module, "_remembered", [])
+    monkeypatch.setattr(module, "_clusters", {})
+    monkeypatch.delenv("PREANNOTATE_KUBERNETES", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(module, "installed", lambda name: "2.21" if name == "tensorflow" else None)
 
@@ -24,7 +25,7 @@ def driver(monkeypatch):
 
     def say(text, problem=""):
         monkeypatch.setattr(module.shutil, "which", lambda name: f"/usr/bin/{name}")
-        monkeypatch.setattr(module, "ask", lambda *command: asked.append(command) or Output(text, "", problem))
+        monkeypatch.setattr(module, "ask", lambda *command, **_: asked.append(command) or Output(text, "", problem))
         return asked
 
     return say
@@ -76,13 +77,44 @@ def test_a_tensorflow_without_cuda(driver, monkeypatch):
     )
 
 
-def test_kubernetes_is_listed_where_configured_and_says_why_it_cannot_be_chosen(studio, monkeypatch):
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+def cluster(studio):
+    return f"context=home,namespace=ml,image=i,claim=data,mount={studio.workspace.path.parent}"
+
+
+def test_kubernetes_is_listed_where_configured(studio, driver):
+    asked = driver("persistentvolumeclaim/data\n")
     assert [one.id for one in machines(studio.settings)] == ["cpu"]
-    studio.settings.set_kubernetes(Kubernetes("home", "training", "data", "/srv", "image"))
+    studio.settings.set_kubernetes(cluster(studio))
     place = machines(studio.settings)[-1]
 
-    assert (place.id, place.name, place.available) == (
-        "kubernetes", "Kubernetes: home, namespace training", False,
+    assert place == Machine("kubernetes", "Kubernetes: home, ml", True)
+    words = ("kubectl", "--context", "home", "--namespace", "ml", "get", "pvc", "data", "--output", "name")
+    machines(studio.settings)
+    assert asked.count(words) == 1
+
+
+def test_a_cluster_that_does_not_answer(studio, driver):
+    driver("", "Unable to connect to the server.")
+    studio.settings.set_kubernetes(cluster(studio))
+    place = machines(studio.settings)[-1]
+
+    assert (place.available, place.why) == (
+        False, "kubectl: Unable to connect to the server; expected the claim 'data'.",
     )  # fmt: skip
-    assert place.why == ("kubernetes: no kubectl on this machine; expected it. Install it and start the studio again.")
+
+
+def test_a_workspace_that_the_cluster_does_not_see(studio):
+    studio.settings.set_kubernetes("image=i,claim=data,mount=/srv/data")
+    place = machines(studio.settings)[-1]
+
+    assert (place.available, place.why) == (
+        False,
+        f"{studio.workspace.path}: not on the cluster's volume; expected a workspace below /srv/data. "
+        f"Start the studio with one there.",
+    )
+
+
+def test_a_cluster_that_is_configured_wrongly(studio, monkeypatch):
+    monkeypatch.setenv("PREANNOTATE_KUBERNETES", "image=i")
+
+    assert machines(studio.settings)[-1].why.startswith("--kubernetes: no claim; expected claim=NAME")

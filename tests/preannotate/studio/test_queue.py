@@ -60,7 +60,10 @@ def test_the_order_of_the_queue_is_kept_after_a_restart(studio, workspace, order
             "frcnn-resnet101, frcnn-inception-resnet-v2, frcnn-nas.",
         ),
         ({"machine": "gpu:0; reboot"}, "order: machine 'gpu:0; reboot'; expected cpu, or a GPU such as gpu:0."),
-        ({"machine": "kubernetes"}, "order: machine 'kubernetes'; expected cpu, or a GPU such as gpu:0."),
+        (
+            {"machine": "kubernetes"},
+            "order: machine 'kubernetes' is not configured; expected another. Choose this machine.",
+        ),
         (
             {"tasks": ("12 --restart",)},
             "order: number '12 --restart' of a task, project or job; expected a whole one from 1 on.",

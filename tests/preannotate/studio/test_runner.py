@@ -119,6 +119,17 @@ def test_the_command_has_what_was_ordered_and_no_secret(studio, order, newest, m
     assert rest == f"nice 10, in {number}"
 
 
+def test_a_training_on_a_cluster_is_told_where(studio, order, monkeypatch):
+    monkeypatch.setenv("FAKE_RUN", "say")
+    studio.settings.set_kubernetes("image=i,claim=data,mount=/srv")
+    studio.start()
+    run = ended(studio, studio.queue.add(order(machine="kubernetes")))
+    said = json.loads(log(run).splitlines()[1])
+
+    assert "--kubernetes=image=i,claim=data,mount=/srv" in said["words"]
+    assert said["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
 def test_other_kinds_name_the_function(studio, order, newest, monkeypatch):
     monkeypatch.setenv("FAKE_RUN", "say")
     version = studio.workspace.model("forklifts").version(2)

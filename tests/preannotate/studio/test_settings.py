@@ -7,7 +7,7 @@ import pytest
 from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.core import Studio
 from preannotate.studio.errors import StudioError
-from preannotate.studio.settings import Kubernetes
+from trainer.errors import TrainingError
 
 SMTP = SmtpSettings("mail.example.org", 587, "starttls", "ann", "geheim", "ann@example.org", ("bo@example.org",))
 WEBHOOK = WebhookSettings("https://chat.example.org/hooks/abc123", "signing-secret")
@@ -16,12 +16,12 @@ WEBHOOK = WebhookSettings("https://chat.example.org/hooks/abc123", "signing-secr
 def test_they_have_defaults(studio):
     settings = studio.settings
 
-    assert (settings.simultaneous, settings.link_base, settings.kubernetes) == (1, "", None)
+    assert (settings.simultaneous, settings.link_base, settings.kubernetes) == (1, "", "")
     assert settings.notifications() == NotifySettings()
 
 
 def test_they_survive_a_restart_and_the_database_has_no_secret(studio, workspace):
-    where = Kubernetes("home", "training", "data", "/srv/data", "registry.example.org/preannotate")
+    where = "context=home,image=registry.example.org/preannotate,claim=data,mount=/srv/data"
     studio.settings.set_simultaneous(2)
     studio.settings.set_link_base("https://studio.example.org/")
     studio.settings.set_kubernetes(where)
@@ -63,3 +63,13 @@ def test_an_address_that_is_none(studio):
         studio.settings.set_link_base("javascript:alert(1)")
     studio.settings.set_link_base("  ")
     assert studio.settings.link_base == ""
+
+
+def test_a_cluster_from_the_environment(studio, monkeypatch):
+    monkeypatch.setenv("PREANNOTATE_KUBERNETES", "image=i,claim=c")
+    assert studio.settings.kubernetes == "image=i,claim=c"
+    studio.settings.set_kubernetes("image=other,claim=c")
+    assert studio.settings.kubernetes == "image=other,claim=c"
+
+    with pytest.raises(TrainingError, match=re.escape("--kubernetes: no claim; expected claim=NAME")):
+        studio.settings.set_kubernetes("image=i")
