@@ -204,18 +204,18 @@ def test_a_new_task_belongs_to_the_same_project(cvat, run):
     assert changes.created == [{"name": "next", "project_id": 3}]
 
 
-def test_a_repeat_makes_no_second_task(cvat, run):
-    cvat.add(pets())
-    changes = Changes(cvat)
-    cvat.pages.append(changes)
-    run(cvat, "--create-task", "next")
+def test_a_repeat_makes_no_second_task(newest, run):
+    newest.add(pets())
+    changes = Changes(newest)
+    newest.pages.append(changes)
+    run(newest, "--create-task", "next")
 
-    said = run(cvat, "--create-task", "next")
-    another = run(cvat, "--create-task", "one more")
+    said = run(newest, "--create-task", "next")
+    another = run(newest, "--create-task", "one more")
 
     assert len(changes.created) == 2
-    assert said.endswith(f"task was made before: {cvat.url}/tasks/13\n")
-    assert another.endswith(f"new task: {cvat.url}/tasks/14\n")
+    assert said.endswith(f"task was made before: {newest.url}/tasks/13\n")
+    assert another.endswith(f"new task: {newest.url}/tasks/14\n")
 
 
 def test_a_large_image_goes_up_in_parts(cvat, run, monkeypatch):
