@@ -17,12 +17,14 @@ from collections.abc import Mapping, Sequence
 from builder.errors import BuildError
 from preannotate.bar import VARIABLE as BAR
 from preannotate.errors import PreannotateError
+from preannotate.loop.progress import Progress
 from preannotate.loop.workspace import Workspace, write_json
 from preannotate.notify.settings import SECRETS
 from preannotate.studio import commands, notice, processes
 from preannotate.studio.endings import ending, own_progress
 from preannotate.studio.errors import StudioError
 from preannotate.studio.logs import ATTEMPT
+from preannotate.studio.machines import GPU
 from preannotate.studio.processes import Overseen
 from preannotate.studio.queue import DONE_FILE, FAILED, LOG, RUNNING, TRAIN, WAITING, Queue, Run
 from preannotate.studio.servers import Servers
@@ -134,12 +136,10 @@ class Runner:
     def _finish(self, run_id: int) -> None:
         run = self._queue.get(run_id)
         code = processes.exit_code(run.folder)
-        if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
-            # The model's own file is the next run's; this one stays with the run.
-            with contextlib.suppress(OSError, PreannotateError):
-                content = {"process": progress.process, "version": progress.version, "error": progress.error}
-                write_json(run.folder / SNAPSHOT, content | {"stages": [vars(stage) for stage in progress.stages]})
         end = ending(run, code, self._workspace, asked_to_stop=run.stopping)
+        if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
+            with contextlib.suppress(OSError):
+                _keep(run, progress, end.state)
         self._queue.end(run.id, end.state, end.error)
         self._sent.pop(run.id, None)
         self._tell(run.id, code)
@@ -177,7 +177,7 @@ class Runner:
         for other in running:
             if other.model_name == run.model_name:
                 return f"waits for run {other.id}, which works with the same model."
-            if run.order.machine != "cpu" and other.order.machine == run.order.machine:
+            if run.order.machine.startswith(GPU) and other.order.machine == run.order.machine:
                 return f"waits for run {other.id}, which uses {run.order.machine}."
         if run.kind == TRAIN and _is_locked(run):
             return f"waits until another program has finished its work on the model {run.model_name!r}."
@@ -211,6 +211,14 @@ class Runner:
         devices = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": number if kind == "gpu" else "-1"}
         told = {"PYTHONUNBUFFERED": "1", BAR: str(run.folder / DONE_FILE)}
         return inherited | devices | told | self._servers.environment(run.order.server_id)
+
+
+def _keep(run: Run, progress: Progress, state: str) -> None:
+    """Write down how far it came: the model's own file is the next run's."""
+    # Whoever was killed could not say that its stage is over.
+    stages = [vars(stage) | ({"state": state} if stage.state == RUNNING else {}) for stage in progress.stages]
+    content = {"process": progress.process, "version": progress.version, "error": progress.error, "stages": stages}
+    write_json(run.folder / SNAPSHOT, content)
 
 
 def _is_locked(run: Run) -> bool:

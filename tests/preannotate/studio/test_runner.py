@@ -191,7 +191,7 @@ def test_a_run_that_the_system_kills(studio, order, monkeypatch):
         "run 1: the system ended it (SIGKILL), most likely for lack of memory; expected it to end by itself. Choose a "
         "smaller batch_size or image_size, or stop other programs, and resume it.",
     )
-    assert live(run).stages[1].state == "running"  # what it said last
+    assert [stage.state for stage in live(run).stages] == ["done", "failed", "waiting"]
 
 
 def test_a_run_is_stopped_and_goes_on(studio, order, monkeypatch):
