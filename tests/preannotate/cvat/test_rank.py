@@ -398,6 +398,17 @@ def test_a_video_is_not_looked_at_frame_by_frame(newest, run, tmp_path, monkeypa
     assert ranking(tmp_path)["frames"][0]["image"] == "frame_000000"
 
 
+def test_frames_of_a_video_become_images_of_a_new_task(newest, run):
+    film = newest.add(pets(video=True, start=10, step=5))
+    changes = Changes(newest)
+    newest.pages.append(changes)
+
+    run(newest, "--top", "2", "--create-task", "next")
+
+    assert [name for name, _ in changes.uploaded[13]] == ["1-frame_000020.png", "2-frame_000035.png"]
+    assert [content for _, content in changes.uploaded[13]] == [film.images[2][1], film.images[5][1]]
+
+
 def test_nothing_to_choose_from_is_no_error(newest, run):
     newest.add(pets(jobs=[FakeJob(40, 0, 5, "completed")]))
 
