@@ -2,8 +2,8 @@
 
 python benchmarks/studio_pictures.py docs/pictures
 
-Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and an actor
-that writes what a training writes.
+Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and an
+actor that writes what a training writes.
 """
 
 import argparse
@@ -76,10 +76,8 @@ def take(browser, url: str, run: int, folder: Path) -> None:
     """All pictures."""
     desk = shot(browser, f"{url}/runs/{run}", DESK)
     save(desk, folder / "studio-run.png")
-    save(
-        shot(browser, f"{url}/new/tasks?server=1&task=12&task=13", DESK, wait=2.0, height=780),
-        folder / "studio-new.png",
-    )
+    tasks = shot(browser, f"{url}/new/tasks?server=1&task=12&task=13", DESK, wait=2.0, height=780)
+    save(tasks, folder / "studio-new.png")
     pages = (("/", "light"), (f"/runs/{run}", "dark"), ("/models/workbench", "light"))
     phones = [shot(browser, url + path, PHONE, scheme=scheme, scale=1.2) for path, scheme in pages]
     gap = 24

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,13 +60,15 @@ class Login:
         self._digest = hashlib.sha256(token.encode()).digest()
         self._clock = clock
         self._failures: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
 
     def wait_seconds(self, address: str) -> int:
         """How long this address has to wait before another attempt; 0 if it may try now."""
         now = self._clock()
-        self._forget(now)
-        own = self._failures.get(address, [])
-        everybody = sorted(at for times in self._failures.values() for at in times)
+        with self._lock:
+            self._forget(now)
+            own = list(self._failures.get(address, ()))
+            everybody = sorted(at for times in self._failures.values() for at in times)
         waits = [0.0]
         if len(own) >= MOST_FAILURES:
             waits.append(own[-MOST_FAILURES] + WINDOW_SECONDS - now)
@@ -76,12 +79,13 @@ class Login:
     def admits(self, address: str, token: str) -> bool:
         """Whether the token is right; a wrong one is counted."""
         right = hmac.compare_digest(hashlib.sha256(token.strip().encode("utf-8", "replace")).digest(), self._digest)
-        if self.required and right:
-            self._failures.pop(address, None)
-            return True
-        self._failures.setdefault(address, []).append(self._clock())
-        while len(self._failures) > _MOST_ADDRESSES:
-            del self._failures[next(iter(self._failures))]
+        with self._lock:
+            if self.required and right:
+                self._failures.pop(address, None)
+                return True
+            self._failures.setdefault(address, []).append(self._clock())
+            while len(self._failures) > _MOST_ADDRESSES:
+                del self._failures[next(iter(self._failures))]
         return False
 
     def _forget(self, now: float) -> None:

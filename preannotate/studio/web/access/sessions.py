@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Sessions:
         self._key = key
         self._clock = clock
         self._ended: dict[str, None] = {}
+        self._lock = threading.Lock()
 
     def begin(self, *, admitted: bool) -> Session:
         """A new session; after a login too, so that nobody can have chosen its id before."""
@@ -48,9 +50,10 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         """Read its cookie no more."""
-        self._ended[session.id] = None
-        while len(self._ended) > _MOST_ENDED:
-            del self._ended[next(iter(self._ended))]
+        with self._lock:
+            self._ended[session.id] = None
+            while len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
 
     def cookie(self, session: Session) -> str:
         """The value of its cookie."""

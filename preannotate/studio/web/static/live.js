@@ -46,6 +46,7 @@ async function look() {
       const fresh = page.querySelector(`[data-piece="${CSS.escape(old.dataset.piece)}"]`);
       if (fresh) replace(old, fresh, fresh.outerHTML);
     }
+    document.title = page.title;
     failures = 0;
     document.body.classList.remove("offline");
     if (page.body.dataset.live) document.body.dataset.live = page.body.dataset.live;

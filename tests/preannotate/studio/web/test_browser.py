@@ -211,22 +211,22 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     assert "0.15 of the time" in person.text("body")
     person.driver.switch_to.default_content()
     person.go("/models/workbench")
-    person.see("In CVAT: version 1")
+    person.see("Published: version 1")
 
 
 def test_publishing_rolling_back_and_taking_away(person, studio, cvat):
     with_model(studio, cvat, versions=2)
     person.go("/models/workbench")
-    person.see("In CVAT: version 1")
+    person.see("Published: version 1")
     person.click("Publish version 2")
-    person.see("CVAT sees this version now.")
-    person.see("In CVAT: version 2")
+    person.see("Published: CVAT sees this version within moments.")
+    person.see("Published: version 2")
     person.click("Roll back to version 1")
-    person.see("In CVAT: version 1")
+    person.see("Published: version 1")
     person.click("Take it away from CVAT")
     person.see("Take workbench away from CVAT?")
     person.click("Take it away")
-    person.see("Not in CVAT")
+    person.see("Not published")
     assert not (studio[0].workspace.functions / "workbench").exists()
 
 

@@ -43,7 +43,7 @@ def test_the_start_page_shows_what_is_going_on(full, browser):
     said = words(browser.get("/"))
 
     assert "Epoch 10 of 40, about 11 min left" in said
-    assert "In CVAT: version 1" in said
+    assert "Published: version 1" in said
 
 
 def test_a_page_about_something_that_goes_on_asks_again_by_itself(full, browser):
@@ -433,7 +433,7 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
 
 
 def test_models_and_versions_are_listed(full, browser):
-    assert "In CVAT: version 1" in words(browser.get("/models"))
+    assert "Published: version 1" in words(browser.get("/models"))
     said = words(browser.get("/models/boats"))
 
     assert "Version 2" in said
