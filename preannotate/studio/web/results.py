@@ -7,6 +7,8 @@ from pathlib import Path
 from preannotate.studio.queue import Run
 
 _KINDS = (".csv", ".html", ".json", ".txt")
+# Columns for people, in the order in which they are read; the rest is in the file.
+_TELLING = ("rank", "link", "frame", "text", "why", "likelihood", "doubt")
 _MOST_ROWS = 100
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -52,7 +54,9 @@ def read(run: Run) -> Results | None:
 def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
     if path.stat().st_size > _MOST_BYTES:
         return (), (), 0
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        lines = list(csv.reader(file))
-    header, rows = (tuple(lines[0]), lines[1:]) if lines else ((), [])
-    return header, tuple(tuple(row) for row in rows[:_MOST_ROWS]), max(len(rows) - _MOST_ROWS, 0)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    known = tuple(rows[0]) if rows else ()
+    header = tuple(name for name in _TELLING if name in known) or known
+    shown = tuple(tuple(row[name] or "" for name in header) for row in rows[:_MOST_ROWS])
+    return header, shown, max(len(rows) - _MOST_ROWS, 0)

@@ -33,7 +33,7 @@ STATES = {
 KINDS = {"train": "Training", "annotate": "Annotation", "review": "Review", "rank": "What to annotate next"}
 STAGES = {
     "pull": "Get annotations", "train": "Train", "build": "Build", "check": "Prove", "publish": "Publish",
-    "verify": "Ask CVAT", "annotate": "Annotate the rest",
+    "verify": "Ask CVAT", "annotate": "Annotate the rest", "review": "Compare", "rank": "Look at all frames",
 }  # fmt: skip
 
 

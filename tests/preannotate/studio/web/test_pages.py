@@ -415,14 +415,17 @@ def test_the_log_is_text(full, browser):
 def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
     run = full.with_run("done", order={"kind": "rank"})
     run.folder.mkdir(parents=True)
-    (run.folder / "ranking.csv").write_text("rank,link,why\n1,https://cvat.example.org/tasks/12,<b>doubt</b>\n")
+    (run.folder / "ranking.csv").write_text(
+        "\ufeffrank,link,spread,why\n1,https://cvat.example.org/tasks/12,0.7981,<b>doubt</b>\n", encoding="utf-8"
+    )
     (run.folder / "review.html").write_text("<h1>review</h1>")
     (run.folder / "secret.txt").symlink_to("/etc/passwd")
     answer = browser.get("/runs/2")
 
     assert "<b>doubt</b>" in words(answer)
     assert "<b>" not in answer.text
-    assert "open in CVAT" in words(answer)
+    assert "rank link why 1 open in CVAT" in words(answer)
+    assert "See them with pictures" in words(answer)
     assert browser.get("/runs/2/files/ranking.csv").headers["content-disposition"].startswith("attachment")
     assert "; sandbox" in browser.get("/runs/2/files/review.html").headers["content-security-policy"]
     for name in ("secret.txt", "log.txt", "..%2f..%2fstudio.sqlite", "%2e%2e", ".hidden.csv"):
