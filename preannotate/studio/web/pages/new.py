@@ -1,15 +1,23 @@
 """A new annotation model, the first three steps: server, tasks, model. What is chosen stands in the address."""
 
+import re
+
 from starlette.responses import Response
 
 from preannotate.cvat.errors import CvatError
 from preannotate.studio.advice import NONE as NOT_ENOUGH
 from preannotate.studio.advice import advice, model_choices
+from preannotate.studio.catalogue import Page, TaskSummary
+from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.chosen import IMAGENET, Chosen, looked_at, saved_server
 from preannotate.studio.web.chosen import NONE as RANDOM
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.pages.servers import empty_form, profiles
 from preannotate.studio.web.visit import Visit, go_to
+
+# "12", "#12", and the address of a task or of one of its jobs.
+_NUMBER = re.compile(r"#?(\d{1,12})")
+_ADDRESS = re.compile(r"https?://[^?#]*/tasks/(\d{1,12})(?:[/?#]|$)")
 
 
 def choose_server(visit: Visit) -> Response:
@@ -30,7 +38,9 @@ def choose_tasks(visit: Visit) -> Response:
     problem, projects, found = "", None, None
     try:
         projects = visit.studio.catalogue.projects(server.id)
-        found = visit.studio.catalogue.tasks(server.id, project=project, search=search, page=page)
+        found = _named(visit, server, search) or visit.studio.catalogue.tasks(
+            server.id, project=project, search=search, page=page
+        )
     except CvatError as error:
         problem = str(error)
     on_page = {task.id for task in found.entries} if found else set()
@@ -71,6 +81,17 @@ def choose_model(visit: Visit) -> Response:
         files_anywhere=visit.site.files_anywhere,
         form=Form.of(base=chosen.base, base_version=chosen.base_version, base_file=chosen.base_file),
     )
+
+
+def _named(visit: Visit, server: SavedServer, search: str) -> Page[TaskSummary] | None:
+    """The task whose number or address somebody pasted; None if it is neither, or there is none."""
+    match = _NUMBER.fullmatch(search) or (_ADDRESS.match(search) if search.startswith(f"{server.url}/") else None)
+    if match is None:
+        return None
+    try:
+        return Page((visit.studio.catalogue.task(server.id, int(match[1])).summary,), 1, 1, 1)
+    except CvatError:  # a name may be a number, too
+        return None
 
 
 def versions_to_go_on_from(visit: Visit) -> list[tuple[str, str]]:

@@ -62,19 +62,23 @@ function next() {
   if (document.body.dataset.live) setTimeout(() => (document.hidden ? next() : look()), pause());
 }
 
-// Counting boxes takes CVAT a moment: one task after the other, while the list can already be read.
-async function count() {
-  for (const place of document.querySelectorAll("[data-boxes]")) {
-    try {
-      const answer = await fetch(place.dataset.boxes, { headers: { "X-Requested-With": "live" } });
-      if (!answer.ok) continue;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      place.replaceChildren(...page.body.childNodes);
-    } catch {
-      return;
-    }
-  }
+// Counting boxes takes CVAT a moment: of tasks that are seen, one after the other, while the list can already be read.
+let counted = Promise.resolve();
+
+async function count(place) {
+  const answer = await fetch(place.dataset.boxes, { headers: { "X-Requested-With": "live" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  place.replaceChildren(...page.body.childNodes);
 }
+
+const sight = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    sight.unobserve(entry.target);
+    counted = counted.then(() => count(entry.target)).catch(() => {});
+  }
+});
 
 for (const picture of document.querySelectorAll("img[data-preview]")) {
   const gone = () => picture.classList.add("missing");
@@ -83,5 +87,5 @@ for (const picture of document.querySelectorAll("img[data-preview]")) {
 }
 for (const scrolled of document.querySelectorAll("[data-scrolls]")) scrolled.scrollTop = scrolled.scrollHeight;
 document.querySelector("[data-summary]")?.focus();
+for (const place of document.querySelectorAll("[data-boxes]")) sight.observe(place);
 next();
-count();

@@ -83,6 +83,41 @@ def test_the_studio_starts_answers_and_stops(tmp_path):
     assert b"a-long-token" not in b"".join(path.read_bytes() for path in (tmp_path / "w").rglob("*") if path.is_file())
 
 
+def serve(path, port=0):
+    command = [
+        sys.executable,
+        "-m",
+        "preannotate",
+        "studio",
+        "--workspace",
+        str(path),
+        "--port",
+        str(port),
+        "--no-browser",
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_second_studio_on_a_workspace_or_a_port_is_refused(tmp_path):
+    with serve(tmp_path / "w") as first:
+        try:
+            port = int(re.search(r":(\d+)/", first.stdout.readline())[1])
+            with serve(tmp_path / "w") as second, serve(tmp_path / "other", port) as third:
+                assert second.wait(20) == third.wait(20) == 2
+                assert second.stderr.read() == (
+                    f"error: {tmp_path / 'w'}: another studio works on this workspace; expected none. "
+                    f"Use that one, or stop it.\n"
+                )
+                assert third.stderr.read() == (
+                    f"error: 127.0.0.1:{port}: Address already in use; expected a free port of this machine. "
+                    f"Stop what uses it, or choose another with --host and --port.\n"
+                )
+        finally:
+            first.send_signal(signal.SIGINT)
+        assert first.wait(20) == 0
+
+
 def test_a_page_that_is_open_outlives_a_restart_but_no_login_does(tmp_path):
     from preannotate.studio.web.command import _key
 

@@ -163,6 +163,26 @@ def test_tasks_are_searched_and_ticks_are_kept(core, browser):
     assert "1 more task ticked on other pages: 12" in words(answer)
 
 
+@pytest.mark.parametrize(
+    "search", ["13", "%2313", "https://cvat.example.org/tasks/13", "https://cvat.example.org/tasks/13/jobs/5"]
+)
+def test_a_task_is_found_by_its_number_and_by_its_address(core, browser, search):
+    core.with_server()
+    said = words(browser.get(f"/new/tasks?server=1&search={search}"))
+
+    assert "dock camera, June" in said
+    assert "May" not in said
+
+
+@pytest.mark.parametrize("search", ["99", "https://evil.example/tasks/13", "https://cvat.example.org/tasks"])
+def test_a_number_that_is_no_task_is_searched_as_a_name(core, browser, search):
+    core.with_server()
+    core.catalogue.details[20] = detail(task(20, "pier 99"))
+
+    assert ("pier 99" in words(browser.get(f"/new/tasks?server=1&search={search}"))) == (search == "99")
+    assert browser.page.status_code == 200
+
+
 def test_long_lists_have_pages(core, browser):
     core.with_server()
     core.catalogue.details |= {n: detail(task(n, f"task {n}")) for n in range(100, 150)}
