@@ -36,7 +36,7 @@ LOOK_SECONDS = 0.5
 STOP_SIGNALS = ((0.0, signal.SIGINT), (40.0, signal.SIGTERM), (60.0, signal.SIGKILL))
 SNAPSHOT = "progress.json"
 # Logins of this process are not those of a run.
-_NOT_INHERITED = (*SECRETS, "CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN")
+_NOT_INHERITED = (*SECRETS, "CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "PREANNOTATE_STUDIO_TOKEN")
 _log = logging.getLogger(__name__)
 
 

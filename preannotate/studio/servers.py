@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from preannotate.doctor.web import address
 from preannotate.studio.database import Database
 from preannotate.studio.errors import StudioError
+from preannotate.studio.logins import PASSWORD, PROFILE, TOKEN, chosen, connected, is_refused, spelled
 from preannotate.studio.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from preannotate.cvat.server import Server
 
 Answer = TypeVar("Answer")
-# How a server logs in.
-_TOKEN, _PASSWORD, _PROFILE = "token", "password", "profile"
 # A login is used so long before it is made again; sessions of CVAT live for days.
 _SECONDS = 600.0
 
@@ -109,8 +108,8 @@ class Servers:
         from preannotate.cvat.login import Login
 
         url = address("address of CVAT", url.strip())
-        kind, secret = _kind(token, user, password)
-        login = Login(url=url, organization=organization, insecure=insecure, **_said(kind, user, secret))
+        kind, secret = chosen(token, user, password)
+        login = Login(url=url, organization=organization, insecure=insecure, **spelled(kind, user, secret))
         return self._save(name, login, kind, secret)
 
     def add_profile(self, profile: str, name: str = "") -> SavedServer:
@@ -122,18 +121,18 @@ class Servers:
         """
         from preannotate.cvat.login import Login
 
-        return self._save(name or profile, Login(profile=profile), _PROFILE, "")
+        return self._save(name or profile, Login(profile=profile), PROFILE, "")
 
     def log_in(self, server_id: int, *, token: str = "", user: str = "", password: str = "") -> SavedServer:
         """Replace the login of a saved server, if the server accepts the new one; raises as `add`."""
         from preannotate.cvat.login import Login
 
         saved = self.get(server_id)
-        kind, secret = _kind(token, user, password)
+        kind, secret = chosen(token, user, password)
         login = Login(
-            url=saved.url, organization=saved.organization, insecure=saved.insecure, **_said(kind, user, secret)
+            url=saved.url, organization=saved.organization, insecure=saved.insecure, **spelled(kind, user, secret)
         )
-        server, found, version = _connected(login)
+        server, found, version = connected(login)
         self._secrets.set(_secret_name(server_id), secret)
         self._database.change(
             "UPDATE servers SET login = ?, user = ?, version = ?, profile = '', problem = '' WHERE id = ?",
@@ -168,7 +167,7 @@ class Servers:
         """
         row = self._row(server_id)
         try:
-            server, user, version = _connected(self._login(row))
+            server, user, version = connected(self._login(row))
         except Exception as error:
             self._judge(row, error)
             raise
@@ -190,7 +189,7 @@ class Servers:
             try:
                 return question(server)
             except Exception as error:
-                if not _is_refused(error):
+                if not is_refused(error):
                     raise
                 self._forget(server_id)  # the session is over, perhaps not the login
         server = self.connect(server_id)
@@ -209,17 +208,17 @@ class Servers:
         from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE
 
         row = self._row(server_id)
-        if row["login"] == _PROFILE:
+        if row["login"] == PROFILE:
             return {}
-        return {TOKEN_VARIABLE if row["login"] == _TOKEN else PASSWORD_VARIABLE: self._secret(row)}
+        return {TOKEN_VARIABLE if row["login"] == TOKEN else PASSWORD_VARIABLE: self._secret(row)}
 
     def options(self, server_id: int) -> tuple[str, ...]:
         """The rest of it, for the child's command line, without secrets: --cvat URL --auth USER …"""
         row = self._row(server_id)
-        if row["login"] == _PROFILE:
+        if row["login"] == PROFILE:
             return ("--profile", row["profile"])
         options = ["--cvat", row["url"]]
-        if row["login"] == _PASSWORD:
+        if row["login"] == PASSWORD:
             options += ["--auth", row["user"]]
         if row["organization"] is not None:
             options += ["--organization", row["organization"]]
@@ -233,7 +232,7 @@ class Servers:
         name = " ".join(name.split()) or urlsplit(login.url or "").netloc
         if self._database.rows("SELECT id FROM servers WHERE name = ?", (name,)):
             raise StudioError(f"server {name!r}: there is one of that name; expected another name. Choose one.")
-        server, user, version = _connected(login)
+        server, user, version = connected(login)
         server_id = self._database.insert(
             "INSERT INTO servers (name, url, organization, insecure, user, version, profile, login, problem) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')",
@@ -250,9 +249,9 @@ class Servers:
     def _login(self, row: Any) -> "Login":
         from preannotate.cvat.login import Login
 
-        if row["login"] == _PROFILE:
+        if row["login"] == PROFILE:
             return Login(profile=row["profile"])
-        said = _said(row["login"], row["user"], self._secret(row))
+        said = spelled(row["login"], row["user"], self._secret(row))
         return Login(url=row["url"], organization=row["organization"], insecure=bool(row["insecure"]), **said)
 
     def _secret(self, row: Any) -> str:
@@ -268,12 +267,12 @@ class Servers:
 
     def _judge(self, row: Any, error: Exception) -> None:
         """Mark a server whose login is refused, and say so in the words of the studio."""
-        if not _is_refused(error):
+        if not is_refused(error):
             return
         from preannotate.cvat.errors import CvatError
 
         self._forget(row["id"])
-        what = {_TOKEN: "the access token", _PASSWORD: "the password", _PROFILE: f"the profile {row['profile']!r}"}
+        what = {TOKEN: "the access token", PASSWORD: "the password", PROFILE: f"the profile {row['profile']!r}"}
         who = f" of {row['user']}" if row["user"] else ""
         problem = (
             f"{row['url']}: {what[row['login']]}{who} is not accepted any more; expected a valid login. "
@@ -310,37 +309,5 @@ def _server(row: Any) -> SavedServer:
     )
 
 
-def _kind(token: str, user: str, password: str) -> tuple[str, str]:
-    """How somebody logs in, and the secret."""
-    if token.strip() and not user and not password:
-        return _TOKEN, token.strip()
-    if user and password and not token:
-        return _PASSWORD, password
-    raise StudioError("login: neither or both are given; expected an access token, or a user with a password.")
-
-
-def _said(kind: str, user: str, secret: str) -> dict[str, str]:
-    """Arguments of `Login`."""
-    return {"token": secret} if kind == _TOKEN else {"user": user, "password": secret}
-
-
 def _secret_name(server_id: int) -> str:
     return f"server-{server_id}"
-
-
-def _connected(login: "Login") -> "tuple[Server, str, str]":
-    """A server, who is logged in, and its version."""
-    from preannotate.cvat.login import connect
-    from preannotate.cvat.server import Server
-
-    connection = connect(login)
-    server = Server(connection.client, connection.requests)
-    user = server.user()
-    with server.understanding("the login"):
-        return server, str(user["username"]), connection.version
-
-
-def _is_refused(error: BaseException) -> bool:
-    """Whether the server did not accept the login, when it was made or later."""
-    status = getattr(error.__cause__, "status", None)
-    return status == 401 or (status == 400 and " for the login" in str(error))
