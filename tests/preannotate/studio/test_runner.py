@@ -38,6 +38,8 @@ def studio(workspace):
     """With a command that is not preannotate."""
     opened = Studio(workspace, command=FAKE)
     yield opened
+    with contextlib.suppress(Exception):  # a test may have closed it
+        opened._runner.close()  # or it would start the next while these are ended
     with contextlib.suppress(Exception):
         for run in opened.queue.in_state(RUNNING):
             processes.interrupt(processes.Overseen(*opened.queue.process(run.id)), signal.SIGKILL)
