@@ -141,7 +141,7 @@ class Filler:
         Raises:
             CvatError: One does not get on.
         """
-        while (request := self.functions.active(task)) is not None:
+        while (request := self._active(task)) is not None:
             where = f"job {request.job}" if request.job else "all jobs"
             what = f"task {task}: waits for an automatic annotation of {where} with {request.function}"
             if self._follow(request, what, patience=BUSY_SECONDS) is request:
@@ -150,6 +150,14 @@ class Filler:
                     f"on for {BUSY_SECONDS:g} s; expected its end. Look at cvat_worker_annotation, or cancel it in "
                     f"CVAT. {_GO_ON}"
                 )
+
+    def _active(self, task: int) -> BatchRequest | None:
+        try:
+            return self.functions.active(task)
+        except CvatError:
+            if self.function:
+                raise
+            return None  # a CVAT without functions has nobody to wait for
 
     def _follow(self, request: BatchRequest, what: str, *, patience: float | None = None) -> BatchRequest | None:
         """How a request ended; None if somebody cancelled it, `request` itself if it does not get on.

@@ -51,20 +51,22 @@ class Verification:
     Attributes:
         function: Id under which CVAT lists it.
         task: Number.
-        frame: On which it was called.
+        frame: On which it was called; None if the task takes none of its boxes.
         boxes: That it answered.
         notes: Whole sentences about labels of the function that the task does not take.
     """
 
     function: str
     task: int
-    frame: int
+    frame: int | None
     boxes: int
     notes: tuple[str, ...]
 
     @property
     def words(self) -> str:
         """For people."""
+        if self.frame is None:
+            return f"CVAT lists {self.function}; it was not called, for task {self.task} takes none of its boxes"
         count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
         return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it answers {count}, as it must"
 
@@ -95,14 +97,17 @@ class Verifier:
             task: Number; one of its frames is asked about.
 
         Raises:
-            CvatError: CVAT has no list, refuses, or does not list the function in time; or no label fits.
+            CvatError: CVAT has no list, refuses, or does not list the function in time.
             LoopError: CVAT lists or runs another model of that name.
         """
         until = time.monotonic() + self._seconds
         self._check_plugin()
         listed = self.listed(until)
         labels = self._server.labels_of_task(task)
-        targets, notes = match_labels(task, labels, listed.labels, None)
+        try:
+            targets, notes = match_labels(task, labels, listed.labels, None)
+        except CvatError as error:  # annotated with polygons, for example: other tasks may take boxes
+            return Verification(listed.id, task, None, 0, (str(error),))
         frame, expected = self._expected(read_task(self._server, self._server.task(task)), targets)
         names = {label["id"]: label["name"].strip() for label in labels}
         chosen = mapping(labels, list(targets))

@@ -223,3 +223,14 @@ def test_one_that_somebody_cancels_leaves_the_rest_to_this_machine(newest, make)
 
     assert filled.notes[0] == "job 40: CVAT's automatic annotation was cancelled; the rest was done by this machine."
     assert boxes(task.jobs[0]) == list(range(10))
+
+
+def test_a_cvat_without_functions_is_annotated_by_this_machine(newest, make):
+    task = newest.add(pets([FakeJob(40, 0, 9)]))
+    filler, _ = make(newest)
+    object.__setattr__(filler, "function", "")
+    newest.functions.status = 404
+
+    fill(filler)
+
+    assert boxes(task.jobs[0]) == list(range(10))

@@ -90,6 +90,20 @@ def test_a_task_on_which_nothing_is_found(newest, make, served):
 
 
 @pytest.mark.slow
+def test_a_task_whose_labels_take_no_boxes(newest, make, served):
+    newest.add(pets(labels=[FakeLabel(7, "cat", "polygon")]))
+    verifier, _ = make(newest, write_function(served[0], "square"))
+
+    found = verifier.verify(12)
+
+    assert found.words == "CVAT lists square; it was not called, for task 12 takes none of its boxes"
+    assert found.notes == (
+        "task 12: none of the function's labels (cat, dog) is one of its labels for rectangles (it has none); expected "
+        "the same names. Rename them in the task or in function.yaml.",
+    )
+
+
+@pytest.mark.slow
 def test_a_task_whose_images_cannot_be_read(newest, make, served):
     newest.add(pets())
     verifier, _ = make(newest, write_function(served[0], "torn"))
