@@ -24,6 +24,7 @@ from preannotate.cvat.upload import annotated_frames
 from preannotate.cvat.vacancies import find_vacancies
 
 LOOK_SECONDS = 2.0
+_BAR = "{desc} {percentage:3.0f}%|{bar}|"
 # How long to wait for an automatic annotation that somebody else began in the same task.
 BUSY_SECONDS = 600.0
 _GO_ON = "The same command goes on with the frames that have nothing yet."
@@ -169,7 +170,7 @@ class Filler:
         """
         last, since = request.progress, time.monotonic()
         self.detail(what)
-        with tqdm(total=100, unit="%", desc=what, file=sys.stderr, disable=None, leave=False) as bar:
+        with tqdm(total=100, bar_format=_BAR, desc=what, file=sys.stderr, disable=None, leave=False) as bar:
             while True:
                 now = self.functions.request(request.id)
                 if now is None or not now.active:

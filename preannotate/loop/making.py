@@ -18,6 +18,7 @@ from preannotate.loop.asked import IMAGENET, PREVIOUS, Asked
 from preannotate.loop.errors import LoopError
 from preannotate.loop.workspace import ModelFolder, VersionFolder, read_json
 
+_BAR = "training {percentage:3.0f}%|{bar}| {desc}"
 Detail = Callable[[str], object]
 _LESS_MEMORY = "Lower batch_size or image_size in --arguments"
 
@@ -131,7 +132,7 @@ class _Shown:
 
     def __init__(self, path: Path, detail: Detail) -> None:
         self._path, self._detail, self._said = path, detail, ""
-        self._bar = tqdm(total=0, unit="step", desc="training", file=sys.stderr, disable=None, leave=False)
+        self._bar = tqdm(total=100, bar_format=_BAR, file=sys.stderr, disable=None, leave=False)
 
     def look(self) -> None:
         """Show what changed."""
@@ -147,8 +148,8 @@ class _Shown:
             return
         self._said = line
         self._detail(line)
-        self._bar.total, self._bar.n = pace["steps"], pace["step"]
-        self._bar.set_postfix_str(line)
+        self._bar.n = 100 * pace["step"] / max(pace["steps"], 1)
+        self._bar.set_description_str(line)  # and draws it
 
     def __enter__(self) -> "_Shown":
         return self
