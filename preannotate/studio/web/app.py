@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,6 +27,21 @@ from preannotate.studio.web.visit import CVAT_THREADS, Site, Visit, endpoint, er
 _LOG = logging.getLogger(__name__)
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 Page = Callable[[Visit], Response]
+
+
+class _Number(Convertor[int]):
+    """A part of an address that the database can hold; a longer one is a page that is not there."""
+
+    regex = "[0-9]{1,15}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
 
 
 @dataclass(frozen=True)
@@ -61,28 +77,28 @@ PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
     "/new/model": (new.choose_model, None, True),
     "/new/start": (order.show, order.place, True),
     "/servers/add": (servers.show_add, servers.add, True),
-    "/servers/{server:int}": (servers.show, None, False),
-    "/servers/{server:int}/login": (None, servers.log_in, True),
-    "/servers/{server:int}/remove": (servers.ask_remove, servers.remove, False),
-    "/servers/{server:int}/tasks/{task:int}/preview": (servers.preview, None, True),
-    "/servers/{server:int}/tasks/{task:int}/boxes": (servers.boxes, None, True),
+    "/servers/{server:number}": (servers.show, None, False),
+    "/servers/{server:number}/login": (None, servers.log_in, True),
+    "/servers/{server:number}/remove": (servers.ask_remove, servers.remove, False),
+    "/servers/{server:number}/tasks/{task:number}/preview": (servers.preview, None, True),
+    "/servers/{server:number}/tasks/{task:number}/boxes": (servers.boxes, None, True),
     "/runs": (runs.show_all, None, False),
-    "/runs/{run:int}": (runs.show, None, False),
-    "/runs/{run:int}/log": (runs.log, None, False),
-    "/runs/{run:int}/files/{file}": (runs.result, None, False),
-    "/runs/{run:int}/stop": (None, runs.stop, False),
-    "/runs/{run:int}/resume": (None, runs.resume, False),
-    "/runs/{run:int}/delete": (runs.ask_delete, runs.delete, False),
+    "/runs/{run:number}": (runs.show, None, False),
+    "/runs/{run:number}/log": (runs.log, None, False),
+    "/runs/{run:number}/files/{file}": (runs.result, None, False),
+    "/runs/{run:number}/stop": (None, runs.stop, False),
+    "/runs/{run:number}/resume": (None, runs.resume, False),
+    "/runs/{run:number}/delete": (runs.ask_delete, runs.delete, False),
     "/models": (models.show_all, None, False),
     "/models/{name}": (models.show, None, False),
     "/models/{name}/publish": (None, models.publish, False),
     "/models/{name}/unpublish": (models.ask_unpublish, models.unpublish, False),
     "/models/{name}/roll-back": (None, models.roll_back, False),
-    "/models/{name}/versions/{version:int}": (versions.show, None, False),
-    "/models/{name}/versions/{version:int}/report": (versions.report, None, False),
-    "/models/{name}/versions/{version:int}/report.html": (versions.report_file, None, False),
-    "/models/{name}/versions/{version:int}/overlays/{picture}": (versions.overlay, None, False),
-    "/models/{name}/versions/{version:int}/threshold": (None, versions.set_threshold, False),
+    "/models/{name}/versions/{version:number}": (versions.show, None, False),
+    "/models/{name}/versions/{version:number}/report": (versions.report, None, False),
+    "/models/{name}/versions/{version:number}/report.html": (versions.report_file, None, False),
+    "/models/{name}/versions/{version:number}/overlays/{picture}": (versions.overlay, None, False),
+    "/models/{name}/versions/{version:number}/threshold": (None, versions.set_threshold, False),
     "/models/{name}/{kind}": (work.show, work.place, True),
     "/settings": (settings.show, None, False),
     "/settings/mail": (None, settings.save_mail, False),

@@ -86,7 +86,7 @@ class Visit:
 
     def query(self, name: str) -> str:
         """A field of the address; "" if it is not there."""
-        return self.request.query_params.get(name, "")
+        return self.request.query_params.get(name, "").replace("\0", "").strip()
 
     def query_numbers(self, name: str) -> tuple[int, ...]:
         """All numbers of that name in the address, each once; what is no number is passed over."""

@@ -199,10 +199,13 @@ def _version(visit: Visit, text: str) -> VersionFolder:
 
 def _own_file(visit: Visit, text: str) -> Path:
     workspace = visit.studio.workspace.path.resolve()
-    path = (workspace / text).resolve() if text else workspace
-    # Whoever comes over the network must not find out which files this machine has.
-    allowed = visit.site.files_anywhere or path.is_relative_to(workspace)
-    if not text or not allowed or not path.exists():
+    try:
+        path = (workspace / text).resolve()
+        # Whoever comes over the network must not find out which files this machine has.
+        allowed = bool(text) and (visit.site.files_anywhere or path.is_relative_to(workspace)) and path.exists()
+    except (OSError, ValueError):  # what no file can be called
+        allowed = False
+    if not allowed:
         where = "that is there" if visit.site.files_anywhere else f"in the studio's workspace, {workspace.name}"
         raise PageError(
             400,

@@ -76,7 +76,7 @@ POSTS = [path for path, (_, post, _) in PAGES.items() if post is not None and pa
 
 def filled(path):
     path = path.replace("{name}", "boats").replace("{kind}", "annotate")
-    return re.sub(r"\{\w+:int\}", "1", path)
+    return re.sub(r"\{\w+:number\}", "1", path)
 
 
 @pytest.fixture
