@@ -38,29 +38,32 @@ def choose(model: ModelFolder, inputs: str, *, restart: bool) -> Chosen:
     Args:
         model: With its versions.
         inputs: From `inputs.fingerprint`.
-        restart: Make a new one all the same; one with the same inputs that is not finished is thrown away.
+        restart: Make a new one all the same. One with the same inputs that is not finished is thrown away, unless it
+            is from a restart itself: then the same command goes on.
     """
-    versions = model.versions()
-    same = [version for version in versions if inputs_of(version) == inputs]
-    if restart:
-        for version in same:
-            if not version.complete:
-                shutil.rmtree(version.path)
-    elif same:
-        version = same[-1]
-        if version.complete:
-            return Chosen(version, f"nothing changed since version {version.number}")
-        return Chosen(version, f"version {version.number} goes on")
+    same = [version for version in model.versions() if inputs_of(version) == inputs]
+    newest = same[-1] if same else None
+    if newest is not None and not newest.complete and (not restart or _begun(newest).get("restart")):
+        return Chosen(newest, f"version {newest.number} goes on")
+    if newest is not None and newest.complete and not restart:
+        return Chosen(newest, f"nothing changed since version {newest.number}")
+    for version in same:
+        if not version.complete:
+            shutil.rmtree(version.path)
     number = max((version.number for version in model.versions()), default=0) + 1
     version = model.version(number)
-    write_json(version.path / _INPUTS, {"format": FORMAT, "inputs": inputs})
+    write_json(version.path / _INPUTS, {"format": FORMAT, "inputs": inputs, "restart": restart})
     return Chosen(version, f"version {number} is new")
 
 
 def inputs_of(version: VersionFolder) -> str:
     """The fingerprint that a version was begun with; "" if it says none."""
+    return str(_begun(version).get("inputs", ""))
+
+
+def _begun(version: VersionFolder) -> dict[str, Any]:
     content = read_json(version.path / _INPUTS)
-    return str(content.get("inputs", "")) if isinstance(content, dict) else ""
+    return content if isinstance(content, dict) else {}
 
 
 def previous(model: ModelFolder, version: VersionFolder) -> VersionFolder | None:

@@ -228,3 +228,24 @@ def test_labels_are_mapped_by_their_exact_names():
     ]
 
     assert mapping(labels, ["cat"]) == {"cat": {"name": " cat ", "attributes": {}}}
+
+
+def test_the_organisation_goes_with_every_request(newest):
+    connection = connect(Login(url=newest.url, organization="acme"))
+    functions = Functions(connection.client, connection.requests)
+    newest.functions._answer = lambda *_: (400, "no")
+    newest.headers.clear()
+    for ask in (
+        functions.listed,
+        lambda: functions.active(12),
+        lambda: functions.call("pets", 12, 0, MAPPING, {}),
+        lambda: functions.start("pets", 12, 40, MAPPING),
+        lambda: functions.request("a/b c"),
+        lambda: functions.cancel("a/b c"),
+    ):
+        with pytest.raises(CvatError):
+            ask()
+
+    assert {headers.get("X-Organization") for headers in newest.headers} == {"acme"}
+    assert len(newest.headers) == 6
+    assert newest.requests[-1] == "DELETE /api/lambda/requests/a%2Fb%20c"

@@ -50,9 +50,17 @@ def test_a_restart_makes_a_new_one_and_the_same_command_goes_on_with_it(model):
 
     assert versions.choose(model, "a", restart=True).version.number == 2
     assert versions.choose(model, "a", restart=False).why == "version 2 goes on"
-    (model.version(2).path / "half").touch()
-    assert versions.choose(model, "a", restart=True).why == "version 2 is new"
-    assert not (model.version(2).path / "half").exists()
+    assert versions.choose(model, "a", restart=True).why == "version 2 goes on"
+    finish(model, 2)
+    assert versions.choose(model, "a", restart=True).why == "version 3 is new"
+
+
+def test_a_restart_throws_away_what_was_begun_otherwise(model):
+    versions.choose(model, "a", restart=False)
+    (model.version(1).path / "half").touch()
+
+    assert versions.choose(model, "a", restart=True).why == "version 1 is new"
+    assert not (model.version(1).path / "half").exists()
 
 
 def test_the_previous_version_is_the_latest_finished_one_before(model):
