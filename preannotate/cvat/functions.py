@@ -5,7 +5,7 @@ function's own list, newer ones an object with ids of labels, and both are read 
 source `auto` beside what is there, frame by frame, one request per task at a time; its id is opaque.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ class Functions:
     def call(
         self, function: str, task: int, frame: int, mapping: Mapping[str, Json], labels: Mapping[int, str]
     ) -> list[Shape]:
-        """What a function finds on one frame; nothing is saved.
+        """What a function finds on one frame, asked once; nothing is saved.
 
         Args:
             function: Its id.
@@ -133,7 +133,7 @@ class Functions:
         what = f"a call of {function} on frame {frame} of task {task}"
         body = {"task": task, "frame": frame, "mapping": dict(mapping)}
         try:
-            answer = self._post("/api/lambda/functions/{id}", what, body, id=function)
+            answer = self._post(self._requests.json_once, "/api/lambda/functions/{id}", what, body, id=function)
         except CvatError as error:
             raise _explained(self.url, what, error, CALL_STATUS, name=function) from error
         with self._understanding(what):
@@ -143,6 +143,8 @@ class Functions:
 
     def start(self, function: str, task: int, job: int, mapping: Mapping[str, Json]) -> BatchRequest:
         """Have CVAT annotate all frames of a job; what is there stays.
+
+        If the answer is lost, the next attempt meets the request that the first one began.
 
         Args:
             function: Its id.
@@ -166,7 +168,7 @@ class Functions:
             "mapping": dict(mapping),
         }
         try:
-            answer = self._post("/api/lambda/requests", what, body)
+            answer = self._post(self._requests.json, "/api/lambda/requests", what, body)
         except CvatError as error:
             if status_of(error) == 409:
                 raise TaskBusyError(
@@ -212,12 +214,12 @@ class Functions:
             if status_of(error) != 404:
                 raise
 
-    def _post(self, path: str, what: str, body: Json, **ids: str) -> Any:
+    def _post(self, ask: Callable[..., Any], path: str, what: str, body: Json, **ids: str) -> Any:
         """The SDK's own model of an online call knows neither frame nor mapping."""
         options = self._options(**ids)
         options["header_params"]["Content-Type"] = "application/json"
         call = self._api.call_api
-        return self._requests.json(what, call, path, "POST", body=body, _request_timeout=_CALL_SECONDS, **options)
+        return ask(what, call, path, "POST", body=body, _request_timeout=_CALL_SECONDS, **options)
 
     def _options(self, **ids: str) -> dict[str, Any]:
         """Login and path of a request; an id is percent-encoded by the SDK."""
