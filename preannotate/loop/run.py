@@ -22,9 +22,8 @@ from preannotate.loop.errors import LoopError
 from preannotate.loop.filling import Filled, Filler
 from preannotate.loop.making import Making, training_options
 from preannotate.loop.progress import Progress, Stage
-from preannotate.loop.verifying import Verifier
+from preannotate.loop.verifying import Verifier, labels_of
 from preannotate.loop.workspace import ModelFolder, VersionFolder, Workspace
-from runtime.manifest import Manifest
 
 
 @dataclass
@@ -219,13 +218,14 @@ class Loop:
             self._skip("annotate", f"version {outcome.version.number} is not published")
             return
         with self._stage("annotate") as stage:
-            directory = outcome.version.function
+            published = self.workspace.functions / self.model.name
+            directory = published if function else outcome.version.function
             filler = Filler(
                 self._server,
                 self._functions,
                 function,
                 directory,
-                Manifest.read(directory / "nuclio").labels,
+                labels_of(directory),
                 lambda line: self.progress.detail("annotate", line),
             )
             filled = Filled()

@@ -25,8 +25,8 @@ from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, read_task
 from preannotate.loop.errors import LoopError
 from runtime.boxes import iou
+from runtime.cvat import read_labels
 from runtime.detector import Detection
-from runtime.manifest import Manifest
 
 DEFAULT_SECONDS = 60.0
 LOOK_SECONDS = 1.0
@@ -128,7 +128,7 @@ class Verifier:
             LoopError: It is there as something else.
         """
         until = time.monotonic() + self._seconds if until is None else until
-        expected = Manifest.read(self._directory / "nuclio").labels
+        expected = labels_of(self._directory)
         ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
         while True:
             listed = self._patiently(until, self._functions.listed)
@@ -211,6 +211,11 @@ class Verifier:
             f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
             f"Look which folder `preannotate serve` watches, or deploy again."
         )
+
+
+def labels_of(function: Path) -> tuple[str, ...]:
+    """What a function calls its classes: people may rename them in function.yaml."""
+    return tuple(read_labels(function / "nuclio" / "function.yaml").values())
 
 
 def same(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:

@@ -82,6 +82,19 @@ def test_one_with_other_labels_is_not_either(newest, make, served, tmp_path):
 
 
 @pytest.mark.slow
+def test_classes_that_were_renamed_by_hand(newest, make, served):
+    newest.add(pets(labels=[FakeLabel(7, "Katze", "rectangle")]))
+    directory = write_function(served[0], "renamed")
+    path = directory / "nuclio" / "function.yaml"
+    path.write_text(path.read_text().replace('"name": "cat"', '"name": "Katze"'))
+
+    found = make(newest, directory)[0].verify(12)
+
+    assert found.boxes == 1
+    assert found.notes == ("task 12 has no label 'dog': its boxes are left out.",)
+
+
+@pytest.mark.slow
 def test_a_task_on_which_nothing_is_found(newest, make, served):
     newest.add(pets(first=99, count=20))
     verifier, _ = make(newest, write_function(served[0], "blind"))
