@@ -1,10 +1,14 @@
 """What a form shows again if something in it was wrong: everything but secrets, with a sentence at each field."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from preannotate.studio.web.visit import Visit
+
+# Sentences of the command line begin with its flags, which a page does not have.
+_FLAG = re.compile(r"^--([a-z-]+): ")
 
 
 @dataclass
@@ -32,7 +36,9 @@ class Form:
 
     def wrong(self, name: str, sentence: object) -> None:
         """Say what is wrong with a field; the first sentence stays."""
-        self.errors.setdefault(name, str(sentence))
+        self.errors.setdefault(
+            name, _FLAG.sub(lambda match: f"{match[1].replace('-', ' ').capitalize()}: ", str(sentence))
+        )
 
     def whole_number(self, name: str, label: str, *, least: int, most: int) -> int:
         """The number in a field; an error and `least` if it is none."""

@@ -1,5 +1,6 @@
 """Jinja2 with what all templates use; every value is escaped."""
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ class Templates:
         return self._environment.get_template(template).render(context)
 
 
+@functools.cache
 def _asset(name: str) -> str:
     """The address of a file of `static`, which changes with its content."""
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

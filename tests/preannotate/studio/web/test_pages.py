@@ -320,7 +320,7 @@ def test_what_is_ordered_is_what_was_typed(core, browser):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"name": "My Boats"}, "'My Boats'; expected 1 to 52 lower-case letters, digits and hyphens"),
+        ({"name": "My Boats"}, " Name: 'My Boats'; expected 1 to 52 lower-case letters, digits and hyphens"),
         ({"machine": "gpu:0"}, "Machine: 'gpu:0'; expected one of the list. Choose another."),
         ({"deploy": "moon"}, "Afterwards: 'moon'; expected one of: serve, nuctl, none."),
         ({"a-epochs": "many"}, "epochs=many; expected a whole number from 0 on"),
