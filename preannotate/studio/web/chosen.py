@@ -27,6 +27,7 @@ class Chosen:
         base_version: NAME/NUMBER of a version, for `VERSION`.
         base_file: A file or folder, for `FILE`.
         name: Of an annotation model that gets another version; "" for a new one.
+        arguments: As text, of a run that is ordered again.
     """
 
     server: int
@@ -37,6 +38,7 @@ class Chosen:
     base_version: str = ""
     base_file: str = ""
     name: str = ""
+    arguments: str = ""
 
     @classmethod
     def read(cls, visit: Visit) -> "Chosen":
@@ -53,6 +55,7 @@ class Chosen:
             text("base_version"),
             text("base_file"),
             text("name"),
+            text("arguments"),
         )
 
     def query(self, **changes: Any) -> dict[str, Any]:
@@ -61,7 +64,7 @@ class Chosen:
         pairs = {
             "server": one.server, "task": list(one.tasks), "whole": list(one.projects), "model": one.model,
             "base": "" if one.base == IMAGENET else one.base, "base_version": one.base_version,
-            "base_file": one.base_file, "name": one.name,
+            "base_file": one.base_file, "name": one.name, "arguments": one.arguments,
         }  # fmt: skip
         return {name: value for name, value in pairs.items() if value}
 

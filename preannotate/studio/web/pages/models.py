@@ -27,6 +27,7 @@ def show(visit: Visit) -> Response:
         shown=shown,
         spark=_spark(model),
         runs=visit.studio.queue.list(model_name=model.name, limit=_RUNS),
+        source=_source(visit, model),
     )
 
 
@@ -79,6 +80,13 @@ def find(visit: Visit) -> ModelSummary:
         raise PageError(
             404, "No such model", f"{name!r}: no such model; expected one of the list of models."
         ) from error
+
+
+def _source(visit: Visit, model: ModelSummary) -> dict[str, int]:
+    """Server and task from which it learnt last, for an address; empty if they are not known here."""
+    url, tasks = model.asked.get("cvat"), model.asked.get("tasks") or []
+    server = next((one for one in visit.studio.servers.list() if one.url == url), None)
+    return {"server": server.id, "task": tasks[0]} if server is not None and tasks else {}
 
 
 def _spark(model: ModelSummary) -> str:

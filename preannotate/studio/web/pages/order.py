@@ -38,7 +38,7 @@ def show(visit: Visit) -> Response:
     form = Form.of(
         name=chosen.name or suggested_name(step.detail, {model.name for model in visit.studio.models.list()}),
         machine=step.machines[0].id if step.machines else "",
-        arguments="",
+        arguments=chosen.arguments,
         deploy="serve",
         annotate_rest=False,
         notify=step.can_notify,

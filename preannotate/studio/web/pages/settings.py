@@ -133,6 +133,7 @@ def _page(
         "settings.html",
         status,
         servers=visit.studio.servers.list(),
+        address=str(visit.request.base_url).rstrip("/"),
         told=told,
         mail=mail or _mail_form(told.smtp),
         webhook=webhook or Form(),

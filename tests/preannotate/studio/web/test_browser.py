@@ -247,7 +247,7 @@ def test_annotating_the_rest_and_what_to_annotate_next(person, studio, cvat):
 
 def test_stopping_going_on_and_deleting(person, studio, cvat):
     server = with_model(studio, cvat)
-    os.environ["ACTOR_SECONDS"] = "120"
+    os.environ["ACTOR_SECONDS"] = "30"
     run = studio[0].queue.add(example.order(server))
     person.go(f"/runs/{run}")
     person.see("Epoch")
@@ -422,6 +422,28 @@ def test_a_base_model_can_be_an_earlier_version(person, studio, cvat):
     order = studio[0].queue.get(2).order
     assert order.base_model == str(studio[0].workspace.path / "models" / "workbench" / "versions" / "1" / "run")
     assert order.model == "ssd-mobilenet-v2"
+
+
+def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_path, monkeypatch):
+    from preannotate.studio import runner, secrets
+
+    monkeypatch.setattr(secrets, "find_keyring", lambda: None)
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+    monkeypatch.setenv("ACTOR_SECONDS", "5")
+    with example.studio(tmp_path / "workspace") as (first, url):
+        server = first.servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)
+        first.queue.add(example.order(server))
+        person = Person(chromium, url)
+        width(chromium, 1280)
+        person.go("/runs/1")
+        person.see("Epoch")
+        chromium.execute_script("window.untouched = true")
+    person.see("The studio does not answer at the moment.")
+    with example.studio(tmp_path / "workspace", port=int(url.rpartition(":")[2])) as (second, _):
+        person.see("Version 1 is ready.")
+        assert second.queue.get(1).state == "done"
+        assert chromium.execute_script("return window.untouched")
+        assert not chromium.find_element(By.CSS_SELECTOR, ".when-offline").is_displayed()
 
 
 def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):

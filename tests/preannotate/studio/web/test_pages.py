@@ -452,6 +452,18 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
         assert browser.get(f"/runs/2/files/{name}").status_code == 404
 
 
+def test_a_run_can_be_ordered_again_as_it_was(full, browser):
+    run = full.with_run("done", order={"arguments": "epochs=90,seed=3", "tasks": (12, 13)})
+    link = unescape(re.search(r'id="again" href="([^"]+)"', browser.get(f"/runs/{run.id}").text)[1])
+    model = browser.get(link)
+    assert '<input type="hidden" name="arguments" value="epochs=90,seed=3">' in model.text
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', model.text))
+    last = browser.get("/new/start", params=fields | {"model": "ssd-mobilenet-v2", "task": ["12", "13"]})
+
+    assert ">epochs=90,seed=3</textarea>" in last.text
+    assert 'value="boats"' in last.text
+
+
 # Models
 
 
@@ -462,6 +474,18 @@ def test_models_and_versions_are_listed(full, browser):
     assert "Version 2" in said
     assert "0.934" in said
     assert "The function answers as the trained network does." in said
+
+
+def test_work_begins_with_the_task_that_was_learnt_from(full, browser):
+    asked = {"cvat": "https://cvat.example.org", "tasks": [13]}
+    full.models.models["boats"] = replace(full.models.models["boats"], asked=asked)
+    assert 'href="/models/boats/annotate?server=1&amp;task=13"' in browser.get("/models/boats").text
+    assert re.search(r'value="13" id="task-13" checked', browser.get("/models/boats/annotate?server=1&task=13").text)
+    full.models.models["boats"] = replace(
+        full.models.models["boats"], asked=asked | {"cvat": "https://gone.example.org"}
+    )
+
+    assert 'href="/models/boats/annotate"' in browser.get("/models/boats").text
 
 
 def test_a_version_is_published_in_the_way_it_was(full, browser):
