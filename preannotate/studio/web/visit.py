@@ -1,5 +1,6 @@
 """One request, as pages see it; and the wrapper that makes an endpoint of a page."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from builder.errors import BuildError
 from preannotate.errors import PreannotateError
 from preannotate.studio.core import Studio
 from preannotate.studio.web.access.bodies import BodyError, read_form
@@ -18,9 +20,12 @@ from preannotate.studio.web.access.gate import session_of
 from preannotate.studio.web.access.login import Login
 from preannotate.studio.web.access.sessions import Session, Sessions
 from preannotate.studio.web.rendering import Templates
+from runtime.errors import FunctionError
+from trainer.errors import TrainerError
 
 # Each waits for a CVAT that may not answer for minutes; other pages must not wait behind them.
 CVAT_THREADS = 16
+_LOG = logging.getLogger(__name__)
 _NOT_OURS = (
     "This form was not sent from a page of this studio, or its page is too old; nothing was changed. "
     "Go back, reload the page, and send it again."
@@ -143,8 +148,11 @@ def endpoint(page: Callable[[Visit], Response], site: Site, limiter: anyio.Capac
             return error_page(visit, error.status, "This could not be read", str(error))
         except PageError as error:
             return error_page(visit, error.status, error.title, str(error))
-        except PreannotateError as error:
+        except (PreannotateError, TrainerError, BuildError, FunctionError) as error:
             return error_page(visit, 502 if _is_of_cvat(error) else 400, "That did not work", str(error))
+        except OSError as error:  # a full disk, a folder that is not ours: no fault of the program
+            _LOG.warning("%s %s: %s", request.method, request.url.path, error)
+            return error_page(visit, 500, "That did not work", f"{error}. Mend what it says, and try again.")
 
     return answer
 
@@ -163,7 +171,7 @@ async def _own_form(request: Request, site: Site) -> dict[str, list[str]]:
     return form
 
 
-def _is_of_cvat(error: PreannotateError) -> bool:
+def _is_of_cvat(error: Exception) -> bool:
     from preannotate.cvat.errors import CvatError
 
     return isinstance(error, CvatError)

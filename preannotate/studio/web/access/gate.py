@@ -43,15 +43,16 @@ class Gate:
         async def with_cookie(message: Message) -> None:
             new: Session | None = scope[_NEW]
             if message["type"] == "http.response.start" and new is not None and not path.startswith(_OPEN_FOLDER):
-                MutableHeaders(scope=message).append("set-cookie", self._set_cookie(new, scope["scheme"]))
+                # Whoever says so falsely keeps a cookie from itself at worst.
+                secure = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto"))
+                MutableHeaders(scope=message).append("set-cookie", self._set_cookie(new, secure=secure))
             await send(message)
 
         await response(scope, receive, with_cookie)
 
-    def _set_cookie(self, session: Session, scheme: str) -> str:
-        secure = "; Secure" if scheme == "https" else ""
-        value = self._sessions.cookie(session)
-        return f"{self._cookie}={value}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Strict{secure}"
+    def _set_cookie(self, session: Session, *, secure: bool) -> str:
+        value, mark = self._sessions.cookie(session), "; Secure" if secure else ""
+        return f"{self._cookie}={value}; Path=/; Max-Age={MAX_AGE_SECONDS}; HttpOnly; SameSite=Strict{mark}"
 
 
 def session_of(request: Request) -> Session:

@@ -738,6 +738,17 @@ def test_a_mistake_of_the_studio_is_a_page_and_not_a_traceback(core, browser, mo
     assert "secret-detail" not in answer.text
 
 
+def test_what_the_disk_refuses_is_said(full, browser, monkeypatch):
+    def full_disk(*_, **__):
+        raise OSError(28, "No space left on device", "/w/functions")
+
+    monkeypatch.setattr(full.models, "publish", full_disk)
+    answer = browser.send("/models/boats/publish", {"version": "2"})
+
+    assert answer.status_code == 500
+    assert "No space left on device: '/w/functions'. Mend what it says, and try again." in words(answer)
+
+
 def test_names_of_strangers_are_escaped(core, browser):
     core.with_server("<img src=x onerror=alert(1)>")
     core.catalogue.details[12] = detail(task(12, "<script>alert(1)</script>", project="'\"><b>"))

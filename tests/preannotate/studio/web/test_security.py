@@ -150,6 +150,8 @@ def test_over_https_the_cookie_stays_there(core, browser):
     secure = type(browser)(browser.app, "https://localhost")
 
     assert secure.get("/").headers["set-cookie"].endswith("; Secure")
+    proxied = type(browser)(browser.app)
+    assert proxied.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"].endswith("; Secure")
 
 
 # Sessions
