@@ -52,7 +52,7 @@ def test_a_run_directory_is_complete_and_holds_no_absolute_path(trained):
     names = {path.name for path in output.iterdir()}
     assert names == {
         *("checkpoints", "config.json", "data", "dataset.json", "export", "log.txt", "measurements.json"),
-        *("metrics.csv", "overlays", "report.html", "summary.json"),
+        *("metrics.csv", "overlays", "pace.json", "report.html", "summary.json"),
     }
     for path in output.rglob("*"):
         if path.suffix in (".json", ".csv", ".txt", ".html"):
