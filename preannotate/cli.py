@@ -173,6 +173,7 @@ def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, required=True, metavar="DIR", help="new folder, or an earlier pull to bring up to date")
     add("--completed-jobs", action="store_true", help="only frames of jobs whose state is completed")
     add("--include-auto", action="store_true", help="also frames with nothing but unchanged automatic shapes")
+    add("--accept-completed", action="store_true", help="automatic shapes of completed jobs count as checked by people")
     add("--json", action="store_true", help="print source.json instead of words")
     add_login_arguments(parser)
 
@@ -347,6 +348,7 @@ def run_pull(arguments: argparse.Namespace) -> int:
         jobs=arguments.job,
         completed_jobs=arguments.completed_jobs,
         include_auto=arguments.include_auto,
+        accept_completed=arguments.accept_completed,
         as_json=arguments.json,
         **login_of(arguments),
     )

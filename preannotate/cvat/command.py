@@ -25,6 +25,7 @@ def run_pull(
     jobs: Sequence[int],
     completed_jobs: bool,
     include_auto: bool,
+    accept_completed: bool,
     as_json: bool,
     **login: Any,
 ) -> int:
@@ -37,6 +38,7 @@ def run_pull(
         jobs: Numbers.
         completed_jobs: Take frames of completed jobs only.
         include_auto: Also take frames that only have shapes which a model drew and nobody changed.
+        accept_completed: What a model drew counts as checked where somebody completed the job.
         as_json: Print `source.json` instead of words.
         login: As in `login.Login`.
     """
@@ -55,7 +57,7 @@ def run_pull(
             Server(connection.client, connection.requests),
             Asked(tuple(tasks), tuple(projects), tuple(jobs)),
             output,
-            rules=Rules(completed_jobs, include_auto),
+            rules=Rules(completed_jobs, include_auto, accept_completed),
             version=connection.version,
             notes=connection.notes,
         )
@@ -131,7 +133,7 @@ def words(pulled: "Pulled", output: Path) -> str:
     if source["untouched_shapes"]:
         lines.append(
             f"{_count(source['untouched_shapes'], 'shape')} that a model drew and nobody changed: training leaves "
-            f"them out unless --include-auto"
+            f"them out unless --include-auto, or, in completed jobs, --accept-completed"
         )
     lines.append(f"labels: {', '.join(label['name'] for label in source['labels'])}")
     lines += [f"note: {note}" for note in source["notes"]]

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from preannotate.annotate.cvat_xml import CvatShape
-from preannotate.cvat.shapes import TAG, is_boxed, is_untouched
+from preannotate.cvat.shapes import TAG, checked, is_boxed, is_untouched
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Job, Task
 
 NOT_COMPLETED = "of a job that is not completed"
 NOT_DONE = "without annotations, in a job that is not completed"
 UNTOUCHED = "with nothing but shapes that a model drew and nobody changed"
+UNTOUCHED_COMPLETED = f"{UNTOUCHED}, in a completed job"
 NO_BOXES = "with nothing but shapes that are no boxes"
 REPEATED = "that show a picture which is taken already (honeypots, jobs that overlap)"
 HELD_OUT = "that a ground-truth job holds for validation"
@@ -33,10 +34,12 @@ class Rules:
     Attributes:
         completed_jobs: Take frames of completed jobs only.
         include_auto: Also take frames that only have shapes which a model drew and nobody changed.
+        accept_completed: What a model drew counts as checked where somebody completed the job.
     """
 
     completed_jobs: bool = False
     include_auto: bool = False
+    accept_completed: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,10 @@ def _good(
         for job in task.jobs:
             if job.type != kind:
                 continue
+            accepted = rules.accept_completed and job.completed
             for frame in job.frames:
-                taken = TakenFrame(task, job, frame, shapes[job.id].get(frame, ()))
+                found = shapes[job.id].get(frame, ())
+                taken = TakenFrame(task, job, frame, tuple(map(checked, found)) if accepted else found)
                 if reason := _reason_to_leave_out(taken, rules):
                     left_out[reason] += 1
                 else:
@@ -125,7 +130,9 @@ def _reason_to_leave_out(taken: TakenFrame, rules: Rules) -> str:
     boxed = [shape for shape in taken.shapes if is_boxed(shape)]
     if any(rules.include_auto or not is_untouched(shape) for shape in boxed):
         return ""
-    return UNTOUCHED if boxed else NO_BOXES
+    if not boxed:
+        return NO_BOXES
+    return UNTOUCHED_COMPLETED if taken.job.completed else UNTOUCHED
 
 
 def _picture(taken: TakenFrame) -> tuple[int, int]:

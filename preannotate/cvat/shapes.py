@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from preannotate.annotate.cvat_xml import CvatLabel, CvatShape, number
 from preannotate.cvat.tasks import Job, Task
 from preannotate.cvat.tracks import interpolated
 
-AUTOMATIC = "auto"
+AUTOMATIC, CHECKED = "auto", "semi-auto"
 _BOXED = ("box", "polygon", "ellipse", "mask")
 TAG = "tag"
 
@@ -28,6 +29,11 @@ def is_untouched(shape: CvatShape) -> bool:
     Source: `computeNewSource` in cvat-core.
     """
     return shape.source == AUTOMATIC
+
+
+def checked(shape: CvatShape) -> CvatShape:
+    """The shape as if a person had found it right; CVAT itself has no mark for that."""
+    return replace(shape, source=CHECKED) if is_untouched(shape) else shape
 
 
 def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> dict[int, tuple[CvatShape, ...]]:

@@ -2,7 +2,7 @@
 
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false, "include_auto": false,
-     "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet", "deploy": "serve",
+     "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet", "deploy": "serve",
      "annotate_rest": false, "only_if_better": false, "kubernetes": ""}
 
 There is no secret in it: access token and password stay in the environment.
@@ -41,6 +41,7 @@ class Asked:
         jobs: Numbers.
         completed_jobs: Take frames of completed jobs only.
         include_auto: Also learn from what a model drew and nobody changed.
+        accept_completed: What a model drew counts as checked where somebody completed the job.
         model: As `train --model`.
         arguments: As `train --arguments`.
         base_model: As `train --base-model`, or `PREVIOUS`.
@@ -60,6 +61,7 @@ class Asked:
     jobs: tuple[int, ...] = ()
     completed_jobs: bool = False
     include_auto: bool = False
+    accept_completed: bool = False
     model: str = "ssd-mobilenet-v2"
     arguments: str = ""
     base_model: str = IMAGENET

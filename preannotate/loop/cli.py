@@ -34,6 +34,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add("--deploy", choices=DEPLOY, help="how CVAT gets the function (default: serve)")
     add("--completed-jobs", action="store_true", default=None, help="only frames of jobs whose state is completed")
     add("--include-auto", action="store_true", default=None, help="also learn from unchanged automatic shapes")
+    add(
+        "--accept-completed",
+        action="store_true",
+        default=None,
+        help="automatic shapes of completed jobs count as checked by people",
+    )
     add("--annotate-rest", action="store_true", default=None, help="annotate the frames that nobody annotated")
     add("--only-if-better", action="store_true", default=None, help="publish only what beats the published version")
     add(
@@ -60,11 +66,11 @@ def run_run(arguments: argparse.Namespace) -> int:
         **{key: value or None if key == "insecure" else value for key, value in login.items()},
         **{
             key: getattr(arguments, key)
-            for key in ("model", "arguments", "base_model", "deploy", "completed_jobs", "include_auto")
+            for key in (
+                *("model", "arguments", "base_model", "deploy", "completed_jobs", "include_auto", "accept_completed"),
+                *("annotate_rest", "only_if_better", "kubernetes"),
+            )
         },
-        "annotate_rest": arguments.annotate_rest,
-        "only_if_better": arguments.only_if_better,
-        "kubernetes": arguments.kubernetes,
     }
     folder = arguments.workspace or DEFAULT
 

@@ -14,7 +14,7 @@ from preannotate.cvat.functions import Functions
 from preannotate.cvat.login import Connection
 from preannotate.cvat.plan import Asked as Frames
 from preannotate.cvat.pull import pull
-from preannotate.cvat.selection import Rules
+from preannotate.cvat.selection import UNTOUCHED_COMPLETED, Rules
 from preannotate.cvat.server import Server
 from preannotate.loop import comparing, inputs, publishing, versions
 from preannotate.loop.asked import NOWHERE, Asked
@@ -102,7 +102,7 @@ class Loop:
                     self._server,
                     Frames(self.asked.tasks, self.asked.projects, self.asked.jobs),
                     self.model.dataset,
-                    rules=Rules(self.asked.completed_jobs, self.asked.include_auto),
+                    rules=Rules(self.asked.completed_jobs, self.asked.include_auto, self.asked.accept_completed),
                     version=connection.version,
                     notes=connection.notes,
                     progress=self._images,
@@ -116,6 +116,8 @@ class Loop:
             self._tasks = tuple(task["id"] for task in pulled.source["tasks"])
             for note in pulled.source["notes"]:
                 self.say(f"note: {note}")
+            if silent := pulled.source["left_out"].get(UNTOUCHED_COMPLETED):
+                self.say(f"note: left out: frames {UNTOUCHED_COMPLETED}: {silent}. --accept-completed takes them.")
             counts = pulled.source["training"]
             stage.detail = (
                 f"{counts['annotated']} frames with annotations, {counts['negatives']} that show nothing; "

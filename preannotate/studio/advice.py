@@ -136,7 +136,7 @@ def _automatic(detail: TaskDetail) -> list[str]:
         return []
     return [
         f"{_count(detail.automatic, 'box was', 'boxes were')} drawn by a model and changed by nobody: training leaves "
-        f"them out. Correct or confirm frames by hand first."
+        f"them out. Correct what is wrong, and complete the job once the rest is right."
     ]
 
 

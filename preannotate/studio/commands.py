@@ -20,6 +20,7 @@ OPTIONS: dict[str, dict[str, type]] = {
     TRAIN: {
         "completed_jobs": bool,  # only frames of completed jobs
         "include_auto": bool,  # also what a model drew and nobody changed
+        "accept_completed": bool,  # which counts as checked where the job is completed
         "only_if_better": bool,  # publish only what beats the published version
         "restart": bool,  # do everything again
     },

@@ -75,7 +75,9 @@ def count(server: Server, server_id: int, tasks: Sequence[Task], database: Datab
         found = list(pool.map(lambda pair: _shapes(server, server_id, *pair, database), counted))
     shapes = {job.id: of_job for (_, job), of_job in zip(counted, found, strict=True)}
     known = [replace(task, jobs=tuple(job for job in task.jobs if job.id in shapes)) for task in tasks]
-    return _counts(select(known, shapes, Rules()), known, len(counted), len(jobs), _everything(shapes))
+    selection = select(known, shapes, Rules(accept_completed=True))  # as the form offers it
+    not_accepted = _everything({job.id: shapes[job.id] for _, job in counted if not job.completed})
+    return _counts(selection, known, len(counted), len(jobs), not_accepted)
 
 
 def _counts(selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[CvatShape]) -> Counts:

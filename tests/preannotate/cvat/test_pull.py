@@ -81,7 +81,14 @@ def test_source_json_says_what_was_taken_from_where(cvat, pull, tmp_path):
         "format": 1,
         "server": cvat.url,
         "version": cvat.version,
-        "asked": {"tasks": [12], "projects": [], "jobs": [], "completed_jobs": True, "include_auto": False},
+        "asked": {
+            "tasks": [12],
+            "projects": [],
+            "jobs": [],
+            "completed_jobs": True,
+            "include_auto": False,
+            "accept_completed": False,
+        },
         "tasks": [
             {"id": 12, "name": "dock", "video": False, "frames": 6, "updated_date": "2026-11-02T10:00:00.000000Z"}
         ],
@@ -325,11 +332,20 @@ def test_what_a_model_drew_is_left_to_training_which_leaves_it_out(cvat, pull, t
 
     said = pull()
 
-    assert "left out: 1 frame with nothing but shapes that a model drew and nobody changed\n" in said
-    assert "1 shape that a model drew and nobody changed: training leaves them out unless --include-auto\n" in said
+    assert (
+        "left out: 1 frame with nothing but shapes that a model drew and nobody changed, in a completed job\n" in said
+    )
+    assert (
+        "1 shape that a model drew and nobody changed: training leaves them out unless --include-auto, "
+        "or, in completed jobs, --accept-completed\n"
+    ) in said
     boxes = read(tmp_path)
     assert (len(boxes["task-12/a/cam0.png"]), len(boxes["task-12/a/cam1.png"])) == (1, 2)
     assert "task-12/a/cam2.png" not in boxes
+    said = pull("--task", "12", "--accept-completed")
+    assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'}\n")
+    boxes = read(tmp_path)
+    assert (len(boxes["task-12/a/cam0.png"]), len(boxes["task-12/a/cam2.png"])) == (2, 1)
     said = pull("--task", "12", "--include-auto")
     assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'} --include-auto\n")
     dataset = datasets.load([tmp_path / "pulled"], tmp_path / "store", include_auto=True)

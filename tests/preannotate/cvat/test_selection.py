@@ -52,6 +52,24 @@ def test_frames_with_untouched_automatic_shapes_alone_are_left_out_and_never_neg
     selection = select([task(job(1, [0, 1, 2], "completed"))], shapes, Rules())
 
     assert taken(selection) == ([(1, 1), (1, 2)], [])
+    assert selection.left_out == {
+        "with nothing but shapes that a model drew and nobody changed, in a completed job": 1,
+    }
+    assert selection.untouched == 1
+
+
+def test_automatic_shapes_of_completed_jobs_count_as_checked_if_asked():
+    shapes = {1: {0: (AUTO,), 1: (AUTO, BOX)}, 2: {2: (AUTO,), 3: (AUTO, BOX)}}
+    jobs = [job(1, [0, 1], "completed"), job(2, [2, 3])]
+
+    selection = select([task(*jobs)], shapes, Rules(accept_completed=True))
+
+    assert taken(selection) == ([(1, 0), (1, 1), (2, 3)], [])
+    assert [[shape.source for shape in one.shapes] for one in selection.training] == [
+        ["semi-auto"],
+        ["semi-auto", "manual"],
+        ["auto", "manual"],
+    ]
     assert selection.left_out == {"with nothing but shapes that a model drew and nobody changed": 1}
     assert selection.untouched == 1
 

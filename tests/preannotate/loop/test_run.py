@@ -288,3 +288,20 @@ def test_a_model_of_another_server(run, newest, workspace):
         f"Give the model another name with --name, or, if the server has moved, remove "
         f"{workspace}/models/pets/dataset.\n"
     )
+
+
+def test_boxes_that_people_left_as_the_model_drew_them_count_in_completed_jobs_if_asked(run, newest, workspace):
+    task = newest.add(pets())
+    run("--annotate-rest")
+    for job in task.jobs:
+        job.state, job.updated = "completed", "2026-11-27T12:00:00.000000Z"
+
+    left_out = run("--name", "pets", task=False).out
+    taken = run("--name", "pets", "--accept-completed", task=False).out
+
+    assert (
+        "note: left out: frames with nothing but shapes that a model drew and nobody changed, in a completed job: 4. "
+        "--accept-completed takes them.\n"
+    ) in left_out
+    assert "pull: 8 frames with annotations, " in taken
+    assert "left out: frames" not in taken

@@ -61,7 +61,7 @@ def test_nothing_to_learn_from():
     assert found.sentences == (
         "Task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them.",
         "9 boxes were drawn by a model and changed by nobody: training leaves them out. "
-        "Correct or confirm frames by hand first.",
+        "Correct what is wrong, and complete the job once the rest is right.",
         "Left out: 7 frames with nothing but shapes that a model drew and nobody changed.",
     )
 

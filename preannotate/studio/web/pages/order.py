@@ -26,7 +26,7 @@ from trainer.errors import TrainerError
 
 DEPLOYS = ("serve", "nuctl", "none")
 NAMES = ("name", "machine", "arguments", "deploy")
-BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "only_if_better")
+BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "accept_completed", "only_if_better")
 # Before the names of arguments, so that none is taken for a field of the form itself.
 PREFIX = "a-"
 
@@ -44,6 +44,7 @@ def show(visit: Visit) -> Response:
         notify=step.can_notify,
         completed_jobs=False,
         include_auto=False,
+        accept_completed=True,
         only_if_better=False,
     )
     form.values |= {PREFIX + one.name: one.default for one in step.fields}
@@ -128,7 +129,8 @@ class _Step:
             form.wrong("machine", f"Machine: {values['machine']!r}; expected one of the list. Choose another.")
         if values["deploy"] not in DEPLOYS:
             form.wrong("deploy", f"Afterwards: {values['deploy']!r}; expected one of: {', '.join(DEPLOYS)}.")
-        options = {name: True for name in ("completed_jobs", "include_auto", "only_if_better") if values[name]}
+        flags = ("completed_jobs", "include_auto", "accept_completed", "only_if_better")
+        options = {name: True for name in flags if values[name]}
         return Order(
             kind=TRAIN,
             name=values["name"],
