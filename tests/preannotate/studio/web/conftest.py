@@ -81,6 +81,12 @@ ACCESS = Access(names=("localhost", "127.0.0.1", "::1"), numbers=False, token=""
 
 
 @pytest.fixture
+def new_browser():
+    """Makes a browser in front of an app."""
+    return Browser
+
+
+@pytest.fixture
 def browser(core):
     """At this machine: no login."""
     return Browser(make_app(core, ACCESS))

@@ -62,9 +62,9 @@ def task(number, name, seed, *, frames=26, annotated=22, size=(240, 180), **chan
 
 
 @contextlib.contextmanager
-def cvat():
+def cvat(version=stand_in.NEW):
     """A server with three tasks, one of which has no boxes yet."""
-    with stand_in.StandIn().running() as server:
+    with stand_in.StandIn(version).running() as server:
         pages = lists.Lists(server)
         server.pages.append(pages)
         server.projects.append(3)

@@ -30,7 +30,7 @@ FIELDS = (
 
 
 @pytest.fixture
-def stranger(tmp_path, monkeypatch, core, browser):
+def stranger(tmp_path, monkeypatch, new_browser):
     """At a real core with one model; CVAT is not there."""
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -42,7 +42,7 @@ def stranger(tmp_path, monkeypatch, core, browser):
     version.run.mkdir(parents=True)
     actor.leave(studio.workspace.model("boats"), version)
     access = Access(names=("127.0.0.1",), numbers=False, token="", key=b"k" * 32)
-    yield type(browser)(make_app(studio, access))
+    yield new_browser(make_app(studio, access))
     studio.close()
 
 
