@@ -116,7 +116,13 @@ class Functions:
         return {function.id: function for function in found}
 
     def call(
-        self, function: str, task: int, frame: int, mapping: Mapping[str, Json], labels: Mapping[int, str]
+        self,
+        function: str,
+        task: int,
+        frame: int,
+        mapping: Mapping[str, Json],
+        labels: Mapping[int, str],
+        threshold: float | None = None,
     ) -> list[Shape]:
         """What a function finds on one frame, asked once; nothing is saved.
 
@@ -126,12 +132,15 @@ class Functions:
             frame: Relative number.
             mapping: From `mapping`.
             labels: Id to name of the task's labels.
+            threshold: Least score, above 0; None takes the function's own.
 
         Raises:
             CvatError: CVAT or the function refuses or fails.
         """
         what = f"a call of {function} on frame {frame} of task {task}"
         body = {"task": task, "frame": frame, "mapping": dict(mapping)}
+        if threshold is not None:
+            body["threshold"] = threshold
         try:
             answer = self._post(self._requests.json_once, "/api/lambda/functions/{id}", what, body, id=function)
         except CvatError as error:

@@ -2,8 +2,8 @@
 
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false, "include_auto": false,
-     "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet", "deploy": "serve",
-     "annotate_rest": false, "only_if_better": false, "kubernetes": ""}
+     "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet",
+     "deploy": "serve", "annotate_rest": false, "only_if_better": false, "kubernetes": ""}
 
 There is no secret in it: access token and password stay in the environment.
 """

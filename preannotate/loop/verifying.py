@@ -1,7 +1,8 @@
 """The stage `verify`: CVAT lists the function, and what it answers is what the published directory answers.
 
-Both are asked about one frame of the task on which the directory finds something. `preannotate serve` takes a few
-seconds to see a new version and to load it, so both questions are asked again for a while.
+Both are asked about one frame of the task on which the directory finds something, at a lower threshold if it must be:
+two models that find nothing cannot be told apart. `preannotate serve` takes a few seconds to see a new version and to
+load it, so both questions are asked again for a while.
 """
 
 import tempfile
@@ -36,6 +37,8 @@ FRAMES = 8
 _LEAST_IOU = 0.95
 # What CVAT and `serve` answer while something starts.
 _NOT_YET = (408, 500, 502, 503, 504)
+# Where nothing reaches the function's own thresholds: how low is looked, and among how many of the best boxes.
+_LOW_THRESHOLD, _BEST = 0.01, 6
 _Answer = TypeVar("_Answer")
 _WHERE = (
     "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
@@ -69,6 +72,15 @@ class Verification:
             return f"CVAT lists {self.function}; it was not called, for task {self.task} takes none of its boxes"
         count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
         return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it answers {count}, as it must"
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What the directory answers on a frame; `threshold` None is its own."""
+
+    frame: int
+    detections: tuple[Detection, ...]
+    threshold: float | None = None
 
 
 class Verifier:
@@ -108,12 +120,15 @@ class Verifier:
             targets, notes = match_labels(task, labels, listed.labels, None)
         except CvatError as error:  # annotated with polygons, for example: other tasks may take boxes
             return Verification(listed.id, task, None, 0, (str(error),))
-        frame, expected = self._expected(read_task(self._server, self._server.task(task)), targets)
+        expected = self._expected(read_task(self._server, self._server.task(task)), targets)
+        frame, threshold = expected.frame, expected.threshold
         names = {label["id"]: label["name"].strip() for label in labels}
         chosen = mapping(labels, list(targets))
         while True:
-            found = self._patiently(until, lambda: self._functions.call(listed.id, task, frame, chosen, names))
-            if same(expected, found):
+            found = self._patiently(
+                until, lambda: self._functions.call(listed.id, task, frame, chosen, names, threshold)
+            )
+            if same(expected.detections, found):
                 return Verification(listed.id, task, frame, len(found), tuple(notes))
             self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
 
@@ -163,11 +178,11 @@ class Verifier:
         self._detail(f"{what}; waiting {left:.0f} s at most")
         time.sleep(min(LOOK_SECONDS, left))
 
-    def _expected(self, task: Task, labels: Collection[str]) -> tuple[int, list[Detection]]:
-        """A frame, and what the directory finds there; one with boxes if any of some has them."""
+    def _expected(self, task: Task, labels: Collection[str]) -> _Expected:
+        """What the directory finds on the first of some frames that has boxes, else on one at a lower threshold."""
         frames = sorted({frame for job in task.jobs for frame in job.frames})
         spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
-        best: tuple[int, list[Detection]] | None = None
+        first: tuple[int, FoundImage] | None = None
         with (
             tempfile.TemporaryDirectory(prefix="preannotate-") as folder,
             FunctionProcess(self._directory / "nuclio") as process,
@@ -177,18 +192,20 @@ class Verifier:
                 download(self._server, [wanted], lambda: None)
                 if (path := present(wanted)) is None:
                     continue
-                answer = process.annotate(FoundImage(path, str(frame)), None)
+                image = FoundImage(path, str(frame))
+                answer = process.annotate(image, None)
                 if isinstance(answer, Failure):
                     continue
-                found = [one for one in answer.detections if one.label in labels]
-                if found:
-                    return frame, found
-                best = best or (frame, found)
-        if best is None:
-            raise LoopError(
-                f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
-            )
-        return best
+                if found := [one for one in answer.detections if one.label in labels]:
+                    return _Expected(frame, tuple(found))
+                first = first or (frame, image)
+            if first is None:
+                raise LoopError(
+                    f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
+                )
+            answer = process.annotate(first[1], _LOW_THRESHOLD)
+            found = [] if isinstance(answer, Failure) else [one for one in answer.detections if one.label in labels]
+            return _at_lower_threshold(first[0], found)
 
     def _not_listed(self, listed: Collection[str]) -> CvatError:
         names = ", ".join(sorted(listed)) or "none"
@@ -216,6 +233,16 @@ class Verifier:
 def labels_of(function: Path) -> tuple[str, ...]:
     """What a function calls its classes: people may rename them in function.yaml."""
     return tuple(read_labels(function / "nuclio" / "function.yaml").values())
+
+
+def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
+    """The best few boxes, with the threshold in the widest gap below one of them, where rounding changes nothing."""
+    if not found:
+        return _Expected(frame, ())
+    scores = [*sorted((one.score for one in found), reverse=True)[:_BEST], _LOW_THRESHOLD]
+    gap = max(range(len(scores) - 1), key=lambda i: scores[i] - scores[i + 1])
+    threshold = (scores[gap] + scores[gap + 1]) / 2
+    return _Expected(frame, tuple(one for one in found if one.score >= threshold), threshold)
 
 
 def same(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:

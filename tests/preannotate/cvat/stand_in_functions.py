@@ -143,9 +143,11 @@ class Lambda:
             "version": int(annotations.get("version", 1)),
         }
 
-    def _call(self, name: str, image: bytes) -> list[dict[str, Any]]:
+    def _call(self, name: str, image: bytes, threshold: float | None = None) -> list[dict[str, Any]]:
         self.calls += 1
         body = {"image": base64.b64encode(image).decode()}
+        if threshold:  # CVAT passes on what is true: an explicit 0 is none
+            body["threshold"] = threshold
         path = "/api/function_invocations"
         return self._ask(path, body, **{"x-nuclio-function-name": name, "x-nuclio-path": "/"})
 
@@ -167,7 +169,7 @@ class Lambda:
         mapped = self._mapped(task, name, body["mapping"])
         if isinstance(mapped, str):
             return 400, mapped
-        found = self._call(name, task.images[body["frame"]][1])
+        found = self._call(name, task.images[body["frame"]][1], body.get("threshold"))
         found = [one for one in found if one["label"] in mapped]
         if not cvat.new:
             return 200, [one | {"label": mapped[one["label"]].name, "attributes": []} for one in found]

@@ -54,7 +54,9 @@ def red(box: tuple[int, int, int, int] | None, size: tuple[int, int] = (64, 64),
     return stream.getvalue()
 
 
-def write_function(folder: Path, name: str, *, shift: int = 0, labels: tuple[str, ...] = LABELS) -> Path:
+def write_function(
+    folder: Path, name: str, *, shift: int = 0, labels: tuple[str, ...] = LABELS, threshold: float = 0.5
+) -> Path:
     """FOLDER/NAME/nuclio; returns FOLDER/NAME."""
     directory = folder / name / "nuclio"
     ignore = shutil.ignore_patterns("__pycache__", "openvino.py", "tensorflow.py")
@@ -63,7 +65,7 @@ def write_function(folder: Path, name: str, *, shift: int = 0, labels: tuple[str
         shutil.copy(source, directory)
     (directory / "runtime" / "engines" / "openvino.py").write_text(ENGINE.format(shift=shift))
     provenance = {"model_fingerprint": f"{shift:064x}", "images": {"train": 3, "validation": 1}}
-    manifest = Manifest("ssd-mobilenet-v2", labels, (64, 64), Postprocess(0.5, (0.5,) * len(labels)), provenance)
+    manifest = Manifest("ssd-mobilenet-v2", labels, (64, 64), Postprocess(0.5, (threshold,) * len(labels)), provenance)
     manifest.write(directory / "model.json")
     text = function_yaml(name, VARIANTS["cpu"], manifest, {FINGERPRINT: f"{shift:064x}"})
     (directory / "function.yaml").write_text(text)

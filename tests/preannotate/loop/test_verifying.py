@@ -103,6 +103,17 @@ def test_a_task_on_which_nothing_is_found(newest, make, served):
 
 
 @pytest.mark.slow
+def test_a_function_that_is_not_sure_enough_is_asked_at_a_lower_threshold(newest, make, served, tmp_path):
+    newest.add(pets())
+    verifier, _ = make(newest, write_function(served[0], "shy", threshold=0.95))
+    other, _ = make(newest, write_function(tmp_path, "shy", threshold=0.95, shift=10), seconds=0.0)
+
+    assert verifier.verify(12).words == "CVAT lists shy; on frame 0 of task 12 it answers 1 box, as it must"
+    with pytest.raises(LoopError, match=r"^.*: shy answers on frame 0 of task 12 otherwise than"):
+        other.verify(12)
+
+
+@pytest.mark.slow
 def test_a_task_whose_labels_take_no_boxes(newest, make, served):
     newest.add(pets(labels=[FakeLabel(7, "cat", "polygon")]))
     verifier, _ = make(newest, write_function(served[0], "square"))

@@ -80,7 +80,8 @@ def test_the_order_of_the_queue_is_kept_after_a_restart(studio, workspace, order
         ),
         (
             {"options": {"shell": "reboot"}},
-            "order: option 'shell' of train; expected one of: completed_jobs, include_auto, accept_completed, only_if_better, restart.",
+            "order: option 'shell' of train; expected one of: completed_jobs, include_auto, accept_completed, "
+            "only_if_better, restart.",
         ),
         ({"options": {"restart": "yes"}}, "order: option restart='yes' of train; expected a truth value."),
     ],
