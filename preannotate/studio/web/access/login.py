@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import re
 import threading
 import time
@@ -10,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from preannotate import shared_secret
 from preannotate.studio.errors import StudioError
 
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
-_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,512}")
+_TOKEN = shared_secret.token(VARIABLE, StudioError)
 MOST_FAILURES = 5
 # Together, so that many addresses are no way around it.
 MOST_FAILURES_OF_ALL = 100
@@ -24,31 +24,10 @@ _MOST_ADDRESSES = 2000
 def find_token(file: Path | None) -> str:
     """The token from a file, else from the environment; "" where there is none.
 
-    The variable is taken out of the environment, so that no run inherits it.
-
     Raises:
-        StudioError: The file cannot be read, or the token is not one; what was found is never shown.
+        StudioError: The file cannot be read, or the token is not one.
     """
-    from_environment = os.environ.pop(VARIABLE, "")
-    if file is None:
-        return _checked(from_environment, VARIABLE) if from_environment else ""
-    try:
-        return _checked(file.read_text(encoding="utf-8").strip(), f"--token-file: {file}")
-    except OSError as error:
-        raise StudioError(
-            f"--token-file: {file}: {error.strerror}; expected a file that holds the token. Look at its rights."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise StudioError(f"--token-file: {file}: not text; expected the token. Write it again.") from error
-
-
-def _checked(token: str, where: str) -> str:
-    if not _TOKEN.fullmatch(token):
-        raise StudioError(
-            f"{where}: {len(token)} characters; expected 16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'. "
-            f"Make one with `python3 -c 'import secrets; print(secrets.token_urlsafe())'`."
-        )
-    return token
+    return _TOKEN.find(file)
 
 
 class Login:
