@@ -5,16 +5,13 @@ run; 130 interrupted.
 """
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
+from preannotate.commands import Commands
 from preannotate.cvat.arguments import add_login_arguments, login_of
 from preannotate.loop.asked import DEPLOY
 from preannotate.loop.deploying import DEPLOYMENTS, SERVE
 from preannotate.loop.workspace import DEFAULT
-
-AddArguments = Callable[[argparse.ArgumentParser], None]
-Run = Callable[[argparse.Namespace], int]
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,8 +135,7 @@ def _add_workspace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, default=DEFAULT, metavar="DIR", help=f"default: {DEFAULT}")
 
 
-# name: (help, add_arguments, run)
-COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
+COMMANDS: Commands = {
     "run": ("from a task of CVAT to a function on its Models page, again and again", add_run_arguments, run_run),
     "publish": ("let CVAT see a version of a model", add_publish_arguments, run_publish),
     "unpublish": ("take a model away from CVAT; its versions stay", add_name_arguments, run_unpublish),
