@@ -14,6 +14,7 @@ pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -70,23 +71,38 @@ class Person:
         return self.driver.find_element(By.CSS_SELECTOR, where).text
 
     def at(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """A page may still be on its way."""
+        waited = WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1)
+        return waited.until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector), f"{selector} is not there")
 
     def click(self, text):
         """A link or a button by what is written on it."""
         words = f"normalize-space(.)={text!r}"
-        found = self.driver.find_elements(By.XPATH, f"//main//*[(self::a or self::button or self::label) and {words}]")
-        found = found or self.driver.find_elements(By.XPATH, f"//*[(self::a or self::button) and {words}]")
-        assert found, f"{text!r} is not there: {self.text('body')}"
-        self._click(found[0])
+        places = (
+            f"//main//*[(self::a or self::button or self::label) and {words}]",
+            f"//*[self::a or self::button][{words}]",
+        )
+
+        def found(driver):
+            return next(filter(None, (driver.find_elements(By.XPATH, place) for place in places)), None)
+
+        self._click(found, f"{text!r} is not there")
 
     def click_at(self, selector):
-        self._click(self.at(selector))
+        self._click(lambda driver: driver.find_elements(By.CSS_SELECTOR, selector), f"{selector} is not there")
 
-    def _click(self, element):
-        # What lies under the bar at the bottom is scrolled to the middle first, as a person would do.
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+    def _click(self, find, otherwise):
+        def click(driver):
+            """A page may still be on its way, and what changes by itself may be another one since it was found."""
+            found = find(driver)
+            if found:
+                # What lies under the bar at the bottom is scrolled to the middle first, as a person would do.
+                driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found[0])
+                found[0].click()
+            return found
+
+        gone = (StaleElementReferenceException,)
+        WebDriverWait(self.driver, PATIENCE, poll_frequency=0.1, ignored_exceptions=gone).until(click, otherwise)
         self.listen()
 
     def type(self, name, text):
