@@ -31,6 +31,16 @@ functions = _load("cvat_stand_in_functions", _CVAT / "stand_in_functions.py")
 fakes = _load("loop_fakes", Path(__file__).with_name("fakes.py"))
 
 
+# The command as it is, but it looks at the folder more often.
+_SERVE = """
+import sys
+from preannotate.cli import main
+from preannotate.serve import registry
+registry.POLL_SECONDS = 0.1
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture(autouse=True)
 def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever this machine's environment holds; waits between attempts take no time."""
@@ -88,7 +98,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "preannotate", "serve", str(folder), "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-c", _SERVE, "serve", str(folder), "--port", str(port), "--workers", "1"]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
     server.stdout.readline()
     yield folder, f"http://127.0.0.1:{port}"
