@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from preannotate.cvat.folder import IMAGES, VALIDATION
 from preannotate.loop.asked import Asked
 from trainer.arguments import gather
 
-_CHUNK_BYTES = 1 << 20
+# What people may change in CVAT without a box becoming another one.
+_COLOUR = re.compile(rb"<color>[^<]*</color>")
+_LABELS = re.compile(rb"<labels>.*</labels>", re.DOTALL)
 
 
 def fingerprint(dataset: Path, asked: Asked, options: list[str]) -> str:
@@ -43,10 +46,17 @@ def _parts(dataset: Path, asked: Asked, options: list[str]) -> Iterator[Any]:
     }
     for folder in (dataset, dataset / VALIDATION):
         if (folder / FILE_NAME).is_file():
-            yield [folder.relative_to(dataset).as_posix(), _file(folder / FILE_NAME)]
+            yield [folder.relative_to(dataset).as_posix(), _annotations(folder / FILE_NAME)]
             for path in sorted((folder / IMAGES).rglob("*")):
                 if path.is_file():
                     yield [path.relative_to(dataset).as_posix(), _file(path)]
+
+
+def _annotations(path: Path) -> str:
+    """Labels and images of an `annotations.xml` that a pull wrote; names of tasks and colours do not count."""
+    about, _, images = path.read_bytes().partition(b"</meta>")
+    labels = _LABELS.search(about)
+    return hashlib.sha256(_COLOUR.sub(b"", labels[0] if labels else b"") + (images or about)).hexdigest()
 
 
 def _base(base: str) -> Any:

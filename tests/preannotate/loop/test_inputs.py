@@ -1,9 +1,11 @@
 """What makes a new version, and what does not."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from preannotate.annotate.cvat_xml import CvatImage, CvatLabel, CvatTask, box, project_xml
 from preannotate.loop.asked import Asked
 from preannotate.loop.inputs import fingerprint
 from trainer.errors import TrainingError
@@ -29,6 +31,27 @@ def test_the_same_wherever_it_lies_and_however_it_is_spelled(dataset, tmp_path):
 
     asked = Asked(tasks=(13,), arguments="batch_size=8,epochs=3", deploy="none", annotate_rest=True)
     assert fingerprint(tmp_path / "moved", asked, ["--negatives"]) == before
+
+
+LABEL = CvatLabel("cat", "#ff0000", "rectangle")
+IMAGE = CvatImage("task-12/a.png", (64, 64), (box("cat", (1, 2, 3, 4), source="manual", occluded=False),), "12", 0)
+
+
+def write(dataset, *, label=LABEL, image=IMAGE, task="boards"):
+    pieces = project_xml([image], [label], [CvatTask(12, task, 1, "annotation")], name="pulled from CVAT")
+    (dataset / "annotations.xml").write_bytes(b"".join(pieces))
+    return fingerprint(dataset, ASKED, [])
+
+
+def test_names_of_tasks_and_colours_of_labels_do_not_count(dataset):
+    before = write(dataset)
+
+    assert write(dataset, task="boards, second week") == before
+    assert write(dataset, label=replace(LABEL, color="#00ff00")) == before
+    assert write(dataset, label=replace(LABEL, name="dog")) != before
+    assert write(dataset, label=replace(LABEL, type="any")) != before
+    moved = (box("cat", (1, 2, 3, 5), source="manual", occluded=False),)
+    assert write(dataset, image=replace(IMAGE, shapes=moved)) != before
 
 
 @pytest.mark.parametrize(
