@@ -85,8 +85,8 @@ class Progress:
         except (KeyError, TypeError) as error:
             raise LoopError(f"{path}: {error!r}; expected what a run writes. Remove the file.") from error
 
-    def write(self) -> None:
-        """Say how it is."""
+    def write(self, *, durable: bool = True) -> None:
+        """Say how it is; `durable` as in `write_json`."""
         content: dict[str, Any] = {
             "format": FORMAT,
             "process": self.process,
@@ -94,12 +94,12 @@ class Progress:
             "stages": [asdict(stage) for stage in self.stages],
             "error": self.error,
         }
-        write_json(self.path, content)
+        write_json(self.path, content, durable=durable)
 
     def detail(self, name: str, text: str) -> None:
         """Change the line of a stage."""
         self._stage(name).detail = text
-        self.write()
+        self.write(durable=False)
 
     def skip(self, name: str, why: str) -> None:
         """A stage whose inputs did not change."""

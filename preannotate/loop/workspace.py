@@ -204,9 +204,22 @@ def read_json(path: Path) -> Any:
         raise LoopError(f"{path}: holds no JSON ({error}); expected it whole. Remove the file.") from error
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Replace a file: at any moment it is the old one or the new one."""
+def write_json(path: Path, content: Any, *, durable: bool = True) -> None:
+    """Replace a file: at any moment it is the old one or the new one.
+
+    Args:
+        path: Of the file; its folder is made.
+        content: Plain values.
+        durable: Also after a power cut; what changes every second need not be.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

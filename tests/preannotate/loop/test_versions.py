@@ -225,3 +225,13 @@ def test_one_run_at_a_time(model, monkeypatch):
     )
     with model.locked():
         pass
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path):
+    write_json(tmp_path / "a.json", {"a": 1})
+
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"a": object()})
+
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
