@@ -3,7 +3,7 @@
 python benchmarks/studio_pictures.py docs/pictures
 
 Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and an
-actor that writes what a training writes.
+actor that writes what a training writes. So the scores on these pictures are made up, and docs/studio.md says so.
 """
 
 import argparse
@@ -74,8 +74,6 @@ def open_browser():
 
 def take(browser, url: str, run: int, folder: Path) -> None:
     """All pictures."""
-    desk = shot(browser, f"{url}/runs/{run}", DESK)
-    save(desk, folder / "studio-run.png")
     tasks = shot(browser, f"{url}/new/tasks?server=1&task=12&task=13", DESK, wait=2.0, height=780)
     save(tasks, folder / "studio-new.png")
     pages = (("/", "light"), (f"/runs/{run}", "dark"), ("/models/workbench", "light"))

@@ -14,6 +14,7 @@ two epochs (validation, checkpoint) is timed apart.
 import datetime
 import json
 import logging
+import math
 import os
 import statistics
 import time
@@ -133,13 +134,16 @@ class Pace:
         if self._file is None:
             return
         self._written, spent = now, now - self._start
+        steps = self._steps
         if remaining is not None and self._max_seconds is not None:
-            remaining = min(remaining, max(self._max_seconds - spent, 0.0))
+            left = min(remaining, max(self._max_seconds - spent, 0.0))
+            if left < remaining:  # the time limit ends it: as many steps as there is time for
+                steps, remaining = done + round((steps - done) * left / remaining), left
         content = {
             "epoch": epoch + 1,
-            "epochs": self._epochs,
+            "epochs": min(self._epochs, max(epoch + 1, math.ceil(steps / self._steps_in_epoch))),
             "step": done,
-            "steps": self._steps,
+            "steps": steps,
             "seconds_spent": round(spent, 1),
             "seconds_left": None if remaining is None else round(max(remaining, 0.0), 1),
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -144,9 +144,11 @@ def test_the_file_is_written_once_a_second_and_at_the_end(caplog, tmp_path, monk
 
 
 def test_what_is_left_ends_with_the_time_limit(caplog, tmp_path):
-    Run(caplog, epochs=10, steps_in_epoch=60, max_seconds=100, file=tmp_path / "pace.json").epoch(20, step=2)
+    Run(caplog, epochs=100, steps_in_epoch=20, max_seconds=100, file=tmp_path / "pace.json").epoch(20, step=2)
 
-    assert told(tmp_path / "pace.json")["seconds_left"] == 60.0
+    # 40 s are gone, and 60 s are enough for 30 steps more: half of the third epoch.
+    pace = told(tmp_path / "pace.json")
+    assert (pace["seconds_left"], pace["step"], pace["steps"], pace["epochs"]) == (60.0, 20, 50, 3)
 
 
 def test_a_full_disk_does_not_stop_the_training(caplog, tmp_path):
