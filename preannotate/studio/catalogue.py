@@ -142,7 +142,7 @@ class Catalogue:
             frames=content.get("size") or 0,
             video=content.get("mode") == "interpolation",
             jobs=jobs.get("count") or 0,
-            completed=jobs.get("completed") or 0,
+            accepted=jobs.get("completed") or 0,
             updated=str(content["updated_date"]),
             usable=_unusable(content),
         )

@@ -53,7 +53,7 @@ class TaskSummary:
         frames: Of images or of the video.
         video: Whether it is a video.
         jobs: How many.
-        completed: How many of them are.
+        accepted: How many of them are completed in the stage *acceptance*; CVAT counts no others here.
         updated: ISO 8601, as the server writes it.
         usable: "" or why nothing can be learnt from it: "is three-dimensional", "has no frames".
     """
@@ -65,7 +65,7 @@ class TaskSummary:
     frames: int
     video: bool
     jobs: int
-    completed: int
+    accepted: int
     updated: str
     usable: str = ""
 

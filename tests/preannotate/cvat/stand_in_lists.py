@@ -45,7 +45,8 @@ class Lists:
     def _tasks(self, query: dict[str, str], organization: str | None) -> list[dict[str, Any]]:
         found = [self.cvat._task(task) for task in self.cvat._visible(organization)]
         for one in found:
-            one["jobs"]["completed"] = sum(job.state == "completed" for job in self.cvat.tasks[one["id"]].jobs)
+            jobs = self.cvat.tasks[one["id"]].jobs  # those completed in an earlier stage CVAT does not count
+            one["jobs"]["completed"] = sum((job.state, job.stage) == ("completed", "acceptance") for job in jobs)
         return [one for one in found if str(one["project_id"]) == query.get("project_id", str(one["project_id"]))]
 
     def _project(self, number: int) -> dict[str, Any]:

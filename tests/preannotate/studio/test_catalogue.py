@@ -38,7 +38,7 @@ def dock(**more):
             ],
             tags=[tag(3, 8)],
         ),
-        FakeJob(41, 4, 5, state="completed"),
+        FakeJob(41, 4, 5, state="completed", stage="acceptance"),
     ]
     return FakeTask(**{"id": 12, "images": images(6), "labels": [FORKLIFT, PERSON, POSE], "jobs": jobs} | more)
 
@@ -52,7 +52,7 @@ def test_tasks_come_with_what_a_list_shows(studio, cvat, server):
     assert (page.number, page.pages, page.count) == (1, 1, 2)
     empty, task = page.entries
     assert (task.id, task.name, task.project_id, task.project) == (12, "dock", 3, "project 3")
-    assert (task.frames, task.video, task.jobs, task.completed, task.usable) == (6, False, 2, 1, "")
+    assert (task.frames, task.video, task.jobs, task.accepted, task.usable) == (6, False, 2, 1, "")
     assert (empty.project_id, empty.project, empty.usable) == (None, "", "has no frames")
 
 

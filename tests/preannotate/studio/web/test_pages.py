@@ -150,7 +150,7 @@ def test_tasks_are_listed_with_what_is_known_of_them(core, browser):
     core.with_server()
     said = words(browser.get("/new/tasks?server=1"))
 
-    assert "dock camera, May #12 dock 400 frames 1 of 4 jobs completed" in said
+    assert "dock camera, May #12 dock 400 frames 4 jobs, 1 accepted" in said
     assert "Video" in said
 
 
