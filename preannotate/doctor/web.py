@@ -15,6 +15,8 @@ from preannotate.doctor.finding import Finding, error
 from preannotate.errors import PreannotateError
 
 SECONDS = 10.0
+# CVAT answers in a type of its own alone, and refuses who only takes JSON (406); nuclio and `serve` say JSON.
+ACCEPT = "application/vnd.cvat+json, application/json"
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_WORDS = 300
 
@@ -98,7 +100,7 @@ def ask(url: str, headers: Mapping[str, str], *, body: Any = None, seconds: floa
     """
     data = None if body is None else json.dumps(body).encode()
     kind = {} if body is None else {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, {"Accept": "application/json", **kind, **headers})
+    request = urllib.request.Request(url, data, {"Accept": ACCEPT, **kind, **headers})
     try:
         with _OPENER.open(request, timeout=seconds) as answer:
             return Reply(answer.status, answer.read(_MOST_BYTES))

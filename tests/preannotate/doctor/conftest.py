@@ -203,6 +203,8 @@ def site() -> Iterator[Site]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             found.requests.append((self.command, self.path, headers, body))
             status, content = found.answers.get(self.path.partition("?")[0], (404, "not found"))
+            if "application/vnd.cvat+json" not in headers["accept"]:
+                status, content = 406, {"detail": "Could not satisfy the request Accept header."}  # as CVAT does
             data = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             if 300 <= status < 400:
