@@ -14,7 +14,9 @@ import numpy as np
 from runtime.boxes import iou
 
 CANDIDATES_PER_LEVEL = 9
-NEGATIVE = -1
+NEGATIVE, IGNORED = -1, -2
+# An anchor that overlaps a place to pass over by as much, or whose centre lies in it, may see what is there.
+SEES_FROM = 0.3
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Assignment:
     """One row for each anchor.
 
     Attributes:
-        class_ids: int32 (A,): class of the box that the anchor answers for, NEGATIVE if none.
+        class_ids: int32 (A,): class of the box that the anchor answers for; NEGATIVE if none; IGNORED if nobody knows
+            whether there is an object.
         boxes: float32 (A, 4): that box; zeros if none.
 
     """
@@ -36,12 +39,16 @@ def assign(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, le
 
     Args:
         gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
-        gt_classes: int (G,).
+        gt_classes: int (G,); IGNORED makes a box a place to pass over.
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
 
     """
+    passed_over, known = gt_boxes[gt_classes == IGNORED], gt_classes != IGNORED
+    gt_boxes, gt_classes = gt_boxes[known], gt_classes[known]
     class_ids = np.full(len(anchors), NEGATIVE, np.int32)
+    if len(passed_over):
+        class_ids[_sees(anchors, passed_over)] = IGNORED
     boxes = np.zeros((len(anchors), 4), np.float32)
     if not len(gt_boxes):
         return Assignment(class_ids, boxes)
@@ -61,6 +68,13 @@ def assign(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, le
     class_ids[claimed] = gt_classes[owner[claimed]]
     boxes[claimed] = gt_boxes[owner[claimed]]
     return Assignment(class_ids, boxes)
+
+
+def _sees(anchors: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Bool (A,): anchors that may see what is at one of some places (P, 4)."""
+    centres = (anchors[:, :2] + anchors[:, 2:]) / 2
+    inside = ((centres > places[:, None, :2]) & (centres < places[:, None, 2:])).all(axis=-1)  # (P, A)
+    return (inside | (iou(places, anchors) >= SEES_FROM)).any(axis=0)
 
 
 def _positives(gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, overlaps: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from runtime.image import decode
+from trainer.assigner import IGNORED
 from trainer.augment import Augmentation, Example, augment, plain
 from trainer.datasets.sample import Sample
 from trainer.models.network import Network
@@ -49,7 +50,10 @@ class Images:
         if not self._exact:
             # A large photo is kept at the size that windows need, not at its own.
             pixels.thumbnail(self._decode_size, reducing_gap=2.0)
-        example = Example(pixels, image.size, sample.boxes, sample.class_ids)
+        # Places to pass over go with the boxes through every augmentation.
+        boxes = np.concatenate([sample.boxes, sample.ignored])
+        class_ids = np.concatenate([sample.class_ids, np.full(len(sample.ignored), IGNORED)])
+        example = Example(pixels, image.size, boxes, class_ids)
         size = pixels.width * pixels.height * 3
         if self._bytes + size <= CACHE_BYTES:
             self._kept[index] = example

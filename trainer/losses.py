@@ -6,6 +6,8 @@ Generalized IoU, https://arxiv.org/abs/1902.09630.
 
 import tensorflow as tf
 
+from trainer.assigner import IGNORED
+
 # Weight of the box loss beside the class loss, as in the reference implementation of GFL.
 BOX_WEIGHT = 2.0
 
@@ -57,7 +59,7 @@ def detection_losses(
     Args:
         logits: float32 (B, A, K).
         boxes: float32 (B, A, 4), decoded, xyxy, input pixels.
-        gt_classes: int32 (B, A): class of each anchor's box, negative for none.
+        gt_classes: int32 (B, A): class of each anchor's box, NEGATIVE for none; IGNORED anchors do not count.
         gt_boxes: float32 (B, A, 4).
 
     Returns:
@@ -68,6 +70,7 @@ def detection_losses(
     iou, giou = iou_and_giou(boxes, gt_boxes)
     # A wild box may have no finite overlap where it does not count: select, do not multiply.
     quality = tf.one_hot(gt_classes, logits.shape[-1]) * tf.stop_gradient(tf.where(positive, iou, 0.0))[..., None]
-    class_loss = tf.reduce_sum(quality_focal_loss(logits, quality))
+    counts = (gt_classes != IGNORED)[..., None]
+    class_loss = tf.reduce_sum(tf.where(counts, quality_focal_loss(logits, quality), 0.0))
     box_loss = tf.reduce_sum(tf.where(positive, 1.0 - giou, 0.0))
     return class_loss, BOX_WEIGHT * box_loss

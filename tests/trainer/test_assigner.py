@@ -1,7 +1,8 @@
 import numpy as np
 
+from runtime.boxes import iou
 from trainer.anchors import generate
-from trainer.assigner import NEGATIVE, assign
+from trainer.assigner import IGNORED, NEGATIVE, SEES_FROM, assign
 
 ANCHORS, LEVELS = generate((64, 64), [8, 16])
 
@@ -44,3 +45,22 @@ def test_equal_boxes_of_two_classes_both_get_an_anchor():
     assignment = assign(boxes, np.array([0, 1]), ANCHORS, LEVELS)
 
     assert set(assignment.class_ids) == {NEGATIVE, 0, 1}
+
+
+def test_anchors_at_a_place_to_pass_over_are_neither_object_nor_background():
+    boxes = np.float32([[4, 4, 20, 20], [40, 40, 60, 60]])
+    assignment = assign(boxes, np.array([1, IGNORED]), ANCHORS, LEVELS)
+    alone = assign(boxes[:1], np.array([1]), ANCHORS, LEVELS)
+
+    centres = (ANCHORS[:, :2] + ANCHORS[:, 2:]) / 2
+    sees = ((centres > 40) & (centres < 60)).all(axis=1) | (iou(boxes[1:], ANCHORS)[0] >= SEES_FROM)
+    assert sees.any()
+    assert (assignment.class_ids == np.where((alone.class_ids == NEGATIVE) & sees, IGNORED, alone.class_ids)).all()
+    assert (assignment.boxes == alone.boxes).all()
+
+
+def test_an_image_with_nothing_but_a_place_to_pass_over():
+    assignment = assign(np.float32([[0, 0, 64, 64]]), np.array([IGNORED]), ANCHORS, LEVELS)
+
+    assert (assignment.class_ids == IGNORED).any()
+    assert (assignment.class_ids < 0).all()

@@ -8,6 +8,7 @@ from runtime.image import decode
 from runtime.letterbox import Letterbox
 from trainer import datasets
 from trainer.anchors import generate
+from trainer.assigner import IGNORED, NEGATIVE
 from trainer.augment import STRENGTHS
 from trainer.input_pipeline import Epoch, Images, Part, batches
 from trainer.models.ssd import SsdNetwork
@@ -81,6 +82,19 @@ def test_targets_lie_on_the_rectangles(samples, network):
                 x1, y1, x2, y2 = np.rint(box).astype(int)
                 value = pixels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].mean()
                 assert value > 200 if class_id == 0 else value < 60
+
+
+def test_places_to_pass_over_are_told_to_the_network(samples, network):
+    unsure = [replace(one, boxes=one.boxes[:0], class_ids=one.class_ids[:0], ignored=one.boxes) for one in samples]
+
+    sure = collect(samples, network, Epoch(0, 0, 10, None))[0]
+    found = collect(unsure, network, Epoch(0, 0, 10, None))[0]
+
+    assert set(found["gt_classes"].ravel()) == {NEGATIVE, IGNORED}
+    assert (found["gt_classes"][sure["gt_classes"] >= 0] == IGNORED).all()
+    assert IGNORED in np.concatenate(
+        [batch["gt_classes"].ravel() for batch in collect(unsure, network, Epoch(1, 2, 5, STRENGTHS["strong"]))]
+    )
 
 
 def test_parts_of_each_batch_are_together_the_whole():

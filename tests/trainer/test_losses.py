@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.assigner import IGNORED, NEGATIVE
 from trainer.losses import BOX_WEIGHT, detection_losses, iou_and_giou, quality_focal_loss
 
 
@@ -52,3 +53,14 @@ def test_only_positive_anchors_have_a_box_loss():
 
     assert box_loss.numpy() == pytest.approx(BOX_WEIGHT * (1 - 2 / 6))
     assert np.isfinite(class_loss.numpy())
+
+
+def test_ignored_anchors_cost_nothing():
+    logits = tf.constant([[[3.0], [3.0]]])
+    nothing, zeros = boxes([0, 0, 1, 1], [0, 0, 1, 1])[None], tf.zeros((1, 2, 4))
+
+    both, _ = detection_losses(logits, nothing, tf.constant([[NEGATIVE, NEGATIVE]]), zeros)
+    one, _ = detection_losses(logits, nothing, tf.constant([[NEGATIVE, IGNORED]]), zeros)
+
+    assert both.numpy() > 1
+    assert one.numpy() == pytest.approx(both.numpy() / 2)

@@ -165,10 +165,12 @@ class _Reading:
 
     def _sample(self, frame: Frame) -> Sample | None:
         dropped: Counter[str] = Counter()
-        shapes = []
+        shapes, ignored = [], []
         for shape in frame.shapes:
             if reason := self._reason_to_drop(shape):
                 dropped[reason] += 1
+                if reason == AUTOMATIC and shape.box is not None:
+                    ignored.append(shape)
             else:
                 shapes.append(shape)
         self.found.dropped.update(dropped)
@@ -183,7 +185,7 @@ class _Reading:
         upright = self._upright(frame)
         if upright is None:
             return None
-        sample = self._placed(frame, shapes, upright, dropped)
+        sample = self._placed(frame, shapes, ignored, upright, dropped)
         if sample is None:
             return None
         if not looked_at:
@@ -220,8 +222,10 @@ class _Reading:
             return None
         return _Upright(hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
 
-    def _placed(self, frame: Frame, shapes: list[Shape], upright: _Upright, dropped: Counter[str]) -> Sample | None:
-        boxes = np.array([shape.box for shape in shapes], np.float64).reshape(-1, 4)
+    def _placed(
+        self, frame: Frame, shapes: list[Shape], ignored: list[Shape], upright: _Upright, dropped: Counter[str]
+    ) -> Sample | None:
+        boxes = np.array([shape.box for shape in (*shapes, *ignored)], np.float64).reshape(-1, 4)
         boxes, problem = place(
             boxes,
             declared=frame.declared_size,
@@ -234,6 +238,8 @@ class _Reading:
         if problem == DISAGREES:
             return None
         boxes, kept = clip(boxes, upright.size)
+        passed_over = boxes[len(shapes) :][kept[len(shapes) :]]
+        boxes, kept = boxes[: len(shapes)], kept[: len(shapes)]
         if lost := int((~kept).sum()):
             dropped[DEGENERATE] += lost
             self.found.dropped[DEGENERATE] += lost
@@ -249,6 +255,7 @@ class _Reading:
             frame=frame.frame if frame.sequence else None,
             dropped=dict(dropped),
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
+            ignored=passed_over,
         )
 
 

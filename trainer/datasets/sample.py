@@ -9,6 +9,11 @@ import numpy as np
 from trainer.datasets.health import Health
 
 
+def no_boxes() -> np.ndarray:
+    """float32 (0, 4)."""
+    return np.zeros((0, 4), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """An image and its ground truth, ready for training.
@@ -24,6 +29,8 @@ class Sample:
         frame: Number inside the group if the group is a video.
         dropped: Reason to number of this image's shapes that were left out.
         converted: Kind of shape to number of this image's shapes that became boxes.
+        ignored: float32 (I, 4), as `boxes`: where a model drew something that nobody looked at. Training takes these
+            places neither for objects nor for background.
 
     """
 
@@ -37,6 +44,7 @@ class Sample:
     frame: int | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
+    ignored: np.ndarray = field(default_factory=no_boxes)
 
     def __eq__(self, other: object) -> bool:
         """Equal in everything but where the file lies; arrays by value."""
@@ -46,6 +54,7 @@ class Sample:
             self._scalars() == other._scalars()
             and np.array_equal(self.boxes, other.boxes)
             and np.array_equal(self.class_ids, other.class_ids)
+            and np.array_equal(self.ignored, other.ignored)
         )
 
     def __hash__(self) -> int:

@@ -126,6 +126,7 @@ def _to_json(sample: Sample, store: Path) -> dict[str, Any]:
         "frame": sample.frame,
         "dropped": dict(sample.dropped),
         "converted": dict(sample.converted),
+        "ignored": sample.ignored.tolist(),
     }
 
 
@@ -141,4 +142,5 @@ def _from_json(entry: dict[str, Any], store: Path) -> Sample:
         frame=entry["frame"],
         dropped=entry["dropped"],
         converted=entry["converted"],
+        ignored=np.array(entry.get("ignored", []), np.float32).reshape(-1, 4),  # older runs have none
     )

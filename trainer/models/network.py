@@ -63,7 +63,7 @@ class Network(ABC):
 
         Args:
             gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
-            gt_classes: int (G,).
+            gt_classes: int (G,); `assigner.IGNORED` makes a box a place to pass over.
             rng: Of this look at the image; everything random that the losses need is drawn here.
 
         """

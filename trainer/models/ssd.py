@@ -51,7 +51,7 @@ class SsdNetwork(Network):
 
     @property
     def target_spec(self) -> Mapping[str, tf.TensorSpec]:
-        """The class of each anchor's box, negative for none, and the box."""
+        """The class of each anchor's box, NEGATIVE or IGNORED, and the box."""
         count = len(self.anchors)
         return {"gt_classes": tf.TensorSpec((count,), tf.int32), "gt_boxes": tf.TensorSpec((count, 4), tf.float32)}
 

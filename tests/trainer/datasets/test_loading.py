@@ -92,6 +92,8 @@ def test_automatic_shapes_stay_out_unless_asked_for(scene, tmp_path):
 
     assert without.samples[0].boxes.tolist() == [[1, 2, 30, 40]]
     assert without.samples[0].dropped == {"automatic": 1}
+    assert without.samples[0].ignored.tolist() == [[5, 5, 50, 50]]
+    assert taken.samples[0].ignored.tolist() == []
     assert without.health.found.partly_automatic == 1
     assert taken.samples[0].boxes.tolist() == [[1, 2, 30, 40], [5, 5, 50, 50]]
 

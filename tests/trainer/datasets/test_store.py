@@ -12,6 +12,7 @@ from trainer.errors import DatasetError
 @pytest.fixture
 def saved(scene, tmp_path):
     shapes = scene.cvat_box("cat", (1 / 3, 0.1, 77.77, 63.3)) + '<tag label="cat"/>'
+    shapes += scene.cvat_box("cat", (2 / 3, 3, 50, 60), 'source="auto"')
     folder = tmp_path / "export"
     scene.draw(folder / "images/a.jpg", (200, 100))
     scene.write_text(
@@ -33,6 +34,7 @@ def test_a_saved_dataset_comes_back_equal_after_the_folder_moved(saved, tmp_path
     assert again.health.to_json((320, 320)) == saved.health.to_json((320, 320))
     assert again.samples[0].boxes.dtype == np.float32
     assert again.samples[0].class_ids.dtype == np.int64
+    assert (again.samples[0].ignored.dtype, again.samples[0].ignored.shape) == (np.float32, (1, 4))
     assert all(sample.image.is_file() for sample in again.samples)
 
 

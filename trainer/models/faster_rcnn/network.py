@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import anchors
+from trainer.assigner import IGNORED
 from trainer.box_coder import decode
 from trainer.models.faster_rcnn import losses, objects, rpn_targets, sampling, stages
 from trainer.models.faster_rcnn.proposals import Proposals
@@ -57,12 +58,12 @@ class FasterRcnnNetwork(Network):
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`."""
-        drawn = rpn_targets.sample_anchors(gt_boxes, self.anchors, self.anchor_levels, rng)
+        drawn = rpn_targets.sample_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels, rng)
         boxes, classes = objects.padded(gt_boxes, gt_classes, rng)
         return {
             "gt_boxes": boxes,
             "gt_classes": classes,
-            "hints": objects.hints(gt_boxes, self.input_size, rng),
+            "hints": objects.hints(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
             "anchor_index": drawn.index,
             "anchor_state": drawn.state,
             "anchor_boxes": drawn.boxes,

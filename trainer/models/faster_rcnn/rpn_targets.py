@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.boxes import iou
-from trainer.assigner import assign
+from trainer.assigner import IGNORED, assign
 
 SAMPLES = 256
 POSITIVE_PART = 0.5
@@ -36,20 +36,22 @@ class AnchorSample:
 
 
 def sample_anchors(
-    gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, rng: np.random.Generator
+    gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, rng: np.random.Generator
 ) -> AnchorSample:
     """Draw `SAMPLES` anchors for an image.
 
     Args:
         gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
+        gt_classes: int (G,): IGNORED makes a box a place to pass over, the rest does not matter here.
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
         rng: Draws.
 
     """
-    assignment = assign(gt_boxes, np.zeros(len(gt_boxes), np.int32), anchors, levels)
+    assignment = assign(gt_boxes, np.where(gt_classes == IGNORED, IGNORED, 0), anchors, levels)
     positive = assignment.class_ids >= 0
     background = iou(gt_boxes, anchors).max(axis=0, initial=0.0) < NEGATIVE_BELOW
+    background &= assignment.class_ids != IGNORED
     positives = rng.permutation(np.flatnonzero(positive))[: int(SAMPLES * POSITIVE_PART)]
     negatives = rng.permutation(np.flatnonzero(background & ~positive))[: SAMPLES - len(positives)]
     drawn = np.concatenate([positives, negatives])

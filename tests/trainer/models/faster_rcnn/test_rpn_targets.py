@@ -2,14 +2,16 @@ import numpy as np
 
 from runtime.boxes import iou
 from trainer import anchors
+from trainer.assigner import IGNORED
 from trainer.models.faster_rcnn.rpn_targets import NEGATIVE, NEGATIVE_BELOW, POSITIVE, SAMPLES, UNUSED, sample_anchors
 
 BOXES, LEVELS = anchors.generate((256, 192), (8, 16, 32, 64))
 GT = np.float32([[20, 20, 60, 60], [100, 50, 230, 170]])
 
 
-def drawn(gt_boxes, seed=0, boxes=BOXES, levels=LEVELS):
-    return sample_anchors(gt_boxes, boxes, levels, np.random.default_rng(seed))
+def drawn(gt_boxes, seed=0, boxes=BOXES, levels=LEVELS, classes=None):
+    classes = np.zeros(len(gt_boxes), np.int64) if classes is None else np.array(classes)
+    return sample_anchors(gt_boxes, classes, boxes, levels, np.random.default_rng(seed))
 
 
 def test_objects_and_background_are_drawn():
@@ -21,6 +23,16 @@ def test_objects_and_background_are_drawn():
     assert positive.sum() + (sample.state == NEGATIVE).sum() == SAMPLES
     assert len(np.unique(sample.index)) == SAMPLES
     assert (overlaps[~positive] < NEGATIVE_BELOW).all()
+
+
+def test_a_place_to_pass_over_is_neither_object_nor_background():
+    sample = drawn(GT, classes=[0, IGNORED])
+    rows = BOXES[sample.index[sample.state != UNUSED]]
+    centres = (rows[:, :2] + rows[:, 2:]) / 2
+
+    assert {tuple(box) for box in sample.boxes[sample.state == POSITIVE]} == {tuple(GT[0])}
+    assert not ((centres > GT[1, :2]) & (centres < GT[1, 2:])).all(axis=1).any()
+    assert (iou(GT[1:], rows) < NEGATIVE_BELOW).all()
 
 
 def test_a_positive_anchor_answers_for_a_box_that_it_overlaps():

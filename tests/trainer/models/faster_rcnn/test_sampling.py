@@ -1,16 +1,17 @@
 import numpy as np
 import tensorflow as tf
 
+from trainer.assigner import IGNORED
 from trainer.models.faster_rcnn.sampling import BACKGROUND, POSITIVES, SAMPLES, UNUSED, sample_rois
 
 GT = np.float32([[[10, 10, 50, 50], [60, 60, 100, 90], [0, 0, 0, 0]]])
 CLASSES = np.int32([[2, 1, 0]])
 
 
-def sample(proposals, noise=None, seed=0):
+def sample(proposals, noise=None, seed=0, classes=CLASSES):
     proposals = np.float32(proposals)[None]
     noise = np.random.default_rng(seed).random(proposals.shape[:2], np.float32) if noise is None else noise
-    found = sample_rois(tf.constant(proposals), tf.constant(GT), tf.constant(CLASSES), tf.constant(noise))
+    found = sample_rois(tf.constant(proposals), tf.constant(GT), tf.constant(classes), tf.constant(noise))
     return [part.numpy()[0] for part in found]
 
 
@@ -56,3 +57,15 @@ def test_noise_decides_alone():
 
     assert np.array_equal(sample(proposals, seed=1)[0], sample(proposals, seed=1)[0])
     assert not np.array_equal(sample(proposals, seed=1)[0], sample(proposals, seed=2)[0])
+
+
+def test_proposals_at_a_place_to_pass_over_are_not_drawn():
+    a_third = [10, 10, 24, 50]  # 14 of 40 columns
+    boxes, classes, _ = sample(
+        [a_third, *near(GT[0, 0], 10), *near(GT[0, 1], 3), *far(20)], classes=np.int32([[IGNORED, 1, 0]])
+    )
+
+    assert (classes == 1).sum() == 3
+    assert (classes == BACKGROUND).sum() == 20
+    assert (boxes[classes == BACKGROUND, 0] >= 150).all()
+    assert (classes == UNUSED).sum() == len(classes) - 23
