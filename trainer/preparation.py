@@ -28,6 +28,7 @@ from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
 from trainer.config import Config
 from trainer.datasets import Dataset, Sample, Split
+from trainer.datasets.split import measurable
 from trainer.datasets.split_file import read_split_file
 from trainer.earlier_run import EarlierRun
 from trainer.errors import DatasetError, TrainingError
@@ -191,6 +192,7 @@ def _load(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
     else:
         pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
         split = datasets.split(dataset.samples, fraction=request.wanted.validation_fraction, pinned=pinned)
+    split = measurable(split)
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
         datasets.save(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
     return dataset, split

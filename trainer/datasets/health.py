@@ -215,7 +215,7 @@ def _warnings(health: Health, input_size: tuple[int, int] | None):
     if found.partly_automatic:
         yield (
             f"{_count(found.partly_automatic, 'image')} lost unreviewed automatic boxes and kept others: "
-            f"training passes over these places, and validation takes them for background. Review them in CVAT."
+            f"training passes over these places, and validation over these images. Review them in CVAT."
         )
     if input_size and (tiny := health.box_sizes(input_size)[f"below {INVISIBLE_BELOW} px"]):
         yield (

@@ -27,7 +27,7 @@ in 81 % of sets of 10 images with 3 classes, 20 % of 10 with 1 class, 18 % of 50
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trainer.datasets.sample import Sample
 from trainer.errors import DatasetError
@@ -109,6 +109,21 @@ def split(samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapp
         tuple(sample for sample in samples if side_of[id(sample)] == VALIDATION),
         tuple(notes),
     )
+
+
+def measurable(split: Split) -> Split:
+    """Without the validation images on which a model drew something that nobody looked at, unless all are such.
+
+    What a model finds there may be right, and would count as false.
+    """
+    kept = tuple(sample for sample in split.validation if not len(sample.ignored))
+    left_out, all_of_them = len(split.validation) - len(kept), len(split.validation)
+    if not left_out:
+        return split
+    why = f"{left_out} of {all_of_them} validation images have boxes that a model drew and nobody looked at"
+    if not kept:
+        return replace(split, notes=(*split.notes, f"{why}: what is found there counts as false. Review them in CVAT."))
+    return replace(split, validation=kept, notes=(*split.notes, f"{why}: they are left out of validation."))
 
 
 def _missing(units: Sequence[_Unit]) -> Iterable[str]:

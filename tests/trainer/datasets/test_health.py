@@ -83,7 +83,7 @@ def test_the_summary_in_words():
         "warning: Only 3 boxes of 'cat': expected at least 10 before it is found reliably.",
         "warning: Only 1 box of 'dog': expected at least 10 before it is found reliably.",
         "warning: 1 image lost unreviewed automatic boxes and kept others: training passes over these places, "
-        "and validation takes them for background. Review them in CVAT.",
+        "and validation over these images. Review them in CVAT.",
         "warning: 1 box smaller than 8 pixels in an input of 320x320: too small to be found. Choose a larger input.",
         "warning: 1 image with the same content but different boxes (x.jpg): all are used; keep the right one.",
         "warning: export.zip: guessed.",

@@ -1,13 +1,14 @@
 import hashlib
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trainer.datasets import Sample, split
-from trainer.datasets.split import FRACTION
+from trainer.datasets.split import FRACTION, Split, measurable
 from trainer.errors import DatasetError
 
 
@@ -146,3 +147,16 @@ def test_one_image_cannot_be_divided():
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         split([sample("a", 0)], fraction=1e-9)
+
+
+def test_images_that_nobody_looked_at_wholly_measure_nothing():
+    sure, unsure = sample("a", 0), replace(sample("b", 0), ignored=np.float32([[1, 2, 3, 4]]))
+    why = "validation images have boxes that a model drew and nobody looked at"
+
+    assert measurable(Split((unsure,), (sure,))) == Split((unsure,), (sure,))
+    assert measurable(Split((sure,), (sure, unsure), ("a note.",))) == Split(
+        (sure,), (sure,), ("a note.", f"1 of 2 {why}: they are left out of validation.")
+    )
+    assert measurable(Split((sure,), (unsure,))) == Split(
+        (sure,), (unsure,), (f"1 of 1 {why}: what is found there counts as false. Review them in CVAT.",)
+    )
