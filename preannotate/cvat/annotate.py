@@ -13,11 +13,10 @@ from preannotate.annotate.answers import Answer, Failure
 from preannotate.annotate.images import FoundImage
 from preannotate.annotate.pool import FunctionPool, processes_for
 from preannotate.bar import Bar
-from preannotate.cvat.errors import CvatError
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.labels import TargetLabel, match_labels
 from preannotate.cvat.server import Server
-from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task, unusable
+from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
 from preannotate.cvat.upload import add_boxes, annotated_frames
 from preannotate.cvat.vacancies import find_vacancies
 
@@ -82,10 +81,7 @@ def annotate_task(
         CvatError: The server does not answer or refuses, or no label matches; what was uploaded stays.
         AnnotateError: The function cannot be loaded, or ended.
     """
-    content = server.task(number)
-    if problem := unusable(content):
-        raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
-    task = read_task(server, content)
+    task = read_usable_task(server, number)
     jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
     annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
     vacancies = find_vacancies(task, annotated, annotated_too=choices.annotated_too)

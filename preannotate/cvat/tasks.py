@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from preannotate.annotate.cvat_xml import CvatLabel
+from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Json, Server
 from trainer.datasets.cvat_xml import BOXLESS_LABEL_TYPES
 
@@ -103,6 +104,18 @@ def unusable(task: Json) -> str:
     if "audio" in (task.get("media_type") or ""):  # came with 2.7x
         return "is a sound"
     return "" if task.get("size") else "has no frames"
+
+
+def read_usable_task(server: Server, number: int) -> Task:
+    """Look a task up by its number and read it.
+
+    Raises:
+        CvatError: It has no images, or as in `read_task`.
+    """
+    content = server.task(number)
+    if problem := unusable(content):
+        raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
+    return read_task(server, content)
 
 
 def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None = None) -> Task:

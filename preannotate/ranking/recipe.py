@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import is_boxed, shapes_of_frames
-from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_task, unusable
+from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_usable_task
 from preannotate.cvat.vacancies import find_vacancies
 from preannotate.ranking.asking import Asking, Function, Seen
 from preannotate.ranking.output import FORMAT
@@ -61,10 +61,7 @@ def rank_task(
         CvatError: The server does not answer, or the function knows none of the task's labels.
         AnnotateError: The function cannot be loaded, or ended.
     """
-    content = server.task(number)
-    if problem := unusable(content):
-        raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
-    task = read_task(server, content)
+    task = read_usable_task(server, number)
     notes = known_labels(task, function)
     drawn = _annotations(server, task, function)
     jobs, passed_over = _candidates(task, drawn)

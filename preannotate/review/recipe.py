@@ -9,7 +9,7 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import Rules, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
-from preannotate.cvat.tasks import Task, read_task, unusable
+from preannotate.cvat.tasks import Task, read_usable_task
 from preannotate.ranking.asking import Asking, Function, Seen
 from preannotate.ranking.recipe import frame_link, frame_name, known_labels
 from preannotate.review.disagreements import TITLES, Disagreement, find
@@ -58,10 +58,7 @@ def review_task(
         CvatError: The server does not answer, nothing is annotated, or the function knows none of the task's labels.
         AnnotateError: The function cannot be loaded, or ended.
     """
-    content = server.task(number)
-    if problem := unusable(content):
-        raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
-    task = read_task(server, content)
+    task = read_usable_task(server, number)
     notes = known_labels(task, function)
     taken, left_out = _annotated(server, task, completed_jobs=completed_jobs)
     seen = Asking(server, task, function, output, workers=workers).found([one.frame for one in taken])
