@@ -1,7 +1,11 @@
-"""A function directory with a fake engine: it sees the bounding box of all that is red."""
+"""What several folders share: a function directory with a fake engine, which sees the bounding box of all that is red;
+nothing of this machine's proxies and logins; a certificate.
+"""
 
+import getpass
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,3 +51,36 @@ def function(tmp_path, monkeypatch):
     (directory / "function.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv("MODEL_ENGINE", "fake")
     return directory.parent
+
+
+@pytest.fixture
+def no_proxies(monkeypatch):
+    """Whatever this machine's environment holds."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def no_logins(no_proxies, monkeypatch, tmp_path):
+    """No proxy, no login and nobody to ask for one; waits between attempts take no time."""
+    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
+    from preannotate.cvat import requests
+
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Key and certificate of 127.0.0.1, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    key, pem = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run([*command, "-keyout", key, "-out", pem, *subject], check=True, capture_output=True)
+    return key, pem

@@ -25,18 +25,8 @@ stand_in_changes = _neighbour("cvat_stand_in_changes", "stand_in_changes.py")
 
 
 @pytest.fixture(autouse=True)
-def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever this machine's environment holds; waits between attempts take no time."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
-    from preannotate.cvat import requests
-
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+def nothing_of_this_machine(no_logins: None) -> None:
+    """See there."""
 
 
 @pytest.fixture(params=stand_in.VERSIONS)

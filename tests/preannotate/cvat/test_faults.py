@@ -2,10 +2,8 @@
 
 import json
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 
 import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture, rectangle
@@ -280,19 +278,6 @@ def test_a_fault_leaves_the_pull_before_as_it_was(cvat, pull, tmp_path):
 
     assert {path: path.read_bytes() for path in (tmp_path / "pulled").iterdir() if path.is_file()} == before
     assert len(list((tmp_path / "pulled" / "images").rglob("*.png"))) == 8
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Key and certificate of 127.0.0.1, signed by itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    key, pem = folder / "key.pem", folder / "certificate.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subprocess.run([*command, "-keyout", key, "-out", pem, *subject], check=True, capture_output=True)
-    return key, pem
 
 
 @pytest.fixture

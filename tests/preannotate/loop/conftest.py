@@ -42,19 +42,10 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture(autouse=True)
-def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever this machine's environment holds; waits between attempts take no time."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
-    from preannotate.cvat import requests
+def nothing_of_this_machine(no_logins: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And looks at CVAT and at `serve` follow one another at once."""
     from preannotate.loop import filling, verifying
 
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(filling, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(verifying, "LOOK_SECONDS", 0.1)
 

@@ -2,9 +2,7 @@
 
 import contextlib
 import importlib.util
-import shutil
 import ssl
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,27 +17,11 @@ _spec.loader.exec_module(servers)
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def nothing_of_this_machine(no_proxies, monkeypatch):
     from preannotate.notify.settings import VARIABLES
 
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    """Key and certificate of 127.0.0.1, signed by itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    key, pem = folder / "key.pem", folder / "certificate.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    subprocess.run([*command, "-keyout", key, "-out", pem, *subject], check=True, capture_output=True)
-    return key, pem
 
 
 @pytest.fixture

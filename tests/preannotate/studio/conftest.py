@@ -1,6 +1,5 @@
 """A studio on an empty workspace, and a stand-in of each version of CVAT with lists."""
 
-import getpass
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -29,19 +28,9 @@ lists = load("cvat_stand_in_lists", CVAT / "stand_in_lists.py")
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy, no login, no keyring; waits between attempts take no time."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr(getpass, "getpass", lambda prompt="": (_ for _ in ()).throw(EOFError()))
+def nothing_of_this_machine(no_logins: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its keyring neither."""
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    from preannotate.cvat import requests
-
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

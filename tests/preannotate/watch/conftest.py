@@ -25,16 +25,8 @@ fake = _load("watch_fake_run", Path(__file__).with_name("fake_run.py"))
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(monkeypatch, tmp_path):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_CVAT_WEBHOOK_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    from preannotate.cvat import requests
-
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+def nothing_of_this_machine(no_logins, monkeypatch):
+    monkeypatch.delenv("PREANNOTATE_CVAT_WEBHOOK_SECRET", raising=False)
 
 
 @pytest.fixture(params=stand_in.VERSIONS)
