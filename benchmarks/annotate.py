@@ -16,8 +16,8 @@ from pathlib import Path
 from machine import describe
 
 from builder.function_directory import find_function_directory
-from preannotate.annotate.images import find_images
-from preannotate.annotate.pool import FunctionPool, processes_for
+from preannotate.inference.image_files import find_images
+from preannotate.inference.pool import FunctionPool, processes_for
 
 
 def main() -> None:

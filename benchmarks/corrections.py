@@ -18,8 +18,8 @@ from machine import describe
 
 from evaluation import bootstrap, scores
 from evaluation.corrections import CorrectionCosts, Corrections, corrections
-from preannotate.evaluate import ask
-from preannotate.report import parse_costs
+from preannotate.model_evaluation.evaluate import ask
+from preannotate.model_evaluation.report import parse_costs
 
 RESULTS = Path(__file__).parent / "results" / "corrections.json"
 

@@ -3,7 +3,8 @@
     python benchmarks/ranking.py functions/NAME DATA --images review.txt [--first 15] [--name NAME]
 
 A model is asked about annotated images that it has not seen, as if nobody had annotated them. They are ordered by its
-doubt (`preannotate.ranking.doubt`; neighbours, rare labels and the spread are left aside). An image is wrong if what
+doubt (`preannotate.active_learning.ranking.uncertainty`; neighbours, rare labels and diversity are left aside). An
+image is wrong if what
 reaches the thresholds has a false box, misses an object or gives it another label. Figures: how many of the first N
 are wrong, against all; and how likely a wrong image has more doubt than a right one (0.5 would be chance). Whether a
 training on these images becomes better is not measured. `--name` appends the line to benchmarks/results/ranking.json.
@@ -18,9 +19,9 @@ from machine import describe
 
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Comparison
-from preannotate.evaluate import ask
-from preannotate.ranking.asking import LEAST_SCORE
-from preannotate.ranking.doubt import near_threshold, together, two_labels
+from preannotate.active_learning.frame_inference import LEAST_SCORE
+from preannotate.active_learning.ranking.uncertainty import near_threshold, together, two_labels
+from preannotate.model_evaluation.evaluate import ask
 from runtime.detector import Detection
 
 RESULTS = Path(__file__).parent / "results" / "ranking.json"

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from machine import describe
 
-from preannotate.evaluate import ask
-from preannotate.ranking.asking import LEAST_SCORE
-from preannotate.review import disagreements as kinds
-from preannotate.review.disagreements import Disagreement, find
-from preannotate.review.views import Box, Drawn, View
+from preannotate.active_learning.frame_inference import LEAST_SCORE
+from preannotate.active_learning.review import disagreements as kinds
+from preannotate.active_learning.review.disagreements import Disagreement, find
+from preannotate.active_learning.review.frames import Box, Drawn, View
+from preannotate.model_evaluation.evaluate import ask
 from runtime.boxes import iou
 
 RESULTS = Path(__file__).parent / "results" / "review.json"

@@ -20,7 +20,7 @@ import numpy as np
 from machine import describe
 from PIL import Image
 
-from preannotate.scenes.scene import draw
+from preannotate.synthetic.scene import draw
 from runtime import engines
 from runtime.cvat import decode_request, rectangle, reply
 from runtime.detector import Detector

@@ -4,8 +4,10 @@ BuildError (RuntimeError)      a step could not run; the cause is chained
 └── CheckFailed                everything ran, and the function is not what was trained
 """
 
+from preannotate.core.errors import PreannotateError
 
-class BuildError(RuntimeError):
+
+class BuildError(PreannotateError, RuntimeError):
     """A step failed; one sentence says which and what to do."""
 
 

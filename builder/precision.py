@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from builder import latency, proof
+from builder.accuracy_reference import yardstick
 from builder.convert import int8
 from builder.errors import BuildError
 from builder.variants import VARIANTS
-from builder.yardstick import yardstick
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from runtime.manifest import Manifest

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from builder import child, replies
+from builder.accuracy_reference import NOT_ANNOTATED, yardstick
 from builder.convert import openvino
 from builder.errors import BuildError
 from builder.graph import find_graph
 from builder.variants import VARIANTS, Variant, present
-from builder.yardstick import NOT_ANNOTATED, yardstick
 from evaluation import ground_truth, scores
 from evaluation import reference as references
 from evaluation.ground_truth import GroundTruth

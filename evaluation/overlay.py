@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from evaluation.pen import WHITE, Colour, Style, corners, dashed, has_all, solid, tag
+from evaluation.drawing import WHITE, Colour, Style, corners, dashed, has_all, solid, tag
 from runtime.detector import Detection
 
 # Okabe and Ito, "Color Universal Design", 2008, without black; the last is light grey.

@@ -2,6 +2,6 @@
 
 import sys
 
-from preannotate.cli import main
+from preannotate.cli.main import main
 
 sys.exit(main())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from preannotate.cli import parser
+from preannotate.cli.main import parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,9 +28,9 @@ def test_there_are_commands_to_check():
 
 
 def test_every_subcommand_is_in_the_readme():
-    from preannotate import cli
+    from preannotate.cli import main
 
-    missing = [name for name in cli.COMMANDS if f"preannotate {name}" not in README]
+    missing = [name for name in main.COMMANDS if f"preannotate {name}" not in README]
     assert missing == []
 
 

@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer.command import retell
-from trainer.quiet import quiet_loading
-from trainer.tables import Table
+from preannotate.core.text import Table
+from trainer.library_logging import quiet_loading
+from trainer.to_argv import retell
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
 Run = Callable[[argparse.Namespace], int]
 
 INTERRUPTED = 130
 # Loggers whose information is shown on the terminal as well.
-SPOKEN = ("trainer.train", "trainer.preparation", "trainer.pace")
+SPOKEN = ("trainer.train", "trainer.preparation", "trainer.eta")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

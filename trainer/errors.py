@@ -8,9 +8,11 @@ TrainerError
 Each message is one sentence for a person: where, what was found, what was expected, what to do.
 """
 
+from preannotate.core.errors import PreannotateError
 
-class TrainerError(Exception):
-    """Something a user of the trainer can mend; the command line prints it without a traceback."""
+
+class TrainerError(PreannotateError):
+    """Something a user of the trainer can fix."""
 
     exit_code = 2
 

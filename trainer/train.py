@@ -14,11 +14,11 @@ import tensorflow as tf
 from trainer import checkpoints, config, devices
 from trainer.checkpoints import State
 from trainer.learner import Learner
-from trainer.loop import Loop
 from trainer.outcome import finish
 from trainer.preparation import Prepared, Request, prepare, reopen
 from trainer.run_directory import RunDirectory
 from trainer.team import Team
+from trainer.training_loop import Loop
 from trainer.validation import Validator
 
 __all__ = ["Request", "resume", "start"]

@@ -1,6 +1,6 @@
 """What stops the work with a CVAT server."""
 
-from preannotate.errors import PreannotateError
+from preannotate.core.errors import PreannotateError
 
 
 class CvatError(PreannotateError, RuntimeError):

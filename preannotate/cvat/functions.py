@@ -14,7 +14,7 @@ from cvat_sdk.core.client import Client
 
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.requests import Requests
-from preannotate.doctor.cvat import CALL_STATUS, LIST_STATUS
+from preannotate.diagnostics.cvat import CALL_STATUS, LIST_STATUS
 
 Json = dict[str, Any]
 DETECTOR = "detector"

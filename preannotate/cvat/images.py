@@ -9,7 +9,7 @@ from cvat_sdk.api_client.exceptions import ApiException
 from PIL import Image, UnidentifiedImageError
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.names import has_extension
+from preannotate.cvat.image_file_names import has_extension
 from preannotate.cvat.server import Server
 
 # The server cuts frames out of its chunks one by one: more at a time would only wait there. cvat-sdk keeps as many

@@ -15,9 +15,9 @@ from cvat_sdk.core.client import AccessTokenCredentials, Client, PasswordCredent
 from cvat_sdk.core.exceptions import AuthStoreError, InvalidHostException
 from packaging.version import InvalidVersion, Version
 
+from preannotate.core.http import address
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.requests import Requests, with_time_limits
-from preannotate.doctor.web import address
 
 # The REST API that is spoken here came with 2.x; what it answers was compared from 2.15 on.
 OLDEST = Version("2")

@@ -8,16 +8,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from preannotate.annotate.cvat_xml import CvatImage, CvatTask, project_xml
+from preannotate.cvat.dataset_folder import IMAGES, PullFolder
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.folder import IMAGES, PullFolder
+from preannotate.cvat.image_file_names import Names
 from preannotate.cvat.images import WantedImage, download, present
-from preannotate.cvat.names import Names
-from preannotate.cvat.plan import Asked, Plan, read_plan
+from preannotate.cvat.pull_scope import Asked, Plan, read_plan
 from preannotate.cvat.selection import BROKEN, Rules, Selection, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.source import describe
+from preannotate.formats.cvat_xml_writer import CvatImage, CvatTask, project_xml
 
 
 @dataclass(frozen=True)

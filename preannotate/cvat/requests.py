@@ -15,7 +15,7 @@ import urllib3
 from cvat_sdk.api_client import ApiClient, rest
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.faults import FAULTS, described, is_transient, seconds_to_wait
+from preannotate.cvat.http_errors import FAULTS, described, is_transient, seconds_to_wait
 
 # Seconds to connect, and between two parts of an answer: a server that cuts a frame out of a video takes its time.
 TIME_LIMITS = (10.0, 60.0)

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preannotate.annotate.cvat_xml import CvatShape
 from preannotate.cvat.shapes import TAG, checked, is_boxed, is_untouched
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Job, Task
+from preannotate.formats.cvat_xml_writer import CvatShape
 
 NOT_COMPLETED = "of a job that is not completed"
 NOT_DONE = "without annotations, in a job that is not completed"

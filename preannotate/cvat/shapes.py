@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from preannotate.annotate.cvat_xml import CvatLabel, CvatShape, number
 from preannotate.cvat.tasks import Job, Task
 from preannotate.cvat.tracks import interpolated
+from preannotate.formats.cvat_xml_writer import CvatLabel, CvatShape, number
 
 AUTOMATIC, CHECKED = "auto", "semi-auto"
 _BOXED = ("box", "polygon", "ellipse", "mask")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from preannotate.annotate.cvat_xml import CvatShape
-from preannotate.cvat.folder import FORMAT
-from preannotate.cvat.plan import Asked, Plan
+from preannotate.cvat.dataset_folder import FORMAT
+from preannotate.cvat.pull_scope import Asked, Plan
 from preannotate.cvat.selection import Rules, Selection, TakenFrame
 from preannotate.cvat.shapes import is_boxed, is_untouched
 from preannotate.cvat.tasks import BOXLESS, has_boxes
+from preannotate.formats.cvat_xml_writer import CvatShape
 
 
 def describe(

@@ -8,10 +8,10 @@ but for names of video frames.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from preannotate.annotate.cvat_xml import CvatLabel
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Json, Server
-from trainer.datasets.cvat_xml import BOXLESS_LABEL_TYPES
+from preannotate.formats.cvat_xml import BOXLESS_LABEL_TYPES
+from preannotate.formats.cvat_xml_writer import CvatLabel
 
 ANNOTATION, GROUND_TRUTH = "annotation", "ground_truth"
 COMPLETED = "completed"

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from itertools import pairwise
 from typing import Any
 
-from trainer.datasets.geometry import points_box
+from preannotate.formats.geometry import points_box
 
 Shape = dict[str, Any]
 _STRAIGHT = ("rectangle", "ellipse", "cuboid")

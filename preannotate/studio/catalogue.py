@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from preannotate.studio.database import Database
-from preannotate.studio.entries import Entry, LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
+from preannotate.jobs.database import Database
+from preannotate.studio.list_rows import Entry, LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
 from preannotate.studio.previews import Previews
 from preannotate.studio.servers import Servers
 
 if TYPE_CHECKING:
-    from preannotate.annotate.cvat_xml import CvatLabel
     from preannotate.cvat.server import Server
+    from preannotate.formats.cvat_xml_writer import CvatLabel
 
 PAGE_SIZE = 20
 # What a search field may hold; and the tasks of projects that are counted.
@@ -90,7 +90,7 @@ class Catalogue:
 
     def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
         from preannotate.cvat.tasks import has_boxes, read_task
-        from preannotate.studio.counting import count
+        from preannotate.studio.training_preview import count
 
         contents = {number: server.task(number) for number in tasks}
         for number in projects:

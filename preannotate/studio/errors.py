@@ -1,6 +1,6 @@
 """Exceptions of the studio."""
 
-from preannotate.errors import PreannotateError
+from preannotate.core.errors import PreannotateError
 
 
 class StudioError(PreannotateError, ValueError):

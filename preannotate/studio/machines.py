@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from preannotate.doctor.machine import free_memory
-from preannotate.doctor.packages import TENSORFLOWS
-from preannotate.doctor.requirements import installed
-from preannotate.doctor.tool import ask
-from preannotate.loop.cluster import Cluster
+from preannotate.diagnostics.machine import free_memory
+from preannotate.diagnostics.packages import TENSORFLOWS
+from preannotate.diagnostics.requirements import installed
+from preannotate.diagnostics.tool import ask
+from preannotate.pipeline.kubernetes import Cluster
 from runtime.processors import cores
 from trainer.errors import TrainingError
 

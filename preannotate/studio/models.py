@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from builder.check import PARITY_FILE
-from preannotate.loop import publishing
-from preannotate.loop.deploying import DEPLOYMENTS, SERVE
-from preannotate.loop.errors import LoopError
-from preannotate.loop.workspace import ModelFolder, VersionFolder, Workspace, read_json
+from preannotate.registry import publication
+from preannotate.registry.deployment import DEPLOYMENTS, SERVE
+from preannotate.registry.errors import LoopError
+from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json
 from preannotate.studio import thresholds
 from preannotate.studio.errors import StudioError
 from runtime.errors import FunctionError
@@ -111,7 +111,7 @@ class Models:
         """
         if deploy not in DEPLOYMENTS:
             raise StudioError(f"publish: deploy {deploy!r}; expected one of: {', '.join(DEPLOYMENTS)}.")
-        publishing.publish(self._workspace, self._model(name).name, version, deploy=deploy)
+        publication.publish(self._workspace, self._model(name).name, version, deploy=deploy)
 
     def unpublish(self, name: str) -> None:
         """Take the model away from CVAT.
@@ -119,7 +119,7 @@ class Models:
         Raises:
             LoopError: It is not published.
         """
-        publishing.unpublish(self._workspace, self._model(name).name)
+        publication.unpublish(self._workspace, self._model(name).name)
 
     def roll_back(self, name: str) -> None:
         """Publish the version that was there before.
@@ -127,7 +127,7 @@ class Models:
         Raises:
             LoopError: There is none.
         """
-        publishing.roll_back(self._workspace, self._model(name).name)
+        publication.roll_back(self._workspace, self._model(name).name)
 
     def report_file(self, name: str, version: int) -> Path:
         """The page of a version's training.
@@ -177,7 +177,7 @@ class Models:
         with model.locked():  # nobody publishes or builds meanwhile
             manifest = thresholds.changed(_manifest(found), value, where=f"model {name!r}, version {version}")
             thresholds.write(self._inside(found.function / "nuclio"), manifest)
-            now = publishing.published(model)
+            now = publication.published(model)
             copy = self._workspace.functions / name / "nuclio"
             if now is not None and now.version == version and copy.is_dir():
                 thresholds.write(self._inside(copy), manifest)
@@ -219,7 +219,7 @@ def _summary(model: ModelFolder) -> ModelSummary:
 
 
 def _read(model: ModelFolder) -> ModelSummary:
-    now = publishing.published(model)
+    now = publication.published(model)
     number = now.version if now else None
     versions = model.versions()
     finished = [version.number for version in versions if version.complete]
@@ -230,7 +230,7 @@ def _read(model: ModelFolder) -> ModelSummary:
         name=model.name,
         versions=tuple(_version_summary(version, number) for version in reversed(versions)),
         published=number,
-        before=publishing.version_before(model),
+        before=publication.version_before(model),
         deploy=now.deploy if now else "",
         labels=manifest.labels if manifest else (),
         threshold=cut.threshold if cut else None,

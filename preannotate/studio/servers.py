@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from preannotate.doctor.web import address
-from preannotate.studio.database import Database
+from preannotate.core.http import address
+from preannotate.jobs.database import Database
 from preannotate.studio.errors import StudioError
 from preannotate.studio.logins import PASSWORD, PROFILE, TOKEN, chosen, connected, is_refused, spelled
 from preannotate.studio.secrets import SecretStore

@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from preannotate.doctor.web import AddressError, address
-from preannotate.loop.cluster import Cluster
-from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.studio.database import Database
+from preannotate.core.http import AddressError, address
+from preannotate.jobs.database import Database
+from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.pipeline.kubernetes import Cluster
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 

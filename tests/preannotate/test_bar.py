@@ -2,8 +2,8 @@
 
 import json
 
-from preannotate import bar
-from preannotate.bar import Bar
+from preannotate.core import progress
+from preannotate.core.progress import Bar
 
 
 def read(path):
@@ -13,7 +13,7 @@ def read(path):
 def test_a_program_reads_how_far_it_is(tmp_path, monkeypatch):
     path = tmp_path / "done.json"
     monkeypatch.setenv("PREANNOTATE_PROGRESS", str(path))
-    monkeypatch.setattr(bar, "_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_SECONDS", 0.0)
     with Bar(3, "frame") as shown:
         assert read(path) == {"done": 0, "total": 3, "unit": "frame"}
         shown.update()

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from evaluation.corrections import CorrectionCosts
-from preannotate.errors import ReportError
-from preannotate.report import parse_costs, run
+from preannotate.model_evaluation.errors import ReportError
+from preannotate.model_evaluation.report import parse_costs, run
 from runtime.manifest import Manifest
 from tests.trainer.report.finished_run import write_run
 

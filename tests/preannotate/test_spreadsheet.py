@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from preannotate.spreadsheet import safe, write_csv
+from preannotate.core.csv_files import safe, write_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "\uff1d1"])

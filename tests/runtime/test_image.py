@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from preannotate.formats.images import IMAGE_EXTENSIONS
 from runtime import image as image_module
 from runtime.errors import ImageError, RequestError
 from runtime.image import EXIF_ORIENTATION, FORMATS, decode, prepare
-from trainer.datasets.images import IMAGE_EXTENSIONS
 
 # How a camera that holds the picture in each orientation has stored it: the inverse of what a viewer does.
 STORED = {

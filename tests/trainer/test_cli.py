@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from trainer.cli import SPOKEN, _AboveTheBar, add_train_arguments, main
-from trainer.command import retell
+from trainer.to_argv import retell
 
 
 def errors(capsys, *arguments):
@@ -86,7 +86,7 @@ def test_what_is_shown_on_the_terminal_comes_from_modules_that_are_there():
 
 
 def test_a_line_is_written_to_stderr(capsys):
-    _AboveTheBar().emit(logging.LogRecord("trainer.pace", logging.INFO, "pace.py", 1, "about %s", ("5 minutes",), None))
+    _AboveTheBar().emit(logging.LogRecord("trainer.eta", logging.INFO, "pace.py", 1, "about %s", ("5 minutes",), None))
 
     assert capsys.readouterr() == ("", "about 5 minutes\n")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.loop import standard_error
+from trainer.training_loop import standard_error
 
 
 def test_few_boxes_tell_little_apart():

@@ -5,14 +5,14 @@ import logging
 
 import pytest
 
-from trainer.pace import Pace
+from trainer.eta import Pace
 
 
 class Run:
     """A training that takes as long as it is told."""
 
     def __init__(self, caplog, **plan):
-        caplog.set_level(logging.INFO, "trainer.pace")
+        caplog.set_level(logging.INFO, "trainer.eta")
         self.now, self._epoch, self._caplog = 1000.0, 0, caplog
         self._pace = Pace(clock=lambda: self.now, **plan)
 

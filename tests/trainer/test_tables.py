@@ -1,4 +1,4 @@
-from trainer.tables import Table
+from preannotate.core.text import Table
 
 TABLE = Table(
     ("name", "is", "why"), [("a_long_name", "1", "`code` and words that need a second line here"), ("b", "22", "")]

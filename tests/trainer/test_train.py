@@ -14,9 +14,9 @@ from runtime.detector import Detector
 from runtime.manifest import Manifest
 from trainer import train
 from trainer.errors import DatasetError, TrainingError
-from trainer.loop import Loop
 from trainer.models import MODELS
 from trainer.train import Request
+from trainer.training_loop import Loop
 
 pytestmark = pytest.mark.slow
 

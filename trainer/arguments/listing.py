@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
+from preannotate.core.text import Table
 from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, UNDECIDED, Defaults
 from trainer.arguments.spellings import PAIRS, SYNONYMS
 from trainer.arguments.table import ARGUMENTS
 from trainer.config import Config
-from trainer.tables import Table
 
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000)

@@ -4,7 +4,7 @@
 divides it (`read_split_file`: as a person said), `save` and `read_saved` freeze it in the run.
 """
 
-from trainer.datasets.formats import FORMATS
+from preannotate.formats import FORMATS
 from trainer.datasets.health import Health, check
 from trainer.datasets.loading import load
 from trainer.datasets.sample import Dataset, Sample

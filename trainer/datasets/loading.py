@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from preannotate.formats.archive import opened
+from preannotate.formats.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
+from preannotate.formats.images import without_extension
 from runtime.errors import RequestError
 from runtime.image import EXIF_ORIENTATION, decode
-from trainer.datasets.archive import opened
-from trainer.datasets.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
 from trainer.datasets.health import Found, Health
-from trainer.datasets.images import without_extension
 from trainer.datasets.names import match_names
 from trainer.datasets.placing import DISAGREES, clip, place
 from trainer.datasets.recognition import read_export

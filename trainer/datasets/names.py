@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from trainer.datasets.images import without_extension
+from preannotate.formats.images import without_extension
 from trainer.errors import DatasetError
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from trainer.datasets.archive import inner_folders
-from trainer.datasets.export import Export
-from trainer.datasets.formats import FORMATS
+from preannotate.formats import FORMATS
+from preannotate.formats.archive import inner_folders
+from preannotate.formats.export import Export
+from preannotate.formats.images import IMAGE_EXTENSIONS
 from trainer.datasets.health import Found
-from trainer.datasets.images import IMAGE_EXTENSIONS
 from trainer.errors import DatasetError
 
 _ENTRIES_SHOWN = 5

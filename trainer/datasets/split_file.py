@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from preannotate.formats.parsing import read_text
 from trainer.datasets.names import match_names
-from trainer.datasets.parsing import read_text
 from trainer.datasets.sample import Sample
 from trainer.datasets.split import TRAIN, VALIDATION
 from trainer.errors import DatasetError

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path, PurePosixPath
 
-from trainer.command import retell
 from trainer.errors import TrainingError
 from trainer.kubernetes.options import Options
+from trainer.to_argv import retell
 
 # What is not for the pod, or said in another way.
 LEFT_OUT = {"kubernetes", "command", "execute", "json", "output", "trials", "parallel", "continue_"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trainer.tables import Table
+from preannotate.core.text import Table
 
 # Written by benchmarks/models.py.
 MEASURED = Path(__file__).parent / "measured.json"

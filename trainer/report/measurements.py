@@ -11,7 +11,7 @@ from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
 from runtime.processors import cores
-from trainer.quiet import quiet_loading
+from trainer.library_logging import quiet_loading
 from trainer.run_directory import RunDirectory, replace_text
 
 # Of measuring, beside loading the model: a report must not make a short training a long one.

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from evaluation.corrections import Corrections, comparison, shown
+from evaluation.drawing import WHITE, Colour, Style, corners, dashed, solid, tag
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Comparison, Outcome
-from evaluation.pen import WHITE, Colour, Style, corners, dashed, solid, tag
 from runtime.detector import Detection
 from runtime.image import decode
 from trainer.report.facts import Facts

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from preannotate.studio.core import Studio
+from preannotate.studio.services import Studio
 from preannotate.studio.web.access.gate import HEALTH, LOGIN, Gate
 from preannotate.studio.web.access.headers import Headers
 from preannotate.studio.web.access.hosts import HostGuard

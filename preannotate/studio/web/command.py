@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from os import environ
 from pathlib import Path
 
-from preannotate.loop.workspace import Workspace
+from preannotate.registry.workspace import Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
@@ -45,7 +45,7 @@ def run(
         StudioError: It cannot be served as asked.
     """
     _check(port)
-    from preannotate.serve.ports import is_loopback
+    from preannotate.serving.ports import is_loopback
     from preannotate.studio.web.access.login import find_token
 
     token = find_token(token_file)
@@ -77,10 +77,10 @@ def _check(port: int) -> None:
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
-    from preannotate.serve.connection import Door
-    from preannotate.serve.errors import ServeError
-    from preannotate.serve.ports import Listener, is_loopback
-    from preannotate.studio.core import Studio
+    from preannotate.serving.connection import Door
+    from preannotate.serving.errors import ServeError
+    from preannotate.serving.ports import Listener, is_loopback
+    from preannotate.studio.services import Studio
     from preannotate.studio.web.access.hosts import LOOPBACK_NAMES, names_of_this_machine
     from preannotate.studio.web.app import Access, make_app
 

@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.studio.queue import Run
+from preannotate.jobs.queue import Run
 
 _KINDS = (".csv", ".html", ".json", ".txt")
 # Columns for people, in the order in which they are read; the rest is in the file.

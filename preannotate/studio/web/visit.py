@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from builder.errors import BuildError
-from preannotate.errors import PreannotateError
-from preannotate.studio.core import Studio
+from preannotate.core.errors import PreannotateError
+from preannotate.studio.services import Studio
 from preannotate.studio.web.access.bodies import BodyError, read_form
 from preannotate.studio.web.access.forgery import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere
 from preannotate.studio.web.access.gate import session_of

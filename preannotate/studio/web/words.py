@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from preannotate.studio.live import Live
+from preannotate.jobs.live_progress import Live
 from preannotate.studio.models import ModelSummary, VersionSummary
 
 # What `?done=` may say: an address cannot put words of its own on a page.

@@ -7,7 +7,7 @@ import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
 from PIL import Image
 
-from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.cvat import frames, requests
 
 ALONE = "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."

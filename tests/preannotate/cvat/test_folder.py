@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from preannotate.cli import COULD_NOT_RUN, main
-from preannotate.cvat.folder import PullFolder
+from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cvat.dataset_folder import PullFolder
 from preannotate.cvat.tasks import Job
 
 URL = "https://cvat.example.org"

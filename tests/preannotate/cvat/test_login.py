@@ -21,7 +21,7 @@ from cvat_stand_in import (
     rectangle,
 )
 
-from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.cvat import login
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Server

@@ -1,6 +1,6 @@
 import pytest
 
-from preannotate.cvat.names import Names
+from preannotate.cvat.image_file_names import Names
 from preannotate.cvat.tasks import Task
 
 

@@ -10,9 +10,10 @@ from cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, tag
 from cvat_stand_in_changes import Changes
 from PIL import Image
 
-from preannotate.cli import COULD_NOT_RUN, INTERRUPTED, main
+from preannotate.active_learning import frame_inference
+from preannotate.active_learning.ranking import recipe
+from preannotate.cli.main import COULD_NOT_RUN, INTERRUPTED, main
 from preannotate.cvat import new_task
-from preannotate.ranking import asking, recipe
 
 CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
 # The fake engine sees what is red; here the blue of it is the score of a cat.
@@ -366,7 +367,7 @@ def test_errors_say_what_to_do(newest, run):
         "error: task 12: none of the function's labels (Kätzchen & <co>, dog) is one of its labels for boxes (boat); "
         "expected the same names. Rename them in the task or in function.yaml.\n"
     )
-    assert asking.LEAST_SCORE == 0.05
+    assert frame_inference.LEAST_SCORE == 0.05
 
 
 def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_path):

@@ -13,7 +13,7 @@ from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, tr
 from cvat_stand_in_changes import Changes
 from PIL import Image
 
-from preannotate.cli import COULD_NOT_RUN, main
+from preannotate.cli.main import COULD_NOT_RUN, main
 
 CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
 

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from preannotate.annotate.cvat_xml import CvatLabel, CvatShape, box
 from preannotate.cvat.selection import Rules, select
 from preannotate.cvat.tasks import Job, Task
+from preannotate.formats.cvat_xml_writer import CvatLabel, CvatShape, box
 
 LABELS = {7: CvatLabel("forklift", "#ff0000")}
 BOX = box("forklift", (1, 2, 3, 4), source="manual")

@@ -3,10 +3,10 @@
 import pytest
 from cvat_stand_in import key_frame, rectangle, tag, track
 
-from preannotate.annotate.cvat_xml import CvatImage, CvatLabel, CvatTask, project_xml
 from preannotate.cvat.shapes import is_boxed, is_untouched, shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
-from trainer.datasets.formats.cvat_images import read
+from preannotate.formats.cvat_images import read
+from preannotate.formats.cvat_xml_writer import CvatImage, CvatLabel, CvatTask, project_xml
 
 LABELS = {7: CvatLabel("forklift", "#ff0000", "any"), 5: CvatLabel("pallet", "#00ff00", "any")}
 JOB = Job(40, 12, "annotation", "completed", "annotation", "today", frames=(0, 1, 2, 4), stop=4)

@@ -1,5 +1,5 @@
 from preannotate.cvat.tasks import Job, Task
-from preannotate.cvat.vacancies import find_vacancies
+from preannotate.cvat.unannotated_frames import find_vacancies
 
 
 def job(number, frames, state="in progress", kind="annotation"):

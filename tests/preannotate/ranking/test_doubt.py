@@ -2,7 +2,15 @@
 
 import pytest
 
-from preannotate.ranking.doubt import Ground, near_threshold, nothing_found, rare_labels, sureness, together, two_labels
+from preannotate.active_learning.ranking.uncertainty import (
+    Ground,
+    near_threshold,
+    nothing_found,
+    rare_labels,
+    sureness,
+    together,
+    two_labels,
+)
 from runtime.detector import Detection
 
 THRESHOLDS = (0.5, 0.2)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from preannotate.ranking.rank import Known, rank
-from preannotate.ranking.spread import Place, choose, typical_distance
+from preannotate.active_learning.ranking.diversity import Place, choose, typical_distance
+from preannotate.active_learning.ranking.rank import Known, rank
 from runtime.detector import Detection
 
 NOBODY = Place(np.zeros((0, 1), np.float32), np.zeros(0, int))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from preannotate.annotate.cvat_xml import CvatShape, box
-from preannotate.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
-from preannotate.review.finding import Finding
-from preannotate.review.views import UNKNOWN, Drawn, View, drawn
+from preannotate.active_learning.review.detection_rates import Finding
+from preannotate.active_learning.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
+from preannotate.active_learning.review.frames import UNKNOWN, Drawn, View, drawn
+from preannotate.formats.cvat_xml_writer import CvatShape, box
 from runtime.detector import Detection
 
 LABELS = ("cat", "dog")

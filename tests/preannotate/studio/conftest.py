@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
-from preannotate.loop.workspace import Workspace
+from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
 
 
@@ -40,7 +40,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def studio(workspace: Workspace) -> Iterator:
-    from preannotate.studio.core import Studio
+    from preannotate.studio.services import Studio
 
     opened = Studio(workspace)
     yield opened

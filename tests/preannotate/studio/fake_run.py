@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from preannotate.loop.progress import Progress
-from preannotate.loop.workspace import Workspace, write_json
+from preannotate.pipeline.progress import Progress
+from preannotate.registry.workspace import Workspace, write_json
 
 
 def main() -> int:

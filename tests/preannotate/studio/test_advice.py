@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from preannotate.studio import advice as module
-from preannotate.studio.advice import FEW, NONE, OK, advice, model_choices
+from preannotate.studio import recommendations as module
 from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
+from preannotate.studio.recommendations import FEW, NONE, OK, advice, model_choices
 
 SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 

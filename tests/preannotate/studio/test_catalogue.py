@@ -6,7 +6,7 @@ import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, Response, key_frame, picture, rectangle, tag, track
 
 from preannotate.cvat.errors import CvatError
-from preannotate.studio import counting
+from preannotate.studio import training_preview
 from preannotate.studio.catalogue import PAGE_SIZE
 from preannotate.studio.errors import StudioError
 
@@ -119,7 +119,7 @@ def test_annotations_are_asked_for_again_only_when_they_changed(studio, cvat, se
 
 
 def test_very_many_jobs_are_not_all_counted(studio, cvat, server, monkeypatch):
-    monkeypatch.setattr(counting, "MOST_JOBS", 1)
+    monkeypatch.setattr(training_preview, "MOST_JOBS", 1)
     cvat.add(dock())
     found = studio.catalogue.task(server, 12)
 

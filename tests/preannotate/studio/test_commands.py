@@ -2,10 +2,10 @@
 
 import pytest
 
-from preannotate.cli import parser
-from preannotate.loop.workspace import write_json
-from preannotate.studio.commands import OPTIONS, arguments, check
-from preannotate.studio.queue import ANNOTATE, KINDS, RANK, REVIEW, TRAIN, Order
+from preannotate.cli.main import parser
+from preannotate.jobs.commands import OPTIONS, arguments, check
+from preannotate.jobs.queue import ANNOTATE, KINDS, RANK, REVIEW, TRAIN, Order
+from preannotate.registry.workspace import write_json
 
 LOGIN = ("--cvat", "https://cvat.example.org", "--auth", "ann", "--organization", "", "--insecure")
 VALUES = {bool: True, int: 2, float: 0.25, str: "two words"}

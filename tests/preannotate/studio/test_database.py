@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from preannotate.studio.database import MIGRATIONS, Database
+from preannotate.jobs.database import MIGRATIONS, Database
 from preannotate.studio.errors import StudioError
 
 

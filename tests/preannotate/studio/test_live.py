@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from preannotate.loop.progress import Progress
-from preannotate.studio.live import curve, live
-from preannotate.studio.queue import DONE, RUNNING, STOPPED, Order, Run
+from preannotate.jobs.live_progress import curve, live
+from preannotate.jobs.queue import DONE, RUNNING, STOPPED, Order, Run
+from preannotate.pipeline.progress import Progress
 
 HEADER = "epoch,step,box_loss,class_loss,map50,mean_ap,seconds\n"
 

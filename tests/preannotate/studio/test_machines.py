@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from preannotate.doctor.tool import Output
+from preannotate.diagnostics.tool import Output
 from preannotate.studio import machines as module
 from preannotate.studio.machines import Card, Machine, machines, parse
 

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from preannotate.doctor.directory import proof
-from preannotate.doctor.finding import OK
-from preannotate.loop.errors import LoopError
-from preannotate.loop.workspace import write_json
-from preannotate.serve.directory import fingerprint
+from preannotate.diagnostics.directory import proof
+from preannotate.diagnostics.finding import OK
+from preannotate.registry.errors import LoopError
+from preannotate.registry.workspace import write_json
+from preannotate.serving.directory import fingerprint
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
 from runtime.errors import ManifestError

@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from preannotate.loop.workspace import write_json
-from preannotate.notify import NotifySettings, WebhookSettings, webhook
-from preannotate.studio.notice import message, tell
-from preannotate.studio.queue import DONE, FAILED, STOPPED, Order, Run
+from preannotate.jobs.notice import message, tell
+from preannotate.jobs.queue import DONE, FAILED, STOPPED, Order, Run
+from preannotate.notifications import NotifySettings, WebhookSettings, webhook
+from preannotate.registry.workspace import write_json
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import re
 import pytest
 from cvat_stand_in import TOKEN
 
-from preannotate.loop.errors import LoopError
-from preannotate.loop.workspace import write_json
-from preannotate.studio.core import Studio
+from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
+from preannotate.registry.errors import LoopError
+from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
-from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
+from preannotate.studio.services import Studio
 from trainer.errors import TrainingError
 
 

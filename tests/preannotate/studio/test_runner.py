@@ -14,12 +14,12 @@ import psutil
 import pytest
 from cvat_stand_in import TOKEN
 
-from preannotate.loop.workspace import write_json
-from preannotate.studio import processes, runner
-from preannotate.studio.core import Studio
+from preannotate.jobs import processes, supervisor
+from preannotate.jobs.live_progress import live
+from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
+from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
-from preannotate.studio.live import live
-from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
+from preannotate.studio.services import Studio
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_run.py")))
 # A busy machine takes its time to start an interpreter.
@@ -28,7 +28,7 @@ SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.02)
     root = Path(__file__).parents[3]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "functions")]))
 
@@ -218,7 +218,9 @@ def test_a_run_is_stopped_and_goes_on(studio, order, monkeypatch):
 @pytest.mark.slow
 def test_a_run_that_does_not_want_to_stop_is_killed(studio, order, monkeypatch):
     monkeypatch.setenv("FAKE_RUN", "stubborn")
-    monkeypatch.setattr(runner, "STOP_SIGNALS", ((0.0, signal.SIGINT), (0.2, signal.SIGTERM), (0.4, signal.SIGKILL)))
+    monkeypatch.setattr(
+        supervisor, "STOP_SIGNALS", ((0.0, signal.SIGINT), (0.2, signal.SIGTERM), (0.4, signal.SIGKILL))
+    )
     studio.start()
     number = studio.queue.add(order())
     process = processes.command_process(training(studio, number).folder)
@@ -366,8 +368,8 @@ def test_a_studio_that_is_killed_leaves_its_run_and_its_database(workspace, newe
     """The real thing: kill -9 of a studio of its own process."""
     monkeypatch.setenv("FAKE_RUN", "wait")
     code = (
-        "import sys, time; from pathlib import Path; from preannotate.loop.workspace import Workspace; "
-        "from preannotate.studio.core import Studio; from preannotate.studio.queue import Order; "
+        "import sys, time; from pathlib import Path; from preannotate.registry.workspace import Workspace; "
+        "from preannotate.studio.services import Studio; from preannotate.jobs.queue import Order; "
         "from preannotate.studio import secrets; secrets.find_keyring = lambda: None; "
         f"studio = Studio(Workspace(Path(sys.argv[1])), command={FAKE!r}); studio.start(); "
         "saved = studio.servers.add('', sys.argv[2], token=sys.argv[3]); "

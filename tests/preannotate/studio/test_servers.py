@@ -8,10 +8,10 @@ import pytest
 from cvat_sdk.core.auth import AuthStore, ProfileEntry
 from cvat_stand_in import OLD, PASSWORD, TOKEN, USER, StandIn
 
+from preannotate.core.http import AddressError
 from preannotate.cvat.errors import CvatError
-from preannotate.doctor.web import AddressError
-from preannotate.studio.core import Studio
 from preannotate.studio.errors import StudioError
+from preannotate.studio.services import Studio
 
 
 def everything(studio):

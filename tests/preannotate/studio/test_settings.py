@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.studio.core import Studio
+from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.errors import StudioError
+from preannotate.studio.services import Studio
 from trainer.errors import TrainingError
 
 SMTP = SmtpSettings("mail.example.org", 587, "starttls", "ann", "geheim", "ann@example.org", ("bo@example.org",))

@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from trainer.datasets import archive
+from preannotate.formats import archive
 from trainer.errors import DatasetError
 
 

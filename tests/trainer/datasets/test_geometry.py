@@ -4,13 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from trainer.datasets.geometry import (
-    decode_coco_counts,
-    ellipse_box,
-    points_box,
-    rotated_box,
-    run_length_box,
-)
+from preannotate.formats.geometry import decode_coco_counts, ellipse_box, points_box, rotated_box, run_length_box
 
 
 def test_a_box_turned_by_a_right_angle_swaps_its_sides_about_its_centre():

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from trainer.datasets.images import ImageIndex, video_frame, without_extension
+from preannotate.formats.images import ImageIndex, video_frame, without_extension
 
 
 @pytest.mark.parametrize(

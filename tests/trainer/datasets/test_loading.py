@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainer.datasets import FORMATS, formats, load
+from preannotate import formats
+from trainer.datasets import FORMATS, load
 from trainer.errors import DatasetError
 
 A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from preannotate import shared_secret
+from preannotate.core import secrets
 from preannotate.studio.errors import StudioError
 
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
-_TOKEN = shared_secret.token(VARIABLE, StudioError)
+_TOKEN = secrets.token(VARIABLE, StudioError)
 MOST_FAILURES = 5
 # Together, so that many addresses are no way around it.
 MOST_FAILURES_OF_ALL = 100

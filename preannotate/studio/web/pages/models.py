@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from builder.errors import BuildError
-from preannotate.loop.errors import LoopError
+from preannotate.registry.errors import LoopError
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.charts import sparkline
 from preannotate.studio.web.visit import PageError, Visit, go_to

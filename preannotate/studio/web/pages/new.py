@@ -5,15 +5,15 @@ import re
 from starlette.responses import Response
 
 from preannotate.cvat.errors import CvatError
-from preannotate.studio.advice import NONE as NOT_ENOUGH
-from preannotate.studio.advice import advice, model_choices
 from preannotate.studio.catalogue import Page, TaskSummary
+from preannotate.studio.recommendations import NONE as NOT_ENOUGH
+from preannotate.studio.recommendations import advice, model_choices
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.chosen import IMAGENET, Chosen, looked_at, saved_server
-from preannotate.studio.web.chosen import NONE as RANDOM
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.pages.servers import empty_form, profiles
 from preannotate.studio.web.visit import Visit, go_to
+from preannotate.studio.web.wizard_state import IMAGENET, Chosen, looked_at, saved_server
+from preannotate.studio.web.wizard_state import NONE as RANDOM
 
 # "12", "#12", and the address of a task or of one of its jobs.
 _NUMBER = re.compile(r"#?(\d{1,12})")

@@ -8,20 +8,20 @@ from starlette.responses import Response
 
 from builder.errors import BuildError
 from builder.function_yaml import check_name
-from preannotate.errors import PreannotateError
-from preannotate.loop.naming import slug
-from preannotate.loop.workspace import VersionFolder
-from preannotate.studio.advice import NONE as NOT_ENOUGH
-from preannotate.studio.advice import advice
+from preannotate.core.errors import PreannotateError
+from preannotate.jobs.queue import TRAIN, Order
+from preannotate.pipeline.model_names import slug
+from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import Field, assemble
 from preannotate.studio.arguments import form as argument_fields
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.machines import Machine, machines
-from preannotate.studio.queue import TRAIN, Order
+from preannotate.studio.recommendations import NONE as NOT_ENOUGH
+from preannotate.studio.recommendations import advice
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.chosen import FILE, IMAGENET, NONE, VERSION, Chosen, looked_at, saved_server
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.visit import PageError, Visit, go_to
+from preannotate.studio.web.wizard_state import FILE, IMAGENET, NONE, VERSION, Chosen, looked_at, saved_server
 from trainer.errors import TrainerError
 
 DEPLOYS = ("serve", "nuctl", "none")

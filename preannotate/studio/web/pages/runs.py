@@ -4,9 +4,9 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from preannotate.jobs.live_progress import live
+from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
 from preannotate.studio.errors import StudioError
-from preannotate.studio.live import live
-from preannotate.studio.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
 from preannotate.studio.web import results
 from preannotate.studio.web.access.headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts

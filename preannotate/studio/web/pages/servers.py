@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from preannotate.errors import PreannotateError
+from preannotate.core.errors import PreannotateError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form

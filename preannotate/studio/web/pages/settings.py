@@ -2,9 +2,9 @@
 
 from starlette.responses import Response
 
-from preannotate.errors import PreannotateError
-from preannotate.notify import Message, NotifyError, NotifySettings, SmtpSettings, WebhookSettings, notify
-from preannotate.notify.settings import PORTS, split_addresses
+from preannotate.core.errors import PreannotateError
+from preannotate.notifications import Message, NotifyError, NotifySettings, SmtpSettings, WebhookSettings, notify
+from preannotate.notifications.settings import PORTS, split_addresses
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.visit import Visit, go_to
 

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from preannotate.studio.live import live
-from preannotate.studio.queue import RUNNING, WAITING
+from preannotate.jobs.live_progress import live
+from preannotate.jobs.queue import RUNNING, WAITING
 from preannotate.studio.web.visit import Visit
 
 _RECENT = 5

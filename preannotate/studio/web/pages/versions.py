@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
-from preannotate.loop.errors import LoopError
+from preannotate.registry.errors import LoopError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.headers import REPORT_POLICY

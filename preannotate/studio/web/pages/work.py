@@ -3,10 +3,10 @@
 from starlette.responses import Response
 
 from builder.errors import BuildError
+from preannotate.core.errors import PreannotateError
 from preannotate.cvat.errors import CvatError
-from preannotate.errors import PreannotateError
+from preannotate.jobs.queue import ANNOTATE, RANK, REVIEW, Order
 from preannotate.studio.models import ModelSummary
-from preannotate.studio.queue import ANNOTATE, RANK, REVIEW, Order
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.pages import models
 from preannotate.studio.web.visit import PageError, Visit, go_to

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from preannotate.loop import publishing
-from preannotate.loop.progress import Progress
-from preannotate.loop.workspace import Workspace, write_json
-from preannotate.scenes.objects import LABELS
-from preannotate.scenes.scene import draw
+from preannotate.pipeline.progress import Progress
+from preannotate.registry import publication
+from preannotate.registry.workspace import Workspace, write_json
+from preannotate.synthetic.objects import LABELS
+from preannotate.synthetic.scene import draw
 from runtime.manifest import Manifest, Postprocess
 
 EPOCHS = 24
@@ -71,7 +71,7 @@ def train(workspace, model, *, publish) -> int:
     leave(model, version)
     if publish:
         with progress.running("publish") as stage:
-            publishing.publish(workspace, model.name, number)
+            publication.publish(workspace, model.name, number)
             stage.detail = f"version {number}"
         with progress.running("verify") as stage:
             stage.detail = "CVAT lists it, and it answered on frame 0"

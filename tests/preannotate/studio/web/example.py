@@ -11,12 +11,12 @@ from pathlib import Path
 
 import uvicorn
 
-from preannotate.loop.workspace import Workspace
-from preannotate.scenes.objects import LABELS
-from preannotate.scenes.scene import draw
-from preannotate.studio.core import Studio
-from preannotate.studio.queue import Order
+from preannotate.jobs.queue import Order
+from preannotate.registry.workspace import Workspace
+from preannotate.studio.services import Studio
 from preannotate.studio.web.app import Access, make_app
+from preannotate.synthetic.objects import LABELS
+from preannotate.synthetic.scene import draw
 
 HERE = Path(__file__).parent
 CVAT = HERE.parents[1] / "cvat"

@@ -11,18 +11,18 @@ from typing import Any
 from PIL import Image
 
 from preannotate.cvat.errors import CvatError
-from preannotate.loop.errors import LoopError
-from preannotate.loop.progress import Stage
-from preannotate.loop.workspace import Workspace
-from preannotate.notify import NotifySettings
-from preannotate.studio.advice import Advice, ModelChoice
+from preannotate.jobs.live_progress import Live
+from preannotate.jobs.queue import Order, Run
+from preannotate.notifications import NotifySettings
+from preannotate.pipeline.progress import Stage
+from preannotate.registry.errors import LoopError
+from preannotate.registry.workspace import Workspace
 from preannotate.studio.arguments import Field
 from preannotate.studio.catalogue import LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
 from preannotate.studio.errors import StudioError
-from preannotate.studio.live import Live
 from preannotate.studio.machines import Machine
 from preannotate.studio.models import ModelSummary, Parity, VersionSummary
-from preannotate.studio.queue import Order, Run
+from preannotate.studio.recommendations import Advice, ModelChoice
 from preannotate.studio.servers import Profile, SavedServer
 
 TOKEN, PASSWORD = "a-token-of-ann", "correct horse"

@@ -134,10 +134,11 @@ def cvat():
 
 @pytest.fixture
 def studio(tmp_path, monkeypatch):
-    from preannotate.studio import runner, secrets
+    from preannotate.jobs import supervisor
+    from preannotate.studio import secrets
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
     monkeypatch.setenv("ACTOR_SECONDS", "2")
     with example.studio(tmp_path / "workspace") as opened:
         yield opened
@@ -441,10 +442,11 @@ def test_a_base_model_can_be_an_earlier_version(person, studio, cvat):
 
 
 def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_path, monkeypatch):
-    from preannotate.studio import runner, secrets
+    from preannotate.jobs import supervisor
+    from preannotate.studio import secrets
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
     monkeypatch.setenv("ACTOR_SECONDS", "5")
     with example.studio(tmp_path / "workspace") as (first, url):
         server = first.servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from preannotate.cli import main
+from preannotate.cli.main import main
 from preannotate.studio.web.access.login import VARIABLE
 
 

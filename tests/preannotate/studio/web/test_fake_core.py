@@ -5,7 +5,8 @@ import inspect
 import pytest
 import studio_fake_core as fake
 
-from preannotate.studio import advice, arguments, machines, models, queue, servers, settings
+from preannotate.jobs import queue
+from preannotate.studio import arguments, machines, models, recommendations, servers, settings
 from preannotate.studio.catalogue import Catalogue
 
 PAIRS = [
@@ -16,8 +17,8 @@ PAIRS = [
     (fake.FakeSettings, settings.Settings),
 ]
 FUNCTIONS = [
-    (fake.advice, advice.advice),
-    (fake.model_choices, advice.model_choices),
+    (fake.advice, recommendations.advice),
+    (fake.model_choices, recommendations.model_choices),
     (fake.arguments_form, arguments.form),
     (fake.assemble, arguments.assemble),
     (fake.machines, machines.machines),

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from studio_fake_core import PASSWORD, TOKEN, detail, task
 
-from preannotate.notify import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.servers import Profile
 
 START = "/new/start?server=1&task=12&model=ssd-mobilenet-v2"
@@ -579,7 +579,7 @@ def test_a_model_is_put_to_work(full, browser, kind, fields, options):
 
 
 def test_options_of_the_pages_are_those_of_the_orders():
-    from preannotate.studio.commands import OPTIONS
+    from preannotate.jobs.commands import OPTIONS
     from preannotate.studio.web.pages import order, work
 
     for kind in work.KINDS:

@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
-from preannotate.loop.workspace import Workspace
+from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.core import Studio
+from preannotate.studio.services import Studio
 from preannotate.studio.web.app import make_app
 
 if "studio_example" not in sys.modules:

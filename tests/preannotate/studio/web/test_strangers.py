@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
-from preannotate.loop.workspace import Workspace
+from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.core import Studio
+from preannotate.studio.services import Studio
 from preannotate.studio.web.app import PAGES, Access, make_app
 
 _spec = importlib.util.spec_from_file_location("studio_actor", Path(__file__).with_name("actor.py"))

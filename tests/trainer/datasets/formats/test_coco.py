@@ -3,8 +3,8 @@ import re
 
 import pytest
 
+from preannotate.formats import coco
 from trainer.datasets import load
-from trainer.datasets.formats import coco
 from trainer.errors import DatasetError
 
 

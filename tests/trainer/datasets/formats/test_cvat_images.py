@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from trainer.datasets.formats import cvat_images
+from preannotate.formats import cvat_images
 from trainer.errors import DatasetError
 
 

@@ -1,5 +1,5 @@
+from preannotate.formats import cvat_video
 from trainer.datasets import load
-from trainer.datasets.formats import cvat_video
 
 
 def track(frames, *, source="manual", label="cat"):
@@ -74,7 +74,7 @@ def test_no_frame_of_an_image_task_is_used_if_images_are_missing(scene, tmp_path
 
 
 def test_the_images_format_does_not_claim_tracks(scene, tmp_path):
-    from trainer.datasets.formats import cvat_images
+    from preannotate.formats import cvat_images
 
     write(scene, tmp_path, track({0: (0, 1, 0)}))
 

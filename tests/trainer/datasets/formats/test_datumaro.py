@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from trainer.datasets.formats import datumaro
+from preannotate.formats import datumaro
 from trainer.errors import DatasetError
 
 

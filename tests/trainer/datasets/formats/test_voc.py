@@ -2,8 +2,8 @@ import re
 
 import pytest
 
+from preannotate.formats import voc
 from trainer.datasets import load
-from trainer.datasets.formats import voc
 from trainer.errors import DatasetError
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>{}</object>"

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from trainer.datasets.formats import ultralytics, yolo
+from preannotate.formats import ultralytics, yolo
 from trainer.errors import DatasetError
 
 

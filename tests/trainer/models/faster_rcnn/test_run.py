@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from trainer import train
 from trainer.arguments import parse
-from trainer.loop import Loop
 from trainer.models import MODELS
 from trainer.train import Request
+from trainer.training_loop import Loop
 
 pytestmark = pytest.mark.slow
 

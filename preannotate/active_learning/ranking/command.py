@@ -1,0 +1,99 @@
+"""`preannotate rank`: what it is asked, and what it says when it is done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from builder.function_directory import find_function_directory
+from preannotate.annotation.command import check_numbers
+from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
+from preannotate.core.errors import PreannotateError
+
+DEFAULT_TOP = 50
+
+
+class RankingError(PreannotateError, ValueError):
+    """What is asked for makes no sense."""
+
+
+def run_rank(
+    task: int,
+    function: Path,
+    *,
+    output: Path | None,
+    top: int,
+    create_task: str | None,
+    workers: int | None,
+    as_json: bool,
+    **login: Any,
+) -> int:
+    """Rank, and say what was chosen; returns the exit code, 1 if an image could not be read.
+
+    Args:
+        task: Number.
+        function: functions/NAME.
+        output: Folder for results and answers; None takes `task-NUMBER`.
+        top: How many frames are wanted.
+        create_task: Name of a new task of these frames; None makes none.
+        workers: Processes; None takes as many as are worth starting.
+        as_json: Print `ranking.json` instead of words.
+        login: As in `login.Login`.
+    """
+    check_numbers(None, workers)
+    check_top(top)
+    if create_task is not None and not create_task.strip():
+        raise RankingError("--create-task: an empty name; expected one for the new task.")
+    directory = find_function_directory(function)
+    check_sdk("rank")
+    from preannotate.active_learning.frame_inference import Function
+    from preannotate.active_learning.ranking import output as results
+    from preannotate.active_learning.ranking.new_task import make_task
+    from preannotate.active_learning.ranking.recipe import rank_task
+    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.server import Server
+
+    output = output or default_output(task)
+    asked = Function.read(directory)
+    connection = connect(Login(**login))
+    server = Server(connection.client, connection.requests)
+    with stopped_in_words():
+        read, content = rank_task(server, task, asked, output, top=top, workers=workers)
+        content["notes"] = [*connection.notes, *content["notes"]]
+        results.write(content, output)
+        if create_task is not None:
+            number, was_there = make_task(server, read, content, create_task.strip(), output)
+            content["created"] = {"task": number, "link": f"{server.url}/tasks/{number}", "was_there": was_there}
+            results.write(content, output)
+    if as_json:
+        print(json.dumps(content, ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(filter(None, [_table(content), results.words(content, output), _created(content)])))
+    return int(bool(content["unreadable"]))
+
+
+def check_top(top: int) -> None:
+    """Refuse impossible numbers.
+
+    Raises:
+        RankingError: See the words.
+    """
+    if top < 1:
+        raise RankingError(f"--top: {top}; expected a number from 1 on. Choose another.")
+
+
+def default_output(task: int) -> Path:
+    """Where results of a task go: the same for `rank` and `review`, which share what they asked."""
+    return Path(f"task-{task}")
+
+
+def _table(content: dict[str, Any]) -> str:
+    from preannotate.active_learning.ranking.output import table
+
+    return f"{table(content)}\n" if content["frames"] else ""
+
+
+def _created(content: dict[str, Any]) -> str:
+    created = content.get("created")
+    if created is None:
+        return ""
+    return f"{'task was made before' if created['was_there'] else 'new task'}: {created['link']}"

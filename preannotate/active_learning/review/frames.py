@@ -1,0 +1,94 @@
+"""Annotated frames as they are compared: boxes of people, detections of the model."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from preannotate.cvat.shapes import is_boxed
+from preannotate.formats.cvat_xml import parse_shape
+from preannotate.formats.cvat_xml_writer import CvatShape
+from runtime.detector import Detection
+from trainer.errors import DatasetError
+
+Box = tuple[float, float, float, float]
+# What the model does not know has a class of its own, which no detection has.
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A shape as training sees it: the box around it, cut at the border of the image.
+
+    Attributes:
+        label: Of the task.
+        class_id: Of the function; `UNKNOWN` if it does not have the label.
+        box: xyxy, image pixels.
+    """
+
+    label: str
+    class_id: int
+    box: Box
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame.
+
+    Attributes:
+        frame: Relative number.
+        drawn: What is annotated.
+        detections: Of the function, down to a low score; of labels that the task has.
+    """
+
+    frame: int
+    drawn: tuple[Drawn, ...]
+    detections: tuple[Detection, ...]
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(G, 4) of what is annotated."""
+        return np.array([one.box for one in self.drawn], np.float32).reshape(-1, 4)
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        """(G,) of what is annotated."""
+        return np.array([one.class_id for one in self.drawn], int)
+
+    @property
+    def found_boxes(self) -> np.ndarray:
+        """(N, 4) of the detections."""
+        return np.array([one.box for one in self.detections], np.float32).reshape(-1, 4)
+
+    @property
+    def found_class_ids(self) -> np.ndarray:
+        """(N,) of the detections."""
+        return np.array([one.class_id for one in self.detections], int)
+
+
+def drawn(shapes: Iterable[CvatShape], labels: Sequence[str], size: tuple[int, int], where: str) -> list[Drawn]:
+    """Shapes as boxes; what never becomes one, or lies outside the image, is left out.
+
+    Args:
+        shapes: Of one frame.
+        labels: Of the function.
+        size: (width, height) of the image.
+        where: Beginning of error messages.
+    """
+    found = []
+    for number, shape in enumerate(shapes, start=1):
+        if not is_boxed(shape):
+            continue
+        element = Element(shape.tag, {"label": shape.label, "source": shape.source, **shape.geometry})
+        try:
+            box = parse_shape(element, f"{where}, shape {number}").box
+        except DatasetError:  # a mask without a pixel, for one: training refuses it, here it is no box
+            continue
+        if box is None:
+            continue
+        x1, y1, x2, y2 = (min(max(value, 0.0), float(size[axis % 2])) for axis, value in enumerate(box))
+        if x1 < x2 and y1 < y2:
+            known = labels.index(shape.label) if shape.label in labels else UNKNOWN
+            found.append(Drawn(shape.label, known, (x1, y1, x2, y2)))
+    return found

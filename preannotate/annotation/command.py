@@ -1,0 +1,179 @@
+"""The recipe of `preannotate annotate`: images in; a table or JSON, overlays and an export out."""
+
+import io
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from builder.function_directory import find_function_directory
+from evaluation.overlay import draw_overlay
+from preannotate.core.files import check_new_file, replacing
+from preannotate.formats import cvat_xml_writer
+from preannotate.formats.coco_writer import instances_json
+from preannotate.inference.answers import Answer, Failure, as_table
+from preannotate.inference.answers import as_json as json_text
+from preannotate.inference.errors import AnnotateError
+from preannotate.inference.image_files import FoundImage, find_images
+from preannotate.inference.pool import FunctionPool, processes_for
+from runtime.errors import RequestError
+from runtime.image import decode
+
+# Formats an overlay keeps; of any other image it becomes a PNG beside the original's name.
+_OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+
+
+def run(
+    function: Path,
+    images: Sequence[Path],
+    *,
+    overlay: Path | None = None,
+    threshold: float | None = None,
+    export: tuple[str, Path] | None = None,
+    as_json: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+) -> int:
+    """Annotate images with a built function and print what it found.
+
+    Args:
+        function: `functions/NAME` or `functions/NAME/nuclio`.
+        images: Files and folders; folders are searched with all that lies in them.
+        overlay: Folder for pictures with the detections drawn in; None draws none.
+        threshold: Score from which a detection counts; None uses the function's own, one for each class.
+        export: Format, "coco" or "cvat", and the file to write; images that cannot be read are left out.
+        as_json: Print JSON instead of a table.
+        overwrite: Replace existing overlays and an existing export.
+        workers: Processes that share the work; None takes as many as are worth starting.
+
+    Returns:
+        0, or 1 if an image could not be read; the others are annotated all the same.
+
+    Raises:
+        AnnotateError: Nothing can be done; one sentence says why.
+        BuildError: `function` is no function directory.
+    """
+    check_numbers(threshold, workers)
+    directory = find_function_directory(function)
+    found = find_images(images, leave_out=overlay)
+    overlays = _overlay_paths(found, overlay, overwrite=overwrite)
+    if export is not None:
+        _check_export(*export, found, overwrite=overwrite)
+
+    def finish(image: FoundImage, result: Answer | Failure) -> Answer | Failure:
+        drawn = overlays and isinstance(result, Answer)
+        return _write_overlay(image, result, overlays[image.name]) if drawn else result
+
+    with FunctionPool(directory, workers or processes_for(len(found))) as pool:
+        labels = pool.labels
+        answers = pool.map(found, threshold, finish)
+        results = list(tqdm(answers, total=len(found), unit="image", file=sys.stderr, disable=None))
+    if export is not None:
+        _write_export(*export, [result for result in results if isinstance(result, Answer)], labels)
+    _print(json_text(str(function), labels, results) if as_json else as_table(results))
+    return int(any(isinstance(result, Failure) for result in results))
+
+
+def check_numbers(threshold: float | None, workers: int | None) -> None:
+    """Refuse impossible ones.
+
+    Raises:
+        AnnotateError: See the words.
+    """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
+    if workers is not None and workers < 1:
+        raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
+
+
+def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
+    """Where the overlay of each image goes; checked before the work begins."""
+    if overlay is None:
+        return {}
+    if overlay.exists() and not overlay.is_dir():
+        raise AnnotateError(f"{overlay}: is a file; expected a folder for the overlays. Name another.")
+    originals = {image.path.resolve() for image in images}
+    paths = {}
+    for image in images:
+        suffix = "" if Path(image.name).suffix.lower() in _OVERLAY_FORMATS else ".png"
+        path = overlay / (image.name + suffix)
+        if path.resolve() in originals:
+            raise AnnotateError(
+                f"{path}: is one of the images; expected a folder for the overlays that holds none. Name another."
+            )
+        check_new_file(path, overwrite=overwrite)
+        paths[image.name] = path
+    return paths
+
+
+def _write_overlay(image: FoundImage, answer: Answer, path: Path) -> Answer | Failure:
+    try:
+        pixels = decode(image.path.read_bytes()).pixels
+    except (RequestError, OSError) as error:
+        return Failure(image.name, str(error))
+    picture = draw_overlay(pixels, answer.detections)
+    with replacing(path) as temporary:
+        picture.save(temporary, _OVERLAY_FORMATS[path.suffix.lower()], quality=92)
+    return answer
+
+
+def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwrite: bool) -> None:
+    if name not in EXPORTS:
+        raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(EXPORTS)}.")
+    suffixes, _ = EXPORTS[name]
+    if path.suffix.lower() not in suffixes:
+        raise AnnotateError(
+            f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
+        )
+    if path.resolve() in {image.path.resolve() for image in images}:
+        raise AnnotateError(f"{path}: is one of the images; expected another file to write.")
+    check_new_file(path, overwrite=overwrite)
+    for image in images:
+        if name == "cvat" and not cvat_xml_writer.is_writable(image.name):
+            raise AnnotateError(
+                f"{image.name!r}: a name with characters that XML cannot hold; expected readable ones. "
+                f"Rename the file or use --export coco."
+            )
+
+
+def _write_export(name: str, path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> None:
+    _, content = EXPORTS[name]
+    with replacing(path) as temporary:
+        temporary.write_bytes(content(path, answers, labels))
+
+
+def _coco(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
+    return instances_json(answers, labels).encode("ascii")
+
+
+def _cvat(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
+    images = [
+        cvat_xml_writer.CvatImage(
+            answer.name,
+            answer.size,
+            tuple(cvat_xml_writer.box(found.label, found.box, source="auto") for found in answer.detections),
+        )
+        for answer in answers
+    ]
+    xml = cvat_xml_writer.annotations_xml(images, labels, task=path.stem)
+    if path.suffix.lower() == ".xml":
+        return xml
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(cvat_xml_writer.FILE_NAME, xml)
+    return stream.getvalue()
+
+
+def _print(text: str) -> None:
+    """Print what the terminal can show; file names may hold anything."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+# Suffixes of the file and its content, for each name after --export.
+EXPORTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Sequence[Answer], Sequence[str]], bytes]]] = {
+    "coco": ((".json",), _coco),
+    "cvat": ((".zip", ".xml"), _cvat),
+}

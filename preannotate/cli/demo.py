@@ -1,0 +1,127 @@
+"""The whole job on drawn images: each step is a command that a person could type, and is shown as such."""
+
+import base64
+import json
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from preannotate.core.errors import PreannotateError
+
+# Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
+TRAIN_IMAGES, TEST_IMAGES = 240, 60
+# From random weights, steps count: many small ones on small inputs, with the objects mostly as they are.
+ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=0"
+NAME = "demo"
+START_SECONDS = 60
+
+
+class DemoError(PreannotateError, RuntimeError):
+    """A step of the demonstration failed."""
+
+
+def run(folder: Path, *, minutes: float) -> int:
+    """Draw, train, evaluate, build, check, annotate, serve, and ask as CVAT asks; returns the exit code.
+
+    Args:
+        folder: Made if absent; what an earlier demo left there is replaced.
+        minutes: Of training.
+
+    Raises:
+        DemoError: A step failed.
+    """
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: str(folder / name) for name in ("train.zip", "test.zip", "run", "functions", "photos", "overlays")}
+    function = str(folder / "functions" / NAME)
+    _remove(folder, "train.zip", "test.zip", "run", "functions", "photos", "overlays", "annotations.zip")
+    _preannotate("draw", paths["train.zip"], "--images", str(TRAIN_IMAGES), "--seed", "1")
+    _preannotate("draw", paths["test.zip"], "--images", str(TEST_IMAGES), "--seed", "2")
+    _preannotate(
+        *("train", paths["train.zip"], "--base-model", "none"),
+        *("--arguments", f"max_minutes={minutes:g},{ARGUMENTS}", "--output", paths["run"]),
+    )
+    _preannotate("build", paths["run"], "--name", NAME, "--output", paths["functions"])
+    _preannotate("check", function)
+    _preannotate("evaluate", function, paths["test.zip"])
+    _preannotate("draw", paths["photos"], "--images", "12", "--seed", "3")
+    photos = str(folder / "photos" / "images")
+    out = str(folder / "annotations.zip")
+    _preannotate("annotate", function, photos, "--overlay", paths["overlays"], "--export", "cvat", out)
+    image = sorted(Path(photos).iterdir())[0]
+    _serve_and_ask(paths["functions"], image)
+    print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")
+    print(f"  {paths['overlays']}/            what the function found on images that it has not seen")
+    print(f"  {paths['run']}/report.html      the time that the model saves, what to do next, the worst images")
+    print(f"  {function}/nuclio/  what nuclio deploys; parity.json is the proof")
+    print(f"Next: preannotate serve {paths['functions']}")
+    return 0
+
+
+def _preannotate(*arguments: str) -> None:
+    print(f"\n$ preannotate {shlex.join(arguments)}", flush=True)
+    done = subprocess.run([sys.executable, "-m", "preannotate", *arguments], check=False)
+    if done.returncode:
+        raise DemoError(f"preannotate {arguments[0]}: exit code {done.returncode}; expected 0. See the message above.")
+
+
+def _serve_and_ask(functions: str, image: Path) -> None:
+    port = _free_port()
+    print(f"\n$ preannotate serve {functions} --port {port} &", flush=True)
+    server = subprocess.Popen([sys.executable, "-m", "preannotate", "serve", functions, "--port", str(port)])
+    try:
+        dashboard = f"http://127.0.0.1:{port}"
+        listed = _listed(dashboard, server)
+        print(f"\n$ curl {dashboard}/api/functions      # what CVAT's Models page asks")
+        for name, content in listed.items():
+            print(f"{name}: {content['status']['state']}, port {content['status'].get('httpPort')}")
+        print(f"\n$ curl -X POST …/api/function_invocations      # one image of the automatic annotation: {image.name}")
+        body = json.dumps({"image": base64.b64encode(image.read_bytes()).decode()}).encode()
+        headers = {"Content-Type": "application/json", "x-nuclio-function-name": NAME, "x-nuclio-path": "/"}
+        request = urllib.request.Request(f"{dashboard}/api/function_invocations", body, headers)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            shapes = json.load(response)
+        for shape in shapes:
+            print(json.dumps(shape, ensure_ascii=False))
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def _listed(dashboard: str, server: subprocess.Popen) -> dict:
+    """What `GET /api/functions` says once the demo's function is ready."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{dashboard}/api/functions", timeout=5) as response:
+                listed = json.load(response)
+        except (urllib.error.URLError, ConnectionError):
+            listed = {}
+        if listed.get(NAME, {}).get("status", {}).get("state") == "ready":
+            return listed
+        time.sleep(0.2)
+    raise DemoError(
+        f"preannotate serve: no function ready after {START_SECONDS} s; expected {NAME!r}. See its log above."
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

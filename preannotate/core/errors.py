@@ -1,0 +1,16 @@
+"""Errors that a user can fix; the command line prints them without a traceback.
+
+Every package has its own subclass, so that callers can tell whose error it is.
+"""
+
+
+class PreannotateError(Exception):
+    """A sentence for the user: what was found, where, what was expected and what to do."""
+
+
+class FileError(PreannotateError, OSError):
+    """A file or folder cannot be read or written."""
+
+
+class LockedError(PreannotateError):
+    """Another process holds the lock."""

@@ -1,0 +1,154 @@
+"""Files and folders that are there whole or not at all, also after a power cut.
+
+Everything that must never be seen half-written goes through `replacing`: a temporary file beside the target, flushed
+to the disk, renamed onto it, and the folder flushed too.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from preannotate.core.errors import FileError, PreannotateError
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what was written there becomes `path` if the block ends without an error.
+
+    Args:
+        path: File to create or replace; its folder is created.
+        mode: Permissions of the new file, before the umask. The temporary file has them from the beginning.
+
+    Raises:
+        FileError: The file cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_file(path, mode)
+        try:
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except PreannotateError:
+        raise
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def replace_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Create or replace a file; arguments and errors as in `replacing`."""
+    with replacing(path, mode=mode) as temporary:
+        temporary.write_bytes(content)
+
+
+def replace_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Create or replace a UTF-8 file; arguments and errors as in `replacing`."""
+    replace_bytes(path, text.encode(), mode=mode)
+
+
+def write_json(path: Path, content: Any, *, mode: int = 0o666) -> None:
+    """Create or replace a JSON file; arguments and errors as in `replacing`."""
+    replace_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n", mode=mode)
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or None if there is no file.
+
+    Raises:
+        FileError: The file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise FileError(f"{path}: not JSON ({error}); expected a complete JSON file. Remove the file.") from error
+    except OSError as error:
+        raise FileError(
+            f"{path}: {error.strerror or error}; expected a readable file. Check its permissions."
+        ) from error
+
+
+@contextlib.contextmanager
+def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Iterator[Path]:
+    """Yield an empty draft folder, whose `parts` become those of `target` if the block ends without an error.
+
+    The draft lies beside `target` and its name begins with a dot, so that whoever lists functions skips it. Other files
+    in `target` stay.
+
+    Args:
+        target: Folder that the parts go to.
+        parts: Names of the folders that the caller creates in the draft; they are put in place in this order.
+        overwrite: Whether existing parts are replaced.
+
+    Raises:
+        FileError: A part exists already.
+    """
+    if not overwrite:
+        for part in parts:
+            if (target / part).exists():
+                raise FileError(f"{target / part}: exists; expected a new directory. Pass --overwrite to replace it.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield draft
+        target.mkdir(exist_ok=True)
+        for part in parts:
+            if (target / part).exists():
+                (target / part).rename(draft / f"old.{part}")
+            (draft / part).rename(target / part)
+        sync(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_new_file(path: Path, *, overwrite: bool) -> None:
+    """Create the folder of a file that will be written, and find what is in the way before long work begins.
+
+    Raises:
+        FileError: The file exists and may not be replaced, is a folder, or cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; expected the name of a file to write. Name a file in it.")
+    if path.exists() and not overwrite:
+        raise FileError(f"{path}: exists; expected a new file. Pass --overwrite to replace it.")
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk; a file system that cannot flush folders is left as it is."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: Path, error: OSError) -> FileError:
+    """Return the error for a file that the system does not let us write."""
+    return FileError(f"{path}: {error.strerror or error}; expected a writable place. Choose another one.")
+
+
+def _temporary_file(path: Path, mode: int) -> Path:
+    # Two writers of one file, in two threads of one process too, never share a temporary file.
+    for _ in range(100):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+            return temporary
+    raise FileExistsError(errno.EEXIST, "no free temporary name", str(path))

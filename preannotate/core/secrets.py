@@ -1,0 +1,73 @@
+"""A secret that this program and its callers share: from a file or the environment, and never shown.
+
+The command line can be read by every user of the machine. No message shows what was found: it may be the secret with
+a slip in it.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from preannotate.core.errors import PreannotateError
+
+
+@dataclass(frozen=True)
+class SharedSecret:
+    """Where a secret comes from, and what it may be.
+
+    Attributes:
+        what: It is, for messages: "token".
+        option: Of the command line that names its file.
+        variable: Of the environment.
+        pattern: What it has to match.
+        letters: The pattern in words.
+        error: What is raised.
+    """
+
+    what: str
+    option: str
+    variable: str
+    pattern: str
+    letters: str
+    error: type[PreannotateError]
+
+    def find(self, file: Path | None) -> str:
+        """The secret from a file, else from the environment; "" where there is none.
+
+        The variable is taken out of the environment, so that no other process inherits it.
+
+        Raises:
+            PreannotateError: `error`: the file cannot be read, or holds none.
+        """
+        from_environment = os.environ.pop(self.variable, "")
+        if file is None:
+            return self.checked(from_environment, self.variable) if from_environment else ""
+        where = f"{self.option}: {file}"
+        try:
+            return self.checked(file.read_text(encoding="utf-8").strip(), where)
+        except OSError as error:
+            raise self.error(
+                f"{where}: {error.strerror}; expected a file that holds the {self.what}. Look at its rights."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise self.error(f"{where}: not text; expected the {self.what}. Write it again.") from error
+
+    def checked(self, secret: str, where: str) -> str:
+        """The secret itself.
+
+        Raises:
+            PreannotateError: `error`: it is none; `where` says where it was found.
+        """
+        if not re.fullmatch(self.pattern, secret):
+            raise self.error(
+                f"{where}: {len(secret)} characters; expected {self.letters}. "
+                f"Make one with `python3 -c 'import secrets; print(secrets.token_urlsafe())'`."
+            )
+        return secret
+
+
+def token(variable: str, error: type[PreannotateError]) -> SharedSecret:
+    """A token of what .netrc files, addresses and headers can all hold."""
+    letters = "16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'"
+    return SharedSecret("token", "--token-file", variable, r"[A-Za-z0-9._~-]{16,512}", letters, error)

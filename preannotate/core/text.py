@@ -1,0 +1,58 @@
+"""Numbers, lists and tables as text for people."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_GAP = "  "
+# Of the last column, which is wrapped: a terminal may be narrower than the others together.
+_MIN_WIDTH = 30
+
+
+def plural(count: int, noun: str, plural_noun: str = "") -> str:
+    """Return a number with its noun: "1 box", "2 boxes", "0 images".
+
+    Args:
+        count: How many.
+        noun: In the singular.
+        plural_noun: The plural, where it is not the singular with an s.
+    """
+    return f"{count} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+def first_of(names: Sequence[str], shown: int = 5) -> str:
+    """Return the first names, and how many more there are: "a, b, c and 4 more"."""
+    text = ", ".join(names[:shown])
+    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with aligned columns; the last column may be of any length."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for a terminal and for a page of the documentation; the last column may hold sentences."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """Return it as Markdown, the first column as code."""
+        lines = [self.header, ["---"] * len(self.header), *([f"`{row[0]}`", *row[1:]] for row in self.rows)]
+        return "\n".join(f"| {' | '.join(line)} |" if line[0] != "---" else f"|{'|'.join(line)}|" for line in lines)
+
+    def plain(self, width: int = 120) -> str:
+        """Return lines of up to `width` characters, without Markdown's marks."""
+        lines = [[cell.replace("`", "") for cell in line] for line in (self.header, *self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.header) - 1)]
+        indent = sum(widths) + len(_GAP) * len(widths)
+        texts = []
+        for *cells, last in lines:
+            start = "".join(cell.ljust(size) + _GAP for cell, size in zip(cells, widths, strict=True))
+            wrapped = textwrap.wrap(last, max(width - indent, _MIN_WIDTH)) or [""]
+            texts += [(start + wrapped[0]).rstrip(), *(" " * indent + more for more in wrapped[1:])]
+        return "\n".join(texts)

@@ -1,0 +1,104 @@
+"""`--nuclio URL`: nuclio's dashboard or `preannotate serve`, asked as CVAT asks it."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from preannotate.core import http
+from preannotate.diagnostics import listing
+from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
+from preannotate.diagnostics.listing import part
+from preannotate.diagnostics.local import LocalFunction
+
+# As CVAT sends them.
+HEADERS = {"x-nuclio-project-name": listing.PROJECT, "x-nuclio-function-namespace": "nuclio"}
+TOKEN = "PREANNOTATE_TOKEN"
+_STARTING = "start nuclio's dashboard, or `preannotate serve functions/`."
+_CONNECT_SECONDS = 3.0
+
+
+def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
+    """The list that CVAT gets, and each function in it.
+
+    Args:
+        url: Of the dashboard.
+        functions: Those of the given directories.
+    """
+    token = os.environ.get(TOKEN)
+    headers = HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
+    reply = http.ask(f"{url}/api/functions", headers)
+    if failure := http.no_answer(url, reply, starting=_STARTING):
+        yield failure
+        return
+    listed = reply.json()
+    if reply.status == 401:
+        yield error(url, "wants a token.", f"export {TOKEN}=…   (that of `preannotate serve`)")
+        return
+    if reply.status != 200 or not isinstance(listed, dict):
+        said = f": {reply.words()}" if reply.words() else ""
+        yield error(
+            url, f"answers {reply.status} to /api/functions{said}; that is no list of functions.", _remedy(reply)
+        )
+        return
+    serves = http.ask(f"{url}/healthz", headers).json()
+    is_serve = isinstance(serves, dict) and "status" in serves
+    yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, functions for CVAT: {len(listed)}")
+    if is_serve:
+        for sentence in serves.get("problems") or ():
+            yield from_sentence(ERROR, "not served", str(sentence), "Correct the directory.")
+    if not listed:
+        yield warning(url, "no function: CVAT's Models page is empty.", _empty(is_serve))
+    for name, one in listed.items():
+        yield from listing.rules(name, one)
+        yield from listing.state(name, one)
+    yield from _ours(url, listed, functions)
+
+
+def _ours(url: str, listed: Mapping[str, Any], functions: Sequence[LocalFunction]) -> Iterator[Finding]:
+    for path in {function.path: None for function in functions}:
+        variants = [function for function in functions if function.path == path]
+        present = [function for function in variants if function.name in listed]
+        if not present:
+            names = " and ".join(function.name for function in variants)
+            yield error(url, f"does not list {names}.", f"./deploy.sh cpu {path}, or `preannotate serve` its folder.")
+        for function in present:
+            yield from listing.drift(function, listed[function.name])
+            yield from _port(url, function.name, listed[function.name])
+
+
+def _port(url: str, name: str, one: listing.Listed) -> Iterator[Finding]:
+    """Whether anybody listens where CVAT would call directly."""
+    port, host = part(one, "status", "httpPort"), urlsplit(url).hostname or ""
+    if not isinstance(port, int) or port <= 0:
+        if part(one, "status", "state") in listing.READY:
+            yield note(
+                name,
+                "has no port of its own: CVAT can call it through the dashboard only.",
+                "Set CVAT_NUCLIO_INVOKE_METHOD=dashboard for cvat_server and cvat_worker_annotation.",
+            )
+        return
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as failed:
+        yield error(
+            name,
+            f"nobody answers at {host}:{port}, where CVAT is told to call it ({failed.strerror or failed}).",
+            "Docker chose another port at a restart, or a firewall is in between: deploy it again with a fixed "
+            "`port:` in function.yaml, or set CVAT_NUCLIO_INVOKE_METHOD=dashboard.",
+        )
+    else:
+        yield ok(name, f"listens at port {port}")
+
+
+def _remedy(reply: http.Reply) -> str:
+    if reply.status >= 500:
+        return "docker logs --tail 50 nuclio; if it speaks of its storage: docker rm -f nuclio-local-storage-reader"
+    return "Look at the URL: expected is that of nuclio's dashboard or of `preannotate serve`."
+
+
+def _empty(is_serve: bool) -> str:
+    if is_serve:
+        return "Put function directories (NAME/nuclio) into the folder that is served."
+    return f"Deploy with --project-name {listing.PROJECT}; functions of another project are not shown."

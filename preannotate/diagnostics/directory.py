@@ -1,0 +1,160 @@
+"""A function directory, without running it: its files, its proof, and what would go wrong once it is deployed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder import static_check
+from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
+from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.requirements import installed
+from runtime.errors import ManifestError
+from runtime.manifest import FILE_NAME, FORMAT, Manifest
+
+# As in `builder.check`, which needs packages that may be missing here.
+PARITY_FILE = "parity.json"
+_RUNTIME = "runtime/"
+# Files are copied one after the other: what was written within this time belongs together.
+_SAME_TIME_SECONDS = 60
+# What the proof is about. Labels in YAML files may be edited afterwards.
+_PROVEN = ("main.py", "model_handler.py", "model.json", "model.xml", "model.bin")
+
+
+def files(directory: Path) -> Iterator[Finding]:
+    """What `preannotate check` would refuse before it runs anything."""
+    found = static_check.problems(directory)
+    changed = [sentence for sentence in found if sentence.startswith(_RUNTIME)]
+    too_new = _is_too_new(directory)
+    if too_new:
+        yield error(
+            FILE_NAME,
+            f"written by a newer Preannotate (format {too_new}; this one reads {FORMAT}).",
+            "pip install --upgrade preannotate",
+        )
+    for sentence in found:
+        if sentence not in changed and not (too_new and FILE_NAME in sentence):
+            where, _, rest = sentence.partition(": ")
+            yield from_sentence(ERROR, where, rest, "Build the function again.")
+    if changed:
+        yield warning(
+            _RUNTIME,
+            f"{len(changed)} files differ from this Preannotate's: another version built it, or somebody edited it.",
+            f"It may go on serving. For this version: preannotate build RUN --name {_name(directory)} --overwrite",
+        )
+    for sentence in static_check.notes(directory):
+        yield note(str(directory), sentence)
+    if not found:
+        yield ok("files", "complete, and as CVAT and nuclio want them")
+
+
+def proof(directory: Path) -> Iterator[Finding]:
+    """What `parity.json` says, and whether it says it of these very files."""
+    path, remedy = directory / PARITY_FILE, f"preannotate check {directory}"
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        verdict, problems = content["verdict"], content.get("problems", [])
+    except FileNotFoundError:
+        yield warning(PARITY_FILE, "no such file: nobody has compared this function with what was trained.", remedy)
+        return
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:
+        yield warning(PARITY_FILE, f"cannot be read ({type(failed).__name__}).", remedy)
+        return
+    if verdict != "passed":
+        first = f": {problems[0]}" if problems else "."
+        yield error(PARITY_FILE, f"the verdict is {verdict!r}{first}", f"Do not deploy it. {remedy}")
+        return
+    written = path.stat().st_mtime
+    newer = [
+        name
+        for name in _PROVEN
+        if (directory / name).is_file() and (directory / name).stat().st_mtime > written + _SAME_TIME_SECONDS
+    ]
+    if newer:
+        yield warning(PARITY_FILE, f"passed, but {' and '.join(newer)} changed since.", remedy)
+    else:
+        yield ok(PARITY_FILE, _proven_with(content.get("versions")))
+
+
+def fingerprints(directory: Path, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
+    """Whether YAML files, model.json and the network itself are of one training."""
+    try:
+        named = str(Manifest.read(directory).provenance.get("model_fingerprint", ""))
+    except ManifestError:
+        return  # `files` says so
+    for function in functions:
+        if function.fingerprint != named:
+            yield error(
+                function.variant.file,
+                f"is of model {function.fingerprint or 'unknown'}, {FILE_NAME} of {named or 'unknown'}.",
+                "Files of two builds were mixed. Build the function again.",
+            )
+    actual = _fingerprint(directory)
+    if actual is not None and named and actual != named:
+        yield error(
+            "saved_model",
+            f"is model {actual}, {FILE_NAME} says {named}.",
+            "Files of two builds were mixed, or the network was changed. Build the function again.",
+        )
+
+
+def ports(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
+    """Whether CVAT will still find it after Docker has been restarted."""
+    for function in functions:
+        where = function.variant.file
+        if function.settings.port is not None:
+            yield ok(where, f"port {function.settings.port}, always the same")
+            continue
+        yield note(
+            where,
+            "no fixed port: Docker chooses one, and another after a restart of the machine, while nuclio goes on "
+            "telling CVAT the old one (503, connection refused).",
+            "Add `port: 32001` (a free number for each function) beside maxRequestBodySize, and deploy again. "
+            "`preannotate serve` does not need it.",
+        )
+
+
+def collisions(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
+    """Functions that cannot live beside each other."""
+    for what, value_of in {"metadata.name": lambda one: one.name, "port": lambda one: one.settings.port}.items():
+        holders: dict[Any, list[str]] = {}
+        for function in functions:
+            if value_of(function) is not None:
+                holders.setdefault(value_of(function), []).append(function.file)
+        for value, files_ in holders.items():
+            if len(files_) > 1:
+                yield error(
+                    " and ".join(files_),
+                    f"{what} {value!r} is the same; only one of them can be deployed.",
+                    f"Give each its own {what}.",
+                )
+
+
+def _is_too_new(directory: Path) -> int:
+    """The format of model.json if this software is too old for it, else 0."""
+    try:
+        found = json.loads((directory / FILE_NAME).read_text(encoding="utf-8")).get("format")
+    except (OSError, ValueError, AttributeError):
+        return 0
+    return found if isinstance(found, int) and found > FORMAT else 0
+
+
+def _fingerprint(directory: Path) -> str | None:
+    """Of the SavedModel that lies there; None if it cannot be said."""
+    try:
+        from builder.build import model_fingerprint
+    except ImportError:  # pycocotools is missing, which `packages` reports
+        return None
+    saved_model = directory / "saved_model"
+    return model_fingerprint(saved_model) if (saved_model / "saved_model.pb").is_file() else None
+
+
+def _proven_with(versions: Any) -> str:
+    proven = versions.get("openvino", "") if isinstance(versions, dict) else ""
+    here = installed("openvino")
+    same = "" if not proven or here is None or proven.startswith(here) else f" (with OpenVINO {proven}; here: {here})"
+    return f"passed{same}"
+
+
+def _name(directory: Path) -> str:
+    return directory.parent.name if directory.name == "nuclio" else directory.name

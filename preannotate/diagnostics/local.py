@@ -1,0 +1,90 @@
+"""A function as its directory describes it: what is compared with what nuclio and CVAT say of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from builder.function_yaml import FINGERPRINT
+from builder.variants import VARIANTS, Variant
+from preannotate.serving.directory import FunctionDirectory
+from preannotate.serving.errors import DirectoryError
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class LocalFunction:
+    """One variant of a function directory.
+
+    Attributes:
+        path: As the user named it.
+        variant: CPU or GPU.
+        settings: What its YAML file asks for.
+        labels: (name, type) of each, sorted.
+        fingerprint: Of the network; "" if the file names none.
+        base_image: What its container starts from; "" if the file names none.
+    """
+
+    path: Path
+    variant: Variant
+    settings: FunctionDirectory
+    labels: Labels
+    fingerprint: str
+    base_image: str
+
+    @property
+    def name(self) -> str:
+        """CVAT's id of the function."""
+        return self.settings.name
+
+    @property
+    def file(self) -> str:
+        """The YAML file, as a person would name it."""
+        return str(self.settings.path / self.variant.file)
+
+
+def read(path: Path, directory: Path) -> tuple[list[LocalFunction], list[str]]:
+    """Every variant of a function directory that can be read.
+
+    Args:
+        path: As the user named it.
+        directory: functions/NAME/nuclio.
+
+    Returns:
+        The variants, and a sentence for each that cannot be read.
+    """
+    found, problems = [], []
+    for variant in VARIANTS.values():
+        if not (directory / variant.file).is_file():
+            continue  # static_check says so
+        try:
+            found.append(_read(path, directory, variant))
+        except DirectoryError as failed:
+            problems.append(str(failed))
+    return found, problems
+
+
+def labels_of(spec: str) -> Labels:
+    """(name, type) of each label in the `spec` annotation, sorted; none if it is no list of labels."""
+    try:
+        return tuple(sorted((str(item["name"]), str(item.get("type", "any"))) for item in json.loads(spec or "[]")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+def _read(path: Path, directory: Path, variant: Variant) -> LocalFunction:
+    settings = FunctionDirectory.read(directory, variant.file)
+    content: Mapping[str, Any] = yaml.safe_load((directory / variant.file).read_bytes())
+    build = content["spec"].get("build")
+    return LocalFunction(
+        path=path,
+        variant=variant,
+        settings=settings,
+        labels=labels_of(settings.annotations.get("spec", "")),
+        fingerprint=settings.annotations.get(FINGERPRINT, ""),
+        base_image=str(build.get("baseImage", "")) if isinstance(build, dict) else "",
+    )

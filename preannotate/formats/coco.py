@@ -1,0 +1,129 @@
+"""COCO 1.0: `annotations/instances_<subset>.json`, images below `images/`.
+
+CVAT writes a rotated box as its unrotated corners with an attribute `rotation`, and every brush mask
+with `iscrowd: 1`, so crowds are taken like other objects. Shapes without an area are not in this format.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from preannotate.formats.export import BOX, Export, Frame, Shape
+from preannotate.formats.geometry import Box, points_box, rotated_box
+from preannotate.formats.images import ImageIndex, video_frame
+from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
+from trainer.errors import DatasetError
+
+_KEYS = {"images", "annotations", "categories"}
+
+
+def recognise(folder: Path) -> bool:
+    """Whether the folder has a JSON file with images, annotations and categories."""
+    return any(True for _ in _instance_files(folder))
+
+
+def read(folder: Path) -> Export:
+    """Read all subsets."""
+    images = ImageIndex(folder)
+    labels: dict[str, None] = {}
+    frames: list[Frame] = []
+    for path in _instance_files(folder):
+        content = read_json(path)
+        names = _labels(content, path)
+        labels.update(dict.fromkeys(names.values()))
+        frames += _frames(content, names, images, path)
+    return Export(tuple(labels), tuple(frames))
+
+
+def _instance_files(folder: Path) -> Iterator[Path]:
+    """Files with COCO's keys; captions, keypoints and panoptic files of the same set are other things."""
+    for place in (folder / "annotations", folder, *sorted(p for p in folder.iterdir() if p.is_dir())):
+        found = [path for path in sorted(place.glob("*.json")) if _is_instances(path)]
+        instances = [path for path in found if path.name.startswith("instances")]
+        if found:
+            yield from instances or found
+            if place == folder / "annotations" or place == folder:
+                return
+
+
+def _is_instances(path: Path) -> bool:
+    if path.name.startswith((".", "person_keypoints", "captions", "panoptic")):
+        return False
+    try:
+        content = read_json(path)
+    except DatasetError:
+        return path.name.startswith("instances_")  # damaged: `read` will say where
+    return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["categories"], list)
+
+
+def _labels(content: dict[str, Any], path: Path) -> dict[Any, str]:
+    if not isinstance(content, dict) or not content.keys() >= _KEYS:
+        raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
+    categories = entries(content["categories"], ("id", "name"), f"{path.name}: categories")
+    return {category["id"]: str(category["name"]).strip() for category in categories}
+
+
+def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex, path: Path) -> Iterator[Frame]:
+    records = entries(content["images"], ("id", "file_name"), f"{path.name}: images")
+    shapes: dict[Any, list[Shape]] = {record["id"]: [] for record in records}
+    annotations = entries(content["annotations"], ("image_id", "category_id"), f"{path.name}: annotations")
+    for index, annotation in enumerate(annotations):
+        where = f"{path.name}: annotation {annotation.get('id', index)}"
+        if annotation["image_id"] not in shapes:
+            raise DatasetError(
+                f"{where} has image_id {annotation['image_id']!r}; expected one of images. Export again."
+            )
+        if annotation["category_id"] not in labels:
+            raise DatasetError(
+                f"{where} has category_id {annotation['category_id']!r}; expected one of categories. Export again."
+            )
+        shapes[annotation["image_id"]].append(_shape(annotation, labels[annotation["category_id"]], where))
+    subset = path.stem.removeprefix("instances_")
+    for record in records:
+        name = str(record["file_name"])
+        roots = ("images", f"images/{subset}", subset, path.parent.relative_to(images.folder).as_posix(), "")
+        frame = video_frame(name)
+        yield Frame(
+            name,
+            images.find(name, roots=roots),
+            tuple(shapes[record["id"]]),
+            declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
+            subset=subset,
+            sequence=None if frame is None else f"{subset}/{Path(name).parent.as_posix()}",
+            frame=frame,
+        )
+
+
+def _declared_size(record: dict[str, Any], where: str) -> tuple[int, int] | None:
+    size = tuple(int(number(record.get(side) or 0, f"{where}: {side}")) for side in ("width", "height"))
+    return size if min(size) > 0 else None
+
+
+def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, dict):
+        return Shape(label, "mask", coco_mask_box(segmentation, where))
+    if isinstance(segmentation, list) and segmentation:
+        parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
+        values = [number(value, f"{where}: segmentation") for part in parts for value in _list(part, where)]
+        if len(values) >= 2 and len(values) % 2 == 0:
+            return Shape(label, "polygon", points_box(values))
+    box = _box(annotation.get("bbox"), where)
+    attributes = annotation.get("attributes")
+    rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
+    if rotation:
+        return Shape(label, "rotated box", rotated_box(box, number(rotation, f"{where}: rotation")))
+    return Shape(label, BOX, box)
+
+
+def _list(part: Any, where: str) -> list[Any]:
+    if not isinstance(part, list):
+        raise DatasetError(f"{where} has segmentation {part!r}; expected lists of numbers. Export again.")
+    return part
+
+
+def _box(bbox: Any, where: str) -> Box:
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise DatasetError(f"{where} has bbox {bbox!r}; expected x, y, width, height. Export again.")
+    x, y, width, height = (number(value, f"{where}: bbox") for value in bbox)
+    return x, y, x + width, y + height

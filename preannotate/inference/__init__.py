@@ -1,0 +1,1 @@
+"""Function directories asked on this machine, outside nuclio."""

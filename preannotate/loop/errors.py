@@ -1,7 +1,0 @@
-"""Exceptions of the loop."""
-
-from preannotate.errors import PreannotateError
-
-
-class LoopError(PreannotateError, ValueError):
-    """A workspace, a version or a stage is not as it must be."""

@@ -1,0 +1,1 @@
+"""How good a trained run or a built function is."""

@@ -1,0 +1,121 @@
+"""`preannotate report`: the page of a finished run again, with other assumed seconds or with a built function."""
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+
+from builder.check import PARITY_FILE
+from builder.function_directory import find_function_directory
+from evaluation import ground_truth, speed
+from evaluation.corrections import COST_NAMES, CorrectionCosts
+from evaluation.speed import Stages
+from preannotate.model_evaluation.errors import ReportError
+from runtime import engines
+from runtime.detector import Detector
+from runtime.errors import EngineError
+from runtime.manifest import Manifest
+from trainer import report
+from trainer.report.built import BuiltFunction
+from trainer.report.facts import Facts
+from trainer.run_directory import RunDirectory
+
+# An hour for one box is no assumption but a slip of the keyboard.
+MOST_SECONDS = 3600.0
+# Of measuring a function.
+SECONDS = 5.0
+
+
+def run(path: Path, *, costs: str | None, output: Path | None, function: Path | None) -> int:
+    """Write the page; returns the exit code."""
+    directory = RunDirectory(path)
+    facts = Facts.read(directory)
+    built = _built(function, directory, facts) if function else None
+    if costs is not None:
+        changed = report.change_costs(directory, parse_costs(costs, facts.costs))
+        print(f"{directory.export}: thresholds {_listed(facts.truth.labels, changed)}")
+        print("functions that were built before keep theirs: preannotate build again")
+    # The run's own page never tells of seconds that are no longer those of its thresholds.
+    if costs is not None or output is None:
+        print(report.write(directory, function=built))
+    if output is not None:
+        print(report.write(directory, output=output, function=built))
+    return 0
+
+
+def parse_costs(text: str, base: CorrectionCosts) -> CorrectionCosts:
+    """`draw=25,delete=3` as seconds.
+
+    Args:
+        text: `name=seconds` parts between commas.
+        base: What is not named stays as here.
+
+    Raises:
+        ReportError: An unknown name or an impossible value, with the choices.
+
+    """
+    changes = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if name not in COST_NAMES:
+            raise ReportError(
+                f"--costs: {part!r}; expected name=seconds with one of: {', '.join(COST_NAMES)}. "
+                f"For example draw=25,delete=3."
+            )
+        changes[name] = _seconds(name, value)
+    return dataclasses.replace(base, **changes)
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    # What costs nothing to draw can save nothing.
+    if not 0 <= seconds <= MOST_SECONDS or (name == "draw" and seconds == 0):
+        above = "above 0 and up to" if name == "draw" else "from 0 to"
+        raise ReportError(f"--costs: {name}={text}; expected seconds {above} {MOST_SECONDS:.0f}.")
+    return seconds
+
+
+def _built(path: Path, run: RunDirectory, facts: Facts) -> BuiltFunction:
+    """The proof and the speed of a function that was built from this run."""
+    directory = find_function_directory(path)
+    manifest = Manifest.read(directory)
+    if any(manifest.provenance.get(key) != facts.manifest.provenance.get(key) for key in ("created", "dataset")):
+        raise ReportError(
+            f"{path}: built from run {manifest.provenance.get('run')!r}; expected a function of {run.path}. "
+            f"Name another, or build it again."
+        )
+    parity = _parity(directory / PARITY_FILE)
+    return BuiltFunction(
+        directory.resolve().parent.name, parity, _measure(directory, manifest, run), manifest.postprocess
+    )
+
+
+def _parity(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        # Absent where a check failed before anything ran.
+        return {key: content[key] for key in ("images", "boxes", "scores", "differences")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(
+            f"{path}: {type(error).__name__} {error}; expected the proof of a built function. "
+            f"Run: preannotate check {path.parent}"
+        ) from error
+
+
+def _measure(directory: Path, manifest: Manifest, run: RunDirectory) -> Stages | None:
+    """The CPU variant's speed on the validation images; None with a note if OpenVINO is not there."""
+    try:
+        engine = engines.load("openvino", directory)
+    except EngineError as error:
+        print(f"note: speed not measured: {error}", file=sys.stderr)
+        return None
+    truth = ground_truth.read(run.export / "validation")
+    return speed.measure(Detector(engine, manifest), truth, seconds=SECONDS)[0]
+
+
+def _listed(labels: tuple[str, ...], thresholds: tuple[float, ...]) -> str:
+    return ", ".join(f"{label} {value:.3f}" for label, value in zip(labels, thresholds, strict=True))

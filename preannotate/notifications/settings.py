@@ -1,0 +1,230 @@
+"""To whom news is told: given by the studio, or for the command line by the environment variables in `VARIABLES`.
+
+No message of an error shows a password, a secret or the path of the webhook, which often is one.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.utils import getaddresses
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from preannotate.notifications.errors import NotifyError
+
+STARTTLS, TLS, NONE = "starttls", "tls", "none"
+PORTS = {STARTTLS: 587, TLS: 465, NONE: 25}
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+# name: meaning
+VARIABLES = {
+    "PREANNOTATE_SMTP_HOST": "mail server; without it no e-mail is sent",
+    "PREANNOTATE_SMTP_PORT": "default: 587 for starttls, 465 for tls, 25 for none",
+    "PREANNOTATE_SMTP_SECURITY": "starttls (default), tls, or none",
+    "PREANNOTATE_SMTP_USER": "if the server wants a login",
+    "PREANNOTATE_SMTP_PASSWORD": "of that user",
+    "PREANNOTATE_SMTP_SENDER": "ann@example.org, or Ann <ann@example.org>",
+    "PREANNOTATE_SMTP_RECIPIENTS": "the same; several with commas between them",
+    "PREANNOTATE_WEBHOOK_URL": "gets each message as JSON; without it nothing is posted",
+    "PREANNOTATE_WEBHOOK_SECRET": "signs it",
+}
+# What no child process needs to know.
+SECRETS = ("PREANNOTATE_SMTP_PASSWORD", "PREANNOTATE_WEBHOOK_SECRET", "PREANNOTATE_WEBHOOK_URL")
+Made = TypeVar("Made")
+# What the command line says where nothing is set.
+_NOWHERE = (
+    "--notify: nobody to tell; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
+    "`preannotate notify` says what else."
+)
+
+
+@dataclass(frozen=True)
+class SmtpSettings:
+    """A mail server, and who gets mail.
+
+    Attributes:
+        host: Name or address.
+        port: Usually `PORTS[security]`.
+        security: "starttls", "tls" (from the first byte) or "none".
+        user: "" for a server without login.
+        password: Of the user.
+        sender: Address, or "Name <address>".
+        recipients: The same, at least one.
+    """
+
+    host: str
+    port: int
+    security: str
+    user: str
+    password: str = field(repr=False)
+    sender: str
+    recipients: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what no server could take.
+
+        Raises:
+            NotifyError: Says which setting is wrong.
+        """
+        object.__setattr__(self, "recipients", tuple(self.recipients))
+        _check_host(self.host)
+        if not 1 <= self.port <= 65535:
+            raise NotifyError(f"port of the mail server: {self.port}; expected a number from 1 to 65535.")
+        if self.security not in PORTS:
+            raise NotifyError(
+                f"security of the mail server: {self.security!r}; expected one of: {', '.join(sorted(PORTS))}."
+            )
+        if bool(self.user) != bool(self.password):
+            there, missing = ("user", "password") if self.user else ("password", "user")
+            raise NotifyError(f"login of the mail server: a {there} without a {missing}; expected both or none.")
+        if self.user and self.security == NONE and self.host not in _THIS_MACHINE:
+            raise NotifyError(
+                "login of the mail server: without encryption everybody on the way could read it; expected starttls or "
+                "tls. Choose one, or leave user and password out."
+            )
+        if not (self.user + self.password).isascii() or not (self.user + self.password).isprintable():
+            # Python's smtplib sends no others.
+            raise NotifyError("login of the mail server: letters that are not ASCII; expected ASCII alone.")
+        mailbox("sender", self.sender)
+        if not self.recipients:
+            raise NotifyError("recipients: none; expected at least one address.")
+        for recipient in self.recipients:
+            mailbox("recipients", recipient)
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """Who gets messages as JSON.
+
+    Attributes:
+        url: Of http or https; many services put a secret into its path, so it is not shown.
+        secret: Signs the body; "" leaves the signature out.
+    """
+
+    url: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address.
+
+        Raises:
+            NotifyError: It is none, or carries a login.
+        """
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise NotifyError("webhook: no URL; expected one, as in https://chat.example.org/hooks/abc.")
+        if "@" in parts.netloc:
+            raise NotifyError("webhook: a URL with a login in it; expected one without. Use a secret instead.")
+
+    @property
+    def host(self) -> str:
+        """What may be shown of it."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True)
+class NotifySettings:
+    """Where news goes; None leaves a way out."""
+
+    smtp: SmtpSettings | None = None
+    webhook: WebhookSettings | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "NotifySettings":
+        """What `VARIABLES` say.
+
+        Raises:
+            NotifyError: One of them is wrong, or there is none.
+        """
+        environment = os.environ if environment is None else environment
+        said = {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
+        smtp = _smtp(said) if _wanted(said, "PREANNOTATE_SMTP_HOST", "PREANNOTATE_SMTP_") else None
+        webhook = _webhook(said) if _wanted(said, "PREANNOTATE_WEBHOOK_URL", "PREANNOTATE_WEBHOOK_") else None
+        if smtp is None and webhook is None:
+            raise NotifyError(_NOWHERE)
+        return cls(smtp, webhook)
+
+
+def mailbox(what: str, text: str) -> Address:
+    """Name and address of somebody who sends or gets mail.
+
+    Args:
+        what: The setting, for messages.
+        text: address, or Name <address>.
+
+    Raises:
+        NotifyError: It is none, or not one.
+    """
+    found = getaddresses([text]) if text.isprintable() else []
+    name, spec = found[0] if len(found) == 1 else ("", "")
+    local, _, domain = spec.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii") if domain else ""
+        address = Address(name, local, domain) if local and domain else None
+        good = address is not None and local.isascii() and not set(" \t,;<>") & set(spec)
+    except (UnicodeError, ValueError, MessageError, IndexError):
+        good = False
+    if not good:
+        raise NotifyError(f"{what}: {text!r}; expected an address, as in ann@example.org or Ann <ann@example.org>.")
+    return address
+
+
+def split_addresses(text: str) -> tuple[str, ...]:
+    """Addresses with commas, semicolons or line ends between them; a comma within quotes belongs to a name."""
+    parts, quoted, part = [], False, ""
+    for letter in text:
+        quoted ^= letter == '"'
+        if letter in ",;\n" and not quoted:
+            parts.append(part)
+            part = ""
+        else:
+            part += letter
+    return tuple(filter(None, (one.strip() for one in [*parts, part])))
+
+
+def _wanted(said: Mapping[str, str], first: str, prefix: str) -> bool:
+    """Whether a way is set; all its variables are idle without the first."""
+    idle = [name for name in said if name.startswith(prefix)]
+    if idle and first not in said:
+        raise NotifyError(f"{first}: not set, but {idle[0]} is; expected both or none.")
+    return first in said
+
+
+def _smtp(said: Mapping[str, str]) -> SmtpSettings:
+    security = said.get("PREANNOTATE_SMTP_SECURITY", STARTTLS)
+    port = said.get("PREANNOTATE_SMTP_PORT", str(PORTS.get(security, 25)))
+    if not (port.isascii() and port.isdecimal()):
+        raise NotifyError(f"PREANNOTATE_SMTP_PORT: {port!r}; expected a number from 1 to 65535.")
+    settings = {
+        "host": said["PREANNOTATE_SMTP_HOST"],
+        "port": int(port),
+        "security": security,
+        "user": said.get("PREANNOTATE_SMTP_USER", ""),
+        "password": said.get("PREANNOTATE_SMTP_PASSWORD", ""),
+        "sender": said.get("PREANNOTATE_SMTP_SENDER", ""),
+        "recipients": split_addresses(said.get("PREANNOTATE_SMTP_RECIPIENTS", "")),
+    }
+    return _named("PREANNOTATE_SMTP_…", lambda: SmtpSettings(**settings))
+
+
+def _webhook(said: Mapping[str, str]) -> WebhookSettings:
+    url, secret = said["PREANNOTATE_WEBHOOK_URL"], said.get("PREANNOTATE_WEBHOOK_SECRET", "")
+    return _named("PREANNOTATE_WEBHOOK_URL", lambda: WebhookSettings(url, secret))
+
+
+def _named(where: str, make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except NotifyError as error:
+        raise NotifyError(f"{where}: {error}") from error
+
+
+def _check_host(host: str) -> None:
+    if not host or not host.isascii() or not host.isprintable() or set(" /@") & set(host):
+        raise NotifyError(f"host of the mail server: {host!r}; expected a name, as in mail.example.org.")

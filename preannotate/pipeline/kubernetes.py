@@ -1,0 +1,181 @@
+"""Training on Kubernetes in place of this machine: the Job that `train --kubernetes` prints, given to kubectl.
+
+The volume that the Job mounts must be on this machine as well, at the same path (`mount`), with the workspace in it: so
+data, checkpoints and progress are the same files here and there, and everything but the training happens here.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preannotate.core import child_process
+from preannotate.registry.errors import LoopError
+from trainer.kubernetes.options import LONGEST_NAME, Options
+
+# Between two questions to the cluster, and how long it may fail to answer: masters are updated, networks break.
+ASK_SECONDS = 5.0
+PATIENCE_SECONDS = 300.0
+_KUBECTL, _CALL_SECONDS = "kubectl", 60.0
+_LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a training runs.
+
+    Attributes:
+        text: As `train --kubernetes` takes it.
+        claim: PersistentVolumeClaim with the volume.
+        namespace: Of the Job; "" leaves it to kubectl.
+        mount: Of the volume, here and there.
+        context: Of kubectl; "" is its current one.
+    """
+
+    text: str
+    claim: str
+    namespace: str
+    mount: Path
+    context: str = ""
+
+    @classmethod
+    def parse(cls, said: str) -> "Cluster":
+        """Read `image=…,claim=…,mount=…` with `context=…` beside what `train --kubernetes` knows.
+
+        Raises:
+            TrainingError: An unknown name, an impossible value, or no image or claim.
+        """
+        parts = [part.strip() for part in said.split(",") if part.strip()]
+        contexts = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "context"]
+        text = ",".join(part for part in parts if part.partition("=")[0].strip() != "context")
+        options = Options.parse(text, output=Path("run"))
+        return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
+
+    def holds(self, path: Path) -> bool:
+        """Whether a folder of this machine lies on the volume."""
+        return path.resolve().is_relative_to(self.mount)
+
+    def command(self, *words: str) -> list[str]:
+        """A command for kubectl."""
+        context = ["--context", self.context] if self.context else []
+        return [_KUBECTL, *context, *(["--namespace", self.namespace] if self.namespace else []), *words]
+
+
+def train(
+    command: Sequence[str],
+    cluster: Cluster,
+    *,
+    name: str,
+    held: int | None = None,
+    look: Callable[[], object] = lambda: None,
+) -> None:
+    """Train on the cluster, or go on with a Job that is at work there; ends with it.
+
+    Args:
+        command: As for this machine, with absolute paths on the volume.
+        cluster: Where.
+        name: Of the model and its version.
+        held: Descriptor of the model's lock.
+        look: Called again and again meanwhile.
+
+    Raises:
+        LoopError: kubectl or the Job failed, or the cluster does not answer.
+        TrainingError: A path that no pod would find.
+        KeyboardInterrupt: Somebody stopped it; the Job is deleted, and the same command goes on.
+    """
+    job = f"preannotate-{name}"[:LONGEST_NAME].rstrip("-")
+    if not shutil.which(_KUBECTL):
+        raise LoopError("kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine.")
+    manifests = child_process.run([*command, "--kubernetes", f"{cluster.text},name={job}"], held=held)
+    if not (_status(cluster, job) or {}).get("active"):
+        _kubectl(cluster, "delete", "job", job, "--ignore-not-found")  # of an earlier attempt
+        _kubectl(cluster, "apply", "--filename", "-", given=manifests)
+    try:
+        _wait(cluster, job, look)
+    except BaseException:
+        _delete(cluster, job)
+        raise
+
+
+def _wait(cluster: Cluster, job: str, look: Callable[[], object]) -> None:
+    answered = asked = time.monotonic()
+    while True:
+        look()
+        time.sleep(min(child_process.LOOK_SECONDS, ASK_SECONDS))
+        now = time.monotonic()
+        if now - asked < ASK_SECONDS:
+            continue
+        asked = now
+        try:
+            status = _status(cluster, job)
+        except LoopError:
+            if now - answered > PATIENCE_SECONDS:
+                raise
+            continue
+        answered = now
+        if status is None:
+            raise LoopError(f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again.")
+        conditions = {one["type"]: one for one in status.get("conditions", ()) if one.get("status") == "True"}
+        if "Complete" in conditions:
+            look()
+            return
+        if failed := conditions.get("Failed"):
+            raise LoopError(_failure(cluster, job, failed))
+
+
+def _failure(cluster: Cluster, job: str, condition: dict[str, Any]) -> str:
+    try:
+        lines = _kubectl(cluster, "logs", f"job/{job}", f"--tail={_LAST_LINES}").strip().splitlines()
+    except LoopError:  # its pods may be gone
+        lines = []
+    said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
+    last = said or " | ".join(lines) or "nothing"
+    why = condition.get("message") or condition.get("reason") or "without a reason"
+    return (
+        f"Job {job}: failed ({why}); expected its end. Its pod said last: {last.rstrip('.')}. "
+        f"Mend that and run the same command again."
+    )
+
+
+def _status(cluster: Cluster, job: str) -> dict[str, Any] | None:
+    """The status of a Job; None if there is none of that name."""
+    found = _kubectl(cluster, "get", "job", job, "--ignore-not-found", "--output", "json")
+    try:
+        return json.loads(found).get("status", {}) if found.strip() else None
+    except (ValueError, AttributeError) as error:
+        raise LoopError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
+
+
+def _delete(cluster: Cluster, job: str) -> None:
+    """Take the Job away; what its pods wrote stays."""
+    try:
+        _kubectl(cluster, "delete", "job", job, "--ignore-not-found", "--wait=false")
+    except LoopError:  # the reason why we are here is the more important one
+        return
+
+
+def _kubectl(cluster: Cluster, *words: str, given: str | None = None) -> str:
+    try:
+        done = subprocess.run(
+            cluster.command(*words),
+            input=given if given is not None else "",
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_CALL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = "no answer in time" if isinstance(error, subprocess.TimeoutExpired) else error.strerror
+        raise LoopError(f"kubectl {words[0]}: {why}; expected an answer. Look whether the cluster is there.") from error
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        raise LoopError(
+            f"kubectl {words[0]}: {lines[-1].rstrip('.')}; expected it to be done. "
+            f"Mend what it says and run the same command again."
+        )
+    return done.stdout

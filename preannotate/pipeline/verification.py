@@ -1,0 +1,261 @@
+"""The stage `verify`: CVAT lists the function, and what it answers is what the published directory answers.
+
+Both are asked about one frame of the task on which the directory finds something, at a lower threshold if it must be:
+two models that find nothing cannot be told apart. `preannotate serve` takes a few seconds to see a new version and to
+load it, so both questions are asked again for a while.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from builder.variants import VARIANTS
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping, status_of
+from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.labels import match_labels
+from preannotate.cvat.server import Server
+from preannotate.cvat.tasks import Task, read_task
+from preannotate.inference.answers import Failure
+from preannotate.inference.function_process import FunctionProcess
+from preannotate.inference.image_files import FoundImage
+from preannotate.registry.errors import LoopError
+from runtime.boxes import iou
+from runtime.cvat import read_labels
+from runtime.detector import Detection
+
+DEFAULT_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+# Frames on which the function is tried until it finds something; spread over the task.
+FRAMES = 8
+# The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
+_LEAST_IOU = 0.95
+# What CVAT and `serve` answer while something starts.
+_NOT_YET = (408, 500, 502, 503, 504)
+# Where nothing reaches the function's own thresholds: how low is looked, and among how many of the best boxes.
+_LOW_THRESHOLD, _BEST = 0.01, 6
+_Answer = TypeVar("_Answer")
+_WHERE = (
+    "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
+    "CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in project "
+    "cvat."
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        function: Id under which CVAT lists it.
+        task: Number.
+        frame: On which it was called; None if the task takes none of its boxes.
+        boxes: That it answered.
+        notes: Whole sentences about labels of the function that the task does not take.
+    """
+
+    function: str
+    task: int
+    frame: int | None
+    boxes: int
+    notes: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.frame is None:
+            return f"CVAT lists {self.function}; it was not called, for task {self.task} takes none of its boxes"
+        count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+        return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it answers {count}, as it must"
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What the directory answers on a frame; `threshold` None is its own."""
+
+    frame: int
+    detections: tuple[Detection, ...]
+    threshold: float | None = None
+
+
+class Verifier:
+    """Asks one server about one published function."""
+
+    def __init__(
+        self, server: Server, functions: Functions, directory: Path, *, seconds: float, detail: Callable[[str], object]
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            server: CVAT.
+            functions: Its functions.
+            directory: WORKSPACE/functions/NAME.
+            seconds: How long to wait for it.
+            detail: Told what is waited for.
+        """
+        self._server, self._functions = server, functions
+        self._directory, self._name = directory, directory.name
+        self._seconds, self._detail = seconds, detail
+
+    def verify(self, task: int) -> Verification:
+        """Wait until CVAT lists the function and answers as the directory does.
+
+        Args:
+            task: Number; one of its frames is asked about.
+
+        Raises:
+            CvatError: CVAT has no list, refuses, or does not list the function in time.
+            LoopError: CVAT lists or runs another model of that name.
+        """
+        until = time.monotonic() + self._seconds
+        self._check_plugin()
+        listed = self.listed(until)
+        labels = self._server.labels_of_task(task)
+        try:
+            targets, notes = match_labels(task, labels, listed.labels, None)
+        except CvatError as error:  # annotated with polygons, for example: other tasks may take boxes
+            return Verification(listed.id, task, None, 0, (str(error),))
+        expected = self._expected(read_task(self._server, self._server.task(task)), targets)
+        frame, threshold = expected.frame, expected.threshold
+        names = {label["id"]: label["name"].strip() for label in labels}
+        chosen = mapping(labels, list(targets))
+        while True:
+            found = self._patiently(
+                until, lambda: self._functions.call(listed.id, task, frame, chosen, names, threshold)
+            )
+            if same(expected.detections, found):
+                return Verification(listed.id, task, frame, len(found), tuple(notes))
+            self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
+
+    def listed(self, until: float | None = None) -> ListedFunction:
+        """The function in CVAT's list, with the labels that it has on disk.
+
+        Args:
+            until: On the monotonic clock; None waits from now on.
+
+        Raises:
+            CvatError: It is not there in time.
+            LoopError: It is there as something else.
+        """
+        until = time.monotonic() + self._seconds if until is None else until
+        expected = labels_of(self._directory)
+        ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
+        while True:
+            listed = self._patiently(until, self._functions.listed)
+            found = next((listed[one] for one in ids if one in listed), None)
+            if found is not None and found.kind == DETECTOR and set(found.labels) == set(expected):
+                return found
+            error = self._not_listed(listed) if found is None else self._other_kind(found, expected)
+            self._wait(until, f"CVAT does not list {self._name} yet", error)
+
+    def _check_plugin(self) -> None:
+        if not self._functions.switched_on():
+            raise CvatError(
+                f"{self._server.url}: CVAT runs without its serverless part, so it has no Models page; expected "
+                f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart "
+                f"CVAT; the function stays published, and the same command goes on."
+            )
+
+    def _patiently(self, until: float, ask: Callable[[], _Answer]) -> _Answer:
+        """What `ask` returns, asked again while CVAT does not reach `serve` or the model is being loaded."""
+        while True:
+            try:
+                return ask()
+            except CvatError as error:
+                if status_of(error) not in _NOT_YET:
+                    raise
+                self._wait(until, f"CVAT answers {status_of(error)}", error)
+
+    def _wait(self, until: float, what: str, error: Exception) -> None:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise error
+        self._detail(f"{what}; waiting {left:.0f} s at most")
+        time.sleep(min(LOOK_SECONDS, left))
+
+    def _expected(self, task: Task, labels: Collection[str]) -> _Expected:
+        """What the directory finds on the first of some frames that has boxes, else on one at a lower threshold."""
+        frames = sorted({frame for job in task.jobs for frame in job.frames})
+        spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
+        first: tuple[int, FoundImage] | None = None
+        with (
+            tempfile.TemporaryDirectory(prefix="preannotate-") as folder,
+            FunctionProcess(self._directory / "nuclio") as process,
+        ):
+            for frame in spread:
+                wanted = WantedImage(task.id, frame, Path(folder) / f"frame-{frame}")
+                download(self._server, [wanted], lambda: None)
+                if (path := present(wanted)) is None:
+                    continue
+                image = FoundImage(path, str(frame))
+                answer = process.annotate(image, None)
+                if isinstance(answer, Failure):
+                    continue
+                if found := [one for one in answer.detections if one.label in labels]:
+                    return _Expected(frame, tuple(found))
+                first = first or (frame, image)
+            if first is None:
+                raise LoopError(
+                    f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
+                )
+            answer = process.annotate(first[1], _LOW_THRESHOLD)
+            found = [] if isinstance(answer, Failure) else [one for one in answer.detections if one.label in labels]
+            return _at_lower_threshold(first[0], found)
+
+    def _not_listed(self, listed: Collection[str]) -> CvatError:
+        names = ", ".join(sorted(listed)) or "none"
+        return CvatError(
+            f"{self._server.url}: {self._name} is not among its functions after {self._seconds:g} s; expected it there "
+            f"(there are: {names}). {_WHERE.format(functions=self._directory.parent)} "
+            f"The function stays published; the same command asks again."
+        )
+
+    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> LoopError:
+        return LoopError(
+            f"{self._server.url}: {found.id} is a {found.kind} with the labels {', '.join(found.labels) or 'none'} "
+            f"after {self._seconds:g} s; expected a {DETECTOR} with {', '.join(expected)}. Another function of that "
+            f"name may be in the way: give the model another name, or remove it."
+        )
+
+    def _other(self, listed: ListedFunction, frame: int, task: int) -> LoopError:
+        return LoopError(
+            f"{self._server.url}: {listed.id} answers on frame {frame} of task {task} otherwise than "
+            f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
+            f"Look which folder `preannotate serve` watches, or deploy again."
+        )
+
+
+def labels_of(function: Path) -> tuple[str, ...]:
+    """What a function calls its classes: people may rename them in function.yaml."""
+    return tuple(read_labels(function / "nuclio" / "function.yaml").values())
+
+
+def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
+    """The best few boxes, with the threshold in the widest gap below one of them, where rounding changes nothing."""
+    if not found:
+        return _Expected(frame, ())
+    scores = [*sorted((one.score for one in found), reverse=True)[:_BEST], _LOW_THRESHOLD]
+    gap = max(range(len(scores) - 1), key=lambda i: scores[i] - scores[i + 1])
+    threshold = (scores[gap] + scores[gap + 1]) / 2
+    return _Expected(frame, tuple(one for one in found if one.score >= threshold), threshold)
+
+
+def same(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
+    """Whether each box has one of the same label at its place, and none is left over."""
+    left = list(found)
+    for detection in expected:
+        partner = next((shape for shape in left if _fits(detection, shape)), None)
+        if partner is None:
+            return False
+        left.remove(partner)
+    return not left
+
+
+def _fits(detection: Detection, shape: Shape) -> bool:
+    overlap = iou(np.array([detection.box], np.float32), np.array([shape.box], np.float32))[0, 0]
+    return detection.label == shape.label and overlap >= _LEAST_IOU

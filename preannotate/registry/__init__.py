@@ -1,0 +1,1 @@
+"""The workspace: models, their versions, and which version is published."""

@@ -1,0 +1,67 @@
+"""How CVAT gets at a published function: through `preannotate serve`, which watches the folder, or through nuclio.
+
+`nuctl` runs the project's own `deploy.sh`, which needs Docker and nuctl and says in a sentence what is missing.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import builder
+from preannotate.registry.errors import LoopError
+
+SERVE, NUCTL = "serve", "nuctl"
+SCRIPT = Path(builder.__file__).parents[1] / "deploy.sh"
+_LAST_LINES = 8
+
+
+class Deployment(Protocol):
+    """What happens beside the copy in WORKSPACE/functions."""
+
+    def publish(self, function: Path) -> None:
+        """`function` was put in place."""
+
+    def unpublish(self, function: Path) -> None:
+        """`function` is about to be removed."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Nothing to do: who serves the folder sees it change."""
+
+    def publish(self, function: Path) -> None:
+        """Nothing."""
+
+    def unpublish(self, function: Path) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Nuctl:
+    """nuclio's local platform."""
+
+    def publish(self, function: Path) -> None:
+        """Build and deploy the CPU variant."""
+        self._run("cpu", str(function))
+
+    def unpublish(self, function: Path) -> None:
+        """Delete it."""
+        self._run("delete", function.name)
+
+    def _run(self, *arguments: str) -> None:
+        if not SCRIPT.is_file():
+            raise LoopError(
+                f"{SCRIPT}: is not there; expected the deploy.sh of a checkout. "
+                f"Run from a checkout, or deploy with serve."
+            )
+        done = subprocess.run([str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-_LAST_LINES:])
+            raise LoopError(
+                f"deploy.sh {' '.join(arguments)}: exit code {done.returncode} ({said}); expected 0. "
+                f"Mend what it says and run the same command again."
+            )
+
+
+DEPLOYMENTS: dict[str, Deployment] = {SERVE: Watched(), NUCTL: Nuctl()}

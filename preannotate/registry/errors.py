@@ -1,0 +1,7 @@
+"""Exceptions of the loop."""
+
+from preannotate.core.errors import PreannotateError
+
+
+class LoopError(PreannotateError, ValueError):
+    """A workspace, a version or a stage is not as it must be."""

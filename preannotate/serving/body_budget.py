@@ -1,0 +1,94 @@
+"""The bodies of requests while they are in memory: how large, for how long, and how much of them at once.
+
+A photo in base64 has megabytes, and a function may allow 256 MiB. All bodies that the server holds, those that are
+still arriving, those that wait and those that a worker has, are counted together, for all functions.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from preannotate.serving.errors import BodyTooLarge, BodyTooSlow, TooManyBytes
+
+MAX_HELD_BYTES = 512 * 1024 * 1024
+# CVAT itself gives up after so long.
+BODY_SECONDS = 120.0
+
+
+class Bodies:
+    """All bodies in memory.
+
+    Attributes:
+        held: Their bytes.
+    """
+
+    def __init__(self, limit: int = MAX_HELD_BYTES, seconds: float = BODY_SECONDS) -> None:
+        """Hold nothing yet.
+
+        Args:
+            limit: Bytes that all bodies may have together. A body that is alone may have more.
+            seconds: How long one may take to arrive.
+        """
+        self.held = 0
+        self._limit = limit
+        self._seconds = seconds
+
+    @asynccontextmanager
+    async def read(self, receive: Receive, name: str, largest: int, declared: int) -> AsyncIterator[bytearray]:
+        """Read a body and count it as long as the `with` block lasts.
+
+        Args:
+            receive: ASGI's.
+            name: Of the function; begins the sentences of errors.
+            largest: Bytes that the function allows.
+            declared: What Content-Length says, so that a hopeless body is refused before it comes; 0 if it is not said.
+
+        Raises:
+            BodyTooLarge: It has more than `largest` bytes.
+            TooManyBytes: Other bodies take the room.
+            BodyTooSlow: It did not arrive in time.
+            ClientDisconnect: It did not arrive at all.
+        """
+        body = bytearray()
+        try:
+            self._check(name, largest, declared, own=0)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    async for chunk in _chunks(receive):
+                        self._check(name, largest, len(body) + len(chunk), own=len(body))
+                        body += chunk
+                        self.held += len(chunk)
+            except TimeoutError as error:
+                raise BodyTooSlow(
+                    f"{name}: the body did not arrive within {self._seconds:g} s ({len(body)} bytes did); expected "
+                    f"all of it. Send it faster, or send a smaller image."
+                ) from error
+            yield body
+        finally:
+            self.held -= len(body)
+
+    def _check(self, name: str, largest: int, length: int, own: int) -> None:
+        if length > largest:
+            raise BodyTooLarge(
+                f"{name}: the body has more than {largest} bytes; expected at most those. "
+                f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
+            )
+        others = self.held - own
+        if others and others + length > self._limit:
+            raise TooManyBytes(
+                f"{name}: requests with {others} bytes are at work or wait already; expected at most {self._limit} "
+                f"bytes together with this one. Try again later."
+            )
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        more = message.get("more_body", False)
+        yield message.get("body", b"")

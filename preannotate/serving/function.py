@@ -1,0 +1,113 @@
+"""One function being served: its directory, its workers, its port, and a change from one version to the next.
+
+While a new version starts, the old one answers. If the new one cannot start, the old one still goes: a directory
+that says one thing and a process that does another would be worse than an error.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from preannotate.serving.directory import FunctionDirectory
+from preannotate.serving.pool import DRAIN_SECONDS, Pool
+from preannotate.serving.process import Reply
+
+# nuclio's dashboard shows CVAT only the functions of the project that its headers name.
+_PROJECT_LABELS = {"nuclio.io/project-name": "cvat"}
+
+
+class Function:
+    """A function that CVAT may list and call, whatever the state of its workers.
+
+    Attributes:
+        directory: The version whose metadata is shown.
+        port: Where direct calls are answered; None until a port is open.
+        wanted_port: What the latest version asks for, which may still be starting.
+    """
+
+    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+        """Take a checked directory; `workers` or `gpus` override the number of workers in its file."""
+        self.directory = directory
+        self.port: int | None = None
+        self.wanted_port = directory.port
+        self._workers = workers
+        self._gpus = gpus
+        self._pool = Pool(directory, workers, gpus)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._change = self._background(self._pool.start())
+
+    @property
+    def name(self) -> str:
+        """CVAT's id of the function."""
+        return self.directory.name
+
+    @property
+    def state(self) -> str:
+        """One of nuclio's words: building, ready, unhealthy or error."""
+        return self._pool.state
+
+    async def settled(self) -> None:
+        """Wait until the latest version has started, or failed to."""
+        await asyncio.wait([self._change])
+
+    def replace(self, directory: FunctionDirectory) -> None:
+        """Start a new version of the directory; the old one answers until the new one is ready or has failed."""
+        self.wanted_port = directory.port
+        self._change.cancel()
+        self._change = self._background(self._replace(directory))
+
+    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
+        """Let a worker answer, unless `left` is done (nobody waits any more) before one is free.
+
+        Raises:
+            InvocationError: There is no answer; the error has the HTTP status.
+        """
+        return await self._pool.ask(head, body, left)
+
+    async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Let what is in flight finish for so long, and end all workers."""
+        self._change.cancel()
+        await self._pool.stop(drain_seconds)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def listing(self) -> dict[str, Any]:
+        """The function as nuclio's dashboard lists it, with what CVAT reads and no environment."""
+        directory = self.directory
+        return {
+            "metadata": {
+                "name": directory.name,
+                "namespace": "nuclio",
+                "labels": _PROJECT_LABELS,
+                "annotations": directory.annotations,
+            },
+            "spec": {"description": directory.description, "handler": directory.handler},
+            "status": {"state": self.state, "message": self._pool.cause, "httpPort": self.port},
+        }
+
+    def health(self) -> dict[str, Any]:
+        """The function in a few words for whoever runs the server."""
+        return {
+            "state": self.state,
+            "cause": self._pool.cause,
+            "workers": self._pool.alive,
+            "waiting": self._pool.waiting,
+            "port": self.port,
+            "directory": str(self.directory.path),
+        }
+
+    async def _replace(self, directory: FunctionDirectory) -> None:
+        pool = Pool(directory, self._workers, self._gpus)
+        try:
+            await pool.start()
+        except asyncio.CancelledError:
+            self._background(pool.stop())
+            raise
+        old, self._pool, self.directory = self._pool, pool, directory
+        self._background(old.stop())
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

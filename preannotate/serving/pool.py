@@ -1,0 +1,195 @@
+"""The workers of one function: one task for each keeps a process alive, requests take whichever is free."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from preannotate.serving.devices import gpu_environment
+from preannotate.serving.directory import FunctionDirectory
+from preannotate.serving.errors import FunctionNotReady, NoWorkerFree, StartError
+from preannotate.serving.process import Reply, WorkerProcess
+from preannotate.serving.request_queue import Line
+from preannotate.serving.secret import VARIABLE
+from runtime.processors import cores
+
+# How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
+DRAIN_SECONDS = 10.0
+# A worker that ends again and again without an answer is started less and less often.
+MAX_RESTART_DELAY_SECONDS = 30.0
+# The cause may have been a busy moment; a function that is broken costs little at this rate.
+NEXT_TRY_SECONDS = 300.0
+_LOG = logging.getLogger(__name__)
+
+
+class Pool:
+    """Worker processes of one version of a function directory.
+
+    Attributes:
+        cause: The last reason why a worker could not be started; "" while all is well.
+    """
+
+    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+        """Make a pool without processes yet.
+
+        Args:
+            directory: The function.
+            workers: Number of processes; None takes the number in function.yaml.
+            gpus: One worker is started for each, whatever `workers` says; see `devices`.
+        """
+        self.cause = ""
+        self._directory = directory
+        self._size = len(gpus) or workers or directory.workers
+        environment = worker_environment(directory, self._size)
+        self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
+        self._line = Line(directory.name)
+        self._keepers: list[asyncio.Task[None]] = []
+        self._alive = 0
+        self._in_flight = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._state = "building"
+
+    @property
+    def state(self) -> str:
+        """One of nuclio's words: building, ready, unhealthy (no worker at the moment) or error."""
+        return "unhealthy" if self._state == "ready" and not self._alive else self._state
+
+    @property
+    def alive(self) -> int:
+        """How many workers are ready or busy."""
+        return self._alive
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a worker."""
+        return self._line.waiting
+
+    async def start(self) -> None:
+        """Start all workers; afterwards the state is ready, or error until one can be started."""
+        loop = asyncio.get_running_loop()
+        firsts = [loop.create_future() for _ in range(self._size)]
+        self._keepers = [asyncio.create_task(self._keep(worker_id, first)) for worker_id, first in enumerate(firsts)]
+        if any(await asyncio.gather(*firsts)):
+            self._state = "ready"
+            self.cause = "" if self._alive == self._size else self.cause
+            _LOG.info("%s: ready, %d of %d workers.", self._directory.name, self._alive, self._size)
+        else:
+            self._state = "error"
+            _LOG.error(
+                "%s: not served (%s). Tried again every %g min, and once its directory changes.",
+                self._directory.name,
+                self.cause,
+                NEXT_TRY_SECONDS / 60,
+            )
+
+    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
+        """Let a free worker answer, waiting for one as long as the trigger allows.
+
+        Args:
+            head: The keys of a nuclio event.
+            body: Of the request.
+            left: Done once nobody waits for the answer. A worker that has the request then finishes it all the same;
+                else it gets no worker.
+
+        Raises:
+            InvocationError: There is no answer; the error has the HTTP status.
+        """
+        if self._state == "error":
+            raise FunctionNotReady(f"{self._directory.name}: not ready ({self.cause}). Correct the function.")
+        self._in_flight += 1
+        self._drained.clear()
+        try:
+            worker = await self._next_free(left)
+            reply = await worker.ask(head, body)
+            self._line.offer(worker)
+            return reply
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._drained.set()
+
+    async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Let what is in flight finish for so long, and end all workers."""
+        try:
+            async with asyncio.timeout(drain_seconds):
+                await self._drained.wait()
+        except TimeoutError:
+            _LOG.warning("%s: %d requests were still running; cut off.", self._directory.name, self._in_flight)
+        finally:
+            await self._end_keepers()
+            self._line.close()
+
+    async def _next_free(self, left: "asyncio.Future[None]") -> WorkerProcess:
+        seconds = self._directory.queue_seconds
+        try:
+            return await self._line.take(seconds, left)
+        except TimeoutError as error:
+            raise NoWorkerFree(
+                f"{self._directory.name}: no worker became free within {seconds:g} s "
+                f"({self._alive} of {self._size} are running, the function is {self.state}). Try again later."
+            ) from error
+
+    async def _keep(self, worker_id: int, first: "asyncio.Future[bool]") -> None:
+        """Keep one worker alive; `first` tells whether it could be started at all."""
+        delay, told = 0.0, ""
+        while True:
+            try:
+                worker = await WorkerProcess.start(self._directory, worker_id, self._environments[worker_id])
+            except (StartError, OSError) as error:
+                if str(error) != told:
+                    _LOG.error("%s", error)
+                self.cause = told = str(error)
+                if not first.done():
+                    first.set_result(False)
+                delay = max(1.0, delay)
+            else:
+                told = ""
+                answered = await self._watch(worker, worker_id, first)
+                delay = 0.0 if answered else delay
+            await asyncio.sleep(delay)
+            if self._state == "error":
+                await asyncio.sleep(NEXT_TRY_SECONDS)
+            delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
+
+    async def _watch(self, worker: WorkerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
+        """Offer a worker to requests until it ends; returns how many it answered."""
+        self._alive += 1
+        try:
+            self._line.offer(worker)
+            if first.done():
+                self.cause = ""
+                if self._state == "error":
+                    self._state = "ready"
+                    _LOG.info("%s: ready at last.", self._directory.name)
+            else:
+                first.set_result(True)
+            how = await worker.wait()
+        finally:
+            self._alive -= 1
+            self._line.withdraw(worker)
+            await worker.stop()
+        _LOG.error("%s/%d: the worker %s; a new one is started.", self._directory.name, worker_id, how)
+        return worker.answered
+
+    async def _end_keepers(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        results = await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers = []
+        for result in results:
+            if isinstance(result, Exception):
+                _LOG.error("%s: %s", self._directory.name, result)
+
+
+def worker_environment(directory: FunctionDirectory, workers: int) -> dict[str, str]:
+    """The environment of a worker: this process's, without its Python path and its token, and spec.env.
+
+    MODEL_THREADS shares the cores among the workers unless it is set already.
+    """
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", VARIABLE)}
+    environment.setdefault("MODEL_THREADS", str(max(1, cores() // workers)))
+    # Bytecode would change the directory; what a function prints should be in the log at once.
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return environment | directory.environment

@@ -1,0 +1,174 @@
+"""Which functions there are: the folder is looked at again and again, and each directory stands for itself.
+
+A directory counts once it has been at rest between two looks, so that one being copied or replaced is not started
+half-written. A fault in one is a line in the log and a problem to report, and changes nothing for the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preannotate.serving.directory import CPU_FILE, FunctionDirectory, find_directories, fingerprint
+from preannotate.serving.errors import DirectoryError
+from preannotate.serving.function import Function
+from preannotate.serving.pool import DRAIN_SECONDS
+
+POLL_SECONDS = 1.0
+_LOG = logging.getLogger(__name__)
+_FunctionEvent = Callable[[Function], Awaitable[None]]
+
+
+@dataclass
+class _Entry:
+    """One directory.
+
+    Attributes:
+        seen: Fingerprint at the last look.
+        applied: Fingerprint that was last acted on; None asks for another try.
+        function: What serves it.
+        problem: Why nothing does.
+    """
+
+    seen: str | None = None
+    applied: str | None = None
+    function: Function | None = None
+    problem: str = ""
+
+
+async def _nothing(function: Function) -> None:
+    pass
+
+
+class Registry:
+    """The functions of a folder, kept up to date."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int | None = None,
+        file_name: str = CPU_FILE,
+        gpus: Sequence[str] = (),
+        opened: _FunctionEvent = _nothing,
+        closing: _FunctionEvent = _nothing,
+    ) -> None:
+        """Watch nothing yet; call `scan`, then `watch`.
+
+        Args:
+            folder: See `find_directories`.
+            workers: Overrides the number of workers in each function.yaml.
+            file_name: Of the variant to serve; a directory without this file does not count.
+            gpus: One worker of each function is started for each; see `devices`.
+            opened: Called when a function appears, and when another version of it is to be served.
+            closing: Called when it goes, before its workers end.
+        """
+        self._folder = folder
+        self._workers = workers
+        self._file_name = file_name
+        self._gpus = gpus
+        self._opened = opened
+        self._closing = closing
+        self._entries: dict[Path, _Entry] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._folder_problem = ""
+
+    @property
+    def functions(self) -> dict[str, Function]:
+        """What CVAT may see, by name."""
+        found = [entry.function for entry in self._entries.values() if entry.function is not None]
+        return {function.name: function for function in sorted(found, key=lambda function: function.name)}
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for each directory that is not served at all."""
+        own = [self._folder_problem] if self._folder_problem else []
+        return own + [entry.problem for entry in self._entries.values() if entry.problem]
+
+    async def watch(self) -> None:
+        """Look at the folder again and again, for ever."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self.scan()
+            except Exception:  # the watch must outlive whatever one look meets
+                _LOG.exception("%s: the look at the folder failed; the next one follows.", self._folder)
+
+    async def scan(self, *, at_rest: bool = False) -> None:
+        """Look at the folder once.
+
+        Args:
+            at_rest: Take the directories as they are now, without waiting for a second look.
+        """
+        try:
+            found = await asyncio.to_thread(self._fingerprints)
+        except OSError as error:
+            self._report_folder(f"{self._folder}: {error.strerror}; expected a folder. Nothing is changed.")
+            return
+        self._report_folder("")
+        for path in [*found, *(path for path in self._entries if path not in found)]:
+            entry = self._entries.setdefault(path, _Entry())
+            mark = found.get(path, "")
+            if mark != entry.applied and (at_rest or mark == entry.seen):
+                entry.applied = mark
+                await (self._update(path, entry) if mark else self._remove(path, entry))
+            entry.seen = mark
+
+    async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """End all functions; what is in flight may take so long to finish."""
+        for entry in self._entries.values():
+            await self._close(entry, drain_seconds)
+        while self._stopping:
+            await asyncio.wait(self._stopping)
+
+    def _fingerprints(self) -> dict[Path, str]:
+        return {path: fingerprint(path, self._file_name) for path in find_directories(self._folder, self._file_name)}
+
+    def _report_folder(self, problem: str) -> None:
+        if problem and problem != self._folder_problem:
+            _LOG.error("%s", problem)
+        self._folder_problem = problem
+
+    async def _update(self, path: Path, entry: _Entry) -> None:
+        try:
+            directory = await asyncio.to_thread(FunctionDirectory.read, path, self._file_name)
+            self._check_name_is_free(directory, entry)
+        except DirectoryError as error:
+            if str(error) != entry.problem:
+                _LOG.error("%s", error)
+            entry.problem = str(error)
+            await self._close(entry)
+            return
+        entry.problem = ""
+        if entry.function is not None and entry.function.name == directory.name:
+            _LOG.info("%s: changed; the new version is started.", directory.name)
+            entry.function.replace(directory)
+        else:
+            await self._close(entry)
+            _LOG.info("%s: found in %s.", directory.name, path)
+            entry.function = Function(directory, self._workers, self._gpus)
+        await self._opened(entry.function)
+
+    def _check_name_is_free(self, directory: FunctionDirectory, entry: _Entry) -> None:
+        other = self.functions.get(directory.name)
+        if other is not None and other is not entry.function:
+            entry.applied = None  # another try at each look: the other may go
+            raise DirectoryError(
+                f"{directory.path / self._file_name}: metadata.name is {directory.name!r}, as in "
+                f"{other.directory.path}; expected a name of its own. Rename one of them."
+            )
+
+    async def _remove(self, path: Path, entry: _Entry) -> None:
+        self._entries.pop(path, None)
+        if entry.function is not None:
+            _LOG.info("%s: gone; no longer served.", entry.function.name)
+        await self._close(entry)
+
+    async def _close(self, entry: _Entry, drain_seconds: float = DRAIN_SECONDS) -> None:
+        function, entry.function = entry.function, None
+        if function is not None:
+            await self._closing(function)
+            task = asyncio.create_task(function.stop(drain_seconds))  # others must not wait for it
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)

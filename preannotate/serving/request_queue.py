@@ -1,0 +1,102 @@
+"""Free workers, and the requests that wait for one: first come, first served, and no longer line than can be held."""
+
+import asyncio
+from collections import deque
+
+from preannotate.serving.errors import CallerLeft, LineFull, NoWorkerFree
+from preannotate.serving.process import WorkerProcess
+
+# For each function. With two workers at 100 ms the last in line is answered after 3 s, well within the 10 s that
+# `preannotate build` lets a request wait; whoever comes later does better to try again than to hold a body here.
+MAX_WAITING = 64
+
+
+class Line:
+    """Hands free workers to requests.
+
+    Whenever a worker is free, nobody waits: `offer` gives it to the first in line at once.
+    """
+
+    def __init__(self, name: str, limit: int = MAX_WAITING) -> None:
+        """Begin without workers; `name`, the function's, begins the sentences of errors."""
+        self._name = name
+        self._limit = limit
+        self._free: deque[WorkerProcess] = deque()
+        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    def offer(self, worker: WorkerProcess) -> None:
+        """A worker is free, or free again."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(worker)
+                return
+        self._free.append(worker)
+
+    def withdraw(self, worker: WorkerProcess) -> None:
+        """A worker has ended; it may have been free."""
+        if worker in self._free:
+            self._free.remove(worker)
+
+    def close(self) -> None:
+        """There will be no more workers: nobody need wait on."""
+        self._closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(self._stopped())
+
+    async def take(self, seconds: float, left: "asyncio.Future[None]") -> WorkerProcess:
+        """A worker that is alive, for the caller alone until it is offered again.
+
+        Args:
+            seconds: How long to wait at most; 0 takes a free one or none.
+            left: Done as soon as the caller has hung up.
+
+        Raises:
+            TimeoutError: No worker became free in time.
+            LineFull: Too many wait already.
+            NoWorkerFree: The line is closed.
+            CallerLeft: The caller hung up first.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            worker = self._free.popleft() if self._free else await self._turn(deadline, left)
+            if worker.alive:
+                return worker
+
+    async def _turn(self, deadline: float, left: "asyncio.Future[None]") -> WorkerProcess:
+        if self._closed:
+            raise self._stopped()
+        loop = asyncio.get_running_loop()
+        seconds = deadline - loop.time()
+        if seconds <= 0:
+            raise TimeoutError
+        if len(self._waiting) >= self._limit:
+            raise LineFull(
+                f"{self._name}: {self._limit} requests wait for a worker already, the most that may. Try again later."
+            )
+        turn: asyncio.Future[WorkerProcess] = loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await asyncio.wait((turn, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if left.done():
+                raise CallerLeft(f"{self._name}: the caller hung up while it waited for a worker.")
+            if not turn.done():
+                raise TimeoutError
+            return turn.result()
+        except BaseException:
+            if not turn.done():
+                self._waiting.remove(turn)
+            elif turn.exception() is None:  # a worker in the same moment: it is the next one's
+                self.offer(turn.result())
+            raise
+
+    def _stopped(self) -> NoWorkerFree:
+        return NoWorkerFree(f"{self._name}: the function is being stopped. Try again later.")

@@ -1,0 +1,109 @@
+"""The whole server: registry, dashboard and ports, from start to a graceful stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preannotate.serving.access import Guard
+from preannotate.serving.body_budget import Bodies
+from preannotate.serving.connection import Door
+from preannotate.serving.dashboard import HEALTH, dashboard
+from preannotate.serving.directory import CPU_FILE, GPU_FILE
+from preannotate.serving.pool import DRAIN_SECONDS
+from preannotate.serving.ports import FunctionPorts, Listener, is_loopback
+from preannotate.serving.registry import Registry
+
+# What a client may take to read the answer that it gets when its worker is cut off.
+_LAST_WORDS_SECONDS = 1.0
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve.
+
+    Attributes:
+        host: Where to listen.
+        port: Of the dashboard's endpoints; 0 takes a free one.
+        workers: Processes for each function; None takes the number in each function.yaml.
+        gpus: If there are any, the GPU variants are served, with one worker for each of these.
+        token: What callers have to know; None lets everybody in.
+    """
+
+    host: str
+    port: int
+    workers: int | None = None
+    gpus: Sequence[str] = ()
+    token: str | None = None
+
+
+async def serve(folder: Path, settings: Settings) -> None:
+    """Serve the functions of a folder until SIGTERM or Ctrl-C; a second one does not wait for what is in flight.
+
+    Raises:
+        ServeError: The port cannot be opened.
+    """
+    stop, hurry = _signals()
+    host, token = settings.host, settings.token
+    bodies, door = Bodies(), Door()
+    ports = FunctionPorts(host, bodies, door, token)
+    registry = Registry(
+        folder,
+        workers=settings.workers,
+        file_name=GPU_FILE if settings.gpus else CPU_FILE,
+        gpus=settings.gpus,
+        opened=ports.opened,
+        closing=ports.closing,
+    )
+    app = dashboard(registry, bodies)
+    listener = Listener(app if token is None else Guard(app, token, open_paths=(HEALTH,)), host, settings.port, door)
+    try:
+        await registry.scan(at_rest=True)
+        _announce(folder, settings, listener.port, len(registry.functions))
+        watch = asyncio.create_task(registry.watch())
+        await stop.wait()
+        watch.cancel()
+        _LOG.info("Stopping: requests in flight may take %g s to finish.", DRAIN_SECONDS)
+    finally:
+        closing = asyncio.gather(listener.close(), ports.close())
+        hurried = asyncio.create_task(hurry.wait())
+        await asyncio.wait([closing, hurried], timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        # What still runs loses its worker, and its client is told so.
+        await registry.stop(drain_seconds=0)
+        await asyncio.wait([closing], timeout=_LAST_WORDS_SECONDS)
+        listener.abort()
+        ports.abort()
+        await closing
+
+
+def _announce(folder: Path, settings: Settings, port: int, count: int) -> None:
+    host, file_name = settings.host, GPU_FILE if settings.gpus else CPU_FILE
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Serving {count} functions of {folder} on http://{shown}:{port} (Ctrl-C stops).", flush=True)
+    if settings.gpus:
+        _LOG.info("GPU variants (%s), a worker of each function for each GPU: %s.", file_name, ", ".join(settings.gpus))
+    if not count:
+        _LOG.warning("%s: no functions yet; NAME/nuclio/%s is served once it is there.", folder, file_name)
+    if is_loopback(host):
+        return
+    if settings.token is None:
+        _LOG.warning(
+            "%s: other machines can reach this server, and it has no login: whoever reaches the port can use "
+            "the functions. Let a firewall admit CVAT only, or set a token (--token-file).",
+            host,
+        )
+    else:
+        _LOG.info("%s: other machines can reach this server; they need its token, which travels unencrypted.", host)
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or Ctrl-C, and by the next one."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: (hurry if stop.is_set() else stop).set())
+    return stop, hurry

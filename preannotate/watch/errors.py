@@ -1,7 +1,0 @@
-"""Exceptions of watching."""
-
-from preannotate.errors import PreannotateError
-
-
-class WatchError(PreannotateError, ValueError):
-    """A setting is wrong, or something cannot be watched."""

@@ -1,0 +1,61 @@
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from preannotate.inference.errors import AnnotateError
+from preannotate.inference.function_process import FunctionProcess
+from preannotate.inference.image_files import FoundImage
+
+
+def test_the_directorys_own_runtime_answers(function, photos):
+    """Not the project's, which the tests have on their path too."""
+    detector = function / "nuclio" / "runtime" / "detector.py"
+    text = detector.read_text()
+    detector.write_text(text.replace("Detection(label, class_id,", 'Detection("own", class_id,'))
+
+    with FunctionProcess(function / "nuclio") as process:
+        answer = process.annotate(FoundImage(photos / "a.png", "a.png"), None)
+
+    assert [detection.label for detection in answer.detections] == ["own"]
+
+
+def test_a_function_that_cannot_be_loaded_says_why(function):
+    directory = function / "nuclio"
+    path = directory / "model.json"
+    path.write_text("{}")
+
+    with pytest.raises(
+        AnnotateError,
+        match=re.escape(
+            f"{directory}: {path}: format None; expected 1. Build the function again with this version of Preannotate."
+        ),
+    ):
+        FunctionProcess(directory)
+
+
+def test_an_engine_that_ends_the_process_is_a_sentence(function, photos):
+    directory = function / "nuclio"
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(photos / "red.png")
+
+    with (
+        FunctionProcess(directory) as process,
+        pytest.raises(
+            AnnotateError,
+            match=re.escape(
+                f"{directory}: the function ended with status 1 (MemoryError: all red); expected detections. "
+                f"Run `preannotate check` on it."
+            ),
+        ),
+    ):
+        process.annotate(FoundImage(photos / "red.png", "red.png"), None)
+
+
+def test_a_file_that_vanished_is_the_failure_of_one_image(function, photos):
+    with FunctionProcess(function / "nuclio") as process:
+        failure = process.annotate(FoundImage(Path(photos / "gone.png"), "gone.png"), None)
+        answer = process.annotate(FoundImage(photos / "b.png", "b.png"), None)
+
+    assert failure.error == "No such file or directory."
+    assert answer.size == (128, 64)

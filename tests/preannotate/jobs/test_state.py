@@ -1,0 +1,36 @@
+"""What a watch must not forget."""
+
+import re
+
+import pytest
+
+from preannotate.jobs.errors import WatchError
+from preannotate.jobs.watch_state import Failure, State, read, write
+from preannotate.registry.errors import LoopError
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    state = State(3, {40: "a"}, {40: "a", 41: "b"}, 12.5, {41: "b"}, Failure({41: "b"}, 1.0, 2, True))
+    write(tmp_path / "watch.json", state)
+
+    assert read(tmp_path / "watch.json") == state
+
+
+def test_there_is_none(tmp_path):
+    assert read(tmp_path / "watch.json") == State()
+
+
+@pytest.mark.parametrize("content", ["[]", '{"format": 2}', '{"format": 1, "version": 1}'])
+def test_something_else(tmp_path, content):
+    path = tmp_path / "watch.json"
+    path.write_text(content)
+
+    with pytest.raises(WatchError, match=re.escape(f"{path}: not what a watch leaves; expected format 1. Remove the")):
+        read(path)
+
+
+def test_half_a_file(tmp_path):
+    (tmp_path / "watch.json").write_text('{"format"')
+
+    with pytest.raises(LoopError, match="holds no JSON"):
+        read(tmp_path / "watch.json")

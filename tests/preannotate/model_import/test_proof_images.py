@@ -1,0 +1,49 @@
+import re
+
+import pytest
+from PIL import Image
+
+from preannotate.model_import import proof_images
+from preannotate.model_import.proof_images import ProofImageError, collect
+from trainer.errors import DatasetError
+
+
+def photos(folder, count):
+    folder.mkdir()
+    for number in range(count):
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def test_without_images_scenes_are_drawn_and_their_annotations_do_not_count(tmp_path):
+    found = collect([], tmp_path, ("cat",))
+    assert not found.given
+    assert len(found.truth.images) == proof_images.DRAWN
+    assert all(image.size == (640, 480) and not len(image.boxes) for image in found.truth.images)
+
+
+def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr(proof_images, "MOST_PLAIN", 4)
+    store = tmp_path / "store"
+    store.mkdir()
+    found = collect([photos(tmp_path / "photos", 9)], store, ("cat",))
+    assert found.given
+    assert [image.name for image in found.truth.images] == ["000.png", "003.png", "006.png"]
+    assert found.truth.images[0].size == (40, 30)
+    assert found.truth.data(found.truth.images[1]) == (tmp_path / "photos" / "003.png").read_bytes()
+
+
+def test_a_folder_with_anything_else_is_an_export(tmp_path, rectangles):
+    store = tmp_path / "store"
+    found = collect([rectangles], store, ("bright",))
+    assert sum(len(image.boxes) for image in found.truth.images) == 24
+    (photos(tmp_path / "photos", 1) / "README.md").write_text("no export")
+    with pytest.raises(DatasetError, match=r"^photos: no known annotation format"):
+        collect([tmp_path / "photos"], store, ("cat",))
+
+
+def test_a_photo_that_is_none(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    sentence = f"{tmp_path / 'a.jpg'}: image: 8 bytes that no image decoder knows; expected a whole file in one of"
+    with pytest.raises(ProofImageError, match=f"^{re.escape(sentence)}"):
+        collect([tmp_path / "a.jpg"], tmp_path, ("cat",))

@@ -1,0 +1,105 @@
+"""Two versions on the same images, asked through what was built."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from loop_fakes import red, write_function
+
+from evaluation import ground_truth
+from evaluation.ground_truth import AnnotatedImage
+from preannotate.pipeline import comparison
+from preannotate.pipeline.comparison import Comparison, compare, sentence
+from preannotate.registry import versions
+from preannotate.registry.errors import LoopError
+from preannotate.registry.workspace import ModelFolder
+
+pytest.importorskip("nuclio_sdk")
+IMAGES = {f"{i}.png": red((i, 8, i + 20, 40), grey=i) for i in range(4)}
+
+
+def content(name):
+    return hashlib.sha256(IMAGES[name]).hexdigest()
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A version, validated on some images and trained on others."""
+
+    def make(number, validation, trained, shift=0, labels=("cat", "dog")):
+        version = ModelFolder(tmp_path / "models" / "pets").version(number)
+        function = write_function(version.function.parent, "pets", shift=shift, labels=labels)
+        (function / "validation").mkdir()
+        for name in validation:
+            (function / "validation" / name).write_bytes(IMAGES[name])
+        boxes = [np.array([[int(name[0]), 8, int(name[0]) + 20, 40]], np.float32) for name in validation]
+        ids = np.zeros(1, np.int64)
+        truth = [AnnotatedImage(n, n, (64, 64), box, ids) for n, box in zip(validation, boxes, strict=True)]
+        ground_truth.write(function / "validation", labels, truth)
+        (version.run / "data").mkdir(parents=True)
+        samples = [{"content": content(name)} for name in trained]
+        (version.run / "data" / "train.json").write_text(json.dumps({"samples": samples}))
+        versions.record(version)
+        return version
+
+    return make
+
+
+def test_images_that_the_published_version_learnt_do_not_count(make):
+    old = make(1, ["0.png"], ["1.png", "2.png"], shift=12)
+    new = make(2, ["0.png", "1.png", "3.png"], ["2.png"])
+
+    assert compare(new, old) == Comparison(published=1, images=2, map50=1.0, map50_published=0.0)
+    assert new.record()["comparison"]["images"] == 2
+
+
+def test_classes_are_compared_by_name(make):
+    """What the published one finds at the place of a cat it calls dog, its first class, and bird."""
+    old = make(1, [], [], labels=("dog", "bird"))
+    new = make(2, ["0.png"], [])
+
+    found = compare(new, old)
+
+    assert (found.map50, found.map50_published) == (1.0, 0.0)
+
+
+def test_the_comparison_is_made_once(make, monkeypatch):
+    old, new = make(1, [], []), make(2, ["0.png"], [])
+    first = compare(new, old)
+    monkeypatch.setattr(comparison, "ask", None)
+
+    assert compare(new, old) == first
+    assert not first.better
+
+
+def test_nothing_that_is_new_to_both(make):
+    old, new = make(1, [], ["0.png"]), make(2, ["0.png"], [])
+
+    found = compare(new, old)
+
+    assert not found.better
+    assert sentence("pets", 2, found) == (
+        "version 2 of pets: version 1, which is published, was trained on all validation images; expected some that "
+        "are new to both. Publish it by hand if you trust it: preannotate publish pets 2."
+    )
+
+
+def test_a_version_whose_training_images_are_gone(make):
+    old, new = make(1, [], []), make(2, ["0.png"], [])
+    (old.run / "data" / "train.json").unlink()
+
+    with pytest.raises(LoopError) as caught:
+        compare(new, old)
+
+    assert str(caught.value) == (
+        f"{old.run}/data/train.json: is not there; expected the images that version 1 was trained on."
+    )
+
+
+def test_a_version_without_frozen_images(make):
+    old, new = make(1, [], []), make(2, ["0.png"], [])
+    (new.function / "validation" / "ground_truth.json").unlink()
+
+    with pytest.raises(LoopError, match="expected the frozen validation images of a run"):
+        compare(new, old)

@@ -1,0 +1,197 @@
+"""Whether CVAT runs the model that was published: with the real `serve` behind the stand-in."""
+
+import re
+
+import pytest
+from cvat_stand_in import FakeJob, FakeLabel, FakeTask
+from loop_fakes import red, write_function
+
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.functions import Functions, Shape
+from preannotate.cvat.login import Login, connect
+from preannotate.cvat.server import Server
+from preannotate.pipeline.verification import Verifier, same
+from preannotate.registry.errors import LoopError
+from runtime.detector import Detection
+
+
+def pets(first=0, count=4, **more):
+    """Frames, of which those from `first` on have a red box."""
+    images = [(f"{i}.png", red((i, 8, i + 20, 40) if i >= first else None, grey=i)) for i in range(count)]
+    labels = [FakeLabel(7, "cat", "rectangle"), FakeLabel(8, "dog")]
+    return FakeTask(**({"id": 12, "images": images, "labels": labels, "jobs": [FakeJob(40, 0, count - 1)]} | more))
+
+
+@pytest.fixture
+def make(served, workspace):
+    """A verifier of a function, and what it said."""
+
+    def make(cvat, directory, seconds=30.0):
+        cvat.functions.dashboard = cvat.functions.dashboard or served[1]
+        connection = connect(Login(url=cvat.url))
+        said = []
+        server = Server(connection.client, connection.requests)
+        functions = Functions(connection.client, connection.requests)
+        return Verifier(server, functions, directory, seconds=seconds, detail=said.append), said
+
+    return make
+
+
+@pytest.mark.slow
+def test_the_function_that_cvat_runs_is_the_published_one(cvat, make, served):
+    cvat.add(pets(first=2))
+    name = f"seen-{'new' if cvat.new else 'old'}"
+    verifier, said = make(cvat, write_function(served[0], name))
+
+    found = verifier.verify(12)
+
+    assert found.words == f"CVAT lists {name}; on frame 2 of task 12 it answers 1 box, as it must"
+    assert re.fullmatch(rf"CVAT does not list {name} yet; waiting \d+ s at most", said[0])
+
+
+@pytest.mark.slow
+def test_another_model_of_that_name_is_not_taken_for_it(newest, make, served, tmp_path):
+    newest.add(pets())
+    write_function(served[0], "other", shift=9)
+    mine = write_function(tmp_path, "other")
+    make(newest, served[0] / "other")[0].verify(12)
+
+    with pytest.raises(LoopError) as caught:
+        make(newest, mine, seconds=0.5)[0].verify(12)
+
+    assert str(caught.value) == (
+        f"{newest.url}: other answers on frame 0 of task 12 otherwise than {mine} does, after 0.5 s; expected the same "
+        f"boxes, so CVAT runs another model. Look which folder `preannotate serve` watches, or deploy again."
+    )
+
+
+@pytest.mark.slow
+def test_one_with_other_labels_is_not_either(newest, make, served, tmp_path):
+    newest.add(pets())
+    write_function(served[0], "odd", labels=("cat", "cow"))
+    make(newest, served[0] / "odd")[0].listed()
+    mine = write_function(tmp_path, "odd")
+
+    with pytest.raises(LoopError) as caught:
+        make(newest, mine, seconds=0)[0].verify(12)
+
+    assert str(caught.value) == (
+        f"{newest.url}: odd is a detector with the labels cat, cow after 0 s; expected a detector with cat, dog. "
+        f"Another function of that name may be in the way: give the model another name, or remove it."
+    )
+
+
+@pytest.mark.slow
+def test_classes_that_were_renamed_by_hand(newest, make, served):
+    newest.add(pets(labels=[FakeLabel(7, "Katze", "rectangle")]))
+    directory = write_function(served[0], "renamed")
+    path = directory / "nuclio" / "function.yaml"
+    path.write_text(path.read_text().replace('"name": "cat"', '"name": "Katze"'))
+
+    found = make(newest, directory)[0].verify(12)
+
+    assert found.boxes == 1
+    assert found.notes == ("task 12 has no label 'dog': its boxes are left out.",)
+
+
+@pytest.mark.slow
+def test_a_task_on_which_nothing_is_found(newest, make, served):
+    newest.add(pets(first=99, count=20))
+    verifier, _ = make(newest, write_function(served[0], "blind"))
+
+    assert verifier.verify(12).words == "CVAT lists blind; on frame 0 of task 12 it answers 0 boxes, as it must"
+
+
+@pytest.mark.slow
+def test_a_function_that_is_not_sure_enough_is_asked_at_a_lower_threshold(newest, make, served, tmp_path):
+    newest.add(pets())
+    verifier, _ = make(newest, write_function(served[0], "shy", threshold=0.95))
+    other, _ = make(newest, write_function(tmp_path, "shy", threshold=0.95, shift=10), seconds=0.0)
+
+    assert verifier.verify(12).words == "CVAT lists shy; on frame 0 of task 12 it answers 1 box, as it must"
+    with pytest.raises(LoopError, match=r"^.*: shy answers on frame 0 of task 12 otherwise than"):
+        other.verify(12)
+
+
+@pytest.mark.slow
+def test_a_task_whose_labels_take_no_boxes(newest, make, served):
+    newest.add(pets(labels=[FakeLabel(7, "cat", "polygon")]))
+    verifier, _ = make(newest, write_function(served[0], "square"))
+
+    found = verifier.verify(12)
+
+    assert found.words == "CVAT lists square; it was not called, for task 12 takes none of its boxes"
+    assert found.notes == (
+        "task 12: none of the function's labels (cat, dog) is one of its labels for rectangles (it has none); expected "
+        "the same names. Rename them in the task or in function.yaml.",
+    )
+
+
+@pytest.mark.slow
+def test_a_task_whose_images_cannot_be_read(newest, make, served):
+    newest.add(pets())
+    verifier, _ = make(newest, write_function(served[0], "torn"))
+    newest.fail("/api/tasks/12/data/?", "garbage")
+
+    with pytest.raises(LoopError) as caught:
+        verifier.verify(12)
+
+    assert str(caught.value) == ("task 12: none of 4 frames can be read; expected images. Look at them in CVAT.")
+
+
+def test_a_function_that_is_not_listed(cvat, make, tmp_path):
+    cvat.add(pets())
+    mine = write_function(tmp_path, "nowhere")
+
+    with pytest.raises(CvatError) as caught:
+        make(cvat, mine, seconds=0.3)[0].verify(12)
+
+    assert re.sub(r"there are: [a-z, -]+", "there are: none", str(caught.value)) == (
+        f"{cvat.url}: nowhere is not among its functions after 0.3 s; expected it there (there are: none). Is "
+        f"`preannotate serve {tmp_path}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
+        f"CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in "
+        f"project cvat. The function stays published; the same command asks again."
+    )
+
+
+@pytest.mark.slow
+def test_a_serve_that_is_not_there_yet_is_waited_for(newest, make, tmp_path, served):
+    newest.add(pets())
+    newest.functions.dashboard, free = "http://127.0.0.1:9", newest.functions
+    verifier, said = make(newest, write_function(served[0], "late"))
+    verifier._detail = lambda line: (said.append(line), setattr(free, "dashboard", served[1]))
+
+    assert verifier.verify(12).boxes == 1
+    assert re.fullmatch(r"CVAT answers 503; waiting \d+ s at most", said[0])
+
+
+def test_a_cvat_without_its_serverless_part(newest, make, tmp_path):
+    newest.functions.switched_on = False
+
+    with pytest.raises(CvatError) as caught:
+        make(newest, write_function(tmp_path, "nowhere"))[0].verify(12)
+
+    assert str(caught.value) == (
+        f"{newest.url}: CVAT runs without its serverless part, so it has no Models page; expected CVAT_SERVERLESS=1. "
+        f"Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart CVAT; the function stays "
+        f"published, and the same command goes on."
+    )
+
+
+CAT, DOG = Detection("cat", 0, 0.9, (10, 10, 30, 30)), Detection("dog", 1, 0.9, (10, 10, 30, 30))
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "equal"),
+    [
+        ([], [], True),
+        ([CAT, DOG], [Shape("dog", (10, 10, 30, 30)), Shape("cat", (10.2, 10, 30, 30))], True),
+        ([CAT], [Shape("dog", (10, 10, 30, 30))], False),
+        ([CAT], [Shape("cat", (12, 10, 32, 30))], False),  # 18 / 22 of the pixels
+        ([CAT], [], False),
+        ([], [Shape("cat", (10, 10, 30, 30))], False),
+        ([CAT, CAT], [Shape("cat", (10, 10, 30, 30))], False),
+    ],
+)
+def test_boxes_are_the_same_by_label_and_place(expected, found, equal):
+    assert same(expected, found) is equal

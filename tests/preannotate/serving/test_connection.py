@@ -1,0 +1,162 @@
+"""Clients that come and do not get anywhere."""
+
+import asyncio
+import re
+import socket
+
+import pytest
+
+from preannotate.serving import ports
+from preannotate.serving.body_budget import Bodies
+from preannotate.serving.connection import Door
+
+pytestmark = pytest.mark.anyio
+
+LIST = b"GET /api/functions HTTP/1.1\r\nHost: a\r\n\r\n"
+CALL = b"POST /api/function_invocations HTTP/1.1\r\nHost: a\r\nx-nuclio-function-name: echo\r\n"
+
+
+async def connect(server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", server.listener.port)
+
+
+async def until_hung_up(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(10):
+        try:
+            return await reader.read(-1)
+        except ConnectionError:
+            return b""
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head)[1])
+    return int(head.split()[1]), await reader.readexactly(length)
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GE", LIST[:-2]])
+async def test_client_that_never_finishes_its_head_is_cut_off(live, beginning):
+    async with live(door=Door(head_seconds=0.2)) as server:
+        reader, writer = await connect(server)
+        writer.write(beginning)
+
+        assert await until_hung_up(reader) == b""
+        assert server.door.open == 0
+
+
+async def test_drops_do_not_put_the_end_off(live):
+    async with live(door=Door(head_seconds=0.3)) as server:
+        reader, writer = await connect(server)
+
+        async def drip():
+            for byte in LIST[:-2] * 50:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.create_task(drip())
+        assert await until_hung_up(reader) == b""
+        assert not dripping.done()
+        dripping.cancel()
+
+
+async def test_second_request_on_a_connection_must_not_dawdle_either(live):
+    async with live(door=Door(head_seconds=0.2)) as server:
+        reader, writer = await connect(server)
+        writer.write(LIST)
+        assert await answer(reader) == (200, b"{}")
+        await asyncio.sleep(0.4)  # between requests it may rest
+        writer.write(LIST)
+        assert await answer(reader) == (200, b"{}")
+        writer.write(LIST[:9])
+
+        assert await until_hung_up(reader) == b""
+
+
+async def test_body_that_never_comes_is_408(write_function, live):
+    write_function("echo")
+    async with live(Bodies(seconds=0.2)) as server:
+        reader, writer = await connect(server)
+        writer.write(CALL + b"Content-Length: 100\r\n\r\nabc")
+
+        assert await answer(reader) == (
+            408,
+            b'{"error": "echo: the body did not arrive within 0.2 s (3 bytes did); expected all of it. '
+            b'Send it faster, or send a smaller image."}',
+        )
+        assert server.bodies.held == 0
+
+
+async def test_client_that_sends_on_after_its_answer_is_cut_off(write_function, live):
+    write_function("echo")
+    async with live(door=Door(rest_seconds=0.3)) as server:
+        for ending in (b"", b"Connection: close\r\n"):
+            reader, writer = await connect(server)
+            writer.write(CALL + ending + b"Transfer-Encoding: chunked\r\n\r\n")
+
+            async def send_on(writer=writer):
+                while True:
+                    writer.write(b"8000\r\n" + bytes(0x8000) + b"\r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.005)
+
+            sending = asyncio.create_task(send_on())
+            assert (await answer(reader))[0] == 413
+            await until_hung_up(reader)
+            sending.cancel()
+            await asyncio.wait([sending])
+            writer.close()
+            while server.door.open:
+                await asyncio.sleep(0.01)
+
+
+async def test_upload_that_is_refused_may_end_and_the_connection_goes_on(write_function, live):
+    write_function("echo")
+    async with live() as server:
+        reader, writer = await connect(server)
+        for _ in range(2):
+            writer.write(CALL + b"Content-Length: 2000000\r\n\r\n" + bytes(2_000_000))
+            await writer.drain()  # as a client that reads no answer before it has sent all
+            assert (await answer(reader))[0] == 413
+        writer.write(CALL + b"Content-Length: 1\r\n\r\nx")
+        assert (await answer(reader))[0] == 200
+        writer.close()
+
+
+async def test_one_connection_too_many_is_told_so(live):
+    async with live(door=Door(limit=2)) as server:
+        first, second = await connect(server), await connect(server)
+        while server.door.open < 2:
+            await asyncio.sleep(0.01)
+        third, _ = await connect(server)
+
+        told = await until_hung_up(third)
+        assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nRetry-After: 1\r\n" in told
+        assert told.endswith(b'\r\n\r\n{"error": "too many connections; expected fewer. Try again later."}')
+
+        first[1].close()
+        while server.door.open == 2:
+            await asyncio.sleep(0.01)
+        again, writer = await connect(server)
+        writer.write(LIST)
+        assert await answer(again) == (200, b"{}")
+        second[1].close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="no TCP_USER_TIMEOUT on this system")
+async def test_client_that_does_not_read_its_answer_is_given_up(write_function, live, monkeypatch):
+    monkeypatch.setattr(ports, "_UNREAD_MILLISECONDS", 500)
+    write_function("echo", "def handler(context, event): return 'x' * 20_000_000\n")
+    async with live() as server:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            await loop.sock_connect(client, ("127.0.0.1", server.listener.port))
+            await loop.sock_sendall(client, CALL + b"Content-Length: 1\r\n\r\nx")
+            async with asyncio.timeout(30):
+                while not server.door.open:
+                    await asyncio.sleep(0.01)
+                while server.door.open:
+                    await asyncio.sleep(0.05)

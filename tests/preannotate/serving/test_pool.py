@@ -1,0 +1,403 @@
+"""Workers that die, hang, or are all busy; and the limits of a function.yaml."""
+
+import asyncio
+import gc
+import os
+import signal
+
+import httpx
+import psutil
+import pytest
+
+from preannotate.serving import pool
+from preannotate.serving.request_queue import MAX_WAITING
+from preannotate.serving.secret import VARIABLE
+from runtime.processors import cores
+
+pytestmark = pytest.mark.anyio
+
+# "die", "hang" and "nap" are orders; the answer is the process id.
+MORTAL = """
+import os, time
+def handler(context, event):
+    if event.body == b"die":
+        os._exit(7)
+    if event.body == b"hang":
+        time.sleep(60)
+    if event.body == b"nap":
+        time.sleep(0.5)
+    return str(os.getpid())
+"""
+
+
+async def call(client: httpx.AsyncClient, body: bytes = b"") -> httpx.Response:
+    return await client.post("/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=body)
+
+
+def set_trigger(**changes):
+    return lambda content: content["spec"]["triggers"]["myHttpTrigger"].update(changes)
+
+
+async def test_worker_that_dies_is_503_and_the_next_is_answered(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (_, client):
+        before = await call(client)
+        died = await call(client, b"die")
+        after = await call(client)
+
+        assert died.status_code == 503
+        assert died.headers["retry-after"] == "1"
+        assert died.json() == {
+            "error": "echo/0: the worker ended with exit code 7 while it had this request; "
+            "a new one is started. Look into the server's log."
+        }
+        assert after.status_code == 200
+        assert after.text != before.text
+
+
+@pytest.mark.parametrize("order", [b"raise", b"hog"])
+async def test_worker_without_memory_is_503_and_replaced(write_function, serving, order):
+    write_function(main=HOG)
+    async with serving() as (_, client):
+        before = await call(client)
+        died = await call(client, order)
+        after = await call(client)
+
+        assert died.status_code == 503
+        assert died.headers["retry-after"] == "1"
+        assert died.json() == {
+            "error": "echo/0: the worker ran out of memory while it had this request; "
+            "a new one is started. Look into the server's log."
+        }
+        assert (before.status_code, after.status_code) == (200, 200)
+        assert after.text != before.text
+
+
+HOG = """
+import os, resource
+def handler(context, event):
+    if event.body == b"raise":
+        raise MemoryError
+    if event.body == b"hog":
+        resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000))
+        hoard = []
+        while True:
+            hoard.append(bytearray(10_000_000))
+    return str(os.getpid())
+"""
+
+
+async def test_request_too_large_for_a_workers_memory_is_503(write_function, serving):
+    main = """
+import resource
+def init_context(context): resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 500_000_000))
+def handler(context, event): return str(len(event.body))
+"""
+    attributes = {"maxRequestBodySize": 600_000_000}
+    write_function(main=main, change=set_trigger(attributes=attributes))
+    async with serving() as (_, client):
+        died = await call(client, bytes(520_000_000))
+
+        assert died.status_code == 503
+        assert "ran out of memory while it had this request" in died.json()["error"]
+        assert (await call(client, b"x")).text == "1"
+
+
+async def test_worker_that_the_system_kills_is_503_with_the_likely_cause(write_function, serving):
+    write_function(main="import os\ndef handler(context, event): os.kill(os.getpid(), 9)\n")
+    async with serving() as (_, client):
+        died = await call(client)
+
+        assert died.status_code == 503
+        assert died.json() == {
+            "error": "echo/0: the worker was ended by SIGKILL (as by a system that runs out of memory) "
+            "while it had this request; a new one is started. Look into the server's log."
+        }
+
+
+async def test_workers_come_first_where_the_system_looks_for_memory(write_function, serving):
+    write_function(main="def handler(c, e): return open('/proc/self/oom_score_adj').read()\n")
+    async with serving() as (_, client):
+        assert (await call(client)).text == "500\n"
+
+
+async def test_what_a_worker_started_ends_with_it(write_function, serving):
+    main = """
+import os, subprocess
+def handler(context, event):
+    child = subprocess.Popen(["sleep", "300"])
+    open(event.body.decode(), "w").write(str(child.pid))
+    os._exit(1)
+"""
+    directory = write_function(main=main)
+    async with serving() as (_, client):
+        note = directory.parent / "child"
+        assert (await call(client, str(note).encode())).status_code == 503
+        child = int(note.read_text())
+        while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.slow
+async def test_workers_that_die_leave_no_processes_and_no_open_files(write_function, serving):
+    write_function(main=MORTAL)
+    this = psutil.Process()
+
+    async def deaths(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            assert (await call(client, b"die")).status_code == 503
+            assert (await call(client)).status_code == 200
+        counts = []
+        for _ in range(20):  # what just died is let go of a moment later
+            await asyncio.sleep(0.05)
+            gc.collect()
+            counts.append((this.num_fds(), len(this.children())))
+        return min(counts)
+
+    async with serving() as (_, client):
+        assert await deaths(3) == await deaths(12)
+
+
+async def test_idle_worker_that_is_killed_is_replaced_without_a_lost_request(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        pid = int((await call(client)).text)
+        os.kill(pid, signal.SIGKILL)
+        while registry.functions["echo"].state == "ready":
+            await asyncio.sleep(0.01)
+        after = await call(client)
+
+        assert after.status_code == 200
+        assert int(after.text) != pid
+
+
+async def test_handler_over_its_time_is_504_and_the_next_is_answered(write_function, serving):
+    write_function(main=MORTAL, change=lambda content: content["spec"].update(eventTimeout="300ms"))
+    async with serving() as (_, client):
+        before = await call(client)
+        late = await call(client, b"hang")
+        after = await call(client)
+
+        assert late.status_code == 504
+        assert "retry-after" not in late.headers
+        assert late.json() == {
+            "error": "echo/0: the handler took longer than 0.3 s; a new worker is started. "
+            "Send a smaller image, or raise eventTimeout in function.yaml."
+        }
+        assert after.status_code == 200
+        assert after.text != before.text
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(before.text), 0)
+
+
+async def test_no_free_worker_is_503(write_function, serving):
+    write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=100))
+    async with serving() as (_, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        second = await call(client)
+
+        assert (await first).status_code == 200
+        assert second.status_code == 503
+        assert second.headers["retry-after"] == "1"
+        assert second.json() == {
+            "error": "echo: no worker became free within 0.1 s "
+            "(1 of 1 are running, the function is ready). Try again later."
+        }
+
+
+async def test_full_line_is_503_at_once_and_those_in_line_are_answered(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        waiting = [asyncio.create_task(call(client)) for _ in range(MAX_WAITING)]
+        while registry.functions["echo"].health()["waiting"] < MAX_WAITING:
+            await asyncio.sleep(0.01)
+        refused = await call(client)
+
+        assert not first.done()
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json() == {
+            "error": "echo: 64 requests wait for a worker already, the most that may. Try again later."
+        }
+        assert {answer.status_code for answer in await asyncio.gather(first, *waiting)} == {200}
+
+
+COUNTED = """
+import time
+count = 0
+def handler(context, event):
+    global count
+    count += 1
+    if event.body == b"nap":
+        time.sleep(0.5)
+    return str(count)
+"""
+
+
+async def test_caller_that_hangs_up_while_it_waits_costs_no_worker(write_function, live):
+    write_function(main=COUNTED)
+    async with live() as server, httpx.AsyncClient(base_url=server.url) as client:
+        function = server.registry.functions["echo"]
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        _, writer = await asyncio.open_connection("127.0.0.1", function.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        while not function.health()["waiting"]:
+            await asyncio.sleep(0.01)
+        writer.close()
+        while function.health()["waiting"]:
+            await asyncio.sleep(0.01)
+
+        assert not first.done()
+        assert (await first).text == "1"
+        assert (await call(client)).text == "2"
+
+
+async def test_caller_whose_patience_ends_while_it_waits_costs_no_worker(write_function, serving):
+    write_function(main=COUNTED)
+    async with serving() as (registry, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        headers = {"x-nuclio-function-name": "echo", "X-Nuclio-Invoke-Timeout": "50ms"}
+        gone = await client.post("/api/function_invocations", headers=headers, content=b"")
+
+        assert gone.status_code == 504
+        while registry.functions["echo"].health()["waiting"]:
+            await asyncio.sleep(0.01)
+        assert not first.done()
+        assert (await first).text == "1"
+        assert (await call(client)).text == "2"
+
+
+async def test_caller_that_hangs_up_while_a_worker_is_busy_leaves_it_whole(write_function, live):
+    write_function(main=COUNTED)
+    async with live() as server, httpx.AsyncClient(base_url=server.url) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(
+                "/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=b"nap", timeout=0.1
+            )
+        assert (await call(client)).text == "2"
+
+
+async def test_time_of_zero_does_not_wait_but_takes_a_free_worker(write_function, serving):
+    write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=0))
+    async with serving() as (_, client):
+        first = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        second = await call(client)
+
+        assert ((await first).status_code, second.status_code) == (200, 503)
+
+
+async def test_two_workers_answer_at_once_and_share_the_cores(write_function, serving):
+    main = """
+import os, time
+def handler(context, event):
+    time.sleep(0.3)
+    return os.environ["MODEL_THREADS"] + " " + context.worker_id
+"""
+    write_function(main=main, change=set_trigger(numWorkers=2))
+    async with serving() as (_, client):
+        answers = await asyncio.gather(call(client), call(client))
+
+        threads = max(1, cores() // 2)
+        assert sorted(answer.text for answer in answers) == [f"{threads} 0", f"{threads} 1"]
+
+
+async def test_number_of_workers_can_be_overridden(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving(workers=2) as (_, client):
+        found = (await client.get("/healthz")).json()["functions"]["echo"]
+
+        assert found["workers"] == 2
+
+
+async def test_workers_do_not_inherit_the_token(write_function, serving, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "0123456789abcdefgh")
+    write_function(main="import os\ndef handler(c, e): return repr(dict(os.environ))\n")
+    async with serving() as (_, client):
+        assert "0123456789abcdefgh" not in (await call(client)).text
+
+
+async def test_threads_of_function_yaml_stand(write_function, serving):
+    def change(content):
+        content["spec"]["env"] = [{"name": "MODEL_THREADS", "value": "7"}]
+
+    write_function(main="import os\ndef handler(c, e): return os.environ['MODEL_THREADS']\n", change=change)
+    async with serving() as (_, client):
+        assert (await call(client)).text == "7"
+
+
+async def test_broken_function_is_an_error_beside_a_good_one(write_function, serving):
+    write_function("echo", MORTAL)
+    write_function("broken", "raise RuntimeError('no model')")
+    async with serving() as (_, client):
+        listed = (await client.get("/api/functions")).json()
+        good = await call(client)
+        bad = await client.post("/api/function_invocations", headers={"x-nuclio-function-name": "broken"}, content=b"")
+
+        assert listed["broken"]["status"]["state"] == "error"
+        assert listed["broken"]["status"]["message"] == "broken/0: RuntimeError: no model"
+        assert listed["echo"]["status"]["state"] == "ready"
+        assert good.status_code == 200
+        assert bad.status_code == 503
+        assert "retry-after" not in bad.headers  # nothing will change until somebody corrects it
+        assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Correct the function."}
+
+
+async def test_function_that_could_not_start_is_tried_again(write_function, serving, monkeypatch, tmp_path, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(pool, "NEXT_TRY_SECONDS", 0.2)
+    write_function(main=f"open({str(tmp_path / 'late')!r})\ndef handler(context, event): return 'here'\n")
+    cause = f"echo/0: FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path / 'late'}'"
+    async with serving() as (registry, client):
+        function = registry.functions["echo"]
+        assert (function.state, function.health()["cause"]) == ("error", cause)
+        await asyncio.sleep(2)
+        (tmp_path / "late").touch()
+        while function.state == "error":
+            await asyncio.sleep(0.05)
+        assert (function.state, function.health()["cause"]) == ("ready", "")
+        assert (await call(client)).text == "here"
+
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    told = f"echo: not served ({cause}). Tried again every 0.00333333 min, and once its directory changes."
+    assert errors == [cause, told]  # however often it was tried
+
+
+async def test_request_that_waits_when_all_ends_is_told_so_at_once(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        hanging = asyncio.create_task(call(client, b"hang"))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(call(client))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop(drain_seconds=0)
+
+        assert (await hanging).status_code == 503
+        told = await waiting
+        assert told.status_code == 503
+        assert told.json() == {"error": "echo: the function is being stopped. Try again later."}
+
+
+async def test_request_in_flight_is_answered_before_the_pool_ends(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        napping = asyncio.create_task(call(client, b"nap"))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop()
+
+        assert (await napping).status_code == 200
+
+
+async def test_request_that_does_not_end_is_cut_off(write_function, serving):
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        hanging = asyncio.create_task(call(client, b"hang"))
+        await asyncio.sleep(0.1)
+        await registry.functions["echo"].stop(drain_seconds=0)
+
+        assert (await hanging).status_code == 503
