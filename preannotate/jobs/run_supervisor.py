@@ -1,8 +1,8 @@
 """Stands over the process of a run and writes down how it ended, whatever becomes of the studio.
 
-`python -m preannotate.jobs.run_supervisor FOLDER COMMAND …` runs the command at low priority. FOLDER/process.json
-says both processes from the beginning on, and FOLDER/end.json the exit code at the end: negative is the signal that killed it.
-It is small on purpose: when memory runs out, the system takes the large process.
+`python -m preannotate.jobs.run_supervisor FOLDER COMMAND …` runs the command at low priority. FOLDER/process.json says
+both processes from the beginning on, and FOLDER/end.json the exit code at the end: negative is the signal that killed
+it. It is small on purpose: when memory runs out, the system takes the large process.
 """
 
 import contextlib
