@@ -82,11 +82,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def run_train(arguments: argparse.Namespace) -> int:
     """Train or resume; returns the exit code."""
     _log_to_stderr()
-    from trainer.errors import TrainerError
+    from preannotate.core.errors import PreannotateError
 
     try:
         print(_answer(arguments))
-    except TrainerError as error:
+    except PreannotateError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

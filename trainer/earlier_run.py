@@ -12,9 +12,10 @@ from types import ModuleType
 
 import numpy as np
 
+from preannotate.core.errors import PreannotateError
 from trainer import config, datasets
 from trainer.datasets import Sample
-from trainer.errors import TrainerError, TrainingError
+from trainer.errors import TrainingError
 from trainer.models.network import Network
 from trainer.run_directory import RunDirectory
 
@@ -159,6 +160,6 @@ def _matched(
 def _trained_on(run: RunDirectory) -> frozenset[str]:
     try:
         samples = datasets.read_saved(run.data, name="train.json").samples
-    except (TrainerError, OSError):
+    except (PreannotateError, OSError):
         return frozenset()
     return frozenset(sample.content for sample in samples)

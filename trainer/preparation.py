@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from preannotate.formats.errors import DatasetError
 from runtime.letterbox import Letterbox
 from trainer import (
     anchors,
@@ -31,7 +32,7 @@ from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split import measurable
 from trainer.datasets.split_file import read_split_file
 from trainer.earlier_run import EarlierRun
-from trainer.errors import DatasetError, TrainingError
+from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.models.network import Network
 from trainer.precision import dtype_policy

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from preannotate.core.errors import PreannotateError
 from trainer import cluster, devices
 from trainer.cluster import Cluster
 from trainer.config import Config
-from trainer.errors import TrainerError, TrainingError, WorkerLostError
+from trainer.errors import TrainingError, WorkerLostError
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Team:
             make: Returns what JSON can say.
 
         Raises:
-            TrainerError: On all, what it raised on the chief.
+            PreannotateError: On all, what it raised on the chief.
 
         """
         if self.size == 1:
@@ -97,7 +98,7 @@ class Team:
             return outcome["value"]
         try:
             value = make()
-        except TrainerError as error:
+        except PreannotateError as error:
             self._broadcast(json.dumps({"error": str(error)}).encode())
             raise
         self._broadcast(json.dumps({"value": value}).encode())

@@ -5,7 +5,13 @@ Every package has its own subclass, so that callers can tell whose error it is.
 
 
 class PreannotateError(Exception):
-    """A sentence for the user: what was found, where, what was expected and what to do."""
+    """A sentence for the user: what was found, where, what was expected and what to do.
+
+    Attributes:
+        exit_code: Of a command that ends with this error.
+    """
+
+    exit_code = 2
 
 
 class FileError(PreannotateError, OSError):

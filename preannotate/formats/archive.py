@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from trainer.errors import DatasetError
+from preannotate.formats.errors import DatasetError
 
 # Photographs shrink hardly at all and XML to a thirtieth: what grows 200-fold to over a gigabyte is a bomb.
 MAX_RATIO = 200

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import BOX, TAG, Shape
 from preannotate.formats.geometry import Box, ellipse_box, points_box, rotated_box, run_length_box
 from preannotate.formats.parsing import number, xml_elements, xml_root_tag
-from trainer.errors import DatasetError
 
 FILE_NAME = "annotations.xml"
 # Types of labels that cannot have a box; "any" and those of older servers, which say nothing, can.

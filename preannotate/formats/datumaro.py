@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import BOX, TAG, Export, Frame, Shape
 from preannotate.formats.geometry import ellipse_box, points_box, rotated_box
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
-from trainer.errors import DatasetError
 
 _KEYS = {"categories", "items"}
 # Datumaro's words for kinds that cannot become a box, where they differ from CVAT's.

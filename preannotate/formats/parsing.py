@@ -11,8 +11,8 @@ import yaml
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import Box, decode_coco_counts, run_length_box
-from trainer.errors import DatasetError
 
 
 def read_text(path: Path) -> str:

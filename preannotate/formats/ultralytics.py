@@ -8,11 +8,11 @@ image whose path has `images` where it has `labels`.
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import Export, Frame, Shape
 from preannotate.formats.images import ImageIndex, video_frame, without_extension
 from preannotate.formats.parsing import read_yaml
 from preannotate.formats.yolo_text import parse_labels
-from trainer.errors import DatasetError
 
 _FILE_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _IMAGES, _LABELS = "images", "labels"

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import BOX, Export, Frame, Shape
 from preannotate.formats.geometry import rotated_box
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
-from trainer.errors import DatasetError
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import BOX, Shape
 from preannotate.formats.geometry import points_box
 from preannotate.formats.parsing import number, read_text
-from trainer.errors import DatasetError
 
 _OBB_NUMBERS = 8
 

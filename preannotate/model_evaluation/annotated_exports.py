@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from evaluation.ground_truth import GroundTruth
+from preannotate.formats.errors import DatasetError
 from trainer import datasets
-from trainer.errors import DatasetError
 from trainer.truth import annotated
 
 

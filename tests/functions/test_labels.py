@@ -11,11 +11,11 @@ from PIL import Image
 
 from builder.function_yaml import function_yaml
 from builder.variants import VARIANTS
+from preannotate.formats.errors import DatasetError
 from runtime.cvat import read_labels, rectangle, rename_classes, reply
 from runtime.detector import Detection
 from runtime.manifest import Manifest, Postprocess
 from trainer.datasets import load
-from trainer.errors import DatasetError
 
 # Letters that YAML, JSON, XML, Python's splitlines() or a shell take for something else are drawn often.
 SPECIAL = (

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from evaluation import ground_truth, scores
+from preannotate.formats.errors import DatasetError
 from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
 from trainer import train
-from trainer.errors import DatasetError, TrainingError
+from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.train import Request
 from trainer.training_loop import Loop

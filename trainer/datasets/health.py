@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
+from preannotate.formats.errors import DatasetError
 from runtime.letterbox import Letterbox
-from trainer.errors import DatasetError
 
 if TYPE_CHECKING:  # sample.py needs Health
     from trainer.datasets.sample import Dataset, Sample

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from preannotate.formats.archive import opened
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
 from preannotate.formats.images import without_extension
 from runtime.errors import RequestError
@@ -26,7 +27,6 @@ from trainer.datasets.recognition import read_export
 from trainer.datasets.repeats import without_repeats
 from trainer.datasets.sample import Dataset, Sample
 from trainer.datasets.store import put_image
-from trainer.errors import DatasetError
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"

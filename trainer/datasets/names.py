@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
-from trainer.errors import DatasetError
 
 
 def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False) -> set[str]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import inner_folders
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.export import Export
 from preannotate.formats.images import IMAGE_EXTENSIONS
 from trainer.datasets.health import Found
-from trainer.errors import DatasetError
 
 _ENTRIES_SHOWN = 5
 

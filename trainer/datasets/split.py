@@ -29,8 +29,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets.sample import Sample
-from trainer.errors import DatasetError
 
 TRAIN, VALIDATION = "train", "validation"
 FRACTION = 0.15

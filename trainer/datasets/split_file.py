@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.parsing import read_text
 from trainer.datasets.names import match_names
 from trainer.datasets.sample import Sample
 from trainer.datasets.split import TRAIN, VALIDATION
-from trainer.errors import DatasetError
 
 _FORM = 'a list of names or {"train": [names], "validation": [names]}'
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets.health import Health
 from trainer.datasets.sample import Dataset, Sample
-from trainer.errors import DatasetError
 
 FORMAT = 1
 FILE_NAME = "samples.json"

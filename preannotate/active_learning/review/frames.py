@@ -9,8 +9,8 @@ import numpy as np
 from preannotate.cvat.shapes import is_boxed
 from preannotate.formats.cvat_xml import parse_shape
 from preannotate.formats.cvat_xml_writer import CvatShape
+from preannotate.formats.errors import DatasetError
 from runtime.detector import Detection
-from trainer.errors import DatasetError
 
 Box = tuple[float, float, float, float]
 # What the model does not know has a class of its own, which no detection has.

@@ -3,9 +3,9 @@ import re
 import pytest
 from PIL import Image
 
+from preannotate.formats.errors import DatasetError
 from preannotate.model_import import proof_images
 from preannotate.model_import.proof_images import ProofImageError, collect
-from trainer.errors import DatasetError
 
 
 def photos(folder, count):

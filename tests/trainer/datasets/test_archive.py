@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from preannotate.formats import archive
-from trainer.errors import DatasetError
+from preannotate.formats.errors import DatasetError
 
 
 def open_zip(path, tmp_path):

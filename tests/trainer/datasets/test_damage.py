@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import FORMATS, load
-from trainer.errors import DatasetError
 
 WRONG = [None, True, -1, 0.5, 1e999, "", "x", "../x", [], [1], [[1, 2]], {}, {"a": 1}, [None], "\x00", 10**30]
 

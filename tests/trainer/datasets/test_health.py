@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import Dataset, Health, Sample, check, load
 from trainer.datasets.health import Found
-from trainer.errors import DatasetError
 
 
 def sample(index, boxes, class_ids, image_size=(640, 320)):

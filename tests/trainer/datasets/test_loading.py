@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from preannotate import formats
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import FORMATS, load
-from trainer.errors import DatasetError
 
 A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import Sample, split
 from trainer.datasets.split import FRACTION, Split, measurable
-from trainer.errors import DatasetError
 
 
 def sample(key, *classes, group=None, frame=None):

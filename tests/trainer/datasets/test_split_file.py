@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import Sample, read_split_file, split
-from trainer.errors import DatasetError
 
 
 def sample(name, content=None):

@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import load, read_saved, save
 from trainer.datasets.store import put_image
-from trainer.errors import DatasetError
 
 
 @pytest.fixture

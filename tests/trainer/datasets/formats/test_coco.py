@@ -4,8 +4,8 @@ import re
 import pytest
 
 from preannotate.formats import coco
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import load
-from trainer.errors import DatasetError
 
 
 def write(scene, folder, *annotations, name="instances_default.json", **changes):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from preannotate.formats import cvat_images
-from trainer.errors import DatasetError
+from preannotate.formats.errors import DatasetError
 
 
 def read(scene, folder, shapes, meta=None):

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from preannotate.formats import datumaro
-from trainer.errors import DatasetError
+from preannotate.formats.errors import DatasetError
 
 
 def write(scene, folder, *annotations):

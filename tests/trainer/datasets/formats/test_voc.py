@@ -3,8 +3,8 @@ import re
 import pytest
 
 from preannotate.formats import voc
+from preannotate.formats.errors import DatasetError
 from trainer.datasets import load
-from trainer.errors import DatasetError
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>{}</object>"
 

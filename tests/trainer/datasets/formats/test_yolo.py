@@ -3,7 +3,7 @@ import re
 import pytest
 
 from preannotate.formats import ultralytics, yolo
-from trainer.errors import DatasetError
+from preannotate.formats.errors import DatasetError
 
 
 def test_images_that_no_list_names_are_found(scene, tmp_path):
