@@ -15,7 +15,7 @@ import numpy as np
 
 from preannotate.active_learning.answer_cache import Memory
 from preannotate.active_learning.ranking.image_descriptors import describe
-from preannotate.core.progress import Bar
+from preannotate.core.progress import ProgressBar
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
@@ -143,7 +143,7 @@ class Asking:
         if not frames:
             return
         batches = images_in_batches(self._server, self._task.id, {None: frames})
-        bar = Bar(len(frames), "frame", said)
+        bar = ProgressBar(len(frames), "frame", said)
         with closing(batches), bar:
             for _, images in batches:
                 for result in work(images):

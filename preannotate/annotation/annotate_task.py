@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from preannotate.core.progress import Bar
+from preannotate.core.progress import ProgressBar
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.labels import TargetLabel, match_labels
 from preannotate.cvat.server import Server
@@ -98,7 +98,7 @@ def annotate_task(
             targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
         outcome.notes += notes
         batches = images_in_batches(server, task.id, vacancies.frames, outcome.unreadable)
-        with closing(batches), Bar(total, "frame") as bar:
+        with closing(batches), ProgressBar(total, "frame") as bar:
             done = 0
             for job_id, images in batches:
                 _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)
