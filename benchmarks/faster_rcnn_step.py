@@ -23,13 +23,13 @@ import tensorflow as tf
 from machine import describe
 
 from trainer import datasets
-from trainer.arguments import defaults, parse
+from trainer.arguments import defaults, parse_arguments
 from trainer.augment import STRENGTHS
 from trainer.config import parse_size
-from trainer.input_pipeline import Epoch, Images, batches
-from trainer.learner import Learner
+from trainer.input_pipeline import Epoch, ImageCache, batches
 from trainer.models import MODELS
 from trainer.models.faster_rcnn import FasterRcnnNetwork, sampling
+from trainer.network_trainer import NetworkTrainer
 
 
 def main() -> None:
@@ -41,20 +41,22 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=2, help="steps of one kind before the other's turn")
     options = parser.parse_args()
     family = MODELS[options.model]
-    asked = parse(options.arguments)
+    asked = parse_arguments(options.arguments)
     size = parse_size(asked["image_size"])
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load([options.export], Path(store))
-        config = defaults.resolve(
+        config = defaults.resolve_arguments(
             asked, family.DEFAULTS, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
         )
         network, average = (_build(family, len(dataset.labels), size) for _ in range(2))
-        learner = Learner(network, average, config, pretrained=False, strategy=tf.distribute.get_strategy())
-        stream = _real(Images(dataset.samples, size, exact=False), network, config)
+        network_trainer = NetworkTrainer(
+            network, average, config, pretrained=False, strategy=tf.distribute.get_strategy()
+        )
+        stream = _real(ImageCache(dataset.samples, size, exact=False), network, config)
 
         def step() -> None:
             batch = {name: value for name, value in next(stream).items() if name != "index"}
-            learner.learn(batch, progress=0.5, backbone_frozen=False)
+            network_trainer.train_step(batch, progress=0.5, backbone_frozen=False)
 
         layers = _layers(network, config.batch_size)
         for _ in range(-(-len(dataset.samples) // config.batch_size)):
@@ -83,7 +85,7 @@ def _build(family, num_classes: int, size: tuple[int, int]) -> FasterRcnnNetwork
     return family.build(num_classes=num_classes, input_size=size, aspects=(1.0,), backbone=backbone)
 
 
-def _real(images: Images, network: FasterRcnnNetwork, config):
+def _real(images: ImageCache, network: FasterRcnnNetwork, config):
     for number in itertools.count():
         yield from batches(images, network, Epoch(0, number, config.batch_size, STRENGTHS[config.augment]))
 

@@ -19,13 +19,13 @@ import tensorflow as tf
 from machine import describe
 
 from trainer import backbone_weights, datasets
-from trainer.arguments import parse
-from trainer.arguments.defaults import resolve
+from trainer.arguments import parse_arguments
+from trainer.arguments.defaults import resolve_arguments
 from trainer.augment import STRENGTHS
-from trainer.config import Config, parse_size
-from trainer.input_pipeline import Epoch, Images, batches
-from trainer.learner import Learner
+from trainer.config import TrainingConfig, parse_size
+from trainer.input_pipeline import Epoch, ImageCache, batches
 from trainer.models import MODELS
+from trainer.network_trainer import NetworkTrainer
 
 
 def main() -> None:
@@ -36,13 +36,13 @@ def main() -> None:
     parser.add_argument("--arguments", default="image_size=320")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each kind")
     options = parser.parse_args()
-    asked = parse(options.arguments)
+    asked = parse_arguments(options.arguments)
     family = MODELS[options.model]
-    base = backbone_weights.resolve(options.base_model, alpha=Config(**asked).alpha, backbone=family.BACKBONE)
-    size = parse_size(Config(**asked).image_size) or (320, 320)
+    base = backbone_weights.resolve(options.base_model, alpha=TrainingConfig(**asked).alpha, backbone=family.BACKBONE)
+    size = parse_size(TrainingConfig(**asked).image_size) or (320, 320)
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load([options.export], Path(store))
-        config = resolve(
+        config = resolve_arguments(
             asked,
             family.DEFAULTS,
             images=len(dataset.samples),
@@ -60,8 +60,8 @@ def main() -> None:
             for _ in range(2)
         ]
         strategy = tf.distribute.get_strategy()
-        learner = Learner(*networks, config, pretrained=base.pretrained, strategy=strategy)
-        images = Images(dataset.samples, size, exact=False)
+        network_trainer = NetworkTrainer(*networks, config, pretrained=base.pretrained, strategy=strategy)
+        images = ImageCache(dataset.samples, size, exact=False)
 
         def real():
             for number in itertools.count():
@@ -70,15 +70,15 @@ def main() -> None:
 
         stream = real()
         for _ in range(3):  # compile, and fill the cache of decoded images
-            fixed = _learn(learner, next(stream))
+            fixed = _learn(network_trainer, next(stream))
         for _ in range(len(dataset.samples) // config.batch_size):
             next(stream)
         # Alternating blocks: a machine that slows down slows both.
         seconds = {"real": 0.0, "repeated": 0.0}
         blocks = 5
         for _ in range(blocks):
-            seconds["real"] += _timed(learner, stream, options.steps // blocks)
-            seconds["repeated"] += _timed(learner, itertools.repeat(fixed), options.steps // blocks)
+            seconds["real"] += _timed(network_trainer, stream, options.steps // blocks)
+            seconds["repeated"] += _timed(network_trainer, itertools.repeat(fixed), options.steps // blocks)
     done = options.steps // blocks * blocks * config.batch_size
     result = {
         "images_per_second_real": round(done / seconds["real"], 1),
@@ -90,16 +90,16 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def _timed(learner: Learner, stream, steps: int) -> float:
+def _timed(network_trainer: NetworkTrainer, stream, steps: int) -> float:
     started = time.monotonic()
     for _ in range(steps):
-        _learn(learner, next(stream))
+        _learn(network_trainer, next(stream))
     return time.monotonic() - started
 
 
-def _learn(learner: Learner, batch):
+def _learn(network_trainer: NetworkTrainer, batch):
     batch = {name: value for name, value in batch.items() if name != "index"}
-    learner.learn(batch, progress=0.5, backbone_frozen=False)
+    network_trainer.train_step(batch, progress=0.5, backbone_frozen=False)
     return batch
 
 

@@ -92,9 +92,9 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
     import numpy as np
     import tensorflow as tf
 
-    from trainer.arguments.defaults import resolve
-    from trainer.learner import Learner
+    from trainer.arguments.defaults import resolve_arguments
     from trainer.models import MODELS
+    from trainer.network_trainer import NetworkTrainer
 
     family = MODELS[name]
     alpha = family.BACKBONE.alpha
@@ -103,20 +103,22 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
         backbone = family.build_backbone(input_size=INPUT_SIZE, alpha=alpha)
         return family.build(num_classes=NUM_CLASSES, input_size=INPUT_SIZE, aspects=(1.0,), backbone=backbone)
 
-    averaged, trained = network(), network()
-    config = resolve({}, family.DEFAULTS, images=100, pretrained=True, alpha=alpha, input_size=INPUT_SIZE)
-    learner = Learner(trained, averaged, config, pretrained=True, strategy=tf.distribute.get_strategy())
+    ema_network, trained = network(), network()
+    config = resolve_arguments({}, family.DEFAULTS, images=100, pretrained=True, alpha=alpha, input_size=INPUT_SIZE)
+    network_trainer = NetworkTrainer(
+        trained, ema_network, config, pretrained=True, strategy=tf.distribute.get_strategy()
+    )
     rng = np.random.default_rng(0)
     width, height = INPUT_SIZE
     boxes = np.array([[20, 30, 90, 120], [150, 100, 300, 280], [40, 200, 70, 230]], np.float32)
-    targets = averaged.targets(boxes, np.arange(len(boxes)), rng)
+    targets = ema_network.targets(boxes, np.arange(len(boxes)), rng)
     batch = {key: tf.convert_to_tensor(np.stack([value] * BATCH_SIZE)) for key, value in targets.items()}
     batch["pixels"] = tf.convert_to_tensor(rng.integers(0, 256, (BATCH_SIZE, height, width, 3), np.uint8))
-    engine = _engine(averaged)
+    engine = _engine(ema_network)
     pixels = rng.integers(0, 256, (1, height, width, 3), np.uint8)
     return (
-        averaged.keras_model.count_params(),
-        lambda: learner.learn(batch, progress=0.5, backbone_frozen=False),
+        ema_network.keras_model.count_params(),
+        lambda: network_trainer.train_step(batch, progress=0.5, backbone_frozen=False),
         lambda: engine.run(pixels),
     )
 

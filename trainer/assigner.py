@@ -16,7 +16,7 @@ from runtime.boxes import iou
 CANDIDATES_PER_LEVEL = 9
 NEGATIVE, IGNORED = -1, -2
 # An anchor that overlaps a place to pass over by as much, or whose centre lies in it, may see what is there.
-SEES_FROM = 0.3
+IGNORE_IOU = 0.3
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Assignment:
     boxes: np.ndarray
 
 
-def assign(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray) -> Assignment:
+def assign_anchors(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray) -> Assignment:
     """Give each anchor at most one ground-truth box, and each box at least one anchor.
 
     Args:
@@ -74,7 +74,7 @@ def _sees(anchors: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Bool (A,): anchors that may see what is at one of some places (P, 4)."""
     centres = (anchors[:, :2] + anchors[:, 2:]) / 2
     inside = ((centres > places[:, None, :2]) & (centres < places[:, None, 2:])).all(axis=-1)  # (P, A)
-    return (inside | (iou(places, anchors) >= SEES_FROM)).any(axis=0)
+    return (inside | (iou(places, anchors) >= IGNORE_IOU)).any(axis=0)
 
 
 def _positives(gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, overlaps: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ class Example:
     class_ids: np.ndarray
 
 
-def plain(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def letterbox_example(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The input as serving makes it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
     letterbox = Letterbox.fit(example.size, input_size)
     return letterbox.pixels(example.image), letterbox.to_input(example.boxes), example.class_ids

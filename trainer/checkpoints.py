@@ -12,12 +12,12 @@ from pathlib import Path
 import tensorflow as tf
 
 from trainer.errors import TrainingError
-from trainer.learner import Learner
+from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
 
 
 @dataclass
-class State:
+class TrainingState:
     """What a run knows beside its weights.
 
     Attributes:
@@ -45,7 +45,7 @@ class State:
         return self.stopped_early or self.progress >= 1 - 1e-9
 
 
-def save(run: RunDirectory, learner: Learner, state: State) -> None:
+def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingState) -> None:
     """Write the state of a run and delete the one before.
 
     Raises:
@@ -57,7 +57,7 @@ def save(run: RunDirectory, learner: Learner, state: State) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        learner.checkpoint.write(str(temporary / "weights"))
+        network_trainer.checkpoint.write(str(temporary / "weights"))
         (temporary / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
@@ -78,42 +78,42 @@ def newest(run: RunDirectory) -> str | None:
     return max((path.name for path in run.checkpoints.glob("epoch-*")), default=None)
 
 
-def restore(run: RunDirectory, learner: Learner, name: str | None) -> State:
-    """Put the state of that name back into the learner; a run that was killed before its first has a new one."""
+def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None) -> TrainingState:
+    """Put the state of that name back into the trainer; a run that was killed before its first has a new one."""
     if name is None:
-        return State()
+        return TrainingState()
     newest = run.checkpoints / name
     try:
-        learner.checkpoint.read(str(newest / "weights")).assert_existing_objects_matched()
-        state = State(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
+        network_trainer.checkpoint.read(str(newest / "weights")).assert_existing_objects_matched()
+        state = TrainingState(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AssertionError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingError(f"{newest}: {reason}; expected a checkpoint of this version. Start a new run.") from error
-    learner.step = state.step
+    network_trainer.step = state.step
     return state
 
 
-def best_weights(run: RunDirectory, epoch: int) -> Path:
+def best_weights_file(run: RunDirectory, epoch: int) -> Path:
     """Where the averaged weights of the best validation lie."""
     return run.checkpoints / f"best-{epoch:05d}.weights.h5"
 
 
-def save_best(run: RunDirectory, learner: Learner, epoch: int) -> None:
+def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) -> None:
     """Write the averaged weights; `forget_other_best` deletes the ones before once the state names the new ones."""
     temporary = run.checkpoints / "new.weights.h5"
     try:
-        learner.averaged.keras_model.save_weights(temporary)
-        temporary.replace(best_weights(run, epoch))
+        network_trainer.ema_network.keras_model.save_weights(temporary)
+        temporary.replace(best_weights_file(run, epoch))
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise TrainingError(
-            f"{best_weights(run, epoch)}: {error.strerror or error}; expected room for the best weights. "
+            f"{best_weights_file(run, epoch)}: {error.strerror or error}; expected room for the best weights. "
             f"Make room and continue with --resume {run.path}: the epoch before is safe."
         ) from error
 
 
-def forget_other_best(run: RunDirectory, epoch: int) -> None:
+def delete_other_best(run: RunDirectory, epoch: int) -> None:
     """Delete best weights of other epochs."""
     for path in run.checkpoints.glob("best-*.weights.h5"):
-        if path != best_weights(run, epoch):
+        if path != best_weights_file(run, epoch):
             path.unlink()

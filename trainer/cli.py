@@ -160,7 +160,7 @@ def _answer(arguments: argparse.Namespace) -> str:
     from trainer.errors import TrainingError
 
     if arguments.pick:
-        return _told(trials.pick(arguments.pick), arguments, functools.partial(trials.words, arguments.pick))
+        return _told(trials.pick_best(arguments.pick), arguments, functools.partial(trials.describe, arguments.pick))
     if arguments.kubernetes is not None:
         from trainer import kubernetes
 
@@ -175,25 +175,25 @@ def _answer(arguments: argparse.Namespace) -> str:
 def _trials(arguments: argparse.Namespace) -> str:
     """All trials, or the one that a scheduler asks for."""
     from trainer import trials
-    from trainer.arguments import gather
+    from trainer.arguments import read_arguments
     from trainer.errors import TrainingError
 
     folder = arguments.output
     if folder is None or arguments.resume:
         raise TrainingError("--trials: no --output; expected a folder for all of them. Given again, it continues them.")
-    asked = gather(arguments.config, arguments.arguments, arguments.set)
-    planned = trials.plan(arguments.trials, arguments.vary, asked.get("seed", 0))
+    asked = read_arguments(arguments.config, arguments.arguments, arguments.set)
+    planned = trials.plan_trials(arguments.trials, arguments.vary, asked.get("seed", 0))
     if arguments.trial is None:
         command = retell(_parser(), arguments, without={"parallel", "json", "command", "execute"})
         outcome = trials.run_all(planned, command, folder, parallel=arguments.parallel)
-        return _told(outcome, arguments, functools.partial(trials.words, folder))
+        return _told(outcome, arguments, functools.partial(trials.describe, folder))
     if not 0 <= arguments.trial < len(planned):
         raise TrainingError(f"--trial: {arguments.trial}; expected a number from 0 to {len(planned) - 1}.")
     trial = planned[arguments.trial]
     arguments.output, arguments.continue_ = folder / trial.name, True
     summary = _train(arguments, trial.asked)
     if trials.all_done(folder, planned):
-        trials.pick(folder)
+        trials.pick_best(folder)
     return _told(summary, arguments, _words)
 
 
@@ -218,14 +218,14 @@ def _told(outcome: dict[str, Any], arguments: argparse.Namespace, words: Callabl
 
 def _train(arguments: argparse.Namespace, more: Mapping[str, Any]) -> dict[str, Any]:
     """Train or resume, with what a trial asks for beside the arguments."""
-    from trainer.arguments import gather
+    from trainer.arguments import read_arguments
     from trainer.errors import TrainingError
 
     if bool(arguments.resume) == bool(arguments.exports):
         raise TrainingError("train: expected either an EXPORT to start from or --resume RUN to continue.")
     if arguments.continue_ and not arguments.output:
         raise TrainingError("--continue: no --output; expected the folder of the run.")
-    asked = {**gather(arguments.config, arguments.arguments, arguments.set), **more}
+    asked = {**read_arguments(arguments.config, arguments.arguments, arguments.set), **more}
     for path in [*arguments.exports, *arguments.validation]:
         if not path.exists():
             raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")

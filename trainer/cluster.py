@@ -21,7 +21,7 @@ PORT = 2222
 
 
 @dataclass(frozen=True)
-class Cluster:
+class WorkerCluster:
     """The workers of a run.
 
     Attributes:
@@ -39,7 +39,7 @@ class Cluster:
         return self.index == 0
 
 
-def resolve(environment: Mapping[str, str]) -> Cluster | None:
+def find_cluster(environment: Mapping[str, str]) -> WorkerCluster | None:
     """The cluster that this process belongs to; None if it trains alone.
 
     Raises:
@@ -55,7 +55,7 @@ def resolve(environment: Mapping[str, str]) -> Cluster | None:
     return cluster if len(cluster.addresses) > 1 else None
 
 
-def _from_tf_config(text: str) -> Cluster:
+def _from_tf_config(text: str) -> WorkerCluster:
     try:
         content = json.loads(text)
         hosts, task = dict(content["cluster"]), content["task"]
@@ -76,10 +76,10 @@ def _from_tf_config(text: str) -> Cluster:
             f"TF_CONFIG: task {kind} {index}; expected one of the {len(addresses)} addresses in cluster. "
             f"Give each process the same cluster and its own index."
         )
-    return Cluster(addresses, position)
+    return WorkerCluster(addresses, position)
 
 
-def _from_job(environment: Mapping[str, str]) -> Cluster:
+def _from_job(environment: Mapping[str, str]) -> WorkerCluster:
     count = _whole(environment, WORKERS, least=1)
     index = _whole(environment, INDEX, least=0)
     if index >= count:
@@ -88,7 +88,7 @@ def _from_job(environment: Mapping[str, str]) -> Cluster:
             f"Set it to the number of completions of the Job."
         )
     if count == 1:
-        return Cluster(("localhost",), 0)
+        return WorkerCluster(("localhost",), 0)
     service = environment.get(SERVICE, "")
     if not service:
         raise TrainingError(
@@ -103,7 +103,7 @@ def _from_job(environment: Mapping[str, str]) -> Cluster:
             f"Set TF_CONFIG instead."
         )
     prefix = host.removesuffix(ending)
-    return Cluster(tuple(f"{prefix}-{number}.{service}:{PORT}" for number in range(count)), index)
+    return WorkerCluster(tuple(f"{prefix}-{number}.{service}:{PORT}" for number in range(count)), index)
 
 
 def _whole(environment: Mapping[str, str], name: str, *, least: int) -> int:

@@ -19,7 +19,7 @@ SMALLEST_SIDE, LARGEST_SIDE = 96, 1536
 
 
 @dataclass(frozen=True)
-class Config:
+class TrainingConfig:
     """Arguments of a run, and what they are if neither a person nor the model says otherwise.
 
     In the record of a run everything is decided; only here may `epochs`, `steps`, `initial_learning_rate` and `alpha`
@@ -72,13 +72,13 @@ def _possible(side: int) -> bool:
     return SMALLEST_SIDE <= side <= LARGEST_SIDE
 
 
-def write(config: Config, path: Path, **more: Any) -> None:
+def write(config: TrainingConfig, path: Path, **more: Any) -> None:
     """Write every value, and what else was resolved, as JSON."""
     content = {"arguments": dataclasses.asdict(config), **more}
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read(path: Path) -> tuple[Config, Mapping[str, Any]]:
+def read(path: Path) -> tuple[TrainingConfig, Mapping[str, Any]]:
     """The Config of a run, and what else was resolved.
 
     Raises:
@@ -87,6 +87,6 @@ def read(path: Path) -> tuple[Config, Mapping[str, Any]]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Config(**content.pop("arguments")), content
+        return TrainingConfig(**content.pop("arguments")), content
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path}: {error}; expected the configuration of a run. Train again.") from error

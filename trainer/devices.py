@@ -6,12 +6,12 @@ TensorFlow has to be told before anything else is asked of it, so this comes fir
 import keras
 import tensorflow as tf
 
-from trainer.cluster import Cluster
-from trainer.config import Config
+from trainer.cluster import WorkerCluster
+from trainer.config import TrainingConfig
 from trainer.errors import TrainingError
 
 
-def strategy(config: Config, cluster: Cluster | None) -> tf.distribute.Strategy:
+def strategy(config: TrainingConfig, cluster: WorkerCluster | None) -> tf.distribute.Strategy:
     """The strategy that a run is built and trained under; `num_clones` replicas on each worker.
 
     With several workers this waits until all of them are there.
@@ -41,7 +41,7 @@ def strategy(config: Config, cluster: Cluster | None) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices[: config.num_clones]])
 
 
-def check_batch(config: Config, replicas: int) -> None:
+def check_batch(config: TrainingConfig, replicas: int) -> None:
     """Refuse a batch that does not go equally into all replicas.
 
     Raises:
@@ -55,7 +55,7 @@ def check_batch(config: Config, replicas: int) -> None:
         )
 
 
-def _together(cluster: Cluster, kind: str, num_clones: int) -> tf.distribute.Strategy:
+def _together(cluster: WorkerCluster, kind: str, num_clones: int) -> tf.distribute.Strategy:
     present = tf.config.list_physical_devices(kind)
     if num_clones > len(present):
         raise TrainingError(_too_many(num_clones, kind))

@@ -34,7 +34,7 @@ WORTH_SECONDS = 60
 WRITE_SECONDS = 1.0
 
 
-class Pace:
+class EtaEstimator:
     """Estimates of one run, written to the log and to `pace.json`."""
 
     def __init__(

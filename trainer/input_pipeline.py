@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from runtime.image import decode
 from trainer.assigner import IGNORED
-from trainer.augment import Augmentation, Example, augment, plain
+from trainer.augment import Augmentation, Example, augment, letterbox_example
 from trainer.datasets.sample import Sample
 from trainer.models.network import Network
 
@@ -22,7 +22,7 @@ CACHE_BYTES = 1_000_000_000
 DECODE_FACTOR = 2
 
 
-class Images:
+class ImageCache:
     """Decoded training images, kept in memory as far as they fit.
 
     With `exact` they are decoded as serving decodes them; otherwise with the detail that zooming in needs.
@@ -87,7 +87,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """Which images of each batch this process makes: the `index`-th of `count` equal parts."""
 
     index: int = 0
@@ -98,10 +98,10 @@ class Part:
         return positions.reshape(-1, self.count, batch_size // self.count)[:, self.index].ravel()
 
 
-WHOLE = Part()
+WHOLE_BATCH = Shard()
 
 
-def batches(images: Images, network: Network, epoch: Epoch, part: Part = WHOLE) -> tf.data.Dataset:
+def batches(images: ImageCache, network: Network, epoch: Epoch, part: Shard = WHOLE_BATCH) -> tf.data.Dataset:
     """Batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
 
     Args:
@@ -131,10 +131,10 @@ def batches(images: Images, network: Network, epoch: Epoch, part: Part = WHOLE) 
     return dataset.batch(epoch.batch_size // part.count, drop_remainder=True).prefetch(2)
 
 
-def _example(images: Images, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
+def _example(images: ImageCache, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng((epoch.seed, epoch.number, position))
     if epoch.augmentation is None:
-        pixels, boxes, class_ids = plain(images[index], network.input_size)
+        pixels, boxes, class_ids = letterbox_example(images[index], network.input_size)
     else:
         pixels, boxes, class_ids = augment(
             images[index],

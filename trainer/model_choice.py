@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from runtime.letterbox import Letterbox
 from trainer import backbone_weights, earlier_run, input_size
-from trainer.config import Config, parse_size
+from trainer.config import TrainingConfig, parse_size
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.models import MODELS
-from trainer.recommendation import Facts, Recommendation, recommend
+from trainer.recommendation import Recommendation, TrainingConditions, recommend
 
 
-def choose(base_model: str, wanted: Config, samples: Sequence[Sample]) -> Recommendation:
+def choose(base_model: str, wanted: TrainingConfig, samples: Sequence[Sample]) -> Recommendation:
     """The model for these training images.
 
     Args:
@@ -39,7 +39,7 @@ def choose(base_model: str, wanted: Config, samples: Sequence[Sample]) -> Recomm
     ]
     size = parse_size(wanted.image_size) or input_size.choose([sample.image_size for sample in samples])
     return recommend(
-        Facts(
+        TrainingConditions(
             images=len(samples),
             sides=_sides(samples, size),
             input_size=size,
@@ -51,7 +51,7 @@ def choose(base_model: str, wanted: Config, samples: Sequence[Sample]) -> Recomm
     )
 
 
-def _fitting(file: Path, wanted: Config) -> Recommendation:
+def _fitting(file: Path, wanted: TrainingConfig) -> Recommendation:
     for name, family in MODELS.items():
         with contextlib.suppress(TrainingError):
             backbone_weights.resolve(str(file), alpha=wanted.alpha, backbone=family.BACKBONE)

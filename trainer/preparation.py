@@ -27,7 +27,7 @@ from trainer import (
 from trainer.arguments import defaults
 from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
-from trainer.config import Config
+from trainer.config import TrainingConfig
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split import measurable
 from trainer.datasets.split_file import read_split_file
@@ -78,9 +78,9 @@ class Request:
     go_on: bool = False
 
     @property
-    def wanted(self) -> Config:
+    def wanted(self) -> TrainingConfig:
         """What was asked for, the rest not decided yet."""
-        return Config(**self.asked)
+        return TrainingConfig(**self.asked)
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ class Prepared:
         resolved: What else was: model, labels, alpha, input size, anchor shapes and so on.
         split: Training and validation samples.
         network: To be trained, with its base weights.
-        averaged: Of the same shape; follows the other.
+        ema_network: Of the same shape; follows the other.
     """
 
-    settings: Config
+    settings: TrainingConfig
     resolved: Mapping[str, Any]
     split: Split
     network: Network
-    averaged: Network
+    ema_network: Network
 
 
 def prepare(request: Request, run: RunDirectory) -> Prepared:
@@ -126,7 +126,7 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     )
     dataset, split = loaded or _load(request, run)
     size = _input_size(request.wanted.image_size, family.DEFAULTS, split.train, earlier)
-    settings = defaults.resolve(
+    settings = defaults.resolve_arguments(
         request.asked,
         family.DEFAULTS,
         images=len(split.train),
@@ -149,14 +149,14 @@ def prepare(request: Request, run: RunDirectory) -> Prepared:
     log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
     summary = json.dumps(_dataset_summary(dataset, split, size), indent=2, ensure_ascii=False)
     replace_text(run.dataset, summary + "\n")
-    network, averaged = _build(resolved, settings)
+    network, ema_network = _build(resolved, settings)
     _check_freeze(settings, request.model, network)
     if earlier:
         earlier_run.take_over(earlier, family, network, dataset.labels)
         log.info("%s", "\n".join(earlier_run.notes(earlier, dataset.labels, size, split.validation)))
     else:
         backbone_weights.load(network.backbone, base, family.BACKBONE)
-    return Prepared(settings, resolved, split, network, averaged)
+    return Prepared(settings, resolved, split, network, ema_network)
 
 
 def reopen(run: RunDirectory) -> Prepared:
@@ -172,8 +172,8 @@ def reopen(run: RunDirectory) -> Prepared:
         )
     train = datasets.read_saved(run.data, name=TRAIN_FILE)
     validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
-    network, averaged = _build(resolved, settings)
-    return Prepared(settings, resolved, Split(train.samples, validation.samples), network, averaged)
+    network, ema_network = _build(resolved, settings)
+    return Prepared(settings, resolved, Split(train.samples, validation.samples), network, ema_network)
 
 
 def _by_todays_name(request: Request) -> Request:
@@ -212,7 +212,7 @@ def _held_out(request: Request, samples: Sequence[Sample], held_out: Sequence[Sa
     return split
 
 
-def _build(resolved: Mapping[str, Any], settings: Config) -> tuple[Network, Network]:
+def _build(resolved: Mapping[str, Any], settings: TrainingConfig) -> tuple[Network, Network]:
     """The network to train and the one that averages it, which is validated and exported and so in full precision."""
     keras.utils.set_random_seed(settings.seed)
     family = MODELS[resolved["model"]]
@@ -251,7 +251,7 @@ def _earlier(request: Request) -> EarlierRun | None:
     return earlier
 
 
-def _check_freeze(settings: Config, model: str, network: Network) -> None:
+def _check_freeze(settings: TrainingConfig, model: str, network: Network) -> None:
     last = len(network.block_starts) - 1
     if settings.freeze > last:
         raise TrainingError(

@@ -22,7 +22,7 @@ TINY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Facts:
+class TrainingConditions:
     """What is known before training.
 
     Attributes:
@@ -53,7 +53,7 @@ class Recommendation:
     why: str
 
 
-def recommend(facts: Facts) -> Recommendation:
+def recommend(facts: TrainingConditions) -> Recommendation:
     """The model for a dataset on a machine."""
     model, reason = _choice(facts)
     data = f"{facts.images} training images with {len(facts.sides) / facts.images:.1f} objects each"
@@ -64,7 +64,7 @@ def recommend(facts: Facts) -> Recommendation:
     return Recommendation(model, " ".join([why, *_larger_input(facts)]))
 
 
-def _choice(facts: Facts) -> tuple[str, str]:
+def _choice(facts: TrainingConditions) -> tuple[str, str]:
     if len(facts.models) == 1:
         return next(iter(facts.models)), "no other model can start from these weights"
     small = np.mean(np.less(facts.sides, SMALL)) >= MOSTLY if len(facts.sides) else False
@@ -81,7 +81,7 @@ def _choice(facts: Facts) -> tuple[str, str]:
     return FAST, "it is the fastest; Keras will try to fetch its pretrained weights"
 
 
-def _larger_input(facts: Facts) -> list[str]:
+def _larger_input(facts: TrainingConditions) -> list[str]:
     """A hint that costs time to follow, and so is left to a person."""
     share = np.mean(np.less(facts.sides, TINY)) if len(facts.sides) else 0
     if share < TINY_SHARE:

@@ -13,7 +13,7 @@ FINAL_FACTOR = 0.02
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """How long to train.
 
     Attributes:
@@ -61,6 +61,6 @@ def learning_rate(progress: float, peak: float) -> float:
     return peak * (FINAL_FACTOR + (1 - FINAL_FACTOR) * (1 + math.cos(math.pi * part)) / 2)
 
 
-def averaging_decay(step: int) -> float:
+def ema_decay(step: int) -> float:
     """How much of the averaged weights stays at a step: the average covers about the last tenth of the run."""
     return min(0.9998, (1 + step) / (10 + step))

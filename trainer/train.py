@@ -12,14 +12,14 @@ from typing import Any
 import tensorflow as tf
 
 from trainer import checkpoints, config, devices
-from trainer.checkpoints import State
-from trainer.learner import Learner
-from trainer.outcome import finish
+from trainer.checkpoints import TrainingState
+from trainer.finalization import finalize_run
+from trainer.network_trainer import NetworkTrainer
 from trainer.preparation import Prepared, Request, prepare, reopen
 from trainer.run_directory import RunDirectory
-from trainer.team import Team
-from trainer.training_loop import Loop
+from trainer.training_loop import TrainingLoop
 from trainer.validation import Validator
+from trainer.worker_group import WorkerGroup
 
 __all__ = ["Request", "resume", "start"]
 
@@ -36,7 +36,7 @@ def start(request: Request) -> dict[str, Any]:
     run = RunDirectory(request.output)
     if request.go_on and run.state == "finished":
         return _summary(run)  # a worker that was restarted too late has nobody to meet
-    team = Team.gather(request.wanted)
+    team = WorkerGroup.gather(request.wanted)
     if team.size == 1:
         return _start_alone(request, run, team)
     with team.watched(run.path):
@@ -55,10 +55,10 @@ def resume(path: Path) -> dict[str, Any]:
     """
     run = RunDirectory.open(path)
     settings, _ = config.read(run.config)
-    return _reopened(run, Team.gather(settings))
+    return _reopened(run, WorkerGroup.gather(settings))
 
 
-def _start_alone(request: Request, run: RunDirectory, team: Team) -> dict[str, Any]:
+def _start_alone(request: Request, run: RunDirectory, team: WorkerGroup) -> dict[str, Any]:
     if _can_go_on(request, run):
         return _reopened(run, team)
     with team.strategy.scope():
@@ -67,11 +67,11 @@ def _start_alone(request: Request, run: RunDirectory, team: Team) -> dict[str, A
         return _train(run, prepared, team)
 
 
-def _begin(request: Request, run: RunDirectory, team: Team) -> None:
+def _begin(request: Request, run: RunDirectory, team: WorkerGroup) -> None:
     """On the chief: everything up to the first step as one process alone would do it, written for all workers."""
     if not _can_go_on(request, run):
         prepared = _prepared(request, run, team)
-        checkpoints.save(run, _learner(prepared, tf.distribute.get_strategy()), State())
+        checkpoints.save(run, _network_trainer(prepared, tf.distribute.get_strategy()), TrainingState())
 
 
 def _can_go_on(request: Request, run: RunDirectory) -> bool:
@@ -83,7 +83,7 @@ def _can_go_on(request: Request, run: RunDirectory) -> bool:
     return run.state == "interrupted"
 
 
-def _prepared(request: Request, run: RunDirectory, team: Team) -> Prepared:
+def _prepared(request: Request, run: RunDirectory, team: WorkerGroup) -> Prepared:
     RunDirectory.create(run.path)
     with _log_file(run):
         try:
@@ -96,7 +96,7 @@ def _prepared(request: Request, run: RunDirectory, team: Team) -> Prepared:
             raise
 
 
-def _reopened(run: RunDirectory, team: Team) -> dict[str, Any]:
+def _reopened(run: RunDirectory, team: WorkerGroup) -> dict[str, Any]:
     with _log_file(run) if team.is_chief else contextlib.nullcontext(), team.watched(run.path):
         with team.strategy.scope():
             prepared = reopen(run)
@@ -104,28 +104,30 @@ def _reopened(run: RunDirectory, team: Team) -> dict[str, Any]:
         return _train(run, prepared, team)
 
 
-def _train(run: RunDirectory, prepared: Prepared, team: Team) -> dict[str, Any]:
-    settings, resolved, split, averaged = prepared.settings, prepared.resolved, prepared.split, prepared.averaged
-    learner = _learner(prepared, team.strategy)
-    validator = Validator(split.validation, resolved["labels"], averaged, resolved["model"]) if team.is_chief else None
-    loop = Loop(run, settings, learner, split.train, validator, team, pretrained=resolved["pretrained"])
+def _train(run: RunDirectory, prepared: Prepared, team: WorkerGroup) -> dict[str, Any]:
+    settings, resolved, split, ema_network = prepared.settings, prepared.resolved, prepared.split, prepared.ema_network
+    network_trainer = _network_trainer(prepared, team.strategy)
+    validator = (
+        Validator(split.validation, resolved["labels"], ema_network, resolved["model"]) if team.is_chief else None
+    )
+    loop = TrainingLoop(run, settings, network_trainer, split.train, validator, team, pretrained=resolved["pretrained"])
     state = loop.run()
     return team.from_chief(functools.partial(_finished, run, prepared, validator, state))
 
 
-def _finished(run: RunDirectory, prepared: Prepared, validator: Validator, state: State) -> dict[str, Any]:
-    prepared.averaged.keras_model.load_weights(checkpoints.best_weights(run, state.best["epoch"]))
-    return finish(run, prepared, validator, state)
+def _finished(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> dict[str, Any]:
+    prepared.ema_network.keras_model.load_weights(checkpoints.best_weights_file(run, state.best["epoch"]))
+    return finalize_run(run, prepared, validator, state)
 
 
 def _summary(run: RunDirectory) -> dict[str, Any]:
     return {**json.loads(run.summary.read_text(encoding="utf-8")), "run": str(run.path)}
 
 
-def _learner(prepared: Prepared, strategy: tf.distribute.Strategy) -> Learner:
-    return Learner(
+def _network_trainer(prepared: Prepared, strategy: tf.distribute.Strategy) -> NetworkTrainer:
+    return NetworkTrainer(
         prepared.network,
-        prepared.averaged,
+        prepared.ema_network,
         prepared.settings,
         pretrained=prepared.resolved["pretrained"],
         strategy=strategy,

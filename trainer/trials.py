@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime import processors
-from trainer.arguments import parse
+from trainer.arguments import parse_arguments
 from trainer.errors import TrainingError
 from trainer.run_directory import RunDirectory, replace_text
 
@@ -53,7 +53,7 @@ class Trial:
         return f"trial-{self.index:03d}"
 
 
-def plan(count: int, vary: str, seed: int) -> list[Trial]:
+def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
     """The trials; each combination of settings is tried with a seed before any is with the next.
 
     Args:
@@ -70,7 +70,7 @@ def plan(count: int, vary: str, seed: int) -> list[Trial]:
     names, choices = [], []
     for part in filter(None, (part.strip() for part in vary.split(","))):
         name, _, values = part.partition("=")
-        choices.append([parse(f"{name}={value}", where="--vary") for value in values.split("|")])
+        choices.append([parse_arguments(f"{name}={value}", where="--vary") for value in values.split("|")])
         names += list(choices[-1][0])
     if "seed" in names:
         raise TrainingError(
@@ -121,7 +121,7 @@ def run_all(trials: Sequence[Trial], command: Sequence[str], folder: Path, *, pa
 
     with ThreadPoolExecutor(parallel) as pool:
         list(pool.map(train, trials))
-    return pick(folder, expected=trials)
+    return pick_best(folder, expected=trials)
 
 
 def share(slot: int, parallel: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
@@ -145,7 +145,7 @@ def all_done(folder: Path, trials: Sequence[Trial]) -> bool:
     return all(RunDirectory(folder / trial.name).summary.is_file() for trial in trials)
 
 
-def pick(folder: Path, *, expected: Sequence[Trial] = ()) -> dict[str, Any]:
+def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> dict[str, Any]:
     """Rank the trials in a folder that came to their end by validation mAP, and write `trials.json`.
 
     Args:
@@ -188,7 +188,7 @@ def _row(run: RunDirectory) -> dict[str, Any]:
         ) from error
 
 
-def words(folder: Path, outcome: Mapping[str, Any]) -> str:
+def describe(folder: Path, outcome: Mapping[str, Any]) -> str:
     """The outcome for a person."""
     lines = [f"{'trial':<10}  mAP    mAP50  asked"]
     for row in outcome["trials"]:

@@ -14,7 +14,7 @@ from preannotate.registry.workspace import VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.families import families
 from preannotate.studio.machines import KUBERNETES
-from trainer.arguments.sources import parse
+from trainer.arguments.sources import parse_arguments
 
 OPTIONS: dict[str, dict[str, type]] = {
     TRAIN: {
@@ -139,7 +139,7 @@ def _check_training(order: Order) -> None:
         raise StudioError(f"order: deploy {order.deploy!r}; expected one of: {', '.join(DEPLOY)}.")
     if order.base_model.startswith("-") or not order.base_model.isprintable() or not order.base_model:
         raise StudioError(f"order: base model {order.base_model!r}; expected imagenet, none, previous or a path.")
-    parse(order.arguments)
+    parse_arguments(order.arguments)
 
 
 def _check_options(order: Order) -> None:

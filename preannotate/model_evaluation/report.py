@@ -18,7 +18,7 @@ from runtime.errors import EngineError
 from runtime.manifest import Manifest
 from trainer import report
 from trainer.report.built import BuiltFunction
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.run_directory import RunDirectory
 
 # An hour for one box is no assumption but a slip of the keyboard.
@@ -30,7 +30,7 @@ SECONDS = 5.0
 def run(path: Path, *, costs: str | None, output: Path | None, function: Path | None) -> int:
     """Write the page; returns the exit code."""
     directory = RunDirectory(path)
-    facts = Facts.read(directory)
+    facts = RunFacts.read(directory)
     built = _built(function, directory, facts) if function else None
     if costs is not None:
         changed = report.change_costs(directory, parse_costs(costs, facts.costs))
@@ -79,7 +79,7 @@ def _seconds(name: str, text: str) -> float:
     return seconds
 
 
-def _built(path: Path, run: RunDirectory, facts: Facts) -> BuiltFunction:
+def _built(path: Path, run: RunDirectory, facts: RunFacts) -> BuiltFunction:
     """The proof and the speed of a function that was built from this run."""
     directory = find_function_directory(path)
     manifest = Manifest.read(directory)

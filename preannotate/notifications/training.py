@@ -64,11 +64,11 @@ def _name(arguments: argparse.Namespace) -> str:
 
 def _tell(settings: NotifySettings, message: Message) -> None:
     """Of several machines that train together, the chief tells."""
-    from trainer.cluster import resolve
+    from trainer.cluster import find_cluster
     from trainer.errors import TrainerError
 
     with contextlib.suppress(TrainerError):  # the training has said what is wrong with it
-        cluster = resolve(os.environ)
+        cluster = find_cluster(os.environ)
         if cluster is not None and not cluster.is_chief:
             return
     tell(settings, message)

@@ -16,7 +16,7 @@ from preannotate.registry.errors import LoopError
 from preannotate.registry.listing import as_json as listed_as_json
 from preannotate.registry.listing import as_table
 from preannotate.registry.workspace import Workspace
-from trainer.arguments import gather
+from trainer.arguments import read_arguments
 
 NOT_BETTER = CHECK_FAILED = 1
 
@@ -108,7 +108,7 @@ def versions(folder: Path, name: str | None, *, as_json: bool) -> int:
 
 def _check(asked: Asked, folder: Path) -> None:
     """What can be refused before anything is asked of CVAT."""
-    gather(None, asked.arguments, [])
+    read_arguments(None, asked.arguments, [])
     base = asked.base_model
     if base != PREVIOUS and "/" in base and not Path(base).exists():
         raise LoopError(f"--base-model: {base!r} is not there; expected a file of weights or the folder of a run.")

@@ -10,7 +10,7 @@ from typing import Any
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml_writer import FILE_NAME
 from preannotate.pipeline.run_request import Asked
-from trainer.arguments import gather
+from trainer.arguments import read_arguments
 
 # What people may change in CVAT without a box becoming another one.
 _COLOUR = re.compile(rb"<color>[^<]*</color>")
@@ -40,7 +40,7 @@ def fingerprint(dataset: Path, asked: Asked, options: list[str]) -> str:
 def _parts(dataset: Path, asked: Asked, options: list[str]) -> Iterator[Any]:
     yield {
         "model": asked.model,
-        "arguments": gather(None, asked.arguments, []),
+        "arguments": read_arguments(None, asked.arguments, []),
         "base_model": _base(asked.base_model),
         "options": options,
     }

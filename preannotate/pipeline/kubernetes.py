@@ -15,7 +15,7 @@ from typing import Any
 
 from preannotate.core import child_process
 from preannotate.registry.errors import LoopError
-from trainer.kubernetes.options import LONGEST_NAME, Options
+from trainer.kubernetes.options import LONGEST_NAME, KubernetesOptions
 
 # Between two questions to the cluster, and how long it may fail to answer: masters are updated, networks break.
 ASK_SECONDS = 5.0
@@ -52,7 +52,7 @@ class Cluster:
         parts = [part.strip() for part in said.split(",") if part.strip()]
         contexts = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "context"]
         text = ",".join(part for part in parts if part.partition("=")[0].strip() != "context")
-        options = Options.parse(text, output=Path("run"))
+        options = KubernetesOptions.parse(text, output=Path("run"))
         return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
 
     def holds(self, path: Path) -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from preannotate.studio.families import Family, families
-from trainer.arguments.sources import RIVALS, parse
-from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, typed
-from trainer.config import Config
+from trainer.arguments.sources import RIVALS, parse_arguments
+from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, parse_value
+from trainer.config import TrainingConfig
 from trainer.recommendation import FAST
 
 NUMBER, WHOLE, TRUTH, CHOICE, TEXT = "number", "whole", "truth", "choice", "text"
@@ -52,7 +52,7 @@ def form(model: str, images: int, *, base_model: str = "imagenet") -> list[Field
     """
     family = families().get(model) or families()[FAST]
     defaults = _defaults(family, images, pretrained=base_model != "none")
-    fields = [_field(field, defaults) for field in dataclasses.fields(Config)]
+    fields = [_field(field, defaults) for field in dataclasses.fields(TrainingConfig)]
     return sorted(fields, key=lambda field: COMMON.index(field.name) if field.common else len(COMMON))
 
 
@@ -73,7 +73,7 @@ def assemble(values: Mapping[str, str], text: str, fields: Sequence[Field]) -> s
         value = values.get(field.name, "").strip()
         if not value or {field.name, RIVALS.get(field.name)} & set(free):
             continue
-        if not _same(field, typed(field.name, value, where=WHERE)):
+        if not _same(field, parse_value(field.name, value, where=WHERE)):
             said.append(f"{field.name}={value}")
     joined = ",".join([*said, *_parts(text)])
     checked(joined)
@@ -86,12 +86,12 @@ def checked(text: str) -> dict[str, Any]:
     Raises:
         TrainingError: As the command line would say it.
     """
-    return parse(text, where=WHERE)
+    return parse_arguments(text, where=WHERE)
 
 
 def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any]:
     """What a run would do, as far as it is known before the images are there."""
-    own, config = family.defaults, dataclasses.asdict(Config())
+    own, config = family.defaults, dataclasses.asdict(TrainingConfig())
     training = max(1, round(images * (1 - config["validation_fraction"])))
     return config | {
         "epochs": own.epochs(training, pretrained=pretrained),

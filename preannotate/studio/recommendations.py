@@ -10,7 +10,7 @@ from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW, MIN_IMAGES
-from trainer.recommendation import Facts, recommend
+from trainer.recommendation import TrainingConditions, recommend
 
 OK, FEW, NONE = "ok", "few", "none"
 NOT_MEASURED = "not measured"
@@ -86,7 +86,7 @@ def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[M
     if detail.annotated_frames and detail.image_size != (0, 0):
         size = input_size.choose([detail.image_size])
         found = recommend(
-            Facts(
+            TrainingConditions(
                 images=max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART)),
                 sides=_sides(detail, size),
                 input_size=size,

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainer import devices
-from trainer.config import Config
+from trainer.config import TrainingConfig
 from trainer.errors import TrainingError
-from trainer.learner import Learner
 from trainer.models.batch_norm import BatchNormalization
 from trainer.models.network import Loss, Network
+from trainer.network_trainer import NetworkTrainer
 from trainer.precision import dtype_policy
 
 SIDE = 16
@@ -67,28 +67,30 @@ def batch(rng):
 
 def learn(**arguments):
     """Losses of each step, and all weights with their averages after the last."""
-    config = Config(batch_size=4, initial_learning_rate=1e-2, **arguments)
+    config = TrainingConfig(batch_size=4, initial_learning_rate=1e-2, **arguments)
     strategy = devices.strategy(config, None)
     with strategy.scope():
         keras.utils.set_random_seed(0)
-        first, averaged = network(config.precision), network("float32")
-    learner = Learner(first, averaged, config, pretrained=False, strategy=strategy)
+        first, ema_network = network(config.precision), network("float32")
+    network_trainer = NetworkTrainer(first, ema_network, config, pretrained=False, strategy=strategy)
     rng = np.random.default_rng(0)
-    losses = [learner.learn(batch(rng), progress=0.5, backbone_frozen=step == 0) for step in range(STEPS)]
-    models = (first.keras_model, averaged.keras_model)
+    losses = [network_trainer.train_step(batch(rng), progress=0.5, backbone_frozen=step == 0) for step in range(STEPS)]
+    models = (first.keras_model, ema_network.keras_model)
     return losses, [weight for model in models for weight in model.get_weights()]
 
 
 def overflow():
     """What a batch whose gradients no float holds does to the weights and to the factor of the loss."""
-    config = Config(batch_size=4, initial_learning_rate=1e-2, precision="mixed_float16")
-    first, averaged = network(config.precision), network("float32")
-    learner = Learner(first, averaged, config, pretrained=False, strategy=tf.distribute.get_strategy())
+    config = TrainingConfig(batch_size=4, initial_learning_rate=1e-2, precision="mixed_float16")
+    first, ema_network = network(config.precision), network("float32")
+    network_trainer = NetworkTrainer(
+        first, ema_network, config, pretrained=False, strategy=tf.distribute.get_strategy()
+    )
     before = first.keras_model.trainable_variables[-1].numpy()
     wild = {**batch(np.random.default_rng(0)), "wanted": tf.fill((4, 4), 1e38)}
-    learner.learn(wild, progress=0.5, backbone_frozen=False)
+    network_trainer.train_step(wild, progress=0.5, backbone_frozen=False)
     after = first.keras_model.trainable_variables[-1].numpy()
-    return {"changed": not np.array_equal(before, after), "scale": float(learner.checkpoint.loss_scale.numpy())}
+    return {"changed": not np.array_equal(before, after), "scale": float(network_trainer.checkpoint.loss_scale.numpy())}
 
 
 def difference(weights, others):
@@ -97,7 +99,7 @@ def difference(weights, others):
 
 def sentence(**arguments):
     try:
-        devices.strategy(Config(**arguments), None)
+        devices.strategy(TrainingConfig(**arguments), None)
     except TrainingError as error:
         return str(error)
     return None

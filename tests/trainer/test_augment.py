@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from runtime.letterbox import PADDING, Letterbox
-from trainer.augment import STRENGTHS, Augmentation, Example, augment, plain
+from trainer.augment import STRENGTHS, Augmentation, Example, augment, letterbox_example
 
 SIZE = (200, 120)
 BOX = (60, 30, 120, 90)
@@ -76,7 +76,7 @@ def test_a_reduced_image_keeps_the_frame_of_its_boxes():
 
 def test_plain_is_what_serving_sees():
     whole = example()
-    pixels, boxes, _ = plain(whole, (96, 96))
+    pixels, boxes, _ = letterbox_example(whole, (96, 96))
 
     letterbox = Letterbox.fit(SIZE, (96, 96))
     assert np.array_equal(pixels, letterbox.pixels(whole.image))

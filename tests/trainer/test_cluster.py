@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from trainer.cluster import Cluster, resolve
+from trainer.cluster import WorkerCluster, find_cluster
 from trainer.errors import TrainingError
 
 JOB = {
@@ -19,42 +19,42 @@ def tf_config(cluster, kind="worker", index=0):
 
 
 def test_without_a_word_a_process_trains_alone():
-    assert resolve({}) is None
-    assert resolve({"TF_CONFIG": " "}) is None
-    assert resolve({"JOB_COMPLETION_INDEX": "3"}) is None
+    assert find_cluster({}) is None
+    assert find_cluster({"TF_CONFIG": " "}) is None
+    assert find_cluster({"JOB_COMPLETION_INDEX": "3"}) is None
 
 
 def test_tf_config_names_the_workers():
-    cluster = resolve(tf_config({"worker": ["a:1", "b:2"]}, index=1))
+    cluster = find_cluster(tf_config({"worker": ["a:1", "b:2"]}, index=1))
 
-    assert cluster == Cluster(("a:1", "b:2"), 1)
+    assert cluster == WorkerCluster(("a:1", "b:2"), 1)
     assert not cluster.is_chief
 
 
 def test_a_chief_of_tf_config_comes_first():
     hosts = {"worker": ["a:1", "b:2"], "chief": ["c:3"]}
 
-    assert resolve(tf_config(hosts, "chief")) == Cluster(("c:3", "a:1", "b:2"), 0)
-    assert resolve(tf_config(hosts, "worker", 1)) == Cluster(("c:3", "a:1", "b:2"), 2)
+    assert find_cluster(tf_config(hosts, "chief")) == WorkerCluster(("c:3", "a:1", "b:2"), 0)
+    assert find_cluster(tf_config(hosts, "worker", 1)) == WorkerCluster(("c:3", "a:1", "b:2"), 2)
 
 
 def test_tf_config_wins_over_the_index_of_a_job():
-    assert resolve({**JOB, **tf_config({"worker": ["a:1", "b:2"]})}).addresses == ("a:1", "b:2")
+    assert find_cluster({**JOB, **tf_config({"worker": ["a:1", "b:2"]})}).addresses == ("a:1", "b:2")
 
 
 def test_a_cluster_of_one_is_alone():
-    assert resolve(tf_config({"worker": ["a:1"]})) is None
-    assert resolve({**JOB, "PREANNOTATE_WORKERS": "1", "JOB_COMPLETION_INDEX": "0"}) is None
+    assert find_cluster(tf_config({"worker": ["a:1"]})) is None
+    assert find_cluster({**JOB, "PREANNOTATE_WORKERS": "1", "JOB_COMPLETION_INDEX": "0"}) is None
 
 
 def test_pods_of_an_indexed_job_find_each_other_by_name():
-    assert resolve(JOB) == Cluster(("boards-0.boards:2222", "boards-1.boards:2222"), 1)
+    assert find_cluster(JOB) == WorkerCluster(("boards-0.boards:2222", "boards-1.boards:2222"), 1)
 
 
 def test_pods_of_a_jobset_have_a_longer_name():
     environment = {**JOB, "HOSTNAME": "run-node-0-1", "PREANNOTATE_SERVICE": "run"}
 
-    assert resolve(environment).addresses == ("run-node-0-0.run:2222", "run-node-0-1.run:2222")
+    assert find_cluster(environment).addresses == ("run-node-0-0.run:2222", "run-node-0-1.run:2222")
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_pods_of_a_jobset_have_a_longer_name():
 )
 def test_an_impossible_environment_is_refused(environment, sentence):
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        resolve(environment)
+        find_cluster(environment)

@@ -1,7 +1,7 @@
 import pytest
 
 from trainer import config
-from trainer.config import Config, parse_range, parse_size
+from trainer.config import TrainingConfig, parse_range, parse_size
 from trainer.errors import TrainingError
 
 
@@ -17,7 +17,7 @@ def test_a_range_is_a_shorter_and_a_longer_side():
 
 
 def test_a_written_configuration_is_read_back(tmp_path):
-    settings = Config(epochs=7, image_size="320")
+    settings = TrainingConfig(epochs=7, image_size="320")
     config.write(settings, tmp_path / "config.json", labels=["ä"])
 
     assert config.read(tmp_path / "config.json") == (settings, {"labels": ["ä"]})

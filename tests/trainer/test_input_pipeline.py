@@ -10,7 +10,7 @@ from trainer import datasets
 from trainer.anchors import generate
 from trainer.assigner import IGNORED, NEGATIVE
 from trainer.augment import STRENGTHS
-from trainer.input_pipeline import Epoch, Images, Part, batches
+from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.models.ssd import SsdNetwork
 
 SIZE = (96, 64)
@@ -29,7 +29,7 @@ def network():
 
 
 def collect(samples, network, epoch):
-    images = Images(samples, SIZE, exact=epoch.augmentation is None)
+    images = ImageCache(samples, SIZE, exact=epoch.augmentation is None)
     return [{name: value.numpy() for name, value in batch.items()} for batch in batches(images, network, epoch)]
 
 
@@ -51,7 +51,7 @@ def test_a_photo_that_is_decoded_at_reduced_scale_is_so_in_training_too(samples,
 
     (batch,) = collect([photo], network, Epoch(0, 0, 1, None))
     np.testing.assert_array_equal(batch["pixels"][0], Letterbox.fit(served.size, SIZE).pixels(served.pixels))
-    for example in (Images([photo], SIZE, exact=False)[0], Images([photo], SIZE, exact=True)[0]):
+    for example in (ImageCache([photo], SIZE, exact=False)[0], ImageCache([photo], SIZE, exact=True)[0]):
         assert example.image.size < example.size == (720, 480)
 
 
@@ -100,6 +100,6 @@ def test_places_to_pass_over_are_told_to_the_network(samples, network):
 def test_parts_of_each_batch_are_together_the_whole():
     positions = np.arange(12)
 
-    assert Part(0, 2).of(positions, 6).tolist() == [0, 1, 2, 6, 7, 8]
-    assert Part(1, 2).of(positions, 6).tolist() == [3, 4, 5, 9, 10, 11]
-    assert Part().of(positions, 6).tolist() == positions.tolist()
+    assert Shard(0, 2).of(positions, 6).tolist() == [0, 1, 2, 6, 7, 8]
+    assert Shard(1, 2).of(positions, 6).tolist() == [3, 4, 5, 9, 10, 11]
+    assert Shard().of(positions, 6).tolist() == positions.tolist()

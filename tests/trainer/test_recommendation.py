@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from trainer.recommendation import Facts, recommend
+from trainer.recommendation import TrainingConditions, recommend
 
 MODELS = ("ssd-mobilenet-v2", "ssd-efficientnet-lite0", "frcnn-resnet50")
-PHOTOS = Facts(
+PHOTOS = TrainingConditions(
     images=100,
     sides=[100.0] * 150,
     input_size=(384, 288),

@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.schedule import FINAL_FACTOR, WARM_UP, Plan, averaging_decay, learning_rate
+from trainer.schedule import FINAL_FACTOR, WARM_UP, Schedule, ema_decay, learning_rate
 
 
 def test_the_rate_rises_then_falls_to_a_fiftieth():
@@ -11,7 +11,7 @@ def test_the_rate_rises_then_falls_to_a_fiftieth():
 
 
 def test_without_a_limit_epochs_are_equal_parts():
-    plan = Plan(epochs=4)
+    plan = Schedule(epochs=4)
     progress, shares = 0.0, []
     for epoch in range(4):
         share = plan.epoch_share(epoch=epoch, progress=progress, spent=0, epoch_seconds=99)
@@ -22,7 +22,7 @@ def test_without_a_limit_epochs_are_equal_parts():
 
 
 def test_with_a_limit_the_schedule_ends_with_the_time():
-    plan = Plan(epochs=100, max_seconds=60)
+    plan = Schedule(epochs=100, max_seconds=60)
 
     # 50 s are left, an epoch takes 10 s: five epochs share what is left.
     assert plan.epoch_share(epoch=1, progress=0.2, spent=10, epoch_seconds=10) == pytest.approx(0.8 / 5)
@@ -30,15 +30,15 @@ def test_with_a_limit_the_schedule_ends_with_the_time():
 
 
 def test_time_to_spare_does_not_add_epochs():
-    assert Plan(epochs=2, max_seconds=1e6).epoch_share(epoch=1, progress=0.5, spent=1, epoch_seconds=1) == 0.5
+    assert Schedule(epochs=2, max_seconds=1e6).epoch_share(epoch=1, progress=0.5, spent=1, epoch_seconds=1) == 0.5
 
 
 def test_the_average_forgets_quickly_at_first():
-    assert averaging_decay(0) == pytest.approx(0.1)
-    assert averaging_decay(90) == pytest.approx(0.91)
+    assert ema_decay(0) == pytest.approx(0.1)
+    assert ema_decay(90) == pytest.approx(0.91)
 
 
 def test_no_epoch_is_begun_that_would_end_too_late():
-    assert Plan(epochs=9, max_seconds=60).is_over(spent=51, epoch_seconds=10)
-    assert not Plan(epochs=9, max_seconds=60).is_over(spent=50, epoch_seconds=10)
-    assert not Plan(epochs=9).is_over(spent=1e9, epoch_seconds=10)
+    assert Schedule(epochs=9, max_seconds=60).is_over(spent=51, epoch_seconds=10)
+    assert not Schedule(epochs=9, max_seconds=60).is_over(spent=50, epoch_seconds=10)
+    assert not Schedule(epochs=9).is_over(spent=1e9, epoch_seconds=10)

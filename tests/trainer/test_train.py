@@ -17,7 +17,7 @@ from trainer import train
 from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.train import Request
-from trainer.training_loop import Loop
+from trainer.training_loop import TrainingLoop
 
 pytestmark = pytest.mark.slow
 
@@ -126,14 +126,14 @@ def test_thresholds_cost_the_fewest_seconds_and_say_so(trained):
 def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeypatch):
     train.start(request(rectangles, tmp_path / "whole"))
 
-    record = Loop._record
+    record = TrainingLoop._record
 
     def record_then_die(self, state):
         record(self, state)
         if state.epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Loop, "_record", record_then_die)
+    monkeypatch.setattr(TrainingLoop, "_record", record_then_die)
     with pytest.raises(KeyboardInterrupt):
         train.start(request(rectangles, tmp_path / "first"))
     monkeypatch.undo()
@@ -187,9 +187,9 @@ def test_a_run_that_was_never_started_cannot_be_resumed(tmp_path):
 
 
 def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeypatch):
-    from trainer.learner import Learner
+    from trainer.network_trainer import NetworkTrainer
 
-    monkeypatch.setattr(Learner, "learn", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
+    monkeypatch.setattr(NetworkTrainer, "learn", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
 
     with pytest.raises(
         TrainingError, match=r"^step 0: class_loss nan, box_loss 1\.0; expected finite losses\. Look at "

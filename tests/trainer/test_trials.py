@@ -15,12 +15,12 @@ def finished(folder, name, mean_ap, **asked):
 
 
 def test_trials_differ_by_seed():
-    assert [trial.asked for trial in trials.plan(3, "", 7)] == [{"seed": 7}, {"seed": 8}, {"seed": 9}]
-    assert trials.plan(3, "", 7)[2].name == "trial-002"
+    assert [trial.asked for trial in trials.plan_trials(3, "", 7)] == [{"seed": 7}, {"seed": 8}, {"seed": 9}]
+    assert trials.plan_trials(3, "", 7)[2].name == "trial-002"
 
 
 def test_every_setting_is_tried_with_a_seed_before_the_next_seed():
-    planned = trials.plan(5, "alpha=0.5|1.0,freeze=0|3", 0)
+    planned = trials.plan_trials(5, "alpha=0.5|1.0,freeze=0|3", 0)
 
     assert [tuple(trial.asked.values()) for trial in planned] == [
         *((0.5, 0, 0), (0.5, 3, 0), (1.0, 0, 0), (1.0, 3, 0)),
@@ -38,7 +38,7 @@ def test_every_setting_is_tried_with_a_seed_before_the_next_seed():
 )
 def test_impossible_trials_are_refused(count, vary, sentence):
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        trials.plan(count, vary, 0)
+        trials.plan_trials(count, vary, 0)
 
 
 def test_the_best_is_picked_and_all_are_told(tmp_path):
@@ -46,14 +46,14 @@ def test_the_best_is_picked_and_all_are_told(tmp_path):
     finished(tmp_path, "trial-001", 0.7, seed=1)
     (tmp_path / "trial-002").mkdir()
 
-    outcome = trials.pick(tmp_path)
+    outcome = trials.pick_best(tmp_path)
 
     assert outcome["best"] == "trial-001"
     assert [row["run"] for row in outcome["trials"]] == ["trial-001", "trial-000"]
     assert outcome["unfinished"] == ["trial-002"]
     assert outcome["mean_ap"] == {"mean": pytest.approx(0.6), "deviation": pytest.approx(0.1)}
     assert json.loads((tmp_path / "trials.json").read_text()) == outcome
-    assert trials.words(tmp_path, outcome).splitlines() == [
+    assert trials.describe(tmp_path, outcome).splitlines() == [
         "trial       mAP    mAP50  asked",
         "trial-001   0.700  0.900  seed=1",
         "trial-000   0.500  0.700  seed=0",
@@ -68,14 +68,14 @@ def test_of_equals_the_first_is_the_best(tmp_path):
     for name in ("trial-001", "trial-000"):
         finished(tmp_path, name, 0.5)
 
-    assert trials.pick(tmp_path)["best"] == "trial-000"
+    assert trials.pick_best(tmp_path)["best"] == "trial-000"
 
 
 def test_nothing_to_pick_is_refused(tmp_path):
     sentence = f"{tmp_path}: no finished trial; expected at least one. Look at log.txt in its folders."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        trials.pick(tmp_path)
+        trials.pick_best(tmp_path)
 
 
 def test_a_damaged_trial_is_named(tmp_path):
@@ -84,7 +84,7 @@ def test_a_damaged_trial_is_named(tmp_path):
     sentence = f"{tmp_path}/trial-000: 'validation'; expected a finished run. Delete the folder or train it again."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        trials.pick(tmp_path)
+        trials.pick_best(tmp_path)
 
 
 def test_parallel_trials_share_cores_and_gpus():
@@ -108,7 +108,7 @@ def test_more_at_a_time_than_the_machine_has_is_refused(tmp_path, monkeypatch):
     sentence = "--parallel: 3; expected from 1 to 2: this machine has cores or GPUs for no more."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        trials.run_all(trials.plan(3, "", 0), [], tmp_path, parallel=3)
+        trials.run_all(trials.plan_trials(3, "", 0), [], tmp_path, parallel=3)
 
 
 def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
@@ -120,7 +120,7 @@ def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
         return trials.subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(trials.subprocess, "run", run)
-    outcome = trials.run_all(trials.plan(2, "", 0), ["a.zip", "--trials", "2"], tmp_path, parallel=1)
+    outcome = trials.run_all(trials.plan_trials(2, "", 0), ["a.zip", "--trials", "2"], tmp_path, parallel=1)
 
     assert calls == [["train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
     assert len(outcome["trials"]) == 2
@@ -129,4 +129,4 @@ def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
 def test_a_trial_that_could_not_begin_is_told(tmp_path):
     finished(tmp_path, "trial-000", 0.5)
 
-    assert trials.pick(tmp_path, expected=trials.plan(2, "", 0))["unfinished"] == ["trial-001"]
+    assert trials.pick_best(tmp_path, expected=trials.plan_trials(2, "", 0))["unfinished"] == ["trial-001"]

@@ -5,7 +5,7 @@
 Nothing here needs TensorFlow: mistakes are answered at once.
 """
 
-from trainer.arguments.sources import gather, parse
+from trainer.arguments.sources import parse_arguments, read_arguments
 from trainer.arguments.table import ARGUMENTS
 
-__all__ = ["ARGUMENTS", "gather", "parse"]
+__all__ = ["ARGUMENTS", "parse_arguments", "read_arguments"]

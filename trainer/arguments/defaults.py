@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trainer.config import AUTO, Config
+from trainer.config import AUTO, TrainingConfig
 
 MIN_EPOCHS, MAX_EPOCHS = 30, 300
 # "Not asked for", of arguments that can say so.
@@ -51,7 +51,7 @@ class Defaults:
         return min(max(round(passes / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
 
 
-def resolve(
+def resolve_arguments(
     asked: Mapping[str, Any],
     defaults: Defaults,
     *,
@@ -59,7 +59,7 @@ def resolve(
     pretrained: bool,
     alpha: float,
     input_size: tuple[int, int],
-) -> Config:
+) -> TrainingConfig:
     """The record of a run, with everything decided.
 
     Args:
@@ -79,7 +79,7 @@ def resolve(
         "epochs": defaults.epochs(images, pretrained=pretrained),
     }
     decided = {name: value for name, value in asked.items() if value != UNDECIDED.get(name)}
-    config = Config(**{**suggested, **decided})
+    config = TrainingConfig(**{**suggested, **decided})
     if config.steps:
         steps_in_epoch = -(-images // config.batch_size)
         config = replace(config, epochs=-(-config.steps // steps_in_epoch))

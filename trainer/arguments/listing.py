@@ -8,7 +8,7 @@ from preannotate.core.text import Table
 from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, UNDECIDED, Defaults
 from trainer.arguments.spellings import PAIRS, SYNONYMS
 from trainer.arguments.table import ARGUMENTS
-from trainer.config import Config
+from trainer.config import TrainingConfig
 
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000)
@@ -33,7 +33,7 @@ def tables(models: Mapping[str, ModuleType]) -> dict[str, Table]:
 
 
 def _arguments() -> Table:
-    fields = {field.name: field.default for field in dataclasses.fields(Config)}
+    fields = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
     rows = [(name, _default(name, fields[name]), argument.meaning) for name, argument in ARGUMENTS.items()]
     return Table(("name", "default", "meaning"), rows)
 

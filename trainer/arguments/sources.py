@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from trainer.arguments.spellings import PAIRED, joined, usual
-from trainer.arguments.table import ARGUMENTS, typed
+from trainer.arguments.spellings import PAIRED, canonical_name, join_sizes
+from trainer.arguments.table import ARGUMENTS, parse_value
 from trainer.errors import TrainingError
 
 # Two ways to say the same: a later source that uses one overrules an earlier one that used the other.
 RIVALS = {"epochs": "steps", "steps": "epochs"}
 
 
-def gather(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Any]:
+def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Any]:
     """What was asked for: argument to value.
 
     Args:
@@ -31,7 +31,7 @@ def gather(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[s
     """
     asked: dict[str, Any] = {}
     sources = [read_file(file)] if file else []
-    sources += [parse(arguments), parse("\n".join(settings), where="--set")]
+    sources += [parse_arguments(arguments), parse_arguments("\n".join(settings), where="--set")]
     for source in sources:
         for name in source:
             asked.pop(RIVALS.get(name), None)
@@ -39,7 +39,7 @@ def gather(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[s
     return asked
 
 
-def parse(text: str, *, where: str = "arguments") -> dict[str, Any]:
+def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
     """`epochs=40,batch_size=16` as values.
 
     Args:
@@ -87,13 +87,13 @@ def read_file(path: Path) -> dict[str, Any]:
 def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Any]:
     texts: dict[str, str] = {}
     for written, text in pairs:
-        name = usual(written)
+        name = canonical_name(written)
         if name not in ARGUMENTS and name not in PAIRED:
             raise TrainingError(f"{where}: unknown name {written.strip()!r}; expected one of: {_choices()}.")
         if name in texts:
             raise TrainingError(f"{where}: {name} twice; expected it once.")
         texts[name] = text.strip()
-    values = {name: typed(name, text, where=where) for name, text in joined(texts, where=where).items()}
+    values = {name: parse_value(name, text, where=where) for name, text in join_sizes(texts, where=where).items()}
     _check_rivals(values, where)
     return values
 

@@ -26,13 +26,13 @@ PAIRED = tuple(name for pair in PAIRS.values() for name in pair)
 _WAYS = "one of image_size, image_width with image_height, min_dimension with max_dimension"
 
 
-def usual(name: str) -> str:
+def canonical_name(name: str) -> str:
     """The name that an argument goes by here: `-` and `_` are alike, synonyms are replaced."""
     name = name.strip().replace("-", "_")
     return SYNONYMS.get(name, name)
 
 
-def joined(values: Mapping[str, str], *, where: str) -> dict[str, str]:
+def join_sizes(values: Mapping[str, str], *, where: str) -> dict[str, str]:
     """`values` with sizes in two numbers as one `image_size`.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.config import AUTO, Config, parse_range, parse_size
+from trainer.config import AUTO, TrainingConfig, parse_range, parse_size
 from trainer.errors import TrainingError
 
 # Names of Keras's dtype policies.
@@ -16,7 +16,7 @@ AUGMENTS = ("strong", "weak", "none")
 # What NumPy's and Keras's generators both take.
 MAX_SEED = 2**32 - 1
 
-_TYPES = {field.name: field.type for field in dataclasses.fields(Config)}
+_TYPES = {field.name: field.type for field in dataclasses.fields(TrainingConfig)}
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -105,7 +105,7 @@ ARGUMENTS: dict[str, Argument] = {
 }
 
 
-def typed(name: str, text: str, *, where: str) -> Any:
+def parse_value(name: str, text: str, *, where: str) -> Any:
     """The value of an argument from its text.
 
     Args:

@@ -11,7 +11,7 @@ import yaml
 
 from trainer.kubernetes import manifests
 from trainer.kubernetes.command import pod_arguments
-from trainer.kubernetes.options import Options
+from trainer.kubernetes.options import KubernetesOptions
 
 
 def render(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> str:
@@ -25,6 +25,6 @@ def render(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> st
         TrainingError: Something that a pod could not do.
 
     """
-    options = Options.parse(arguments.kubernetes, output=arguments.output)
+    options = KubernetesOptions.parse(arguments.kubernetes, output=arguments.output)
     objects = manifests.build(options, pod_arguments(parser, arguments, options), trials=arguments.trials)
     return yaml.safe_dump_all(objects, sort_keys=False, width=120)

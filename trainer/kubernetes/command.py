@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path, PurePosixPath
 
 from trainer.errors import TrainingError
-from trainer.kubernetes.options import Options
+from trainer.kubernetes.options import KubernetesOptions
 from trainer.to_argv import retell
 
 # What is not for the pod, or said in another way.
@@ -13,7 +13,9 @@ LEFT_OUT = {"kubernetes", "command", "execute", "json", "output", "trials", "par
 INDEX = "$(JOB_COMPLETION_INDEX)"
 
 
-def pod_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace, options: Options) -> list[str]:
+def pod_arguments(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace, options: KubernetesOptions
+) -> list[str]:
     """What follows `preannotate train` in a pod.
 
     Args:
@@ -44,7 +46,7 @@ def pod_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     return [*said, "--trials", str(arguments.trials), "--trial", INDEX] if arguments.trials else [*said, "--continue"]
 
 
-def _on_volume(path: Path, options: Options) -> PurePosixPath:
+def _on_volume(path: Path, options: KubernetesOptions) -> PurePosixPath:
     pure = PurePosixPath(path.as_posix())
     if ".." in pure.parts or (pure.is_absolute() and not pure.is_relative_to(options.mount)):
         raise TrainingError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.cluster import PORT, SERVICE, WORKERS
 from trainer.errors import TrainerError
-from trainer.kubernetes.options import Options
+from trainer.kubernetes.options import KubernetesOptions
 
 # User of the image; no pod needs to be root.
 USER = 1000
@@ -18,7 +18,7 @@ RESTARTS = 3
 KEEP_SECONDS = 7 * 24 * 3600
 
 
-def build(options: Options, arguments: Sequence[str], *, trials: int | None) -> list[dict[str, Any]]:
+def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int | None) -> list[dict[str, Any]]:
     """The objects to apply, in order.
 
     Args:
@@ -31,16 +31,16 @@ def build(options: Options, arguments: Sequence[str], *, trials: int | None) -> 
     return [_service(options), job] if options.workers > 1 else [job]
 
 
-def _labels(options: Options) -> dict[str, str]:
+def _labels(options: KubernetesOptions) -> dict[str, str]:
     return {"app.kubernetes.io/name": "preannotate-train", "app.kubernetes.io/instance": options.name}
 
 
-def _metadata(options: Options) -> dict[str, Any]:
+def _metadata(options: KubernetesOptions) -> dict[str, Any]:
     where = {"namespace": options.namespace} if options.namespace else {}
     return {"name": options.name, **where, "labels": _labels(options)}
 
 
-def _service(options: Options) -> dict[str, Any]:
+def _service(options: KubernetesOptions) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -54,7 +54,7 @@ def _service(options: Options) -> dict[str, Any]:
     }
 
 
-def _job(options: Options, arguments: Sequence[str], trials: int | None) -> dict[str, Any]:
+def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | None) -> dict[str, Any]:
     pods = trials or options.workers
     # A trial that fails for good is nothing to the others; a worker that does ends the run.
     limit = {"backoffLimitPerIndex": RESTARTS} if trials else {"backoffLimit": RESTARTS * pods}
@@ -85,7 +85,7 @@ def _job(options: Options, arguments: Sequence[str], trials: int | None) -> dict
     }
 
 
-def _pod(options: Options, arguments: Sequence[str]) -> dict[str, Any]:
+def _pod(options: KubernetesOptions, arguments: Sequence[str]) -> dict[str, Any]:
     pull = {"imagePullSecrets": [{"name": options.pull_secret}]} if options.pull_secret else {}
     return {
         "restartPolicy": "Never",  # as podFailurePolicy demands; the Job makes new pods
@@ -111,7 +111,7 @@ def _pod(options: Options, arguments: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _container(options: Options, arguments: Sequence[str]) -> dict[str, Any]:
+def _container(options: KubernetesOptions, arguments: Sequence[str]) -> dict[str, Any]:
     environment = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}
     if options.workers > 1:
         environment |= {WORKERS: str(options.workers), SERVICE: options.name}

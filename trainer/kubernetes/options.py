@@ -15,7 +15,7 @@ _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?")
 
 
 @dataclass(frozen=True)
-class Options:
+class KubernetesOptions:
     """Settings of `--kubernetes`.
 
     Attributes:
@@ -44,7 +44,7 @@ class Options:
     pull_secret: str = ""
 
     @classmethod
-    def parse(cls, text: str, *, output: Path | None) -> "Options":
+    def parse(cls, text: str, *, output: Path | None) -> "KubernetesOptions":
         """Read `image=…,claim=…,workers=2`.
 
         Args:

@@ -1,6 +1,6 @@
 """What every model family builds: a network that makes its own targets, punishes itself, and answers.
 
-The learner, the input pipeline and the export know this much of a network and nothing of its family.
+The training step, the input pipeline and the export know this much of a network and nothing of its family.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ import tensorflow as tf
 class Loss(NamedTuple):
     """A part of what a network is punished for, not yet a mean.
 
-    The learner divides by the count of the global batch, so that losses do not depend on how many replicas share it.
+    The training step divides by the count of the global batch: losses do not depend on how many replicas share it.
 
     Attributes:
         total: float32 scalar: the sum over this replica's images.

@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras import layers
 
 from trainer import anchors
-from trainer.assigner import assign
+from trainer.assigner import assign_anchors
 from trainer.box_coder import decode
 from trainer.losses import detection_losses
 from trainer.models.batch_norm import BatchNormalization
@@ -57,7 +57,7 @@ class SsdNetwork(Network):
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, _: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`; nothing is random."""
-        assignment = assign(gt_boxes, gt_classes, self.anchors, self.anchor_levels)
+        assignment = assign_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels)
         return {"gt_classes": assignment.class_ids, "gt_boxes": assignment.boxes}
 
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:

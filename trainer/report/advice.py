@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 from trainer.report.words import count, listed
 
@@ -19,17 +19,17 @@ WEAK_AP50 = 0.7
 STILL_RISING = 0.02
 
 
-def doubts(facts: Facts, figures: Figures) -> list[str]:
+def doubts(facts: RunFacts, figures: Figures) -> list[str]:
     """Why the figures may be far from the truth; empty if they are not."""
     return list(_doubts(facts, figures))
 
 
-def next_steps(facts: Facts, figures: Figures) -> list[str]:
+def next_steps(facts: RunFacts, figures: Figures) -> list[str]:
     """What helps most, the most urgent first."""
     return list(_next_steps(facts, figures))
 
 
-def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
+def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
     boxes, map50 = sum(figures.boxes), figures.precision.map50
     if not boxes:
         yield "The validation images hold no box: nothing could be measured."
@@ -57,7 +57,7 @@ def _doubts(facts: Facts, figures: Figures) -> Iterator[str]:
     )
 
 
-def _next_steps(facts: Facts, figures: Figures) -> Iterator[str]:
+def _next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
     labels = facts.truth.labels
     few = [
         f"{label} ({number})"
@@ -87,7 +87,7 @@ def _next_steps(facts: Facts, figures: Figures) -> Iterator[str]:
         )
 
 
-def _most_expensive(facts: Facts, figures: Figures) -> Iterator[str]:
+def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
     """What most of the time goes into, if it is more than half."""
     total, costs = figures.total, facts.costs
     remedies = {
@@ -114,7 +114,7 @@ def _most_expensive(facts: Facts, figures: Figures) -> Iterator[str]:
         yield f"Most of the correction time goes into {name} ({seconds:.0f} of {spent:.0f} s). {remedy}"
 
 
-def _confused(facts: Facts, figures: Figures) -> Iterator[str]:
+def _confused(facts: RunFacts, figures: Figures) -> Iterator[str]:
     """The pair of classes that is taken for each other most often, if more than once."""
     between = figures.confusion[:-1, :-1].copy()
     np.fill_diagonal(between, 0)
@@ -126,7 +126,7 @@ def _confused(facts: Facts, figures: Figures) -> Iterator[str]:
         )
 
 
-def _still_rising(facts: Facts) -> bool:
+def _still_rising(facts: RunFacts) -> bool:
     measured = [row["mean_ap"] for row in facts.epochs if row.get("mean_ap") is not None]
     return len(measured) > 1 and measured[-1] - max(measured[:-1]) > STILL_RISING
 

@@ -8,7 +8,7 @@ from evaluation import thresholds
 from evaluation.corrections import CorrectionCosts
 from runtime.manifest import FILE_NAME
 from trainer import overlays
-from trainer.report.facts import COSTS_KEY, Facts
+from trainer.report.facts import COSTS_KEY, RunFacts
 from trainer.run_directory import RunDirectory, replace_text
 
 
@@ -32,7 +32,7 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
         TrainingError: The run is not finished, or a file is damaged.
 
     """
-    facts = Facts.read(run)
+    facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels
     common, per_class = thresholds.choose(labels, facts.truth.images, facts.detections, costs)
     cut = dataclasses.replace(manifest.postprocess, threshold=common, thresholds=per_class)

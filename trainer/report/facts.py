@@ -19,7 +19,7 @@ COSTS_KEY = "correction_costs"
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """A finished run.
 
     Attributes:
@@ -48,7 +48,7 @@ class Facts:
     measurements: Mapping[str, Any]
 
     @classmethod
-    def read(cls, run: RunDirectory) -> "Facts":
+    def read(cls, run: RunDirectory) -> "RunFacts":
         """Read the folder of a run.
 
         Raises:

@@ -10,7 +10,7 @@ from evaluation.corrections import Corrections, corrections
 from evaluation.object_sizes import Band
 from evaluation.precision_recall import Curve
 from evaluation.thresholds import Sweep
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Figures:
     bands: tuple[Band, ...]
 
     @classmethod
-    def of(cls, facts: Facts) -> "Figures":
+    def of(cls, facts: RunFacts) -> "Figures":
         """Compute all of them."""
         images, detections = facts.truth.images, facts.detections
         cuts = facts.manifest.postprocess.thresholds

@@ -18,7 +18,7 @@ from evaluation.speed import Stages
 from evaluation.thresholds import Sweep
 from trainer.report import advice, pictures, plots
 from trainer.report.built import BuiltFunction
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 from trainer.report.words import count, duration, fixed, percent
 from trainer.run_directory import RunDirectory, replace_text
@@ -52,11 +52,11 @@ def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunct
 
     """
     path = output or run.report
-    replace_text(path, render(Facts.read(run), function))
+    replace_text(path, render(RunFacts.read(run), function))
     return path
 
 
-def render(facts: Facts, function: BuiltFunction | None = None) -> str:
+def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
     """The page as HTML."""
     figures = Figures.of(facts)
     template = _environment().get_template("template.html")
@@ -115,7 +115,7 @@ class _Work:
         return self.number * self.each
 
 
-def _work(facts: Facts, figures: Figures) -> list[_Work]:
+def _work(facts: RunFacts, figures: Figures) -> list[_Work]:
     total, costs = figures.total, facts.costs
     return [
         _Work("check", "look at a shown box", total.shown, costs.check),
@@ -126,7 +126,7 @@ def _work(facts: Facts, figures: Figures) -> list[_Work]:
     ]
 
 
-def _loss_parts(facts: Facts) -> list[tuple[str, float | None, float | None]]:
+def _loss_parts(facts: RunFacts) -> list[tuple[str, float | None, float | None]]:
     """Name, first and last value of each part of the loss."""
     if not facts.epochs:
         return []
@@ -146,7 +146,7 @@ class _ClassCurves:
     point: tuple[float, float] | None
 
 
-def _curves(facts: Facts, figures: Figures) -> list[_ClassCurves]:
+def _curves(facts: RunFacts, figures: Figures) -> list[_ClassCurves]:
     classes = sorted(range(len(figures.boxes)), key=lambda class_id: -figures.boxes[class_id])[:CURVES_SHOWN]
     cuts = facts.manifest.postprocess.thresholds
     return [
@@ -162,7 +162,7 @@ def _curves(facts: Facts, figures: Figures) -> list[_ClassCurves]:
     ]
 
 
-def _speeds(facts: Facts, function: BuiltFunction | None) -> list[tuple[str, Stages]]:
+def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, Stages]]:
     """What was measured, with a name for each."""
     measured = []
     if "stages" in facts.measurements:
@@ -172,7 +172,7 @@ def _speeds(facts: Facts, function: BuiltFunction | None) -> list[tuple[str, Sta
     return measured
 
 
-def _command(facts: Facts) -> str:
+def _command(facts: RunFacts) -> str:
     """The command that trains such a run again, with the arguments that were asked for."""
     asked = facts.config.get("asked", {})
     exports = [export["name"] for export in facts.dataset.get("exports", [])] or ["EXPORT"]

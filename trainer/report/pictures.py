@@ -18,7 +18,7 @@ from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Comparison, Outcome
 from runtime.detector import Detection
 from runtime.image import decode
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 
 # Together they stay below about 1.5 MB.
 LIMIT = 8
@@ -36,7 +36,7 @@ COLOURS: dict[str, Colour] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class CorrectionPicture:
     """One image of the page.
 
     Attributes:
@@ -67,14 +67,14 @@ class _Mark:
     annotated: bool = False
 
 
-def worst(facts: Facts, by_image: Sequence[Corrections]) -> list[Picture]:
+def worst(facts: RunFacts, by_image: Sequence[Corrections]) -> list[CorrectionPicture]:
     """Pictures of the images that need most corrections, the most expensive first; none for an image without."""
     costs = [item.seconds(facts.costs) - facts.costs.check * item.shown for item in by_image]
     order = sorted(range(len(costs)), key=lambda index: -costs[index])[:LIMIT]
     return [_picture(facts, index, costs[index], by_image[index].right) for index in order if costs[index] > 0]
 
 
-def _picture(facts: Facts, index: int, seconds: float, right: int) -> Picture:
+def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> CorrectionPicture:
     annotated, found = facts.truth.images[index], facts.detections[index]
     compared = comparison(annotated, found)
     outcome = compared.outcome(shown(found, facts.manifest.postprocess.thresholds))
@@ -84,7 +84,7 @@ def _picture(facts: Facts, index: int, seconds: float, right: int) -> Picture:
     image.save(stream, "JPEG", quality=QUALITY)
     source = f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
     remarks = tuple(mark.remark for mark in marks if mark.remark)
-    return Picture(annotated.name, seconds, source, image.size, remarks, right)
+    return CorrectionPicture(annotated.name, seconds, source, image.size, remarks, right)
 
 
 def _marks(

@@ -7,7 +7,7 @@ import pytest
 
 from preannotate.studio.arguments import CHOICE, NUMBER, TEXT, TRUTH, WHOLE, assemble, checked, form
 from trainer.arguments.table import ARGUMENTS
-from trainer.config import Config
+from trainer.config import TrainingConfig
 from trainer.errors import TrainingError
 
 
@@ -51,7 +51,7 @@ def test_defaults_are_values_that_the_trainer_takes():
     fields = form("frcnn-nas", 50)
     text = ",".join(f"{field.name}={field.default}" for field in fields if field.name != "steps")
 
-    assert {**dataclasses.asdict(Config()), **checked(text)}
+    assert {**dataclasses.asdict(TrainingConfig()), **checked(text)}
 
 
 def test_only_what_differs_is_said_and_the_free_text_wins():

@@ -1,13 +1,13 @@
 import pytest
 
-from trainer.arguments import parse
-from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults, resolve
+from trainer.arguments import parse_arguments
+from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults, resolve_arguments
 
 FACTS = {"images": 120, "pretrained": True, "alpha": 1.0, "input_size": (384, 288)}
 
 
 def test_nothing_asked_for_is_decided_by_model_and_data():
-    config = resolve({}, Defaults(batch_size=4, freeze=1, backbone_learning_rate=0.1), **FACTS)
+    config = resolve_arguments({}, Defaults(batch_size=4, freeze=1, backbone_learning_rate=0.1), **FACTS)
 
     assert (config.batch_size, config.freeze, config.backbone_learning_rate) == (4, 1, 0.1)
     assert (config.epochs, config.initial_learning_rate) == (50, 0.002)
@@ -15,35 +15,35 @@ def test_nothing_asked_for_is_decided_by_model_and_data():
 
 
 def test_what_was_asked_for_wins():
-    asked = parse("batch_size=2, freeze=0, epochs=3, initial_learning_rate=0.01, augment=weak")
-    config = resolve(asked, Defaults(batch_size=4, freeze=1), **FACTS)
+    asked = parse_arguments("batch_size=2, freeze=0, epochs=3, initial_learning_rate=0.01, augment=weak")
+    config = resolve_arguments(asked, Defaults(batch_size=4, freeze=1), **FACTS)
 
     assert {name: getattr(config, name) for name in asked} == asked
 
 
 def test_zero_leaves_the_decision():
-    asked = parse("epochs=0, initial_learning_rate=0, alpha=0, image_size=auto, steps=0")
+    asked = parse_arguments("epochs=0, initial_learning_rate=0, alpha=0, image_size=auto, steps=0")
 
-    assert resolve(asked, Defaults(), **FACTS) == resolve({}, Defaults(), **FACTS)
+    assert resolve_arguments(asked, Defaults(), **FACTS) == resolve_arguments({}, Defaults(), **FACTS)
 
 
 def test_zero_that_is_a_value_stays():
-    assert resolve(parse("freeze=0, early_stopping=0"), Defaults(), **FACTS).freeze == 0
+    assert resolve_arguments(parse_arguments("freeze=0, early_stopping=0"), Defaults(), **FACTS).freeze == 0
 
 
 def test_random_weights_get_more_of_both():
-    config = resolve({}, Defaults(), **{**FACTS, "pretrained": False})
+    config = resolve_arguments({}, Defaults(), **{**FACTS, "pretrained": False})
 
     assert (config.epochs, config.initial_learning_rate) == (117, 0.006)
 
 
 @pytest.mark.parametrize(("images", "epochs"), [(10, MAX_EPOCHS), (120, 50), (10_000, MIN_EPOCHS)])
 def test_small_datasets_get_more_epochs(images, epochs):
-    assert resolve({}, Defaults(), **{**FACTS, "images": images}).epochs == epochs
+    assert resolve_arguments({}, Defaults(), **{**FACTS, "images": images}).epochs == epochs
 
 
 def test_steps_become_epochs_of_which_the_last_may_be_short():
     facts = {**FACTS, "images": 20}  # in batches of eight: three steps
 
-    assert resolve(parse("steps=6, batch_size=8"), Defaults(), **facts).epochs == 2
-    assert resolve(parse("steps=7, batch_size=8"), Defaults(), **facts).epochs == 3
+    assert resolve_arguments(parse_arguments("steps=6, batch_size=8"), Defaults(), **facts).epochs == 2
+    assert resolve_arguments(parse_arguments("steps=7, batch_size=8"), Defaults(), **facts).epochs == 3

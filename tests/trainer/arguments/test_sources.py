@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from trainer.arguments import gather, parse
+from trainer.arguments import parse_arguments, read_arguments
 from trainer.arguments.sources import read_file
 from trainer.errors import TrainingError
 
@@ -19,13 +19,13 @@ def refused(sentence):
 
 
 def test_separators_dashes_and_comments():
-    asked = parse("epochs=40, batch-size=8;seed=3 # the third\n  image_size=352x288")
+    asked = parse_arguments("epochs=40, batch-size=8;seed=3 # the third\n  image_size=352x288")
 
     assert asked == {"epochs": 40, "batch_size": 8, "seed": 3, "image_size": "352x288"}
 
 
 def test_nothing_asks_for_nothing():
-    assert parse("  ;, # epochs=3") == {}
+    assert parse_arguments("  ;, # epochs=3") == {}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_nothing_asks_for_nothing():
     ],
 )
 def test_names_of_the_object_detection_api_are_understood(text, asked):
-    assert parse(text) == asked
+    assert parse_arguments(text) == asked
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_names_of_the_object_detection_api_are_understood(text, asked):
 )
 def test_what_cannot_be_said_is_refused_in_one_sentence(text, sentence):
     with refused(sentence):
-        parse(text)
+        parse_arguments(text)
 
 
 def test_the_later_source_wins(tmp_path):
     path = tmp_path / "boards.yaml"
     path.write_text("epochs: 100\nseed: 1\nimage-height: 96\nimage-width: 128\n")
 
-    asked = gather(path, "seed=2, batch_size=8", ["batch_size=4", "image_size=320"])
+    asked = read_arguments(path, "seed=2, batch_size=8", ["batch_size=4", "image_size=320"])
 
     assert asked == {"epochs": 100, "seed": 2, "batch_size": 4, "image_size": "320"}
 
@@ -90,15 +90,15 @@ def test_steps_of_a_later_source_replace_the_epochs_of_an_earlier_one(tmp_path):
     path = tmp_path / "boards.yaml"
     path.write_text("epochs: 100\n")
 
-    assert gather(path, "steps=50", []) == {"steps": 50}
-    assert gather(path, "steps=50", ["epochs=3"]) == {"epochs": 3}
+    assert read_arguments(path, "steps=50", []) == {"steps": 50}
+    assert read_arguments(path, "steps=50", ["epochs=3"]) == {"epochs": 3}
 
 
 def test_an_error_names_its_source():
     with refused("--set: seed=-1; expected a whole number from 0 to 4294967295."):
-        gather(None, "", ["seed=-1"])
+        read_arguments(None, "", ["seed=-1"])
     with refused("--set: seed twice; expected it once."):
-        gather(None, "", ["seed=1", "seed=2"])
+        read_arguments(None, "", ["seed=1", "seed=2"])
 
 
 def test_a_file_takes_values_as_they_are_written(tmp_path):
@@ -157,4 +157,4 @@ def test_a_file_that_is_not_there(tmp_path):
         f"{path}: [Errno 2] No such file or directory: '{path}'; "
         "expected YAML with one argument a line, such as epochs: 40."
     ):
-        gather(path, "", [])
+        read_arguments(path, "", [])

@@ -3,23 +3,23 @@ import re
 
 import pytest
 
-from trainer.arguments import ARGUMENTS, parse
+from trainer.arguments import ARGUMENTS, parse_arguments
 from trainer.arguments.table import AUGMENTS
 from trainer.augment import STRENGTHS
-from trainer.config import Config
+from trainer.config import TrainingConfig
 from trainer.errors import TrainingError
 
 SIZES = "auto, a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536"
 
 
 def test_every_argument_is_in_the_table():
-    assert list(ARGUMENTS) == [field.name for field in dataclasses.fields(Config)]
+    assert list(ARGUMENTS) == [field.name for field in dataclasses.fields(TrainingConfig)]
 
 
 def test_every_default_is_possible():
-    text = ",".join(f"{name}={value}" for name, value in dataclasses.asdict(Config()).items())
+    text = ",".join(f"{name}={value}" for name, value in dataclasses.asdict(TrainingConfig()).items())
 
-    assert Config(**parse(text)) == Config()
+    assert TrainingConfig(**parse_arguments(text)) == TrainingConfig()
 
 
 def test_every_strength_of_augmentation_may_be_asked_for():
@@ -55,9 +55,9 @@ def test_every_strength_of_augmentation_may_be_asked_for():
 )
 def test_an_impossible_value_is_refused_with_the_choices(text, expected):
     with pytest.raises(TrainingError, match=f"^{re.escape(f'arguments: {text}; expected {expected}.')}$"):
-        parse(text)
+        parse_arguments(text)
 
 
 def test_yes_and_no_have_several_spellings():
-    assert parse("jit=on, deterministic=True") == {"jit": True, "deterministic": True}
-    assert parse("jit=no, deterministic=0") == {"jit": False, "deterministic": False}
+    assert parse_arguments("jit=on, deterministic=True") == {"jit": True, "deterministic": True}
+    assert parse_arguments("jit=no, deterministic=0") == {"jit": False, "deterministic": False}

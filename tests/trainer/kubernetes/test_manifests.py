@@ -9,7 +9,7 @@ import yaml
 
 from trainer import kubernetes
 from trainer.cli import add_train_arguments
-from trainer.cluster import resolve
+from trainer.cluster import find_cluster
 from trainer.errors import TrainingError
 
 VERSIONS = ("1.29", "1.31", "1.34", "1.37")
@@ -51,7 +51,7 @@ def test_workers_meet_under_the_names_that_the_trainer_expects():
     pod = job["spec"]["template"]["spec"]
     environment = {item["name"]: item["value"] for item in container(job)["env"]}
     name = job["metadata"]["name"]
-    cluster = resolve({**environment, "JOB_COMPLETION_INDEX": "2", "HOSTNAME": f"{name}-2"})
+    cluster = find_cluster({**environment, "JOB_COMPLETION_INDEX": "2", "HOSTNAME": f"{name}-2"})
 
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == job["spec"]["template"]["metadata"]["labels"]

@@ -15,9 +15,9 @@ from builder import proof
 from builder.build import build as build_function
 from runtime.manifest import Manifest, Postprocess
 from trainer import datasets, export
-from trainer.config import Config
-from trainer.learner import Learner
+from trainer.config import TrainingConfig
 from trainer.models import MODELS
+from trainer.network_trainer import NetworkTrainer
 from trainer.validation import Validator
 
 pytestmark = pytest.mark.slow
@@ -65,11 +65,13 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     keras.utils.set_random_seed(0)
     network, other = make(name), make(name)
     samples = datasets.load([rectangles], tmp_path / "data").samples[:4]
-    settings = Config(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
-    learner = Learner(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
+    settings = TrainingConfig(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
+    network_trainer = NetworkTrainer(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
     batch = _batch(network, samples[:2])
     steps = STEPS[name.split("-")[0]]
-    losses = [sum(learner.learn(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(steps)]
+    losses = [
+        sum(network_trainer.train_step(batch, progress=0.2, backbone_frozen=False).values()) for _ in range(steps)
+    ]
     assert min(losses[-5:]) < 0.9 * losses[0]
 
     network.keras_model.save_weights(tmp_path / "kept.weights.h5")
@@ -89,12 +91,12 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
 
 
 def _batch(network, samples):
-    from trainer.augment import plain
-    from trainer.input_pipeline import Images
+    from trainer.augment import letterbox_example
+    from trainer.input_pipeline import ImageCache
 
-    images = Images(samples, SIZE, exact=True)
+    images = ImageCache(samples, SIZE, exact=True)
     rows = []
     for index in range(len(samples)):
-        pixels, boxes, class_ids = plain(images[index], SIZE)
+        pixels, boxes, class_ids = letterbox_example(images[index], SIZE)
         rows.append({"pixels": pixels, **network.targets(boxes, class_ids, np.random.default_rng(index))})
     return {key: tf.constant(np.stack([row[key] for row in rows])) for key in rows[0]}

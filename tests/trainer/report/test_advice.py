@@ -2,7 +2,7 @@
 
 from tests.trainer.report.finished_run import METRICS, at, found, write_run
 from trainer.report.advice import doubts, next_steps
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 
 LABELS = ("cat", "dog")
@@ -15,7 +15,7 @@ def advice(tmp_path, detections, images=40, metrics=FLAT):
     names = [str(number) for number in range(images)]
     run = write_run(tmp_path / "pets", LABELS, names, detections=[list(detections)] * images)
     run.metrics.write_text(metrics)
-    facts = Facts.read(run)
+    facts = RunFacts.read(run)
     figures = Figures.of(facts)
     return next_steps(facts, figures), doubts(facts, figures)
 

@@ -4,7 +4,7 @@ from evaluation.corrections import CorrectionCosts
 from runtime.manifest import Manifest
 from tests.trainer.report.finished_run import at, found, write_run
 from trainer.report import change_costs
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 
 LABELS = ("cat", "dog")
 
@@ -37,7 +37,7 @@ def test_all_that_tells_of_thresholds_is_rewritten(tmp_path):
     assert {key: after.provenance[key] for key in ("created", "run", "dataset")} == {
         key: before.provenance[key] for key in ("created", "run", "dataset")
     }
-    assert Facts.read(run).costs == costs
+    assert RunFacts.read(run).costs == costs
     assert json.loads(run.summary.read_text())["thresholds"] == dict(zip(LABELS, chosen, strict=True))
     assert len(list(run.overlays.iterdir())) == 6
     assert [path.name for path in run.export.iterdir() if path.name.startswith(".")] == []
@@ -49,4 +49,4 @@ def test_a_run_from_before_costs_were_kept_has_the_defaults(tmp_path):
     del content["provenance"]["correction_costs"]
     (run.export / "model.json").write_text(json.dumps(content))
 
-    assert Facts.read(run).costs == CorrectionCosts()
+    assert RunFacts.read(run).costs == CorrectionCosts()

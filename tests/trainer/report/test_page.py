@@ -12,7 +12,7 @@ from runtime.manifest import Postprocess
 from tests.trainer.report.finished_run import found, write_json, write_run
 from trainer.errors import TrainingError
 from trainer.report.built import BuiltFunction
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.report.page import render, write
 
 # Elements that HTML never closes.
@@ -53,7 +53,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    return Page(render(Facts.read(write_run(tmp_path_factory.mktemp("runs") / "pets"))))
+    return Page(render(RunFacts.read(write_run(tmp_path_factory.mktemp("runs") / "pets"))))
 
 
 def test_the_summary_says_what_the_model_saves(page):
@@ -108,7 +108,7 @@ def test_ids_are_unique_and_links_inside_lead_somewhere(page):
 
 
 def test_the_page_follows_light_and_dark_and_is_small(run):
-    text = render(Facts.read(run))
+    text = render(RunFacts.read(run))
 
     assert "prefers-color-scheme: dark" in text
     assert not re.search(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]", text), "a colour that stands for a variable was left"
@@ -127,7 +127,7 @@ def test_hostile_labels_and_names_stay_text(tmp_path):
     names = ["<svg onload=alert(1)>", "a\"b'c", "</figcaption><h1>", "${x}", "%s%n", "\N{RIGHT-TO-LEFT OVERRIDE}gpj"]
     run = write_run(tmp_path / "a<b>&c", HOSTILE, names, export_name="<b>x</b>.zip")
 
-    page = Page(render(Facts.read(run)))
+    page = Page(render(RunFacts.read(run)))
 
     assert page.all("script") == []
     assert len(page.all("h1")) == 1
@@ -140,7 +140,7 @@ def test_hostile_labels_and_names_stay_text(tmp_path):
 def test_many_classes_keep_the_tables_and_limit_the_curves(tmp_path):
     labels = tuple(f"class {number}" for number in range(40))
 
-    page = Page(render(Facts.read(write_run(tmp_path / "many", labels))))
+    page = Page(render(RunFacts.read(write_run(tmp_path / "many", labels))))
 
     assert len(page.all("svg")) == 2 + 2 * 12
     assert "Curves of the 12 classes with most boxes; the table under Accuracy holds all 40 thresholds." in page.text
@@ -148,7 +148,7 @@ def test_many_classes_keep_the_tables_and_limit_the_curves(tmp_path):
 
 
 def test_a_network_that_found_nothing_gives_a_page_that_says_so(tmp_path):
-    page = Page(render(Facts.read(write_run(tmp_path / "none", detections=[[]] * 6))))
+    page = Page(render(RunFacts.read(write_run(tmp_path / "none", detections=[[]] * 6))))
 
     assert "no gain over drawing them" in page.text
     assert "0 of 18" in page.text
@@ -157,7 +157,7 @@ def test_a_network_that_found_nothing_gives_a_page_that_says_so(tmp_path):
 def test_validation_images_without_a_box_say_that_nothing_was_measured(tmp_path):
     run = write_run(tmp_path / "empty", annotate=False)
 
-    page = Page(render(Facts.read(run)))
+    page = Page(render(RunFacts.read(run)))
 
     assert "The validation images hold no box, so nothing could be measured." in page.text
     assert "nan" not in page.text.split()
@@ -168,7 +168,7 @@ def test_without_mistakes_there_is_no_worst_image(tmp_path):
     everything = [found(labels, 0, (10.0, 10.0, 30.0, 50.0))]
     everything += [found(labels, 1, (float(x), 10.0, float(x + 20), 50.0)) for x in (60, 110)]
 
-    page = Page(render(Facts.read(write_run(tmp_path / "best", labels, detections=[everything] * 6))))
+    page = Page(render(RunFacts.read(write_run(tmp_path / "best", labels, detections=[everything] * 6))))
 
     assert "There is nothing to correct on any of the 6 validation images." in page.text
     assert page.all("img") == []
@@ -178,7 +178,7 @@ def test_without_mistakes_there_is_no_worst_image(tmp_path):
 def test_every_loss_of_the_metrics_is_drawn(run):
     run.metrics.write_text(run.metrics.read_text().replace("class_loss,box_loss", "proposal_class_loss,roi_box_loss"))
 
-    text = render(Facts.read(run))
+    text = render(RunFacts.read(run))
 
     assert ">proposal class</text>" in text and ">roi box</text>" in text
 
@@ -197,7 +197,7 @@ def test_what_was_measured_is_shown(run):
     parity = {"images": 6, "boxes": 18, "scores": {"ir": {"map50": 0.5, "mean_ap": 0.25}}, "differences": {}}
     function = BuiltFunction("pets", parity, dataclasses.replace(stages, inference=7.5), Postprocess(0.1, (0.1, 0.1)))
 
-    text = Page(render(Facts.read(run), function)).text
+    text = Page(render(RunFacts.read(run), function)).text
 
     assert "SavedModel (CPU <test>) 1.0 2.0 30.0 4.0 37.0 6" in text
     assert "function pets (CPU <test>) 1.0 2.0 7.5 4.0 14.5 6" in text

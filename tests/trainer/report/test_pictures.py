@@ -4,13 +4,13 @@ import io
 from PIL import Image
 
 from tests.trainer.report.finished_run import write_run
-from trainer.report.facts import Facts
+from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 from trainer.report.pictures import LIMIT, LONGEST_SIDE, worst
 
 
 def pictures_of(run):
-    facts = Facts.read(run)
+    facts = RunFacts.read(run)
     return worst(facts, Figures.of(facts).by_image)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from trainer import anchors
 from trainer.assigner import IGNORED
 from trainer.box_coder import decode
-from trainer.models.faster_rcnn import losses, objects, rpn_targets, sampling, stages
+from trainer.models.faster_rcnn import gt_proposals, losses, rpn_targets, sampling, stages
 from trainer.models.faster_rcnn.proposals import Proposals
 from trainer.models.faster_rcnn.roi_align import RoiAlign
 from trainer.models.network import Loss, Network
@@ -47,27 +47,27 @@ class FasterRcnnNetwork(Network):
         """Objects (none beyond their number: zeros), hints, drawn anchors, and noise for drawing proposals."""
         drawn = rpn_targets.SAMPLES
         return {
-            "gt_boxes": tf.TensorSpec((objects.MOST, 4), tf.float32),
-            "gt_classes": tf.TensorSpec((objects.MOST,), tf.int32),
-            "hints": tf.TensorSpec((objects.HINTS, 4), tf.float32),
+            "gt_boxes": tf.TensorSpec((gt_proposals.MAX_OBJECTS, 4), tf.float32),
+            "gt_classes": tf.TensorSpec((gt_proposals.MAX_OBJECTS,), tf.int32),
+            "gt_proposals": tf.TensorSpec((gt_proposals.GT_PROPOSALS, 4), tf.float32),
             "anchor_index": tf.TensorSpec((drawn,), tf.int32),
             "anchor_state": tf.TensorSpec((drawn,), tf.int32),
             "anchor_boxes": tf.TensorSpec((drawn, 4), tf.float32),
-            "noise": tf.TensorSpec((self.propose.count + objects.HINTS,), tf.float32),
+            "noise": tf.TensorSpec((self.propose.count + gt_proposals.GT_PROPOSALS,), tf.float32),
         }
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`."""
         drawn = rpn_targets.sample_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels, rng)
-        boxes, classes = objects.padded(gt_boxes, gt_classes, rng)
+        boxes, classes = gt_proposals.pad_ground_truth(gt_boxes, gt_classes, rng)
         return {
             "gt_boxes": boxes,
             "gt_classes": classes,
-            "hints": objects.hints(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
+            "gt_proposals": gt_proposals.make_gt_proposals(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
             "anchor_index": drawn.index,
             "anchor_state": drawn.state,
             "anchor_boxes": drawn.boxes,
-            "noise": rng.random(self.propose.count + objects.HINTS, np.float32),
+            "noise": rng.random(self.propose.count + gt_proposals.GT_PROPOSALS, np.float32),
         }
 
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
@@ -78,7 +78,7 @@ class FasterRcnnNetwork(Network):
         features, objectness, deltas = self.first_stage(batch["pixels"], training=True)
         # Where a proposal lies is given: only what is seen there is learnt.
         proposals = self.propose(tf.stop_gradient(objectness), tf.stop_gradient(deltas))
-        candidates = tf.concat([proposals, batch["hints"]], axis=1)
+        candidates = tf.concat([proposals, batch["gt_proposals"]], axis=1)
         rois = sampling.sample_rois(candidates, batch["gt_boxes"], batch["gt_classes"], batch["noise"])
         logits, roi_deltas = self.second_stage(self.align(features, rois.boxes), training=True)
         index = batch["anchor_index"]

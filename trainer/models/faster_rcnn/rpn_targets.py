@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.boxes import iou
-from trainer.assigner import IGNORED, assign
+from trainer.assigner import IGNORED, assign_anchors
 
 SAMPLES = 256
 POSITIVE_PART = 0.5
@@ -48,7 +48,7 @@ def sample_anchors(
         rng: Draws.
 
     """
-    assignment = assign(gt_boxes, np.where(gt_classes == IGNORED, IGNORED, 0), anchors, levels)
+    assignment = assign_anchors(gt_boxes, np.where(gt_classes == IGNORED, IGNORED, 0), anchors, levels)
     positive = assignment.class_ids >= 0
     background = iou(gt_boxes, anchors).max(axis=0, initial=0.0) < NEGATIVE_BELOW
     background &= assignment.class_ids != IGNORED

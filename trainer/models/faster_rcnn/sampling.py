@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.assigner import IGNORED, SEES_FROM
+from trainer.assigner import IGNORE_IOU, IGNORED
 from trainer.models.faster_rcnn.proposals import LEAST_SIDE, pairwise_iou
 
 SAMPLES = 64
@@ -45,7 +45,7 @@ def sample_rois(proposals: tf.Tensor, gt_boxes: tf.Tensor, gt_classes: tf.Tensor
     """
     overlaps = pairwise_iou(proposals, gt_boxes)  # (B, P, G)
     ignored = (gt_classes == IGNORED)[:, None]  # (B, 1, G)
-    passed_over = tf.reduce_max(tf.where(ignored, overlaps, 0.0), axis=-1) >= SEES_FROM
+    passed_over = tf.reduce_max(tf.where(ignored, overlaps, 0.0), axis=-1) >= IGNORE_IOU
     overlaps = tf.where(ignored, 0.0, overlaps)
     owner = tf.argmax(overlaps, axis=-1, output_type=tf.int32)
     is_box = tf.reduce_min(proposals[..., 2:] - proposals[..., :2], axis=-1) >= LEAST_SIDE

@@ -347,12 +347,12 @@ def arguments_form(model: str, images: int, *, base_model: str = "imagenet") -> 
 
 
 def assemble(values: dict[str, str], text: str, fields: list[Field]) -> str:
-    from trainer.arguments import parse
+    from trainer.arguments import parse_arguments
 
     defaults = {one.name: one.default for one in fields}
     said = [f"{name}={value}" for name, value in values.items() if value and value != defaults.get(name)]
-    parse(",".join(said))
-    parse(text)
+    parse_arguments(",".join(said))
+    parse_arguments(text)
     return ",".join([*said, *([text] if text else [])])
 
 

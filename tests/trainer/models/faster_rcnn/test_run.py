@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from trainer import train
-from trainer.arguments import parse
+from trainer.arguments import parse_arguments
 from trainer.models import MODELS
 from trainer.train import Request
-from trainer.training_loop import Loop
+from trainer.training_loop import TrainingLoop
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def request_(family, rectangles, monkeypatch):
     monkeypatch.setitem(MODELS, family.NAME, family)
-    asked = parse("epochs=3,batch_size=8,image_size=128x96,seed=3")
+    asked = parse_arguments("epochs=3,batch_size=8,image_size=128x96,seed=3")
     return lambda output: Request(
         exports=[rectangles], output=output, model=family.NAME, base_model="none", asked=asked
     )
@@ -31,7 +31,7 @@ def newest(run):
 
 def test_a_resumed_run_equals_an_uninterrupted_one(request_, tmp_path, monkeypatch):
     train.start(request_(tmp_path / "whole"))
-    record = Loop._record
+    record = TrainingLoop._record
 
     def record_then_die(self, state):
         record(self, state)
@@ -39,7 +39,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(request_, tmp_path, monkeypat
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_record", record_then_die)
+        patch.setattr(TrainingLoop, "_record", record_then_die)
         with pytest.raises(KeyboardInterrupt):
             train.start(request_(tmp_path / "parts"))
     train.resume(tmp_path / "parts")

@@ -3,16 +3,16 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from trainer.cluster import Cluster
+from trainer.cluster import WorkerCluster
 from trainer.errors import WorkerLostError
-from trainer.team import Team, too_few
+from trainer.worker_group import WorkerGroup, too_few
 
-PAIR = Cluster(("a:1", "b:2"), 0)
+PAIR = WorkerCluster(("a:1", "b:2"), 0)
 
 
 @pytest.fixture
 def team():
-    return Team(tf.distribute.get_strategy(), PAIR)
+    return WorkerGroup(tf.distribute.get_strategy(), PAIR)
 
 
 def lost(team, reason):
@@ -22,7 +22,7 @@ def lost(team, reason):
 
 
 def test_alone_a_process_is_its_own_chief():
-    team = Team(tf.distribute.get_strategy())
+    team = WorkerGroup(tf.distribute.get_strategy())
 
     assert team.is_chief
     assert team.from_chief(lambda: {"epoch": 1}) == {"epoch": 1}
@@ -44,7 +44,7 @@ def test_a_worker_that_tensorflow_does_not_name_is_lost_all_the_same(team):
 
 
 def test_alone_an_error_of_tensorflow_stays_what_it_is():
-    with pytest.raises(tf.errors.UnavailableError), Team(tf.distribute.get_strategy()).watched(Path("runs/a")):
+    with pytest.raises(tf.errors.UnavailableError), WorkerGroup(tf.distribute.get_strategy()).watched(Path("runs/a")):
         raise tf.errors.UnavailableError(None, None, "disk")
 
 

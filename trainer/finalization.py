@@ -18,7 +18,7 @@ from evaluation.corrections import CorrectionCosts
 from evaluation.scores import score
 from runtime.manifest import Manifest, Postprocess
 from trainer import export, overlays, report
-from trainer.checkpoints import State
+from trainer.checkpoints import TrainingState
 from trainer.datasets import Split
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory, replace_text
@@ -27,7 +27,7 @@ from trainer.validation import Validator
 log = logging.getLogger(__name__)
 
 
-def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: State) -> dict[str, Any]:
+def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> dict[str, Any]:
     """Write the outcome of a run whose averaged network holds the weights to keep.
 
     Returns:
@@ -52,7 +52,7 @@ def finish(run: RunDirectory, prepared: Prepared, validator: Validator, state: S
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    network = prepared.averaged
+    network = prepared.ema_network
     manifest = Manifest(resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance)
     export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
     overlays.write(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)

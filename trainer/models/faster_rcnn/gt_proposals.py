@@ -12,25 +12,27 @@ log = logging.getLogger(__name__)
 
 # Objects of an image that the second stage compares its proposals with. Photos have far fewer. Of more, each look at
 # the image takes another random part, and the log says so once.
-MOST = 1000
+MAX_OBJECTS = 1000
 # Boxes at and around the objects that stand beside the first stage's proposals: the second stage has something to learn
 # from them until the first proposes well, and where it finds an object hard. Moved by up to this part of their sides.
-HINTS = 32
+GT_PROPOSALS = 32
 JITTER = 0.15
 
 
-def padded(gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pad_ground_truth(
+    gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Boxes float32 (MOST, 4) and classes int32 (MOST,), zeros after the last; a random part of more than `MOST`."""
-    if len(gt_boxes) > MOST:
+    if len(gt_boxes) > MAX_OBJECTS:
         _say_once()
-        chosen = rng.permutation(len(gt_boxes))[:MOST]
+        chosen = rng.permutation(len(gt_boxes))[:MAX_OBJECTS]
         gt_boxes, gt_classes = gt_boxes[chosen], gt_classes[chosen]
-    boxes, classes = np.zeros((MOST, 4), np.float32), np.zeros(MOST, np.int32)
+    boxes, classes = np.zeros((MAX_OBJECTS, 4), np.float32), np.zeros(MAX_OBJECTS, np.int32)
     boxes[: len(gt_boxes)], classes[: len(gt_boxes)] = gt_boxes, gt_classes
     return boxes, classes
 
 
-def hints(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def make_gt_proposals(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """The boxes themselves, then moved copies in turn: float32 (HINTS, 4), xyxy; zeros without an object.
 
     Args:
@@ -40,11 +42,11 @@ def hints(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Gene
 
     """
     if not len(gt_boxes):
-        return np.zeros((HINTS, 4), np.float32)
-    rows = np.resize(rng.permutation(len(gt_boxes)), HINTS)
+        return np.zeros((GT_PROPOSALS, 4), np.float32)
+    rows = np.resize(rng.permutation(len(gt_boxes)), GT_PROPOSALS)
     boxes = gt_boxes[rows].astype(np.float32)
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    move = rng.uniform(-JITTER, JITTER, (HINTS, 4))
+    move = rng.uniform(-JITTER, JITTER, (GT_PROPOSALS, 4))
     move[: len(gt_boxes)] = 0
     return np.clip(boxes + move * sides, 0, np.tile(input_size, 2)).astype(np.float32)
 
@@ -53,5 +55,5 @@ def hints(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Gene
 def _say_once() -> None:
     log.warning(
         "an image shows more than %d objects: the second stage learns from so many at a time, drawn anew each time.",
-        MOST,
+        MAX_OBJECTS,
     )

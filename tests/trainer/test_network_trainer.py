@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import Config
-from trainer.learner import Learner
+from trainer.config import TrainingConfig
 from trainer.models import ssd_mobilenet_v2
+from trainer.network_trainer import NetworkTrainer
 
 SIZE = (96, 96)
 
@@ -15,16 +15,16 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def learner():
+def network_trainer():
     """Pretends that its random weights are pretrained ones."""
     strategy = tf.distribute.get_strategy()
-    return Learner(
-        network(), network(), Config(freeze=14, initial_learning_rate=2e-3), pretrained=True, strategy=strategy
+    return NetworkTrainer(
+        network(), network(), TrainingConfig(freeze=14, initial_learning_rate=2e-3), pretrained=True, strategy=strategy
     )
 
 
-def batch(learner):
-    anchors = learner.network.anchors
+def batch(network_trainer):
+    anchors = network_trainer.network.anchors
     classes = np.full((2, len(anchors)), -1, np.int32)
     classes[:, 30] = 0
     boxes = np.zeros((2, len(anchors), 4), np.float32)
@@ -41,19 +41,19 @@ def weights(model):
     return {variable.path: variable.numpy() for variable in model.variables}
 
 
-def test_a_frozen_backbone_stays_and_the_heads_learn(learner):
-    before = weights(learner.network.keras_model)
-    learner.learn(batch(learner), progress=0.5, backbone_frozen=True)
-    names = changed(before, weights(learner.network.keras_model))
+def test_a_frozen_backbone_stays_and_the_heads_learn(network_trainer):
+    before = weights(network_trainer.network.keras_model)
+    network_trainer.train_step(batch(network_trainer), progress=0.5, backbone_frozen=True)
+    names = changed(before, weights(network_trainer.network.keras_model))
 
     assert any(name.startswith("class_tower") for name in names)
-    assert not names & {variable.path for variable in learner.network.backbone.variables}
+    assert not names & {variable.path for variable in network_trainer.network.backbone.variables}
 
 
-def test_a_thawed_backbone_learns_from_the_first_block_that_is_not_frozen(learner):
-    before = weights(learner.network.backbone)
-    losses = [learner.learn(batch(learner), progress=0.5, backbone_frozen=False) for _ in range(8)]
-    names = {name.split("/")[0] for name in changed(before, weights(learner.network.backbone))}
+def test_a_thawed_backbone_learns_from_the_first_block_that_is_not_frozen(network_trainer):
+    before = weights(network_trainer.network.backbone)
+    losses = [network_trainer.train_step(batch(network_trainer), progress=0.5, backbone_frozen=False) for _ in range(8)]
+    names = {name.split("/")[0] for name in changed(before, weights(network_trainer.network.backbone))}
 
     assert {"block_14_expand", "block_16_project", "Conv_1"} <= names
     assert not any(name.startswith(("block_13", "block_1_", "Conv1", "expanded")) for name in names)
@@ -61,12 +61,12 @@ def test_a_thawed_backbone_learns_from_the_first_block_that_is_not_frozen(learne
     assert losses[-1]["box_loss"] < losses[0]["box_loss"]
 
 
-def test_the_averaged_network_follows(learner):
+def test_the_averaged_network_follows(network_trainer):
     path = "class_tower_0/pointwise_kernel"
-    start = weights(learner.averaged.keras_model)[path]
-    target = weights(learner.network.keras_model)[path]
-    learner.learn(batch(learner), progress=1.0, backbone_frozen=False)
-    after = weights(learner.averaged.keras_model)[path]
+    start = weights(network_trainer.ema_network.keras_model)[path]
+    target = weights(network_trainer.network.keras_model)[path]
+    network_trainer.train_step(batch(network_trainer), progress=1.0, backbone_frozen=False)
+    after = weights(network_trainer.ema_network.keras_model)[path]
 
     assert not np.array_equal(start, after)
     assert np.abs(after - target).mean() < np.abs(start - target).mean()

@@ -1,4 +1,4 @@
-from trainer import outcome
+from trainer import finalization
 from trainer.run_directory import RunDirectory
 
 
@@ -6,10 +6,10 @@ def test_a_report_that_fails_does_not_lose_the_run(tmp_path, monkeypatch, caplog
     def broken(run):
         raise RuntimeError("no font")
 
-    monkeypatch.setattr(outcome.report, "write", broken)
-    monkeypatch.setattr(outcome.report, "measure", lambda run: None)
+    monkeypatch.setattr(finalization.report, "write", broken)
+    monkeypatch.setattr(finalization.report, "measure", lambda run: None)
 
-    outcome._report(RunDirectory(tmp_path))
+    finalization._report(RunDirectory(tmp_path))
 
     sentence = f"{tmp_path}/report.html was not written; the export is whole. Try: preannotate report {tmp_path}"
     assert [record.getMessage() for record in caplog.records] == [sentence]
@@ -21,10 +21,10 @@ def test_without_measurements_there_is_a_page_all_the_same(tmp_path, monkeypatch
         raise MemoryError
 
     written = []
-    monkeypatch.setattr(outcome.report, "measure", broken)
-    monkeypatch.setattr(outcome.report, "write", written.append)
+    monkeypatch.setattr(finalization.report, "measure", broken)
+    monkeypatch.setattr(finalization.report, "write", written.append)
     run = RunDirectory(tmp_path)
 
-    outcome._report(run)
+    finalization._report(run)
 
     assert written == [run]

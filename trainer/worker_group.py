@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from preannotate.core.errors import PreannotateError
 from trainer import cluster, devices
-from trainer.cluster import Cluster
-from trainer.config import Config
+from trainer.cluster import WorkerCluster
+from trainer.config import TrainingConfig
 from trainer.errors import TrainingError, WorkerLostError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ MINUTES_TO_MEET = 15
 _PEER = re.compile(r"/job:worker/replica:0/task:(\d+)")
 
 
-class Team:
+class WorkerGroup:
     """One process among those of a run; alone it is its own chief.
 
     Attributes:
@@ -43,7 +43,7 @@ class Team:
 
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, members: Cluster | None = None) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, members: WorkerCluster | None = None) -> None:
         self.strategy = strategy
         self.size = len(members.addresses) if members else 1
         self.index = members.index if members else 0
@@ -51,14 +51,14 @@ class Team:
         self._sum = tf.function(self._from_first_replica, input_signature=[tf.TensorSpec([None], tf.float32)])
 
     @classmethod
-    def gather(cls, config: Config) -> "Team":
+    def gather(cls, config: TrainingConfig) -> "WorkerGroup":
         """Meet the others that the environment speaks of.
 
         Raises:
             TrainingError: See `cluster.resolve` and `devices.strategy`.
 
         """
-        members = cluster.resolve(os.environ)
+        members = cluster.find_cluster(os.environ)
         try:
             with _patience(members):
                 team = cls(devices.strategy(config, members), members)
@@ -146,7 +146,7 @@ class Team:
 
 
 @contextlib.contextmanager
-def _patience(members: Cluster | None) -> Iterator[None]:
+def _patience(members: WorkerCluster | None) -> Iterator[None]:
     """End the process if the others do not come: TensorFlow waits inside a call that nothing else interrupts."""
     if members is None:
         yield
@@ -160,12 +160,12 @@ def _patience(members: Cluster | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _give_up(members: Cluster) -> None:
+def _give_up(members: WorkerCluster) -> None:
     print(f"error: {too_few(members)}", file=sys.stderr, flush=True)
     os._exit(WorkerLostError.exit_code)
 
 
-def too_few(members: Cluster) -> str:
+def too_few(members: WorkerCluster) -> str:
     """What is said of workers that did not come."""
     others = [address for number, address in enumerate(members.addresses) if number != members.index]
     return (

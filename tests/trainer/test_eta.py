@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from trainer.eta import Pace
+from trainer.eta import EtaEstimator
 
 
 class Run:
@@ -14,7 +14,7 @@ class Run:
     def __init__(self, caplog, **plan):
         caplog.set_level(logging.INFO, "trainer.eta")
         self.now, self._epoch, self._caplog = 1000.0, 0, caplog
-        self._pace = Pace(clock=lambda: self.now, **plan)
+        self._pace = EtaEstimator(clock=lambda: self.now, **plan)
 
     def epoch(self, steps, *, step, between=0.0, compile_seconds=0.0, frozen=False):
         for number in range(steps):

@@ -12,20 +12,20 @@ import keras
 import tensorflow as tf
 
 from trainer.adamw import AdamW
-from trainer.config import Config
+from trainer.config import TrainingConfig
 from trainer.loss_scale import LossScale
 from trainer.models.network import Loss, Network
-from trainer.schedule import averaging_decay, learning_rate
+from trainer.schedule import ema_decay, learning_rate
 
 GLOBAL_CLIP_NORM = 10.0
 
 
-class Learner:
+class NetworkTrainer:
     """Holds everything that a checkpoint must hold.
 
     Attributes:
         network: The network that is trained.
-        averaged: One of the same shape whose weights follow those of `network` slowly: it is validated,
+        ema_network: One of the same shape whose weights follow those of `network` slowly: it is validated,
             kept and exported. Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
         step: Steps done.
 
@@ -34,14 +34,14 @@ class Learner:
     def __init__(
         self,
         network: Network,
-        averaged: Network,
-        config: Config,
+        ema_network: Network,
+        config: TrainingConfig,
         *,
         pretrained: bool,
         strategy: tf.distribute.Strategy,
     ) -> None:
         self.network = network
-        self.averaged = averaged
+        self.ema_network = ema_network
         self.step = 0
         self._config = config
         self._strategy = strategy
@@ -53,7 +53,7 @@ class Learner:
             self._optimizers = {
                 name: _optimizer(config.weight_decay, variables) for name, variables in self._variables.items()
             }
-            averaged.keras_model.set_weights(network.keras_model.get_weights())
+            ema_network.keras_model.set_weights(network.keras_model.get_weights())
             self._decay = tf.Variable(0.0, trainable=False)
             self._scale = LossScale() if config.precision == "mixed_float16" else None
         self._functions = {
@@ -65,13 +65,13 @@ class Learner:
         }
         self.checkpoint = tf.train.Checkpoint(
             network=network.keras_model,
-            averaged=averaged.keras_model,
+            ema_network=ema_network.keras_model,
             heads_optimizer=self._optimizers["heads"],
             backbone_optimizer=self._optimizers["backbone"],
             **(self._scale.state if self._scale else {}),
         )
 
-    def learn(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
+    def train_step(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
         """One step.
 
         Args:
@@ -86,7 +86,7 @@ class Learner:
         rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
-        self._decay.assign(averaging_decay(self.step))
+        self._decay.assign(ema_decay(self.step))
         losses = self._functions[backbone_frozen](_spread(batch, self._strategy))
         self.step += 1
         return {name: float(loss) for name, loss in losses.items()}
@@ -105,7 +105,7 @@ class Learner:
         else:
             apply()
         for average, variable in zip(
-            self.averaged.keras_model.variables, self.network.keras_model.variables, strict=True
+            self.ema_network.keras_model.variables, self.network.keras_model.variables, strict=True
         ):
             self._strategy.extended.update(average.value, _follow, args=(variable.value, self._decay))
         return {name: self._strategy.experimental_local_results(loss)[0] for name, loss in losses.items()}
