@@ -9,10 +9,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+from preannotate.core import http
 from preannotate.core.errors import PreannotateError
 
 # Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
@@ -83,12 +82,15 @@ def _serve_and_ask(functions: str, image: Path) -> None:
         for name, content in listed.items():
             print(f"{name}: {content['status']['state']}, port {content['status'].get('httpPort')}")
         print(f"\n$ curl -X POST …/api/function_invocations      # one image of the automatic annotation: {image.name}")
-        body = json.dumps({"image": base64.b64encode(image.read_bytes()).decode()}).encode()
-        headers = {"Content-Type": "application/json", "x-nuclio-function-name": NAME, "x-nuclio-path": "/"}
-        request = urllib.request.Request(f"{dashboard}/api/function_invocations", body, headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            shapes = json.load(response)
-        for shape in shapes:
+        body = {"image": base64.b64encode(image.read_bytes()).decode()}
+        headers = {"x-nuclio-function-name": NAME, "x-nuclio-path": "/"}
+        url = f"{dashboard}/api/function_invocations"
+        response = http.request("POST", url, headers=headers, json_body=body, timeout=60)
+        if response.status != 200:
+            raise DemoError(
+                f"preannotate serve: {response.status} {response.message()}; expected 200. See its log above."
+            )
+        for shape in response.json():
             print(json.dumps(shape, ensure_ascii=False))
     finally:
         server.send_signal(signal.SIGTERM)
@@ -100,9 +102,8 @@ def _listed(dashboard: str, server: subprocess.Popen) -> dict:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            with urllib.request.urlopen(f"{dashboard}/api/functions", timeout=5) as response:
-                listed = json.load(response)
-        except (urllib.error.URLError, ConnectionError):
+            listed = http.request("GET", f"{dashboard}/api/functions", timeout=5).json() or {}
+        except http.NoResponseError:
             listed = {}
         if listed.get(NAME, {}).get("status", {}).get("state") == "ready":
             return listed

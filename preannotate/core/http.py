@@ -1,55 +1,79 @@
-"""HTTP with time limits, verified certificates and no redirects: a login must not travel to another host."""
+"""The HTTP client of everything but cvat-sdk, on urllib3.
 
-import http.client
+Bounded in time and size, system certificates (or SSL_CERT_FILE), proxies of the environment, no retries. Redirects
+are not followed: a login must not travel to another host. urllib3 is imported with the first request.
+"""
+
+import contextlib
+import enum
 import json
-import os
+import socket
 import ssl
-import urllib.error
+import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from preannotate.core.errors import PreannotateError
-from preannotate.diagnostics.finding import Finding, error
 
-SECONDS = 10.0
-# CVAT answers in a type of its own alone, and refuses who only takes JSON (406); nuclio and `serve` say JSON.
-ACCEPT = "application/vnd.cvat+json, application/json"
-_MOST_BYTES = 16 * 1024 * 1024
-_MOST_WORDS = 300
+if TYPE_CHECKING:
+    import urllib3
+
+TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 16 * 1024 * 1024
+_MAX_MESSAGE_LENGTH = 300
 
 
 class AddressError(PreannotateError, ValueError):
-    """A URL on the command line is none."""
+    """A URL of a server that cannot be used."""
+
+
+class Failure(enum.StrEnum):
+    """Why a request got no response."""
+
+    REFUSED = "connection refused"
+    HOST_NOT_FOUND = "host not found"
+    TIMED_OUT = "timed out"
+    CERTIFICATE = "its certificate is not trusted"
+    NO_TLS = "no TLS"
+    TOO_LARGE = "the response is too large"
+    BROKEN_OFF = "the connection broke off"
+    OTHER = "no connection"
+
+
+class NoResponseError(PreannotateError, OSError):
+    """A request got no response; `str()` is the reason in a few words, without the URL."""
+
+    def __init__(self, failure: Failure, reason: str = "") -> None:
+        super().__init__(reason or failure.value)
+        self.failure = failure
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer, or why there is none.
+class Response:
+    """The response to a request.
 
     Attributes:
-        status: Of HTTP; 0 if there is no answer.
-        body: As it came, shortened if it is very long.
-        problem: Why there is no answer, in a few words.
-        location: Where a redirect leads.
+        status: HTTP status code.
+        body: Up to `MAX_BYTES`.
+        location: Target of a redirect; "" without one.
     """
 
     status: int
     body: bytes = field(default=b"", repr=False)
-    problem: str = ""
     location: str = ""
 
     def json(self) -> Any:
-        """The body as JSON; None if it is not."""
+        """Return the parsed body; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
-    def words(self) -> str:
-        """The body in a few words, as far as it is meant for people."""
+    def message(self) -> str:
+        """Return what the body says to people, shortened to one line; "" for HTML and other data."""
         content = self.json()
         if isinstance(content, dict):
             content = content.get("detail") or content.get("error") or content.get("message")
@@ -57,95 +81,162 @@ class Reply:
             content = "; ".join(item for item in content if isinstance(item, str))
         if content is None and not self.body.lstrip().startswith((b"<", b"{")):
             content = self.body.decode("utf-8", "replace")
-        return " ".join(content.split())[:_MOST_WORDS] if isinstance(content, str) else ""
+        return " ".join(content.split())[:_MAX_MESSAGE_LENGTH] if isinstance(content, str) else ""
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """Leave a redirect as the answer."""
-
-
-_OPENER = urllib.request.build_opener(_NoRedirects)
-
-
-def address(option: str, url: str) -> str:
-    """The URL without what follows its path.
-
-    Raises:
-        AddressError: It is none, or carries a password, which would end in logs.
-    """
+def is_http_url(url: str) -> bool:
+    """Return whether `url` is a complete http or https URL."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of the port
-        usable = False
-    if not usable:
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # raised for the port
+        return False
+
+
+def server_url(option: str, url: str) -> str:
+    """Return a server's URL without a final slash, query and fragment.
+
+    Args:
+        option: Where the URL was given, for messages.
+        url: The URL.
+
+    Raises:
+        AddressError: It is not a URL, or contains a login, which would end in logs.
+    """
+    if not is_http_url(url):
         raise AddressError(f"{option}: {url!r}; expected a URL, as in http://localhost:8080. Write it with http://.")
+    parts = urlsplit(url)
     if "@" in parts.netloc:
         raise AddressError(
-            f"{option}: a URL with a login in it; expected one without. Put the login into the environment: "
-            f"CVAT_ACCESS_TOKEN."
+            f"{option}: a URL with a login in it; expected one without. "
+            f"Put the login into the environment: CVAT_ACCESS_TOKEN."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def ask(url: str, headers: Mapping[str, str], *, body: Any = None, seconds: float = SECONDS) -> Reply:
-    """GET, or POST with a body that becomes JSON.
+def request(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    json_body: Any = None,
+    body: bytes | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Response:
+    """Send one request and return its response, whatever its status.
 
     Args:
-        url: Of http or https.
-        headers: Of the request.
-        body: JSON to send; None asks with GET.
-        seconds: How long each step may take.
+        method: "GET", "POST", "PUT", …
+        url: http or https.
+        headers: Added to the request.
+        json_body: Sent as JSON; None sends `body`.
+        body: Bytes to send.
+        timeout: Seconds for all of it, from the connection to the last byte.
+
+    Raises:
+        NoResponseError: There is no response, or not all of it.
     """
-    data = None if body is None else json.dumps(body).encode()
-    kind = {} if body is None else {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, {"Accept": ACCEPT, **kind, **headers})
+    from urllib3.exceptions import HTTPError
+
+    sent = {"User-Agent": "preannotate", **(headers or {})}
+    if json_body is not None:
+        sent.setdefault("Content-Type", "application/json")
+        body = json.dumps(json_body, ensure_ascii=False).encode()
+    sockets: list[socket.socket] = []
+    timed_out = threading.Event()
+    timer = threading.Timer(timeout, _end_connections, (sockets, timed_out))
+    timer.daemon = True
     try:
-        with _OPENER.open(request, timeout=seconds) as answer:
-            return Reply(answer.status, answer.read(_MOST_BYTES))
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return Reply(answer.code, answer.read(_MOST_BYTES), location=answer.headers.get("Location", ""))
-    except urllib.error.URLError as failed:
-        return Reply(0, problem=_words(failed.reason))
-    except (OSError, http.client.HTTPException) as failed:
-        return Reply(0, problem=_words(failed))
+        with _connections(url, sockets, timeout) as manager:
+            timer.start()
+            received = manager.request(
+                method, url, body=body, headers=sent, retries=False, redirect=False, preload_content=False
+            )
+            content = received.read(MAX_BYTES + 1)
+            received.close()
+    except (HTTPError, OSError, UnicodeError) as error:
+        raise NoResponseError(Failure.TIMED_OUT) if timed_out.is_set() else no_response(error) from error
+    finally:
+        timer.cancel()
+    if timed_out.is_set():  # a body without Content-Length just ends there
+        raise NoResponseError(Failure.TIMED_OUT)
+    if len(content) > MAX_BYTES:
+        raise NoResponseError(Failure.TOO_LARGE)
+    return Response(received.status, content, received.headers.get("Location", ""))
 
 
-def no_answer(where: str, reply: Reply, *, starting: str) -> Finding | None:
-    """What is wrong if there is no answer at all, or only a redirect; None if there is one.
-
-    Args:
-        where: The URL.
-        reply: What came.
-        starting: How to start whatever should answer.
-    """
-    if 300 <= reply.status < 400:
-        return error(where, f"leads elsewhere (to {reply.location or 'nowhere'}).", "Use the URL it leads to.")
-    if reply.status:
-        return None
-    proxy = any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"))
-    hint = f" A proxy is set here: add {urlsplit(where).hostname} to no_proxy." if proxy else ""
-    remedies = {
-        "certificate": "Put the authority's certificate in place: export SSL_CERT_FILE=/path/to/authority.pem",
-        "refused": f"Look at host and port; {starting}",
-        "not known": "Look at the name of the host; a name of Docker, such as nuclio, is known to its containers only.",
-        "timed out": f"Look at host, port and firewall; {starting}",
+def no_response(error: BaseException) -> NoResponseError:
+    """Return the reason for a failed connection; understands the errors of urllib3, ssl, socket and smtplib."""
+    chain = list(_causes(error))
+    proxy = " by the proxy" if any(type(cause).__name__ == "ProxyError" for cause in chain) else ""
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return NoResponseError(Failure.CERTIFICATE, f"{Failure.CERTIFICATE} ({cause.verify_message})")
+        if isinstance(cause, ssl.SSLError):
+            return NoResponseError(Failure.NO_TLS, f"{Failure.NO_TLS} ({cause.reason or cause})")
+        if isinstance(cause, TimeoutError):
+            return NoResponseError(Failure.TIMED_OUT)
+        if isinstance(cause, socket.gaierror | UnicodeError):  # UnicodeError: part of a name above 63 letters
+            return NoResponseError(Failure.HOST_NOT_FOUND)
+        if isinstance(cause, ConnectionRefusedError):
+            return NoResponseError(Failure.REFUSED, f"{Failure.REFUSED}{proxy}")
+        if isinstance(cause, ConnectionError):
+            return NoResponseError(Failure.BROKEN_OFF)
+        if isinstance(cause, OSError) and cause.strerror:
+            return NoResponseError(Failure.OTHER, f"{cause.strerror.lower()}{proxy}")
+    by_name = {
+        "LocationParseError": Failure.HOST_NOT_FOUND,
+        "IncompleteRead": Failure.BROKEN_OFF,
+        "ProtocolError": Failure.BROKEN_OFF,
     }
-    remedy = next((text for words, text in remedies.items() if words in reply.problem), f"Look at the URL; {starting}")
-    return error(where, f"no answer: {reply.problem}.", remedy + hint)
+    found = next((by_name[name] for cause in chain if (name := type(cause).__name__) in by_name), None)
+    return NoResponseError(found) if found else NoResponseError(Failure.OTHER, str(error) or type(error).__name__)
 
 
-def _words(reason: object) -> str:
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({reason.verify_message})"
-    if isinstance(reason, ssl.SSLError):
-        return f"no TLS there ({reason.reason or reason})"
-    if isinstance(reason, TimeoutError):
-        return "timed out"
-    if isinstance(reason, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror
-    return str(reason) or type(reason).__name__
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it wraps: urllib3 keeps the cause in `reason`, in its arguments, or chains it."""
+    current: BaseException | None = error
+    seen: set[int] = set()
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        wrapped = [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
+        current = next((cause for cause in wrapped if isinstance(cause, BaseException)), None)
+
+
+def _connections(url: str, sockets: list[socket.socket], timeout: float) -> "urllib3.PoolManager":
+    """Connections to one host, through the proxy that the environment names for it; `sockets` gets each one."""
+    import urllib3
+
+    parts = urlsplit(url)
+    options: dict[str, Any] = {"timeout": urllib3.Timeout(total=timeout), "ssl_context": ssl.create_default_context()}
+    proxy = urllib.request.getproxies().get(parts.scheme, "")
+    manager: urllib3.PoolManager
+    if proxy and not urllib.request.proxy_bypass(parts.netloc):
+        proxy_parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        login, _, host = proxy_parts.netloc.rpartition("@")
+        manager = urllib3.ProxyManager(
+            f"{proxy_parts.scheme}://{host}",
+            proxy_headers=urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None,
+            **options,
+        )
+    else:
+        manager = urllib3.PoolManager(**options)
+    pool = manager.connection_from_url(url)
+    connection_class: Any = pool.ConnectionCls
+
+    class Connection(connection_class):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            sockets.append(self.sock)
+
+    pool.ConnectionCls = Connection
+    return manager
+
+
+def _end_connections(sockets: list[socket.socket], timed_out: threading.Event) -> None:
+    """Shut sockets down; the thread that reads from them ends at once, however slowly bytes come."""
+    timed_out.set()
+    for connection in sockets:
+        with contextlib.suppress(OSError):  # already closed
+            connection.shutdown(socket.SHUT_RDWR)

@@ -15,7 +15,7 @@ from cvat_sdk.core.client import AccessTokenCredentials, Client, PasswordCredent
 from cvat_sdk.core.exceptions import AuthStoreError, InvalidHostException
 from packaging.version import InvalidVersion, Version
 
-from preannotate.core.http import address
+from preannotate.core.http import server_url
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.requests import Requests, with_time_limits
 
@@ -77,7 +77,7 @@ def connect(login: Login) -> Connection:
     """
     _check(login)
     if login.url is not None:
-        login = replace(login, url=address("--cvat", login.url))
+        login = replace(login, url=server_url("--cvat", login.url))
     try:
         client, credentials = _client(login)
     except (AuthStoreError, InvalidHostException) as error:

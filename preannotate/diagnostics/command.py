@@ -99,8 +99,8 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
     """
     if options.task is not None and (options.cvat is None or not options.functions):
         raise UsageError("--task: given alone; expected --cvat URL and a function directory with it. Add them.")
-    cvat_url = None if options.cvat is None else http.address("--cvat", options.cvat)
-    nuclio_url = None if options.nuclio is None else http.address("--nuclio", options.nuclio)
+    cvat_url = None if options.cvat is None else http.server_url("--cvat", options.cvat)
+    nuclio_url = None if options.nuclio is None else http.server_url("--nuclio", options.nuclio)
     directories = {str(found): (path, found) for path in options.functions for found in _directories(path)}
     checks = [*MACHINE, *([machine.gpu] if options.gpu else [])]
     areas = {"this machine": [finding for check in checks for finding in _guarded(check)]}

@@ -6,18 +6,21 @@ name of the current user) with PASS or CVAT_PASSWORD.
 
 import base64
 import getpass
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from preannotate.core import http
+from preannotate.diagnostics.dashboard import no_response, redirected
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.listing import different_labels
 from preannotate.diagnostics.local import LocalFunction
 
 # CVAT itself waits 120 s; whoever asks here does not.
 CALL_SECONDS = 20.0
+_ACCEPT = {"Accept": "application/vnd.cvat+json"}
 _STARTING = "start CVAT (docker compose up -d)."
 _LOGIN = (
     "export CVAT_ACCESS_TOKEN=…   (in CVAT: your profile, Security); older servers: CVAT_USERNAME and CVAT_PASSWORD"
@@ -73,9 +76,13 @@ def check(
 
     A call changes nothing in the task: CVAT only stores what the web page or a batch asks it to.
     """
-    reply = http.ask(f"{url}/api/server/about", {})
-    if failure := http.no_answer(url, reply, starting=_STARTING):
-        yield failure
+    try:
+        reply = http.request("GET", f"{url}/api/server/about", headers=_ACCEPT)
+    except http.NoResponseError as failed:
+        yield no_response(url, failed, starting=_STARTING)
+        return
+    if 300 <= reply.status < 400:
+        yield redirected(url, reply)
         return
     about = reply.json()
     if reply.status != 200 or not isinstance(about, dict) or "version" not in about:
@@ -116,7 +123,7 @@ def login() -> dict[str, str] | None:
 
 
 def _plugin(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
-    plugins = http.ask(f"{url}/api/server/plugins", headers).json()
+    plugins = _ask(f"{url}/api/server/plugins", headers).json()
     if isinstance(plugins, dict) and plugins.get("MODELS") is False:
         yield error(
             url,
@@ -128,7 +135,7 @@ def _plugin(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
 
 def _list(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
     """Yields findings; returns the listed functions by id, or None."""
-    reply = http.ask(f"{url}/api/lambda/functions", headers, seconds=CALL_SECONDS)
+    reply = _ask(f"{url}/api/lambda/functions", headers, seconds=CALL_SECONDS)
     content = reply.json()
     if reply.status == 200 and isinstance(content, list):
         listed = {str(one.get("id")): one for one in content if isinstance(one, dict)}
@@ -173,7 +180,7 @@ def _same_labels(function: LocalFunction, listed: Mapping[str, Any]) -> Iterator
 
 def _labels_of_task(url: str, headers: Mapping[str, str], function: LocalFunction, task: int) -> Iterator[Finding]:
     """CVAT drops a box without a word if its label is not in the task, or of a type that takes no rectangles."""
-    content = http.ask(f"{url}/api/labels?task_id={task}&page_size=500", headers).json()
+    content = _ask(f"{url}/api/labels?task_id={task}&page_size=500", headers).json()
     if not isinstance(content, dict) or not isinstance(content.get("results"), list):
         return
     labels = {str(one.get("name")): str(one.get("type", "any")) for one in content["results"]}
@@ -194,7 +201,7 @@ def _labels_of_task(url: str, headers: Mapping[str, str], function: LocalFunctio
 def _call(url: str, headers: Mapping[str, str], function: LocalFunction, task: int, frame: int) -> Iterator[Finding]:
     where = f"call of {function.name} on frame {frame} of task {task}"
     body = {"task": task, "frame": frame}
-    reply = http.ask(f"{url}/api/lambda/functions/{function.name}", headers, body=body, seconds=CALL_SECONDS)
+    reply = _ask(f"{url}/api/lambda/functions/{function.name}", headers, body=body, seconds=CALL_SECONDS)
     content = reply.json()
     if reply.status == 200:
         shapes = content.get("shapes") if isinstance(content, dict) else content
@@ -206,8 +213,18 @@ def _call(url: str, headers: Mapping[str, str], function: LocalFunction, task: i
     yield _refused(where, reply, cause, remedy)
 
 
-def _refused(where: str, reply: http.Reply, cause: str, remedy: str) -> Finding:
+def _ask(
+    url: str, headers: Mapping[str, str], *, body: Any = None, seconds: float = http.TIMEOUT_SECONDS
+) -> http.Response:
+    method = "GET" if body is None else "POST"
+    try:
+        return http.request(method, url, headers=_ACCEPT | dict(headers), json_body=body, timeout=seconds)
+    except http.NoResponseError as failed:
+        return http.Response(0, json.dumps(str(failed)).encode())
+
+
+def _refused(where: str, reply: http.Response, cause: str, remedy: str) -> Finding:
     if not reply.status:
-        return error(where, f"no answer: {reply.problem}.", remedy)
-    said = f" ({reply.words()})" if reply.words() else ""
+        return error(where, f"no answer: {reply.message()}.", remedy)
+    said = f" ({reply.message()})" if reply.message() else ""
     return error(where, f"{reply.status}: {cause}{said}.", remedy)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from preannotate.core import http
+from preannotate.core.http import Failure
 from preannotate.diagnostics import listing
 from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
 from preannotate.diagnostics.listing import part
@@ -28,21 +29,25 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
     """
     token = os.environ.get(TOKEN)
     headers = HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
-    reply = http.ask(f"{url}/api/functions", headers)
-    if failure := http.no_answer(url, reply, starting=_STARTING):
-        yield failure
+    try:
+        reply = http.request("GET", f"{url}/api/functions", headers=headers)
+        serves = http.request("GET", f"{url}/healthz", headers=headers).json()
+    except http.NoResponseError as failed:
+        yield no_response(url, failed, starting=_STARTING)
+        return
+    if 300 <= reply.status < 400:
+        yield redirected(url, reply)
         return
     listed = reply.json()
     if reply.status == 401:
         yield error(url, "wants a token.", f"export {TOKEN}=…   (that of `preannotate serve`)")
         return
     if reply.status != 200 or not isinstance(listed, dict):
-        said = f": {reply.words()}" if reply.words() else ""
+        said = f": {reply.message()}" if reply.message() else ""
         yield error(
             url, f"answers {reply.status} to /api/functions{said}; that is no list of functions.", _remedy(reply)
         )
         return
-    serves = http.ask(f"{url}/healthz", headers).json()
     is_serve = isinstance(serves, dict) and "status" in serves
     yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, functions for CVAT: {len(listed)}")
     if is_serve:
@@ -54,6 +59,32 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
         yield from listing.rules(name, one)
         yield from listing.state(name, one)
     yield from _ours(url, listed, functions)
+
+
+def redirected(url: str, reply: http.Response) -> Finding:
+    """The finding for a redirect."""
+    return error(url, f"redirects to {reply.location or 'nowhere'}.", "Use the URL that it redirects to.")
+
+
+def no_response(url: str, failed: http.NoResponseError, *, starting: str) -> Finding:
+    """The finding for a server that did not answer.
+
+    Args:
+        url: Of the server.
+        failed: What happened.
+        starting: How to start the server.
+    """
+    remedies = {
+        Failure.CERTIFICATE: "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem",
+        Failure.REFUSED: f"Check host and port; {starting}",
+        Failure.HOST_NOT_FOUND: "Check the name of the host; names of Docker's networks, such as nuclio, are known to "
+        "containers only.",
+        Failure.TIMED_OUT: f"Check host, port and firewall; {starting}",
+    }
+    remedy = remedies.get(failed.failure, f"Check the URL; {starting}")
+    if any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")):
+        remedy += f" A proxy is set here: add {urlsplit(url).hostname} to no_proxy."
+    return error(url, f"no response: {failed}.", remedy)
 
 
 def _ours(url: str, listed: Mapping[str, Any], functions: Sequence[LocalFunction]) -> Iterator[Finding]:
@@ -92,7 +123,7 @@ def _port(url: str, name: str, one: listing.Listed) -> Iterator[Finding]:
         yield ok(name, f"listens at port {port}")
 
 
-def _remedy(reply: http.Reply) -> str:
+def _remedy(reply: http.Response) -> str:
     if reply.status >= 500:
         return "docker logs --tail 50 nuclio; if it speaks of its storage: docker rm -f nuclio-local-storage-reader"
     return "Look at the URL: expected is that of nuclio's dashboard or of `preannotate serve`."

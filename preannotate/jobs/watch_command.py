@@ -193,9 +193,9 @@ def _check_receiver(options: Options, address: tuple[str, int] | None, secret: s
         return
     if not secret:
         raise WatchError(f"--register: without a secret; expected --secret-file or {VARIABLE}, for CVAT to sign with.")
-    from preannotate.core.http import address as checked
+    from preannotate.core.http import server_url
 
-    checked("--register", options.register)
+    server_url("--register", options.register)
 
 
 def _register(login: dict[str, Any], watched: Watched, url: str, secret: str) -> None:

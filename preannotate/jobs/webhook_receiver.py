@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from preannotate.jobs.watched_jobs import Watched
-from preannotate.notifications.webhook import SIGNATURE, signature
+from preannotate.notifications.webhook import SIGNATURE_HEADER, signature
 
 PATH, HEALTH = "/cvat", "/health"
 EVENT = "update:job"
@@ -57,7 +57,7 @@ def judge(body: bytes, said: str | None, *, secret: str, watched: Watched) -> Ve
         watched: The jobs that matter.
     """
     if secret and not hmac.compare_digest((said or "").encode(), signature(secret, body).encode()):
-        return Verdict(401, f"no {SIGNATURE}, or a wrong one; expected one made with the secret of this watch")
+        return Verdict(401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -137,7 +137,7 @@ async def _answer(
     if body is None:
         verdict = Verdict(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
     else:
-        verdict = judge(body, request.headers.get(SIGNATURE), secret=secret, watched=watched())
+        verdict = judge(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
     if verdict.status < 400:
         _LOG.info("webhook: %s.", verdict.line)
     elif line := refusals.line(verdict.line):

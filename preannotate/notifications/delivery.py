@@ -25,10 +25,10 @@ def notify(settings: NotifySettings, message: Message) -> list[str]:
         except NotifyError as error:
             problems.append(str(error))
     if settings.webhook is not None:
-        from preannotate.notifications.webhook import post
+        from preannotate.notifications.webhook import post_message
 
         try:
-            post(settings.webhook, message)
+            post_message(settings.webhook, message)
         except NotifyError as error:
             problems.append(str(error))
     return problems

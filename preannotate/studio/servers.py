@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from preannotate.core.http import address
+from preannotate.core.http import server_url
 from preannotate.jobs.database import Database
 from preannotate.studio.errors import StudioError
 from preannotate.studio.logins import PASSWORD, PROFILE, TOKEN, chosen, connected, is_refused, spelled
@@ -107,7 +107,7 @@ class Servers:
         """
         from preannotate.cvat.login import Login
 
-        url = address("address of CVAT", url.strip())
+        url = server_url("address of CVAT", url.strip())
         kind, secret = chosen(token, user, password)
         login = Login(url=url, organization=organization, insecure=insecure, **spelled(kind, user, secret))
         return self._save(name, login, kind, secret)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from preannotate.core.http import AddressError, address
+from preannotate.core.http import AddressError, server_url
 from preannotate.jobs.database import Database
 from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.pipeline.kubernetes import Cluster
@@ -56,7 +56,7 @@ class Settings:
             StudioError: No address.
         """
         try:
-            self._set("link_base", address("address of the studio", url) if url.strip() else "")
+            self._set("link_base", server_url("address of the studio", url) if url.strip() else "")
         except AddressError as error:
             raise StudioError(str(error)) from error
 

@@ -4,14 +4,13 @@ import base64
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.web_server import WebServer, web_server
 
 from builder.build import assemble, model_fingerprint
 from preannotate.diagnostics import local
@@ -178,52 +177,11 @@ def docker(programs: Programs) -> Docker:
     return Docker(programs)
 
 
-@dataclass
-class Site:
-    """A web server: (status, JSON or text) of each path, and the requests that came."""
-
-    url: str
-    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    requests: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
-
-
 @pytest.fixture
-def site() -> Iterator[Site]:
-    """Listens on a free port of this machine; unknown paths are 404."""
-    found = Site("")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(None)
-
-        def do_POST(self) -> None:
-            self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-        def _answer(self, body: Any) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            found.requests.append((self.command, self.path, headers, body))
-            status, content = found.answers.get(self.path.partition("?")[0], (404, "not found"))
-            if "application/vnd.cvat+json" not in headers["accept"]:
-                status, content = 406, {"detail": "Could not satisfy the request Accept header."}  # as CVAT does
-            data = (content if isinstance(content, str) else json.dumps(content)).encode()
-            self.send_response(status)
-            if 300 <= status < 400:
-                self.send_header("Location", content)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def site() -> Iterator[WebServer]:
+    """A server that says what a test says."""
+    with web_server() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

@@ -210,6 +210,6 @@ def test_nobody_is_there(token):
 
     assert found == error(
         "http://127.0.0.1:9",
-        "no answer: connection refused.",
-        "Look at host and port; start CVAT (docker compose up -d).",
+        "no response: connection refused.",
+        "Check host and port; start CVAT (docker compose up -d).",
     )

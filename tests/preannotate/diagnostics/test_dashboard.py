@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from preannotate.core.http import Failure, NoResponseError
 from preannotate.diagnostics import dashboard, local
 from preannotate.diagnostics.finding import error, ok, warning
 
@@ -52,6 +53,45 @@ def test_nuclio_has_nothing_for_cvat(site, functions, directory):
         "does not list cats and cats-gpu.",
         f"./deploy.sh cpu {directory.parent}, or `preannotate serve` its folder.",
     )
+
+
+def test_a_redirect_is_not_followed(site):
+    site.answers = {"/api/functions": (302, "https://elsewhere.example.org/login")}
+
+    assert list(dashboard.check(site.url, [])) == [
+        error(site.url, "redirects to https://elsewhere.example.org/login.", "Use the URL that it redirects to.")
+    ]
+    assert {path for _, path, *_ in site.requests} == {"/api/functions", "/healthz"}
+
+
+@pytest.mark.parametrize(
+    ("failure", "remedy"),
+    [
+        (Failure.REFUSED, "Check host and port; start it."),
+        (Failure.TIMED_OUT, "Check host, port and firewall; start it."),
+        (
+            Failure.HOST_NOT_FOUND,
+            "Check the name of the host; names of Docker's networks, such as nuclio, are known to containers only.",
+        ),
+        (
+            Failure.CERTIFICATE,
+            "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem",
+        ),
+        (Failure.BROKEN_OFF, "Check the URL; start it."),
+    ],
+)
+def test_no_response(failure, remedy):
+    found = dashboard.no_response("http://nuclio:8070", NoResponseError(failure), starting="start it.")
+
+    assert found == error("http://nuclio:8070", f"no response: {failure.value}.", remedy)
+
+
+def test_a_proxy_is_mentioned_where_there_is_one(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://user:secret@proxy")
+    found = dashboard.no_response("http://cvat:8080", NoResponseError(Failure.TIMED_OUT), starting="start it.")
+
+    assert found.remedy.endswith(" A proxy is set here: add cvat to no_proxy.")
+    assert "secret" not in str(found)
 
 
 def test_a_stale_port(site, functions, listed):
@@ -107,7 +147,7 @@ def test_something_else_than_nuclio(site):
 def test_nobody_is_there():
     (found,) = dashboard.check("http://127.0.0.1:9", [])
 
-    assert found.remedy == ("Look at host and port; start nuclio's dashboard, or `preannotate serve functions/`.")
+    assert found.remedy == ("Check host and port; start nuclio's dashboard, or `preannotate serve functions/`.")
 
 
 @pytest.mark.slow

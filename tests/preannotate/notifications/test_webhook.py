@@ -19,7 +19,7 @@ MESSAGE = Message(
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(module, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(module, "RETRY_WAIT_SECONDS", (0.0, 0.0))
 
 
 def tell(url, secret=""):
@@ -41,14 +41,14 @@ def test_the_body_has_what_a_program_and_what_a_chat_wants(receiver):
         "text": "boards: größer ready\nIt is published.\n\nmAP50: 0.93\n\nhttps://x.example.org/",
     }
     assert receiver.headers[0]["Content-Type"] == "application/json"
-    assert module.SIGNATURE not in receiver.headers[0]
+    assert module.SIGNATURE_HEADER not in receiver.headers[0]
 
 
 def test_the_signature_is_that_of_the_raw_body(receiver):
     tell(receiver.url, "s3cret")
 
     expected = hmac.new(b"s3cret", receiver.bodies[0], hashlib.sha256).hexdigest()
-    assert receiver.headers[0][module.SIGNATURE] == f"sha256={expected}"
+    assert receiver.headers[0][module.SIGNATURE_HEADER] == f"sha256={expected}"
 
 
 def test_what_may_help_is_tried_again_as_the_same_delivery(receiver):
@@ -64,7 +64,7 @@ def test_a_few_attempts_and_then_a_sentence_without_the_path(receiver):
     host = receiver.url.removesuffix("/hooks/very-secret-path")
 
     assert tell(receiver.url) == [
-        f"webhook {host}: 503; expected it to be taken. Look at the address, the secret and the receiver's log."
+        f"webhook {host}: 503; expected 200. Check the URL, the secret and the receiver's log."
     ]
     assert len(receiver.bodies) == 3
 
@@ -72,7 +72,7 @@ def test_a_few_attempts_and_then_a_sentence_without_the_path(receiver):
 def test_what_would_not_help_is_not_tried_again(receiver):
     receiver.statuses = [403]
 
-    assert "403; expected it to be taken" in tell(receiver.url)[0]
+    assert "403; expected 200" in tell(receiver.url)[0]
     assert len(receiver.bodies) == 1
 
 
@@ -81,16 +81,16 @@ def test_no_redirect_is_followed(receiver):
     host = receiver.url.removesuffix("/hooks/very-secret-path")
 
     assert tell(receiver.url) == [
-        f"webhook {host}: 302, leads elsewhere; expected the receiver. Name the address that it leads to."
+        f"webhook {host}: 302, a redirect; expected the receiver. Use the URL that it redirects to."
     ]
     assert len(receiver.bodies) == 1
 
 
 def test_time_out(receiver, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.1)
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1)
     receiver.slow = threading.Event()
 
-    assert tell(receiver.url)[0].endswith("no answer within 0.1 s; expected one. Look at host, port and firewall.")
+    assert tell(receiver.url)[0].endswith("no response within 0.1 s; expected one. Check host, port and firewall.")
     assert len(receiver.bodies) == 3
 
 
@@ -100,14 +100,14 @@ def test_refused():
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
 
         assert tell(f"{url}/a") == [
-            f"webhook {url}: no connection (connection refused); expected one. Look at host and port."
+            f"webhook {url}: no connection (connection refused); expected one. Check host and port."
         ]
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
 def test_an_unknown_host(host):
     assert tell(f"http://{host}/a") == [
-        f"webhook http://{host}: nobody knows that host; expected the receiver's. Look at the address."
+        f"webhook http://{host}: host not found; expected the receiver's. Check the URL."
     ]
 
 
