@@ -1,149 +1,369 @@
-"""One of our own commands as a child process: its memory goes back with it, and its end by the system is a sentence.
+"""The supervised child process: started, watched, stopped in steps, and its end put into one sentence.
 
-`python -m preannotate.core.child_process PARENT COMMAND …` is the child's side: it ends when its parent does, be it by
-`kill -9`, so that two processes never train in one folder.
+Every program that this project starts is started here. A child has a session of its own (Ctrl-C reaches it through its
+parent, once), its streams are read all the time, so that it never waits for a reader, and what it leaves behind in its
+process group ends with it.
+
+`python -m preannotate.core.child_process PARENT_PID MODULE ARGUMENT …` is the child's side for modules of ours: it runs
+MODULE as `python -m` would, and ends as soon as its parent has, even by `kill -9`: two processes must never train in
+one folder.
 """
 
 import contextlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
 
 from tqdm import tqdm
 
-from preannotate.registry.errors import LoopError
+from preannotate.core.errors import PreannotateError
 
-# Between two looks at the child: what its progress is shown by.
-LOOK_SECONDS = 0.5
-# A training that is stopped ends after its step; an engine that hangs does not.
-GRACE_SECONDS = 30.0
+POLL_SECONDS = 0.5
+# A training that is interrupted ends after its step; an engine that hangs does not. SIGKILL follows the last step.
+StopSteps = Sequence[tuple[signal.Signals, float]]
+STOP_STEPS: StopSteps = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))
 CHECK_FAILED = 1
-_PARENT_LOOK_SECONDS = 0.3
-_ERROR = "error: "
-# What the run itself says, with its own way to go on.
-_OWN = (_ERROR, "stopped; ")
+INTERRUPTED = 130
+# Of each stream, the last bytes are kept.
+_MAX_KEPT_BYTES = 16 * 1024 * 1024
+# A grandchild in a session of its own may keep a stream open for longer than the child lives.
+_STREAM_SECONDS = 1.0
+_PARENT_POLL_SECONDS = 0.3
+_ERROR_PREFIX = "error: "
+# The parent reports the error itself, and has its own advice on how to continue.
+_NOT_FORWARDED = (_ERROR_PREFIX, "stopped; ")
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+_OUT_OF_MEMORY = "ended by the system (SIGKILL), most likely for lack of memory"
 
 
-class CheckFailedError(LoopError):
-    """A command ran, and what it looked at is not as it must be."""
+class ChildError(PreannotateError, RuntimeError):
+    """A child process failed; its own sentence, or one about how it ended."""
+
+
+class CheckFailedError(ChildError):
+    """A command of ours ran to its end (exit code 1), and what it checked is not as it must be."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a child process ended, and the end of what it printed.
+
+    Attributes:
+        code: Exit code; negative is the signal that ended it; None if it never ran or took too long.
+        stdout: Its standard output; "" if that was not captured.
+        stderr: Its standard error; "" if that was not captured.
+        not_run: Why `code` is None.
+        missing: There is no such program.
+    """
+
+    code: int | None
+    stdout: str = ""
+    stderr: str = ""
+    not_run: str = ""
+    missing: bool = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether SIGINT or SIGTERM ended it."""
+        return self.code in (INTERRUPTED, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it, as the system does where memory runs out."""
+        return self.code in _KILLED
+
+    @property
+    def error(self) -> str:
+        """The sentence of the last line `error: …` on its standard error; "" if there is none."""
+        return last_error(self.stderr.splitlines())
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed, on its standard error if there is one; "" if it printed nothing."""
+        lines = [line.strip() for line in (self.stderr.strip() or self.stdout.strip()).splitlines()]
+        return lines[-1] if lines else ""
+
+    @property
+    def problem(self) -> str:
+        """Why it did not end with exit code 0, in a few words and without a full stop; "" if it did."""
+        if self.code is None:
+            return self.not_run
+        return self.last_line if self.code > 0 and self.last_line and not self.killed else exit_reason(self.code)
+
+
+def exit_reason(code: int) -> str:
+    """Return an exit code of a child process in words; "" for 0."""
+    if code in _KILLED:
+        return _OUT_OF_MEMORY
+    if code < 0:
+        return f"ended by {_signal_name(-code)}"
+    return f"exit code {code}" if code else ""
+
+
+def last_error(lines: Sequence[str]) -> str:
+    """Return the sentence of the last line `error: …`; "" if there is none."""
+    return next((line.removeprefix(_ERROR_PREFIX) for line in reversed(lines) if line.startswith(_ERROR_PREFIX)), "")
+
+
+class ChildProcess:
+    """A running program; a context manager that stops it.
+
+    Attributes:
+        pid: Of the process, and of its session and process group.
+        stopped: Whether `stop` or `kill` ended it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+        given: str | None = None,
+        protocol: bool = False,
+        stdout: int | IO[Any] | None = subprocess.PIPE,
+        stderr: int | IO[Any] | None = subprocess.PIPE,
+        on_stderr: Callable[[str], object] | None = None,
+        max_line_bytes: int = _MAX_KEPT_BYTES,
+    ) -> None:
+        """Start a program.
+
+        Args:
+            command: Program and arguments. Other users of the machine can read them: no secrets.
+            cwd: Its working directory.
+            env: All of its environment; None gives it that of this process.
+            pass_fds: Descriptors that it inherits, such as that of a lock.
+            given: What it reads on its standard input; None is nothing.
+            protocol: Leave its standard input and output to the caller, as `stdin` and `stdout`.
+            stdout: PIPE captures it, None is where this process's goes, and a file gets it; as for `subprocess`.
+            stderr: The same.
+            on_stderr: Called with each line of a captured standard error, in a thread.
+            max_line_bytes: Longer lines are cut, so that no child fills the memory.
+
+        Raises:
+            OSError: The program does not exist or cannot be run.
+        """
+        self.stopped = False
+        with contextlib.ExitStack() as stack:
+            stdin: int | IO[Any] = subprocess.PIPE if protocol else subprocess.DEVNULL
+            if given is not None:
+                stdin = stack.enter_context(tempfile.TemporaryFile())
+                stdin.write(given.encode())
+                stdin.seek(0)
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=env,
+                stdin=stdin,
+                stdout=subprocess.PIPE if protocol else stdout,
+                stderr=stderr,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self._stdout = None if protocol else _reader(self._process.stdout, None, max_line_bytes)
+        self._stderr = _reader(self._process.stderr, on_stderr, max_line_bytes)
+        self._reaped = False
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """What the child reads; only with `protocol`, and to be flushed."""
+        return _open_stream(self._process.stdin)
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What the child writes; only with `protocol`."""
+        return _open_stream(self._process.stdout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def wait(self, timeout: float | None = None, *, poll: Callable[[], object] | None = None) -> bool:
+        """Wait for the end.
+
+        Args:
+            timeout: Seconds; None waits for ever.
+            poll: Called every POLL_SECONDS, and once more at the end.
+
+        Returns:
+            Whether it has ended.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        ended = not self.alive
+        while not ended and (deadline is None or time.monotonic() < deadline):
+            if poll is not None:
+                poll()
+            rest = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            step = rest if poll is None else min(POLL_SECONDS, POLL_SECONDS if rest is None else rest)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(step)
+                ended = True
+        if poll is not None and ended:
+            poll()
+        return ended
+
+    def result(self) -> Result:
+        """Wait for the end, end what it left in its process group, and return how it ended."""
+        code = self._process.wait()
+        if not self._reaped:
+            self._reaped = True
+            self._signal_group(signal.SIGKILL)
+        return Result(code, _text(self._stdout), _text(self._stderr))
+
+    def stop(self, steps: StopSteps | None = None) -> None:
+        """End the process and what it started: a signal, then the next after so many seconds, at last SIGKILL.
+
+        Args:
+            steps: Signals, and the seconds that each may take to work; None is STOP_STEPS.
+        """
+        try:
+            for number, seconds in STOP_STEPS if steps is None else steps:
+                if not self.alive:
+                    return
+                self.stopped = True
+                self._signal_group(number)
+                self.wait(seconds)
+        finally:  # also where somebody does not want to wait
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process and what it started at once."""
+        if self.alive:
+            self.stopped = True
+            self._signal_group(signal.SIGKILL)
+
+    def close(self, steps: StopSteps | None = None) -> Result:
+        """Stop the process if it still runs, as `stop` does, and return how it ended."""
+        try:
+            self.stop(steps)
+        finally:
+            result = self.result()
+            for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(OSError):  # what was not written yet is of no use to anybody
+                        stream.close()
+        return result
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it is gone, or all of it has ended
+            os.killpg(self.pid, number)
 
 
 def run(
-    arguments: Sequence[str],
+    command: Sequence[str],
     *,
-    held: int | None = None,
-    look: Callable[[], object] = lambda: None,
-    remedy: str = "",
-) -> str:
-    """Run `preannotate ARGUMENTS` to its end; what it says goes to stderr.
+    timeout: float | None = None,
+    poll: Callable[[], object] | None = None,
+    **options: Any,
+) -> Result:
+    """Run a program to its end; whatever interrupts this stops the program first.
 
     Args:
-        arguments: Of the command line.
-        held: Descriptor of a lock that the child holds as well, as long as it lives.
-        look: Called again and again meanwhile.
+        command: Program and arguments.
+        timeout: Seconds; None waits for ever.
+        poll: Called every POLL_SECONDS.
+        options: Of `ChildProcess`.
+
+    Returns:
+        How it ended. There is no error: a missing program and one that took too long are results as well.
+    """
+    try:
+        child = ChildProcess(command, **options)
+    except FileNotFoundError:
+        return Result(None, not_run="no such command", missing=True)
+    except OSError as error:
+        return Result(None, not_run=error.strerror or str(error))
+    with child:
+        if not child.wait(timeout, poll=poll):
+            child.kill()
+            ended = child.result()
+            return Result(None, ended.stdout, ended.stderr, f"no answer within {timeout:g} s")
+        return child.result()
+
+
+def module_command(module: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command that runs a Python module, `python -m MODULE ARGUMENT …`, until this process ends."""
+    return [sys.executable, "-m", "preannotate.core.child_process", str(os.getpid()), module, *arguments]
+
+
+def run_module(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    name: str = "",
+    lock: int | None = None,
+    poll: Callable[[], object] | None = None,
+    remedy: str = "Free memory",
+) -> str:
+    """Run a module of ours to its end; its standard error goes to that of this process, but for its last error.
+
+    Args:
+        module: As for `python -m`.
+        arguments: Of its command line.
+        name: What the sentence about its end begins with; "" is the first argument.
+        lock: Descriptor of a lock that the child holds as well, as long as it lives.
+        poll: Called every POLL_SECONDS.
         remedy: What helps against a lack of memory.
 
     Returns:
-        What the command printed on standard output.
+        What it printed on standard output, without the last line end.
 
     Raises:
-        CheckFailedError: It exited with 1; its own sentence.
-        LoopError: It could not run; its own sentence, or one about its end.
-        KeyboardInterrupt: Somebody stopped it, or this process.
+        CheckFailedError: It exited with 1 and an error of its own.
+        ChildError: It failed; its own error, or a sentence about its end.
+        KeyboardInterrupt: SIGINT or SIGTERM ended it, or this process was interrupted.
     """
-    # A session of its own: Ctrl-C on the terminal reaches it once, by this process.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "preannotate.core.child_process", str(os.getpid()), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        pass_fds=() if held is None else (held,),
-        start_new_session=True,
+    pass_fds = () if lock is None else (lock,)
+    result = run(module_command(module, arguments), poll=poll, pass_fds=pass_fds, on_stderr=_forward)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    if result.code == 0:
+        return result.stdout.rstrip("\n")
+    if result.error and not result.killed:
+        raise (CheckFailedError if result.code == CHECK_FAILED else ChildError)(result.error)
+    raise ChildError(failure(result, name or arguments[0], remedy))
+
+
+def failure(result: Result, name: str, remedy: str = "Free memory") -> str:
+    """Return the sentence about a child process that failed without an error of its own.
+
+    Args:
+        result: Of the process; not that of a success.
+        name: What it did.
+        remedy: What helps against a lack of memory.
+    """
+    if result.code is None:
+        return f"{name}: {result.not_run}; expected exit code 0. Try again."
+    if result.killed:
+        return f"{name}: {_OUT_OF_MEMORY}; expected exit code 0. {remedy}, then run the same command again."
+    return (
+        f"{name}: {exit_reason(result.code)} ({result.last_line or 'no output'}); expected exit code 0. This is an "
+        f"error in the program; the lines above show where."
     )
-    said, printed = _Listener(process.stderr, aloud=True), _Listener(process.stdout, aloud=False)
-    try:
-        while process.poll() is None:
-            look()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_SECONDS)
-        look()
-    finally:
-        _stop(process)
-        said.join(), printed.join()
-    if process.returncode:
-        raise _failure(arguments[0], process.returncode, said.lines, remedy)
-    return "\n".join(printed.lines)
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """End the child in its own way; at the latest after a while."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:  # compiles, or hangs; what is on the disk is whole at any moment
-        process.kill()
-        process.wait()
-    except BaseException:  # somebody does not want to wait
-        process.kill()
-        process.wait()
-        raise
-
-
-def _failure(command: str, code: int, lines: Sequence[str], remedy: str) -> BaseException:
-    if code in (130, -signal.SIGINT, -signal.SIGTERM):
-        return KeyboardInterrupt()
-    sentence = next((line.removeprefix(_ERROR) for line in reversed(lines) if line.startswith(_ERROR)), "")
-    if code in _KILLED:
-        return LoopError(
-            f"{command}: the system ended it (SIGKILL), most likely for lack of memory; expected its end. "
-            f"{remedy or 'Free memory'}, then give the same command again."
-        )
-    if sentence:
-        return (CheckFailedError if code == CHECK_FAILED else LoopError)(sentence)
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
-    how = f"exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
-    return LoopError(
-        f"{command}: {how} ({last}); expected 0. This is a fault of the program; the lines above tell where it is."
-    )
-
-
-class _Listener:
-    """Reads a stream to its end, so that the child never waits for a reader."""
-
-    def __init__(self, stream: object, *, aloud: bool) -> None:
-        self._stream, self._aloud = stream, aloud
-        self.lines: list[str] = []
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait for the end of the stream; a grandchild may keep it open a little longer."""
-        self._thread.join(GRACE_SECONDS)
-
-    def _read(self) -> None:
-        for raw in self._stream:
-            line = raw.decode("utf-8", "replace").rstrip()
-            self.lines.append(line)
-            if self._aloud and line and not line.startswith(_OWN):
-                tqdm.write(line, file=sys.stderr)
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_PARENT_LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGKILL)  # as its parent ended: what is on the disk is whole at any moment
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Inside, SIGTERM is what Ctrl-C is: a KeyboardInterrupt; so is SIGINT where a shell's `&` has it ignored."""
+def sigterm_interrupts() -> Iterator[None]:
+    """Inside, SIGTERM raises KeyboardInterrupt as Ctrl-C does; so does a SIGINT that a shell's `&` has ignored."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
@@ -152,9 +372,75 @@ def terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_watch, args=(int(sys.argv[1]),), daemon=True).start()
-    from preannotate.cli.main import main
+class _LineReader:
+    """Reads a stream to its end in a thread, and keeps the end of it."""
 
-    sys.exit(main(sys.argv[2:]))
+    def __init__(self, stream: IO[bytes], on_line: Callable[[str], object] | None, max_line_bytes: int) -> None:
+        self._stream, self._on_line, self._max_line_bytes = stream, on_line, max_line_bytes
+        self._kept: deque[bytes] = deque()
+        self._bytes = 0
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        """What came, once the stream has ended or soon after."""
+        self._thread.join(_STREAM_SECONDS)
+        return b"".join(tuple(self._kept)).decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        begins = True
+        with contextlib.suppress(ValueError, OSError):  # closed while a grandchild still held it open
+            while piece := self._stream.readline(self._max_line_bytes):
+                if begins:
+                    self._keep(piece)
+                begins = piece.endswith(b"\n")
+
+    def _keep(self, line: bytes) -> None:
+        self._kept.append(line)
+        self._bytes += len(line)
+        while self._bytes > _MAX_KEPT_BYTES and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popleft())
+        if self._on_line is not None:
+            self._on_line(line.decode("utf-8", "backslashreplace").rstrip())
+
+
+def _reader(
+    stream: IO[bytes] | None, on_line: Callable[[str], object] | None, max_line_bytes: int
+) -> _LineReader | None:
+    return None if stream is None else _LineReader(stream, on_line, max_line_bytes)
+
+
+def _text(reader: _LineReader | None) -> str:
+    return "" if reader is None else reader.text()
+
+
+def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise ValueError("the child process was started without `protocol`")
+    return stream
+
+
+def _forward(line: str) -> None:
+    if line and not line.startswith(_NOT_FORWARDED):
+        tqdm.write(line, file=sys.stderr)
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)  # what is on the disk is whole at any moment
+
+
+def _main(parent: int, module: str, arguments: Sequence[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

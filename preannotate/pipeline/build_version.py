@@ -48,7 +48,7 @@ class Making:
             detail: Told where it is.
 
         Raises:
-            LoopError: It could not run.
+            ChildError: It could not run.
         """
         with _Shown(version.run / "pace.json", detail) as shown:
             self._train(version, options, shown.look)
@@ -64,13 +64,13 @@ class Making:
 
         Raises:
             CheckFailedError: It does not answer as the trained network does.
-            LoopError: It could not run.
+            ChildError: It could not run.
         """
         version.function.parent.mkdir(parents=True, exist_ok=True)
         for draft in version.function.parent.glob(f".{version.name}.*"):  # of a build that was killed
             shutil.rmtree(draft, ignore_errors=True)
         command = ["build", str(version.run), "--name", version.name, "--output", str(version.function.parent)]
-        child_process.run([*command, "--overwrite", "--json"], held=self.held)
+        child_process.run_module("preannotate", [*command, "--overwrite", "--json"], lock=self.held)
         return f"version {version.number}: function {version.name}"
 
     def check(self, version: VersionFolder, *, just_built: bool) -> str:
@@ -78,10 +78,10 @@ class Making:
 
         Raises:
             CheckFailedError: It is not what was trained.
-            LoopError: It could not run.
+            ChildError: It could not run.
         """
         if not just_built:
-            child_process.run(["check", str(version.function), "--json"], held=self.held)
+            child_process.run_module("preannotate", ["check", str(version.function), "--json"], lock=self.held)
         content = versions.record(version)
         images = content["images"].get("validation", 0)
         return f"served mAP50 {content['map50']:.3f} on {images} frozen image{'' if images == 1 else 's'}"
@@ -96,7 +96,8 @@ class Making:
 
     def _train(self, version: VersionFolder, options: list[str], look: Callable[[], object]) -> None:
         if not self.asked.kubernetes:
-            child_process.run(self._command(version, options), held=self.held, look=look, remedy=_LESS_MEMORY)
+            arguments = self._command(version, options)
+            child_process.run_module("preannotate", arguments, lock=self.held, poll=look, remedy=_LESS_MEMORY)
             return
         here = replace(self, model=ModelFolder(self.model.path.resolve()))
         command = here._command(here.model.version(version.number), options)

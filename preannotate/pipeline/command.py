@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.annotation.cvat_command import check_sdk
-from preannotate.core.child_process import CheckFailedError, terminable
+from preannotate.core.child_process import CheckFailedError, sigterm_interrupts
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.kubernetes import Cluster
 from preannotate.pipeline.run_request import PREVIOUS, Asked
@@ -47,7 +47,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
     from preannotate.pipeline.run import Loop
 
     login = functools.cache(lambda: connect(Login(**asked.login)))
-    with terminable():
+    with sigterm_interrupts():
         try:
             if name is None:
                 connection = login()

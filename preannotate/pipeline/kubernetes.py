@@ -6,7 +6,6 @@ data, checkpoints and progress are the same files here and there, and everything
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +89,8 @@ def train(
     job = f"preannotate-{name}"[:LONGEST_NAME].rstrip("-")
     if not shutil.which(_KUBECTL):
         raise LoopError("kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine.")
-    manifests = child_process.run([*command, "--kubernetes", f"{cluster.text},name={job}"], held=held)
+    arguments = [*command, "--kubernetes", f"{cluster.text},name={job}"]
+    manifests = child_process.run_module("preannotate", arguments, lock=held)
     if not (_status(cluster, job) or {}).get("active"):
         _kubectl(cluster, "delete", "job", job, "--ignore-not-found")  # of an earlier attempt
         _kubectl(cluster, "apply", "--filename", "-", given=manifests)
@@ -105,7 +105,7 @@ def _wait(cluster: Cluster, job: str, look: Callable[[], object]) -> None:
     answered = asked = time.monotonic()
     while True:
         look()
-        time.sleep(min(child_process.LOOK_SECONDS, ASK_SECONDS))
+        time.sleep(min(child_process.POLL_SECONDS, ASK_SECONDS))
         now = time.monotonic()
         if now - asked < ASK_SECONDS:
             continue
@@ -159,23 +159,9 @@ def _delete(cluster: Cluster, job: str) -> None:
 
 
 def _kubectl(cluster: Cluster, *words: str, given: str | None = None) -> str:
-    try:
-        done = subprocess.run(
-            cluster.command(*words),
-            input=given if given is not None else "",
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_CALL_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = "no answer in time" if isinstance(error, subprocess.TimeoutExpired) else error.strerror
-        raise LoopError(f"kubectl {words[0]}: {why}; expected an answer. Look whether the cluster is there.") from error
-    if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+    result = child_process.run(cluster.command(*words), given=given, timeout=_CALL_SECONDS)
+    if problem := result.problem:
         raise LoopError(
-            f"kubectl {words[0]}: {lines[-1].rstrip('.')}; expected it to be done. "
-            f"Mend what it says and run the same command again."
+            f"kubectl {words[0]}: {problem.rstrip('.')}; expected exit code 0. Fix that and run the same command again."
         )
-    return done.stdout
+    return result.stdout

@@ -3,12 +3,12 @@
 `nuctl` runs the project's own `deploy.sh`, which needs Docker and nuctl and says in a sentence what is missing.
 """
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import builder
+from preannotate.core import child_process
 from preannotate.registry.errors import LoopError
 
 SERVE, NUCTL = "serve", "nuctl"
@@ -55,12 +55,12 @@ class Nuctl:
                 f"{SCRIPT}: is not there; expected the deploy.sh of a checkout. "
                 f"Run from a checkout, or deploy with serve."
             )
-        done = subprocess.run([str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = " | ".join((done.stdout + done.stderr).strip().splitlines()[-_LAST_LINES:])
+        result = child_process.run([str(SCRIPT), *arguments])
+        if result.code:
+            last_lines = " | ".join((result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:])
             raise LoopError(
-                f"deploy.sh {' '.join(arguments)}: exit code {done.returncode} ({said}); expected 0. "
-                f"Mend what it says and run the same command again."
+                f"deploy.sh {' '.join(arguments)}: {child_process.exit_reason(result.code)} ({last_lines}); expected "
+                f"exit code 0. Fix that and run the same command again."
             )
 
 

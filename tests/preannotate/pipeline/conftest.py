@@ -113,5 +113,5 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> "fakes.Commands":
     from preannotate.core import child_process
 
     fake = fakes.Commands()
-    monkeypatch.setattr(child_process, "run", fake.run)
+    monkeypatch.setattr(child_process, "run_module", fake.run_module)
     return fake

@@ -76,7 +76,7 @@ def write_function(
 
 @dataclass
 class Commands:
-    """Stands in for `child.run`.
+    """Stands in for `child_process.run_module`.
 
     Attributes:
         shift: Of the function that the next build makes.
@@ -88,13 +88,16 @@ class Commands:
     asked: list[list[str]] = field(default_factory=list)
     fails: dict[str, BaseException] = field(default_factory=dict)
 
-    def run(self, arguments: list[str], *, held: Any = None, look: Any = lambda: None, remedy: str = "") -> str:
+    def run_module(
+        self, module: str, arguments: list[str], *, lock: Any = None, poll: Any = lambda: None, remedy: str = ""
+    ) -> str:
+        assert module == "preannotate"
         self.asked.append(list(arguments))
         if arguments[0] in self.fails:
             raise self.fails.pop(arguments[0])
-        assert held is not None
+        assert lock is not None
         if arguments[0] == "train":
-            self._train(Path(arguments[1]), Path(arguments[arguments.index("--output") + 1]), look)
+            self._train(Path(arguments[1]), Path(arguments[arguments.index("--output") + 1]), poll)
         elif arguments[0] == "build":
             self._build(Path(arguments[1]), Path(arguments[arguments.index("--output") + 1]), arguments[3])
         return ""
@@ -103,11 +106,11 @@ class Commands:
     def names(self) -> list[str]:
         return [arguments[0] for arguments in self.asked]
 
-    def _train(self, dataset: Path, run: Path, look: Any) -> None:
+    def _train(self, dataset: Path, run: Path, poll: Any) -> None:
         run.mkdir(parents=True, exist_ok=True)
         pace = {"epoch": 2, "epochs": 3, "step": 5, "steps": 9, "seconds_spent": 2.0, "seconds_left": 700.0}
         (run / "pace.json").write_text(json.dumps(pace))
-        look()
+        poll()
         images = list(ET.parse(dataset / "annotations.xml").iter("image"))
         truth, contents = [], []
         (run / "export" / "validation").mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def pod(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     monkeypatch.setenv("FAKE_CLUSTER", str(state))
     monkeypatch.setattr(kubernetes, "ASK_SECONDS", 0.05)
-    monkeypatch.setattr(child_process, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(child_process, "POLL_SECONDS", 0.02)
 
     def does(what):
         monkeypatch.setenv("FAKE_POD", what)
@@ -126,8 +126,8 @@ def test_a_job_that_is_at_work_already_is_waited_for(volume, pod, monkeypatch):
 def test_a_cluster_that_does_not_answer(volume, pod):
     pod("deaf")
     sentence = (
-        "kubectl get: Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout; expected it to be done. "
-        "Mend what it says and run the same command again."
+        "kubectl get: Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout; expected exit code 0. "
+        "Fix that and run the same command again."
     )
     with pytest.raises(LoopError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")

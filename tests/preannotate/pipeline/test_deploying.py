@@ -38,8 +38,8 @@ def test_what_deploy_sh_says_is_the_sentence(script, tmp_path):
         Nuctl().publish(tmp_path / "boards")
 
     assert str(caught.value) == (
-        f"deploy.sh cpu {tmp_path}/boards: exit code 1 (boards: docker is not running); expected 0. "
-        f"Mend what it says and run the same command again."
+        f"deploy.sh cpu {tmp_path}/boards: exit code 1 (boards: docker is not running); expected exit code 0. "
+        f"Fix that and run the same command again."
     )
 
 
