@@ -11,6 +11,7 @@ import yaml
 
 from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.core import child_process
+from preannotate.core.child_process import ChildError
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.build_version import Making
 from preannotate.pipeline.kubernetes import Cluster, train
@@ -152,7 +153,7 @@ def test_without_kubectl(volume, monkeypatch, tmp_path):
 def test_a_path_that_no_pod_would_find(volume, pod, tmp_path):
     pod("done")
     elsewhere = ["train", str(tmp_path / "dataset"), "--output", str(volume / "run"), "--continue", "--json"]
-    with pytest.raises(LoopError, match="not on the shared volume; expected a path below"):
+    with pytest.raises(ChildError, match="not on the shared volume; expected a path below"):
         train(elsewhere, where(volume), name="pets-3")
 
 
