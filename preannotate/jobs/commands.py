@@ -62,7 +62,7 @@ def check(order: Order, workspace: Workspace, kubernetes: str) -> None:
         StudioError: In one sentence.
         TrainingError: Its arguments cannot be.
         BuildError: Its name cannot be.
-        LoopError: It needs a model that is not there.
+        WorkspaceError: It needs a model that is not there.
     """
     if order.kind not in KINDS:
         raise StudioError(f"order: kind {order.kind!r}; expected one of: {', '.join(KINDS)}.")
@@ -94,7 +94,7 @@ def arguments(order: Order, workspace: Workspace, login: Sequence[str], kubernet
         kubernetes: Of the settings.
 
     Raises:
-        LoopError: The model is not there any more.
+        WorkspaceError: The model is not there any more.
         StudioError: It is not published any more.
     """
     if order.kind == TRAIN:
@@ -117,7 +117,7 @@ def function(order: Order, workspace: Workspace) -> VersionFolder:
     """The version whose function an order is about.
 
     Raises:
-        LoopError: There is no such model.
+        WorkspaceError: There is no such model.
         StudioError: Nor such a version; or it is not published, and no version is named.
     """
     model = workspace.existing(order.name)

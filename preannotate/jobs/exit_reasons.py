@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from preannotate.jobs.logs import last_error, last_line
 from preannotate.jobs.queue import DONE, FAILED, LOG, STOPPED, TRAIN, Run
 from preannotate.pipeline.progress import Progress
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 
 CHECK_FAILED, INTERRUPTED = 1, 130
@@ -14,14 +14,14 @@ _RESUME = "Resume it: it goes on where it was."
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunEnd:
     """How a run ended; `error` as in `Run`."""
 
     state: str
     error: str = ""
 
 
-def ending(run: Run, code: int | None, workspace: Workspace, *, asked_to_stop: bool) -> Ending:
+def explain_end(run: Run, code: int | None, workspace: Workspace, *, asked_to_stop: bool) -> RunEnd:
     """What became of a run.
 
     Args:
@@ -31,33 +31,33 @@ def ending(run: Run, code: int | None, workspace: Workspace, *, asked_to_stop: b
         asked_to_stop: Whether somebody did, in the studio.
     """
     if code == 0:
-        return Ending(DONE)
+        return RunEnd(DONE)
     if asked_to_stop:
-        return Ending(STOPPED)
+        return RunEnd(STOPPED)
     if code is None:
-        return Ending(
+        return RunEnd(
             FAILED,
             f"run {run.id}: all its processes are gone, and none could say why: the machine restarted, or somebody "
             f"killed them; expected an exit code. {_RESUME}",
         )
     if code in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM):
-        return Ending(STOPPED, f"run {run.id}: was stopped from outside the studio. {_RESUME}")
+        return RunEnd(STOPPED, f"run {run.id}: was stopped from outside the studio. {_RESUME}")
     if code < 0:
-        return Ending(FAILED, _killed(run, -code))
+        return RunEnd(FAILED, _killed(run, -code))
     said = last_error(run.folder / LOG)
     if code == CHECK_FAILED and run.kind == TRAIN and run.version and _is_complete(run, workspace):
-        return Ending(DONE, said or f"version {run.version} is finished, and was not published.")
+        return RunEnd(DONE, said or f"version {run.version} is finished, and was not published.")
     if said:
-        return Ending(FAILED, said)
+        return RunEnd(FAILED, said)
     last = last_line(run.folder / LOG) or "without a word"
-    return Ending(FAILED, f"run {run.id}: exit code {code} ({last}); expected 0. Its log says what it did. {_RESUME}")
+    return RunEnd(FAILED, f"run {run.id}: exit code {code} ({last}); expected 0. Its log says what it did. {_RESUME}")
 
 
 def own_progress(run: Run, process: int) -> Progress | None:
     """What the run's own process says of its stages; None if the file is of another run, or damaged."""
     try:
         progress = Progress.read(run.model_folder / "progress.json")
-    except (LoopError, KeyError, TypeError, OSError):
+    except (WorkspaceError, KeyError, TypeError, OSError):
         return None
     return progress if progress is not None and process and progress.process == process else None
 

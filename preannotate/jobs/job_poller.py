@@ -7,11 +7,11 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, unusable
-from preannotate.jobs.watch_state import Jobs
-from preannotate.jobs.watched_jobs import Watched
+from preannotate.jobs.watch_state import CompletedJobs
+from preannotate.jobs.watched_jobs import WatchedJobs
 
 
-class Cvat:
+class JobPoller:
     """Logs in when it is needed, and again after a fault."""
 
     def __init__(self, login: dict[str, Any]) -> None:
@@ -23,7 +23,7 @@ class Cvat:
         self._login = Login(**login)
         self._server: Server | None = None
 
-    def completed(self, watched: Watched) -> Jobs:
+    def completed(self, watched: WatchedJobs) -> CompletedJobs:
         """The completed jobs.
 
         Raises:
@@ -46,7 +46,7 @@ class Cvat:
             self._server.stop()
 
 
-def _completed(server: Server, watched: Watched) -> Jobs:
+def _completed(server: Server, watched: WatchedJobs) -> CompletedJobs:
     jobs: dict[int, Json] = {}
     for number in _tasks(server, watched):
         with server.understanding(f"jobs of task {number}"):
@@ -57,7 +57,7 @@ def _completed(server: Server, watched: Watched) -> Jobs:
         return {job["id"]: str(job["updated_date"]) for job in jobs.values() if _counts(job)}
 
 
-def _tasks(server: Server, watched: Watched) -> Iterable[int]:
+def _tasks(server: Server, watched: WatchedJobs) -> Iterable[int]:
     """Numbers; a task of a watched project may come and go."""
     found = set(watched.tasks)
     for project in sorted(watched.projects):

@@ -23,7 +23,7 @@ _SHARES = {"pull": 5, "train": 80, "build": 5, "check": 3, "publish": 1, "verify
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveProgress:
     """A moment of a run.
 
     Attributes:
@@ -45,7 +45,7 @@ class Live:
     fraction: float
 
 
-def live(run: Run) -> Live:
+def read_live_progress(run: Run) -> LiveProgress:
     """What it is doing now; files that are not there yet, or half there, say nothing."""
     log = tail(run.folder / LOG)
     if run.kind != TRAIN:
@@ -56,7 +56,7 @@ def live(run: Run) -> Live:
     pace = _json(training / "pace.json") if version else {}
     state = next((stage.state for stage in stages if stage.name == "train"), WAITING)
     at_work = run.state == queue.RUNNING and state == RUNNING
-    return Live(
+    return LiveProgress(
         stages=stages,
         epoch=_whole(pace.get("epoch")),
         epochs=_whole(pace.get("epochs")),
@@ -93,7 +93,7 @@ def _stages(run: Run) -> tuple[tuple[Stage, ...], int]:
         return (), 0
 
 
-def _other(run: Run, log: str) -> Live:
+def _other(run: Run, log: str) -> LiveProgress:
     """A run without a training: one stage, which counts."""
     count = _json(run.folder / DONE_FILE)
     done, total = _whole(count.get("done")), _whole(count.get("total"))
@@ -101,7 +101,7 @@ def _other(run: Run, log: str) -> Live:
     detail = f"{done} of {total} {unit}{'' if total == 1 else 's'}" if total else ""
     stage = Stage(run.kind, run.state, run.began, run.ended, detail)
     part = 1.0 if run.state == queue.DONE else min(1.0, done / total) if total else 0.0
-    return Live((stage,), 0, 0, None, (), log, part)
+    return LiveProgress((stage,), 0, 0, None, (), log, part)
 
 
 def _fraction(stages: Sequence[Stage], trained: float) -> float:

@@ -23,7 +23,7 @@ _SAME_MOMENT = 0.05
 
 
 @dataclass(frozen=True)
-class Overseen:
+class RunProcess:
     """The head of a group.
 
     Attributes:
@@ -35,7 +35,7 @@ class Overseen:
     began: float
 
 
-def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> Overseen:
+def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> RunProcess:
     """Start a command that outlives this process.
 
     Args:
@@ -59,7 +59,7 @@ def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapp
         began = psutil.Process(process.pid).create_time()
     except psutil.Error:  # over already
         began = 0.0
-    return Overseen(process.pid, began)
+    return RunProcess(process.pid, began)
 
 
 # Those of this process, so that they can be waited for: what nobody waits for stays in the system's list.
@@ -72,19 +72,19 @@ def forget(folder: Path) -> None:
         (folder / leftover).unlink(missing_ok=True)
 
 
-def find(folder: Path) -> Overseen | None:
+def find(folder: Path) -> RunProcess | None:
     """What runs in a folder; None if nothing does."""
     number = (_read(folder / PROCESS) or {}).get("overseer", 0)
     try:
         process = psutil.Process(number)
         if str(folder) in process.cmdline():
-            return Overseen(number, process.create_time())
+            return RunProcess(number, process.create_time())
     except psutil.Error:
         pass
     return None
 
 
-def is_alive(folder: Path, overseen: Overseen) -> bool:
+def is_alive(folder: Path, overseen: RunProcess) -> bool:
     """Whether a run still has processes: the overseer, or the command if somebody killed only the overseer."""
     _children[:] = [child for child in _children if child.poll() is None]
     if _found(overseen) is not None:
@@ -108,7 +108,7 @@ def command_process(folder: Path) -> int:
     return content.get("process", 0) if content else 0
 
 
-def interrupt(overseen: Overseen, number: signal.Signals) -> None:
+def interrupt(overseen: RunProcess, number: signal.Signals) -> None:
     """Send a signal to the group of a run that `is_alive`; SIGKILL also to descendants that left it."""
     head = _found(overseen)
     victims = head.children(recursive=True) if head is not None and number == signal.SIGKILL else []
@@ -119,7 +119,7 @@ def interrupt(overseen: Overseen, number: signal.Signals) -> None:
             victim.send_signal(number)
 
 
-def _found(overseen: Overseen) -> psutil.Process | None:
+def _found(overseen: RunProcess) -> psutil.Process | None:
     try:
         process = psutil.Process(overseen.process)
         same = abs(process.create_time() - overseen.began) < _SAME_MOMENT

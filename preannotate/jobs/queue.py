@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.jobs.database import Database
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.servers import Servers
@@ -100,7 +100,7 @@ class Run:
     stopping: bool = False
 
 
-class Queue:
+class RunQueue:
     """All runs; whoever starts them (`runner`) uses the methods at the end."""
 
     def __init__(self, database: Database, workspace: Workspace, servers: Servers, settings: Settings) -> None:
@@ -113,7 +113,7 @@ class Queue:
             StudioError: The order cannot be, in one sentence.
             TrainingError: Its arguments cannot.
             BuildError: Its name cannot.
-            LoopError: It needs a model that is not there.
+            WorkspaceError: It needs a model that is not there.
         """
         from preannotate.jobs.commands import check
 
@@ -261,7 +261,7 @@ class Queue:
     def _remove_unfinished(self, run: Run) -> None:
         if self._database.rows("SELECT id FROM runs WHERE name = ? AND version = ?", (run.model_name, run.version)):
             return  # another run goes on with it
-        with contextlib.suppress(LoopError):  # somebody works on the model: it is theirs
+        with contextlib.suppress(WorkspaceError):  # somebody works on the model: it is theirs
             model = self._workspace.existing(run.model_name)
             with model.locked():
                 version = model.version(run.version)

@@ -6,14 +6,14 @@ is completed and was not, or is completed and was changed since.
 
 from dataclasses import dataclass, replace
 
-from preannotate.jobs.watch_state import Failure, Jobs, State
+from preannotate.jobs.watch_state import CompletedJobs, FailedRun, WatchState
 
 # A run that failed because CVAT was not there is begun so often.
 ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetrainPolicy:
     """What the user chose.
 
     Attributes:
@@ -42,19 +42,19 @@ class Decision:
     wait: float = 0.0
 
 
-def new_jobs(trained: Jobs, now: Jobs) -> tuple[int, ...]:
+def new_jobs(trained: CompletedJobs, now: CompletedJobs) -> tuple[int, ...]:
     """Numbers of the jobs that are completed and were not trained on as they are now."""
     return tuple(sorted(number for number, moment in now.items() if trained.get(number) != moment))
 
 
-def looked(state: State, now: Jobs, clock: float) -> State:
+def jobs_polled(state: WatchState, now: CompletedJobs, clock: float) -> WatchState:
     """The state after a look at CVAT."""
     if now == state.seen:
         return state
     return replace(state, seen=now, changed=clock)
 
 
-def decide(state: State, policy: Policy, clock: float) -> Decision:
+def decide(state: WatchState, policy: RetrainPolicy, clock: float) -> Decision:
     """What to do after a look.
 
     Args:
@@ -76,12 +76,12 @@ def decide(state: State, policy: Policy, clock: float) -> Decision:
     return Decision(True, _jobs(fresh))
 
 
-def began(state: State) -> State:
+def run_started(state: WatchState) -> WatchState:
     """A run begins."""
     return replace(state, began=state.seen)
 
 
-def ended(state: State, *, version: int, pulled: Jobs | None) -> State:
+def run_done(state: WatchState, *, version: int, pulled: CompletedJobs | None) -> WatchState:
     """A run came to its end.
 
     What was seen when it began was pulled by it, and what is in the pull as well: of two moments the later one is
@@ -98,7 +98,7 @@ def ended(state: State, *, version: int, pulled: Jobs | None) -> State:
     return replace(state, version=version, trained=jobs, began=None, failed=None)
 
 
-def failed(state: State, clock: float, *, again: bool) -> State:
+def run_failed(state: WatchState, clock: float, *, again: bool) -> WatchState:
     """A run came to nothing.
 
     Args:
@@ -108,15 +108,15 @@ def failed(state: State, clock: float, *, again: bool) -> State:
     """
     jobs = state.began or {}
     before = state.failed.attempts if state.failed is not None and state.failed.jobs == jobs else 0
-    return replace(state, began=None, failed=Failure(jobs, clock, before + 1, again))
+    return replace(state, began=None, failed=FailedRun(jobs, clock, before + 1, again))
 
 
-def is_given_up(failure: Failure) -> bool:
+def is_given_up(failure: FailedRun) -> bool:
     """Whether nothing is tried any more until something changes: the moment to tell somebody."""
     return not failure.again or failure.attempts >= ATTEMPTS
 
 
-def _after_failure(failure: Failure, policy: Policy, clock: float) -> Decision:
+def _after_failure(failure: FailedRun, policy: RetrainPolicy, clock: float) -> Decision:
     if is_given_up(failure):
         return Decision(False, "the run failed; waiting until something changes", policy.every)
     rest = min(failure.at + policy.every - clock, policy.every)

@@ -18,10 +18,10 @@ from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
 from preannotate.core.progress import VARIABLE as BAR
 from preannotate.jobs import commands, notice, processes
-from preannotate.jobs.exit_reasons import ending, own_progress
+from preannotate.jobs.exit_reasons import explain_end, own_progress
 from preannotate.jobs.logs import ATTEMPT
-from preannotate.jobs.processes import Overseen
-from preannotate.jobs.queue import DONE_FILE, FAILED, LOG, RUNNING, TRAIN, WAITING, Queue, Run
+from preannotate.jobs.processes import RunProcess
+from preannotate.jobs.queue import DONE_FILE, FAILED, LOG, RUNNING, TRAIN, WAITING, Run, RunQueue
 from preannotate.notifications.settings import SECRETS
 from preannotate.pipeline.progress import Progress
 from preannotate.registry.workspace import Workspace, write_json
@@ -31,7 +31,7 @@ from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 
 # Between two looks; a run's page asks its files itself.
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 # After so many seconds the next signal: a training ends after its step, an upload after its request.
 STOP_SIGNALS = ((0.0, signal.SIGINT), (40.0, signal.SIGTERM), (60.0, signal.SIGKILL))
 SNAPSHOT = "progress.json"
@@ -40,12 +40,12 @@ _NOT_INHERITED = (*SECRETS, "CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "P
 _log = logging.getLogger(__name__)
 
 
-class Runner:
+class Supervisor:
     """See the module."""
 
     def __init__(
         self,
-        queue: Queue,
+        queue: RunQueue,
         workspace: Workspace,
         servers: Servers,
         settings: Settings,
@@ -93,7 +93,7 @@ class Runner:
                 self.step()
             except Exception:  # the next look may go better; without this thread nothing would run any more
                 _log.exception("a look at the runs failed")
-            self._ending.wait(LOOK_SECONDS)
+            self._ending.wait(POLL_SECONDS)
 
     def _hold(self) -> None:
         folder = self._workspace.path / "studio"
@@ -118,16 +118,16 @@ class Runner:
         elif asked := self._queue.stop_asked(run.id):
             self._stop(run, overseen, time.time() - asked)
 
-    def _overseen(self, run: Run) -> Overseen | None:
+    def _overseen(self, run: Run) -> RunProcess | None:
         process, began = self._queue.process(run.id)
         if process:
-            return Overseen(process, began)
+            return RunProcess(process, began)
         found = processes.find(run.folder)  # a studio died between starting it and writing that down
         if found is not None:
             self._queue.begin(run.id, found.process, found.began)
         return found
 
-    def _stop(self, run: Run, overseen: Overseen, seconds: float) -> None:
+    def _stop(self, run: Run, overseen: RunProcess, seconds: float) -> None:
         due = [number for after, number in STOP_SIGNALS if seconds >= after]
         if len(due) > self._sent.get(run.id, 0):
             self._sent[run.id] = len(due)
@@ -136,7 +136,7 @@ class Runner:
     def _finish(self, run_id: int) -> None:
         run = self._queue.get(run_id)
         code = processes.exit_code(run.folder)
-        end = ending(run, code, self._workspace, asked_to_stop=run.stopping)
+        end = explain_end(run, code, self._workspace, asked_to_stop=run.stopping)
         if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
             with contextlib.suppress(OSError):
                 _keep(run, progress, end.state)

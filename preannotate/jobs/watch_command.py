@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from preannotate.core.durations import seconds
 from preannotate.core.errors import PreannotateError
 from preannotate.jobs.errors import WatchError
-from preannotate.jobs.retrain_policy import Policy
-from preannotate.jobs.watched_jobs import Watched, read_asked
+from preannotate.jobs.retrain_policy import RetrainPolicy
+from preannotate.jobs.watched_jobs import WatchedJobs, read_asked
 from preannotate.jobs.webhook_secret import VARIABLE, find_secret
 from preannotate.notifications.command import described, tell
 from preannotate.notifications.message import Message
@@ -96,15 +96,15 @@ def run(options: Options, *, program: tuple[str, ...] = (sys.executable, "-m", "
         if options.notify:
             tell(settings, message)
 
-    from preannotate.jobs.job_poller import Cvat
+    from preannotate.jobs.job_poller import JobPoller
     from preannotate.jobs.watcher import Task, Watcher
 
-    def asked() -> Watched:
+    def asked() -> WatchedJobs:
         return read_asked(model)[0]
 
     task = Task(model, asked, (*program, *_arguments(options)), policy, told, options.once)
     with _alone(model):
-        return asyncio.run(_watch(Watcher(task, Cvat(login)), _kept(asked, watched), address, secret))
+        return asyncio.run(_watch(Watcher(task, JobPoller(login)), _kept(asked, watched), address, secret))
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -124,19 +124,19 @@ def split_address(text: str) -> tuple[str, int]:
     return host, port
 
 
-async def _watch(watcher: Any, watched: Callable[[], Watched], address: tuple[str, int] | None, secret: str) -> int:
+async def _watch(watcher: Any, watched: Callable[[], WatchedJobs], address: tuple[str, int] | None, secret: str) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if address is None:
         return await watcher.watch(stop)
-    from preannotate.jobs.webhook_receiver import PATH, receiver
+    from preannotate.jobs.webhook_receiver import PATH, webhook_app
     from preannotate.serving.errors import ServeError
     from preannotate.serving.ports import Listener
 
     try:
-        listener = Listener(receiver(secret=secret, watched=watched, news=watcher.news.set), *address)
+        listener = Listener(webhook_app(secret=secret, watched=watched, news=watcher.news.set), *address)
     except ServeError as error:
         cause = getattr(error.__cause__, "strerror", None) or "it cannot be used"
         raise WatchError(
@@ -150,10 +150,10 @@ async def _watch(watcher: Any, watched: Callable[[], Watched], address: tuple[st
         await listener.close()
 
 
-def _kept(asked: Callable[[], Watched], first: Watched) -> Callable[[], Watched]:
+def _kept(asked: Callable[[], WatchedJobs], first: WatchedJobs) -> Callable[[], WatchedJobs]:
     """What is asked for now, or was before, while `asked.json` cannot be read."""
 
-    def watched() -> Watched:
+    def watched() -> WatchedJobs:
         nonlocal first
         with contextlib.suppress(PreannotateError):
             first = asked()
@@ -162,7 +162,7 @@ def _kept(asked: Callable[[], Watched], first: Watched) -> Callable[[], Watched]
     return watched
 
 
-def _policy(options: Options) -> Policy:
+def _policy(options: Options) -> RetrainPolicy:
     every = seconds(options.every)
     if every is None or not SHORTEST_EVERY <= every <= LONGEST_EVERY:
         raise WatchError(f"--every: {options.every!r}; expected 5s to 24h, as in 30s, 10m or 1h30m.")
@@ -173,7 +173,7 @@ def _policy(options: Options) -> Policy:
         quiet = 0.0 if options.once else QUIET_MINUTES
     if not 0 <= quiet <= 24 * 60:
         raise WatchError(f"--quiet-minutes: {quiet:g}; expected a number from 0 to 1440.")
-    return Policy(options.new_jobs, quiet * 60, every)
+    return RetrainPolicy(options.new_jobs, quiet * 60, every)
 
 
 def _check_receiver(options: Options, address: tuple[str, int] | None, secret: str) -> None:
@@ -198,7 +198,7 @@ def _check_receiver(options: Options, address: tuple[str, int] | None, secret: s
     server_url("--register", options.register)
 
 
-def _register(login: dict[str, Any], watched: Watched, url: str, secret: str) -> None:
+def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str) -> None:
     """Make the webhooks; a task outside a project has none."""
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server

@@ -13,11 +13,11 @@ from preannotate.registry.workspace import read_json, write_json
 
 FORMAT = 1
 # Number of a completed job to the moment of its last change, as the server writes it.
-Jobs = dict[int, str]
+CompletedJobs = dict[int, str]
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRun:
     """A run that came to nothing.
 
     Attributes:
@@ -27,14 +27,14 @@ class Failure:
         again: Whether another attempt may help: it was not the training that failed.
     """
 
-    jobs: Jobs
+    jobs: CompletedJobs
     at: float
     attempts: int
     again: bool
 
 
 @dataclass(frozen=True)
-class State:
+class WatchState:
     """See the module.
 
     Attributes:
@@ -47,43 +47,43 @@ class State:
     """
 
     version: int = 0
-    trained: Jobs = field(default_factory=dict)
-    seen: Jobs = field(default_factory=dict)
+    trained: CompletedJobs = field(default_factory=dict)
+    seen: CompletedJobs = field(default_factory=dict)
     changed: float = 0.0
-    began: Jobs | None = None
-    failed: Failure | None = None
+    began: CompletedJobs | None = None
+    failed: FailedRun | None = None
 
 
-def read(path: Path) -> State:
+def read(path: Path) -> WatchState:
     """What the watch before left; a fresh one if there was none.
 
     Raises:
         WatchError: The file is not one of a watch.
-        LoopError: It holds no JSON.
+        WorkspaceError: It holds no JSON.
     """
     content = read_json(path)
     if content is None:
-        return State()
+        return WatchState()
     try:
         if content["format"] != FORMAT:
             raise ValueError(content["format"])
         failed, began = content["failed"], content["began"]
-        return State(
+        return WatchState(
             int(content["version"]),
             _jobs(content["trained"]),
             _jobs(content["seen"]),
             float(content["changed"]),
             None if began is None else _jobs(began),
-            None if failed is None else Failure(**failed | {"jobs": _jobs(failed["jobs"])}),
+            None if failed is None else FailedRun(**failed | {"jobs": _jobs(failed["jobs"])}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WatchError(f"{path}: not what a watch leaves; expected format {FORMAT}. Remove the file.") from error
 
 
-def write(path: Path, state: State) -> None:
+def write(path: Path, state: WatchState) -> None:
     """Keep it."""
     write_json(path, {"format": FORMAT, **asdict(state)})
 
 
-def _jobs(content: dict[str, Any]) -> Jobs:
+def _jobs(content: dict[str, Any]) -> CompletedJobs:
     return {int(number): str(moment) for number, moment in content.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preannotate.jobs.errors import WatchError
-from preannotate.jobs.watch_state import Jobs
+from preannotate.jobs.watch_state import CompletedJobs
 from preannotate.pipeline import run_request as asking
 from preannotate.registry.workspace import ModelFolder
 
@@ -14,7 +14,7 @@ ANNOTATION, GROUND_TRUTH, COMPLETED = "annotation", "ground_truth", "completed"
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedJobs:
     """Numbers of tasks, projects and jobs, as `run` was asked."""
 
     tasks: frozenset[int]
@@ -26,12 +26,12 @@ class Watched:
         return job in self.jobs or task in self.tasks or project in self.projects
 
 
-def read_asked(model: ModelFolder) -> tuple[Watched, dict[str, Any]]:
+def read_asked(model: ModelFolder) -> tuple[WatchedJobs, dict[str, Any]]:
     """What to watch, and the login without its secret, as in `cvat.login.Login`.
 
     Raises:
         WatchError: There was no run.
-        LoopError: `asked.json` is damaged.
+        WorkspaceError: `asked.json` is damaged.
     """
     asked = asking.read(model.asked)
     if asked is None or not asked.names_frames:
@@ -39,7 +39,7 @@ def read_asked(model: ModelFolder) -> tuple[Watched, dict[str, Any]]:
             f"{model.path}: no run was asked for; expected one to repeat. "
             f"Run once: preannotate run --cvat URL --task ID."
         )
-    return Watched(frozenset(asked.tasks), frozenset(asked.projects), frozenset(asked.jobs)), asked.login
+    return WatchedJobs(frozenset(asked.tasks), frozenset(asked.projects), frozenset(asked.jobs)), asked.login
 
 
 def finished_version(model: ModelFolder) -> int:
@@ -47,7 +47,7 @@ def finished_version(model: ModelFolder) -> int:
     return max((version.number for version in model.versions() if version.complete), default=0)
 
 
-def pulled_jobs(model: ModelFolder) -> Jobs | None:
+def pulled_jobs(model: ModelFolder) -> CompletedJobs | None:
     """The completed jobs of the latest pull; None if there is none that can be read."""
     try:
         source = json.loads((model.dataset / "source.json").read_text(encoding="utf-8"))

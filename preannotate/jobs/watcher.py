@@ -14,13 +14,13 @@ from typing import Protocol
 
 from preannotate.core.errors import PreannotateError
 from preannotate.jobs import retrain_policy, run_process, watch_state
-from preannotate.jobs.watch_state import Jobs, State
-from preannotate.jobs.watched_jobs import Watched, finished_version, pulled_jobs
+from preannotate.jobs.watch_state import CompletedJobs, WatchState
+from preannotate.jobs.watched_jobs import WatchedJobs, finished_version, pulled_jobs
 from preannotate.notifications.message import Message
 from preannotate.pipeline.notified_run import models_page
 from preannotate.pipeline.outcomes import of_run
 from preannotate.pipeline.progress import FAILED, Progress
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder
 
 DONE, NOT_BETTER, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 class Lookout(Protocol):
     """Where the completed jobs come from."""
 
-    def completed(self, watched: Watched) -> Jobs:
+    def completed(self, watched: WatchedJobs) -> CompletedJobs:
         """As `look.Cvat`."""
 
     def stop(self) -> None:
@@ -56,9 +56,9 @@ class Task:
     """
 
     model: ModelFolder
-    watched: Callable[[], Watched]
+    watched: Callable[[], WatchedJobs]
     command: Sequence[str]
-    policy: retrain_policy.Policy
+    policy: retrain_policy.RetrainPolicy
     tell: Callable[[Message], object]
     once: bool = False
 
@@ -74,7 +74,7 @@ class Watcher:
         """Read what the watch before left.
 
         Raises:
-            WatchError, LoopError: It cannot be read.
+            WatchError, WorkspaceError: It cannot be read.
         """
         self._task = task
         self._lookout = lookout
@@ -124,17 +124,17 @@ class Watcher:
         if self._problem:
             self._problem = ""
             _LOG.info("CVAT answers again.")
-        self._keep(retrain_policy.looked(self._state, now, self._clock()))
+        self._keep(retrain_policy.jobs_polled(self._state, now, self._clock()))
         return True
 
-    def _completed(self) -> Jobs:
+    def _completed(self) -> CompletedJobs:
         return self._lookout.completed(self._task.watched())
 
     def _take_notice(self) -> None:
         """Of a version that somebody else's run finished, or ours while nobody watched."""
         version = finished_version(self._task.model)
         if version > self._state.version:
-            self._keep(retrain_policy.ended(self._state, version=version, pulled=pulled_jobs(self._task.model)))
+            self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(self._task.model)))
 
     async def _run(self, stop: asyncio.Event) -> int | None:
         """Run to the end; returns the exit code, None if somebody else's run is at work."""
@@ -142,21 +142,21 @@ class Watcher:
         try:
             with model.locked():
                 pass
-        except LoopError:
+        except WorkspaceError:
             _LOG.info("Another run works on this model: waiting for its end.")
             return COULD_NOT_RUN if self._task.once else None
-        self._keep(retrain_policy.began(self._state))
+        self._keep(retrain_policy.run_started(self._state))
         ended = await run_process.run(self._task.command, stop)
         if stop.is_set() and ended.code not in (DONE, NOT_BETTER):
             _LOG.info("The run was stopped; it goes on when the watch does.")
             return INTERRUPTED
         version, stage = finished_version(model), _failed_stage(model, ended.process)
         if ended.code == DONE or (ended.code == NOT_BETTER and stage == ""):
-            self._keep(retrain_policy.ended(self._state, version=version, pulled=pulled_jobs(model)))
+            self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(model)))
             told = version > before
         else:
             again = ended.code == COULD_NOT_RUN and stage not in _HOPELESS
-            self._keep(replace(retrain_policy.failed(self._state, self._clock(), again=again), version=version))
+            self._keep(replace(retrain_policy.run_failed(self._state, self._clock(), again=again), version=version))
             told = retrain_policy.is_given_up(self._state.failed)
         message = of_run(model, ended.code, process=ended.process, error=ended.said, link=models_page(model))
         _LOG.log(logging.WARNING if message.failed else logging.INFO, "%s. %s", message.title, message.text)
@@ -184,7 +184,7 @@ class Watcher:
     def _ends(self, decision: retrain_policy.Decision) -> bool:
         return self._task.once and not decision.run
 
-    def _keep(self, changed: State) -> None:
+    def _keep(self, changed: WatchState) -> None:
         if changed != self._state:
             watch_state.write(self._path, changed)
             self._state = changed
@@ -194,7 +194,7 @@ def _failed_stage(model: ModelFolder, process: int) -> str | None:
     """Which stage of the run of this process failed; "" if none did, None if it did not come to any."""
     try:
         progress = Progress.read(model.progress)
-    except LoopError:
+    except WorkspaceError:
         return None
     if progress is None or progress.process != process:
         return None

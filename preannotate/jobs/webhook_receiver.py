@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from preannotate.jobs.watched_jobs import Watched
+from preannotate.jobs.watched_jobs import WatchedJobs
 from preannotate.notifications.webhook import SIGNATURE_HEADER, signature
 
 PATH, HEALTH = "/cvat", "/health"
@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DeliveryResult:
     """What becomes of a delivery.
 
     Attributes:
@@ -47,7 +47,7 @@ class Verdict:
     news: bool = False
 
 
-def judge(body: bytes, said: str | None, *, secret: str, watched: Watched) -> Verdict:
+def check_delivery(body: bytes, said: str | None, *, secret: str, watched: WatchedJobs) -> DeliveryResult:
     """What to do with a delivery; a pure function.
 
     Args:
@@ -57,33 +57,33 @@ def judge(body: bytes, said: str | None, *, secret: str, watched: Watched) -> Ve
         watched: The jobs that matter.
     """
     if secret and not hmac.compare_digest((said or "").encode(), signature(secret, body).encode()):
-        return Verdict(401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch")
+        return DeliveryResult(401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return Verdict(400, "no JSON; expected a delivery of CVAT")
+        return DeliveryResult(400, "no JSON; expected a delivery of CVAT")
     event = content.get("event") if isinstance(content, dict) else None
     if event == "ping":
-        return Verdict(200, "ping")
+        return DeliveryResult(200, "ping")
     if not isinstance(event, str):
-        return Verdict(400, "no event; expected a delivery of CVAT")
+        return DeliveryResult(400, "no event; expected a delivery of CVAT")
     if event != EVENT:
-        return Verdict(204, f"passed over: {_short(event)}")
+        return DeliveryResult(204, f"passed over: {_short(event)}")
     # CVAT leaves `before_update` out of a save that changed nothing.
     job, before = content.get("job"), content.get("before_update", {})
     if not isinstance(job, dict) or not isinstance(before, dict):
-        return Verdict(400, f"{EVENT} without a job; expected a delivery of CVAT")
+        return DeliveryResult(400, f"{EVENT} without a job; expected a delivery of CVAT")
     number = _short(job.get("id"))
     if not watched.has(job=_number(job, "id"), task=_number(job, "task_id"), project=_number(job, "project_id")):
-        return Verdict(204, f"passed over: job {number} is not watched")
+        return DeliveryResult(204, f"passed over: job {number} is not watched")
     if "state" not in before:
-        return Verdict(204, f"passed over: job {number} was saved, its state is what it was")
+        return DeliveryResult(204, f"passed over: job {number} was saved, its state is what it was")
     if job.get("state") != "completed":
-        return Verdict(204, f"passed over: job {number} is {_short(job.get('state'))}")
-    return Verdict(202, f"job {number} is completed", news=True)
+        return DeliveryResult(204, f"passed over: job {number} is {_short(job.get('state'))}")
+    return DeliveryResult(202, f"job {number} is completed", news=True)
 
 
-class Refusals:
+class RejectionLog:
     """What the log says of refused deliveries: one line a minute, for it is not strangers' to fill."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -102,7 +102,7 @@ class Refusals:
         return f"{text}{more}"
 
 
-def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], None]) -> ASGIApp:
+def webhook_app(*, secret: str, watched: Callable[[], WatchedJobs], news: Callable[[], None]) -> ASGIApp:
     """The ASGI app.
 
     Args:
@@ -110,7 +110,7 @@ def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], 
         watched: Gives the jobs that matter.
         news: Called when it is time to look at CVAT; returns at once.
     """
-    refusals = Refusals()
+    refusals = RejectionLog()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -121,7 +121,7 @@ def receiver(*, secret: str, watched: Callable[[], Watched], news: Callable[[], 
 
 
 async def _answer(
-    request: Request, secret: str, watched: Callable[[], Watched], news: Callable[[], None], refusals: Refusals
+    request: Request, secret: str, watched: Callable[[], WatchedJobs], news: Callable[[], None], refusals: RejectionLog
 ) -> Response:
     if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
         return PlainTextResponse("ok\n")
@@ -135,9 +135,9 @@ async def _answer(
     except (TimeoutError, ClientDisconnect):
         return PlainTextResponse("the body did not come\n", 408)
     if body is None:
-        verdict = Verdict(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
+        verdict = DeliveryResult(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
     else:
-        verdict = judge(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
+        verdict = check_delivery(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
     if verdict.status < 400:
         _LOG.info("webhook: %s.", verdict.line)
     elif line := refusals.line(verdict.line):

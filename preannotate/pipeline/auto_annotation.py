@@ -23,7 +23,7 @@ from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task
 from preannotate.cvat.unannotated_frames import find_vacancies
 from preannotate.cvat.upload import annotated_frames
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 _BAR = "{desc} {percentage:3.0f}%|{bar}|"
 # How long to wait for an automatic annotation that somebody else began in the same task.
 BUSY_SECONDS = 600.0
@@ -31,7 +31,7 @@ _GO_ON = "The same command goes on with the frames that have nothing yet."
 
 
 @dataclass
-class Filled:
+class AutoAnnotationResult:
     """What was done to the tasks.
 
     Attributes:
@@ -56,7 +56,7 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Filler:
+class AutoAnnotator:
     """Fills the tasks of one server with one function.
 
     Attributes:
@@ -75,7 +75,7 @@ class Filler:
     labels: tuple[str, ...]
     detail: Callable[[str], object]
 
-    def fill(self, number: int, filled: Filled) -> None:
+    def fill(self, number: int, filled: AutoAnnotationResult) -> None:
         """Annotate what is left of a task.
 
         Args:
@@ -114,7 +114,7 @@ class Filler:
             if set(frames) == set(job.frames) and not annotated_frames(self.server, task, job):
                 yield job
 
-    def _give(self, task: Task, job: Job, filled: Filled) -> bool:
+    def _give(self, task: Task, job: Job, filled: AutoAnnotationResult) -> bool:
         """Have CVAT annotate a job; False if it could not, and this machine is to do the rest."""
         labels = self.server.labels_of_task(task.id)
         targets, notes = match_labels(task.id, labels, self.labels, None)
@@ -183,7 +183,7 @@ class Filler:
                     last, since = now.progress, time.monotonic()
                 if patience is not None and time.monotonic() - since > patience:
                     return request
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
 
     @contextmanager
     def _cancelled_if_stopped(self, request: BatchRequest) -> Iterator[None]:

@@ -17,7 +17,7 @@ from preannotate.formats.cvat_xml_writer import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, Asked
 from preannotate.registry import versions
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, read_json
 
 _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
@@ -26,7 +26,7 @@ _LESS_MEMORY = "Lower batch_size or image_size in --arguments"
 
 
 @dataclass(frozen=True)
-class Making:
+class VersionBuilder:
     """How versions of a model are made.
 
     Attributes:
@@ -101,7 +101,7 @@ class Making:
             return
         here = replace(self, model=ModelFolder(self.model.path.resolve()))
         command = here._command(here.model.version(version.number), options)
-        where = kubernetes.Cluster.parse(self.asked.kubernetes)
+        where = kubernetes.KubernetesCluster.parse(self.asked.kubernetes)
         kubernetes.train(command, where, name=f"{version.name}-{version.number}", held=self.held, look=look)
 
     def _command(self, version: VersionFolder, options: list[str]) -> list[str]:
@@ -141,7 +141,7 @@ class _Shown:
         """Show what changed."""
         try:
             pace = read_json(self._path)
-        except LoopError:  # a damaged file is replaced by the next
+        except WorkspaceError:  # a damaged file is replaced by the next
             return
         if not pace:
             return

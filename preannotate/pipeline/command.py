@@ -9,10 +9,10 @@ from typing import Any
 from preannotate.annotation.cvat_command import check_sdk
 from preannotate.core.child_process import CheckFailedError, sigterm_interrupts
 from preannotate.pipeline import run_request as asking
-from preannotate.pipeline.kubernetes import Cluster
+from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.pipeline.run_request import PREVIOUS, Asked
 from preannotate.registry import publication
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.listing import as_json as listed_as_json
 from preannotate.registry.listing import as_table
 from preannotate.registry.workspace import Workspace
@@ -35,7 +35,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
         PreannotateError: Something could not run.
     """
     if seconds < 0:
-        raise LoopError(f"--wait: {seconds:g}; expected a number from 0 on. Choose another.")
+        raise WorkspaceError(f"--wait: {seconds:g}; expected a number from 0 on. Choose another.")
     workspace = Workspace(folder)
     kept = asking.read(workspace.model(name).asked) if name is not None else None
     asked = asking.merge(kept, said)
@@ -44,7 +44,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
     from preannotate.pipeline.model_names import name_for
-    from preannotate.pipeline.run import Loop
+    from preannotate.pipeline.run import Pipeline
 
     login = functools.cache(lambda: connect(Login(**asked.login)))
     with sigterm_interrupts():
@@ -55,7 +55,7 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
             model = workspace.model(name)
             with model.locked() as held:
                 asking.write(model.asked, asking.to_keep(kept, asked, said))
-                outcome = Loop(workspace, model, asked, login, restart, seconds, held, _say).run()
+                outcome = Pipeline(workspace, model, asked, login, restart, seconds, held, _say).run()
         except CheckFailedError as error:
             print(f"error: {error}", file=sys.stderr)
             return CHECK_FAILED
@@ -111,9 +111,9 @@ def _check(asked: Asked, folder: Path) -> None:
     read_arguments(None, asked.arguments, [])
     base = asked.base_model
     if base != PREVIOUS and "/" in base and not Path(base).exists():
-        raise LoopError(f"--base-model: {base!r} is not there; expected a file of weights or the folder of a run.")
-    if asked.kubernetes and not (where := Cluster.parse(asked.kubernetes)).holds(folder):
-        raise LoopError(
+        raise WorkspaceError(f"--base-model: {base!r} is not there; expected a file of weights or the folder of a run.")
+    if asked.kubernetes and not (where := KubernetesCluster.parse(asked.kubernetes)).holds(folder):
+        raise WorkspaceError(
             f"--kubernetes: {folder} is not on the volume; expected a workspace below {where.mount}, where both this "
             f"machine and the pods have it. Name it with --workspace, or the place of the volume with mount=."
         )

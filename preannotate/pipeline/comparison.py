@@ -14,7 +14,7 @@ from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import score
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import VersionFolder, read_json, write_json
 from runtime.detector import Detection
 from runtime.manifest import Manifest
@@ -52,7 +52,7 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
 
     Raises:
         BuildError: A function cannot be asked.
-        LoopError: A version has no frozen images.
+        WorkspaceError: A version has no frozen images.
     """
     record = new.record()
     kept = record.get(KEY)
@@ -64,7 +64,7 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
     return comparison
 
 
-def sentence(name: str, new: int, comparison: Comparison) -> str:
+def describe(name: str, new: int, comparison: Comparison) -> str:
     """Why the new version is published or not."""
     if not comparison.images:
         return (
@@ -88,7 +88,7 @@ def _unseen(new: VersionFolder, old: VersionFolder) -> GroundTruth:
     try:
         truth = ground_truth.read(new.function / "validation")
     except ValueError as error:
-        raise LoopError(str(error)) from error
+        raise WorkspaceError(str(error)) from error
     learnt = _contents(old)
     images = [image for image in truth.images if hashlib.sha256(truth.data(image)).hexdigest() not in learnt]
     return GroundTruth(truth.folder, truth.labels, tuple(images))
@@ -99,7 +99,7 @@ def _contents(version: VersionFolder) -> set[str]:
     path = version.run / "data" / _TRAIN_FILE
     content = read_json(path)
     if content is None:
-        raise LoopError(f"{path}: is not there; expected the images that version {version.number} was trained on.")
+        raise WorkspaceError(f"{path}: is not there; expected the images that version {version.number} was trained on.")
     return {sample["content"] for sample in content["samples"]}
 
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.core import child_process
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from trainer.kubernetes.options import LONGEST_NAME, KubernetesOptions
 
 # Between two questions to the cluster, and how long it may fail to answer: masters are updated, networks break.
-ASK_SECONDS = 5.0
-PATIENCE_SECONDS = 300.0
+POLL_SECONDS = 5.0
+TIMEOUT_SECONDS = 300.0
 _KUBECTL, _CALL_SECONDS = "kubectl", 60.0
 _LAST_LINES = 5
 
 
 @dataclass(frozen=True)
-class Cluster:
+class KubernetesCluster:
     """Where a training runs.
 
     Attributes:
@@ -42,7 +42,7 @@ class Cluster:
     context: str = ""
 
     @classmethod
-    def parse(cls, said: str) -> "Cluster":
+    def parse(cls, said: str) -> "KubernetesCluster":
         """Read `image=…,claim=…,mount=…` with `context=…` beside what `train --kubernetes` knows.
 
         Raises:
@@ -66,7 +66,7 @@ class Cluster:
 
 def train(
     command: Sequence[str],
-    cluster: Cluster,
+    cluster: KubernetesCluster,
     *,
     name: str,
     held: int | None = None,
@@ -82,13 +82,13 @@ def train(
         look: Called again and again meanwhile.
 
     Raises:
-        LoopError: kubectl or the Job failed, or the cluster does not answer.
+        WorkspaceError: kubectl or the Job failed, or the cluster does not answer.
         TrainingError: A path that no pod would find.
         KeyboardInterrupt: Somebody stopped it; the Job is deleted, and the same command goes on.
     """
     job = f"preannotate-{name}"[:LONGEST_NAME].rstrip("-")
     if not shutil.which(_KUBECTL):
-        raise LoopError("kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine.")
+        raise WorkspaceError("kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine.")
     arguments = [*command, "--kubernetes", f"{cluster.text},name={job}"]
     manifests = child_process.run_module("preannotate", arguments, lock=held)
     if not (_status(cluster, job) or {}).get("active"):
@@ -101,36 +101,36 @@ def train(
         raise
 
 
-def _wait(cluster: Cluster, job: str, look: Callable[[], object]) -> None:
+def _wait(cluster: KubernetesCluster, job: str, look: Callable[[], object]) -> None:
     answered = asked = time.monotonic()
     while True:
         look()
-        time.sleep(min(child_process.POLL_SECONDS, ASK_SECONDS))
+        time.sleep(min(child_process.POLL_SECONDS, POLL_SECONDS))
         now = time.monotonic()
-        if now - asked < ASK_SECONDS:
+        if now - asked < POLL_SECONDS:
             continue
         asked = now
         try:
             status = _status(cluster, job)
-        except LoopError:
-            if now - answered > PATIENCE_SECONDS:
+        except WorkspaceError:
+            if now - answered > TIMEOUT_SECONDS:
                 raise
             continue
         answered = now
         if status is None:
-            raise LoopError(f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again.")
+            raise WorkspaceError(f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again.")
         conditions = {one["type"]: one for one in status.get("conditions", ()) if one.get("status") == "True"}
         if "Complete" in conditions:
             look()
             return
         if failed := conditions.get("Failed"):
-            raise LoopError(_failure(cluster, job, failed))
+            raise WorkspaceError(_failure(cluster, job, failed))
 
 
-def _failure(cluster: Cluster, job: str, condition: dict[str, Any]) -> str:
+def _failure(cluster: KubernetesCluster, job: str, condition: dict[str, Any]) -> str:
     try:
         lines = _kubectl(cluster, "logs", f"job/{job}", f"--tail={_LAST_LINES}").strip().splitlines()
-    except LoopError:  # its pods may be gone
+    except WorkspaceError:  # its pods may be gone
         lines = []
     said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
     last = said or " | ".join(lines) or "nothing"
@@ -141,27 +141,27 @@ def _failure(cluster: Cluster, job: str, condition: dict[str, Any]) -> str:
     )
 
 
-def _status(cluster: Cluster, job: str) -> dict[str, Any] | None:
+def _status(cluster: KubernetesCluster, job: str) -> dict[str, Any] | None:
     """The status of a Job; None if there is none of that name."""
     found = _kubectl(cluster, "get", "job", job, "--ignore-not-found", "--output", "json")
     try:
         return json.loads(found).get("status", {}) if found.strip() else None
     except (ValueError, AttributeError) as error:
-        raise LoopError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
+        raise WorkspaceError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
 
 
-def _delete(cluster: Cluster, job: str) -> None:
+def _delete(cluster: KubernetesCluster, job: str) -> None:
     """Take the Job away; what its pods wrote stays."""
     try:
         _kubectl(cluster, "delete", "job", job, "--ignore-not-found", "--wait=false")
-    except LoopError:  # the reason why we are here is the more important one
+    except WorkspaceError:  # the reason why we are here is the more important one
         return
 
 
-def _kubectl(cluster: Cluster, *words: str, given: str | None = None) -> str:
+def _kubectl(cluster: KubernetesCluster, *words: str, given: str | None = None) -> str:
     result = child_process.run(cluster.command(*words), given=given, timeout=_CALL_SECONDS)
     if problem := result.problem:
-        raise LoopError(
+        raise WorkspaceError(
             f"kubectl {words[0]}: {problem.rstrip('.')}; expected exit code 0. Fix that and run the same command again."
         )
     return result.stdout

@@ -8,7 +8,7 @@ from builder.function_yaml import check_name
 from preannotate.cvat.server import Server
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.run_request import Asked
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 
 _LONGEST = 40  # nuclio takes 52, and a number may follow
@@ -24,7 +24,7 @@ def name_for(server: Server, workspace: Workspace, asked: Asked) -> str:
 
     Raises:
         CvatError: The server does not know what is asked for.
-        LoopError: The names that come into question belong to other models.
+        WorkspaceError: The names that come into question belong to other models.
     """
     title, number = _title(server, asked)
     plain = slug(title)
@@ -33,7 +33,7 @@ def name_for(server: Server, workspace: Workspace, asked: Asked) -> str:
         kept = asking.read(workspace.model(name).asked)
         if kept is None or kept.source == asked.source:
             return name
-    raise LoopError(
+    raise WorkspaceError(
         f"{workspace.path}: {' and '.join(map(repr, candidates))} are models of other tasks; expected a free name. "
         f"Give it one with --name, or that of the model which shall go on."
     )

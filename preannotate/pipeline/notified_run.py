@@ -9,7 +9,7 @@ from preannotate.notifications.settings import NotifySettings
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.outcomes import failed, of_run
 from preannotate.pipeline.progress import Progress
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, Workspace
 from runtime.errors import FunctionError
 from trainer.errors import TrainerError
@@ -49,7 +49,7 @@ def models_page(model: ModelFolder) -> str:
     """The address of the page of CVAT that lists the model; "" if it is not known."""
     try:
         asked = asking.read(model.asked)
-    except LoopError:
+    except WorkspaceError:
         return ""
     return f"{asked.cvat.rstrip('/')}/models" if asked is not None and asked.cvat else ""
 
@@ -59,7 +59,7 @@ def _model(workspace: Workspace) -> ModelFolder | None:
     for model in workspace.models():
         try:
             progress = Progress.read(model.progress)
-        except LoopError:
+        except WorkspaceError:
             continue
         if progress is not None and progress.process == os.getpid():
             return model

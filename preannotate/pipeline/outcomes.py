@@ -6,7 +6,7 @@ from typing import Any
 
 from preannotate.notifications.message import Message
 from preannotate.pipeline.progress import Progress
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.publication import history, published
 from preannotate.registry.workspace import ModelFolder, VersionFolder
 
@@ -35,7 +35,7 @@ def of_run(model: ModelFolder, code: int, *, process: int = 0, error: str = "", 
                 return _ready(model, version, link)
             if code == CHECK_FAILED and not _is_published(model, version):
                 return _not_published(model, version, progress, link)
-    except LoopError as damage:  # a file that cannot be read is one more reason to tell somebody
+    except WorkspaceError as damage:  # a file that cannot be read is one more reason to tell somebody
         return failed(model.name, str(damage), link=link)
     if code == INTERRUPTED:
         return Message(f"{model.name}: the run was stopped", "The same command goes on where it stopped.", link)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import read_json, write_json
 
 FORMAT = 1
@@ -74,7 +74,7 @@ class Progress:
         """What the latest run said; None if there was none.
 
         Raises:
-            LoopError: The file is damaged.
+            WorkspaceError: The file is damaged.
         """
         content = read_json(path)
         if content is None:
@@ -83,7 +83,7 @@ class Progress:
             stages = [Stage(**stage) for stage in content["stages"]]
             return cls(path, stages, content["version"], content["error"], content["process"])
         except (KeyError, TypeError) as error:
-            raise LoopError(f"{path}: {error!r}; expected what a run writes. Remove the file.") from error
+            raise WorkspaceError(f"{path}: {error!r}; expected what a run writes. Remove the file.") from error
 
     def write(self, *, durable: bool = True) -> None:
         """Say how it is; `durable` as in `write_json`."""

@@ -18,18 +18,18 @@ from preannotate.cvat.selection import UNTOUCHED_COMPLETED, Rules
 from preannotate.cvat.server import Server
 from preannotate.pipeline import comparison as comparing
 from preannotate.pipeline import inputs
-from preannotate.pipeline.auto_annotation import Filled, Filler
-from preannotate.pipeline.build_version import Making, training_options
+from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator
+from preannotate.pipeline.build_version import VersionBuilder, training_options
 from preannotate.pipeline.progress import Progress, Stage
 from preannotate.pipeline.run_request import NOWHERE, Asked
 from preannotate.pipeline.verification import Verifier, labels_of
 from preannotate.registry import publication, versions
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
 
 @dataclass
-class Outcome:
+class PipelineResult:
     """What came of a run.
 
     Attributes:
@@ -44,7 +44,7 @@ class Outcome:
 
 
 @dataclass
-class Loop:
+class Pipeline:
     """One run.
 
     Attributes:
@@ -71,7 +71,7 @@ class Loop:
     _functions: Functions = field(init=False)
     _tasks: tuple[int, ...] = field(init=False)
 
-    def run(self) -> Outcome:
+    def run(self) -> PipelineResult:
         """Do it.
 
         Raises:
@@ -79,7 +79,7 @@ class Loop:
             PreannotateError: A stage could not run; what was done before stays.
         """
         self.progress = Progress.begin(self.model.progress, self._stages())
-        outcome = Outcome(self._make(self._pull()))
+        outcome = PipelineResult(self._make(self._pull()))
         if self.asked.deploy != NOWHERE:
             self._publish(outcome)
             function = self._verify(outcome)
@@ -110,7 +110,7 @@ class Loop:
                     progress=self._images,
                 )
             except OtherServerError as error:
-                raise LoopError(
+                raise WorkspaceError(
                     f"{self.model.path}: was trained on tasks of another server than {self._server.url}; expected the "
                     f"same. Give the model another name with --name, or, if the server has moved, remove "
                     f"{self.model.dataset}."
@@ -143,7 +143,7 @@ class Loop:
             for name in ("train", "build", "check"):
                 self._skip(name, chosen.why)
             return version
-        making = Making(self.model, self.asked, self.held)
+        making = VersionBuilder(self.model, self.asked, self.held)
         if making.is_trained(version):
             self._skip("train", f"version {version.number} is trained")
         else:
@@ -160,7 +160,7 @@ class Loop:
             stage.detail = making.check(version, just_built=not built)
         return version
 
-    def _publish(self, outcome: Outcome) -> None:
+    def _publish(self, outcome: PipelineResult) -> None:
         version, now = outcome.version, publication.published(self.model)
         if publication.is_published(self.workspace, version, self.asked.deploy):
             outcome.published = True
@@ -189,13 +189,13 @@ class Loop:
             return ""
         self.progress.detail("publish", f"comparing with version {old.number}")
         comparison = comparing.compare(new, old)
-        words = comparing.sentence(self.model.name, new.number, comparison)
+        words = comparing.describe(self.model.name, new.number, comparison)
         if not comparison.better:
             return words
         self.say(f"publish: {words}")
         return ""
 
-    def _verify(self, outcome: Outcome) -> str:
+    def _verify(self, outcome: PipelineResult) -> str:
         """The id under which CVAT lists the function; "" if it is not this version that is published."""
         if not outcome.published:
             self._skip("verify", f"version {outcome.version.number} is not published")
@@ -216,7 +216,7 @@ class Loop:
             detail=lambda line: self.progress.detail(stage, line),
         )
 
-    def _annotate(self, outcome: Outcome, function: str) -> None:
+    def _annotate(self, outcome: PipelineResult, function: str) -> None:
         """By CVAT where it has the function, else by this machine."""
         if self.asked.deploy != NOWHERE and not outcome.published:
             self._skip("annotate", f"version {outcome.version.number} is not published")
@@ -224,7 +224,7 @@ class Loop:
         with self._stage("annotate") as stage:
             published = self.workspace.functions / self.model.name
             directory = published if function else outcome.version.function
-            filler = Filler(
+            filler = AutoAnnotator(
                 self._server,
                 self._functions,
                 function,
@@ -232,7 +232,7 @@ class Loop:
                 labels_of(directory),
                 lambda line: self.progress.detail("annotate", line),
             )
-            filled = Filled()
+            filled = AutoAnnotationResult()
             for task in self._tasks:
                 filler.fill(task, filled)
             for note in filled.notes:

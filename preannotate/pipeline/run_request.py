@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.registry.deployment import DEPLOYMENTS, SERVE
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import read_json, write_json
 
 FORMAT = 1
@@ -96,14 +96,14 @@ def merge(kept: Asked | None, said: Mapping[str, Any]) -> Asked:
         said: Values by name; None and empty sequences say nothing.
 
     Raises:
-        LoopError: Nobody says what to pull.
+        WorkspaceError: Nobody says what to pull.
     """
     given = {name: _frozen(value) for name, value in said.items() if value is not None and value != []}
     asked = Asked(**given)
     if asked.names_frames:
         return _absolute(asked)
     if kept is None:
-        raise LoopError(
+        raise WorkspaceError(
             "run: nothing named; expected --task, --project or --job with a number, or --name of a model that was "
             "made before."
         )
@@ -129,14 +129,14 @@ def read(path: Path) -> Asked | None:
     """What was asked for before; None if nothing was.
 
     Raises:
-        LoopError: The file is damaged.
+        WorkspaceError: The file is damaged.
     """
     content = read_json(path)
     if content is None:
         return None
     known = {field.name for field in fields(Asked)}
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT or not set(content) <= known:
-        raise LoopError(f"{path}: not what a run asks for; expected format {FORMAT}. Name the tasks again.")
+        raise WorkspaceError(f"{path}: not what a run asks for; expected format {FORMAT}. Name the tasks again.")
     return Asked(**{name: _frozen(value) for name, value in content.items()})
 
 

@@ -24,13 +24,13 @@ from preannotate.cvat.tasks import Task, read_task
 from preannotate.inference.answers import Failure
 from preannotate.inference.function_process import FunctionProcess
 from preannotate.inference.image_files import FoundImage
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from runtime.boxes import iou
 from runtime.cvat import read_labels
 from runtime.detector import Detection
 
 DEFAULT_SECONDS = 60.0
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 # Frames on which the function is tried until it finds something; spread over the task.
 FRAMES = 8
 # The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
@@ -110,7 +110,7 @@ class Verifier:
 
         Raises:
             CvatError: CVAT has no list, refuses, or does not list the function in time.
-            LoopError: CVAT lists or runs another model of that name.
+            WorkspaceError: CVAT lists or runs another model of that name.
         """
         until = time.monotonic() + self._seconds
         self._check_plugin()
@@ -128,7 +128,7 @@ class Verifier:
             found = self._patiently(
                 until, lambda: self._functions.call(listed.id, task, frame, chosen, names, threshold)
             )
-            if same(expected.detections, found):
+            if boxes_match(expected.detections, found):
                 return Verification(listed.id, task, frame, len(found), tuple(notes))
             self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
 
@@ -140,7 +140,7 @@ class Verifier:
 
         Raises:
             CvatError: It is not there in time.
-            LoopError: It is there as something else.
+            WorkspaceError: It is there as something else.
         """
         until = time.monotonic() + self._seconds if until is None else until
         expected = labels_of(self._directory)
@@ -176,7 +176,7 @@ class Verifier:
         if left <= 0:
             raise error
         self._detail(f"{what}; waiting {left:.0f} s at most")
-        time.sleep(min(LOOK_SECONDS, left))
+        time.sleep(min(POLL_SECONDS, left))
 
     def _expected(self, task: Task, labels: Collection[str]) -> _Expected:
         """What the directory finds on the first of some frames that has boxes, else on one at a lower threshold."""
@@ -200,7 +200,7 @@ class Verifier:
                     return _Expected(frame, tuple(found))
                 first = first or (frame, image)
             if first is None:
-                raise LoopError(
+                raise WorkspaceError(
                     f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
                 )
             answer = process.annotate(first[1], _LOW_THRESHOLD)
@@ -215,15 +215,15 @@ class Verifier:
             f"The function stays published; the same command asks again."
         )
 
-    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> LoopError:
-        return LoopError(
+    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> WorkspaceError:
+        return WorkspaceError(
             f"{self._server.url}: {found.id} is a {found.kind} with the labels {', '.join(found.labels) or 'none'} "
             f"after {self._seconds:g} s; expected a {DETECTOR} with {', '.join(expected)}. Another function of that "
             f"name may be in the way: give the model another name, or remove it."
         )
 
-    def _other(self, listed: ListedFunction, frame: int, task: int) -> LoopError:
-        return LoopError(
+    def _other(self, listed: ListedFunction, frame: int, task: int) -> WorkspaceError:
+        return WorkspaceError(
             f"{self._server.url}: {listed.id} answers on frame {frame} of task {task} otherwise than "
             f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
             f"Look which folder `preannotate serve` watches, or deploy again."
@@ -245,7 +245,7 @@ def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
     return _Expected(frame, tuple(one for one in found if one.score >= threshold), threshold)
 
 
-def same(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
+def boxes_match(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
     """Whether each box has one of the same label at its place, and none is left over."""
     left = list(found)
     for detection in expected:

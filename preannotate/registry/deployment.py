@@ -9,7 +9,7 @@ from typing import Protocol
 
 import builder
 from preannotate.core import child_process
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 
 SERVE, NUCTL = "serve", "nuctl"
 SCRIPT = Path(builder.__file__).parents[1] / "deploy.sh"
@@ -27,7 +27,7 @@ class Deployment(Protocol):
 
 
 @dataclass(frozen=True)
-class Watched:
+class ServedFolder:
     """Nothing to do: who serves the folder sees it change."""
 
     def publish(self, function: Path) -> None:
@@ -51,17 +51,17 @@ class Nuctl:
 
     def _run(self, *arguments: str) -> None:
         if not SCRIPT.is_file():
-            raise LoopError(
+            raise WorkspaceError(
                 f"{SCRIPT}: is not there; expected the deploy.sh of a checkout. "
                 f"Run from a checkout, or deploy with serve."
             )
         result = child_process.run([str(SCRIPT), *arguments])
         if result.code:
             last_lines = " | ".join((result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:])
-            raise LoopError(
+            raise WorkspaceError(
                 f"deploy.sh {' '.join(arguments)}: {child_process.exit_reason(result.code)} ({last_lines}); expected "
                 f"exit code 0. Fix that and run the same command again."
             )
 
 
-DEPLOYMENTS: dict[str, Deployment] = {SERVE: Watched(), NUCTL: Nuctl()}
+DEPLOYMENTS: dict[str, Deployment] = {SERVE: ServedFolder(), NUCTL: Nuctl()}

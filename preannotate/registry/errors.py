@@ -3,5 +3,5 @@
 from preannotate.core.errors import PreannotateError
 
 
-class LoopError(PreannotateError, ValueError):
+class WorkspaceError(PreannotateError, ValueError):
     """A workspace, a version or a stage is not as it must be."""

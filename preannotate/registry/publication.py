@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from preannotate.registry.deployment import DEPLOYMENTS, SERVE
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json, write_json
 from runtime.errors import ManifestError
 from runtime.manifest import Manifest
@@ -36,7 +36,7 @@ def history(model: ModelFolder) -> list[Publication]:
     """All publications, the latest at the end.
 
     Raises:
-        LoopError: `published.json` is damaged.
+        WorkspaceError: `published.json` is damaged.
     """
     return [Publication(**entry) for entry in read_json(model.published) or []]
 
@@ -71,13 +71,13 @@ def publish(workspace: Workspace, name: str, number: int, *, deploy: str = SERVE
         deploy: One of `deploying.DEPLOYMENTS`.
 
     Raises:
-        LoopError: There is no such version, or it is not complete, or it could not be deployed.
+        WorkspaceError: There is no such version, or it is not complete, or it could not be deployed.
     """
     model = workspace.existing(name)
     version = model.version(number)
     if not version.complete:
         known = ", ".join(str(one.number) for one in model.versions() if one.complete) or "none"
-        raise LoopError(f"{model.path}: no finished version {number}; expected one of: {known}.")
+        raise WorkspaceError(f"{model.path}: no finished version {number}; expected one of: {known}.")
     _install(workspace, version)
     DEPLOYMENTS[deploy].publish(workspace.functions / name)
     _note(model, number, deploy)
@@ -88,12 +88,12 @@ def unpublish(workspace: Workspace, name: str) -> None:
     """Take the model away from CVAT; its versions stay.
 
     Raises:
-        LoopError: It is not published, or could not be taken away.
+        WorkspaceError: It is not published, or could not be taken away.
     """
     model = workspace.existing(name)
     now = published(model)
     if now is None:
-        raise LoopError(f"{model.path}: is not published; expected a version that CVAT sees. Publish one first.")
+        raise WorkspaceError(f"{model.path}: is not published; expected a version that CVAT sees. Publish one first.")
     DEPLOYMENTS[now.deploy].unpublish(workspace.functions / name)
     _remove(workspace, name)
     _note(model, None, now.deploy)
@@ -114,12 +114,14 @@ def roll_back(workspace: Workspace, name: str) -> VersionFolder:
     """Publish the version that was there before.
 
     Raises:
-        LoopError: There is none, or it could not be deployed.
+        WorkspaceError: There is none, or it could not be deployed.
     """
     model = workspace.existing(name)
     number = version_before(model)
     if number is None:
-        raise LoopError(f"{model.path}: no version was published before; expected one. Name one: preannotate publish.")
+        raise WorkspaceError(
+            f"{model.path}: no version was published before; expected one. Name one: preannotate publish."
+        )
     return publish(workspace, name, number, deploy=history(model)[-1].deploy)
 
 

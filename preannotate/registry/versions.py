@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.check import PARITY_FILE
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, read_json, write_json
 from runtime.manifest import Manifest
 
@@ -20,7 +20,7 @@ _INPUTS = "inputs.json"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class VersionChoice:
     """The version that a run is about.
 
     Attributes:
@@ -32,7 +32,7 @@ class Chosen:
     why: str
 
 
-def choose(model: ModelFolder, inputs: str, *, restart: bool) -> Chosen:
+def choose(model: ModelFolder, inputs: str, *, restart: bool) -> VersionChoice:
     """The newest version with these inputs, finished or not; else a new one, begun by writing down its inputs.
 
     Args:
@@ -44,16 +44,16 @@ def choose(model: ModelFolder, inputs: str, *, restart: bool) -> Chosen:
     same = [version for version in model.versions() if inputs_of(version) == inputs]
     newest = same[-1] if same else None
     if newest is not None and not newest.complete and (not restart or _begun(newest).get("restart")):
-        return Chosen(newest, f"version {newest.number} goes on")
+        return VersionChoice(newest, f"version {newest.number} goes on")
     if newest is not None and newest.complete and not restart:
-        return Chosen(newest, f"nothing changed since version {newest.number}")
+        return VersionChoice(newest, f"nothing changed since version {newest.number}")
     for version in same:
         if not version.complete:
             shutil.rmtree(version.path)
     number = max((version.number for version in model.versions()), default=0) + 1
     version = model.version(number)
     write_json(version.path / _INPUTS, {"format": FORMAT, "inputs": inputs, "restart": restart})
-    return Chosen(version, f"version {number} is new")
+    return VersionChoice(version, f"version {number} is new")
 
 
 def inputs_of(version: VersionFolder) -> str:
@@ -97,13 +97,13 @@ def served(version: VersionFolder) -> dict[str, float]:
     """Scores of the built function's own answers on the frozen validation images.
 
     Raises:
-        LoopError: The function was not proven.
+        WorkspaceError: The function was not proven.
     """
     path = version.function / "nuclio" / PARITY_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return content["scores"]["served"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LoopError(
+        raise WorkspaceError(
             f"{path}: {error!r}; expected the proof of a built function. Run again with --restart."
         ) from error

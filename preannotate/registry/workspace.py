@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.function_yaml import check_name
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 
 DEFAULT = Path("workspace")
 LOCK_SECONDS = 3.0
@@ -58,12 +58,14 @@ class Workspace:
         """The folder of a model that is there.
 
         Raises:
-            LoopError: It is not.
+            WorkspaceError: It is not.
         """
         model = self.model(name)
         if not model.path.is_dir():
             known = ", ".join(repr(one.name) for one in self.models()) or "none"
-            raise LoopError(f"{self.path}: no model {name!r}; expected one of: {known}. Start one: preannotate run.")
+            raise WorkspaceError(
+                f"{self.path}: no model {name!r}; expected one of: {known}. Start one: preannotate run."
+            )
         return model
 
     def models(self) -> list["ModelFolder"]:
@@ -123,7 +125,7 @@ class ModelFolder:
             Descriptor of the lock, for child processes that hold it as well.
 
         Raises:
-            LoopError: Somebody does.
+            WorkspaceError: Somebody does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -184,7 +186,7 @@ def _lock(descriptor: int, path: Path) -> None:
             return
         except BlockingIOError as error:
             if time.monotonic() > until:
-                raise LoopError(
+                raise WorkspaceError(
                     f"{path}: another run works on this model; expected none. Wait for it, or stop it."
                 ) from error
         time.sleep(0.1)
@@ -194,14 +196,14 @@ def read_json(path: Path) -> Any:
     """The content of a file; None if it is not there.
 
     Raises:
-        LoopError: It holds no JSON.
+        WorkspaceError: It holds no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise LoopError(f"{path}: holds no JSON ({error}); expected it whole. Remove the file.") from error
+        raise WorkspaceError(f"{path}: holds no JSON ({error}); expected it whole. Remove the file.") from error
 
 
 def write_json(path: Path, content: Any, *, durable: bool = True) -> None:

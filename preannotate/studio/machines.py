@@ -10,7 +10,7 @@ from preannotate.diagnostics.machine import free_memory
 from preannotate.diagnostics.packages import TENSORFLOWS
 from preannotate.diagnostics.requirements import installed
 from preannotate.diagnostics.tool import ask
-from preannotate.pipeline.kubernetes import Cluster
+from preannotate.pipeline.kubernetes import KubernetesCluster
 from runtime.processors import cores
 from trainer.errors import TrainingError
 
@@ -133,7 +133,7 @@ def _processor() -> str:
 
 def _cluster(settings: "Settings") -> Machine:
     try:
-        where = Cluster.parse(settings.kubernetes)
+        where = KubernetesCluster.parse(settings.kubernetes)
     except TrainingError as error:
         return Machine(KUBERNETES, "Kubernetes", False, str(error))
     name = f"Kubernetes: {where.context or 'the current context'}, {where.namespace or 'its own namespace'}"
@@ -141,7 +141,7 @@ def _cluster(settings: "Settings") -> Machine:
     return Machine(KUBERNETES, name, not why, why)
 
 
-def _why_no_cluster(where: Cluster, settings: "Settings") -> str:
+def _why_no_cluster(where: KubernetesCluster, settings: "Settings") -> str:
     """Why no training can run there; "" if the claim is there and the workspace on it."""
     if not where.holds(settings.workspace):
         return (
@@ -158,4 +158,4 @@ def _why_no_cluster(where: Cluster, settings: "Settings") -> str:
     return why
 
 
-_clusters: dict[Cluster, tuple[float, str]] = {}
+_clusters: dict[KubernetesCluster, tuple[float, str]] = {}

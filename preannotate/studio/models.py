@@ -9,7 +9,7 @@ from typing import Any
 from builder.check import PARITY_FILE
 from preannotate.registry import publication
 from preannotate.registry.deployment import DEPLOYMENTS, SERVE
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json
 from preannotate.studio import thresholds
 from preannotate.studio.errors import StudioError
@@ -93,7 +93,7 @@ class ModelSummary:
 class Models:
     """The models of a workspace; names and numbers from strangers cannot lead out of it.
 
-    Every method with a name raises LoopError if there is no such model, BuildError if it can be no name.
+    Every method with a name raises WorkspaceError if there is no such model, BuildError if it can be no name.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -107,7 +107,7 @@ class Models:
         """Let CVAT see a version.
 
         Raises:
-            LoopError: It is not finished, or could not be deployed.
+            WorkspaceError: It is not finished, or could not be deployed.
         """
         if deploy not in DEPLOYMENTS:
             raise StudioError(f"publish: deploy {deploy!r}; expected one of: {', '.join(DEPLOYMENTS)}.")
@@ -117,7 +117,7 @@ class Models:
         """Take the model away from CVAT.
 
         Raises:
-            LoopError: It is not published.
+            WorkspaceError: It is not published.
         """
         publication.unpublish(self._workspace, self._model(name).name)
 
@@ -125,7 +125,7 @@ class Models:
         """Publish the version that was there before.
 
         Raises:
-            LoopError: There is none.
+            WorkspaceError: There is none.
         """
         publication.roll_back(self._workspace, self._model(name).name)
 
@@ -168,7 +168,7 @@ class Models:
 
         Raises:
             StudioError: A value outside [0, 1], an unknown label, or a version that is not finished.
-            LoopError: The published copy could not be deployed.
+            WorkspaceError: The published copy could not be deployed.
         """
         found = self._version(name, version)
         if not found.complete:
@@ -212,7 +212,7 @@ class Models:
 def _summary(model: ModelFolder) -> ModelSummary:
     try:
         return _read(model)
-    except (LoopError, FunctionError) as error:
+    except (WorkspaceError, FunctionError) as error:
         return ModelSummary(model.name, (), None, problem=str(error))
     except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         return ModelSummary(model.name, (), None, problem=f"{model.path}: {error!r}; expected files of a run.")

@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Sequence
 
 from preannotate.jobs.database import Database
-from preannotate.jobs.queue import Queue
-from preannotate.jobs.supervisor import Runner
+from preannotate.jobs.queue import RunQueue
+from preannotate.jobs.supervisor import Supervisor
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
 from preannotate.studio.catalogue import Catalogue
@@ -53,9 +53,9 @@ class Studio:
         self.servers = Servers(self._database, store)
         previews = Previews(self.workspace.path / "studio" / "previews")
         self.catalogue = Catalogue(self.servers, self._database, previews)
-        self.queue = Queue(self._database, self.workspace, self.servers, self.settings)
+        self.queue = RunQueue(self._database, self.workspace, self.servers, self.settings)
         self.models = Models(self.workspace)
-        self._runner = Runner(
+        self._runner = Supervisor(
             self.queue,
             self.workspace,
             self.servers,

@@ -9,7 +9,7 @@ from typing import Any
 from preannotate.core.http import AddressError, server_url
 from preannotate.jobs.database import Database
 from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.pipeline.kubernetes import Cluster
+from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
@@ -75,7 +75,7 @@ class Settings:
             TrainingError: An unknown name, an impossible value, or no image or claim.
         """
         if text.strip():
-            Cluster.parse(text)
+            KubernetesCluster.parse(text)
         self._set("kubernetes", text.strip())
 
     def notifications(self) -> NotifySettings:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from preannotate.jobs.live_progress import Live
+from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
 
 # What `?done=` may say: an address cannot put words of its own on a page.
@@ -106,7 +106,7 @@ def is_color(text: str) -> bool:
     return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
 
 
-def stage_now(live: Live) -> str:
+def stage_now(live: LiveProgress) -> str:
     """What a run is doing, in the words of its stages."""
     for state in ("running", "failed", "stopped"):
         for stage in live.stages:

@@ -255,12 +255,12 @@ def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, wor
 
 def test_a_task_outside_a_project_cannot_tell_anybody(cvat, workspace, caplog):
     from preannotate.jobs.watch_command import _register
-    from preannotate.jobs.watched_jobs import Watched
+    from preannotate.jobs.watched_jobs import WatchedJobs
 
     cvat.tasks[12].project_id = None
     login = {"url": cvat.url, "user": None if cvat.new else "ann"}
 
-    _register(login, Watched(frozenset({12}), frozenset(), frozenset()), "http://a.example.org", SECRET)
+    _register(login, WatchedJobs(frozenset({12}), frozenset(), frozenset()), "http://a.example.org", SECRET)
 
     assert cvat.webhooks.made == {}
     assert caplog.messages == [

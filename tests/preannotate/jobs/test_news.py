@@ -3,10 +3,10 @@
 import pytest
 
 from preannotate.jobs import retrain_policy
-from preannotate.jobs.retrain_policy import ATTEMPTS, Policy, decide, looked, new_jobs
-from preannotate.jobs.watch_state import State
+from preannotate.jobs.retrain_policy import ATTEMPTS, RetrainPolicy, decide, jobs_polled, new_jobs
+from preannotate.jobs.watch_state import WatchState
 
-POLICY = Policy(new_jobs=2, quiet=300, every=600)
+POLICY = RetrainPolicy(new_jobs=2, quiet=300, every=600)
 OLD, NEW, NEWER = "2026-11-02T10:00:00Z", "2026-11-02T11:00:00Z", "2026-11-02T12:00:00Z"
 
 
@@ -25,7 +25,7 @@ def test_jobs_are_new_if_they_are_completed_and_were_not_trained_on_as_they_are(
 
 
 def test_too_few_jobs():
-    state = looked(State(trained={40: OLD}), {40: OLD, 41: NEW}, 1000)
+    state = jobs_polled(WatchState(trained={40: OLD}), {40: OLD, 41: NEW}, 1000)
 
     assert decide(state, POLICY, 5000) == retrain_policy.Decision(
         False, "1 newly completed job (41); 2 are worth a training", 600
@@ -33,11 +33,11 @@ def test_too_few_jobs():
 
 
 def test_nothing_new():
-    assert decide(State(), POLICY, 0).why == "no newly completed job; 2 are worth a training"
+    assert decide(WatchState(), POLICY, 0).why == "no newly completed job; 2 are worth a training"
 
 
 def test_it_waits_for_quiet_and_then_begins():
-    state = looked(State(), {40: OLD, 41: NEW}, 1000)
+    state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 1000)
 
     assert decide(state, POLICY, 1100) == retrain_policy.Decision(
         False, "2 newly completed jobs (40, 41); waiting whether more come", 200
@@ -46,79 +46,83 @@ def test_it_waits_for_quiet_and_then_begins():
 
 
 def test_each_change_begins_the_wait_anew_and_a_look_without_one_does_not():
-    state = looked(State(), {40: OLD, 41: NEW}, 1000)
-    state = looked(state, {40: OLD, 41: NEW}, 1200)
+    state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 1000)
+    state = jobs_polled(state, {40: OLD, 41: NEW}, 1200)
     assert decide(state, POLICY, 1300).run
 
-    state = looked(state, {40: OLD, 41: NEWER}, 1250)
+    state = jobs_polled(state, {40: OLD, 41: NEWER}, 1250)
     assert decide(state, POLICY, 1300).wait == 250
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait_longer():
-    state = looked(State(), {40: OLD, 41: NEW}, 1_000_000)
+    state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 1_000_000)
 
     assert decide(state, POLICY, 0).wait == 300
 
 
 def test_after_a_run_the_pull_says_what_was_trained_on():
-    state = retrain_policy.began(looked(State(), {40: OLD, 41: NEW}, 0))
+    state = retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0))
 
-    state = retrain_policy.ended(state, version=1, pulled={40: OLD, 41: NEW, 42: NEWER})
+    state = retrain_policy.run_done(state, version=1, pulled={40: OLD, 41: NEW, 42: NEWER})
 
-    assert state == State(version=1, trained={40: OLD, 41: NEW, 42: NEWER}, seen={40: OLD, 41: NEW})
+    assert state == WatchState(version=1, trained={40: OLD, 41: NEW, 42: NEWER}, seen={40: OLD, 41: NEW})
     assert not decide(state, POLICY, 10_000).run
 
 
 def test_without_a_pull_it_is_what_was_seen_when_the_run_began():
-    state = retrain_policy.began(looked(State(), {40: OLD}, 0))
-    state = looked(state, {40: OLD, 41: NEW}, 100)
+    state = retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0))
+    state = jobs_polled(state, {40: OLD, 41: NEW}, 100)
 
-    assert retrain_policy.ended(state, version=1, pulled=None).trained == {40: OLD}
+    assert retrain_policy.run_done(state, version=1, pulled=None).trained == {40: OLD}
 
 
 def test_of_two_moments_the_later_one_was_trained_on():
-    state = retrain_policy.began(looked(State(), {40: NEW, 41: OLD}, 0))
+    state = retrain_policy.run_started(jobs_polled(WatchState(), {40: NEW, 41: OLD}, 0))
 
-    assert retrain_policy.ended(state, version=1, pulled={40: OLD, 41: NEWER}).trained == {40: NEW, 41: NEWER}
+    assert retrain_policy.run_done(state, version=1, pulled={40: OLD, 41: NEWER}).trained == {40: NEW, 41: NEWER}
 
 
 def test_a_run_that_was_interrupted_is_begun_again_at_once():
-    state = retrain_policy.began(looked(State(), {40: OLD}, 0))
+    state = retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0))
 
     assert decide(state, POLICY, 0) == retrain_policy.Decision(True, "the run before did not come to its end")
 
 
 def test_a_failed_run_is_not_repeated_until_something_changes():
-    state = retrain_policy.failed(retrain_policy.began(looked(State(), {40: OLD, 41: NEW}, 0)), 1000, again=False)
+    state = retrain_policy.run_failed(
+        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0)), 1000, again=False
+    )
 
     assert retrain_policy.is_given_up(state.failed)
     assert decide(state, POLICY, 99_999) == retrain_policy.Decision(
         False, "the run failed; waiting until something changes", 600
     )
-    assert decide(looked(state, {40: OLD, 41: NEWER}, 99_999), POLICY, 100_299).run
+    assert decide(jobs_polled(state, {40: OLD, 41: NEWER}, 99_999), POLICY, 100_299).run
 
 
 def test_a_run_that_did_not_fail_in_its_training_is_tried_again_a_few_times():
-    state = looked(State(), {40: OLD, 41: NEW}, 0)
+    state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0)
     for attempt in range(1, ATTEMPTS):
-        state = retrain_policy.failed(retrain_policy.began(state), 1000, again=True)
+        state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, again=True)
         assert not retrain_policy.is_given_up(state.failed)
         assert decide(state, POLICY, 1100) == retrain_policy.Decision(False, "the run failed; trying again", 500)
         assert decide(state, POLICY, 1600) == retrain_policy.Decision(True, f"attempt {attempt + 1} of {ATTEMPTS}")
 
-    state = retrain_policy.failed(retrain_policy.began(state), 1000, again=True)
+    state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, again=True)
     assert retrain_policy.is_given_up(state.failed)
     assert not decide(state, POLICY, 99_999).run
 
 
 def test_attempts_with_other_jobs_are_counted_anew():
-    state = retrain_policy.failed(retrain_policy.began(looked(State(), {40: OLD}, 0)), 0, again=True)
-    state = retrain_policy.failed(retrain_policy.began(looked(state, {40: NEW}, 0)), 0, again=True)
+    state = retrain_policy.run_failed(
+        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0)), 0, again=True
+    )
+    state = retrain_policy.run_failed(retrain_policy.run_started(jobs_polled(state, {40: NEW}, 0)), 0, again=True)
 
     assert state.failed.attempts == 1
 
 
 def test_many_jobs_are_shortened():
-    state = looked(State(), dict.fromkeys(range(40, 60), OLD), 0)
+    state = jobs_polled(WatchState(), dict.fromkeys(range(40, 60), OLD), 0)
 
     assert decide(state, POLICY, 300).why == ("20 newly completed jobs (40, 41, 42, 43, 44, 45, 46, 47, 48, 49, …)")

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from preannotate.jobs import webhook_receiver as module
-from preannotate.jobs.watched_jobs import Watched
-from preannotate.jobs.webhook_receiver import Refusals, judge, receiver
+from preannotate.jobs.watched_jobs import WatchedJobs
+from preannotate.jobs.webhook_receiver import RejectionLog, check_delivery, webhook_app
 from preannotate.notifications.webhook import signature
 from preannotate.serving.ports import Listener
 
 SECRET = "a secret of 16 or more".replace(" ", "-")
-WATCHED = Watched(frozenset({12}), frozenset({3}), frozenset({77}))
+WATCHED = WatchedJobs(frozenset({12}), frozenset({3}), frozenset({77}))
 JOB = {"id": 40, "task_id": 12, "project_id": None, "stage": "acceptance", "state": "completed", "type": "annotation"}
 COMPLETED = {"event": "update:job", "job": JOB, "before_update": {"state": "in progress", "updated_date": "…"}}
 
@@ -45,7 +45,7 @@ def running(secret):
         def news():
             hook.news += 1
 
-        listener = Listener(receiver(secret=secret, watched=lambda: WATCHED, news=news), "127.0.0.1", 0)
+        listener = Listener(webhook_app(secret=secret, watched=lambda: WATCHED, news=news), "127.0.0.1", 0)
         hook.url = f"http://127.0.0.1:{listener.port}"
         ready.set()
         await ended.wait()
@@ -109,7 +109,7 @@ def test_what_is_no_news_is_passed_over(hook, content, line):
     answer = hook.deliver(content)
 
     assert (answer.status_code, answer.content, hook.news) == (204, b"", 0)
-    assert judge(json.dumps(content).encode(), None, secret="", watched=WATCHED).line == line
+    assert check_delivery(json.dumps(content).encode(), None, secret="", watched=WATCHED).line == line
 
 
 def test_a_ping_is_answered(hook):
@@ -181,7 +181,7 @@ def test_without_a_secret_all_is_taken():
 
 
 def test_a_strangers_words_are_fit_for_a_log():
-    line = judge(json.dumps({"event": "a\nb" + "c" * 9999}).encode(), None, secret="", watched=WATCHED).line
+    line = check_delivery(json.dumps({"event": "a\nb" + "c" * 9999}).encode(), None, secret="", watched=WATCHED).line
 
     assert "\n" not in line
     assert len(line) < 200
@@ -189,7 +189,7 @@ def test_a_strangers_words_are_fit_for_a_log():
 
 def test_strangers_do_not_fill_the_log():
     now = [0.0]
-    refusals = Refusals(lambda: now[0])
+    refusals = RejectionLog(lambda: now[0])
 
     assert [refusals.line("no") for _ in range(100)] == ["no", *[""] * 99]
     now[0] = 61.0

@@ -5,19 +5,19 @@ import re
 import pytest
 
 from preannotate.jobs.errors import WatchError
-from preannotate.jobs.watch_state import Failure, State, read, write
-from preannotate.registry.errors import LoopError
+from preannotate.jobs.watch_state import FailedRun, WatchState, read, write
+from preannotate.registry.errors import WorkspaceError
 
 
 def test_it_is_read_as_it_was_written(tmp_path):
-    state = State(3, {40: "a"}, {40: "a", 41: "b"}, 12.5, {41: "b"}, Failure({41: "b"}, 1.0, 2, True))
+    state = WatchState(3, {40: "a"}, {40: "a", 41: "b"}, 12.5, {41: "b"}, FailedRun({41: "b"}, 1.0, 2, True))
     write(tmp_path / "watch.json", state)
 
     assert read(tmp_path / "watch.json") == state
 
 
 def test_there_is_none(tmp_path):
-    assert read(tmp_path / "watch.json") == State()
+    assert read(tmp_path / "watch.json") == WatchState()
 
 
 @pytest.mark.parametrize("content", ["[]", '{"format": 2}', '{"format": 1, "version": 1}'])
@@ -32,5 +32,5 @@ def test_something_else(tmp_path, content):
 def test_half_a_file(tmp_path):
     (tmp_path / "watch.json").write_text('{"format"')
 
-    with pytest.raises(LoopError, match="holds no JSON"):
+    with pytest.raises(WorkspaceError, match="holds no JSON"):
         read(tmp_path / "watch.json")

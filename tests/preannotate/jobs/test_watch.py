@@ -16,8 +16,8 @@ from cvat_stand_in import FakeJob, FakeTask
 from watch_fake_run import order, runs, version_made
 
 from preannotate.jobs import run_process
-from preannotate.jobs.job_poller import Cvat
-from preannotate.jobs.retrain_policy import Policy
+from preannotate.jobs.job_poller import JobPoller
+from preannotate.jobs.retrain_policy import RetrainPolicy
 from preannotate.jobs.watch_state import read
 from preannotate.jobs.watched_jobs import read_asked
 from preannotate.jobs.watcher import Task, Watcher
@@ -33,7 +33,7 @@ class Watch:
     def __init__(self, workspace, **policy):
         self.workspace, self.told = workspace, []
         self.model = Workspace(workspace).existing("boards")
-        self.policy = Policy(**{"quiet": 0.0, "every": 0.05} | policy)
+        self.policy = RetrainPolicy(**{"quiet": 0.0, "every": 0.05} | policy)
 
     @property
     def state(self):
@@ -44,7 +44,7 @@ class Watch:
         command = (*FAKE, "run", "--workspace", str(self.workspace), "--name", "boards")
         return Watcher(
             Task(self.model, lambda: read_asked(self.model)[0], command, self.policy, self.told.append, once),
-            Cvat(login),
+            JobPoller(login),
         )
 
     def look(self):
@@ -170,7 +170,7 @@ def test_a_session_that_ran_out_is_no_problem(cvat, watch, workspace, caplog):
     if cvat.new:
         pytest.skip("an access token makes no session")
     caplog.set_level(logging.INFO)
-    lookout = Cvat(read_asked(watch.model)[1])
+    lookout = JobPoller(read_asked(watch.model)[1])
     lookout.completed(read_asked(watch.model)[0])
     cvat.fail("/api/tasks", "status", status=401, times=1)
     cvat.fail("/api/jobs", "status", status=401, times=1)

@@ -8,7 +8,7 @@ from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.notifications import NotifyError
 from preannotate.pipeline.notified_run import run
 from preannotate.pipeline.progress import STAGES, Progress
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace, write_json
 
 
@@ -37,9 +37,9 @@ def test_a_run_that_is_done_is_told(told, model, tmp_path):
 def test_a_run_that_failed_is_told(told, model, tmp_path):
     def command():
         with Progress.begin(model.progress, STAGES).running("pull"):
-            raise LoopError("CVAT: away; expected it.")
+            raise WorkspaceError("CVAT: away; expected it.")
 
-    with pytest.raises(LoopError):
+    with pytest.raises(WorkspaceError):
         run(command, Workspace(tmp_path))
     assert told() == [("boards: the run failed", "CVAT: away; expected it.", "https://cvat.example.org/models")]
 
@@ -48,9 +48,9 @@ def test_a_run_that_failed_before_it_had_a_name_is_told(told, model, tmp_path):
     write_json(model.progress, {"format": 1, "process": 1, "version": 0, "stages": [], "error": "of another"})
 
     def command():
-        raise LoopError("no login; expected one.")
+        raise WorkspaceError("no login; expected one.")
 
-    with pytest.raises(LoopError):
+    with pytest.raises(WorkspaceError):
         run(command, Workspace(tmp_path))
     assert told() == [("Preannotate: the run failed", "no login; expected one.", "")]
 

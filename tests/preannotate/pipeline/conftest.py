@@ -46,8 +46,8 @@ def nothing_of_this_machine(no_logins: None, monkeypatch: pytest.MonkeyPatch) ->
     """And looks at CVAT and at `serve` follow one another at once."""
     from preannotate.pipeline import auto_annotation, verification
 
-    monkeypatch.setattr(auto_annotation, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(verification, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(auto_annotation, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(verification, "POLL_SECONDS", 0.1)
 
 
 def _with_functions(server: "stand_in.StandIn") -> None:

@@ -7,7 +7,7 @@ import pytest
 from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.run_request import Asked, merge, to_keep
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 
 
 def test_a_line_that_names_tasks_is_complete_in_itself():
@@ -27,7 +27,7 @@ def test_a_line_that_names_none_repeats_with_what_it_says():
 
 
 def test_nothing_is_asked_for():
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         merge(None, {"tasks": []})
 
     assert str(caught.value) == (
@@ -65,7 +65,7 @@ def test_another_file_in_its_place(tmp_path, content):
     path = tmp_path / "asked.json"
     path.write_text(content)
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         asking.read(path)
 
     assert str(caught.value) == f"{path}: not what a run asks for; expected format 1. Name the tasks again."

@@ -13,10 +13,10 @@ from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.core import child_process
 from preannotate.core.child_process import ChildError
 from preannotate.pipeline import kubernetes
-from preannotate.pipeline.build_version import Making
-from preannotate.pipeline.kubernetes import Cluster, train
+from preannotate.pipeline.build_version import VersionBuilder
+from preannotate.pipeline.kubernetes import KubernetesCluster, train
 from preannotate.pipeline.run_request import Asked
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace, write_json
 from trainer.errors import TrainingError
 
@@ -42,7 +42,7 @@ def pod(tmp_path, monkeypatch):
     (tools / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
     monkeypatch.setenv("FAKE_CLUSTER", str(state))
-    monkeypatch.setattr(kubernetes, "ASK_SECONDS", 0.05)
+    monkeypatch.setattr(kubernetes, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(child_process, "POLL_SECONDS", 0.02)
 
     def does(what):
@@ -54,7 +54,7 @@ def pod(tmp_path, monkeypatch):
 
 
 def where(volume):
-    return Cluster.parse(f"context=home,image=registry.example/train:1,claim=data,namespace=ml,mount={volume},gpus=1")
+    return KubernetesCluster.parse(f"context=home,image=registry.example/train:1,claim=data,namespace=ml,mount={volume},gpus=1")
 
 
 def command(volume):
@@ -86,7 +86,7 @@ def test_a_job_that_fails_says_why(volume, pod):
         "Job preannotate-pets-3: failed (Job has reached the specified backoff limit); expected its end. Its pod said "
         "last: boards: no images; expected some. Mend that and run the same command again."
     )
-    with pytest.raises(LoopError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
     assert not pod.job.exists()
 
@@ -130,7 +130,7 @@ def test_a_cluster_that_does_not_answer(volume, pod):
         "kubectl get: Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout; expected exit code 0. "
         "Fix that and run the same command again."
     )
-    with pytest.raises(LoopError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
 
 
@@ -146,7 +146,7 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for(volume, pod):
 def test_without_kubectl(volume, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     sentence = "kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine."
-    with pytest.raises(LoopError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
 
 
@@ -159,9 +159,9 @@ def test_a_path_that_no_pod_would_find(volume, pod, tmp_path):
 
 def test_what_a_cluster_must_be_told():
     with pytest.raises(TrainingError, match=re.escape("--kubernetes: no claim; expected claim=NAME")):
-        Cluster.parse("context=home,image=i")
+        KubernetesCluster.parse("context=home,image=i")
     with pytest.raises(TrainingError, match=re.escape("--kubernetes: unknown name 'colour'")):
-        Cluster.parse("image=i,claim=c,colour=red")
+        KubernetesCluster.parse("image=i,claim=c,colour=red")
 
 
 def test_run_refuses_a_workspace_beside_the_volume(tmp_path, capsys):
@@ -185,7 +185,7 @@ def test_a_run_trains_where_it_is_told(volume, monkeypatch):
     monkeypatch.setattr(kubernetes, "train", fake)
     monkeypatch.chdir(volume)
     model = Workspace(Path("workspace")).model("pets")
-    making = Making(model, Asked(kubernetes=f"image=i,claim=c,mount={volume}", model="auto"))
+    making = VersionBuilder(model, Asked(kubernetes=f"image=i,claim=c,mount={volume}", model="auto"))
 
     assert making.train(model.version(3), ["--negatives"], lambda line: None) == (
         "version 3: 3 epochs in 60 s, mAP50 0.900 on 2 validation images"

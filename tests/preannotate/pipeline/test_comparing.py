@@ -10,9 +10,9 @@ from loop_fakes import red, write_function
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
 from preannotate.pipeline import comparison
-from preannotate.pipeline.comparison import Comparison, compare, sentence
+from preannotate.pipeline.comparison import Comparison, compare, describe
 from preannotate.registry import versions
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder
 
 pytest.importorskip("nuclio_sdk")
@@ -79,7 +79,7 @@ def test_nothing_that_is_new_to_both(make):
     found = compare(new, old)
 
     assert not found.better
-    assert sentence("pets", 2, found) == (
+    assert describe("pets", 2, found) == (
         "version 2 of pets: version 1, which is published, was trained on all validation images; expected some that "
         "are new to both. Publish it by hand if you trust it: preannotate publish pets 2."
     )
@@ -89,7 +89,7 @@ def test_a_version_whose_training_images_are_gone(make):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     (old.run / "data" / "train.json").unlink()
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         compare(new, old)
 
     assert str(caught.value) == (
@@ -101,5 +101,5 @@ def test_a_version_without_frozen_images(make):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     (new.function / "validation" / "ground_truth.json").unlink()
 
-    with pytest.raises(LoopError, match="expected the frozen validation images of a run"):
+    with pytest.raises(WorkspaceError, match="expected the frozen validation images of a run"):
         compare(new, old)

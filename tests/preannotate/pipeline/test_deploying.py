@@ -4,7 +4,7 @@ import pytest
 
 from preannotate.registry import deployment
 from preannotate.registry.deployment import DEPLOYMENTS, Nuctl
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 
 SCRIPT = """#!/bin/sh
 echo "$@" >> "$0.calls"
@@ -34,7 +34,7 @@ def test_the_function_is_deployed_and_deleted(script, tmp_path):
 def test_what_deploy_sh_says_is_the_sentence(script, tmp_path):
     script.with_name("deploy.sh.fails").touch()
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         Nuctl().publish(tmp_path / "boards")
 
     assert str(caught.value) == (
@@ -46,7 +46,7 @@ def test_what_deploy_sh_says_is_the_sentence(script, tmp_path):
 def test_without_a_checkout_there_is_no_deploy_sh(tmp_path, monkeypatch):
     monkeypatch.setattr(deployment, "SCRIPT", tmp_path / "deploy.sh")
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         Nuctl().publish(tmp_path / "boards")
 
     assert str(caught.value) == (

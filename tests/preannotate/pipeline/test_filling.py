@@ -12,7 +12,7 @@ from preannotate.cvat.functions import Functions
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Server
 from preannotate.pipeline import auto_annotation
-from preannotate.pipeline.auto_annotation import Filled, Filler
+from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def make(served, directory):
         functions, said = Functions(connection.client, connection.requests), []
         wait_until(lambda: "filler" in functions.listed())
         server = Server(connection.client, connection.requests)
-        return Filler(server, functions, function, directory, LABELS, said.append), said
+        return AutoAnnotator(server, functions, function, directory, LABELS, said.append), said
 
     return make
 
@@ -48,7 +48,7 @@ def boxes(job):
 
 
 def fill(filler):
-    filled = Filled()
+    filled = AutoAnnotationResult()
     filler.fill(12, filled)
     return filled
 
@@ -154,7 +154,7 @@ def test_a_request_that_comes_first_at_the_last_moment(newest, make, monkeypatch
     filler, _ = make(newest)
     newest.functions.hold.clear()
     calls = []
-    real = Filler._wait_for_others
+    real = AutoAnnotator._wait_for_others
 
     def late(self, number):
         if calls:
@@ -163,7 +163,7 @@ def test_a_request_that_comes_first_at_the_last_moment(newest, make, monkeypatch
         if not calls:
             calls.append(filler.functions.start("filler", 12, 40, {"cat": {"name": "cat", "attributes": {}}}))
 
-    monkeypatch.setattr(Filler, "_wait_for_others", late)
+    monkeypatch.setattr(AutoAnnotator, "_wait_for_others", late)
 
     filled = fill(filler)
 

@@ -8,7 +8,7 @@ from preannotate.cvat.server import Server
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.model_names import name_for, slug
 from preannotate.pipeline.run_request import Asked
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 
 
@@ -70,7 +70,7 @@ def test_no_name_is_left(name, tmp_path):
     name("Boards")
     name("Boards", tasks=(12, 13))
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         name("Boards", tasks=(12, 13, 14))
 
     assert str(caught.value) == (

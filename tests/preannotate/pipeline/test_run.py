@@ -9,7 +9,7 @@ from loop_fakes import red
 
 from preannotate.cli.main import COULD_NOT_RUN, INTERRUPTED, main
 from preannotate.core.child_process import CheckFailedError
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 
 CAT, DOG = FakeLabel(7, "cat", "rectangle"), FakeLabel(8, "dog")
 
@@ -190,7 +190,7 @@ def test_a_failed_check_is_exit_code_1(run, newest, workspace, commands):
 
 def test_a_training_that_fails_is_exit_code_2(run, newest, commands):
     newest.add(pets())
-    commands.fails["train"] = LoopError("no memory; expected some.")
+    commands.fails["train"] = WorkspaceError("no memory; expected some.")
 
     assert run(expected=COULD_NOT_RUN).err == "error: no memory; expected some.\n"
 

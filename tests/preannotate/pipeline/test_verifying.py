@@ -10,8 +10,8 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import Functions, Shape
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Server
-from preannotate.pipeline.verification import Verifier, same
-from preannotate.registry.errors import LoopError
+from preannotate.pipeline.verification import Verifier, boxes_match
+from preannotate.registry.errors import WorkspaceError
 from runtime.detector import Detection
 
 
@@ -56,7 +56,7 @@ def test_another_model_of_that_name_is_not_taken_for_it(newest, make, served, tm
     mine = write_function(tmp_path, "other")
     make(newest, served[0] / "other")[0].verify(12)
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         make(newest, mine, seconds=0.5)[0].verify(12)
 
     assert str(caught.value) == (
@@ -72,7 +72,7 @@ def test_one_with_other_labels_is_not_either(newest, make, served, tmp_path):
     make(newest, served[0] / "odd")[0].listed()
     mine = write_function(tmp_path, "odd")
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         make(newest, mine, seconds=0)[0].verify(12)
 
     assert str(caught.value) == (
@@ -109,7 +109,7 @@ def test_a_function_that_is_not_sure_enough_is_asked_at_a_lower_threshold(newest
     other, _ = make(newest, write_function(tmp_path, "shy", threshold=0.95, shift=10), seconds=0.0)
 
     assert verifier.verify(12).words == "CVAT lists shy; on frame 0 of task 12 it answers 1 box, as it must"
-    with pytest.raises(LoopError, match=r"^.*: shy answers on frame 0 of task 12 otherwise than"):
+    with pytest.raises(WorkspaceError, match=r"^.*: shy answers on frame 0 of task 12 otherwise than"):
         other.verify(12)
 
 
@@ -133,7 +133,7 @@ def test_a_task_whose_images_cannot_be_read(newest, make, served):
     verifier, _ = make(newest, write_function(served[0], "torn"))
     newest.fail("/api/tasks/12/data/?", "garbage")
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         verifier.verify(12)
 
     assert str(caught.value) == ("task 12: none of 4 frames can be read; expected images. Look at them in CVAT.")
@@ -194,4 +194,4 @@ CAT, DOG = Detection("cat", 0, 0.9, (10, 10, 30, 30)), Detection("dog", 1, 0.9, 
     ],
 )
 def test_boxes_are_the_same_by_label_and_place(expected, found, equal):
-    assert same(expected, found) is equal
+    assert boxes_match(expected, found) is equal

@@ -8,7 +8,7 @@ from loop_fakes import write_function
 from preannotate.cli.main import COULD_NOT_RUN, main
 from preannotate.registry import publication, versions
 from preannotate.registry.deployment import DEPLOYMENTS
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace, write_json
 
 
@@ -96,7 +96,7 @@ def test_a_function_without_a_proof_is_no_version(model):
     path = model.version(1).function / "nuclio" / "parity.json"
     path.write_text("{}")
 
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         versions.record(model.version(1))
 
     assert str(caught.value) == (
@@ -140,7 +140,7 @@ def test_unpublish_takes_it_away_and_keeps_the_versions(home, model):
     assert publication.was_taken_back(model, 1)
     assert list(home.functions.iterdir()) == []
     assert publication.version_before(model) == 1
-    with pytest.raises(LoopError) as caught:
+    with pytest.raises(WorkspaceError) as caught:
         publication.unpublish(home, "boards")
     assert str(caught.value) == (
         f"{model.path}: is not published; expected a version that CVAT sees. Publish one first."
@@ -150,12 +150,12 @@ def test_unpublish_takes_it_away_and_keeps_the_versions(home, model):
 def test_a_deployment_that_fails_is_not_noted(home, model, monkeypatch):
     class Failing:
         def publish(self, function):
-            raise LoopError("no Docker; expected it.")
+            raise WorkspaceError("no Docker; expected it.")
 
     monkeypatch.setitem(DEPLOYMENTS, "nuctl", Failing())
     finish(model, 1)
 
-    with pytest.raises(LoopError, match="no Docker"):
+    with pytest.raises(WorkspaceError, match="no Docker"):
         publication.publish(home, "boards", 1, deploy="nuctl")
 
     assert publication.history(model) == []
@@ -218,7 +218,7 @@ def test_the_list(home, model, capsys):
 
 def test_one_run_at_a_time(model, monkeypatch):
     monkeypatch.setattr("preannotate.registry.workspace.LOCK_SECONDS", 0.1)
-    with model.locked(), pytest.raises(LoopError) as caught, model.locked():
+    with model.locked(), pytest.raises(WorkspaceError) as caught, model.locked():
         pass
     assert str(caught.value) == (
         f"{model.path}: another run works on this model; expected none. Wait for it, or stop it."

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from preannotate.jobs.live_progress import curve, live
+from preannotate.jobs.live_progress import curve, read_live_progress
 from preannotate.jobs.queue import DONE, RUNNING, STOPPED, Order, Run
 from preannotate.pipeline.progress import Progress
 
@@ -38,7 +38,7 @@ def begin(run, process=77):
 
 
 def test_nothing_is_there_yet(run):
-    seen = live(run())
+    seen = read_live_progress(run())
 
     assert (seen.stages, seen.epoch, seen.epochs, seen.seconds_left) == ((), 0, 0, None)
     assert (seen.curve, seen.log_tail, seen.fraction) == ((), "", 0.0)
@@ -51,7 +51,7 @@ def test_a_training(run):
     (training / "pace.json").write_text(json.dumps(pace))
     (training / "metrics.csv").write_text(HEADER + "1,4,0.5,0.25,,,3.0\n2,8,0.4,0.1,0.61,0.3,6.0\n")
     (run().folder / "log.txt").write_text("epoch 2\n")
-    seen = live(run())
+    seen = read_live_progress(run())
 
     assert [(stage.name, stage.state) for stage in seen.stages][:2] == [("pull", "done"), ("train", "running")]
     assert (seen.epoch, seen.epochs, seen.seconds_left, seen.log_tail) == (3, 40, 75.0, "epoch 2\n")
@@ -66,7 +66,7 @@ def test_the_time_is_not_known_yet(run):
     begin(run())
     pace = {"epoch": 1, "epochs": 40, "step": 16, "steps": 160, "seconds_spent": 2.0, "seconds_left": None}
     (run().model_folder / "versions" / "3" / "run" / "pace.json").write_text(json.dumps(pace))
-    seen = live(run())
+    seen = read_live_progress(run())
 
     assert seen.seconds_left is None
     assert seen.fraction == pytest.approx((5 + 80 * 0.1) / 93)
@@ -75,7 +75,7 @@ def test_the_time_is_not_known_yet(run):
 def test_the_progress_of_another_run_is_not_this_ones(run):
     begin(run(), process=1)
 
-    assert live(run()).stages == ()
+    assert read_live_progress(run()).stages == ()
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"stages": [{"colour": 1}]}', "\x00", '{"stages": 3, "version": "x"}'])
@@ -84,12 +84,12 @@ def test_damaged_files_say_nothing(run, damage):
     training = run().model_folder / "versions" / "3" / "run"
     (training / "pace.json").write_text(damage)
     (training / "metrics.csv").write_text(damage)
-    assert live(run()).epoch == 0
+    assert read_live_progress(run()).epoch == 0
 
     (run().model_folder / "progress.json").write_text(damage)
-    assert live(run(version=3)).stages == ()
+    assert read_live_progress(run(version=3)).stages == ()
     (run().folder / "progress.json").write_text(damage)
-    assert live(run(state=DONE, version=3)).stages == ()
+    assert read_live_progress(run(state=DONE, version=3)).stages == ()
 
 
 def test_a_row_that_is_half_there_is_left_out(tmp_path):
@@ -109,19 +109,19 @@ def test_a_training_that_was_stopped_keeps_what_it_did(run):
     (run().model_folder / "progress.json").rename(run().folder / "progress.json")
     pace = {"epoch": 3, "epochs": 40, "step": 12, "steps": 160, "seconds_spent": 25.0, "seconds_left": 75.0}
     (run().model_folder / "versions" / "3" / "run" / "pace.json").write_text(json.dumps(pace))
-    seen = live(run(state=STOPPED, version=3))
+    seen = read_live_progress(run(state=STOPPED, version=3))
 
     assert (seen.epoch, seen.seconds_left) == (3, None)
     assert seen.fraction == pytest.approx((5 + 80 * 0.25) / 93)
 
 
 def test_other_kinds_count(run):
-    assert live(run(kind="annotate")).fraction == 0.0
+    assert read_live_progress(run(kind="annotate")).fraction == 0.0
     (run().folder / "done.json").write_text('{"done": 12, "total": 48, "unit": "frame"}')
-    seen = live(run(kind="annotate"))
+    seen = read_live_progress(run(kind="annotate"))
 
     assert seen.fraction == 0.25
     assert [(stage.name, stage.state, stage.detail) for stage in seen.stages] == [
         ("annotate", "running", "12 of 48 frames")
     ]
-    assert live(run(kind="annotate", state=DONE)).fraction == 1.0
+    assert read_live_progress(run(kind="annotate", state=DONE)).fraction == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from preannotate.diagnostics.directory import proof
 from preannotate.diagnostics.finding import OK
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import write_json
 from preannotate.serving.directory import fingerprint
 from preannotate.studio.errors import StudioError
@@ -96,9 +96,9 @@ def test_publish_roll_back_unpublish(models, pets, workspace):
     assert models.get("pets").published is None
     assert not (workspace.functions / "pets").exists()
 
-    with pytest.raises(LoopError, match="is not published; expected a version that CVAT sees"):
+    with pytest.raises(WorkspaceError, match="is not published; expected a version that CVAT sees"):
         models.unpublish("pets")
-    with pytest.raises(LoopError, match="no finished version 3; expected one of: 1, 2"):
+    with pytest.raises(WorkspaceError, match="no finished version 3; expected one of: 1, 2"):
         models.publish("pets", 3)
     with pytest.raises(StudioError, match=re.escape("publish: deploy 'ftp'; expected one of: serve, nuctl.")):
         models.publish("pets", 1, deploy="ftp")
@@ -155,7 +155,7 @@ def test_thresholds_that_cannot_be(models, pets, version, value, sentence):
 
 
 def test_thresholds_wait_for_nobody(models, pets):
-    with pets.locked(), pytest.raises(LoopError, match="another run works on this model"):
+    with pets.locked(), pytest.raises(WorkspaceError, match="another run works on this model"):
         models.set_threshold("pets", 1, 0.7)
 
 
@@ -177,7 +177,7 @@ def test_report_and_pictures(models, pets):
 @pytest.mark.parametrize("name", ["..", "../../etc", "", "pets/../pets", ".", "/etc"])
 def test_names_that_lead_elsewhere(models, pets, name):
     for ask in (models.get, models.unpublish, models.roll_back, lambda name: models.overlays(name, 1)):
-        with pytest.raises((LoopError, RuntimeError)):
+        with pytest.raises((WorkspaceError, RuntimeError)):
             ask(name)
 
 

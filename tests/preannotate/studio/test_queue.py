@@ -6,7 +6,7 @@ import pytest
 from cvat_stand_in import TOKEN
 
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
 from preannotate.studio.services import Studio
@@ -109,7 +109,7 @@ def test_an_order_for_a_server_that_is_not_saved(studio, order):
 
 
 def test_annotating_needs_a_model_that_is_published_or_named(studio, order):
-    with pytest.raises(LoopError, match="no model 'forklifts'"):
+    with pytest.raises(WorkspaceError, match="no model 'forklifts'"):
         studio.queue.add(order(kind="annotate"))
     version = studio.workspace.model("forklifts").version(2)
     (version.function / "nuclio").mkdir(parents=True)

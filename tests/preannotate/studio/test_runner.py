@@ -15,7 +15,7 @@ import pytest
 from cvat_stand_in import TOKEN
 
 from preannotate.jobs import processes, supervisor
-from preannotate.jobs.live_progress import live
+from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
 from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
@@ -28,7 +28,7 @@ SECONDS = 60.0
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 0.02)
     root = Path(__file__).parents[3]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(root), str(root / "functions")]))
 
@@ -42,7 +42,7 @@ def studio(workspace):
         opened._runner.close()  # or it would start the next while these are ended
     with contextlib.suppress(Exception):
         for run in opened.queue.in_state(RUNNING):
-            processes.interrupt(processes.Overseen(*opened.queue.process(run.id)), signal.SIGKILL)
+            processes.interrupt(processes.RunProcess(*opened.queue.process(run.id)), signal.SIGKILL)
     opened.close()
 
 
@@ -70,7 +70,7 @@ def ended(studio, number):
 
 def training(studio, number):
     """Wait until the fake says that it trains."""
-    until(lambda: live(studio.queue.get(number)).epoch == 2, "it does not train")
+    until(lambda: read_live_progress(studio.queue.get(number)).epoch == 2, "it does not train")
     return studio.queue.get(number)
 
 
@@ -84,7 +84,7 @@ def test_a_run_is_done(studio, order):
 
     assert (run.state, run.error, run.version) == (DONE, "", 1)
     assert run.began <= run.ended
-    seen = live(run)
+    seen = read_live_progress(run)
     assert [(stage.name, stage.state) for stage in seen.stages] == [
         ("pull", "done"), ("train", "done"), ("build", "waiting"),
     ]  # fmt: skip
@@ -193,7 +193,7 @@ def test_a_run_that_the_system_kills(studio, order, monkeypatch):
         "run 1: the system ended it (SIGKILL), most likely for lack of memory; expected it to end by itself. Choose a "
         "smaller batch_size or image_size, or stop other programs, and resume it.",
     )
-    assert [stage.state for stage in live(run).stages] == ["done", "failed", "waiting"]
+    assert [stage.state for stage in read_live_progress(run).stages] == ["done", "failed", "waiting"]
 
 
 def test_a_run_is_stopped_and_goes_on(studio, order, monkeypatch):
@@ -206,7 +206,7 @@ def test_a_run_is_stopped_and_goes_on(studio, order, monkeypatch):
     run = ended(studio, number)
     assert (run.state, run.error, run.stopping) == (STOPPED, "", False)
     assert log(run).endswith("stopped\n")
-    assert live(run).stages[1].state == "stopped"
+    assert read_live_progress(run).stages[1].state == "stopped"
 
     monkeypatch.setenv("FAKE_RUN", "ok")
     studio.queue.resume(number)
@@ -293,7 +293,7 @@ def test_a_run_outlives_the_studio_and_is_adopted(studio, workspace, order, monk
     time.sleep(0.2)
     run = again.queue.get(number)
     assert (run.state, processes.command_process(run.folder)) == (RUNNING, process)
-    assert live(run).fraction == pytest.approx((5 + 80 / 4) / 90)
+    assert read_live_progress(run).fraction == pytest.approx((5 + 80 / 4) / 90)
     again.queue.stop(number)
     assert ended(again, number).state == STOPPED
     again.close()
@@ -348,7 +348,7 @@ def test_everything_was_killed_while_no_studio_was_there(studio, workspace, orde
     studio.start()
     number = studio.queue.add(order())
     training(studio, number)
-    overseen = processes.Overseen(*studio.queue.process(number))
+    overseen = processes.RunProcess(*studio.queue.process(number))
     studio.close()
     processes.interrupt(overseen, signal.SIGKILL)
 

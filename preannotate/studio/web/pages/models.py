@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from builder.errors import BuildError
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.charts import sparkline
 from preannotate.studio.web.visit import PageError, Visit, go_to
@@ -75,7 +75,7 @@ def find(visit: Visit) -> ModelSummary:
     """
     try:
         return visit.studio.models.get(visit.path("name"))
-    except (LoopError, BuildError) as error:
+    except (WorkspaceError, BuildError) as error:
         name = visit.path("name")[:80]
         raise PageError(
             404, "No such model", f"{name!r}: no such model; expected one of the list of models."

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from preannotate.jobs.live_progress import live
+from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
 from preannotate.studio.errors import StudioError
 from preannotate.studio.web import results
@@ -28,7 +28,7 @@ def show_all(visit: Visit) -> Response:
     return visit.page(
         "runs.html",
         groups={
-            name: [(run, live(run) if run.state == RUNNING else None) for run in group]
+            name: [(run, read_live_progress(run) if run.state == RUNNING else None) for run in group]
             for name, group in groups.items()
         },
         empty=not runs,
@@ -43,7 +43,7 @@ def show(visit: Visit) -> Response:
 
 def _context(visit: Visit) -> dict[str, object]:
     run = _run(visit)
-    now, active = live(run), run.state in (RUNNING, WAITING)
+    now, active = read_live_progress(run), run.state in (RUNNING, WAITING)
     return {
         "run": run,
         "live": now,

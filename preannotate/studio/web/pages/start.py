@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from preannotate.jobs.live_progress import live
+from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import RUNNING, WAITING
 from preannotate.studio.web.visit import Visit
 
@@ -18,7 +18,7 @@ def show(visit: Visit) -> Response:
     models = visit.studio.models.list()
     return visit.page(
         "start.html",
-        active=[(run, live(run)) for run in reversed(active)],
+        active=[(run, read_live_progress(run)) for run in reversed(active)],
         recent=recent,
         models=models[:_MODELS],
         more_models=max(len(models) - _MODELS, 0),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.headers import REPORT_POLICY
@@ -58,7 +58,7 @@ def set_threshold(visit: Visit) -> Response:
     if not form.errors:
         try:
             visit.studio.models.set_threshold(model.name, version.number, values)
-        except (StudioError, LoopError) as error:
+        except (StudioError, WorkspaceError) as error:
             form.wrong("", error)
         else:
             return go_to(f"/models/{model.name}/versions/{version.number}", done="threshold")

@@ -11,11 +11,11 @@ from typing import Any
 from PIL import Image
 
 from preannotate.cvat.errors import CvatError
-from preannotate.jobs.live_progress import Live
+from preannotate.jobs.live_progress import LiveProgress
 from preannotate.jobs.queue import Order, Run
 from preannotate.notifications import NotifySettings
 from preannotate.pipeline.progress import Stage
-from preannotate.registry.errors import LoopError
+from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 from preannotate.studio.arguments import Field
 from preannotate.studio.catalogue import LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
@@ -197,13 +197,13 @@ class FakeModels:
 
     def get(self, name):
         if name not in self.models:
-            raise LoopError(f"no model {name!r}; expected one that is there.")
+            raise WorkspaceError(f"no model {name!r}; expected one that is there.")
         return self.models[name]
 
     def _do(self, *what):
         self.get(what[1])
         if self.problem:
-            raise LoopError(self.problem)
+            raise WorkspaceError(self.problem)
         self.done.append(what)
 
     def publish(self, name, version, *, deploy="serve"):
@@ -287,7 +287,7 @@ class FakeStudio:
         self.queue = FakeQueue(path / "studio" / "runs")
         self.models = FakeModels(path / "fake-models")
         self.settings = FakeSettings()
-        self.lives: dict[int, Live] = {}
+        self.lives: dict[int, LiveProgress] = {}
 
     def with_server(self, name: str = "dock") -> SavedServer:
         """A saved server with two tasks."""
@@ -307,7 +307,7 @@ class FakeStudio:
         self.queue.change(number, **({"state": state, "began": began} | changes))
         states = ("done", "running", "waiting", "waiting", "waiting", "waiting")
         stages = zip(("pull", "train", "build", "check", "publish", "verify"), states, strict=True)
-        self.lives[number] = Live(
+        self.lives[number] = LiveProgress(
             tuple(Stage(name, one, began if one != "waiting" else "", "", "") for name, one in stages),
             10,
             40,

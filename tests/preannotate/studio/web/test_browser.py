@@ -138,7 +138,7 @@ def studio(tmp_path, monkeypatch):
     from preannotate.studio import secrets
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 0.05)
     monkeypatch.setenv("ACTOR_SECONDS", "2")
     with example.studio(tmp_path / "workspace") as opened:
         yield opened
@@ -446,7 +446,7 @@ def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_
     from preannotate.studio import secrets
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 0.05)
     monkeypatch.setenv("ACTOR_SECONDS", "5")
     with example.studio(tmp_path / "workspace") as (first, url):
         server = first.servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)

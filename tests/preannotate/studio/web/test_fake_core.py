@@ -12,7 +12,7 @@ from preannotate.studio.catalogue import Catalogue
 PAIRS = [
     (fake.FakeServers, servers.Servers),
     (fake.FakeCatalogue, Catalogue),
-    (fake.FakeQueue, queue.Queue),
+    (fake.FakeQueue, queue.RunQueue),
     (fake.FakeModels, models.Models),
     (fake.FakeSettings, settings.Settings),
 ]
