@@ -57,7 +57,9 @@ def check_delivery(body: bytes, said: str | None, *, secret: str, watched: Watch
         watched: The jobs that matter.
     """
     if secret and not hmac.compare_digest((said or "").encode(), signature(secret, body).encode()):
-        return DeliveryResult(401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch")
+        return DeliveryResult(
+            401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch"
+        )
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -88,7 +88,9 @@ def train(
     """
     job = f"preannotate-{name}"[:LONGEST_NAME].rstrip("-")
     if not shutil.which(_KUBECTL):
-        raise WorkspaceError("kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine.")
+        raise WorkspaceError(
+            "kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine."
+        )
     arguments = [*command, "--kubernetes", f"{cluster.text},name={job}"]
     manifests = child_process.run_module("preannotate", arguments, lock=held)
     if not (_status(cluster, job) or {}).get("active"):
@@ -118,7 +120,9 @@ def _wait(cluster: KubernetesCluster, job: str, look: Callable[[], object]) -> N
             continue
         answered = now
         if status is None:
-            raise WorkspaceError(f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again.")
+            raise WorkspaceError(
+                f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again."
+            )
         conditions = {one["type"]: one for one in status.get("conditions", ()) if one.get("status") == "True"}
         if "Complete" in conditions:
             look()

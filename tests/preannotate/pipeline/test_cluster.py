@@ -54,7 +54,9 @@ def pod(tmp_path, monkeypatch):
 
 
 def where(volume):
-    return KubernetesCluster.parse(f"context=home,image=registry.example/train:1,claim=data,namespace=ml,mount={volume},gpus=1")
+    return KubernetesCluster.parse(
+        f"context=home,image=registry.example/train:1,claim=data,namespace=ml,mount={volume},gpus=1"
+    )
 
 
 def command(volume):
