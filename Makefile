@@ -1,33 +1,53 @@
-# Thin targets: each calls a tool that can be called by hand. `make demo` and `make test` set up everything.
+# Thin targets: each calls a tool that can be called by hand. Every target but `help` and `clean` sets up what it needs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# All extras that go together; `train-gpu` and `serve-gpu` replace `train` and `serve` where there is a GPU.
+EXTRAS := train,lite0,build,import,int8,serve,cvat,studio,dev
+# Test processes; two of them use two cores well, for many tests wait for processes of their own.
+JOBS ?= 2
 
-.PHONY: demo test check format setup clean
+.PHONY: help demo setup test test-all check format constraints clean
 
-demo: $(READY)  ## The whole job on drawn images, in ./demo
+help:  ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: $(READY)  ## The whole job on synthetic images, in ./demo
 	$(BIN)/preannotate demo --output demo
 
-test: $(READY)  ## All tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## The tests, without the long forms of what they cover
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
-check: $(READY)  ## Formatter and linters
+test-all: $(READY)  ## All tests: trainings, real builds, the browser, memory, both versions of CVAT
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+check: $(READY)  ## Formatter, linters and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/shellcheck -x deploy.sh builder/deploy/*.sh
 
-format: $(READY)
+format: $(READY)  ## Format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(READY)
+setup: $(READY)  ## The virtual environment in ./.venv
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[train,lite0,build,import,int8,serve,cvat,studio,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 
-clean:
-	rm -rf $(VENV) demo
+constraints:  ## Renew constraints.txt: the newest versions that pyproject.toml allows
+	rm -rf $(VENV).new
+	$(PYTHON) -m venv $(VENV).new
+	$(VENV).new/bin/python -m pip install --quiet --upgrade pip
+	$(VENV).new/bin/python -m pip install --quiet --editable ".[$(EXTRAS)]"
+	{ sed -n '/^#/p' constraints.txt; $(VENV).new/bin/python -m pip freeze --exclude-editable; } > constraints.txt.new
+	mv constraints.txt.new constraints.txt
+	rm -rf $(VENV).new
+
+clean:  ## Remove the virtual environment, the demonstration and what tests keep
+	rm -rf $(VENV) demo .cache

@@ -1,5 +1,6 @@
 """What several test packages share: drawn rectangles to train on, and a network trained on them once."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support import artefacts
 
 WIDTH, HEIGHT = 160, 128
 LABELS = ("bright", "dark")
@@ -53,35 +55,48 @@ def rectangles(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trained(rectangles, tmp_path_factory):
-    """(run directory, summary) of a small network of 0.5 million weights that knows its rectangles."""
+def trained(rectangles):
+    """(run directory, summary) of a small network of 0.5 million weights that knows its rectangles; do not change it."""
     from trainer import train
 
-    asked = {"epochs": 30, "batch_size": 8, "image_size": "128x96", "augment": "weak", "initial_learning_rate": 5e-3}
-    output = tmp_path_factory.mktemp("runs") / "rectangles"
-    request = train.Request(exports=[rectangles], output=output, base_model="none", asked=asked)
-    return output, train.start(request)
+    def make(folder: Path) -> tuple[Path, dict]:
+        asked = {
+            "epochs": 30,
+            "batch_size": 8,
+            "image_size": "128x96",
+            "augment": "weak",
+            "initial_learning_rate": 5e-3,
+        }
+        output = folder / "rectangles"
+        request = train.Request(exports=[rectangles], output=output, base_model="none", asked=asked)
+        return output, train.start(request)
+
+    return artefacts.kept("trained", make, Path(__file__))
 
 
 @pytest.fixture(scope="session")
-def squares_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real export directory: a network that finds coloured squares."""
+def squares_export() -> Path:
+    """A real export directory, of a network that finds coloured squares; do not change it."""
     pytest.importorskip("openvino")
-    if subprocess.run([sys.executable, "-c", "import tensorflow"], capture_output=True, check=False).returncode:
+    if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed")
-    folder = tmp_path_factory.mktemp("runs") / "squares" / "export"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, str(SQUARES), str(folder)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
+
+    def make(folder: Path) -> Path:
+        export = folder / "squares" / "export"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(
+            [sys.executable, str(SQUARES), str(export)], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return export
+
+    return artefacts.kept("squares_export", make, SQUARES)
 
 
 @pytest.fixture(scope="session")
-def squares_built(squares_export, tmp_path_factory):
+def squares_built(squares_export):
     """The function that `build` makes of it (`builder.build.BuildResult`); copy its directory before you change it."""
     pytest.importorskip("nuclio_sdk")
     from builder.build import build
 
-    return build(squares_export, tmp_path_factory.mktemp("functions"))
+    return artefacts.kept("squares_built", lambda folder: build(squares_export, folder / "functions"), SQUARES)
