@@ -56,7 +56,7 @@ def rectangles(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(rectangles):
-    """(run directory, summary) of a small network of 0.5 million weights that knows its rectangles; do not change it."""
+    """(run directory, summary) of a network of 0.5 million weights that knows its rectangles; do not change it."""
     from trainer import train
 
     def make(folder: Path) -> tuple[Path, dict]:
