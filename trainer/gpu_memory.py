@@ -5,10 +5,10 @@ A training that runs out of memory says so in the middle, in a page of text; thi
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preannotate.core.child_process import run_tool
 from trainer.errors import TrainingError
 
 # A driver that hangs must not hold up training.
@@ -57,11 +57,10 @@ def visible() -> list[Gpu]:
     if not shutil.which("nvidia-smi"):
         return []
     command = ["nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError):
+    result = run_tool(*command, timeout=TIMEOUT_SECONDS)
+    if result.problem:
         return []
-    return parse(done.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return parse(result.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def parse(listing: str, chosen: str | None) -> list[Gpu]:

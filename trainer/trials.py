@@ -14,13 +14,14 @@ import os
 import re
 import statistics
 import subprocess
-import sys
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preannotate.core import child_process
 from runtime import processors
 from trainer.arguments import parse_arguments
 from trainer.errors import TrainingError
@@ -109,18 +110,34 @@ def run_all(trials: Sequence[Trial], command: Sequence[str], folder: Path, *, pa
         )
     free = list(range(parallel))
 
-    def train(trial: Trial) -> int:
+    interrupted = threading.Event()
+
+    def check_interrupted() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+
+    def train(trial: Trial) -> None:
         slot = free.pop()
         try:
-            words = [sys.executable, "-m", "trainer", "train", *command, "--trial", str(trial.index)]
+            arguments = ["train", *command, "--trial", str(trial.index)]
             environment = {**os.environ, **share(slot, parallel, cores, gpus(os.environ))}
-            # What it has to say goes to stderr, as that of a single training.
-            return subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
+            # Messages go to stderr, as those of a single training.
+            child_process.run(
+                child_process.module_command("trainer", arguments),
+                poll=check_interrupted,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=None,
+            )
         finally:
             free.append(slot)
 
     with ThreadPoolExecutor(parallel) as pool:
-        list(pool.map(train, trials))
+        try:
+            list(pool.map(train, trials))
+        except BaseException:
+            interrupted.set()
+            raise
     return pick_best(folder, expected=trials)
 
 

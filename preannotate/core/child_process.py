@@ -24,11 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from tqdm import tqdm
-
 from preannotate.core.errors import PreannotateError
 
 POLL_SECONDS = 0.5
+TOOL_SECONDS = 10.0
 # A training that is interrupted ends after its step; an engine that hangs does not. SIGKILL follows the last step.
 StopSteps = Sequence[tuple[signal.Signals, float]]
 STOP_STEPS: StopSteps = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))
@@ -300,6 +299,11 @@ def run(
         return child.result()
 
 
+def run_tool(*command: str, timeout: float = TOOL_SECONDS, env: Mapping[str, str] | None = None) -> Result:
+    """Run a program that answers at once, such as `docker ps`; arguments and result as in `run`."""
+    return run(command, timeout=timeout, env=env)
+
+
 def module_command(module: str, arguments: Sequence[str]) -> list[str]:
     """Return the command that runs a Python module, `python -m MODULE ARGUMENT …`, until this process ends."""
     return [sys.executable, "-m", "preannotate.core.child_process", str(os.getpid()), module, *arguments]
@@ -422,6 +426,8 @@ def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 def _forward(line: str) -> None:
     if line and not line.startswith(_NOT_FORWARDED):
+        from tqdm import tqdm  # whoever only calls tools, as `doctor` does, works without it
+
         tqdm.write(line, file=sys.stderr)
 
 

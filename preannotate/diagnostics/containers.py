@@ -8,11 +8,11 @@ import platform
 import re
 from collections.abc import Iterator
 
+from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.machine import UNPROXIED
 from preannotate.diagnostics.requirements import release
 from preannotate.diagnostics.survey import Container, Survey
-from preannotate.diagnostics.tool import ask
 
 # The first that knows `host-gateway`, by which CVAT's containers reach the ports of the machine.
 OLDEST_DOCKER = (20, 10)
@@ -52,11 +52,11 @@ def nuctl(found: Survey) -> Iterator[Finding]:
     dashboard = _dashboard_version(found)
     wanted = f" {_dotted(dashboard)}" if dashboard else ", the version of CVAT's nuclio dashboard,"
     download = f"Download nuctl{wanted} from github.com/nuclio/nuclio/releases."
-    said = ask("nuctl", "version")
+    said = run_tool("nuctl", "version")
     if said.missing:
         yield note("nuctl", "no such command; only deploying with nuclio needs it.", download)
         return
-    label = re.search(r"Label: v?(\d[\d.]*\d)", said.text)
+    label = re.search(r"Label: v?(\d[\d.]*\d)", said.stdout)
     if label is None:
         yield note("nuctl", f"its version is not known ({said.problem or 'built from source'}).", download)
         return
@@ -128,8 +128,8 @@ def _build_image(nuctl_version: str) -> Iterator[Finding]:
     """Whether nuctl can build without internet."""
     tag = f"{nuctl_version}-{_ARCHITECTURES.get(platform.machine(), platform.machine())}"
     image = f"nuclio/handler-builder-python-onbuild:{tag}"
-    here = ask("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
-    if not here.problem and not any(line.strip().endswith(image) for line in here.text.splitlines()):
+    here = run_tool("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    if not here.problem and not any(line.strip().endswith(image) for line in here.stdout.splitlines()):
         yield note(
             "nuctl",
             f"image {image} is not here: nuctl pulls it when it builds.",

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from preannotate.core.child_process import run_tool
 from preannotate.diagnostics import listing
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.listing import PROJECT, part
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.survey import Container, Survey
-from preannotate.diagnostics.tool import ask
 from preannotate.serving.metadata import KINDS
 
 _LOG_LINES = "300"
@@ -93,7 +93,7 @@ def base_images(found: Survey, directories: Sequence[LocalFunction]) -> Iterator
     if found.dashboard is None:
         return
     for image in sorted({one.base_image for one in directories if one.base_image and not one.variant.limits}):
-        said = ask("docker", "image", "inspect", "--format", "{{.Id}}", image)
+        said = run_tool("docker", "image", "inspect", "--format", "{{.Id}}", image)
         if said.problem:
             yield note(
                 image,
@@ -119,8 +119,8 @@ def ports(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[Findi
 
 def last_error(container: str) -> str:
     """The last line of a container's log that looks like an error, shortened; "" if there is none."""
-    said = ask("docker", "logs", "--tail", _LOG_LINES, container)
-    lines = [_COLOUR.sub("", line).strip() for line in (said.text + said.errors).splitlines()]
+    said = run_tool("docker", "logs", "--tail", _LOG_LINES, container)
+    lines = [_COLOUR.sub("", line).strip() for line in (said.stdout + said.stderr).splitlines()]
     bad = [line for line in lines if _BAD.search(line) and not _HARMLESS.search(line)]
     return bad[-1][:_LINE_LENGTH] if bad else ""
 
@@ -197,8 +197,8 @@ def _gpu(function: LocalFunction, container: Container) -> Iterator[Finding]:
             f"Deploy it with function-gpu.yaml: ./deploy.sh gpu {function.path}",
         )
         return
-    said = ask("docker", "logs", "--tail", _LOG_LINES, container.name)
-    if "sees no GPU" in said.text + said.errors:
+    said = run_tool("docker", "logs", "--tail", _LOG_LINES, container.name)
+    if "sees no GPU" in said.stdout + said.stderr:
         yield error(
             container.name,
             "has a GPU and does not see it: it runs on the CPU.",

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.packages import IMPORT_SECONDS, TENSORFLOWS
 from preannotate.diagnostics.requirements import installed
-from preannotate.diagnostics.tool import ask
 from runtime.processors import cores
 
 PROC = Path("/proc")
@@ -112,12 +112,12 @@ def proxies() -> Iterator[Finding]:
 
 def gpu() -> Iterator[Finding]:
     """Whether driver and TensorFlow see a GPU."""
-    driver = ask("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    driver = run_tool("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
     if driver.problem:
         what = "no NVIDIA driver (nvidia-smi: no such command)" if driver.missing else f"nvidia-smi: {driver.problem}"
         yield error("GPU", f"{what}.", "Install NVIDIA's driver and reboot; without one use the CPU variant.")
         return
-    for line in driver.text.strip().splitlines():
+    for line in driver.stdout.strip().splitlines():
         yield ok("GPU", line.strip())
     names = [name for name in TENSORFLOWS if installed(name)]
     if not names:
@@ -125,9 +125,9 @@ def gpu() -> Iterator[Finding]:
         return
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    said = ask(sys.executable, "-P", "-c", code, seconds=IMPORT_SECONDS, environment=environment)
-    if not said.problem and said.text.strip() not in ("", "0"):
-        yield ok("GPU", f"TensorFlow sees {said.text.strip()}")
+    said = run_tool(sys.executable, "-P", "-c", code, timeout=IMPORT_SECONDS, env=environment)
+    if not said.problem and said.stdout.strip() not in ("", "0"):
+        yield ok("GPU", f"TensorFlow sees {said.stdout.strip()}")
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     chosen = "" if visible is None else f" (CUDA_VISIBLE_DEVICES is {visible!r})"

@@ -8,9 +8,9 @@ import platform
 import sys
 from collections.abc import Iterator
 
+from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.requirements import Requirement, allows, declared, installed
-from preannotate.diagnostics.tool import ask
 
 # Distributions of one and the same package: either will do, both destroy each other.
 TENSORFLOWS = ("tensorflow-cpu", "tensorflow")
@@ -92,10 +92,10 @@ def engine_import(module: str) -> Iterator[Finding]:
     code = f"import {module}; print({module}.__version__)"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     # -P: a folder here may have the name of the module.
-    said = ask(sys.executable, "-P", "-c", code, seconds=IMPORT_SECONDS, environment=environment)
+    said = run_tool(sys.executable, "-P", "-c", code, timeout=IMPORT_SECONDS, env=environment)
     where = f"import {module}"
     if not said.problem:
-        yield ok(where, said.text.strip())
+        yield ok(where, said.stdout.strip())
     elif "SIGILL" in said.problem:
         yield error(
             where,

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from preannotate.core.child_process import Result, run_tool
 from preannotate.diagnostics.finding import Finding, error, note
-from preannotate.diagnostics.tool import Output, ask
 
 STORE = "nuclio-local-storage-reader"
 _STORE_FOLDER = "/etc/nuclio/store"
@@ -113,26 +113,26 @@ def survey() -> Survey | Finding:
     Returns:
         What is there, or the finding that Docker cannot be asked.
     """
-    said = ask("docker", "version", "--format", "{{.Server.Version}}")
+    said = run_tool("docker", "version", "--format", "{{.Server.Version}}")
     if said.problem:
         return _unreachable(said)
     containers = {one.name: one for one in _containers()}
     reader = containers.get(STORE)
     if reader is None or reader.status != "running":
-        return Survey(said.text.strip(), containers)
+        return Survey(said.stdout.strip(), containers)
     functions, projects = (_store(kind) for kind in ("functions", "projects"))
     names = None if projects is None else frozenset(str(one.get("meta", {}).get("name", "")) for one in projects)
-    return Survey(said.text.strip(), containers, None if functions is None else tuple(functions), names)
+    return Survey(said.stdout.strip(), containers, None if functions is None else tuple(functions), names)
 
 
-def _unreachable(said: Output) -> Finding:
+def _unreachable(said: Result) -> Finding:
     if said.missing:
         return note(
             "docker",
             "no such command.",
             "Install Docker if nuclio shall run here; `preannotate serve` serves functions without it.",
         )
-    if "permission denied" in said.problem.lower() or "permission denied" in said.errors.lower():
+    if "permission denied" in said.problem.lower() or "permission denied" in said.stderr.lower():
         return error(
             "docker",
             "permission denied: the engine runs, and your user may not use it.",
@@ -146,17 +146,17 @@ def _unreachable(said: Output) -> Finding:
 
 
 def _containers() -> Iterator[Container]:
-    listed = ask("docker", "ps", "--all", "--format", "{{.Names}}\t{{.Image}}")
+    listed = run_tool("docker", "ps", "--all", "--format", "{{.Names}}\t{{.Image}}")
     names = []
-    for line in listed.text.splitlines():
+    for line in listed.stdout.splitlines():
         name, _, image = line.partition("\t")
         if name.startswith(("nuclio", "cvat")) or DASHBOARD_IMAGE in image:
             names.append(name)
     if not names:
         return
-    said = ask("docker", "inspect", "--type", "container", *names)
+    said = run_tool("docker", "inspect", "--type", "container", *names)
     try:  # if one went away meanwhile, the exit code is 1 and the others are there all the same
-        content = json.loads(said.text)
+        content = json.loads(said.stdout)
     except ValueError:
         return
     yield from map(_container, content)
@@ -192,11 +192,11 @@ def _ports(ports: Mapping[str, Any]) -> Iterator[Port]:
 
 def _store(kind: str) -> list[dict[str, Any]] | None:
     """Nuclio's records of a kind: one line each, JSON in base64. None if they cannot be read."""
-    said = ask("docker", "exec", STORE, "/bin/sh", "-c", f"/bin/cat {_STORE_FOLDER}/{kind}/{NAMESPACE}/*")
+    said = run_tool("docker", "exec", STORE, "/bin/sh", "-c", f"/bin/cat {_STORE_FOLDER}/{kind}/{NAMESPACE}/*")
     if said.problem:
-        return [] if "No such file" in said.errors else None
+        return [] if "No such file" in said.stderr else None
     try:
-        records = [json.loads(base64.b64decode(line)) for line in said.text.split()]
+        records = [json.loads(base64.b64decode(line)) for line in said.stdout.split()]
     except (binascii.Error, ValueError):
         return None
     return [record for record in records if isinstance(record, dict)]

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.machine import free_memory
 from preannotate.diagnostics.packages import TENSORFLOWS
 from preannotate.diagnostics.requirements import installed
-from preannotate.diagnostics.tool import ask
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from runtime.processors import cores
 from trainer.errors import TrainingError
@@ -82,8 +82,8 @@ def gpus() -> tuple[Card, ...]:
     now = time.monotonic()
     if _remembered and now - _remembered[-1][0] < _REMEMBERED_SECONDS:
         return _remembered[-1][1]
-    said = ask(*_QUERY) if shutil.which(_QUERY[0]) else None
-    cards = parse(said.text, os.environ.get("CUDA_VISIBLE_DEVICES")) if said is not None and not said.problem else ()
+    said = run_tool(*_QUERY) if shutil.which(_QUERY[0]) else None
+    cards = parse(said.stdout, os.environ.get("CUDA_VISIBLE_DEVICES")) if said is not None and not said.problem else ()
     _remembered[:] = [(now, cards)]
     return cards
 
@@ -151,7 +151,7 @@ def _why_no_cluster(where: KubernetesCluster, settings: "Settings") -> str:
     now = time.monotonic()
     since, why = _clusters.get(where, (-_CLUSTER_REMEMBERED_SECONDS, ""))
     if now - since >= _CLUSTER_REMEMBERED_SECONDS:
-        said = ask(*where.command("get", "pvc", where.claim, "--output", "name"), seconds=_CLUSTER_SECONDS)
+        said = run_tool(*where.command("get", "pvc", where.claim, "--output", "name"), timeout=_CLUSTER_SECONDS)
         why = f"kubectl: {said.problem.rstrip('.')}; expected the claim {where.claim!r}." if said.problem else ""
         _clusters.clear()
         _clusters[where] = now, why

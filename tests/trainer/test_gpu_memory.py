@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from preannotate.core.child_process import Result
 from trainer import gpu_memory
 from trainer.errors import TrainingError
 from trainer.gpu_memory import Gpu, check, parse, visible
@@ -45,10 +46,10 @@ def test_only_the_chosen_gpus_count(chosen, names):
 
 def test_a_driver_that_does_not_answer_hides_the_gpus(monkeypatch):
     def hang(*_, **__):
-        raise subprocess.TimeoutExpired("nvidia-smi", 20)
+        return Result(None, not_run="no answer within 20 s")
 
     monkeypatch.setattr(gpu_memory.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
-    monkeypatch.setattr(gpu_memory.subprocess, "run", hang)
+    monkeypatch.setattr(gpu_memory, "run_tool", hang)
 
     assert visible() == []
 

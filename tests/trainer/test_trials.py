@@ -115,14 +115,13 @@ def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
     calls = []
 
     def run(command, *, env, **_):
-        calls.append(command[3:])
+        calls.append(command[4:])
         finished(tmp_path, f"trial-00{command[-1]}", 0.5)
-        return trials.subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(trials.subprocess, "run", run)
+    monkeypatch.setattr(trials.child_process, "run", run)
     outcome = trials.run_all(trials.plan_trials(2, "", 0), ["a.zip", "--trials", "2"], tmp_path, parallel=1)
 
-    assert calls == [["train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
+    assert calls == [["trainer", "train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
     assert len(outcome["trials"]) == 2
 
 

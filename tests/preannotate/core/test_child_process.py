@@ -271,3 +271,10 @@ def test_it_ends_with_its_parent(tmp_path):
     parent.wait()
 
     _wait_until(lambda: not _alive(pid))
+
+
+def test_a_tool_has_little_time_and_an_environment_of_its_own(monkeypatch):
+    code = "import os, time; print(os.environ.get('COLOUR'), flush=True); time.sleep(60)"
+    result = child_process.run_tool(*python(code), timeout=0.5, env={**os.environ, "COLOUR": "red"})
+
+    assert (result.stdout, result.problem) == ("red\n", "no answer within 0.5 s")

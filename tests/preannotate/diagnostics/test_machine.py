@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
+from preannotate.core.child_process import Result
 from preannotate.diagnostics import machine
 from preannotate.diagnostics.finding import error, note, ok, warning
-from preannotate.diagnostics.tool import Output
 
 GIB = 1024**3
 
@@ -127,10 +127,10 @@ def test_no_driver(programs):
 
 @pytest.mark.parametrize(("count", "severity"), [("1", "ok"), ("0", "error")])
 def test_whether_tensorflow_sees_the_gpu(monkeypatch, count, severity):
-    def ask(program, *_, **__):
-        return Output("NVIDIA T4, 550.1, 15360 MiB\n" if program == "nvidia-smi" else f"{count}\n", "", "")
+    def run_tool(program, *_, **__):
+        return Result(0, "NVIDIA T4, 550.1, 15360 MiB\n" if program == "nvidia-smi" else f"{count}\n")
 
-    monkeypatch.setattr(machine, "ask", ask)
+    monkeypatch.setattr(machine, "run_tool", run_tool)
     monkeypatch.setattr(machine, "installed", {"tensorflow-cpu": "2.21"}.get)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     first, second = machine.gpu()
@@ -143,7 +143,7 @@ def test_whether_tensorflow_sees_the_gpu(monkeypatch, count, severity):
 
 
 def test_a_driver_without_tensorflow(monkeypatch):
-    monkeypatch.setattr(machine, "ask", lambda *_, **__: Output("NVIDIA T4\n", "", ""))
+    monkeypatch.setattr(machine, "run_tool", lambda *_, **__: Result(0, "NVIDIA T4\n"))
     monkeypatch.setattr(machine, "installed", {}.get)
 
     assert list(machine.gpu())[1] == note("GPU", "TensorFlow is not installed.", "pip install 'preannotate[train-gpu]'")

@@ -2,10 +2,10 @@ import sys
 
 import pytest
 
+from preannotate.core.child_process import Result
 from preannotate.diagnostics import packages
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.requirements import Declared, Requirement
-from preannotate.diagnostics.tool import Output
 
 WANTED = Declared(
     ">=3.11,<3.14",
@@ -129,7 +129,7 @@ def test_an_engine_that_is_broken(tmp_path, monkeypatch):
 
 
 def test_an_engine_that_takes_too_long(monkeypatch):
-    monkeypatch.setattr(packages, "ask", lambda *_, **__: Output("", "", "no answer within 20 s"))
+    monkeypatch.setattr(packages, "run_tool", lambda *_, **__: Result(None, not_run="no answer within 20 s"))
 
     assert list(packages.engine_import("openvino")) == [
         Finding(
@@ -143,7 +143,7 @@ def test_an_engine_that_takes_too_long(monkeypatch):
 
 def test_this_python_is_the_one_that_imports(monkeypatch):
     commands = []
-    monkeypatch.setattr(packages, "ask", lambda *command, **_: commands.append(command) or Output("1.0\n", "", ""))
+    monkeypatch.setattr(packages, "run_tool", lambda *command, **_: commands.append(command) or Result(0, "1.0\n"))
     list(packages.engine_import("openvino"))
 
     assert commands[0][:2] == (sys.executable, "-P")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from preannotate.diagnostics.tool import Output
+from preannotate.core.child_process import Result
 from preannotate.studio import machines as module
 from preannotate.studio.machines import Card, Machine, machines, parse
 
@@ -25,7 +25,8 @@ def driver(monkeypatch):
 
     def say(text, problem=""):
         monkeypatch.setattr(module.shutil, "which", lambda name: f"/usr/bin/{name}")
-        monkeypatch.setattr(module, "ask", lambda *command, **_: asked.append(command) or Output(text, "", problem))
+        result = Result(1 if problem else 0, text, problem)
+        monkeypatch.setattr(module, "run_tool", lambda *command, **_: asked.append(command) or result)
         return asked
 
     return say
