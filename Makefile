@@ -17,10 +17,10 @@ demo: $(READY)  ## The whole job on synthetic images, in ./demo
 	$(BIN)/preannotate demo --output demo
 
 test: $(READY)  ## The tests, without the long forms of what they cover
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-all: $(READY)  ## All tests: trainings, real builds, the browser, memory, both versions of CVAT
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: $(READY)  ## Formatter, linters and types
 	$(BIN)/ruff format --check .

@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: of several test processes none is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def draw_rectangles(folder: Path, count: int, *, seed: int = 0) -> Path:
     """Write `count` images with one rectangle of each class."""
     rng = np.random.default_rng(seed)
