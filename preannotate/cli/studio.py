@@ -25,9 +25,9 @@ def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_studio(arguments: argparse.Namespace) -> int:
     """Serve the studio until stopped; returns the exit code."""
-    from preannotate.studio.web.command import run
+    from preannotate.studio.web.command import serve_studio
 
-    return run(
+    return serve_studio(
         arguments.workspace,
         arguments.host,
         arguments.port,

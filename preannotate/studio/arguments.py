@@ -20,7 +20,7 @@ WHERE = "arguments"
 
 
 @dataclass(frozen=True)
-class Field:
+class ArgumentField:
     """One argument.
 
     Attributes:
@@ -42,7 +42,7 @@ class Field:
     common: bool
 
 
-def form(model: str, images: int, *, base_model: str = "imagenet") -> list[Field]:
+def argument_fields(model: str, images: int, *, base_model: str = "imagenet") -> list[ArgumentField]:
     """All arguments with the defaults filled in.
 
     Args:
@@ -56,7 +56,7 @@ def form(model: str, images: int, *, base_model: str = "imagenet") -> list[Field
     return sorted(fields, key=lambda field: COMMON.index(field.name) if field.common else len(COMMON))
 
 
-def assemble(values: Mapping[str, str], text: str, fields: Sequence[Field]) -> str:
+def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[ArgumentField]) -> str:
     """What `--arguments` gets: values of the form that differ from the defaults, then the free text, which wins.
 
     Args:
@@ -67,7 +67,7 @@ def assemble(values: Mapping[str, str], text: str, fields: Sequence[Field]) -> s
     Raises:
         TrainingError: An impossible value, in the trainer's own sentence.
     """
-    free = checked(text)
+    free = parse_arguments(text, where=WHERE)
     said = []
     for field in fields:
         value = values.get(field.name, "").strip()
@@ -76,17 +76,8 @@ def assemble(values: Mapping[str, str], text: str, fields: Sequence[Field]) -> s
         if not _same(field, parse_value(field.name, value, where=WHERE)):
             said.append(f"{field.name}={value}")
     joined = ",".join([*said, *_parts(text)])
-    checked(joined)
+    parse_arguments(joined, where=WHERE)
     return joined
-
-
-def checked(text: str) -> dict[str, Any]:
-    """The values in the free text field, read by the trainer's own parser.
-
-    Raises:
-        TrainingError: As the command line would say it.
-    """
-    return parse_arguments(text, where=WHERE)
 
 
 def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any]:
@@ -103,9 +94,9 @@ def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any
     }
 
 
-def _field(field: dataclasses.Field, defaults: Mapping[str, Any]) -> Field:
+def _field(field: dataclasses.Field, defaults: Mapping[str, Any]) -> ArgumentField:
     name, argument = field.name, ARGUMENTS[field.name]
-    return Field(
+    return ArgumentField(
         name=name,
         kind=CHOICE if name in _CHOICES else _KINDS[field.type],
         default=_text(defaults[name]),
@@ -122,7 +113,7 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _same(field: Field, value: Any) -> bool:
+def _same(field: ArgumentField, value: Any) -> bool:
     return _text(value) == field.default
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from preannotate.jobs.database import Database
-from preannotate.studio.list_rows import Entry, LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
-from preannotate.studio.previews import Previews
+from preannotate.studio.list_rows import LabelSummary, ListPage, ListRow, ProjectSummary, TaskDetail, TaskSummary
+from preannotate.studio.previews import PreviewCache
 from preannotate.studio.servers import Servers
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ class Catalogue:
     Every method raises CvatError if the server does not answer, and StudioError if it is not saved.
     """
 
-    def __init__(self, servers: Servers, database: Database, previews: Previews) -> None:
+    def __init__(self, servers: Servers, database: Database, previews: PreviewCache) -> None:
         self._servers, self._database, self._previews = servers, database, previews
         # What lists said, for the pictures and names that are asked for next.
         self._projects: dict[tuple[int, int], str] = {}
         self._updated: dict[tuple[int, int], str] = {}
 
-    def projects(self, server_id: int, search: str = "", page: int = 1) -> Page[ProjectSummary]:
+    def projects(self, server_id: int, search: str = "", page: int = 1) -> ListPage[ProjectSummary]:
         """Projects, the newest first; `search` as in CVAT's own field; a page that is not there is the last one."""
 
-        def ask(server: "Server") -> Page[ProjectSummary]:
+        def ask(server: "Server") -> ListPage[ProjectSummary]:
             def get(number: int) -> Any:
                 return server.page_of_projects(page=number, size=PAGE_SIZE, search=_words(search))
 
@@ -48,10 +48,10 @@ class Catalogue:
 
     def tasks(
         self, server_id: int, *, project: int | None = None, search: str = "", page: int = 1
-    ) -> Page[TaskSummary]:
+    ) -> ListPage[TaskSummary]:
         """Tasks, the newest first; a page that is not there is the last one."""
 
-        def ask(server: "Server") -> Page[TaskSummary]:
+        def ask(server: "Server") -> ListPage[TaskSummary]:
             def get(number: int) -> Any:
                 return server.page_of_tasks(page=number, size=PAGE_SIZE, search=_words(search), project=project)
 
@@ -90,7 +90,7 @@ class Catalogue:
 
     def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
         from preannotate.cvat.tasks import has_boxes, read_task
-        from preannotate.studio.training_preview import count
+        from preannotate.studio.training_preview import count_annotations
 
         contents = {number: server.task(number) for number in tasks}
         for number in projects:
@@ -106,7 +106,7 @@ class Catalogue:
         if unusable:
             return TaskDetail(summary, (), {}, 0, usable=f"{unusable[0]}; expected images or a video. Choose another.")
         read = [read_task(server, content) for content in contents.values()]
-        counts = count(server, server_id, read, self._database)
+        counts = count_annotations(server, server_id, read, self._database)
         labels: dict[str, CvatLabel] = {}
         for task in read:
             for label in task.labels.values():
@@ -190,8 +190,8 @@ def _pages(answer: Mapping[str, Any]) -> int:
     return max(1, math.ceil(answer["count"] / PAGE_SIZE))
 
 
-def _page(answer: Mapping[str, Any], number: int, entries: list[Entry]) -> Page[Entry]:
-    return Page(tuple(entries), number, _pages(answer), answer["count"])
+def _page(answer: Mapping[str, Any], number: int, entries: list[ListRow]) -> ListPage[ListRow]:
+    return ListPage(tuple(entries), number, _pages(answer), answer["count"])
 
 
 def _project(content: Mapping[str, Any]) -> ProjectSummary:

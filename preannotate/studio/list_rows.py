@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-Entry = TypeVar("Entry")
+ListRow = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
-class Page(Generic[Entry]):
+class ListPage(Generic[ListRow]):
     """A part of a list.
 
     Attributes:
@@ -18,7 +18,7 @@ class Page(Generic[Entry]):
         count: Entries on all pages.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ListRow, ...]
     number: int
     pages: int
     count: int

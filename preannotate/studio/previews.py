@@ -15,7 +15,7 @@ MOST_BYTES = 5_000_000
 _KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
 
 
-class Previews:
+class PreviewCache:
     """A folder of pictures."""
 
     def __init__(self, folder: Path) -> None:

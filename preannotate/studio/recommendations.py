@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import Family, families, measured
+from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size
@@ -19,7 +19,7 @@ _TRAINING_PART = 0.85
 
 
 @dataclass(frozen=True)
-class Advice:
+class DataAssessment:
     """What the annotations are good for.
 
     Attributes:
@@ -52,13 +52,13 @@ class ModelChoice:
     why: str = ""
 
 
-def advice(detail: TaskDetail) -> Advice:
+def assess_annotations(detail: TaskDetail) -> DataAssessment:
     """Whether there is enough to learn from: the trainer's own limits, before anything is fetched."""
     if detail.usable:
-        return Advice(NONE, (_capital(detail.usable), *_automatic(detail), *_left_out(detail)))
+        return DataAssessment(NONE, (_capital(detail.usable), *_automatic(detail), *_left_out(detail)))
     frames = detail.annotated_frames + detail.empty_frames
     if frames < MIN_IMAGES:
-        return Advice(
+        return DataAssessment(
             NONE,
             (
                 f"{_count(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames.",
@@ -69,7 +69,7 @@ def advice(detail: TaskDetail) -> Advice:
     few = tuple(_few(detail))
     more = (*_automatic(detail), *_boxless(detail), *_left_out(detail), *_uncounted(detail))
     total = f"{_count(sum(detail.boxes.values()), 'box', 'boxes')} on {_count(detail.annotated_frames, 'frame')}."
-    return Advice(FEW if few else OK, (*few, total, *more))
+    return DataAssessment(FEW if few else OK, (*few, total, *more))
 
 
 def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[ModelChoice]:

@@ -11,7 +11,7 @@ from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
 from preannotate.studio.catalogue import Catalogue
 from preannotate.studio.models import Models
-from preannotate.studio.previews import Previews
+from preannotate.studio.previews import PreviewCache
 from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 
@@ -19,7 +19,7 @@ from preannotate.studio.settings import Settings
 COMMAND = (sys.executable, "-m", "preannotate")
 
 
-class Studio:
+class Services:
     """Everything behind the page; all methods may be called from several threads.
 
     Attributes:
@@ -51,7 +51,7 @@ class Studio:
         )
         self.settings = Settings(self._database, store, self.workspace.path)
         self.servers = Servers(self._database, store)
-        previews = Previews(self.workspace.path / "studio" / "previews")
+        previews = PreviewCache(self.workspace.path / "studio" / "previews")
         self.catalogue = Catalogue(self.servers, self._database, previews)
         self.queue = RunQueue(self._database, self.workspace, self.servers, self.settings)
         self.models = Models(self.workspace)

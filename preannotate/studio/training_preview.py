@@ -31,7 +31,7 @@ Shapes = Mapping[int, tuple[CvatShape, ...]]
 
 
 @dataclass(frozen=True)
-class Counts:
+class AnnotationCounts:
     """What a training would take.
 
     Attributes:
@@ -57,7 +57,7 @@ class Counts:
     sides: tuple[float, ...]
 
 
-def count(server: Server, server_id: int, tasks: Sequence[Task], database: Database) -> Counts:
+def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], database: Database) -> AnnotationCounts:
     """Count the boxes of tasks.
 
     Args:
@@ -80,14 +80,16 @@ def count(server: Server, server_id: int, tasks: Sequence[Task], database: Datab
     return _counts(selection, known, len(counted), len(jobs), not_accepted)
 
 
-def _counts(selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[CvatShape]) -> Counts:
+def _counts(
+    selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[CvatShape]
+) -> AnnotationCounts:
     taken: tuple[TakenFrame, ...] = (*selection.training, *selection.validation)
     boxes = [
         shape for one in taken for shape in one.shapes if is_boxed(shape) and not is_untouched(shape)
     ]  # as training takes them
     sides = [float(shape.geometry[_SIDE]) for shape in boxes]
     sizes = Counter(size for task in tasks for size in task.sizes)
-    return Counts(
+    return AnnotationCounts(
         boxes=Counter(shape.label for shape in boxes),
         annotated_frames=sum(not one.negative for one in taken),
         empty_frames=sum(one.negative for one in taken),

@@ -13,20 +13,30 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from preannotate.studio.services import Studio
-from preannotate.studio.web.access.gate import HEALTH, LOGIN, Gate
-from preannotate.studio.web.access.headers import Headers
-from preannotate.studio.web.access.hosts import HostGuard
-from preannotate.studio.web.access.login import Login
+from preannotate.studio.services import Services
+from preannotate.studio.web.access.allowed_hosts import AllowedHostsMiddleware
+from preannotate.studio.web.access.authentication import Authenticator
+from preannotate.studio.web.access.security_headers import SecurityHeadersMiddleware
+from preannotate.studio.web.access.session_middleware import HEALTH, LOGIN, SessionMiddleware
 from preannotate.studio.web.access.sessions import Sessions
+from preannotate.studio.web.page_request import CVAT_THREADS, AppContext, PageRequest, endpoint, error_page
+from preannotate.studio.web.pages import (
+    home,
+    models,
+    runs,
+    servers,
+    settings,
+    use_model,
+    versions,
+    wizard,
+    wizard_start,
+)
 from preannotate.studio.web.pages import login as login_page
-from preannotate.studio.web.pages import models, new, order, runs, servers, settings, start, versions, work
 from preannotate.studio.web.rendering import STATIC, Templates
-from preannotate.studio.web.visit import CVAT_THREADS, Site, Visit, endpoint, error_page
 
 _LOG = logging.getLogger(__name__)
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-Page = Callable[[Visit], Response]
+PageFunction = Callable[[PageRequest], Response]
 
 
 class _Number(Convertor[int]):
@@ -45,7 +55,7 @@ register_url_convertor("number", _Number())
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessPolicy:
     """Who may ask.
 
     Attributes:
@@ -68,14 +78,14 @@ class Access:
 
 
 # path: (page for GET, page for POST, whether it asks CVAT)
-PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
-    "/": (start.show, None, False),
+PAGES: dict[str, tuple[PageFunction | None, PageFunction | None, bool]] = {
+    "/": (home.show, None, False),
     LOGIN: (login_page.show, login_page.enter, False),
     "/logout": (None, login_page.leave, False),
-    "/new": (new.choose_server, None, False),
-    "/new/tasks": (new.choose_tasks, None, True),
-    "/new/model": (new.choose_model, None, True),
-    "/new/start": (order.show, order.place, True),
+    "/new": (wizard.choose_server, None, False),
+    "/new/tasks": (wizard.choose_tasks, None, True),
+    "/new/model": (wizard.choose_model, None, True),
+    "/new/start": (wizard_start.show, wizard_start.place, True),
     "/servers/add": (servers.show_add, servers.add, True),
     "/servers/{server:number}": (servers.show, None, False),
     "/servers/{server:number}/login": (None, servers.log_in, True),
@@ -99,7 +109,7 @@ PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
     "/models/{name}/versions/{version:number}/report.html": (versions.report_file, None, False),
     "/models/{name}/versions/{version:number}/overlays/{picture}": (versions.overlay, None, False),
     "/models/{name}/versions/{version:number}/threshold": (None, versions.set_threshold, False),
-    "/models/{name}/{kind}": (work.show, work.place, True),
+    "/models/{name}/{kind}": (use_model.show, use_model.place, True),
     "/settings": (settings.show, None, False),
     "/settings/mail": (None, settings.save_mail, False),
     "/settings/webhook": (None, settings.save_webhook, False),
@@ -108,46 +118,48 @@ PAGES: dict[str, tuple[Page | None, Page | None, bool]] = {
 }
 
 
-def make_app(studio: Studio, access: Access) -> ASGIApp:
+def make_app(services: Services, access: AccessPolicy) -> ASGIApp:
     """Everything between a socket and the studio."""
-    sessions, login = Sessions(access.key), Login(access.token)
-    site = Site(studio, Templates(), sessions, login, access.files_anywhere, access.live_seconds)
+    sessions, authenticator = Sessions(access.key), Authenticator(access.token)
+    context = AppContext(services, Templates(), sessions, authenticator, access.files_anywhere, access.live_seconds)
     app = Starlette(
         routes=[
             Route("/static/{file}", _static),
             Route(HEALTH, _health),
-            *(_route(path, *pages, site) for path, pages in PAGES.items()),
+            *(_route(path, *pages, context) for path, pages in PAGES.items()),
         ],
-        exception_handlers=_handlers(site),
+        exception_handlers=_handlers(context),
     )
     app.router.redirect_slashes = False
-    guarded = Gate(app, sessions, login, access.cookie)
-    return Headers(HostGuard(guarded, access.names, numbers=access.numbers))
+    guarded = SessionMiddleware(app, sessions, authenticator, access.cookie)
+    return SecurityHeadersMiddleware(AllowedHostsMiddleware(guarded, access.names, numbers=access.numbers))
 
 
-def _route(path: str, get: Page | None, post: Page | None, asks_cvat: bool, site: Site) -> Route:
+def _route(
+    path: str, get: PageFunction | None, post: PageFunction | None, asks_cvat: bool, context: AppContext
+) -> Route:
     limiter: list[anyio.CapacityLimiter] = []  # is made inside the running loop
 
     async def answer(request: Request) -> Response:
         page = post if request.method == "POST" else get
         if asks_cvat and not limiter:
             limiter.append(anyio.CapacityLimiter(CVAT_THREADS))
-        return await endpoint(page, site, limiter[0] if asks_cvat else None)(request)
+        return await endpoint(page, context, limiter[0] if asks_cvat else None)(request)
 
     methods = [name for name, page in (("GET", get), ("POST", post)) if page is not None]
     return Route(path, answer, methods=methods)
 
 
-def _handlers(site: Site) -> dict[Any, Any]:
+def _handlers(context: AppContext) -> dict[Any, Any]:
     async def not_found(request: Request, error: Exception) -> Response:
         sentence = (
             f"{request.url.path[:200]}: no such page; expected one that the studio has. Go on from the start page."
         )
-        return error_page(Visit(request, site), 404, "No such page", sentence)
+        return error_page(PageRequest(request, context), 404, "No such page", sentence)
 
     async def wrong_method(request: Request, error: Exception) -> Response:
         sentence = f"{request.url.path[:200]}: {request.method} is not allowed here. Go on from the start page."
-        return error_page(Visit(request, site), 405, "Not allowed", sentence)
+        return error_page(PageRequest(request, context), 405, "Not allowed", sentence)
 
     async def broken(request: Request, error: Exception) -> Response:
         _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
@@ -155,7 +167,7 @@ def _handlers(site: Site) -> dict[Any, Any]:
             "The studio made a mistake, and nothing that you typed is to blame; what happened is in its log. "
             "Go back and try again; runs go on meanwhile."
         )
-        return error_page(Visit(request, site), 500, "The studio made a mistake", sentence)
+        return error_page(PageRequest(request, context), 500, "The studio made a mistake", sentence)
 
     return {404: not_found, 405: wrong_method, Exception: broken}
 

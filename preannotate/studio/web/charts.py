@@ -19,7 +19,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """One curve.
 
     Attributes:
@@ -51,7 +51,7 @@ class Chart:
 
     title: str
     summary: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     across: tuple[Tick, ...]
     along: tuple[Tick, ...]
 
@@ -113,12 +113,12 @@ def _values(curve: Sequence[Mapping[str, float | None]], key: str) -> list[tuple
     ]
 
 
-def _line(label: str, style: str, pairs: list[tuple[float, float]], last_epoch: int, ceiling: float) -> Line:
+def _line(label: str, style: str, pairs: list[tuple[float, float]], last_epoch: int, ceiling: float) -> ChartLine:
     step = -(-len(pairs) // _MOST_POINTS)
     shown = [*pairs[:-1:step], pairs[-1]]
     places = [(_x(epoch, last_epoch), _y(value, ceiling)) for epoch, value in shown]
     text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    return Line(label, style, text, f"{pairs[-1][1]:.3f}", places[-1])
+    return ChartLine(label, style, text, f"{pairs[-1][1]:.3f}", places[-1])
 
 
 def _x(epoch: float, last_epoch: int) -> float:

@@ -19,7 +19,7 @@ _KEY = "studio-sessions"
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
 
 
-def run(
+def serve_studio(
     workspace: Path,
     host: str,
     port: int,
@@ -46,7 +46,7 @@ def run(
     """
     _check(port)
     from preannotate.serving.ports import is_loopback
-    from preannotate.studio.web.access.login import find_token
+    from preannotate.studio.web.access.authentication import find_token
 
     token = find_token(token_file)
     if allowed and not token:
@@ -80,18 +80,18 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
     from preannotate.serving.connection import Door
     from preannotate.serving.errors import ServeError
     from preannotate.serving.ports import Listener, is_loopback
-    from preannotate.studio.services import Studio
-    from preannotate.studio.web.access.hosts import LOOPBACK_NAMES, names_of_this_machine
-    from preannotate.studio.web.app import Access, make_app
+    from preannotate.studio.services import Services
+    from preannotate.studio.web.access.allowed_hosts import LOOPBACK_NAMES, names_of_this_machine
+    from preannotate.studio.web.app import AccessPolicy, make_app
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    studio = Studio(Workspace(folder))
+    studio = Services(Workspace(folder))
     try:
         alone = is_loopback(host)
         names = [*(LOOPBACK_NAMES if alone else names_of_this_machine()), *allowed]
-        access = Access(
+        access = AccessPolicy(
             names,
             numbers=not alone,
             token=token,

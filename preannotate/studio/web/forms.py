@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from preannotate.studio.web.visit import Visit
+from preannotate.studio.web.page_request import PageRequest
 
 # Sentences of the command line begin with its flags, which a page does not have.
 _FLAG = re.compile(r"^--([a-z-]+): ")
@@ -24,10 +24,10 @@ class Form:
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def sent(cls, visit: Visit, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
+    def sent(cls, request: PageRequest, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
         """What was typed into a form; secrets are not among `names`."""
-        values = {name: visit.field(name) for name in names}
-        return cls(values | {name: "on" if visit.checked(name) else "" for name in boxes})
+        values = {name: request.field(name) for name in names}
+        return cls(values | {name: "on" if request.checked(name) else "" for name in boxes})
 
     @classmethod
     def of(cls, **values: Any) -> "Form":

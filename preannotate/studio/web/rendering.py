@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from preannotate.studio.web import words
+from preannotate.studio.web import template_filters
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -25,8 +25,8 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= words.FILTERS
-        self._environment.globals |= {"asset": _asset, "NOTICES": words.NOTICES}
+        self._environment.filters |= template_filters.FILTERS
+        self._environment.globals |= {"asset": _asset, "NOTICES": template_filters.NOTICES}
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
         """A page, or a piece of one."""

@@ -1,12 +1,12 @@
-"""What was chosen so far for a new model, as it stands in the address: server, tasks, model, base model."""
+"""What was state so far for a new model, as it stands in the address: server, tasks, model, base model."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.errors import StudioError
+from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.visit import PageError, Visit
+from preannotate.studio.web.page_request import PageError, PageRequest
 
 IMAGENET, NONE, VERSION, FILE = "imagenet", "none", "version", "file"
 BASES = (IMAGENET, NONE, VERSION, FILE)
@@ -15,14 +15,14 @@ MOST_TASKS = 100
 
 
 @dataclass(frozen=True)
-class Chosen:
+class WizardState:
     """The steps that were made.
 
     Attributes:
         server: Id of a saved server.
         tasks: Numbers on the server.
         projects: The same; whole projects.
-        model: Name of the network; "" before it is chosen.
+        model: Name of the network; "" before it is state.
         base: One of `BASES`.
         base_version: NAME/NUMBER of a version, for `VERSION`.
         base_file: A file or folder, for `FILE`.
@@ -41,9 +41,9 @@ class Chosen:
     arguments: str = ""
 
     @classmethod
-    def read(cls, visit: Visit) -> "Chosen":
+    def read(cls, request: PageRequest) -> "WizardState":
         """From the form if one was sent, else from the address."""
-        numbers, text = (visit.numbers, visit.field) if visit.form else (visit.query_numbers, visit.query)
+        numbers, text = (request.numbers, request.field) if request.form else (request.query_numbers, request.query)
         server = next(iter(numbers("server")), 0)
         base = text("base")
         return cls(
@@ -59,7 +59,7 @@ class Chosen:
         )
 
     def query(self, **changes: Any) -> dict[str, Any]:
-        """For an address; what is not chosen is left out."""
+        """Return the fields of an address; what is not decided is left out."""
         one = replace(self, **changes) if changes else self
         pairs = {
             "server": one.server, "task": list(one.tasks), "whole": list(one.projects), "model": one.model,
@@ -77,31 +77,31 @@ class Chosen:
         return pairs
 
 
-def saved_server(visit: Visit, number: int | None) -> SavedServer:
+def saved_server(request: PageRequest, number: int | None) -> SavedServer:
     """A saved server.
 
     Raises:
         PageError: There is none of that id.
     """
     try:
-        return visit.studio.servers.get(number or 0)
+        return request.services.servers.get(number or 0)
     except StudioError as error:
         raise PageError(404, "No such server", str(error)) from error
 
 
-def looked_at(visit: Visit, chosen: Chosen) -> TaskDetail:
-    """What a training would take from all that is chosen.
+def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail:
+    """What a training would take from all that is state.
 
     Raises:
         PageError: Nothing is.
         CvatError: The server does not answer.
     """
-    if not chosen.tasks and not chosen.projects:
+    if not state.tasks and not state.projects:
         raise PageError(
             400,
-            "Nothing is chosen yet",
+            "No task is chosen yet",
             "No task is chosen; expected at least one. Go back and tick what to learn from.",
         )
-    if len(chosen.tasks) == 1 and not chosen.projects:
-        return visit.studio.catalogue.task(chosen.server, chosen.tasks[0])
-    return visit.studio.catalogue.together(chosen.server, chosen.tasks, chosen.projects)
+    if len(state.tasks) == 1 and not state.projects:
+        return request.services.catalogue.task(state.server, state.tasks[0])
+    return request.services.catalogue.together(state.server, state.tasks, state.projects)

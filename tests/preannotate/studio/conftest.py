@@ -40,9 +40,9 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def studio(workspace: Workspace) -> Iterator:
-    from preannotate.studio.services import Studio
+    from preannotate.studio.services import Services
 
-    opened = Studio(workspace)
+    opened = Services(workspace)
     yield opened
     opened.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from preannotate.studio import recommendations as module
 from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
-from preannotate.studio.recommendations import FEW, NONE, OK, advice, model_choices
+from preannotate.studio.recommendations import FEW, NONE, OK, assess_annotations, model_choices
 
 SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 
@@ -22,11 +22,13 @@ def detail(boxes, frames=50, **more):
 
 
 def test_enough():
-    assert advice(detail({"forklift": 80, "person": 40})) == module.Advice(OK, ("120 boxes on 50 frames.",))
+    assert assess_annotations(detail({"forklift": 80, "person": 40})) == module.DataAssessment(
+        OK, ("120 boxes on 50 frames.",)
+    )
 
 
 def test_few_boxes():
-    found = advice(detail({"forklift": 30, "person": 1}))
+    found = assess_annotations(detail({"forklift": 30, "person": 1}))
 
     assert found.level == FEW
     assert found.sentences == (
@@ -43,7 +45,7 @@ def test_labels_without_boxes_and_labels_for_other_shapes():
         LabelSummary("person", "#ff0000", "any", 0, True),
         LabelSummary("pose", "#ff0000", "points", 0, False),
     )
-    found = advice(detail({"forklift": 120}, labels=labels))
+    found = assess_annotations(detail({"forklift": 120}, labels=labels))
 
     assert found.level == FEW
     assert found.sentences[0].startswith("No box of 'person'")
@@ -55,7 +57,7 @@ def test_labels_without_boxes_and_labels_for_other_shapes():
 def test_nothing_to_learn_from():
     usable = "task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them."
     left_out = {"with nothing but shapes that a model drew and nobody changed": 7}
-    found = advice(detail({}, frames=0, usable=usable, automatic=9, left_out=left_out))
+    found = assess_annotations(detail({}, frames=0, usable=usable, automatic=9, left_out=left_out))
 
     assert found.level == NONE
     assert found.sentences == (
@@ -67,14 +69,16 @@ def test_nothing_to_learn_from():
 
 
 def test_fewer_frames_than_the_trainer_takes():
-    found = advice(detail({"forklift": 300}, frames=9))
+    found = assess_annotations(detail({"forklift": 300}, frames=9))
 
-    assert found == module.Advice(NONE, ("9 frames to learn from; expected at least 10. Annotate more frames.",))
-    assert advice(detail({"forklift": 300}, frames=9, empty_frames=1)).level == OK
+    assert found == module.DataAssessment(
+        NONE, ("9 frames to learn from; expected at least 10. Annotate more frames.",)
+    )
+    assert assess_annotations(detail({"forklift": 300}, frames=9, empty_frames=1)).level == OK
 
 
 def test_objects_that_are_too_small_for_the_network():
-    found = advice(detail({"forklift": 120}, sides=(5.0,) * 60 + (80.0,) * 60))
+    found = assess_annotations(detail({"forklift": 120}, sides=(5.0,) * 60 + (80.0,) * 60))
 
     assert found.level == FEW
     assert found.sentences[0] == (
@@ -84,7 +88,7 @@ def test_objects_that_are_too_small_for_the_network():
 
 
 def test_what_was_not_counted_is_said():
-    found = advice(detail({"forklift": 120}, counted_jobs=200, all_jobs=210))
+    found = assess_annotations(detail({"forklift": 120}, counted_jobs=200, all_jobs=210))
 
     assert found.sentences[-1] == "Counted in 200 of 210 jobs; the training takes all of them."
 
@@ -151,8 +155,9 @@ def test_no_task_no_recommendation(machine):
 
 def test_it_needs_no_tensorflow():
     code = (
-        "import sys; from preannotate.studio import advice, arguments, machines, core; machines.machines(); "
-        "arguments.form('auto', 100); heavy = {'tensorflow', 'keras', 'cvat_sdk', 'starlette'}; "
+        "import sys; from preannotate.studio import arguments, machines, recommendations, services; "
+        "machines.machines(); "
+        "arguments.argument_fields('auto', 100); heavy = {'tensorflow', 'keras', 'cvat_sdk', 'starlette'}; "
         "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

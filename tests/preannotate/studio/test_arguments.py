@@ -5,7 +5,17 @@ import re
 
 import pytest
 
-from preannotate.studio.arguments import CHOICE, NUMBER, TEXT, TRUTH, WHOLE, assemble, checked, form
+from preannotate.studio.arguments import (
+    CHOICE,
+    NUMBER,
+    TEXT,
+    TRUTH,
+    WHERE,
+    WHOLE,
+    argument_fields,
+    assemble_arguments,
+)
+from trainer.arguments import parse_arguments
 from trainer.arguments.table import ARGUMENTS
 from trainer.config import TrainingConfig
 from trainer.errors import TrainingError
@@ -16,11 +26,11 @@ def by_name(fields):
 
 
 def test_every_argument_of_the_trainer_is_there():
-    assert sorted(field.name for field in form("auto", 100)) == sorted(ARGUMENTS)
+    assert sorted(field.name for field in argument_fields("auto", 100)) == sorted(ARGUMENTS)
 
 
 def test_kinds_and_choices():
-    fields = by_name(form("ssd-mobilenet-v2", 100))
+    fields = by_name(argument_fields("ssd-mobilenet-v2", 100))
 
     names = ("epochs", "weight_decay", "jit", "augment", "image_size", "alpha")
     assert {name: fields[name].kind for name in names} == {
@@ -32,7 +42,10 @@ def test_kinds_and_choices():
 
 
 def test_defaults_follow_model_and_images():
-    small, large = by_name(form("ssd-mobilenet-v2", 100)), by_name(form("frcnn-resnet50", 1000, base_model="none"))
+    small, large = (
+        by_name(argument_fields("ssd-mobilenet-v2", 100)),
+        by_name(argument_fields("frcnn-resnet50", 1000, base_model="none")),
+    )
 
     assert (small["epochs"].default, small["batch_size"].default, small["alpha"].default) == ("71", "16", "1")
     assert (large["epochs"].default, large["batch_size"].default, large["freeze"].default) == ("30", "8", "0")
@@ -40,7 +53,7 @@ def test_defaults_follow_model_and_images():
 
 
 def test_the_usual_ones_come_first():
-    fields = form("auto", 100)
+    fields = argument_fields("auto", 100)
     common = [field.common for field in fields]
 
     assert common == sorted(common, reverse=True)
@@ -48,25 +61,25 @@ def test_the_usual_ones_come_first():
 
 
 def test_defaults_are_values_that_the_trainer_takes():
-    fields = form("frcnn-nas", 50)
+    fields = argument_fields("frcnn-nas", 50)
     text = ",".join(f"{field.name}={field.default}" for field in fields if field.name != "steps")
 
-    assert {**dataclasses.asdict(TrainingConfig()), **checked(text)}
+    assert {**dataclasses.asdict(TrainingConfig()), **parse_arguments(text, where=WHERE)}
 
 
 def test_only_what_differs_is_said_and_the_free_text_wins():
-    fields = form("ssd-mobilenet-v2", 100)
+    fields = argument_fields("ssd-mobilenet-v2", 100)
     values = {"epochs": "71", "batch_size": " 8 ", "alpha": "", "seed": "1", "csrf": "x", "jit": "yes"}
 
-    assert assemble(values, "", fields) == "batch_size=8,seed=1,jit=yes"
-    assert assemble(values, "seed=3 # mine\nlearning-rate=0.01;", fields) == (
+    assert assemble_arguments(values, "", fields) == "batch_size=8,seed=1,jit=yes"
+    assert assemble_arguments(values, "seed=3 # mine\nlearning-rate=0.01;", fields) == (
         "batch_size=8,jit=yes,seed=3,learning-rate=0.01"
     )
-    assert assemble({}, "  ", fields) == ""
+    assert assemble_arguments({}, "  ", fields) == ""
 
 
 def test_epochs_of_the_form_do_not_fight_with_steps_of_the_text():
-    assert assemble({"epochs": "10"}, "steps=500", form("auto", 100)) == "steps=500"
+    assert assemble_arguments({"epochs": "10"}, "steps=500", argument_fields("auto", 100)) == "steps=500"
 
 
 @pytest.mark.parametrize(
@@ -83,9 +96,9 @@ def test_epochs_of_the_form_do_not_fight_with_steps_of_the_text():
 )
 def test_mistakes_in_the_trainers_words(values, text, sentence):
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        assemble(values, text, form("auto", 100))
+        assemble_arguments(values, text, argument_fields("auto", 100))
 
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(TrainingError, match="speed"):
-        checked("speed=3")
+        parse_arguments("speed=3", where=WHERE)

@@ -6,14 +6,14 @@ import pytest
 
 from preannotate.studio import previews as module
 from preannotate.studio.errors import StudioError
-from preannotate.studio.previews import Previews
+from preannotate.studio.previews import PreviewCache
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n...", b"\xff\xd8\xff..."
 
 
 def test_the_ones_not_looked_at_for_longest_go_first(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_FILES", 2)
-    previews = Previews(tmp_path)
+    previews = PreviewCache(tmp_path)
     for number in (1, 2):
         previews.picture(1, number, "monday", lambda: PNG)
     for path in tmp_path.iterdir():
@@ -28,11 +28,11 @@ def test_the_ones_not_looked_at_for_longest_go_first(tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"", b"<html>", b"GIF89a", b"<svg/>"])
 def test_what_is_no_picture_is_not_kept(tmp_path, content):
     with pytest.raises(StudioError, match=rf"^task 7: {len(content)} bytes that are no picture; expected one\.$"):
-        Previews(tmp_path).picture(1, 7, "monday", lambda: content)
+        PreviewCache(tmp_path).picture(1, 7, "monday", lambda: content)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_is_none_of_a_list(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 10)
     with pytest.raises(StudioError, match="task 7: 11 bytes that are no picture"):
-        Previews(tmp_path).picture(1, 7, "monday", lambda: PNG)
+        PreviewCache(tmp_path).picture(1, 7, "monday", lambda: PNG)

@@ -9,7 +9,7 @@ from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Orde
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
-from preannotate.studio.services import Studio
+from preannotate.studio.services import Services
 from trainer.errors import TrainingError
 
 
@@ -37,7 +37,7 @@ def test_an_order_waits(studio, newest, order):
 def test_the_order_of_the_queue_is_kept_after_a_restart(studio, workspace, order):
     first, second = studio.queue.add(order()), studio.queue.add(order(name="people"))
     studio.close()
-    again = Studio(workspace)
+    again = Services(workspace)
 
     assert [run.id for run in again.queue.in_state(WAITING)] == [first, second]
     assert [run.id for run in again.queue.list()] == [second, first]

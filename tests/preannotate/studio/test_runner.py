@@ -19,7 +19,7 @@ from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
 from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
-from preannotate.studio.services import Studio
+from preannotate.studio.services import Services
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_run.py")))
 # A busy machine takes its time to start an interpreter.
@@ -36,7 +36,7 @@ def quick(monkeypatch):
 @pytest.fixture
 def studio(workspace):
     """With a command that is not preannotate."""
-    opened = Studio(workspace, command=FAKE)
+    opened = Services(workspace, command=FAKE)
     yield opened
     with contextlib.suppress(Exception):  # a test may have closed it
         opened._runner.close()  # or it would start the next while these are ended
@@ -288,7 +288,7 @@ def test_a_run_outlives_the_studio_and_is_adopted(studio, workspace, order, monk
     studio.close()
     assert psutil.pid_exists(process)
 
-    again = Studio(workspace, command=FAKE)
+    again = Services(workspace, command=FAKE)
     again.start()
     time.sleep(0.2)
     run = again.queue.get(number)
@@ -308,7 +308,7 @@ def test_a_process_that_nobody_wrote_down_is_found(studio, workspace, order, mon
     overseer, _ = studio.queue.process(number)
     studio.close()
 
-    again = Studio(workspace, command=FAKE)
+    again = Services(workspace, command=FAKE)
     again.queue.begin(number, 0, 0.0)
     again.start()
     until(lambda: again.queue.process(number)[0] == overseer)
@@ -334,7 +334,7 @@ def test_what_ended_while_no_studio_was_there(studio, workspace, order, monkeypa
     studio.close()
     os.kill(processes.command_process(run.folder), signal.SIGKILL)
 
-    again = Studio(workspace, command=FAKE)
+    again = Services(workspace, command=FAKE)
     again.start()
     run = ended(again, number)
     assert run.state == FAILED
@@ -352,7 +352,7 @@ def test_everything_was_killed_while_no_studio_was_there(studio, workspace, orde
     studio.close()
     processes.interrupt(overseen, signal.SIGKILL)
 
-    again = Studio(workspace, command=FAKE)
+    again = Services(workspace, command=FAKE)
     again.start()
     run = ended(again, number)
     assert (run.state, run.error) == (
@@ -381,7 +381,7 @@ def test_a_studio_that_is_killed_leaves_its_run_and_its_database(workspace, newe
         until(lambda: (workspace.model("forklifts").version(1).run / "pace.json").exists())
         process.kill()
         process.wait()
-        again = Studio(workspace, command=FAKE)
+        again = Services(workspace, command=FAKE)
         again.start()
         run = training(again, 1)
         assert run.state == RUNNING
@@ -395,7 +395,7 @@ def test_a_studio_that_is_killed_leaves_its_run_and_its_database(workspace, newe
 
 def test_two_studios_do_not_work_on_one_workspace(studio, workspace):
     studio.start()
-    other = Studio(workspace, command=FAKE)
+    other = Services(workspace, command=FAKE)
     sentence = f"{workspace.path}: another studio works on this workspace; expected none. Use that one, or stop it."
     with pytest.raises(StudioError, match=re.escape(sentence)):
         other.start()

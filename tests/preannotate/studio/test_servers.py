@@ -11,7 +11,7 @@ from cvat_stand_in import OLD, PASSWORD, TOKEN, USER, StandIn
 from preannotate.core.http import AddressError
 from preannotate.cvat.errors import CvatError
 from preannotate.studio.errors import StudioError
-from preannotate.studio.services import Studio
+from preannotate.studio.services import Services
 
 
 def everything(studio):
@@ -54,7 +54,7 @@ def test_a_child_is_logged_in_by_its_environment(studio, cvat, login):
 def test_servers_survive_a_restart(studio, workspace, cvat, login):
     saved = studio.servers.add("warehouse", cvat.url, **login)
     studio.close()
-    again = Studio(workspace)
+    again = Services(workspace)
 
     assert again.servers.list() == [saved]
     assert again.servers.connect(saved.id).url == cvat.url

@@ -6,7 +6,7 @@ import pytest
 
 from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.errors import StudioError
-from preannotate.studio.services import Studio
+from preannotate.studio.services import Services
 from trainer.errors import TrainingError
 
 SMTP = SmtpSettings("mail.example.org", 587, "starttls", "ann", "geheim", "ann@example.org", ("bo@example.org",))
@@ -27,7 +27,7 @@ def test_they_survive_a_restart_and_the_database_has_no_secret(studio, workspace
     studio.settings.set_kubernetes(where)
     studio.settings.set_notifications(NotifySettings(SMTP, WEBHOOK))
     studio.close()
-    again = Studio(workspace)
+    again = Services(workspace)
 
     assert (again.settings.simultaneous, again.settings.link_base) == (2, "https://studio.example.org")
     assert again.settings.kubernetes == where

@@ -6,43 +6,43 @@ from builder.errors import BuildError
 from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.charts import sparkline
-from preannotate.studio.web.visit import PageError, Visit, go_to
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
 
 _RUNS = 10
 
 
-def show_all(visit: Visit) -> Response:
+def show_all(request: PageRequest) -> Response:
     """All models."""
-    models = visit.studio.models.list()
-    return visit.page("models.html", models=[(model, _spark(model)) for model in models])
+    models = request.services.models.list()
+    return request.page("models.html", models=[(model, _spark(model)) for model in models])
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """One model with its versions."""
-    model = find(visit)
+    model = find(request)
     shown = next((version for version in model.versions if version.number == model.shown), None)
-    return visit.page(
+    return request.page(
         "model.html",
         model=model,
         shown=shown,
         spark=_spark(model),
-        runs=visit.studio.queue.list(model_name=model.name, limit=_RUNS),
-        source=_source(visit, model),
+        runs=request.services.queue.list(model_name=model.name, limit=_RUNS),
+        source=_source(request, model),
     )
 
 
-def publish(visit: Visit) -> Response:
+def publish(request: PageRequest) -> Response:
     """Let CVAT see a version."""
-    model = find(visit)
-    version = next(iter(visit.numbers("version")), 0)
-    visit.studio.models.publish(model.name, version, deploy=model.deploy or "serve")
+    model = find(request)
+    version = next(iter(request.numbers("version")), 0)
+    request.services.models.publish(model.name, version, deploy=model.deploy or "serve")
     return go_to(f"/models/{model.name}", done="published")
 
 
-def ask_unpublish(visit: Visit) -> Response:
+def ask_unpublish(request: PageRequest) -> Response:
     """Really?"""
-    model = find(visit)
-    return visit.page(
+    model = find(request)
+    return request.page(
         "confirm.html",
         title=f"Take {model.name} away from CVAT?",
         text="It disappears from CVAT's Models page, and people who annotate with it cannot go on. Its versions stay "
@@ -53,39 +53,39 @@ def ask_unpublish(visit: Visit) -> Response:
     )
 
 
-def unpublish(visit: Visit) -> Response:
+def unpublish(request: PageRequest) -> Response:
     """Take it away from CVAT."""
-    model = find(visit)
-    visit.studio.models.unpublish(model.name)
+    model = find(request)
+    request.services.models.unpublish(model.name)
     return go_to(f"/models/{model.name}", done="unpublished")
 
 
-def roll_back(visit: Visit) -> Response:
+def roll_back(request: PageRequest) -> Response:
     """Let CVAT see the version from before."""
-    model = find(visit)
-    visit.studio.models.roll_back(model.name)
+    model = find(request)
+    request.services.models.roll_back(model.name)
     return go_to(f"/models/{model.name}", done="rolled-back")
 
 
-def find(visit: Visit) -> ModelSummary:
+def find(request: PageRequest) -> ModelSummary:
     """The model that the address names.
 
     Raises:
         PageError: There is none of that name.
     """
     try:
-        return visit.studio.models.get(visit.path("name"))
+        return request.services.models.get(request.path("name"))
     except (WorkspaceError, BuildError) as error:
-        name = visit.path("name")[:80]
+        name = request.path("name")[:80]
         raise PageError(
             404, "No such model", f"{name!r}: no such model; expected one of the list of models."
         ) from error
 
 
-def _source(visit: Visit, model: ModelSummary) -> dict[str, int]:
+def _source(request: PageRequest, model: ModelSummary) -> dict[str, int]:
     """Server and task from which it learnt last, for an address; empty if they are not known here."""
     url, tasks = model.asked.get("cvat"), model.asked.get("tasks") or []
-    server = next((one for one in visit.studio.servers.list() if one.url == url), None)
+    server = next((one for one in request.services.servers.list() if one.url == url), None)
     return {"server": server.id, "task": tasks[0]} if server is not None and tasks else {}
 
 

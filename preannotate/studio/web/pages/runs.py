@@ -7,25 +7,25 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
 from preannotate.studio.errors import StudioError
-from preannotate.studio.web import results
-from preannotate.studio.web.access.headers import RESULT_POLICY
+from preannotate.studio.web import run_results
+from preannotate.studio.web.access.security_headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts
-from preannotate.studio.web.visit import PageError, Visit, go_to
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
 
 # Of a log that a page or a download shows.
 _LOG_BYTES = 4 * 1024 * 1024
 
 
-def show_all(visit: Visit) -> Response:
+def show_all(request: PageRequest) -> Response:
     """The queue and what is over."""
-    runs = visit.studio.queue.list()
+    runs = request.services.queue.list()
     groups = {
         "At work": [run for run in runs if run.state == RUNNING],
         "Waiting": [run for run in reversed(runs) if run.state == WAITING],
         "Over": [run for run in runs if run.state not in (RUNNING, WAITING)],
     }
     active = any(run.state in (RUNNING, WAITING) for run in runs)
-    return visit.page(
+    return request.page(
         "runs.html",
         groups={
             name: [(run, read_live_progress(run) if run.state == RUNNING else None) for run in group]
@@ -36,13 +36,13 @@ def show_all(visit: Visit) -> Response:
     )
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """One run."""
-    return visit.page("run.html", **_context(visit))
+    return request.page("run.html", **_context(request))
 
 
-def _context(visit: Visit) -> dict[str, object]:
-    run = _run(visit)
+def _context(request: PageRequest) -> dict[str, object]:
+    run = _run(request)
     now, active = read_live_progress(run), run.state in (RUNNING, WAITING)
     return {
         "run": run,
@@ -50,18 +50,18 @@ def _context(visit: Visit) -> dict[str, object]:
         # A training that is over may have had less epochs than it meant to.
         "charts": charts(now.curve, now.epochs if active else 0),
         "active": active,
-        "position": visit.studio.queue.position(run.id) if run.state == WAITING else 0,
-        "results": results.read(run) if run.state == DONE else None,
+        "position": request.services.queue.position(run.id) if run.state == WAITING else 0,
+        "results": run_results.read_results(run) if run.state == DONE else None,
         "can_resume": run.state in (FAILED, STOPPED),
         "can_delete": run.state in (DONE, FAILED, STOPPED),
         "task_links": _task_links(run),
-        "still": visit.query("still"),
+        "still": request.query("still"),
     }
 
 
-def log(visit: Visit) -> Response:
+def log(request: PageRequest) -> Response:
     """The log as text."""
-    path = _run(visit).folder / "log.txt"
+    path = _run(request).folder / "log.txt"
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -72,10 +72,10 @@ def log(visit: Visit) -> Response:
     return PlainTextResponse(text)
 
 
-def result(visit: Visit) -> Response:
+def result(request: PageRequest) -> Response:
     """A file that a review or a ranking wrote."""
-    run, name = _run(visit), visit.path("file")
-    path: Path | None = results.files(run).get(name)
+    run, name = _run(request), request.path("file")
+    path: Path | None = run_results.result_files(run).get(name)
     if path is None:
         raise PageError(
             404, "No such file", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page names."
@@ -85,25 +85,25 @@ def result(visit: Visit) -> Response:
     return FileResponse(path, media_type="text/plain", filename=path.name, content_disposition_type="attachment")
 
 
-def stop(visit: Visit) -> Response:
+def stop(request: PageRequest) -> Response:
     """Ask it to end."""
-    run = _run(visit)
-    visit.studio.queue.stop(run.id)
+    run = _run(request)
+    request.services.queue.stop(run.id)
     return go_to(f"/runs/{run.id}", done="stopping")
 
 
-def resume(visit: Visit) -> Response:
+def resume(request: PageRequest) -> Response:
     """Put it into the queue again."""
-    run = _run(visit)
-    visit.studio.queue.resume(run.id)
+    run = _run(request)
+    request.services.queue.resume(run.id)
     return go_to(f"/runs/{run.id}", done="resumed")
 
 
-def ask_delete(visit: Visit) -> Response:
+def ask_delete(request: PageRequest) -> Response:
     """Really?"""
-    run = _run(visit)
+    run = _run(request)
     made = f" Version {run.version} stays if it is finished." if run.version else ""
-    return visit.page(
+    return request.page(
         "confirm.html",
         title=f"Delete run {run.id} of {run.model_name}?",
         text=f"Its log and its place in the list are removed, and so is a version that it began and did not "
@@ -114,15 +114,15 @@ def ask_delete(visit: Visit) -> Response:
     )
 
 
-def delete(visit: Visit) -> Response:
+def delete(request: PageRequest) -> Response:
     """Forget it."""
-    visit.studio.queue.delete(_run(visit).id)
+    request.services.queue.delete(_run(request).id)
     return go_to("/runs", done="deleted")
 
 
-def _run(visit: Visit) -> Run:
+def _run(request: PageRequest) -> Run:
     try:
-        return visit.studio.queue.get(visit.request.path_params["run"])
+        return request.services.queue.get(request.raw.path_params["run"])
     except StudioError as error:
         raise PageError(404, "No such run", str(error)) from error
 

@@ -8,7 +8,7 @@ from preannotate.core.errors import PreannotateError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.visit import PageError, Visit, go_to
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
 
 NAMES = ("name", "url", "user", "organization", "profile", "way")
 BOXES = ("insecure",)
@@ -22,56 +22,56 @@ def empty_form() -> Form:
     return Form.of(name="", url="", user="", organization="", profile="", way=TOKEN, insecure=False)
 
 
-def profiles(visit: Visit) -> list[tuple[str, str]]:
+def profiles(request: PageRequest) -> list[tuple[str, str]]:
     """(value, text) of the profiles of cvat-cli, for a list."""
-    return [(one.name, f"{one.name} ({one.url})") for one in visit.studio.servers.profiles()]
+    return [(one.name, f"{one.name} ({one.url})") for one in request.services.servers.profiles()]
 
 
-def show_add(visit: Visit) -> Response:
+def show_add(request: PageRequest) -> Response:
     """The form for a new server."""
-    return _add_page(visit, empty_form())
+    return _add_page(request, empty_form())
 
 
-def add(visit: Visit) -> Response:
+def add(request: PageRequest) -> Response:
     """Log in and save."""
-    form = _sent(visit, NAMES, boxes=BOXES)
-    _check(visit, form)
+    form = _sent(request, NAMES, boxes=BOXES)
+    _check(request, form)
     if not form.errors:
         try:
-            server = _add(visit, form)
+            server = _add(request, form)
         except PreannotateError as error:
             form.wrong("", error)
         else:
-            if visit.field("then") == "new":
+            if request.field("then") == "new":
                 return go_to("/new/tasks", server=server.id, done="server-added")
             return go_to("/settings", done="server-added")
-    return _add_page(visit, form, 422)
+    return _add_page(request, form, 422)
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """One server: its login, and how to forget it."""
-    return visit.page("server.html", server=_server(visit), form=Form.of(way=TOKEN, user=""))
+    return request.page("server.html", server=_server(request), form=Form.of(way=TOKEN, user=""))
 
 
-def log_in(visit: Visit) -> Response:
+def log_in(request: PageRequest) -> Response:
     """Replace the login."""
-    server = _server(visit)
-    form = _sent(visit, ("way", "user"))
-    _check_login(visit, form)
+    server = _server(request)
+    form = _sent(request, ("way", "user"))
+    _check_login(request, form)
     if not form.errors:
         try:
-            visit.studio.servers.log_in(server.id, **_login(visit, form))
+            request.services.servers.log_in(server.id, **_login(request, form))
         except PreannotateError as error:
             form.wrong("", error)
         else:
             return go_to(f"/servers/{server.id}", done="server-login")
-    return visit.page("server.html", 422, server=_server(visit), form=form)
+    return request.page("server.html", 422, server=_server(request), form=form)
 
 
-def ask_remove(visit: Visit) -> Response:
+def ask_remove(request: PageRequest) -> Response:
     """Really?"""
-    server = _server(visit)
-    return visit.page(
+    server = _server(request)
+    return request.page(
         "confirm.html",
         title=f"Forget {server.name}?",
         text=f"The studio forgets the address {server.url} and its login. Nothing changes in CVAT; models and finished "
@@ -82,16 +82,16 @@ def ask_remove(visit: Visit) -> Response:
     )
 
 
-def remove(visit: Visit) -> Response:
+def remove(request: PageRequest) -> Response:
     """Forget it."""
-    visit.studio.servers.remove(_server(visit).id)
+    request.services.servers.remove(_server(request).id)
     return go_to("/settings", done="server-removed")
 
 
-def preview(visit: Visit) -> Response:
+def preview(request: PageRequest) -> Response:
     """The picture of a task."""
     try:
-        content, kind = visit.studio.catalogue.preview(_number(visit, "server"), _number(visit, "task"))
+        content, kind = request.services.catalogue.preview(_number(request, "server"), _number(request, "task"))
     except PreannotateError:
         return Response(status_code=404)
     if kind not in _PREVIEW_KINDS:
@@ -99,81 +99,81 @@ def preview(visit: Visit) -> Response:
     return Response(content, media_type=kind, headers={"content-security-policy": "default-src 'none'; sandbox"})
 
 
-def boxes(visit: Visit) -> Response:
+def boxes(request: PageRequest) -> Response:
     """A piece of a page: boxes of a task by label."""
     try:
-        detail = visit.studio.catalogue.task(_number(visit, "server"), _number(visit, "task"))
+        detail = request.services.catalogue.task(_number(request, "server"), _number(request, "task"))
     except PreannotateError as error:
-        return visit.page("_boxes.html", detail=None, sentence=str(error))
-    return visit.page("_boxes.html", detail=detail, sentence="")
+        return request.page("_boxes.html", detail=None, sentence=str(error))
+    return request.page("_boxes.html", detail=detail, sentence="")
 
 
-def _number(visit: Visit, name: str) -> int:
-    return visit.request.path_params[name]
+def _number(request: PageRequest, name: str) -> int:
+    return request.raw.path_params[name]
 
 
-def _server(visit: Visit) -> SavedServer:
+def _server(request: PageRequest) -> SavedServer:
     try:
-        return visit.studio.servers.get(_number(visit, "server"))
+        return request.services.servers.get(_number(request, "server"))
     except StudioError as error:
         raise PageError(404, "No such server", str(error)) from error
 
 
-def _add_page(visit: Visit, form: Form, status: int = 200) -> Response:
-    then = visit.field("then") or visit.query("then")
-    return visit.page(
+def _add_page(request: PageRequest, form: Form, status: int = 200) -> Response:
+    then = request.field("then") or request.query("then")
+    return request.page(
         "server_add.html",
         status,
         form=form,
-        profiles=profiles(visit),
+        profiles=profiles(request),
         then="new" if then == "new" else "",
     )
 
 
-def _sent(visit: Visit, names: Sequence[str], *, boxes: Sequence[str] = ()) -> Form:
+def _sent(request: PageRequest, names: Sequence[str], *, boxes: Sequence[str] = ()) -> Form:
     """What was typed; who fills in a user and a password means them, whatever is marked."""
-    form = Form.sent(visit, names, boxes=boxes)
-    if form.values["way"] == TOKEN and not visit.secret("token").strip() and visit.secret("password"):
+    form = Form.sent(request, names, boxes=boxes)
+    if form.values["way"] == TOKEN and not request.secret("token").strip() and request.secret("password"):
         form.values["way"] = PASSWORD
     return form
 
 
-def _check(visit: Visit, form: Form) -> None:
+def _check(request: PageRequest, form: Form) -> None:
     if form.values["way"] == PROFILE:
         if not form.values["profile"]:
             form.wrong("profile", "Profile: none chosen; expected one of the list.")
         return
     if not form.values["url"]:
         form.wrong("url", "Address: empty; expected that of CVAT, as in https://cvat.example.org.")
-    _check_login(visit, form)
+    _check_login(request, form)
 
 
-def _check_login(visit: Visit, form: Form) -> None:
+def _check_login(request: PageRequest, form: Form) -> None:
     if form.values["way"] not in (TOKEN, PASSWORD):
         form.wrong("way", "Login: none chosen; expected an access token, or user and password.")
-    elif form.values["way"] == TOKEN and not visit.secret("token").strip():
+    elif form.values["way"] == TOKEN and not request.secret("token").strip():
         form.wrong("token", "Access token: empty; expected one. CVAT makes it under Profile, Security.")
     elif form.values["way"] == PASSWORD:
         if not form.values["user"]:
             form.wrong("user", "User: empty; expected your name in CVAT.")
-        if not visit.secret("password"):
+        if not request.secret("password"):
             form.wrong("password", "Password: empty; expected yours in CVAT.")
 
 
-def _login(visit: Visit, form: Form) -> dict[str, str]:
+def _login(request: PageRequest, form: Form) -> dict[str, str]:
     if form.values["way"] == TOKEN:
-        return {"token": visit.secret("token").strip()}
-    return {"user": form.values["user"], "password": visit.secret("password")}
+        return {"token": request.secret("token").strip()}
+    return {"user": form.values["user"], "password": request.secret("password")}
 
 
-def _add(visit: Visit, form: Form) -> SavedServer:
+def _add(request: PageRequest, form: Form) -> SavedServer:
     values = form.values
     if values["way"] == PROFILE:
-        return visit.studio.servers.add_profile(values["profile"], values["name"])
-    return visit.studio.servers.add(
+        return request.services.servers.add_profile(values["profile"], values["name"])
+    return request.services.servers.add(
         values["name"],
         values["url"],
-        **_login(visit, form),
+        **_login(request, form),
         organization=values["organization"] or None,
         insecure=bool(values["insecure"]),
     )

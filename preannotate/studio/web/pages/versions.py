@@ -7,41 +7,41 @@ from starlette.responses import FileResponse, Response
 from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
-from preannotate.studio.web.access.headers import REPORT_POLICY
+from preannotate.studio.web.access.security_headers import REPORT_POLICY
 from preannotate.studio.web.forms import Form
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
 from preannotate.studio.web.pages import models
-from preannotate.studio.web.visit import PageError, Visit, go_to
 
 # Before the names of labels, which may be anything.
 PREFIX = "label-"
 _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """Scores and pictures."""
-    model, version = _find(visit)
+    model, version = _find(request)
     values = {PREFIX + str(place): f"{model.thresholds.get(label, 0):.3f}" for place, label in enumerate(model.labels)}
-    return _page(visit, model, version, Form(values))
+    return _page(request, model, version, Form(values))
 
 
-def report(visit: Visit) -> Response:
+def report(request: PageRequest) -> Response:
     """The report in a frame, below the studio's own navigation."""
-    model, version = _find(visit)
-    _report_file(visit, model, version)
-    return visit.page("report.html", model=model, version=version)
+    model, version = _find(request)
+    _report_file(request, model, version)
+    return request.page("report.html", model=model, version=version)
 
 
-def report_file(visit: Visit) -> Response:
+def report_file(request: PageRequest) -> Response:
     """The report itself: in an origin of its own, without scripts and forms."""
-    path = _report_file(visit, *_find(visit))
+    path = _report_file(request, *_find(request))
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
 
-def overlay(visit: Visit) -> Response:
+def overlay(request: PageRequest) -> Response:
     """A picture of what it found."""
-    model, version = _find(visit)
+    model, version = _find(request)
     try:
-        path = visit.studio.models.overlay(model.name, version.number, visit.path("picture"))
+        path = request.services.models.overlay(model.name, version.number, request.path("picture"))
     except StudioError as error:
         raise PageError(404, "No such picture", str(error)) from error
     kind = _PICTURES.get(path.suffix.casefold())
@@ -50,19 +50,19 @@ def overlay(visit: Visit) -> Response:
     return FileResponse(path, media_type=kind, headers={"content-security-policy": "default-src 'none'; sandbox"})
 
 
-def set_threshold(visit: Visit) -> Response:
+def set_threshold(request: PageRequest) -> Response:
     """Change the scores from which detections count."""
-    model, version = _find(visit)
-    form = Form.sent(visit, [PREFIX + str(place) for place in range(len(model.labels))])
+    model, version = _find(request)
+    form = Form.sent(request, [PREFIX + str(place) for place in range(len(model.labels))])
     values = {label: _value(form, PREFIX + str(place), label) for place, label in enumerate(model.labels)}
     if not form.errors:
         try:
-            visit.studio.models.set_threshold(model.name, version.number, values)
+            request.services.models.set_threshold(model.name, version.number, values)
         except (StudioError, WorkspaceError) as error:
             form.wrong("", error)
         else:
             return go_to(f"/models/{model.name}/versions/{version.number}", done="threshold")
-    return _page(visit, model, version, form, 422)
+    return _page(request, model, version, form, 422)
 
 
 def _value(form: Form, name: str, label: str) -> float:
@@ -76,13 +76,15 @@ def _value(form: Form, name: str, label: str) -> float:
     return value
 
 
-def _page(visit: Visit, model: ModelSummary, version: VersionSummary, form: Form, status: int = 200) -> Response:
-    return visit.page(
+def _page(
+    request: PageRequest, model: ModelSummary, version: VersionSummary, form: Form, status: int = 200
+) -> Response:
+    return request.page(
         "version.html",
         status,
         model=model,
         version=version,
-        pictures=[path.name for path in visit.studio.models.overlays(model.name, version.number)],
+        pictures=[path.name for path in request.services.models.overlays(model.name, version.number)],
         # Thresholds and proof are known of the version that the model shows.
         is_shown=version.number == model.shown,
         labels=[(PREFIX + str(place), label) for place, label in enumerate(model.labels)],
@@ -90,17 +92,17 @@ def _page(visit: Visit, model: ModelSummary, version: VersionSummary, form: Form
     )
 
 
-def _find(visit: Visit) -> tuple[ModelSummary, VersionSummary]:
-    model = models.find(visit)
-    number = visit.request.path_params["version"]
+def _find(request: PageRequest) -> tuple[ModelSummary, VersionSummary]:
+    model = models.find(request)
+    number = request.raw.path_params["version"]
     for version in model.versions:
         if version.number == number:
             return model, version
     raise PageError(404, "No such version", f"{model.name}: no version {number}; expected one that its page names.")
 
 
-def _report_file(visit: Visit, model: ModelSummary, version: VersionSummary) -> Path:
+def _report_file(request: PageRequest, model: ModelSummary, version: VersionSummary) -> Path:
     try:
-        return visit.studio.models.report_file(model.name, version.number)
+        return request.services.models.report_file(model.name, version.number)
     except StudioError as error:
         raise PageError(404, "No report", str(error)) from error

@@ -13,7 +13,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 import anyio
 import httpx
 
-from preannotate.studio.web.app import Access, make_app
+from preannotate.studio.web.app import AccessPolicy, make_app
 
 # With --import-mode=importlib a test cannot import its neighbours by name.
 _spec = importlib.util.spec_from_file_location("studio_fake_core", Path(__file__).with_name("fake_core.py"))
@@ -61,23 +61,23 @@ class Browser:
 @pytest.fixture
 def core(tmp_path, monkeypatch):
     """What is behind the pages."""
-    from preannotate.studio.web.pages import new, order, runs, start
+    from preannotate.studio.web.pages import home, runs, wizard, wizard_start
 
     studio = fake_core.FakeStudio(tmp_path / "workspace")
     studio.workspace.path.mkdir()
-    for module in (new, order):
-        monkeypatch.setattr(module, "advice", fake_core.advice)
-    monkeypatch.setattr(new, "model_choices", fake_core.model_choices)
-    monkeypatch.setattr(order, "argument_fields", fake_core.arguments_form)
-    monkeypatch.setattr(order, "assemble", fake_core.assemble)
-    monkeypatch.setattr(order, "machines", fake_core.machines)
+    for module in (wizard, wizard_start):
+        monkeypatch.setattr(module, "assess_annotations", fake_core.advice)
+    monkeypatch.setattr(wizard, "model_choices", fake_core.model_choices)
+    monkeypatch.setattr(wizard_start, "argument_fields", fake_core.arguments_form)
+    monkeypatch.setattr(wizard_start, "assemble_arguments", fake_core.assemble)
+    monkeypatch.setattr(wizard_start, "machines", fake_core.machines)
     empty = fake_core.Live((), 0, 0, None, (), "", 0.0)
-    for module in (runs, start):
+    for module in (runs, home):
         monkeypatch.setattr(module, "live", lambda run: studio.lives.get(run.id, empty))
     return studio
 
 
-ACCESS = Access(names=("localhost", "127.0.0.1", "::1"), numbers=False, token="", key=b"k" * 32)
+ACCESS = AccessPolicy(names=("localhost", "127.0.0.1", "::1"), numbers=False, token="", key=b"k" * 32)
 
 
 @pytest.fixture

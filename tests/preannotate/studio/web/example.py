@@ -13,15 +13,15 @@ import uvicorn
 
 from preannotate.jobs.queue import Order
 from preannotate.registry.workspace import Workspace
-from preannotate.studio.services import Studio
-from preannotate.studio.web.app import Access, make_app
+from preannotate.studio.services import Services
+from preannotate.studio.web.app import AccessPolicy, make_app
 from preannotate.synthetic.objects import LABELS
 from preannotate.synthetic.scene import draw
 
 HERE = Path(__file__).parent
 CVAT = HERE.parents[1] / "cvat"
 ACTOR = (sys.executable, str(HERE / "actor.py"))
-ACCESS = Access(("127.0.0.1", "localhost"), numbers=False, token="", key=b"k" * 32, live_seconds=0.3)
+ACCESS = AccessPolicy(("127.0.0.1", "localhost"), numbers=False, token="", key=b"k" * 32, live_seconds=0.3)
 COLOURS = ("#33ddff", "#ff8a3d", "#7ee787", "#d2a8ff")
 
 
@@ -78,7 +78,7 @@ def cvat(version=stand_in.NEW):
 @contextlib.contextmanager
 def studio(path, access=None, command=ACTOR, port=0):
     """A studio at work; gives (studio, its address)."""
-    opened = Studio(Workspace(path), command=command)
+    opened = Services(Workspace(path), command=command)
     app = make_app(opened, access or ACCESS)
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1)

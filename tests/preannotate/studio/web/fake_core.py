@@ -17,12 +17,12 @@ from preannotate.notifications import NotifySettings
 from preannotate.pipeline.progress import Stage
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
-from preannotate.studio.arguments import Field
-from preannotate.studio.catalogue import LabelSummary, Page, ProjectSummary, TaskDetail, TaskSummary
+from preannotate.studio.arguments import ArgumentField
 from preannotate.studio.errors import StudioError
+from preannotate.studio.list_rows import LabelSummary, ListPage, ProjectSummary, TaskDetail, TaskSummary
 from preannotate.studio.machines import Machine
 from preannotate.studio.models import ModelSummary, Parity, VersionSummary
-from preannotate.studio.recommendations import Advice, ModelChoice
+from preannotate.studio.recommendations import DataAssessment, ModelChoice
 from preannotate.studio.servers import Profile, SavedServer
 
 TOKEN, PASSWORD = "a-token-of-ann", "correct horse"
@@ -110,7 +110,7 @@ class FakeCatalogue:
 
     def projects(self, server_id, search="", page=1):
         self._ask()
-        return Page((ProjectSummary(3, "dock", 2, "2026-11-02T10:00:00Z"),), 1, 1, 1)
+        return ListPage((ProjectSummary(3, "dock", 2, "2026-11-02T10:00:00Z"),), 1, 1, 1)
 
     def tasks(self, server_id, *, project=None, search="", page=1):
         self._ask()
@@ -118,7 +118,7 @@ class FakeCatalogue:
         found = [one for one in found if project is None or one.project_id == project]
         pages = max(-(-len(found) // self.page_size), 1)
         page = min(page, pages)
-        return Page(tuple(found[(page - 1) * self.page_size : page * self.page_size]), page, pages, len(found))
+        return ListPage(tuple(found[(page - 1) * self.page_size : page * self.page_size]), page, pages, len(found))
 
     def task(self, server_id, task_id):
         self._ask()
@@ -319,15 +319,19 @@ class FakeStudio:
         return self.queue.get(number)
 
 
-def advice(task_detail: TaskDetail) -> Advice:
+def advice(task_detail: TaskDetail) -> DataAssessment:
     boxes = sum(task_detail.boxes.values())
     if not boxes:
-        return Advice("none", ("0 boxes on 0 frames: nothing to learn from. Annotate some frames in CVAT first.",))
+        return DataAssessment(
+            "none", ("0 boxes on 0 frames: nothing to learn from. Annotate some frames in CVAT first.",)
+        )
     if boxes < 50:
-        return Advice(
+        return DataAssessment(
             "few", (f"{boxes} boxes are few: expect a poor model.", "50 boxes of each label are a good start.")
         )
-    return Advice("ok", (f"{boxes} boxes on {task_detail.annotated_frames} frames are enough for a useful model.",))
+    return DataAssessment(
+        "ok", (f"{boxes} boxes on {task_detail.annotated_frames} frames are enough for a useful model.",)
+    )
 
 
 def model_choices(task_detail: TaskDetail, *, base_model: str = "imagenet") -> list[ModelChoice]:
@@ -338,15 +342,17 @@ def model_choices(task_detail: TaskDetail, *, base_model: str = "imagenet") -> l
     ]  # fmt: skip
 
 
-def arguments_form(model: str, images: int, *, base_model: str = "imagenet") -> list[Field]:
+def arguments_form(model: str, images: int, *, base_model: str = "imagenet") -> list[ArgumentField]:
     return [
-        Field("epochs", "whole", "71", (), "passes over the training images", "a whole number from 0 on", True),
-        Field("augment", "choice", "strong", ("strong", "weak", "none"), "how images are changed", "one of", True),
-        Field("jit", "truth", "false", (), "compile the step with XLA", "true or false", False),
+        ArgumentField("epochs", "whole", "71", (), "passes over the training images", "a whole number from 0 on", True),
+        ArgumentField(
+            "augment", "choice", "strong", ("strong", "weak", "none"), "how images are changed", "one of", True
+        ),
+        ArgumentField("jit", "truth", "false", (), "compile the step with XLA", "true or false", False),
     ]
 
 
-def assemble(values: dict[str, str], text: str, fields: list[Field]) -> str:
+def assemble(values: dict[str, str], text: str, fields: list[ArgumentField]) -> str:
     from trainer.arguments import parse_arguments
 
     defaults = {one.name: one.default for one in fields}

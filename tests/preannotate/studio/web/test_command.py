@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from preannotate.cli.main import main
-from preannotate.studio.web.access.login import VARIABLE
+from preannotate.studio.web.access.authentication import VARIABLE
 
 
 def refusal(capsys, *words):

@@ -17,10 +17,10 @@ PAIRS = [
     (fake.FakeSettings, settings.Settings),
 ]
 FUNCTIONS = [
-    (fake.advice, recommendations.advice),
+    (fake.advice, recommendations.assess_annotations),
     (fake.model_choices, recommendations.model_choices),
-    (fake.arguments_form, arguments.form),
-    (fake.assemble, arguments.assemble),
+    (fake.arguments_form, arguments.argument_fields),
+    (fake.assemble, arguments.assemble_arguments),
     (fake.machines, machines.machines),
 ]
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from preannotate.studio.web import words
+from preannotate.studio.web import template_filters
 from preannotate.studio.web.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, charts, sparkline
 from preannotate.studio.web.rendering import STATIC
 
@@ -120,7 +120,7 @@ NOW = datetime.datetime(2026, 11, 27, 12, 0, tzinfo=datetime.UTC)
     ],
 )
 def test_a_moment(text, said):
-    assert words.moment(text, NOW) == said
+    assert template_filters.moment(text, NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -138,13 +138,13 @@ def test_a_moment(text, said):
     ],
 )
 def test_a_duration(seconds, said):
-    assert words.duration(seconds) == said
+    assert template_filters.duration(seconds) == said
 
 
 def test_numbers_and_lists():
-    assert words.count(1, "box", "boxes") == "1 box"
-    assert words.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
-    assert words.listed(["a", "b", "c"]) == "a, b and c"
-    assert words.listed([]) == ""
-    assert words.score(None) == "\N{EN DASH}"
-    assert words.sentence("ends `epochs` early") == "Ends epochs early."
+    assert template_filters.count(1, "box", "boxes") == "1 box"
+    assert template_filters.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
+    assert template_filters.listed(["a", "b", "c"]) == "a, b and c"
+    assert template_filters.listed([]) == ""
+    assert template_filters.score(None) == "\N{EN DASH}"
+    assert template_filters.sentence("ends `epochs` early") == "Ends epochs early."

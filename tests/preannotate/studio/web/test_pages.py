@@ -350,13 +350,13 @@ def test_a_queue_that_refuses_is_heard(core, browser):
 
 
 def test_a_file_to_start_from_must_lie_in_the_workspace_for_others(core, browser, tmp_path):
-    from preannotate.studio.web.app import Access, make_app
+    from preannotate.studio.web.app import AccessPolicy, make_app
 
     core.with_server()
     outside, inside = tmp_path / "secret.h5", core.workspace.path / "own.h5"
     for file in (outside, inside):
         file.write_bytes(b"")
-    access = Access(names=("127.0.0.1",), numbers=False, token="", key=b"k", files_anywhere=False)
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token="", key=b"k", files_anywhere=False)
     guest = type(browser)(make_app(core, access))
 
     for path in (outside, tmp_path / "nothing.h5", "../secret.h5", ""):
@@ -580,11 +580,11 @@ def test_a_model_is_put_to_work(full, browser, kind, fields, options):
 
 def test_options_of_the_pages_are_those_of_the_orders():
     from preannotate.jobs.commands import OPTIONS
-    from preannotate.studio.web.pages import order, work
+    from preannotate.studio.web.pages import use_model, wizard_start
 
-    for kind in work.KINDS:
-        assert {*work.FIELDS[kind], *work.BOXES[kind], "version"} <= set(OPTIONS[kind])
-    assert set(order.BOXES) - {"annotate_rest", "notify"} <= set(OPTIONS["train"])
+    for kind in use_model.KINDS:
+        assert {*use_model.FIELDS[kind], *use_model.BOXES[kind], "version"} <= set(OPTIONS[kind])
+    assert set(wizard_start.BOXES) - {"annotate_rest", "notify"} <= set(OPTIONS["train"])
 
 
 @pytest.mark.parametrize(

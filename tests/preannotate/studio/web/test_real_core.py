@@ -13,7 +13,7 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.services import Studio
+from preannotate.studio.services import Services
 from preannotate.studio.web.app import make_app
 
 if "studio_example" not in sys.modules:
@@ -39,7 +39,7 @@ def studio(tmp_path, monkeypatch):
     from preannotate.cvat import requests
 
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
-    opened = Studio(Workspace(tmp_path / "workspace"))
+    opened = Services(Workspace(tmp_path / "workspace"))
     yield opened
     opened.close()
 

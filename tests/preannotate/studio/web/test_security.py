@@ -4,15 +4,15 @@ import re
 
 import pytest
 
-from preannotate.studio.web.access import bodies, login
-from preannotate.studio.web.access.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
-from preannotate.studio.web.access.hosts import host_name
-from preannotate.studio.web.access.login import Login, own_path
+from preannotate.studio.web.access import authentication, form_body
+from preannotate.studio.web.access.allowed_hosts import host_name
+from preannotate.studio.web.access.authentication import Authenticator, own_path
+from preannotate.studio.web.access.security_headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
 from preannotate.studio.web.access.sessions import MAX_AGE_SECONDS, Sessions
-from preannotate.studio.web.app import PAGES, Access, make_app
+from preannotate.studio.web.app import PAGES, AccessPolicy, make_app
 
 TOKEN = "a-long-token-of-the-studio"
-GUARDED = Access(names=("studio.example.org",), numbers=True, token=TOKEN, key=b"k" * 32, files_anywhere=False)
+GUARDED = AccessPolicy(names=("studio.example.org",), numbers=True, token=TOKEN, key=b"k" * 32, files_anywhere=False)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_wrong_token_is_not_shown_again(core, stranger):
 
 
 def test_guessing_is_slowed_down(core, stranger):
-    for _ in range(login.MOST_FAILURES):
+    for _ in range(authentication.MOST_FAILURES):
         assert enter(stranger, "wrong").status_code == 401
     answer = enter(stranger)
 
@@ -245,19 +245,19 @@ def test_guessing_is_slowed_down(core, stranger):
 
 def test_who_waited_may_try_again():
     now = [0.0]
-    door = Login(TOKEN, lambda: now[0])
-    for _ in range(login.MOST_FAILURES):
+    door = Authenticator(TOKEN, lambda: now[0])
+    for _ in range(authentication.MOST_FAILURES):
         door.admits("10.0.0.1", "wrong")
     assert door.wait_seconds("10.0.0.1") > 0
     assert door.wait_seconds("10.0.0.2") == 0
-    now[0] += login.WINDOW_SECONDS
+    now[0] += authentication.WINDOW_SECONDS
 
     assert door.wait_seconds("10.0.0.1") == 0
 
 
 def test_many_addresses_are_no_way_around_the_limit():
-    door = Login(TOKEN, lambda: 0.0)
-    for number in range(login.MOST_FAILURES_OF_ALL):
+    door = Authenticator(TOKEN, lambda: 0.0)
+    for number in range(authentication.MOST_FAILURES_OF_ALL):
         door.admits(f"10.0.0.{number}", "wrong")
 
     assert door.wait_seconds("10.9.9.9") > 0
@@ -323,7 +323,7 @@ def test_a_report_gets_an_origin_of_its_own(furnished, browser):
 
 def test_a_form_that_is_too_large_is_refused(browser):
     browser.get("/")
-    answer = browser.send("/settings/studio", {"link_base": "x" * bodies.MAX_BYTES})
+    answer = browser.send("/settings/studio", {"link_base": "x" * form_body.MAX_BYTES})
 
     assert answer.status_code == 413
     assert "The form has more than 65536 bytes; expected at most those." in answer.text
@@ -334,7 +334,7 @@ def test_a_body_that_does_not_say_its_length_is_cut_off(browser):
         for _ in range(20):
             yield b"a" * 10_000
 
-    headers = {"content-type": bodies.KIND}
+    headers = {"content-type": form_body.KIND}
     assert browser.ask("POST", "/settings/studio", content=endless(), headers=headers).status_code == 413
 
 
@@ -345,7 +345,7 @@ def test_other_kinds_of_forms_are_refused(browser, kind):
 
 @pytest.mark.parametrize("body", [b"a=%ff", b"a=\xff", b"&".join(b"a=1" for _ in range(600))])
 def test_what_is_no_form_is_refused(browser, body):
-    headers = {"content-type": bodies.KIND}
+    headers = {"content-type": form_body.KIND}
 
     assert browser.ask("POST", "/settings/studio", content=body, headers=headers).status_code == 400
 
@@ -374,17 +374,17 @@ def test_only_files_of_static_are_served(browser, path):
 def test_the_token_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")
-    monkeypatch.setenv(login.VARIABLE, "another-token-of-the-studio")
+    monkeypatch.setenv(authentication.VARIABLE, "another-token-of-the-studio")
 
-    assert login.find_token(file) == TOKEN
-    assert login.find_token(None) == ""  # it was taken out, so that no run inherits it
+    assert authentication.find_token(file) == TOKEN
+    assert authentication.find_token(None) == ""  # it was taken out, so that no run inherits it
 
 
 def test_a_token_that_is_none_is_not_shown(tmp_path):
     file = tmp_path / "token"
     file.write_text("short secret")
-    with pytest.raises(login.StudioError) as error:
-        login.find_token(file)
+    with pytest.raises(authentication.StudioError) as error:
+        authentication.find_token(file)
 
     assert str(error.value) == (
         f"--token-file: {file}: 12 characters; expected 16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'. "

@@ -11,8 +11,8 @@ pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.services import Studio
-from preannotate.studio.web.app import PAGES, Access, make_app
+from preannotate.studio.services import Services
+from preannotate.studio.web.app import PAGES, AccessPolicy, make_app
 
 _spec = importlib.util.spec_from_file_location("studio_actor", Path(__file__).with_name("actor.py"))
 actor = sys.modules["studio_actor"] = importlib.util.module_from_spec(_spec)
@@ -37,11 +37,11 @@ def stranger(tmp_path, monkeypatch, new_browser):
     from preannotate.cvat import requests
 
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
-    studio = Studio(Workspace(tmp_path / "real"))
+    studio = Services(Workspace(tmp_path / "real"))
     version = studio.workspace.model("boats").version(1)
     version.run.mkdir(parents=True)
     actor.leave(studio.workspace.model("boats"), version)
-    access = Access(names=("127.0.0.1",), numbers=False, token="", key=b"k" * 32)
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token="", key=b"k" * 32)
     yield new_browser(make_app(studio, access))
     studio.close()
 

@@ -16,7 +16,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MISDIRECTED = 421
 
 
-class HostGuard:
+class AllowedHostsMiddleware:
     """An ASGI app that answers only under names that are known."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str], *, numbers: bool) -> None:

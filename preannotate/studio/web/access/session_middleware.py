@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from preannotate.studio.web.access.forgery import SAFE_METHODS
-from preannotate.studio.web.access.login import Login
+from preannotate.studio.web.access.authentication import Authenticator
+from preannotate.studio.web.access.csrf import SAFE_METHODS
 from preannotate.studio.web.access.sessions import MAX_AGE_SECONDS, Session, Sessions
 
 # What the login page itself needs; and a probe learns nothing but that the studio is there.
@@ -18,14 +18,14 @@ _OPEN_FOLDER = "/static/"
 _SESSION, _NEW = "studio.session", "studio.new_session"
 
 
-class Gate:
+class SessionMiddleware:
     """An ASGI app in front of the pages."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, login: Login, cookie: str) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, authenticator: Authenticator, cookie: str) -> None:
         """Stand in front of `app`; `cookie` is the name of the session's."""
         self._app = app
         self._sessions = sessions
-        self._login = login
+        self._authenticator = authenticator
         self._cookie = cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,7 +35,12 @@ class Gate:
         session = found or self._sessions.begin(admitted=False)
         scope[_SESSION], scope[_NEW] = session, session if found is None else None
         path = scope["path"]
-        if self._login.required and not session.admitted and path not in _OPEN and not path.startswith(_OPEN_FOLDER):
+        if (
+            self._authenticator.required
+            and not session.admitted
+            and path not in _OPEN
+            and not path.startswith(_OPEN_FOLDER)
+        ):
             response = _to_login(request)
         else:
             response = self._app

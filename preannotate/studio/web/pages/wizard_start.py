@@ -12,16 +12,24 @@ from preannotate.core.errors import PreannotateError
 from preannotate.jobs.queue import TRAIN, Order
 from preannotate.pipeline.model_names import slug
 from preannotate.registry.workspace import VersionFolder
-from preannotate.studio.arguments import Field, assemble
-from preannotate.studio.arguments import form as argument_fields
-from preannotate.studio.catalogue import TaskDetail
+from preannotate.studio.arguments import ArgumentField, assemble_arguments
+from preannotate.studio.arguments import argument_fields as argument_fields
+from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import Machine, machines
 from preannotate.studio.recommendations import NONE as NOT_ENOUGH
-from preannotate.studio.recommendations import advice
+from preannotate.studio.recommendations import assess_annotations
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.visit import PageError, Visit, go_to
-from preannotate.studio.web.wizard_state import FILE, IMAGENET, NONE, VERSION, Chosen, looked_at, saved_server
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.wizard_state import (
+    FILE,
+    IMAGENET,
+    NONE,
+    VERSION,
+    WizardState,
+    saved_server,
+    selected_annotations,
+)
 from trainer.errors import TrainerError
 
 DEPLOYS = ("serve", "nuctl", "none")
@@ -31,14 +39,14 @@ BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "accept_co
 PREFIX = "a-"
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """The form, filled in."""
-    chosen = Chosen.read(visit)
-    step = _Step(visit, chosen)
+    state = WizardState.read(request)
+    step = _Step(request, state)
     form = Form.of(
-        name=chosen.name or suggested_name(step.detail, {model.name for model in visit.studio.models.list()}),
+        name=state.name or suggested_name(step.detail, {model.name for model in request.services.models.list()}),
         machine=step.machines[0].id if step.machines else "",
-        arguments=chosen.arguments,
+        arguments=state.arguments,
         deploy="serve",
         annotate_rest=False,
         notify=step.can_notify,
@@ -51,15 +59,15 @@ def show(visit: Visit) -> Response:
     return step.page(form)
 
 
-def place(visit: Visit) -> Response:
+def place(request: PageRequest) -> Response:
     """Check what was typed, and order it."""
-    chosen = Chosen.read(visit)
-    step = _Step(visit, chosen)
-    form = Form.sent(visit, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
+    state = WizardState.read(request)
+    step = _Step(request, state)
+    form = Form.sent(request, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
     order = step.order(form)
     if not form.errors:
         try:
-            number = visit.studio.queue.add(order)
+            number = request.services.queue.add(order)
         except (PreannotateError, TrainerError, BuildError) as error:
             form.wrong("", error)
         else:
@@ -70,36 +78,36 @@ def place(visit: Visit) -> Response:
 class _Step:
     """What the page shows beside the form."""
 
-    def __init__(self, visit: Visit, chosen: Chosen) -> None:
-        self.visit, self.chosen = visit, chosen
-        self.server: SavedServer = saved_server(visit, chosen.server)
-        self.detail: TaskDetail = looked_at(visit, chosen)
-        self.advice = advice(self.detail)
+    def __init__(self, request: PageRequest, state: WizardState) -> None:
+        self.request, self.state = request, state
+        self.server: SavedServer = saved_server(request, state.server)
+        self.detail: TaskDetail = selected_annotations(request, state)
+        self.advice = assess_annotations(self.detail)
         if self.advice.level == NOT_ENOUGH:
             raise PageError(409, "There is nothing to learn from yet", " ".join(self.advice.sentences))
-        if not chosen.model:
+        if not state.model:
             raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
-        self.base = base_model(visit, chosen)
-        if chosen.base == VERSION:  # training goes on with the network that it is
-            self.chosen = chosen = replace(chosen, model=_network(visit, chosen.base_version) or chosen.model)
+        self.base = base_model(request, state)
+        if state.base == VERSION:  # training goes on with the network that it is
+            self.state = state = replace(state, model=_network(request, state.base_version) or state.model)
         images = self.detail.annotated_frames + self.detail.empty_frames
-        weights = "none" if chosen.base == NONE else IMAGENET
-        self.fields: list[Field] = argument_fields(chosen.model, images, base_model=weights)
-        places = machines(visit.studio.settings)
+        weights = "none" if state.base == NONE else IMAGENET
+        self.fields: list[ArgumentField] = argument_fields(state.model, images, base_model=weights)
+        places = machines(request.services.settings)
         self.machines: list[Machine] = [one for one in places if one.available]
         self.absent: list[Machine] = [one for one in places if not one.available]
-        told = visit.studio.settings.notifications()
+        told = request.services.settings.notifications()
         self.can_notify = told.smtp is not None or told.webhook is not None
 
     def page(self, form: Form, status: int = 200) -> Response:
         """The form."""
-        models = {model.name: model for model in self.visit.studio.models.list()}
+        models = {model.name: model for model in self.request.services.models.list()}
         own = form.values["name"]
-        return self.visit.page(
-            "new_start.html",
+        return self.request.page(
+            "wizard_start.html",
             status,
             server=self.server,
-            chosen=self.chosen,
+            state=self.state,
             detail=self.detail,
             advice=self.advice,
             form=form,
@@ -135,9 +143,9 @@ class _Step:
             kind=TRAIN,
             name=values["name"],
             server_id=self.server.id,
-            tasks=self.chosen.tasks,
-            projects=self.chosen.projects,
-            model=self.chosen.model,
+            tasks=self.state.tasks,
+            projects=self.state.projects,
+            model=self.state.model,
             arguments=self._arguments(form),
             base_model=self.base,
             machine=values["machine"],
@@ -151,43 +159,43 @@ class _Step:
         said = {one.name: form.values[PREFIX + one.name] for one in self.fields}
         for name, value in said.items():  # one at a time, so that each sentence stands at its field
             try:
-                assemble({name: value}, "", self.fields)
+                assemble_arguments({name: value}, "", self.fields)
             except TrainerError as error:
                 form.wrong(PREFIX + name, error)
         try:
-            assemble({}, form.values["arguments"], self.fields)
+            assemble_arguments({}, form.values["arguments"], self.fields)
         except TrainerError as error:
             form.wrong("arguments", error)
         if form.errors:
             return ""
         try:
-            return assemble(said, form.values["arguments"], self.fields)
+            return assemble_arguments(said, form.values["arguments"], self.fields)
         except TrainerError as error:
             form.wrong("arguments", error)
             return ""
 
 
-def base_model(visit: Visit, chosen: Chosen) -> str:
+def base_model(request: PageRequest, state: WizardState) -> str:
     """What `--base-model` gets.
 
     Raises:
         PageError: The version or the file is not there, or lies where it may not.
     """
-    if chosen.base == VERSION:
-        return str(_version(visit, chosen.base_version).run)
-    if chosen.base == FILE:
-        return str(_own_file(visit, chosen.base_file))
-    return chosen.base
+    if state.base == VERSION:
+        return str(_version(request, state.base_version).run)
+    if state.base == FILE:
+        return str(_own_file(request, state.base_file))
+    return state.base
 
 
-def _network(visit: Visit, text: str) -> str:
-    return str(_version(visit, text).record().get("model") or "")
+def _network(request: PageRequest, text: str) -> str:
+    return str(_version(request, text).record().get("model") or "")
 
 
-def _version(visit: Visit, text: str) -> VersionFolder:
+def _version(request: PageRequest, text: str) -> VersionFolder:
     name, _, number = text.partition("/")
     try:
-        folder = visit.studio.workspace.existing(name).version(int(number))
+        folder = request.services.workspace.existing(name).version(int(number))
     except (PreannotateError, BuildError, ValueError):
         folder = None
     if folder is None or not folder.complete:
@@ -199,16 +207,16 @@ def _version(visit: Visit, text: str) -> VersionFolder:
     return folder
 
 
-def _own_file(visit: Visit, text: str) -> Path:
-    workspace = visit.studio.workspace.path.resolve()
+def _own_file(request: PageRequest, text: str) -> Path:
+    workspace = request.services.workspace.path.resolve()
     try:
         path = (workspace / text).resolve()
         # Whoever comes over the network must not find out which files this machine has.
-        allowed = bool(text) and (visit.site.files_anywhere or path.is_relative_to(workspace)) and path.exists()
+        allowed = bool(text) and (request.app.files_anywhere or path.is_relative_to(workspace)) and path.exists()
     except (OSError, ValueError):  # what no file can be called
         allowed = False
     if not allowed:
-        where = "that is there" if visit.site.files_anywhere else f"in the studio's workspace, {workspace.name}"
+        where = "that is there" if request.app.files_anywhere else f"in the studio's workspace, {workspace.name}"
         raise PageError(
             400,
             "No such file to start from",

@@ -30,7 +30,7 @@ def find_token(file: Path | None) -> str:
     return _TOKEN.find(file)
 
 
-class Login:
+class Authenticator:
     """Compares tokens, and slows down who guesses."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""One request, as pages see it; and the wrapper that makes an endpoint of a page."""
+"""A request as pages see it, and the endpoint that Starlette calls for a page."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,11 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
-from preannotate.studio.services import Studio
-from preannotate.studio.web.access.bodies import BodyError, read_form
-from preannotate.studio.web.access.forgery import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere
-from preannotate.studio.web.access.gate import session_of
-from preannotate.studio.web.access.login import Login
+from preannotate.studio.services import Services
+from preannotate.studio.web.access.authentication import Authenticator
+from preannotate.studio.web.access.csrf import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere
+from preannotate.studio.web.access.form_body import FormBodyError, read_form
+from preannotate.studio.web.access.session_middleware import session_of
 from preannotate.studio.web.access.sessions import Session, Sessions
 from preannotate.studio.web.rendering import Templates
 from runtime.errors import FunctionError
@@ -41,61 +41,61 @@ class PageError(PreannotateError):
 
 
 @dataclass(frozen=True)
-class Site:
+class AppContext:
     """What all requests share.
 
     Attributes:
-        studio: What is shown.
-        templates: How.
-        sessions: Of browsers.
-        login: Asks for the token.
+        services: What pages show and change.
+        templates: Renders HTML.
+        sessions: Signs and reads the cookies of browsers.
+        authenticator: Checks the studio's token.
         files_anywhere: Whether people may name files outside of the workspace: only where they are at this machine.
         live_seconds: After so many a page about something that goes on is asked for again.
     """
 
-    studio: Studio
+    services: Services
     templates: Templates
     sessions: Sessions
-    login: Login
+    authenticator: Authenticator
     files_anywhere: bool
     live_seconds: float
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageRequest:
     """One request.
 
     Attributes:
-        request: Starlette's.
-        site: What all requests share.
+        raw: Starlette's.
+        app: What all requests share.
         form: Fields of a form that was sent; empty otherwise.
     """
 
-    request: Request
-    site: Site
+    raw: Request
+    app: AppContext
     form: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
-    def studio(self) -> Studio:
-        """What is shown."""
-        return self.site.studio
+    def services(self) -> Services:
+        """What pages show and change."""
+        return self.app.services
 
     @property
     def session(self) -> Session:
         """Of this browser."""
-        return session_of(self.request)
+        return session_of(self.raw)
 
     def path(self, name: str) -> str:
         """A part of the address."""
-        return self.request.path_params[name]
+        return self.raw.path_params[name]
 
     def query(self, name: str) -> str:
         """A field of the address; "" if it is not there."""
-        return self.request.query_params.get(name, "").replace("\0", "").strip()
+        return self.raw.query_params.get(name, "").replace("\0", "").strip()
 
     def query_numbers(self, name: str) -> tuple[int, ...]:
         """All numbers of that name in the address, each once; what is no number is passed over."""
-        return _numbers(self.request.query_params.getlist(name))
+        return _numbers(self.raw.query_params.getlist(name))
 
     def query_number(self, name: str) -> int | None:
         """The first number of that name in the address."""
@@ -120,14 +120,14 @@ class Visit:
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A page of HTML."""
         context |= {
-            "path": self.request.url.path,
+            "path": self.raw.url.path,
             "notice": self.query("done"),
-            "form_token": self.site.sessions.form_token(self.session),
+            "form_token": self.app.sessions.form_token(self.session),
             "token_field": TOKEN_FIELD,
-            "live_seconds": self.site.live_seconds,
-            "can_log_out": self.site.login.required and self.session.admitted,
+            "live_seconds": self.app.live_seconds,
+            "can_log_out": self.app.authenticator.required and self.session.admitted,
         }
-        return HTMLResponse(self.site.templates.render(template, context), status)
+        return HTMLResponse(self.app.templates.render(template, context), status)
 
 
 def go_to(path: str, **query: Any) -> Response:
@@ -135,39 +135,39 @@ def go_to(path: str, **query: Any) -> Response:
     return RedirectResponse(f"{path}?{urlencode(query, doseq=True)}" if query else path, 303)
 
 
-def endpoint(page: Callable[[Visit], Response], site: Site, limiter: anyio.CapacityLimiter | None) -> Any:
+def endpoint(page: Callable[[PageRequest], Response], app: AppContext, limiter: anyio.CapacityLimiter | None) -> Any:
     """What Starlette calls: reads and checks a form, then lets the page work in a thread."""
 
-    async def answer(request: Request) -> Response:
-        visit = Visit(request, site)
+    async def answer(raw: Request) -> Response:
+        request = PageRequest(raw, app)
         try:
-            if request.method not in SAFE_METHODS:
-                visit = Visit(request, site, await _own_form(request, site))
-            return await anyio.to_thread.run_sync(page, visit, limiter=limiter, abandon_on_cancel=False)
-        except BodyError as error:
-            return error_page(visit, error.status, "This could not be read", str(error))
+            if raw.method not in SAFE_METHODS:
+                request = PageRequest(raw, app, await _own_form(raw, app))
+            return await anyio.to_thread.run_sync(page, request, limiter=limiter, abandon_on_cancel=False)
+        except FormBodyError as error:
+            return error_page(request, error.status, "This could not be read", str(error))
         except PageError as error:
-            return error_page(visit, error.status, error.title, str(error))
+            return error_page(request, error.status, error.title, str(error))
         except (PreannotateError, TrainerError, BuildError, FunctionError) as error:
-            return error_page(visit, 502 if _is_of_cvat(error) else 400, "That did not work", str(error))
+            return error_page(request, 502 if _is_of_cvat(error) else 400, "That did not work", str(error))
         except OSError as error:  # a full disk, a folder that is not ours: no fault of the program
-            _LOG.warning("%s %s: %s", request.method, request.url.path, error)
-            return error_page(visit, 500, "That did not work", f"{error}. Mend what it says, and try again.")
+            _LOG.warning("%s %s: %s", raw.method, raw.url.path, error)
+            return error_page(request, 500, "That did not work", f"{error}. Mend what it says, and try again.")
 
     return answer
 
 
-def error_page(visit: Visit, status: int, title: str, sentence: str) -> Response:
+def error_page(request: PageRequest, status: int, title: str, sentence: str) -> Response:
     """A page that says what went wrong and where to go from here."""
-    return visit.page("error.html", status, title=title, sentence=sentence, number=status)
+    return request.page("error.html", status, title=title, sentence=sentence, number=status)
 
 
-async def _own_form(request: Request, site: Site) -> dict[str, list[str]]:
-    if comes_from_elsewhere(request.headers, request.url.scheme):
-        raise BodyError(403, _NOT_OURS)
-    form = await read_form(request)
-    if not site.sessions.is_form_token(session_of(request), form.get(TOKEN_FIELD, [""])[0]):
-        raise BodyError(403, _NOT_OURS)
+async def _own_form(raw: Request, app: AppContext) -> dict[str, list[str]]:
+    if comes_from_elsewhere(raw.headers, raw.url.scheme):
+        raise FormBodyError(403, _NOT_OURS)
+    form = await read_form(raw)
+    if not app.sessions.is_form_token(session_of(raw), form.get(TOKEN_FIELD, [""])[0]):
+        raise FormBodyError(403, _NOT_OURS)
     return form
 
 

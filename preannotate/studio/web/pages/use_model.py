@@ -8,8 +8,8 @@ from preannotate.cvat.errors import CvatError
 from preannotate.jobs.queue import ANNOTATE, RANK, REVIEW, Order
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.forms import Form
+from preannotate.studio.web.page_request import PageError, PageRequest, go_to
 from preannotate.studio.web.pages import models
-from preannotate.studio.web.visit import PageError, Visit, go_to
 
 KINDS = (ANNOTATE, REVIEW, RANK)
 FIELDS = {
@@ -20,33 +20,33 @@ FIELDS = {
 BOXES: dict[str, tuple[str, ...]] = {ANNOTATE: ("annotated_frames",), REVIEW: ("completed_jobs", "issues"), RANK: ()}
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """The tasks of a server, one of which is chosen."""
-    model = _model(visit)
-    kind = _kind(visit)
+    model = _model(request)
+    kind = _kind(request)
     form = Form.of(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
-    return _page(visit, model, kind, form)
+    return _page(request, model, kind, form)
 
 
-def place(visit: Visit) -> Response:
+def place(request: PageRequest) -> Response:
     """Order it."""
-    model, kind = _model(visit), _kind(visit)
-    form = Form.sent(visit, FIELDS[kind], boxes=BOXES[kind])
-    tasks, server = visit.numbers("task"), next(iter(visit.numbers("server")), 0)
+    model, kind = _model(request), _kind(request)
+    form = Form.sent(request, FIELDS[kind], boxes=BOXES[kind])
+    tasks, server = request.numbers("task"), next(iter(request.numbers("server")), 0)
     if len(tasks) != 1:
         form.wrong("task", "Task: none chosen; expected one of the list.")
     options = {"version": model.shown} | _options(form, kind)
     if not form.errors:
         order = Order(
-            kind=kind, name=model.name, server_id=server, tasks=tasks, notify=visit.checked("notify"), options=options
+            kind=kind, name=model.name, server_id=server, tasks=tasks, notify=request.checked("notify"), options=options
         )
         try:
-            number = visit.studio.queue.add(order)
+            number = request.services.queue.add(order)
         except (PreannotateError, BuildError) as error:
             form.wrong("", error)
         else:
             return go_to(f"/runs/{number}", done="started")
-    return _page(visit, model, kind, form, 422)
+    return _page(request, model, kind, form, 422)
 
 
 def _options(form: Form, kind: str) -> dict[str, object]:
@@ -67,24 +67,24 @@ def _options(form: Form, kind: str) -> dict[str, object]:
     return options
 
 
-def _page(visit: Visit, model: ModelSummary, kind: str, form: Form, status: int = 200) -> Response:
-    servers = visit.studio.servers.list()
-    sent = bool(visit.form)
-    numbers = visit.numbers if sent else visit.query_numbers
+def _page(request: PageRequest, model: ModelSummary, kind: str, form: Form, status: int = 200) -> Response:
+    servers = request.services.servers.list()
+    sent = bool(request.form)
+    numbers = request.numbers if sent else request.query_numbers
     server = next((one for one in servers if one.id in numbers("server")), servers[0] if servers else None)
-    search = visit.field("search") if sent else visit.query("search")
-    page = visit.query_number("page") or 1
+    search = request.field("search") if sent else request.query("search")
+    page = request.query_number("page") or 1
     found, problem = None, ""
     if server is not None:
         try:
-            found = visit.studio.catalogue.tasks(server.id, search=search, page=page)
+            found = request.services.catalogue.tasks(server.id, search=search, page=page)
         except CvatError as error:
             problem = str(error)
     if problem and status == 200:
         status = 502
-    told = visit.studio.settings.notifications()
-    return visit.page(
-        "work.html",
+    told = request.services.settings.notifications()
+    return request.page(
+        "use_model.html",
         status,
         model=model,
         kind=kind,
@@ -99,8 +99,8 @@ def _page(visit: Visit, model: ModelSummary, kind: str, form: Form, status: int 
     )
 
 
-def _kind(visit: Visit) -> str:
-    kind = visit.path("kind")
+def _kind(request: PageRequest) -> str:
+    kind = request.path("kind")
     if kind not in KINDS:
         raise PageError(
             404, "No such page", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(KINDS)}."
@@ -108,8 +108,8 @@ def _kind(visit: Visit) -> str:
     return kind
 
 
-def _model(visit: Visit) -> ModelSummary:
-    model = models.find(visit)
+def _model(request: PageRequest) -> ModelSummary:
+    model = models.find(request)
     if model.shown is None:
         raise PageError(
             409, "No finished version yet", f"{model.name}: no finished version; expected one. Train it first."

@@ -12,7 +12,7 @@ SECONDS = 20.0
 KIND = "application/x-www-form-urlencoded"
 
 
-class BodyError(Exception):
+class FormBodyError(Exception):
     """A body that is not read; `status` is that of the answer."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -29,18 +29,20 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind != KIND:
-        raise BodyError(415, f"The form came as {kind[:60]!r}; expected {KIND!r}. Send it from the studio's own page.")
+        raise FormBodyError(
+            415, f"The form came as {kind[:60]!r}; expected {KIND!r}. Send it from the studio's own page."
+        )
     try:
         async with asyncio.timeout(SECONDS):
             body = await _read(request)
     except TimeoutError as error:
-        raise BodyError(
+        raise FormBodyError(
             408, f"The form did not arrive within {SECONDS:g} s; expected all of it. Send it again."
         ) from error
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
-        raise BodyError(
+        raise FormBodyError(
             400, "The form holds something that is no text; expected fields. Send it from the studio's own page."
         ) from error
     fields: dict[str, list[str]] = {}
@@ -61,6 +63,6 @@ async def _read(request: Request) -> bytes:
 
 def _check(length: int) -> None:
     if length > MAX_BYTES:
-        raise BodyError(
+        raise FormBodyError(
             413, f"The form has more than {MAX_BYTES} bytes; expected at most those. Shorten what was typed."
         )

@@ -4,23 +4,23 @@ from starlette.responses import Response
 
 from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import RUNNING, WAITING
-from preannotate.studio.web.visit import Visit
+from preannotate.studio.web.page_request import PageRequest
 
 _RECENT = 5
 _MODELS = 6
 
 
-def show(visit: Visit) -> Response:
+def show(request: PageRequest) -> Response:
     """Runs at work, what ended lately, and models."""
-    everything = visit.studio.queue.list()
+    everything = request.services.queue.list()
     active = [run for run in everything if run.state in (RUNNING, WAITING)]
     recent = [run for run in everything if run.state not in (RUNNING, WAITING)][:_RECENT]
-    models = visit.studio.models.list()
-    return visit.page(
-        "start.html",
+    models = request.services.models.list()
+    return request.page(
+        "home.html",
         active=[(run, read_live_progress(run)) for run in reversed(active)],
         recent=recent,
         models=models[:_MODELS],
         more_models=max(len(models) - _MODELS, 0),
-        servers=visit.studio.servers.list(),
+        servers=request.services.servers.list(),
     )

@@ -14,7 +14,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Results:
+class RunResults:
     """Tables and files.
 
     Attributes:
@@ -32,7 +32,7 @@ class Results:
     more: int = 0
 
 
-def files(run: Run) -> dict[str, Path]:
+def result_files(run: Run) -> dict[str, Path]:
     """Name to file; only plain files of kinds that a result can have, and not the log."""
     if not run.folder.is_dir():
         return {}
@@ -40,15 +40,15 @@ def files(run: Run) -> dict[str, Path]:
     return {path.name: path for path in found if path.is_file() and not path.is_symlink() and path.name[0] != "."}
 
 
-def read(run: Run) -> Results | None:
+def read_results(run: Run) -> RunResults | None:
     """The results of a run; None if it wrote none."""
-    found = {name: path for name, path in files(run).items() if not name.endswith(".json")}
+    found = {name: path for name, path in result_files(run).items() if not name.endswith(".json")}
     if not found:
         return None
     page = next((name for name in found if name.endswith(".html")), "")
     table = next((path for name, path in found.items() if name.endswith(".csv")), None)
     header, rows, more = _table(table) if table else ((), (), 0)
-    return Results(tuple(found), page, header, rows, more)
+    return RunResults(tuple(found), page, header, rows, more)
 
 
 def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:

@@ -27,7 +27,7 @@ HEADERS = {
 }
 
 
-class Headers:
+class SecurityHeadersMiddleware:
     """An ASGI app that adds them to another's answers, unless it says otherwise itself."""
 
     def __init__(self, app: ASGIApp) -> None:
