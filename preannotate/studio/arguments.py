@@ -15,7 +15,7 @@ NUMBER, WHOLE, TRUTH, CHOICE, TEXT = "number", "whole", "truth", "choice", "text
 # What people change; the rest is for those who know.
 COMMON = ("epochs", "max_minutes", "batch_size", "image_size", "alpha", "augment", "validation_fraction")
 _CHOICES = {"augment": AUGMENTS, "precision": PRECISIONS, "alpha": tuple(f"{value:g}" for value in ALPHAS)}
-_KINDS = {int: WHOLE, float: NUMBER, bool: TRUTH, str: TEXT}
+_KINDS: dict[Any, str] = {int: WHOLE, float: NUMBER, bool: TRUTH, str: TEXT}
 WHERE = "arguments"
 
 

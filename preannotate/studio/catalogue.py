@@ -130,7 +130,7 @@ class Catalogue:
             sides=counts.sides,
         )
 
-    def _summary(self, server: "Server", server_id: int, content: Mapping[str, Any]) -> TaskSummary:
+    def _summary(self, server: "Server", server_id: int, content: dict[str, Any]) -> TaskSummary:
         project = content.get("project_id")
         self._updated[server_id, content["id"]] = str(content["updated_date"])
         jobs = content.get("jobs") or {}
@@ -161,7 +161,7 @@ class Catalogue:
 _NO_TASK = TaskSummary(0, "", None, "", 0, False, 0, 0, "")
 
 
-def _unusable(content: Mapping[str, Any]) -> str:
+def _unusable(content: dict[str, Any]) -> str:
     from preannotate.cvat.tasks import unusable
 
     return unusable(content)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-ListRow = TypeVar("Entry")
+ListRow = TypeVar("ListRow")
 
 
 @dataclass(frozen=True)

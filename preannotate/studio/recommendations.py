@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from preannotate.studio.families import Family, families, measured
 from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import gpus
@@ -161,7 +163,7 @@ def _uncounted(detail: TaskDetail) -> list[str]:
 def _sides(detail: TaskDetail, size: tuple[int, int]) -> list[float]:
     """Root of the area of boxes, pixels of the network's input."""
     letterbox = Letterbox.fit(detail.image_size, size)
-    scale = letterbox.to_input([[0.0, 0.0, 1.0, 1.0]])
+    scale = letterbox.to_input(np.array([[0.0, 0.0, 1.0, 1.0]]))
     factor = float(((scale[0, 2] - scale[0, 0]) * (scale[0, 3] - scale[0, 1])) ** 0.5)
     return [side * factor for side in detail.sides]
 

@@ -72,7 +72,7 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
     jobs = [(task, job) for task in tasks for job in jobs_of_use(task)]
     counted = jobs[:MOST_JOBS]
     with ThreadPoolExecutor(_AT_ONCE, "count") as pool:
-        found = list(pool.map(lambda pair: _shapes(server, server_id, *pair, database), counted))
+        found = list(pool.map(lambda pair: _shapes(server, server_id, pair[0], pair[1], database), counted))
     shapes = {job.id: of_job for (_, job), of_job in zip(counted, found, strict=True)}
     known = [replace(task, jobs=tuple(job for job in task.jobs if job.id in shapes)) for task in tasks]
     selection = select(known, shapes, Rules(accept_completed=True))  # as the form offers it

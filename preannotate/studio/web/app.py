@@ -140,14 +140,15 @@ def _route(
 ) -> Route:
     limiter: list[anyio.CapacityLimiter] = []  # is made inside the running loop
 
+    functions = {method: page for method, page in (("GET", get), ("POST", post)) if page is not None}
+
     async def answer(request: Request) -> Response:
-        page = post if request.method == "POST" else get
+        page = functions.get(request.method) or functions["GET"]  # HEAD
         if asks_cvat and not limiter:
             limiter.append(anyio.CapacityLimiter(CVAT_THREADS))
         return await endpoint(page, context, limiter[0] if asks_cvat else None)(request)
 
-    methods = [name for name, page in (("GET", get), ("POST", post)) if page is not None]
-    return Route(path, answer, methods=methods)
+    return Route(path, answer, methods=list(functions))
 
 
 def _handlers(context: AppContext) -> dict[Any, Any]:

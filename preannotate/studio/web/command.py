@@ -10,10 +10,14 @@ import webbrowser
 from collections.abc import Sequence
 from os import environ
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from preannotate.registry.workspace import Workspace
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from preannotate.serving.ports import Listener
 
 _KEY = "studio-sessions"
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
@@ -110,7 +114,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
         if browser and _has_screen():
             webbrowser.open(address)
         await stop.wait()
-        await _closed(listener)
+        await _close(listener)
     finally:
         studio.close()
 
@@ -130,7 +134,7 @@ def _key(folder: Path, token: str) -> bytes:
     return store.get(_KEY).encode()
 
 
-async def _closed(listener) -> None:
+async def _close(listener: "Listener") -> None:
     closing = asyncio.create_task(listener.close())
     # Pages that wait for CVAT are not waited for.
     await asyncio.wait([closing], timeout=2)

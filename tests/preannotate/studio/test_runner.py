@@ -369,9 +369,9 @@ def test_a_studio_that_is_killed_leaves_its_run_and_its_database(workspace, newe
     monkeypatch.setenv("FAKE_RUN", "wait")
     code = (
         "import sys, time; from pathlib import Path; from preannotate.registry.workspace import Workspace; "
-        "from preannotate.studio.services import Studio; from preannotate.jobs.queue import Order; "
+        "from preannotate.studio.services import Services; from preannotate.jobs.queue import Order; "
         "from preannotate.studio import secrets; secrets.find_keyring = lambda: None; "
-        f"studio = Studio(Workspace(Path(sys.argv[1])), command={FAKE!r}); studio.start(); "
+        f"studio = Services(Workspace(Path(sys.argv[1])), command={FAKE!r}); studio.start(); "
         "saved = studio.servers.add('', sys.argv[2], token=sys.argv[3]); "
         "studio.queue.add(Order(name='forklifts', server_id=saved.id, tasks=(12,))); time.sleep(60)"
     )

@@ -35,15 +35,9 @@ class SessionMiddleware:
         session = found or self._sessions.begin(admitted=False)
         scope[_SESSION], scope[_NEW] = session, session if found is None else None
         path = scope["path"]
-        if (
-            self._authenticator.required
-            and not session.admitted
-            and path not in _OPEN
-            and not path.startswith(_OPEN_FOLDER)
-        ):
-            response = _to_login(request)
-        else:
-            response = self._app
+        is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
+        locked = self._authenticator.required and not session.admitted and not is_open
+        response: ASGIApp = _to_login(request) if locked else self._app
 
         async def with_cookie(message: Message) -> None:
             new: Session | None = scope[_NEW]

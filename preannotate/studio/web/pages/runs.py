@@ -1,6 +1,7 @@
 """Runs: the queue, one of them live, and what can be done with it."""
 
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
@@ -41,7 +42,7 @@ def show(request: PageRequest) -> Response:
     return request.page("run.html", **_context(request))
 
 
-def _context(request: PageRequest) -> dict[str, object]:
+def _context(request: PageRequest) -> dict[str, Any]:
     run = _run(request)
     now, active = read_live_progress(run), run.state in (RUNNING, WAITING)
     return {
