@@ -92,7 +92,7 @@ def test_it_is_sent(run, studio):
 
 
 def test_a_receiver_that_is_gone_is_a_sentence(run, studio, monkeypatch):
-    monkeypatch.setattr(webhook, "WAITS", ())
+    monkeypatch.setattr(webhook, "RETRY_WAIT_SECONDS", ())
     studio.settings.set_notifications(NotifySettings(None, WebhookSettings("http://127.0.0.1:1/hook")))
     (problem,) = tell(run(state=FAILED, error="no boxes."), 2, studio.workspace, studio.settings)
 

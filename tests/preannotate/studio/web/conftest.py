@@ -71,9 +71,9 @@ def core(tmp_path, monkeypatch):
     monkeypatch.setattr(wizard_start, "argument_fields", fake_core.arguments_form)
     monkeypatch.setattr(wizard_start, "assemble_arguments", fake_core.assemble)
     monkeypatch.setattr(wizard_start, "machines", fake_core.machines)
-    empty = fake_core.Live((), 0, 0, None, (), "", 0.0)
+    empty = fake_core.LiveProgress((), 0, 0, None, (), "", 0.0)
     for module in (runs, home):
-        monkeypatch.setattr(module, "live", lambda run: studio.lives.get(run.id, empty))
+        monkeypatch.setattr(module, "read_live_progress", lambda run: studio.lives.get(run.id, empty))
     return studio
 
 
