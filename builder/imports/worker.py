@@ -1,7 +1,7 @@
 """The subprocess that reads a stranger's model: `python -m builder.imports.worker JOB.json`.
 
 Writes the graph with the engine contract, asks the network as it came about the images, and says in one sentence, as
-its last line and with `child.REFUSED`, why it will not.
+its last line `error: …`, why it will not.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from builder.child import REFUSED
+from builder.child import COULD_NOT_RUN
 from builder.imports.choosing import choose
 from builder.imports.errors import Refused
 from builder.imports.layout import Layout
@@ -59,8 +59,8 @@ def main(job_file: str) -> None:
     try:
         _work(job)
     except Refused as error:
-        print(f"{job.where}: {error}", file=sys.stderr)
-        sys.exit(REFUSED)
+        print(f"error: {job.where}: {error}", file=sys.stderr)
+        sys.exit(COULD_NOT_RUN)
 
 
 def _work(job: Job) -> None:

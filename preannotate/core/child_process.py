@@ -93,6 +93,13 @@ class Result:
         return lines[-1] if lines else ""
 
     @property
+    def ending(self) -> str:
+        """How it ended and the last line that it printed: "exit code 1 (ValueError: too small)"."""
+        if self.code is None:
+            return self.not_run
+        return f"{exit_reason(self.code)} ({self.last_line or 'no output'})"
+
+    @property
     def problem(self) -> str:
         """Why it did not end with exit code 0, in a few words and without a full stop; "" if it did."""
         if self.code is None:
@@ -355,13 +362,10 @@ def failure(result: Result, name: str, remedy: str = "Free memory") -> str:
         name: What it did.
         remedy: What helps against a lack of memory.
     """
-    if result.code is None:
-        return f"{name}: {result.not_run}; expected exit code 0. Try again."
     if result.killed:
         return f"{name}: {_OUT_OF_MEMORY}; expected exit code 0. {remedy}, then run the same command again."
     return (
-        f"{name}: {exit_reason(result.code)} ({result.last_line or 'no output'}); expected exit code 0. This is an "
-        f"error in the program; the lines above show where."
+        f"{name}: {result.ending}; expected exit code 0. This is an error in the program; the lines above show where."
     )
 
 

@@ -47,7 +47,7 @@ def request(function: LocalFunction) -> Iterator[Finding]:
                 directory=function.settings.path.resolve(),
                 engine=engine,
                 step="",
-                seconds=SECONDS,
+                timeout=SECONDS,
             )
         except BuildError as failed:
             yield _failure(where, str(failed), function)
@@ -98,15 +98,15 @@ def _judge(where: str, content: dict[str, Any], function: LocalFunction) -> Iter
 def _failure(where: str, sentence: str, function: LocalFunction) -> Finding:
     """A finding for the process that did not answer, with what helps against its last words."""
     what = sentence.removeprefix(": ").removesuffix("; expected it to succeed.")
-    if what.startswith("killed by"):
-        what = what.partition(" (")[0]  # the last line of the log says nothing about it
+    if what.startswith("ended by"):
+        what = what.rpartition(" (")[0]  # the last line of the log says nothing about it
     extra = "train" if function.variant.engine == "tensorflow" else "build"
     remedies = {
         "No module named 'nuclio_sdk'": "pip install 'preannotate[build]'",
         f"No module named '{function.variant.engine}'": f"pip install 'preannotate[{extra}]'",
-        "killed by SIGILL": "The processor lacks an instruction: hand the host's through (CPU type `host`).",
-        "killed by SIGKILL": "Most likely memory ran out: free some, or raise the container's limit.",
-        "no end within": "Try again; if it stays slow, look for what else uses this processor: top",
+        "ended by SIGILL": "The processor lacks an instruction: hand the host's through (CPU type `host`).",
+        "(SIGKILL)": "Free memory, or raise the container's limit.",
+        "no answer within": "Try again; if it stays slow, look for what else uses this processor: top",
         "No module named 'runtime": "Build the function again; parts of it are missing.",
     }
     remedy = next((text for words, text in remedies.items() if words in what), "")

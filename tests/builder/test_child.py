@@ -8,20 +8,20 @@ from builder import child
 from builder.errors import BuildError
 
 
-def isolated(tmp_path, code, seconds=None):
+def isolated(tmp_path, code, timeout=None):
     script = tmp_path / "script.py"
     script.write_text(code)
     step = "functions/cats: running it"
-    child.run_isolated(script, [], directory=tmp_path, engine="fake", step=step, seconds=seconds)
+    child.run_isolated(script, [], directory=tmp_path, engine="fake", step=step, timeout=timeout)
 
 
-def expect(sentence, tmp_path, code, seconds=None):
+def expect(sentence, tmp_path, code, timeout=None):
     with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
-        isolated(tmp_path, code, seconds)
+        isolated(tmp_path, code, timeout)
 
 
 def test_a_crash_names_its_signal(tmp_path):
-    sentence = "functions/cats: running it: killed by SIGSEGV (no message); expected it to succeed."
+    sentence = "functions/cats: running it: ended by SIGSEGV (no output); expected it to succeed."
     expect(sentence, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
 
 
@@ -31,8 +31,8 @@ def test_an_exception_gives_its_last_line(tmp_path):
 
 
 def test_too_slow_a_script_is_stopped(tmp_path):
-    sentence = "functions/cats: running it: no end within 0.2 s; expected it to succeed."
-    expect(sentence, tmp_path, "import time; time.sleep(60)", seconds=0.2)
+    sentence = "functions/cats: running it: no answer within 0.2 s; expected it to succeed."
+    expect(sentence, tmp_path, "import time; time.sleep(60)", timeout=0.2)
 
 
 def test_an_isolated_script_sees_its_directory_first_and_not_its_own_folder(tmp_path):
@@ -55,9 +55,9 @@ def test_a_module_of_ours_is_found_from_anywhere(tmp_path, monkeypatch):
         child.run_module("builder", ["none"], step="it")
 
 
-def test_a_module_of_ours_may_have_the_last_word(tmp_path, monkeypatch):
+def test_a_module_of_ours_may_report_its_own_error(tmp_path, monkeypatch):
     (tmp_path / "a_module.py").write_text(
-        "import sys; print('noise\\na.onnx: no model; expected one.', file=sys.stderr); sys.exit(3)"
+        "import sys; print('noise\\nerror: a.onnx: no model; expected one.', file=sys.stderr); sys.exit(2)"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(BuildError, match=r"^a\.onnx: no model; expected one\.$"):

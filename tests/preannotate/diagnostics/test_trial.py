@@ -96,17 +96,25 @@ def test_no_sdk_of_nuclio(tried):
 
 
 @pytest.mark.parametrize(
-    ("signal", "remedy"),
+    ("signal", "finding", "remedy"),
     [
-        ("SIGILL", "The processor lacks an instruction: hand the host's through (CPU type `host`)."),
-        ("SIGKILL", "Most likely memory ran out: free some, or raise the container's limit."),
-        ("SIGSEGV", "Build the function again."),
+        (
+            "SIGILL",
+            "ended by SIGILL.",
+            "The processor lacks an instruction: hand the host's through (CPU type `host`).",
+        ),
+        (
+            "SIGKILL",
+            "ended by the system (SIGKILL), most likely for lack of memory.",
+            "Free memory, or raise the container's limit.",
+        ),
+        ("SIGSEGV", "ended by SIGSEGV.", "Build the function again."),
     ],
 )
-def test_an_engine_that_crashes(tried, signal, remedy):
+def test_an_engine_that_crashes(tried, signal, finding, remedy):
     (found,) = tried("runtime/engines/fake.py", f"import os, signal; os.kill(os.getpid(), signal.{signal})")
 
-    assert found == error("run cats (openvino)", f"killed by {signal}.", remedy)
+    assert found == error("run cats (openvino)", finding, remedy)
 
 
 def test_an_engine_that_hangs(tried, monkeypatch):
@@ -115,7 +123,7 @@ def test_an_engine_that_hangs(tried, monkeypatch):
 
     assert found == error(
         "run cats (openvino)",
-        "no end within 0.5 s.",
+        "no answer within 0.5 s.",
         "Try again; if it stays slow, look for what else uses this processor: top",
     )
 
