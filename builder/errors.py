@@ -13,3 +13,5 @@ class BuildError(PreannotateError, RuntimeError):
 
 class CheckFailed(BuildError):  # noqa: N818 - it is the answer to a question, not an accident
     """The function directory was checked and must not be deployed."""
+
+    exit_code = 1

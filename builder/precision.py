@@ -38,7 +38,7 @@ def check_possible(export: Path) -> None:
     if not any((export / "calibration").glob("*.png")):
         raise BuildError(
             f"{export / 'calibration'}: no PNG images; expected images to quantise with. Train again, or "
-            f"import with --images."
+            f"import with --proof-images."
         )
 
 

@@ -30,7 +30,7 @@ def test_there_are_commands_to_check():
 def test_every_subcommand_is_in_the_readme():
     from preannotate.cli import main
 
-    missing = [name for name in main.COMMANDS if f"preannotate {name}" not in README]
+    missing = [command.name for command in main.COMMANDS if f"preannotate {command.name}" not in README]
     assert missing == []
 
 

@@ -25,8 +25,9 @@ def retell(
 
     """
     said = [str(path(export)) for export in arguments.exports]
+    defaults = vars(parser.parse_args([]))
     for name, value in sorted(vars(arguments).items()):
-        if name in ("exports", *without) or value == parser.get_default(name):
+        if name in ("exports", *without) or name not in defaults or value == defaults[name]:
             continue
         flag = "--" + name.rstrip("_").replace("_", "-")
         values = [] if value is True else value if isinstance(value, list) else [value]

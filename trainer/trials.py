@@ -123,7 +123,7 @@ def run_all(trials: Sequence[Trial], command: Sequence[str], folder: Path, *, pa
             environment = {**os.environ, **share(slot, parallel, cores, gpus(os.environ))}
             # Messages go to stderr, as those of a single training.
             child_process.run(
-                child_process.module_command("trainer", arguments),
+                child_process.module_command("preannotate", arguments),
                 poll=check_interrupted,
                 env=environment,
                 stdout=subprocess.DEVNULL,

@@ -132,7 +132,7 @@ def import_model(
         if not found:
             raise BuildError(
                 f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
-                f"Give photos of what it knows with --images, and look at --channels, --mean and --scale."
+                f"Give photos of what it knows with --proof-images, and look at --channels, --mean and --scale."
             )
         size, adapter = tuple(answer["input_size"]), answer["adapter"]
         if for_calibration:

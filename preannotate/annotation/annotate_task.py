@@ -1,4 +1,4 @@
-"""The recipe of `preannotate annotate --cvat-task`: frames that have nothing yet get the boxes of a function.
+"""The recipe of `preannotate annotate --task`: frames that have nothing yet get the boxes of a function.
 
 Batch by batch: while the function works on one, the images of the next come in; then the boxes go to the job. What
 is uploaded is annotated, so that a run that was stopped goes on where it stopped, with nothing kept on this machine.

@@ -1,4 +1,4 @@
-"""`preannotate pull` and `annotate --cvat-task`: what they are asked, and what they say when they are done."""
+"""`preannotate pull` and `annotate --task`: what they are asked, and what they say when they are done."""
 
 import contextlib
 import json
@@ -88,7 +88,7 @@ def run_annotate(
     """
     check_numbers(threshold, workers)
     directory = find_function_directory(function)
-    check_sdk("annotate --cvat-task")
+    check_sdk("annotate --task")
     from preannotate.annotation.annotate_task import Choices, annotate_task
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server

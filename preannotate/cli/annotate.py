@@ -1,54 +1,64 @@
-"""The command `annotate`: its arguments, and who does it."""
+"""`preannotate annotate`: on image files, or on a task of CVAT."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from preannotate.cli.command import Commands
-from preannotate.cli.login_arguments import add_login_arguments, login_of
+from preannotate.cli.arguments import (
+    add_function,
+    add_json,
+    add_login,
+    add_overwrite,
+    add_threshold,
+    add_workers,
+    login_of,
+)
+from preannotate.cli.command import Command
+from preannotate.core.errors import PreannotateError
+
+# Options that only make sense with images, or only with a task.
+_FOR_IMAGES = ("images", "overlay", "export", "json", "overwrite")
+_FOR_TASKS = ("confidence_attribute", "annotated_frames")
 
 
-def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `annotate`."""
+class UsageError(PreannotateError, ValueError):
+    """Options that do not go together."""
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_function(parser)
     add = parser.add_argument
-    add("function", type=Path, nargs="?", metavar="FUNCTION", help="functions/NAME")
-    add("images", type=Path, nargs="*", metavar="IMAGE", help="image files or folders of them")
-    add("--function", type=Path, dest="named_function", metavar="FUNCTION", help="the same as the first argument")
-    add("--overlay", type=Path, metavar="DIR", help="also draw what was found")
-    add("--threshold", type=float, metavar="T", help="least score, in [0, 1] (default: chosen in training)")
-    add("--export", nargs=2, metavar=("FORMAT", "OUT"), help="coco or cvat, and the file to write")
-    add("--overwrite", action="store_true", help="replace OUT")
-    add(
-        "--workers",
-        type=int,
-        help="processes that share the work (default: one for each core, if there are many images)",
-    )
-    add("--json", action="store_true", help="print what was found as JSON")
-    add("--cvat-task", type=int, metavar="ID", help="annotate the frames of a task that have no annotations yet")
-    add("--confidence-attribute", metavar="NAME", help="with --cvat-task: number attribute that keeps the score")
-    add("--annotated-frames", action="store_true", help="with --cvat-task: add boxes to annotated frames, too")
-    add_login_arguments(parser)
+    add("images", type=Path, nargs="*", metavar="IMAGE", help="image files or folders of images")
+    add_threshold(parser, "the function's own")
+    add_workers(parser, "number of processes (default: one for each core, if there are many images)")
+    add("--overlay", type=Path, metavar="DIR", help="write copies of the images with the detections drawn in")
+    add("--export", nargs=2, metavar=("FORMAT", "FILE"), help="write annotations; FORMAT is coco or cvat")
+    add_overwrite(parser, "existing files of --overlay and --export")
+    add_json(parser)
+    add("--task", type=int, metavar="ID", help="annotate the frames of a CVAT task that have no annotations yet")
+    add("--confidence-attribute", metavar="NAME", help="with --task: number attribute that gets the score")
+    add("--annotated-frames", action="store_true", help="with --task: also add boxes to frames with annotations")
+    add_login(parser)
 
 
-def run_annotate(arguments: argparse.Namespace) -> int:
-    """Annotate images, or the frames of a task; returns the exit code."""
-    from preannotate.annotation.command import run
-    from preannotate.inference.errors import AnnotateError
+def _run(arguments: argparse.Namespace) -> int:
+    _check(arguments)
+    if arguments.task is not None:
+        from preannotate.annotation.cvat_command import run_annotate
 
-    function, images = arguments.function, arguments.images
-    if arguments.named_function is not None:
-        function, images = arguments.named_function, [*filter(None, [function]), *images]
-    if function is None:
-        raise AnnotateError("annotate: no function named; expected functions/NAME.")
-    if arguments.cvat_task is not None:
-        return _run_annotate_task(function, images, arguments)
-    if arguments.confidence_attribute is not None or arguments.annotated_frames:
-        raise AnnotateError(
-            "--confidence-attribute and --annotated-frames: without --cvat-task; expected the number of a task."
+        return run_annotate(
+            arguments.task,
+            arguments.function,
+            threshold=arguments.threshold,
+            workers=arguments.workers,
+            confidence=arguments.confidence_attribute,
+            annotated_too=arguments.annotated_frames,
+            **login_of(arguments),
         )
+    from preannotate.annotation.command import run
+
     return run(
-        function,
-        images,
+        arguments.function,
+        arguments.images,
         overlay=arguments.overlay,
         threshold=arguments.threshold,
         export=(arguments.export[0], Path(arguments.export[1])) if arguments.export else None,
@@ -58,25 +68,14 @@ def run_annotate(arguments: argparse.Namespace) -> int:
     )
 
 
-def _run_annotate_task(function: Path, images: Sequence[Path], arguments: argparse.Namespace) -> int:
-    from preannotate.annotation.cvat_command import run_annotate as run
-    from preannotate.inference.errors import AnnotateError
-
-    if images or arguments.overlay or arguments.export or arguments.json:
-        raise AnnotateError(
-            "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
-        )
-    return run(
-        arguments.cvat_task,
-        function,
-        threshold=arguments.threshold,
-        workers=arguments.workers,
-        confidence=arguments.confidence_attribute,
-        annotated_too=arguments.annotated_frames,
-        **login_of(arguments),
-    )
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options of images with a task, and those of a task without one."""
+    with_task = arguments.task is not None
+    wrong = [name for name in (_FOR_IMAGES if with_task else _FOR_TASKS) if getattr(arguments, name)]
+    if wrong:
+        shown = "IMAGE" if wrong[0] == "images" else f"--{wrong[0].replace('_', '-')}"
+        problem = "given with --task; expected a task without it" if with_task else "given without --task; expected one"
+        raise UsageError(f"{shown}: {problem}. See `preannotate annotate --help`.")
 
 
-COMMANDS: Commands = {
-    "annotate": ("run a function on image files or on a task of CVAT", add_annotate_arguments, run_annotate),
-}
+COMMAND = Command("annotate", "run a function on images, or on a CVAT task", _add_arguments, _run)

@@ -1,5 +1,6 @@
-"""The whole job on drawn images: each step is a command that a person could type, and is shown as such."""
+"""`preannotate demo`: the whole workflow on synthetic images, as a series of commands that anybody could type."""
 
+import argparse
 import base64
 import json
 import shlex
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from preannotate.cli.command import Command
 from preannotate.core import http
 from preannotate.core.errors import PreannotateError
 
@@ -26,23 +28,22 @@ class DemoError(PreannotateError, RuntimeError):
     """A step of the demonstration failed."""
 
 
-def run(folder: Path, *, minutes: float) -> int:
-    """Draw, train, evaluate, build, check, annotate, serve, and ask as CVAT asks; returns the exit code.
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("demo"), metavar="DIR", help="folder to work in (default: demo)")
+    add("--minutes", type=float, default=5.0, metavar="M", help="minutes of training (default: 5)")
 
-    Args:
-        folder: Made if absent; what an earlier demo left there is replaced.
-        minutes: Of training.
 
-    Raises:
-        DemoError: A step failed.
-    """
+def _run(arguments: argparse.Namespace) -> int:
+    folder: Path = arguments.output
+    minutes: float = arguments.minutes
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: str(folder / name) for name in ("train.zip", "test.zip", "run", "functions", "photos", "overlays")}
     function = str(folder / "functions" / NAME)
     _remove(folder, "train.zip", "test.zip", "run", "functions", "photos", "overlays", "annotations.zip")
-    _preannotate("draw", paths["train.zip"], "--images", str(TRAIN_IMAGES), "--seed", "1")
-    _preannotate("draw", paths["test.zip"], "--images", str(TEST_IMAGES), "--seed", "2")
+    _preannotate("draw", paths["train.zip"], "--count", str(TRAIN_IMAGES), "--seed", "1")
+    _preannotate("draw", paths["test.zip"], "--count", str(TEST_IMAGES), "--seed", "2")
     _preannotate(
         *("train", paths["train.zip"], "--base-model", "none"),
         *("--arguments", f"max_minutes={minutes:g},{ARGUMENTS}", "--output", paths["run"]),
@@ -50,12 +51,12 @@ def run(folder: Path, *, minutes: float) -> int:
     _preannotate("build", paths["run"], "--name", NAME, "--output", paths["functions"])
     _preannotate("check", function)
     _preannotate("evaluate", function, paths["test.zip"])
-    _preannotate("draw", paths["photos"], "--images", "12", "--seed", "3")
+    _preannotate("draw", paths["photos"], "--count", "12", "--seed", "3")
     photos = str(folder / "photos" / "images")
     out = str(folder / "annotations.zip")
     _preannotate("annotate", function, photos, "--overlay", paths["overlays"], "--export", "cvat", out)
     image = sorted(Path(photos).iterdir())[0]
-    _serve_and_ask(paths["functions"], image)
+    _serve_and_call(paths["functions"], image)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")
     print(f"  {paths['overlays']}/            what the function found on images that it has not seen")
     print(f"  {paths['run']}/report.html      the time that the model saves, what to do next, the worst images")
@@ -71,7 +72,7 @@ def _preannotate(*arguments: str) -> None:
         raise DemoError(f"preannotate {arguments[0]}: exit code {done.returncode}; expected 0. See the message above.")
 
 
-def _serve_and_ask(functions: str, image: Path) -> None:
+def _serve_and_call(functions: str, image: Path) -> None:
     port = _free_port()
     print(f"\n$ preannotate serve {functions} --port {port} &", flush=True)
     server = subprocess.Popen([sys.executable, "-m", "preannotate", "serve", functions, "--port", str(port)])
@@ -126,3 +127,6 @@ def _remove(folder: Path, *names: str) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+COMMAND = Command("demo", "show the whole workflow on synthetic images", _add_arguments, _run)

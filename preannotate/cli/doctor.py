@@ -1,25 +1,23 @@
-"""The command `doctor`: its arguments, and who does it."""
+"""`preannotate doctor`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
+from preannotate.cli.command import Command
 
 
-def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `doctor`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("functions", type=Path, nargs="*", metavar="FUNCTION", help="functions/NAME, or a folder of them")
-    add("--nuclio", metavar="URL", help="nuclio's dashboard, or `preannotate serve`")
+    add("functions", type=Path, nargs="*", metavar="FUNCTION", help="function directory, or a folder of them")
+    add("--nuclio", metavar="URL", help="address of nuclio's dashboard or of `preannotate serve`")
     add("--cvat", metavar="URL", help="CVAT; the login comes from CVAT_ACCESS_TOKEN")
     add("--task", type=int, metavar="ID", help="with --cvat: call the functions on a frame of this task")
-    add("--frame", type=int, default=0, metavar="N", help="of that task (default: 0)")
-    add("--gpu", action="store_true", help="also look at the GPU and at GPU variants")
+    add("--frame", type=int, default=0, metavar="N", help="number of the frame in that task (default: 0)")
+    add("--gpu", action="store_true", help="also check the GPU and the GPU variants")
     add("--json", action="store_true", help="print the findings as JSON")
 
 
-def run_doctor(arguments: argparse.Namespace) -> int:
-    """Say what is wrong and what helps; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.diagnostics.command import Options, run
 
     options = Options(
@@ -28,6 +26,4 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return run(options, as_json=arguments.json)
 
 
-COMMANDS: Commands = {
-    "doctor": ("say why no model shows or answers, and what helps", add_doctor_arguments, run_doctor),
-}
+COMMAND = Command("doctor", "diagnose why a model is missing or fails", _add_arguments, _run)

@@ -1,47 +1,37 @@
-"""The command `import`: its arguments, and who does it."""
+"""`preannotate import`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
+from preannotate.cli.arguments import add_json, add_overwrite, add_threshold, fraction
+from preannotate.cli.command import Command
 
 
-def add_import_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `import`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="ONNX file, OpenVINO IR (.xml), or SavedModel of the TF OD API")
-    add("--labels", type=Path, metavar="FILE", required=True, help="names of its classes: one a line, JSON, or .pbtxt")
-    add("--name", help="of the run and the function (default: the model's)")
-    add("--output", type=Path, metavar="DIR", default=Path("runs"), help="default: runs")
-    add(
-        "--images",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="EXPORT",
-        help="what to prove it on: annotated exports, or folders of photos (default: drawn scenes)",
-    )
-    add("--adapter", metavar="A", help="what its outputs mean (default: the one that fits; docs/importing.md)")
-    add("--image-size", metavar="WxH", help="of the input, where the model leaves it open")
-    add("--channels", choices=("rgb", "bgr"), help="order of the channels (default: the adapter's)")
-    add("--mean", metavar="M", help="subtracted from each channel: one number, or three as in 123.7,116.3,103.5")
-    add("--scale", metavar="S", help="then divided by: the same")
-    add("--first-class", type=int, choices=(0, 1), help="number of the first label (default: the adapter's)")
-    add(
-        "--threshold",
-        type=float,
-        metavar="T",
-        help="score from which a detection counts (default: chosen by annotations, or the adapter's)",
-    )
-    add("--iou-threshold", type=float, metavar="T", default=0.5, help="of the suppression (default: 0.5)")
-    add("--licence", default="", metavar="TEXT", help="of the model; kept in model.json")
+    add("model", type=Path, metavar="MODEL", help="ONNX file, OpenVINO IR (.xml) or SavedModel of TensorFlow's Object "
+        "Detection API")  # fmt: skip
+    add("--labels", type=Path, metavar="FILE", required=True, help="class names: one per line, JSON or .pbtxt")
+    add("--name", help="name of the run and of the function (default: the model's)")
+    add("--output", type=Path, metavar="DIR", default=Path("runs"), help="folder of runs (default: runs)")
+    add("--proof-images", type=Path, nargs="+", default=[], metavar="EXPORT", help="annotated exports or folders of "
+        "photos on which the function is verified (default: synthetic images)")  # fmt: skip
+    add("--adapter", metavar="A", help="format of the outputs (default: the one that fits; docs/importing.md)")
+    add("--image-size", metavar="WxH", help="input size, where the model leaves it open")
+    add("--channels", choices=("rgb", "bgr"), help="order of the colour channels (default: the adapter's)")
+    add("--mean", metavar="M", help="subtracted from the channels: one number, or three such as 123.7,116.3,103.5")
+    add("--scale", metavar="S", help="the channels are divided by it: one number or three")
+    add("--first-class", type=int, choices=(0, 1), help="class id of the first label (default: the adapter's)")
+    add_threshold(parser, "chosen on annotated proof images, else the adapter's")
+    add("--iou-threshold", type=fraction, metavar="T", default=0.5, help="overlap from which the weaker of two "
+        "boxes is suppressed (default: 0.5)")  # fmt: skip
+    add("--licence", default="", metavar="TEXT", help="licence of the model; kept in model.json")
     add("--origin", default="", metavar="TEXT", help="where the model is from; kept in model.json")
-    add("--overwrite", action="store_true", help="replace an earlier import of that name")
-    add("--json", action="store_true", help="print the result as JSON")
+    add_overwrite(parser, "an earlier import of that name")
+    add_json(parser)
 
 
-def run_import(arguments: argparse.Namespace) -> int:
-    """Import a model; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.model_import.command import run
 
     options = ("adapter", "image_size", "channels", "mean", "scale", "first_class", "threshold", "iou_threshold")
@@ -50,13 +40,11 @@ def run_import(arguments: argparse.Namespace) -> int:
         arguments.labels,
         name=arguments.name,
         output=arguments.output,
-        images=arguments.images,
+        images=arguments.proof_images,
         options={key: getattr(arguments, key) for key in (*options, "licence", "origin")},
         overwrite=arguments.overwrite,
         as_json=arguments.json,
     )
 
 
-COMMANDS: Commands = {
-    "import": ("take somebody else's detector as if it had been trained here", add_import_arguments, run_import),
-}
+COMMAND = Command("import", "import a detector trained elsewhere (ONNX, OpenVINO IR, SavedModel)", _add_arguments, _run)

@@ -1,25 +1,21 @@
-"""The command `notify`: its arguments, and who does it."""
+"""`preannotate notify`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
+from preannotate.cli.command import Command
 
 
-def add_notify_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `notify`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--test", action="store_true", help="send a message to all who would be told")
-    add("--picture", type=Path, metavar="FILE", help="with --test: an image that goes with it")
+    add("--test", action="store_true", help="send a test message to everyone whom --notify would inform")
+    add("--picture", type=Path, metavar="FILE", help="with --test: image to attach")
 
 
-def run_notify(arguments: argparse.Namespace) -> int:
-    """Say whom --notify tells, or try it; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.notifications.command import run
 
     return run(test=arguments.test, picture=arguments.picture)
 
 
-COMMANDS: Commands = {
-    "notify": ("say whom --notify tells, and try it", add_notify_arguments, run_notify),
-}
+COMMAND = Command("notify", "show and test notification settings", _add_arguments, _run)

@@ -1,27 +1,23 @@
-"""The command `pull`: its arguments, and who does it."""
+"""`preannotate pull`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
-from preannotate.cli.login_arguments import add_login_arguments, login_of
+from preannotate.cli.arguments import add_json, add_login, add_pull_rules, add_sources, login_of
+from preannotate.cli.command import Command
 
 
-def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `pull`."""
-    add = parser.add_argument
-    for name in ("task", "project", "job"):
-        add(f"--{name}", type=int, action="append", default=[], metavar="ID", help="may be given several times")
-    add("--output", type=Path, required=True, metavar="DIR", help="new folder, or an earlier pull to bring up to date")
-    add("--completed-jobs", action="store_true", help="only frames of jobs whose state is completed")
-    add("--include-auto", action="store_true", help="also frames with nothing but unchanged automatic shapes")
-    add("--accept-completed", action="store_true", help="automatic shapes of completed jobs count as checked by people")
-    add("--json", action="store_true", help="print source.json instead of words")
-    add_login_arguments(parser)
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_sources(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="new folder, or that of an earlier pull to update"
+    )
+    add_pull_rules(parser)
+    add_json(parser)
+    add_login(parser)
 
 
-def run_pull(arguments: argparse.Namespace) -> int:
-    """Bring annotated frames from CVAT; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.annotation.cvat_command import run_pull as run
 
     return run(
@@ -37,6 +33,4 @@ def run_pull(arguments: argparse.Namespace) -> int:
     )
 
 
-COMMANDS: Commands = {
-    "pull": ("bring annotated frames out of CVAT's tasks", add_pull_arguments, run_pull),
-}
+COMMAND = Command("pull", "download annotated frames from CVAT", _add_arguments, _run)

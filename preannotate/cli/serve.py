@@ -1,30 +1,24 @@
-"""The command `serve`: its arguments, and who does it."""
+"""`preannotate serve`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
+from preannotate.cli.arguments import add_workers
+from preannotate.cli.command import Command
 
 
-def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `serve`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "functions",
-        type=Path,
-        metavar="FUNCTIONS",
-        help="folder of function directories, watched for changes",
-    )
-    add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only")
-    add("--port", type=int, default=8070, help="default: 8070, where CVAT looks for nuclio")
-    add("--workers", type=int, help="processes for each function (default: as in its function.yaml)")
-    add("--gpus", metavar="LIST", help="serve the GPU variants, with one worker for each GPU of LIST, as in 0,1")
-    add("--token-file", type=Path, metavar="FILE", help="ask callers for the token in FILE (or in PREANNOTATE_TOKEN)")
-    add("--token", help="the same on the command line, where every user of this machine can read it")
+    add("functions", type=Path, metavar="FUNCTIONS", help="folder of function directories; changes are noticed")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)")
+    add("--port", type=int, default=8070, help="port to listen on (default: 8070, where CVAT expects nuclio)")
+    add_workers(parser, "processes for each function (default: as in its function.yaml)")
+    add("--gpus", metavar="LIST", help="serve the GPU variants, one worker for each GPU in LIST, such as 0,1")
+    add("--token-file", type=Path, metavar="FILE", help="file with the token that callers need (or PREANNOTATE_TOKEN)")
+    add("--token", help="the token itself; every user of this machine can read it in the process list")
 
 
-def run_serve(arguments: argparse.Namespace) -> int:
-    """Serve functions until stopped; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.serving.command import run
 
     return run(
@@ -38,6 +32,4 @@ def run_serve(arguments: argparse.Namespace) -> int:
     )
 
 
-COMMANDS: Commands = {
-    "serve": ("serve functions to CVAT, without Docker or nuclio", add_serve_arguments, run_serve),
-}
+COMMAND = Command("serve", "serve functions to CVAT without Docker or nuclio", _add_arguments, _run)

@@ -1,30 +1,29 @@
-"""The command `studio`: its arguments, and who does it."""
+"""`preannotate studio`."""
 
 import argparse
 from pathlib import Path
 
-from preannotate.cli.command import Commands
+from preannotate.cli.arguments import add_workspace
+from preannotate.cli.command import Command
 
 
-def add_studio_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `studio`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--workspace", type=Path, default=Path("workspace"), metavar="DIR", help="of models (default: workspace)")
-    add("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine only; beyond it a token is needed")
-    add("--port", type=int, default=8095, help="default: 8095; 0 takes a free one")
-    add("--token-file", type=Path, metavar="FILE", help="ask for the token in FILE (or in PREANNOTATE_STUDIO_TOKEN)")
+    add_workspace(parser)
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1); any other needs a token")
+    add("--port", type=int, default=8095, help="port to listen on (default: 8095; 0: any free port)")
+    add("--token-file", type=Path, metavar="FILE", help="file with the login token (or PREANNOTATE_STUDIO_TOKEN)")
     add(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="another name by which the studio is called, such as a proxy's; may be given several times",
+        help="further host name that browsers may use, such as a proxy's; can be given several times",
     )
-    add("--no-browser", action="store_true", help="open no browser")
+    add("--no-browser", action="store_true", help="do not open a browser")
 
 
-def run_studio(arguments: argparse.Namespace) -> int:
-    """Serve the studio until stopped; returns the exit code."""
+def _run(arguments: argparse.Namespace) -> int:
     from preannotate.studio.web.command import serve_studio
 
     return serve_studio(
@@ -37,6 +36,4 @@ def run_studio(arguments: argparse.Namespace) -> int:
     )
 
 
-COMMANDS: Commands = {
-    "studio": ("a page on which models are made with a few clicks", add_studio_arguments, run_studio),
-}
+COMMAND = Command("studio", "start the web interface", _add_arguments, _run)

@@ -102,7 +102,7 @@ def arguments(order: Order, workspace: Workspace, login: Sequence[str], kubernet
         return [*_training(order, workspace), *place, *login]
     (task,) = order.tasks
     version = function(order, workspace)
-    command = [order.kind, "--cvat-task", str(task), "--function", str(version.function), *login]
+    command = [order.kind, str(version.function), "--task", str(task), *login]
     if order.kind in (REVIEW, RANK):
         command += ["--output", _OUTPUT]
     if order.kind == REVIEW and version.run.is_dir():

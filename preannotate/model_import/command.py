@@ -131,7 +131,7 @@ def _words(imported: Imported, given: bool) -> str:
         what = f"{imported.images} images without annotations" if given else f"{imported.images} drawn scenes"
         accuracy = (
             f"{imported.detections} detections on {what}; accuracy was not measured, threshold "
-            f"{manifest.postprocess.threshold:g}. Give annotated images with --images"
+            f"{manifest.postprocess.threshold:g}. Give annotated images with --proof-images"
         )
     return (
         f"{imported.directory}: adapter {manifest.family}, {len(manifest.labels)} classes, input {width}x{height}\n"

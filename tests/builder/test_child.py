@@ -51,8 +51,8 @@ def test_an_isolated_script_sees_its_directory_first_and_not_its_own_folder(tmp_
 def test_a_module_of_ours_is_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    with pytest.raises(BuildError, match=re.escape("it: exit code 2 (python -m builder: error: ")):
-        child.run_module("builder", ["none"], step="it")
+    with pytest.raises(BuildError, match=re.escape("it: exit code 2 (preannotate: error: ")):
+        child.run_module("preannotate", ["none"], step="it")
 
 
 def test_a_module_of_ours_may_report_its_own_error(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_no_calibration_images(export, tmp_path, monkeypatch, exists):
         (export / "calibration").mkdir()
     sentence = (
         f"{export / 'calibration'}: no PNG images; expected images to quantise with. Train again, or import with "
-        "--images."
+        "--proof-images."
     )
     expect(sentence, lambda: build(export, tmp_path / "functions", precision="int8"))
 

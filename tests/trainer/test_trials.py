@@ -121,7 +121,7 @@ def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(trials.child_process, "run", run)
     outcome = trials.run_all(trials.plan_trials(2, "", 0), ["a.zip", "--trials", "2"], tmp_path, parallel=1)
 
-    assert calls == [["trainer", "train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
+    assert calls == [["preannotate", "train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
     assert len(outcome["trials"]) == 2
 
 

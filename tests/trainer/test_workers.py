@@ -26,7 +26,7 @@ def train(*arguments, cluster=None, index=0):
     if cluster:
         task = {"type": "worker", "index": index}
         environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
-    command = [sys.executable, "-m", "trainer", "train", *map(str, arguments)]
+    command = [sys.executable, "-m", "preannotate", "train", *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -7,7 +7,8 @@ import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
 from PIL import Image
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.cvat import frames, requests
 
 ALONE = "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
@@ -35,7 +36,7 @@ def run(function, capsys):
     """The command on task 12; what it prints."""
 
     def command(cvat, *options, expected=0):
-        code = main(["annotate", "--cvat-task", "12", "--function", str(function), "--cvat", cvat.url, *options])
+        code = main(["annotate", str(function), "--task", "12", "--cvat", cvat.url, *options])
         said = capsys.readouterr()
         assert code == expected, said.err
         return said.err if expected == COULD_NOT_RUN else said.out

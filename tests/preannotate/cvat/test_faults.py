@@ -8,7 +8,8 @@ import ssl
 import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture, rectangle
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.cvat import requests
 
 GO_ON = "The same command goes on where it stopped."

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.cvat.dataset_folder import PullFolder
 from preannotate.cvat.tasks import Job
 

@@ -21,7 +21,8 @@ from cvat_stand_in import (
     rectangle,
 )
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.cvat import login
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Server

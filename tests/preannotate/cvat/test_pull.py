@@ -5,7 +5,8 @@ import json
 import pytest
 from cvat_stand_in import PASSWORD, TOKEN, FakeJob, FakeLabel, FakeTask, key_frame, picture, rectangle, tag, track
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.cvat.source import training_labels
 from trainer import datasets
 

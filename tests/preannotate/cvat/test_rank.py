@@ -12,7 +12,8 @@ from PIL import Image
 
 from preannotate.active_learning import frame_inference
 from preannotate.active_learning.ranking import recipe
-from preannotate.cli.main import COULD_NOT_RUN, INTERRUPTED, main
+from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
+from preannotate.cli.main import main
 from preannotate.cvat import new_task
 
 CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
@@ -62,7 +63,7 @@ def run(doubting, capsys, tmp_path):
     """The command on task 12, its output in `out`; what it prints."""
 
     def command(cvat, *options, expected=0):
-        arguments = ["rank", "--cvat-task", "12", "--function", str(doubting), "--cvat", cvat.url]
+        arguments = ["rank", str(doubting), "--task", "12", "--cvat", cvat.url]
         code = main([*arguments, "--output", str(tmp_path / "out"), *options])
         said = capsys.readouterr()
         assert code == expected, said.err

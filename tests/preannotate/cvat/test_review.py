@@ -13,7 +13,8 @@ from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, tr
 from cvat_stand_in_changes import Changes
 from PIL import Image
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 
 CAT, DOG = FakeLabel(7, "Kätzchen & <co>", "rectangle"), FakeLabel(8, "dog", "any")
 
@@ -48,7 +49,7 @@ def run(function, capsys, tmp_path):
     """The command on task 12, its output in `out`; what it prints."""
 
     def command(cvat, *options, expected=0):
-        arguments = ["review", "--cvat-task", "12", "--function", str(function), "--cvat", cvat.url]
+        arguments = ["review", str(function), "--task", "12", "--cvat", cvat.url]
         code = main([*arguments, "--output", str(tmp_path / "out"), *options])
         said = capsys.readouterr()
         assert code == expected, said.err

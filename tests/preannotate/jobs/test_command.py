@@ -16,7 +16,8 @@ import httpx
 import pytest
 from watch_fake_run import order, runs
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.jobs import watch_command
 from preannotate.jobs.errors import WatchError
 from preannotate.jobs.watch_command import Options, split_address

@@ -74,7 +74,7 @@ def said(capsys):
 @pytest.mark.slow
 def test_an_onnx_file_goes_the_whole_way(folder, tmp_path, capsys):
     pytest.importorskip("nuclio_sdk")
-    options = ["--images", folder / "annotated", "--licence", "MIT", "--origin", "https://example.org", "--json"]
+    options = ["--proof-images", folder / "annotated", "--licence", "MIT", "--origin", "https://example.org", "--json"]
     assert bring(folder, tmp_path, *options) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["adapter"], result["input_size"], result["scores"]["map50"]) == ("yolov8", [64, 48], 1.0)
@@ -127,7 +127,7 @@ def saved_model(folder):
 @pytest.mark.slow
 def test_a_saved_model_goes_the_whole_way_and_has_both_variants(folder, saved_model, tmp_path, capsys):
     pytest.importorskip("nuclio_sdk")
-    options = ["--images", folder / "annotated", "--image-size", "64x48", "--name", "found-squares"]
+    options = ["--proof-images", folder / "annotated", "--image-size", "64x48", "--name", "found-squares"]
     assert bring(folder, tmp_path, *options, model=saved_model) == 0
     assert "adapter odapi, 2 classes, input 64x48" in capsys.readouterr().out
     run = tmp_path / "runs" / "found-squares"
@@ -143,13 +143,13 @@ def test_a_saved_model_goes_the_whole_way_and_has_both_variants(folder, saved_mo
 
 @pytest.mark.slow
 def test_a_saved_model_that_writes_files_is_not_even_loaded(folder, saved_model, tmp_path, capsys):
-    assert bring(folder, tmp_path, "--images", folder / "photos", "--image-size", "64x48", model="writes") == 2
+    assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--image-size", "64x48", model="writes") == 2
     assert said(capsys) == (
         f"error: {folder / 'writes'}: the graph has the operations WriteFile, which reach outside it; expected a "
         "detector. Import models of people you trust, exported again without them."
     )
     assert not Path("/tmp/preannotate-was-here").exists()
-    assert bring(folder, tmp_path, "--images", folder / "photos", model=saved_model) == 2
+    assert bring(folder, tmp_path, "--proof-images", folder / "photos", model=saved_model) == 2
     assert said(capsys) == (
         f"error: {folder / 'od'}: input input_tensor (1, None, None, 3) uint8, which leaves the size open; expected "
         "one size. Say which with --image-size."
@@ -159,7 +159,7 @@ def test_a_saved_model_that_writes_files_is_not_even_loaded(folder, saved_model,
 @pytest.mark.slow
 def test_without_annotations_the_accuracy_is_said_to_be_unknown(folder, tmp_path, capsys):
     pytest.importorskip("nuclio_sdk")
-    assert bring(folder, tmp_path, "--images", folder / "photos", "--name", "plain") == 0
+    assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--name", "plain") == 0
     out = capsys.readouterr().out
     assert "18 detections on 6 images without annotations; accuracy was not measured, threshold 0.25." in out
     run = tmp_path / "runs" / "plain"
@@ -176,7 +176,7 @@ def test_fastestdet_finds_an_animal_where_one_is(folder, tmp_path, capsys):
     labels = tmp_path / "coco.txt"
     labels.write_text("\n".join(f"class {number}" for number in range(80)))
     photos = [RACCOONS / f"raccoon-{number}.jpg" for number in (1, 9, 12)]
-    words = [FASTESTDET, "--labels", labels, "--output", tmp_path, "--images", *photos]
+    words = [FASTESTDET, "--labels", labels, "--output", tmp_path, "--proof-images", *photos]
     assert main(["import", *map(str, words)]) == 0
     validation = tmp_path / "fastestdet" / "export" / "validation"
     found = reference.read(validation, [f"class {number}" for number in range(80)]).detections
@@ -190,10 +190,10 @@ def test_fastestdet_finds_an_animal_where_one_is(folder, tmp_path, capsys):
 @pytest.mark.slow
 def test_nothing_found_proves_nothing(folder, tmp_path, capsys):
     Image.new("RGB", (64, 48), (128, 128, 128)).save(tmp_path / "grey.png")
-    assert bring(folder, tmp_path, "--images", tmp_path / "grey.png") == 2
+    assert bring(folder, tmp_path, "--proof-images", tmp_path / "grey.png") == 2
     assert said(capsys) == (
         f"error: {folder / 'Squares v8.onnx'}: found nothing on the 1 images; expected detections to compare. Give "
-        "photos of what it knows with --images, and look at --channels, --mean and --scale."
+        "photos of what it knows with --proof-images, and look at --channels, --mean and --scale."
     )
     assert list((tmp_path / "runs").iterdir()) == []
 
@@ -221,7 +221,7 @@ def test_impossible_options(folder, tmp_path, capsys, options, sentence):
 
 
 def test_an_unknown_adapter_is_answered_with_the_choices(folder, tmp_path, capsys):
-    assert bring(folder, tmp_path, "--images", folder / "photos", "--adapter", "yolo") == 2
+    assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--adapter", "yolo") == 2
     assert said(capsys) == (
         "error: --adapter: unknown adapter 'yolo'; expected one of: boxes_scores, detection_output, fastestdet, odapi, "
         "yolov10, yolov5, yolov7_nms, yolov8, yolox."
@@ -231,5 +231,5 @@ def test_an_unknown_adapter_is_answered_with_the_choices(folder, tmp_path, capsy
 def test_an_earlier_import_is_not_replaced_unasked(folder, tmp_path, capsys):
     export = tmp_path / "runs" / "squares-v8" / "export"
     export.mkdir(parents=True)
-    assert bring(folder, tmp_path, "--images", folder / "photos") == 2
+    assert bring(folder, tmp_path, "--proof-images", folder / "photos") == 2
     assert said(capsys) == f"error: {export}: exists; expected a new directory. Pass --overwrite to replace it."

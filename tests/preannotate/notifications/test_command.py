@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.notifications.settings import VARIABLES
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.notifications import NotifyError
 from preannotate.pipeline.notified_run import run
 from preannotate.pipeline.progress import STAGES, Progress

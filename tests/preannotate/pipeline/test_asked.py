@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.run_request import Asked, merge, to_keep
 from preannotate.registry.errors import WorkspaceError

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.core import child_process
 from preannotate.core.child_process import ChildError
 from preannotate.pipeline import kubernetes

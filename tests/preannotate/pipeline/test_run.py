@@ -7,7 +7,8 @@ import pytest
 from cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 from loop_fakes import red
 
-from preannotate.cli.main import COULD_NOT_RUN, INTERRUPTED, main
+from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
+from preannotate.cli.main import main
 from preannotate.core.child_process import CheckFailedError
 from preannotate.registry.errors import WorkspaceError
 

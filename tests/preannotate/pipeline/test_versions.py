@@ -5,7 +5,8 @@ import json
 import pytest
 from loop_fakes import write_function
 
-from preannotate.cli.main import COULD_NOT_RUN, main
+from preannotate.cli.command import COULD_NOT_RUN
+from preannotate.cli.main import main
 from preannotate.registry import publication, versions
 from preannotate.registry.deployment import DEPLOYMENTS
 from preannotate.registry.errors import WorkspaceError

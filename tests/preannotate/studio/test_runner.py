@@ -143,7 +143,7 @@ def test_other_kinds_name_the_function(studio, order, newest, monkeypatch):
     said = json.loads(log(run).splitlines()[1])
 
     assert said["words"] == [
-        "review", "--cvat-task", "12", "--function", str(version.function), "--cvat", newest.url,
+        "review", str(version.function), "--task", "12", "--cvat", newest.url,
         "--output", ".", "--run", str(version.run), "--top", "9", "--issues",
     ]  # fmt: skip
     assert said["CUDA_VISIBLE_DEVICES"] == "-1"

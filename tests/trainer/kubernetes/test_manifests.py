@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from preannotate.cli.train import add_train_arguments
 from trainer import kubernetes
-from trainer.cli import add_train_arguments
 from trainer.cluster import find_cluster
 from trainer.errors import TrainingError
 

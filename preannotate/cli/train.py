@@ -1,7 +1,4 @@
-"""`train`, `arguments` and `models`, for `python -m trainer` and for `preannotate`, which mounts the same COMMANDS.
-
-Exit codes: 0 done; 2 it could not run; 3 another worker of the run was lost, and all can continue; 130 interrupted.
-"""
+"""`preannotate train`, `arguments` and `models`."""
 
 import argparse
 import datetime
@@ -10,16 +7,15 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from preannotate.cli.arguments import add_images_file, add_json, add_negatives, add_notify
+from preannotate.cli.command import Command
 from preannotate.core.text import Table
 from trainer.library_logging import quiet_loading
 from trainer.to_argv import retell
-
-AddArguments = Callable[[argparse.ArgumentParser], None]
-Run = Callable[[argparse.Namespace], int]
 
 INTERRUPTED = 130
 # Loggers whose information is shown on the terminal as well.
@@ -27,56 +23,49 @@ SPOKEN = ("trainer.train", "trainer.preparation", "trainer.eta")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `train`."""
+    """Arguments of a training, on this machine or in a pod."""
     add = parser.add_argument
-    add(
-        "exports",
-        metavar="EXPORT",
-        type=Path,
-        nargs="*",
-        help="zip or folder of annotations, any of CVAT's formats",
-    )
-    add(
-        "--model",
-        default="ssd-mobilenet-v2",
-        help="default: ssd-mobilenet-v2; auto: by the images; `models` lists them",
-    )
-    add("--arguments", default="", metavar="A=1,B=2", help="such as epochs=40,batch_size=16; `arguments` lists them")
-    add("--set", action="append", default=[], metavar="A=1", help="one argument; overrules --arguments; repeatable")
-    add("--config", type=Path, metavar="FILE", help="YAML with one argument a line; --arguments overrules it")
-    add("--base-model", default="imagenet", metavar="M", help="imagenet (default), none, or a file of weights")
+    add("exports", metavar="EXPORT", type=Path, nargs="*", help="zip file or folder of annotations in one of CVAT's "
+        "formats")  # fmt: skip
+    add("--model", default="ssd-mobilenet-v2", metavar="M", help="`preannotate models` lists them; auto: chosen by the "
+        "images (default: ssd-mobilenet-v2)")  # fmt: skip
+    add("--arguments", default="", metavar="A=1,B=2", help="settings such as epochs=40,batch_size=16; "
+        "`preannotate arguments` lists them")  # fmt: skip
+    add("--set", action="append", default=[], metavar="A=1", help="one setting; overrides --arguments; can be given "
+        "several times")  # fmt: skip
+    add("--config", type=Path, metavar="FILE", help="YAML file of settings, one per line; --arguments overrides it")
+    add("--base-model", default="imagenet", metavar="M", help="initial weights: imagenet (default), none, a file of "
+        "weights or the folder of a run")  # fmt: skip
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
-    add(
-        "--continue",
-        dest="continue_",
-        action="store_true",
-        help="go on with the run in --output if there is one, else start it: for jobs that are restarted",
-    )
-    add("--trials", type=int, metavar="N", help="N trainings that differ by seed, in --output; the best is named")
-    add("--vary", default="", metavar="A=1|2,B=…", help="settings that trials differ by as well, in all combinations")
+    add("--continue", dest="continue_", action="store_true", help="continue the run in --output if there is one, else "
+        "start it; for jobs that are restarted")  # fmt: skip
+    add("--trials", type=int, metavar="N", help="run N trainings with different seeds in --output, and name the best")
+    add("--vary", default="", metavar="A=1|2,B=…", help="settings that trials differ by, in all combinations")
     add("--parallel", type=int, default=1, metavar="P", help="trials at a time on this machine (default: 1)")
-    add("--trial", type=int, metavar="I", help="only this one of --trials, from 0 on: for schedulers with an index")
-    add("--pick", type=Path, metavar="RUNS", help="name the best of the trials in RUNS that are finished")
-    add(
-        "--kubernetes",
-        metavar="A=1,B=2",
-        help="print manifests of this training and end; such as image=REGISTRY/IMAGE,claim=NAME,workers=2,gpus=1",
-    )
-    add("--include-auto", action="store_true", help="also learn from automatic annotations")
-    add("--negatives", action="store_true", help="frames without annotations show that nothing is there")
-    add(
-        "--validation",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="EXPORT",
-        help="hold out these instead of a part",
-    )
-    add("--split-file", type=Path, metavar="FILE", help="names of the validation images")
-    add("--images", type=Path, metavar="FILE", help="use only the images named in FILE, one a line")
-    add("--labels", metavar="A,B", help="learn only these classes (default: all that the export declares)")
-    add("--json", action="store_true", help="print the summary as JSON")
+    add("--trial", type=int, metavar="I", help="run only this one of --trials, counted from 0; for job arrays")
+    add("--pick", type=Path, metavar="RUNS", help="name the best of the finished trials in RUNS")
+    add("--kubernetes", metavar="A=1,B=2", help="print Kubernetes manifests of this training and end; such as "
+        "image=REGISTRY/IMAGE,claim=NAME,workers=2,gpus=1")  # fmt: skip
+    add("--include-auto", action="store_true", help="also use automatic annotations that nobody changed")
+    add_negatives(parser)
+    add("--validation", type=Path, nargs="+", default=[], metavar="EXPORT", help="annotations to validate on (default: "
+        "a part of EXPORT)")  # fmt: skip
+    add("--split-file", type=Path, metavar="FILE", help="file with the names of the validation images")
+    add_images_file(parser)
+    add("--labels", metavar="A,B", help="learn only these labels (default: all labels of the export)")
+    add_json(parser)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_train_arguments(parser)
+    add_notify(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from preannotate.notifications.training import run
+
+    return run(run_train, arguments)
 
 
 def run_train(arguments: argparse.Namespace) -> int:
@@ -95,13 +84,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def add_arguments_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `arguments`."""
-    parser.add_argument("--markdown", action="store_true", help="as the tables of docs/training.md")
+def _add_markdown(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--markdown", action="store_true", help="print Markdown, as in docs/training.md")
 
 
-def run_arguments(arguments: argparse.Namespace) -> int:
-    """Print what `--arguments` takes and the defaults; returns the exit code."""
+def _run_arguments(arguments: argparse.Namespace) -> int:
     with quiet_loading():
         from trainer.arguments.listing import tables
         from trainer.models import MODELS
@@ -110,13 +97,7 @@ def run_arguments(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def add_models_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `models`."""
-    parser.add_argument("--markdown", action="store_true", help="as the table of docs/training.md")
-
-
-def run_models(arguments: argparse.Namespace) -> int:
-    """Print the models, how fast they were, and when to choose which; returns the exit code."""
+def _run_models(arguments: argparse.Namespace) -> int:
     with quiet_loading():
         from trainer.models import MODELS
         from trainer.models.listing import tables
@@ -132,26 +113,6 @@ def _print_tables(tables: Mapping[str, Table], *, markdown: bool) -> None:
             f"{head}:\n\n{table.markdown() if markdown else table.plain(width)}" for head, table in tables.items()
         )
     )
-
-
-# name: (help, add_arguments, run)
-COMMANDS: dict[str, tuple[str, AddArguments, Run]] = {
-    "train": ("train a detector on annotated images", add_train_arguments, run_train),
-    "arguments": ("what --arguments takes, and the defaults", add_arguments_arguments, run_arguments),
-    "models": ("the models, how fast they are, and when to choose which", add_models_arguments, run_models),
-}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `python -m trainer`; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="From annotations to a trained detector.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (text, add_arguments, run) in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        add_arguments(command)
-        command.set_defaults(execute=run)
-    parsed = parser.parse_args(arguments)
-    return parsed.execute(parsed)
 
 
 def _answer(arguments: argparse.Namespace) -> str:
@@ -301,3 +262,10 @@ def _words(summary: dict[str, Any]) -> str:
         f"AP50 by class: {per_class}\n"
         f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
     )
+
+
+COMMANDS = (
+    Command("train", "train a detector on annotated images", _add_arguments, _run),
+    Command("arguments", "list the settings of a training and their defaults", _add_markdown, _run_arguments),
+    Command("models", "list the models: speed, accuracy, and when to choose which", _add_markdown, _run_models),
+)

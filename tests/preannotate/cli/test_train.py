@@ -7,7 +7,8 @@ import logging
 import pytest
 import yaml
 
-from trainer.cli import SPOKEN, _AboveTheBar, add_train_arguments, main
+from preannotate.cli.main import main
+from preannotate.cli.train import SPOKEN, _AboveTheBar, add_train_arguments
 from trainer.to_argv import retell
 
 

@@ -1,7 +1,0 @@
-"""`python -m builder`."""
-
-import sys
-
-from builder.cli import main
-
-sys.exit(main())

@@ -1,0 +1,139 @@
+"""Arguments that several commands share: the same word, type and help for the same thing everywhere."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+WORKSPACE = Path("workspace")
+Parser = argparse.ArgumentParser
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on; the type of arguments that count something."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number of at least 1.")
+    return number
+
+
+def fraction(text: str) -> float:
+    """Return a number in [0, 1]; the type of scores and overlaps."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:  # refuses NaN, too
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number from 0 to 1.")
+    return number
+
+
+def add_login(parser: Parser) -> None:
+    """Where CVAT is and who logs in; named as in cvat-cli."""
+    add = parser.add_argument_group("CVAT").add_argument
+    add("--cvat", metavar="URL", help="address of CVAT (default: the profile's, else http://localhost)")
+    add("--auth", metavar="USER", help="user name; the password is read from PASS or a prompt (default: the access "
+        "token in CVAT_ACCESS_TOKEN)")  # fmt: skip
+    add("--profile", metavar="NAME", help="use the server and login saved with `cvat-cli profile create`")
+    add("--organization", "--org", metavar="SLUG", help="short name of an organization; '' is the personal workspace")
+    add("--insecure", action="store_true", help="do not verify the TLS certificate of CVAT")
+
+
+def login_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of `cvat.login.Login`."""
+    return {
+        "url": arguments.cvat,
+        "user": arguments.auth,
+        "profile": arguments.profile,
+        "organization": arguments.organization,
+        "insecure": arguments.insecure,
+    }
+
+
+def add_sources(parser: Parser) -> None:
+    """What annotated frames come from."""
+    for name in ("task", "project", "job"):
+        help_text = f"ID of a CVAT {name}; can be given several times"
+        parser.add_argument(f"--{name}", type=int, action="append", default=[], metavar="ID", help=help_text)
+
+
+def add_pull_rules(parser: Parser, *, default: bool | None = False) -> None:
+    """Which annotated frames are used."""
+
+    def add(name: str, help_text: str) -> None:
+        parser.add_argument(name, action="store_true", default=default, help=help_text)
+
+    add("--completed-jobs", "use only frames of completed jobs")
+    add("--include-auto", "also use automatic annotations that nobody changed")
+    add("--accept-completed", "treat automatic annotations of completed jobs as checked by people")
+
+
+def add_function(parser: Parser) -> None:
+    """The function that a command runs."""
+    parser.add_argument("function", type=Path, metavar="FUNCTION", help="function directory, such as functions/NAME")
+
+
+def add_name(parser: Parser) -> None:
+    """The model of a workspace that a command is about."""
+    parser.add_argument("name", metavar="NAME", help="name of the model")
+
+
+def add_workspace(parser: Parser) -> None:
+    """The folder that keeps models."""
+    parser.add_argument(
+        "--workspace", type=Path, default=WORKSPACE, metavar="DIR", help=f"folder of models (default: {WORKSPACE})"
+    )
+
+
+def add_threshold(parser: Parser, default: str) -> None:
+    """The score from which a detection counts."""
+    parser.add_argument(
+        "--threshold", type=fraction, metavar="T", help=f"minimum score, from 0 to 1 (default: {default})"
+    )
+
+
+def add_workers(parser: Parser, what: str = "number of processes (default: one for each core)") -> None:
+    """How many processes run a function."""
+    parser.add_argument("--workers", type=positive, metavar="N", help=what)
+
+
+def add_overwrite(parser: Parser, what: str) -> None:
+    """Permission to replace what exists."""
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what}")
+
+
+def add_json(parser: Parser) -> None:
+    """Output for programs."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_notify(parser: Parser) -> None:
+    """A message at the end."""
+    parser.add_argument(
+        "--notify", action="store_true", help="send a message at the end; `preannotate notify` shows to whom"
+    )
+
+
+def add_images_file(parser: Parser) -> None:
+    """A selection of annotated images."""
+    parser.add_argument("--images", type=Path, metavar="FILE", help="use only the images listed in FILE, one per line")
+
+
+def add_negatives(parser: Parser) -> None:
+    """What frames without annotations mean."""
+    parser.add_argument(
+        "--negatives", action="store_true", help="treat images without annotations as images without objects"
+    )
+
+
+def add_function_on_task(parser: Parser, *, top: str) -> None:
+    """What `rank` and `review` have in common: a function runs on a task, and the results go to a folder."""
+    add_function(parser)
+    parser.add_argument("--task", type=int, required=True, metavar="ID", help="ID of the CVAT task")
+    parser.add_argument("--top", type=positive, default=50, metavar="N", help=f"{top} (default: 50)")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the results (default: task-ID)")
+    add_workers(parser)
+    add_json(parser)
+    add_login(parser)

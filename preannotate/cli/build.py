@@ -1,0 +1,95 @@
+"""`preannotate build` and `check`: both end with the proof that a function detects what the trained network does."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from preannotate.cli.arguments import add_function, add_json, add_overwrite
+from preannotate.cli.command import Command
+
+if TYPE_CHECKING:
+    from builder.check import Report
+
+CHECK_FAILED = 1
+
+
+def _add_build_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run", metavar="RUN", type=Path, help="folder of a finished training, such as runs/NAME, or its export")
+    add("--name", help="name of the function (default: the run's)")
+    add("--output", metavar="DIR", type=Path, default=Path("functions"), help="folder of functions "
+        "(default: functions)")  # fmt: skip
+    add_overwrite(parser, "an existing function of that name")
+    add(
+        "--precision",
+        choices=("fp16", "int8"),
+        default="fp16",
+        help="number format of the CPU variant (default: fp16); int8 is used if it costs at most one point of mAP50",
+    )
+    add_json(parser)
+
+
+def _run_build(arguments: argparse.Namespace) -> int:
+    from builder.build import build
+
+    result = build(
+        arguments.run,
+        arguments.output,
+        name=arguments.name,
+        overwrite=arguments.overwrite,
+        precision=arguments.precision,
+        progress=_show_step,
+    )
+    content = {"name": result.name, "directory": str(result.directory), **result.report.to_json()}
+    _print(content, result.report, as_json=arguments.json)
+    return 0
+
+
+def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    add_function(parser)
+    add_json(parser)
+
+
+def _run_check(arguments: argparse.Namespace) -> int:
+    from builder.check import check
+
+    report = check(arguments.function)
+    _print({"directory": str(report.directory), **report.to_json()}, report, as_json=arguments.json)
+    return 0 if report.ok else CHECK_FAILED
+
+
+def _show_step(step: str) -> None:
+    print(f"{step} …", file=sys.stderr)
+
+
+def _print(content: dict[str, Any], report: "Report", *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    print(f"{content['directory']}: {content['verdict']}")
+    for problem in report.problems:
+        print(f"  problem: {problem}")
+    for note in report.notes:
+        print(f"  note: {note}")
+    if report.figures:
+        if "asked" in report.figures["precision"]:
+            from builder.precision import describe
+
+            print(f"  {describe(report.figures['precision'])}")
+        print(f"  on {report.figures['images']} frozen images with {report.figures['boxes']} annotated boxes:")
+        for artefact, scores in report.figures["scores"].items():
+            print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
+        for pair, difference in report.figures["differences"].items():
+            print(
+                f"    {pair}: {difference['unmatched']} of {difference['detections']} unmatched, "
+                f"at most {difference['largest_box']:.3g} pixels "
+                f"and {difference['largest_score']:.2g} of the score apart"
+            )
+
+
+COMMANDS = (
+    Command("build", "turn a trained model into a function, and verify it", _add_build_arguments, _run_build),
+    Command("check", "verify that a function detects what the trained model does", _add_check_arguments, _run_check),
+)

@@ -1,7 +1,0 @@
-"""`python -m trainer`."""
-
-import sys
-
-from trainer.cli import main
-
-sys.exit(main())
