@@ -7,6 +7,7 @@ sentence says why; 3 another worker of a training was lost; 70 an unexpected err
 
 import argparse
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -100,10 +101,14 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
 
 
 def _nobody_reads() -> bool:
-    """Whether standard output is a pipe without a reader, as after `| head`; keeps Python from writing to it again."""
+    """Whether standard output is a pipe without a reader, as after `| head`; if so, Python writes no more to it."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
-        return True
-    return False
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # replaced by something that is no file
+        return False
+    poll = select.poll()
+    poll.register(output, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True

@@ -9,6 +9,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from preannotate.annotation.command import run
+from preannotate.core.errors import PreannotateError
 from preannotate.inference.errors import AnnotateError
 
 KITTEN = "Kätzchen & <co>"
@@ -196,7 +197,7 @@ def found(*box):
 
 
 def refusal(sentence):
-    return pytest.raises(AnnotateError, match=f"^{re.escape(sentence)}$")
+    return pytest.raises(PreannotateError, match=f"^{re.escape(sentence)}$")
 
 
 def test_the_number_of_processes_changes_nothing(function, photos, capsys):

@@ -11,7 +11,6 @@ from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
 from preannotate.cvat import frames, requests
 
-ALONE = "--cvat-task: with images, --overlay, --export or --json; expected a task alone. Leave the others out."
 CAT = FakeLabel(7, "Kätzchen & <co>", "rectangle")
 
 
@@ -254,31 +253,19 @@ def test_nor_does_one_that_is_no_image_stop_it(newest, run):
     assert "\nnot read: frame 1: frame 1 of task 12 is no image; expected one. " in said
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (("photos",), ALONE),
-        (("--json",), ALONE),
-        (("--overlay", "found"), ALONE),
-        (("--threshold", "2"), "--threshold: 2.0; expected a number in [0, 1]."),
-        (("--workers", "0"), "--workers: 0; expected a number from 1 on. Choose another."),
-    ],
-)
-def test_what_does_not_go_together(newest, run, options, sentence):
-    assert run(newest, *options, expected=COULD_NOT_RUN) == f"error: {sentence}\n"
-
-
-@pytest.mark.parametrize("options", [("--confidence-attribute", "sure"), ("--annotated-frames",)])
-def test_what_needs_a_task(function, capsys, options):
-    assert main(["annotate", str(function), "photos", *options]) == COULD_NOT_RUN
+@pytest.mark.parametrize("option", ["photos", "--json", "--overlay found", "--export coco a.json", "--overwrite"])
+def test_what_does_not_go_with_a_task(function, capsys, option):
+    assert main(["annotate", str(function), *option.split(), "--task", "12"]) == COULD_NOT_RUN
     assert capsys.readouterr().err == (
-        "error: --confidence-attribute and --annotated-frames: without --cvat-task; expected the number of a task.\n"
+        f"error: {'IMAGE' if option == 'photos' else option.split()[0]}: given with --task; expected a task without it. "
+        "See `preannotate annotate --help`.\n"
     )
 
 
-def test_no_function(capsys):
-    assert main(["annotate", "--cvat-task", "12"]) == COULD_NOT_RUN
-    assert capsys.readouterr().err == "error: annotate: no function named; expected functions/NAME.\n"
+@pytest.mark.parametrize("option", ["--confidence-attribute sure", "--annotated-frames"])
+def test_what_needs_a_task(function, capsys, option):
+    assert main(["annotate", str(function), "photos", *option.split()]) == COULD_NOT_RUN
+    assert capsys.readouterr().err.startswith(f"error: {option.split()[0]}: given without --task; ")
 
 
 def test_a_task_without_images(newest, run):

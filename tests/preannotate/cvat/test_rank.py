@@ -358,9 +358,6 @@ def test_an_answer_that_is_lost_makes_no_two_tasks(newest, run):
 def test_errors_say_what_to_do(newest, run):
     newest.add(pets(labels=[FakeLabel(9, "boat")], jobs=[FakeJob(40, 0, 5)]))
 
-    assert run(newest, "--top", "0", expected=COULD_NOT_RUN) == (
-        "error: --top: 0; expected a number from 1 on. Choose another.\n"
-    )
     assert run(newest, "--create-task", " ", expected=COULD_NOT_RUN) == (
         "error: --create-task: an empty name; expected one for the new task.\n"
     )

@@ -35,7 +35,7 @@ def test_preannotate_understands_it(workspace, version, kind):
         "https://cvat.example.org", "ann", "", True,
     )  # fmt: skip
     if kind in (ANNOTATE, REVIEW, RANK):
-        assert parsed["cvat_task"] == 12
+        assert parsed["task"] == 12
         assert parsed.get("named_function", parsed.get("function")) == version.function
 
 
