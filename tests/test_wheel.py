@@ -67,12 +67,10 @@ def test_every_file_that_is_no_test_is_in_it(wheel):
 
 
 def test_every_command_explains_itself(installed):
-    for name in main.COMMANDS:
+    for name in [command.name for command in main.COMMANDS]:
         done = installed("-m", "preannotate", name, "--help")
         assert done.returncode == 0, (name, done.stderr)
         assert done.stdout.startswith(f"usage: preannotate {name}")
-    for module in ("trainer", "builder"):
-        assert installed("-m", module, "--help").returncode == 0
 
 
 def test_the_version_is_that_of_the_package(installed, wheel):

@@ -256,9 +256,9 @@ def test_nor_does_one_that_is_no_image_stop_it(newest, run):
 @pytest.mark.parametrize("option", ["photos", "--json", "--overlay found", "--export coco a.json", "--overwrite"])
 def test_what_does_not_go_with_a_task(function, capsys, option):
     assert main(["annotate", str(function), *option.split(), "--task", "12"]) == COULD_NOT_RUN
+    name = "IMAGE" if option == "photos" else option.split()[0]
     assert capsys.readouterr().err == (
-        f"error: {'IMAGE' if option == 'photos' else option.split()[0]}: given with --task; expected a task without it. "
-        "See `preannotate annotate --help`.\n"
+        f"error: {name}: given with --task; expected a task without it. See `preannotate annotate --help`.\n"
     )
 
 
