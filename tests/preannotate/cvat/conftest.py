@@ -1,27 +1,13 @@
 """A stand-in of each version, with nothing of this machine's own logins and proxies."""
 
 import getpass
-import importlib.util
-import sys
-import types
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
-
-# With --import-mode=importlib a test cannot import its neighbours by name.
-def _neighbour(name: str, file: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-stand_in = _neighbour("cvat_stand_in", "stand_in.py")
-stand_in_changes = _neighbour("cvat_stand_in_changes", "stand_in_changes.py")
+from support import cvat_stand_in as stand_in
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import copy
 import io
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
 from PIL import Image
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main

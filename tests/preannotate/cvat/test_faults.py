@@ -6,7 +6,7 @@ import socket
 import ssl
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture, rectangle
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture, rectangle
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main

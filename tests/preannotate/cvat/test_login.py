@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from cvat_sdk.core.auth import AuthStore, ProfileEntry
-from cvat_stand_in import (
+from support.cvat_stand_in import (
     NEW,
     OLD,
     PASSWORD,

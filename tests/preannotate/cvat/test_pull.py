@@ -3,7 +3,18 @@
 import json
 
 import pytest
-from cvat_stand_in import PASSWORD, TOKEN, FakeJob, FakeLabel, FakeTask, key_frame, picture, rectangle, tag, track
+from support.cvat_stand_in import (
+    PASSWORD,
+    TOKEN,
+    FakeJob,
+    FakeLabel,
+    FakeTask,
+    key_frame,
+    picture,
+    rectangle,
+    tag,
+    track,
+)
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main

@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, tag
-from cvat_stand_in_changes import Changes
 from PIL import Image
+from support.cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, tag
+from support.cvat_stand_in_changes import Changes
 
 from preannotate.active_learning import frame_inference
 from preannotate.active_learning.ranking import recipe

@@ -9,9 +9,9 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
-from cvat_stand_in_changes import Changes
 from PIL import Image
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
+from support.cvat_stand_in_changes import Changes
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main

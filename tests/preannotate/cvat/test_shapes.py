@@ -1,7 +1,7 @@
 """Shapes of every kind, written here and read by the trainer: what comes back are boxes worked out by hand."""
 
 import pytest
-from cvat_stand_in import key_frame, rectangle, tag, track
+from support.cvat_stand_in import key_frame, rectangle, tag, track
 
 from preannotate.cvat.shapes import is_boxed, is_untouched, shapes_of_frames
 from preannotate.cvat.tasks import Job, Task

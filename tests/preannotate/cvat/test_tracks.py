@@ -1,5 +1,5 @@
 import pytest
-from cvat_stand_in import key_frame, track
+from support.cvat_stand_in import key_frame, track
 
 from preannotate.cvat.tracks import interpolated
 

@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
+from support import cvat_stand_in as stand_in
+
 
 def _load(name, path):
     """With --import-mode=importlib a test cannot import its neighbours by name."""
@@ -19,7 +21,6 @@ def _load(name, path):
     return sys.modules[name]
 
 
-stand_in = _load("cvat_stand_in", Path(__file__).parents[1] / "cvat" / "stand_in.py")
 hooked = _load("cvat_with_webhooks", Path(__file__).with_name("cvat_with_webhooks.py"))
 fake = _load("watch_fake_run", Path(__file__).with_name("fake_run.py"))
 

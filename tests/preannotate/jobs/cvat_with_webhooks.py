@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvat_stand_in import Request, Response
+from support.cvat_stand_in import Request, Response
 
 
 @dataclass

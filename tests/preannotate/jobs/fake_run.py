@@ -13,7 +13,7 @@ from pathlib import Path
 
 def asked_for(folder, cvat, *, tasks=(), projects=(), jobs=()):
     """A workspace in which `boards` was asked for; the server gets the task."""
-    from cvat_stand_in import USER, FakeJob, FakeLabel, FakeTask, picture
+    from support.cvat_stand_in import USER, FakeJob, FakeLabel, FakeTask, picture
 
     images = [(f"cam{i}.png", picture(i)) for i in range(4)]
     found = [FakeJob(40, 0, 1, state="completed"), FakeJob(41, 2, 3)]

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cvat_stand_in import FakeJob, FakeTask
+from support.cvat_stand_in import FakeJob, FakeTask
 from watch_fake_run import order, runs, version_made
 
 from preannotate.jobs import run_process

@@ -14,7 +14,9 @@ from types import ModuleType
 import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
-_CVAT = Path(__file__).parents[1] / "cvat"
+
+from support import cvat_stand_in as stand_in
+from support import cvat_stand_in_functions as functions
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -26,8 +28,6 @@ def _load(name: str, path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-stand_in = _load("cvat_stand_in", _CVAT / "stand_in.py")
-functions = _load("cvat_stand_in_functions", _CVAT / "stand_in_functions.py")
 fakes = _load("loop_fakes", Path(__file__).with_name("fakes.py"))
 
 

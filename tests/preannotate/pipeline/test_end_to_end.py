@@ -10,8 +10,8 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
-from cvat_stand_in_functions import wait_until
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
+from support.cvat_stand_in_functions import wait_until
 
 pytestmark = pytest.mark.slow
 

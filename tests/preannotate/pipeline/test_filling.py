@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
-from cvat_stand_in_functions import FakeRequest, wait_until
 from loop_fakes import LABELS, red, write_function
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
+from support.cvat_stand_in_functions import FakeRequest, wait_until
 
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import Functions

@@ -1,7 +1,7 @@
 """Names of models that nobody named."""
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, picture
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, picture
 
 from preannotate.cvat.login import Login, connect
 from preannotate.cvat.server import Server

@@ -4,8 +4,8 @@ import copy
 import json
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 from loop_fakes import red
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 
 from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
 from preannotate.cli.main import main

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask
 from loop_fakes import red, write_function
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import Functions, Shape

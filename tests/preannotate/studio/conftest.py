@@ -1,7 +1,5 @@
 """A studio on an empty workspace, and a stand-in of each version of CVAT with lists."""
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,22 +7,11 @@ import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
+from support import cvat_stand_in as stand_in
+from support import cvat_stand_in_lists as lists
+
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-
-
-def load(name: str, path: Path):
-    """A module beside the tests; with --import-mode=importlib they cannot be imported by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-CVAT = Path(__file__).parents[1] / "cvat"
-stand_in = load("cvat_stand_in", CVAT / "stand_in.py")
-lists = load("cvat_stand_in_lists", CVAT / "stand_in_lists.py")
 
 
 @pytest.fixture(autouse=True)

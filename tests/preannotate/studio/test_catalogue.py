@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, Response, key_frame, picture, rectangle, tag, track
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, Response, key_frame, picture, rectangle, tag, track
 
 from preannotate.cvat.errors import CvatError
 from preannotate.studio import training_preview

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from cvat_stand_in import TOKEN
+from support.cvat_stand_in import TOKEN
 
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Order
 from preannotate.registry.errors import WorkspaceError

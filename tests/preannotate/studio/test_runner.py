@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cvat_stand_in import TOKEN
+from support.cvat_stand_in import TOKEN
 
 from preannotate.jobs import processes, supervisor
 from preannotate.jobs.live_progress import read_live_progress

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 from cvat_sdk.core.auth import AuthStore, ProfileEntry
-from cvat_stand_in import OLD, PASSWORD, TOKEN, USER, StandIn
+from support.cvat_stand_in import OLD, PASSWORD, TOKEN, USER, StandIn
 
 from preannotate.core.http import AddressError
 from preannotate.cvat.errors import CvatError

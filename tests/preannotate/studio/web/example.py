@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.util
 import io
 import sys
 import threading
@@ -10,6 +9,8 @@ import time
 from pathlib import Path
 
 import uvicorn
+from support import cvat_stand_in as stand_in
+from support import cvat_stand_in_lists as lists
 
 from preannotate.jobs.queue import Order
 from preannotate.registry.workspace import Workspace
@@ -19,23 +20,9 @@ from preannotate.synthetic.objects import LABELS
 from preannotate.synthetic.scene import draw
 
 HERE = Path(__file__).parent
-CVAT = HERE.parents[1] / "cvat"
 ACTOR = (sys.executable, str(HERE / "actor.py"))
 ACCESS = AccessPolicy(("127.0.0.1", "localhost"), numbers=False, token="", key=b"k" * 32, live_seconds=0.3)
 COLOURS = ("#33ddff", "#ff8a3d", "#7ee787", "#d2a8ff")
-
-
-def load(name, path):
-    """A module beside the tests; with --import-mode=importlib they cannot be imported by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-stand_in = load("cvat_stand_in", CVAT / "stand_in.py")
-lists = load("cvat_stand_in_lists", CVAT / "stand_in_lists.py")
 
 
 @functools.cache

@@ -6,7 +6,7 @@ to case.
 
 from typing import Any
 
-from cvat_stand_in import USER, Request, Response, StandIn
+from support.cvat_stand_in import USER, Request, Response, StandIn
 
 
 class Lists:

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvat_stand_in import FakeJob, FakeLabel, FakeTask, Request, Response, StandIn
+from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, Request, Response, StandIn
 
 REQUEST = "action=create&target=task&id="
 

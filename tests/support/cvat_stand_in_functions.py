@@ -8,7 +8,6 @@ of its own, and saves shapes of the source "auto" every hundred frames and at it
 import base64
 import contextlib
 import json
-import sys
 import threading
 import time
 import urllib.error
@@ -17,6 +16,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+
+from support.cvat_stand_in import Response
 
 DETECTOR = "detector"
 SAVED_EVERY = 100
@@ -70,7 +71,7 @@ class Lambda:
         if not request.path.startswith(("/api/lambda/", "/api/server/plugins")):
             return None
         status, content = self._answer(request.method, request.path, json.loads(request.body or b"{}"))
-        return sys.modules["cvat_stand_in"].Response(status, content)
+        return Response(status, content)
 
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         cvat = self.cvat
