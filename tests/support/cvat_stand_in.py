@@ -353,6 +353,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     cvat: StandIn
+    disable_nagle_algorithm = True  # headers and body are two packets
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
