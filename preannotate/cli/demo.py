@@ -5,15 +5,13 @@ import base64
 import json
 import shlex
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from preannotate.cli.command import Command
-from preannotate.core import http
+from preannotate.core import child_process, http
+from preannotate.core.child_process import ChildProcess, module_command
 from preannotate.core.errors import PreannotateError
 
 # Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
@@ -67,16 +65,18 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _preannotate(*arguments: str) -> None:
     print(f"\n$ preannotate {shlex.join(arguments)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "preannotate", *arguments], check=False)
-    if done.returncode:
-        raise DemoError(f"preannotate {arguments[0]}: exit code {done.returncode}; expected 0. See the message above.")
+    result = child_process.run(module_command("preannotate", arguments), stdout=None, stderr=None)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    if result.code != 0:
+        raise DemoError(f"preannotate {arguments[0]}: {result.problem}; expected exit code 0. See the message above.")
 
 
 def _serve_and_call(functions: str, image: Path) -> None:
     port = _free_port()
     print(f"\n$ preannotate serve {functions} --port {port} &", flush=True)
-    server = subprocess.Popen([sys.executable, "-m", "preannotate", "serve", functions, "--port", str(port)])
-    try:
+    command = module_command("preannotate", ["serve", functions, "--port", str(port)])
+    with ChildProcess(command, stdout=None, stderr=None) as server:
         dashboard = f"http://127.0.0.1:{port}"
         listed = _listed(dashboard, server)
         print(f"\n$ curl {dashboard}/api/functions      # what CVAT's Models page asks")
@@ -93,15 +93,12 @@ def _serve_and_call(functions: str, image: Path) -> None:
             )
         for shape in response.json():
             print(json.dumps(shape, ensure_ascii=False))
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
 
 
-def _listed(dashboard: str, server: subprocess.Popen) -> dict:
+def _listed(dashboard: str, server: ChildProcess) -> dict:
     """What `GET /api/functions` says once the demo's function is ready."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
+    while time.monotonic() < deadline and server.alive:
         try:
             listed = http.request("GET", f"{dashboard}/api/functions", timeout=5).json() or {}
         except http.NoResponseError:
