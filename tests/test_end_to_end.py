@@ -123,7 +123,7 @@ def test_annotate_writes_pictures_and_an_import_for_cvat(function, trained, tmp_
     images = trained[0] / "export" / "validation" / "images"
     done = preannotate(
         *("annotate", function, images, "--overlay", tmp_path / "overlays", "--json"),
-        *("--export", "cvat", tmp_path / "found.zip"),
+        *("--export", "cvat-images", tmp_path / "found.zip"),
     )
 
     assert done.returncode == 0, done.stderr

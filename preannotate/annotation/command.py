@@ -1,9 +1,7 @@
 """The recipe of `preannotate annotate`: images in; a table or JSON, overlays and an export out."""
 
-import io
 import sys
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,8 +9,9 @@ from tqdm import tqdm
 from builder.function_directory import find_function_directory
 from evaluation.overlay import draw_overlay
 from preannotate.core.files import check_new_file, replacing
-from preannotate.formats import cvat_xml_writer
-from preannotate.formats.coco_writer import instances_json
+from preannotate.formats import FORMATS
+from preannotate.formats.archive import write_zip
+from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
 from preannotate.inference.answers import Answer, Failure, as_table
 from preannotate.inference.answers import as_json as json_text
 from preannotate.inference.errors import AnnotateError
@@ -23,6 +22,8 @@ from runtime.image import decode
 
 # Formats an overlay keeps; of any other image it becomes a PNG beside the original's name.
 _OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+WRITERS = {name: known.write for name, known in FORMATS.items() if known.write is not None}
+_ZIP = ".zip"
 
 
 def run(
@@ -43,7 +44,7 @@ def run(
         images: Files and folders; folders are searched with all that lies in them.
         overlay: Folder for pictures with the detections drawn in; None draws none.
         threshold: Score from which a detection counts; None uses the function's own, one for each class.
-        export: Format, "coco" or "cvat", and the file to write; images that cannot be read are left out.
+        export: Format, a key of `WRITERS`, and the file to write; images that cannot be read are left out.
         as_json: Print JSON instead of a table.
         overwrite: Replace existing overlays and an existing export.
         workers: Processes that share the work; None takes as many as are worth starting.
@@ -120,9 +121,11 @@ def _write_overlay(image: FoundImage, answer: Answer, path: Path) -> Answer | Fa
 
 
 def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwrite: bool) -> None:
-    if name not in EXPORTS:
-        raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(EXPORTS)}.")
-    suffixes, _ = EXPORTS[name]
+    """Refuse before the work what could not be written after it; the names of the images are written once for that."""
+    if name not in WRITERS:
+        raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(WRITERS)}.")
+    files = WRITERS[name](Export((), tuple(Frame(image.name, None, (), declared_size=(1, 1)) for image in images)))
+    suffixes = [_ZIP, *(Path(file).suffix for file in files if len(files) == 1)]
     if path.suffix.lower() not in suffixes:
         raise AnnotateError(
             f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
@@ -130,50 +133,23 @@ def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwr
     if path.resolve() in {image.path.resolve() for image in images}:
         raise AnnotateError(f"{path}: is one of the images; expected another file to write.")
     check_new_file(path, overwrite=overwrite)
-    for image in images:
-        if name == "cvat" and not cvat_xml_writer.is_writable(image.name):
-            raise AnnotateError(
-                f"{image.name!r}: a name with characters that XML cannot hold; expected readable ones. "
-                f"Rename the file or use --export coco."
-            )
 
 
 def _write_export(name: str, path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> None:
-    _, content = EXPORTS[name]
+    files = WRITERS[name](Export(tuple(labels), tuple(map(_frame, answers))))
     with replacing(path) as temporary:
-        temporary.write_bytes(content(path, answers, labels))
+        if path.suffix.lower() == _ZIP:
+            write_zip(temporary, files.items())
+        else:
+            temporary.write_bytes(*files.values())
 
 
-def _coco(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
-    return instances_json(answers, labels).encode("ascii")
-
-
-def _cvat(path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> bytes:
-    images = [
-        cvat_xml_writer.CvatImage(
-            answer.name,
-            answer.size,
-            tuple(cvat_xml_writer.box(found.label, found.box, source="auto") for found in answer.detections),
-        )
-        for answer in answers
-    ]
-    xml = cvat_xml_writer.annotations_xml(images, labels, task=path.stem)
-    if path.suffix.lower() == ".xml":
-        return xml
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(cvat_xml_writer.FILE_NAME, xml)
-    return stream.getvalue()
+def _frame(answer: Answer) -> Frame:
+    shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in answer.detections)
+    return Frame(answer.name, None, tuple(shapes), declared_size=answer.size)
 
 
 def _print(text: str) -> None:
     """Print what the terminal can show; file names may hold anything."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-# Suffixes of the file and its content, for each name after --export.
-EXPORTS: dict[str, tuple[tuple[str, ...], Callable[[Path, Sequence[Answer], Sequence[str]], bytes]]] = {
-    "coco": ((".json",), _coco),
-    "cvat": ((".zip", ".xml"), _cvat),
-}

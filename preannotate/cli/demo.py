@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _preannotate("draw", paths["photos"], "--count", "12", "--seed", "3")
     photos = str(folder / "photos" / "images")
     out = str(folder / "annotations.zip")
-    _preannotate("annotate", function, photos, "--overlay", paths["overlays"], "--export", "cvat", out)
+    _preannotate("annotate", function, photos, "--overlay", paths["overlays"], "--export", "cvat-images", out)
     image = sorted(Path(photos).iterdir())[0]
     _serve_and_call(paths["functions"], image)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")

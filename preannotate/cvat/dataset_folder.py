@@ -18,7 +18,7 @@ from typing import Any
 from preannotate.core.files import replacing
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.tasks import Job, Task
-from preannotate.formats.cvat_xml_writer import FILE_NAME
+from preannotate.formats.cvat_xml import FILE_NAME
 
 FORMAT = 1
 SOURCE = "source.json"

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from preannotate.cvat.tasks import Task
-from preannotate.formats.cvat_xml_writer import is_writable
+from preannotate.formats.cvat_xml import is_writable
 from preannotate.formats.images import IMAGE_EXTENSIONS
 
 _NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')

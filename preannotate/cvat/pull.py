@@ -17,7 +17,9 @@ from preannotate.cvat.selection import BROKEN, Rules, Selection, TakenFrame, job
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.source import describe
-from preannotate.formats.cvat_xml_writer import CvatImage, CvatTask, project_xml
+from preannotate.formats.cvat_images import write_tasks
+from preannotate.formats.cvat_xml import CvatTask
+from preannotate.formats.records import Frame
 
 
 @dataclass(frozen=True)
@@ -148,23 +150,20 @@ def _write(
     files = [path for image in images if (path := present(image)) is not None]
     if frames:
         used = {taken.task.id for taken in frames}
-        tasks = [
-            CvatTask(task.id, task.name, task.size, "interpolation" if task.video else "annotation")
-            for task in plan.tasks
-            if task.id in used
-        ]
+        tasks = [CvatTask(str(task.id), task.name, task.size, task.video) for task in plan.tasks if task.id in used]
         annotated = _images(frames, files, folder.part(validation=validation) / IMAGES)
-        pieces = project_xml(annotated, plan.labels, tasks, name="pulled from CVAT")
+        pieces = write_tasks(annotated, plan.labels, tasks, name="pulled from CVAT")
         folder.write_annotations(pieces, validation=validation)
     return files
 
 
-def _images(frames: Sequence[TakenFrame], files: Sequence[Path], folder: Path) -> Iterator[CvatImage]:
+def _images(frames: Sequence[TakenFrame], files: Sequence[Path], folder: Path) -> Iterator[Frame]:
     for taken, path in zip(frames, files, strict=True):
-        yield CvatImage(
+        yield Frame(
             name=path.relative_to(folder).as_posix(),
-            size=taken.task.image_size(taken.frame),
+            image=path,
             shapes=taken.shapes,
+            declared_size=taken.task.image_size(taken.frame),
             task_id=str(taken.task.id),
             frame=taken.task.start + taken.frame * taken.task.step,
         )

@@ -7,7 +7,7 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import jobs_of_use
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_task, unusable
-from preannotate.formats.cvat_xml_writer import CvatLabel, is_writable
+from preannotate.formats.cvat_xml import CvatLabel, is_writable
 
 _REJECTED = "rejected"
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preannotate.cvat.shapes import TAG, checked, is_boxed, is_untouched
+from preannotate.cvat.shapes import checked
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Job, Task
-from preannotate.formats.cvat_xml_writer import CvatShape
+from preannotate.formats.records import TAG, Shape
 
 NOT_COMPLETED = "of a job that is not completed"
 NOT_DONE = "without annotations, in a job that is not completed"
@@ -49,12 +49,12 @@ class TakenFrame:
     task: Task
     job: Job
     frame: int
-    shapes: tuple[CvatShape, ...]
+    shapes: tuple[Shape, ...]
 
     @property
     def negative(self) -> bool:
         """Whether it says that nothing is there."""
-        return all(shape.tag == TAG for shape in self.shapes)
+        return all(shape.kind == TAG for shape in self.shapes)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Selection:
     untouched: int
 
 
-def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[CvatShape, ...]]], rules: Rules) -> Selection:
+def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], rules: Rules) -> Selection:
     """Choose frames.
 
     Args:
@@ -92,7 +92,7 @@ def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[CvatSh
         else:
             candidates.append(taken)
     training = _once(candidates, left_out)
-    untouched = sum(is_untouched(shape) for taken in (*training, *validation) for shape in taken.shapes)
+    untouched = sum(shape.automatic for taken in (*training, *validation) for shape in taken.shapes)
     return Selection(training, validation, dict(left_out), untouched)
 
 
@@ -103,7 +103,7 @@ def jobs_of_use(task: Task) -> tuple[Job, ...]:
 
 def _good(
     tasks: Sequence[Task],
-    shapes: Mapping[int, Mapping[int, tuple[CvatShape, ...]]],
+    shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]],
     rules: Rules,
     kind: str,
     left_out: Counter[str],
@@ -127,8 +127,8 @@ def _reason_to_leave_out(taken: TakenFrame, rules: Rules) -> str:
         return NOT_COMPLETED
     if taken.negative:
         return "" if taken.job.completed else NOT_DONE
-    boxed = [shape for shape in taken.shapes if is_boxed(shape)]
-    if any(rules.include_auto or not is_untouched(shape) for shape in boxed):
+    boxed = [shape for shape in taken.shapes if shape.boxed]
+    if any(rules.include_auto or not shape.automatic for shape in boxed):
         return ""
     if not boxed:
         return NO_BOXES

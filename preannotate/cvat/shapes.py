@@ -1,5 +1,13 @@
-"""Annotations of a job as shapes of its frames, in the form in which they are written."""
+"""Annotations of a job as shapes of its frames.
 
+CVAT records where each shape comes from. A shape that a person moves, resizes or relabels in CVAT's page turns from
+"auto" into "semi-auto", on servers before that source into "manual"; one that was reviewed and left unchanged
+stays "auto", and so does one that another program changes.
+
+Source: `computeNewSource` in cvat-core.
+"""
+
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,42 +15,25 @@ from typing import Any
 
 from preannotate.cvat.tasks import Job, Task
 from preannotate.cvat.tracks import interpolated
-from preannotate.formats.cvat_xml_writer import CvatLabel, CvatShape, number
+from preannotate.formats.cvat_xml import CvatLabel, box_outline, coordinate
+from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
+from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shape
 
-AUTOMATIC, CHECKED = "auto", "semi-auto"
-_BOXED = ("box", "polygon", "ellipse", "mask")
-TAG = "tag"
-
-
-def is_boxed(shape: CvatShape) -> bool:
-    """Whether a shape is a box or becomes one."""
-    return shape.tag in _BOXED
+CHECKED = "semi-auto"
 
 
-def is_untouched(shape: CvatShape) -> bool:
-    """Whether a model drew a shape and nobody changed it.
-
-    CVAT says where each shape comes from. A shape that a person moves, resizes or relabels in CVAT's page turns from
-    "auto" into "semi-auto", on servers before that source into "manual"; one that was looked at and found right
-    stays "auto", and so does one that another program changes.
-
-    Source: `computeNewSource` in cvat-core.
-    """
-    return shape.source == AUTOMATIC
+def checked(shape: Shape) -> Shape:
+    """Return the shape as if a person had accepted it; CVAT itself has no mark for that."""
+    return replace(shape, source=CHECKED) if shape.automatic else shape
 
 
-def checked(shape: CvatShape) -> CvatShape:
-    """The shape as if a person had found it right; CVAT itself has no mark for that."""
-    return replace(shape, source=CHECKED) if is_untouched(shape) else shape
-
-
-def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> dict[int, tuple[CvatShape, ...]]:
-    """Frame (relative) to its shapes, in the order of the annotations; tracks and tags behind the shapes.
+def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> dict[int, tuple[Shape, ...]]:
+    """Return the shapes of each frame (relative number), in the order of the annotations; tracks and tags last.
 
     Raises:
         KeyError: The annotations are not of the known form; also other exceptions of reading them.
     """
-    found: dict[int, list[CvatShape]] = defaultdict(list)
+    found: dict[int, list[Shape]] = defaultdict(list)
     for shape in annotations["shapes"]:
         if not shape.get("outside"):
             found[shape["frame"]].append(_shape(task.labels, shape))
@@ -50,32 +41,46 @@ def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> di
         for shape in interpolated(track, stop=job.stop, deleted=task.deleted):
             found[shape["frame"]].append(_shape(task.labels, shape))
     for tag in annotations["tags"]:
-        found[tag["frame"]].append(CvatShape(TAG, task.labels[tag["label_id"]].name, {}, tag.get("source", "manual")))
+        label = task.labels[tag["label_id"]].name
+        found[tag["frame"]].append(Shape(label, TAG, None, source=tag.get("source", MANUAL)))
     return {frame: tuple(found[frame]) for frame in job.frames if frame in found}
 
 
-def _shape(labels: Mapping[int, CvatLabel], shape: Mapping[str, Any]) -> CvatShape:
-    tag, geometry = _geometry(shape)
-    label = labels[shape["label_id"]].name
-    return CvatShape(tag, label, geometry, shape.get("source", "manual"), bool(shape.get("occluded")))
+def _shape(labels: Mapping[int, CvatLabel], shape: Mapping[str, Any]) -> Shape:
+    kind, box, outline = _geometry(shape)
+    return Shape(
+        labels[shape["label_id"]].name,
+        kind,
+        box,
+        source=shape.get("source", MANUAL),
+        occluded=bool(shape.get("occluded")),
+        outline=outline,
+    )
 
 
-def _geometry(shape: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Name of the XML element, and its attributes; kinds that never become boxes are written without theirs."""
-    kind, points = shape["type"], shape["points"]
-    turned = {"rotation": number(shape["rotation"])} if shape.get("rotation") else {}
+def _geometry(shape: Mapping[str, Any]) -> tuple[str, Box | None, dict[str, str]]:
+    """Return the kind, the box and the outline of CVAT's JSON; kinds that never become boxes have neither."""
+    kind, points, rotation = shape["type"], shape["points"], shape.get("rotation") or 0.0
+    turned = {"rotation": coordinate(rotation)} if rotation else {}
     if kind == "rectangle":
-        corners = zip(("xtl", "ytl", "xbr", "ybr"), map(number, points), strict=True)
-        return "box", dict(corners) | turned
+        x1, y1, x2, y2 = points
+        box = x1, y1, x2, y2
+        if rotation:
+            return ROTATED_BOX, rotated_box(box, rotation), box_outline(box) | turned
+        return BOX, box, {}
     if kind == "polygon":
         pairs = zip(points[::2], points[1::2], strict=True)
-        return kind, {"points": ";".join(f"{number(x)},{number(y)}" for x, y in pairs)}
+        return kind, points_box(points), {"points": ";".join(f"{coordinate(x)},{coordinate(y)}" for x, y in pairs)}
     if kind == "ellipse":
         cx, cy, right, top = points
         radii = {"cx": cx, "cy": cy, "rx": right - cx, "ry": cy - top}
-        return kind, {name: number(value) for name, value in radii.items()} | turned
+        outline = {name: coordinate(value) for name, value in radii.items()} | turned
+        return kind, ellipse_box(cx, cy, right - cx, cy - top, rotation), outline
     if kind == "mask":
         *counts, left, top, right, bottom = (int(value) for value in points)
         place = {"left": left, "top": top, "width": right - left + 1, "height": bottom - top + 1}
-        return kind, {"rle": ", ".join(map(str, counts))} | {name: str(value) for name, value in place.items()}
-    return kind, {}
+        mask: Box | None = None
+        with contextlib.suppress(ValueError):  # runs that do not fill the mask: training names the shape
+            mask = mask_box(counts, **place)
+        return kind, mask, {"rle": ", ".join(map(str, counts))} | {name: str(value) for name, value in place.items()}
+    return kind, None, {}

@@ -8,9 +8,8 @@ from typing import Any
 from preannotate.cvat.dataset_folder import FORMAT
 from preannotate.cvat.pull_scope import Asked, Plan
 from preannotate.cvat.selection import Rules, Selection, TakenFrame
-from preannotate.cvat.shapes import is_boxed, is_untouched
 from preannotate.cvat.tasks import BOXLESS, has_boxes
-from preannotate.formats.cvat_xml_writer import CvatShape
+from preannotate.formats.records import Shape
 
 
 def describe(
@@ -74,8 +73,8 @@ def training_labels(source: dict[str, Any]) -> list[str]:
     return ["--labels", ",".join(names)] if absent and not any("," in name for name in names) else []
 
 
-def _learnt(shape: CvatShape, rules: Rules) -> bool:
-    return is_boxed(shape) and (rules.include_auto or not is_untouched(shape))
+def _learnt(shape: Shape, rules: Rules) -> bool:
+    return shape.boxed and (rules.include_auto or not shape.automatic)
 
 
 def _boxless(plan: Plan, boxes: Counter[str]) -> list[str]:

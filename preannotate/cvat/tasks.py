@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Json, Server
-from preannotate.formats.cvat_xml import BOXLESS_LABEL_TYPES
-from preannotate.formats.cvat_xml_writer import CvatLabel
+from preannotate.formats.cvat_xml import BOXLESS_LABEL_TYPES, CvatLabel
 
 ANNOTATION, GROUND_TRUTH = "annotation", "ground_truth"
 COMPLETED = "completed"

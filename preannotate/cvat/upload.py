@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from preannotate.cvat.labels import TargetLabel
 from preannotate.cvat.server import Json, Server
-from preannotate.cvat.shapes import AUTOMATIC, shapes_of_frames
+from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
+from preannotate.formats.records import AUTOMATIC
 from runtime.detector import Detection
 
 

@@ -1,4 +1,4 @@
-"""An export on disk, zip or folder, as a folder that is safe to read.
+"""An export on disk, zip or folder: read safely, or written.
 
 A zip is a stranger's: entries that would leave the folder, links, encrypted entries and bombs are
 refused before the first byte is written.
@@ -11,7 +11,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from preannotate.formats.errors import DatasetError
@@ -21,6 +21,7 @@ MAX_RATIO = 200
 MAX_FREE_BYTES = 1 << 30
 MAX_ENTRIES = 2_000_000
 _COPY_BYTES = 1 << 20
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # What zipfile raises for a damaged or foreign file, depending on where the damage is.
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -34,8 +35,8 @@ _JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
 
 @contextlib.contextmanager
-def opened(export: Path, workspace: Path) -> Iterator[Path]:
-    """The folder of an export, for as long as the context lasts.
+def open_export(export: Path, workspace: Path) -> Iterator[Path]:
+    """Yield the folder of an export, for as long as the context lasts.
 
     Args:
         export: A folder, or a zip, which is extracted to a temporary folder inside `workspace`.
@@ -55,6 +56,13 @@ def opened(export: Path, workspace: Path) -> Iterator[Path]:
         target.mkdir()
         _extract(export, target)
         yield target
+
+
+def write_zip(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write a zip of files, path in the archive and content; the same files give the same bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, zipfile.ZIP_DEFLATED)
 
 
 def inner_folders(folder: Path) -> Iterator[Path]:

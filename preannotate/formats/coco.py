@@ -1,19 +1,22 @@
 """COCO 1.0: `annotations/instances_<subset>.json`, images below `images/`.
 
 CVAT writes a rotated box as its unrotated corners with an attribute `rotation`, and every brush mask
-with `iscrowd: 1`, so crowds are taken like other objects. Shapes without an area are not in this format.
+with `iscrowd: 1`, so crowds count like other objects. Shapes without an area are not in this format.
+Scores are those of COCO's results; pycocotools reads them.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import BOX, Export, Frame, Shape
-from preannotate.formats.geometry import Box, points_box, rotated_box
+from preannotate.formats.geometry import points_box, rotated_box, size_box
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
+from preannotate.formats.records import BOX, ROTATED_BOX, Box, Export, Frame, Shape
 
+_FILE_NAME = "annotations/instances_default.json"
 _KEYS = {"images", "annotations", "categories"}
 
 
@@ -33,6 +36,37 @@ def read(folder: Path) -> Export:
         labels.update(dict.fromkeys(names.values()))
         frames += _frames(content, names, images, path)
     return Export(tuple(labels), tuple(frames))
+
+
+def write(export: Export) -> dict[str, bytes]:
+    """Return `annotations/instances_default.json` with the boxes of all shapes that have one.
+
+    Args:
+        export: Each frame has a declared size and boxes in pixels; the category of the first label has id 1.
+    """
+    category_ids = {label: number for number, label in enumerate(export.labels, 1)}
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, frame in enumerate(export.frames, 1):
+        if frame.declared_size is None:
+            raise ValueError(f"{frame.name}: no declared size")
+        width, height = frame.declared_size
+        images.append({"id": image_id, "file_name": frame.name, "width": width, "height": height})
+        for shape in frame.shapes:
+            if shape.box is not None:
+                ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_ids[shape.label]}
+                annotations.append(ids | _annotation(shape, shape.box))
+    categories = [{"id": number, "name": label, "supercategory": ""} for label, number in category_ids.items()]
+    content = {"categories": categories, "images": images, "annotations": annotations}
+    return {_FILE_NAME: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
+
+
+def _annotation(shape: Shape, box: Box) -> dict[str, Any]:
+    x1, y1, x2, y2 = (round(value, 2) for value in box)
+    width, height = round(x2 - x1, 2), round(y2 - y1, 2)
+    score = {} if shape.score is None else {"score": round(shape.score, 6)}
+    area = round(width * height, 4)
+    return {"bbox": [x1, y1, width, height], "area": area, "iscrowd": 0, "segmentation": [], **score}
 
 
 def _instance_files(folder: Path) -> Iterator[Path]:
@@ -95,8 +129,8 @@ def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex,
 
 
 def _declared_size(record: dict[str, Any], where: str) -> tuple[int, int] | None:
-    size = tuple(int(number(record.get(side) or 0, f"{where}: {side}")) for side in ("width", "height"))
-    return size if min(size) > 0 else None
+    width, height = (int(number(record.get(side) or 0, f"{where}: {side}")) for side in ("width", "height"))
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
@@ -112,8 +146,9 @@ def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
     attributes = annotation.get("attributes")
     rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
     if rotation:
-        return Shape(label, "rotated box", rotated_box(box, number(rotation, f"{where}: rotation")))
-    return Shape(label, BOX, box)
+        return Shape(label, ROTATED_BOX, rotated_box(box, number(rotation, f"{where}: rotation")))
+    score = annotation.get("score")
+    return Shape(label, BOX, box, score=None if score is None else number(score, f"{where}: score"))
 
 
 def _list(part: Any, where: str) -> list[Any]:
@@ -126,4 +161,4 @@ def _box(bbox: Any, where: str) -> Box:
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise DatasetError(f"{where} has bbox {bbox!r}; expected x, y, width, height. Export again.")
     x, y, width, height = (number(value, f"{where}: bbox") for value in bbox)
-    return x, y, x + width, y + height
+    return size_box(x, y, width, height)

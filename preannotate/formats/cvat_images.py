@@ -2,23 +2,46 @@
 
 The richest format for detection: rotation, masks and the source of each shape are all there. Tracks
 were already turned into one shape for each frame on which they are not outside.
+
+CVAT imports the file as "CVAT 1.1". It finds the frame of an `<image>` by its name, so a name must be the path that the
+image has in the task.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from xml.etree.ElementTree import Element
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
-from preannotate.formats.cvat_xml import FILE_NAME, SHAPE_KINDS, first_child, is_cvat_xml, parse_meta, parse_shape
-from preannotate.formats.export import Export, Frame
+from preannotate.formats.cvat_xml import (
+    FILE_NAME,
+    SHAPE_TAGS,
+    CvatLabel,
+    CvatTask,
+    add_labels,
+    add_shape,
+    add_task,
+    add_text,
+    has_tracks,
+    is_cvat_xml,
+    is_writable,
+    parse_meta,
+    parse_shape,
+)
+from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import number, xml_elements
+from preannotate.formats.records import Export, Frame
 
 SHARED_NAME = "name shared by several tasks of the export: not used"
+# A fixed time: the same annotations give the same bytes.
+_DUMPED = "2026-01-01 00:00:00.000000+00:00"
+_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999")
 
 
 def recognise(folder: Path) -> bool:
     """Whether the folder has CVAT's `annotations.xml`, without tracks."""
-    return is_cvat_xml(folder) and first_child(folder, ("image", "track")) != "track"
+    return is_cvat_xml(folder) and not has_tracks(folder)
 
 
 def read(folder: Path) -> Export:
@@ -26,28 +49,26 @@ def read(folder: Path) -> Export:
     images = ImageIndex(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    task_ids: list[str] = []
     for element in xml_elements(folder / FILE_NAME):
         if element.tag == "meta":
             labels.update(dict.fromkeys(parse_meta(element).labels))
         elif element.tag == "image":
-            frame = _frame(element, images)
+            frame = _parse_image(element, images)
             labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
             frames.append(frame)
-            task_ids.append(element.get("task_id", ""))
-    return Export(tuple(labels), without_shared_files(frames, task_ids), tells_automatic=True)
+    return Export(tuple(labels), without_shared_files(frames), has_sources=True)
 
 
-def without_shared_files(frames: list[Frame], task_ids: list[str]) -> tuple[Frame, ...]:
-    """Frames of two tasks that mean the same file become ambiguous.
+def without_shared_files(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Mark frames of two tasks that mean the same file as ambiguous.
 
     CVAT calls the frames of each video frame_000000 and so on: two video tasks in one subset overwrite
     each other's images in the archive.
     """
     owners: dict[Path, set[str]] = defaultdict(set)
-    for frame, task_id in zip(frames, task_ids, strict=True):
+    for frame in frames:
         if frame.image:
-            owners[frame.image].add(task_id)
+            owners[frame.image].add(frame.task_id)
     shared = {path for path, tasks in owners.items() if len(tasks) > 1}
     return tuple(
         Frame(frame.name, None, frame.shapes, ambiguous=SHARED_NAME) if frame.image in shared else frame
@@ -55,23 +76,92 @@ def without_shared_files(frames: list[Frame], task_ids: list[str]) -> tuple[Fram
     )
 
 
-def _frame(element: Element, images: ImageIndex) -> Frame:
-    name = element.get("name", "")
+def write(export: Export) -> dict[str, bytes]:
+    """Return `annotations.xml` of one task.
+
+    Args:
+        export: Each frame has a declared size and boxes in pixels.
+
+    Raises:
+        DatasetError: A name holds characters that XML cannot hold.
+    """
+    meta = Element("meta")
+    size = len(export.frames)
+    task = add_task(meta, CvatTask("1", "annotations", size))
+    stop = str(max(size - 1, 0))
+    for tag, text in (("overlap", "0"), ("start_frame", "0"), ("stop_frame", stop), ("frame_filter", "")):
+        add_text(task, tag, text)
+    add_labels(task, [CvatLabel(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(export.labels)])
+    return {FILE_NAME: b"".join(_document(meta, export.frames))}
+
+
+def write_tasks(
+    frames: Iterable[Frame], labels: Sequence[CvatLabel], tasks: Sequence[CvatTask], *, name: str
+) -> Iterator[bytes]:
+    """Yield `annotations.xml` of several tasks with the same labels, piece by piece, as CVAT exports a project.
+
+    Args:
+        frames: Each with its `task_id`, a declared size, and its number in the task.
+        labels: Of all tasks.
+        tasks: In the order of their frames.
+        name: Title of the project.
+    """
+    meta = Element("meta")
+    project = SubElement(meta, "project")
+    add_text(project, "name", name)
+    add_labels(project, labels)
+    parent = SubElement(project, "tasks")
+    for task in tasks:
+        add_task(parent, task)
+    yield from _document(meta, frames)
+
+
+def _parse_image(element: Element, images: ImageIndex) -> Frame:
+    name, subset, task_id = (element.get(key, "") for key in ("name", "subset", "task_id"))
     where = f"{FILE_NAME}: image {name!r} (#{element.get('id')})"
-    size = tuple(int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
-    subset = element.get("subset", "")
+    width, height = (int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
     shapes = tuple(
         parse_shape(child, f"{where}, {child.tag} {index}")
         for index, child in enumerate(element, 1)
-        if child.tag in SHAPE_KINDS
+        if child.tag in SHAPE_TAGS
     )
     number_in_video = video_frame(name)
     return Frame(
         name=name,
         image=images.find(name, roots=(f"images/{subset}",) if subset else ("images", "")),
         shapes=shapes,
-        declared_size=size,
+        declared_size=(width, height),
         subset=subset,
-        sequence=None if number_in_video is None else f"{element.get('task_id', '')}/{PurePosixPath(name).parent}",
+        task_id=task_id,
+        sequence=None if number_in_video is None else f"{task_id}/{PurePosixPath(name).parent}",
         frame=number_in_video,
     )
+
+
+def _document(meta: Element, frames: Iterable[Frame]) -> Iterator[bytes]:
+    yield b"<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.1</version>\n"
+    add_text(meta, "dumped", _DUMPED)
+    yield _to_bytes(meta)
+    for position, frame in enumerate(frames):
+        yield _to_bytes(_image(frame, position if frame.frame is None else frame.frame))
+    yield b"</annotations>\n"
+
+
+def _image(frame: Frame, number_in_task: int) -> Element:
+    if not is_writable(frame.name):
+        raise DatasetError(
+            f"{frame.name!r}: a name with characters that XML cannot hold; expected readable ones. Rename the file."
+        )
+    if frame.declared_size is None:
+        raise ValueError(f"{frame.name}: no declared size")
+    width, height = frame.declared_size
+    attributes = {"id": str(number_in_task), "name": frame.name, "width": str(width), "height": str(height)}
+    element = Element("image", attributes | ({"task_id": frame.task_id} if frame.task_id else {}))
+    for shape in frame.shapes:
+        add_shape(element, shape)
+    return element
+
+
+def _to_bytes(element: Element) -> bytes:
+    ElementTree.indent(element, level=1)
+    return b"  " + ElementTree.tostring(element, encoding="utf-8") + b"\n"

@@ -10,23 +10,24 @@ task of ordinary images only the order is known: see `_by_order`.
 import re
 import unicodedata
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from preannotate.formats.cvat_images import without_shared_files
 from preannotate.formats.cvat_xml import (
     FILE_NAME,
-    SHAPE_KINDS,
-    Meta,
-    Task,
-    first_child,
+    SHAPE_TAGS,
+    CvatMeta,
+    CvatTask,
+    has_tracks,
     is_cvat_xml,
     parse_meta,
     parse_shape,
 )
-from preannotate.formats.export import Export, Frame, Shape
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import number, xml_elements
+from preannotate.formats.records import AUTOMATIC, Export, Frame, Shape
 
 UNNAMED = "image that the video format does not name: not used"
 _IMAGES = "images"
@@ -35,13 +36,13 @@ _FrameKey = tuple[str, str, int]  # task id, subset, frame number
 
 def recognise(folder: Path) -> bool:
     """Whether the folder has CVAT's `annotations.xml` with tracks."""
-    return is_cvat_xml(folder) and first_child(folder, ("image", "track")) == "track"
+    return is_cvat_xml(folder) and has_tracks(folder)
 
 
 def read(folder: Path) -> Export:
     """Read `annotations.xml`."""
     images = ImageIndex(folder)
-    meta = Meta()
+    meta = CvatMeta()
     labels: dict[str, None] = {}
     shapes: dict[_FrameKey, list[Shape]] = defaultdict(list)
     for element in xml_elements(folder / FILE_NAME):
@@ -53,28 +54,28 @@ def read(folder: Path) -> Export:
                 shapes[key].append(shape)
                 if shape.box:
                     labels.setdefault(shape.label)
-    keys, frames, notes = _frames(images, meta, shapes)
-    frames = without_shared_files(frames, [task_id for task_id, _, _ in keys])
-    return Export(tuple(labels), frames, tells_automatic=True, notes=notes)
+    frames, notes = _frames(images, meta, shapes)
+    return Export(tuple(labels), without_shared_files(frames), has_sources=True, notes=notes)
 
 
 def _track(element: Element) -> list[tuple[_FrameKey, Shape]]:
     label, task_id, subset = (element.get(name, "") for name in ("label", "task_id", "subset"))
     found = []
     for child in element:
-        if child.tag not in SHAPE_KINDS or child.get("outside") == "1":
+        if child.tag not in SHAPE_TAGS or child.get("outside") == "1":
             continue
         where = f"{FILE_NAME}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
         frame = int(number(child.get("frame"), f"{where}: frame"))
         shape = parse_shape(child, where, default_label=label)
-        automatic = element.get("source") == "auto" or shape.automatic
-        found.append(((task_id, subset, frame), Shape(shape.label, shape.kind, shape.box, automatic)))
+        if element.get("source") == AUTOMATIC:
+            shape = replace(shape, source=AUTOMATIC)
+        found.append(((task_id, subset, frame), shape))
     return found
 
 
 def _frames(
-    images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]
-) -> tuple[list[_FrameKey], list[Frame], tuple[str, ...]]:
+    images: ImageIndex, meta: CvatMeta, shapes: dict[_FrameKey, list[Shape]]
+) -> tuple[list[Frame], tuple[str, ...]]:
     numbers = [video_frame(path) for path in images.paths]
     one_task = len({task_id for task_id, _, _ in shapes}) <= 1
     task_id, subset, _ = next(iter(shapes), ("", "", 0))
@@ -84,11 +85,10 @@ def _frames(
     keys = set(shapes)
     if one_task:  # frames without shapes are only known by their files
         keys |= {(task_id, subset, number) for number in numbers if number is not None}
-    frames = [_video_frame(key, images, meta, shapes) for key in sorted(keys)]
-    return sorted(keys), frames, ()
+    return [_video_frame(key, images, meta, shapes) for key in sorted(keys)], ()
 
 
-def _video_frame(key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]) -> Frame:
+def _video_frame(key: _FrameKey, images: ImageIndex, meta: CvatMeta, shapes: dict[_FrameKey, list[Shape]]) -> Frame:
     task_id, subset, number_in_video = key
     name = f"frame_{number_in_video:06d}"
     path = images.find(name, roots=(f"{_IMAGES}/{subset}",) if subset else (_IMAGES, ""))
@@ -97,6 +97,7 @@ def _video_frame(key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_F
         path,
         tuple(shapes.get(key, ())),
         subset=subset,
+        task_id=task_id,
         sequence=f"{task_id}/.",
         frame=number_in_video,
         ambiguous=UNNAMED if meta.task(task_id).video is False else "",
@@ -104,8 +105,8 @@ def _video_frame(key: _FrameKey, images: ImageIndex, meta: Meta, shapes: dict[_F
 
 
 def _by_order(
-    images: ImageIndex, meta: Meta, shapes: dict[_FrameKey, list[Shape]]
-) -> tuple[list[_FrameKey], list[Frame], tuple[str, ...]]:
+    images: ImageIndex, meta: CvatMeta, shapes: dict[_FrameKey, list[Shape]]
+) -> tuple[list[Frame], tuple[str, ...]]:
     """Frames of a task of ordinary images: the n-th image is frame n, if every order agrees.
 
     CVAT sorts uploads by code point, by natural order, or as the user says. Frames on which these
@@ -118,11 +119,10 @@ def _by_order(
     file_of = dict(zip(names, images.paths.values(), strict=True))
     orders = [sorted(names), *(sorted(names, key=key) for key in (_natural, _plain, str.casefold))]
     complete = _is_complete(task, len(names), [frame for _, _, frame in shapes])
-    keys, frames = [], []
+    frames = []
     for position, candidates in enumerate(zip(*orders, strict=True)):
         key = (task_id, subset, task.start + position)
         known = complete and len(set(candidates)) == 1
-        keys.append(key)
         name = candidates[0]
         in_sequence = video_frame(name)
         frames.append(
@@ -131,20 +131,21 @@ def _by_order(
                 image=file_of[name],
                 shapes=tuple(shapes.get(key, ())),
                 subset=subset,
+                task_id=task_id,
                 sequence=None if in_sequence is None else f"{task_id}/{PurePosixPath(name).parent}",
                 frame=in_sequence,
                 ambiguous="" if known else UNNAMED,
             )
         )
     note = (
-        "the video format does not name the images of a task of single images, so they were taken in the "
+        "the video format does not name the images of a task of single images, so they were matched in the "
         "order of their names; export such a task as 'CVAT for images 1.1' to be sure."
     )
-    return keys, frames, (note,)
+    return frames, (note,)
 
 
-def _is_complete(task: Task, images: int, used: list[int]) -> bool:
-    return (task.frames in (0, images)) and max(used, default=task.start) < task.start + images
+def _is_complete(task: CvatTask, images: int, used: list[int]) -> bool:
+    return task.size in (None, 0, images) and max(used, default=task.start) < task.start + images
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

@@ -1,63 +1,68 @@
-"""What CVAT's two XML formats share: the `<meta>` element and the shapes."""
+"""What CVAT's two XML formats share: `<meta>` and the shapes, as elements and as records."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import BOX, TAG, Shape
-from preannotate.formats.geometry import Box, ellipse_box, points_box, rotated_box, run_length_box
+from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
 from preannotate.formats.parsing import number, xml_elements, xml_root_tag
+from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shape
 
 FILE_NAME = "annotations.xml"
-# Types of labels that cannot have a box; "any" and those of older servers, which say nothing, can.
+# Types of labels that cannot have a box; "any" and a label without a type, as older servers write it, can.
 BOXLESS_LABEL_TYPES = ("tag", "points", "polyline", "cuboid", "skeleton")
-_BOXLESS_KINDS = (TAG, "points", "polyline", "cuboid", "skeleton")
-SHAPE_KINDS = (BOX, "polygon", "mask", "ellipse", *_BOXLESS_KINDS)
-_AUTOMATIC = "auto"
+SHAPE_TAGS = (BOX, "polygon", "mask", "ellipse", TAG, "points", "polyline", "cuboid", "skeleton")
+_CORNERS = ("xtl", "ytl", "xbr", "ybr")
+# XML 1.0 cannot hold these, not even escaped.
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
-class Task:
-    """What `<meta>` says about one task.
+class CvatLabel:
+    """A label of a task; `color` as in "#ff0000", `type` in CVAT's words: "rectangle", "any", …."""
+
+    name: str
+    color: str
+    type: str = "rectangle"
+
+
+@dataclass(frozen=True)
+class CvatTask:
+    """One task of `<meta>`.
 
     Attributes:
-        video: Its frames are those of a video file; False for images of their own, None if not said.
-        frames: Number of frames, 0 if not said.
+        id: Number on the server, as text.
+        name: Title of the task.
+        size: Number of frames; None if not given.
+        video: Whether its frames are those of a video file; None if not given.
         start: Absolute number of the first frame.
-
     """
 
+    id: str = ""
+    name: str = ""
+    size: int | None = None
     video: bool | None = None
-    frames: int = 0
     start: int = 0
 
 
 @dataclass(frozen=True)
-class Meta:
+class CvatMeta:
     """`<meta>` of an export of a task, a job or a project.
 
     Attributes:
         labels: Names of the labels that can have boxes, in declared order.
-        tasks: By id as in the file; one entry under "" as well if there is only one.
-
+        tasks: By id; one entry under "" as well if there is only one.
     """
 
     labels: tuple[str, ...] = ()
-    tasks: Mapping[str, Task] = field(default_factory=dict)
+    tasks: Mapping[str, CvatTask] = field(default_factory=dict)
 
-    def task(self, task_id: str | None) -> Task:
-        """The task of an element that has this `task_id`, or none."""
-        return self.tasks.get(task_id or "", Task())
-
-
-def first_child(folder: Path, tags: tuple[str, ...]) -> str:
-    """Tag of the first of `tags` below the root of `annotations.xml`; "" if there is none."""
-    try:
-        return next((element.tag for element in xml_elements(folder / FILE_NAME) if element.tag in tags), "")
-    except DatasetError:  # damaged further down: `read` will say where
-        return ""
+    def task(self, task_id: str) -> CvatTask:
+        """Return the task with this id, or one of which nothing is known."""
+        return self.tasks.get(task_id, CvatTask())
 
 
 def is_cvat_xml(folder: Path) -> bool:
@@ -66,7 +71,21 @@ def is_cvat_xml(folder: Path) -> bool:
     return path.is_file() and xml_root_tag(path) in ("annotations", "")  # "": damaged, `read` says where
 
 
-def parse_meta(element: Element) -> Meta:
+def has_tracks(folder: Path) -> bool:
+    """Whether the first annotation of `annotations.xml` is a track, as in "CVAT for video"."""
+    try:
+        tags = (element.tag for element in xml_elements(folder / FILE_NAME))
+        return next((tag for tag in tags if tag in ("image", "track")), "") == "track"
+    except DatasetError:  # damaged further down: `read` will say where
+        return False
+
+
+def is_writable(name: str) -> bool:
+    """Whether XML can hold a name: no control characters, no half of a surrogate pair."""
+    return not _UNWRITABLE.search(name)
+
+
+def parse_meta(element: Element) -> CvatMeta:
     """Read `<meta>`."""
     labels = [
         (label.findtext("name") or "").strip()
@@ -74,13 +93,33 @@ def parse_meta(element: Element) -> Meta:
         for label in labels.findall("label")
         if label.findtext("parent") is None and (label.findtext("type") or "any") not in BOXLESS_LABEL_TYPES
     ]
-    tasks = {}
-    for tag in ("task", "job"):
-        for task in element.iter(tag):
-            tasks[(task.findtext("id") or "").strip()] = _task(task)
+    tasks = {task.id: task for tag in ("task", "job") for task in map(_parse_task, element.iter(tag))}
     if len(tasks) == 1:
         tasks[""] = next(iter(tasks.values()))
-    return Meta(tuple(dict.fromkeys(labels)), tasks)
+    return CvatMeta(tuple(dict.fromkeys(labels)), tasks)
+
+
+def add_task(parent: Element, task: CvatTask) -> Element:
+    """Add `<task>` to `<meta>` or `<tasks>`, without its labels."""
+    element = SubElement(parent, "task")
+    mode = "interpolation" if task.video else "annotation"
+    for tag, text in (("id", task.id), ("name", task.name), ("size", str(task.size or 0)), ("mode", mode)):
+        add_text(element, tag, text)
+    return element
+
+
+def add_labels(parent: Element, labels: Sequence[CvatLabel]) -> None:
+    """Add `<labels>` to a task or a project."""
+    parent = SubElement(parent, "labels")
+    for label in labels:
+        element = SubElement(parent, "label")
+        for tag, text in (("name", label.name), ("color", label.color), ("type", label.type), ("attributes", "")):
+            add_text(element, tag, text)
+
+
+def add_text(parent: Element, tag: str, text: str) -> None:
+    """Add an element that holds text."""
+    SubElement(parent, tag).text = text
 
 
 def parse_shape(element: Element, where: str, *, default_label: str = "") -> Shape:
@@ -90,56 +129,80 @@ def parse_shape(element: Element, where: str, *, default_label: str = "") -> Sha
         element: `<box>`, `<polygon>`, …
         where: Beginning of error messages: file, image, number of the shape.
         default_label: Label of the track if the element has none.
-
     """
     label = element.get("label", default_label).strip()
     if not label:
-        raise DatasetError(f"{where} has no label; expected one. Mend the shape or export again.")
-    kind, box = element.tag, None
+        raise DatasetError(f"{where} has no label; expected a label. Correct the shape or export again.")
+    kind: str = element.tag
+    box: Box | None = None
     if kind == BOX:
-        box = tuple(_number(element, name, where) for name in ("xtl", "ytl", "xbr", "ybr"))
+        x1, y1, x2, y2 = (_number(element, name, where) for name in _CORNERS)
+        box = x1, y1, x2, y2
         if degrees := _rotation(element, where):
-            kind, box = "rotated box", rotated_box(box, degrees)
+            kind, box = ROTATED_BOX, rotated_box(box, degrees)
     elif kind == "polygon":
         box = points_box(_points(element, where))
     elif kind == "ellipse":
-        centre_and_radii = (_number(element, name, where) for name in ("cx", "cy", "rx", "ry"))
-        box = ellipse_box(*centre_and_radii, _rotation(element, where))
+        cx, cy, rx, ry = (_number(element, name, where) for name in ("cx", "cy", "rx", "ry"))
+        box = ellipse_box(cx, cy, rx, ry, _rotation(element, where))
     elif kind == "mask":
         box = _mask_box(element, where)
-    return Shape(label, kind, box, automatic=element.get("source") == _AUTOMATIC)
+    occluded = element.get("occluded") == "1"
+    return Shape(label, kind, box, source=element.get("source", ""), occluded=occluded)
 
 
-def _task(element: Element) -> Task:
+def add_shape(parent: Element, shape: Shape) -> None:
+    """Add a shape to an `<image>`: its outline if it has one, else its box, if it has that."""
+    tag = BOX if shape.kind == ROTATED_BOX or (shape.boxed and not shape.outline) else shape.kind
+    geometry = shape.outline
+    if not geometry and shape.box is not None:
+        geometry = box_outline(shape.box)
+    attributes = {"label": shape.label, "source": shape.source or MANUAL, "occluded": str(int(shape.occluded))}
+    SubElement(parent, tag, {**attributes, **geometry, "z_order": "0"})
+
+
+def box_outline(box: Box) -> dict[str, str]:
+    """Return the attributes of `<box>`."""
+    return dict(zip(_CORNERS, map(coordinate, box), strict=True))
+
+
+def coordinate(value: float) -> str:
+    """Return a coordinate as CVAT writes it, with two decimals."""
+    return f"{value:.2f}"
+
+
+def _parse_task(element: Element) -> CvatTask:
     mode = (element.findtext("mode") or "").strip()
-    return Task(
+    return CvatTask(
+        id=(element.findtext("id") or "").strip(),
+        name=(element.findtext("name") or "").strip(),
+        size=_whole(element.findtext("size")),
         video=(mode == "interpolation") if mode else None,
-        frames=_whole(element.findtext("size")),
-        start=_whole(element.findtext("start_frame")),
+        start=_whole(element.findtext("start_frame")) or 0,
     )
 
 
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.strip().isdecimal() else 0
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.strip().isdecimal() else None
 
 
 def _mask_box(element: Element, where: str) -> Box | None:
     left, top, width, height = (int(_number(element, name, where)) for name in ("left", "top", "width", "height"))
     counts = [int(number(count, f"{where}: rle")) for count in element.get("rle", "").split(",")]
-    if width <= 0 or height <= 0 or min(counts) < 0 or sum(counts) != width * height:
+    try:
+        return mask_box(counts, left=left, top=top, width=width, height=height)
+    except ValueError as error:
         raise DatasetError(
-            f"{where}: rle covers {sum(counts)} pixels; expected {width}x{height}. Draw the mask again or remove it."
-        )
-    box = run_length_box(counts, minor=width)
-    return None if box is None else (left + box[0], top + box[1], left + box[2], top + box[3])
+            f"{where}: rle covers {error} pixels; expected {width}x{height}. Draw the mask again or remove it."
+        ) from None
 
 
-def _points(element: Element, where: str) -> list[tuple[float, float]]:
-    points = []
+def _points(element: Element, where: str) -> list[float]:
+    coordinates = []
     for pair in element.get("points", "").split(";"):
         x, _, y = pair.partition(",")
-        points.append((number(x, f"{where}: x of points"), number(y, f"{where}: y of points")))
-    return points
+        coordinates += [number(x, f"{where}: x of points"), number(y, f"{where}: y of points")]
+    return coordinates
 
 
 def _rotation(element: Element, where: str) -> float:

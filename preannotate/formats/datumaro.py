@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import BOX, TAG, Export, Frame, Shape
-from preannotate.formats.geometry import ellipse_box, points_box, rotated_box
+from preannotate.formats.geometry import centre_box, ellipse_box, points_box, rotated_box, size_box
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
+from preannotate.formats.records import BOX, ROTATED_BOX, TAG, Export, Frame, Shape
 
 _KEYS = {"categories", "items"}
 # Datumaro's words for kinds that cannot become a box, where they differ from CVAT's.
@@ -58,7 +58,7 @@ def _labels(content: dict[str, Any], path: Path) -> list[str]:
 
 def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path) -> Frame:
     where = f"{path.name}: item {item['id']!r}"
-    image = item.get("image") if isinstance(item.get("image"), dict) else {}
+    image = item["image"] if isinstance(item.get("image"), dict) else {}
     name = str(image.get("path") or item["id"]).replace("\\", "/")
     annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
     shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
@@ -85,8 +85,8 @@ def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
     kind = str(annotation["type"])
     label_id = annotation.get("label_id")
     if kind not in ("bbox", "rotated_bbox", "polygon", "mask", "ellipse"):
-        known = isinstance(label_id, int) and 0 <= label_id < len(labels)
-        return Shape(labels[label_id] if known else "", _KINDS.get(kind, kind), None)
+        label = labels[label_id] if isinstance(label_id, int) and 0 <= label_id < len(labels) else ""
+        return Shape(label, _KINDS.get(kind, kind), None)
     if not isinstance(label_id, int) or not 0 <= label_id < len(labels):
         raise DatasetError(f"{where} has label_id {label_id!r}; expected 0 to {len(labels) - 1}. Export again.")
     label = labels[label_id]
@@ -100,14 +100,13 @@ def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
         return Shape(label, kind, ellipse_box((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2))
     if kind == "rotated_bbox":
         cx, cy, width, height, degrees = _numbers(annotation.get("points"), where, at_least=5)[:5]
-        box = cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
-        return Shape(label, "rotated box", rotated_box(box, degrees))
+        return Shape(label, ROTATED_BOX, rotated_box(centre_box(cx, cy, width, height), degrees))
     x, y, width, height = _numbers(annotation.get("bbox"), where, at_least=4)[:4]
-    box = x, y, x + width, y + height
+    box = size_box(x, y, width, height)
     attributes = annotation.get("attributes")
     rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
     if rotation:
-        return Shape(label, "rotated box", rotated_box(box, number(rotation, f"{where}: rotation")))
+        return Shape(label, ROTATED_BOX, rotated_box(box, number(rotation, f"{where}: rotation")))
     return Shape(label, BOX, box)
 
 

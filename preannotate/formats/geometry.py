@@ -1,40 +1,59 @@
-"""Tight axis-aligned boxes of other shapes.
+"""Tight axis-aligned boxes of other shapes, without NumPy: an annotation has few points.
 
 All boxes are xyxy, y points down, angles are degrees clockwise.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
-import numpy as np
-
-Box = tuple[float, float, float, float]
+from preannotate.formats.records import Box
 
 
-def points_box(points: Sequence[tuple[float, float]] | np.ndarray) -> Box:
-    """Box around points (P, 2), P at least 1."""
-    array = np.asarray(points, np.float64).reshape(-1, 2)
-    return (*array.min(axis=0).tolist(), *array.max(axis=0).tolist())
+def points_box(coordinates: Sequence[float]) -> Box:
+    """Return the box around points, given as x1, y1, x2, y2, …; at least one point."""
+    xs, ys = coordinates[0::2], coordinates[1::2]
+    return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
+
+
+def size_box(x: float, y: float, width: float, height: float) -> Box:
+    """Return the box of a corner and a size, as COCO and Datumaro write boxes."""
+    return x, y, x + width, y + height
+
+
+def centre_box(cx: float, cy: float, width: float, height: float) -> Box:
+    """Return the box of a centre and a size, as YOLO writes boxes."""
+    return cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2
 
 
 def rotated_box(box: Box, degrees: float) -> Box:
-    """Box around `box` after it was turned about its own centre, as CVAT stores rotation."""
+    """Return the box around `box` after it was turned about its own centre, as CVAT stores rotation."""
     x1, y1, x2, y2 = box
     cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     width, height = x2 - x1, y2 - y1
-    half_width = (width * cosine + height * sine) / 2
-    half_height = (width * sine + height * cosine) / 2
-    return _about((x1 + x2) / 2, (y1 + y2) / 2, half_width, half_height)
+    return centre_box((x1 + x2) / 2, (y1 + y2) / 2, width * cosine + height * sine, width * sine + height * cosine)
 
 
 def ellipse_box(cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0) -> Box:
-    """Box around an ellipse; its extreme x is `cx ± hypot(rx cos, ry sin)`."""
+    """Return the box around an ellipse; its extreme x is `cx ± hypot(rx cos, ry sin)`."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return _about(cx, cy, math.hypot(rx * cosine, ry * sine), math.hypot(rx * sine, ry * cosine))
+    return centre_box(cx, cy, 2 * math.hypot(rx * cosine, ry * sine), 2 * math.hypot(rx * sine, ry * cosine))
+
+
+def mask_box(counts: Sequence[int], *, left: int, top: int, width: int, height: int) -> Box | None:
+    """Return the box of a row-major run-length mask whose upper left pixel is (left, top); None for an empty mask.
+
+    Raises:
+        ValueError: The runs do not fill the mask; the message is the number of pixels that they cover.
+    """
+    if width <= 0 or height <= 0 or min(counts, default=0) < 0 or sum(counts) != width * height:
+        raise ValueError(f"{sum(counts)}")
+    box = run_length_box(counts, minor=width)
+    return None if box is None else (left + box[0], top + box[1], left + box[2], top + box[3])
 
 
 def run_length_box(counts: Sequence[int], *, minor: int) -> tuple[int, int, int, int] | None:
-    """Box of a run-length mask, without unpacking it.
+    """Return the box of a run-length mask, without unpacking it.
 
     Args:
         counts: Lengths of runs of zeros, ones, zeros, …; the first may be 0.
@@ -42,37 +61,25 @@ def run_length_box(counts: Sequence[int], *, minor: int) -> tuple[int, int, int,
 
     Returns:
         (minor1, major1, minor2, major2), whole pixels, the upper ends exclusive; None for an empty mask.
-
     """
-    ends = np.cumsum(np.asarray(counts, np.int64))
-    starts, stops = ends[0::2][: len(ends) // 2], ends[1::2]
-    kept = stops > starts
-    starts, lasts = starts[kept], stops[kept] - 1
-    if not len(starts):
+    ends = list(accumulate(counts))
+    runs = [(start, stop - 1) for start, stop in zip(ends[0::2], ends[1::2], strict=False) if stop > start]
+    if not runs:
         return None
-    first_line, last_line = starts // minor, lasts // minor
-    if (first_line != last_line).any():
-        # A run that goes on in the next line touches both ends of the minor axis.
-        low = 0
-        high = minor
-        return low, int(first_line.min()), high, int(last_line.max()) + 1
-    return (
-        int((starts % minor).min()),
-        int(first_line.min()),
-        int((lasts % minor).max()) + 1,
-        int(last_line.max()) + 1,
-    )
+    first_line, last_line = runs[0][0] // minor, runs[-1][1] // minor
+    if any(start // minor != last // minor for start, last in runs):
+        return 0, first_line, minor, last_line + 1  # a run that goes on in the next line touches both ends
+    return min(start % minor for start, _ in runs), first_line, max(last % minor for _, last in runs) + 1, last_line + 1
 
 
 def decode_coco_counts(text: str) -> list[int]:
-    """COCO's compressed run lengths: 5 bits a character, the third run on as difference to two before.
+    """Decode COCO's compressed run lengths: 5 bits a character, from the third run on as difference to two before.
 
     Reference:
         rleFrString in https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
 
     Raises:
         ValueError: A character outside the code, or the last number is not finished.
-
     """
     counts: list[int] = []
     value = shift = 0
@@ -91,7 +98,3 @@ def decode_coco_counts(text: str) -> list[int]:
     if shift:
         raise ValueError("the run-length code ends within a number")
     return counts
-
-
-def _about(cx: float, cy: float, half_width: float, half_height: float) -> Box:
-    return cx - half_width, cy - half_height, cx + half_width, cy + half_height

@@ -12,7 +12,8 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.geometry import Box, decode_coco_counts, run_length_box
+from preannotate.formats.geometry import decode_coco_counts, run_length_box
+from preannotate.formats.records import Box
 
 
 def read_text(path: Path) -> str:
@@ -45,7 +46,8 @@ def read_yaml(path: Path) -> Any:
 def read_xml(path: Path) -> Element:
     """The root element of an XML file."""
     try:
-        return SafeElementTree.parse(path).getroot()
+        root: Element = SafeElementTree.parse(path).getroot()
+        return root
     except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
         raise _not_xml(path, error) from error
 
@@ -92,7 +94,7 @@ def number(value: Any, where: str) -> float:
     except (TypeError, ValueError):
         result = math.nan
     if isinstance(value, bool) or not math.isfinite(result):
-        raise DatasetError(f"{where} is {value!r}; expected a finite number. Mend the shape or export again.")
+        raise DatasetError(f"{where} is {value!r}; expected a finite number. Correct the shape or export again.")
     return result
 
 

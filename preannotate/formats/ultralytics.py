@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import Export, Frame, Shape
 from preannotate.formats.images import ImageIndex, video_frame, without_extension
 from preannotate.formats.parsing import read_yaml
-from preannotate.formats.yolo_text import parse_labels
+from preannotate.formats.records import Export, Frame, Shape
+from preannotate.formats.yolo import parse_labels
 
 _FILE_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _IMAGES, _LABELS = "images", "labels"
@@ -29,6 +29,8 @@ def recognise(folder: Path) -> bool:
 def read(folder: Path) -> Export:
     """Read the images of all subsets, and text files whose image is missing."""
     data_file = _data_file(folder)
+    if data_file is None:
+        raise DatasetError(f"{folder.name}: no {_FILE_NAMES[0]}; expected Ultralytics' data file. Export again.")
     content = read_yaml(data_file)
     labels = _labels(content, data_file)
     images = ImageIndex(folder)

@@ -10,10 +10,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import BOX, Export, Frame, Shape
 from preannotate.formats.geometry import rotated_box
 from preannotate.formats.images import ImageIndex, video_frame
 from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
+from preannotate.formats.records import BOX, ROTATED_BOX, Export, Frame, Shape
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
@@ -102,21 +102,22 @@ def _sequence(name: str) -> str | None:
 
 
 def _declared_size(root: Element, path: Path) -> tuple[int, int] | None:
-    width, height = (root.findtext(f"size/{side}") or "0" for side in ("width", "height"))
-    size = tuple(int(number(value.strip(), f"{path.name}: <size>")) for value in (width, height))
-    return size if min(size) > 0 else None
+    texts = ((root.findtext(f"size/{side}") or "0").strip() for side in ("width", "height"))
+    width, height = (int(number(text, f"{path.name}: <size>")) for text in texts)
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _shape(element: Element, path: Path, index: int) -> Shape:
     where = f"{path.name}: object {index}"
     label = (element.findtext("name") or "").strip()
     if not label:
-        raise DatasetError(f"{where} has no <name>; expected a label. Mend the object or export again.")
+        raise DatasetError(f"{where} has no <name>; expected a label. Correct the object or export again.")
     corners = [element.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
-    box = tuple(number(corner, f"{where}: a corner of <bndbox>") for corner in corners)
+    x1, y1, x2, y2 = (number(corner, f"{where}: a corner of <bndbox>") for corner in corners)
+    box = x1, y1, x2, y2
     for attribute in element.findall("attributes/attribute"):
         if attribute.findtext("name") == "rotation":
             degrees = number(attribute.findtext("value"), f"{where}: rotation")
             if degrees:
-                return Shape(label, "rotated box", rotated_box(box, degrees))
+                return Shape(label, ROTATED_BOX, rotated_box(box, degrees))
     return Shape(label, BOX, box)

@@ -13,7 +13,7 @@ from builder.check import PARITY_FILE
 from preannotate.core import child_process
 from preannotate.cvat.dataset_folder import VALIDATION
 from preannotate.cvat.source import training_labels
-from preannotate.formats.cvat_xml_writer import FILE_NAME
+from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, Asked
 from preannotate.registry import versions

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
-from preannotate.formats.cvat_xml_writer import FILE_NAME
+from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline.run_request import Asked
 from trainer.arguments import read_arguments
 

@@ -12,7 +12,7 @@ from preannotate.studio.servers import Servers
 
 if TYPE_CHECKING:
     from preannotate.cvat.server import Server
-    from preannotate.formats.cvat_xml_writer import CvatLabel
+    from preannotate.formats.cvat_xml import CvatLabel
 
 PAGE_SIZE = 20
 # What a search field may hold; and the tasks of projects that are counted.

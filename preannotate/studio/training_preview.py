@@ -7,15 +7,15 @@ takes as many requests as it has jobs, once.
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from preannotate.cvat.selection import Rules, Selection, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
-from preannotate.cvat.shapes import is_boxed, is_untouched, shapes_of_frames
+from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
-from preannotate.formats.cvat_xml_writer import CvatShape
+from preannotate.formats.records import Shape
 from preannotate.jobs.database import Database
 
 # More jobs are not counted: what is known then is enough for advice.
@@ -24,10 +24,8 @@ MOST_JOBS = 200
 _AT_ONCE = 4
 # Enough to know how large objects are.
 _MOST_SIDES = 2000
-# Where the side of a box is kept in the geometry of a shape that came out of the database.
-_SIDE = "side"
 
-Shapes = Mapping[int, tuple[CvatShape, ...]]
+Shapes = Mapping[int, tuple[Shape, ...]]
 
 
 @dataclass(frozen=True)
@@ -81,19 +79,19 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
 
 
 def _counts(
-    selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[CvatShape]
+    selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[Shape]
 ) -> AnnotationCounts:
     taken: tuple[TakenFrame, ...] = (*selection.training, *selection.validation)
     boxes = [
-        shape for one in taken for shape in one.shapes if is_boxed(shape) and not is_untouched(shape)
+        shape for one in taken for shape in one.shapes if shape.boxed and not shape.automatic
     ]  # as training takes them
-    sides = [float(shape.geometry[_SIDE]) for shape in boxes]
+    sides = [_side(shape) for shape in boxes]
     sizes = Counter(size for task in tasks for size in task.sizes)
     return AnnotationCounts(
         boxes=Counter(shape.label for shape in boxes),
         annotated_frames=sum(not one.negative for one in taken),
         empty_frames=sum(one.negative for one in taken),
-        automatic=sum(is_boxed(shape) and is_untouched(shape) for shape in shapes),
+        automatic=sum(shape.boxed and shape.automatic for shape in shapes),
         left_out=selection.left_out,
         counted_jobs=counted,
         all_jobs=jobs,
@@ -102,7 +100,7 @@ def _counts(
     )
 
 
-def _everything(shapes: Mapping[int, Shapes]) -> list[CvatShape]:
+def _everything(shapes: Mapping[int, Shapes]) -> list[Shape]:
     return [shape for of_job in shapes.values() for of_frame in of_job.values() for shape in of_frame]
 
 
@@ -121,38 +119,25 @@ def _shapes(server: Server, server_id: int, task: Task, job: Job, database: Data
 
 def _written(shapes: Shapes) -> str:
     few = {
-        frame: [(shape.tag, shape.label, shape.source, round(_side(shape), 1)) for shape in of_frame]
+        frame: [(shape.kind, shape.label, shape.source, round(_side(shape), 1)) for shape in of_frame]
         for frame, of_frame in shapes.items()
     }
     return json.dumps(few, ensure_ascii=False, separators=(",", ":"))
 
 
 def _read(content: str) -> Shapes:
+    """Return shapes with a square of the size that was kept."""
     return {
-        int(frame): tuple(CvatShape(tag, label, {_SIDE: str(side)}, source) for tag, label, source, side in of_frame)
+        int(frame): tuple(
+            Shape(label, kind, (0.0, 0.0, side, side), source=source) for kind, label, source, side in of_frame
+        )
         for frame, of_frame in json.loads(content).items()
     }
 
 
-def _side(shape: CvatShape) -> float:
-    """Root of the area of the box that a shape becomes, as if it were not turned."""
-    width, height = _extent(shape.tag, shape.geometry) if is_boxed(shape) else (0.0, 0.0)
-    return math.sqrt(max(0.0, width * height))
-
-
-def _extent(tag: str, geometry: Mapping[str, str]) -> tuple[float, float]:
-    if tag == "box":
-        left, top, right, bottom = (float(geometry[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
-        return right - left, bottom - top
-    if tag == "polygon":
-        xs, ys = zip(*_points(geometry["points"]), strict=True)
-        return max(xs) - min(xs), max(ys) - min(ys)
-    if tag == "ellipse":
-        return 2 * abs(float(geometry["rx"])), 2 * abs(float(geometry["ry"]))
-    return float(geometry["width"]), float(geometry["height"])
-
-
-def _points(text: str) -> Iterator[tuple[float, float]]:
-    for pair in text.split(";"):
-        x, y = pair.split(",")
-        yield float(x), float(y)
+def _side(shape: Shape) -> float:
+    """Return the root of the area of the box that a shape becomes; 0 if it becomes none."""
+    if shape.box is None:
+        return 0.0
+    x1, y1, x2, y2 = shape.box
+    return math.sqrt(max(0.0, (x2 - x1) * (y2 - y1)))

@@ -3,19 +3,18 @@
 import io
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from preannotate.formats.cvat_xml_writer import FILE_NAME, CvatImage, annotations_xml
-from preannotate.formats.cvat_xml_writer import box as cvat_box
+from preannotate.formats import cvat_images
+from preannotate.formats.archive import write_zip
+from preannotate.formats.records import BOX, MANUAL, Export, Frame, Shape
 from preannotate.synthetic.objects import LABELS
 from preannotate.synthetic.scene import Scene, SceneError, draw
 
 JPEG_QUALITY = 90
 # Sets of neighbouring seeds share no scene, as long as each has fewer scenes than this.
 _SEEDS_PER_SET = 1_000_000
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def write_export(destination: Path, count: int, seed: int, size: tuple[int, int] = (640, 480)) -> Path:
@@ -40,7 +39,7 @@ def write_export(destination: Path, count: int, seed: int, size: tuple[int, int]
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
     try:
-        write = _write_zip if destination.suffix.lower() == ".zip" else _write_folder
+        write = write_zip if destination.suffix.lower() == ".zip" else _write_folder
         write(temporary, _files(count, seed, size))
         temporary.rename(destination)
     finally:
@@ -53,32 +52,28 @@ def write_export(destination: Path, count: int, seed: int, size: tuple[int, int]
 
 def _files(count: int, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
     """Path in the export and content of each file; the annotations come last."""
-    images = []
+    frames = []
     for i in range(count):
         scene = draw(seed * _SEEDS_PER_SET + i, size)
-        images.append(_annotated(f"scene_{i:04d}.jpg", scene))
+        frames.append(_frame(f"scene_{i:04d}.jpg", scene))
         yield f"images/scene_{i:04d}.jpg", _jpeg(scene)
-    yield FILE_NAME, annotations_xml(images, LABELS, task=f"drawn scenes {seed}")
+    yield from cvat_images.write(Export(LABELS, tuple(frames))).items()
 
 
-def _annotated(name: str, scene: Scene) -> CvatImage:
-    boxes = (
-        cvat_box(scene.labels[class_id], tuple(map(float, box)), source="manual", occluded=bool(occluded))
-        for box, class_id, occluded in zip(scene.boxes, scene.class_ids, scene.occluded, strict=True)
+def _frame(name: str, scene: Scene) -> Frame:
+    shapes = (
+        Shape(scene.labels[class_id], BOX, (x1, y1, x2, y2), source=MANUAL, occluded=occluded)
+        for (x1, y1, x2, y2), class_id, occluded in zip(
+            scene.boxes.tolist(), scene.class_ids.tolist(), scene.occluded.tolist(), strict=True
+        )
     )
-    return CvatImage(name, scene.image.size, tuple(boxes))
+    return Frame(name, None, tuple(shapes), declared_size=scene.image.size)
 
 
 def _jpeg(scene: Scene) -> bytes:
     stream = io.BytesIO()
     scene.image.save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
-
-
-def _write_zip(path: Path, files: Iterator[tuple[str, bytes]]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files:
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content)
 
 
 def _write_folder(path: Path, files: Iterator[tuple[str, bytes]]) -> None:

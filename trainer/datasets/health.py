@@ -233,7 +233,7 @@ def _warnings(health: Health, input_size: tuple[int, int] | None):
 def _text(health: Health, input_size: tuple[int, int] | None):
     found = health.found
     for export in found.exports:
-        silent = "" if export["tells_automatic"] else ", which does not tell reviewed boxes from automatic ones"
+        silent = "" if export["has_sources"] else ", which does not tell reviewed boxes from automatic ones"
         yield f"{export['name']}: {export['title']}{silent}"
     yield f"{_count(health.images, 'image')} of {found.frames} used, {_count(health.boxes, 'box', 'boxes')}"
     for label in health.labels:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from preannotate.formats.archive import opened
+from preannotate.formats.archive import open_export
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import BOX, CONVERTED_KINDS, TAG, Export, Frame, Shape
 from preannotate.formats.images import without_extension
+from preannotate.formats.records import BOX, TAG, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import EXIF_ORIENTATION, decode
 from trainer.datasets.health import Found, Health
@@ -68,7 +68,7 @@ def load(
     reading = _Reading(store, include_auto, negatives, labels)
     names: list[str] = []
     for path in map(Path, exports):
-        with opened(path, store) as folder:
+        with open_export(path, store) as folder:
             export = read_export(path, folder, reading.found)
             if labels is None:
                 _check_labels(export.labels, path.name)
@@ -198,7 +198,7 @@ class _Reading:
         return sample
 
     def _reason_to_drop(self, shape: Shape) -> str:
-        if shape.kind != BOX and shape.kind not in CONVERTED_KINDS:
+        if not shape.boxed:
             return shape.kind or "of unknown kind"
         if shape.label not in self.class_ids:
             return OTHER_LABEL

@@ -5,8 +5,8 @@ from pathlib import Path
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import inner_folders
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.export import Export
 from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.records import Export
 from trainer.datasets.health import Found
 
 _ENTRIES_SHOWN = 5
@@ -35,7 +35,7 @@ def read_export(path: Path, folder: Path, found: Found) -> Export:
                         "name": path.name,
                         "format": name,
                         "title": known.title,
-                        "tells_automatic": export.tells_automatic,
+                        "has_sources": export.has_sources,
                     }
                 )
                 if export.frames and not any(f.image or f.ambiguous for f in export.frames):

@@ -11,7 +11,7 @@ from preannotate.active_learning.ranking.output import FORMAT
 from preannotate.active_learning.ranking.rank import Known, Ranked, rank
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
-from preannotate.cvat.shapes import is_boxed, shapes_of_frames
+from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_usable_task
 from preannotate.cvat.unannotated_frames import find_vacancies
 from runtime.detector import Detection
@@ -134,7 +134,7 @@ def _annotations(server: Server, task: Task, function: Function) -> Annotations:
         if job.type == ANNOTATION:
             frames[job.id] = frozenset(shapes) | keys
         for frame, drawn in shapes.items():
-            names = [shape.label for shape in drawn if is_boxed(shape)]
+            names = [shape.label for shape in drawn if shape.boxed]
             if frame not in labels:  # jobs may overlap
                 labels[frame] = frozenset(names)
                 boxes.update(names)

@@ -2,17 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from preannotate.cvat.shapes import is_boxed
-from preannotate.formats.cvat_xml import parse_shape
-from preannotate.formats.cvat_xml_writer import CvatShape
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import Box, Shape
 from runtime.detector import Detection
 
-Box = tuple[float, float, float, float]
 # What the model does not know has a class of its own, which no detection has.
 UNKNOWN = -1
 
@@ -67,27 +62,19 @@ class View:
         return np.array([one.class_id for one in self.detections], int)
 
 
-def drawn(shapes: Iterable[CvatShape], labels: Sequence[str], size: tuple[int, int], where: str) -> list[Drawn]:
+def drawn(shapes: Iterable[Shape], labels: Sequence[str], size: tuple[int, int]) -> list[Drawn]:
     """Shapes as boxes; what never becomes one, or lies outside the image, is left out.
 
     Args:
         shapes: Of one frame.
         labels: Of the function.
         size: (width, height) of the image.
-        where: Beginning of error messages.
     """
     found = []
-    for number, shape in enumerate(shapes, start=1):
-        if not is_boxed(shape):
+    for shape in shapes:
+        if shape.box is None:
             continue
-        element = Element(shape.tag, {"label": shape.label, "source": shape.source, **shape.geometry})
-        try:
-            box = parse_shape(element, f"{where}, shape {number}").box
-        except DatasetError:  # a mask without a pixel, for one: training refuses it, here it is no box
-            continue
-        if box is None:
-            continue
-        x1, y1, x2, y2 = (min(max(value, 0.0), float(size[axis % 2])) for axis, value in enumerate(box))
+        x1, y1, x2, y2 = (min(max(value, 0.0), float(size[axis % 2])) for axis, value in enumerate(shape.box))
         if x1 < x2 and y1 < y2:
             known = labels.index(shape.label) if shape.label in labels else UNKNOWN
             found.append(Drawn(shape.label, known, (x1, y1, x2, y2)))

@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 
 from preannotate.annotation.command import run
 from preannotate.core.errors import PreannotateError
+from preannotate.formats.errors import DatasetError
 from preannotate.inference.errors import AnnotateError
 
 KITTEN = "Kätzchen & <co>"
@@ -105,7 +106,7 @@ def test_a_coco_export_is_read_by_pycocotools(function, photos, tmp_path):
 def test_a_cvat_export_holds_automatic_rectangles(function, photos, tmp_path):
     out = tmp_path / "out.zip"
 
-    assert run(function, [photos], export=("cvat", out)) == 0
+    assert run(function, [photos], export=("cvat-images", out)) == 0
 
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist() == ["annotations.xml"]
@@ -125,7 +126,7 @@ def test_a_cvat_export_holds_automatic_rectangles(function, photos, tmp_path):
 def test_a_cvat_export_is_plain_xml_if_the_name_says_so(function, photos, tmp_path):
     out = tmp_path / "out.xml"
 
-    run(function, [photos], export=("cvat", out))
+    run(function, [photos], export=("cvat-images", out))
 
     assert len(defusedxml.ElementTree.parse(out).findall("image")) == 3
 
@@ -149,15 +150,15 @@ def test_a_threshold_outside_0_to_1_is_refused(function, photos, threshold):
 
 
 def test_an_unknown_export_format_is_refused(function, photos, tmp_path):
-    with refusal("--export: unknown format 'yolo'; expected one of: coco, cvat."):
+    with refusal("--export: unknown format 'yolo'; expected one of: cvat-images, coco."):
         run(function, [photos], export=("yolo", tmp_path / "out.zip"))
 
 
 def test_an_export_with_a_misleading_suffix_is_refused(function, photos, tmp_path):
     out = tmp_path / "out.json"
 
-    with refusal(f"{out}: suffix '.json'; expected .zip or .xml for the format cvat. Rename it."):
-        run(function, [photos], export=("cvat", out))
+    with refusal(f"{out}: suffix '.json'; expected .zip or .xml for the format cvat-images. Rename it."):
+        run(function, [photos], export=("cvat-images", out))
 
 
 def test_an_image_is_not_taken_for_the_export(function, photos):
@@ -171,11 +172,8 @@ def test_an_image_is_not_taken_for_the_export(function, photos):
 def test_a_name_that_xml_cannot_hold_is_refused(function, photos, tmp_path):
     (photos / "a.png").rename(photos / "a\x01.png")
 
-    with refusal(
-        r"'a\x01.png': a name with characters that XML cannot hold; expected readable ones. "
-        "Rename the file or use --export coco."
-    ):
-        run(function, [photos], export=("cvat", tmp_path / "out.xml"))
+    with pytest.raises(DatasetError, match=r"^'a\\x01\.png': a name with characters that XML cannot hold"):
+        run(function, [photos], export=("cvat-images", tmp_path / "out.xml"))
 
 
 def test_overlays_never_replace_the_images(function, photos):

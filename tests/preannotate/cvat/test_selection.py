@@ -2,14 +2,15 @@ from dataclasses import replace
 
 from preannotate.cvat.selection import Rules, select
 from preannotate.cvat.tasks import Job, Task
-from preannotate.formats.cvat_xml_writer import CvatLabel, CvatShape, box
+from preannotate.formats.cvat_xml import CvatLabel
+from preannotate.formats.records import Shape
 
 LABELS = {7: CvatLabel("forklift", "#ff0000")}
-BOX = box("forklift", (1, 2, 3, 4), source="manual")
-AUTO = box("forklift", (5, 6, 7, 8), source="auto")
-EDITED = box("forklift", (5, 6, 7, 8), source="semi-auto")
-LINE = CvatShape("polyline", "forklift", {}, "manual")
-TAG = CvatShape("tag", "forklift", {}, "manual")
+BOX = Shape("forklift", "box", (1, 2, 3, 4), source="manual")
+AUTO = Shape("forklift", "box", (5, 6, 7, 8), source="auto")
+EDITED = Shape("forklift", "box", (5, 6, 7, 8), source="semi-auto")
+LINE = Shape("forklift", "polyline", None)
+TAG = Shape("forklift", "tag", None)
 
 
 def job(number, frames, state="in progress", kind="annotation"):

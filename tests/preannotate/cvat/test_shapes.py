@@ -3,10 +3,11 @@
 import pytest
 from support.cvat_stand_in import key_frame, rectangle, tag, track
 
-from preannotate.cvat.shapes import is_boxed, is_untouched, shapes_of_frames
+from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
-from preannotate.formats.cvat_images import read
-from preannotate.formats.cvat_xml_writer import CvatImage, CvatLabel, CvatTask, project_xml
+from preannotate.formats.cvat_images import read, write_tasks
+from preannotate.formats.cvat_xml import CvatLabel, CvatTask
+from preannotate.formats.records import Frame
 
 LABELS = {7: CvatLabel("forklift", "#ff0000", "any"), 5: CvatLabel("pallet", "#00ff00", "any")}
 JOB = Job(40, 12, "annotation", "completed", "annotation", "today", frames=(0, 1, 2, 4), stop=4)
@@ -19,8 +20,8 @@ def found(*, shapes=(), tracks=(), tags=()):
 
 def as_read(tmp_path, shape):
     """What the trainer makes of one shape of CVAT's JSON."""
-    image = CvatImage("a.png", (200, 100), found(shapes=[shape])[shape["frame"]], task_id="12")
-    text = b"".join(project_xml([image], list(LABELS.values()), [CvatTask(12, "dock", 5)], name="p"))
+    frame = Frame("a.png", None, found(shapes=[shape])[shape["frame"]], declared_size=(200, 100), task_id="12")
+    text = b"".join(write_tasks([frame], list(LABELS.values()), [CvatTask("12", "dock", 5)], name="p"))
     (tmp_path / "annotations.xml").write_bytes(text)
     ((read_shape,),) = (frame.shapes for frame in read(tmp_path).frames)
     return read_shape
@@ -47,6 +48,8 @@ def test_a_shape_becomes_the_box_around_it(tmp_path, kind, points, rotation, rea
 
     assert (shape.label, shape.kind) == ("forklift", read_kind)
     assert shape.box == pytest.approx(box)
+    ((direct,),) = found(shapes=[rectangle(0, 7, points, type=kind, rotation=rotation)]).values()
+    assert (direct.kind, direct.box) == (read_kind, pytest.approx(box))
 
 
 @pytest.mark.parametrize("kind", ["polyline", "points", "cuboid", "skeleton"])
@@ -61,7 +64,7 @@ def test_only_what_nobody_changed_is_automatic(tmp_path, source, untouched):
     shape = rectangle(0, 7, [1, 2, 3, 4], source=source)
 
     assert as_read(tmp_path, shape).automatic == untouched
-    assert is_untouched(found(shapes=[shape])[0][0]) == untouched
+    assert found(shapes=[shape])[0][0].automatic == untouched
 
 
 def test_tracks_and_tags_stand_on_their_frames_and_deleted_frames_have_nothing():
@@ -71,15 +74,15 @@ def test_tracks_and_tags_stand_on_their_frames_and_deleted_frames_have_nothing()
         tags=[tag(1, 5)],
     )
 
-    assert {frame: [(shape.tag, shape.label) for shape in shapes[frame]] for frame in sorted(shapes)} == {
+    assert {frame: [(shape.kind, shape.label) for shape in shapes[frame]] for frame in sorted(shapes)} == {
         1: [("tag", "pallet")],
         2: [("box", "forklift")],
         4: [("box", "pallet"), ("box", "forklift")],
     }
-    assert not is_boxed(shapes[1][0])
+    assert not shapes[1][0].boxed
 
 
 def test_a_track_that_a_model_made_is_automatic_on_every_frame():
     shapes = found(tracks=[track(7, key_frame(0, [0, 0, 8, 8]), source="auto")])
 
-    assert [is_untouched(shapes[frame][0]) for frame in (0, 1, 2, 4)] == [True] * 4
+    assert [shapes[frame][0].automatic for frame in (0, 1, 2, 4)] == [True] * 4

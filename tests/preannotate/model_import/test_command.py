@@ -13,7 +13,8 @@ from PIL import Image
 
 from evaluation import ground_truth, reference
 from preannotate.cli.main import main
-from preannotate.formats.cvat_xml_writer import CvatImage, annotations_xml, box
+from preannotate.formats import cvat_images
+from preannotate.formats.records import Export, Frame, Shape
 from runtime.manifest import Manifest
 
 pytest.importorskip("openvino")
@@ -52,10 +53,10 @@ def folder(tmp_path_factory):
         for place in ("photos", "annotated/images"):
             image.save(folder / place / truth.name)
         boxes = zip(truth.class_ids, truth.boxes, strict=True)
-        shapes = tuple(box(squares.LABELS[class_id], corners, source="manual") for class_id, corners in boxes)
-        annotated.append(CvatImage(truth.name, truth.size, shapes))
-    text = annotations_xml(annotated, squares.LABELS, task="squares")
-    (folder / "annotated" / "annotations.xml").write_bytes(text)
+        shapes = tuple(Shape(squares.LABELS[class_id], "box", corners, source="manual") for class_id, corners in boxes)
+        annotated.append(Frame(truth.name, None, shapes, declared_size=truth.size))
+    files = cvat_images.write(Export(tuple(squares.LABELS), tuple(annotated)))
+    (folder / "annotated" / "annotations.xml").write_bytes(files["annotations.xml"])
     (folder / "labels.txt").write_text("\n".join(squares.LABELS), encoding="utf-8")
     squares_onnx.write("yolov8", folder / "Squares v8.onnx")
     return folder

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from preannotate.formats.cvat_xml_writer import CvatImage, CvatLabel, CvatTask, box, project_xml
+from preannotate.formats.cvat_images import write_tasks
+from preannotate.formats.cvat_xml import CvatLabel, CvatTask
+from preannotate.formats.records import Frame, Shape
 from preannotate.pipeline.inputs import fingerprint
 from preannotate.pipeline.run_request import Asked
 from trainer.errors import TrainingError
@@ -34,11 +36,12 @@ def test_the_same_wherever_it_lies_and_however_it_is_spelled(dataset, tmp_path):
 
 
 LABEL = CvatLabel("cat", "#ff0000", "rectangle")
-IMAGE = CvatImage("task-12/a.png", (64, 64), (box("cat", (1, 2, 3, 4), source="manual", occluded=False),), "12", 0)
+BOX = Shape("cat", "box", (1, 2, 3, 4), source="manual")
+IMAGE = Frame("task-12/a.png", None, (BOX,), declared_size=(64, 64), task_id="12", frame=0)
 
 
 def write(dataset, *, label=LABEL, image=IMAGE, task="boards"):
-    pieces = project_xml([image], [label], [CvatTask(12, task, 1, "annotation")], name="pulled from CVAT")
+    pieces = write_tasks([image], [label], [CvatTask("12", task, 1, video=False)], name="pulled from CVAT")
     (dataset / "annotations.xml").write_bytes(b"".join(pieces))
     return fingerprint(dataset, ASKED, [])
 
@@ -50,7 +53,7 @@ def test_names_of_tasks_and_colours_of_labels_do_not_count(dataset):
     assert write(dataset, label=replace(LABEL, color="#00ff00")) == before
     assert write(dataset, label=replace(LABEL, name="dog")) != before
     assert write(dataset, label=replace(LABEL, type="any")) != before
-    moved = (box("cat", (1, 2, 3, 5), source="manual", occluded=False),)
+    moved = (Shape("cat", "box", (1, 2, 3, 5), source="manual"),)
     assert write(dataset, image=replace(IMAGE, shapes=moved)) != before
 
 

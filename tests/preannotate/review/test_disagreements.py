@@ -5,7 +5,7 @@ import pytest
 from preannotate.active_learning.review.detection_rates import Finding
 from preannotate.active_learning.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
 from preannotate.active_learning.review.frames import UNKNOWN, Drawn, View, drawn
-from preannotate.formats.cvat_xml_writer import CvatShape, box
+from preannotate.formats.records import Shape
 from runtime.detector import Detection
 
 LABELS = ("cat", "dog")
@@ -175,14 +175,14 @@ def test_without_any_evidence_nothing_is_known():
 
 def test_shapes_become_the_box_around_them():
     shapes = [
-        box("cat", (1, 2, 30, 400), source="manual"),
-        CvatShape("box", "dog", {"xtl": "0", "ytl": "9", "xbr": "20", "ybr": "19", "rotation": "180"}, "manual"),
-        CvatShape("polygon", "boat", {"points": "5,5;9,5;7,8"}, "manual"),
-        CvatShape("polyline", "cat", {}, "manual"),
-        box("cat", (200, 0, 210, 9), source="manual"),
+        Shape("cat", "box", (1, 2, 30, 400), source="manual"),
+        Shape("dog", "rotated box", (0, 9, 20, 19)),
+        Shape("boat", "polygon", (5, 5, 9, 8)),
+        Shape("cat", "polyline", None),
+        Shape("cat", "box", (200, 0, 210, 9), source="manual"),
     ]
 
-    found = drawn(shapes, LABELS, (100, 50), "task 12")
+    found = drawn(shapes, LABELS, (100, 50))
 
     assert [Drawn(one.label, one.class_id, tuple(round(value, 6) for value in one.box)) for one in found] == [
         Drawn("cat", 0, (1, 2, 30, 50)),

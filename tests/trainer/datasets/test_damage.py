@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+from support import annotation_exports
 
 from preannotate.formats.errors import DatasetError
 from trainer.datasets import FORMATS, load
@@ -53,8 +54,8 @@ def rich(name, content):
 
 
 @pytest.mark.parametrize("name", ["coco", "datumaro"])
-def test_json_with_a_wrong_value_anywhere(scene, tmp_path, name):
-    folder = scene.WRITERS[name](tmp_path / "export")
+def test_json_with_a_wrong_value_anywhere(tmp_path, name):
+    folder = annotation_exports.WRITERS[name](tmp_path / "export")
     path = next((folder / "annotations").glob("*.json"))
     content = rich(name, json.loads(path.read_text()))
     generator = random.Random(0)
@@ -66,8 +67,8 @@ def test_json_with_a_wrong_value_anywhere(scene, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_text_with_a_piece_cut_out_or_doubled_anywhere(scene, tmp_path, name):
-    folder = scene.WRITERS[name](tmp_path / "export")
+def test_text_with_a_piece_cut_out_or_doubled_anywhere(tmp_path, name):
+    folder = annotation_exports.WRITERS[name](tmp_path / "export")
     generator = random.Random(1)
     for path in sorted(p for p in folder.rglob("*") if p.suffix in (".xml", ".json", ".txt", ".yaml", ".names")):
         whole = path.read_bytes()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import annotation_exports
 
 from preannotate.formats.errors import DatasetError
 from trainer.datasets import Dataset, Health, Sample, check, load
@@ -22,7 +23,7 @@ def sample(index, boxes, class_ids, image_size=(640, 320)):
 
 
 def dataset(samples, labels=("cat", "dog"), **found):
-    export = {"name": "export.zip", "format": "coco", "title": "COCO 1.0", "tells_automatic": False}
+    export = {"name": "export.zip", "format": "coco", "title": "COCO 1.0", "has_sources": False}
     found = Found(exports=[export], frames=len(samples), **found)
     return Dataset(tuple(labels), tuple(samples), Health.of(samples, labels, found))
 
@@ -127,8 +128,8 @@ def test_a_class_without_a_box_is_refused():
         check(dataset(samples, labels=("cat", "dog", "bird")))
 
 
-def test_the_counts_of_a_real_reading_arrive(scene, tmp_path):
-    health = load([scene.cvat_images(tmp_path / "export")], tmp_path / "store").health
+def test_the_counts_of_a_real_reading_arrive(tmp_path):
+    health = load([annotation_exports.cvat_images(tmp_path / "export")], tmp_path / "store").health
 
     assert health.to_text().splitlines()[:4] == [
         "export: CVAT for images 1.1",

@@ -2,38 +2,37 @@ import json
 import re
 import shutil
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support import annotation_exports
 
-from preannotate import formats
 from preannotate.formats.errors import DatasetError
 from trainer.datasets import FORMATS, load
 
 A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]
 
 
-def write_cvat(scene, folder, shapes, *, name="a.jpg", size=(200, 100), declared=None, labels=("cat",)):
+def write_cvat(folder, shapes, *, name="a.jpg", size=(200, 100), declared=None, labels=("cat",)):
     """A one-image CVAT export with these shape elements."""
-    scene.draw(folder / "images" / name, size)
+    annotation_exports.draw(folder / "images" / name, size)
     width, height = declared or size
-    scene.write_text(
+    annotation_exports.write_text(
         folder / "annotations.xml",
-        f"<annotations>{scene.cvat_meta(labels=labels, size=1)}"
+        f"<annotations>{annotation_exports.cvat_meta(labels=labels, size=1)}"
         f'<image id="0" name="{name}" width="{width}" height="{height}">{shapes}</image></annotations>',
     )
     return folder
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_same_scene_in_every_format_gives_equal_samples(scene, tmp_path, name):
-    expected = load([scene.cvat_images(tmp_path / "reference")], tmp_path / "expected", negatives=True)
-    dataset = load([scene.WRITERS[name](tmp_path / "export")], tmp_path / "store", negatives=True)
+def test_the_same_scene_in_every_format_gives_equal_samples(tmp_path, name):
+    expected = load([annotation_exports.cvat_images(tmp_path / "reference")], tmp_path / "expected", negatives=True)
+    dataset = load([annotation_exports.WRITERS[name](tmp_path / "export")], tmp_path / "store", negatives=True)
 
     assert dataset.health.found.exports[0]["format"] == name
-    assert dataset.labels == expected.labels == scene.LABELS
+    assert dataset.labels == expected.labels == annotation_exports.LABELS
     by_name = {sample.name: sample for sample in dataset.samples}
     assert by_name == {sample.name: sample for sample in expected.samples}
     assert by_name["a.jpg"].boxes.tolist() == A_BOXES
@@ -44,8 +43,8 @@ def test_the_same_scene_in_every_format_gives_equal_samples(scene, tmp_path, nam
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(scene, tmp_path, name):
-    folder = scene.WRITERS[name](tmp_path / "outer" / "export")
+def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(tmp_path, name):
+    folder = annotation_exports.WRITERS[name](tmp_path / "outer" / "export")
     archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", folder.parent)
 
     from_zip = load([tmp_path / archive], tmp_path / "store1")
@@ -56,14 +55,8 @@ def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(scene, tmp_path, na
     assert not list((tmp_path / "store1").glob(".extract-*"))
 
 
-def test_every_format_module_is_in_the_table():
-    modules = Path(formats.__file__).parent.glob("[!_]*.py")
-
-    assert {path.stem.replace("_", "-") for path in modules} == set(FORMATS)
-
-
-def test_images_lie_in_the_store_under_their_content(scene, tmp_path):
-    dataset = load([scene.voc(tmp_path / "export")], tmp_path / "store")
+def test_images_lie_in_the_store_under_their_content(tmp_path):
+    dataset = load([annotation_exports.voc(tmp_path / "export")], tmp_path / "store")
 
     for sample in dataset.samples:
         assert sample.image.parent == tmp_path / "store/images"
@@ -72,8 +65,8 @@ def test_images_lie_in_the_store_under_their_content(scene, tmp_path):
     assert all(sample.image.is_file() for sample in dataset.samples)
 
 
-def test_frames_without_annotations_are_used_on_request_only(scene, tmp_path):
-    export = scene.coco(tmp_path / "export")
+def test_frames_without_annotations_are_used_on_request_only(tmp_path):
+    export = annotation_exports.coco(tmp_path / "export")
 
     without = load([export], tmp_path / "store1")
     with_negatives = load([export], tmp_path / "store2", negatives=True)
@@ -84,9 +77,11 @@ def test_frames_without_annotations_are_used_on_request_only(scene, tmp_path):
     assert (with_negatives.health.found.unannotated_used, with_negatives.health.negatives) == (1, 1)
 
 
-def test_automatic_shapes_stay_out_unless_asked_for(scene, tmp_path):
-    shapes = scene.cvat_box("cat", (1, 2, 30, 40)) + scene.cvat_box("cat", (5, 5, 50, 50), 'source="auto"')
-    export = write_cvat(scene, tmp_path / "export", shapes)
+def test_automatic_shapes_stay_out_unless_asked_for(tmp_path):
+    shapes = annotation_exports.cvat_box("cat", (1, 2, 30, 40)) + annotation_exports.cvat_box(
+        "cat", (5, 5, 50, 50), 'source="auto"'
+    )
+    export = write_cvat(tmp_path / "export", shapes)
 
     without = load([export], tmp_path / "store1")
     taken = load([export], tmp_path / "store2", include_auto=True)
@@ -107,15 +102,15 @@ def test_automatic_shapes_stay_out_unless_asked_for(scene, tmp_path):
         '<box label="cat" source="manual" xtl="300" ytl="1" xbr="310" ybr="9"/>',
     ],
 )
-def test_a_frame_whose_shapes_were_all_left_out_is_no_negative(scene, tmp_path, shape):
-    dataset = load([write_cvat(scene, tmp_path / "export", shape)], tmp_path / "store", negatives=True)
+def test_a_frame_whose_shapes_were_all_left_out_is_no_negative(tmp_path, shape):
+    dataset = load([write_cvat(tmp_path / "export", shape)], tmp_path / "store", negatives=True)
 
     assert dataset.samples == ()
     assert dataset.health.found.unusable == 1
 
 
-def test_a_frame_with_nothing_but_a_tag_is_a_negative(scene, tmp_path):
-    export = write_cvat(scene, tmp_path / "export", '<tag label="empty" source="manual"/>')
+def test_a_frame_with_nothing_but_a_tag_is_a_negative(tmp_path):
+    export = write_cvat(tmp_path / "export", '<tag label="empty" source="manual"/>')
 
     dataset = load([export], tmp_path / "store", negatives=True)
 
@@ -123,22 +118,22 @@ def test_a_frame_with_nothing_but_a_tag_is_a_negative(scene, tmp_path):
     assert dataset.health.found.dropped == {"tag": 1}
 
 
-def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(scene, tmp_path):
+def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(tmp_path):
     shapes = "".join(
-        scene.cvat_box("cat", box)
+        annotation_exports.cvat_box("cat", box)
         for box in [(-5, -5, 20, 20), (190, 90, 300, 300), (199.5, 0, 250, 50), (40, 40, 40, 60), (60, 10, 50, 20)]
     )
-    dataset = load([write_cvat(scene, tmp_path / "export", shapes)], tmp_path / "store")
+    dataset = load([write_cvat(tmp_path / "export", shapes)], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[0, 0, 20, 20], [190, 90, 200, 100]]
     assert dataset.samples[0].boxes.dtype == np.float32
     assert dataset.samples[0].dropped == {"degenerate or outside the image": 3}
 
 
-def test_labels_of_several_exports_are_matched_by_name(scene, tmp_path):
-    first = write_cvat(scene, tmp_path / "1", scene.cvat_box("dog", (1, 1, 9, 9)), labels=("cat", "dog"))
+def test_labels_of_several_exports_are_matched_by_name(tmp_path):
+    first = write_cvat(tmp_path / "1", annotation_exports.cvat_box("dog", (1, 1, 9, 9)), labels=("cat", "dog"))
     second = write_cvat(
-        scene, tmp_path / "2", scene.cvat_box("cat", (2, 2, 9, 9)), labels=("bird", "cat"), size=(50, 50)
+        tmp_path / "2", annotation_exports.cvat_box("cat", (2, 2, 9, 9)), labels=("bird", "cat"), size=(50, 50)
     )
 
     dataset = load([first, second], tmp_path / "store")
@@ -148,16 +143,16 @@ def test_labels_of_several_exports_are_matched_by_name(scene, tmp_path):
     assert [sample.class_ids.tolist() for sample in dataset.samples] == [[1], [0]]
 
 
-def test_given_labels_fix_the_class_ids_and_leave_others_out(scene, tmp_path):
-    dataset = load([scene.voc(tmp_path / "export")], tmp_path / "store", labels=["bird", "cat"])
+def test_given_labels_fix_the_class_ids_and_leave_others_out(tmp_path):
+    dataset = load([annotation_exports.voc(tmp_path / "export")], tmp_path / "store", labels=["bird", "cat"])
 
     assert dataset.labels == ("bird", "cat")
     assert dataset.samples[0].class_ids.tolist() == [1]
     assert dataset.health.found.dropped == {"of another label": 1}
 
 
-def test_only_restricts_the_images_by_name_with_or_without_extension(scene, tmp_path):
-    export = scene.voc(tmp_path / "export")
+def test_only_restricts_the_images_by_name_with_or_without_extension(tmp_path):
+    export = annotation_exports.voc(tmp_path / "export")
 
     assert [s.name for s in load([export], tmp_path / "1", only=["a"]).samples] == ["a.jpg"]
     assert [s.name for s in load([export], tmp_path / "2", only=["b & ü.png"]).samples] == ["sub/b & ü.png"]
@@ -166,32 +161,34 @@ def test_only_restricts_the_images_by_name_with_or_without_extension(scene, tmp_
         load([export], tmp_path / "3", only=["a", "z"])
 
 
-def test_equal_names_in_two_subsets_are_told_apart(scene, tmp_path):
+def test_equal_names_in_two_subsets_are_told_apart(tmp_path):
     folder = tmp_path / "export"
     elements = ""
     for subset, size in (("train", (40, 30)), ("test", (30, 40))):
-        scene.draw(folder / "images" / subset / "a.jpg", size)
+        annotation_exports.draw(folder / "images" / subset / "a.jpg", size)
         elements += (
             f'<image id="0" name="a.jpg" subset="{subset}" task_id="{size[0]}" '
             f'width="{size[0]}" height="{size[1]}">'
-            f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+            f"{annotation_exports.cvat_box('cat', (1, 1, 9, 9))}</image>"
         )
-    scene.write_text(folder / "annotations.xml", f"<annotations>{scene.cvat_meta()}{elements}</annotations>")
+    annotation_exports.write_text(
+        folder / "annotations.xml", f"<annotations>{annotation_exports.cvat_meta()}{elements}</annotations>"
+    )
 
     dataset = load([folder], tmp_path / "store")
 
     assert {s.name: s.image_size for s in dataset.samples} == {"train/a.jpg": (40, 30), "test/a.jpg": (30, 40)}
 
 
-def test_frames_of_two_tasks_that_share_a_file_are_not_used(scene, tmp_path):
+def test_frames_of_two_tasks_that_share_a_file_are_not_used(tmp_path):
     folder = tmp_path / "export"
-    scene.draw(folder / "images/default/frame_000000.PNG", (40, 30))
+    annotation_exports.draw(folder / "images/default/frame_000000.PNG", (40, 30))
     elements = "".join(
         f'<image id="0" name="frame_000000" subset="default" task_id="{task}" width="40" height="30">'
-        f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+        f"{annotation_exports.cvat_box('cat', (1, 1, 9, 9))}</image>"
         for task in (1, 2)
     )
-    scene.write_text(folder / "annotations.xml", f"<annotations>{elements}</annotations>")
+    annotation_exports.write_text(folder / "annotations.xml", f"<annotations>{elements}</annotations>")
 
     dataset = load([folder], tmp_path / "store")
 
@@ -201,15 +198,15 @@ def test_frames_of_two_tasks_that_share_a_file_are_not_used(scene, tmp_path):
     }
 
 
-def test_exif_rotation_gives_the_upright_size_and_turns_boxes_of_the_raw_frame(scene, tmp_path):
+def test_exif_rotation_gives_the_upright_size_and_turns_boxes_of_the_raw_frame(tmp_path):
     """Orientation 6 shows the raw (200, 100) as (100, 200): x' = 100 - y, y' = x."""
-    export = write_cvat(scene, tmp_path / "export", scene.cvat_box("cat", (10, 20, 60, 70)))
+    export = write_cvat(tmp_path / "export", annotation_exports.cvat_box("cat", (10, 20, 60, 70)))
     path = export / "images/a.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(path).copy().save(path, exif=exif)
     raw = load([export], tmp_path / "store1")
-    upright = load([write_again(scene, export, (100, 200))], tmp_path / "store2")
+    upright = load([write_again(export, (100, 200))], tmp_path / "store2")
 
     assert raw.samples[0].image_size == upright.samples[0].image_size == (100, 200)
     assert raw.samples[0].boxes.tolist() == [[30, 10, 80, 60]]
@@ -217,31 +214,31 @@ def test_exif_rotation_gives_the_upright_size_and_turns_boxes_of_the_raw_frame(s
     assert upright.samples[0].boxes.tolist() == [[10, 20, 60, 70]]
 
 
-def write_again(scene, export, declared):
+def write_again(export, declared):
     path = export / "annotations.xml"
     text = path.read_text().replace('width="200" height="100"', f'width="{declared[0]}" height="{declared[1]}"')
-    scene.write_text(path, text)
+    annotation_exports.write_text(path, text)
     return export
 
 
-def test_boxes_of_a_resized_copy_are_scaled(scene, tmp_path):
-    shapes = scene.cvat_box("cat", (10, 20, 60, 70))
-    dataset = load([write_cvat(scene, tmp_path / "export", shapes, declared=(400, 200))], tmp_path / "store")
+def test_boxes_of_a_resized_copy_are_scaled(tmp_path):
+    shapes = annotation_exports.cvat_box("cat", (10, 20, 60, 70))
+    dataset = load([write_cvat(tmp_path / "export", shapes, declared=(400, 200))], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[5, 10, 30, 35]]
     assert dataset.health.found.problems == {"declared size is another scale: boxes scaled": ["a.jpg"]}
 
 
-def test_an_image_of_another_shape_than_declared_is_not_used(scene, tmp_path):
-    shapes = scene.cvat_box("cat", (10, 20, 60, 70))
-    dataset = load([write_cvat(scene, tmp_path / "export", shapes, declared=(300, 200))], tmp_path / "store")
+def test_an_image_of_another_shape_than_declared_is_not_used(tmp_path):
+    shapes = annotation_exports.cvat_box("cat", (10, 20, 60, 70))
+    dataset = load([write_cvat(tmp_path / "export", shapes, declared=(300, 200))], tmp_path / "store")
 
     assert dataset.samples == ()
     assert dataset.health.found.problems == {"declared size does not belong to the image: not used": ["a.jpg"]}
 
 
-def test_missing_and_unreadable_images_are_counted_and_named(scene, tmp_path):
-    export = scene.coco(tmp_path / "export")
+def test_missing_and_unreadable_images_are_counted_and_named(tmp_path):
+    export = annotation_exports.coco(tmp_path / "export")
     whole = (export / "images/a.jpg").read_bytes()
     (export / "images/a.jpg").write_bytes(whole[: len(whole) // 2])
     (export / "images/sub/b & ü.png").unlink()
@@ -253,9 +250,9 @@ def test_missing_and_unreadable_images_are_counted_and_named(scene, tmp_path):
     assert "image file is truncated" in dataset.health.found.unreadable["a.jpg"]
 
 
-def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(scene, tmp_path):
-    shapes = [scene.cvat_box("cat", box) for box in ((1, 1, 9, 9), (1, 1, 9, 9), (5, 5, 9, 9))]
-    exports = [write_cvat(scene, tmp_path / str(index), shape) for index, shape in enumerate(shapes)]
+def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(tmp_path):
+    shapes = [annotation_exports.cvat_box("cat", box) for box in ((1, 1, 9, 9), (1, 1, 9, 9), (5, 5, 9, 9))]
+    exports = [write_cvat(tmp_path / str(index), shape) for index, shape in enumerate(shapes)]
 
     dataset = load(exports, tmp_path / "store")
 
@@ -265,10 +262,10 @@ def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(s
     assert len({sample.group for sample in dataset.samples}) == 1
 
 
-def test_an_empty_copy_of_an_annotated_image_is_no_negative(scene, tmp_path):
+def test_an_empty_copy_of_an_annotated_image_is_no_negative(tmp_path):
     exports = [
-        write_cvat(scene, tmp_path / "1", ""),
-        write_cvat(scene, tmp_path / "2", scene.cvat_box("cat", (1, 1, 9, 9))),
+        write_cvat(tmp_path / "1", ""),
+        write_cvat(tmp_path / "2", annotation_exports.cvat_box("cat", (1, 1, 9, 9))),
     ]
 
     dataset = load(exports, tmp_path / "store", negatives=True)
@@ -277,19 +274,19 @@ def test_an_empty_copy_of_an_annotated_image_is_no_negative(scene, tmp_path):
     assert dataset.health.found.unannotated_used == 0
 
 
-def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(scene, tmp_path):
+def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(tmp_path):
     groups = set()
     for name in ("first", "second"):
         folder = tmp_path / name
         elements = ""
         for index in range(3):
-            scene.draw(folder / f"images/frame_{index:06d}.PNG", (40 + index, 30))
+            annotation_exports.draw(folder / f"images/frame_{index:06d}.PNG", (40 + index, 30))
             elements += (
                 f'<image id="{index}" name="frame_{index:06d}" width="{40 + index}" height="30">'
-                f"{scene.cvat_box('cat', (1, 1, 9, 9))}</image>"
+                f"{annotation_exports.cvat_box('cat', (1, 1, 9, 9))}</image>"
             )
-        meta = scene.cvat_meta("interpolation")
-        scene.write_text(folder / "annotations.xml", f"<annotations>{meta}{elements}</annotations>")
+        meta = annotation_exports.cvat_meta("interpolation")
+        annotation_exports.write_text(folder / "annotations.xml", f"<annotations>{meta}{elements}</annotations>")
         dataset = load([folder], tmp_path / f"store {name}")
         groups |= {sample.group for sample in dataset.samples}
         assert [sample.frame for sample in dataset.samples] == [0, 1, 2]
@@ -298,8 +295,8 @@ def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(scen
     assert len(groups) == 1
 
 
-def test_an_export_without_images_says_how_to_get_them(scene, tmp_path):
-    export = scene.cvat_images(tmp_path / "export")
+def test_an_export_without_images_says_how_to_get_them(tmp_path):
+    export = annotation_exports.cvat_images(tmp_path / "export")
     shutil.rmtree(export / "images")
     sentence = (
         "export: CVAT for images 1.1 with 3 frames but no images; expected their images too. "
@@ -340,10 +337,10 @@ TITLES = (
         ),
     ],
 )
-def test_an_unknown_folder_is_described_with_the_formats_that_are_known(scene, tmp_path, files, sentence):
+def test_an_unknown_folder_is_described_with_the_formats_that_are_known(tmp_path, files, sentence):
     (tmp_path / "export").mkdir()
     for name in files:
-        scene.write_text(tmp_path / "export" / name, "[]")
+        annotation_exports.write_text(tmp_path / "export" / name, "[]")
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         load([tmp_path / "export"], tmp_path / "store")
 
@@ -358,25 +355,25 @@ def test_a_zip_inside_which_names_lead_out_is_refused_and_leaves_nothing(tmp_pat
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_a_name_that_leads_out_of_the_export_finds_no_image(scene, tmp_path):
-    scene.draw(tmp_path / "secret.jpg", (20, 20))
-    export = scene.coco(tmp_path / "export")
+def test_a_name_that_leads_out_of_the_export_finds_no_image(tmp_path):
+    annotation_exports.draw(tmp_path / "secret.jpg", (20, 20))
+    export = annotation_exports.coco(tmp_path / "export")
     path = export / "annotations/instances_default.json"
     content = json.loads(path.read_text())
     content["images"][0]["file_name"] = "../../secret.jpg"
-    scene.write_text(path, json.dumps(content))
+    annotation_exports.write_text(path, json.dumps(content))
 
     dataset = load([export], tmp_path / "store")
 
     assert dataset.health.found.problems == {"missing": ["../../secret.jpg"]}
 
 
-def test_a_damaged_file_is_named_with_its_export(scene, tmp_path):
-    export = scene.coco(tmp_path / "second export")
-    scene.write_text(export / "annotations/instances_default.json", "{")
+def test_a_damaged_file_is_named_with_its_export(tmp_path):
+    export = annotation_exports.coco(tmp_path / "second export")
+    annotation_exports.write_text(export / "annotations/instances_default.json", "{")
     sentence = (
         "second export: instances_default.json: Expecting property name enclosed in double quotes: "
         "line 1 column 2 (char 1); expected JSON. Export again."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([scene.voc(tmp_path / "first"), export], tmp_path / "store")
+        load([annotation_exports.voc(tmp_path / "first"), export], tmp_path / "store")

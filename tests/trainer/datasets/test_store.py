@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from support import annotation_exports
 
 from preannotate.formats.errors import DatasetError
 from trainer.datasets import load, read_saved, save
@@ -10,17 +11,17 @@ from trainer.datasets.store import put_image
 
 
 @pytest.fixture
-def saved(scene, tmp_path):
-    shapes = scene.cvat_box("cat", (1 / 3, 0.1, 77.77, 63.3)) + '<tag label="cat"/>'
-    shapes += scene.cvat_box("cat", (2 / 3, 3, 50, 60), 'source="auto"')
+def saved(tmp_path):
+    shapes = annotation_exports.cvat_box("cat", (1 / 3, 0.1, 77.77, 63.3)) + '<tag label="cat"/>'
+    shapes += annotation_exports.cvat_box("cat", (2 / 3, 3, 50, 60), 'source="auto"')
     folder = tmp_path / "export"
-    scene.draw(folder / "images/a.jpg", (200, 100))
-    scene.write_text(
+    annotation_exports.draw(folder / "images/a.jpg", (200, 100))
+    annotation_exports.write_text(
         folder / "annotations.xml",
-        f'<annotations>{scene.cvat_meta()}<image id="0" name="a.jpg" width="200" height="100">'
+        f'<annotations>{annotation_exports.cvat_meta()}<image id="0" name="a.jpg" width="200" height="100">'
         f"{shapes}</image></annotations>",
     )
-    dataset = load([folder, scene.coco(tmp_path / "second")], tmp_path / "store", negatives=True)
+    dataset = load([folder, annotation_exports.coco(tmp_path / "second")], tmp_path / "store", negatives=True)
     save(dataset, tmp_path / "store")
     return dataset
 
@@ -48,8 +49,8 @@ def test_two_sets_share_a_store(saved, tmp_path):
     assert read_saved(tmp_path / "store", name="validation.json") == read_saved(tmp_path / "store")
 
 
-def test_an_image_is_linked_where_that_is_possible(scene, tmp_path):
-    source = scene.draw(tmp_path / "a.JPG", (20, 20))
+def test_an_image_is_linked_where_that_is_possible(tmp_path):
+    source = annotation_exports.draw(tmp_path / "a.JPG", (20, 20))
     target = put_image(source, "0" * 64, tmp_path / "store")
 
     assert target == tmp_path / "store/images" / ("0" * 64 + ".jpg")
@@ -57,25 +58,25 @@ def test_an_image_is_linked_where_that_is_possible(scene, tmp_path):
     assert put_image(source, "0" * 64, tmp_path / "store") == target
 
 
-def test_an_image_is_copied_where_links_are_not_possible(scene, tmp_path, monkeypatch):
+def test_an_image_is_copied_where_links_are_not_possible(tmp_path, monkeypatch):
     def no_link(*_):
         raise OSError("links are not supported")
 
     monkeypatch.setattr("os.link", no_link)
-    source = scene.draw(tmp_path / "a.jpg", (20, 20))
+    source = annotation_exports.draw(tmp_path / "a.jpg", (20, 20))
     target = put_image(source, "0" * 64, tmp_path / "store")
 
     assert target.read_bytes() == source.read_bytes()
     assert target.stat().st_ino != source.stat().st_ino
 
 
-def test_an_image_that_cannot_be_written_is_a_sentence_and_leaves_nothing(scene, tmp_path, monkeypatch):
+def test_an_image_that_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.link", full)
     monkeypatch.setattr("shutil.copyfile", full)
-    source = scene.draw(tmp_path / "a.jpg", (20, 20))
+    source = annotation_exports.draw(tmp_path / "a.jpg", (20, 20))
     sentence = (
         f"{tmp_path / 'images' / 'c.jpg'}: No space left on device; expected room for the images of the run. "
         "Make room and start again."

@@ -9,7 +9,7 @@ from preannotate.formats.errors import DatasetError
 
 
 def open_zip(path, tmp_path):
-    with archive.opened(path, tmp_path) as folder:
+    with archive.open_export(path, tmp_path) as folder:
         return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from support import annotation_exports
 
 from preannotate.formats import voc
 from preannotate.formats.errors import DatasetError
@@ -13,29 +14,29 @@ def annotation(*objects, filename="", size="<size><width>40</width><height>30</h
     return f"<annotation><filename>{filename}</filename>{size}{''.join(objects)}</annotation>"
 
 
-def test_xml_files_beside_images_in_several_folders_are_read(scene, tmp_path):
+def test_xml_files_beside_images_in_several_folders_are_read(tmp_path):
     for part in ("train", "test"):
-        scene.draw(tmp_path / part / f"{part}.jpg", (40, 30))
-        scene.write_text(tmp_path / part / f"{part}.xml", annotation(OBJECT.format(9, "")))
+        annotation_exports.draw(tmp_path / part / f"{part}.jpg", (40, 30))
+        annotation_exports.write_text(tmp_path / part / f"{part}.xml", annotation(OBJECT.format(9, "")))
 
     assert voc.recognise(tmp_path)
     assert [frame.image.name for frame in voc.read(tmp_path).frames] == ["test.jpg", "train.jpg"]
 
 
-def test_an_image_is_found_in_any_case_of_its_extension_and_by_filename_at_last(scene, tmp_path):
-    scene.draw(tmp_path / "images/one.JPG", (40, 30))
-    scene.draw(tmp_path / "images/other name.png", (40, 30))
-    scene.write_text(tmp_path / "annotations/one.xml", annotation(filename="wrong.jpg"))
-    scene.write_text(tmp_path / "annotations/two.xml", annotation(filename="other name.png"))
-    scene.write_text(tmp_path / "annotations/three.xml", annotation(filename="nowhere.png"))
+def test_an_image_is_found_in_any_case_of_its_extension_and_by_filename_at_last(tmp_path):
+    annotation_exports.draw(tmp_path / "images/one.JPG", (40, 30))
+    annotation_exports.draw(tmp_path / "images/other name.png", (40, 30))
+    annotation_exports.write_text(tmp_path / "annotations/one.xml", annotation(filename="wrong.jpg"))
+    annotation_exports.write_text(tmp_path / "annotations/two.xml", annotation(filename="other name.png"))
+    annotation_exports.write_text(tmp_path / "annotations/three.xml", annotation(filename="nowhere.png"))
 
     frames = {frame.name: frame.image and frame.image.name for frame in voc.read(tmp_path).frames}
     assert frames == {"one.JPG": "one.JPG", "other name.png": "other name.png", "nowhere.png": None}
 
 
-def test_an_unknown_size_is_no_size(scene, tmp_path):
-    scene.draw(tmp_path / "images/a.jpg", (40, 30))
-    scene.write_text(
+def test_an_unknown_size_is_no_size(tmp_path):
+    annotation_exports.draw(tmp_path / "images/a.jpg", (40, 30))
+    annotation_exports.write_text(
         tmp_path / "annotations/a.xml",
         annotation(OBJECT.format(9, ""), size="<size><width>0</width><height>0</height></size>"),
     )
@@ -45,17 +46,17 @@ def test_an_unknown_size_is_no_size(scene, tmp_path):
     assert dataset.health.found.problems == {}
 
 
-def test_an_image_without_xml_is_a_frame_without_annotations(scene, tmp_path):
-    scene.voc(tmp_path)
-    scene.draw(tmp_path / "JPEGImages/new.jpg", (40, 30))
+def test_an_image_without_xml_is_a_frame_without_annotations(tmp_path):
+    annotation_exports.voc(tmp_path)
+    annotation_exports.draw(tmp_path / "JPEGImages/new.jpg", (40, 30))
 
     frames = {frame.name: len(frame.shapes) for frame in voc.read(tmp_path).frames}
     assert frames == {"a.jpg": 2, "sub/b & ü.png": 1, "c.jpg": 0, "new.jpg": 0}
 
 
-def test_a_rotation_attribute_turns_the_box(scene, tmp_path):
+def test_a_rotation_attribute_turns_the_box(tmp_path):
     turned = "<attributes><attribute><name>rotation</name><value>90.0</value></attribute></attributes>"
-    scene.write_text(tmp_path / "Annotations/a.xml", annotation(OBJECT.format(21, turned)))
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation(OBJECT.format(21, turned)))
     (shape,) = voc.read(tmp_path).frames[0].shapes
 
     assert shape.kind == "rotated box"
@@ -68,15 +69,16 @@ def test_a_rotation_attribute_turns_the_box(scene, tmp_path):
         (
             annotation(OBJECT.format("wide", "")),
             "a.xml: object 1: a corner of <bndbox> is 'wide'; expected a finite number. "
-            "Mend the shape or export again.",
+            "Correct the shape or export again.",
         ),
         (
             annotation(OBJECT.format(9, ""), "<object><name>cat</name></object>"),
-            "a.xml: object 2: a corner of <bndbox> is None; expected a finite number. Mend the shape or export again.",
+            "a.xml: object 2: a corner of <bndbox> is None; expected a finite number. "
+            "Correct the shape or export again.",
         ),
         (
             annotation("<object/>"),
-            "a.xml: object 1 has no <name>; expected a label. Mend the object or export again.",
+            "a.xml: object 1 has no <name>; expected a label. Correct the object or export again.",
         ),
         ("<annotation><object>", "a.xml: no element found: line 1, column 20; expected XML. Export again."),
         ("", "a.xml: no element found: line 1, column 0; expected XML. Export again."),
@@ -86,16 +88,16 @@ def test_a_rotation_attribute_turns_the_box(scene, tmp_path):
         ),
     ],
 )
-def test_an_impossible_file_is_named(scene, tmp_path, text, sentence):
-    scene.write_text(tmp_path / "Annotations/a.xml", text)
+def test_an_impossible_file_is_named(tmp_path, text, sentence):
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", text)
     assert voc.recognise(tmp_path)
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         voc.read(tmp_path)
 
 
-def test_a_stray_xml_file_is_named(scene, tmp_path):
-    scene.write_text(tmp_path / "Annotations/a.xml", annotation())
-    scene.write_text(tmp_path / "Annotations/b.xml", "<project/>")
+def test_a_stray_xml_file_is_named(tmp_path):
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation())
+    annotation_exports.write_text(tmp_path / "Annotations/b.xml", "<project/>")
     sentence = "b.xml: the root is <project>; expected <annotation>. Remove the file or export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         voc.read(tmp_path)

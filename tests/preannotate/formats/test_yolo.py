@@ -1,13 +1,14 @@
 import re
 
 import pytest
+from support import annotation_exports
 
 from preannotate.formats import ultralytics, yolo
 from preannotate.formats.errors import DatasetError
 
 
-def test_images_that_no_list_names_are_found(scene, tmp_path):
-    scene.yolo(tmp_path)
+def test_images_that_no_list_names_are_found(tmp_path):
+    annotation_exports.yolo(tmp_path)
     (tmp_path / "train.txt").unlink()
 
     assert {frame.name: len(frame.shapes) for frame in yolo.read(tmp_path).frames} == {
@@ -17,18 +18,18 @@ def test_images_that_no_list_names_are_found(scene, tmp_path):
     }
 
 
-def test_a_list_that_leads_out_of_the_export_finds_nothing(scene, tmp_path):
-    scene.yolo(tmp_path / "export")
-    scene.draw(tmp_path / "secret.jpg", (20, 20))
-    scene.write_text(tmp_path / "secret.txt", "0 0.5 0.5 0.5 0.5")
-    scene.write_text(tmp_path / "export/train.txt", "../secret.jpg\n")
+def test_a_list_that_leads_out_of_the_export_finds_nothing(tmp_path):
+    annotation_exports.yolo(tmp_path / "export")
+    annotation_exports.draw(tmp_path / "secret.jpg", (20, 20))
+    annotation_exports.write_text(tmp_path / "secret.txt", "0 0.5 0.5 0.5 0.5")
+    annotation_exports.write_text(tmp_path / "export/train.txt", "../secret.jpg\n")
     frame = yolo.read(tmp_path / "export").frames[0]
 
     assert (frame.name, frame.image, frame.shapes) == ("../secret.jpg", None, ())
 
 
-def test_a_listed_image_that_is_missing_keeps_its_boxes(scene, tmp_path):
-    scene.yolo(tmp_path)
+def test_a_listed_image_that_is_missing_keeps_its_boxes(tmp_path):
+    annotation_exports.yolo(tmp_path)
     (tmp_path / "obj_train_data/a.jpg").unlink()
     frame = next(frame for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
 
@@ -40,17 +41,17 @@ def test_a_listed_image_that_is_missing_keeps_its_boxes(scene, tmp_path):
     [
         ("2 0.5 0.5 0.1 0.1", "class 2; expected 0 to 1. Export again."),
         ("0.5 0.5 0.5 0.1 0.1", "class 0.5; expected 0 to 1. Export again."),
-        ("cat 0.5 0.5 0.1 0.1", "class is 'cat'; expected a finite number. Mend the shape or export again."),
-        ("0 0.5 0.5 x 0.1", "a coordinate is 'x'; expected a finite number. Mend the shape or export again."),
+        ("cat 0.5 0.5 0.1 0.1", "class is 'cat'; expected a finite number. Correct the shape or export again."),
+        ("0 0.5 0.5 x 0.1", "a coordinate is 'x'; expected a finite number. Correct the shape or export again."),
         (
             "0 0.5 0.5",
             "2 numbers after the class; expected cx cy w h or the points of a polygon. Export again.",
         ),
     ],
 )
-def test_an_impossible_line_is_named(scene, tmp_path, line, sentence):
-    scene.yolo(tmp_path)
-    scene.write_text(tmp_path / "obj_train_data/a.txt", f"\n{line}\n")
+def test_an_impossible_line_is_named(tmp_path, line, sentence):
+    annotation_exports.yolo(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", f"\n{line}\n")
     sentence = f"obj_train_data/a.txt: line 2: {sentence}"
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         yolo.read(tmp_path)
@@ -65,27 +66,27 @@ def test_an_impossible_line_is_named(scene, tmp_path, line, sentence):
         ("0 0.1 0.2 0.3 0.1 0.4 0.5 0.2 0.6", "rotated box", (0.1, 0.1, 0.4, 0.6)),
     ],
 )
-def test_lines_of_the_other_ultralytics_tasks_become_boxes(scene, tmp_path, line, kind, box):
-    scene.ultralytics(tmp_path)
-    scene.write_text(tmp_path / "labels/train/a.txt", line)
+def test_lines_of_the_other_ultralytics_tasks_become_boxes(tmp_path, line, kind, box):
+    annotation_exports.ultralytics(tmp_path)
+    annotation_exports.write_text(tmp_path / "labels/train/a.txt", line)
     frame = next(frame for frame in ultralytics.read(tmp_path).frames if frame.name == "a.jpg")
 
     assert [(shape.kind, shape.box) for shape in frame.shapes] == [(kind, pytest.approx(box))]
 
 
-def test_poses_are_skeletons(scene, tmp_path):
-    scene.ultralytics(tmp_path)
+def test_poses_are_skeletons(tmp_path):
+    annotation_exports.ultralytics(tmp_path)
     path = tmp_path / "data.yaml"
-    scene.write_text(path, path.read_text() + "kpt_shape: [2, 3]\n")
+    annotation_exports.write_text(path, path.read_text() + "kpt_shape: [2, 3]\n")
 
     assert {shape.kind for frame in ultralytics.read(tmp_path).frames for shape in frame.shapes} == {"skeleton"}
 
 
-def test_the_layout_with_folders_of_subsets_first_is_read(scene, tmp_path):
+def test_the_layout_with_folders_of_subsets_first_is_read(tmp_path):
     for part in ("train", "valid"):
-        scene.draw(tmp_path / part / "images/a.jpg", (40, 30))
-        scene.write_text(tmp_path / part / "labels/a.txt", "0 0.5 0.5 0.5 0.5")
-    scene.write_text(tmp_path / "data.yaml", "names: [cat]\ntrain: ../train/images\n")
+        annotation_exports.draw(tmp_path / part / "images/a.jpg", (40, 30))
+        annotation_exports.write_text(tmp_path / part / "labels/a.txt", "0 0.5 0.5 0.5 0.5")
+    annotation_exports.write_text(tmp_path / "data.yaml", "names: [cat]\ntrain: ../train/images\n")
 
     assert ultralytics.recognise(tmp_path)
     assert [(f.name, f.subset, len(f.shapes)) for f in ultralytics.read(tmp_path).frames] == [
@@ -103,8 +104,8 @@ def test_the_layout_with_folders_of_subsets_first_is_read(scene, tmp_path):
         ("names: [cat", "data.yaml: while parsing a flow sequence"),
     ],
 )
-def test_an_impossible_data_file_is_named(scene, tmp_path, text, sentence):
-    scene.ultralytics(tmp_path)
-    scene.write_text(tmp_path / "data.yaml", text)
+def test_an_impossible_data_file_is_named(tmp_path, text, sentence):
+    annotation_exports.ultralytics(tmp_path)
+    annotation_exports.write_text(tmp_path / "data.yaml", text)
     with pytest.raises(DatasetError, match=re.escape(sentence)):
         ultralytics.read(tmp_path)

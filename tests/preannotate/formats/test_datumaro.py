@@ -2,19 +2,20 @@ import json
 import re
 
 import pytest
+from support import annotation_exports
 
 from preannotate.formats import datumaro
 from preannotate.formats.errors import DatasetError
 
 
-def write(scene, folder, *annotations):
+def write(folder, *annotations):
     content = {
         "categories": {"label": {"labels": [{"name": "cat", "parent": ""}]}},
         "items": [
             {"id": "a", "annotations": list(annotations), "image": {"path": "a.jpg", "size": [4, 6]}},
         ],
     }
-    scene.write_text(folder / "annotations/default.json", json.dumps(content))
+    annotation_exports.write_text(folder / "annotations/default.json", json.dumps(content))
     return folder
 
 
@@ -33,8 +34,8 @@ def write(scene, folder, *annotations):
         ({"type": "skeleton"}, "skeleton", None),
     ],
 )
-def test_each_kind_of_annotation_gives_its_tight_box(scene, tmp_path, annotation, kind, box):
-    (frame,) = datumaro.read(write(scene, tmp_path, {"label_id": 0} | annotation)).frames
+def test_each_kind_of_annotation_gives_its_tight_box(tmp_path, annotation, kind, box):
+    (frame,) = datumaro.read(write(tmp_path, {"label_id": 0} | annotation)).frames
     (shape,) = frame.shapes
 
     assert frame.declared_size == (6, 4)
@@ -50,7 +51,7 @@ def test_each_kind_of_annotation_gives_its_tight_box(scene, tmp_path, annotation
         ({"bbox": [1, 2]}, " has coordinates [1, 2]; expected 4 numbers or more. Export again."),
         (
             {"bbox": ["x", 2, 3, 4]},
-            ": a coordinate is 'x'; expected a finite number. Mend the shape or export again.",
+            ": a coordinate is 'x'; expected a finite number. Correct the shape or export again.",
         ),
         (
             {"type": "mask"},
@@ -58,15 +59,15 @@ def test_each_kind_of_annotation_gives_its_tight_box(scene, tmp_path, annotation
         ),
     ],
 )
-def test_an_impossible_annotation_is_named(scene, tmp_path, annotation, sentence):
-    export = write(scene, tmp_path, {"type": "bbox", "label_id": 0} | annotation)
+def test_an_impossible_annotation_is_named(tmp_path, annotation, sentence):
+    export = write(tmp_path, {"type": "bbox", "label_id": 0} | annotation)
     sentence = "default.json: item 'a', annotation 1" + sentence
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         datumaro.read(export)
 
 
-def test_broken_json_is_named(scene, tmp_path):
-    scene.write_text(tmp_path / "annotations/default.json", "[1,")
+def test_broken_json_is_named(tmp_path):
+    annotation_exports.write_text(tmp_path / "annotations/default.json", "[1,")
     sentence = "default.json: Expecting value: line 1 column 4 (char 3); expected JSON. Export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         datumaro.read(tmp_path)

@@ -1,15 +1,16 @@
 import re
 
 import pytest
+from support import annotation_exports
 
 from preannotate.formats import cvat_images
 from preannotate.formats.errors import DatasetError
 
 
-def read(scene, folder, shapes, meta=None):
-    meta = scene.cvat_meta(labels=("cat",)) if meta is None else meta
+def read(folder, shapes, meta=None):
+    meta = annotation_exports.cvat_meta(labels=("cat",)) if meta is None else meta
     image = f'<image id="3" name="a.jpg" width="200" height="100">{shapes}</image>'
-    scene.write_text(folder / "annotations.xml", f"<annotations>{meta}{image}</annotations>")
+    annotation_exports.write_text(folder / "annotations.xml", f"<annotations>{meta}{image}</annotations>")
     return cvat_images.read(folder)
 
 
@@ -31,20 +32,20 @@ def read(scene, folder, shapes, meta=None):
         ('<tag label="cat"/>', "tag", None),
     ],
 )
-def test_each_kind_of_shape_gives_its_tight_box(scene, tmp_path, element, kind, box):
-    (shape,) = read(scene, tmp_path, element).frames[0].shapes
+def test_each_kind_of_shape_gives_its_tight_box(tmp_path, element, kind, box):
+    (shape,) = read(tmp_path, element).frames[0].shapes
 
     assert (shape.label, shape.kind, shape.automatic) == ("cat", kind, False)
     assert shape.box == (None if box is None else pytest.approx(box))
 
 
-def test_labels_that_cannot_have_a_box_are_no_classes(scene, tmp_path):
+def test_labels_that_cannot_have_a_box_are_no_classes(tmp_path):
     types = ("any", "rectangle", "polygon", "mask", "ellipse", "tag", "points", "polyline", "cuboid", "skeleton")
     listed = "".join(f"<label><name>{kind}</name><type>{kind}</type></label>" for kind in types)
     listed += "<label><name>head</name><type>any</type><parent>skeleton</parent></label><label><name>old</name></label>"
     meta = f"<meta><project><labels>{listed}</labels></project></meta>"
 
-    assert read(scene, tmp_path, "", meta).labels == ("any", "rectangle", "polygon", "mask", "ellipse", "old")
+    assert read(tmp_path, "", meta).labels == ("any", "rectangle", "polygon", "mask", "ellipse", "old")
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_labels_that_cannot_have_a_box_are_no_classes(scene, tmp_path):
         (
             '<tag label="x"/><box label="cat" xtl="1" ytl="nan" xbr="5" ybr="5"/>',
             "annotations.xml: image 'a.jpg' (#3), box 2: ytl is 'nan'; expected a finite number. "
-            "Mend the shape or export again.",
+            "Correct the shape or export again.",
         ),
         (
             '<polygon label="cat" points="1,2;3"/>',
             "annotations.xml: image 'a.jpg' (#3), polygon 1: y of points is ''; expected a finite number. "
-            "Mend the shape or export again.",
+            "Correct the shape or export again.",
         ),
         (
             '<mask label="cat" rle="3, 3" left="0" top="0" width="4" height="3"/>',
@@ -67,27 +68,31 @@ def test_labels_that_cannot_have_a_box_are_no_classes(scene, tmp_path):
         ),
         (
             '<box xtl="1" ytl="1" xbr="5" ybr="5"/>',
-            "annotations.xml: image 'a.jpg' (#3), box 1 has no label; expected one. Mend the shape or export again.",
+            "annotations.xml: image 'a.jpg' (#3), box 1 has no label; expected a label. "
+            "Correct the shape or export again.",
         ),
     ],
 )
-def test_an_impossible_shape_is_named(scene, tmp_path, element, sentence):
+def test_an_impossible_shape_is_named(tmp_path, element, sentence):
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        read(scene, tmp_path, element)
+        read(tmp_path, element)
 
 
-def test_an_image_without_a_size_is_named(scene, tmp_path):
-    scene.write_text(tmp_path / "annotations.xml", '<annotations><image id="0" name="a.jpg"/></annotations>')
+def test_an_image_without_a_size_is_named(tmp_path):
+    annotation_exports.write_text(
+        tmp_path / "annotations.xml", '<annotations><image id="0" name="a.jpg"/></annotations>'
+    )
     sentence = (
-        "annotations.xml: image 'a.jpg' (#0): width is None; expected a finite number. Mend the shape or export again."
+        "annotations.xml: image 'a.jpg' (#0): width is None; expected a finite number. "
+        "Correct the shape or export again."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         cvat_images.read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "<annotations><image", "<annotations><meta></annotations>"])
-def test_damaged_xml_is_still_recognised_and_named(scene, tmp_path, text):
-    scene.write_text(tmp_path / "annotations.xml", text)
+def test_damaged_xml_is_still_recognised_and_named(tmp_path, text):
+    annotation_exports.write_text(tmp_path / "annotations.xml", text)
 
     assert cvat_images.recognise(tmp_path)
     with pytest.raises(DatasetError, match=r"^annotations.xml: .*; expected XML\. Export again\.$"):

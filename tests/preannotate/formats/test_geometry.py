@@ -18,7 +18,7 @@ def test_a_turned_box_is_the_box_around_its_turned_corners(degrees):
     turn = math.radians(degrees)
     corners = np.array([[-20, -10], [20, -10], [20, 10], [-20, 10]])
     matrix = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    around = points_box(corners @ matrix.T + (30, 20))
+    around = points_box((corners @ matrix.T + (30, 20)).flatten().tolist())
 
     assert rotated_box((10, 10, 50, 30), degrees) == pytest.approx(around)
 
@@ -37,7 +37,7 @@ def test_a_turned_ellipse_is_tighter_than_its_turned_box():
 
 
 def test_the_box_of_points_is_their_extent():
-    assert points_box([(100, 60), (200, 80), (180, 160), (90, 140)]) == (90, 60, 200, 160)
+    assert points_box([100, 60, 200, 80, 180, 160, 90, 140]) == (90, 60, 200, 160)
 
 
 def test_a_run_length_box_has_exclusive_ends():

@@ -1,0 +1,99 @@
+"""What annotation files hold: what format readers return and format writers take.
+
+Readers only translate. Which frames and shapes are used is decided by the caller, once for all formats.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Box = tuple[float, float, float, float]
+
+# Kinds of shapes that are boxes or become their tight axis-aligned box.
+BOX, ROTATED_BOX = "box", "rotated box"
+CONVERTED_KINDS = (ROTATED_BOX, "polygon", "mask", "ellipse")
+# All other kinds are counted and left out: "tag", "points", "polyline", "cuboid", "skeleton", ….
+TAG = "tag"
+# Sources of shapes as CVAT names them.
+MANUAL, AUTOMATIC = "manual", "auto"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One annotation of a frame.
+
+    Attributes:
+        label: Name of the class.
+        kind: `BOX`, one of `CONVERTED_KINDS`, or a kind that cannot become a box.
+        box: Tight axis-aligned box, xyxy, not clipped, in pixels of the frame's declared size, or in
+            [0, 1] if the frame is `relative`. None for a kind that cannot become a box or an empty mask.
+        source: Who drew it: `MANUAL`, `AUTOMATIC`, "semi-auto", …; "" if the format does not say.
+        score: Of a detection, in [0, 1]; None for an annotation.
+        occluded: Whether something hides a part of it.
+        outline: The exact shape as attributes of its element in CVAT's XML (`points`, `rle`, `rotation`, …). Readers
+            of files leave it empty, for nothing but the box is used.
+    """
+
+    label: str
+    kind: str
+    box: Box | None
+    source: str = ""
+    score: float | None = None
+    occluded: bool = False
+    outline: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def automatic(self) -> bool:
+        """Whether a model drew it and nobody edited it; False if the format does not say."""
+        return self.source == AUTOMATIC
+
+    @property
+    def boxed(self) -> bool:
+        """Whether shapes of this kind are boxes or become boxes."""
+        return self.kind == BOX or self.kind in CONVERTED_KINDS
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of an export.
+
+    Attributes:
+        name: Name in the export; without extension if the file names none.
+        image: The image's file, or None if the export lacks it.
+        shapes: In the order of the file.
+        declared_size: (width, height) in the annotation file, or None if it gives none.
+        relative: Boxes are fractions of the image's size.
+        subset: Name of the part of the export, if it has parts: distinguishes equal names.
+        task_id: The CVAT task of the frame, in formats that hold several tasks; else "".
+        sequence: Name, inside the export, of the video the frame belongs to; None for an image of its own.
+        frame: Number of the frame in the video or task; None if unknown.
+        ambiguous: Why it is unknown which file is meant, or "".
+    """
+
+    name: str
+    image: Path | None
+    shapes: tuple[Shape, ...]
+    declared_size: tuple[int, int] | None = None
+    relative: bool = False
+    subset: str = ""
+    task_id: str = ""
+    sequence: str | None = None
+    frame: int | None = None
+    ambiguous: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """The content of one annotation export.
+
+    Attributes:
+        labels: In declared order if the format declares them, else in order of first appearance.
+        frames: In the order of the file.
+        has_sources: The format states which shapes a model drew.
+        notes: Whole sentences about what had to be guessed.
+    """
+
+    labels: tuple[str, ...]
+    frames: tuple[Frame, ...]
+    has_sources: bool = False
+    notes: tuple[str, ...] = ()
