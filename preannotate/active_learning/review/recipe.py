@@ -110,10 +110,9 @@ def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[lis
 
 def _view(taken: TakenFrame, seen: Seen, function: Function, task: Task) -> View:
     names = {label.name for label in task.labels.values()}
-    where = f"task {task.id}, frame {taken.frame}"
     return View(
         taken.frame,
-        tuple(drawn(taken.shapes, function.labels, task.image_size(taken.frame), where)),
+        tuple(drawn(taken.shapes, function.labels, task.image_size(taken.frame))),
         tuple(one for one in seen.detections if one.label in names),
     )
 
