@@ -19,8 +19,8 @@ from machine import describe
 
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Comparison
-from preannotate.active_learning.frame_inference import LEAST_SCORE
-from preannotate.active_learning.ranking.uncertainty import near_threshold, together, two_labels
+from preannotate.active_learning.frame_inference import MIN_SCORE
+from preannotate.active_learning.ranking.uncertainty import combined, competing_labels, near_threshold
 from preannotate.model_evaluation.evaluate import ask
 from runtime.detector import Detection
 
@@ -47,11 +47,13 @@ def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict
     """One line of results, plain JSON."""
     answers = ask(model, [data], only=only)
     thresholds = answers.manifest.postprocess.thresholds
-    found = [[one for one in mine if one.score >= LEAST_SCORE] for mine in answers.detections]
+    found = [[one for one in mine if one.score >= MIN_SCORE] for mine in answers.detections]
     wrong = np.array(
         [is_wrong(image, mine, thresholds) for image, mine in zip(answers.images, found, strict=True)], bool
     )
-    doubts = np.array([together([*near_threshold(mine, thresholds), *two_labels(mine, thresholds)]) for mine in found])
+    doubts = np.array(
+        [combined([*near_threshold(mine, thresholds), *competing_labels(mine, thresholds)]) for mine in found]
+    )
     order = np.argsort(-doubts, kind="stable")
     more = doubts[wrong][:, None] - doubts[~wrong][None]
     return {

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from machine import describe
 
-from preannotate.active_learning.frame_inference import LEAST_SCORE
+from preannotate.active_learning.frame_inference import MIN_SCORE
 from preannotate.active_learning.review import disagreements as kinds
-from preannotate.active_learning.review.disagreements import Disagreement, find
-from preannotate.active_learning.review.frames import Box, Drawn, View
+from preannotate.active_learning.review.disagreements import Disagreement, find_disagreements
+from preannotate.active_learning.review.frames import AnnotatedBox, Box, ReviewedFrame
 from preannotate.model_evaluation.evaluate import ask
 from runtime.boxes import iou
 
@@ -62,10 +62,10 @@ def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds
     answers = ask(model, [data], only=only)
     labels = answers.manifest.labels
     thresholds = answers.manifest.postprocess.thresholds
-    detections = [tuple(one for one in found if one.score >= LEAST_SCORE) for found in answers.detections]
+    detections = [tuple(one for one in found if one.score >= MIN_SCORE) for found in answers.detections]
     right = [
         [
-            Drawn(labels[known], int(known), tuple(map(float, box)))
+            AnnotatedBox(labels[known], int(known), tuple(map(float, box)))
             for box, known in zip(image.boxes, image.class_ids, strict=True)
         ]
         for image in answers.images
@@ -73,8 +73,8 @@ def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds
     at_n, at_2n, precision_10, made, found_of, made_of = [], [], [], 0, Counter(), Counter()
     for seed in range(rounds):
         drawn, planted = plant(right, [image.size for image in answers.images], labels, part, seed)
-        views = [View(i, tuple(mine), detections[i]) for i, mine in enumerate(drawn)]
-        ranked = find(views, thresholds)
+        views = [ReviewedFrame(i, tuple(mine), detections[i]) for i, mine in enumerate(drawn)]
+        ranked = find_disagreements(views, thresholds)
         first = hits(ranked[: len(planted)], planted)
         at_n.append(len(first) / len(planted))
         at_2n.append(len(hits(ranked[: 2 * len(planted)], planted)) / len(planted))
@@ -88,7 +88,7 @@ def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds
         "part": part,
         "rounds": rounds,
         "planted_each_round": made / rounds,
-        "already_there": Counter(one.kind for one in find(_views(right, detections), thresholds)),
+        "already_there": Counter(one.kind for one in find_disagreements(_views(right, detections), thresholds)),
         "precision_first_10": _mean(precision_10),
         "found_in_first_n": _mean(at_n),
         "found_in_first_n_range": [round(min(at_n), 3), round(max(at_n), 3)],
@@ -99,11 +99,11 @@ def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds
 
 
 def plant(
-    right: list[list[Drawn]], sizes: list[tuple[int, int]], labels: tuple[str, ...], part: float, seed: int
-) -> tuple[list[list[Drawn]], list[Planted]]:
+    right: list[list[AnnotatedBox]], sizes: list[tuple[int, int]], labels: tuple[str, ...], part: float, seed: int
+) -> tuple[list[list[AnnotatedBox]], list[Planted]]:
     """Annotations with mistakes, and where they are: each kind as often as the others."""
     random = np.random.default_rng(seed)
-    drawn: list[list[Drawn | None]] = [list(mine) for mine in right]
+    drawn: list[list[AnnotatedBox | None]] = [list(mine) for mine in right]
     places = [(frame, row) for frame, mine in enumerate(right) for row in range(len(mine))]
     chosen = random.permutation(len(places))[: max(5, round(part * len(places)))]
     all_kinds = [kinds.MISSING, kinds.EXTRA, kinds.LOOSE, kinds.DUPLICATE, *([kinds.LABEL] if len(labels) > 1 else [])]
@@ -118,16 +118,16 @@ def plant(
             box = _elsewhere(random, [other.box for other in right[frame]], one.box, sizes[frame])
             if box is None:
                 continue
-            drawn[frame].append(Drawn(one.label, one.class_id, box))
+            drawn[frame].append(AnnotatedBox(one.label, one.class_id, box))
         elif kind == kinds.LOOSE:
             box = _moved(random, one.box, 0.25, 0.4, sizes[frame])
-            drawn[frame][row] = Drawn(one.label, one.class_id, box)
+            drawn[frame][row] = AnnotatedBox(one.label, one.class_id, box)
         elif kind == kinds.DUPLICATE:
             box = _moved(random, one.box, 0.02, 0.08, sizes[frame])
-            drawn[frame].append(Drawn(one.label, one.class_id, box))
+            drawn[frame].append(AnnotatedBox(one.label, one.class_id, box))
         else:
             other = (one.class_id + 1 + int(random.integers(len(labels) - 1))) % len(labels)
-            drawn[frame][row] = Drawn(labels[other], other, one.box)
+            drawn[frame][row] = AnnotatedBox(labels[other], other, one.box)
         planted.append(Planted(kind, frame, box))
     return [[one for one in mine if one is not None] for mine in drawn], planted
 
@@ -143,8 +143,8 @@ def _names(one: Disagreement, mistake: Planted) -> bool:
     return one.frame == mistake.frame and bool(near)
 
 
-def _views(drawn: list[list[Drawn]], detections: list[tuple]) -> list[View]:
-    return [View(i, tuple(mine), detections[i]) for i, mine in enumerate(drawn)]
+def _views(drawn: list[list[AnnotatedBox]], detections: list[tuple]) -> list[ReviewedFrame]:
+    return [ReviewedFrame(i, tuple(mine), detections[i]) for i, mine in enumerate(drawn)]
 
 
 def _moved(random: np.random.Generator, box: Box, least: float, most: float, size: tuple[int, int]) -> Box:

@@ -11,7 +11,7 @@ from typing import Any
 FOLDER = ".asked"
 
 
-class Memory:
+class AnswerCache:
     """What is known about frames of a task.
 
     Attributes:

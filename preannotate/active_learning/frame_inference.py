@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from preannotate.active_learning.answer_cache import Memory
+from preannotate.active_learning.answer_cache import AnswerCache
 from preannotate.active_learning.ranking.image_descriptors import describe
 from preannotate.core.progress import ProgressBar
 from preannotate.cvat.frames import images_in_batches
@@ -28,7 +28,7 @@ from runtime.errors import RequestError
 from runtime.manifest import Manifest
 
 # A tenth of a usual threshold: below it there are hundreds of boxes an image, and none says anything.
-LEAST_SCORE = 0.05
+MIN_SCORE = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FrameDetections:
     """What a function found on a frame.
 
     Attributes:
@@ -77,7 +77,7 @@ class Seen:
     error: str = ""
 
 
-class Asking:
+class FrameInference:
     """Asks about one task, and keeps the answers in a folder.
 
     Attributes:
@@ -97,10 +97,10 @@ class Asking:
         self.function = function
         self._server, self._task, self._workers = server, task, workers
         images = [server.url, task.id, task.data, task.size, task.start, task.step, task.names, task.sizes]
-        self._found = Memory(output, f"found-{task.id}", [images, function.fingerprint, LEAST_SCORE])
-        self._looks = Memory(output, f"looks-{task.id}", images)
+        self._found = AnswerCache(output, f"found-{task.id}", [images, function.fingerprint, MIN_SCORE])
+        self._looks = AnswerCache(output, f"looks-{task.id}", images)
 
-    def found(self, frames: Sequence[int], *, looks_too: bool = False) -> dict[int, Seen]:
+    def found(self, frames: Sequence[int], *, looks_too: bool = False) -> dict[int, FrameDetections]:
         """What the function finds.
 
         Args:
@@ -117,7 +117,7 @@ class Asking:
 
                 def ask(images: dict[int, Path]) -> Iterable[tuple[int, Any]]:
                     given = [FoundImage(path, str(frame)) for frame, path in images.items()]
-                    return zip(images, pool.map(given, LEAST_SCORE, self._entries(looks_too=looks_too)), strict=True)
+                    return zip(images, pool.map(given, MIN_SCORE, self._entries(looks_too=looks_too)), strict=True)
 
                 for frame, (entry, looks) in self._over(missing, ask, "frames asked about"):
                     if looks is not None:
@@ -167,11 +167,11 @@ class Asking:
 
         return entry
 
-    def _seen(self, entry: Any) -> Seen:
+    def _seen(self, entry: Any) -> FrameDetections:
         rows = entry.get("detections", ())
         labels = self.function.labels
         detections = tuple(Detection(labels[int(row[0])], int(row[0]), row[1], tuple(row[2:6])) for row in rows)
-        return Seen(detections, entry["content"], entry.get("error", ""))
+        return FrameDetections(detections, entry["content"], entry.get("error", ""))
 
 
 def _looks(data: bytes) -> list[float]:

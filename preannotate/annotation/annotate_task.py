@@ -22,7 +22,7 @@ from preannotate.inference.pool import FunctionPool, processes_for
 
 
 @dataclass(frozen=True)
-class Choices:
+class AnnotationOptions:
     """What the user chose.
 
     Attributes:
@@ -41,7 +41,7 @@ class Choices:
 
 
 @dataclass
-class Outcome:
+class TaskAnnotationResult:
     """What was done.
 
     Attributes:
@@ -65,9 +65,9 @@ def annotate_task(
     server: Server,
     number: int,
     directory: Path,
-    choices: Choices,
+    choices: AnnotationOptions,
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> Outcome:
+) -> TaskAnnotationResult:
     """Annotate a task with a function.
 
     Args:
@@ -85,7 +85,7 @@ def annotate_task(
     jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
     annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
     vacancies = find_vacancies(task, annotated, annotated_too=choices.annotated_too)
-    outcome = Outcome(passed_over=dict(vacancies.passed_over))
+    outcome = TaskAnnotationResult(passed_over=dict(vacancies.passed_over))
     if choices.jobs is not None:
         wanted = {job: frames for job, frames in vacancies.frames.items() if job in choices.jobs}
         vacancies = replace(vacancies, frames=wanted)
@@ -115,8 +115,8 @@ def _annotate_batch(
     images: Mapping[int, Path],
     pool: FunctionPool,
     targets: Mapping[str, TargetLabel],
-    choices: Choices,
-    outcome: Outcome,
+    choices: AnnotationOptions,
+    outcome: TaskAnnotationResult,
 ) -> None:
     given = [FoundImage(path, str(frame)) for frame, path in images.items()]
     found = {}

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.function_directory import find_function_directory
-from preannotate.annotation.command import check_numbers
+from preannotate.annotation.annotate_images import check_numbers
 from preannotate.cvat.errors import CvatError
 
 if TYPE_CHECKING:  # they need cvat-sdk, which may be missing
-    from preannotate.annotation.annotate_task import Outcome
+    from preannotate.annotation.annotate_task import TaskAnnotationResult
     from preannotate.cvat.pull import Pulled
 
 
@@ -89,7 +89,7 @@ def run_annotate(
     check_numbers(threshold, workers)
     directory = find_function_directory(function)
     check_sdk("annotate --task")
-    from preannotate.annotation.annotate_task import Choices, annotate_task
+    from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
 
@@ -99,13 +99,13 @@ def run_annotate(
             Server(connection.client, connection.requests),
             task,
             directory,
-            Choices(threshold, workers, confidence, annotated_too),
+            AnnotationOptions(threshold, workers, confidence, annotated_too),
         )
     print(annotated_words(outcome, connection.url, task, connection.notes))
     return int(bool(outcome.unreadable))
 
 
-def annotated_words(outcome: "Outcome", url: str, task: int, notes: Sequence[str]) -> str:
+def annotated_words(outcome: "TaskAnnotationResult", url: str, task: int, notes: Sequence[str]) -> str:
     """What was done to a task; several lines."""
     lines = [
         f"task {task} of {url}: {_count(outcome.frames, 'frame')} annotated with {outcome.boxes} boxes, "

@@ -54,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
             annotated_too=arguments.annotated_frames,
             **login_of(arguments),
         )
-    from preannotate.annotation.command import run
+    from preannotate.annotation.annotate_images import run
 
     return run(
         arguments.function,

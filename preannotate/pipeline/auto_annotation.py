@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from preannotate.annotation.annotate_task import Choices, annotate_task
+from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FINISHED, QUEUED, BatchRequest, Functions, TaskBusyError, mapping
 from preannotate.cvat.labels import match_labels
@@ -95,7 +95,7 @@ class AutoAnnotator:
             self.server,
             number,
             self.directory / "nuclio",
-            Choices(jobs=left),
+            AnnotationOptions(jobs=left),
             lambda done, total: self.detail(f"task {number}: {done} of {total} frames by this machine"),
         )
         filled.frames += outcome.frames

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.function_directory import find_function_directory
-from preannotate.annotation.command import check_numbers
+from preannotate.annotation.annotate_images import check_numbers
 from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
 from preannotate.core.errors import PreannotateError
 
@@ -46,9 +46,9 @@ def run_rank(
     directory = find_function_directory(function)
     check_sdk("rank")
     from preannotate.active_learning.frame_inference import Function
-    from preannotate.active_learning.ranking import output as results
+    from preannotate.active_learning.ranking import results
     from preannotate.active_learning.ranking.new_task import make_task
-    from preannotate.active_learning.ranking.recipe import rank_task
+    from preannotate.active_learning.ranking.rank_task import rank_task
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
 
@@ -59,15 +59,15 @@ def run_rank(
     with stopped_in_words():
         read, content = rank_task(server, task, asked, output, top=top, workers=workers)
         content["notes"] = [*connection.notes, *content["notes"]]
-        results.write(content, output)
+        results.write_ranking(content, output)
         if create_task is not None:
             number, was_there = make_task(server, read, content, create_task.strip(), output)
             content["created"] = {"task": number, "link": f"{server.url}/tasks/{number}", "was_there": was_there}
-            results.write(content, output)
+            results.write_ranking(content, output)
     if as_json:
         print(json.dumps(content, ensure_ascii=False, indent=1))
     else:
-        print("\n".join(filter(None, [_table(content), results.words(content, output), _created(content)])))
+        print("\n".join(filter(None, [_table(content), results.summary(content, output), _created(content)])))
     return int(bool(content["unreadable"]))
 
 
@@ -87,7 +87,7 @@ def default_output(task: int) -> Path:
 
 
 def _table(content: dict[str, Any]) -> str:
-    from preannotate.active_learning.ranking.output import table
+    from preannotate.active_learning.ranking.results import table
 
     return f"{table(content)}\n" if content["frames"] else ""
 

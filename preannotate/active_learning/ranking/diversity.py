@@ -21,7 +21,7 @@ _SAMPLE = 400
 
 
 @dataclass(frozen=True)
-class Place:
+class DescribedFrames:
     """Where images lie.
 
     Attributes:
@@ -41,8 +41,14 @@ def typical_distance(looks: np.ndarray) -> float:
     return float(np.median(distances(sample, sample)[np.triu_indices(len(sample), 1)]))
 
 
-def choose(
-    worth: np.ndarray, candidates: Place, present: Place, *, count: int, typical: float, gap: float = 0.0
+def choose_frames(
+    worth: np.ndarray,
+    candidates: DescribedFrames,
+    present: DescribedFrames,
+    *,
+    count: int,
+    typical: float,
+    gap: float = 0.0,
 ) -> tuple[list[int], list[float]]:
     """Choose images.
 
@@ -82,7 +88,7 @@ class _Nearest:
         away: (N,) without a bound.
     """
 
-    def __init__(self, candidates: Place, typical: float, gap: float) -> None:
+    def __init__(self, candidates: DescribedFrames, typical: float, gap: float) -> None:
         self._candidates, self._typical, self._gap = candidates, typical, gap
         self.apart = np.ones(len(candidates.frames))
         self.away = np.full(len(candidates.frames), np.inf)

@@ -24,7 +24,7 @@ from runtime.boxes import iou
 from runtime.detector import Detection
 
 # Half of the way to 0 and half of the way to 1, seen from the threshold: beyond it nobody would call it doubt.
-NEAR = 0.25
+MARGIN = 0.25
 # What is only likely weighs less than a box that the model itself is unsure of.
 NOTHING_FOUND_WEIGHT = 0.7
 RARE_WEIGHT = 0.3
@@ -34,19 +34,19 @@ _MOST_NUMBERS = 5
 
 
 @dataclass(frozen=True)
-class Ground:
+class UncertaintyReason:
     """One ground for doubt: `weight` in [0, 1], and `text` for people, without a full stop."""
 
     weight: float
     text: str
 
 
-def together(grounds: Sequence[Ground]) -> float:
+def combined(grounds: Sequence[UncertaintyReason]) -> float:
     """All grounds as one number in [0, 1]."""
     return float(1 - np.prod([1 - ground.weight for ground in grounds])) if grounds else 0.0
 
 
-def sureness(detection: Detection, thresholds: Sequence[float]) -> float:
+def normalised_score(detection: Detection, thresholds: Sequence[float]) -> float:
     """The score in [0, 1] with the threshold of its class at 0.5, so that classes can be compared."""
     threshold = min(max(thresholds[detection.class_id], 1e-6), 1 - 1e-6)
     if detection.score < threshold:
@@ -54,11 +54,11 @@ def sureness(detection: Detection, thresholds: Sequence[float]) -> float:
     return 0.5 + (detection.score - threshold) / (1 - threshold) / 2
 
 
-def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[Ground]:
+def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
     """One ground for all boxes near the threshold of their class, or none."""
     doubtful = []
     for detection in detections:
-        closeness = 1 - abs(sureness(detection, thresholds) - 0.5) / NEAR
+        closeness = 1 - abs(normalised_score(detection, thresholds) - 0.5) / MARGIN
         if closeness > 0:
             doubtful.append((closeness**2, detection.score))
     if not doubtful:
@@ -68,13 +68,13 @@ def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float])
     numbers = ", ".join(f"{score:.2f}" for score in sorted(score for _, score in doubtful[:_MOST_NUMBERS]))
     more = ", …" if len(doubtful) > _MOST_NUMBERS else ""
     if len(doubtful) == 1:
-        return [Ground(weight, f"a box with a score near the threshold ({numbers})")]
-    return [Ground(weight, f"{len(doubtful)} boxes with scores near the threshold ({numbers}{more})")]
+        return [UncertaintyReason(weight, f"a box with a score near the threshold ({numbers})")]
+    return [UncertaintyReason(weight, f"{len(doubtful)} boxes with scores near the threshold ({numbers}{more})")]
 
 
-def two_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[Ground]:
+def competing_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
     """A ground for each object that may be one thing or another, and is shown as one of them at least."""
-    likely = [one for one in detections if sureness(one, thresholds) >= NEAR]
+    likely = [one for one in detections if normalised_score(one, thresholds) >= MARGIN]
     if len(likely) < 2:
         return []
     boxes = np.array([one.box for one in likely], np.float32)
@@ -86,17 +86,20 @@ def two_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> 
             second = likely[j]
             if {i, j} & taken or first.label == second.label or overlaps[i, j] < SAME_OBJECT_FROM:
                 continue
-            margin = abs(sureness(first, thresholds) - sureness(second, thresholds))
-            if margin < NEAR and max(sureness(first, thresholds), sureness(second, thresholds)) >= 0.5:
+            margin = abs(normalised_score(first, thresholds) - normalised_score(second, thresholds))
+            if (
+                margin < MARGIN
+                and max(normalised_score(first, thresholds), normalised_score(second, thresholds)) >= 0.5
+            ):
                 taken |= {i, j}
                 text = f"one object may be {first.label!r} ({first.score:.2f}) or {second.label!r} ({second.score:.2f})"
-                grounds.append(Ground(1 - margin / NEAR, text))
+                grounds.append(UncertaintyReason(1 - margin / MARGIN, text))
     return grounds
 
 
 def nothing_found(
     detections: Sequence[Detection], thresholds: Sequence[float], neighbours: Sequence[frozenset[str]]
-) -> list[Ground]:
+) -> list[UncertaintyReason]:
     """A ground if nothing reaches its threshold where most images that look alike show something.
 
     Args:
@@ -114,7 +117,7 @@ def nothing_found(
     if 2 * most <= len(neighbours):
         return []
     return [
-        Ground(
+        UncertaintyReason(
             NOTHING_FOUND_WEIGHT * most / len(neighbours),
             f"nothing found although {most} of the {len(neighbours)} most similar frames have {label!r}",
         )
@@ -123,7 +126,7 @@ def nothing_found(
 
 def rare_labels(
     detections: Sequence[Detection], thresholds: Sequence[float], annotated: Mapping[str, int]
-) -> list[Ground]:
+) -> list[UncertaintyReason]:
     """A ground if the image may show a label of which few boxes are annotated.
 
     Args:
@@ -132,7 +135,7 @@ def rare_labels(
         annotated: Label to number of annotated boxes; labels without any have 0.
     """
     most = max(annotated.values(), default=0)
-    shown = {one.label for one in detections if sureness(one, thresholds) >= NEAR and one.label in annotated}
+    shown = {one.label for one in detections if normalised_score(one, thresholds) >= MARGIN and one.label in annotated}
     if not shown or not most:
         return []
     label = min(shown, key=lambda name: (annotated[name], name))
@@ -141,4 +144,4 @@ def rare_labels(
         return []
     count = annotated[label]
     said = f"only {count} {'box is' if count == 1 else 'boxes are'} annotated" if count else "none is annotated yet"
-    return [Ground(RARE_WEIGHT * (1 - share), f"may show {label!r}, of which {said}")]
+    return [UncertaintyReason(RARE_WEIGHT * (1 - share), f"may show {label!r}, of which {said}")]

@@ -6,7 +6,7 @@ from typing import Any
 
 from builder.function_directory import find_function_directory
 from preannotate.active_learning.ranking.command import RankingError, check_top, default_output
-from preannotate.annotation.command import check_numbers
+from preannotate.annotation.annotate_images import check_numbers
 from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
 
 
@@ -44,11 +44,11 @@ def run_review(
     directory = find_function_directory(function)
     check_sdk("review")
     from preannotate.active_learning.frame_inference import Function
-    from preannotate.active_learning.review import output as results
+    from preannotate.active_learning.review import results
+    from preannotate.active_learning.review.crops import crop_disagreements
     from preannotate.active_learning.review.issues import add_issues
     from preannotate.active_learning.review.page import render
-    from preannotate.active_learning.review.pictures import pictures
-    from preannotate.active_learning.review.recipe import review_task
+    from preannotate.active_learning.review.review_task import review_task
     from preannotate.cvat.login import Login, connect
     from preannotate.cvat.server import Server
 
@@ -60,7 +60,7 @@ def run_review(
         review = review_task(server, task, asked, output, completed_jobs=completed_jobs, run=run, workers=workers)
         content, shown = review.content, review.disagreements[:top]
         content["notes"] = [*connection.notes, *content["notes"]]
-        results.write(content, render(content, pictures(server, task, shown)), output)
+        results.write_review(content, render(content, crop_disagreements(server, task, shown)), output)
         if issues:
             made, there = add_issues(server, review.jobs, shown)
             content["issues"] = {"made": made, "there": there}
@@ -68,5 +68,5 @@ def run_review(
         print(json.dumps(content, ensure_ascii=False, indent=1))
     else:
         shown_table = f"{results.table(content)}\n" if content["disagreements"] else ""
-        print("\n".join(filter(None, [shown_table, results.words(content, output)])))
+        print("\n".join(filter(None, [shown_table, results.summary(content, output)])))
     return int(bool(content["unreadable"]))

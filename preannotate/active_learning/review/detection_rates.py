@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.outcomes import SAME_OBJECT_FROM
-from preannotate.active_learning.review.frames import View
+from preannotate.active_learning.review.frames import ReviewedFrame
 from runtime.boxes import area, iou
 
 # So many objects of about the same size are looked at: these are found about as often.
@@ -21,7 +21,7 @@ _SAME_SIZE = 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class DetectionRates:
     """See the module.
 
     Attributes:
@@ -35,7 +35,7 @@ class Finding:
     found: np.ndarray
 
     @classmethod
-    def of(cls, views: Sequence[View], thresholds: Sequence[float]) -> "Finding":
+    def of(cls, views: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> "DetectionRates":
         """Count on all frames.
 
         Args:
@@ -58,7 +58,7 @@ class Finding:
         return min(self.recalls[class_id], _share(self.found[near].tolist()))
 
 
-def _objects(view: View, thresholds: Sequence[float]) -> list[tuple[float, int, bool]]:
+def _objects(view: ReviewedFrame, thresholds: Sequence[float]) -> list[tuple[float, int, bool]]:
     """Area, class, and whether a sure detection of the class is on it, of each object of a known class."""
     sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
     on = iou(view.found_boxes, view.boxes) >= np.float32(SAME_OBJECT_FROM)

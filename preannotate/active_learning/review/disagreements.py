@@ -22,9 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, Comparison, Outcome
-from preannotate.active_learning.ranking.uncertainty import sureness
-from preannotate.active_learning.review.detection_rates import Finding
-from preannotate.active_learning.review.frames import Box, View
+from preannotate.active_learning.ranking.uncertainty import normalised_score
+from preannotate.active_learning.review.detection_rates import DetectionRates
+from preannotate.active_learning.review.frames import Box, ReviewedFrame
 from runtime.boxes import area, iou
 
 MISSING, EXTRA, LABEL, LOOSE, DUPLICATE = "missing", "extra", "label", "loose", "duplicate"
@@ -79,14 +79,14 @@ class Disagreement:
         return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
 
 
-def find(views: Sequence[View], thresholds: Sequence[float]) -> list[Disagreement]:
+def find_disagreements(views: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> list[Disagreement]:
     """All disagreements, the likeliest mistake first.
 
     Args:
         views: The frames.
         thresholds: Of the function's classes.
     """
-    finding = Finding.of(views, thresholds)
+    finding = DetectionRates.of(views, thresholds)
     found = [one for view in views for one in _Frame(view, thresholds, finding).disagreements()]
     return sorted(found, key=lambda one: (-one.likelihood, one.frame, one.kind, one.around))
 
@@ -94,10 +94,10 @@ def find(views: Sequence[View], thresholds: Sequence[float]) -> list[Disagreemen
 class _Frame:
     """One frame, with what is needed to judge it."""
 
-    def __init__(self, view: View, thresholds: Sequence[float], finding: Finding) -> None:
+    def __init__(self, view: ReviewedFrame, thresholds: Sequence[float], finding: DetectionRates) -> None:
         self.view, self.finding = view, finding
         self.sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
-        self.sureness = [sureness(one, thresholds) for one in view.detections]
+        self.sureness = [normalised_score(one, thresholds) for one in view.detections]
         self.overlaps = iou(view.found_boxes, view.boxes)
         comparison = Comparison(view.found_boxes, view.found_class_ids, view.boxes, view.class_ids)
         self.outcome: Outcome = comparison.outcome(self.sure)

@@ -13,7 +13,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True)
-class Drawn:
+class AnnotatedBox:
     """A shape as training sees it: the box around it, cut at the border of the image.
 
     Attributes:
@@ -28,7 +28,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class View:
+class ReviewedFrame:
     """A frame.
 
     Attributes:
@@ -38,7 +38,7 @@ class View:
     """
 
     frame: int
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[AnnotatedBox, ...]
     detections: tuple[Detection, ...]
 
     @property
@@ -62,7 +62,7 @@ class View:
         return np.array([one.class_id for one in self.detections], int)
 
 
-def drawn(shapes: Iterable[Shape], labels: Sequence[str], size: tuple[int, int]) -> list[Drawn]:
+def annotated_boxes(shapes: Iterable[Shape], labels: Sequence[str], size: tuple[int, int]) -> list[AnnotatedBox]:
     """Shapes as boxes; what never becomes one, or lies outside the image, is left out.
 
     Args:
@@ -77,5 +77,5 @@ def drawn(shapes: Iterable[Shape], labels: Sequence[str], size: tuple[int, int])
         x1, y1, x2, y2 = (min(max(value, 0.0), float(size[axis % 2])) for axis, value in enumerate(shape.box))
         if x1 < x2 and y1 < y2:
             known = labels.index(shape.label) if shape.label in labels else UNKNOWN
-            found.append(Drawn(shape.label, known, (x1, y1, x2, y2)))
+            found.append(AnnotatedBox(shape.label, known, (x1, y1, x2, y2)))
     return found

@@ -32,7 +32,7 @@ def add_issues(server: Server, jobs: Mapping[int, int], disagreements: Sequence[
     for job, mine in sorted(of_job.items()):
         there = issues_of_job(server, job)
         for one in mine:
-            issue = Issue(one.frame, one.around, f"{beginning(one.kind)} {one.text}")
+            issue = Issue(one.frame, one.around, f"{message_start(one.kind)} {one.text}")
             if not any(_same(issue, other, one.kind) for other in there):
                 add_issue(server, job, issue)
                 there.append(issue)
@@ -40,13 +40,13 @@ def add_issues(server: Server, jobs: Mapping[int, int], disagreements: Sequence[
     return made, len(disagreements) - made
 
 
-def beginning(kind: str) -> str:
+def message_start(kind: str) -> str:
     """Of the message, by which a later command knows its own."""
     return f"Preannotate, {TITLES[kind]}:"
 
 
 def _same(issue: Issue, other: Issue, kind: str) -> bool:
-    if other.frame != issue.frame or not other.message.startswith(beginning(kind)):
+    if other.frame != issue.frame or not other.message.startswith(message_start(kind)):
         return False
     overlap = iou(np.array([issue.position], np.float32), np.array([other.position], np.float32))
     return bool(overlap[0, 0] >= SAME_PLACE_FROM)

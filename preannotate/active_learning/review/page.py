@@ -10,11 +10,11 @@ from typing import Any
 
 import jinja2
 
+from preannotate.active_learning.review.crops import Crop
 from preannotate.active_learning.review.disagreements import TITLES
-from preannotate.active_learning.review.pictures import Picture
 
 
-def render(content: Mapping[str, Any], pictures: Sequence[Picture | None]) -> str:
+def render(content: Mapping[str, Any], pictures: Sequence[Crop | None]) -> str:
     """The page.
 
     Args:

@@ -15,7 +15,7 @@ from runtime.manifest import Manifest
 _KEYS = ("created", "dataset")
 
 
-def learnt_images(function: Function, run: Path | None) -> frozenset[str] | None:
+def images_trained_on(function: Function, run: Path | None) -> frozenset[str] | None:
     """sha256 of each image that a function was trained on.
 
     Args:

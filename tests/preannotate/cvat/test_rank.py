@@ -11,7 +11,7 @@ from support.cvat_stand_in import OLD, FakeJob, FakeLabel, FakeTask, rectangle, 
 from support.cvat_stand_in_changes import Changes
 
 from preannotate.active_learning import frame_inference
-from preannotate.active_learning.ranking import recipe
+from preannotate.active_learning.ranking import rank_task
 from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
 from preannotate.cli.main import main
 from preannotate.cvat import new_task
@@ -365,7 +365,7 @@ def test_errors_say_what_to_do(newest, run):
         "error: task 12: none of the function's labels (Kätzchen & <co>, dog) is one of its labels for boxes (boat); "
         "expected the same names. Rename them in the task or in function.yaml.\n"
     )
-    assert frame_inference.LEAST_SCORE == 0.05
+    assert frame_inference.MIN_SCORE == 0.05
 
 
 def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_path):
@@ -384,7 +384,7 @@ def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_pat
 
 
 def test_a_video_is_not_looked_at_frame_by_frame(newest, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "LOOKED_AT_FOR_EACH", 4)
+    monkeypatch.setattr(rank_task, "CANDIDATES_PER_CHOICE", 4)
     film = pets(video=True, images=[("", scene(0.5)) for _ in range(30)], jobs=[FakeJob(40, 0, 29)])
     newest.add(film)
 

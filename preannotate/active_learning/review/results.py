@@ -15,7 +15,7 @@ _COLUMNS = ("rank", "kind", "likelihood", "frame", "job", "image", "label", "mod
 _ON_TERMINAL = 20
 
 
-def write(content: Mapping[str, Any], page: str, output: Path) -> None:
+def write_review(content: Mapping[str, Any], page: str, output: Path) -> None:
     """Write all three files."""
     output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
@@ -42,7 +42,7 @@ def table(content: Mapping[str, Any]) -> str:
     )
 
 
-def words(content: Mapping[str, Any], output: Path) -> str:
+def summary(content: Mapping[str, Any], output: Path) -> str:
     """What was compared, what was found, and where the files are; several lines."""
     total = len(content["disagreements"])
     kinds = ", ".join(_count(content["kinds"][kind], TITLES[kind]) for kind in TITLES if content["kinds"][kind])

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from preannotate.annotation.command import run
+from preannotate.annotation.annotate_images import run
 from preannotate.core.errors import PreannotateError
 from preannotate.formats.errors import DatasetError
 from preannotate.inference.errors import AnnotateError

@@ -3,13 +3,13 @@
 import pytest
 
 from preannotate.active_learning.ranking.uncertainty import (
-    Ground,
+    UncertaintyReason,
+    combined,
+    competing_labels,
     near_threshold,
+    normalised_score,
     nothing_found,
     rare_labels,
-    sureness,
-    together,
-    two_labels,
 )
 from runtime.detector import Detection
 
@@ -25,21 +25,21 @@ def dog(score, box=(0, 0, 10, 10)):
 
 
 def test_grounds_together_are_the_chance_that_one_is_a_mistake():
-    assert together([]) == 0
-    assert together([Ground(0.5, ""), Ground(0.5, "")]) == 0.75
+    assert combined([]) == 0
+    assert combined([UncertaintyReason(0.5, ""), UncertaintyReason(0.5, "")]) == 0.75
 
 
 @pytest.mark.parametrize(
     ("found", "expected"), [(cat(0.5), 0.5), (cat(0.25), 0.25), (cat(0.75), 0.75), (dog(0.1), 0.25), (dog(0.6), 0.75)]
 )
 def test_classes_with_other_thresholds_can_be_compared(found, expected):
-    assert sureness(found, THRESHOLDS) == pytest.approx(expected)
+    assert normalised_score(found, THRESHOLDS) == pytest.approx(expected)
 
 
 def test_a_box_at_its_threshold_is_all_doubt():
     (ground,) = near_threshold([dog(0.2)], THRESHOLDS)
 
-    assert ground == Ground(1.0, "a box with a score near the threshold (0.20)")
+    assert ground == UncertaintyReason(1.0, "a box with a score near the threshold (0.20)")
 
 
 def test_boxes_far_from_their_threshold_are_none():
@@ -61,24 +61,24 @@ def test_many_boxes_are_not_all_listed():
 
 
 def test_an_object_of_two_labels():
-    (ground,) = two_labels([cat(0.8), dog(0.68), cat(0.9, (50, 50, 60, 60))], THRESHOLDS)
+    (ground,) = competing_labels([cat(0.8), dog(0.68), cat(0.9, (50, 50, 60, 60))], THRESHOLDS)
 
-    assert ground == Ground(pytest.approx(1), "one object may be 'cat' (0.80) or 'dog' (0.68)")
+    assert ground == UncertaintyReason(pytest.approx(1), "one object may be 'cat' (0.80) or 'dog' (0.68)")
 
 
 def test_two_labels_on_two_objects_are_no_doubt():
-    assert two_labels([cat(0.8), dog(0.68, (0, 9, 10, 19))], THRESHOLDS) == []
+    assert competing_labels([cat(0.8), dog(0.68, (0, 9, 10, 19))], THRESHOLDS) == []
 
 
 def test_two_weak_labels_are_no_object():
-    assert two_labels([cat(0.45), dog(0.18)], THRESHOLDS) == []
+    assert competing_labels([cat(0.45), dog(0.18)], THRESHOLDS) == []
 
 
 def test_nothing_where_similar_frames_show_something():
     neighbours = [frozenset({"cat"})] * 4 + [frozenset()]
     (ground,) = nothing_found([cat(0.3)], THRESHOLDS, neighbours)
 
-    assert ground == Ground(
+    assert ground == UncertaintyReason(
         pytest.approx(0.7 * 0.8), "nothing found although 4 of the 5 most similar frames have 'cat'"
     )
     assert nothing_found([cat(0.5)], THRESHOLDS, neighbours) == []
@@ -93,7 +93,7 @@ def test_nothing_where_similar_frames_show_something():
 def test_a_rare_label_is_worth_more(dogs, said):
     (ground,) = rare_labels([dog(0.9), cat(0.9)], THRESHOLDS, {"cat": 10, "dog": dogs})
 
-    assert ground == Ground(pytest.approx(0.3 * (1 - dogs / 10)), f"may show 'dog', of which {said}")
+    assert ground == UncertaintyReason(pytest.approx(0.3 * (1 - dogs / 10)), f"may show 'dog', of which {said}")
 
 
 def test_frequent_labels_are_not_rare():

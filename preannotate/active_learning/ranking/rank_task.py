@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from preannotate.active_learning.frame_inference import Asking, Function, Seen
-from preannotate.active_learning.ranking.output import FORMAT
-from preannotate.active_learning.ranking.rank import Known, Ranked, rank
+from preannotate.active_learning.frame_inference import FrameDetections, FrameInference, Function
+from preannotate.active_learning.ranking.order import Annotated, RankedFrame, rank_frames
+from preannotate.active_learning.ranking.results import FORMAT
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
@@ -21,13 +21,13 @@ HONEYPOTS = "that are honeypots"
 BETWEEN = "that lie between those of the video that were looked at"
 # Of a video so many frames are looked at for each that is wanted: more would lie closer together than any two that are
 # chosen, and a film of an hour would be downloaded frame by frame.
-LOOKED_AT_FOR_EACH = 20
+CANDIDATES_PER_CHOICE = 20
 _MOST_DETECTIONS = 20
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
-class Annotations:
+class TaskAnnotations:
     """What people and models drew.
 
     Attributes:
@@ -67,14 +67,14 @@ def rank_task(
     jobs, passed_over = _candidates(task, drawn)
     shown = drawn.labels
     if task.video:
-        jobs, left_out = _thinned(jobs, LOOKED_AT_FOR_EACH * top)
-        shown, _ = _thinned(shown, LOOKED_AT_FOR_EACH * top)
+        jobs, left_out = _thinned(jobs, CANDIDATES_PER_CHOICE * top)
+        shown, _ = _thinned(shown, CANDIDATES_PER_CHOICE * top)
         passed_over |= {BETWEEN: left_out} if left_out else {}
-    asking = Asking(server, task, function, output, workers=workers)
+    asking = FrameInference(server, task, function, output, workers=workers)
     seen = asking.found(sorted(jobs), looks_too=True)
     readable = {frame: _of_task(one, task) for frame, one in seen.items() if not one.error}
     looks = asking.looks(sorted({*readable, *shown})) if readable else {}
-    ranked = rank(readable, looks, function.thresholds, Known(shown, drawn.boxes, task.video), top=top)
+    ranked = rank_frames(readable, looks, function.thresholds, Annotated(shown, drawn.boxes, task.video), top=top)
     return task, {
         "format": FORMAT,
         "server": server.url,
@@ -120,7 +120,7 @@ def frame_name(task: Task, frame: int) -> str:
     return f"frame_{task.start + frame * task.step:06d}" if task.video else task.names[frame]
 
 
-def _annotations(server: Server, task: Task, function: Function) -> Annotations:
+def _annotations(server: Server, task: Task, function: Function) -> TaskAnnotations:
     frames: dict[int, frozenset[int]] = {}
     labels: dict[int, frozenset[str]] = {}
     boxes: Counter[str] = Counter()
@@ -142,10 +142,10 @@ def _annotations(server: Server, task: Task, function: Function) -> Annotations:
     seen = {frame for job in task.jobs if job.id in frames and job.completed for frame in job.frames}
     labels |= dict.fromkeys(seen - set(labels), frozenset())
     of_both = {label.name for label in task.labels.values()} & set(function.labels)
-    return Annotations(frames, labels, {label: boxes[label] for label in function.labels if label in of_both})
+    return TaskAnnotations(frames, labels, {label: boxes[label] for label in function.labels if label in of_both})
 
 
-def _candidates(task: Task, drawn: Annotations) -> tuple[dict[int, int], dict[str, int]]:
+def _candidates(task: Task, drawn: TaskAnnotations) -> tuple[dict[int, int], dict[str, int]]:
     """Frame to its job, and reason to number of frames that are not meant."""
     vacancies = find_vacancies(task, drawn.frames, annotated_too=False)
     held_out = {frame for job in task.jobs if job.type == GROUND_TRUTH for frame in job.frames}
@@ -169,13 +169,13 @@ def _thinned(frames: Mapping[int, _Value], most: int) -> tuple[dict[int, _Value]
     return {frame: frames[frame] for frame in kept}, len(frames) - len(kept)
 
 
-def _of_task(seen: Seen, task: Task) -> tuple[Detection, ...]:
+def _of_task(seen: FrameDetections, task: Task) -> tuple[Detection, ...]:
     names = {label.name for label in task.labels.values()}
     return tuple(one for one in seen.detections if one.label in names)
 
 
 def _entry(
-    url: str, task: Task, job: int, place: int, ranked: Ranked, detections: tuple[Detection, ...]
+    url: str, task: Task, job: int, place: int, ranked: RankedFrame, detections: tuple[Detection, ...]
 ) -> dict[str, Any]:
     return {
         "rank": place,

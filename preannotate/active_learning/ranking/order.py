@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preannotate.active_learning.ranking.diversity import Place, choose, typical_distance
+from preannotate.active_learning.ranking.diversity import DescribedFrames, choose_frames, typical_distance
 from preannotate.active_learning.ranking.image_descriptors import distances
 from preannotate.active_learning.ranking.uncertainty import (
-    Ground,
+    UncertaintyReason,
+    combined,
+    competing_labels,
     near_threshold,
     nothing_found,
     rare_labels,
-    together,
-    two_labels,
 )
 from runtime.detector import Detection
 
 # A model that doubts nothing still learns from images unlike those that it knows.
-LEAST_WORTH = 0.05
+MIN_WEIGHT = 0.05
 # Images that are asked about what they show where nothing is found; odd, so that most is most.
 NEIGHBOURS = 5
 # Half as far as two images usually are: a frame that shows the same scene.
@@ -27,7 +27,7 @@ _MOST_GROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedFrame:
     """A frame to annotate.
 
     Attributes:
@@ -44,7 +44,7 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Known:
+class Annotated:
     """What is known about a task besides the candidates.
 
     Attributes:
@@ -58,14 +58,14 @@ class Known:
     video: bool = False
 
 
-def rank(
+def rank_frames(
     found: Mapping[int, Sequence[Detection]],
     looks: Mapping[int, np.ndarray],
     thresholds: Sequence[float],
-    known: Known,
+    known: Annotated,
     *,
     top: int,
-) -> list[Ranked]:
+) -> list[RankedFrame]:
     """Order candidates, the most useful first.
 
     Args:
@@ -85,35 +85,35 @@ def rank(
     grounds = {
         frame: [
             *near_threshold(found[frame], thresholds),
-            *two_labels(found[frame], thresholds),
+            *competing_labels(found[frame], thresholds),
             *nothing_found(found[frame], thresholds, neighbours.get(frame, ())),
             *rare_labels(found[frame], thresholds, known.boxes),
         ]
         for frame in frames
     }
-    doubts = np.array([together(grounds[frame]) for frame in frames])
-    worth = LEAST_WORTH + (1 - LEAST_WORTH) * doubts
+    doubts = np.array([combined(grounds[frame]) for frame in frames])
+    worth = MIN_WEIGHT + (1 - MIN_WEIGHT) * doubts
     gap = (frames[-1] - frames[0] + 1) / (2 * min(top, len(frames))) if known.video else 0.0
-    rows, shares = choose(worth, candidates, present, count=top, typical=typical, gap=gap)
+    rows, shares = choose_frames(worth, candidates, present, count=top, typical=typical, gap=gap)
     unlike = _unlike(candidates, present, typical)
     return [
-        Ranked(frames[row], float(doubts[row]), share, _reasons(grounds[frames[row]], bool(unlike[row]), share))
+        RankedFrame(frames[row], float(doubts[row]), share, _reasons(grounds[frames[row]], bool(unlike[row]), share))
         for row, share in zip(rows, shares, strict=True)
     ]
 
 
-def _place(frames: Sequence[int], looks: Mapping[int, np.ndarray], width: int = 0) -> Place:
+def _place(frames: Sequence[int], looks: Mapping[int, np.ndarray], width: int = 0) -> DescribedFrames:
     stacked = np.stack([looks[frame] for frame in frames]) if frames else np.zeros((0, width), np.float32)
-    return Place(stacked, np.array(frames, int))
+    return DescribedFrames(stacked, np.array(frames, int))
 
 
 def _neighbours(
     frames: Sequence[int],
-    candidates: Place,
-    present: Place,
+    candidates: DescribedFrames,
+    present: DescribedFrames,
     found: Mapping[int, Sequence[Detection]],
     thresholds: Sequence[float],
-    known: Known,
+    known: Annotated,
     typical: float,
 ) -> dict[int, list[frozenset[str]]]:
     """Frame on which nothing is found to the labels on those that look like it."""
@@ -130,14 +130,14 @@ def _neighbours(
     return result
 
 
-def _unlike(candidates: Place, present: Place, typical: float) -> np.ndarray:
+def _unlike(candidates: DescribedFrames, present: DescribedFrames, typical: float) -> np.ndarray:
     """(N,): whether a candidate is farther from all annotated frames than two frames usually are."""
     if not len(present.frames) or typical <= 0:
         return np.zeros(len(candidates.frames), bool)
     return distances(candidates.looks, present.looks).min(axis=1) >= typical
 
 
-def _reasons(grounds: Sequence[Ground], unlike: bool, share: float) -> tuple[str, ...]:
+def _reasons(grounds: Sequence[UncertaintyReason], unlike: bool, share: float) -> tuple[str, ...]:
     said = [ground.text for ground in sorted(grounds, key=lambda one: -one.weight)[:_MOST_GROUNDS] if ground.weight > 0]
     if unlike:
         said.append("unlike all annotated frames")

@@ -26,7 +26,7 @@ _QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Picture:
+class Crop:
     """A crop.
 
     Attributes:
@@ -42,13 +42,13 @@ class Picture:
     model: Box | None
 
 
-def pictures(server: Server, task: int, disagreements: Sequence[Disagreement]) -> list[Picture | None]:
+def crop_disagreements(server: Server, task: int, disagreements: Sequence[Disagreement]) -> list[Crop | None]:
     """A crop for each disagreement; None for an image that cannot be read. Each frame is downloaded once."""
     frames = sorted({one.frame for one in disagreements})
     of_frame: dict[int, list[int]] = {frame: [] for frame in frames}
     for place, one in enumerate(disagreements):
         of_frame[one.frame].append(place)
-    made: list[Picture | None] = [None] * len(disagreements)
+    made: list[Crop | None] = [None] * len(disagreements)
     for _, images in images_in_batches(server, task, {None: frames}):
         for frame, path in images.items():
             for place, picture in _of_image(path, {place: disagreements[place] for place in of_frame[frame]}).items():
@@ -56,15 +56,15 @@ def pictures(server: Server, task: int, disagreements: Sequence[Disagreement]) -
     return made
 
 
-def _of_image(path: Path, disagreements: Mapping[int, Disagreement]) -> dict[int, Picture]:
+def _of_image(path: Path, disagreements: Mapping[int, Disagreement]) -> dict[int, Crop]:
     try:
         image = decode(path.read_bytes()).pixels
     except RequestError:
         return {}
-    return {place: crop(image, one) for place, one in disagreements.items()}
+    return {place: crop_image(image, one) for place, one in disagreements.items()}
 
 
-def crop(image: Image.Image, one: Disagreement) -> Picture:
+def crop_image(image: Image.Image, one: Disagreement) -> Crop:
     """The part of an image around all boxes of a disagreement."""
     x1, y1, x2, y2 = one.around
     margin = max(_MARGIN * max(x2 - x1, y2 - y1), _LEAST_MARGIN)
@@ -81,4 +81,4 @@ def crop(image: Image.Image, one: Disagreement) -> Picture:
         return tuple(round((value - (left, top)[axis % 2]) * scale, 1) for axis, value in enumerate(box))
 
     data = f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
-    return Picture(data, size, tuple(map(placed, one.people)), placed(one.model) if one.model else None)
+    return Crop(data, size, tuple(map(placed, one.people)), placed(one.model) if one.model else None)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from preannotate.active_learning.review.detection_rates import Finding
-from preannotate.active_learning.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find
-from preannotate.active_learning.review.frames import UNKNOWN, Drawn, View, drawn
+from preannotate.active_learning.review.detection_rates import DetectionRates
+from preannotate.active_learning.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find_disagreements
+from preannotate.active_learning.review.frames import UNKNOWN, AnnotatedBox, ReviewedFrame, annotated_boxes
 from preannotate.formats.records import Shape
 from runtime.detector import Detection
 
@@ -22,18 +22,18 @@ def dog(score, place=PLACE):
 
 
 def mine(label, place=PLACE):
-    return Drawn(label, LABELS.index(label) if label in LABELS else UNKNOWN, place)
+    return AnnotatedBox(label, LABELS.index(label) if label in LABELS else UNKNOWN, place)
 
 
 def agreement(count=30):
     """Frames on which people and the model agree: what makes its word worth something."""
-    return [View(100 + i, (mine(name), mine(name, ELSEWHERE)), (found(0.9), found(0.9, ELSEWHERE)))
+    return [ReviewedFrame(100 + i, (mine(name), mine(name, ELSEWHERE)), (found(0.9), found(0.9, ELSEWHERE)))
             for i, (name, found) in enumerate([("cat", cat), ("dog", dog)] * (count // 2))]  # fmt: skip
 
 
 def on(shapes, found):
     """The disagreements of one frame among many on which all agree."""
-    return find([View(1, tuple(shapes), tuple(found)), *agreement()], THRESHOLDS)
+    return find_disagreements([ReviewedFrame(1, tuple(shapes), tuple(found)), *agreement()], THRESHOLDS)
 
 
 def test_where_all_agree_nothing_is_said():
@@ -144,14 +144,14 @@ def test_a_part_of_what_is_drawn_is_less_likely_an_object_of_its_own():
 
 
 def test_the_likeliest_comes_first():
-    views = [View(1, (), (cat(0.6),)), View(2, (), (cat(0.95),)), *agreement()]
+    views = [ReviewedFrame(1, (), (cat(0.6),)), ReviewedFrame(2, (), (cat(0.95),)), *agreement()]
 
-    assert [one.frame for one in find(views, THRESHOLDS)] == [2, 1]
+    assert [one.frame for one in find_disagreements(views, THRESHOLDS)] == [2, 1]
 
 
 def test_a_model_that_misses_much_says_little_when_it_sees_nothing():
-    missed = [View(i, (mine("cat", (0, 0, 40, 40)),), ()) for i in range(30)]
-    found = find([*missed, View(50, (mine("dog"),), ()), *agreement()], THRESHOLDS)
+    missed = [ReviewedFrame(i, (mine("cat", (0, 0, 40, 40)),), ()) for i in range(30)]
+    found = find_disagreements([*missed, ReviewedFrame(50, (mine("dog"),), ()), *agreement()], THRESHOLDS)
 
     (of_dog,) = [one.likelihood for one in found if one.frame == 50]
     assert max(one.likelihood for one in found if one.label == "cat") < 0.55 < of_dog
@@ -159,9 +159,9 @@ def test_a_model_that_misses_much_says_little_when_it_sees_nothing():
 
 def test_how_often_is_counted_by_class_and_by_size():
     small, large = [(0, 0, 4, 4)] * 30, [(0, 0, 40, 40)] * 30
-    views = [View(i, (mine("cat", place),), ()) for i, place in enumerate(small)]
-    views += [View(i, (mine("dog", place),), (dog(0.9, place),)) for i, place in enumerate(large)]
-    finding = Finding.of(views, THRESHOLDS)
+    views = [ReviewedFrame(i, (mine("cat", place),), ()) for i, place in enumerate(small)]
+    views += [ReviewedFrame(i, (mine("dog", place),), (dog(0.9, place),)) for i, place in enumerate(large)]
+    finding = DetectionRates.of(views, THRESHOLDS)
 
     assert finding.recalls == (1 / 32, 31 / 32)
     assert finding.share(1, 1600) == 31 / 32  # all of its size, and one of each added
@@ -170,7 +170,7 @@ def test_how_often_is_counted_by_class_and_by_size():
 
 
 def test_without_any_evidence_nothing_is_known():
-    assert Finding.of([], THRESHOLDS).share(0, 100) == 0.5
+    assert DetectionRates.of([], THRESHOLDS).share(0, 100) == 0.5
 
 
 def test_shapes_become_the_box_around_them():
@@ -182,10 +182,10 @@ def test_shapes_become_the_box_around_them():
         Shape("cat", "box", (200, 0, 210, 9), source="manual"),
     ]
 
-    found = drawn(shapes, LABELS, (100, 50))
+    found = annotated_boxes(shapes, LABELS, (100, 50))
 
-    assert [Drawn(one.label, one.class_id, tuple(round(value, 6) for value in one.box)) for one in found] == [
-        Drawn("cat", 0, (1, 2, 30, 50)),
-        Drawn("dog", 1, (0, 9, 20, 19)),
-        Drawn("boat", UNKNOWN, (5, 5, 9, 8)),
+    assert [AnnotatedBox(one.label, one.class_id, tuple(round(value, 6) for value in one.box)) for one in found] == [
+        AnnotatedBox("cat", 0, (1, 2, 30, 50)),
+        AnnotatedBox("dog", 1, (0, 9, 20, 19)),
+        AnnotatedBox("boat", UNKNOWN, (5, 5, 9, 8)),
     ]

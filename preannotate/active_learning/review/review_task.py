@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preannotate.active_learning.frame_inference import Asking, Function, Seen
-from preannotate.active_learning.ranking.recipe import frame_link, frame_name, known_labels
-from preannotate.active_learning.review.disagreements import TITLES, Disagreement, find
-from preannotate.active_learning.review.frames import View, drawn
-from preannotate.active_learning.review.output import FORMAT
-from preannotate.active_learning.review.trained_on import learnt_images
+from preannotate.active_learning.frame_inference import FrameDetections, FrameInference, Function
+from preannotate.active_learning.ranking.rank_task import frame_link, frame_name, known_labels
+from preannotate.active_learning.review.disagreements import TITLES, Disagreement, find_disagreements
+from preannotate.active_learning.review.frames import ReviewedFrame, annotated_boxes
+from preannotate.active_learning.review.results import FORMAT
+from preannotate.active_learning.review.trained_on import images_trained_on
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import Rules, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
@@ -61,9 +61,9 @@ def review_task(
     task = read_usable_task(server, number)
     notes = known_labels(task, function)
     taken, left_out = _annotated(server, task, completed_jobs=completed_jobs)
-    seen = Asking(server, task, function, output, workers=workers).found([one.frame for one in taken])
+    seen = FrameInference(server, task, function, output, workers=workers).found([one.frame for one in taken])
     views = [_view(one, seen[one.frame], function, task) for one in taken if not seen[one.frame].error]
-    disagreements = find(views, function.thresholds)
+    disagreements = find_disagreements(views, function.thresholds)
     learnt, about_learning = _learnt(function, run, seen)
     jobs = {one.frame: one.job.id for one in taken}
     return Review(
@@ -108,18 +108,20 @@ def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[lis
     return taken, dict(selection.left_out)
 
 
-def _view(taken: TakenFrame, seen: Seen, function: Function, task: Task) -> View:
+def _view(taken: TakenFrame, seen: FrameDetections, function: Function, task: Task) -> ReviewedFrame:
     names = {label.name for label in task.labels.values()}
-    return View(
+    return ReviewedFrame(
         taken.frame,
-        tuple(drawn(taken.shapes, function.labels, task.image_size(taken.frame))),
+        tuple(annotated_boxes(taken.shapes, function.labels, task.image_size(taken.frame))),
         tuple(one for one in seen.detections if one.label in names),
     )
 
 
-def _learnt(function: Function, run: Path | None, seen: Mapping[int, Seen]) -> tuple[set[int] | None, Sequence[str]]:
+def _learnt(
+    function: Function, run: Path | None, seen: Mapping[int, FrameDetections]
+) -> tuple[set[int] | None, Sequence[str]]:
     """Frames that the function was trained on, and a sentence about it."""
-    images = learnt_images(function, run)
+    images = images_trained_on(function, run)
     if images is None:
         return None, [
             "the run of this function was not found, so it is not known whether it was trained on these frames: a "

@@ -13,7 +13,7 @@ FORMAT = 1
 _COLUMNS = ("rank", "frame", "job", "image", "doubt", "spread", "why", "link")
 
 
-def write(content: Mapping[str, Any], output: Path) -> None:
+def write_ranking(content: Mapping[str, Any], output: Path) -> None:
     """Write both files."""
     output.mkdir(parents=True, exist_ok=True)
     with replacing(output / JSON) as temporary:
@@ -42,7 +42,7 @@ def table(content: Mapping[str, Any]) -> str:
     )
 
 
-def words(content: Mapping[str, Any], output: Path) -> str:
+def summary(content: Mapping[str, Any], output: Path) -> str:
     """What was looked at, what was passed over, and where the files are; several lines."""
     lines = [
         f"task {content['task']} of {content['server']}: {_frames(content['candidates'])} without annotations looked "
