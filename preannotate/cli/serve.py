@@ -19,9 +19,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.serving.command import run
+    from preannotate.serving.command import run_server
 
-    return run(
+    return run_server(
         arguments.functions,
         arguments.host,
         arguments.port,

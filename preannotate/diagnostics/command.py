@@ -22,7 +22,7 @@ from preannotate.diagnostics import (
 from preannotate.diagnostics.finding import ERROR, Finding, from_sentence
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.survey import Survey, survey
-from preannotate.serving.directory import find_directories
+from preannotate.serving.function_config import find_directories
 
 Findings = Iterator[Finding]
 

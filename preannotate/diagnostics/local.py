@@ -10,8 +10,8 @@ import yaml
 
 from builder.function_yaml import FINGERPRINT
 from builder.variants import VARIANTS, Variant
-from preannotate.serving.directory import FunctionDirectory
 from preannotate.serving.errors import DirectoryError
+from preannotate.serving.function_config import FunctionConfig
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -31,7 +31,7 @@ class LocalFunction:
 
     path: Path
     variant: Variant
-    settings: FunctionDirectory
+    settings: FunctionConfig
     labels: Labels
     fingerprint: str
     base_image: str
@@ -77,7 +77,7 @@ def labels_of(spec: str) -> Labels:
 
 
 def _read(path: Path, directory: Path, variant: Variant) -> LocalFunction:
-    settings = FunctionDirectory.read(directory, variant.file)
+    settings = FunctionConfig.read(directory, variant.file)
     content: Mapping[str, Any] = yaml.safe_load((directory / variant.file).read_bytes())
     build = content["spec"].get("build")
     return LocalFunction(

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from preannotate.serving.invocation import JsonReply
 
 
-class Guard:
+class TokenGuard:
     """An ASGI app that lets only callers with the token through to another."""
 
     def __init__(self, app: ASGIApp, token: str, open_paths: Sequence[str] = ()) -> None:

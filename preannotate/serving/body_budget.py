@@ -18,7 +18,7 @@ MAX_HELD_BYTES = 512 * 1024 * 1024
 BODY_SECONDS = 120.0
 
 
-class Bodies:
+class BodyBudget:
     """All bodies in memory.
 
     Attributes:

@@ -13,7 +13,7 @@ from preannotate.serving.errors import ServeError
 PACKAGES = ("nuclio_sdk", "starlette", "uvicorn", "yaml")
 
 
-def run(
+def run_server(
     folder: Path,
     host: str,
     port: int,
@@ -39,9 +39,9 @@ def run(
     try:
         chosen = _check(folder, port, workers, gpus)
         from preannotate.serving.secret import find_token
-        from preannotate.serving.server import Settings, serve
+        from preannotate.serving.server import ServerSettings, serve
 
-        settings = Settings(host, port, workers, chosen, find_token(token, token_file))
+        settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))
         _log_to_stderr()
         asyncio.run(serve(folder.resolve(), settings))
     except ServeError as error:

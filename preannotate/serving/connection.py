@@ -27,7 +27,7 @@ _FULL_RESPONSE = (
 )
 
 
-class Door:
+class ConnectionLimiter:
     """Counts connections.
 
     Attributes:
@@ -54,10 +54,10 @@ class Door:
 class Connection(H11Protocol):
     """uvicorn's connection with a limit to each kind of waiting for the client."""
 
-    def __init__(self, door: Door, **options: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter, **options: Any) -> None:
         """Not connected yet; `options` are uvicorn's."""
         super().__init__(**options)
-        self._door = door
+        self._limiter = limiter
         self._admitted = False
         self._lingers = False
         self._waiting_for = ""
@@ -66,11 +66,11 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to wait for a request."""
         super().connection_made(_Transport(transport, self._close))
-        if self._door.is_full:
+        if self._limiter.is_full:
             transport.write(_FULL_RESPONSE)
             transport.close()
             return
-        self._door.open += 1
+        self._limiter.open += 1
         self._admitted = True
         self._set_timer("head")
 
@@ -81,7 +81,7 @@ class Connection(H11Protocol):
         self._set_timer("")
         if self._admitted:
             self._admitted = False
-            self._door.open -= 1
+            self._limiter.open -= 1
 
     def data_received(self, data: bytes) -> None:
         """The client sent something."""
@@ -124,7 +124,7 @@ class Connection(H11Protocol):
             self._timer.cancel()
         self._waiting_for, self._timer = what, None
         if what:
-            seconds = self._door.head_seconds if what == "head" else self._door.rest_seconds
+            seconds = self._limiter.head_seconds if what == "head" else self._limiter.rest_seconds
             self._timer = self.loop.call_later(seconds, self.transport.abort)
 
 

@@ -14,16 +14,16 @@ from starlette.routing import Route
 
 from preannotate.core.durations import seconds
 from preannotate.serving.access import is_admitted
-from preannotate.serving.body_budget import Bodies
+from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.invocation import JsonReply, invoke
-from preannotate.serving.registry import Registry
+from preannotate.serving.registry import FunctionRegistry
 
 # Open to everybody, so that a probe needs no token.
 HEALTH = "/healthz"
 
 
-def dashboard(registry: Registry, bodies: Bodies) -> Starlette:
-    """The ASGI app in front of a registry; `bodies` counts what its requests hold."""
+def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
+    """The ASGI app in front of a registry; `body_budget` counts what its requests hold."""
     # Calls that outlived the patience of CVAT: their workers finish, and nobody reads the answer.
     left_alone: set[asyncio.Task[Response]] = set()
 
@@ -42,17 +42,17 @@ def dashboard(registry: Registry, bodies: Bodies) -> Starlette:
         function = registry.functions.get(name)
         if function is None:
             return _unknown(name)
-        left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        client_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         path = request.headers.get("x-nuclio-path") or "/"
-        call = asyncio.ensure_future(invoke(function, request, path, bodies, left))
-        patience = seconds(request.headers.get("x-nuclio-invoke-timeout", ""))
+        call = asyncio.ensure_future(invoke(function, request, path, body_budget, client_gone))
+        timeout = seconds(request.headers.get("x-nuclio-invoke-timeout", ""))
         left_alone.add(call)
         call.add_done_callback(left_alone.discard)
-        done, _ = await asyncio.wait([call], timeout=patience)
+        done, _ = await asyncio.wait([call], timeout=timeout)
         if not done:
-            if not left.done():
-                left.set_result(None)
-            return _error(504, f"{name}: no answer within {patience:g} s, the caller's own limit. Try again.")
+            if not client_gone.done():
+                client_gone.set_result(None)
+            return _error(504, f"{name}: no answer within {timeout:g} s, the caller's own limit. Try again.")
         response = call.result()
         for header in [key for key in response.headers if key.startswith("x-nuclio-")]:
             del response.headers[header]  # nuclio's dashboard keeps them to itself

@@ -8,11 +8,11 @@ ServeError (RuntimeError)
     ├── BodyTooLarge       413    more than maxRequestBodySize
     ├── FunctionNotReady   503    no worker could be started
     ├── TooManyBytes       503    the bodies held for others leave no room
-    ├── LineFull           503    too many requests wait already
+    ├── QueueFull          503    too many requests wait already
     ├── NoWorkerFree       503    all are busy for too long
     ├── WorkerDied         503    the worker ended in the middle of the request
     ├── HandlerTimedOut    504    the handler took longer than eventTimeout
-    └── CallerLeft         503    whoever asked has hung up, so nobody sees the status
+    └── ClientGone         503    whoever asked has hung up, so nobody sees the status
 """
 
 from preannotate.core.errors import PreannotateError
@@ -63,10 +63,10 @@ class FunctionNotReady(InvocationError):  # noqa: N818
 
 
 class TooManyBytes(InvocationError):  # noqa: N818
-    """The bodies of other requests take the memory that is set apart for bodies."""
+    """The bodies of other requests take the memory that is set apart for request bodies."""
 
 
-class LineFull(InvocationError):  # noqa: N818
+class QueueFull(InvocationError):  # noqa: N818
     """As many requests as may wait are waiting for a worker already."""
 
 
@@ -85,5 +85,5 @@ class HandlerTimedOut(InvocationError):  # noqa: N818
     retry_after = None
 
 
-class CallerLeft(InvocationError):  # noqa: N818
+class ClientGone(InvocationError):  # noqa: N818
     """Whoever asked hung up before a worker was free; no worker is spent on it."""

@@ -11,9 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive
 
-from preannotate.serving.body_budget import Bodies
+from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.errors import InvocationError
-from preannotate.serving.function import Function
+from preannotate.serving.served_function import ServedFunction
 
 # nuclio's, on each function's port: answered without a worker.
 HEALTH = "/__internal/health"
@@ -29,7 +29,11 @@ class JsonReply(JSONResponse):
 
 
 async def invoke(
-    function: Function, request: Request, path: str, bodies: Bodies, left: "asyncio.Future[None] | None" = None
+    function: ServedFunction,
+    request: Request,
+    path: str,
+    body_budget: BodyBudget,
+    client_gone: "asyncio.Future[None] | None" = None,
 ) -> Response:
     """Let the function answer an HTTP request.
 
@@ -37,16 +41,16 @@ async def invoke(
         function: Answers.
         request: Its method, headers, query and body reach the handler unchanged.
         path: What the handler sees as path.
-        bodies: Counts the body.
-        left: To be set once nobody waits for the answer any more; a client that hangs up sets it, too.
+        body_budget: Counts the body.
+        client_gone: To be set once nobody waits for the answer any more; a client that hangs up sets it, too.
     """
-    left = asyncio.get_running_loop().create_future() if left is None else left
-    largest, declared = function.directory.max_body_bytes, _declared_length(request)
+    client_gone = asyncio.get_running_loop().create_future() if client_gone is None else client_gone
+    largest, declared = function.config.max_body_bytes, _declared_length(request)
     try:
-        async with bodies.read(request.receive, function.name, largest, declared) as body:
-            watch = asyncio.create_task(_watch_caller(request.receive, left))
+        async with body_budget.read(request.receive, function.name, largest, declared) as body:
+            watch = asyncio.create_task(_watch_caller(request.receive, client_gone))
             try:
-                reply = await function.ask(_event(request, path), body, left)
+                reply = await function.invoke(_event(request, path), body, client_gone)
             finally:
                 watch.cancel()
     except InvocationError as error:
@@ -58,22 +62,22 @@ async def invoke(
     return Response(b"" if reply.status in _WITHOUT_BODY else reply.body, reply.status, headers)
 
 
-async def direct(function: Function, request: Request, bodies: Bodies) -> Response:
+async def direct(function: ServedFunction, request: Request, body_budget: BodyBudget) -> Response:
     """Answer on the function's own port: any method and path."""
     path = request.scope["path"]
     if request.method == "CONNECT":  # an answer of 200 would make the connection a tunnel
         return JsonReply({"error": "CONNECT is not allowed here; expected a request to a function."}, 405)
     if path == HEALTH:
         return Response()
-    return await invoke(function, request, path, bodies)
+    return await invoke(function, request, path, body_budget)
 
 
-async def _watch_caller(receive: Receive, left: "asyncio.Future[None]") -> None:
+async def _watch_caller(receive: Receive, client_gone: "asyncio.Future[None]") -> None:
     """After its body a client sends nothing more, until it hangs up."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    if not left.done():
-        left.set_result(None)
+    if not client_gone.done():
+        client_gone.set_result(None)
 
 
 def _declared_length(request: Request) -> int:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preannotate.serving.devices import gpu_environment
-from preannotate.serving.directory import FunctionDirectory
 from preannotate.serving.errors import FunctionNotReady, NoWorkerFree, StartError
-from preannotate.serving.process import Reply, WorkerProcess
-from preannotate.serving.request_queue import Line
+from preannotate.serving.function_config import FunctionConfig
+from preannotate.serving.process import HandlerReply, WorkerProcess
+from preannotate.serving.request_queue import RequestQueue
 from preannotate.serving.secret import VARIABLE
 from runtime.processors import cores
 
@@ -23,27 +23,27 @@ NEXT_TRY_SECONDS = 300.0
 _LOG = logging.getLogger(__name__)
 
 
-class Pool:
+class WorkerPool:
     """Worker processes of one version of a function directory.
 
     Attributes:
         cause: The last reason why a worker could not be started; "" while all is well.
     """
 
-    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+    def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
         """Make a pool without processes yet.
 
         Args:
-            directory: The function.
+            config: Of the function.
             workers: Number of processes; None takes the number in function.yaml.
             gpus: One worker is started for each, whatever `workers` says; see `devices`.
         """
         self.cause = ""
-        self._directory = directory
-        self._size = len(gpus) or workers or directory.workers
-        environment = worker_environment(directory, self._size)
+        self._config = config
+        self._size = len(gpus) or workers or config.workers
+        environment = worker_environment(config, self._size)
         self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
-        self._line = Line(directory.name)
+        self._queue = RequestQueue(config.name)
         self._keepers: list[asyncio.Task[None]] = []
         self._alive = 0
         self._in_flight = 0
@@ -64,7 +64,7 @@ class Pool:
     @property
     def waiting(self) -> int:
         """How many requests wait for a worker."""
-        return self._line.waiting
+        return self._queue.waiting
 
     async def start(self) -> None:
         """Start all workers; afterwards the state is ready, or error until one can be started."""
@@ -74,36 +74,38 @@ class Pool:
         if any(await asyncio.gather(*firsts)):
             self._state = "ready"
             self.cause = "" if self._alive == self._size else self.cause
-            _LOG.info("%s: ready, %d of %d workers.", self._directory.name, self._alive, self._size)
+            _LOG.info("%s: ready, %d of %d workers.", self._config.name, self._alive, self._size)
         else:
             self._state = "error"
             _LOG.error(
                 "%s: not served (%s). Tried again every %g min, and once its directory changes.",
-                self._directory.name,
+                self._config.name,
                 self.cause,
                 NEXT_TRY_SECONDS / 60,
             )
 
-    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
+    async def invoke(
+        self, head: Mapping[str, Any], body: bytes | bytearray, client_gone: "asyncio.Future[None]"
+    ) -> HandlerReply:
         """Let a free worker answer, waiting for one as long as the trigger allows.
 
         Args:
             head: The keys of a nuclio event.
             body: Of the request.
-            left: Done once nobody waits for the answer. A worker that has the request then finishes it all the same;
-                else it gets no worker.
+            client_gone: Done once nobody waits for the answer. A worker that has the request then finishes it all the
+                same; else it gets no worker.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
         """
         if self._state == "error":
-            raise FunctionNotReady(f"{self._directory.name}: not ready ({self.cause}). Correct the function.")
+            raise FunctionNotReady(f"{self._config.name}: not ready ({self.cause}). Correct the function.")
         self._in_flight += 1
         self._drained.clear()
         try:
-            worker = await self._next_free(left)
-            reply = await worker.ask(head, body)
-            self._line.offer(worker)
+            worker = await self._next_free(client_gone)
+            reply = await worker.invoke(head, body)
+            self._queue.offer(worker)
             return reply
         finally:
             self._in_flight -= 1
@@ -116,18 +118,18 @@ class Pool:
             async with asyncio.timeout(drain_seconds):
                 await self._drained.wait()
         except TimeoutError:
-            _LOG.warning("%s: %d requests were still running; cut off.", self._directory.name, self._in_flight)
+            _LOG.warning("%s: %d requests were still running; cut off.", self._config.name, self._in_flight)
         finally:
             await self._end_keepers()
-            self._line.close()
+            self._queue.close()
 
-    async def _next_free(self, left: "asyncio.Future[None]") -> WorkerProcess:
-        seconds = self._directory.queue_seconds
+    async def _next_free(self, client_gone: "asyncio.Future[None]") -> WorkerProcess:
+        seconds = self._config.queue_seconds
         try:
-            return await self._line.take(seconds, left)
+            return await self._queue.take(seconds, client_gone)
         except TimeoutError as error:
             raise NoWorkerFree(
-                f"{self._directory.name}: no worker became free within {seconds:g} s "
+                f"{self._config.name}: no worker became free within {seconds:g} s "
                 f"({self._alive} of {self._size} are running, the function is {self.state}). Try again later."
             ) from error
 
@@ -136,7 +138,7 @@ class Pool:
         delay, told = 0.0, ""
         while True:
             try:
-                worker = await WorkerProcess.start(self._directory, worker_id, self._environments[worker_id])
+                worker = await WorkerProcess.start(self._config, worker_id, self._environments[worker_id])
             except (StartError, OSError) as error:
                 if str(error) != told:
                     _LOG.error("%s", error)
@@ -157,20 +159,20 @@ class Pool:
         """Offer a worker to requests until it ends; returns how many it answered."""
         self._alive += 1
         try:
-            self._line.offer(worker)
+            self._queue.offer(worker)
             if first.done():
                 self.cause = ""
                 if self._state == "error":
                     self._state = "ready"
-                    _LOG.info("%s: ready at last.", self._directory.name)
+                    _LOG.info("%s: ready at last.", self._config.name)
             else:
                 first.set_result(True)
             how = await worker.wait()
         finally:
             self._alive -= 1
-            self._line.withdraw(worker)
+            self._queue.withdraw(worker)
             await worker.stop()
-        _LOG.error("%s/%d: the worker %s; a new one is started.", self._directory.name, worker_id, how)
+        _LOG.error("%s/%d: the worker %s; a new one is started.", self._config.name, worker_id, how)
         return worker.answered
 
     async def _end_keepers(self) -> None:
@@ -180,10 +182,10 @@ class Pool:
         self._keepers = []
         for result in results:
             if isinstance(result, Exception):
-                _LOG.error("%s: %s", self._directory.name, result)
+                _LOG.error("%s: %s", self._config.name, result)
 
 
-def worker_environment(directory: FunctionDirectory, workers: int) -> dict[str, str]:
+def worker_environment(config: FunctionConfig, workers: int) -> dict[str, str]:
     """The environment of a worker: this process's, without its Python path and its token, and spec.env.
 
     MODEL_THREADS shares the cores among the workers unless it is set already.
@@ -192,4 +194,4 @@ def worker_environment(directory: FunctionDirectory, workers: int) -> dict[str, 
     environment.setdefault("MODEL_THREADS", str(max(1, cores() // workers)))
     # Bytecode would change the directory; what a function prints should be in the log at once.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    return environment | directory.environment
+    return environment | config.environment

@@ -13,13 +13,13 @@ import uvicorn
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from preannotate.serving.access import Guard
-from preannotate.serving.body_budget import Bodies
-from preannotate.serving.connection import KEEP_ALIVE_SECONDS, Connection, Door
+from preannotate.serving.access import TokenGuard
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection import KEEP_ALIVE_SECONDS, Connection, ConnectionLimiter
 from preannotate.serving.errors import ServeError
-from preannotate.serving.function import Function
 from preannotate.serving.invocation import HEALTH, direct
 from preannotate.serving.pool import DRAIN_SECONDS
+from preannotate.serving.served_function import ServedFunction
 
 # The last resort when a connection does not end; longer than workers may take to.
 _CLOSE_SECONDS = int(DRAIN_SECONDS) + 2
@@ -46,14 +46,14 @@ class _Server(uvicorn.Server):
 class Listener:
     """An ASGI app on one port."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, door: Door | None = None) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, limiter: ConnectionLimiter | None = None) -> None:
         """Bind and answer.
 
         Args:
             app: Answers.
             host: Address or name of this machine.
             port: 0 takes a free one.
-            door: Counts the connections of several listeners.
+            limiter: Counts the connections of several listeners.
 
         Raises:
             ServeError: The address cannot be bound.
@@ -63,7 +63,7 @@ class Listener:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=functools.partial(Connection, door or Door()),
+                http=functools.partial(Connection, limiter or ConnectionLimiter()),
                 lifespan="off",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 ws="none",
@@ -91,16 +91,18 @@ class Listener:
 class FunctionPorts:
     """One port for each function: the one its file asks for if it is free, else any."""
 
-    def __init__(self, host: str, bodies: Bodies, door: Door | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, host: str, body_budget: BodyBudget, limiter: ConnectionLimiter | None = None, token: str | None = None
+    ) -> None:
         """All ports are opened on `host`; with a `token`, only who has it is answered there."""
         self._host = host
-        self._bodies = bodies
-        self._door = door or Door()
+        self._body_budget = body_budget
+        self._limiter = limiter or ConnectionLimiter()
         self._token = token
         self._open: dict[str, _OpenPort] = {}
         self._closing: dict[asyncio.Task[None], Listener] = {}
 
-    async def opened(self, function: Function) -> None:
+    async def opened(self, function: ServedFunction) -> None:
         """Open a port, or keep it if the function asks for the same as before."""
         wanted = function.wanted_port
         found = self._open.get(function.name)
@@ -108,19 +110,19 @@ class FunctionPorts:
             function.port = found.listener.port
             return
         await self.closing(function)
-        app = _direct_app(function, self._bodies)
+        app = _direct_app(function, self._body_budget)
         if self._token is not None:
-            app = Guard(app, self._token, open_paths=(HEALTH,))
+            app = TokenGuard(app, self._token, open_paths=(HEALTH,))
         try:
-            listener = Listener(app, self._host, wanted or 0, self._door)
+            listener = Listener(app, self._host, wanted or 0, self._limiter)
         except ServeError:
             _LOG.warning("%s: port %s is taken; direct calls get a free one.", function.name, wanted)
-            listener = Listener(app, self._host, 0, self._door)
+            listener = Listener(app, self._host, 0, self._limiter)
         self._open[function.name] = _OpenPort(wanted, listener)
         function.port = listener.port
         _LOG.info("%s: direct calls on port %d.", function.name, listener.port)
 
-    async def closing(self, function: Function) -> None:
+    async def closing(self, function: ServedFunction) -> None:
         """Close the function's port; calls in flight are answered meanwhile."""
         found = self._open.pop(function.name, None)
         function.port = None
@@ -145,9 +147,9 @@ class _OpenPort:
     listener: Listener
 
 
-def _direct_app(function: Function, bodies: Bodies) -> ASGIApp:
+def _direct_app(function: ServedFunction, body_budget: BodyBudget) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await direct(function, Request(scope, receive), bodies)
+        response = await direct(function, Request(scope, receive), body_budget)
         await response(scope, receive, send)
 
     return app

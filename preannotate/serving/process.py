@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.serving import worker
-from preannotate.serving.directory import FunctionDirectory
 from preannotate.serving.errors import HandlerTimedOut, StartError, WorkerDied
+from preannotate.serving.function_config import FunctionConfig
 
 # What a function may take to end by itself once it has nothing to do.
 STOP_SECONDS = 5.0
@@ -33,7 +33,7 @@ _PIPE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Reply:
+class HandlerReply:
     """What the handler answered, by nuclio's rules."""
 
     status: int
@@ -49,25 +49,23 @@ class WorkerProcess:
         answered: How many requests it has answered.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, directory: FunctionDirectory, worker_id: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, config: FunctionConfig, worker_id: int) -> None:
         """Take charge of a process; use `start`."""
         self.answered = 0
         self._process = process
-        self._directory = directory
-        self._label = f"{directory.name}/{worker_id}"
+        self._config = config
+        self._label = f"{config.name}/{worker_id}"
         self._last_line = ""
         self._killed = False
         self._reaped = False
         self._log_task = asyncio.create_task(self._forward_log())
 
     @classmethod
-    async def start(
-        cls, directory: FunctionDirectory, worker_id: int, environment: Mapping[str, str]
-    ) -> "WorkerProcess":
+    async def start(cls, config: FunctionConfig, worker_id: int, environment: Mapping[str, str]) -> "WorkerProcess":
         """Start a process and wait until its function is ready.
 
         Args:
-            directory: The function.
+            config: Of the function.
             worker_id: Counts from 0 within the function.
             environment: All of the process's environment.
 
@@ -77,8 +75,8 @@ class WorkerProcess:
         # -P keeps this folder off its path. A session of its own: Ctrl-C is for the server, which lets work finish.
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(Path(worker.__file__).resolve())),
-            *(directory.handler, str(worker_id), directory.trigger),
-            cwd=directory.path,
+            *(config.handler, str(worker_id), config.trigger),
+            cwd=config.path,
             env=dict(environment),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -87,7 +85,7 @@ class WorkerProcess:
             limit=_LINE_BYTES,
         )
         _widen(process.stdin)
-        started = cls(process, directory, worker_id)
+        started = cls(process, config, worker_id)
         try:
             await started._until_ready()
         except BaseException:
@@ -101,7 +99,7 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.returncode is None
 
-    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray) -> Reply:
+    async def invoke(self, head: Mapping[str, Any], body: bytes | bytearray) -> HandlerReply:
         """Hand one request to the handler and wait for its answer.
 
         Args:
@@ -112,7 +110,7 @@ class WorkerProcess:
             HandlerTimedOut: It took longer than eventTimeout; the process was killed.
             WorkerDied: The process ended instead of answering.
         """
-        seconds = self._directory.event_seconds
+        seconds = self._config.event_seconds
         try:
             async with asyncio.timeout(seconds):
                 reply, answer = await self._exchange(head, body)
@@ -137,7 +135,7 @@ class WorkerProcess:
             self.kill()
             raise
         self.answered += 1
-        return Reply(reply["status"], reply["content_type"], reply["headers"], answer)
+        return HandlerReply(reply["status"], reply["content_type"], reply["headers"], answer)
 
     def kill(self) -> None:
         """End the process and its children at once."""
@@ -173,7 +171,7 @@ class WorkerProcess:
         await self.wait()
 
     async def _until_ready(self) -> None:
-        seconds = self._directory.readiness_seconds
+        seconds = self._config.readiness_seconds
         try:
             async with asyncio.timeout(seconds):
                 head, _ = await self._read()

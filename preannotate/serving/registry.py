@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.serving.directory import CPU_FILE, FunctionDirectory, find_directories, fingerprint
 from preannotate.serving.errors import DirectoryError
-from preannotate.serving.function import Function
+from preannotate.serving.function_config import CPU_FILE, FunctionConfig, find_directories, fingerprint
 from preannotate.serving.pool import DRAIN_SECONDS
+from preannotate.serving.served_function import ServedFunction
 
 POLL_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
-_FunctionEvent = Callable[[Function], Awaitable[None]]
+_FunctionEvent = Callable[[ServedFunction], Awaitable[None]]
 
 
 @dataclass
@@ -33,15 +33,15 @@ class _Entry:
 
     seen: str | None = None
     applied: str | None = None
-    function: Function | None = None
+    function: ServedFunction | None = None
     problem: str = ""
 
 
-async def _nothing(function: Function) -> None:
+async def _nothing(function: ServedFunction) -> None:
     pass
 
 
-class Registry:
+class FunctionRegistry:
     """The functions of a folder, kept up to date."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Registry:
         self._folder_problem = ""
 
     @property
-    def functions(self) -> dict[str, Function]:
+    def functions(self) -> dict[str, ServedFunction]:
         """What CVAT may see, by name."""
         found = [entry.function for entry in self._entries.values() if entry.function is not None]
         return {function.name: function for function in sorted(found, key=lambda function: function.name)}
@@ -132,8 +132,8 @@ class Registry:
 
     async def _update(self, path: Path, entry: _Entry) -> None:
         try:
-            directory = await asyncio.to_thread(FunctionDirectory.read, path, self._file_name)
-            self._check_name_is_free(directory, entry)
+            config = await asyncio.to_thread(FunctionConfig.read, path, self._file_name)
+            self._check_name_is_free(config, entry)
         except DirectoryError as error:
             if str(error) != entry.problem:
                 _LOG.error("%s", error)
@@ -141,22 +141,22 @@ class Registry:
             await self._close(entry)
             return
         entry.problem = ""
-        if entry.function is not None and entry.function.name == directory.name:
-            _LOG.info("%s: changed; the new version is started.", directory.name)
-            entry.function.replace(directory)
+        if entry.function is not None and entry.function.name == config.name:
+            _LOG.info("%s: changed; the new version is started.", config.name)
+            entry.function.replace(config)
         else:
             await self._close(entry)
-            _LOG.info("%s: found in %s.", directory.name, path)
-            entry.function = Function(directory, self._workers, self._gpus)
+            _LOG.info("%s: found in %s.", config.name, path)
+            entry.function = ServedFunction(config, self._workers, self._gpus)
         await self._opened(entry.function)
 
-    def _check_name_is_free(self, directory: FunctionDirectory, entry: _Entry) -> None:
-        other = self.functions.get(directory.name)
+    def _check_name_is_free(self, config: FunctionConfig, entry: _Entry) -> None:
+        other = self.functions.get(config.name)
         if other is not None and other is not entry.function:
             entry.applied = None  # another try at each look: the other may go
             raise DirectoryError(
-                f"{directory.path / self._file_name}: metadata.name is {directory.name!r}, as in "
-                f"{other.directory.path}; expected a name of its own. Rename one of them."
+                f"{config.path / self._file_name}: metadata.name is {config.name!r}, as in "
+                f"{other.config.path}; expected a name of its own. Rename one of them."
             )
 
     async def _remove(self, path: Path, entry: _Entry) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from preannotate.serving.errors import CallerLeft, LineFull, NoWorkerFree
+from preannotate.serving.errors import ClientGone, NoWorkerFree, QueueFull
 from preannotate.serving.process import WorkerProcess
 
 # For each function. With two workers at 100 ms the last in line is answered after 3 s, well within the 10 s that
@@ -11,7 +11,7 @@ from preannotate.serving.process import WorkerProcess
 MAX_WAITING = 64
 
 
-class Line:
+class RequestQueue:
     """Hands free workers to requests.
 
     Whenever a worker is free, nobody waits: `offer` gives it to the first in line at once.
@@ -52,26 +52,26 @@ class Line:
             if not turn.done():
                 turn.set_exception(self._stopped())
 
-    async def take(self, seconds: float, left: "asyncio.Future[None]") -> WorkerProcess:
+    async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> WorkerProcess:
         """A worker that is alive, for the caller alone until it is offered again.
 
         Args:
             seconds: How long to wait at most; 0 takes a free one or none.
-            left: Done as soon as the caller has hung up.
+            client_gone: Done as soon as the caller has hung up.
 
         Raises:
             TimeoutError: No worker became free in time.
-            LineFull: Too many wait already.
+            QueueFull: Too many wait already.
             NoWorkerFree: The line is closed.
-            CallerLeft: The caller hung up first.
+            ClientGone: The caller hung up first.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            worker = self._free.popleft() if self._free else await self._turn(deadline, left)
+            worker = self._free.popleft() if self._free else await self._turn(deadline, client_gone)
             if worker.alive:
                 return worker
 
-    async def _turn(self, deadline: float, left: "asyncio.Future[None]") -> WorkerProcess:
+    async def _turn(self, deadline: float, client_gone: "asyncio.Future[None]") -> WorkerProcess:
         if self._closed:
             raise self._stopped()
         loop = asyncio.get_running_loop()
@@ -79,15 +79,15 @@ class Line:
         if seconds <= 0:
             raise TimeoutError
         if len(self._waiting) >= self._limit:
-            raise LineFull(
+            raise QueueFull(
                 f"{self._name}: {self._limit} requests wait for a worker already, the most that may. Try again later."
             )
         turn: asyncio.Future[WorkerProcess] = loop.create_future()
         self._waiting.append(turn)
         try:
-            await asyncio.wait((turn, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if left.done():
-                raise CallerLeft(f"{self._name}: the caller hung up while it waited for a worker.")
+            await asyncio.wait((turn, client_gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if client_gone.done():
+                raise ClientGone(f"{self._name}: the caller hung up while it waited for a worker.")
             if not turn.done():
                 raise TimeoutError
             return turn.result()

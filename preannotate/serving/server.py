@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.serving.access import Guard
-from preannotate.serving.body_budget import Bodies
-from preannotate.serving.connection import Door
+from preannotate.serving.access import TokenGuard
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection import ConnectionLimiter
 from preannotate.serving.dashboard import HEALTH, dashboard
-from preannotate.serving.directory import CPU_FILE, GPU_FILE
+from preannotate.serving.function_config import CPU_FILE, GPU_FILE
 from preannotate.serving.pool import DRAIN_SECONDS
 from preannotate.serving.ports import FunctionPorts, Listener, is_loopback
-from preannotate.serving.registry import Registry
+from preannotate.serving.registry import FunctionRegistry
 
 # What a client may take to read the answer that it gets when its worker is cut off.
 _LAST_WORDS_SECONDS = 1.0
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """How to serve.
 
     Attributes:
@@ -40,17 +40,17 @@ class Settings:
     token: str | None = None
 
 
-async def serve(folder: Path, settings: Settings) -> None:
+async def serve(folder: Path, settings: ServerSettings) -> None:
     """Serve the functions of a folder until SIGTERM or Ctrl-C; a second one does not wait for what is in flight.
 
     Raises:
         ServeError: The port cannot be opened.
     """
-    stop, hurry = _signals()
+    stop, force_stop = _signals()
     host, token = settings.host, settings.token
-    bodies, door = Bodies(), Door()
-    ports = FunctionPorts(host, bodies, door, token)
-    registry = Registry(
+    body_budget, limiter = BodyBudget(), ConnectionLimiter()
+    ports = FunctionPorts(host, body_budget, limiter, token)
+    registry = FunctionRegistry(
         folder,
         workers=settings.workers,
         file_name=GPU_FILE if settings.gpus else CPU_FILE,
@@ -58,8 +58,10 @@ async def serve(folder: Path, settings: Settings) -> None:
         opened=ports.opened,
         closing=ports.closing,
     )
-    app = dashboard(registry, bodies)
-    listener = Listener(app if token is None else Guard(app, token, open_paths=(HEALTH,)), host, settings.port, door)
+    app = dashboard(registry, body_budget)
+    listener = Listener(
+        app if token is None else TokenGuard(app, token, open_paths=(HEALTH,)), host, settings.port, limiter
+    )
     try:
         await registry.scan(at_rest=True)
         _announce(folder, settings, listener.port, len(registry.functions))
@@ -69,9 +71,9 @@ async def serve(folder: Path, settings: Settings) -> None:
         _LOG.info("Stopping: requests in flight may take %g s to finish.", DRAIN_SECONDS)
     finally:
         closing = asyncio.gather(listener.close(), ports.close())
-        hurried = asyncio.create_task(hurry.wait())
-        await asyncio.wait([closing, hurried], timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        forced = asyncio.create_task(force_stop.wait())
+        await asyncio.wait([closing, forced], timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
         # What still runs loses its worker, and its client is told so.
         await registry.stop(drain_seconds=0)
         await asyncio.wait([closing], timeout=_LAST_WORDS_SECONDS)
@@ -80,7 +82,7 @@ async def serve(folder: Path, settings: Settings) -> None:
         await closing
 
 
-def _announce(folder: Path, settings: Settings, port: int, count: int) -> None:
+def _announce(folder: Path, settings: ServerSettings, port: int, count: int) -> None:
     host, file_name = settings.host, GPU_FILE if settings.gpus else CPU_FILE
     shown = f"[{host}]" if ":" in host else host
     print(f"Serving {count} functions of {folder} on http://{shown}:{port} (Ctrl-C stops).", flush=True)
@@ -102,8 +104,8 @@ def _announce(folder: Path, settings: Settings, port: int, count: int) -> None:
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
     """Set by the first SIGTERM or Ctrl-C, and by the next one."""
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, force_stop = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: (hurry if stop.is_set() else stop).set())
-    return stop, hurry
+        loop.add_signal_handler(number, lambda: (force_stop if stop.is_set() else stop).set())
+    return stop, force_stop

@@ -81,7 +81,7 @@ def _check(port: int) -> None:
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
-    from preannotate.serving.connection import Door
+    from preannotate.serving.connection import ConnectionLimiter
     from preannotate.serving.errors import ServeError
     from preannotate.serving.ports import Listener, is_loopback
     from preannotate.studio.services import Services
@@ -104,7 +104,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
             files_anywhere=alone and not token,
         )
         try:
-            listener = Listener(make_app(studio, access), host, port, Door())
+            listener = Listener(make_app(studio, access), host, port, ConnectionLimiter())
         except ServeError as error:
             raise StudioError(str(error)) from error
         studio.start()

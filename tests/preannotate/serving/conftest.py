@@ -19,12 +19,12 @@ import httpx
 import pytest
 import yaml
 
-from preannotate.serving.access import Guard
-from preannotate.serving.body_budget import Bodies
-from preannotate.serving.connection import Door
+from preannotate.serving.access import TokenGuard
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection import ConnectionLimiter
 from preannotate.serving.dashboard import HEALTH, dashboard
 from preannotate.serving.ports import FunctionPorts, Listener
-from preannotate.serving.registry import Registry
+from preannotate.serving.registry import FunctionRegistry
 
 # Answers with what it was given and what it knows.
 ECHO = """
@@ -46,7 +46,7 @@ def handler(context, event):
     return context.Response(body=json.dumps(answer), content_type="application/json")
 """
 
-Serving = AbstractAsyncContextManager[tuple[Registry, httpx.AsyncClient]]
+Serving = AbstractAsyncContextManager[tuple[FunctionRegistry, httpx.AsyncClient]]
 
 
 @pytest.fixture
@@ -110,16 +110,18 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
     """Serves tmp_path/functions: the registry, started, and a client of the dashboard."""
 
     @asynccontextmanager
-    async def serve(workers: int | None = None, **options: Any) -> AsyncIterator[tuple[Registry, httpx.AsyncClient]]:
-        bodies = Bodies()
-        ports = FunctionPorts("127.0.0.1", bodies)
-        registry = Registry(
+    async def serve(
+        workers: int | None = None, **options: Any
+    ) -> AsyncIterator[tuple[FunctionRegistry, httpx.AsyncClient]]:
+        body_budget = BodyBudget()
+        ports = FunctionPorts("127.0.0.1", body_budget)
+        registry = FunctionRegistry(
             tmp_path / "functions", workers=workers, opened=ports.opened, closing=ports.closing, **options
         )
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        transport = httpx.ASGITransport(app=dashboard(registry, bodies))
+        transport = httpx.ASGITransport(app=dashboard(registry, body_budget))
         try:
             async with httpx.AsyncClient(transport=transport, base_url="http://dashboard", timeout=30) as client:
                 yield registry, client
@@ -134,10 +136,10 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
 class Live:
     """A server with real sockets in the test's own process."""
 
-    registry: Registry
+    registry: FunctionRegistry
     listener: Listener
-    bodies: Bodies
-    door: Door
+    body_budget: BodyBudget
+    limiter: ConnectionLimiter
 
     @property
     def url(self) -> str:
@@ -165,18 +167,18 @@ def live(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Live]]:
 
     @asynccontextmanager
     async def serve(
-        bodies: Bodies | None = None, door: Door | None = None, token: str | None = None
+        body_budget: BodyBudget | None = None, limiter: ConnectionLimiter | None = None, token: str | None = None
     ) -> AsyncIterator[Live]:
-        bodies, door = bodies or Bodies(), door or Door()
-        ports = FunctionPorts("127.0.0.1", bodies, door, token)
-        registry = Registry(tmp_path / "functions", opened=ports.opened, closing=ports.closing)
+        body_budget, limiter = body_budget or BodyBudget(), limiter or ConnectionLimiter()
+        ports = FunctionPorts("127.0.0.1", body_budget, limiter, token)
+        registry = FunctionRegistry(tmp_path / "functions", opened=ports.opened, closing=ports.closing)
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        app = dashboard(registry, bodies)
-        listener = Listener(app if token is None else Guard(app, token, (HEALTH,)), "127.0.0.1", 0, door)
+        app = dashboard(registry, body_budget)
+        listener = Listener(app if token is None else TokenGuard(app, token, (HEALTH,)), "127.0.0.1", 0, limiter)
         try:
-            yield Live(registry, listener, bodies, door)
+            yield Live(registry, listener, body_budget, limiter)
         finally:
             closing = asyncio.gather(listener.close(), ports.close())
             await registry.stop(drain_seconds=0)

@@ -97,7 +97,7 @@ async def test_large_body_without_a_token_reads_its_refusal(write_function, live
                 *([] if ending else [b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"]),
             )
             assert told.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
-            assert server.bodies.held == 0
+            assert server.body_budget.held == 0
 
 
 async def test_authorization_reaches_the_handler_where_no_token_is_set(write_function, live):

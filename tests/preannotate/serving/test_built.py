@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from preannotate.serving.directory import GPU_FILE
+from preannotate.serving.function_config import GPU_FILE
 from runtime.boxes import iou
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from preannotate.serving.command import run
+from preannotate.serving.command import run_server
 
 SLEEPY = """
 import os, time
@@ -227,7 +227,7 @@ def test_gpus_serve_the_other_variant(start, write_function):
 )  # fmt: skip
 def test_options_that_cannot_be_are_one_sentence_and_code_2(tmp_path, capsys, monkeypatch, options, sentence):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert run(tmp_path, "127.0.0.1", 8070, **{"workers": None, **options}) == 2
+    assert run_server(tmp_path, "127.0.0.1", 8070, **{"workers": None, **options}) == 2
     assert capsys.readouterr().err == f"error: {sentence}\n"
 
 
@@ -236,7 +236,7 @@ def test_gpus_without_tensorflow_are_one_sentence(tmp_path, capsys, monkeypatch)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else found(name))
 
-    assert run(tmp_path, "127.0.0.1", 8070, None, gpus="0") == 2
+    assert run_server(tmp_path, "127.0.0.1", 8070, None, gpus="0") == 2
     assert capsys.readouterr().err == (
         "error: --gpus: tensorflow not installed; expected it, as the GPU variant runs on it. "
         "Run `pip install 'preannotate[serve-gpu]'`, or leave out --gpus.\n"
@@ -254,5 +254,5 @@ def test_gpus_without_tensorflow_are_one_sentence(tmp_path, capsys, monkeypatch)
 )  # fmt: skip
 def test_wrong_arguments_are_one_sentence_and_code_2(tmp_path, capsys, name, port, workers, sentence):
     folder = tmp_path / name
-    assert run(folder, "127.0.0.1", port, workers) == 2
+    assert run_server(folder, "127.0.0.1", port, workers) == 2
     assert capsys.readouterr().err == f"error: {sentence.format(folder=folder)}\n"

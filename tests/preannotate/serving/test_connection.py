@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from preannotate.serving import ports
-from preannotate.serving.body_budget import Bodies
-from preannotate.serving.connection import Door
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection import ConnectionLimiter
 
 pytestmark = pytest.mark.anyio
 
@@ -36,16 +36,16 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("beginning", [b"", b"GE", LIST[:-2]])
 async def test_client_that_never_finishes_its_head_is_cut_off(live, beginning):
-    async with live(door=Door(head_seconds=0.2)) as server:
+    async with live(limiter=ConnectionLimiter(head_seconds=0.2)) as server:
         reader, writer = await connect(server)
         writer.write(beginning)
 
         assert await until_hung_up(reader) == b""
-        assert server.door.open == 0
+        assert server.limiter.open == 0
 
 
 async def test_drops_do_not_put_the_end_off(live):
-    async with live(door=Door(head_seconds=0.3)) as server:
+    async with live(limiter=ConnectionLimiter(head_seconds=0.3)) as server:
         reader, writer = await connect(server)
 
         async def drip():
@@ -60,7 +60,7 @@ async def test_drops_do_not_put_the_end_off(live):
 
 
 async def test_second_request_on_a_connection_must_not_dawdle_either(live):
-    async with live(door=Door(head_seconds=0.2)) as server:
+    async with live(limiter=ConnectionLimiter(head_seconds=0.2)) as server:
         reader, writer = await connect(server)
         writer.write(LIST)
         assert await answer(reader) == (200, b"{}")
@@ -74,7 +74,7 @@ async def test_second_request_on_a_connection_must_not_dawdle_either(live):
 
 async def test_body_that_never_comes_is_408(write_function, live):
     write_function("echo")
-    async with live(Bodies(seconds=0.2)) as server:
+    async with live(BodyBudget(seconds=0.2)) as server:
         reader, writer = await connect(server)
         writer.write(CALL + b"Content-Length: 100\r\n\r\nabc")
 
@@ -83,12 +83,12 @@ async def test_body_that_never_comes_is_408(write_function, live):
             b'{"error": "echo: the body did not arrive within 0.2 s (3 bytes did); expected all of it. '
             b'Send it faster, or send a smaller image."}',
         )
-        assert server.bodies.held == 0
+        assert server.body_budget.held == 0
 
 
 async def test_client_that_sends_on_after_its_answer_is_cut_off(write_function, live):
     write_function("echo")
-    async with live(door=Door(rest_seconds=0.3)) as server:
+    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
         for ending in (b"", b"Connection: close\r\n"):
             reader, writer = await connect(server)
             writer.write(CALL + ending + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -105,7 +105,7 @@ async def test_client_that_sends_on_after_its_answer_is_cut_off(write_function, 
             sending.cancel()
             await asyncio.wait([sending])
             writer.close()
-            while server.door.open:
+            while server.limiter.open:
                 await asyncio.sleep(0.01)
 
 
@@ -123,9 +123,9 @@ async def test_upload_that_is_refused_may_end_and_the_connection_goes_on(write_f
 
 
 async def test_one_connection_too_many_is_told_so(live):
-    async with live(door=Door(limit=2)) as server:
+    async with live(limiter=ConnectionLimiter(limit=2)) as server:
         first, second = await connect(server), await connect(server)
-        while server.door.open < 2:
+        while server.limiter.open < 2:
             await asyncio.sleep(0.01)
         third, _ = await connect(server)
 
@@ -135,7 +135,7 @@ async def test_one_connection_too_many_is_told_so(live):
         assert told.endswith(b'\r\n\r\n{"error": "too many connections; expected fewer. Try again later."}')
 
         first[1].close()
-        while server.door.open == 2:
+        while server.limiter.open == 2:
             await asyncio.sleep(0.01)
         again, writer = await connect(server)
         writer.write(LIST)
@@ -156,7 +156,7 @@ async def test_client_that_does_not_read_its_answer_is_given_up(write_function, 
             await loop.sock_connect(client, ("127.0.0.1", server.listener.port))
             await loop.sock_sendall(client, CALL + b"Content-Length: 1\r\n\r\nx")
             async with asyncio.timeout(30):
-                while not server.door.open:
+                while not server.limiter.open:
                     await asyncio.sleep(0.01)
-                while server.door.open:
+                while server.limiter.open:
                     await asyncio.sleep(0.05)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from preannotate.serving.devices import gpu_environment, parse_gpus
-from preannotate.serving.directory import GPU_FILE
 from preannotate.serving.errors import ServeError
+from preannotate.serving.function_config import GPU_FILE
 
 pytestmark = pytest.mark.anyio
 

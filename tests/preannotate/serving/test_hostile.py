@@ -8,8 +8,8 @@ import re
 import httpx
 import pytest
 
-from preannotate.serving.body_budget import Bodies
-from preannotate.serving.connection import Door
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection import ConnectionLimiter
 
 pytestmark = pytest.mark.anyio
 
@@ -139,7 +139,7 @@ def statuses(answer: bytes) -> list[int]:
 
 async def test_each_gets_its_answer_and_the_server_goes_on_with_the_same_worker(echo, live, caplog):
     caplog.set_level(logging.WARNING)
-    hasty = live(Bodies(seconds=0.3), Door(head_seconds=0.3, rest_seconds=0.3))
+    hasty = live(BodyBudget(seconds=0.3), ConnectionLimiter(head_seconds=0.3, rest_seconds=0.3))
     async with hasty as server, httpx.AsyncClient(base_url=server.url) as client:
         good = {"headers": {"x-nuclio-function-name": "echo"}, "json": 1}
         worker = (await client.post("/api/function_invocations", **good)).json()["pid"]
@@ -154,11 +154,11 @@ async def test_each_gets_its_answer_and_the_server_goes_on_with_the_same_worker(
     assert wrong == {}
     assert after["pid"] == worker
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
-    assert (server.door.open, server.bodies.held) == (0, 0)
+    assert (server.limiter.open, server.body_budget.held) == (0, 0)
 
 
 async def test_a_functions_own_port_is_as_patient(echo, live):
-    async with live(Bodies(seconds=0.3), Door(head_seconds=0.3, rest_seconds=0.3)) as server:
+    async with live(BodyBudget(seconds=0.3), ConnectionLimiter(head_seconds=0.3, rest_seconds=0.3)) as server:
         port = server.registry.functions["echo"].port
         found = {}
         for name, (sent, _) in CORPUS.items():
@@ -178,10 +178,10 @@ async def test_an_upload_that_is_given_up_costs_nothing(echo, live):
             _, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
             writer.write(CALL + announced + b"\r\n\r\n3E8\r\nabc")
             await writer.drain()
-            while not server.bodies.held:
+            while not server.body_budget.held:
                 await asyncio.sleep(0.01)
             writer.close()
-            while server.bodies.held:
+            while server.body_budget.held:
                 await asyncio.sleep(0.01)
 
         assert statuses(await server.send(call(body=b"x"))) == [200]
@@ -202,4 +202,4 @@ async def test_one_connection_may_ask_again_and_again(echo, live):
             assert (await client.get("/api/functions")).status_code == 200
             assert (await client.get("/nope")).status_code == 404
 
-        assert server.door.open == 1
+        assert server.limiter.open == 1

@@ -6,7 +6,7 @@ import shutil
 import httpx
 import pytest
 
-from preannotate.serving.registry import Registry
+from preannotate.serving.registry import FunctionRegistry
 
 pytestmark = pytest.mark.anyio
 
@@ -15,7 +15,7 @@ def saying(word: str) -> str:
     return f"def handler(context, event): return {word!r}\n"
 
 
-async def look_twice(registry: Registry) -> None:
+async def look_twice(registry: FunctionRegistry) -> None:
     """What two polls do: the first sees a change, the second that it is complete."""
     await registry.scan()
     await registry.scan()

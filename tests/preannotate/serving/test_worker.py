@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from preannotate.serving.directory import FunctionDirectory
 from preannotate.serving.errors import StartError
+from preannotate.serving.function_config import FunctionConfig
 from preannotate.serving.pool import worker_environment
-from preannotate.serving.process import Reply, WorkerProcess
+from preannotate.serving.process import HandlerReply, WorkerProcess
 from preannotate.serving.worker import PROJECT_PACKAGES
 
 pytestmark = pytest.mark.anyio
@@ -35,19 +35,19 @@ def stream(): yield "a"
 
 
 async def start(path: Path, **environment: str) -> WorkerProcess:
-    directory = FunctionDirectory.read(path)
+    directory = FunctionConfig.read(path)
     return await WorkerProcess.start(directory, 0, {**worker_environment(directory, 1), **environment})
 
 
-async def ask_all(path: Path, *expressions: str) -> list[Reply]:
+async def ask_all(path: Path, *expressions: str) -> list[HandlerReply]:
     worker = await start(path)
     try:
-        return [await worker.ask(HEAD, f'{{"do": "{expression}"}}'.encode()) for expression in expressions]
+        return [await worker.invoke(HEAD, f'{{"do": "{expression}"}}'.encode()) for expression in expressions]
     finally:
         await worker.stop()
 
 
-def plain(reply: Reply) -> tuple[int, str, bytes]:
+def plain(reply: HandlerReply) -> tuple[int, str, bytes]:
     return reply.status, reply.content_type, reply.body
 
 
@@ -189,7 +189,7 @@ async def test_body_of_megabytes_and_any_bytes_arrives(write_function):
     main = "def handler(context, event): return event.body[::-1]\n"
     body = bytes(range(256)) * 20_000
     worker = await start(write_function(main=main))
-    reply = await worker.ask({**HEAD, "content_type": "image/jpeg"}, body)
+    reply = await worker.invoke({**HEAD, "content_type": "image/jpeg"}, body)
     await worker.stop()
 
     assert reply.body == body[::-1]
@@ -197,7 +197,7 @@ async def test_body_of_megabytes_and_any_bytes_arrives(write_function):
 
 async def test_worker_whose_request_is_given_up_is_killed_so_that_no_answer_can_be_mixed_up(write_function):
     worker = await start(write_function(main="import time\ndef handler(context, event): time.sleep(60)\n"))
-    asking = asyncio.create_task(worker.ask(HEAD, b""))
+    asking = asyncio.create_task(worker.invoke(HEAD, b""))
     await asyncio.sleep(0.1)
     asking.cancel()
 
@@ -209,7 +209,7 @@ async def test_vendored_runtime_wins_over_the_projects(write_function, tmp_path)
     (path / "runtime").mkdir()
     (path / "runtime" / "__init__.py").write_text("WHOSE = 'the own one in '\n")
     worker = await start(path, PYTHONPATH=str(PROJECT / "functions"))
-    reply = await worker.ask(HEAD, b"")
+    reply = await worker.invoke(HEAD, b"")
     await worker.stop()
 
     assert reply.body.decode() == f"the own one in {path}"

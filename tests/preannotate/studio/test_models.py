@@ -12,7 +12,7 @@ from preannotate.diagnostics.directory import proof
 from preannotate.diagnostics.finding import OK
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import write_json
-from preannotate.serving.directory import fingerprint
+from preannotate.serving.function_config import fingerprint
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
 from runtime.errors import ManifestError

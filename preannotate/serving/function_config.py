@@ -1,4 +1,4 @@
-"""A function directory on disk: where it is, what its `function.yaml` asks for, and whether it changed.
+"""What `function.yaml` asks for: the function, its HTTP trigger and its limits.
 
 `serve` runs the CPU variant, `function.yaml`, or with `--gpus` the other, `function-gpu.yaml`. Unknown keys are left
 alone, as nuclio does; what `serve` reads is checked, so that a mistake shows as a sentence in the log and not as an
@@ -31,7 +31,7 @@ _HANDLER = re.compile(r"[\w-]+(\.[\w-]+)*:\w+")
 
 
 @dataclass(frozen=True)
-class FunctionDirectory:
+class FunctionConfig:
     """What `function.yaml` asks for.
 
     Attributes:
@@ -65,7 +65,7 @@ class FunctionDirectory:
     readiness_seconds: float
 
     @classmethod
-    def read(cls, path: Path, file_name: str = CPU_FILE) -> "FunctionDirectory":
+    def read(cls, path: Path, file_name: str = CPU_FILE) -> "FunctionConfig":
         """Read and check `path`/`file_name`.
 
         Raises:

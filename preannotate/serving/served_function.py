@@ -1,4 +1,4 @@
-"""One function being served: its directory, its workers, its port, and a change from one version to the next.
+"""One function being served: its config, its workers, its port, and a change from one version to the next.
 
 While a new version starts, the old one answers. If the new one cannot start, the old one still goes: a directory
 that says one thing and a process that does another would be worse than an error.
@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from preannotate.serving.directory import FunctionDirectory
-from preannotate.serving.pool import DRAIN_SECONDS, Pool
-from preannotate.serving.process import Reply
+from preannotate.serving.function_config import FunctionConfig
+from preannotate.serving.pool import DRAIN_SECONDS, WorkerPool
+from preannotate.serving.process import HandlerReply
 
 # nuclio's dashboard shows CVAT only the functions of the project that its headers name.
 _PROJECT_LABELS = {"nuclio.io/project-name": "cvat"}
 
 
-class Function:
+class ServedFunction:
     """A function that CVAT may list and call, whatever the state of its workers.
 
     Attributes:
@@ -25,21 +25,21 @@ class Function:
         wanted_port: What the latest version asks for, which may still be starting.
     """
 
-    def __init__(self, directory: FunctionDirectory, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+    def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
         """Take a checked directory; `workers` or `gpus` override the number of workers in its file."""
-        self.directory = directory
+        self.config = config
         self.port: int | None = None
-        self.wanted_port = directory.port
+        self.wanted_port = config.port
         self._workers = workers
         self._gpus = gpus
-        self._pool = Pool(directory, workers, gpus)
+        self._pool = WorkerPool(config, workers, gpus)
         self._tasks: set[asyncio.Task[None]] = set()
         self._change = self._background(self._pool.start())
 
     @property
     def name(self) -> str:
         """CVAT's id of the function."""
-        return self.directory.name
+        return self.config.name
 
     @property
     def state(self) -> str:
@@ -50,19 +50,21 @@ class Function:
         """Wait until the latest version has started, or failed to."""
         await asyncio.wait([self._change])
 
-    def replace(self, directory: FunctionDirectory) -> None:
+    def replace(self, config: FunctionConfig) -> None:
         """Start a new version of the directory; the old one answers until the new one is ready or has failed."""
-        self.wanted_port = directory.port
+        self.wanted_port = config.port
         self._change.cancel()
-        self._change = self._background(self._replace(directory))
+        self._change = self._background(self._replace(config))
 
-    async def ask(self, head: Mapping[str, Any], body: bytes | bytearray, left: "asyncio.Future[None]") -> Reply:
-        """Let a worker answer, unless `left` is done (nobody waits any more) before one is free.
+    async def invoke(
+        self, head: Mapping[str, Any], body: bytes | bytearray, client_gone: "asyncio.Future[None]"
+    ) -> HandlerReply:
+        """Let a worker answer, unless `client_gone` is done (nobody waits any more) before one is free.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
         """
-        return await self._pool.ask(head, body, left)
+        return await self._pool.invoke(head, body, client_gone)
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Let what is in flight finish for so long, and end all workers."""
@@ -73,15 +75,15 @@ class Function:
 
     def listing(self) -> dict[str, Any]:
         """The function as nuclio's dashboard lists it, with what CVAT reads and no environment."""
-        directory = self.directory
+        config = self.config
         return {
             "metadata": {
-                "name": directory.name,
+                "name": config.name,
                 "namespace": "nuclio",
                 "labels": _PROJECT_LABELS,
-                "annotations": directory.annotations,
+                "annotations": config.annotations,
             },
-            "spec": {"description": directory.description, "handler": directory.handler},
+            "spec": {"description": config.description, "handler": config.handler},
             "status": {"state": self.state, "message": self._pool.cause, "httpPort": self.port},
         }
 
@@ -93,17 +95,17 @@ class Function:
             "workers": self._pool.alive,
             "waiting": self._pool.waiting,
             "port": self.port,
-            "directory": str(self.directory.path),
+            "directory": str(self.config.path),
         }
 
-    async def _replace(self, directory: FunctionDirectory) -> None:
-        pool = Pool(directory, self._workers, self._gpus)
+    async def _replace(self, config: FunctionConfig) -> None:
+        pool = WorkerPool(config, self._workers, self._gpus)
         try:
             await pool.start()
         except asyncio.CancelledError:
             self._background(pool.stop())
             raise
-        old, self._pool, self.directory = self._pool, pool, directory
+        old, self._pool, self.config = self._pool, pool, config
         self._background(old.stop())
 
     def _background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -4,8 +4,8 @@ import re
 import pytest
 import yaml
 
-from preannotate.serving.directory import GPU_FILE, FunctionDirectory, find_directories, fingerprint
 from preannotate.serving.errors import DirectoryError
+from preannotate.serving.function_config import GPU_FILE, FunctionConfig, find_directories, fingerprint
 
 
 def test_function_yaml_is_read(write_function):
@@ -15,7 +15,7 @@ def test_function_yaml_is_read(write_function):
         content["spec"]["triggers"]["myHttpTrigger"]["attributes"]["port"] = 32001
 
     path = write_function("cars", change=change)
-    found = FunctionDirectory.read(path)
+    found = FunctionConfig.read(path)
 
     assert (found.path, found.name, found.handler) == (path, "cars", "main:handler")
     assert found.environment == {"MODEL_ENGINE": "openvino", "EMPTY": ""}
@@ -27,7 +27,7 @@ def test_what_is_not_said_is_as_in_nuclio(write_function):
     def change(content):
         del content["spec"]["triggers"], content["spec"]["eventTimeout"], content["spec"]["env"]
 
-    found = FunctionDirectory.read(write_function("cars", change=change))
+    found = FunctionConfig.read(write_function("cars", change=change))
 
     assert (found.trigger, found.workers, found.port) == ("default-http", 1, None)
     assert (found.max_body_bytes, found.queue_seconds) == (4 * 1024 * 1024, 10.0)
@@ -40,7 +40,7 @@ def test_old_name_of_workers_counts(write_function):
         del trigger["numWorkers"]
         trigger["maxWorkers"] = 2
 
-    assert FunctionDirectory.read(write_function("cars", change=change)).workers == 2
+    assert FunctionConfig.read(write_function("cars", change=change)).workers == 2
 
 
 def set_spec(key, value):
@@ -93,7 +93,7 @@ def test_each_fault_has_its_sentence(write_function, change, sentence):
     path = write_function("cars", change=change)
     whole = re.escape(f"{path / 'function.yaml'}: {sentence}")
     with pytest.raises(DirectoryError, match=f"^{whole}$"):
-        FunctionDirectory.read(path)
+        FunctionConfig.read(path)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_file_that_holds_no_function_is_a_fault(write_function, text, sentence
     (path / "function.yaml").write_text(text)
     whole = re.escape(f"{path / 'function.yaml'}: {sentence}")
     with pytest.raises(DirectoryError, match=f"^{whole}$"):
-        FunctionDirectory.read(path)
+        FunctionConfig.read(path)
 
 
 def write_gpu_file(path, spec):
@@ -129,14 +129,14 @@ def test_labels_that_the_function_would_not_answer_with_are_refused(write_functi
         f"from which the function takes them. Name them alike in both files."
     )
     with pytest.raises(DirectoryError, match=f"^{whole}$"):
-        FunctionDirectory.read(path, GPU_FILE)
+        FunctionConfig.read(path, GPU_FILE)
 
     write_gpu_file(path, '[{"name": "fish"}, {"name": "dog"}]')
     with pytest.raises(DirectoryError, match="'fish': None"):
-        FunctionDirectory.read(path, GPU_FILE)
+        FunctionConfig.read(path, GPU_FILE)
 
     write_gpu_file(path, '[{"id": 1, "name": "dog"}, {"id": 0, "name": "cat"}]')
-    assert FunctionDirectory.read(path, GPU_FILE).name == "cars"
+    assert FunctionConfig.read(path, GPU_FILE).name == "cars"
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "metadata: {annotations: {}}", "metadata: {annotations: {spec: '[1]'}}"])
@@ -145,7 +145,7 @@ def test_a_gpu_file_whose_neighbour_says_nothing_is_read(write_function, text):
     write_gpu_file(path, '[{"id": 0, "name": "cat"}]')
     (path / "function.yaml").write_text(text)
 
-    assert FunctionDirectory.read(path, GPU_FILE).name == "cars"
+    assert FunctionConfig.read(path, GPU_FILE).name == "cars"
 
 
 def test_folder_name_and_nuclio_directory_are_all_found(write_function, tmp_path):

@@ -4,7 +4,7 @@ import re
 import pytest
 from starlette.requests import ClientDisconnect
 
-from preannotate.serving.body_budget import Bodies
+from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.errors import BodyTooLarge, BodyTooSlow, TooManyBytes
 
 pytestmark = pytest.mark.anyio
@@ -24,65 +24,65 @@ def sending(*chunks: bytes, ending: bool = True):
 
 
 async def test_body_is_counted_as_long_as_it_is_used():
-    bodies = Bodies()
-    async with bodies.read(sending(b"ab", b"", b"cde"), "echo", 5, 0) as body:
+    body_budget = BodyBudget()
+    async with body_budget.read(sending(b"ab", b"", b"cde"), "echo", 5, 0) as body:
         assert body == b"abcde"
-        assert bodies.held == 5
-        async with bodies.read(sending(b"xy"), "echo", 5, 2):
-            assert bodies.held == 7
-        assert bodies.held == 5
-    assert bodies.held == 0
+        assert body_budget.held == 5
+        async with body_budget.read(sending(b"xy"), "echo", 5, 2):
+            assert body_budget.held == 7
+        assert body_budget.held == 5
+    assert body_budget.held == 0
 
 
 async def test_body_over_the_functions_limit_is_refused_when_it_is_announced_and_when_it_comes():
-    bodies = Bodies()
+    body_budget = BodyBudget()
     sentence = (
         "echo: the body has more than 4 bytes; expected at most those. "
         "Send a smaller image, or raise maxRequestBodySize in function.yaml."
     )
     for receive, declared in ((sending(b"", ending=False), 5), (sending(b"abc", b"de"), 0)):
         with pytest.raises(BodyTooLarge, match=f"^{re.escape(sentence)}$"):
-            async with bodies.read(receive, "echo", 4, declared):
+            async with body_budget.read(receive, "echo", 4, declared):
                 pass
-        assert bodies.held == 0
+        assert body_budget.held == 0
 
 
 async def test_body_for_which_others_leave_no_room_is_refused_when_it_is_announced_and_when_it_comes():
-    bodies = Bodies(limit=10)
+    body_budget = BodyBudget(limit=10)
     sentence = (
         "echo: requests with 7 bytes are at work or wait already; expected at most 10 bytes together with this one. "
         "Try again later."
     )
-    async with bodies.read(sending(b"1234567"), "echo", 100, 0):
+    async with body_budget.read(sending(b"1234567"), "echo", 100, 0):
         for receive, declared in ((sending(b"", ending=False), 4), (sending(b"ab", b"cd"), 0)):
             with pytest.raises(TooManyBytes, match=f"^{re.escape(sentence)}$"):
-                async with bodies.read(receive, "echo", 100, declared):
+                async with body_budget.read(receive, "echo", 100, declared):
                     pass
-        async with bodies.read(sending(b"abc"), "echo", 100, 3):
-            assert bodies.held == 10
-    assert bodies.held == 0
+        async with body_budget.read(sending(b"abc"), "echo", 100, 3):
+            assert body_budget.held == 10
+    assert body_budget.held == 0
 
 
 async def test_body_that_is_alone_may_be_as_large_as_its_function_allows():
-    bodies = Bodies(limit=2)
-    async with bodies.read(sending(b"abc", b"def"), "echo", 6, 6) as body:
+    body_budget = BodyBudget(limit=2)
+    async with body_budget.read(sending(b"abc", b"def"), "echo", 6, 6) as body:
         assert body == b"abcdef"
 
 
 async def test_body_that_stops_coming_is_given_up():
-    bodies = Bodies(seconds=0.02)
+    body_budget = BodyBudget(seconds=0.02)
     sentence = (
         "echo: the body did not arrive within 0.02 s (3 bytes did); expected all of it. "
         "Send it faster, or send a smaller image."
     )
     with pytest.raises(BodyTooSlow, match=f"^{re.escape(sentence)}$"):
-        async with bodies.read(sending(b"abc", ending=False), "echo", 6, 6):
+        async with body_budget.read(sending(b"abc", ending=False), "echo", 6, 6):
             pass
-    assert bodies.held == 0
+    assert body_budget.held == 0
 
 
 async def test_time_is_that_of_arrival_and_not_of_work():
-    async with Bodies(seconds=0.02).read(sending(b"abc"), "echo", 6, 3) as body:
+    async with BodyBudget(seconds=0.02).read(sending(b"abc"), "echo", 6, 3) as body:
         await asyncio.sleep(0.05)
         assert body == b"abc"
 
@@ -92,5 +92,5 @@ async def test_client_that_hangs_up_is_noticed():
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnect):
-        async with Bodies().read(receive, "echo", 6, 3):
+        async with BodyBudget().read(receive, "echo", 6, 3):
             pass
