@@ -19,9 +19,9 @@ from preannotate.core.progress import ProgressBar
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
-from preannotate.inference.answers import Answer, Failure
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
+from preannotate.inference.results import ImageDetections, UnreadableImage
 from runtime.cvat import read_labels
 from runtime.detector import Detection
 from runtime.errors import RequestError
@@ -116,7 +116,7 @@ class FrameInference:
             with FunctionPool(self.function.directory, self._workers or processes_for(len(missing))) as pool:
 
                 def ask(images: dict[int, Path]) -> Iterable[tuple[int, Any]]:
-                    given = [FoundImage(path, str(frame)) for frame, path in images.items()]
+                    given = [ImageFile(path, str(frame)) for frame, path in images.items()]
                     return zip(images, pool.map(given, MIN_SCORE, self._entries(looks_too=looks_too)), strict=True)
 
                 for frame, (entry, looks) in self._over(missing, ask, "frames asked about"):
@@ -150,14 +150,14 @@ class FrameInference:
                     yield result
                     bar.update()
 
-    def _entries(self, *, looks_too: bool) -> Callable[[FoundImage, Answer | Failure], Any]:
+    def _entries(self, *, looks_too: bool) -> Callable[[ImageFile, ImageDetections | UnreadableImage], Any]:
         """What is kept of an answer, made in the thread that got it."""
 
-        def entry(image: FoundImage, answer: Answer | Failure) -> Any:
+        def entry(image: ImageFile, answer: ImageDetections | UnreadableImage) -> Any:
             data = image.path.read_bytes()
             looks = _looks(data) if looks_too and int(image.name) not in self._looks.entries else None
             content = hashlib.sha256(data).hexdigest()
-            if isinstance(answer, Failure):
+            if isinstance(answer, UnreadableImage):
                 return {"content": content, "error": answer.error}, looks
             rows = [
                 [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box)]

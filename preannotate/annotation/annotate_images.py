@@ -12,11 +12,11 @@ from preannotate.core.files import check_new_file, replacing
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
-from preannotate.inference.answers import Answer, Failure, as_table
-from preannotate.inference.answers import as_json as json_text
 from preannotate.inference.errors import AnnotateError
-from preannotate.inference.image_files import FoundImage, find_images
+from preannotate.inference.image_files import ImageFile, find_images
 from preannotate.inference.pool import FunctionPool, processes_for
+from preannotate.inference.results import ImageDetections, UnreadableImage, as_table
+from preannotate.inference.results import as_json as json_text
 from runtime.errors import RequestError
 from runtime.image import decode
 
@@ -63,8 +63,8 @@ def run(
     if export is not None:
         _check_export(*export, found, overwrite=overwrite)
 
-    def finish(image: FoundImage, result: Answer | Failure) -> Answer | Failure:
-        drawn = overlays and isinstance(result, Answer)
+    def finish(image: ImageFile, result: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
+        drawn = overlays and isinstance(result, ImageDetections)
         return _write_overlay(image, result, overlays[image.name]) if drawn else result
 
     with FunctionPool(directory, workers or processes_for(len(found))) as pool:
@@ -72,9 +72,9 @@ def run(
         answers = pool.map(found, threshold, finish)
         results = list(tqdm(answers, total=len(found), unit="image", file=sys.stderr, disable=None))
     if export is not None:
-        _write_export(*export, [result for result in results if isinstance(result, Answer)], labels)
+        _write_export(*export, [result for result in results if isinstance(result, ImageDetections)], labels)
     _print(json_text(str(function), labels, results) if as_json else as_table(results))
-    return int(any(isinstance(result, Failure) for result in results))
+    return int(any(isinstance(result, UnreadableImage) for result in results))
 
 
 def check_numbers(threshold: float | None, workers: int | None) -> None:
@@ -89,7 +89,7 @@ def check_numbers(threshold: float | None, workers: int | None) -> None:
         raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
 
 
-def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
+def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
     """Where the overlay of each image goes; checked before the work begins."""
     if overlay is None:
         return {}
@@ -109,18 +109,18 @@ def _overlay_paths(images: Sequence[FoundImage], overlay: Path | None, *, overwr
     return paths
 
 
-def _write_overlay(image: FoundImage, answer: Answer, path: Path) -> Answer | Failure:
+def _write_overlay(image: ImageFile, answer: ImageDetections, path: Path) -> ImageDetections | UnreadableImage:
     try:
         pixels = decode(image.path.read_bytes()).pixels
     except (RequestError, OSError) as error:
-        return Failure(image.name, str(error))
+        return UnreadableImage(image.name, str(error))
     picture = draw_overlay(pixels, answer.detections)
     with replacing(path) as temporary:
         picture.save(temporary, _OVERLAY_FORMATS[path.suffix.lower()], quality=92)
     return answer
 
 
-def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwrite: bool) -> None:
+def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwrite: bool) -> None:
     """Refuse before the work what could not be written after it; the names of the images are written once for that."""
     if name not in WRITERS:
         raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(WRITERS)}.")
@@ -135,7 +135,7 @@ def _check_export(name: str, path: Path, images: Sequence[FoundImage], *, overwr
     check_new_file(path, overwrite=overwrite)
 
 
-def _write_export(name: str, path: Path, answers: Sequence[Answer], labels: Sequence[str]) -> None:
+def _write_export(name: str, path: Path, answers: Sequence[ImageDetections], labels: Sequence[str]) -> None:
     files = WRITERS[name](Export(tuple(labels), tuple(map(_frame, answers))))
     with replacing(path) as temporary:
         if path.suffix.lower() == _ZIP:
@@ -144,7 +144,7 @@ def _write_export(name: str, path: Path, answers: Sequence[Answer], labels: Sequ
             temporary.write_bytes(*files.values())
 
 
-def _frame(answer: Answer) -> Frame:
+def _frame(answer: ImageDetections) -> Frame:
     shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in answer.detections)
     return Frame(answer.name, None, tuple(shapes), declared_size=answer.size)
 

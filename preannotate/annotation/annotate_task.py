@@ -16,9 +16,9 @@ from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
 from preannotate.cvat.unannotated_frames import find_vacancies
 from preannotate.cvat.upload import add_boxes, annotated_frames
-from preannotate.inference.answers import Answer, Failure
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
+from preannotate.inference.results import ImageDetections, UnreadableImage
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def _annotate_batch(
     choices: AnnotationOptions,
     outcome: TaskAnnotationResult,
 ) -> None:
-    given = [FoundImage(path, str(frame)) for frame, path in images.items()]
+    given = [ImageFile(path, str(frame)) for frame, path in images.items()]
     found = {}
     for frame, answer in zip(images, pool.map(given, choices.threshold, _as_it_is), strict=True):
-        if isinstance(answer, Failure):
+        if isinstance(answer, UnreadableImage):
             outcome.unreadable[frame] = answer.error
         else:
             found[frame] = answer.detections
@@ -134,5 +134,5 @@ def _annotate_batch(
         outcome.passed_over[reason] = outcome.passed_over.get(reason, 0) + left_alone
 
 
-def _as_it_is(_: FoundImage, answer: Answer | Failure) -> Answer | Failure:
+def _as_it_is(_: ImageFile, answer: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
     return answer

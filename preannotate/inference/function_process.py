@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from preannotate.inference.answers import Answer, Failure
 from preannotate.inference.errors import AnnotateError
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
+from preannotate.inference.results import ImageDetections, UnreadableImage
 from runtime.detector import Detection
 
 _WORKER = Path(__file__).with_name("worker.py")
@@ -59,7 +59,7 @@ class FunctionProcess:
             raise
         self.labels: tuple[str, ...] = tuple(ready["labels"])
 
-    def annotate(self, image: FoundImage, threshold: float | None) -> Answer | Failure:
+    def annotate(self, image: ImageFile, threshold: float | None) -> ImageDetections | UnreadableImage:
         """Ask for one image.
 
         Args:
@@ -77,9 +77,9 @@ class FunctionProcess:
             pass  # _read says why
         reply = self._read()
         if "error" in reply:
-            return Failure(image.name, reply["error"])
+            return UnreadableImage(image.name, reply["error"])
         width, height = reply["size"]
-        return Answer(image.name, (width, height), tuple(_detection(found) for found in reply["detections"]))
+        return ImageDetections(image.name, (width, height), tuple(_detection(found) for found in reply["detections"]))
 
     def kill(self) -> None:
         """End the process at once; whoever waits for its answer gets an error."""

@@ -12,14 +12,14 @@ EXTENSIONS = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif",
 
 
 @dataclass(frozen=True)
-class FoundImage:
+class ImageFile:
     """A file and the name it goes by: its path in the folder that was given, with forward slashes."""
 
     path: Path
     name: str
 
 
-def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list[FoundImage]:
+def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list[ImageFile]:
     """List the images, each once, folders sorted by name.
 
     Hidden files and folders are passed over (macOS puts a `._` twin beside each image), and linked folders
@@ -33,12 +33,12 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
     Raises:
         AnnotateError: A path does not exist, there is no image, or two images go by one name.
     """
-    found: dict[Path, FoundImage] = {}
+    found: dict[Path, ImageFile] = {}
     for path in given:
         if path.is_dir():
             images = _in_folder(path, leave_out)
         elif path.exists():
-            images = [FoundImage(path, path.name)]
+            images = [ImageFile(path, path.name)]
         else:
             raise AnnotateError(f"{path}: no such file or folder; expected images or folders of images.")
         for image in images:
@@ -50,7 +50,7 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
     return list(found.values())
 
 
-def _in_folder(folder: Path, leave_out: Path | None) -> list[FoundImage]:
+def _in_folder(folder: Path, leave_out: Path | None) -> list[ImageFile]:
     inside = leave_out.resolve() if leave_out is not None and folder.resolve() in leave_out.resolve().parents else None
     images = []
     for parent, folders, files in os.walk(folder):
@@ -60,11 +60,11 @@ def _in_folder(folder: Path, leave_out: Path | None) -> list[FoundImage]:
         paths = [Path(parent) / name for name in files if not name.startswith(".")]
         images += [path for path in paths if path.suffix.lower() in EXTENSIONS]
     names = sorted((path.relative_to(folder).as_posix(), path) for path in images)
-    return [FoundImage(path, name) for name, path in names]
+    return [ImageFile(path, name) for name, path in names]
 
 
-def _refuse_twins(images: Sequence[FoundImage]) -> None:
-    by_name: dict[str, FoundImage] = {}
+def _refuse_twins(images: Sequence[ImageFile]) -> None:
+    by_name: dict[str, ImageFile] = {}
     for image in images:
         twin = by_name.setdefault(image.name, image)
         if twin is not image:

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from preannotate.inference.answers import Answer, Failure
 from preannotate.inference.function_process import FunctionProcess
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
+from preannotate.inference.results import ImageDetections, UnreadableImage
 from runtime.processors import cores
 
 # A process is ready after a second or two; for fewer images each, that is not worth it.
@@ -57,9 +57,9 @@ class FunctionPool:
 
     def map(
         self,
-        images: Sequence[FoundImage],
+        images: Sequence[ImageFile],
         threshold: float | None,
-        then: Callable[[FoundImage, Answer | Failure], _Result],
+        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Result],
     ) -> Iterator[_Result]:
         """Annotate images, several at a time.
 
@@ -100,7 +100,10 @@ class FunctionPool:
         self.close()
 
     def _one(
-        self, image: FoundImage, threshold: float | None, then: Callable[[FoundImage, Answer | Failure], _Result]
+        self,
+        image: ImageFile,
+        threshold: float | None,
+        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Result],
     ) -> _Result:
         process = self._free.get()
         try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.errors import PreannotateError
-from preannotate.inference.image_files import EXTENSIONS, FoundImage, find_images
+from preannotate.inference.image_files import EXTENSIONS, ImageFile, find_images
 from preannotate.model_evaluation import annotated_exports
 from preannotate.synthetic import write_export
 from runtime.errors import ImageError
@@ -72,7 +72,7 @@ def _plain(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> Groun
     return GroundTruth(store, labels, tuple(images))
 
 
-def _without_annotations(image: FoundImage, number: int, store: Path) -> AnnotatedImage:
+def _without_annotations(image: ImageFile, number: int, store: Path) -> AnnotatedImage:
     try:
         size = decode(image.path.read_bytes(), _CHECK_SIZE).size
     except ImageError as error:

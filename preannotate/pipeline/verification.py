@@ -21,9 +21,9 @@ from preannotate.cvat.images import WantedImage, download, present
 from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, read_task
-from preannotate.inference.answers import Failure
 from preannotate.inference.function_process import FunctionProcess
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
+from preannotate.inference.results import UnreadableImage
 from preannotate.registry.errors import WorkspaceError
 from runtime.boxes import iou
 from runtime.cvat import read_labels
@@ -182,7 +182,7 @@ class Verifier:
         """What the directory finds on the first of some frames that has boxes, else on one at a lower threshold."""
         frames = sorted({frame for job in task.jobs for frame in job.frames})
         spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
-        first: tuple[int, FoundImage] | None = None
+        first: tuple[int, ImageFile] | None = None
         with (
             tempfile.TemporaryDirectory(prefix="preannotate-") as folder,
             FunctionProcess(self._directory / "nuclio") as process,
@@ -192,9 +192,9 @@ class Verifier:
                 download(self._server, [wanted], lambda: None)
                 if (path := present(wanted)) is None:
                     continue
-                image = FoundImage(path, str(frame))
+                image = ImageFile(path, str(frame))
                 answer = process.annotate(image, None)
-                if isinstance(answer, Failure):
+                if isinstance(answer, UnreadableImage):
                     continue
                 if found := [one for one in answer.detections if one.label in labels]:
                     return _Expected(frame, tuple(found))
@@ -204,7 +204,9 @@ class Verifier:
                     f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
                 )
             answer = process.annotate(first[1], _LOW_THRESHOLD)
-            found = [] if isinstance(answer, Failure) else [one for one in answer.detections if one.label in labels]
+            found = (
+                [] if isinstance(answer, UnreadableImage) else [one for one in answer.detections if one.label in labels]
+            )
             return _at_lower_threshold(first[0], found)
 
     def _not_listed(self, listed: Collection[str]) -> CvatError:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from preannotate.inference.errors import AnnotateError
 from preannotate.inference.function_process import FunctionProcess
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
 
 
 def test_the_directorys_own_runtime_answers(function, photos):
@@ -16,7 +16,7 @@ def test_the_directorys_own_runtime_answers(function, photos):
     detector.write_text(text.replace("Detection(label, class_id,", 'Detection("own", class_id,'))
 
     with FunctionProcess(function / "nuclio") as process:
-        answer = process.annotate(FoundImage(photos / "a.png", "a.png"), None)
+        answer = process.annotate(ImageFile(photos / "a.png", "a.png"), None)
 
     assert [detection.label for detection in answer.detections] == ["own"]
 
@@ -49,13 +49,13 @@ def test_an_engine_that_ends_the_process_is_a_sentence(function, photos):
             ),
         ),
     ):
-        process.annotate(FoundImage(photos / "red.png", "red.png"), None)
+        process.annotate(ImageFile(photos / "red.png", "red.png"), None)
 
 
 def test_a_file_that_vanished_is_the_failure_of_one_image(function, photos):
     with FunctionProcess(function / "nuclio") as process:
-        failure = process.annotate(FoundImage(Path(photos / "gone.png"), "gone.png"), None)
-        answer = process.annotate(FoundImage(photos / "b.png", "b.png"), None)
+        failure = process.annotate(ImageFile(Path(photos / "gone.png"), "gone.png"), None)
+        answer = process.annotate(ImageFile(photos / "b.png", "b.png"), None)
 
     assert failure.error == "No such file or directory."
     assert answer.size == (128, 64)

@@ -4,10 +4,10 @@ import pytest
 from PIL import Image
 
 from preannotate.inference import pool as pool_module
-from preannotate.inference.answers import Answer
 from preannotate.inference.errors import AnnotateError
-from preannotate.inference.image_files import FoundImage
+from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
+from preannotate.inference.results import ImageDetections
 
 
 def draw(path, size, box):
@@ -29,7 +29,7 @@ def test_answers_keep_the_order_of_the_images_and_all_processes_work(function, t
     images = []
     for number in range(12):
         draw(tmp_path / f"{number}.png", (64, 64), (0, 0, number + 1, 8))
-        images.append(FoundImage(tmp_path / f"{number}.png", f"{number}.png"))
+        images.append(ImageFile(tmp_path / f"{number}.png", f"{number}.png"))
 
     with FunctionPool(function / "nuclio", 3) as pool:
         answers = list(pool.map(images, None, lambda image, answer: (image.name, answer)))
@@ -50,7 +50,7 @@ def test_threads_are_shared(function, monkeypatch, photos):
 
 def test_a_process_that_ends_is_one_sentence_and_no_other_image_waits(function, photos):
     draw(photos / "red.png", (64, 64), (0, 0, 64, 64))
-    images = [FoundImage(photos / name, name) for name in ["a.png", "red.png"] + ["b.png"] * 20]
+    images = [ImageFile(photos / name, name) for name in ["a.png", "red.png"] + ["b.png"] * 20]
     directory = function / "nuclio"
     sentence = (
         f"{directory}: the function ended with status 1 (MemoryError: all red); expected detections. "
@@ -61,7 +61,7 @@ def test_a_process_that_ends_is_one_sentence_and_no_other_image_waits(function, 
         pytest.raises(AnnotateError, match=f"^{re.escape(sentence)}$"),
     ):
         for answer in pool.map(images, None, lambda image, answer: answer):
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, ImageDetections)
 
 
 def test_a_function_that_cannot_be_loaded_leaves_no_process(function):
@@ -78,4 +78,4 @@ def test_what_is_done_with_an_answer_may_fail(function, photos):
         FunctionPool(function / "nuclio", 2) as pool,
         pytest.raises(AnnotateError, match=r"^a\.png: no\.$"),
     ):
-        list(pool.map([FoundImage(photos / "a.png", "a.png")], None, fail))
+        list(pool.map([ImageFile(photos / "a.png", "a.png")], None, fail))

@@ -8,7 +8,7 @@ from runtime.detector import Detection
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImageDetections:
     """An image that the function read.
 
     Attributes:
@@ -23,20 +23,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Failure:
+class UnreadableImage:
     """An image that could not be read, and why in one sentence."""
 
     name: str
     error: str
 
 
-def as_json(function: str, labels: Sequence[str], results: Sequence[Answer | Failure]) -> str:
+def as_json(function: str, labels: Sequence[str], results: Sequence[ImageDetections | UnreadableImage]) -> str:
     """All results as one JSON object; plain ASCII, so that every terminal and pipe carries it."""
     content = {"function": function, "labels": list(labels), "images": [_entry(result) for result in results]}
     return json.dumps(content, indent=1, allow_nan=False)
 
 
-def as_table(results: Sequence[Answer | Failure]) -> str:
+def as_table(results: Sequence[ImageDetections | UnreadableImage]) -> str:
     """All results as columns, with a line that sums them up."""
     rows = [("IMAGE", "LABEL", "SCORE", "BOX (x1 y1 x2 y2)")]
     for result in results:
@@ -49,8 +49,8 @@ def as_table(results: Sequence[Answer | Failure]) -> str:
     return "\n".join([*lines, "", _summary(results)])
 
 
-def _entry(result: Answer | Failure) -> dict[str, object]:
-    if isinstance(result, Failure):
+def _entry(result: ImageDetections | UnreadableImage) -> dict[str, object]:
+    if isinstance(result, UnreadableImage):
         return {"image": result.name, "error": result.error}
     detections = [
         {
@@ -63,8 +63,8 @@ def _entry(result: Answer | Failure) -> dict[str, object]:
     return {"image": result.name, "size": list(result.size), "detections": detections}
 
 
-def _rows(result: Answer | Failure) -> list[tuple[str, str, str, str]]:
-    if isinstance(result, Failure):
+def _rows(result: ImageDetections | UnreadableImage) -> list[tuple[str, str, str, str]]:
+    if isinstance(result, UnreadableImage):
         return [(result.name, "-", "-", f"not read: {result.error}")]
     if not result.detections:
         return [(result.name, "-", "-", "nothing found")]
@@ -74,8 +74,8 @@ def _rows(result: Answer | Failure) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def _summary(results: Sequence[Answer | Failure]) -> str:
-    answers = [result for result in results if isinstance(result, Answer)]
+def _summary(results: Sequence[ImageDetections | UnreadableImage]) -> str:
+    answers = [result for result in results if isinstance(result, ImageDetections)]
     found = sum(len(answer.detections) for answer in answers)
     summary = f"{len(answers)} images, {found} objects."
     failed = len(results) - len(answers)
