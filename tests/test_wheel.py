@@ -33,8 +33,10 @@ def installed(wheel, tmp_path_factory):
     packages = next((folder / "lib").glob("python*")) / "site-packages"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
-    # The libraries that it needs; a .pth file in there, such as that of the checkout, is not followed.
-    (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # The libraries that it needs, without what leads to this checkout.
+    for library in Path(sysconfig.get_path("purelib")).iterdir():
+        if library.suffix != ".pth" and not (packages / library.name).exists():
+            (packages / library.name).symlink_to(library)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path_factory.mktemp("home"))}
     somewhere_else = tmp_path_factory.mktemp("work")
 
