@@ -94,7 +94,7 @@ def annotate_task(
         return outcome
     with FunctionPool(directory, choices.workers or processes_for(total)) as pool:
         labels = server.labels_of_task(number)
-        with server.understanding(f"labels of task {number}"):
+        with server.parsing_response(f"labels of task {number}"):
             targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
         outcome.notes += notes
         batches = images_in_batches(server, task.id, vacancies.frames, outcome.unreadable)

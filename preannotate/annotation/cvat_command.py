@@ -45,21 +45,19 @@ def run_pull(
     if not (tasks or projects or jobs):
         raise CvatError("pull: nothing named; expected --task, --project or --job with a number.")
     check_sdk("pull")
-    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
     from preannotate.cvat.pull import pull
     from preannotate.cvat.pull_scope import Asked
     from preannotate.cvat.selection import Rules
-    from preannotate.cvat.server import Server
 
-    connection = connect(Login(**login))
+    server = connect(Login(**login))
     with stopped_in_words():
         pulled = pull(
-            Server(connection.client, connection.requests),
+            server,
             Asked(tuple(tasks), tuple(projects), tuple(jobs)),
             output,
             rules=Rules(completed_jobs, include_auto, accept_completed),
-            version=connection.version,
-            notes=connection.notes,
         )
     print(json.dumps(pulled.source, ensure_ascii=False, indent=1) if as_json else words(pulled, output))
     return 0
@@ -90,18 +88,18 @@ def run_annotate(
     directory = find_function_directory(function)
     check_sdk("annotate --task")
     from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
-    from preannotate.cvat.login import Login, connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
 
-    connection = connect(Login(**login))
+    server = connect(Login(**login))
     with stopped_in_words():
         outcome = annotate_task(
-            Server(connection.client, connection.requests),
+            server,
             task,
             directory,
             AnnotationOptions(threshold, workers, confidence, annotated_too),
         )
-    print(annotated_words(outcome, connection.url, task, connection.notes))
+    print(annotated_words(outcome, server.url, task, server.notes))
     return int(bool(outcome.unreadable))
 
 

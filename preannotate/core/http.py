@@ -193,6 +193,14 @@ def no_response(error: BaseException) -> NoResponseError:
     return NoResponseError(found) if found else NoResponseError(Failure.OTHER, str(error) or type(error).__name__)
 
 
+def proxy_hint(url: str) -> str:
+    """Return a clause for remedies if requests to `url` go through a proxy; "" if they do not."""
+    parts = urlsplit(url)
+    if not urllib.request.getproxies().get(parts.scheme) or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    return f" (a proxy is set: if it should not be used, add {parts.hostname} to no_proxy)"
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """An error and what it wraps: urllib3 keeps the cause in `reason`, in its arguments, or chains it."""
     current: BaseException | None = error

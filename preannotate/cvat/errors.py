@@ -4,4 +4,12 @@ from preannotate.core.errors import PreannotateError
 
 
 class CvatError(PreannotateError, RuntimeError):
-    """CVAT does not answer, refuses, or has nothing to give; one sentence says which."""
+    """CVAT does not answer, rejects a request, or has no suitable data.
+
+    Attributes:
+        status: HTTP status of the response; None without one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

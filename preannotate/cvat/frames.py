@@ -44,10 +44,10 @@ def images_in_batches(
         try:
             for (key, _), following in zip(batches, [*batches[1:], None], strict=True):
                 images, unusable = coming.result()
-                if unusable and broken is None:
+                if broken is not None:
+                    broken.update(unusable)
+                elif unusable:
                     raise CvatError(next(iter(unusable.values())))
-                if unusable:
-                    broken |= unusable
                 if following is not None:
                     coming = ahead.submit(_download, server, task, following[1], Path(folder))
                 yield key, images

@@ -1,29 +1,77 @@
-"""CVAT's own way to functions: its list of them, one call, and its automatic annotation of a job.
+"""CVAT's `/api/lambda`: the list of functions, calls of one, and automatic annotation of a job.
 
-What the server's `lambda_manager` answers, 2.15 and newer. An online call saves nothing; older servers give the
-function's own list, newer ones an object with ids of labels, and both are read here. A request saves shapes of the
-source `auto` beside what is there, frame by frame, one request per task at a time; its id is opaque.
+The responses are those of the server's `lambda_manager`, 2.15 and newer. A call saves nothing; older servers return
+the function's own list, newer ones an object with ids of labels, and both are read here. A request saves shapes of the
+source `auto` beside the existing ones, frame by frame, one request per task at a time; its id is opaque.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cvat_sdk.api_client.exceptions import ApiException
-from cvat_sdk.core.client import Client
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.requests import Requests
-from preannotate.diagnostics.cvat import CALL_STATUS, LIST_STATUS
+from preannotate.cvat.http_errors import server_message
+from preannotate.cvat.server import Json, Server
 
-Json = dict[str, Any]
 DETECTOR = "detector"
 QUEUED, STARTED, FINISHED, FAILED = "queued", "started", "finished", "failed"
-# What a request may still do anything in; newer servers know more ways to be over than "finished" and "failed".
+# Status of a request that may still add shapes; newer servers have more names for ended ones than the two above.
 _ACTIVE = (QUEUED, STARTED, "scheduled", "deferred")
 # CVAT itself waits 120 s for a function.
-_CALL_SECONDS = (10.0, 130.0)
-_LONGEST_CAUSE = 200
+CALL_TIMEOUT_SECONDS = (10.0, 130.0)
+_MAX_CAUSE_LENGTH = 200
+_FIND_FUNCTION = (
+    "Find the function with `preannotate doctor --nuclio http://HOST:8070`, and the cause with "
+    "`docker logs --tail 100 cvat_server`."
+)
+# HTTP status of the list: its meaning, and what to do.
+LIST_STATUS = {
+    403: ("this user may not list models", "Ask an administrator of CVAT to add the user to the group `user`."),
+    404: (
+        "there is no such page, or (CVAT before 2.28) a function has a duplicate label or attribute",
+        f"Check the URL, then the functions. {_FIND_FUNCTION}",
+    ),
+    500: ("a function has metadata that CVAT cannot read, which empties the list for everybody", _FIND_FUNCTION),
+    503: (
+        "CVAT cannot reach nuclio",
+        "Start nuclio's dashboard or `preannotate serve`, and check CVAT_NUCLIO_HOST, CVAT_NUCLIO_PORT and no_proxy of "
+        "cvat_server with `preannotate doctor` on its machine.",
+    ),
+    504: (
+        "nuclio does not answer CVAT in time",
+        "Run `docker restart nuclio`; if it happens again, look into `docker logs --tail 50 nuclio`.",
+    ),
+}
+# HTTP status of a call: its meaning, and what to do. NAME and DIRECTORY are replaced.
+CALL_STATUS = {
+    400: ("the function or CVAT rejected the request", "Check task and frame, then the function's log."),
+    403: ("this user may not call models on the task", "Use a user who may annotate the task."),
+    404: ("CVAT or nuclio does not know the function or the task", "Check the name and the number of the task."),
+    408: (
+        "the function took longer than its eventTimeout; nuclio ended its worker, which loads the model again",
+        "Give it more CPU time, or raise eventTimeout in function.yaml (at most 55s).",
+    ),
+    500: (
+        "the function failed",
+        "Find the cause with `docker logs --tail 100 nuclio-nuclio-NAME` or `preannotate doctor DIRECTORY`.",
+    ),
+    502: (
+        "something between CVAT and the function failed",
+        "Find the cause with `docker logs --tail 100 nuclio-nuclio-NAME`.",
+    ),
+    503: (
+        "CVAT cannot reach the function, or all of its workers are busy",
+        "Run `preannotate doctor DIRECTORY` on nuclio's machine to compare the ports; a fixed `port:` in function.yaml "
+        "keeps them equal.",
+    ),
+    504: (
+        "no response in time",
+        "Try again, because the first request after a start may be slow; then look for what uses the CPU (top).",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -33,17 +81,17 @@ class ListedFunction:
     Attributes:
         id: Its name in nuclio or `preannotate serve`.
         kind: `DETECTOR`, …
-        labels: Names, in order.
+        labels: Name to type ("rectangle", …), in order.
     """
 
     id: str
     kind: str
-    labels: tuple[str, ...]
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A rectangle of an online call: name of the task's label, and (x1, y1, x2, y2) in image pixels."""
+    """A rectangle of a call: name of the task's label, and (x1, y1, x2, y2) in image pixels."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -58,9 +106,9 @@ class BatchRequest:
         function: Its id.
         task: Number.
         job: Number; None is the whole task.
-        status: `QUEUED`, `STARTED`, `FINISHED`, `FAILED`, or another way to be over.
-        progress: In per cent of the task's frames.
-        cause: Last line of why it failed, else "".
+        status: `QUEUED`, `STARTED`, `FINISHED`, `FAILED`, or another one that a server has for ended requests.
+        progress: Percentage of the task's frames.
+        cause: Last line of the traceback of a failed request, else "".
     """
 
     id: str
@@ -84,32 +132,32 @@ class TaskBusyError(CvatError):
 class Functions:
     """The functions of a CVAT server, logged in."""
 
-    def __init__(self, client: Client, requests: Requests) -> None:
-        self._api = client.api_client
-        self._requests = requests
-        self.url = requests.url
+    def __init__(self, server: Server) -> None:
+        self._api = server.client.api_client
+        self._requests = server.requests
+        self.url = server.url
 
     def switched_on(self) -> bool:
-        """Whether CVAT was started with its serverless part; True if it does not say."""
+        """Return whether CVAT was started with its serverless part; True if the server does not say."""
         plugins = self._requests.json("its plugins", self._api.server_api.retrieve_plugins)
         return not (isinstance(plugins, dict) and plugins.get("MODELS") is False)
 
     def listed(self) -> dict[str, ListedFunction]:
-        """Id to function, as the Models page shows them.
+        """Return id to function, as the Models page shows them.
 
         Raises:
-            CvatError: CVAT has no list, does not reach nuclio, or does not let this user see it.
+            CvatError: CVAT has no list, cannot reach nuclio, or does not let this user see it.
         """
         try:
             content = self._requests.json("the functions", self._api.lambda_api.list_functions)
         except CvatError as error:
-            raise _explained(self.url, "the list of functions", error, LIST_STATUS) from error
-        with self._understanding("the list of functions"):
+            raise _explain(self.url, "the list of functions", error, LIST_STATUS) from error
+        with self._requests.parsing_response("the list of functions"):
             found = [
                 ListedFunction(
                     str(entry["id"]),
                     str(entry.get("kind", "")),
-                    tuple(str(label["name"]) for label in entry.get("labels_v2") or ()),
+                    {str(label["name"]): str(label.get("type", "any")) for label in entry.get("labels_v2") or ()},
                 )
                 for entry in content
             ]
@@ -123,8 +171,10 @@ class Functions:
         mapping: Mapping[str, Json],
         labels: Mapping[int, str],
         threshold: float | None = None,
+        *,
+        timeout: tuple[float, float] = CALL_TIMEOUT_SECONDS,
     ) -> list[Shape]:
-        """What a function finds on one frame, asked once; nothing is saved.
+        """Return what a function finds on one frame, without retries; nothing is saved.
 
         Args:
             function: Its id.
@@ -132,28 +182,30 @@ class Functions:
             frame: Relative number.
             mapping: From `mapping`.
             labels: Id to name of the task's labels.
-            threshold: Least score, above 0; None takes the function's own.
+            threshold: Minimum score, above 0; None uses the function's own.
+            timeout: Seconds to connect, and to wait for the response.
 
         Raises:
-            CvatError: CVAT or the function refuses or fails.
+            CvatError: CVAT or the function rejects the call or fails.
         """
         what = f"a call of {function} on frame {frame} of task {task}"
         body = {"task": task, "frame": frame, "mapping": dict(mapping)}
         if threshold is not None:
             body["threshold"] = threshold
         try:
-            answer = self._post(self._requests.json_once, "/api/lambda/functions/{id}", what, body, id=function)
+            call = functools.partial(self._requests.json_once, _request_timeout=timeout)
+            answer = self._post(call, "/api/lambda/functions/{id}", what, body, id=function)
         except CvatError as error:
-            raise _explained(self.url, what, error, CALL_STATUS, name=function) from error
-        with self._understanding(what):
+            raise _explain(self.url, what, error, CALL_STATUS, name=function) from error
+        with self._requests.parsing_response(what):
             if isinstance(answer, dict):
                 return [_shape(labels[entry["label_id"]], entry) for entry in answer["shapes"]]
             return [_shape(entry["label"], entry) for entry in answer]
 
     def start(self, function: str, task: int, job: int, mapping: Mapping[str, Json]) -> BatchRequest:
-        """Have CVAT annotate all frames of a job; what is there stays.
+        """Have CVAT annotate all frames of a job; existing shapes stay.
 
-        If the answer is lost, the next attempt meets the request that the first one began.
+        If the response is lost, the next attempt finds the request that the first one began.
 
         Args:
             function: Its id.
@@ -163,7 +215,7 @@ class Functions:
 
         Raises:
             TaskBusyError: Another request works on the task.
-            CvatError: CVAT refuses or fails.
+            CvatError: CVAT rejects the request or fails.
         """
         what = f"automatic annotation of job {job}"
         body = {
@@ -171,46 +223,47 @@ class Functions:
             "task": task,
             "job": job,
             "cleanup": False,
-            # The newer name and the older; what a server does not know it passes over.
+            # The newer name and the older; servers ignore fields that they do not know.
             "conv_mask_to_poly": True,
             "convMaskToPoly": True,
             "mapping": dict(mapping),
         }
         try:
-            answer = self._post(self._requests.json, "/api/lambda/requests", what, body)
+            call = functools.partial(self._requests.json, _request_timeout=CALL_TIMEOUT_SECONDS)
+            answer = self._post(call, "/api/lambda/requests", what, body)
         except CvatError as error:
-            if status_of(error) == 409:
+            if error.status == 409:
                 raise TaskBusyError(
-                    f"{self.url}: 409 for {what}, another automatic annotation works on task {task}; expected none. "
+                    f"{self.url}: 409 for {what}, task {task} has another automatic annotation; expected none. "
                     f"Wait for it, or stop it on CVAT's Tasks page."
                 ) from error
-            raise _explained(self.url, what, error, CALL_STATUS, name=function) from error
+            raise _explain(self.url, what, error, CALL_STATUS, name=function) from error
         return self._request(answer)
 
     def request(self, number: str) -> BatchRequest | None:
-        """How a request is; None if the server does not know it any more."""
+        """Return the state of a request; None if the server does not know it any more."""
         call = self._api.call_api
         try:
             answer = self._requests.json(
                 "an automatic annotation", call, "/api/lambda/requests/{id}", "GET", **self._options(id=number)
             )
         except CvatError as error:
-            if status_of(error) == 404:
+            if error.status == 404:
                 return None
             raise
         return self._request(answer)
 
     def active(self, task: int) -> BatchRequest | None:
-        """The request that works on a task, or waits to."""
+        """Return the queued or running request of a task; None if there is none."""
         content = self._requests.json("the automatic annotations", self._api.lambda_api.list_requests)
-        with self._understanding("the list of automatic annotations"):
+        with self._requests.parsing_response("the list of automatic annotations"):
             found = [self._request(entry) for entry in content]
         return next((request for request in found if request.task == task and request.active), None)
 
     def cancel(self, number: str) -> None:
-        """Stop a request at its next frame; one that is over already is no error."""
+        """Stop a request at its next frame; an ended one is no error."""
 
-        def ask() -> None:
+        def send() -> None:
             _, response = self._api.call_api(
                 "/api/lambda/requests/{id}", "DELETE", _parse_response=False, **self._options(id=number)
             )
@@ -218,17 +271,17 @@ class Functions:
             response.release_conn()
 
         try:
-            self._requests.tried("the end of an automatic annotation", ask)
+            self._requests.with_retries("the end of an automatic annotation", send)
         except CvatError as error:
-            if status_of(error) != 404:
+            if error.status != 404:
                 raise
 
-    def _post(self, ask: Callable[..., Any], path: str, what: str, body: Json, **ids: str) -> Any:
+    def _post(self, send: Callable[..., Any], path: str, what: str, body: Json, **ids: str) -> Any:
         """The SDK's own model of an online call knows neither frame nor mapping."""
         options = self._options(**ids)
         options["header_params"]["Content-Type"] = "application/json"
         call = self._api.call_api
-        return ask(what, call, path, "POST", body=body, _request_timeout=_CALL_SECONDS, **options)
+        return send(what, call, path, "POST", body=body, **options)
 
     def _options(self, **ids: str) -> dict[str, Any]:
         """Login and path of a request; an id is percent-encoded by the SDK."""
@@ -240,7 +293,7 @@ class Functions:
         }
 
     def _request(self, content: Any) -> BatchRequest:
-        with self._understanding("an automatic annotation"):
+        with self._requests.parsing_response("an automatic annotation"):
             function = content["function"]
             lines = (content.get("exc_info") or "").strip().splitlines()
             return BatchRequest(
@@ -250,15 +303,12 @@ class Functions:
                 function.get("job"),
                 str(content["status"]).lower(),
                 float(content.get("progress") or 0),
-                lines[-1].strip()[:_LONGEST_CAUSE] if lines else "",
+                lines[-1].strip()[:_MAX_CAUSE_LENGTH] if lines else "",
             )
-
-    def _understanding(self, what: str) -> Any:
-        return self._requests.understanding(what)
 
 
 def mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Json]:
-    """The label of a task for each label of a function, by name, as CVAT's requests take it.
+    """Return the label of a task for each label of a function, by name, in the form of CVAT's requests.
 
     Explicit, because CVAT 2.15 fails to make its own for labels with attributes.
 
@@ -275,21 +325,13 @@ def _shape(label: str, content: Json) -> Shape:
     return Shape(label, (x1, y1, x2, y2))
 
 
-def status_of(error: BaseException) -> int:
-    """The HTTP status behind an error; 0 if there is none."""
-    cause = error.__cause__
-    while cause is not None and not isinstance(cause, ApiException):
-        cause = cause.__cause__
-    return (cause.status or 0) if cause is not None else 0
-
-
-def _explained(
-    url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = ""
-) -> CvatError:
-    """The sentence of what a status means for functions; other faults as they are."""
-    status = status_of(error)
-    if status not in causes or status == 401:
+def _explain(url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = "") -> CvatError:
+    """The sentence for what a status means for functions; other errors as they are."""
+    if error.status is None or error.status not in causes:
         return error
-    cause, remedy = causes[status]
-    remedy = remedy.replace("NAME", name).replace("DIRECTORY", "functions/NAME".replace("NAME", name))
-    return CvatError(f"{url}: {status} for {what}, {cause}; expected an answer. {remedy}")
+    cause, remedy = causes[error.status]
+    remedy = remedy.replace("NAME", name).replace("DIRECTORY", f"functions/{name}")
+    said = server_message(error.__cause__) if isinstance(error.__cause__, ApiException) else ""
+    return CvatError(
+        f"{url}: {error.status} for {what}, {cause}{said}; expected a response. {remedy}", status=error.status
+    )

@@ -1,119 +1,110 @@
-"""What can go wrong on the way to CVAT and back, each in one sentence."""
+"""Failed requests to CVAT as one sentence each."""
 
-import ssl
 from urllib.parse import urlsplit
 
-import urllib3.exceptions as http
+import urllib3.exceptions
 from cvat_sdk.api_client.exceptions import ApiException
 
+from preannotate.core.http import Failure, Response, no_response, proxy_hint
 from preannotate.cvat.errors import CvatError
 
-# What requests raise through cvat-sdk; its own exceptions for wrong arguments are faults of this program.
-FAULTS = (http.HTTPError, ApiException)
-# Too many requests, and what proxies and servers say while something restarts.
-_TRANSIENT = (429, 500, 502, 503, 504)
-_MOST_LETTERS = 200
-GO_ON = "The same command goes on where it stopped."
+# What requests raise through cvat-sdk; its own exceptions for wrong arguments are bugs of this program.
+HTTP_ERRORS = (urllib3.exceptions.HTTPError, ApiException)
+# Too many requests, and what proxies and servers answer while something restarts.
+_TRANSIENT_STATUS = (429, 500, 502, 503, 504)
+_PERMANENT_FAILURES = (Failure.CERTIFICATE, Failure.NO_TLS, Failure.HOST_NOT_FOUND)
+RESUME = "Run the same command again to continue."
 
 
-def is_transient(fault: Exception) -> bool:
-    """Whether asking again may help."""
-    cause = _cause(fault)
-    if isinstance(cause, ApiException):
-        return cause.status in _TRANSIENT
-    return not isinstance(cause, http.SSLError | ssl.SSLError | http.NameResolutionError | http.ResponseError)
+def is_transient(error: Exception) -> bool:
+    """Return whether the same request may succeed later."""
+    if isinstance(error, ApiException):
+        return error.status in _TRANSIENT_STATUS
+    return not _is_redirect_loop(error) and no_response(error).failure not in _PERMANENT_FAILURES
 
 
-def seconds_to_wait(fault: Exception) -> float | None:
-    """What the server asks for (Retry-After, in seconds), if it does."""
-    headers = getattr(fault, "headers", None) or {}
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds that the server asks to wait (Retry-After); None if it does not."""
+    headers = getattr(error, "headers", None) or {}
     text = str(headers.get("Retry-After", ""))
     return float(text) if text.isdecimal() else None
 
 
-def described(url: str, what: str, fault: Exception) -> CvatError:
-    """The fault in one sentence.
+def server_message(error: ApiException) -> str:
+    """Return the server's own words in brackets, " (Not found.)"; "" if there are none for people."""
+    body = error.body or b""
+    message = Response(error.status or 0, body if isinstance(body, bytes) else str(body).encode()).message()
+    return f" ({message})" if message else ""
+
+
+def explain(url: str, what: str, error: Exception) -> CvatError:
+    """Return the sentence for a failed request.
 
     Args:
         url: Of the server.
-        what: Was asked for: "task 12", "frame 3 of task 12".
-        fault: One of `FAULTS`.
+        what: What was requested: "task 12", "frame 3 of task 12".
+        error: One of `HTTP_ERRORS`.
     """
-    cause = _cause(fault)
-    if isinstance(cause, ApiException):
-        return CvatError(_status(url, what, cause))
-    return CvatError(_network(url, what, cause))
+    if isinstance(error, ApiException):
+        return CvatError(_explain_status(url, what, error), status=error.status)
+    return CvatError(_explain_connection(url, what, error))
 
 
-def _cause(fault: Exception) -> Exception:
-    """What urllib3 gave up for."""
-    return fault.reason if isinstance(fault, http.MaxRetryError) and fault.reason is not None else fault
-
-
-def _status(url: str, what: str, fault: ApiException) -> str:
-    status = fault.status
+def _explain_status(url: str, what: str, error: ApiException) -> str:
+    status = error.status
     if status == 401 or (status == 400 and what == "the login"):
         return (
-            f"{url}: {status} for {what}, the login is not accepted; expected a valid one. A password may be wrong, an "
-            f"access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN."
+            f"{url}: {status} for {what}, the login is rejected; expected a valid login. Check the password, or make "
+            f"a new access token in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN."
         )
     if status == 403:
         return (
-            f"{url}: 403 for {what}, this user is not allowed to; expected one who is. "
-            f"Use another login, or name the organisation with --organization."
+            f"{url}: 403 for {what}, this user has no permission; expected a user who has. "
+            f"Use another login, or name the organization with --organization."
         )
     if status == 404:
         return (
-            f"{url}: 404, there is no {what} for this user; expected it. "
-            f"Look at its number; name its organisation with --organization."
+            f"{url}: 404, {what} not found for this user; expected it to exist. "
+            f"Check its number, or name its organization with --organization."
         )
     if status == 429:
-        return f"{url}: 429 for {what}, too many requests; expected an answer. Wait a little. {GO_ON}"
+        return f"{url}: 429 for {what}, too many requests; expected a response. Wait a little. {RESUME}"
     if status is not None and status >= 500:
         return (
-            f"{url}: {status} for {what}, CVAT failed; expected an answer. "
-            f"`docker logs --tail 100 cvat_server` says why. {GO_ON}"
+            f"{url}: {status} for {what}, CVAT failed; expected a response. "
+            f"Look for the cause with `docker logs --tail 100 cvat_server`. {RESUME}"
         )
-    return f"{url}: {status} for {what}{_said(fault)}; expected an answer. Look at the URL: is it CVAT's own?"
+    return f"{url}: {status} for {what}{server_message(error)}; expected a response. Check that the URL is CVAT's own."
 
 
-def _said(fault: ApiException) -> str:
-    """The server's own words, as far as they are meant for people."""
-    body = fault.body or ""
-    text = " ".join((body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)).split())
-    return "" if not text or text.startswith("<") else f" ({text[:_MOST_LETTERS]})"
+def _explain_connection(url: str, what: str, error: Exception) -> str:
+    if _is_redirect_loop(error):
+        return f"{url}: too many redirects; expected CVAT. Use CVAT's own URL."
+    reason = no_response(error)
+    hint = proxy_hint(url)
+    match reason.failure:
+        case Failure.CERTIFICATE | Failure.NO_TLS:
+            return (
+                f"{url}: {reason}; expected a certificate that this machine trusts. Set SSL_CERT_FILE to the "
+                f"authority's, or pass --insecure if the network is yours alone."
+            )
+        case Failure.HOST_NOT_FOUND:
+            return f"{url}: host {urlsplit(url).hostname!r} not found; expected CVAT's host. Check the URL{hint}."
+        case Failure.TIMED_OUT:
+            return (
+                f"{url}: no response in time for {what}; expected a response. Check the load of the server{hint}. "
+                f"{RESUME}"
+            )
+        case Failure.BROKEN_OFF:
+            return (
+                f"{url}: the connection broke off during {what}; expected the whole response. Check the network{hint}. "
+                f"{RESUME}"
+            )
+    return (
+        f"{url}: no connection ({reason}); expected CVAT to listen there. Check host and port, and with `docker ps` "
+        f"whether it runs{hint}. {RESUME}"
+    )
 
 
-def _network(url: str, what: str, cause: Exception) -> str:
-    if isinstance(cause, http.SSLError | ssl.SSLError):
-        return (
-            f"{url}: no trusted connection ({_reason(cause)}); expected a certificate that this machine knows. Set "
-            f"SSL_CERT_FILE to the authority's, or pass --insecure if the network is yours alone."
-        )
-    if isinstance(cause, http.NameResolutionError):
-        return f"{url}: nobody knows the host {urlsplit(url).hostname!r}; expected CVAT's. Look at the URL."
-    if isinstance(cause, http.NewConnectionError):
-        return (
-            f"{url}: no connection ({_reason(cause)}); expected CVAT to listen there. "
-            f"Look at host and port, and whether it runs: docker ps. {GO_ON}"
-        )
-    if isinstance(cause, http.TimeoutError):
-        return f"{url}: no answer in time for {what}; expected one. Look at how busy the server is. {GO_ON}"
-    if isinstance(cause, http.ResponseError):
-        return f"{url}: leads elsewhere, again and again; expected CVAT. Give CVAT's own address."
-    return f"{url}: the connection broke off at {what}; expected all of it. Look at the network. {GO_ON}"
-
-
-def _reason(cause: BaseException) -> str:
-    """The operating system's or OpenSSL's words."""
-    inner: BaseException | None = cause
-    while inner is not None:
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return inner.verify_message
-        if isinstance(inner, ssl.SSLError):
-            return inner.reason or "no TLS there"
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror.lower()
-        arguments = [one for one in inner.args if isinstance(one, BaseException)]
-        inner = arguments[0] if arguments else inner.__cause__ or inner.__context__
-    return str(cause)
+def _is_redirect_loop(error: Exception) -> bool:
+    return isinstance(getattr(error, "reason", error), urllib3.exceptions.ResponseError)

@@ -5,7 +5,6 @@ from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecu
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvat_sdk.api_client.exceptions import ApiException
 from PIL import Image, UnidentifiedImageError
 
 from preannotate.cvat.errors import CvatError
@@ -87,7 +86,7 @@ def _settled(running: set, progress: Callable[[], object], *, leave: int) -> set
 
 def _is_about_one_frame(error: CvatError) -> bool:
     """Whether CVAT answered 500, again and again: so it does where it cannot decode what was uploaded."""
-    return isinstance(error.__cause__, ApiException) and error.__cause__.status == 500
+    return error.status == 500
 
 
 def _download(server: Server, wanted: WantedImage, broken: dict[WantedImage, str], refused: list[CvatError]) -> None:

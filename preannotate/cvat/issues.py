@@ -29,7 +29,7 @@ def issues_of_job(server: Server, job: int) -> list[Issue]:
     what = f"issues of job {job}"
     issues = server.pages(what, api.issues_api.list, job_id=job)
     comments = server.pages(f"comments of job {job}", api.comments_api.list, job_id=job) if issues else []
-    with server.understanding(what):
+    with server.parsing_response(what):
         messages: dict[int, str] = {}
         for comment in comments:  # by their ids: the first is what the issue was made with
             messages.setdefault(comment["issue"], comment["message"])

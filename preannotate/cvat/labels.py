@@ -1,6 +1,6 @@
 """Which label of a task each label of a function means, and what its shapes must carry there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from preannotate.cvat.errors import CvatError
@@ -35,7 +35,7 @@ class TargetLabel:
 
 
 def match_labels(
-    task: int, content: Sequence[Json], labels: Sequence[str], confidence: str | None
+    task: int, content: Sequence[Json], labels: Collection[str], confidence: str | None
 ) -> tuple[dict[str, TargetLabel], list[str]]:
     """Match by name.
 

@@ -55,7 +55,7 @@ def create_task(
     belongs = {"labels": _labels(labels)} if project is None else {"project_id": project}
     request = models.TaskWriteRequest(name=name, **belongs)
     content = server.requests.json_once(f"a new task {name!r}", server.client.api_client.tasks_api.create, request)
-    with server.understanding(f"new task {name!r}"):
+    with server.parsing_response(f"new task {name!r}"):
         number = int(content["id"])
     try:
         begun(number)
@@ -80,7 +80,7 @@ def delete_task(server: Server, number: int) -> None:
                 f"Delete it in CVAT."
             )
 
-    server.requests.tried(f"deleting task {number}", ask, attempts=ATTEMPTS)
+    server.requests.with_retries(f"deleting task {number}", ask, attempts=ATTEMPTS)
 
 
 def task_is_there(server: Server, number: int) -> bool:
@@ -93,7 +93,7 @@ def task_is_there(server: Server, number: int) -> bool:
             response.drain_conn()
         return response.status == 200
 
-    return server.requests.tried(f"task {number}", ask)
+    return server.requests.with_retries(f"task {number}", ask)
 
 
 def _take_back(server: Server, number: int, error: BaseException) -> None:
@@ -141,7 +141,7 @@ def _upload(server: Server, number: int, images: Sequence[Path]) -> str | None:
                 f"Look at the network and at what a proxy allows, and try again."
             ) from error
 
-    content = server.requests.tried(f"the images of task {number}", send, attempts=1)
+    content = server.requests.with_retries(f"the images of task {number}", send, attempts=1)
     try:
         return json.loads(content).get("rq_id")
     except (ValueError, AttributeError):  # 2.15 repeats what it was sent
@@ -178,6 +178,6 @@ def _wait(server: Server, number: int, request: str | None) -> None:
 
 def _state(server: Server, answer: Mapping[str, object], what: str) -> tuple[str, str]:
     """State in small letters, and the server's words on one line."""
-    with server.understanding(what):
+    with server.parsing_response(what):
         state = str(answer["status"] if "status" in answer else answer["state"]).lower()
         return state, " ".join(str(answer.get("message") or "without a word").split())[:200]

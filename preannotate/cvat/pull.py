@@ -1,5 +1,6 @@
 """The recipe of a pull: look up, choose, download, write."""
 
+import functools
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,8 +42,6 @@ def pull(
     output: Path,
     *,
     rules: Rules,
-    version: str,
-    notes: Sequence[str] = (),
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Pulled:
     """Bring annotated frames into a folder that `train` reads; only what changed since an earlier pull is fetched.
@@ -52,8 +51,6 @@ def pull(
         asked: Tasks, projects and jobs.
         output: New folder, or that of an earlier pull.
         rules: Which frames the user wants.
-        version: Of the server, for `source.json`.
-        notes: What to say there beside what is found.
         progress: Told after each image how many came, and of how many.
 
     Raises:
@@ -77,7 +74,7 @@ def pull(
     files = _write(folder, plan, selection.training, training, validation=False)
     files += _write(folder, plan, selection.validation, validation, validation=True)
     source = describe(
-        server.url, version, asked, rules, plan, selection, [*notes, *(f"left out: {why}" for why in broken.values())]
+        server, asked, rules, plan, selection, [*server.notes, *(f"left out: {why}" for why in broken.values())]
     )
     folder.write_source(source)
     folder.tidy(files)
@@ -118,8 +115,8 @@ def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[in
     shapes = {}
     jobs = [(task, job) for task in plan.tasks for job in jobs_of_use(task)]
     for task, job in tqdm(jobs, unit="job", desc="annotations", file=sys.stderr, disable=None):
-        annotations = folder.annotations(job, lambda job=job: server.annotations_of_job(job.id))
-        with server.understanding(f"annotations of job {job.id}"):
+        annotations = folder.annotations(job, functools.partial(server.annotations_of_job, job.id))
+        with server.parsing_response(f"annotations of job {job.id}"):
             shapes[job.id] = shapes_of_frames(task, job, annotations)
     return shapes
 

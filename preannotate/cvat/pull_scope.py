@@ -91,7 +91,7 @@ def _tasks_of_jobs(server: Server, jobs: Sequence[int]) -> Iterator[tuple[int, i
     """Number of each job and of its task."""
     for number in jobs:
         content = server.job(number)
-        with server.understanding(f"job {number}"):
+        with server.parsing_response(f"job {number}"):
             kind, task = content.get("type", ANNOTATION), content["task_id"]
         if kind not in (ANNOTATION, GROUND_TRUTH):
             raise CvatError(f"job {number}: is of the type {kind}; expected an annotation or a ground-truth job.")

@@ -1,7 +1,7 @@
-"""Requests that end: with an answer, or after a few attempts with one sentence.
+"""Requests to CVAT with time limits and retries, whose failures are one sentence.
 
-cvat-sdk knows the endpoints and the login; its models are left aside, because they refuse what older and newer
-servers answer, and so are its retries, because it has no time limits.
+cvat-sdk has the endpoints and the login. Its models are not used, because they reject responses of older and newer
+servers; nor are its retries, because it has no time limits.
 """
 
 import json
@@ -15,39 +15,39 @@ import urllib3
 from cvat_sdk.api_client import ApiClient, rest
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.http_errors import FAULTS, described, is_transient, seconds_to_wait
+from preannotate.cvat.http_errors import HTTP_ERRORS, explain, is_transient, retry_after
 
-# Seconds to connect, and between two parts of an answer: a server that cuts a frame out of a video takes its time.
-TIME_LIMITS = (10.0, 60.0)
+# Seconds to connect, and between two parts of a response: a server that cuts a frame out of a video takes its time.
+TIMEOUT_SECONDS = (10.0, 60.0)
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
-REDIRECTS = 3
-_PART_BYTES = 1 << 16
+MAX_WAIT_SECONDS = 60.0
+MAX_REDIRECTS = 3
+_CHUNK_BYTES = 1 << 16
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class _LimitedRest(rest.RESTClientObject):
-    """The SDK's HTTP, where every request has a time limit and fails at once: `Requests` asks again."""
+    """The SDK's HTTP with a time limit for every request; it fails at once, because `Requests` retries."""
 
-    def __init__(self, configuration: Any) -> None:
+    def __init__(self, configuration: Any, timeout: tuple[float, float]) -> None:
         # `retries=False` would hide the reason of a failure; redirects within CVAT are followed.
-        configuration.retries = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=REDIRECTS)
+        configuration.retries = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
         super().__init__(configuration)
+        self._timeout = timeout
 
-    def request(self, *arguments: Any, _request_timeout: Any = None, **named: Any) -> urllib3.HTTPResponse:
-        """As the SDK's."""
-        return super().request(*arguments, _request_timeout=_request_timeout or TIME_LIMITS, **named)
+    def request(self, *arguments: Any, _request_timeout: Any = None, **options: Any) -> urllib3.HTTPResponse:
+        return super().request(*arguments, _request_timeout=_request_timeout or self._timeout, **options)
 
 
-def with_time_limits(api_client: ApiClient) -> None:
-    """Give all requests of a client that has not asked anything yet time limits."""
-    api_client.rest_client = _LimitedRest(api_client.configuration)
+def add_timeouts(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> None:
+    """Give all requests of a client that has not sent any yet time limits."""
+    api_client.rest_client = _LimitedRest(api_client.configuration, timeout or TIMEOUT_SECONDS)
 
 
 class Requests:
-    """Asks one server.
+    """Sends requests to one server.
 
     Attributes:
         url: Of the server, for messages.
@@ -58,89 +58,87 @@ class Requests:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Nothing is asked a second time any more: somebody wants to end, or another request failed."""
+        """Retry nothing from now on: the user wants to end, or another request failed."""
         self._stopped.set()
 
-    def json(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """The JSON of an answer.
+    def json(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return the JSON of a response.
 
         Args:
-            what: Is asked for, for messages.
+            what: What is requested, for messages.
             call: A method of one of the SDK's API classes.
-            arguments: Of the call.
-            named: Of the call, too.
+            arguments: For `call`.
+            options: For `call`, too.
 
         Raises:
-            CvatError: No answer, or none that is JSON.
+            CvatError: There is no response, or it is not JSON.
         """
-        return self._json(what, ATTEMPTS, call, *arguments, **named)
+        return self._json(what, ATTEMPTS, call, *arguments, **options)
 
-    def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """The same for what would be there twice if it were asked again: an answer that is lost is an error."""
-        return self._json(what, 1, call, *arguments, **named)
+    def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Do the same without retries, for what must not happen twice: a lost response is an error."""
+        return self._json(what, 1, call, *arguments, **options)
 
-    def _json(self, what: str, attempts: int, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        def ask() -> bytes:
-            _, response = call(*arguments, _parse_response=False, **named)
+    def _json(self, what: str, attempts: int, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        def send() -> bytes:
+            _, response = call(*arguments, _parse_response=False, **options)
             try:
                 return response.data
             finally:
                 response.release_conn()
 
-        content = self.tried(what, ask, attempts=attempts)
+        content = self.with_retries(what, send, attempts=attempts)
         try:
             return json.loads(content)
         except ValueError as error:
-            raise CvatError(
-                f"{self.url}: no JSON for {what}; expected CVAT's answer. Give CVAT's own address."
-            ) from error
+            raise CvatError(f"{self.url}: {what} is not JSON; expected CVAT's response. Use CVAT's own URL.") from error
 
-    def download(self, what: str, sink: IO[bytes], call: Callable[..., Any], *arguments: Any, **named: Any) -> None:
-        """Write the body of an answer to `sink`, part by part; `sink` is emptied before another attempt.
+    def download(self, what: str, sink: IO[bytes], call: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        """Write the body of a response to `sink` in parts; `sink` is emptied before another attempt.
 
         Raises:
-            CvatError: No answer, or not all of it.
+            CvatError: There is no response, or not all of it.
         """
 
-        def ask() -> None:
+        def send() -> None:
             sink.seek(0)
             sink.truncate()
-            _, response = call(*arguments, _parse_response=False, **named)
+            _, response = call(*arguments, _parse_response=False, **options)
             with response:
-                for part in response.stream(_PART_BYTES):
-                    sink.write(part)
+                for chunk in response.stream(_CHUNK_BYTES):
+                    sink.write(chunk)
 
-        self.tried(what, ask)
+        self.with_retries(what, send)
 
     @contextmanager
-    def understanding(self, what: str) -> Iterator[None]:
-        """What comes from the server is read inside: an answer of another form becomes one sentence."""
+    def parsing_response(self, what: str) -> Iterator[None]:
+        """Turn the exceptions of reading a response into one sentence: it has another form than expected."""
         try:
             yield
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise CvatError(
-                f"{self.url}: {what} in a form that is not known ({error!r}); expected that of CVAT 2.15 and newer. "
-                f"Look whether the server is newer than this program."
+                f"{self.url}: {what} has an unknown form ({error!r}); expected that of CVAT 2.15 and newer. "
+                f"Check whether the server is newer than this program."
             ) from error
 
-    def tried(self, what: str, ask: Callable[[], Answer], *, attempts: int = ATTEMPTS) -> Answer:
-        """What `ask` returns, asked again while that may help.
+    def with_retries(self, what: str, send: Callable[[], Result], *, attempts: int = ATTEMPTS) -> Result:
+        """Return what `send` returns, called again while that may help.
 
         Raises:
-            CvatError: Asking again did not help, or would not.
+            CvatError: It failed, for good or too often.
         """
         for attempt in range(1, attempts + 1):
             try:
-                return ask()
-            except FAULTS as fault:
-                if attempt == attempts or not is_transient(fault) or self._stopped.wait(_wait(attempt, fault)):
-                    raise described(self.url, what, fault) from fault
+                return send()
+            except HTTP_ERRORS as error:
+                if attempt == attempts or not is_transient(error) or self._stopped.wait(_wait_seconds(attempt, error)):
+                    raise explain(self.url, what, error) from error
         raise AssertionError("unreachable")
 
 
-def _wait(attempt: int, fault: Exception) -> float:
-    """Seconds before the next attempt: each time twice as long, and not all clients at the same moment."""
-    asked = seconds_to_wait(fault)
+def _wait_seconds(attempt: int, error: Exception) -> float:
+    """Time before the next attempt: each time twice as long, and not all clients at the same moment."""
+    asked = retry_after(error)
     if asked is not None:
-        return min(asked, LONGEST_WAIT_SECONDS)
+        return min(asked, MAX_WAIT_SECONDS)
     return FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)

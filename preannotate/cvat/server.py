@@ -18,52 +18,55 @@ _PAGE_SIZE = 500
 
 
 class Server:
-    """A CVAT server, logged in.
+    """A CVAT server, logged in; `connection.connect` makes it.
 
     Attributes:
         client: cvat-sdk's.
-        requests: Asks with it.
-        url: Of the server, for messages.
+        requests: Sends requests with it.
+        url: Of the server, without a login.
+        version: Of the server.
+        notes: Whole sentences about what may go wrong.
     """
 
-    def __init__(self, client: Client, requests: Requests) -> None:
+    def __init__(self, client: Client, requests: Requests, *, version: str, notes: tuple[str, ...] = ()) -> None:
         self.client = client
         self.requests = requests
-        self._api = client.api_client
-        self._requests = requests
         self.url = requests.url
+        self.version = version
+        self.notes = notes
+        self._api = client.api_client
 
     def task(self, number: int) -> Json:
         """A task."""
-        return self._requests.json(f"task {number}", self._api.tasks_api.retrieve, number)
+        return self.requests.json(f"task {number}", self._api.tasks_api.retrieve, number)
 
     def job(self, number: int) -> Json:
         """A job."""
-        return self._requests.json(f"job {number}", self._api.jobs_api.retrieve, number)
+        return self.requests.json(f"job {number}", self._api.jobs_api.retrieve, number)
 
     def project(self, number: int) -> Json:
         """A project."""
-        return self._requests.json(f"project {number}", self._api.projects_api.retrieve, number)
+        return self.requests.json(f"project {number}", self._api.projects_api.retrieve, number)
 
     def user(self) -> Json:
         """Who is logged in."""
-        return self._requests.json("the login", self._api.users_api.retrieve_self)
+        return self.requests.json("the login", self._api.users_api.retrieve_self)
 
     def page_of_projects(self, *, page: int, size: int, search: str = "") -> Json:
         """A part of the list of projects, the newest first: `count` and `results`."""
         named = {"search": search} if search else {}
-        return self._requests.json("projects", self._api.projects_api.list, page=page, page_size=size, **named)
+        return self.requests.json("projects", self._api.projects_api.list, page=page, page_size=size, **named)
 
     def page_of_tasks(self, *, page: int, size: int, search: str = "", project: int | None = None) -> Json:
         """A part of the list of tasks, the newest first: `count` and `results`."""
         named: Json = {"search": search} if search else {}
         if project is not None:
             named["project_id"] = project
-        return self._requests.json("tasks", self._api.tasks_api.list, page=page, page_size=size, **named)
+        return self.requests.json("tasks", self._api.tasks_api.list, page=page, page_size=size, **named)
 
     def preview(self, task: int, sink: IO[bytes]) -> None:
         """Write the small picture of a task to `sink`."""
-        self._requests.download(f"picture of task {task}", sink, self._api.tasks_api.retrieve_preview, task)
+        self.requests.download(f"picture of task {task}", sink, self._api.tasks_api.retrieve_preview, task)
 
     def tasks_of_project(self, number: int) -> list[Json]:
         """Its tasks."""
@@ -79,26 +82,26 @@ class Server:
 
     def frames_of_task(self, number: int) -> Json:
         """Names, sizes and deleted frames."""
-        return self._requests.json(f"frames of task {number}", self._api.tasks_api.retrieve_data_meta, number)
+        return self.requests.json(f"frames of task {number}", self._api.tasks_api.retrieve_data_meta, number)
 
     def frames_of_job(self, number: int) -> Json:
         """The same of a job; which frames a ground-truth job has is only said here."""
-        return self._requests.json(f"frames of job {number}", self._api.jobs_api.retrieve_data_meta, number)
+        return self.requests.json(f"frames of job {number}", self._api.jobs_api.retrieve_data_meta, number)
 
     def validation_of_task(self, number: int) -> Json:
         """Which frames are honeypots."""
         call = self._api.tasks_api.retrieve_validation_layout
-        return self._requests.json(f"validation of task {number}", call, number)
+        return self.requests.json(f"validation of task {number}", call, number)
 
     def annotations_of_job(self, number: int) -> Json:
         """Tags, shapes and tracks with their key frames."""
-        return self._requests.json(f"annotations of job {number}", self._api.jobs_api.retrieve_annotations, number)
+        return self.requests.json(f"annotations of job {number}", self._api.jobs_api.retrieve_annotations, number)
 
     def image(self, task: int, frame: int, sink: IO[bytes]) -> None:
         """Write the image of a frame (relative number) to `sink`, in the quality in which it was uploaded."""
         call = self._api.tasks_api.retrieve_data
         what = f"frame {frame} of task {task}"
-        self._requests.download(what, sink, call, task, type="frame", number=frame, quality="original")
+        self.requests.download(what, sink, call, task, type="frame", number=frame, quality="original")
 
     def add_shapes(self, job: int, shapes: Sequence[Json], *, happened: Callable[[], bool]) -> None:
         """Add shapes to a job, all or none of them, beside those that are there.
@@ -121,23 +124,23 @@ class Server:
             with response:
                 response.drain_conn()
 
-        self._requests.tried(f"new shapes of job {job}", ask)
+        self.requests.with_retries(f"new shapes of job {job}", ask)
 
     def stop(self) -> None:
         """Do not ask again what fails from now on."""
-        self._requests.stop()
+        self.requests.stop()
 
-    def understanding(self, what: str) -> AbstractContextManager[None]:
-        """As `Requests.understanding`."""
-        return self._requests.understanding(what)
+    def parsing_response(self, what: str) -> AbstractContextManager[None]:
+        """As `Requests.parsing_response`."""
+        return self.requests.parsing_response(what)
 
     def pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
         """All entries, by their ids: lists come with the newest first, and exports have labels in this order."""
         found: list[Json] = []
         page = 1
         while True:
-            answer = self._requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
-            with self.understanding(what):
+            answer = self.requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
+            with self.parsing_response(what):
                 found += answer["results"]
                 more = answer["next"]
                 if not more:

@@ -8,18 +8,18 @@ from typing import Any
 from preannotate.cvat.dataset_folder import FORMAT
 from preannotate.cvat.pull_scope import Asked, Plan
 from preannotate.cvat.selection import Rules, Selection, TakenFrame
+from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import BOXLESS, has_boxes
 from preannotate.formats.records import Shape
 
 
 def describe(
-    url: str, version: str, asked: Asked, rules: Rules, plan: Plan, selection: Selection, notes: Sequence[str]
+    server: Server, asked: Asked, rules: Rules, plan: Plan, selection: Selection, notes: Sequence[str]
 ) -> dict[str, Any]:
     """The content of `source.json`; no login, and the same for the same state of the server.
 
     Args:
-        url: Of the server.
-        version: Of the server.
+        server: Where the frames come from.
         asked: What the user named.
         rules: What the user chose.
         plan: What the server has.
@@ -31,8 +31,8 @@ def describe(
     boxes = Counter(shape.label for frame in frames for shape in frame.shapes if _learnt(shape, rules))
     return {
         "format": FORMAT,
-        "server": url,
-        "version": version,
+        "server": server.url,
+        "version": server.version,
         "asked": asdict(asked) | asdict(rules),
         "tasks": [
             {"id": task.id, "name": task.name, "video": task.video, "frames": task.size, "updated_date": task.updated}

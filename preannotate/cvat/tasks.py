@@ -5,7 +5,7 @@ of the uploaded file or video, which `start` and `step` of the task lead to. All
 but for names of video frames.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from preannotate.cvat.errors import CvatError
@@ -134,7 +134,7 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
     labels = server.labels_of_task(number)
     # 2.15 neither has the page nor says the mode.
     honeypots = server.validation_of_task(number) if content.get("validation_mode") == "gt_pool" else {}
-    with server.understanding(f"task {number}"):
+    with server.parsing_response(f"task {number}"):
         start, step = meta["start_frame"], _step(meta.get("frame_filter") or "")
         deleted = frozenset(meta["deleted_frames"])
         frames = meta["frames"]
@@ -170,7 +170,7 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
 
 def _job(server: Server, content: Json, *, deleted: frozenset[int], start: int, step: int) -> Job:
     kind = content.get("type", ANNOTATION)
-    frames = range(content["start_frame"], content["stop_frame"] + 1)
+    frames: Iterable[int] = range(content["start_frame"], content["stop_frame"] + 1)
     if kind == GROUND_TRUTH:
         meta = server.frames_of_job(content["id"])
         deleted = deleted | frozenset(meta["deleted_frames"])  # here also those that a person took out of validation

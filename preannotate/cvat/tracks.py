@@ -9,7 +9,7 @@ is all that is learnt from it.
 Source: `TrackManager.get_interpolated_shapes` of CVAT, and pull request 8834 for deleted frames.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -65,5 +65,5 @@ def _between(key: Shape, following: Shape | None, frame: int) -> Shape | None:
     return key | {"frame": frame}  # of no use but to be counted
 
 
-def _mean(first: list[float], second: list[float], offset: float) -> list[float]:
+def _mean(first: Sequence[float], second: Sequence[float], offset: float) -> list[float]:
     return [a + (b - a) * offset for a, b in zip(first, second, strict=True)]

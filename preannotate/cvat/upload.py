@@ -18,7 +18,7 @@ from runtime.detector import Detection
 def annotated_frames(server: Server, task: Task, job: Job) -> frozenset[int]:
     """Frames of a job that have annotations of any kind now, or on which somebody ended a track."""
     annotations = server.annotations_of_job(job.id)
-    with server.understanding(f"annotations of job {job.id}"):
+    with server.parsing_response(f"annotations of job {job.id}"):
         key_frames = {key["frame"] for track in annotations["tracks"] for key in track["shapes"]}
         return frozenset(shapes_of_frames(task, job, annotations)) | key_frames
 
@@ -63,7 +63,7 @@ def add_boxes(
 def _count(server: Server, job: Job, frames: set[int]) -> int:
     """Number of automatic shapes on these frames."""
     annotations = server.annotations_of_job(job.id)
-    with server.understanding(f"annotations of job {job.id}"):
+    with server.parsing_response(f"annotations of job {job.id}"):
         return sum(shape["frame"] in frames and shape.get("source") == AUTOMATIC for shape in annotations["shapes"])
 
 

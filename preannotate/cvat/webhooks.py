@@ -7,18 +7,18 @@ from typing import Any
 
 from cvat_sdk import models
 
-from preannotate.cvat.login import Connection
+from preannotate.cvat.server import Server
 
 EVENT = "update:job"
 _DESCRIPTION = "preannotate watch"
 _PAGE_SIZE = 500
 
 
-def register(connection: Connection, project: int, *, url: str, secret: str) -> int:
+def register(server: Server, project: int, *, url: str, secret: str) -> int:
     """Let CVAT tell `url` about the jobs of a project.
 
     Args:
-        connection: Of a user who may change the project.
+        server: Of a user who may change the project.
         project: Number.
         url: Where CVAT finds the receiver.
         secret: Signs what it sends.
@@ -29,12 +29,12 @@ def register(connection: Connection, project: int, *, url: str, secret: str) -> 
     Raises:
         CvatError: CVAT does not answer, or refuses.
     """
-    api, requests = connection.client.api_client.webhooks_api, connection.requests
+    api, requests = server.client.api_client.webhooks_api, server.requests
     what = f"the webhooks of project {project}"
 
     def ask() -> int | None:
         # Asked again before each attempt: of the one before, the answer may be what was lost.
-        found = _found(connection, project, url)
+        found = _found(server, project, url)
         fields: dict[str, Any] = {
             "target_url": url,
             "content_type": models.WebhookContentType("application/json"),
@@ -56,16 +56,16 @@ def register(connection: Connection, project: int, *, url: str, secret: str) -> 
             response.drain_conn()
         return found
 
-    found = requests.tried(what, ask)
-    return found if found is not None else _found(connection, project, url) or 0
+    found = requests.with_retries(what, ask)
+    return found if found is not None else _found(server, project, url) or 0
 
 
-def _found(connection: Connection, project: int, url: str) -> int | None:
+def _found(server: Server, project: int, url: str) -> int | None:
     """Number of the webhook with this address; None if there is none."""
-    call = connection.client.api_client.webhooks_api.list
+    call = server.client.api_client.webhooks_api.list
     page = 1
     while True:
-        answer = connection.requests.json(
+        answer = server.requests.json(
             f"the webhooks of project {project}", call, project_id=project, page=page, page_size=_PAGE_SIZE
         )
         for webhook in answer["results"]:

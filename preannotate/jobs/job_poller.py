@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
+from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.login import Login, connect
+from preannotate.cvat.login import Login
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, unusable
 from preannotate.jobs.watch_state import CompletedJobs
@@ -34,8 +35,7 @@ class JobPoller:
                 return _completed(self._server, watched)
             except CvatError:  # a session may have run out: the next one says what is wrong, if anything is
                 self._server = None
-        connection = connect(self._login)
-        server = Server(connection.client, connection.requests)
+        server = connect(self._login)
         found = _completed(server, watched)
         self._server = server
         return found
@@ -49,11 +49,11 @@ class JobPoller:
 def _completed(server: Server, watched: WatchedJobs) -> CompletedJobs:
     jobs: dict[int, Json] = {}
     for number in _tasks(server, watched):
-        with server.understanding(f"jobs of task {number}"):
+        with server.parsing_response(f"jobs of task {number}"):
             jobs |= {job["id"]: job for job in server.jobs_of_task(number)}
     for number in sorted(watched.jobs - set(jobs)):
         jobs[number] = server.job(number)
-    with server.understanding("jobs"):
+    with server.parsing_response("jobs"):
         return {job["id"]: str(job["updated_date"]) for job in jobs.values() if _counts(job)}
 
 
@@ -61,7 +61,7 @@ def _tasks(server: Server, watched: WatchedJobs) -> Iterable[int]:
     """Numbers; a task of a watched project may come and go."""
     found = set(watched.tasks)
     for project in sorted(watched.projects):
-        with server.understanding(f"tasks of project {project}"):
+        with server.parsing_response(f"tasks of project {project}"):
             found |= {task["id"] for task in server.tasks_of_project(project) if not unusable(task)}
     return sorted(found)
 

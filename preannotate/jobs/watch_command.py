@@ -200,14 +200,13 @@ def _check_receiver(options: Options, address: tuple[str, int] | None, secret: s
 
 def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str) -> None:
     """Make the webhooks; a task outside a project has none."""
-    from preannotate.cvat.login import Login, connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
     from preannotate.cvat.webhooks import register
     from preannotate.jobs.webhook_receiver import PATH
 
     target = url if urlsplit(url).path.rstrip("/") else url.rstrip("/") + PATH
-    connection = connect(Login(**login))
-    server = Server(connection.client, connection.requests)
+    server = connect(Login(**login))
     projects, outside = set(watched.projects), []
     tasks = watched.tasks | {server.job(number)["task_id"] for number in watched.jobs}
     for number in sorted(tasks):
@@ -217,7 +216,7 @@ def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str
         else:
             projects.add(project)
     for project in sorted(projects):
-        number = register(connection, project, url=target, secret=secret)
+        number = register(server, project, url=target, secret=secret)
         _LOG.info("project %d: webhook %d of CVAT tells %s.", project, number, target)
     if outside:
         _LOG.warning(

@@ -41,8 +41,8 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
     asked = asking.merge(kept, said)
     _check(asked, folder)
     check_sdk("run")
-    from preannotate.cvat.login import Login, connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
     from preannotate.pipeline.model_names import name_for
     from preannotate.pipeline.run import Pipeline
 
@@ -50,8 +50,8 @@ def run(folder: Path, name: str | None, said: Mapping[str, Any], *, restart: boo
     with sigterm_interrupts():
         try:
             if name is None:
-                connection = login()
-                name = name_for(Server(connection.client, connection.requests), workspace, asked)
+                server = login()
+                name = name_for(server, workspace, asked)
             model = workspace.model(name)
             with model.locked() as held:
                 asking.write(model.asked, asking.to_keep(kept, asked, said))

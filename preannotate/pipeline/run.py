@@ -11,7 +11,6 @@ from typing import Any
 
 from preannotate.cvat.dataset_folder import OtherServerError
 from preannotate.cvat.functions import Functions
-from preannotate.cvat.login import Connection
 from preannotate.cvat.pull import pull
 from preannotate.cvat.pull_scope import Asked as Frames
 from preannotate.cvat.selection import UNTOUCHED_COMPLETED, Rules
@@ -61,7 +60,7 @@ class Pipeline:
     workspace: Workspace
     model: ModelFolder
     asked: Asked
-    connect: Callable[[], Connection]
+    connect: Callable[[], Server]
     restart: bool
     seconds: float
     held: int | None
@@ -96,17 +95,15 @@ class Pipeline:
 
     def _pull(self) -> dict[str, Any]:
         with self._stage("pull") as stage:
-            connection = self.connect()
-            self._server = Server(connection.client, connection.requests)
-            self._functions = Functions(connection.client, connection.requests)
+            server = self.connect()
+            self._server = server
+            self._functions = Functions(server)
             try:
                 pulled = pull(
                     self._server,
                     Frames(self.asked.tasks, self.asked.projects, self.asked.jobs),
                     self.model.dataset,
                     rules=Rules(self.asked.completed_jobs, self.asked.include_auto, self.asked.accept_completed),
-                    version=connection.version,
-                    notes=connection.notes,
                     progress=self._images,
                 )
             except OtherServerError as error:

@@ -16,7 +16,7 @@ import numpy as np
 
 from builder.variants import VARIANTS
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping, status_of
+from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping
 from preannotate.cvat.images import WantedImage, download, present
 from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
@@ -167,9 +167,9 @@ class Verifier:
             try:
                 return ask()
             except CvatError as error:
-                if status_of(error) not in _NOT_YET:
+                if error.status not in _NOT_YET:
                     raise
-                self._wait(until, f"CVAT answers {status_of(error)}", error)
+                self._wait(until, f"CVAT answers {error.status}", error)
 
     def _wait(self, until: float, what: str, error: Exception) -> None:
         left = until - time.monotonic()

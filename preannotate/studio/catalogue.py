@@ -39,7 +39,7 @@ class Catalogue:
                 return server.page_of_projects(page=number, size=PAGE_SIZE, search=_words(search))
 
             answer, number = _existing(get, page)
-            with server.understanding("projects"):
+            with server.parsing_response("projects"):
                 return _page(answer, number, [_project(one) for one in answer["results"]])
 
         found = self._servers.ask(server_id, ask)
@@ -56,7 +56,7 @@ class Catalogue:
                 return server.page_of_tasks(page=number, size=PAGE_SIZE, search=_words(search), project=project)
 
             answer, number = _existing(get, page)
-            with server.understanding("tasks"):
+            with server.parsing_response("tasks"):
                 return _page(answer, number, [self._summary(server, server_id, one) for one in answer["results"]])
 
         return self._servers.ask(server_id, ask)
@@ -100,7 +100,7 @@ class Catalogue:
             names = ", ".join(map(str, projects))
             return TaskDetail(_NO_TASK, (), {}, 0, usable=f"project {names}: no task with images; expected some.")
         first = next(iter(contents.values()))
-        with server.understanding(f"task {first['id']}"):
+        with server.parsing_response(f"task {first['id']}"):
             summary = self._summary(server, server_id, first)
         unusable = [f"task {one['id']}: {why}" for one in contents.values() if (why := _unusable(one))]
         if unusable:

@@ -27,14 +27,12 @@ def spelled(kind: str, user: str, secret: str) -> dict[str, str]:
 
 def connected(login: "Login") -> "tuple[Server, str, str]":
     """A server, who is logged in, and its version."""
-    from preannotate.cvat.login import connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
 
-    connection = connect(login)
-    server = Server(connection.client, connection.requests)
+    server = connect(login)
     user = server.user()
-    with server.understanding("the login"):
-        return server, str(user["username"]), connection.version
+    with server.parsing_response("the login"):
+        return server, str(user["username"]), server.version
 
 
 def is_refused(error: BaseException) -> bool:

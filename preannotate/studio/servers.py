@@ -154,7 +154,7 @@ class Servers:
 
     def profiles(self) -> tuple[Profile, ...]:
         """Profiles of cvat-sdk on this machine; empty if there are none, or they cannot be read."""
-        from preannotate.cvat.login import profiles
+        from preannotate.cvat.connection import profiles
 
         return tuple(Profile(name, url) for name, url in profiles().items())
 

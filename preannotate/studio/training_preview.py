@@ -111,7 +111,7 @@ def _shapes(server: Server, server_id: int, task: Task, job: Job, database: Data
     if rows := database.rows(statement, (server_id, job.id, state)):
         return _read(rows[0]["content"])
     annotations = server.annotations_of_job(job.id)
-    with server.understanding(f"annotations of job {job.id}"):
+    with server.parsing_response(f"annotations of job {job.id}"):
         content = _written(shapes_of_frames(task, job, annotations))
     database.change("INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?)", (server_id, job.id, state, content))
     return _read(content)

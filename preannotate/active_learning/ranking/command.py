@@ -49,16 +49,15 @@ def run_rank(
     from preannotate.active_learning.ranking import results
     from preannotate.active_learning.ranking.new_task import make_task
     from preannotate.active_learning.ranking.rank_task import rank_task
-    from preannotate.cvat.login import Login, connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
 
     output = output or default_output(task)
     asked = Function.read(directory)
-    connection = connect(Login(**login))
-    server = Server(connection.client, connection.requests)
+    server = connect(Login(**login))
     with stopped_in_words():
         read, content = rank_task(server, task, asked, output, top=top, workers=workers)
-        content["notes"] = [*connection.notes, *content["notes"]]
+        content["notes"] = [*server.notes, *content["notes"]]
         results.write_ranking(content, output)
         if create_task is not None:
             number, was_there = make_task(server, read, content, create_task.strip(), output)

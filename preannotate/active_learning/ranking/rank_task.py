@@ -128,7 +128,7 @@ def _annotations(server: Server, task: Task, function: Function) -> TaskAnnotati
         if job.type not in (ANNOTATION, GROUND_TRUTH):
             continue
         annotations = server.annotations_of_job(job.id)
-        with server.understanding(f"annotations of job {job.id}"):
+        with server.parsing_response(f"annotations of job {job.id}"):
             shapes = shapes_of_frames(task, job, annotations)
             keys = frozenset(key["frame"] for one in annotations["tracks"] for key in one["shapes"])
         if job.type == ANNOTATION:

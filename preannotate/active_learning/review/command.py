@@ -49,17 +49,16 @@ def run_review(
     from preannotate.active_learning.review.issues import add_issues
     from preannotate.active_learning.review.page import render
     from preannotate.active_learning.review.review_task import review_task
-    from preannotate.cvat.login import Login, connect
-    from preannotate.cvat.server import Server
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
 
     output = output or default_output(task)
     asked = Function.read(directory)
-    connection = connect(Login(**login))
-    server = Server(connection.client, connection.requests)
+    server = connect(Login(**login))
     with stopped_in_words():
         review = review_task(server, task, asked, output, completed_jobs=completed_jobs, run=run, workers=workers)
         content, shown = review.content, review.disagreements[:top]
-        content["notes"] = [*connection.notes, *content["notes"]]
+        content["notes"] = [*server.notes, *content["notes"]]
         results.write_review(content, render(content, crop_disagreements(server, task, shown)), output)
         if issues:
             made, there = add_issues(server, review.jobs, shown)

@@ -95,7 +95,7 @@ def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[lis
     shapes = {}
     for job in jobs_of_use(task):
         annotations = server.annotations_of_job(job.id)
-        with server.understanding(f"annotations of job {job.id}"):
+        with server.parsing_response(f"annotations of job {job.id}"):
             shapes[job.id] = shapes_of_frames(task, job, annotations)
     selection = select([task], shapes, Rules(completed_jobs=completed_jobs))
     taken = sorted((*selection.training, *selection.validation), key=lambda one: one.frame)

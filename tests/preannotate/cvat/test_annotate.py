@@ -155,8 +155,8 @@ def test_a_run_that_fails_in_the_middle_goes_on(newest, run, monkeypatch):
     newest.fail("/api/tasks/12/data/?number=5", "cut", times=requests.ATTEMPTS)
 
     assert run(newest, expected=COULD_NOT_RUN) == (
-        f"error: {newest.url}: the connection broke off at frame 5 of task 12; expected all of it. "
-        f"Look at the network. The same command goes on where it stopped.\n"
+        f"error: {newest.url}: the connection broke off during frame 5 of task 12; expected the whole response. "
+        f"Check the network. Run the same command again to continue.\n"
     )
     done = [frame for frame, _ in boxes(task.jobs[0])]
     run(newest)
@@ -209,8 +209,8 @@ def test_an_upload_that_is_refused(newest, run, monkeypatch):
     monkeypatch.setattr(newest, "create", lambda *_: (400, ["label_id 7 is invalid"]), raising=False)
 
     assert run(newest, expected=COULD_NOT_RUN) == (
-        f'error: {newest.url}: 400 for new shapes of job 40 (["label_id 7 is invalid"]); expected an answer. '
-        f"Look at the URL: is it CVAT's own?\n"
+        f"error: {newest.url}: 400 for new shapes of job 40 (label_id 7 is invalid); expected a response. "
+        f"Check that the URL is CVAT's own.\n"
     )
 
 

@@ -12,7 +12,7 @@ from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
 from preannotate.cvat import requests
 
-GO_ON = "The same command goes on where it stopped."
+RESUME = "Run the same command again to continue."
 
 
 def dock():
@@ -49,8 +49,8 @@ def test_refused(tmp_path, monkeypatch, capsys):
         assert main(["pull", "--cvat", url, "--task", "12", "--output", str(tmp_path / "pulled")]) == COULD_NOT_RUN
 
     assert capsys.readouterr().err == (
-        f"error: {url}: no connection (connection refused); expected CVAT to listen there. Look at host and port, and "
-        f"whether it runs: docker ps. {GO_ON}\n"
+        f"error: {url}: no connection (connection refused); expected CVAT to listen there. Check host and port, and "
+        f"with `docker ps` whether it runs. {RESUME}\n"
     )
     assert not (tmp_path / "pulled").exists()
 
@@ -62,17 +62,17 @@ def test_an_unknown_host(tmp_path, monkeypatch, capsys):
     main(["pull", "--cvat", url, "--task", "12", "--output", str(tmp_path / "pulled")])
 
     assert capsys.readouterr().err == (
-        f"error: {url}: nobody knows the host 'no-such-host.invalid'; expected CVAT's. Look at the URL.\n"
+        f"error: {url}: host 'no-such-host.invalid' not found; expected CVAT's host. Check the URL.\n"
     )
 
 
 def test_slow(cvat, pull, tmp_path, monkeypatch):
-    monkeypatch.setattr(requests, "TIME_LIMITS", (0.2, 0.2))
+    monkeypatch.setattr(requests, "TIMEOUT_SECONDS", (0.2, 0.2))
     cvat.fail("/api/tasks/12/data/meta", "slow")
 
     assert pull() == (
-        f"error: {cvat.url}: no answer in time for frames of task 12; expected one. "
-        f"Look at how busy the server is. {GO_ON}\n"
+        f"error: {cvat.url}: no response in time for frames of task 12; expected a response. "
+        f"Check the load of the server. {RESUME}\n"
     )
     assert len(cvat.asked("GET /api/tasks/12/data/meta")) == requests.ATTEMPTS
     assert not (tmp_path / "pulled").exists()
@@ -83,8 +83,8 @@ def test_failing(cvat, pull, tmp_path, status):
     cvat.fail("/api/jobs/40/annotations/", "status", status=status)
 
     assert pull() == (
-        f"error: {cvat.url}: {status} for annotations of job 40, CVAT failed; expected an answer. "
-        f"`docker logs --tail 100 cvat_server` says why. {GO_ON}\n"
+        f"error: {cvat.url}: {status} for annotations of job 40, CVAT failed; expected a response. "
+        f"Look for the cause with `docker logs --tail 100 cvat_server`. {RESUME}\n"
     )
     assert not (tmp_path / "pulled").exists()
 
@@ -101,7 +101,8 @@ def test_too_many_requests(cvat, pull):
     cvat.fail("/api/labels", "status", status=429)
 
     assert pull() == (
-        f"error: {cvat.url}: 429 for labels of task 12, too many requests; expected an answer. Wait a little. {GO_ON}\n"
+        f"error: {cvat.url}: 429 for labels of task 12, too many requests; expected a response. "
+        f"Wait a little. {RESUME}\n"
     )
 
 
@@ -109,8 +110,8 @@ def test_cut_in_the_middle_of_an_image(cvat, pull, tmp_path):
     cvat.fail("/api/tasks/12/data/?number=5", "cut")
 
     assert pull() == (
-        f"error: {cvat.url}: the connection broke off at frame 5 of task 12; expected all of it. "
-        f"Look at the network. {GO_ON}\n"
+        f"error: {cvat.url}: the connection broke off during frame 5 of task 12; expected the whole response. "
+        f"Check the network. {RESUME}\n"
     )
     assert no_annotations(tmp_path / "pulled")
     whole = [picture(i) for i in range(8)]
@@ -136,8 +137,8 @@ def test_a_cut_answer_of_the_server_that_is_json(cvat, pull):
     cvat.fail("/api/jobs/40/annotations/", "cut")
 
     assert pull() == (
-        f"error: {cvat.url}: the connection broke off at annotations of job 40; expected all of it. "
-        f"Look at the network. {GO_ON}\n"
+        f"error: {cvat.url}: the connection broke off during annotations of job 40; expected the whole response. "
+        f"Check the network. {RESUME}\n"
     )
 
 
@@ -148,8 +149,8 @@ def test_an_expired_token(newest, tmp_path, monkeypatch, capsys):
     assert main(["pull", "--cvat", newest.url, "--task", "12", "--output", str(tmp_path / "pulled")]) == COULD_NOT_RUN
 
     assert capsys.readouterr().err == (
-        f"error: {newest.url}: 401 for task 12, the login is not accepted; expected a valid one. A password may be "
-        f"wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
+        f"error: {newest.url}: 401 for task 12, the login is rejected; expected a valid login. Check the password, "
+        f"or make a new access token in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
     )
 
 
@@ -160,8 +161,8 @@ def test_a_token_that_expires_between_two_images(newest, tmp_path, capsys):
     main(["pull", "--cvat", newest.url, "--task", "12", "--output", str(tmp_path / "pulled")])
 
     assert capsys.readouterr().err == (
-        f"error: {newest.url}: 401 for frame 6 of task 12, the login is not accepted; expected a valid one. A password "
-        f"may be wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
+        f"error: {newest.url}: 401 for frame 6 of task 12, the login is rejected; expected a valid login. Check the "
+        f"password, or make a new access token in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n"
     )
     assert no_annotations(tmp_path / "pulled")
 
@@ -170,8 +171,8 @@ def test_forbidden(cvat, pull):
     cvat.fail("/api/tasks/12", "status", status=403)
 
     assert pull() == (
-        f"error: {cvat.url}: 403 for task 12, this user is not allowed to; expected one who is. "
-        f"Use another login, or name the organisation with --organization.\n"
+        f"error: {cvat.url}: 403 for task 12, this user has no permission; expected a user who has. "
+        f"Use another login, or name the organization with --organization.\n"
     )
 
 
@@ -179,8 +180,8 @@ def test_no_such_task(cvat, pull):
     del cvat.tasks[12]
 
     assert pull() == (
-        f"error: {cvat.url}: 404, there is no task 12 for this user; expected it. "
-        f"Look at its number; name its organisation with --organization.\n"
+        f"error: {cvat.url}: 404, task 12 not found for this user; expected it to exist. "
+        f"Check its number, or name its organization with --organization.\n"
     )
     assert len(cvat.asked("GET /api/tasks/12")) == 1
 
@@ -189,15 +190,14 @@ def test_an_odd_status(cvat, pull):
     cvat.fail("/api/tasks/12", "status", status=418)
 
     assert pull() == (
-        f'error: {cvat.url}: 418 for task 12 ({{"detail": "no"}}); expected an answer. '
-        f"Look at the URL: is it CVAT's own?\n"
+        f"error: {cvat.url}: 418 for task 12 (no); expected a response. Check that the URL is CVAT's own.\n"
     )
 
 
 def test_another_web_server(cvat, pull):
     cvat.fail("/api/server/about", "garbage")
 
-    assert pull() == f"error: {cvat.url}: no JSON for its version; expected CVAT's answer. Give CVAT's own address.\n"
+    assert pull() == f"error: {cvat.url}: its version is not JSON; expected CVAT's response. Use CVAT's own URL.\n"
 
 
 def test_a_version_of_another_age(cvat, pull):
@@ -209,18 +209,15 @@ def test_a_version_of_another_age(cvat, pull):
 def test_a_version_that_is_none(cvat, pull):
     cvat.version = "latest"
 
-    assert pull() == (
-        f"error: {cvat.url}: something that does not say its version as CVAT does; expected CVAT. "
-        f"Give CVAT's own address.\n"
-    )
+    assert pull() == (f"error: {cvat.url}: a server that is not CVAT; expected CVAT's version. Use CVAT's own URL.\n")
 
 
 def test_an_answer_of_an_unknown_form(cvat, pull):
     del cvat.tasks[12].jobs[0].shapes[0]["points"]
 
     assert pull() == (
-        f"error: {cvat.url}: annotations of job 40 in a form that is not known (KeyError('points')); expected that of "
-        f"CVAT 2.15 and newer. Look whether the server is newer than this program.\n"
+        f"error: {cvat.url}: annotations of job 40 has an unknown form (KeyError('points')); expected that of "
+        f"CVAT 2.15 and newer. Check whether the server is newer than this program.\n"
     )
 
 
@@ -258,8 +255,8 @@ def test_a_server_that_fails_on_all_images_is_not_taken_for_broken_images(cvat, 
     cvat.fail(prefix, "status", status=500)
 
     assert re.fullmatch(
-        rf"error: {cvat.url}: 500 for frame \d of task 12, CVAT failed; expected an answer\. "
-        rf"`docker logs --tail 100 cvat_server` says why\. {GO_ON}\n",
+        rf"error: {cvat.url}: 500 for frame \d of task 12, CVAT failed; expected a response\. "
+        rf"Look for the cause with `docker logs --tail 100 cvat_server`\. {RESUME}\n",
         pull(),
     )
     assert no_annotations(tmp_path / "pulled")
@@ -297,8 +294,9 @@ def test_a_certificate_that_nobody_signed(secure, tmp_path, capsys):
     main(["pull", "--cvat", secure.url, "--task", "12", "--output", str(tmp_path / "pulled")])
 
     assert capsys.readouterr().err == (
-        f"error: {secure.url}: no trusted connection (self-signed certificate); expected a certificate that this "
-        f"machine knows. Set SSL_CERT_FILE to the authority's, or pass --insecure if the network is yours alone.\n"
+        f"error: {secure.url}: its certificate is not trusted (self-signed certificate); expected a certificate that "
+        f"this machine trusts. Set SSL_CERT_FILE to the authority's, "
+        f"or pass --insecure if the network is yours alone.\n"
     )
     assert secure.requests == []
 

@@ -23,9 +23,9 @@ from support.cvat_stand_in import (
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
-from preannotate.cvat import login
-from preannotate.cvat.login import Login, connect
-from preannotate.cvat.server import Server
+from preannotate.cvat import connection
+from preannotate.cvat.connection import connect
+from preannotate.cvat.login import Login
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def test_the_user_of_this_machine_if_none_is_named(server, pull, monkeypatch):
 def test_nobody_to_ask_for_the_password(server, pull):
     assert pull("--cvat", server.url, "--auth", USER) == (
         COULD_NOT_RUN,
-        "error: login: no password and nobody to ask for it; expected a login. "
+        "error: login: no access token, and no terminal to ask for a password; expected a login. "
         "Set CVAT_ACCESS_TOKEN, or PASS with --auth USER.\n",
     )
 
@@ -102,8 +102,8 @@ def test_a_wrong_password(server, pull, monkeypatch):
 
     assert pull("--cvat", server.url, "--auth", USER) == (
         COULD_NOT_RUN,
-        f"error: {server.url}: 400 for the login, the login is not accepted; expected a valid one. A password may be "
-        f"wrong, an access token expired: make one in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n",
+        f"error: {server.url}: 400 for the login, the login is rejected; expected a valid login. Check the "
+        f"password, or make a new access token in CVAT (Profile, Security) and set CVAT_ACCESS_TOKEN.\n",
     )
 
 
@@ -113,17 +113,17 @@ def test_a_login_whose_cookies_are_lost(server, pull, monkeypatch):
 
     assert pull("--cvat", server.url, "--auth", USER) == (
         COULD_NOT_RUN,
-        f"error: {server.url}: a login without a session; expected cookies. Look whether a proxy removes them, or use "
+        f"error: {server.url}: a login without a session; expected cookies. Check whether a proxy removes them, or use "
         f"an access token: CVAT_ACCESS_TOKEN.\n",
     )
 
 
 def test_a_login_over_a_network_without_tls_is_noted(token_server, monkeypatch):
     monkeypatch.setenv("CVAT_ACCESS_TOKEN", TOKEN)
-    monkeypatch.setattr(login, "_THIS_MACHINE", ())
+    monkeypatch.setattr(connection, "_THIS_MACHINE", ())
 
     assert connect(Login(token_server.url)).notes == (
-        "the login travels unencrypted: use https:// if the network is not yours alone.",
+        "the login is sent unencrypted: use https:// unless the network is yours alone.",
     )
 
 
@@ -135,7 +135,7 @@ def test_an_access_token_on_a_server_that_knows_none(pull, monkeypatch):
 
     assert (code, said.split(";")[0]) == (
         COULD_NOT_RUN,
-        f"error: {server.url}: 401 for task 12, the login is not accepted",
+        f"error: {server.url}: 401 for task 12, the login is rejected",
     )
 
 
@@ -158,8 +158,8 @@ def test_the_default_profile_if_nothing_is_said(profile, pull):
 def test_an_unknown_profile(profile, pull):
     assert pull("--profile", "home") == (
         COULD_NOT_RUN,
-        "error: login: Unknown profile 'home'; expected one that cvat-sdk can use. "
-        "`cvat-cli profile list` shows the profiles.\n",
+        "error: login: Unknown profile 'home'; expected a login that cvat-sdk can use. "
+        "Run `cvat-cli profile list` to see the profiles.\n",
     )
 
 
@@ -182,7 +182,7 @@ def test_a_store_of_profiles_that_others_can_read(profile, pull):
         ),
         (
             ("--profile", "work", "--cvat", "http://localhost"),
-            "--profile: with --cvat or --auth; expected it alone, for it says both. Leave the others out.",
+            "--profile: with --cvat or --auth; expected it alone, because it contains both. Leave the others out.",
         ),
         (
             ("--cvat", "http://ann:secret@localhost"),
@@ -212,9 +212,7 @@ def test_a_server_that_is_older_than_any_that_was_tried(server, monkeypatch):
     monkeypatch.setenv("PASS", PASSWORD)
     server.version = "2.9.1"
 
-    assert connect(Login(server.url, USER)).notes == (
-        "CVAT 2.9.1 is older than 2.15, the oldest that this was tested with.",
-    )
+    assert connect(Login(server.url, USER)).notes == ("CVAT 2.9.1 is older than 2.15, the oldest tested version.",)
 
 
 def test_a_program_that_keeps_logins_itself_needs_no_environment(server, monkeypatch):
@@ -222,8 +220,8 @@ def test_a_program_that_keeps_logins_itself_needs_no_environment(server, monkeyp
     monkeypatch.setenv("PASS", "somebody else's")
     login = Login(server.url, token=TOKEN) if server.new else Login(server.url, USER, password=PASSWORD)
 
-    connection = connect(login)
-    assert Server(connection.client, connection.requests).task(12)["id"] == 12
+    server = connect(login)
+    assert server.task(12)["id"] == 12
 
 
 def test_no_text_of_a_login_shows_its_secrets():

@@ -490,8 +490,8 @@ def test_names_that_lead_out_of_the_folder_do_not(cvat, pull, tmp_path):
         (
             {},
             ("--project", "4"),
-            "{url}: 404, there is no project 4 for this user; expected it. Look at its number; name its organisation "
-            "with --organization.",
+            "{url}: 404, project 4 not found for this user; expected it to exist. Check its number, or name its "
+            "organization with --organization.",
         ),
         (
             {"labels": [FakeLabel(5, "a\x1b"), FakeLabel(7, "b")]},

@@ -237,8 +237,7 @@ def test_a_large_image_goes_up_in_parts(cvat, run, monkeypatch):
     [
         (
             {"refuses": 413},
-            """413 for the images of task 13 ({"detail": "no room"}); expected an answer. Look at the URL: is it """
-            """CVAT's own?""",
+            "413 for the images of task 13 (no room); expected a response. Check that the URL is CVAT's own.",
         ),
         (
             {"fails": "No media data found"},
@@ -350,8 +349,8 @@ def test_an_answer_that_is_lost_makes_no_two_tasks(newest, run):
 
     assert len(changes.created) == 1
     assert said == (
-        f"error: {newest.url}: the connection broke off at a new task 'next'; expected all of it. Look at the network. "
-        f"The same command goes on where it stopped.\n"
+        f"error: {newest.url}: the connection broke off during a new task 'next'; expected the whole response. Check "
+        f"the network. Run the same command again to continue.\n"
     )
 
 

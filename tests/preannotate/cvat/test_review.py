@@ -203,8 +203,8 @@ def test_an_answer_that_is_lost_makes_no_two_issues(newest, run):
 
     said = run(newest, "--issues", expected=COULD_NOT_RUN)
     assert said == (
-        f"error: {newest.url}: the connection broke off at a new issue of job 40; expected all of it. Look at the "
-        f"network. The same command goes on where it stopped.\n"
+        f"error: {newest.url}: the connection broke off during a new issue of job 40; expected the whole response. "
+        f"Check the network. Run the same command again to continue.\n"
     )
 
     assert "issues in CVAT: 4 new, 1 were there\n" in run(newest, "--issues")

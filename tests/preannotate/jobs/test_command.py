@@ -229,7 +229,8 @@ def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, worksp
 
 
 def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, workspace):
-    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
     from preannotate.cvat.webhooks import register
 
     login = Login(cvat.url, user=None if cvat.new else "ann")
@@ -271,7 +272,8 @@ def test_a_task_outside_a_project_cannot_tell_anybody(cvat, workspace, caplog):
 
 
 def test_a_lost_answer_makes_no_second_webhook(cvat):
-    from preannotate.cvat.login import Login, connect
+    from preannotate.cvat.connection import connect
+    from preannotate.cvat.login import Login
     from preannotate.cvat.webhooks import register
 
     cvat.projects.append(3)

@@ -288,8 +288,8 @@ def test_cvat_away_is_said_once_and_then_that_it_is_back(cvat, watch, workspace,
 
     said = [record.message for record in caplog.records if "503" in record.message or "again." in record.message]
     assert said == [
-        f"{cvat.url}: 503 for jobs of task 12, CVAT failed; expected an answer. `docker logs --tail 100 cvat_server` "
-        f"says why. The same command goes on where it stopped. Looking again every 0.05 s.",
+        f"{cvat.url}: 503 for jobs of task 12, CVAT failed; expected a response. Look for the cause with "
+        f"`docker logs --tail 100 cvat_server`. Run the same command again to continue. Looking again every 0.05 s.",
         "CVAT answers again.",
     ]
 

@@ -7,10 +7,10 @@ from loop_fakes import LABELS, red, write_function
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 from support.cvat_stand_in_functions import FakeRequest, wait_until
 
+from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import Functions
-from preannotate.cvat.login import Login, connect
-from preannotate.cvat.server import Server
+from preannotate.cvat.login import Login
 from preannotate.pipeline import auto_annotation
 from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator
 
@@ -29,10 +29,9 @@ def make(served, directory):
 
     def make(cvat, function="filler"):
         cvat.functions.dashboard = served[1]
-        connection = connect(Login(url=cvat.url))
-        functions, said = Functions(connection.client, connection.requests), []
+        server = connect(Login(url=cvat.url))
+        functions, said = Functions(server), []
         wait_until(lambda: "filler" in functions.listed())
-        server = Server(connection.client, connection.requests)
         return AutoAnnotator(server, functions, function, directory, LABELS, said.append), said
 
     return make

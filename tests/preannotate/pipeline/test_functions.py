@@ -7,9 +7,10 @@ from support.cvat_stand_in_functions import wait_until
 
 from preannotate.cvat import functions as module
 from preannotate.cvat import requests
+from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FAILED, FINISHED, Functions, Shape, TaskBusyError, mapping
-from preannotate.cvat.login import Login, connect
+from preannotate.cvat.login import Login
 
 LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
 MAPPING = mapping(LABELS, ["cat"])
@@ -27,8 +28,8 @@ def pets(cvat, served):
 
 @pytest.fixture
 def functions(cvat):
-    connection = connect(Login(url=cvat.url))
-    return Functions(connection.client, connection.requests)
+    server = connect(Login(url=cvat.url))
+    return Functions(server)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def ready(functions, pets, workspace):
 def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
     """One test for all that needs the function loaded, which takes seconds."""
     found = ready.listed()["pets"]
-    assert (found.kind, found.labels) == ("detector", ("cat", "dog"))
+    assert (found.kind, found.labels) == ("detector", {"cat": "rectangle", "dog": "rectangle"})
     assert ready.call("pets", 12, 2, MAPPING, {7: "cat"}) == [Shape("cat", (2, 8, 22, 40))]
     assert pets.jobs[1].shapes == []  # an online call saves nothing
 
@@ -75,8 +76,8 @@ def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
     with pytest.raises(CvatError) as caught:
         ready.start("pets", 12, 41, {"cow": {"name": "cat", "attributes": {}}})
     assert str(caught.value) == (
-        f"{cvat.url}: 400 for automatic annotation of job 41, the function or CVAT refused the request; expected an "
-        f"answer. Look at task and frame; the function's log says more."
+        f"{cvat.url}: 400 for automatic annotation of job 41, the function or CVAT rejected the request (Invalid "
+        f'mapping. Unknown model label "cow"); expected a response. Check task and frame, then the function\'s log.'
     )
 
 
@@ -90,8 +91,8 @@ def test_one_request_for_each_task_and_its_end_by_hand(cvat, ready, pets):
     with pytest.raises(TaskBusyError) as caught:
         ready.start("pets", 12, 40, MAPPING)
     assert str(caught.value) == (
-        f"{cvat.url}: 409 for automatic annotation of job 40, another automatic annotation works on task 12; expected "
-        f"none. Wait for it, or stop it on CVAT's Tasks page."
+        f"{cvat.url}: 409 for automatic annotation of job 40, task 12 has another automatic annotation; expected none. "
+        f"Wait for it, or stop it on CVAT's Tasks page."
     )
 
     ready.cancel(request.id)
@@ -125,17 +126,17 @@ def test_whether_cvat_has_functions_at_all(cvat, functions):
     [
         (
             403,
-            "this user may not list models; expected an answer. Ask an administrator of CVAT to put the user into the "
-            "group `user`.",
+            "this user may not list models (no); expected a response. Ask an administrator of CVAT to add the user to "
+            "the group `user`.",
         ),
         (
             500,
-            "one function in the list has metadata that CVAT cannot read, and so nobody sees any; expected an answer. "
-            "preannotate doctor --nuclio http://HOST:8070 names the function; `docker logs --tail 100 cvat_server` the "
-            "cause.",
+            "a function has metadata that CVAT cannot read, which empties the list for everybody (no); expected a "
+            "response. Find the function with `preannotate doctor --nuclio http://HOST:8070`, and the cause with "
+            "`docker logs --tail 100 cvat_server`.",
         ),
-        (504, "nuclio does not answer CVAT in time; expected an answer. docker restart nuclio; docker logs --tail 50 "
-              "nuclio"),
+        (504, "nuclio does not answer CVAT in time (no); expected a response. Run `docker restart nuclio`; if it "
+              "happens again, look into `docker logs --tail 50 nuclio`."),
     ],
 )  # fmt: skip
 def test_a_list_that_is_refused(cvat, functions, status, sentence):
@@ -150,16 +151,20 @@ def test_a_list_that_is_refused(cvat, functions, status, sentence):
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (403, "this user may not call models on the task; expected an answer. Use a user that may annotate the task."),
+        (
+            403,
+            "this user may not call models on the task (no); expected a response. Use a user who may annotate the "
+            "task.",
+        ),
         (
             404,
-            "CVAT or nuclio does not know the function or the task; expected an answer. Look at the name and the "
+            "CVAT or nuclio does not know the function or the task (no); expected a response. Check the name and the "
             "number of the task.",
         ),
         (
             500,
-            "the function failed; expected an answer. docker logs --tail 100 nuclio-nuclio-pets says why; `preannotate "
-            "doctor functions/pets` tries it.",
+            "the function failed (no); expected a response. Find the cause with "
+            "`docker logs --tail 100 nuclio-nuclio-pets` or `preannotate doctor functions/pets`.",
         ),
     ],
 )
@@ -173,19 +178,19 @@ def test_a_call_that_is_refused(cvat, functions, status, sentence):
 
 
 def test_a_login_that_is_not_accepted_is_said_as_everywhere(newest):
-    connection = connect(Login(url=newest.url))
+    server = connect(Login(url=newest.url))
     newest.tokens.clear()
 
-    with pytest.raises(CvatError, match="401 for the functions, the login is not accepted"):
-        Functions(connection.client, connection.requests).listed()
+    with pytest.raises(CvatError, match="401 for the functions, the login is rejected"):
+        Functions(server).listed()
 
 
 def test_an_answer_of_an_unknown_form(newest):
-    connection = connect(Login(url=newest.url))
+    server = connect(Login(url=newest.url))
     newest.functions._answer = lambda *_: (200, [{"kind": "detector"}])
 
-    with pytest.raises(CvatError, match=r"the list of functions in a form that is not known \(KeyError\('id'\)\)"):
-        Functions(connection.client, connection.requests).listed()
+    with pytest.raises(CvatError, match=r"the list of functions has an unknown form \(KeyError\('id'\)\)"):
+        Functions(server).listed()
 
 
 def test_a_begin_whose_answer_is_lost_is_not_begun_twice(newest, functions_of_newest):
@@ -200,8 +205,8 @@ def test_a_begin_whose_answer_is_lost_is_not_begun_twice(newest, functions_of_ne
 
 @pytest.fixture
 def functions_of_newest(newest):
-    connection = connect(Login(url=newest.url))
-    return Functions(connection.client, connection.requests)
+    server = connect(Login(url=newest.url))
+    return Functions(server)
 
 
 def _once(answer):
@@ -217,7 +222,7 @@ def _once(answer):
 
 
 def test_a_call_may_take_as_long_as_cvat_waits_for_a_function():
-    assert module._CALL_SECONDS[1] > 120 > requests.TIME_LIMITS[1]
+    assert module.CALL_TIMEOUT_SECONDS[1] > 120 > requests.TIMEOUT_SECONDS[1]
 
 
 def test_labels_are_mapped_by_their_exact_names():
@@ -231,8 +236,8 @@ def test_labels_are_mapped_by_their_exact_names():
 
 
 def test_the_organisation_goes_with_every_request(newest):
-    connection = connect(Login(url=newest.url, organization="acme"))
-    functions = Functions(connection.client, connection.requests)
+    server = connect(Login(url=newest.url, organization="acme"))
+    functions = Functions(server)
     newest.functions._answer = lambda *_: (400, "no")
     newest.headers.clear()
     for ask in (

@@ -3,8 +3,8 @@
 import pytest
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, picture
 
-from preannotate.cvat.login import Login, connect
-from preannotate.cvat.server import Server
+from preannotate.cvat.connection import connect
+from preannotate.cvat.login import Login
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.model_names import name_for, slug
 from preannotate.pipeline.run_request import Asked
@@ -15,14 +15,14 @@ from preannotate.registry.workspace import Workspace
 @pytest.fixture
 def name(cvat, tmp_path):
     """The name for a task called so, kept as a run keeps it."""
-    connection = connect(Login(url=cvat.url))
+    server = connect(Login(url=cvat.url))
     workspace = Workspace(tmp_path)
 
     def of(title, keep=True, **asked):
         asked = Asked(cvat=cvat.url, **(asked or {"tasks": (12,)}))
         for number in (12, 13):
             cvat.add(FakeTask(number, [("a.png", picture(1))], [FakeLabel(1, "cat")], [FakeJob(40, 0, 0)], name=title))
-        found = name_for(Server(connection.client, connection.requests), workspace, asked)
+        found = name_for(server, workspace, asked)
         if keep:
             asking.write(workspace.model(found).asked, asked)
         return found

@@ -231,9 +231,9 @@ def test_a_function_that_cvat_does_not_list(run, newest, workspace):
     said = run("--wait", "0", "--annotate-rest", expected=COULD_NOT_RUN)
 
     assert said.err == (
-        f"error: {newest.url}: 503 for the list of functions, CVAT cannot reach nuclio; expected an answer. Start "
-        f"nuclio's dashboard or `preannotate serve`; look at CVAT_NUCLIO_HOST, CVAT_NUCLIO_PORT and no_proxy of "
-        f"cvat_server (`preannotate doctor` on its machine does).\n"
+        f"error: {newest.url}: 503 for the list of functions, CVAT cannot reach nuclio (<urlopen error [Errno 111] "
+        f"Connection refused>); expected a response. Start nuclio's dashboard or `preannotate serve`, and check "
+        f"CVAT_NUCLIO_HOST, CVAT_NUCLIO_PORT and no_proxy of cvat_server with `preannotate doctor` on its machine.\n"
     )
     assert (workspace / "functions" / "pets").is_dir()
     assert states(workspace) | {"verify": "failed", "annotate": "waiting"} == states(workspace)

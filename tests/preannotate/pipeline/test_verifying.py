@@ -6,10 +6,10 @@ import pytest
 from loop_fakes import red, write_function
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 
+from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import Functions, Shape
-from preannotate.cvat.login import Login, connect
-from preannotate.cvat.server import Server
+from preannotate.cvat.login import Login
 from preannotate.pipeline.verification import Verifier, boxes_match
 from preannotate.registry.errors import WorkspaceError
 from runtime.detector import Detection
@@ -28,10 +28,9 @@ def make(served, workspace):
 
     def make(cvat, directory, seconds=30.0):
         cvat.functions.dashboard = cvat.functions.dashboard or served[1]
-        connection = connect(Login(url=cvat.url))
+        server = connect(Login(url=cvat.url))
         said = []
-        server = Server(connection.client, connection.requests)
-        functions = Functions(connection.client, connection.requests)
+        functions = Functions(server)
         return Verifier(server, functions, directory, seconds=seconds, detail=said.append), said
 
     return make

@@ -190,7 +190,7 @@ def test_a_picture_that_is_none(studio, cvat, server):
 
 
 def test_the_picture_of_a_task_that_is_not_there(studio, server):
-    with pytest.raises(CvatError, match="404, there is no task 99 for this user"):
+    with pytest.raises(CvatError, match="404, task 99 not found for this user"):
         studio.catalogue.preview(server, 99)
 
 
@@ -198,7 +198,7 @@ def test_an_answer_of_another_form(studio, cvat, server):
     odd = Response(200, {"count": 1, "results": [{}]})
     cvat.pages.insert(0, lambda request: odd if request.path == "/api/tasks" else None)
 
-    with pytest.raises(CvatError, match="tasks in a form that is not known"):
+    with pytest.raises(CvatError, match="tasks has an unknown form"):
         studio.catalogue.tasks(server)
 
 

@@ -62,7 +62,7 @@ def test_servers_survive_a_restart(studio, workspace, cvat, login):
 
 
 def test_a_wrong_password_saves_nothing(studio, cvat):
-    with pytest.raises(CvatError, match="400 for the login, the login is not accepted"):
+    with pytest.raises(CvatError, match="400 for the login, the login is rejected"):
         studio.servers.add("", cvat.url, user=USER, password="wrong horse")
     assert studio.servers.list() == []
     assert not (studio.workspace.path / ".secrets").exists()
@@ -166,7 +166,7 @@ def test_profiles_of_cvat_sdk_are_offered_and_used(studio, newest):
 
 
 def test_the_old_server_has_no_tokens(studio):
-    with StandIn(OLD).running() as server, pytest.raises(CvatError, match="401 for the login, the login is not accept"):
+    with StandIn(OLD).running() as server, pytest.raises(CvatError, match="401 for the login, the login is reject"):
         studio.servers.add("", server.url, token=TOKEN)
 
 
@@ -178,9 +178,9 @@ def test_nobody_listens(studio):
 @pytest.mark.parametrize(
     ("path", "fault", "sentence"),
     [
-        ("/api/server/about", "garbage", "no JSON for its version; expected CVAT's answer. Give CVAT's own address."),
-        ("/api/server/about", "status", "500 for its version, CVAT failed; expected an answer."),
-        ("/api/users/self", "vanish", "the connection broke off at the login; expected all of it."),
+        ("/api/server/about", "garbage", "its version is not JSON; expected CVAT's response. Use CVAT's own URL."),
+        ("/api/server/about", "status", "500 for its version, CVAT failed; expected a response."),
+        ("/api/users/self", "vanish", "the connection broke off during the login; expected the whole response."),
     ],
 )
 def test_faults_of_the_network_save_nothing(studio, cvat, login, path, fault, sentence):

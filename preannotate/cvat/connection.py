@@ -1,0 +1,146 @@
+"""Logging in to CVAT.
+
+Who logs in and where is decided by cvat-sdk itself, so that what works with cvat-cli works here:
+a profile (`cvat-cli profile create`), CVAT_ACCESS_TOKEN, or a user with the password from PASS or a prompt.
+Only the moment differs: a password is sent after the server has answered as CVAT does.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from cvat_sdk.core import auth
+from cvat_sdk.core.client import AccessTokenCredentials, Client, PasswordCredentials
+from cvat_sdk.core.exceptions import AuthStoreError, InvalidHostException
+from packaging.version import InvalidVersion, Version
+
+from preannotate.core.http import server_url
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login
+from preannotate.cvat.requests import Requests, add_timeouts
+from preannotate.cvat.server import Server
+
+# The REST API that is used here came with 2.x; its responses were compared from 2.15 on.
+OLDEST = Version("2")
+OLDEST_TESTED = Version("2.15")
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+Credentials: TypeAlias = PasswordCredentials | AccessTokenCredentials
+
+
+def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | None = None) -> Server:
+    """Log in.
+
+    Args:
+        login: Where, and as whom.
+        retry: Send requests again after failures that may pass.
+        timeout: Seconds to connect, and between two parts of a response; None is `requests.TIMEOUT_SECONDS`.
+
+    Raises:
+        CvatError: No server, not CVAT, too old, or the login is rejected.
+    """
+    _check(login)
+    if login.url is not None:
+        login = replace(login, url=server_url("--cvat", login.url))
+    try:
+        client, find_credentials = _client(login)
+    except (AuthStoreError, InvalidHostException) as error:
+        raise CvatError(
+            f"login: {str(error).rstrip('.')}; expected a login that cvat-sdk can use. "
+            f"Run `cvat-cli profile list` to see the profiles."
+        ) from error
+    add_timeouts(client.api_client, timeout)
+    url = client.api_client.configuration.host
+    requests = Requests(url)
+    if not retry:
+        requests.stop()
+    version = _version(url, requests.json("its version", client.api_client.server_api.retrieve_about))
+    if find_credentials is not None:
+        try:
+            credentials = find_credentials(url)
+        except (EOFError, OSError) as error:
+            raise CvatError(
+                f"login: no access token, and no terminal to ask for a password; expected a login. "
+                f"Set {TOKEN_VARIABLE}, or {PASSWORD_VARIABLE} with --auth USER."
+            ) from error
+        _log_in(client, requests, credentials)
+    return Server(client, requests, version=str(version), notes=tuple(_notes(url, version)))
+
+
+def profiles() -> dict[str, str]:
+    """Return name to server of cvat-sdk's profiles on this machine; empty if there are none or they are unreadable."""
+    try:
+        return {name: entry.server for name, entry in sorted(auth.AuthStore().list_profiles().items())}
+    except (AuthStoreError, OSError, KeyError, TypeError):
+        return {}
+
+
+def _check(login: Login) -> None:
+    if login.user and ":" in login.user:
+        raise CvatError(
+            "--auth: a password on the command line, where every user of this machine can read it; expected the "
+            "user's name alone. Put the password into PASS, or wait for the prompt."
+        )
+    if login.profile is not None and (login.url is not None or login.user is not None):
+        raise CvatError(
+            "--profile: with --cvat or --auth; expected it alone, because it contains both. Leave the others out."
+        )
+
+
+def _client(login: Login) -> tuple[Client, Callable[[str], Credentials] | None]:
+    """The SDK's client, and what finds the credentials that it does not have yet."""
+    parameters = auth.ClientAuthParameters(
+        profile=login.profile,
+        server_host=login.url,
+        insecure=login.insecure,
+        organization=login.organization,
+    )
+    explicit = login.url or login.user or login.token or os.environ.get(TOKEN_VARIABLE)
+    if login.profile or (not explicit and auth.AuthStore().get_default_profile()):
+        return auth.make_client_from_cli(parameters), None
+    parameters.auth = lambda _: AccessTokenCredentials("")  # nothing yet
+    client = auth.make_client_from_cli(parameters)
+    client.api_client.configuration.access_token = None  # an empty one would be sent, and rejected
+    return client, _credentials_factory(login)
+
+
+def _credentials_factory(login: Login) -> Callable[[str], Credentials]:
+    """From the server's URL to credentials; the SDK's own where none are given."""
+    if login.token:
+        return lambda _: AccessTokenCredentials(login.token)
+    user = login.user
+    if user and login.password:
+        return lambda _: PasswordCredentials(user, login.password)
+    return auth.get_auth_factory(user) if user else auth.default_auth_factory()
+
+
+def _version(url: str, about: object) -> Version:
+    text = about.get("version") if isinstance(about, dict) else None
+    try:
+        version = Version(str(text))
+    except InvalidVersion as error:
+        raise CvatError(f"{url}: a server that is not CVAT; expected CVAT's version. Use CVAT's own URL.") from error
+    if version < OLDEST:
+        raise CvatError(f"{url}: CVAT {version}; expected {OLDEST_TESTED} or newer. Update the server.")
+    return version
+
+
+def _notes(url: str, version: Version) -> Iterator[str]:
+    if version.release < OLDEST_TESTED.release:  # a development build of 2.15 answers as 2.15 does
+        yield f"CVAT {version} is older than {OLDEST_TESTED}, the oldest tested version."
+    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in _THIS_MACHINE:
+        yield "the login is sent unencrypted: use https:// unless the network is yours alone."
+
+
+def _log_in(client: Client, requests: Requests, credentials: Credentials) -> None:
+    def attempt() -> None:
+        try:
+            client.login(credentials)
+        except AssertionError as error:  # the SDK's way to say that the session's cookies did not come
+            raise CvatError(
+                f"{requests.url}: a login without a session; expected cookies. Check whether a proxy removes them, "
+                f"or use an access token: CVAT_ACCESS_TOKEN."
+            ) from error
+
+    requests.with_retries("the login", attempt)
