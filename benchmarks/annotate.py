@@ -15,7 +15,7 @@ from pathlib import Path
 
 from machine import describe
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from preannotate.inference.image_files import find_images
 from preannotate.inference.pool import FunctionPool, processes_for
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    directory, images = find_function_directory(options.function), find_images([options.photos])
+    directory, images = FunctionDirectory.open(options.function).path, find_images([options.photos])
     many = processes_for(len(images))
     pools = {
         "one by one, 1 thread": start(directory, 1, threads="1"),

@@ -19,28 +19,28 @@ NOT_ANNOTATED = (
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """Images with what counts as true on them.
+class AccuracyReference:
+    """Images with the objects that detections are compared with.
 
     Attributes:
         truth: For `scores.score`.
-        annotated: Whether people said what is true, and mAP is accuracy.
+        annotated: Whether people annotated them, so that mAP is accuracy.
     """
 
     truth: GroundTruth
     annotated: bool
 
 
-def yardstick(truth: GroundTruth, reference: Reference, manifest: Manifest) -> Yardstick:
+def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> AccuracyReference:
     """The ground truth if it has boxes, else the reference's detections that reach their class's threshold."""
     if any(len(image.boxes) for image in truth.images):
-        return Yardstick(truth, annotated=True)
+        return AccuracyReference(truth, annotated=True)
     thresholds = manifest.postprocess.thresholds
     images = tuple(
         _with_boxes(image, [item for item in found if item.score >= thresholds[item.class_id]])
         for image, found in zip(truth.images, reference.detections, strict=True)
     )
-    return Yardstick(replace(truth, images=images), annotated=False)
+    return AccuracyReference(replace(truth, images=images), annotated=False)
 
 
 def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage:

@@ -1,6 +1,5 @@
 """From an export directory to a function directory that nuctl can deploy and `serve` can run."""
 
-import hashlib
 import importlib
 import re
 import shutil
@@ -11,18 +10,19 @@ from pathlib import Path
 import runtime
 from builder import check as checking
 from builder import precision as precisions
-from builder.directory import new_directory
 from builder.errors import BuildError
-from builder.function_yaml import PRECISION, check_name, function_yaml
+from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, Proof, network_fingerprint
+from builder.function_yaml import FINGERPRINT, PRECISION, check_name, function_yaml
 from builder.graph import GRAPHS, find_graph
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
 from builder.variants import Variant, possible
+from preannotate.core.files import new_directory
 from runtime.manifest import FILE_NAME, Manifest
 
 EXPORT_PARTS = (FILE_NAME, "validation")
 # In this order: should the machine stop in between, an old function with new images can still be checked.
-PARTS = (checking.VALIDATION_FOLDER, "nuclio")
+PARTS = (VALIDATION_FOLDER, "nuclio")
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class BuildResult:
     Attributes:
         name: Of the function.
         directory: functions/NAME/nuclio.
-        report: The proof; it passed.
+        proof: Passed.
     """
 
     name: str
     directory: Path
-    report: checking.Report
+    proof: Proof
 
 
 def build(
@@ -73,21 +73,21 @@ def build(
     variants = possible(find_graph(export)[1])
     with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
         directory = draft / "nuclio"
-        _keep_proof(export, draft / checking.VALIDATION_FOLDER)
+        _keep_proof(export, draft / VALIDATION_FOLDER)
         assemble(export, directory, name, manifest)
         for variant in variants:
             progress(f"Converting for {variant.framework}")
             converter = importlib.import_module(f"builder.convert.{variant.engine}")
             converter.convert(export, directory, manifest.input_size)
         if precision == "int8":
-            outcome = precisions.quantise(export, directory, draft / checking.VALIDATION_FOLDER, progress)
+            outcome = precisions.quantise(export, directory, draft / VALIDATION_FOLDER, progress)
             written = Manifest.read(directory)
             replace(written, provenance={**written.provenance, PRECISION_KEY: outcome}).write(directory / FILE_NAME)
         progress("Running what was built on the validation images")
-        report = checking.check(directory)
-        report.raise_if_failed()
-        write_function_yamls(directory, variants, name, manifest, map50=_accuracy(report))
-    return BuildResult(name, output / name / "nuclio", replace(report, directory=output / name / "nuclio"))
+        proof = checking.check(directory)
+        proof.raise_if_failed()
+        write_function_yamls(directory, variants, name, manifest, map50=_accuracy(proof))
+    return BuildResult(name, output / name / "nuclio", proof)
 
 
 def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> None:
@@ -100,8 +100,8 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
         (directory / "runtime" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(runtime_source / file, directory / "runtime" / file)
     _, graph = find_graph(export)
-    fingerprint = model_fingerprint(export / graph.folder)
-    manifest = replace(manifest, provenance={**manifest.provenance, "model_fingerprint": fingerprint})
+    fingerprint = network_fingerprint(export / graph.folder)
+    manifest = replace(manifest, provenance={**manifest.provenance, MODEL_FINGERPRINT: fingerprint})
     manifest.write(directory / FILE_NAME)
     write_function_yamls(directory, possible(graph), name, manifest)
 
@@ -111,7 +111,7 @@ def write_function_yamls(
 ) -> None:
     """Write one YAML file for each variant; `map50` of the served answers, once it is known."""
     written = Manifest.read(directory)
-    annotations = {"preannotate.fingerprint": written.provenance["model_fingerprint"]}
+    annotations = {FINGERPRINT: written.provenance[MODEL_FINGERPRINT]}
     if map50 is not None:
         annotations["preannotate.map50"] = f"{map50:.4f}"
     for variant in variants:
@@ -129,20 +129,9 @@ def _keep_proof(export: Path, validation: Path) -> None:
         shutil.copytree(export / graph.folder, validation / graph.folder, copy_function=shutil.copyfile)
 
 
-def _accuracy(report: checking.Report) -> float | None:
+def _accuracy(proof: Proof) -> float | None:
     """mAP50 of the served answers; None if nobody annotated the images."""
-    return report.figures["scores"]["served"]["map50"] if report.figures["boxes"] else None
-
-
-def model_fingerprint(graph: Path) -> str:
-    """16 hex digits that name the network: of the names and bytes of the files of its SavedModel or IR."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in graph.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(graph).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:16]
+    return proof.figures["scores"]["served"]["map50"] if proof.figures["boxes"] else None
 
 
 def find_export(run_or_export: Path) -> Path:

@@ -1,86 +1,57 @@
-"""Is a function directory what was trained, and will nuclio and CVAT take it?
+"""Is a function directory what was trained, and do nuclio and CVAT accept it?
 
-First what can be seen without running it, then the proof; the figures go into `parity.json` in the directory.
+First what can be seen without running it, then whether the files are those of the last proof, then the proof; the
+result is written to `parity.json` in the directory.
 """
 
 import importlib.util
-import json
-import os
-import tempfile
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from builder import static_check
-from builder.errors import BuildError, CheckFailed
-from builder.function_directory import find_function_directory
+from builder.errors import BuildError
+from builder.function_directory import FunctionDirectory, Proof
 from builder.proof import prove
 
-PARITY_FILE = "parity.json"
-VALIDATION_FOLDER = "validation"
 # Module and the extra of this project that brings it.
 _NEEDED = {"openvino": "build", "nuclio_sdk": "build", "pycocotools": "build"}
 
 
-@dataclass(frozen=True)
-class Report:
-    """The result of a check.
-
-    Attributes:
-        directory: functions/NAME/nuclio.
-        problems: Sentences; none if the function may be deployed.
-        notes: Sentences; what was not checked, and what a person should know.
-        figures: See `builder.proof`; empty if the directory could not be run.
-    """
-
-    directory: Path
-    problems: tuple[str, ...]
-    notes: tuple[str, ...]
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the function may be deployed."""
-        return not self.problems
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of `parity.json`: nothing in it depends on where the directory lies."""
-        return {
-            "verdict": "passed" if self.ok else "failed",
-            "problems": list(self.problems),
-            "notes": list(self.notes),
-            **self.figures,
-        }
-
-    def raise_if_failed(self) -> None:
-        """Raise CheckFailed with the first problem and the number of the others."""
-        if self.ok:
-            return
-        others = f" ({len(self.problems) - 1} more problems)" if len(self.problems) > 1 else ""
-        raise CheckFailed(f"{self.problems[0]}{others}")
-
-
-def check(function_dir: Path, validation: Path | None = None) -> Report:
+def check(function_dir: Path, validation: Path | None = None, *, accept_changes: bool = False) -> Proof:
     """Check a function directory and write its `parity.json`.
+
+    A file that is not the one of the last proof is a problem, also where the changed function would pass: a check
+    that anybody runs must not turn a changed network into a proven one.
 
     Args:
         function_dir: functions/NAME or functions/NAME/nuclio.
         validation: The frozen validation images; None takes the folder that `build` put beside it.
+        accept_changes: Prove the files as they are now, whatever was proven before.
 
     Raises:
         BuildError: It could not run: no such directory, a package is missing, a variant does not start.
     """
-    directory = find_function_directory(function_dir)
-    problems, notes = static_check.problems(directory), static_check.notes(directory)
-    figures: dict[str, Any] = {}
+    directory = FunctionDirectory.open(function_dir)
+    before = _last_proof(directory)
+    problems, notes = static_check.problems(directory.path), static_check.notes(directory.path)
+    if not accept_changes:
+        problems += directory.changed_files(before)
+    # A failed check keeps the digests of what was proven, so that the next one still compares with them.
+    result = replace(before, problems=tuple(problems), notes=tuple(notes), figures={})
     if not problems:  # a broken directory does not run, and its first words are the useful ones
         _require_packages()
-        proof = prove(directory, validation or directory.parent / VALIDATION_FOLDER)
-        problems, figures = list(proof.problems), proof.figures
-        notes += proof.notes
-    report = Report(directory, tuple(problems), tuple(notes), figures)
-    _write(directory / PARITY_FILE, report)
-    return report
+        digests = directory.digests  # before it runs: what changes meanwhile is not proven
+        proof = prove(directory, validation or directory.validation)
+        result = replace(proof, notes=(*notes, *proof.notes), digests=before.digests if proof.problems else digests)
+    directory.write_proof(result)
+    return result
+
+
+def _last_proof(directory: FunctionDirectory) -> Proof:
+    try:
+        return directory.proof() or Proof()
+    except BuildError:
+        return Proof()  # a damaged one is replaced
 
 
 def _require_packages() -> None:
@@ -90,12 +61,3 @@ def _require_packages() -> None:
                 f"{package}: not installed; expected it for checking. Install it with: "
                 f"pip install 'preannotate[{extra}]'."
             )
-
-
-def _write(path: Path, report: Report) -> None:
-    text = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    handle, draft = tempfile.mkstemp(prefix=".parity.", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(draft).chmod(0o644)
-    Path(draft).replace(path)

@@ -16,7 +16,7 @@ import yaml
 from builder.errors import BuildError
 from builder.variants import VARIANTS, Variant
 from builder.versions import PYTHON
-from runtime.cvat import LABEL_TYPE, UNREADABLE
+from runtime.function_file import LABEL_TYPE, UNREADABLE
 from runtime.manifest import Manifest
 
 # Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import latency, proof
-from builder.accuracy_reference import yardstick
+from builder.accuracy_reference import accuracy_reference
 from builder.convert import int8
 from builder.errors import BuildError
 from builder.variants import VARIANTS
@@ -54,17 +54,17 @@ def quantise(
         progress: Told what happens, for people.
 
     Returns:
-        What to write into `model.json` under `proof.PRECISION_KEY`: what was asked and built, why, and the figures.
+        What to write into `model.json` under `proof.PRECISION_KEY`: what was requested and built, why, and the figures.
 
     Raises:
         BuildError: A step could not run.
     """
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
-    truth = yardstick(truth, reference, manifest).truth
+    truth = accuracy_reference(truth, reference, manifest).truth
     expected = scores.score(manifest.labels, truth.images, reference.detections).map50
     result: dict[str, Any] = {
-        "asked": "int8",
+        "requested": "int8",
         "built": "fp16",
         "map50": {"reference": round(expected, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
         "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
@@ -106,5 +106,5 @@ def describe(result: dict[str, Any]) -> str:
 
 
 def _map50(directory: Path, manifest: Manifest, truth: GroundTruth) -> float:
-    answers = proof.ask(VARIANTS["cpu"], directory, manifest, truth)
-    return scores.score(manifest.labels, truth.images, answers.direct).map50
+    found = proof.detect_with_variant(VARIANTS["cpu"], directory, manifest, truth)
+    return scores.score(manifest.labels, truth.images, found.direct).map50

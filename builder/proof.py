@@ -1,6 +1,6 @@
-"""The proof that the reference, SavedModel, IR and the served answers are one model, measured on the frozen images.
+"""The proof that the reference, SavedModel, IR and the served function are one model, measured on the frozen images.
 
-The reference's own detections came with the export (`evaluation.reference`). The others are asked here, each
+The reference's own detections came with the export (`evaluation.reference`). The others are made here, each
 engine in a subprocess that sees only the function directory.
 """
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from builder import child, replies
-from builder.accuracy_reference import NOT_ANNOTATED, yardstick
+from builder.accuracy_reference import NOT_ANNOTATED, accuracy_reference
 from builder.convert import openvino
 from builder.errors import BuildError
+from builder.function_directory import FunctionDirectory, Proof
 from builder.graph import find_graph
-from builder.variants import VARIANTS, Variant, present
+from builder.variants import VARIANTS, Variant
 from evaluation import ground_truth, scores
 from evaluation import reference as references
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
 from evaluation.reference import Reference
-from runtime.cvat import read_labels, rename_classes
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
@@ -51,8 +51,8 @@ Detections = list[list[Detection]]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one variant said about the frozen images.
+class VariantDetections:
+    """What one variant detected on the frozen images.
 
     Attributes:
         direct: Its detector's detections.
@@ -70,62 +70,55 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Problems, notes and the figures that go into `parity.json`."""
+class _Measured:
+    """What all artefacts of a function detected, by the artefact's name, and what goes into the `Proof`."""
 
-    problems: tuple[str, ...]
-    notes: tuple[str, ...]
-    figures: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What all artefacts of a function said: detections by the artefact's name, and the words of `Proof`."""
-
-    found: dict[str, Detections]
+    detections: dict[str, Detections]
     problems: list[str]
     notes: list[str]
     devices: dict[str, str]
     versions: dict[str, str]
 
 
-def prove(directory: Path, validation: Path) -> Proof:
+def prove(function: FunctionDirectory, validation: Path) -> Proof:
     """Run every variant on the frozen validation images and compare all with the reference.
 
     Args:
-        directory: functions/NAME/nuclio.
-        validation: `ground_truth.json`, its images, `reference.json`, and the graph if `directory` has none.
+        function: What is proven.
+        validation: `ground_truth.json`, its images, `reference.json`, and the graph if `function` has none.
 
     Raises:
         BuildError: A variant does not start, or the validation images are missing or broken.
     """
     truth, reference = read_validation(validation)
-    manifest = rename_classes(Manifest.read(directory), read_labels(directory / VARIANTS["cpu"].file))
-    asked = _ask_all(directory, validation, manifest, truth)
-    found = {"reference": list(reference.detections), **asked.found}
-    problems, notes = list(asked.problems), list(asked.notes)
-    judge = yardstick(truth, reference, manifest)
-    if not judge.annotated:
+    manifest = function.manifest
+    measured = _detect_with_all(function, validation, truth)
+    found = {"reference": list(reference.detections), **measured.detections}
+    problems, notes = list(measured.problems), list(measured.notes)
+    expected = accuracy_reference(truth, reference, manifest)
+    if not expected.annotated:
         notes.append(NOT_ANNOTATED)
-    measured = {name: scores.score(manifest.labels, judge.truth.images, found[name]) for name in found}
+    scored = {name: scores.score(manifest.labels, expected.truth.images, found[name]) for name in found}
     differences = {
         f"{second} vs {first}": _difference(found, first, second, tolerance, manifest)
         for first, second, tolerance in COMPARISONS
         if {first, second} <= set(found)
     }
-    problems += _parity_problems(differences, {name: measured[name].map50 for name in measured}, precision_of(manifest))
+    problems += _parity_problems(
+        differences, {name: item.map50 for name, item in scored.items()}, precision_of(manifest)
+    )
     figures = {
         "reference": reference.network,
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
         "scores": {
-            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)} for name, item in measured.items()
+            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)} for name, item in scored.items()
         },
         "differences": {name: difference.to_json() for name, difference in differences.items()},
         "rules": RULES,
         "precision": dict(manifest.provenance.get(PRECISION_KEY, {"built": precision_of(manifest)})),
-        "devices": asked.devices,
-        "versions": dict(sorted(asked.versions.items())),
+        "devices": measured.devices,
+        "versions": dict(sorted(measured.versions.items())),
     }
     return Proof(tuple(problems), tuple(notes), figures)
 
@@ -154,19 +147,22 @@ def read_validation(folder: Path) -> tuple[GroundTruth, Reference]:
     return truth, reference
 
 
-def _ask_all(directory: Path, validation: Path, manifest: Manifest, truth: GroundTruth) -> _Asked:
-    cpu = ask(VARIANTS["cpu"], directory, manifest, truth)
-    result = _Asked({}, [f"served: {problem}" for problem in cpu.problems], [], {"cpu": cpu.device}, dict(cpu.versions))
+def _detect_with_all(function: FunctionDirectory, validation: Path, truth: GroundTruth) -> _Measured:
+    directory, manifest = function.path, function.manifest
+    cpu = detect_with_variant(VARIANTS["cpu"], directory, manifest, truth)
+    result = _Measured(
+        {}, [f"served: {problem}" for problem in cpu.problems], [], {"cpu": cpu.device}, dict(cpu.versions)
+    )
     if source := find_graph(directory, validation):
-        result.found["ir_f32"] = _ask_full_precision(source[0], directory, manifest, truth)
+        result.detections["ir_f32"] = _detect_in_full_precision(source[0], directory, manifest, truth)
     else:
         result.notes.append("The graph with float32 weights is not there: only the rounded one was checked.")
-    result.found.update(ir=cpu.direct, served=cpu.served)
-    if VARIANTS["gpu"] not in present(directory):
+    result.detections.update(ir=cpu.direct, served=cpu.served)
+    if VARIANTS["gpu"] not in function.variants:
         result.notes.append("The function has no GPU variant.")
     elif importlib.util.find_spec("tensorflow"):
-        gpu = ask(VARIANTS["gpu"], directory, manifest, truth)
-        result.found.update(saved_model=gpu.direct, served_gpu=gpu.served)
+        gpu = detect_with_variant(VARIANTS["gpu"], directory, manifest, truth)
+        result.detections.update(saved_model=gpu.direct, served_gpu=gpu.served)
         result.problems.extend(f"served_gpu: {problem}" for problem in gpu.problems)
         result.devices["gpu"] = gpu.device
         result.versions.update(gpu.versions)
@@ -175,8 +171,8 @@ def _ask_all(directory: Path, validation: Path, manifest: Manifest, truth: Groun
     return result
 
 
-def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> Answers:
-    """Start one variant as a container would and ask it about every image.
+def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> VariantDetections:
+    """Start one variant as a container would and send it every image.
 
     Raises:
         BuildError: It does not start, or it crashes.
@@ -202,16 +198,16 @@ def ask(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTrut
     ]
     served, problems = _read_replies(answers, manifest.labels, truth)
     description = answers["description"]
-    return Answers(direct, served, tuple(problems), description["device"], answers["versions"])
+    return VariantDetections(direct, served, tuple(problems), description["device"], answers["versions"])
 
 
-def _ask_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
+def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
     """The detections of the IR with float32 weights: if they differ, it is the conversion and not the rounding."""
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         copy = Path(work) / "f32"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("saved_model", "model.xml", "model.bin"))
         openvino.convert(source, copy, manifest.input_size, weights="f32")
-        return ask(VARIANTS["cpu"], copy, manifest, truth).direct
+        return detect_with_variant(VARIANTS["cpu"], copy, manifest, truth).direct
 
 
 def _read_replies(answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:

@@ -5,8 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.cvat import CONTENT_TYPE, LABEL_TYPE
+from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
+from runtime.function_file import LABEL_TYPE
 
 
 def detections_of(

@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 
 import runtime
+from builder.function_directory import FunctionDirectory
 from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, MAX_REQUEST_BODY_SIZE, image_name
 from builder.variants import Variant, present
-from runtime.cvat import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
 from runtime.errors import FunctionError
+from runtime.function_file import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
 from runtime.manifest import Manifest
 
 TEMPLATE = Path(__file__).parent / "templates" / "detector"
@@ -172,7 +173,7 @@ def _spec_problems(spec: dict[str, Any], variant: Variant) -> Iterator[str]:
 def _image_problems(name: str, annotations: dict[str, Any], spec: dict[str, Any], directory: Path) -> Iterator[str]:
     """Whoever deploys an older image again finds it by this tag: it must name the model that is inside."""
     try:
-        fingerprint = Manifest.read(directory).provenance.get("model_fingerprint")
+        fingerprint = FunctionDirectory(directory).model_fingerprint
     except FunctionError:
         return  # reported already
     found, image = annotations.get(FINGERPRINT), spec["build"].get("image")

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from runtime.boxes import area
-from runtime.letterbox import PADDING, Letterbox
+from runtime.letterbox import Letterbox
+from runtime.manifest import PADDING
 
 
 @dataclass(frozen=True)

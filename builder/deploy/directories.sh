@@ -70,11 +70,46 @@ check_function() { # prints what is wrong with directory $1, one sentence; nothi
     name=$(yaml_value "$dir/$file" '  name')
     fingerprint=$(yaml_value "$dir/$file" '    preannotate.fingerprint')
     check_file "$dir" "$file" "$name" "$fingerprint" || return 0
-    if [ -d "$dir/saved_model" ]; then
-        same "saved_model: fingerprint" "$(fingerprint_of "$dir/saved_model")" "$fingerprint" ", as in $file" || return 0
-    fi
-    grep -q '"verdict": "passed"' "$dir/parity.json" ||
+    if ! grep -q '"verdict": "passed"' "$dir/parity.json"; then
         echo "parity.json: the verdict is not \"passed\"; expected a proven function. Build the function again."
+        return 0
+    fi
+    check_proven "$dir" || return 0
+}
+
+check_proven() { # whether every file that would be deployed is, byte for byte, the one of the proof in parity.json
+    local dir=$1 digest path proven
+    proven=$(sed -n '/^ *"digests": {/,/}/s/^ *"\([^"]*\)": "\([0-9a-f]\{64\}\)",\{0,1\}$/\2 \1/p' "$dir/parity.json")
+    if [ -z "$proven" ]; then
+        echo "parity.json: no digests; expected one for each file that was proven. Run: preannotate check $dir"
+        return 1
+    fi
+    while read -r digest path; do
+        if left_out "$path"; then continue; fi
+        if [ ! -f "$dir/$path" ]; then
+            echo "$path: no such file; expected the file that was proven. Build the function again."
+            return 1
+        fi
+        if [ "$(sha256 <"$dir/$path")" != "$digest" ]; then
+            echo "$path: changed after the proof; expected the bytes that were proven. Build the function again."
+            return 1
+        fi
+    done <<<"$proven"
+    while IFS= read -r -d '' path; do
+        path=${path#./}
+        case $path in parity.json | function.yaml | function-gpu.yaml) continue ;; esac
+        if ! left_out "$path" && ! [[ $proven$'\n' = *" $path"$'\n'* ]]; then
+            echo "$path: was added after the proof; expected only files that were proven. Remove it."
+            return 1
+        fi
+    done < <(cd "$dir" && find -L . -mindepth 1 \( -name '.*' -o -name __pycache__ \) -prune -o -type f -print0 | LC_ALL=C sort -z)
+}
+
+left_out() { # whether file $1 of a function directory is not deployed with the variant
+    case $command:$1 in
+    cpu:saved_model/* | cpu:function-gpu.yaml | gpu:model.xml | gpu:model.bin | *:auto_annotation.py) return 0 ;;
+    *) return 1 ;;
+    esac
 }
 
 check_files() {
@@ -114,16 +149,7 @@ same() { # $1 where, $2 found, $3 expected, $4 why
 
 model_files() { if [ "$command" = gpu ]; then echo saved_model/saved_model.pb; else echo model.xml model.bin; fi; }
 
-fingerprint_of() { # as `model_fingerprint` in builder/build.py; 001 sorts a folder's files as Python sorts paths
-    local path
-    while IFS= read -r -d '' path; do
-        path=${path#./}
-        printf '%s\0%s\0' "$path" "$(($(wc -c <"$1/$path")))"
-        cat "$1/$path"
-    done < <(cd "$1" && find -L . -type f -print0 | tr '/' '\001' | LC_ALL=C sort -z | tr '\001' '/') | sha256 | cut -c1-16
-}
-
-sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-64; }
 
 stage() { # copies to $2 what the variant needs of directory $1, for nuclio copies all it finds into the image
     local entry left_out

@@ -15,7 +15,6 @@ from PIL import Image
 
 from builder import child
 from builder.convert import openvino
-from builder.directory import new_directory
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters
@@ -26,6 +25,7 @@ from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import FLOOR
 from evaluation.scores import Scores
+from preannotate.core.files import new_directory
 from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox

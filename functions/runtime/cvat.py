@@ -11,22 +11,14 @@ import json
 import math
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from runtime.detector import Detection
-from runtime.errors import EngineError, LabelError, RequestError
-from runtime.manifest import Manifest
+from runtime.errors import RequestError, first_line
+from runtime.function_file import LABEL_TYPE
 
 CONTENT_TYPE = "application/json"
-# Decides which labels of a task may be filled; CVAT accepts no other spelling.
-LABEL_TYPE = "rectangle"
-# Environment variable: what the answer to an undecodable image is.
-UNREADABLE = "MODEL_UNREADABLE_IMAGE"
-UNREADABLE_POLICIES = ("error", "empty")
 _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
 
 
@@ -98,74 +90,12 @@ def reply(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, allow_nan=False)
 
 
-def read_labels(path: Path) -> dict[int, str]:
-    """The labels as `function.yaml` gives them to CVAT.
-
-    Args:
-        path: `function.yaml`; its `metadata.annotations.spec` is a JSON list in a text.
-
-    Returns:
-        Name of each `id`.
-
-    Raises:
-        LabelError: No file, no list, or an id or a name that is missing or there twice.
-
-    """
-    try:
-        function = yaml.safe_load(path.read_text(encoding="utf-8"))
-        items = [(item["id"], item["name"]) for item in json.loads(function["metadata"]["annotations"]["spec"])]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise LabelError(
-            f"{path}: {type(error).__name__} {_first_line(error)}; expected a JSON list of labels, each with "
-            f"id and name, in metadata.annotations.spec. Build the function again."
-        ) from error
-    ids, names = [item[0] for item in items], [item[1] for item in items]
-    if not all(type(class_id) is int for class_id in ids) or len(set(ids)) != len(ids):
-        raise LabelError(f"{path}: label ids {ids!r}; expected whole numbers, each only once.")
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
-        raise LabelError(f"{path}: label names {names!r}; expected texts, each only once. CVAT refuses others.")
-    return dict(items)
-
-
-def unreadable_policy(value: str) -> str:
-    """What to answer where an image cannot be decoded, from the environment variable MODEL_UNREADABLE_IMAGE.
-
-    Returns:
-        "error" (also for ""): status 400. "empty": no rectangles, and a warning in the log.
-
-    Raises:
-        EngineError: Another value.
-
-    """
-    if value in ("", *UNREADABLE_POLICIES):
-        return value or UNREADABLE_POLICIES[0]
-    raise EngineError(f"{UNREADABLE}: {value!r}; expected one of: {', '.join(UNREADABLE_POLICIES)}.")
-
-
-def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
-    """The manifest with the names of `function.yaml`.
-
-    Names may be edited freely there, so that they fit those of a CVAT project; `id` ties them to a class.
-
-    Raises:
-        LabelError: The ids are not exactly the class ids of the network.
-
-    """
-    num_classes = len(manifest.labels)
-    if set(labels) != set(range(num_classes)):
-        raise LabelError(
-            f"function.yaml: label ids {sorted(labels)!r} in metadata.annotations.spec; expected 0 to "
-            f"{num_classes - 1}, the classes in model.json. Edit names freely, but keep one entry per class."
-        )
-    return replace(manifest, labels=tuple(labels[class_id] for class_id in range(num_classes)))
-
-
 def _parse_json(body: bytes | bytearray | str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         size = f"{len(body)} {'characters' if isinstance(body, str) else 'bytes'}"
-        raise RequestError(f"body: {size} that are not JSON ({_first_line(error)}); {_EXPECTED_BODY}.") from error
+        raise RequestError(f"body: {size} that are not JSON ({first_line(error)}); {_EXPECTED_BODY}.") from error
 
 
 def _image_bytes(text: Any) -> bytes:
@@ -186,7 +116,7 @@ def _image_bytes(text: Any) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(
-            f"image: text that is not base64 ({_first_line(error)}); expected an image file as base64 text."
+            f"image: text that is not base64 ({first_line(error)}); expected an image file as base64 text."
         ) from error
 
 
@@ -211,7 +141,3 @@ def _rounded_side(low: float, high: float) -> tuple[float, float]:
 def _json_type(value: Any) -> str:
     names = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

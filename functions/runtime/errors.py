@@ -33,3 +33,8 @@ class RequestError(FunctionError, ValueError):
 
 class ImageError(RequestError):
     """The bytes of an image cannot be decoded; everything else about the request is right."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or the name of its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,9 +11,7 @@ import numpy as np
 from PIL import Image
 
 from runtime.boxes import clip
-
-# Grey of ImageNet's mean: to a network that centres its input, padding is then "nothing".
-PADDING = (124, 116, 104)
+from runtime.manifest import PADDING
 
 
 @dataclass(frozen=True)

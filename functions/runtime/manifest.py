@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ManifestError
-from runtime.letterbox import PADDING
 
 FORMAT = 1
 FILE_NAME = "model.json"
+# Grey of ImageNet's mean: to a network that centres its input, padding is then "nothing".
+PADDING = (124, 116, 104)
 
 
 @dataclass(frozen=True)

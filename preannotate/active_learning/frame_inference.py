@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.answer_cache import AnswerCache
 from preannotate.active_learning.ranking.image_descriptors import describe
 from preannotate.core.progress import ProgressBar
@@ -22,44 +23,11 @@ from preannotate.cvat.tasks import Task
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
 from preannotate.inference.results import ImageDetections, UnreadableImage
-from runtime.cvat import read_labels
 from runtime.detector import Detection
 from runtime.errors import RequestError
-from runtime.manifest import Manifest
 
 # A tenth of a usual threshold: below it there are hundreds of boxes an image, and none says anything.
 MIN_SCORE = 0.05
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function directory as it is now.
-
-    Attributes:
-        directory: functions/NAME/nuclio.
-        labels: As `function.yaml` gives them; the index is the class id.
-        thresholds: From which score a detection of each class counts.
-        fingerprint: Of all its files.
-        manifest: Its `model.json`.
-    """
-
-    directory: Path
-    labels: tuple[str, ...]
-    thresholds: tuple[float, ...]
-    fingerprint: str
-    manifest: Manifest
-
-    @classmethod
-    def read(cls, directory: Path) -> "Function":
-        """Read it without loading its network.
-
-        Raises:
-            FunctionError: It is damaged.
-        """
-        manifest = Manifest.read(directory)
-        named = read_labels(directory / "function.yaml")
-        labels = tuple(named.get(number, label) for number, label in enumerate(manifest.labels))
-        return cls(directory, labels, manifest.postprocess.thresholds, _fingerprint(directory), manifest)
 
 
 @dataclass(frozen=True)
@@ -84,7 +52,9 @@ class FrameInference:
         function: That is asked.
     """
 
-    def __init__(self, server: Server, task: Task, function: Function, output: Path, *, workers: int | None) -> None:
+    def __init__(
+        self, server: Server, task: Task, function: FunctionDirectory, output: Path, *, workers: int | None
+    ) -> None:
         """Nothing is asked yet.
 
         Args:
@@ -113,7 +83,7 @@ class FrameInference:
         """
         missing = [frame for frame in frames if frame not in self._found.entries]
         if missing:
-            with FunctionPool(self.function.directory, self._workers or processes_for(len(missing))) as pool:
+            with FunctionPool(self.function.path, self._workers or processes_for(len(missing))) as pool:
 
                 def ask(images: dict[int, Path]) -> Iterable[tuple[int, Any]]:
                     given = [ImageFile(path, str(frame)) for frame, path in images.items()]
@@ -180,16 +150,3 @@ def _looks(data: bytes) -> list[float]:
         return [round(float(value), 4) for value in describe(data)]
     except RequestError:
         return []
-
-
-def _fingerprint(directory: Path) -> str:
-    """Of every file that may change an answer."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            content = hashlib.sha256()
-            with path.open("rb") as file:
-                while part := file.read(1 << 20):
-                    content.update(part)
-            digest.update(f"{path.relative_to(directory).as_posix()}\0{content.hexdigest()}\n".encode())
-    return digest.hexdigest()

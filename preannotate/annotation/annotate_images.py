@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from evaluation.overlay import draw_overlay
 from preannotate.core.files import check_new_file, replacing
 from preannotate.formats import FORMATS
@@ -57,7 +57,7 @@ def run(
         BuildError: `function` is no function directory.
     """
     check_numbers(threshold, workers)
-    directory = find_function_directory(function)
+    directory = FunctionDirectory.open(function).path
     found = find_images(images, leave_out=overlay)
     overlays = _overlay_paths(found, overlay, overwrite=overwrite)
     if export is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from preannotate.annotation.annotate_images import check_numbers
 from preannotate.cvat.errors import CvatError
 
@@ -85,7 +85,7 @@ def run_annotate(
         login: As in `login.Login`.
     """
     check_numbers(threshold, workers)
-    directory = find_function_directory(function)
+    directory = FunctionDirectory.open(function).path
     check_sdk("annotate --task")
     from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
     from preannotate.cvat.connection import connect

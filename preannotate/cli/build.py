@@ -10,7 +10,7 @@ from preannotate.cli.arguments import add_function, add_json, add_overwrite
 from preannotate.cli.command import Command
 
 if TYPE_CHECKING:
-    from builder.check import Report
+    from builder.function_directory import Proof
 
 CHECK_FAILED = 1
 
@@ -42,46 +42,53 @@ def _run_build(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         progress=_show_step,
     )
-    content = {"name": result.name, "directory": str(result.directory), **result.report.to_json()}
-    _print(content, result.report, as_json=arguments.json)
+    content = {"name": result.name, "directory": str(result.directory), **result.proof.to_json()}
+    _print(content, result.proof, as_json=arguments.json)
     return 0
 
 
 def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
     add_function(parser)
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="verify the files as they are now, even if they were changed after they had been verified",
+    )
     add_json(parser)
 
 
 def _run_check(arguments: argparse.Namespace) -> int:
     from builder.check import check
+    from builder.function_directory import FunctionDirectory
 
-    report = check(arguments.function)
-    _print({"directory": str(report.directory), **report.to_json()}, report, as_json=arguments.json)
-    return 0 if report.ok else CHECK_FAILED
+    proof = check(arguments.function, accept_changes=arguments.accept_changes)
+    directory = FunctionDirectory.open(arguments.function).path
+    _print({"directory": str(directory), **proof.to_json()}, proof, as_json=arguments.json)
+    return CHECK_FAILED if proof.problems else 0
 
 
 def _show_step(step: str) -> None:
     print(f"{step} …", file=sys.stderr)
 
 
-def _print(content: dict[str, Any], report: "Report", *, as_json: bool) -> None:
+def _print(content: dict[str, Any], proof: "Proof", *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(content, indent=2, ensure_ascii=False))
         return
     print(f"{content['directory']}: {content['verdict']}")
-    for problem in report.problems:
+    for problem in proof.problems:
         print(f"  problem: {problem}")
-    for note in report.notes:
+    for note in proof.notes:
         print(f"  note: {note}")
-    if report.figures:
-        if "asked" in report.figures["precision"]:
+    if proof.figures:
+        if "requested" in proof.figures["precision"]:
             from builder.precision import describe
 
-            print(f"  {describe(report.figures['precision'])}")
-        print(f"  on {report.figures['images']} frozen images with {report.figures['boxes']} annotated boxes:")
-        for artefact, scores in report.figures["scores"].items():
+            print(f"  {describe(proof.figures['precision'])}")
+        print(f"  on {proof.figures['images']} frozen images with {proof.figures['boxes']} annotated boxes:")
+        for artefact, scores in proof.figures["scores"].items():
             print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
-        for pair, difference in report.figures["differences"].items():
+        for pair, difference in proof.figures["differences"].items():
             print(
                 f"    {pair}: {difference['unmatched']} of {difference['detections']} unmatched, "
                 f"at most {difference['largest_box']:.3g} pixels "

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory, find_directories
 from preannotate.core import http
 from preannotate.core.errors import PreannotateError
 from preannotate.diagnostics import (
@@ -22,7 +22,6 @@ from preannotate.diagnostics import (
 from preannotate.diagnostics.finding import ERROR, Finding, from_sentence
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.survey import Survey, survey
-from preannotate.serving.function_config import find_directories
 
 Findings = Iterator[Finding]
 
@@ -122,7 +121,7 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
 def _directories(path: Path) -> list[Path]:
     """The function directories that a path stands for."""
     found = find_directories(path) if path.is_dir() else []
-    return found or [find_function_directory(path)]
+    return found or [FunctionDirectory.open(path).path]
 
 
 def _shown(path: Path, found: Path) -> Path:

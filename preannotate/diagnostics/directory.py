@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from builder import static_check
+from builder.errors import BuildError
+from builder.function_directory import PARITY_FILE, FunctionDirectory
 from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.requirements import installed
 from runtime.errors import ManifestError
-from runtime.manifest import FILE_NAME, FORMAT, Manifest
+from runtime.manifest import FILE_NAME, FORMAT
 
-# As in `builder.check`, which needs packages that may be missing here.
-PARITY_FILE = "parity.json"
 _RUNTIME = "runtime/"
-# Files are copied one after the other: what was written within this time belongs together.
-_SAME_TIME_SECONDS = 60
-# What the proof is about. Labels in YAML files may be edited afterwards.
-_PROVEN = ("main.py", "model_handler.py", "model.json", "model.xml", "model.bin")
 
 
 def files(directory: Path) -> Iterator[Finding]:
@@ -40,7 +36,8 @@ def files(directory: Path) -> Iterator[Finding]:
         yield warning(
             _RUNTIME,
             f"{len(changed)} files differ from this Preannotate's: another version built it, or somebody edited it.",
-            f"It may go on serving. For this version: preannotate build RUN --name {_name(directory)} --overwrite",
+            "It may go on serving. For this version: "
+            f"preannotate build RUN --name {FunctionDirectory(directory).name} --overwrite",
         )
     for sentence in static_check.notes(directory):
         yield note(str(directory), sentence)
@@ -49,37 +46,29 @@ def files(directory: Path) -> Iterator[Finding]:
 
 
 def proof(directory: Path) -> Iterator[Finding]:
-    """What `parity.json` says, and whether it says it of these very files."""
-    path, remedy = directory / PARITY_FILE, f"preannotate check {directory}"
+    """What `parity.json` says, and whether it says it of these very bytes."""
+    function, remedy = FunctionDirectory(directory), f"preannotate check {directory}"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        verdict, problems = content["verdict"], content.get("problems", [])
-    except FileNotFoundError:
+        found = function.proof()
+    except BuildError as failed:
+        where, _, rest = str(failed).partition(": ")
+        yield from_sentence(ERROR, where, rest, remedy)
+        return
+    if found is None:
         yield warning(PARITY_FILE, "no such file: nobody has compared this function with what was trained.", remedy)
         return
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failed:
-        yield warning(PARITY_FILE, f"cannot be read ({type(failed).__name__}).", remedy)
-        return
-    if verdict != "passed":
-        first = f": {problems[0]}" if problems else "."
-        yield error(PARITY_FILE, f"the verdict is {verdict!r}{first}", f"Do not deploy it. {remedy}")
-        return
-    written = path.stat().st_mtime
-    newer = [
-        name
-        for name in _PROVEN
-        if (directory / name).is_file() and (directory / name).stat().st_mtime > written + _SAME_TIME_SECONDS
-    ]
-    if newer:
-        yield warning(PARITY_FILE, f"passed, but {' and '.join(newer)} changed since.", remedy)
-    else:
-        yield ok(PARITY_FILE, _proven_with(content.get("versions")))
+    problems = function.proof_problems()
+    for sentence in problems:
+        where, _, rest = sentence.partition(": ")
+        yield from_sentence(ERROR, where, rest, remedy)
+    if not problems:
+        yield ok(PARITY_FILE, _proven_with(found.figures.get("versions")))
 
 
 def fingerprints(directory: Path, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
     """Whether YAML files, model.json and the network itself are of one training."""
     try:
-        named = str(Manifest.read(directory).provenance.get("model_fingerprint", ""))
+        named = FunctionDirectory(directory).model_fingerprint
     except ManifestError:
         return  # `files` says so
     for function in functions:
@@ -89,13 +78,6 @@ def fingerprints(directory: Path, functions: Sequence[LocalFunction]) -> Iterato
                 f"is of model {function.fingerprint or 'unknown'}, {FILE_NAME} of {named or 'unknown'}.",
                 "Files of two builds were mixed. Build the function again.",
             )
-    actual = _fingerprint(directory)
-    if actual is not None and named and actual != named:
-        yield error(
-            "saved_model",
-            f"is model {actual}, {FILE_NAME} says {named}.",
-            "Files of two builds were mixed, or the network was changed. Build the function again.",
-        )
 
 
 def ports(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
@@ -139,22 +121,8 @@ def _is_too_new(directory: Path) -> int:
     return found if isinstance(found, int) and found > FORMAT else 0
 
 
-def _fingerprint(directory: Path) -> str | None:
-    """Of the SavedModel that lies there; None if it cannot be said."""
-    try:
-        from builder.build import model_fingerprint
-    except ImportError:  # pycocotools is missing, which `packages` reports
-        return None
-    saved_model = directory / "saved_model"
-    return model_fingerprint(saved_model) if (saved_model / "saved_model.pb").is_file() else None
-
-
 def _proven_with(versions: Any) -> str:
     proven = versions.get("openvino", "") if isinstance(versions, dict) else ""
     here = installed("openvino")
     same = "" if not proven or here is None or proven.startswith(here) else f" (with OpenVINO {proven}; here: {here})"
     return f"passed{same}"
-
-
-def _name(directory: Path) -> str:
-    return directory.parent.name if directory.name == "nuclio" else directory.name

@@ -11,7 +11,7 @@ SEVERITIES = (OK, NOTE, WARNING, ERROR)
 # A last sentence that begins otherwise ("CVAT refuses others.") says what would happen, not what to do.
 _REMEDY = re.compile(
     r"(Add|Build|Choose|Correct|Create|Edit|Give|Install|Leave|Look|Make|Move|Name|Pass|Put|Raise|Remove|Rename|Run|Send"
-    r"|Set|Start|Train|Try|Use|Write) "
+    r"|Set|Start|Train|Try|Use|Write):? "
 )
 
 

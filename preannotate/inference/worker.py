@@ -20,7 +20,7 @@ def serve(directory: Path, requests: TextIO, replies: TextIO) -> None:
     try:
         from model_handler import ModelHandler
 
-        from runtime.cvat import read_labels
+        from runtime.function_file import read_labels
 
         detector = ModelHandler(read_labels(directory / "function.yaml")).detector
     except (FunctionError, ImportError) as error:

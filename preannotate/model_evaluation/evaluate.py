@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.function_directory import function_directory
+from builder.function_directory import FunctionDirectory
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
@@ -98,9 +98,9 @@ def ask(
 
 def _model_directory(model: Path) -> tuple[Path, bool]:
     """The folder that holds `model.json`, and whether it is a function directory."""
-    function = function_directory(model)
+    function = FunctionDirectory.find(model)
     if function is not None:
-        return function, True
+        return function.path, True
     export = model / "export"
     return (export if (export / FILE_NAME).is_file() else model), False
 
@@ -115,10 +115,10 @@ def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[li
 
 
 def _ask_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    from builder.proof import ask
+    from builder.proof import detect_with_variant
     from builder.variants import VARIANTS
 
-    return ask(VARIANTS["cpu"], directory, manifest, truth).served
+    return detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served
 
 
 def _words(model: Path, result: Scores) -> str:

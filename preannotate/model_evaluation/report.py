@@ -1,13 +1,11 @@
 """`preannotate report`: the page of a finished run again, with other assumed seconds or with a built function."""
 
 import dataclasses
-import json
 import math
 import sys
 from pathlib import Path
 
-from builder.check import PARITY_FILE
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from evaluation import ground_truth, speed
 from evaluation.corrections import COST_NAMES, CorrectionCosts
 from evaluation.speed import Stages
@@ -81,29 +79,18 @@ def _seconds(name: str, text: str) -> float:
 
 def _built(path: Path, run: RunDirectory, facts: RunFacts) -> BuiltFunction:
     """The proof and the speed of a function that was built from this run."""
-    directory = find_function_directory(path)
-    manifest = Manifest.read(directory)
+    directory = FunctionDirectory.open(path)
+    manifest = Manifest.read(directory.path)
     if any(manifest.provenance.get(key) != facts.manifest.provenance.get(key) for key in ("created", "dataset")):
         raise ReportError(
             f"{path}: built from run {manifest.provenance.get('run')!r}; expected a function of {run.path}. "
             f"Name another, or build it again."
         )
-    parity = _parity(directory / PARITY_FILE)
-    return BuiltFunction(
-        directory.resolve().parent.name, parity, _measure(directory, manifest, run), manifest.postprocess
-    )
-
-
-def _parity(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        # Absent where a check failed before anything ran.
-        return {key: content[key] for key in ("images", "boxes", "scores", "differences")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReportError(
-            f"{path}: {type(error).__name__} {error}; expected the proof of a built function. "
-            f"Run: preannotate check {path.parent}"
-        ) from error
+    if problems := directory.proof_problems():
+        raise ReportError(problems[0])
+    proof = directory.proof()
+    stages = _measure(directory.path, manifest, run)
+    return BuiltFunction(directory.name, proof.figures if proof else {}, stages, manifest.postprocess)
 
 
 def _measure(directory: Path, manifest: Manifest, run: RunDirectory) -> Stages | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from builder.check import PARITY_FILE
+from builder.function_directory import PARITY_FILE
 from preannotate.core import child_process
 from preannotate.cvat.dataset_folder import VALIDATION
 from preannotate.cvat.source import training_labels

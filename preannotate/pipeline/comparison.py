@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from builder.proof import ask
+from builder.proof import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
@@ -109,7 +109,7 @@ def _map50(version: VersionFolder, truth: GroundTruth) -> float:
     directory = version.function / "nuclio"
     manifest = Manifest.read(directory)
     own = GroundTruth(truth.folder, manifest.labels, truth.images)
-    served = ask(VARIANTS["cpu"], directory, manifest, own).served
+    served = detect_with_variant(VARIANTS["cpu"], directory, manifest, own).served
     return round(score(truth.labels, truth.images, _by_name(served, truth.labels)).map50, _DECIMALS)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.function_directory import FunctionDirectory
 from preannotate.cvat.dataset_folder import OtherServerError
 from preannotate.cvat.functions import Functions
 from preannotate.cvat.pull import pull
@@ -21,7 +22,7 @@ from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnot
 from preannotate.pipeline.build_version import VersionBuilder, training_options
 from preannotate.pipeline.progress import Progress, Stage
 from preannotate.pipeline.run_request import NOWHERE, Asked
-from preannotate.pipeline.verification import Verifier, labels_of
+from preannotate.pipeline.verification import Verifier
 from preannotate.registry import publication, versions
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
@@ -226,7 +227,7 @@ class Pipeline:
                 self._functions,
                 function,
                 directory,
-                labels_of(directory),
+                FunctionDirectory.open(directory).labels,
                 lambda line: self.progress.detail("annotate", line),
             )
             filled = AutoAnnotationResult()

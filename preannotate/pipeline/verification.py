@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from builder.function_directory import FunctionDirectory
 from builder.variants import VARIANTS
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping
@@ -26,7 +27,6 @@ from preannotate.inference.image_files import ImageFile
 from preannotate.inference.results import UnreadableImage
 from preannotate.registry.errors import WorkspaceError
 from runtime.boxes import iou
-from runtime.cvat import read_labels
 from runtime.detector import Detection
 
 DEFAULT_SECONDS = 60.0
@@ -143,7 +143,7 @@ class Verifier:
             WorkspaceError: It is there as something else.
         """
         until = time.monotonic() + self._seconds if until is None else until
-        expected = labels_of(self._directory)
+        expected = FunctionDirectory.open(self._directory).labels
         ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
         while True:
             listed = self._patiently(until, self._functions.listed)
@@ -230,11 +230,6 @@ class Verifier:
             f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
             f"Look which folder `preannotate serve` watches, or deploy again."
         )
-
-
-def labels_of(function: Path) -> tuple[str, ...]:
-    """What a function calls its classes: people may rename them in function.yaml."""
-    return tuple(read_labels(function / "nuclio" / "function.yaml").values())
 
 
 def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:

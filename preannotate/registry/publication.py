@@ -10,11 +10,11 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from builder.function_directory import FunctionDirectory
 from preannotate.registry.deployment import DEPLOYMENTS, SERVE
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json, write_json
 from runtime.errors import ManifestError
-from runtime.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def roll_back(workspace: Workspace, name: str) -> VersionFolder:
 def _fingerprint(function: Path) -> str:
     """Of the model; thresholds and labels may have been changed by hand since."""
     try:
-        return str(Manifest.read(function / "nuclio").provenance.get("model_fingerprint", ""))
+        return FunctionDirectory(function / "nuclio").model_fingerprint
     except ManifestError:
         return ""
 

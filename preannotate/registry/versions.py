@@ -5,15 +5,13 @@ stopped is known by its inputs and gone on with, and one that is finished is not
 """
 
 import datetime
-import json
 import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from builder.check import PARITY_FILE
+from builder.function_directory import FunctionDirectory
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, read_json, write_json
-from runtime.manifest import Manifest
 
 FORMAT = 1
 _INPUTS = "inputs.json"
@@ -74,8 +72,8 @@ def previous(model: ModelFolder, version: VersionFolder) -> VersionFolder | None
 
 def record(version: VersionFolder) -> dict[str, Any]:
     """Write `version.json` of a version that is built and proven; returns its content."""
-    manifest = Manifest.read(version.function / "nuclio")
-    provenance = manifest.provenance
+    directory = FunctionDirectory.open(version.function)
+    manifest = directory.manifest
     scores = served(version)
     content = {
         "format": FORMAT,
@@ -85,8 +83,8 @@ def record(version: VersionFolder) -> dict[str, Any]:
         "map50": scores["map50"],
         "mean_ap": scores["mean_ap"],
         "labels": list(manifest.labels),
-        "images": dict(provenance.get("images", {})),
-        "fingerprint": provenance.get("model_fingerprint", ""),
+        "images": dict(manifest.provenance.get("images", {})),
+        "fingerprint": directory.model_fingerprint,
         "inputs": inputs_of(version),
     }
     write_json(version.record_file, content)
@@ -99,11 +97,10 @@ def served(version: VersionFolder) -> dict[str, float]:
     Raises:
         WorkspaceError: The function was not proven.
     """
-    path = version.function / "nuclio" / PARITY_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["scores"]["served"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    proof = FunctionDirectory.open(version.function).proof()
+    if proof is None or "scores" not in proof.figures:
         raise WorkspaceError(
-            f"{path}: {error!r}; expected the proof of a built function. Run again with --restart."
-        ) from error
+            f"{version.function}: its check measured nothing; expected the proof of a built function. Run again with "
+            f"--restart."
+        )
+    return proof.figures["scores"]["served"]

@@ -5,9 +5,7 @@ alone, as nuclio does; what `serve` reads is checked, so that a mistake shows as
 empty page in CVAT.
 """
 
-import hashlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,44 +103,6 @@ class FunctionConfig:
                 lowest=1,
             ),
         )
-
-
-def find_directories(folder: Path, file_name: str = CPU_FILE) -> list[Path]:
-    """The directories with a file of that name in `folder`, sorted.
-
-    Args:
-        folder: A folder of NAME/nuclio directories, one NAME, or one nuclio directory.
-        file_name: Of the variant.
-    """
-    for single in (folder, folder / "nuclio"):
-        if (single / file_name).is_file():
-            return [single]
-    return [
-        child / "nuclio"
-        for child in sorted(folder.iterdir())
-        # A name with a dot is a directory that is still being written.
-        if not child.name.startswith(".") and (child / "nuclio" / file_name).is_file()
-    ]
-
-
-def fingerprint(directory: Path, file_name: str = CPU_FILE) -> str:
-    """Changes whenever a file of `directory` is added, removed or written; "" if it is gone.
-
-    Hidden folders and Python's caches do not count: a running function may write there.
-    """
-    if not (directory / file_name).is_file():
-        return ""
-    digest = hashlib.sha256()
-    for folder, folders, files in os.walk(directory):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
-        for file in sorted(files):
-            path = Path(folder, file)
-            try:
-                status = path.stat()
-            except OSError:
-                continue  # went away meanwhile; the next look will see a directory at rest
-            digest.update(f"{path}\0{status.st_mtime_ns}\0{status.st_size}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 def _yaml(path: Path) -> Any:

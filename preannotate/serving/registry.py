@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.errors import BuildError
+from builder.function_directory import PARITY_FILE, FunctionDirectory, find_directories
 from preannotate.serving.errors import DirectoryError
-from preannotate.serving.function_config import CPU_FILE, FunctionConfig, find_directories, fingerprint
+from preannotate.serving.function_config import CPU_FILE, FunctionConfig
 from preannotate.serving.pool import DRAIN_SECONDS
 from preannotate.serving.served_function import ServedFunction
 
@@ -25,8 +27,8 @@ class _Entry:
     """One directory.
 
     Attributes:
-        seen: Fingerprint at the last look.
-        applied: Fingerprint that was last acted on; None asks for another try.
+        seen: Change mark at the last look.
+        applied: Change mark that was last acted on; None asks for another try.
         function: What serves it.
         problem: Why nothing does.
     """
@@ -102,7 +104,7 @@ class FunctionRegistry:
             at_rest: Take the directories as they are now, without waiting for a second look.
         """
         try:
-            found = await asyncio.to_thread(self._fingerprints)
+            found = await asyncio.to_thread(self._change_marks)
         except OSError as error:
             self._report_folder(f"{self._folder}: {error.strerror}; expected a folder. Nothing is changed.")
             return
@@ -122,8 +124,8 @@ class FunctionRegistry:
         while self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _fingerprints(self) -> dict[Path, str]:
-        return {path: fingerprint(path, self._file_name) for path in find_directories(self._folder, self._file_name)}
+    def _change_marks(self) -> dict[Path, str]:
+        return {path: FunctionDirectory(path).change_mark for path in find_directories(self._folder, self._file_name)}
 
     def _report_folder(self, problem: str) -> None:
         if problem and problem != self._folder_problem:
@@ -132,7 +134,7 @@ class FunctionRegistry:
 
     async def _update(self, path: Path, entry: _Entry) -> None:
         try:
-            config = await asyncio.to_thread(FunctionConfig.read, path, self._file_name)
+            config = await asyncio.to_thread(_read_proven, path, self._file_name)
             self._check_name_is_free(config, entry)
         except DirectoryError as error:
             if str(error) != entry.problem:
@@ -172,3 +174,23 @@ class FunctionRegistry:
             task = asyncio.create_task(function.stop(drain_seconds))  # others must not wait for it
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+
+
+def _read_proven(path: Path, file_name: str) -> FunctionConfig:
+    """Read a directory whose files are those of its proof; one without a proof may be any function of nuclio.
+
+    Every byte is read here, once for each change of the directory, and never for a request.
+
+    Raises:
+        DirectoryError: It cannot be served; one sentence names the file.
+    """
+    config = FunctionConfig.read(path, file_name)
+    try:
+        directory = FunctionDirectory(path)
+        problems = directory.proof_problems() if (path / PARITY_FILE).is_file() else []
+    except BuildError as error:
+        problems = [str(error)]
+    if problems:
+        more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise DirectoryError(f"{path}: {problems[0]}{more}")
+    return config

@@ -1,17 +1,18 @@
 """Models of the workspace with their versions, and what can be done with them."""
 
-import json
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.check import PARITY_FILE
+from builder import thresholds
+from builder.errors import BuildError
+from builder.function_directory import FunctionDirectory
 from preannotate.registry import publication
 from preannotate.registry.deployment import DEPLOYMENTS, SERVE
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json
-from preannotate.studio import thresholds
 from preannotate.studio.errors import StudioError
 from runtime.errors import FunctionError
 from runtime.manifest import Manifest
@@ -167,7 +168,8 @@ class Models:
             value: For all labels; or label to value, for these only.
 
         Raises:
-            StudioError: A value outside [0, 1], an unknown label, or a version that is not finished.
+            StudioError: The version is not finished.
+            BuildError: A value outside [0, 1], an unknown label, or a `model.json` that is not the proven one.
             WorkspaceError: The published copy could not be deployed.
         """
         found = self._version(name, version)
@@ -175,12 +177,12 @@ class Models:
             raise StudioError(f"model {name!r}: version {version} is not finished; expected one that is.")
         model = self._model(name)
         with model.locked():  # nobody publishes or builds meanwhile
-            manifest = thresholds.changed(_manifest(found), value, where=f"model {name!r}, version {version}")
-            thresholds.write(self._inside(found.function / "nuclio"), manifest)
+            where = f"model {name!r}, version {version}"
+            thresholds.change_threshold(self._inside(found.function / "nuclio"), value, where=where)
             now = publication.published(model)
             copy = self._workspace.functions / name / "nuclio"
             if now is not None and now.version == version and copy.is_dir():
-                thresholds.write(self._inside(copy), manifest)
+                thresholds.change_threshold(self._inside(copy), value, where=where)
                 DEPLOYMENTS[now.deploy].publish(copy.parent)
 
     def list(self) -> list[ModelSummary]:
@@ -212,7 +214,7 @@ class Models:
 def _summary(model: ModelFolder) -> ModelSummary:
     try:
         return _read(model)
-    except (WorkspaceError, FunctionError) as error:
+    except (WorkspaceError, BuildError, FunctionError) as error:
         return ModelSummary(model.name, (), None, problem=str(error))
     except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         return ModelSummary(model.name, (), None, problem=f"{model.path}: {error!r}; expected files of a run.")
@@ -257,7 +259,7 @@ def _version_summary(version: VersionFolder, published: int | None) -> VersionSu
 
 
 def _manifest(version: VersionFolder) -> Manifest:
-    return Manifest.read(version.function / "nuclio")
+    return FunctionDirectory.open(version.function).manifest
 
 
 _NAMES = {
@@ -272,8 +274,11 @@ _NAMES = {
 def _parity(version: VersionFolder) -> Parity | None:
     """The proof in a few facts; None if there is none that can be read."""
     try:
-        path = version.function / "nuclio" / PARITY_FILE
-        content = json.loads(path.read_text(encoding="utf-8"))
+        directory = FunctionDirectory.open(version.function)
+        proof = directory.proof()
+        if proof is None:
+            return None
+        content, problems = proof.figures, _proof_problems(directory, directory.change_mark)
         scores, differences = content.get("scores", {}), content.get("differences", {})
         facts = {"validation images": str(content.get("images", "")), "boxes on them": str(content.get("boxes", ""))}
         facts |= {f"mAP50 of {_NAMES[name]}": f"{one['map50']:.4f}" for name, one in scores.items() if name in _NAMES}
@@ -281,7 +286,13 @@ def _parity(version: VersionFolder) -> Parity | None:
             f"{name}: detections that differ": f"{one['unmatched'] + one['beyond_tolerance']} of {one['detections']}"
             for name, one in differences.items()
         }
-        facts |= {f"problem {number}": text for number, text in enumerate(content.get("problems", ()), 1)}
-        return Parity(content["verdict"] == "passed", facts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        facts |= {f"problem {number}": text for number, text in enumerate(problems, 1)}
+        return Parity(not problems, facts)
+    except (BuildError, KeyError, TypeError, AttributeError):
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def _proof_problems(directory: FunctionDirectory, change_mark: str) -> tuple[str, ...]:
+    """`FunctionDirectory.proof_problems`, which reads the whole model, once for each change of the directory."""
+    return tuple(directory.proof_problems())

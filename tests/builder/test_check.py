@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from builder import check as check_module
-from builder.check import Report, check
+from builder.check import check
 from builder.errors import BuildError, CheckFailed
+from builder.function_directory import Proof, Verdict
 from builder.proof import read_validation
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
@@ -26,10 +27,10 @@ def test_no_function(tmp_path):
 
 def test_a_broken_function_is_not_run_and_its_parity_json_says_why(function_dir):
     (function_dir / "model.xml").unlink()
-    report = check(function_dir.parent)
+    proof = check(function_dir.parent)
     sentence = "model.xml: no such file; expected a whole function directory. Build the function again."
-    assert report.problems == (sentence,)
-    assert not report.ok
+    assert proof.problems == (sentence,)
+    assert proof.verdict is Verdict.FAILED
     assert json.loads((function_dir / "parity.json").read_text("utf-8")) == {
         "verdict": "failed",
         "problems": [sentence],
@@ -38,10 +39,10 @@ def test_a_broken_function_is_not_run_and_its_parity_json_says_why(function_dir)
     assert not list(function_dir.glob(".parity*"))
 
 
-def test_a_failed_report_raises_its_first_problem(tmp_path):
-    Report(tmp_path, (), ()).raise_if_failed()
-    expect("one.", Report(tmp_path, ("one.",), ()).raise_if_failed, CheckFailed)
-    expect("one. (2 more problems)", Report(tmp_path, ("one.", "two.", "three."), ()).raise_if_failed, CheckFailed)
+def test_a_failed_proof_raises_its_first_problem():
+    Proof().raise_if_failed()
+    expect("one.", Proof(("one.",)).raise_if_failed, CheckFailed)
+    expect("one. (2 more problems)", Proof(("one.", "two.", "three.")).raise_if_failed, CheckFailed)
 
 
 def test_a_missing_package(function_dir, monkeypatch):

@@ -1,10 +1,11 @@
 """What deploy.sh refuses before it bothers nuclio, and what it says."""
 
+import os
 import shutil
 
 import pytest
 
-from builder.build import model_fingerprint
+from builder.function_directory import network_fingerprint
 
 REBUILD = "Build the function again."
 
@@ -75,17 +76,31 @@ def test_a_function_that_was_not_proven(machine, functions):
 
 def test_another_network_than_was_proven(machine, functions):
     directory = functions()
-    before = model_fingerprint(directory / "saved_model")
+    path = directory / "model.bin"
+    path.write_bytes(b"WEIGHTS")
+    os.utime(path, (1, 1))
+    assert refused(machine) == f"model.bin: changed after the proof; expected the bytes that were proven. {REBUILD}"
+    assert machine.deploy("gpu").code == 0
     (directory / "saved_model" / "saved_model.pb").write_bytes(b"another network")
-    assert refused(machine) == (
-        f"saved_model: fingerprint '{model_fingerprint(directory / 'saved_model')}'; "
-        f"expected '{before}', as in function.yaml. {REBUILD}"
-    )
+    assert refused(machine, "gpu").startswith("saved_model/saved_model.pb: changed after the proof;")
+
+
+def test_files_that_came_or_went_after_the_proof(machine, functions):
+    directory = functions()
+    (directory / "numpy.py").write_text("")
+    sentence = "numpy.py: was added after the proof; expected only files that were proven. Remove it."
+    assert refused(machine) == sentence
+    (directory / "numpy.py").unlink()
+    (directory / "runtime" / "boxes.py").unlink()
+    sentence = f"runtime/boxes.py: no such file; expected the file that was proven. {REBUILD}"
+    assert refused(machine) == sentence
+    (directory / "parity.json").write_text('{"verdict": "passed"}')
+    assert refused(machine).startswith("parity.json: no digests; expected one for each file that was proven.")
 
 
 def test_the_yaml_of_another_network(machine, functions):
     directory = functions()
-    fingerprint = model_fingerprint(directory / "saved_model")
+    fingerprint = network_fingerprint(directory / "saved_model")
     replaced(directory / "function.yaml", fingerprint, "0123456789abcdef")
     assert refused(machine) == (
         "function.yaml: preannotate.fingerprint '0123456789abcdef'; "
@@ -99,7 +114,7 @@ def test_the_yaml_of_another_network(machine, functions):
 
 def test_another_image(machine, functions):
     directory = functions()
-    fingerprint = model_fingerprint(directory / "saved_model")
+    fingerprint = network_fingerprint(directory / "saved_model")
     replaced(directory / "function.yaml", f"preannotate.cats:{fingerprint}", "cats")
     assert refused(machine) == (
         f"function.yaml: spec.build.image 'cats'; expected 'preannotate.cats:{fingerprint}'. {REBUILD}"

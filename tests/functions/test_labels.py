@@ -12,8 +12,9 @@ from PIL import Image
 from builder.function_yaml import function_yaml
 from builder.variants import VARIANTS
 from preannotate.formats.errors import DatasetError
-from runtime.cvat import read_labels, rectangle, rename_classes, reply
+from runtime.cvat import rectangle, reply
 from runtime.detector import Detection
+from runtime.function_file import read_labels, rename_classes
 from runtime.manifest import Manifest, Postprocess
 from trainer.datasets import load
 

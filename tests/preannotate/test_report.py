@@ -3,6 +3,7 @@ import re
 import shutil
 
 import pytest
+from support.functions import prove
 
 from evaluation.corrections import CorrectionCosts
 from preannotate.model_evaluation.errors import ReportError
@@ -101,8 +102,7 @@ def function(trained, tmp_path):
     (directory / "function.yaml").write_text("")
     shutil.copyfile(trained.export / "model.json", directory / "model.json")
     scores = {"reference": {"map50": 0.5, "mean_ap": 0.25}}
-    parity = {"images": 6, "boxes": 18, "scores": scores, "differences": {}, "verdict": "passed"}
-    (directory / "parity.json").write_text(json.dumps(parity))
+    prove(directory, images=6, boxes=18, scores=scores, differences={})
     return directory.parent
 
 
@@ -134,9 +134,10 @@ def test_a_function_of_another_run_is_refused(trained, function):
 
 def test_a_function_without_a_proof_is_refused(trained, function):
     path = function / "nuclio" / "parity.json"
-    path.write_text("{}")
+    path.write_text('{"verdict": "failed"}')
 
     with refusal(
-        f"{path}: KeyError 'images'; expected the proof of a built function. Run: preannotate check {path.parent}"
+        f"parity.json: KeyError 'verdict'; expected the result of a check. Run: preannotate check {path.parent}",
+        BuildError,
     ):
         write(trained, function=function)

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from runtime.cvat import decode_request, read_labels, rectangle, rename_classes, reply
+from runtime.cvat import decode_request, rectangle, reply
 from runtime.detector import Detection
 from runtime.errors import LabelError, RequestError
+from runtime.function_file import read_labels, rename_classes
 from runtime.manifest import Manifest, Postprocess
 
 EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.letterbox import PADDING, Letterbox
+from runtime.letterbox import Letterbox
+from runtime.manifest import PADDING
 
 ODD_SIZES = [(1, 1), (7, 3), (321, 319), (640, 480), (333, 1000), (1999, 77), (4000, 3000)]
 

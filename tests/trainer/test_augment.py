@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.letterbox import PADDING, Letterbox
+from runtime.letterbox import Letterbox
+from runtime.manifest import PADDING
 from trainer.augment import STRENGTHS, Augmentation, Example, augment, letterbox_example
 
 SIZE = (200, 120)

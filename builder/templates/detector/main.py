@@ -5,8 +5,9 @@ from pathlib import Path
 
 from model_handler import ModelHandler
 
-from runtime.cvat import CONTENT_TYPE, UNREADABLE, decode_request, read_labels, reply, unreadable_policy
+from runtime.cvat import CONTENT_TYPE, decode_request, reply
 from runtime.errors import ImageError, RequestError
+from runtime.function_file import UNREADABLE, read_labels, unreadable_policy
 
 
 def init_context(context):

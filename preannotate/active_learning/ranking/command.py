@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from preannotate.annotation.annotate_images import check_numbers
 from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
 from preannotate.core.errors import PreannotateError
@@ -43,9 +43,9 @@ def run_rank(
     check_top(top)
     if create_task is not None and not create_task.strip():
         raise RankingError("--create-task: an empty name; expected one for the new task.")
-    directory = find_function_directory(function)
+    directory = FunctionDirectory.open(function)
+    directory.manifest  # noqa: B018 - a damaged one is found before anything is asked
     check_sdk("rank")
-    from preannotate.active_learning.frame_inference import Function
     from preannotate.active_learning.ranking import results
     from preannotate.active_learning.ranking.new_task import make_task
     from preannotate.active_learning.ranking.rank_task import rank_task
@@ -53,10 +53,9 @@ def run_rank(
     from preannotate.cvat.login import Login
 
     output = output or default_output(task)
-    asked = Function.read(directory)
     server = connect(Login(**login))
     with stopped_in_words():
-        read, content = rank_task(server, task, asked, output, top=top, workers=workers)
+        read, content = rank_task(server, task, directory, output, top=top, workers=workers)
         content["notes"] = [*server.notes, *content["notes"]]
         results.write_ranking(content, output)
         if create_task is not None:

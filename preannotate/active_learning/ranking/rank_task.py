@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from preannotate.active_learning.frame_inference import FrameDetections, FrameInference, Function
+from builder.function_directory import FunctionDirectory
+from preannotate.active_learning.frame_inference import FrameDetections, FrameInference
 from preannotate.active_learning.ranking.order import Annotated, RankedFrame, rank_frames
 from preannotate.active_learning.ranking.results import FORMAT
 from preannotate.cvat.errors import CvatError
@@ -42,7 +43,7 @@ class TaskAnnotations:
 
 
 def rank_task(
-    server: Server, number: int, function: Function, output: Path, *, top: int, workers: int | None = None
+    server: Server, number: int, function: FunctionDirectory, output: Path, *, top: int, workers: int | None = None
 ) -> tuple[Task, dict[str, Any]]:
     """Order the frames of a task that have no annotations.
 
@@ -74,12 +75,14 @@ def rank_task(
     seen = asking.found(sorted(jobs), looks_too=True)
     readable = {frame: _of_task(one, task) for frame, one in seen.items() if not one.error}
     looks = asking.looks(sorted({*readable, *shown})) if readable else {}
-    ranked = rank_frames(readable, looks, function.thresholds, Annotated(shown, drawn.boxes, task.video), top=top)
+    ranked = rank_frames(
+        readable, looks, function.manifest.postprocess.thresholds, Annotated(shown, drawn.boxes, task.video), top=top
+    )
     return task, {
         "format": FORMAT,
         "server": server.url,
         "task": number,
-        "function": function.directory.parent.name,
+        "function": function.name,
         "fingerprint": function.fingerprint,
         "candidates": len(jobs),
         "annotated": len(drawn.labels),
@@ -93,7 +96,7 @@ def rank_task(
     }
 
 
-def known_labels(task: Task, function: Function) -> list[str]:
+def known_labels(task: Task, function: FunctionDirectory) -> list[str]:
     """Sentences about labels of a function that a task does not have.
 
     Raises:
@@ -120,7 +123,7 @@ def frame_name(task: Task, frame: int) -> str:
     return f"frame_{task.start + frame * task.step:06d}" if task.video else task.names[frame]
 
 
-def _annotations(server: Server, task: Task, function: Function) -> TaskAnnotations:
+def _annotations(server: Server, task: Task, function: FunctionDirectory) -> TaskAnnotations:
     frames: dict[int, frozenset[int]] = {}
     labels: dict[int, frozenset[str]] = {}
     boxes: Counter[str] = Counter()

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from builder.function_directory import find_function_directory
+from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.ranking.command import RankingError, check_top, default_output
 from preannotate.annotation.annotate_images import check_numbers
 from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
@@ -41,9 +41,9 @@ def run_review(
     check_top(top)
     if run is not None and not (run / "data" / "train.json").is_file():
         raise RankingError(f"{run}: no training run; expected runs/NAME. Name the run of the function.")
-    directory = find_function_directory(function)
+    directory = FunctionDirectory.open(function)
+    directory.manifest  # noqa: B018 - a damaged one is found before anything is asked
     check_sdk("review")
-    from preannotate.active_learning.frame_inference import Function
     from preannotate.active_learning.review import results
     from preannotate.active_learning.review.crops import crop_disagreements
     from preannotate.active_learning.review.issues import add_issues
@@ -53,10 +53,9 @@ def run_review(
     from preannotate.cvat.login import Login
 
     output = output or default_output(task)
-    asked = Function.read(directory)
     server = connect(Login(**login))
     with stopped_in_words():
-        review = review_task(server, task, asked, output, completed_jobs=completed_jobs, run=run, workers=workers)
+        review = review_task(server, task, directory, output, completed_jobs=completed_jobs, run=run, workers=workers)
         content, shown = review.content, review.disagreements[:top]
         content["notes"] = [*server.notes, *content["notes"]]
         results.write_review(content, render(content, crop_disagreements(server, task, shown)), output)

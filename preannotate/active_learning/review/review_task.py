@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preannotate.active_learning.frame_inference import FrameDetections, FrameInference, Function
+from builder.function_directory import FunctionDirectory
+from preannotate.active_learning.frame_inference import FrameDetections, FrameInference
 from preannotate.active_learning.ranking.rank_task import frame_link, frame_name, known_labels
 from preannotate.active_learning.review.disagreements import TITLES, Disagreement, find_disagreements
 from preannotate.active_learning.review.frames import ReviewedFrame, annotated_boxes
@@ -36,7 +37,7 @@ class Review:
 def review_task(
     server: Server,
     number: int,
-    function: Function,
+    function: FunctionDirectory,
     output: Path,
     *,
     completed_jobs: bool = False,
@@ -63,7 +64,7 @@ def review_task(
     taken, left_out = _annotated(server, task, completed_jobs=completed_jobs)
     seen = FrameInference(server, task, function, output, workers=workers).found([one.frame for one in taken])
     views = [_view(one, seen[one.frame], function, task) for one in taken if not seen[one.frame].error]
-    disagreements = find_disagreements(views, function.thresholds)
+    disagreements = find_disagreements(views, function.manifest.postprocess.thresholds)
     learnt, about_learning = _learnt(function, run, seen)
     jobs = {one.frame: one.job.id for one in taken}
     return Review(
@@ -74,7 +75,7 @@ def review_task(
             "server": server.url,
             "task": number,
             "task_name": task.name,
-            "function": function.directory.parent.name,
+            "function": function.name,
             "fingerprint": function.fingerprint,
             "frames": len(views),
             "boxes": sum(len(view.drawn) for view in views),
@@ -108,7 +109,7 @@ def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[lis
     return taken, dict(selection.left_out)
 
 
-def _view(taken: TakenFrame, seen: FrameDetections, function: Function, task: Task) -> ReviewedFrame:
+def _view(taken: TakenFrame, seen: FrameDetections, function: FunctionDirectory, task: Task) -> ReviewedFrame:
     names = {label.name for label in task.labels.values()}
     return ReviewedFrame(
         taken.frame,
@@ -118,7 +119,7 @@ def _view(taken: TakenFrame, seen: FrameDetections, function: Function, task: Ta
 
 
 def _learnt(
-    function: Function, run: Path | None, seen: Mapping[int, FrameDetections]
+    function: FunctionDirectory, run: Path | None, seen: Mapping[int, FrameDetections]
 ) -> tuple[set[int] | None, Sequence[str]]:
     """Frames that the function was trained on, and a sentence about it."""
     images = images_trained_on(function, run)

@@ -8,14 +8,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from preannotate.active_learning.frame_inference import Function
+from builder.function_directory import FunctionDirectory
 from runtime.errors import ManifestError
 from runtime.manifest import Manifest
 
 _KEYS = ("created", "dataset")
 
 
-def images_trained_on(function: Function, run: Path | None) -> frozenset[str] | None:
+def images_trained_on(function: FunctionDirectory, run: Path | None) -> frozenset[str] | None:
     """sha256 of each image that a function was trained on.
 
     Args:
@@ -35,12 +35,12 @@ def images_trained_on(function: Function, run: Path | None) -> frozenset[str] | 
     return None
 
 
-def _places(function: Function, run: Path | None) -> Iterator[Path]:
+def _places(function: FunctionDirectory, run: Path | None) -> Iterator[Path]:
     """Where the run may be, the likeliest first."""
     if run is not None:
         yield run
         return
-    named = function.directory.parent.resolve()  # functions/NAME
+    named = function.path.parent.resolve()  # functions/NAME
     yield named.parent.parent / "run"  # beside it in a workspace: versions/3/function/NAME
     versions = named.parent.parent / "models" / named.name / "versions"  # published: WORKSPACE/functions/NAME
     yield from sorted(versions.glob("*/run"), reverse=True)
@@ -50,7 +50,7 @@ def _places(function: Function, run: Path | None) -> Iterator[Path]:
         yield named.parent.parent / "runs" / trained
 
 
-def _is_of(run: Path, function: Function) -> bool:
+def _is_of(run: Path, function: FunctionDirectory) -> bool:
     try:
         exported = Manifest.read(run / "export").provenance
     except (ManifestError, OSError):

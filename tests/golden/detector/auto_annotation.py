@@ -16,7 +16,8 @@ sys.path.insert(0, str(DIRECTORY))  # cvat-cli loads this file from anywhere
 
 from model_handler import ModelHandler  # noqa: E402
 
-from runtime.cvat import LABEL_TYPE, read_labels, rounded_box  # noqa: E402
+from runtime.cvat import rounded_box  # noqa: E402
+from runtime.function_file import LABEL_TYPE, read_labels  # noqa: E402
 from runtime.image import prepare  # noqa: E402
 
 

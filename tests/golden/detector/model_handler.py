@@ -12,8 +12,9 @@ from typing import Any
 from PIL import Image
 
 from runtime import engines
-from runtime.cvat import rectangle, rename_classes
+from runtime.cvat import rectangle
 from runtime.detector import Detector
+from runtime.function_file import rename_classes
 from runtime.image import DecodedImage
 from runtime.manifest import Manifest
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.functions import prove
 from support.web_server import WebServer, web_server
 
-from builder.build import assemble, model_fingerprint
+from builder.build import assemble
+from builder.function_directory import network_fingerprint
 from preannotate.diagnostics import local
 from preannotate.diagnostics.local import LocalFunction
 from runtime.manifest import Manifest, Postprocess
@@ -60,14 +62,14 @@ def directory(tmp_path: Path) -> Path:
     shutil.copytree(saved_model, directory / "saved_model")
     for name in ("model.xml", "model.bin"):
         (directory / name).write_bytes(b"weights")
-    (directory / "parity.json").write_text(json.dumps({"verdict": "passed", "problems": [], "notes": []}))
+    prove(directory)
     return directory
 
 
 @pytest.fixture
 def fingerprint(directory: Path) -> str:
     """Of that network."""
-    return model_fingerprint(directory / "saved_model")
+    return network_fingerprint(directory / "saved_model")
 
 
 @pytest.fixture
@@ -87,6 +89,7 @@ def runnable(directory: Path) -> Path:
         path.write_text(
             path.read_text().replace("value: openvino", "value: fake").replace("value: tensorflow", "value: fake")
         )
+    prove(directory)
     return directory
 
 

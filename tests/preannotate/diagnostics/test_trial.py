@@ -59,7 +59,9 @@ def test_a_gpu_variant_without_a_gpu(tried, runnable):
 
 
 def test_an_answer_that_cvat_cannot_store(tried):
-    (found,) = tried("runtime/cvat.py", lambda text: text.replace('LABEL_TYPE = "rectangle"', 'LABEL_TYPE = "bbox"'))
+    (found,) = tried(
+        "runtime/function_file.py", lambda text: text.replace('LABEL_TYPE = "rectangle"', 'LABEL_TYPE = "bbox"')
+    )
 
     assert found == error(
         "run cats (openvino)",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from support.functions import prove
 
 from builder.function_yaml import FINGERPRINT, function_yaml
 from builder.variants import VARIANTS
@@ -70,7 +71,7 @@ def write_function(
     text = function_yaml(name, VARIANTS["cpu"], manifest, {FINGERPRINT: f"{shift:064x}"})
     (directory / "function.yaml").write_text(text)
     scores = {"map50": 0.9 - shift / 100, "mean_ap": 0.5}
-    (directory / "parity.json").write_text(json.dumps({"verdict": "passed", "scores": {"served": scores}}))
+    prove(directory, scores={"served": scores})
     return directory.parent
 
 

@@ -95,13 +95,14 @@ def test_the_record_of_a_version(model):
 def test_a_function_without_a_proof_is_no_version(model):
     finish(model, 1)
     path = model.version(1).function / "nuclio" / "parity.json"
-    path.write_text("{}")
+    path.write_text('{"verdict": "failed"}')
 
     with pytest.raises(WorkspaceError) as caught:
         versions.record(model.version(1))
 
     assert str(caught.value) == (
-        f"{path}: KeyError('scores'); expected the proof of a built function. Run again with --restart."
+        f"{path.parents[1]}: its check measured nothing; expected the proof of a built function. Run again with "
+        "--restart."
     )
 
 

@@ -1,11 +1,10 @@
-import os
 import re
 
 import pytest
 import yaml
 
 from preannotate.serving.errors import DirectoryError
-from preannotate.serving.function_config import GPU_FILE, FunctionConfig, find_directories, fingerprint
+from preannotate.serving.function_config import GPU_FILE, FunctionConfig
 
 
 def test_function_yaml_is_read(write_function):
@@ -146,41 +145,3 @@ def test_a_gpu_file_whose_neighbour_says_nothing_is_read(write_function, text):
     (path / "function.yaml").write_text(text)
 
     assert FunctionConfig.read(path, GPU_FILE).name == "cars"
-
-
-def test_folder_name_and_nuclio_directory_are_all_found(write_function, tmp_path):
-    first, second = write_function("a"), write_function("b")
-    folder = tmp_path / "functions"
-    (folder / "runtime").mkdir()  # the source that is copied into functions
-    (folder / ".b.draft" / "nuclio").mkdir(parents=True)  # one that is being written
-    (folder / ".b.draft" / "nuclio" / "function.yaml").touch()
-
-    assert find_directories(folder) == [first, second]
-    assert find_directories(first.parent) == find_directories(first) == [first]
-
-
-def test_fingerprint_tells_every_change(write_function):
-    path = write_function("cars")
-    (path / "runtime").mkdir()
-    seen = [fingerprint(path)]
-
-    (path / "runtime" / "boxes.py").write_text("a")
-    seen.append(fingerprint(path))
-    os.utime(path / "runtime" / "boxes.py", ns=(5, 5))
-    seen.append(fingerprint(path))
-    (path / "main.py").unlink()
-    seen.append(fingerprint(path))
-
-    assert len(set(seen)) == 4
-    assert fingerprint(path) == seen[-1]
-
-
-def test_caches_of_a_running_function_are_no_change_and_no_function_is_empty(write_function):
-    path = write_function("cars")
-    before = fingerprint(path)
-    for name in (".cache", "__pycache__"):
-        (path / name).mkdir()
-        (path / name / "file").touch()
-
-    assert fingerprint(path) == before
-    assert fingerprint(path.parent) == ""

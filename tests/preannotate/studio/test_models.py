@@ -1,25 +1,27 @@
 """Models with their versions: what the page shows, what it can do, and that nothing leads out of the workspace."""
 
-import json
-import os
 import re
 import shutil
-import time
+from dataclasses import replace
 
 import pytest
+from support.functions import prove
 
+from builder.errors import BuildError
+from builder.function_directory import FunctionDirectory
 from preannotate.diagnostics.directory import proof
 from preannotate.diagnostics.finding import OK
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import write_json
-from preannotate.serving.function_config import fingerprint
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
 from runtime.errors import ManifestError
 from runtime.manifest import Manifest
 
-PARITY = {
-    "verdict": "passed", "problems": [], "notes": [], "images": 12, "boxes": 30,
+# What function.yaml calls the class "cat".
+CAT = "Kätzchen & <co>"
+FIGURES = {
+    "images": 12, "boxes": 30,
     "scores": {"reference": {"map50": 0.93125, "mean_ap": 0.6}, "served": {"map50": 0.93, "mean_ap": 0.6}},
     "differences": {"served vs ir": {"detections": 40, "unmatched": 0, "beyond_tolerance": 1}},
 }  # fmt: skip
@@ -37,7 +39,7 @@ def pets(workspace, function):
     for number in (1, 2):
         version = model.version(number)
         shutil.copytree(function / "nuclio", version.function / "nuclio")
-        (version.function / "nuclio" / "parity.json").write_text(json.dumps(PARITY))
+        prove(version.function / "nuclio", **FIGURES)
         version.run.mkdir(parents=True)
         (version.run / "report.html").write_text("<p>report</p>")
         (version.run / "overlays").mkdir()
@@ -68,7 +70,7 @@ def test_what_is_shown(models, pets):
     assert found.versions[1].map50 == 0.92
     assert found.versions[1].images == {"train": 80, "validation": 12}
     assert (found.published, found.before, found.deploy, found.shown) == (1, None, "serve", 1)
-    assert (found.labels, found.threshold, found.thresholds) == (("cat", "dog"), 0.5, {"cat": 0.5, "dog": 0.5})
+    assert (found.labels, found.threshold, found.thresholds) == ((CAT, "dog"), 0.5, {CAT: 0.5, "dog": 0.5})
     assert found.parity.passed
     assert found.parity.facts == {
         "validation images": "12",
@@ -107,33 +109,32 @@ def test_publish_roll_back_unpublish(models, pets, workspace):
 def test_thresholds_change_in_the_version_and_in_what_is_published(models, pets, workspace):
     models.publish("pets", 2)
     copy, other = workspace.functions / "pets" / "nuclio", pets.version(1).function / "nuclio"
-    before = fingerprint(copy)
+    before = FunctionDirectory(copy).change_mark
     models.set_threshold("pets", 2, 0.7)
     assert thresholds(pets.version(2).function / "nuclio") == (0.7, (0.7, 0.7))
     assert thresholds(copy) == (0.7, (0.7, 0.7))
-    assert fingerprint(copy) != before  # so `serve` sees it
+    assert FunctionDirectory(copy).change_mark != before  # so `serve` sees it
     assert thresholds(other) == (0.5, (0.5, 0.5))
 
     models.set_threshold("pets", 2, {"dog": 0})
     assert thresholds(copy) == (0.7, (0.7, 0.0))
-    models.set_threshold("pets", 1, {"cat": 1})
+    models.set_threshold("pets", 1, {CAT: 1})
     assert thresholds(other) == (0.5, (1.0, 0.5))
     assert thresholds(copy) == (0.7, (0.7, 0.0))
     assert [path.name for path in copy.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_proof_still_holds_after_a_change_of_thresholds(models, pets):
-    directory = pets.version(1).function / "nuclio"
-    for path in directory.iterdir():
-        os.utime(path, (time.time() - 3600,) * 2)
-    models.set_threshold("pets", 1, 0.7)
+    directory = pets.version(2).function / "nuclio"
+    models.set_threshold("pets", 2, 0.7)
     (finding,) = proof(directory)
     assert finding.severity == OK
 
-    os.utime(directory / "parity.json", (time.time() - 7200,) * 2)  # somebody changed files after the proof
-    models.set_threshold("pets", 1, 0.8)
+    (directory / "main.py").write_text("")
+    models.set_threshold("pets", 2, 0.8)  # does not hide it
     (finding,) = proof(directory)
-    assert finding.severity != OK
+    assert finding.where == "main.py"
+    assert not models.get("pets").parity.passed
 
 
 @pytest.mark.parametrize(
@@ -143,13 +144,13 @@ def test_the_proof_still_holds_after_a_change_of_thresholds(models, pets):
         (1, True, "model 'pets', version 1: threshold True; expected a number in [0, 1]."),
         (1, float("nan"), "model 'pets', version 1: threshold nan; expected a number in [0, 1]."),
         (1, {"dog": -1}, "model 'pets', version 1: label 'dog': threshold -1; expected a number in [0, 1]."),
-        (1, {"cow": 0.5}, "model 'pets', version 1: no label 'cow'; expected one of: cat, dog."),
+        (1, {"cow": 0.5}, "model 'pets', version 1: no label 'cow'; expected one of: Kätzchen & <co>, dog."),
         (3, 0.5, "model 'pets': version 3 is not finished; expected one that is."),
         (9, 0.5, "model 'pets': no version 9; expected one of: 1, 2, 3."),
     ],
 )
 def test_thresholds_that_cannot_be(models, pets, version, value, sentence):
-    with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises((StudioError, BuildError), match=f"^{re.escape(sentence)}$"):
         models.set_threshold("pets", version, value)
     assert thresholds(pets.version(1).function / "nuclio") == (0.5, (0.5, 0.5))
 
@@ -218,11 +219,11 @@ def test_a_damaged_model_does_not_hide_the_others(models, pets, workspace, file)
 
 
 def test_a_proof_that_failed(models, pets):
-    failed = PARITY | {"verdict": "failed", "problems": ["ir: mAP50 0.5; expected more. Do not deploy it."]}
-    (pets.version(2).function / "nuclio" / "parity.json").write_text(json.dumps(failed))
+    directory = FunctionDirectory(pets.version(2).function / "nuclio")
+    directory.write_proof(replace(directory.proof(), problems=("ir: mAP50 0.5; expected more. Do not deploy it.",)))
     found = models.get("pets").parity
 
     assert not found.passed
-    assert found.facts["problem 1"] == "ir: mAP50 0.5; expected more. Do not deploy it."
+    assert "(ir: mAP50 0.5; expected more. Do not deploy it.)" in found.facts["problem 1"]
     with pytest.raises(ManifestError):
         Manifest.read(pets.path)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builder.accuracy_reference import yardstick
+from builder.accuracy_reference import accuracy_reference
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.reference import Reference
 from runtime.detector import Detection
@@ -22,14 +22,14 @@ def image(name, boxes):
 
 def test_annotations_count_even_if_one_image_has_none():
     truth = GroundTruth(Path(), MANIFEST.labels, (image("a", []), image("b", [[0, 0, 4, 4]])))
-    found = yardstick(truth, REFERENCE, MANIFEST)
+    found = accuracy_reference(truth, REFERENCE, MANIFEST)
     assert found.annotated
     assert found.truth is truth
 
 
 def test_where_nobody_annotated_the_reference_stands_in_from_its_thresholds_on():
     truth = GroundTruth(Path(), MANIFEST.labels, (image("a", []), image("b", [])))
-    found = yardstick(truth, REFERENCE, MANIFEST)
+    found = accuracy_reference(truth, REFERENCE, MANIFEST)
     assert not found.annotated
     first, second = found.truth.images
     assert len(first.boxes) == 0

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from builder.directory import new_directory
-from builder.errors import BuildError
+from preannotate.core.errors import FileError
+from preannotate.core.files import new_directory
 
 
 def write(draft, text):
@@ -51,7 +51,7 @@ def test_a_part_that_is_there(tmp_path):
     path = tmp_path / "cats" / "b"
     sentence = f"{path}: exists; expected a new directory. Pass --overwrite to replace it."
     with (
-        pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"),
+        pytest.raises(FileError, match=f"^{re.escape(sentence)}$"),
         new_directory(tmp_path / "cats", ["a", "b"], overwrite=False),
     ):
         pytest.fail("the block must not run")
