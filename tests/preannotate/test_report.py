@@ -137,7 +137,7 @@ def test_a_function_without_a_proof_is_refused(trained, function):
     path.write_text('{"verdict": "failed"}')
 
     with refusal(
-        f"parity.json: KeyError 'verdict'; expected the result of a check. Run: preannotate check {path.parent}",
-        BuildError,
+        f"parity.json: the verdict is 'failed' (The check failed.); expected 'passed'. "
+        f"Run: preannotate check {path.parent}"
     ):
         write(trained, function=function)

@@ -67,7 +67,7 @@ def test_classes_are_compared_by_name(make):
 def test_the_comparison_is_made_once(make, monkeypatch):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     first = compare(new, old)
-    monkeypatch.setattr(comparison, "ask", None)
+    monkeypatch.setattr(comparison, "detect_with_variant", None)
 
     assert compare(new, old) == first
     assert not first.better
