@@ -44,7 +44,7 @@ def main() -> None:
     asked = parse_arguments(options.arguments)
     size = parse_size(asked["image_size"])
     with tempfile.TemporaryDirectory() as store:
-        dataset = datasets.load([options.export], Path(store))
+        dataset = datasets.load_dataset([options.export], Path(store))
         config = defaults.resolve_arguments(
             asked, family.DEFAULTS, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
         )

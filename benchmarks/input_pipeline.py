@@ -41,7 +41,7 @@ def main() -> None:
     base = backbone_weights.resolve(options.base_model, alpha=TrainingConfig(**asked).alpha, backbone=family.BACKBONE)
     size = parse_size(TrainingConfig(**asked).image_size) or (320, 320)
     with tempfile.TemporaryDirectory() as store:
-        dataset = datasets.load([options.export], Path(store))
+        dataset = datasets.load_dataset([options.export], Path(store))
         config = resolve_arguments(
             asked,
             family.DEFAULTS,

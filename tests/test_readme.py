@@ -48,7 +48,7 @@ def test_links_to_files_lead_somewhere(page):
 
 
 def test_every_model_and_format_is_in_the_readme():
-    from trainer.datasets import FORMATS
+    from preannotate.formats import FORMATS
     from trainer.models import MODELS
 
     assert [name for name in MODELS if name not in README] == []

@@ -159,7 +159,7 @@ def _matched(
 
 def _trained_on(run: RunDirectory) -> frozenset[str]:
     try:
-        samples = datasets.read_saved(run.data, name="train.json").samples
+        samples = datasets.read_dataset(run.data, name="train.json").samples
     except (PreannotateError, OSError):
         return frozenset()
     return frozenset(sample.content for sample in samples)

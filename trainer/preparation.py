@@ -29,7 +29,7 @@ from trainer.arguments.defaults import Defaults
 from trainer.backbone_weights import BaseModel
 from trainer.config import TrainingConfig
 from trainer.datasets import Dataset, Sample, Split
-from trainer.datasets.split import measurable
+from trainer.datasets.split import without_unreviewed
 from trainer.datasets.split_file import read_split_file
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
@@ -170,8 +170,8 @@ def reopen(run: RunDirectory) -> Prepared:
         raise TrainingError(
             f"{run.path}: stopped before its first checkpoint; expected at least one epoch. Start the training again."
         )
-    train = datasets.read_saved(run.data, name=TRAIN_FILE)
-    validation = datasets.read_saved(run.data, name=VALIDATION_FILE)
+    train = datasets.read_dataset(run.data, name=TRAIN_FILE)
+    validation = datasets.read_dataset(run.data, name=VALIDATION_FILE)
     network, ema_network = _build(resolved, settings)
     return Prepared(settings, resolved, Split(train.samples, validation.samples), network, ema_network)
 
@@ -185,17 +185,17 @@ def _by_todays_name(request: Request) -> Request:
 
 def _load(request: Request, run: RunDirectory) -> tuple[Dataset, Split]:
     options = {"include_auto": request.include_auto, "negatives": request.negatives}
-    dataset = datasets.load(request.exports, run.data, only=request.only, labels=request.labels, **options)
-    datasets.check(dataset)
+    dataset = datasets.load_dataset(request.exports, run.data, only=request.only, labels=request.labels, **options)
+    datasets.check_dataset(dataset)
     if request.validation:
-        held_out = datasets.load(request.validation, run.data, labels=dataset.labels, **options)
+        held_out = datasets.load_dataset(request.validation, run.data, labels=dataset.labels, **options)
         split = _held_out(request, dataset.samples, held_out.samples)
     else:
         pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
-        split = datasets.split(dataset.samples, fraction=request.wanted.validation_fraction, pinned=pinned)
-    split = measurable(split)
+        split = datasets.split_samples(dataset.samples, fraction=request.wanted.validation_fraction, pinned=pinned)
+    split = without_unreviewed(split)
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
-        datasets.save(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
+        datasets.save_dataset(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
     return dataset, split
 
 

@@ -10,11 +10,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from preannotate.core.errors import FileError, PreannotateError
+
+_SYNC_THREADS = 16
 
 
 @contextlib.contextmanager
@@ -125,6 +128,38 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
         raise FileError(f"{path}: is a folder; expected the name of a file to write. Name a file in it.")
     if path.exists() and not overwrite:
         raise FileError(f"{path}: exists; expected a new file. Pass --overwrite to replace it.")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Create or replace a file as a hard link to another, or as a copy where the file system has no links.
+
+    Whole or absent at any moment, but not flushed to the disk: after many files, call `sync_all` once.
+
+    Raises:
+        FileError: The file cannot be written there.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_file(target, 0o666)
+        try:
+            try:
+                temporary.unlink()
+                os.link(source.resolve(), temporary)
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)  # also where two names of one file are left: then `replace` does nothing
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Flush many files and their folders to the disk: several at once, which takes little longer than one."""
+    paths = list(paths)
+    with ThreadPoolExecutor(_SYNC_THREADS, "sync") as pool:
+        list(pool.map(sync, paths))
+        list(pool.map(sync, {path.parent for path in paths}))
 
 
 def sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files of strangers to Python values; every failure is a `DatasetError` that names the file."""
+"""Untrusted files to Python values; every failure is a `DatasetError` that names the file."""
 
 import json
 import math
@@ -15,9 +15,11 @@ from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import decode_coco_counts, run_length_box
 from preannotate.formats.records import Box
 
+_XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
+
 
 def read_text(path: Path) -> str:
-    """The file as UTF-8 text, without a byte order mark."""
+    """Return the file as UTF-8 text, without a byte order mark."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -25,7 +27,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The file's JSON value."""
+    """Return the file's JSON value."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -34,7 +36,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """The file's YAML value; only plain data, never objects."""
+    """Return the file's YAML value; only plain data, never objects."""
     text = read_text(path)
     try:
         return yaml.safe_load(text)
@@ -44,16 +46,18 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_xml(path: Path) -> Element:
-    """The root element of an XML file."""
+    """Return the root element of an XML file."""
     try:
-        root: Element = SafeElementTree.parse(path).getroot()
-        return root
-    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
+        root: Element | None = SafeElementTree.parse(path).getroot()
+    except _XML_ERRORS as error:
         raise _not_xml(path, error) from error
+    if root is None:
+        raise _not_xml(path, ValueError("no root element"))
+    return root
 
 
 def xml_elements(path: Path) -> Iterator[Element]:
-    """The children of the root, one after the other, each complete and then forgotten.
+    """Yield the children of the root, each complete and then forgotten.
 
     A project's export may be hundreds of megabytes: the tree is never held as a whole.
     """
@@ -65,24 +69,24 @@ def xml_elements(path: Path) -> Iterator[Element]:
             if event == "end" and depth == 1:
                 yield element
                 root.clear()
-    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
+    except _XML_ERRORS as error:
         if isinstance(error, DatasetError):
             raise
         raise _not_xml(path, error) from error
 
 
 def xml_root_tag(path: Path) -> str:
-    """Name of the root element, or "" if the file is no XML."""
+    """Return the name of the root element, or "" if the file is no XML."""
     try:
         for _, element in SafeElementTree.iterparse(path, events=("start",)):
             return element.tag
-    except (ParseError, DefusedXmlException, ValueError, LookupError, OSError):
+    except _XML_ERRORS:
         pass
     return ""
 
 
 def number(value: Any, where: str) -> float:
-    """A finite number from text or JSON.
+    """Return a finite number from text or JSON.
 
     Args:
         value: Text, int or float.
@@ -99,7 +103,7 @@ def number(value: Any, where: str) -> float:
 
 
 def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any]]:
-    """A JSON list of objects that all have `keys`; those that end in "id" are numbers or text."""
+    """Check a JSON list of objects that all have `keys`; those that end in "id" are numbers or text."""
     if not isinstance(value, list):
         raise DatasetError(f"{where} is of type {type(value).__name__}; expected a list. Export again.")
     for index, entry in enumerate(value):
@@ -115,7 +119,7 @@ def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any
 
 
 def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
-    """Box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
+    """Return the box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
 
     Args:
         mask: `counts` and `size`, (height, width).

@@ -32,7 +32,9 @@ def load(
     Raises:
         DatasetError: No image of the exports can be used.
     """
-    dataset = datasets.load(exports, store, labels=labels, only=only, include_auto=include_auto, negatives=negatives)
+    dataset = datasets.load_dataset(
+        exports, store, labels=labels, only=only, include_auto=include_auto, negatives=negatives
+    )
     if not dataset.samples:
         raise DatasetError(
             f"{', '.join(str(export) for export in exports)}: no image with annotations of "

@@ -11,7 +11,8 @@ from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size
-from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW, MIN_IMAGES
+from trainer.datasets.dataset import MIN_IMAGES
+from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.recommendation import TrainingConditions, recommend
 
 OK, FEW, NONE = "ok", "few", "none"

@@ -69,17 +69,16 @@ class Plane:
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         dx, dy = self.x - np.float32(start[0]), self.y - np.float32(start[1])
         length_squared = max(along_x * along_x + along_y * along_y, 1e-9)
-        part = (dx * np.float32(along_x) + dy * np.float32(along_y)) / np.float32(length_squared)
-        part = np.minimum(np.maximum(part, 0), 1)
-        dx, dy = dx - part * np.float32(along_x), dy - part * np.float32(along_y)
-        return (np.sqrt(dx * dx + dy * dy) - np.float32(radius)) * np.float32(self.pixels)
+        along = (dx * np.float32(along_x) + dy * np.float32(along_y)) / np.float32(length_squared)
+        part = np.minimum(np.maximum(along, 0), 1)
+        rest_x, rest_y = dx - part * np.float32(along_x), dy - part * np.float32(along_y)
+        return (np.sqrt(rest_x * rest_x + rest_y * rest_y) - np.float32(radius)) * np.float32(self.pixels)
 
     def polygon(self, x: float, y: float, radius: float, corners: int, turn: float = 0.0) -> np.ndarray:
         """A regular polygon; `radius` reaches its sides' middles (not exact beyond its corners)."""
-        nearest = None
+        sides = []
         for i in range(corners):
             angle = math.radians(turn + 360 * i / corners)
             cos, sin = np.float32(round(math.cos(angle), 6)), np.float32(round(math.sin(angle), 6))
-            side = (self.x - np.float32(x)) * cos + (self.y - np.float32(y)) * sin
-            nearest = side if nearest is None else np.maximum(nearest, side)
-        return (nearest - np.float32(radius)) * np.float32(self.pixels)
+            sides.append((self.x - np.float32(x)) * cos + (self.y - np.float32(y)) * sin)
+        return (np.maximum.reduce(sides) - np.float32(radius)) * np.float32(self.pixels)

@@ -4,6 +4,7 @@ Every class takes its colour from the same metals and paints, so that only its s
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def colour(rng: np.random.Generator) -> Colour:
     """One of the shared colours, a little off."""
     base = _COLOURS[rng.integers(len(_COLOURS))]
     tint = rng.uniform(-0.03, 0.03, 3) + rng.uniform(-0.08, 0.06)
-    return tuple(float(min(max(value + off, 0.06), 0.95)) for value, off in zip(base, tint, strict=True))
+    red, green, blue = (float(min(max(value + off, 0.06), 0.95)) for value, off in zip(base, tint, strict=True))
+    return red, green, blue
 
 
 def _gear(plane: Plane, rng: np.random.Generator, metal: Colour) -> list[Part]:
@@ -62,13 +64,9 @@ def _gear(plane: Plane, rng: np.random.Generator, metal: Colour) -> list[Part]:
 
 
 def _around(plane: Plane, middle: float, radius: float, count: int) -> np.ndarray:
-    discs = None
-    for i in range(count):
-        angle = 2 * np.pi * i / count
-        x, y = round(float(np.cos(angle)), 6) * middle, round(float(np.sin(angle)), 6) * middle
-        disc = plane.disc(x, y, radius)
-        discs = disc if discs is None else np.minimum(discs, disc)
-    return discs
+    angles = (2 * np.pi * i / count for i in range(count))
+    centres = ((round(float(np.cos(angle)), 6) * middle, round(float(np.sin(angle)), 6) * middle) for angle in angles)
+    return reduce(np.minimum, (plane.disc(x, y, radius) for x, y in centres))
 
 
 def _key(plane: Plane, rng: np.random.Generator, metal: Colour) -> list[Part]:
@@ -130,7 +128,8 @@ def _mug(plane: Plane, rng: np.random.Generator, glaze: Colour) -> list[Part]:
 
 
 def _darker(base: Colour, factor: float) -> Colour:
-    return tuple(value * factor for value in base)
+    red, green, blue = base
+    return red * factor, green * factor, blue * factor
 
 
 _DRAW: dict[str, Callable[[Plane, np.random.Generator, Colour], list[Part]]] = {

@@ -16,7 +16,7 @@ from runtime.cvat import rectangle, reply
 from runtime.detector import Detection
 from runtime.function_file import read_labels, rename_classes
 from runtime.manifest import Manifest, Postprocess
-from trainer.datasets import load
+from trainer.datasets import load_dataset
 
 # Letters that YAML, JSON, XML, Python's splitlines() or a shell take for something else are drawn often.
 SPECIAL = (
@@ -104,7 +104,7 @@ def served(labels: tuple[str, ...], folder: Path) -> list[str]:
 
 def learnt(export: Path, folder: Path) -> tuple[str, ...]:
     """Labels of the dataset; each of them has its box."""
-    dataset = load([export], folder / "store")
+    dataset = load_dataset([export], folder / "store")
     (sample,) = dataset.samples
     assert set(sample.class_ids.tolist()) == set(range(len(dataset.labels)))
     return dataset.labels
@@ -137,7 +137,7 @@ def test_spaces_around_a_name_are_no_part_of_it(write, tmp_path):
 def test_a_label_without_a_name_is_refused(label, tmp_path):
     sentence = "export: a label without a name; expected one. Rename or remove it, and export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([coco(tmp_path / "export", ["cat", label])], tmp_path / "store")
+        load_dataset([coco(tmp_path / "export", ["cat", label])], tmp_path / "store")
 
 
 @pytest.mark.parametrize("label", ["a\0b", "\ud83d", "a\udc00"])
@@ -147,7 +147,7 @@ def test_names_that_can_be_written_nowhere_are_refused(label, tmp_path):
         f"Rename it and export again."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([coco(tmp_path / "export", [label])], tmp_path / "store")
+        load_dataset([coco(tmp_path / "export", [label])], tmp_path / "store")
 
 
 def test_any_names_survive(tmp_path_factory):
@@ -166,7 +166,7 @@ def test_any_names_survive(tmp_path_factory):
         wanted = list(dict.fromkeys(name.strip() for name in names))
         if not all(wanted) or "\0" in "".join(wanted):
             with pytest.raises(DatasetError):
-                load([export], folder / "store")
+                load_dataset([export], folder / "store")
             return
         assert served(learnt(export, folder), folder) == wanted
 

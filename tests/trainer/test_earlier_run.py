@@ -25,7 +25,7 @@ def earlier(trained):
 
 @pytest.fixture(scope="module")
 def validation(trained):
-    return datasets.read_saved(RunDirectory(trained[0]).data, name="validation.json").samples
+    return datasets.read_dataset(RunDirectory(trained[0]).data, name="validation.json").samples
 
 
 def answers(found, sample):

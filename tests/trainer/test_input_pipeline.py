@@ -18,7 +18,7 @@ SIZE = (96, 64)
 
 @pytest.fixture(scope="module")
 def samples(rectangles, tmp_path_factory):
-    return datasets.load([rectangles], tmp_path_factory.mktemp("store")).samples[:10]
+    return datasets.load_dataset([rectangles], tmp_path_factory.mktemp("store")).samples[:10]
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,26 @@
 """Annotation exports in, samples out: the first step of every training.
 
-`load` reads any format of `FORMATS` into the run's store, `check` refuses what cannot be trained on, `split`
-divides it (`read_split_file`: as a person said), `save` and `read_saved` freeze it in the run.
+`load_dataset` reads exports of any known format into the run's store, `check_dataset` refuses what cannot be trained
+on, `split_samples` divides it (`read_split_file`: as a person chose), `save_dataset` and `read_dataset` keep it.
 """
 
-from preannotate.formats import FORMATS
-from trainer.datasets.health import Health, check
-from trainer.datasets.loading import load
-from trainer.datasets.sample import Dataset, Sample
-from trainer.datasets.split import Split, split
+from trainer.datasets.dataset import Dataset, check_dataset
+from trainer.datasets.health import Health
+from trainer.datasets.loading import load_dataset
+from trainer.datasets.sample import Sample
+from trainer.datasets.split import Split, split_samples
 from trainer.datasets.split_file import read_split_file
-from trainer.datasets.store import read_saved, save
+from trainer.datasets.store import read_dataset, save_dataset
 
 __all__ = [
-    "FORMATS",
     "Dataset",
     "Health",
     "Sample",
     "Split",
-    "check",
-    "load",
-    "read_saved",
+    "check_dataset",
+    "load_dataset",
+    "read_dataset",
     "read_split_file",
-    "save",
-    "split",
+    "save_dataset",
+    "split_samples",
 ]

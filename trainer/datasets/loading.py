@@ -8,25 +8,26 @@ without a box, degenerate) is *unusable*: nobody said that it is empty, so it is
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from preannotate.core.files import sync_all
 from preannotate.formats.archive import open_export
 from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
+from preannotate.formats.recognition import read_export
 from preannotate.formats.records import BOX, TAG, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import EXIF_ORIENTATION, decode
-from trainer.datasets.health import Found, Health
-from trainer.datasets.names import match_names
-from trainer.datasets.placing import DISAGREES, clip, place
-from trainer.datasets.recognition import read_export
-from trainer.datasets.repeats import without_repeats
-from trainer.datasets.sample import Dataset, Sample
-from trainer.datasets.store import put_image
+from trainer.datasets.coordinates import clip, to_upright_pixels
+from trainer.datasets.dataset import Dataset
+from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
+from trainer.datasets.health import Health, LoadedExport, LoadReport
+from trainer.datasets.sample import Sample
+from trainer.datasets.store import store_image
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"
@@ -37,7 +38,7 @@ UNREADABLE = "unreadable"
 _CHECK_SIZE = (32, 32)
 
 
-def load(
+def load_dataset(
     exports: Sequence[Path],
     store: Path,
     *,
@@ -46,11 +47,11 @@ def load(
     labels: Sequence[str] | None = None,
     only: Collection[str] | None = None,
 ) -> Dataset:
-    """Read annotation exports and take their images into the run's store.
+    """Read annotation exports and copy their images into the run's store.
 
     Args:
         exports: Zips or folders of any format in `FORMATS`; labels are matched by name.
-        store: Folder of the run's own copy of the images; made if absent.
+        store: Folder of the run's own copy of the images; created if absent.
         include_auto: Use shapes that a model drew and nobody edited.
         negatives: Use frames without annotations as images without objects.
         labels: The class ids to use: shapes of other labels are counted and left out. None takes all
@@ -58,34 +59,41 @@ def load(
         only: Names of the images to use, with or without folders and extensions. None uses all.
 
     Returns:
-        The samples; `health.check` says whether they suffice.
+        The samples; `check_dataset` says whether they suffice.
 
     Raises:
         DatasetError: An export that cannot be read, or a name in `only` that is not there.
-
     """
     store.mkdir(parents=True, exist_ok=True)
-    reading = _Reading(store, include_auto, negatives, labels)
+    loader = _Loader(store, include_auto, negatives, labels)
     names: list[str] = []
     for path in map(Path, exports):
         with open_export(path, store) as folder:
-            export = read_export(path, folder, reading.found)
+            recognised = read_export(path, folder)
+            export = recognised.export
             if labels is None:
                 _check_labels(export.labels, path.name)
             names += [frame.name for frame in export.frames]
-            reading.take(export, only)
+            loader.report.exports.append(
+                LoadedExport(path.name, recognised.format, recognised.title, export.has_sources)
+            )
+            loader.report.notes += [f"{path.name}: {note}" for note in export.notes]
+            loader.add_export(export, only)
     if only is not None:
         match_names(only, names, where=", ".join(Path(path).name for path in exports))
-    samples = without_repeats(reading.samples, reading.found)
-    used_labels = tuple(reading.class_ids)
-    return Dataset(used_labels, samples, Health.of(samples, used_labels, reading.found))
+    samples = _without_repeats(loader.samples, loader.report)
+    sync_all(sample.image for sample in samples)
+    used_labels = tuple(loader.class_ids)
+    return Dataset(used_labels, samples, Health.of(samples, used_labels, loader.report))
 
 
 def _check_labels(labels: Sequence[str], where: str) -> None:
     """Refuse now what no later step could write: neither UTF-8 nor CVAT's database has a place for it."""
     for label in labels:
         if not label:
-            raise DatasetError(f"{where}: a label without a name; expected one. Rename or remove it, and export again.")
+            raise DatasetError(
+                f"{where}: a label without a name; expected a name. Rename or remove it, and export again."
+            )
         if "\0" in label or any("\ud800" <= letter <= "\udfff" for letter in label):
             raise DatasetError(
                 f"{where}: label {label!r} holds a NUL or half of a letter; expected whole Unicode letters. "
@@ -93,51 +101,17 @@ def _check_labels(labels: Sequence[str], where: str) -> None:
             )
 
 
-def _chosen(frames: Sequence[Frame], only: Collection[str] | None) -> Sequence[Frame]:
-    if only is None:
-        return frames
-    names = [frame.name for frame in frames]
-    meant = match_names(only, names, where="", unknown_allowed=True)  # another export may have the rest
-    return [frame for frame in frames if frame.name in meant]
-
-
-def _told_apart(frames: Sequence[Frame]) -> list[Frame]:
-    """Frames with their subset in front of names that occur twice."""
-    counts = Counter(frame.name for frame in frames)
-    return [
-        replace(frame, name=f"{frame.subset}/{frame.name}") if counts[frame.name] > 1 and frame.subset else frame
-        for frame in frames
-    ]
-
-
-def _groups(frames: Sequence[Frame]) -> dict[str, str]:
-    """Sequence to a name for its group that every export of the same video gives.
-
-    It is made of the first and the last image: names of tasks and archives change, those do not.
-    """
-    ends: dict[str, list[Frame]] = {}
-    for frame in frames:
-        if frame.sequence and frame.image and not frame.ambiguous:
-            ends.setdefault(frame.sequence, []).append(frame)
-    groups = {}
-    for sequence, members in ends.items():
-        members.sort(key=lambda frame: frame.frame or 0)
-        digest = hashlib.sha256(members[0].image.read_bytes())
-        digest.update(members[-1].image.read_bytes())
-        groups[sequence] = f"video:{digest.hexdigest()[:16]}"
-    return groups
-
-
 @dataclass(frozen=True)
-class _Upright:
+class _ReadableImage:
     """An image file that training will be able to read."""
 
+    path: Path
     content: str
     size: tuple[int, int]
     orientation: int
 
 
-class _Reading:
+class _Loader:
     """The rules about frames and shapes, and the counts made while they are applied."""
 
     def __init__(self, store: Path, include_auto: bool, negatives: bool, labels: Sequence[str] | None) -> None:
@@ -148,17 +122,17 @@ class _Reading:
         self.class_ids = {label: index for index, label in enumerate(labels or ())}
         self.samples: list[Sample] = []
         self.groups: dict[str, str] = {}
-        self.found = Found()
+        self.report = LoadReport()
 
-    def take(self, export: Export, only: Collection[str] | None) -> None:
-        """Make samples of the frames of one export."""
-        frames = _told_apart(export.frames)
-        self.groups = _groups(frames)
+    def add_export(self, export: Export, only: Collection[str] | None) -> None:
+        """Add samples of the frames of one export."""
+        frames = with_distinct_names(export.frames)
+        self.groups = video_groups(frames)
         if not self.fixed:
             for label in export.labels:
                 self.class_ids.setdefault(label, len(self.class_ids))
-        for frame in _chosen(frames, only):
-            self.found.frames += 1
+        for frame in select_frames(frames, only):
+            self.report.frames += 1
             sample = self._sample(frame)
             if sample is not None:
                 self.samples.append(sample)
@@ -173,28 +147,28 @@ class _Reading:
                     ignored.append(shape)
             else:
                 shapes.append(shape)
-        self.found.dropped.update(dropped)
-        looked_at = any(reason not in (TAG, OTHER_LABEL) for reason in dropped) or bool(shapes)
-        if not looked_at:
-            self.found.unannotated += 1
+        self.report.dropped.update(dropped)
+        annotated = any(reason not in (TAG, OTHER_LABEL) for reason in dropped) or bool(shapes)
+        if not annotated:
+            self.report.unannotated += 1
             if not self.negatives:
                 return None
         elif not shapes:
-            self.found.unusable += 1
+            self.report.unusable += 1
             return None
-        upright = self._upright(frame)
-        if upright is None:
+        image = self._check_image(frame)
+        if image is None:
             return None
-        sample = self._placed(frame, shapes, ignored, upright, dropped)
+        sample = self._make_sample(frame, shapes, ignored, image, dropped)
         if sample is None:
             return None
-        if not looked_at:
-            self.found.unannotated_used += 1
+        if not annotated:
+            self.report.unannotated_used += 1
         elif not len(sample.boxes):
-            self.found.unusable += 1
+            self.report.unusable += 1
             return None
-        self.found.converted.update(sample.converted)
-        self.found.partly_automatic += AUTOMATIC in dropped
+        self.report.converted.update(sample.converted)
+        self.report.partly_automatic += AUTOMATIC in dropped
         return sample
 
     def _reason_to_drop(self, shape: Shape) -> str:
@@ -206,68 +180,93 @@ class _Reading:
             return AUTOMATIC
         return "" if shape.box is not None else DEGENERATE
 
-    def _upright(self, frame: Frame) -> _Upright | None:
+    def _check_image(self, frame: Frame) -> _ReadableImage | None:
         if frame.ambiguous:
-            self.found.problem(frame.ambiguous, frame.name)
+            self.report.add_problem(frame.ambiguous, frame.name)
             return None
         if frame.image is None:
-            self.found.problem(MISSING, frame.name)
+            self.report.add_problem(MISSING, frame.name)
             return None
         try:
             data = frame.image.read_bytes()
             size = decode(data, _CHECK_SIZE).size
         except (OSError, RequestError) as error:
-            self.found.problem(UNREADABLE, frame.name)
-            self.found.unreadable[frame.name] = str(error)
+            self.report.add_problem(UNREADABLE, frame.name)
+            self.report.unreadable[frame.name] = str(error)
             return None
-        return _Upright(hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
+        return _ReadableImage(frame.image, hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
 
-    def _placed(
-        self, frame: Frame, shapes: list[Shape], ignored: list[Shape], upright: _Upright, dropped: Counter[str]
+    def _make_sample(
+        self, frame: Frame, shapes: list[Shape], ignored: list[Shape], image: _ReadableImage, dropped: Counter[str]
     ) -> Sample | None:
         boxes = np.array([shape.box for shape in (*shapes, *ignored)], np.float64).reshape(-1, 4)
-        boxes, problem = place(
+        upright, problem = to_upright_pixels(
             boxes,
             declared=frame.declared_size,
-            image_size=upright.size,
-            orientation=upright.orientation,
+            image_size=image.size,
+            orientation=image.orientation,
             relative=frame.relative,
         )
         if problem:
-            self.found.problem(problem, frame.name)
-        if problem == DISAGREES:
+            self.report.add_problem(problem, frame.name)
+        if upright is None:
             return None
-        boxes, kept = clip(boxes, upright.size)
-        passed_over = boxes[len(shapes) :][kept[len(shapes) :]]
+        boxes, kept = clip(upright, image.size)
+        ignored_boxes = boxes[len(shapes) :][kept[len(shapes) :]]
         boxes, kept = boxes[: len(shapes)], kept[: len(shapes)]
         if lost := int((~kept).sum()):
             dropped[DEGENERATE] += lost
-            self.found.dropped[DEGENERATE] += lost
+            self.report.dropped[DEGENERATE] += lost
         shapes = [shape for shape, keep in zip(shapes, kept, strict=True) if keep]
         return Sample(
-            name=_with_extension(frame),
-            image=put_image(frame.image, upright.content, self.store),
-            content=upright.content,
-            image_size=upright.size,
+            name=_with_extension(frame.name, image.path),
+            image=store_image(image.path, image.content, self.store),
+            content=image.content,
+            image_size=image.size,
             boxes=boxes[kept],
             class_ids=np.array([self.class_ids[shape.label] for shape in shapes], np.int64),
-            group=self.groups.get(frame.sequence or "", f"image:{upright.content}"),
+            group=self.groups.get(frame.sequence or "", f"image:{image.content}"),
             frame=frame.frame if frame.sequence else None,
             dropped=dict(dropped),
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
-            ignored=passed_over,
+            ignored=ignored_boxes,
         )
 
 
-def _with_extension(frame: Frame) -> str:
-    if without_extension(frame.name) != frame.name:
-        return frame.name
-    return frame.name + frame.image.suffix
+def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sample, ...]:
+    """Leave out images that occur again, in two exports or as CVAT's honeypots, with nothing new in them."""
+    annotated = {sample.content: sample.name for sample in samples if len(sample.boxes)}
+    kept: dict[str, list[Sample]] = {}
+    result = []
+    for sample in samples:
+        if not len(sample.boxes) and sample.content in annotated:
+            report.duplicates.append([sample.name, annotated[sample.content]])
+            report.unannotated_used -= 1
+            continue
+        same = kept.setdefault(sample.content, [])
+        equal = next((other for other in same if _rows(other) == _rows(sample)), None)
+        if equal is not None:
+            report.duplicates.append([sample.name, equal.name])
+            continue
+        if same:
+            report.conflicts.append(sample.name)
+        same.append(sample)
+        result.append(sample)
+    return tuple(result)
+
+
+def _rows(sample: Sample) -> list[tuple[float, ...]]:
+    return sorted((c, *box) for c, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True))
+
+
+def _with_extension(name: str, path: Path) -> str:
+    return name if without_extension(name) != name else name + path.suffix
 
 
 def _orientation(path: Path) -> int:
     try:
         with Image.open(path) as image:
-            return image.getexif().get(EXIF_ORIENTATION, 1)
+            orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
+            return orientation
     except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
         return 1

@@ -1,16 +1,14 @@
-"""One image with its boxes, and a set of them: what every format is turned into."""
+"""One image with its boxes: what every annotation format is turned into."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from trainer.datasets.health import Health
-
 
 def no_boxes() -> np.ndarray:
-    """float32 (0, 4)."""
+    """Return float32 (0, 4)."""
     return np.zeros((0, 4), np.float32)
 
 
@@ -29,9 +27,8 @@ class Sample:
         frame: Number inside the group if the group is a video.
         dropped: Reason to number of this image's shapes that were left out.
         converted: Kind of shape to number of this image's shapes that became boxes.
-        ignored: float32 (I, 4), as `boxes`: where a model drew something that nobody looked at. Training takes these
-            places neither for objects nor for background.
-
+        ignored: float32 (I, 4), as `boxes`: unreviewed automatic boxes that were left out. Training counts these
+            regions neither as objects nor as background.
     """
 
     name: str
@@ -50,39 +47,10 @@ class Sample:
         """Equal in everything but where the file lies; arrays by value."""
         if not isinstance(other, Sample):
             return NotImplemented
-        return (
-            self._scalars() == other._scalars()
-            and np.array_equal(self.boxes, other.boxes)
-            and np.array_equal(self.class_ids, other.class_ids)
-            and np.array_equal(self.ignored, other.ignored)
+        values = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.name != "image")
+        return all(
+            np.array_equal(mine, theirs) if isinstance(mine, np.ndarray) else mine == theirs for mine, theirs in values
         )
 
     def __hash__(self) -> int:
         return hash((self.content, self.name))
-
-    def _scalars(self) -> tuple:
-        return (
-            self.name,
-            self.content,
-            tuple(self.image_size),
-            self.group,
-            self.frame,
-            dict(self.dropped),
-            dict(self.converted),
-        )
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Samples with the labels that their class ids refer to.
-
-    Attributes:
-        labels: Names of the classes; the index is the class id.
-        samples: In the order of the exports and of the frames inside them.
-        health: What was found, left out and converted.
-
-    """
-
-    labels: tuple[str, ...]
-    samples: tuple[Sample, ...]
-    health: Health

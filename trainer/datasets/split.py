@@ -7,17 +7,17 @@ The rule, in order:
 2. A unit's *position* is a hash in [0, 1): of its content for an image of its own, of its group's name for
    a video (`loading` makes the name from the video's content). It depends on nothing else. Units
    below `fraction` are validation.
-3. Repair, rarest class first: a class in at least two units gets at least one on each side, the next by
+3. Repair, rarest class first: a class in at least two units gets at least one in each subset, the next by
    position.
 4. A video that holds more than half of all images is cut into blocks of consecutive frames first, each a
-   unit: given whole to either side, it would leave nothing to train on or nothing to measure.
+   unit: given whole to either subset, it would leave nothing to train on or nothing to measure.
 
 What follows: adding images never changes a position, so an image that is in validation by rule 2 stays
 there whatever is added, unless all images of one of its classes are. An image that only rule 3 or 4 brought
 there may go back to training once another
 image takes its place. No rule without memory can avoid this: one that is never empty and never
 shrinks would have to put all but a few images into validation. So a later run over more images passes the
-sides of the earlier one as `pinned`: then nothing moves.
+subsets of the earlier one as `pinned`: then nothing moves.
 
 How often an image does go back without memory, when a set of single images is doubled (200 random sets each):
 in 81 % of sets of 10 images with 3 classes, 20 % of 10 with 1 class, 18 % of 50 with 3 classes, 3 % of 119 with
@@ -28,13 +28,21 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from preannotate.formats.errors import DatasetError
 from trainer.datasets.sample import Sample
 
-TRAIN, VALIDATION = "train", "validation"
+
+class Subset(StrEnum):
+    """What an image is used for."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+
+
 FRACTION = 0.15
-# A video is cut if it holds more than this part of all images; a smaller one goes whole to one side.
+# A video is cut if it holds more than this part of all images; a smaller one goes whole to one subset.
 _DOMINATES = 0.5
 # Longer blocks have fewer neighbours across a cut; five are enough for one to be validation.
 _BLOCK_LENGTHS = (100, 50, 25, 10, 5, 1)
@@ -43,12 +51,12 @@ _BLOCKS = 5
 
 @dataclass(frozen=True)
 class Split:
-    """Which samples are for what.
+    """Samples for training and for validation.
 
     Attributes:
         train: In the order given.
         validation: In the order given.
-        notes: Whole sentences about what a person should know.
+        notes: Whole sentences for the user.
 
     """
 
@@ -56,17 +64,17 @@ class Split:
     validation: tuple[Sample, ...]
     notes: tuple[str, ...] = ()
 
-    def sides(self) -> dict[str, str]:
-        """Content to "train" or "validation": `pinned` of a later split."""
-        sides = {sample.content: TRAIN for sample in self.train}
-        return sides | {sample.content: VALIDATION for sample in self.validation}
+    def subsets(self) -> dict[str, Subset]:
+        """Return the subset of each content, for `pinned` of a later split."""
+        subsets = {sample.content: Subset.TRAIN for sample in self.train}
+        return subsets | {sample.content: Subset.VALIDATION for sample in self.validation}
 
 
 @dataclass
 class _Unit:
     samples: list[Sample]
     position: float
-    side: str = TRAIN
+    subset: Subset = Subset.TRAIN
     pinned: bool = False
     classes: frozenset[int] = field(init=False)
 
@@ -74,64 +82,68 @@ class _Unit:
         self.classes = frozenset(c for sample in self.samples for c in sample.class_ids.tolist())
 
 
-def split(samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapping[str, str] | None = None) -> Split:
-    """Divide samples; the module says how.
+def split_samples(
+    samples: Sequence[Sample], *, fraction: float = FRACTION, pinned: Mapping[str, Subset] | None = None
+) -> Split:
+    """Divide samples by the rule above.
 
     Args:
         samples: At least two units.
         fraction: Expected part of the units in validation, in (0, 1).
-        pinned: Content to "train" or "validation", kept whatever else holds; see `Split.sides`. What
+        pinned: Content to subset, kept whatever else holds; see `Split.subsets`. What
             belongs to a pinned image's unit goes with it, to training if the unit is pinned to both. A class
-            may then be missing on one side, which `notes` says.
+            may then be missing in one subset, which `notes` says.
 
     Raises:
-        DatasetError: One side would be empty.
+        DatasetError: One subset would be empty.
 
     """
     groups, notes = _groups(samples)
     units = _units(samples, groups)
     for unit in units:
-        unit.side = VALIDATION if unit.position < fraction else TRAIN
+        unit.subset = Subset.VALIDATION if unit.position < fraction else Subset.TRAIN
     if pinned:
         units = [part for unit in units for part in _pin(unit, pinned)]
     _repair(units)
-    sides = {unit.side for unit in units}
-    if len(sides) < 2:
-        empty = TRAIN if sides == {VALIDATION} else VALIDATION
+    subsets = {unit.subset for unit in units}
+    if len(subsets) < 2:
+        empty = Subset.TRAIN if subsets == {Subset.VALIDATION} else Subset.VALIDATION
         raise DatasetError(
-            f"split: no image of {len(samples)} for {empty}; expected some on each side. "
+            f"split: no image of {len(samples)} for {empty}; expected some in each subset. "
             f"Annotate more images, or name fewer in --split-file."
         )
     notes += _missing(units)
-    side_of = {id(sample): unit.side for unit in units for sample in unit.samples}
+    subset_of = {id(sample): unit.subset for unit in units for sample in unit.samples}
     return Split(
-        tuple(sample for sample in samples if side_of[id(sample)] == TRAIN),
-        tuple(sample for sample in samples if side_of[id(sample)] == VALIDATION),
+        tuple(sample for sample in samples if subset_of[id(sample)] == Subset.TRAIN),
+        tuple(sample for sample in samples if subset_of[id(sample)] == Subset.VALIDATION),
         tuple(notes),
     )
 
 
-def measurable(split: Split) -> Split:
-    """Without the validation images on which a model drew something that nobody looked at, unless all are such.
+def without_unreviewed(split: Split) -> Split:
+    """Leave out validation images with unreviewed automatic boxes, unless all have some.
 
-    What a model finds there may be right, and would count as false.
+    A detection there may be right, and would count as a false positive.
     """
     kept = tuple(sample for sample in split.validation if not len(sample.ignored))
     left_out, all_of_them = len(split.validation) - len(kept), len(split.validation)
     if not left_out:
         return split
-    why = f"{left_out} of {all_of_them} validation images have boxes that a model drew and nobody looked at"
+    why = f"{left_out} of {all_of_them} validation images have unreviewed automatic boxes"
     if not kept:
-        return replace(split, notes=(*split.notes, f"{why}: what is found there counts as false. Review them in CVAT."))
+        return replace(
+            split, notes=(*split.notes, f"{why}: detections there count as false positives. Review them in CVAT.")
+        )
     return replace(split, validation=kept, notes=(*split.notes, f"{why}: they are left out of validation."))
 
 
 def _missing(units: Sequence[_Unit]) -> Iterable[str]:
     everything = frozenset().union(*(unit.classes for unit in units))
-    for side in (TRAIN, VALIDATION):
-        missing = everything.difference(*(unit.classes for unit in units if unit.side == side))
+    for subset in Subset:
+        missing = everything.difference(*(unit.classes for unit in units if unit.subset == subset))
         if missing:
-            yield f"{len(missing)} of {len(everything)} classes have no image in {side}."
+            yield f"{len(missing)} of {len(everything)} classes have no image in {subset}."
 
 
 def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
@@ -190,53 +202,53 @@ def _position(sample: Sample, group: str) -> float:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
-def _pin(unit: _Unit, pinned: Mapping[str, str]) -> list[_Unit]:
-    """The unit on its pinned side; in two parts if its images were pinned to both."""
-    sides = {pinned[sample.content] for sample in unit.samples if sample.content in pinned}
-    if not sides:
+def _pin(unit: _Unit, pinned: Mapping[str, Subset]) -> list[_Unit]:
+    """The unit in its pinned subset; in two parts if its images were pinned to both."""
+    subsets = {pinned[sample.content] for sample in unit.samples if sample.content in pinned}
+    if not subsets:
         return [unit]
-    rest = sides.pop() if len(sides) == 1 else TRAIN
-    parts: dict[str, list[Sample]] = defaultdict(list)
+    rest = subsets.pop() if len(subsets) == 1 else Subset.TRAIN
+    parts: dict[Subset, list[Sample]] = defaultdict(list)
     for sample in unit.samples:
         parts[pinned.get(sample.content, rest)].append(sample)
-    return [_Unit(members, unit.position, side, pinned=True) for side, members in parts.items()]
+    return [_Unit(members, unit.position, subset, pinned=True) for subset, members in parts.items()]
 
 
 def _repair(units: list[_Unit]) -> None:
-    """Move as few units as needed for each class to be on both sides."""
+    """Move as few units as needed for each class to be in both subsets."""
     having: dict[int | None, list[_Unit]] = {None: units}  # None: any image
     for unit in units:
         for class_id in unit.classes:
             having.setdefault(class_id, []).append(unit)
     rarest_first = sorted(having, key=lambda c: (len(having[c]), c is None, c or 0))
-    for class_id in rarest_first:
-        members = having[class_id]
+    for rarest in rarest_first:
+        members = having[rarest]
         if len(members) > 1:
-            _move(members, VALIDATION, having, total=sum(len(unit.samples) for unit in units))
-            _move(members, TRAIN, having, total=0)
+            _move(members, Subset.VALIDATION, having, total=sum(len(unit.samples) for unit in units))
+            _move(members, Subset.TRAIN, having, total=0)
 
 
-def _move(members: list[_Unit], side: str, having: Mapping[int | None, list[_Unit]], *, total: int) -> None:
-    """Bring a unit to `side` if none of `members` is there and one may go."""
-    if any(unit.side == side for unit in members):
+def _move(members: list[_Unit], subset: Subset, having: Mapping[int | None, list[_Unit]], *, total: int) -> None:
+    """Bring a unit to `subset` if none of `members` is there and one may go."""
+    if any(unit.subset == subset for unit in members):
         return
     candidates = [unit for unit in members if not unit.pinned]
-    # First what takes no class from the other side, then what is no large part of all images.
+    # First what takes no class from the other subset, then what is no large part of all images.
     candidates.sort(
         key=lambda unit: (
             _is_last(unit, having),
             bool(total) and len(unit.samples) > _DOMINATES * total,
-            unit.position if side == VALIDATION else -unit.position,
+            unit.position if subset == Subset.VALIDATION else -unit.position,
         )
     )
     if candidates:
-        candidates[0].side = side
+        candidates[0].subset = subset
 
 
 def _is_last(unit: _Unit, having: Mapping[int | None, list[_Unit]]) -> bool:
-    """True if a class that is on the unit's side would vanish from there with it."""
+    """True if a class that is in the unit's subset would vanish from there with it."""
     return any(
-        sum(other.side == unit.side for other in having[class_id]) == 1
+        sum(other.subset == unit.subset for other in having[class_id]) == 1
         for class_id in _classes(unit)
         if len(having[class_id]) > 1
     )

@@ -1,30 +1,29 @@
-"""The run's own copy of its data: images named by their content, and `samples.json`.
+"""The run's own copy of its data: images named by their content, and files of samples.
 
 A run that holds its images can be moved, resumed and evaluated when the export is long gone. Images
 are hard links where the file system allows it: programs that replace a file leave the store's alone, one
 that writes into the file itself changes both.
 """
 
-import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from preannotate.core.files import link_or_copy, read_json, write_json
 from preannotate.formats.errors import DatasetError
-from trainer.datasets.health import Health
-from trainer.datasets.sample import Dataset, Sample
+from trainer.datasets.dataset import Dataset
+from trainer.datasets.health import Health, LoadReport
+from trainer.datasets.sample import Sample
 
 FORMAT = 1
 FILE_NAME = "samples.json"
 IMAGES = "images"
+_EXPECTED = "expected the samples of a run. Start the training again."
 
 
-def put_image(source: Path, content: str, store: Path) -> Path:
-    """Link or copy an image into the store.
+def store_image(source: Path, content: str, store: Path) -> Path:
+    """Link or copy an image into the store; whole or absent at any moment, but not yet flushed to the disk.
 
     Args:
         source: The image's file.
@@ -32,82 +31,60 @@ def put_image(source: Path, content: str, store: Path) -> Path:
         store: The store's folder.
 
     Returns:
-        `store/images/<content><extension>`; whole or absent at any moment.
+        `store/images/<content><extension>`.
 
+    Raises:
+        FileError: It cannot be written.
     """
-    folder = store / IMAGES
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{content}{source.suffix.lower()}"
-    if target.exists():
+    target = store / IMAGES / f"{content}{source.suffix.lower()}"
+    if target.exists() and target.stat().st_size == source.stat().st_size:
         return target
-    temporary = folder / f".{content}.{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(source.resolve(), temporary)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DatasetError(
-            f"{target}: {error.strerror or error}; expected room for the images of the run. Make room and start again."
-        ) from error
+    link_or_copy(source, target)
     return target
 
 
-def save(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
-    """Write the samples beside their images; `read_saved` gives an equal dataset back.
+def save_dataset(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
+    """Write the samples beside their images; `read_dataset` gives an equal dataset back.
 
     Args:
         dataset: Its images must lie in `store`.
         store: The store's folder.
         name: Another file name keeps a second set, say for validation, in the same store.
-
     """
     content = {
         "format": FORMAT,
         "labels": list(dataset.labels),
         "samples": [_to_json(sample, store) for sample in dataset.samples],
-        "health": dataset.health.found_json(),
+        "load_report": dataset.health.load_report.to_json(),
     }
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
-    path = store / name
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=store, prefix=f".{name}.", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
-    return path
+    write_json(store / name, content)
+    return store / name
 
 
-def read_saved(store: Path, *, name: str = FILE_NAME) -> Dataset:
-    """Read what `save` wrote.
+def read_dataset(store: Path, *, name: str = FILE_NAME) -> Dataset:
+    """Read what `save_dataset` wrote.
 
     Raises:
-        DatasetError: No such file, not ours, or an image is gone.
-
+        DatasetError: No such file, not ours, or an image is missing.
+        FileError: The file is not JSON.
     """
     path = store / name
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; expected the samples of a run. Start the training again.") from error
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: {error}; expected the samples of a run. Start the training again.") from error
+    content = read_json(path)
+    if content is None:
+        raise DatasetError(f"{path}: no such file; {_EXPECTED}")
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise DatasetError(f"{path}: format {found!r}; expected {FORMAT}. Start the training again.")
     try:
         samples = tuple(_from_json(entry, store) for entry in content["samples"])
         labels = tuple(content["labels"])
-        health = Health.of(samples, labels, content["health"])
+        health = Health.of(samples, labels, LoadReport.from_json(content["load_report"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: {error!r}; expected the samples of a run. Start the training again.") from error
-    gone = [sample.name for sample in samples if not sample.image.is_file()]
-    if gone:
+        raise DatasetError(f"{path}: {error!r}; {_EXPECTED}") from error
+    missing = [sample.name for sample in samples if not sample.image.is_file()]
+    if missing:
         raise DatasetError(
-            f"{path}: {len(gone)} images are gone, the first {gone[0]!r}; expected them in {store / IMAGES}. "
+            f"{path}: {len(missing)} images are missing, the first {missing[0]!r}; expected them in {store / IMAGES}. "
             f"Start the training again."
         )
     return Dataset(labels, samples, health)
@@ -142,5 +119,5 @@ def _from_json(entry: dict[str, Any], store: Path) -> Sample:
         frame=entry["frame"],
         dropped=entry["dropped"],
         converted=entry["converted"],
-        ignored=np.array(entry.get("ignored", []), np.float32).reshape(-1, 4),  # older runs have none
+        ignored=np.array(entry["ignored"], np.float32).reshape(-1, 4),
     )

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from preannotate.core.errors import FileError
-from preannotate.core.files import check_new_file, replacing
+from preannotate.core.files import check_new_file, link_or_copy, replacing, sync_all
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -45,3 +45,37 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path):
         replacing(path) as temporary,
     ):
         temporary.write_text("")
+
+
+def test_a_file_is_linked_or_copied_and_replaced(tmp_path, monkeypatch):
+    source, target = tmp_path / "source.jpg", tmp_path / "new" / "target.jpg"
+    source.write_bytes(b"new")
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    for _ in range(2):  # the second time both are one file already
+        link_or_copy(source, target)
+        assert target.stat().st_ino == source.stat().st_ino
+
+    def no_link(*_):
+        raise OSError("links are not supported")
+
+    monkeypatch.setattr("os.link", no_link)
+    link_or_copy(source, target)
+
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_ino != source.stat().st_ino
+    assert list(target.parent.iterdir()) == [target]
+    sync_all([source, target])
+
+
+def test_a_copy_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.link", full)
+    monkeypatch.setattr("shutil.copyfile", full)
+    (tmp_path / "source").touch()
+
+    with pytest.raises(FileError, match="No space left on device"):
+        link_or_copy(tmp_path / "source", tmp_path / "new" / "target")
+    assert list((tmp_path / "new").iterdir()) == []

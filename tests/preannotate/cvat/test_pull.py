@@ -50,8 +50,8 @@ def pull(cvat, tmp_path, capsys):
 
 def read(tmp_path, part="."):
     """Name of each image to its boxes by label, as training reads them."""
-    dataset = datasets.load([tmp_path / "pulled" / part], tmp_path / "store", negatives=True)
-    assert dataset.health.found.problems == {}
+    dataset = datasets.load_dataset([tmp_path / "pulled" / part], tmp_path / "store", negatives=True)
+    assert dataset.health.load_report.problems == {}
     return {
         sample.name: [
             (dataset.labels[class_id], *box)
@@ -277,7 +277,7 @@ def test_the_tracks_of_a_video_stand_on_every_frame(cvat, pull, tmp_path):
         "task-12/frame_000100.png": [("forklift", 0, 0, 10, 10)],
         "task-12/frame_000110.png": [("forklift", 4, 0, 14, 10)],
     }
-    dataset = datasets.load([tmp_path / "pulled"], tmp_path / "store")
+    dataset = datasets.load_dataset([tmp_path / "pulled"], tmp_path / "store")
     assert len({sample.group for sample in dataset.samples}) == 1
     assert [sample.frame for sample in dataset.samples] == [100, 110]
 
@@ -290,7 +290,7 @@ def test_two_videos_are_two_groups_and_keep_their_frames_apart(cvat, pull, tmp_p
 
     pull("--task", "12", "--task", "13")
 
-    dataset = datasets.load([tmp_path / "pulled"], tmp_path / "store")
+    dataset = datasets.load_dataset([tmp_path / "pulled"], tmp_path / "store")
     assert [(sample.name, sample.frame) for sample in dataset.samples] == [
         (f"task-{number}/frame_00000{frame}.jpg", frame) for number in (12, 13) for frame in (0, 1)
     ]
@@ -306,7 +306,7 @@ def test_labels_of_several_tasks_are_one_list_in_the_order_of_the_first(cvat, pu
 
     said = pull("--task", "12", "--task", "13")
 
-    dataset = datasets.load([tmp_path / "pulled"], tmp_path / "store")
+    dataset = datasets.load_dataset([tmp_path / "pulled"], tmp_path / "store")
     assert dataset.labels == ("forklift", "pallet", "person")
     assert read(tmp_path)["task-13/b.png"] == [("forklift", 1, 1, 9, 9), ("person", 2, 2, 9, 9)]
     assert (
@@ -325,7 +325,7 @@ def test_a_label_that_has_no_boxes_is_explained_and_not_learnt(cvat, pull, tmp_p
 
     said = pull()
 
-    assert datasets.load([tmp_path / "pulled"], tmp_path / "store").labels == ("forklift", "pallet")
+    assert datasets.load_dataset([tmp_path / "pulled"], tmp_path / "store").labels == ("forklift", "pallet")
     assert len(read(tmp_path)["task-12/a/cam0.png"]) == 1
     assert (
         "labels: forklift, pallet, night, driver\n"
@@ -360,7 +360,7 @@ def test_what_a_model_drew_is_left_to_training_which_leaves_it_out(cvat, pull, t
     assert (len(boxes["task-12/a/cam0.png"]), len(boxes["task-12/a/cam2.png"])) == (2, 1)
     said = pull("--task", "12", "--include-auto")
     assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'} --include-auto\n")
-    dataset = datasets.load([tmp_path / "pulled"], tmp_path / "store", include_auto=True)
+    dataset = datasets.load_dataset([tmp_path / "pulled"], tmp_path / "store", include_auto=True)
     assert [len(sample.boxes) for sample in dataset.samples] == [2, 2, 1, 1]
 
 

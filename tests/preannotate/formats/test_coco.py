@@ -6,7 +6,7 @@ from support import annotation_exports
 
 from preannotate.formats import coco
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import load
+from trainer.datasets import load_dataset
 
 
 def write(folder, *annotations, name="instances_default.json", **changes):
@@ -44,7 +44,7 @@ def test_keypoints_beside_instances_are_not_read_twice(tmp_path):
     export = write(tmp_path / "export", {"bbox": [1, 1, 3, 2]})
     write(export, {"bbox": [0, 0, 1, 1]}, name="person_keypoints_default.json")
 
-    assert load([export], tmp_path / "store").health.boxes == 1
+    assert load_dataset([export], tmp_path / "store").health.boxes == 1
 
 
 def test_subset_folders_with_their_own_files_are_read(tmp_path):

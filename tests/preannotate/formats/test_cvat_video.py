@@ -1,7 +1,7 @@
 from support import annotation_exports
 
 from preannotate.formats import cvat_video
-from trainer.datasets import load
+from trainer.datasets import load_dataset
 
 
 def track(frames, *, source="manual", label="cat"):
@@ -23,7 +23,7 @@ def write(folder, tracks, *, mode="interpolation", names=None, size=3):
 
 def test_interpolated_boxes_count_and_outside_ones_do_not(tmp_path):
     export = write(tmp_path / "export", track({0: (0, 1, 0), 1: (5, 0, 0), 2: (9, 1, 1)}))
-    dataset = load([export], tmp_path / "store", negatives=True)
+    dataset = load_dataset([export], tmp_path / "store", negatives=True)
 
     assert {s.name: s.boxes.tolist() for s in dataset.samples} == {
         "frame_000000.PNG": [[0, 0, 10, 10]],
@@ -35,10 +35,10 @@ def test_interpolated_boxes_count_and_outside_ones_do_not(tmp_path):
 
 def test_an_automatic_track_stays_out(tmp_path):
     tracks = track({0: (0, 1, 0)}) + track({0: (20, 1, 0), 1: (20, 0, 0)}, source="auto")
-    dataset = load([write(tmp_path / "export", tracks)], tmp_path / "store")
+    dataset = load_dataset([write(tmp_path / "export", tracks)], tmp_path / "store")
 
     assert [s.boxes.tolist() for s in dataset.samples] == [[[0, 0, 10, 10]]]
-    assert dataset.health.found.dropped == {"automatic": 2}
+    assert dataset.health.load_report.dropped == {"automatic": 2}
 
 
 def test_frames_of_an_image_task_are_taken_in_order_where_every_order_agrees(tmp_path):
@@ -46,13 +46,13 @@ def test_frames_of_an_image_task_are_taken_in_order_where_every_order_agrees(tmp
     names = ["a.jpg", "img_10.jpg", "img_2.jpg", "z.jpg"]
     tracks = track({n: (n, 1, 0) for n in range(4)})
     export = write(tmp_path / "export", tracks, mode="annotation", names=names, size=4)
-    dataset = load([export], tmp_path / "store")
+    dataset = load_dataset([export], tmp_path / "store")
 
     assert {s.name: s.boxes[0, 0] for s in dataset.samples} == {"a.jpg": 0, "z.jpg": 3}
-    assert dataset.health.found.problems == {
+    assert dataset.health.load_report.problems == {
         "image that the video format does not name: not used": ["frame 1", "frame 2"]
     }
-    assert dataset.health.found.notes == [
+    assert dataset.health.load_report.notes == [
         "export: the video format does not name the images of a task of single images, so they were matched in the "
         "order of their names; export such a task as 'CVAT for images 1.1' to be sure."
     ]
@@ -72,7 +72,7 @@ def test_images_of_a_task_that_are_called_like_frames_are_still_taken_in_order(t
 def test_no_frame_of_an_image_task_is_used_if_images_are_missing(tmp_path):
     export = write(tmp_path / "export", track({0: (0, 1, 0)}), mode="annotation", names=["a.jpg"], size=2)
 
-    assert load([export], tmp_path / "store").samples == ()
+    assert load_dataset([export], tmp_path / "store").samples == ()
 
 
 def test_the_images_format_does_not_claim_tracks(tmp_path):

@@ -5,7 +5,7 @@ from support import annotation_exports
 
 from preannotate.formats import voc
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import load
+from trainer.datasets import load_dataset
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>{}</object>"
 
@@ -40,10 +40,10 @@ def test_an_unknown_size_is_no_size(tmp_path):
         tmp_path / "annotations/a.xml",
         annotation(OBJECT.format(9, ""), size="<size><width>0</width><height>0</height></size>"),
     )
-    dataset = load([tmp_path], tmp_path / "store")
+    dataset = load_dataset([tmp_path], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[1, 2, 9, 9]]
-    assert dataset.health.found.problems == {}
+    assert dataset.health.load_report.problems == {}
 
 
 def test_an_image_without_xml_is_a_frame_without_annotations(tmp_path):

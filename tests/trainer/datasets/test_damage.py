@@ -7,8 +7,9 @@ import random
 import pytest
 from support import annotation_exports
 
+from preannotate.formats import FORMATS
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import FORMATS, load
+from trainer.datasets import load_dataset
 
 WRONG = [None, True, -1, 0.5, 1e999, "", "x", "../x", [], [1], [[1, 2]], {}, {"a": 1}, [None], "\x00", 10**30]
 
@@ -34,7 +35,7 @@ def changed(value, path, wrong):
 
 def read_or_refuse(folder, store):
     try:
-        load([folder], store)
+        load_dataset([folder], store)
     except DatasetError as error:
         assert "\n" not in str(error)
 

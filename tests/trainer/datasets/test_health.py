@@ -6,8 +6,8 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import Dataset, Health, Sample, check, load
-from trainer.datasets.health import Found
+from trainer.datasets import Dataset, Health, Sample, check_dataset, load_dataset
+from trainer.datasets.health import LoadedExport, LoadReport
 
 
 def sample(index, boxes, class_ids, image_size=(640, 320)):
@@ -23,9 +23,9 @@ def sample(index, boxes, class_ids, image_size=(640, 320)):
 
 
 def dataset(samples, labels=("cat", "dog"), **found):
-    export = {"name": "export.zip", "format": "coco", "title": "COCO 1.0", "has_sources": False}
-    found = Found(exports=[export], frames=len(samples), **found)
-    return Dataset(tuple(labels), tuple(samples), Health.of(samples, labels, found))
+    export = LoadedExport("export.zip", "coco", "COCO 1.0", has_sources=False)
+    report = LoadReport(exports=[export], frames=len(samples), **found)
+    return Dataset(tuple(labels), tuple(samples), Health.of(samples, labels, report))
 
 
 TWO = [
@@ -66,7 +66,7 @@ def test_the_summary_in_words():
     }
 
     assert dataset(TWO, **found).health.to_text((320, 320)).splitlines() == [
-        "export.zip: COCO 1.0, which does not tell reviewed boxes from automatic ones",
+        "export.zip: COCO 1.0, which does not mark automatic boxes",
         "3 images of 3 used, 4 boxes",
         "  cat: 3 boxes in 2 images",
         "  dog: 1 box in 1 image",
@@ -75,17 +75,17 @@ def test_the_summary_in_words():
         "without a usable shape: 1 image, not used",
         "turned into boxes: 4 polygon",
         "left out: 5 automatic, 2 tag",
-        "missing: 7 images (0.png, 1.png, 2.png, 3.png, 4.png, and 2 more)",
+        "missing: 7 images (0.png, 1.png, 2.png, 3.png, 4.png and 2 more)",
         "unreadable: 1 image (u.jpg)",
         "  u.jpg: image: broken",
         "repeated images left out: 1 (a.jpg = b.jpg)",
         "warning: Only 4 boxes: expect a detector that finds objects much like those annotated and misses many "
         "others, and a mAP that changes by points with each image more.",
-        "warning: Only 3 boxes of 'cat': expected at least 10 before it is found reliably.",
-        "warning: Only 1 box of 'dog': expected at least 10 before it is found reliably.",
-        "warning: 1 image lost unreviewed automatic boxes and kept others: training passes over these places, "
-        "and validation over these images. Review them in CVAT.",
-        "warning: 1 box smaller than 8 pixels in an input of 320x320: too small to be found. Choose a larger input.",
+        "warning: Only 3 boxes of 'cat': expected at least 10 before it is detected reliably.",
+        "warning: Only 1 box of 'dog': expected at least 10 before it is detected reliably.",
+        "warning: 1 image lost unreviewed automatic boxes and kept others: training ignores these regions, "
+        "and validation leaves out these images. Review them in CVAT.",
+        "warning: 1 box smaller than 8 pixels in an input of 320x320: too small to be detected. Choose a larger input.",
         "warning: 1 image with the same content but different boxes (x.jpg): all are used; keep the right one.",
         "warning: export.zip: guessed.",
     ]
@@ -97,7 +97,7 @@ def test_the_summary_as_json():
     assert content["classes"] == {"cat": {"images": 2, "boxes": 3}, "dog": {"images": 1, "boxes": 1}}
     assert (content["images"], content["negatives"], content["boxes"]) == (3, 1, 4)
     assert content["box_sizes"]["large"] == 1
-    assert content["found"]["unannotated"] == 3
+    assert content["load_report"]["unannotated"] == 3
     assert len(content["warnings"]) == 4
 
 
@@ -105,7 +105,7 @@ def test_enough_boxes_give_no_warning():
     samples = [sample(index, [[0, 0, 60, 60]] * 10, [0] * 10) for index in range(10)]
 
     assert dataset(samples, labels=("cat",)).health.warnings((320, 320)) == []
-    check(dataset(samples, labels=("cat",)))
+    check_dataset(dataset(samples, labels=("cat",)))
 
 
 def test_fewer_than_ten_images_are_refused_with_what_became_of_the_others():
@@ -115,7 +115,7 @@ def test_fewer_than_ten_images_are_refused_with_what_became_of_the_others():
         "usable shape, 4 shapes are automatic and need --include-auto, 1 missing. Annotate more images."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        check(dataset(TWO, **found))
+        check_dataset(dataset(TWO, **found))
 
 
 def test_a_class_without_a_box_is_refused():
@@ -125,11 +125,11 @@ def test_a_class_without_a_box_is_refused():
         "Annotate some, or leave it out with --labels."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        check(dataset(samples, labels=("cat", "dog", "bird")))
+        check_dataset(dataset(samples, labels=("cat", "dog", "bird")))
 
 
 def test_the_counts_of_a_real_reading_arrive(tmp_path):
-    health = load([annotation_exports.cvat_images(tmp_path / "export")], tmp_path / "store").health
+    health = load_dataset([annotation_exports.cvat_images(tmp_path / "export")], tmp_path / "store").health
 
     assert health.to_text().splitlines()[:4] == [
         "export: CVAT for images 1.1",

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from support import annotation_exports
 
+from preannotate.formats import FORMATS
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import FORMATS, load
+from trainer.datasets import load_dataset
 
 A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]
 
@@ -28,10 +29,12 @@ def write_cvat(folder, shapes, *, name="a.jpg", size=(200, 100), declared=None, 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_scene_in_every_format_gives_equal_samples(tmp_path, name):
-    expected = load([annotation_exports.cvat_images(tmp_path / "reference")], tmp_path / "expected", negatives=True)
-    dataset = load([annotation_exports.WRITERS[name](tmp_path / "export")], tmp_path / "store", negatives=True)
+    expected = load_dataset(
+        [annotation_exports.cvat_images(tmp_path / "reference")], tmp_path / "expected", negatives=True
+    )
+    dataset = load_dataset([annotation_exports.WRITERS[name](tmp_path / "export")], tmp_path / "store", negatives=True)
 
-    assert dataset.health.found.exports[0]["format"] == name
+    assert dataset.health.load_report.exports[0].format == name
     assert dataset.labels == expected.labels == annotation_exports.LABELS
     by_name = {sample.name: sample for sample in dataset.samples}
     assert by_name == {sample.name: sample for sample in expected.samples}
@@ -47,8 +50,8 @@ def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(tmp_path, name):
     folder = annotation_exports.WRITERS[name](tmp_path / "outer" / "export")
     archive = shutil.make_archive(str(tmp_path / "zipped"), "zip", folder.parent)
 
-    from_zip = load([tmp_path / archive], tmp_path / "store1")
-    from_folder = load([folder], tmp_path / "store2")
+    from_zip = load_dataset([tmp_path / archive], tmp_path / "store1")
+    from_folder = load_dataset([folder], tmp_path / "store2")
 
     assert from_zip.samples == from_folder.samples
     assert len(from_zip.samples) == 2
@@ -56,7 +59,7 @@ def test_a_zip_of_the_folder_gives_the_samples_of_the_folder(tmp_path, name):
 
 
 def test_images_lie_in_the_store_under_their_content(tmp_path):
-    dataset = load([annotation_exports.voc(tmp_path / "export")], tmp_path / "store")
+    dataset = load_dataset([annotation_exports.voc(tmp_path / "export")], tmp_path / "store")
 
     for sample in dataset.samples:
         assert sample.image.parent == tmp_path / "store/images"
@@ -68,13 +71,13 @@ def test_images_lie_in_the_store_under_their_content(tmp_path):
 def test_frames_without_annotations_are_used_on_request_only(tmp_path):
     export = annotation_exports.coco(tmp_path / "export")
 
-    without = load([export], tmp_path / "store1")
-    with_negatives = load([export], tmp_path / "store2", negatives=True)
+    without = load_dataset([export], tmp_path / "store1")
+    with_negatives = load_dataset([export], tmp_path / "store2", negatives=True)
 
     assert [sample.name for sample in without.samples] == ["a.jpg", "sub/b & ü.png"]
     assert len(with_negatives.samples) == 3
-    assert (without.health.found.unannotated, without.health.found.unannotated_used) == (1, 0)
-    assert (with_negatives.health.found.unannotated_used, with_negatives.health.negatives) == (1, 1)
+    assert (without.health.load_report.unannotated, without.health.load_report.unannotated_used) == (1, 0)
+    assert (with_negatives.health.load_report.unannotated_used, with_negatives.health.negatives) == (1, 1)
 
 
 def test_automatic_shapes_stay_out_unless_asked_for(tmp_path):
@@ -83,14 +86,14 @@ def test_automatic_shapes_stay_out_unless_asked_for(tmp_path):
     )
     export = write_cvat(tmp_path / "export", shapes)
 
-    without = load([export], tmp_path / "store1")
-    taken = load([export], tmp_path / "store2", include_auto=True)
+    without = load_dataset([export], tmp_path / "store1")
+    taken = load_dataset([export], tmp_path / "store2", include_auto=True)
 
     assert without.samples[0].boxes.tolist() == [[1, 2, 30, 40]]
     assert without.samples[0].dropped == {"automatic": 1}
     assert without.samples[0].ignored.tolist() == [[5, 5, 50, 50]]
     assert taken.samples[0].ignored.tolist() == []
-    assert without.health.found.partly_automatic == 1
+    assert without.health.load_report.partly_automatic == 1
     assert taken.samples[0].boxes.tolist() == [[1, 2, 30, 40], [5, 5, 50, 50]]
 
 
@@ -103,19 +106,19 @@ def test_automatic_shapes_stay_out_unless_asked_for(tmp_path):
     ],
 )
 def test_a_frame_whose_shapes_were_all_left_out_is_no_negative(tmp_path, shape):
-    dataset = load([write_cvat(tmp_path / "export", shape)], tmp_path / "store", negatives=True)
+    dataset = load_dataset([write_cvat(tmp_path / "export", shape)], tmp_path / "store", negatives=True)
 
     assert dataset.samples == ()
-    assert dataset.health.found.unusable == 1
+    assert dataset.health.load_report.unusable == 1
 
 
 def test_a_frame_with_nothing_but_a_tag_is_a_negative(tmp_path):
     export = write_cvat(tmp_path / "export", '<tag label="empty" source="manual"/>')
 
-    dataset = load([export], tmp_path / "store", negatives=True)
+    dataset = load_dataset([export], tmp_path / "store", negatives=True)
 
     assert len(dataset.samples) == 1
-    assert dataset.health.found.dropped == {"tag": 1}
+    assert dataset.health.load_report.dropped == {"tag": 1}
 
 
 def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(tmp_path):
@@ -123,7 +126,7 @@ def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(tmp_
         annotation_exports.cvat_box("cat", box)
         for box in [(-5, -5, 20, 20), (190, 90, 300, 300), (199.5, 0, 250, 50), (40, 40, 40, 60), (60, 10, 50, 20)]
     )
-    dataset = load([write_cvat(tmp_path / "export", shapes)], tmp_path / "store")
+    dataset = load_dataset([write_cvat(tmp_path / "export", shapes)], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[0, 0, 20, 20], [190, 90, 200, 100]]
     assert dataset.samples[0].boxes.dtype == np.float32
@@ -136,7 +139,7 @@ def test_labels_of_several_exports_are_matched_by_name(tmp_path):
         tmp_path / "2", annotation_exports.cvat_box("cat", (2, 2, 9, 9)), labels=("bird", "cat"), size=(50, 50)
     )
 
-    dataset = load([first, second], tmp_path / "store")
+    dataset = load_dataset([first, second], tmp_path / "store")
 
     assert dataset.labels == ("cat", "dog", "bird")
     assert [sample.name for sample in dataset.samples] == ["a.jpg", "a.jpg"]
@@ -144,21 +147,21 @@ def test_labels_of_several_exports_are_matched_by_name(tmp_path):
 
 
 def test_given_labels_fix_the_class_ids_and_leave_others_out(tmp_path):
-    dataset = load([annotation_exports.voc(tmp_path / "export")], tmp_path / "store", labels=["bird", "cat"])
+    dataset = load_dataset([annotation_exports.voc(tmp_path / "export")], tmp_path / "store", labels=["bird", "cat"])
 
     assert dataset.labels == ("bird", "cat")
     assert dataset.samples[0].class_ids.tolist() == [1]
-    assert dataset.health.found.dropped == {"of another label": 1}
+    assert dataset.health.load_report.dropped == {"of another label": 1}
 
 
 def test_only_restricts_the_images_by_name_with_or_without_extension(tmp_path):
     export = annotation_exports.voc(tmp_path / "export")
 
-    assert [s.name for s in load([export], tmp_path / "1", only=["a"]).samples] == ["a.jpg"]
-    assert [s.name for s in load([export], tmp_path / "2", only=["b & ü.png"]).samples] == ["sub/b & ü.png"]
+    assert [s.name for s in load_dataset([export], tmp_path / "1", only=["a"]).samples] == ["a.jpg"]
+    assert [s.name for s in load_dataset([export], tmp_path / "2", only=["b & ü.png"]).samples] == ["sub/b & ü.png"]
     sentence = "export: 1 names of no image, the first 'z'; expected names of images in the export such as 'a.jpg'."
     with pytest.raises(DatasetError, match=re.escape(sentence)):
-        load([export], tmp_path / "3", only=["a", "z"])
+        load_dataset([export], tmp_path / "3", only=["a", "z"])
 
 
 def test_equal_names_in_two_subsets_are_told_apart(tmp_path):
@@ -175,7 +178,7 @@ def test_equal_names_in_two_subsets_are_told_apart(tmp_path):
         folder / "annotations.xml", f"<annotations>{annotation_exports.cvat_meta()}{elements}</annotations>"
     )
 
-    dataset = load([folder], tmp_path / "store")
+    dataset = load_dataset([folder], tmp_path / "store")
 
     assert {s.name: s.image_size for s in dataset.samples} == {"train/a.jpg": (40, 30), "test/a.jpg": (30, 40)}
 
@@ -190,10 +193,10 @@ def test_frames_of_two_tasks_that_share_a_file_are_not_used(tmp_path):
     )
     annotation_exports.write_text(folder / "annotations.xml", f"<annotations>{elements}</annotations>")
 
-    dataset = load([folder], tmp_path / "store")
+    dataset = load_dataset([folder], tmp_path / "store")
 
     assert dataset.samples == ()
-    assert dataset.health.found.problems == {
+    assert dataset.health.load_report.problems == {
         "name shared by several tasks of the export: not used": ["frame_000000", "frame_000000"]
     }
 
@@ -205,12 +208,12 @@ def test_exif_rotation_gives_the_upright_size_and_turns_boxes_of_the_raw_frame(t
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(path).copy().save(path, exif=exif)
-    raw = load([export], tmp_path / "store1")
-    upright = load([write_again(export, (100, 200))], tmp_path / "store2")
+    raw = load_dataset([export], tmp_path / "store1")
+    upright = load_dataset([write_again(export, (100, 200))], tmp_path / "store2")
 
     assert raw.samples[0].image_size == upright.samples[0].image_size == (100, 200)
     assert raw.samples[0].boxes.tolist() == [[30, 10, 80, 60]]
-    assert raw.health.found.problems == {"declared size is that before EXIF rotation: boxes turned": ["a.jpg"]}
+    assert raw.health.load_report.problems == {"declared size is that before EXIF rotation: boxes turned": ["a.jpg"]}
     assert upright.samples[0].boxes.tolist() == [[10, 20, 60, 70]]
 
 
@@ -223,18 +226,18 @@ def write_again(export, declared):
 
 def test_boxes_of_a_resized_copy_are_scaled(tmp_path):
     shapes = annotation_exports.cvat_box("cat", (10, 20, 60, 70))
-    dataset = load([write_cvat(tmp_path / "export", shapes, declared=(400, 200))], tmp_path / "store")
+    dataset = load_dataset([write_cvat(tmp_path / "export", shapes, declared=(400, 200))], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[5, 10, 30, 35]]
-    assert dataset.health.found.problems == {"declared size is another scale: boxes scaled": ["a.jpg"]}
+    assert dataset.health.load_report.problems == {"declared size is another scale: boxes scaled": ["a.jpg"]}
 
 
 def test_an_image_of_another_shape_than_declared_is_not_used(tmp_path):
     shapes = annotation_exports.cvat_box("cat", (10, 20, 60, 70))
-    dataset = load([write_cvat(tmp_path / "export", shapes, declared=(300, 200))], tmp_path / "store")
+    dataset = load_dataset([write_cvat(tmp_path / "export", shapes, declared=(300, 200))], tmp_path / "store")
 
     assert dataset.samples == ()
-    assert dataset.health.found.problems == {"declared size does not belong to the image: not used": ["a.jpg"]}
+    assert dataset.health.load_report.problems == {"declared size does not belong to the image: not used": ["a.jpg"]}
 
 
 def test_missing_and_unreadable_images_are_counted_and_named(tmp_path):
@@ -243,22 +246,22 @@ def test_missing_and_unreadable_images_are_counted_and_named(tmp_path):
     (export / "images/a.jpg").write_bytes(whole[: len(whole) // 2])
     (export / "images/sub/b & ü.png").unlink()
 
-    dataset = load([export], tmp_path / "store")
+    dataset = load_dataset([export], tmp_path / "store")
 
     assert dataset.samples == ()
-    assert dataset.health.found.problems == {"unreadable": ["a.jpg"], "missing": ["sub/b & ü.png"]}
-    assert "image file is truncated" in dataset.health.found.unreadable["a.jpg"]
+    assert dataset.health.load_report.problems == {"unreadable": ["a.jpg"], "missing": ["sub/b & ü.png"]}
+    assert "image file is truncated" in dataset.health.load_report.unreadable["a.jpg"]
 
 
 def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(tmp_path):
     shapes = [annotation_exports.cvat_box("cat", box) for box in ((1, 1, 9, 9), (1, 1, 9, 9), (5, 5, 9, 9))]
     exports = [write_cvat(tmp_path / str(index), shape) for index, shape in enumerate(shapes)]
 
-    dataset = load(exports, tmp_path / "store")
+    dataset = load_dataset(exports, tmp_path / "store")
 
     assert [sample.boxes.tolist() for sample in dataset.samples] == [[[1, 1, 9, 9]], [[5, 5, 9, 9]]]
-    assert dataset.health.found.duplicates == [["a.jpg", "a.jpg"]]
-    assert dataset.health.found.conflicts == ["a.jpg"]
+    assert dataset.health.load_report.duplicates == [["a.jpg", "a.jpg"]]
+    assert dataset.health.load_report.conflicts == ["a.jpg"]
     assert len({sample.group for sample in dataset.samples}) == 1
 
 
@@ -268,10 +271,10 @@ def test_an_empty_copy_of_an_annotated_image_is_no_negative(tmp_path):
         write_cvat(tmp_path / "2", annotation_exports.cvat_box("cat", (1, 1, 9, 9))),
     ]
 
-    dataset = load(exports, tmp_path / "store", negatives=True)
+    dataset = load_dataset(exports, tmp_path / "store", negatives=True)
 
     assert [sample.boxes.tolist() for sample in dataset.samples] == [[[1, 1, 9, 9]]]
-    assert dataset.health.found.unannotated_used == 0
+    assert dataset.health.load_report.unannotated_used == 0
 
 
 def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(tmp_path):
@@ -287,7 +290,7 @@ def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(tmp_
             )
         meta = annotation_exports.cvat_meta("interpolation")
         annotation_exports.write_text(folder / "annotations.xml", f"<annotations>{meta}{elements}</annotations>")
-        dataset = load([folder], tmp_path / f"store {name}")
+        dataset = load_dataset([folder], tmp_path / f"store {name}")
         groups |= {sample.group for sample in dataset.samples}
         assert [sample.frame for sample in dataset.samples] == [0, 1, 2]
         assert dataset.samples[0].name == "frame_000000.PNG"
@@ -303,7 +306,7 @@ def test_an_export_without_images_says_how_to_get_them(tmp_path):
         "Export again in CVAT with 'Save images' switched on."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([export], tmp_path / "store")
+        load_dataset([export], tmp_path / "store")
 
 
 TITLES = (
@@ -342,7 +345,7 @@ def test_an_unknown_folder_is_described_with_the_formats_that_are_known(tmp_path
     for name in files:
         annotation_exports.write_text(tmp_path / "export" / name, "[]")
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([tmp_path / "export"], tmp_path / "store")
+        load_dataset([tmp_path / "export"], tmp_path / "store")
 
 
 def test_a_zip_inside_which_names_lead_out_is_refused_and_leaves_nothing(tmp_path):
@@ -350,7 +353,7 @@ def test_a_zip_inside_which_names_lead_out_is_refused_and_leaves_nothing(tmp_pat
         archive.writestr("../../evil.txt", "x")
 
     with pytest.raises(DatasetError):
-        load([tmp_path / "evil.zip"], tmp_path / "store")
+        load_dataset([tmp_path / "evil.zip"], tmp_path / "store")
 
     assert list((tmp_path / "store").iterdir()) == []
 
@@ -363,9 +366,9 @@ def test_a_name_that_leads_out_of_the_export_finds_no_image(tmp_path):
     content["images"][0]["file_name"] = "../../secret.jpg"
     annotation_exports.write_text(path, json.dumps(content))
 
-    dataset = load([export], tmp_path / "store")
+    dataset = load_dataset([export], tmp_path / "store")
 
-    assert dataset.health.found.problems == {"missing": ["../../secret.jpg"]}
+    assert dataset.health.load_report.problems == {"missing": ["../../secret.jpg"]}
 
 
 def test_a_damaged_file_is_named_with_its_export(tmp_path):
@@ -376,4 +379,4 @@ def test_a_damaged_file_is_named_with_its_export(tmp_path):
         "line 1 column 2 (char 1); expected JSON. Export again."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load([annotation_exports.voc(tmp_path / "first"), export], tmp_path / "store")
+        load_dataset([annotation_exports.voc(tmp_path / "first"), export], tmp_path / "store")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.datasets import load, split
+from trainer.datasets import load_dataset, split_samples
 
 SHARED = Path(os.environ.get("PREANNOTATE_SHARED", Path(__file__).parents[4] / "shared"))
 EXPORTS = SHARED / "data/cvat-exports"
@@ -84,16 +84,16 @@ CASES = [
 
 @pytest.mark.parametrize(("task", "name", "images", "frames", "boxes", "converted", "dropped"), CASES)
 def test_the_export_holds(tmp_path, task, name, images, frames, boxes, converted, dropped):
-    health = load([EXPORTS / task / f"{name}.zip"], tmp_path / "store").health
+    health = load_dataset([EXPORTS / task / f"{name}.zip"], tmp_path / "store").health
 
-    assert (health.images, health.found.frames) == (images, frames)
+    assert (health.images, health.load_report.frames) == (images, frames)
     assert health.boxes_of == boxes
-    assert health.found.converted == converted
-    assert health.found.dropped == dropped
+    assert health.load_report.converted == converted
+    assert health.load_report.dropped == dropped
 
 
 def test_shapes_of_every_kind_become_the_boxes_that_are_drawn(tmp_path):
-    dataset = load([EXPORTS / "shapes-mixed/CVAT_for_images_1.1.zip"], tmp_path / "store")
+    dataset = load_dataset([EXPORTS / "shapes-mixed/CVAT_for_images_1.1.zip"], tmp_path / "store")
     boxes = {sample.name: sample.boxes.round(2).tolist() for sample in dataset.samples}
 
     # 100 x 60 about (100, 90), turned by 33.5 degrees: half sides 58.25 and 52.61
@@ -108,9 +108,9 @@ def test_shapes_of_every_kind_become_the_boxes_that_are_drawn(tmp_path):
 def test_a_video_is_the_same_group_in_every_format_and_is_cut_if_it_is_all_there_is(tmp_path):
     groups = Counter()
     for path in sorted((EXPORTS / "video-tracks").glob("*[01].zip")):
-        dataset = load([path], tmp_path / "store")
+        dataset = load_dataset([path], tmp_path / "store")
         groups.update({sample.group for sample in dataset.samples})
-    division = split(dataset.samples)
+    division = split_samples(dataset.samples)
 
     assert list(groups.values()) == [6]
     assert len({sample.frame // 5 for sample in division.validation}) == 1
@@ -128,6 +128,6 @@ def test_a_video_is_the_same_group_in_every_format_and_is_cut_if_it_is_all_there
 )
 def test_plain_voc_folders_are_read_by_their_lists(tmp_path, name, part, images, boxes):
     folder = SHARED / "data" / name
-    health = load([folder], tmp_path / "store", only=(folder / part).read_text().split()).health
+    health = load_dataset([folder], tmp_path / "store", only=(folder / part).read_text().split()).health
 
-    assert (health.images, health.boxes, health.found.problems) == (images, boxes, {})
+    assert (health.images, health.boxes, health.load_report.problems) == (images, boxes, {})

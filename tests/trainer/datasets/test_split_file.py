@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preannotate.formats.errors import DatasetError
-from trainer.datasets import Sample, read_split_file, split
+from trainer.datasets import Sample, read_split_file, split_samples
 
 
 def sample(name, content=None):
@@ -42,7 +42,7 @@ def test_names_of_validation_images_leave_the_rest_to_training(tmp_path, text):
 def test_with_both_lists_the_rest_is_divided_as_usual(tmp_path):
     (tmp_path / "split.json").write_text(json.dumps({"train": ["a"], "validation": ["c", "v2.final"]}))
     pinned = read_split_file(tmp_path / "split.json", SAMPLES)
-    division = split(SAMPLES, pinned=pinned)
+    division = split_samples(SAMPLES, pinned=pinned)
 
     assert len(pinned) == 3
     assert "a.jpg" in {s.name for s in division.train}
@@ -52,7 +52,7 @@ def test_with_both_lists_the_rest_is_divided_as_usual(tmp_path):
 
 def test_what_a_person_chose_is_not_repaired(tmp_path):
     (tmp_path / "split.txt").write_text("a\nb\nc\n")
-    division = split(SAMPLES, pinned=read_split_file(tmp_path / "split.txt", SAMPLES))
+    division = split_samples(SAMPLES, pinned=read_split_file(tmp_path / "split.txt", SAMPLES))
 
     assert [s.name for s in division.train] == ["v2.final.jpg"]
 
@@ -70,7 +70,7 @@ FORM = 'a list of names or {"train": [names], "validation": [names]}'
         ),
         (
             '{"train": ["a"], "validation": ["a.jpg"]}',
-            "split: 'a.jpg' is in train and in validation, by name or by content; expected each image on one side. "
+            "split: 'a.jpg' is in train and in validation, by name or by content; expected each image in one subset. "
             "Remove it from one of them.",
         ),
         (

@@ -64,7 +64,7 @@ def small_ones():
 def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     network, other = make(name), make(name)
-    samples = datasets.load([rectangles], tmp_path / "data").samples[:4]
+    samples = datasets.load_dataset([rectangles], tmp_path / "data").samples[:4]
     settings = TrainingConfig(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
     network_trainer = NetworkTrainer(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
     batch = _batch(network, samples[:2])

@@ -1,7 +1,7 @@
 """From the coordinates of an annotation file to pixels of the upright image.
 
-CVAT shows and annotates images as EXIF says; other tools annotate the raw pixels, or a resized copy.
-The size that the file declares tells which.
+CVAT shows and annotates images as EXIF orients them; other tools annotate the raw pixels, or a resized copy.
+The size that the file declares shows which.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ MIN_SIDE = 1.0
 
 TURNED = "declared size is that before EXIF rotation: boxes turned"
 SCALED = "declared size is another scale: boxes scaled"
-SWAPPED = "declared width and height are swapped: boxes taken as they are"
+SWAPPED = "declared width and height are swapped: boxes used as they are"
 DISAGREES = "declared size does not belong to the image: not used"
 
 
-def place(
+def to_upright_pixels(
     boxes: np.ndarray,
     *,
     declared: tuple[int, int] | None,
@@ -24,7 +24,7 @@ def place(
     orientation: int = 1,
     relative: bool = False,
 ) -> tuple[np.ndarray | None, str]:
-    """Boxes in pixels of the upright image, not clipped.
+    """Return boxes in pixels of the upright image, not clipped.
 
     Args:
         boxes: float64 (G, 4), xyxy, in pixels of the declared size, or in [0, 1] if `relative`.
@@ -34,8 +34,7 @@ def place(
         relative: See `boxes`.
 
     Returns:
-        The boxes, or None if they cannot be trusted; and the problem met, "" if none.
-
+        The boxes, or None if they cannot be trusted; and the problem that was found, "" if none.
     """
     width, height = image_size
     if relative:
@@ -54,7 +53,7 @@ def place(
 
 
 def turn(boxes: np.ndarray, raw_size: tuple[int, int], orientation: int) -> np.ndarray:
-    """Boxes (G, 4) from raw pixels to the frame after EXIF rotation, as `PIL.ImageOps.exif_transpose`."""
+    """Turn boxes (G, 4) from raw pixels to the frame after EXIF rotation, as `PIL.ImageOps.exif_transpose`."""
     width, height = raw_size
     x1, y1, x2, y2 = boxes.T
     turned = {
@@ -75,7 +74,6 @@ def clip(boxes: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np
 
     Returns:
         float32 (G, 4), and bool (G,): which of them still have sides of at least `MIN_SIDE` pixels.
-
     """
     width, height = image_size
     clipped = np.clip(boxes, 0, np.array([width, height, width, height])).astype(np.float32)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from trainer.datasets.placing import clip, place, turn
+from trainer.datasets.coordinates import clip, to_upright_pixels, turn
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -19,16 +19,18 @@ def test_turned_boxes_lie_where_exif_transpose_puts_their_pixels(orientation):
 
 
 def test_swapped_sizes_without_exif_are_taken_if_the_boxes_fit():
-    fits, problem = place(np.array([[0.0, 0, 90, 190]]), declared=(200, 100), image_size=(100, 200))
-    out, reason = place(np.array([[0.0, 0, 190, 90]]), declared=(200, 100), image_size=(100, 200))
+    fits, problem = to_upright_pixels(np.array([[0.0, 0, 90, 190]]), declared=(200, 100), image_size=(100, 200))
+    out, reason = to_upright_pixels(np.array([[0.0, 0, 190, 90]]), declared=(200, 100), image_size=(100, 200))
 
     assert fits.tolist() == [[0, 0, 90, 190]]
-    assert problem == "declared width and height are swapped: boxes taken as they are"
+    assert problem == "declared width and height are swapped: boxes used as they are"
     assert (out, reason) == (None, "declared size does not belong to the image: not used")
 
 
 def test_relative_boxes_need_no_declared_size():
-    boxes, problem = place(np.array([[0.1, 0.5, 0.2, 1.0]]), declared=None, image_size=(100, 200), relative=True)
+    boxes, problem = to_upright_pixels(
+        np.array([[0.1, 0.5, 0.2, 1.0]]), declared=None, image_size=(100, 200), relative=True
+    )
 
     assert boxes.tolist() == [[10, 100, 20, 200]]
     assert problem == ""
