@@ -135,7 +135,7 @@ def test_spaces_around_a_name_are_no_part_of_it(write, tmp_path):
 
 @pytest.mark.parametrize("label", ["", " "])
 def test_a_label_without_a_name_is_refused(label, tmp_path):
-    sentence = "export: a label without a name; expected one. Rename or remove it, and export again."
+    sentence = "export: a label without a name; expected a name. Rename or remove it, and export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         load_dataset([coco(tmp_path / "export", ["cat", label])], tmp_path / "store")
 

@@ -78,7 +78,7 @@ def test_the_order_of_the_images_does_not_matter():
     samples = random_samples(1, 60)
     shuffled = random.Random(2).sample(samples, len(samples))
 
-    assert split_samples(samples).subsets() == split_samples(shuffled).sides()
+    assert split_samples(samples).subsets() == split_samples(shuffled).subsets()
 
 
 def test_about_the_asked_part_goes_to_validation():
