@@ -2,12 +2,11 @@
 
 python benchmarks/studio_pictures.py docs/pictures
 
-Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and an
-actor that writes what a training writes. So the scores on these pictures are made up, and docs/studio.md says so.
+Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and a
+process that writes the files of a training. So the scores on these pictures are made up, as docs/studio.md says.
 """
 
 import argparse
-import importlib.util
 import io
 import os
 import shutil
@@ -18,7 +17,10 @@ from pathlib import Path
 
 from PIL import Image
 
-EXAMPLE = Path(__file__).parents[1] / "tests" / "preannotate" / "studio" / "web" / "example.py"
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support import studio as example
+from support.cvat_stand_in import TOKEN
+
 MOST_BYTES = 150_000
 DESK, PHONE = (1180, 900), (390, 844)
 
@@ -27,16 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pictures", type=Path)
     options = parser.parse_args()
-    spec = importlib.util.spec_from_file_location("studio_example", EXAMPLE)
-    example = sys.modules["studio_example"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
     options.pictures.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
         example.cvat() as cvat,
         example.studio(Path(folder) / "workspace") as (studio, url),
     ):
-        run = fill(example, studio, cvat)
+        run = fill(studio, cvat)
         browser = open_browser()
         try:
             take(browser, url, run, options.pictures)
@@ -46,13 +45,13 @@ def main() -> None:
             example.finished(studio, run)
 
 
-def fill(example, studio, cvat) -> int:
+def fill(studio, cvat) -> int:
     """A model with two versions, and a training of the third in its middle; returns its run."""
-    server = studio.servers.add("cvat.example.org", cvat.url, token=example.stand_in.TOKEN)
-    os.environ["ACTOR_SECONDS"] = "0.5"
+    server = studio.servers.add("cvat.example.org", cvat.url, token=TOKEN)
+    os.environ["FAKE_RUN_SECONDS"] = "0.5"
     for deploy in ("serve", "none"):
         example.finished(studio, studio.queue.add(example.order(server, deploy=deploy)))
-    os.environ["ACTOR_SECONDS"] = "40"
+    os.environ["FAKE_RUN_SECONDS"] = "40"
     run = studio.queue.add(example.order(server, tasks=(12, 13)))
     folder = studio.workspace.model("workbench").version(3).run / "metrics.csv"
     while not folder.is_file() or len(folder.read_text().splitlines()) < 15:

@@ -1,4 +1,4 @@
-"""The studio as an ASGI app: the table of its pages, and what stands in front of them."""
+"""The studio as an ASGI app: the table of its pages, and the middleware in front of them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -153,22 +153,20 @@ def _route(
 
 def _handlers(context: AppContext) -> dict[Any, Any]:
     async def not_found(request: Request, error: Exception) -> Response:
-        sentence = (
-            f"{request.url.path[:200]}: no such page; expected one that the studio has. Go on from the start page."
-        )
-        return error_page(PageRequest(request, context), 404, "No such page", sentence)
+        sentence = f"{request.url.path[:200]}: no such page; expected a page of the studio. Start from the home page."
+        return error_page(PageRequest(request, context), 404, "Page not found", sentence)
 
     async def wrong_method(request: Request, error: Exception) -> Response:
-        sentence = f"{request.url.path[:200]}: {request.method} is not allowed here. Go on from the start page."
+        sentence = f"{request.url.path[:200]}: {request.method} is not allowed here. Start from the home page."
         return error_page(PageRequest(request, context), 405, "Not allowed", sentence)
 
     async def broken(request: Request, error: Exception) -> Response:
         _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
         sentence = (
-            "The studio made a mistake, and nothing that you typed is to blame; what happened is in its log. "
-            "Go back and try again; runs go on meanwhile."
+            "An unexpected error occurred in the studio; your input did not cause it. The log of the studio has the "
+            "details. Runs are not affected. Go back and try again."
         )
-        return error_page(PageRequest(request, context), 500, "The studio made a mistake", sentence)
+        return error_page(PageRequest(request, context), 500, "Internal error", sentence)
 
     return {404: not_found, 405: wrong_method, Exception: broken}
 

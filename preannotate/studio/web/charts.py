@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 480, 200
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 14, 26
-# A polyline of more points looks the same and makes every look at the page heavy.
+# A polyline of more points looks the same and makes the page heavy.
 _MOST_POINTS = 240
 
 
@@ -97,7 +97,7 @@ def _chart(
     epoch = max(epoch for pairs in series.values() for epoch, _ in pairs)
     return Chart(
         title,
-        f"Curve of the {what} over {epoch:g} of {last_epoch} epochs; latest: {said}.",
+        f"{title} over {epoch:g} of {last_epoch} epochs; latest: {said}.",
         tuple(lines),
         tuple(Tick(_y(ceiling * part / 4, ceiling), f"{ceiling * part / 4:.3g}") for part in range(5)),
         tuple(Tick(_x(epoch, last_epoch), str(epoch)) for epoch in _epochs(last_epoch)),

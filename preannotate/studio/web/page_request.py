@@ -27,7 +27,7 @@ from trainer.errors import TrainerError
 CVAT_THREADS = 16
 _LOG = logging.getLogger(__name__)
 _NOT_OURS = (
-    "This form was not sent from a page of this studio, or its page is too old; nothing was changed. "
+    "This form was not sent from a page of this studio, or its page has expired; nothing was changed. "
     "Go back, reload the page, and send it again."
 )
 
@@ -145,20 +145,20 @@ def endpoint(page: Callable[[PageRequest], Response], app: AppContext, limiter: 
                 request = PageRequest(raw, app, await _own_form(raw, app))
             return await anyio.to_thread.run_sync(page, request, limiter=limiter, abandon_on_cancel=False)
         except FormBodyError as error:
-            return error_page(request, error.status, "This could not be read", str(error))
+            return error_page(request, error.status, "Form not accepted", str(error))
         except PageError as error:
             return error_page(request, error.status, error.title, str(error))
         except (PreannotateError, TrainerError, BuildError, FunctionError) as error:
-            return error_page(request, 502 if _is_of_cvat(error) else 400, "That did not work", str(error))
-        except OSError as error:  # a full disk, a folder that is not ours: no fault of the program
+            return error_page(request, 502 if _is_of_cvat(error) else 400, "Request failed", str(error))
+        except OSError as error:  # a full disk, a folder of another user: not a bug
             _LOG.warning("%s %s: %s", raw.method, raw.url.path, error)
-            return error_page(request, 500, "That did not work", f"{error}. Mend what it says, and try again.")
+            return error_page(request, 500, "Request failed", f"{error}. Fix the cause and try again.")
 
     return answer
 
 
 def error_page(request: PageRequest, status: int, title: str, sentence: str) -> Response:
-    """A page that says what went wrong and where to go from here."""
+    """Return a page with an error and a way on."""
     return request.page("error.html", status, title=title, sentence=sentence, number=status)
 
 

@@ -1,4 +1,4 @@
-"""How times, parts and states are said on pages."""
+"""Filters of the templates: times, counts, and the names of states and stages."""
 
 import datetime
 import re
@@ -9,31 +9,31 @@ from urllib.parse import urlencode
 from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
 
-# What `?done=` may say: an address cannot put words of its own on a page.
+# Texts that `?done=` can show: a link cannot put text of its own on a page.
 NOTICES = {
-    "server-added": "The server is saved, and the login works.",
-    "server-login": "The new login works.",
-    "server-removed": "The server and its login are forgotten.",
-    "started": "The run is in the queue.",
-    "stopping": "The run was asked to stop; it can go on later.",
-    "resumed": "The run is in the queue again and goes on where it was.",
-    "deleted": "The run is deleted.",
-    "published": "Published: CVAT sees this version within moments.",
-    "unpublished": "CVAT does not see this model any more; its versions stay.",
-    "rolled-back": "The version from before is published again: CVAT sees it within moments.",
-    "threshold": "The threshold is changed, also in the published function.",
+    "server-added": "Server added. The login works.",
+    "server-login": "Login updated.",
+    "server-removed": "Server and login removed.",
+    "started": "Run added to the queue.",
+    "stopping": "Stopping the run. You can resume it later.",
+    "resumed": "Run added to the queue again. It continues where it stopped.",
+    "deleted": "Run deleted.",
+    "published": "Published. CVAT lists this version within a few seconds.",
+    "unpublished": "Unpublished. CVAT no longer lists this model; its versions are kept.",
+    "rolled-back": "Rolled back. CVAT lists the previous version within a few seconds.",
+    "threshold": "Threshold changed, in the published function too.",
     "saved": "Saved.",
-    "sent": "The test message was handed over: look whether it arrives.",
+    "sent": "Test message sent. Check that it arrived.",
     "logged-out": "You are logged out.",
 }
 STATES = {
     "waiting": "Waiting", "running": "Running", "done": "Done", "failed": "Failed", "stopped": "Stopped",
     "skipped": "Unchanged",
 }  # fmt: skip
-KINDS = {"train": "Training", "annotate": "Annotation", "review": "Review", "rank": "What to annotate next"}
+KINDS = {"train": "Training", "annotate": "Auto-annotation", "review": "Review", "rank": "What to annotate next"}
 STAGES = {
-    "pull": "Get annotations", "train": "Train", "build": "Build", "check": "Prove", "publish": "Publish",
-    "verify": "Ask CVAT", "annotate": "Annotate the rest", "review": "Compare", "rank": "Look at all frames",
+    "pull": "Download annotations", "train": "Train", "build": "Build function", "check": "Verify accuracy", "publish": "Publish",
+    "verify": "Check in CVAT", "annotate": "Annotate remaining frames", "review": "Compare annotations", "rank": "Rank frames",
 }  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def stage_now(live: LiveProgress) -> str:
         for stage in live.stages:
             if stage.state == state:
                 return STAGES.get(stage.name, stage.name)
-    return "At work" if all(stage.state == "waiting" for stage in live.stages) else "Between two steps"
+    return "Starting" if all(stage.state == "waiting" for stage in live.stages) else "Next step"
 
 
 def latest(model: ModelSummary) -> VersionSummary | None:

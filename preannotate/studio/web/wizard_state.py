@@ -86,7 +86,7 @@ def saved_server(request: PageRequest, number: int | None) -> SavedServer:
     try:
         return request.services.servers.get(number or 0)
     except StudioError as error:
-        raise PageError(404, "No such server", str(error)) from error
+        raise PageError(404, "Server not found", str(error)) from error
 
 
 def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail:
@@ -100,7 +100,7 @@ def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail
         raise PageError(
             400,
             "No task is chosen yet",
-            "No task is chosen; expected at least one. Go back and tick what to learn from.",
+            "No task is chosen; expected at least one. Go back and select the tasks to train on.",
         )
     if len(state.tasks) == 1 and not state.projects:
         return request.services.catalogue.task(state.server, state.tasks[0])

@@ -39,10 +39,10 @@ class AllowedHostsMiddleware:
             return
         shown = said[0][:100] if said else ""
         sentence = (
-            f"Host: {shown!r} is no name of this studio; expected one of: {', '.join(sorted(self._names))}. "
-            f"If it is a name of this machine, start the studio with --allow-host."
+            f"Host {shown!r} is not a name of this studio; expected one of: {', '.join(sorted(self._names))}. "
+            f"If it is a name of this machine, start the studio with --allow-host NAME."
         )
-        page = f"<!doctype html><html lang=en><title>Not here</title><h1>Not here</h1><p>{escape(sentence)}</p>"
+        page = f"<!doctype html><html lang=en><title>Unknown host</title><h1>Unknown host</h1><p>{escape(sentence)}</p>"
         await HTMLResponse(page, MISDIRECTED)(scope, receive, send)
 
     def _is_known(self, name: str) -> bool:

@@ -37,13 +37,13 @@ async def read_form(request: Request) -> dict[str, list[str]]:
             body = await _read(request)
     except TimeoutError as error:
         raise FormBodyError(
-            408, f"The form did not arrive within {SECONDS:g} s; expected all of it. Send it again."
+            408, f"The form did not arrive within {SECONDS:g} s; expected the whole form. Send it again."
         ) from error
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise FormBodyError(
-            400, "The form holds something that is no text; expected fields. Send it from the studio's own page."
+            400, "The form is not text; expected form fields. Send it from the studio's own page."
         ) from error
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -64,5 +64,5 @@ async def _read(request: Request) -> bytes:
 def _check(length: int) -> None:
     if length > MAX_BYTES:
         raise FormBodyError(
-            413, f"The form has more than {MAX_BYTES} bytes; expected at most those. Shorten what was typed."
+            413, f"The form has more than {MAX_BYTES} bytes; expected at most that many. Shorten the text."
         )

@@ -24,12 +24,12 @@ def enter(request: PageRequest) -> Response:
     address = request.raw.client.host if request.raw.client else ""
     form = Form()
     if wait := login.wait_seconds(address):
-        form.wrong("token", f"Too many wrong tokens; expected the right one. Try again in {-(-wait // 60)} min.")
+        form.wrong("token", f"Too many wrong tokens. Try again in {-(-wait // 60)} min.")
         response = _page(request, form, target, 429)
         response.headers["retry-after"] = str(wait)
         return response
     if not login.admits(address, request.secret("token")):
-        form.wrong("token", "This is not the token of this studio; expected the one that it was started with.")
+        form.wrong("token", "Wrong token; expected the one that the studio was started with.")
         return _page(request, form, target, 401)
     sessions.end(request.session)
     change_session(request.raw, sessions.begin(admitted=True))
@@ -39,7 +39,7 @@ def enter(request: PageRequest) -> Response:
 def leave(request: PageRequest) -> Response:
     """Log out."""
     if not request.app.authenticator.required:
-        raise PageError(404, "No login", "This studio has no login; expected one to log out from.")
+        raise PageError(404, "No login", "This studio has no login, so there is nothing to log out from.")
     request.app.sessions.end(request.session)
     change_session(request.raw, request.app.sessions.begin(admitted=False))
     return go_to(LOGIN, done="logged-out")

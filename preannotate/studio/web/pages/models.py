@@ -1,4 +1,4 @@
-"""Models: which there are, which version CVAT sees, and how that is changed."""
+"""Models: the list, one model, and publishing its versions."""
 
 from starlette.responses import Response
 
@@ -32,7 +32,7 @@ def show(request: PageRequest) -> Response:
 
 
 def publish(request: PageRequest) -> Response:
-    """Let CVAT see a version."""
+    """Publish a version."""
     model = find(request)
     version = next(iter(request.numbers("version")), 0)
     request.services.models.publish(model.name, version, deploy=model.deploy or "serve")
@@ -40,28 +40,28 @@ def publish(request: PageRequest) -> Response:
 
 
 def ask_unpublish(request: PageRequest) -> Response:
-    """Really?"""
+    """Ask for confirmation."""
     model = find(request)
     return request.page(
         "confirm.html",
-        title=f"Take {model.name} away from CVAT?",
-        text="It disappears from CVAT's Models page, and people who annotate with it cannot go on. Its versions stay "
-        "here and can be published again.",
+        title=f"Unpublish {model.name}?",
+        text="The model disappears from CVAT's Models page, and annotators can no longer use it. Its versions are kept "
+        "and can be published again.",
         action=f"/models/{model.name}/unpublish",
-        button="Take it away",
+        button="Unpublish",
         back=f"/models/{model.name}",
     )
 
 
 def unpublish(request: PageRequest) -> Response:
-    """Take it away from CVAT."""
+    """Unpublish the model."""
     model = find(request)
     request.services.models.unpublish(model.name)
     return go_to(f"/models/{model.name}", done="unpublished")
 
 
 def roll_back(request: PageRequest) -> Response:
-    """Let CVAT see the version from before."""
+    """Publish the previous version again."""
     model = find(request)
     request.services.models.roll_back(model.name)
     return go_to(f"/models/{model.name}", done="rolled-back")
@@ -78,7 +78,7 @@ def find(request: PageRequest) -> ModelSummary:
     except (WorkspaceError, BuildError) as error:
         name = request.path("name")[:80]
         raise PageError(
-            404, "No such model", f"{name!r}: no such model; expected one of the list of models."
+            404, "Model not found", f"{name!r}: no such model; expected one from the list of models."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Runs: the queue, one of them live, and what can be done with it."""
+"""Runs: the list, one run with its progress, and stopping, resuming and deleting it."""
 
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ _LOG_BYTES = 4 * 1024 * 1024
 
 
 def show_all(request: PageRequest) -> Response:
-    """The queue and what is over."""
+    """All runs."""
     runs = request.services.queue.list()
     groups = {
-        "At work": [run for run in runs if run.state == RUNNING],
+        "Running": [run for run in runs if run.state == RUNNING],
         "Waiting": [run for run in reversed(runs) if run.state == WAITING],
-        "Over": [run for run in runs if run.state not in (RUNNING, WAITING)],
+        "Finished": [run for run in runs if run.state not in (RUNNING, WAITING)],
     }
     active = any(run.state in (RUNNING, WAITING) for run in runs)
     return request.page(
@@ -56,7 +56,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "can_resume": run.state in (FAILED, STOPPED),
         "can_delete": run.state in (DONE, FAILED, STOPPED),
         "task_links": _task_links(run),
-        "still": request.query("still"),
+        "paused": request.query("paused"),
     }
 
 
@@ -79,7 +79,7 @@ def result(request: PageRequest) -> Response:
     path: Path | None = run_results.result_files(run).get(name)
     if path is None:
         raise PageError(
-            404, "No such file", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page names."
+            404, "File not found", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page lists."
         )
     if path.suffix == ".html":
         return FileResponse(path, media_type="text/html", headers={"content-security-policy": RESULT_POLICY})
@@ -87,36 +87,35 @@ def result(request: PageRequest) -> Response:
 
 
 def stop(request: PageRequest) -> Response:
-    """Ask it to end."""
+    """Stop a run."""
     run = _run(request)
     request.services.queue.stop(run.id)
     return go_to(f"/runs/{run.id}", done="stopping")
 
 
 def resume(request: PageRequest) -> Response:
-    """Put it into the queue again."""
+    """Put a run into the queue again."""
     run = _run(request)
     request.services.queue.resume(run.id)
     return go_to(f"/runs/{run.id}", done="resumed")
 
 
 def ask_delete(request: PageRequest) -> Response:
-    """Really?"""
+    """Ask for confirmation."""
     run = _run(request)
-    made = f" Version {run.version} stays if it is finished." if run.version else ""
+    kept = f" Version {run.version} is kept if it is finished." if run.version else ""
     return request.page(
         "confirm.html",
         title=f"Delete run {run.id} of {run.model_name}?",
-        text=f"Its log and its place in the list are removed, and so is a version that it began and did not "
-        f"finish.{made} Nothing changes in CVAT.",
+        text=f"This deletes its log and any version that it started and did not finish.{kept} Nothing changes in CVAT.",
         action=f"/runs/{run.id}/delete",
-        button="Delete this run",
+        button="Delete run",
         back=f"/runs/{run.id}",
     )
 
 
 def delete(request: PageRequest) -> Response:
-    """Forget it."""
+    """Delete a run."""
     request.services.queue.delete(_run(request).id)
     return go_to("/runs", done="deleted")
 
@@ -125,7 +124,7 @@ def _run(request: PageRequest) -> Run:
     try:
         return request.services.queue.get(request.raw.path_params["run"])
     except StudioError as error:
-        raise PageError(404, "No such run", str(error)) from error
+        raise PageError(404, "Run not found", str(error)) from error
 
 
 def _task_links(run: Run) -> list[tuple[str, str]]:

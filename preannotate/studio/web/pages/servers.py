@@ -49,7 +49,7 @@ def add(request: PageRequest) -> Response:
 
 
 def show(request: PageRequest) -> Response:
-    """One server: its login, and how to forget it."""
+    """Show one server with its login."""
     return request.page("server.html", server=_server(request), form=Form.of(way=TOKEN, user=""))
 
 
@@ -69,21 +69,21 @@ def log_in(request: PageRequest) -> Response:
 
 
 def ask_remove(request: PageRequest) -> Response:
-    """Really?"""
+    """Ask for confirmation."""
     server = _server(request)
     return request.page(
         "confirm.html",
-        title=f"Forget {server.name}?",
-        text=f"The studio forgets the address {server.url} and its login. Nothing changes in CVAT; models and finished "
-        f"runs stay. Runs that wait for this server cannot start any more.",
+        title=f"Remove {server.name}?",
+        text=f"The studio deletes the address {server.url} and its login. Nothing changes in CVAT; models and finished "
+        f"runs are kept. Runs in the queue that need this server cannot start.",
         action=f"/servers/{server.id}/remove",
-        button="Forget this server",
+        button="Remove server",
         back=f"/servers/{server.id}",
     )
 
 
 def remove(request: PageRequest) -> Response:
-    """Forget it."""
+    """Remove a server."""
     request.services.servers.remove(_server(request).id)
     return go_to("/settings", done="server-removed")
 
@@ -116,7 +116,7 @@ def _server(request: PageRequest) -> SavedServer:
     try:
         return request.services.servers.get(_number(request, "server"))
     except StudioError as error:
-        raise PageError(404, "No such server", str(error)) from error
+        raise PageError(404, "Server not found", str(error)) from error
 
 
 def _add_page(request: PageRequest, form: Form, status: int = 200) -> Response:
@@ -131,7 +131,7 @@ def _add_page(request: PageRequest, form: Form, status: int = 200) -> Response:
 
 
 def _sent(request: PageRequest, names: Sequence[str], *, boxes: Sequence[str] = ()) -> Form:
-    """What was typed; who fills in a user and a password means them, whatever is marked."""
+    """Return the sent form; a password without a token means login by password, whatever is selected."""
     form = Form.sent(request, names, boxes=boxes)
     if form.values["way"] == TOKEN and not request.secret("token").strip() and request.secret("password"):
         form.values["way"] = PASSWORD
@@ -141,23 +141,23 @@ def _sent(request: PageRequest, names: Sequence[str], *, boxes: Sequence[str] = 
 def _check(request: PageRequest, form: Form) -> None:
     if form.values["way"] == PROFILE:
         if not form.values["profile"]:
-            form.wrong("profile", "Profile: none chosen; expected one of the list.")
+            form.wrong("profile", "Profile: none chosen; expected one from the list.")
         return
     if not form.values["url"]:
-        form.wrong("url", "Address: empty; expected that of CVAT, as in https://cvat.example.org.")
+        form.wrong("url", "CVAT address: empty; expected a URL such as https://cvat.example.org.")
     _check_login(request, form)
 
 
 def _check_login(request: PageRequest, form: Form) -> None:
     if form.values["way"] not in (TOKEN, PASSWORD):
-        form.wrong("way", "Login: none chosen; expected an access token, or user and password.")
+        form.wrong("way", "Login: none chosen; expected an access token, or user name and password.")
     elif form.values["way"] == TOKEN and not request.secret("token").strip():
-        form.wrong("token", "Access token: empty; expected one. CVAT makes it under Profile, Security.")
+        form.wrong("token", "Access token: empty; expected one from CVAT's page Profile, Security.")
     elif form.values["way"] == PASSWORD:
         if not form.values["user"]:
-            form.wrong("user", "User: empty; expected your name in CVAT.")
+            form.wrong("user", "User name: empty; expected your user name in CVAT.")
         if not request.secret("password"):
-            form.wrong("password", "Password: empty; expected yours in CVAT.")
+            form.wrong("password", "Password: empty; expected your password in CVAT.")
 
 
 def _login(request: PageRequest, form: Form) -> dict[str, str]:

@@ -47,7 +47,7 @@ def save_webhook(request: PageRequest) -> Response:
 def save_studio(request: PageRequest) -> Response:
     """Runs at a time, and the address in messages."""
     form = Form.sent(request, STUDIO)
-    number = form.whole_number("simultaneous", "Runs at a time", least=1, most=16)
+    number = form.whole_number("simultaneous", "Simultaneous runs", least=1, most=16)
     if not form.errors:
         try:
             request.services.settings.set_link_base(form.values["link_base"])
@@ -64,11 +64,13 @@ def send_test(request: PageRequest) -> Response:
     told = request.services.settings.notifications()
     form = Form()
     if told.smtp is None and told.webhook is None:
-        form.wrong("", "Nobody to tell; expected e-mail or a webhook. Fill in one of them and save it first.")
+        form.wrong(
+            "", "No notifications are set up; expected e-mail or a webhook. Save one of them first."
+        )
         return _page(request, test=form, status=422)
     message = Message(
-        title="Preannotate: a test",
-        text="Somebody asked the studio for a test message. When a run ends, you will hear of it in the same way.",
+        title="Preannotate: test message",
+        text="This is a test message of the studio. Messages about finished runs arrive in the same way.",
         link=request.services.settings.link_base,
         facts={},
         picture=None,

@@ -1,4 +1,4 @@
-"""What a finished model can do on a task: annotate the rest, review people's annotations, say what to annotate next."""
+"""Runs of a finished model on a task: annotate remaining frames, review annotations, rank frames."""
 
 from starlette.responses import Response
 
@@ -21,7 +21,7 @@ BOXES: dict[str, tuple[str, ...]] = {ANNOTATE: ("annotated_frames",), REVIEW: ("
 
 
 def show(request: PageRequest) -> Response:
-    """The tasks of a server, one of which is chosen."""
+    """Choose a task."""
     model = _model(request)
     kind = _kind(request)
     form = Form.of(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
@@ -29,12 +29,12 @@ def show(request: PageRequest) -> Response:
 
 
 def place(request: PageRequest) -> Response:
-    """Order it."""
+    """Add the run to the queue."""
     model, kind = _model(request), _kind(request)
     form = Form.sent(request, FIELDS[kind], boxes=BOXES[kind])
     tasks, server = request.numbers("task"), next(iter(request.numbers("server")), 0)
     if len(tasks) != 1:
-        form.wrong("task", "Task: none chosen; expected one of the list.")
+        form.wrong("task", "Task: none chosen; expected one from the list.")
     options = {"version": model.shown} | _options(form, kind)
     if not form.errors:
         order = Order(
@@ -103,7 +103,7 @@ def _kind(request: PageRequest) -> str:
     kind = request.path("kind")
     if kind not in KINDS:
         raise PageError(
-            404, "No such page", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(KINDS)}."
+            404, "Page not found", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(KINDS)}."
         )
     return kind
 
@@ -112,6 +112,6 @@ def _model(request: PageRequest) -> ModelSummary:
     model = models.find(request)
     if model.shown is None:
         raise PageError(
-            409, "No finished version yet", f"{model.name}: no finished version; expected one. Train it first."
+            409, "No finished version", f"{model.name}: no finished version; expected one. Train the model first."
         )
     return model

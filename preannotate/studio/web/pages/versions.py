@@ -43,10 +43,10 @@ def overlay(request: PageRequest) -> Response:
     try:
         path = request.services.models.overlay(model.name, version.number, request.path("picture"))
     except StudioError as error:
-        raise PageError(404, "No such picture", str(error)) from error
+        raise PageError(404, "Image not found", str(error)) from error
     kind = _PICTURES.get(path.suffix.casefold())
     if kind is None:
-        raise PageError(404, "No such picture", f"{path.name}: no picture; expected one of: {', '.join(_PICTURES)}.")
+        raise PageError(404, "Image not found", f"{path.name}: not an image; expected one of: {', '.join(_PICTURES)}.")
     return FileResponse(path, media_type=kind, headers={"content-security-policy": "default-src 'none'; sandbox"})
 
 
@@ -98,11 +98,11 @@ def _find(request: PageRequest) -> tuple[ModelSummary, VersionSummary]:
     for version in model.versions:
         if version.number == number:
             return model, version
-    raise PageError(404, "No such version", f"{model.name}: no version {number}; expected one that its page names.")
+    raise PageError(404, "Version not found", f"{model.name}: no version {number}; expected one that its page lists.")
 
 
 def _report_file(request: PageRequest, model: ModelSummary, version: VersionSummary) -> Path:
     try:
         return request.services.models.report_file(model.name, version.number)
     except StudioError as error:
-        raise PageError(404, "No report", str(error)) from error
+        raise PageError(404, "Report not found", str(error)) from error

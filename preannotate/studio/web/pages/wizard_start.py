@@ -1,4 +1,4 @@
-"""A new annotation model, the last step: name, machine, arguments, what happens afterwards; then it is queued."""
+"""A new annotation model, the last step: name, machine, arguments, what happens after training."""
 
 import itertools
 from dataclasses import replace
@@ -60,7 +60,7 @@ def show(request: PageRequest) -> Response:
 
 
 def place(request: PageRequest) -> Response:
-    """Check what was typed, and order it."""
+    """Check the form and add the run to the queue."""
     state = WizardState.read(request)
     step = _Step(request, state)
     form = Form.sent(request, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
@@ -84,7 +84,7 @@ class _Step:
         self.detail: TaskDetail = selected_annotations(request, state)
         self.advice = assess_annotations(self.detail)
         if self.advice.level == NOT_ENOUGH:
-            raise PageError(409, "There is nothing to learn from yet", " ".join(self.advice.sentences))
+            raise PageError(409, "Not enough annotations yet", " ".join(self.advice.sentences))
         if not state.model:
             raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
         self.base = base_model(request, state)
@@ -134,9 +134,9 @@ class _Step:
         except BuildError as error:
             form.wrong("name", error)
         if values["machine"] not in {one.id for one in self.machines}:
-            form.wrong("machine", f"Machine: {values['machine']!r}; expected one of the list. Choose another.")
+            form.wrong("machine", f"Machine: {values['machine']!r}; expected one from the list.")
         if values["deploy"] not in DEPLOYS:
-            form.wrong("deploy", f"Afterwards: {values['deploy']!r}; expected one of: {', '.join(DEPLOYS)}.")
+            form.wrong("deploy", f"After training: {values['deploy']!r}; expected one of: {', '.join(DEPLOYS)}.")
         flags = ("completed_jobs", "include_auto", "accept_completed", "only_if_better")
         options = {name: True for name in flags if values[name]}
         return Order(
@@ -201,8 +201,8 @@ def _version(request: PageRequest, text: str) -> VersionFolder:
     if folder is None or not folder.complete:
         raise PageError(
             400,
-            "No such version to start from",
-            f"Start from an earlier version: {text[:80]!r}; expected one of the list. Go back and choose one.",
+            "Version not found",
+            f"Initial weights: version {text[:80]!r} does not exist; expected one from the list. Go back and choose it.",
         )
     return folder
 
@@ -216,11 +216,11 @@ def _own_file(request: PageRequest, text: str) -> Path:
     except (OSError, ValueError):  # what no file can be called
         allowed = False
     if not allowed:
-        where = "that is there" if request.app.files_anywhere else f"in the studio's workspace, {workspace.name}"
+        where = "that exists" if request.app.files_anywhere else f"in the studio's workspace, {workspace.name}"
         raise PageError(
             400,
-            "No such file to start from",
-            f"Start from a file: {text[:200]!r}; expected a file of weights or the folder of a run {where}. "
+            "File not found",
+            f"Initial weights: {text[:200]!r}; expected a file of weights or the folder of a run {where}. "
             f"Go back and correct it.",
         )
     return path

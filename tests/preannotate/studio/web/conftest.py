@@ -1,9 +1,6 @@
-"""The pages with a core in memory, asked without a socket."""
+"""Pages of a studio that no run process belongs to, requested without a socket."""
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,19 +9,16 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 import anyio
 import httpx
+from support.studio import ACCESS
+from support.studio import example as example_studio
 
-from preannotate.studio.web.app import AccessPolicy, make_app
-
-# With --import-mode=importlib a test cannot import its neighbours by name.
-_spec = importlib.util.spec_from_file_location("studio_fake_core", Path(__file__).with_name("fake_core.py"))
-fake_core = sys.modules["studio_fake_core"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(fake_core)
+from preannotate.studio.web.app import make_app
 
 
 class Browser:
     """Asks the app as a browser would: keeps cookies, sends forms of the page that it is on."""
 
-    def __init__(self, app, base="http://127.0.0.1:8090"):
+    def __init__(self, app, base="http://127.0.0.1:8095"):
         self.app, self.base = app, base
         self.cookies = httpx.Cookies()
         self.page = None
@@ -59,25 +53,22 @@ class Browser:
 
 
 @pytest.fixture
-def core(tmp_path, monkeypatch):
-    """What is behind the pages."""
-    from preannotate.studio.web.pages import home, runs, wizard, wizard_start
+def example(tmp_path, monkeypatch):
+    """A studio without servers, models and runs, in front of a CVAT with two tasks."""
+    from preannotate.studio import recommendations
 
-    studio = fake_core.FakeStudio(tmp_path / "workspace")
-    studio.workspace.path.mkdir()
-    for module in (wizard, wizard_start):
-        monkeypatch.setattr(module, "assess_annotations", fake_core.advice)
-    monkeypatch.setattr(wizard, "model_choices", fake_core.model_choices)
-    monkeypatch.setattr(wizard_start, "argument_fields", fake_core.arguments_form)
-    monkeypatch.setattr(wizard_start, "assemble_arguments", fake_core.assemble)
-    monkeypatch.setattr(wizard_start, "machines", fake_core.machines)
-    empty = fake_core.LiveProgress((), 0, 0, None, (), "", 0.0)
-    for module in (runs, home):
-        monkeypatch.setattr(module, "read_live_progress", lambda run: studio.lives.get(run.id, empty))
-    return studio
+    monkeypatch.setattr(recommendations, "gpus", tuple)
+    with example_studio(tmp_path / "workspace") as found:
+        yield found
 
 
-ACCESS = AccessPolicy(names=("localhost", "127.0.0.1", "::1"), numbers=False, token="", key=b"k" * 32)
+@pytest.fixture
+def full(example):
+    """A server, a model and a run."""
+    example.with_server()
+    example.with_model()
+    example.with_run()
+    return example
 
 
 @pytest.fixture
@@ -87,6 +78,6 @@ def new_browser():
 
 
 @pytest.fixture
-def browser(core):
+def browser(example):
     """At this machine: no login."""
-    return Browser(make_app(core, ACCESS))
+    return Browser(make_app(example.services, ACCESS))

@@ -1,10 +1,8 @@
 """The studio in a real browser: an annotator's whole job, by mouse, by keyboard, on a phone, and without JavaScript."""
 
-import importlib.util
 import os
 import re
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -24,11 +22,11 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:
     pytest.skip("chromium or chromedriver is not installed", allow_module_level=True)
 
+from support import cvat_stand_in as stand_in
+from support import studio as example
+
 pytestmark = pytest.mark.slow
 
-_spec = importlib.util.spec_from_file_location("studio_example", Path(__file__).with_name("example.py"))
-example = sys.modules["studio_example"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(example)
 CHECKS = Path(__file__).with_name("checks.js").read_text()
 PATIENCE = 30
 # A page that was refused is itself such a message.
@@ -139,7 +137,7 @@ def studio(tmp_path, monkeypatch):
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
     monkeypatch.setattr(supervisor, "POLL_SECONDS", 0.05)
-    monkeypatch.setenv("ACTOR_SECONDS", "2")
+    monkeypatch.setenv("FAKE_RUN_SECONDS", "2")
     with example.studio(tmp_path / "workspace") as opened:
         yield opened
 
@@ -164,12 +162,12 @@ def width(driver, pixels):
 def with_model(studio, cvat, versions=1):
     """A server, and a model with a published version and perhaps more."""
     opened, _ = studio
-    server = opened.servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)
-    os.environ["ACTOR_SECONDS"] = "0.2"
+    server = opened.servers.add("workshop", cvat.url, token=stand_in.TOKEN)
+    os.environ["FAKE_RUN_SECONDS"] = "0.2"
     for number in range(versions):
         order = example.order(server, deploy="none" if number else "serve")
         assert example.finished(opened, opened.queue.add(order)).state == "done"
-    os.environ["ACTOR_SECONDS"] = "2"
+    os.environ["FAKE_RUN_SECONDS"] = "2"
     return server
 
 
@@ -177,18 +175,18 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     person.go("/")
     person.see("Let a model draw the boxes")
     person.click("Connect to your CVAT")
-    person.see("First, connect to your CVAT")
+    person.see("Connect to your CVAT")
     person.type("url", cvat.url)
     person.type("token", "a-wrong-token")
-    person.click("Log in and go on")
-    person.see("The server is not saved yet")
+    person.click("Log in and continue")
+    person.see("Server not added")
     assert person.focused().get_attribute("id") == "errors"
     assert person.at("#url").get_attribute("value") == cvat.url
     assert person.at("#token").get_attribute("value") == ""
 
-    person.type("token", example.stand_in.TOKEN)
+    person.type("token", stand_in.TOKEN)
     person.click("Log in and save")
-    person.see("Which images should it learn from?")
+    person.see("Choose training images")
     person.see("gear")  # the boxes were counted while the list was there
     person.type("search", "first")
     person.press(Keys.ENTER)
@@ -196,7 +194,7 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     assert "second" not in person.text()
     person.click_at("label[for=task-12]")
     person.click("Continue")
-    person.see("Which model?")
+    person.see("Choose a model")
     person.see("Recommended")
     person.click_at("label[for=model-ssd-mobilenet-v2]")
     person.click("Continue")
@@ -206,7 +204,7 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     person.click_at("#arguments-fold summary")
     person.type("arguments", "epochs=many")
     person.click("Start training")
-    person.see("It has not started yet")
+    person.see("Training not started")
     person.see("expected 1 to 52 lower-case letters")
     person.see("epochs=many; expected a whole number from 0 on")
     assert person.at("#name").get_attribute("value") == "Workshop!"
@@ -214,7 +212,7 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     person.type("arguments", "batch_size=4")
     person.click("Start training")
 
-    person.see("The run is in the queue.")
+    person.see("Run added to the queue.")
     person.driver.execute_script("window.untouched = true")
     person.see("Epoch")
     person.see("mAP50")
@@ -222,7 +220,7 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     assert person.driver.execute_script("return window.untouched"), "the page was loaded again"
     assert studio[0].queue.get(1).order.arguments == "batch_size=4"
 
-    person.click("Open the report")
+    person.click("Open report")
     frame = person.at("iframe")
     person.driver.switch_to.frame(frame)
     assert "0.15 of the time" in person.text("body")
@@ -236,13 +234,13 @@ def test_publishing_rolling_back_and_taking_away(person, studio, cvat):
     person.go("/models/workbench")
     person.see("Published: version 1")
     person.click("Publish version 2")
-    person.see("Published: CVAT sees this version within moments.")
+    person.see("Published. CVAT lists this version within a few seconds.")
     person.see("Published: version 2")
     person.click("Roll back to version 1")
     person.see("Published: version 1")
-    person.click("Take it away from CVAT")
-    person.see("Take workbench away from CVAT?")
-    person.click("Take it away")
+    person.click("Unpublish")
+    person.see("Unpublish workbench?")
+    person.click("Unpublish")
     person.see("Not published")
     assert not (studio[0].workspace.functions / "workbench").exists()
 
@@ -250,7 +248,7 @@ def test_publishing_rolling_back_and_taking_away(person, studio, cvat):
 def test_annotating_the_rest_and_what_to_annotate_next(person, studio, cvat):
     with_model(studio, cvat)
     person.go("/models/workbench")
-    person.click("Annotate the rest")
+    person.click("Annotate remaining frames")
     person.click("Task 13: Workbench, second camera")
     person.click("Start")
     person.see("Done", "h1 ~ div, .heading")
@@ -264,20 +262,20 @@ def test_annotating_the_rest_and_what_to_annotate_next(person, studio, cvat):
 
 def test_stopping_going_on_and_deleting(person, studio, cvat):
     server = with_model(studio, cvat)
-    os.environ["ACTOR_SECONDS"] = "30"
+    os.environ["FAKE_RUN_SECONDS"] = "30"
     run = studio[0].queue.add(example.order(server))
     person.go(f"/runs/{run}")
     person.see("Epoch")
-    os.environ["ACTOR_SECONDS"] = "1"
+    os.environ["FAKE_RUN_SECONDS"] = "1"
     person.click("Stop")
-    person.see("Go on")
+    person.see("Resume")
     person.see("Stopped", ".heading")
-    person.click("Go on")
+    person.click("Resume")
     person.see("Version 2 is ready.")
     person.click("Delete")
     person.see("Delete run 2 of workbench?")
-    person.click("Delete this run")
-    person.see("The run is deleted.")
+    person.click("Delete run")
+    person.see("Run deleted.")
     assert [one.id for one in studio[0].queue.list()] == [1]
 
 
@@ -285,52 +283,52 @@ def test_all_of_it_without_javascript(person, studio, cvat):
     person.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     person.go("/new")
     person.type("url", cvat.url)
-    person.type("token", example.stand_in.TOKEN)
-    person.click("Log in and go on")
+    person.type("token", stand_in.TOKEN)
+    person.click("Log in and continue")
     person.click("Task 12: Workbench, first camera")
     person.click("Continue")
     person.see("85 boxes on 22 frames")
     person.click("Continue")
     person.click("Start training")
-    person.see("The run is in the queue.")
+    person.see("Run added to the queue.")
     example.finished(studio[0], 1)
     person.go("/runs/1")
     person.see("Version 1 is ready.")
-    person.click("Open the report")
+    person.click("Open report")
     person.click("Version 1")
-    person.see("What it found")
+    person.see("Detections")
     person.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 def test_all_of_it_with_the_keyboard_alone(person, studio, cvat):
-    studio[0].servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)
+    studio[0].servers.add("workshop", cvat.url, token=stand_in.TOKEN)
     person.go("/")
     person.press(Keys.TAB)
-    assert person.focused().text == "Skip to the content"
+    assert person.focused().text == "Skip to content"
     assert outline(person) != "none"
     person.press(Keys.ENTER)
-    person.tab_to(lambda one: "Make your first model" in one.text)
+    person.tab_to(lambda one: "Train your first model" in one.text)
     person.press(Keys.ENTER)
-    person.see("Which images should it learn from?")
+    person.see("Choose training images")
     person.tab_to(lambda one: one.get_attribute("id") == "task-12")
     person.press(Keys.SPACE)
     person.tab_to(lambda one: one.text == "Continue")
     assert outline(person) != "none"
     person.press(Keys.ENTER)
-    person.see("Which model?")
+    person.see("Choose a model")
     person.tab_to(lambda one: one.get_attribute("name") == "model")
     person.press(Keys.ARROW_DOWN)
     chosen = person.focused().get_attribute("value")
     person.tab_to(lambda one: one.text == "Continue")
     person.press(Keys.ENTER)
     person.see("Ready to start")
-    person.tab_to(lambda one: one.tag_name == "summary" and "Arguments" in one.text)
+    person.tab_to(lambda one: one.tag_name == "summary" and "Training arguments" in one.text)
     person.press(Keys.ENTER)
     person.tab_to(lambda one: one.get_attribute("id") == "arguments")
     person.press("seed=7")
     person.tab_to(lambda one: one.text == "Start training")
     person.press(Keys.ENTER)
-    person.see("The run is in the queue.")
+    person.see("Run added to the queue.")
 
     order = studio[0].queue.get(1).order
     assert (order.tasks, order.model, order.arguments) == ((12,), chosen, "seed=7")
@@ -353,7 +351,7 @@ PAGES = (
 def test_every_page_is_sound_on_a_phone_and_on_a_desk(person, studio, cvat, monkeypatch):
     """Labels, names, headings and landmarks; nothing wider than the screen."""
     server = with_model(studio, cvat)
-    monkeypatch.setenv("ACTOR_FAILS", "task 14: " + "unbrokenwords" * 20)
+    monkeypatch.setenv("FAKE_RUN_FAILS", "task 14: " + "unbrokenwords" * 20)
     example.finished(studio[0], studio[0].queue.add(example.order(server, tasks=(14,), name="drawer")))
     wrong = []
     for path in PAGES:
@@ -387,7 +385,7 @@ def test_a_report_runs_no_script_and_cannot_reach_the_studio(person, studio, cva
         "<!doctype html><html lang=en><title>x</title><style>h1 {color: rgb(1, 2, 3)}</style><h1>Report</h1>"
         "<img src=/static/mark.svg><script>document.querySelector('h1').textContent = 'scripted'</script>"
     )
-    monkeypatch.setenv("ACTOR_REPORT", str(page))
+    monkeypatch.setenv("FAKE_RUN_REPORT", str(page))
     with_model(studio, cvat)
     person.driver.get(person.url + "/models/workbench/versions/1/report")
     person.driver.switch_to.frame(person.at("iframe"))
@@ -403,12 +401,12 @@ def test_a_report_runs_no_script_and_cannot_reach_the_studio(person, studio, cva
 
 
 def test_a_list_that_is_searched_keeps_what_is_ticked(person, studio, cvat):
-    studio[0].servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)
+    studio[0].servers.add("workshop", cvat.url, token=stand_in.TOKEN)
     person.go("/new/tasks?server=1")
     person.click("Task 12: Workbench, first camera")
     person.type("search", "second")
     person.press(Keys.ENTER)
-    person.see("1 more task ticked on other pages: 12")
+    person.see("1 more task selected on other pages: 12")
     person.click("Task 13: Workbench, second camera")
     person.click("Continue")
     person.see("2 tasks: 12, 13")
@@ -432,9 +430,9 @@ def test_a_base_model_can_be_an_earlier_version(person, studio, cvat):
     person.click("An earlier version")
     Select(person.at("#base_version")).select_by_value("workbench/1")
     person.click("Continue")
-    person.see("goes on from workbench/1")
+    person.see("continues from workbench/1")
     person.click("Start training")
-    person.see("The run is in the queue.")
+    person.see("Run added to the queue.")
 
     order = studio[0].queue.get(2).order
     assert order.base_model == str(studio[0].workspace.path / "models" / "workbench" / "versions" / "1" / "run")
@@ -447,16 +445,16 @@ def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_
 
     monkeypatch.setattr(secrets, "find_keyring", lambda: None)
     monkeypatch.setattr(supervisor, "POLL_SECONDS", 0.05)
-    monkeypatch.setenv("ACTOR_SECONDS", "5")
+    monkeypatch.setenv("FAKE_RUN_SECONDS", "5")
     with example.studio(tmp_path / "workspace") as (first, url):
-        server = first.servers.add("workshop", cvat.url, token=example.stand_in.TOKEN)
+        server = first.servers.add("workshop", cvat.url, token=stand_in.TOKEN)
         first.queue.add(example.order(server))
         person = Person(chromium, url)
         width(chromium, 1280)
         person.go("/runs/1")
         person.see("Epoch")
         chromium.execute_script("window.untouched = true")
-    person.see("The studio does not answer at the moment.")
+    person.see("Connection to the studio lost.")
     with example.studio(tmp_path / "workspace", port=int(url.rpartition(":")[2])) as (second, _):
         person.see("Version 1 is ready.")
         assert second.queue.get(1).state == "done"
@@ -466,10 +464,10 @@ def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_
 
 def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):
     server = with_model(studio, cvat)
-    os.environ["ACTOR_SECONDS"] = "20"
+    os.environ["FAKE_RUN_SECONDS"] = "20"
     studio[0].queue.add(example.order(server))
     person.go("/runs/2")
-    person.see("As a table")
+    person.see("Show as table")
     person.click_at("#numbers summary")
     before = len(person.driver.find_elements(By.CSS_SELECTOR, "#numbers tbody tr"))
     until = time.monotonic() + PATIENCE
@@ -481,4 +479,4 @@ def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):
 
     assert person.at("#numbers").get_attribute("open") is not None
     studio[0].queue.stop(2)
-    person.see("Go on")
+    person.see("Resume")

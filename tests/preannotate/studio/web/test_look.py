@@ -75,7 +75,7 @@ def test_a_curve_begins_at_the_left_and_ends_where_it_is():
     assert [tick.text for tick in loss.along] == ["1", "2", "3"]
     assert loss.along[-1].at == right
     assert [tick.text for tick in loss.across] == ["0", "0.5", "1", "1.5", "2"]
-    assert accuracy.summary == "Curve of the accuracy over 2 of 3 epochs; latest: mAP50 1.000."
+    assert accuracy.summary == "Accuracy on validation images over 2 of 3 epochs; latest: mAP50 1.000."
 
 
 def test_what_is_not_known_is_left_out():

@@ -16,9 +16,9 @@ GUARDED = AccessPolicy(names=("studio.example.org",), numbers=True, token=TOKEN,
 
 
 @pytest.fixture
-def stranger(core, browser):
+def stranger(example, browser):
     """At another machine, and not logged in."""
-    return type(browser)(make_app(core, GUARDED), "http://studio.example.org")
+    return type(browser)(make_app(example.services, GUARDED), "http://studio.example.org")
 
 
 def enter(stranger, token=TOKEN, **fields):
@@ -44,7 +44,7 @@ def test_other_names_are_refused_for_they_may_be_rebound(browser, host):
 
     assert answer.status_code == 421
     assert "form_token" not in answer.text
-    assert "is no name of this studio; expected one of: 127.0.0.1, ::1, localhost." in answer.text
+    assert "is not a name of this studio; expected one of: 127.0.0.1, ::1, localhost." in answer.text
 
 
 def test_a_name_is_shown_escaped(browser):
@@ -79,23 +79,15 @@ def filled(path):
     return re.sub(r"\{\w+:number\}", "1", path)
 
 
-@pytest.fixture
-def furnished(core):
-    core.with_server()
-    core.with_run()
-    core.models.put()
-    return core
-
-
-def test_no_form_is_taken_without_the_token_of_its_session(furnished, browser):
+def test_no_form_is_taken_without_the_token_of_its_session(full, browser):
     browser.get("/")
     answers = [browser.ask("POST", filled(path), data={"version": "2"}) for path in POSTS]
 
     assert {answer.status_code for answer in answers} == {403}
     assert all("This form was not sent from a page of this studio" in answer.text for answer in answers)
-    assert not furnished.models.done
-    assert furnished.queue.get(1).state == "running"
-    assert 1 in furnished.servers.saved
+    assert full.services.models.get("boats").published == 1
+    assert full.services.queue.get(1).state == "running"
+    assert full.services.servers.get(1)
 
 
 @pytest.mark.parametrize(
@@ -108,35 +100,35 @@ def test_no_form_is_taken_without_the_token_of_its_session(furnished, browser):
     ],
     ids=str,
 )
-def test_no_form_is_taken_from_another_site_even_with_the_token(furnished, browser, headers):
+def test_no_form_is_taken_from_another_site_even_with_the_token(full, browser, headers):
     token = browser.form_token()
     answers = [browser.ask("POST", filled(path), data={"form_token": token}, headers=headers) for path in POSTS]
 
     assert {answer.status_code for answer in answers} == {403}
-    assert not furnished.models.done
+    assert full.services.models.get("boats").published == 1
 
 
-def test_the_token_of_another_session_is_none(furnished, browser):
+def test_the_token_of_another_session_is_none(full, browser):
     token = browser.form_token()
     other = type(browser)(browser.app)
     other.get("/")
 
     assert other.ask("POST", "/models/boats/publish", data={"form_token": token, "version": "2"}).status_code == 403
-    assert not furnished.models.done
+    assert full.services.models.get("boats").published == 1
 
 
-def test_a_form_of_ours_is_taken(furnished, browser):
+def test_a_form_of_ours_is_taken(full, browser):
     assert browser.send("/models/boats/publish", {"version": "2"}).status_code == 200
-    assert furnished.models.done == [("publish", "boats", 2, "serve")]
+    assert full.services.models.get("boats").published == 2
 
 
-def test_nothing_is_changed_by_looking(furnished, browser):
+def test_nothing_is_changed_by_looking(full, browser):
     for path in POSTS:
         browser.get(filled(path))
 
-    assert not furnished.models.done
-    assert furnished.queue.get(1).state == "running"
-    assert 1 in furnished.servers.saved
+    assert full.services.models.get("boats").published == 1
+    assert full.services.queue.get(1).state == "running"
+    assert full.services.servers.get(1)
 
 
 def test_the_cookie_is_for_this_studio_alone(browser):
@@ -146,7 +138,7 @@ def test_the_cookie_is_for_this_studio_alone(browser):
     assert "Secure" not in cookie
 
 
-def test_over_https_the_cookie_stays_there(core, browser):
+def test_over_https_the_cookie_stays_there(example, browser):
     secure = type(browser)(browser.app, "https://localhost")
 
     assert secure.get("/").headers["set-cookie"].endswith("; Secure")
@@ -182,7 +174,7 @@ def test_a_session_ends_with_its_time():
 # Login
 
 
-def test_without_the_token_no_page_is_shown(furnished, stranger):
+def test_without_the_token_no_page_is_shown(full, stranger):
     for path in (path for path, (get, _, _) in PAGES.items() if get is not None and path != "/login"):
         answer = stranger.get(filled(path))
         assert answer.status_code == 303, path
@@ -190,12 +182,12 @@ def test_without_the_token_no_page_is_shown(furnished, stranger):
         assert answer.text == ""
 
 
-def test_without_the_token_nothing_is_changed(furnished, stranger):
+def test_without_the_token_nothing_is_changed(full, stranger):
     assert {stranger.ask("POST", filled(path), data={}).status_code for path in POSTS} == {401}
-    assert not furnished.models.done
+    assert full.services.models.get("boats").published == 1
 
 
-def test_with_the_token_all_is_open(core, stranger):
+def test_with_the_token_all_is_open(example, stranger):
     answer = enter(stranger, next="/models?x=1")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/models?x=1")
@@ -203,7 +195,7 @@ def test_with_the_token_all_is_open(core, stranger):
     assert "Log out" in stranger.page.text
 
 
-def test_a_session_of_before_the_login_is_worth_nothing_after_it(core, stranger):
+def test_a_session_of_before_the_login_is_worth_nothing_after_it(example, stranger):
     stranger.get("/login")
     before = dict(stranger.cookies)
     enter(stranger)
@@ -214,7 +206,7 @@ def test_a_session_of_before_the_login_is_worth_nothing_after_it(core, stranger)
     assert stranger.get("/").status_code == 303
 
 
-def test_after_logging_out_the_old_cookie_is_worth_nothing(core, stranger):
+def test_after_logging_out_the_old_cookie_is_worth_nothing(example, stranger):
     enter(stranger)
     cookies = dict(stranger.cookies)
     assert "You are logged out." in stranger.send("/logout").text
@@ -225,22 +217,22 @@ def test_after_logging_out_the_old_cookie_is_worth_nothing(core, stranger):
     assert stranger.get("/models").status_code == 303
 
 
-def test_a_wrong_token_is_not_shown_again(core, stranger):
+def test_a_wrong_token_is_not_shown_again(example, stranger):
     answer = enter(stranger, "not-the-token-at-all")
 
     assert answer.status_code == 401
-    assert "This is not the token of this studio; expected the one that it was started with." in answer.text
+    assert "Wrong token; expected the one that the studio was started with." in answer.text
     assert "not-the-token-at-all" not in answer.text
 
 
-def test_guessing_is_slowed_down(core, stranger):
+def test_guessing_is_slowed_down(example, stranger):
     for _ in range(authentication.MOST_FAILURES):
         assert enter(stranger, "wrong").status_code == 401
     answer = enter(stranger)
 
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 200
-    assert "Too many wrong tokens; expected the right one. Try again in 5 min." in answer.text
+    assert "Too many wrong tokens. Try again in 5 min." in answer.text
 
 
 def test_who_waited_may_try_again():
@@ -277,12 +269,12 @@ def test_many_addresses_are_no_way_around_the_limit():
         "/ü",
     ],
 )
-def test_a_login_leads_nowhere_but_here(core, stranger, target):
+def test_a_login_leads_nowhere_but_here(example, stranger, target):
     assert own_path(target) == "/"
     assert enter(stranger, next=target).headers["location"] == "/"
 
 
-def test_a_piece_of_a_page_does_not_get_the_login_page(core, stranger):
+def test_a_piece_of_a_page_does_not_get_the_login_page(example, stranger):
     assert stranger.get("/", headers={"x-requested-with": "live"}).status_code == 401
 
 
@@ -299,7 +291,7 @@ def test_every_answer_has_the_headers(browser, path):
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_pages_are_not_kept_by_caches(furnished, browser):
+def test_pages_are_not_kept_by_caches(full, browser):
     for path in ("/", "/models/boats", "/servers/1/tasks/12/preview", "/models/boats/versions/1/report.html"):
         assert browser.get(path).headers["cache-control"] == "no-store"
 
@@ -310,7 +302,7 @@ def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline():
     assert "http" not in CONTENT_SECURITY_POLICY
 
 
-def test_a_report_gets_an_origin_of_its_own(furnished, browser):
+def test_a_report_gets_an_origin_of_its_own(full, browser):
     policy = browser.get("/models/boats/versions/1/report.html").headers["content-security-policy"]
 
     assert policy == REPORT_POLICY
@@ -326,7 +318,7 @@ def test_a_form_that_is_too_large_is_refused(browser):
     answer = browser.send("/settings/studio", {"link_base": "x" * form_body.MAX_BYTES})
 
     assert answer.status_code == 413
-    assert "The form has more than 65536 bytes; expected at most those." in answer.text
+    assert "The form has more than 65536 bytes; expected at most that many." in answer.text
 
 
 def test_a_body_that_does_not_say_its_length_is_cut_off(browser):

@@ -1,44 +1,28 @@
-"""The pages on the real core, with a CVAT of each version on loopback; nothing is started."""
+"""The pages with each supported version of CVAT; no run is started."""
 
-import importlib.util
 import re
-import sys
 from html import unescape
-from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
+from support import cvat_stand_in as stand_in
+from support import studio as support_studio
+
 from preannotate.registry.workspace import Workspace
-from preannotate.studio import secrets
 from preannotate.studio.services import Services
 from preannotate.studio.web.app import make_app
-
-if "studio_example" not in sys.modules:
-    _spec = importlib.util.spec_from_file_location("studio_example", Path(__file__).with_name("example.py"))
-    sys.modules["studio_example"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules["studio_example"])
-example = sys.modules["studio_example"]
-stand_in = example.stand_in
 
 
 @pytest.fixture(params=stand_in.VERSIONS)
 def cvat(request):
-    with example.cvat(request.param) as server:
+    with support_studio.cvat(request.param) as server:
         yield server
 
 
 @pytest.fixture
-def studio(tmp_path, monkeypatch):
-    monkeypatch.setattr(secrets, "find_keyring", lambda: None)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    for name in ("CVAT_ACCESS_TOKEN", "PASS"):
-        monkeypatch.delenv(name, raising=False)
-    from preannotate.cvat import requests
-
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+def studio(tmp_path):
     opened = Services(Workspace(tmp_path / "workspace"))
     yield opened
     opened.close()
@@ -46,7 +30,7 @@ def studio(tmp_path, monkeypatch):
 
 @pytest.fixture
 def person(studio, new_browser):
-    return new_browser(make_app(studio, example.ACCESS))
+    return new_browser(make_app(studio, support_studio.ACCESS))
 
 
 def login(cvat):
@@ -60,14 +44,14 @@ def words(answer):
 
 
 def test_from_a_login_to_an_order(studio, cvat, person):
-    assert "Which images should it learn from?" in words(
+    assert "Choose training images" in words(
         person.send("/servers/add", {"url": cvat.url, "then": "new"} | login(cvat))
     )
     assert "Workbench, first camera" in words(person.page)
     assert "gear 23" in words(person.get("/servers/1/tasks/12/boxes"))
     assert person.get("/servers/1/tasks/12/preview").headers["content-type"] == "image/jpeg"
     assert "85 boxes on 22 frames." in words(person.get("/new/model?server=1&task=12"))
-    assert "There is nothing to learn from yet" in words(person.get("/new/model?server=1&task=14"))
+    assert "Not enough annotations yet" in words(person.get("/new/model?server=1&task=14"))
     page = person.get("/new/start?server=1&task=12&task=13&model=ssd-mobilenet-v2")
     fields = dict(re.findall(r'name="(a-\w+)"[^>]* value="([^"]*)"', page.text))
     assert fields["a-epochs"] == "194"  # 6000 images shown, 31 of 36 are trained on
@@ -75,13 +59,13 @@ def test_from_a_login_to_an_order(studio, cvat, person):
     person.send("/new/start", order | {"machine": "cpu", "deploy": "none", "arguments": "seed=3"})
     run = studio.queue.get(1)
 
-    assert "It is next: it starts as soon as the machine is free." in words(person.page)
+    assert "Next in the queue. It starts as soon as the machine is free." in words(person.page)
     assert (run.state, run.order.tasks, run.order.arguments) == ("waiting", (12, 13), "seed=3")
 
 
 def test_a_whole_project_is_taken(studio, cvat, person):
     person.send("/servers/add", {"url": cvat.url} | login(cvat))
-    assert "Take the whole project" in words(person.get("/new/tasks?server=1&project=3"))
+    assert "Use the whole project" in words(person.get("/new/tasks?server=1&project=3"))
     assert "on 36 frames." in words(person.get("/new/model?server=1&whole=3"))
     order = {"server": "1", "whole": "3", "model": "auto", "name": "workshop", "machine": "cpu", "deploy": "none"}
     person.send("/new/start", order)

@@ -1,14 +1,16 @@
-"""Acts as `preannotate` in a run of the studio: writes what a real run writes, in seconds, and learns nothing.
+"""The process of a run in tests of the studio: writes the files of a real run, in seconds, and learns nothing.
 
-ACTOR_SECONDS says how long a training takes, ACTOR_REPORT names a page to leave as the report, ACTOR_FAILS a
+FAKE_RUN_SECONDS says how long a training takes, FAKE_RUN_REPORT names a page to leave as the report, FAKE_RUN_FAILS a
 sentence to fail with.
 """
 
 import csv
+import io
 import math
 import os
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -16,20 +18,21 @@ from PIL import Image, ImageDraw
 from builder.function_directory import FunctionDirectory, Proof
 from preannotate.pipeline.progress import Progress
 from preannotate.registry import publication
-from preannotate.registry.workspace import Workspace, write_json
+from preannotate.registry.workspace import ModelFolder, Workspace, write_json
 from preannotate.synthetic.objects import LABELS
 from preannotate.synthetic.scene import draw
 from runtime.manifest import Manifest, Postprocess
 
 EPOCHS = 24
-SECONDS = float(os.environ.get("ACTOR_SECONDS", "3"))
+SECONDS = float(os.environ.get("FAKE_RUN_SECONDS", "3"))
 COLOURS = ("#33ddff", "#ff8a3d", "#7ee787", "#d2a8ff")
+REPORT = "<!doctype html><html lang=en><title>Report</title><h1>0.15 of the time</h1>"
 STAGES = ("pull", "train", "build", "check", "publish", "verify")
 
 
 def main() -> int:
     words = sys.argv[1:]
-    if sentence := os.environ.get("ACTOR_FAILS"):
+    if sentence := os.environ.get("FAKE_RUN_FAILS"):
         print(f"error: {sentence}", file=sys.stderr)
         return 2
     if words[0] == "run":
@@ -61,14 +64,17 @@ def train(workspace, model, *, publish) -> int:
             time.sleep(SECONDS / 20)
             stage.detail = "24 frames, 96 boxes"
         with progress.running("train"):
-            learn(version.run, number)
+            _train_slowly(version.run, number)
     except KeyboardInterrupt:
         print("stopped")
         return 130
     for name in ("build", "check"):
         with progress.running(name):
             time.sleep(SECONDS / 20)
-    leave(model, version)
+    drawn = [io.BytesIO() for _ in range(4)]
+    for seed, stream in enumerate(drawn):
+        picture(seed).save(stream, "JPEG", quality=85)
+    write_version(model, number, labels=LABELS, pictures=[stream.getvalue() for stream in drawn])
     if publish:
         with progress.running("publish") as stage:
             publication.publish(workspace, model.name, number)
@@ -81,57 +87,60 @@ def train(workspace, model, *, publish) -> int:
     return 0
 
 
-def learn(run: Path, number: int) -> None:
-    run.mkdir(parents=True, exist_ok=True)
+def _train_slowly(run: Path, number: int) -> None:
     metrics = run / "metrics.csv"
     done = len(metrics.read_text().splitlines()) - 1 if metrics.is_file() else 0
+    for epoch in range(done + 1, EPOCHS + 1):
+        write_epochs(run, [epoch], EPOCHS, seconds_left=SECONDS * (1 - epoch / EPOCHS) * 60, number=number)
+        time.sleep(SECONDS / EPOCHS)
+
+
+def write_epochs(run: Path, epochs: Iterable[int], total: int, *, seconds_left: float, number: int = 1) -> None:
+    """Add epochs to the files of a training; curves rise and fall as they do."""
+    run.mkdir(parents=True, exist_ok=True)
+    metrics = run / "metrics.csv"
     names = ["epoch", "step", "box_loss", "class_loss", "map50", "mean_ap", "seconds"]
+    is_new = not metrics.is_file()
     with metrics.open("a", newline="") as file:
         rows = csv.DictWriter(file, names)
-        if not done:
+        if is_new:
             rows.writeheader()
-        for epoch in range(done + 1, EPOCHS + 1):
-            part = epoch / EPOCHS
-            pace = {"epoch": epoch, "epochs": EPOCHS, "step": epoch * 9, "steps": EPOCHS * 9, "at": ""}
-            seconds = {"seconds_spent": SECONDS * part * 60, "seconds_left": SECONDS * (1 - part) * 60}
-            write_json(run / "pace.json", pace | seconds)
-            time.sleep(SECONDS / EPOCHS)
+        for epoch in epochs:
+            part = epoch / total
             loss = 0.25 + 1.9 * math.exp(-4 * part) + 0.05 * math.sin(epoch * 2.1) / epoch**0.5
             score = (0.9 + 0.015 * number) * (1 - math.exp(-4.2 * part)) + 0.02 * math.sin(epoch * 1.7) * (1 - part)
             values = {"box_loss": 0.4 * loss, "class_loss": 0.6 * loss, "map50": max(score, 0), "seconds": 1}
             rows.writerow({"epoch": epoch, "step": epoch * 9, "mean_ap": max(0.62 * score, 0)} | values)
-            file.flush()
-            print(f"epoch {epoch}/{EPOCHS}  loss {loss:.3f}  mAP50 {max(score, 0):.3f}", flush=True)
+            print(f"epoch {epoch}/{total}  loss {loss:.3f}  mAP50 {max(score, 0):.3f}", flush=True)
+    pace = {"epoch": epoch, "epochs": total, "step": epoch * 9, "steps": total * 9, "at": ""}
+    write_json(run / "pace.json", pace | {"seconds_spent": part * 600, "seconds_left": seconds_left})
 
 
-def leave(model, version) -> None:
-    """What a finished version has."""
+def write_version(model: ModelFolder, number: int, *, labels: Sequence[str], pictures: Sequence[bytes]) -> None:
+    """Write the files of a finished version."""
+    version = model.version(number)
     function = version.function / "nuclio"
     function.mkdir(parents=True, exist_ok=True)
     (function / "function.yaml").write_text(f"metadata:\n  name: {model.name}\n")
-    Manifest("ssd-mobilenet-v2", LABELS, (320, 240), Postprocess(0.42, (0.42, 0.38, 0.45, 0.4))).write(
+    thresholds = (0.42, 0.38, 0.45, 0.4)[: len(labels)]
+    Manifest("ssd-mobilenet-v2", tuple(labels), (320, 240), Postprocess(0.42, thresholds)).write(
         function / "model.json"
     )
-    scores = {name: {"map50": 0.9 + 0.015 * version.number} for name in ("reference", "ir", "served")}
+    map50 = 0.9 + 0.015 * number
+    scores = {name: {"map50": map50} for name in ("reference", "ir", "served")}
     directory = FunctionDirectory(function)
     figures = {"images": 9, "boxes": 34, "scores": scores, "differences": {}}
     directory.write_proof(Proof(figures=figures, digests=directory.digests))
-    page = os.environ.get("ACTOR_REPORT", "")
-    report = (
-        Path(page).read_bytes()
-        if page
-        else b"<!doctype html><html lang=en><title>Report</title><h1>0.15 of the time</h1>"
-    )
-    (version.run / "report.html").write_bytes(report)
     overlays = version.run / "overlays"
-    overlays.mkdir(exist_ok=True)
-    for seed in range(4):
-        picture(seed).save(overlays / f"frame_{seed:03d}.jpg", quality=85)
-    images = {"train": 15 + 9 * version.number, "validation": 9}
-    score = {"map50": 0.9 + 0.015 * version.number, "mean_ap": 0.56 + 0.02 * version.number}
-    now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    record = {"format": 1, "number": version.number, "created": now, "model": "ssd-mobilenet-v2", "images": images}
-    write_json(version.record_file, record | score)
+    overlays.mkdir(parents=True, exist_ok=True)
+    report = Path(page).read_text() if (page := os.environ.get("FAKE_RUN_REPORT")) else REPORT
+    (version.run / "report.html").write_text(report)
+    for place, content in enumerate(pictures):
+        (overlays / f"frame {place}.jpg").write_bytes(content)
+    images = {"train": 15 + 9 * number, "validation": 9}
+    record = {"format": 1, "number": number, "created": f"2026-11-{20 + number}T10:00:00+00:00"}
+    scores = {"map50": map50, "mean_ap": 0.56 + 0.02 * number}
+    write_json(version.record_file, record | {"model": "ssd-mobilenet-v2", "images": images} | scores)
 
 
 def picture(seed: int) -> Image.Image:
