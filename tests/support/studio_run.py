@@ -6,6 +6,7 @@ sentence to fail with.
 
 import csv
 import io
+import json
 import math
 import os
 import sys
@@ -121,7 +122,9 @@ def write_version(model: ModelFolder, number: int, *, labels: Sequence[str], pic
     version = model.version(number)
     function = version.function / "nuclio"
     function.mkdir(parents=True, exist_ok=True)
-    (function / "function.yaml").write_text(f"metadata:\n  name: {model.name}\n")
+    spec = json.dumps([{"id": place, "name": label, "type": "rectangle"} for place, label in enumerate(labels)])
+    metadata = {"name": model.name, "annotations": {"spec": spec}}
+    (function / "function.yaml").write_text(json.dumps({"metadata": metadata}))
     thresholds = (0.42, 0.38, 0.45, 0.4)[: len(labels)]
     Manifest("ssd-mobilenet-v2", tuple(labels), (320, 240), Postprocess(0.42, thresholds)).write(
         function / "model.json"

@@ -32,8 +32,9 @@ STATES = {
 }  # fmt: skip
 KINDS = {"train": "Training", "annotate": "Auto-annotation", "review": "Review", "rank": "What to annotate next"}
 STAGES = {
-    "pull": "Download annotations", "train": "Train", "build": "Build function", "check": "Verify accuracy", "publish": "Publish",
-    "verify": "Check in CVAT", "annotate": "Annotate remaining frames", "review": "Compare annotations", "rank": "Rank frames",
+    "pull": "Download annotations", "train": "Train", "build": "Build function", "check": "Verify accuracy",
+    "publish": "Publish", "verify": "Check in CVAT", "annotate": "Annotate remaining frames",
+    "review": "Compare annotations", "rank": "Rank frames",
 }  # fmt: skip
 
 

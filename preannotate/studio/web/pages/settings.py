@@ -64,9 +64,7 @@ def send_test(request: PageRequest) -> Response:
     told = request.services.settings.notifications()
     form = Form()
     if told.smtp is None and told.webhook is None:
-        form.wrong(
-            "", "No notifications are set up; expected e-mail or a webhook. Save one of them first."
-        )
+        form.wrong("", "No notifications are set up; expected e-mail or a webhook. Save one of them first.")
         return _page(request, test=form, status=422)
     message = Message(
         title="Preannotate: test message",

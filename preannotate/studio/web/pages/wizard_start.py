@@ -202,7 +202,7 @@ def _version(request: PageRequest, text: str) -> VersionFolder:
         raise PageError(
             400,
             "Version not found",
-            f"Initial weights: version {text[:80]!r} does not exist; expected one from the list. Go back and choose it.",
+            f"Initial weights: no version {text[:80]!r}; expected one from the list. Go back and choose it.",
         )
     return folder
 

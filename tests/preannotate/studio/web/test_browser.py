@@ -17,13 +17,12 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from support import cvat_stand_in as stand_in
+from support import studio as example
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:
     pytest.skip("chromium or chromedriver is not installed", allow_module_level=True)
-
-from support import cvat_stand_in as stand_in
-from support import studio as example
 
 pytestmark = pytest.mark.slow
 

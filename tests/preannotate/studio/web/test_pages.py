@@ -276,12 +276,11 @@ def test_few_boxes_are_warned_of_on_both_steps(example, browser):
         ("/new/start?server=1&task=12", "No model is chosen; expected one. Go back and choose one."),
         (
             f"{START}&base=version&base_version=boats/9",
-            "Initial weights: version 'boats/9' does not exist; expected one from the list. Go back and choose it.",
+            "Initial weights: no version 'boats/9'; expected one from the list. Go back and choose it.",
         ),
         (
             f"{START}&base=version&base_version=../../etc/1",
-            "Initial weights: version '../../etc/1' does not exist; expected one from the list. Go back and "
-            "choose it.",
+            "Initial weights: no version '../../etc/1'; expected one from the list. Go back and choose it.",
         ),
         (
             f"{START}&base=file&base_file=/no/such/file",
