@@ -79,7 +79,7 @@ class FrameInference:
 
         Raises:
             CvatError: An image does not come; what is kept stays.
-            AnnotateError: The function cannot be loaded, or ended.
+            InferenceError: The function cannot be loaded, or ended.
         """
         missing = [frame for frame in frames if frame not in self._found.entries]
         if missing:

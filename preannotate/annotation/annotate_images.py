@@ -12,7 +12,7 @@ from preannotate.core.files import check_new_file, replacing
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
-from preannotate.inference.errors import AnnotateError
+from preannotate.inference.errors import InferenceError
 from preannotate.inference.image_files import ImageFile, find_images
 from preannotate.inference.pool import FunctionPool, processes_for
 from preannotate.inference.results import ImageDetections, UnreadableImage, as_table
@@ -53,7 +53,7 @@ def run(
         0, or 1 if an image could not be read; the others are annotated all the same.
 
     Raises:
-        AnnotateError: Nothing can be done; one sentence says why.
+        InferenceError: Nothing can be done; one sentence says why.
         BuildError: `function` is no function directory.
     """
     check_numbers(threshold, workers)
@@ -81,12 +81,12 @@ def check_numbers(threshold: float | None, workers: int | None) -> None:
     """Refuse impossible ones.
 
     Raises:
-        AnnotateError: See the words.
+        InferenceError: See the words.
     """
     if threshold is not None and not 0 <= threshold <= 1:
-        raise AnnotateError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
+        raise InferenceError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
     if workers is not None and workers < 1:
-        raise AnnotateError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
+        raise InferenceError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
 
 
 def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
@@ -94,14 +94,14 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
     if overlay is None:
         return {}
     if overlay.exists() and not overlay.is_dir():
-        raise AnnotateError(f"{overlay}: is a file; expected a folder for the overlays. Name another.")
+        raise InferenceError(f"{overlay}: is a file; expected a folder for the overlays. Name another.")
     originals = {image.path.resolve() for image in images}
     paths = {}
     for image in images:
         suffix = "" if Path(image.name).suffix.lower() in _OVERLAY_FORMATS else ".png"
         path = overlay / (image.name + suffix)
         if path.resolve() in originals:
-            raise AnnotateError(
+            raise InferenceError(
                 f"{path}: is one of the images; expected a folder for the overlays that holds none. Name another."
             )
         check_new_file(path, overwrite=overwrite)
@@ -123,15 +123,15 @@ def _write_overlay(image: ImageFile, answer: ImageDetections, path: Path) -> Ima
 def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwrite: bool) -> None:
     """Refuse before the work what could not be written after it; the names of the images are written once for that."""
     if name not in WRITERS:
-        raise AnnotateError(f"--export: unknown format {name!r}; expected one of: {', '.join(WRITERS)}.")
+        raise InferenceError(f"--export: unknown format {name!r}; expected one of: {', '.join(WRITERS)}.")
     files = WRITERS[name](Export((), tuple(Frame(image.name, None, (), declared_size=(1, 1)) for image in images)))
     suffixes = [_ZIP, *(Path(file).suffix for file in files if len(files) == 1)]
     if path.suffix.lower() not in suffixes:
-        raise AnnotateError(
+        raise InferenceError(
             f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
         )
     if path.resolve() in {image.path.resolve() for image in images}:
-        raise AnnotateError(f"{path}: is one of the images; expected another file to write.")
+        raise InferenceError(f"{path}: is one of the images; expected another file to write.")
     check_new_file(path, overwrite=overwrite)
 
 

@@ -79,7 +79,7 @@ def annotate_task(
 
     Raises:
         CvatError: The server does not answer or refuses, or no label matches; what was uploaded stays.
-        AnnotateError: The function cannot be loaded, or ended.
+        InferenceError: The function cannot be loaded, or ended.
     """
     task = read_usable_task(server, number)
     jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}

@@ -257,7 +257,8 @@ class ChildProcess:
             self.stop(steps)
         finally:
             result = self.result()
-            for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            # Streams that a thread reads are closed there: a grandchild may still hold them open.
+            for stream in (self._process.stdin, None if self._stdout else self._process.stdout):
                 if stream is not None:
                     with contextlib.suppress(OSError):  # what was not written yet is of no use to anybody
                         stream.close()
@@ -397,7 +398,7 @@ class _LineReader:
 
     def _read(self) -> None:
         begins = True
-        with contextlib.suppress(ValueError, OSError):  # closed while a grandchild still held it open
+        with self._stream:
             while piece := self._stream.readline(self._max_line_bytes):
                 if begins:
                     self._keep(piece)

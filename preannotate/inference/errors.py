@@ -1,7 +1,7 @@
-"""What stops `annotate` before or while it works; one image that cannot be read does not."""
+"""What stops a function directory from answering; one image that cannot be read does not."""
 
 from preannotate.core.errors import PreannotateError
 
 
-class AnnotateError(PreannotateError, ValueError):
-    """Nothing to annotate, nothing to annotate with, or no place to write to."""
+class InferenceError(PreannotateError, ValueError):
+    """No images, no function to ask about them, or a function that does not answer."""

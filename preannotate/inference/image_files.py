@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.inference.errors import AnnotateError
+from preannotate.inference.errors import InferenceError
 
 # What is taken out of a folder; a file that is named itself is tried whatever its name.
 EXTENSIONS = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
@@ -31,7 +31,7 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
             earlier run.
 
     Raises:
-        AnnotateError: A path does not exist, there is no image, or two images go by one name.
+        InferenceError: A path does not exist, there is no image, or two images go by one name.
     """
     found: dict[Path, ImageFile] = {}
     for path in given:
@@ -40,12 +40,12 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
         elif path.exists():
             images = [ImageFile(path, path.name)]
         else:
-            raise AnnotateError(f"{path}: no such file or folder; expected images or folders of images.")
+            raise InferenceError(f"{path}: no such file or folder; expected images or folders of images.")
         for image in images:
             found.setdefault(image.path.resolve(), image)
     if not found:
         places = ", ".join(map(str, given)) or "no path given"
-        raise AnnotateError(f"{places}: no image; expected files such as {', '.join(sorted(EXTENSIONS))}.")
+        raise InferenceError(f"{places}: no image; expected files such as {', '.join(sorted(EXTENSIONS))}.")
     _refuse_twins(list(found.values()))
     return list(found.values())
 
@@ -68,7 +68,7 @@ def _refuse_twins(images: Sequence[ImageFile]) -> None:
     for image in images:
         twin = by_name.setdefault(image.name, image)
         if twin is not image:
-            raise AnnotateError(
+            raise InferenceError(
                 f"{image.path}: goes by the name {image.name!r}, and so does {twin.path}; expected different names. "
                 f"Give the folder that holds both."
             )

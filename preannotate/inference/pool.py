@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from preannotate.inference.function_process import FunctionProcess
 from preannotate.inference.image_files import ImageFile
@@ -18,7 +18,7 @@ from runtime.processors import cores
 
 # A process is ready after a second or two; for fewer images each, that is not worth it.
 IMAGES_PER_PROCESS = 10
-_Result = TypeVar("_Result")
+_Return = TypeVar("_Return")
 
 
 def processes_for(images: int) -> int:
@@ -27,7 +27,7 @@ def processes_for(images: int) -> int:
 
 
 class FunctionPool:
-    """Start, ask, stop; use it as a context manager.
+    """Processes that detect; a context manager that ends them.
 
     Attributes:
         labels: As in `FunctionProcess`.
@@ -37,13 +37,12 @@ class FunctionPool:
         """Start all processes and wait until their models are loaded.
 
         Raises:
-            AnnotateError: One cannot be loaded.
+            InferenceError: One cannot be loaded.
         """
         self._threads = ThreadPoolExecutor(processes)
         self._free: queue.SimpleQueue[FunctionProcess] = queue.SimpleQueue()
         self._all: list[FunctionProcess] = []
-        share = max(1, cores() // processes)
-        starts = [self._threads.submit(FunctionProcess, directory, threads=share) for _ in range(processes)]
+        starts = [self._threads.submit(FunctionProcess, directory, workers=processes) for _ in range(processes)]
         try:
             for start in starts:
                 self._all.append(start.result())
@@ -59,30 +58,30 @@ class FunctionPool:
         self,
         images: Sequence[ImageFile],
         threshold: float | None,
-        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Result],
-    ) -> Iterator[_Result]:
-        """Annotate images, several at a time.
+        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Return],
+    ) -> Iterator[_Return]:
+        """Detect in images, several at a time.
 
         Args:
             images: Any files.
-            threshold: As in `FunctionProcess.annotate`.
+            threshold: As in `FunctionProcess.detect`.
             then: What is done with each answer, in the thread that got it.
 
         Yields:
             What `then` returned, in the order of the images.
 
         Raises:
-            AnnotateError: A process ended.
+            InferenceError: A process ended.
         """
         waiting = iter(images)
-        in_flight: deque[Future[_Result]] = deque(
-            self._threads.submit(self._one, image, threshold, then)
+        in_flight: deque[Future[_Return]] = deque(
+            self._threads.submit(self._detect, image, threshold, then)
             for image in itertools.islice(waiting, 2 * len(self._all))
         )
         while in_flight:
             yield in_flight.popleft().result()
             in_flight.extend(
-                self._threads.submit(self._one, image, threshold, then) for image in itertools.islice(waiting, 1)
+                self._threads.submit(self._detect, image, threshold, then) for image in itertools.islice(waiting, 1)
             )
 
     def close(self) -> None:
@@ -93,21 +92,21 @@ class FunctionPool:
         for process in self._all:
             process.close()
 
-    def __enter__(self) -> "FunctionPool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _one(
+    def _detect(
         self,
         image: ImageFile,
         threshold: float | None,
-        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Result],
-    ) -> _Result:
+        then: Callable[[ImageFile, ImageDetections | UnreadableImage], _Return],
+    ) -> _Return:
         process = self._free.get()
         try:
-            result = process.annotate(image, threshold)
+            result = process.detect(image, threshold)
         finally:
             self._free.put(process)
         return then(image, result)

@@ -84,7 +84,7 @@ class AutoAnnotator:
 
         Raises:
             CvatError: CVAT refuses, or somebody else's automatic annotation does not end.
-            AnnotateError: The function cannot be run here.
+            InferenceError: The function cannot be run here.
             KeyboardInterrupt: A request of this run is cancelled before.
         """
         self._wait_for_others(number)

@@ -193,7 +193,7 @@ class Verifier:
                 if (path := present(wanted)) is None:
                     continue
                 image = ImageFile(path, str(frame))
-                answer = process.annotate(image, None)
+                answer = process.detect(image, None)
                 if isinstance(answer, UnreadableImage):
                     continue
                 if found := [one for one in answer.detections if one.label in labels]:
@@ -203,7 +203,7 @@ class Verifier:
                 raise WorkspaceError(
                     f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
                 )
-            answer = process.annotate(first[1], _LOW_THRESHOLD)
+            answer = process.detect(first[1], _LOW_THRESHOLD)
             found = (
                 [] if isinstance(answer, UnreadableImage) else [one for one in answer.detections if one.label in labels]
             )

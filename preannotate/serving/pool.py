@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preannotate.inference.worker_process import worker_environment
 from preannotate.serving.devices import gpu_environment
 from preannotate.serving.errors import FunctionNotReady, NoWorkerFree, StartError
 from preannotate.serving.function_config import FunctionConfig
-from preannotate.serving.process import HandlerReply, WorkerProcess
+from preannotate.serving.handler_process import HandlerProcess, HandlerReply
 from preannotate.serving.request_queue import RequestQueue
 from preannotate.serving.secret import VARIABLE
-from runtime.processors import cores
 
 # How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
 DRAIN_SECONDS = 10.0
@@ -41,7 +40,7 @@ class WorkerPool:
         self.cause = ""
         self._config = config
         self._size = len(gpus) or workers or config.workers
-        environment = worker_environment(config, self._size)
+        environment = worker_environment(self._size, hidden=(VARIABLE,)) | config.environment
         self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
         self._queue = RequestQueue(config.name)
         self._keepers: list[asyncio.Task[None]] = []
@@ -123,7 +122,7 @@ class WorkerPool:
             await self._end_keepers()
             self._queue.close()
 
-    async def _next_free(self, client_gone: "asyncio.Future[None]") -> WorkerProcess:
+    async def _next_free(self, client_gone: "asyncio.Future[None]") -> HandlerProcess:
         seconds = self._config.queue_seconds
         try:
             return await self._queue.take(seconds, client_gone)
@@ -138,7 +137,7 @@ class WorkerPool:
         delay, told = 0.0, ""
         while True:
             try:
-                worker = await WorkerProcess.start(self._config, worker_id, self._environments[worker_id])
+                worker = await HandlerProcess.start(self._config, worker_id, self._environments[worker_id])
             except (StartError, OSError) as error:
                 if str(error) != told:
                     _LOG.error("%s", error)
@@ -155,7 +154,7 @@ class WorkerPool:
                 await asyncio.sleep(NEXT_TRY_SECONDS)
             delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
 
-    async def _watch(self, worker: WorkerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
+    async def _watch(self, worker: HandlerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
         """Offer a worker to requests until it ends; returns how many it answered."""
         self._alive += 1
         try:
@@ -167,12 +166,12 @@ class WorkerPool:
                     _LOG.info("%s: ready at last.", self._config.name)
             else:
                 first.set_result(True)
-            how = await worker.wait()
+            reason = await worker.wait()
         finally:
             self._alive -= 1
             self._queue.withdraw(worker)
             await worker.stop()
-        _LOG.error("%s/%d: the worker %s; a new one is started.", self._config.name, worker_id, how)
+        _LOG.error("%s/%d: the worker failed (%s); a new one is started.", self._config.name, worker_id, reason)
         return worker.answered
 
     async def _end_keepers(self) -> None:
@@ -183,15 +182,3 @@ class WorkerPool:
         for result in results:
             if isinstance(result, Exception):
                 _LOG.error("%s: %s", self._config.name, result)
-
-
-def worker_environment(config: FunctionConfig, workers: int) -> dict[str, str]:
-    """The environment of a worker: this process's, without its Python path and its token, and spec.env.
-
-    MODEL_THREADS shares the cores among the workers unless it is set already.
-    """
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", VARIABLE)}
-    environment.setdefault("MODEL_THREADS", str(max(1, cores() // workers)))
-    # Bytecode would change the directory; what a function prints should be in the log at once.
-    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    return environment | config.environment

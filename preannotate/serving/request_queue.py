@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from preannotate.serving.errors import ClientGone, NoWorkerFree, QueueFull
-from preannotate.serving.process import WorkerProcess
+from preannotate.serving.handler_process import HandlerProcess
 
 # For each function. With two workers at 100 ms the last in line is answered after 3 s, well within the 10 s that
 # `preannotate build` lets a request wait; whoever comes later does better to try again than to hold a body here.
@@ -21,8 +21,8 @@ class RequestQueue:
         """Begin without workers; `name`, the function's, begins the sentences of errors."""
         self._name = name
         self._limit = limit
-        self._free: deque[WorkerProcess] = deque()
-        self._waiting: deque[asyncio.Future[WorkerProcess]] = deque()
+        self._free: deque[HandlerProcess] = deque()
+        self._waiting: deque[asyncio.Future[HandlerProcess]] = deque()
         self._closed = False
 
     @property
@@ -30,7 +30,7 @@ class RequestQueue:
         """How many requests wait."""
         return len(self._waiting)
 
-    def offer(self, worker: WorkerProcess) -> None:
+    def offer(self, worker: HandlerProcess) -> None:
         """A worker is free, or free again."""
         while self._waiting:
             turn = self._waiting.popleft()
@@ -39,7 +39,7 @@ class RequestQueue:
                 return
         self._free.append(worker)
 
-    def withdraw(self, worker: WorkerProcess) -> None:
+    def withdraw(self, worker: HandlerProcess) -> None:
         """A worker has ended; it may have been free."""
         if worker in self._free:
             self._free.remove(worker)
@@ -52,7 +52,7 @@ class RequestQueue:
             if not turn.done():
                 turn.set_exception(self._stopped())
 
-    async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> WorkerProcess:
+    async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
         """A worker that is alive, for the caller alone until it is offered again.
 
         Args:
@@ -71,7 +71,7 @@ class RequestQueue:
             if worker.alive:
                 return worker
 
-    async def _turn(self, deadline: float, client_gone: "asyncio.Future[None]") -> WorkerProcess:
+    async def _turn(self, deadline: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
         if self._closed:
             raise self._stopped()
         loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ class RequestQueue:
             raise QueueFull(
                 f"{self._name}: {self._limit} requests wait for a worker already, the most that may. Try again later."
             )
-        turn: asyncio.Future[WorkerProcess] = loop.create_future()
+        turn: asyncio.Future[HandlerProcess] = loop.create_future()
         self._waiting.append(turn)
         try:
             await asyncio.wait((turn, client_gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -9,8 +9,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from preannotate.serving.function_config import FunctionConfig
+from preannotate.serving.handler_process import HandlerReply
 from preannotate.serving.pool import DRAIN_SECONDS, WorkerPool
-from preannotate.serving.process import HandlerReply
 
 # nuclio's dashboard shows CVAT only the functions of the project that its headers name.
 _PROJECT_LABELS = {"nuclio.io/project-name": "cvat"}

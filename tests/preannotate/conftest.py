@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from runtime.manifest import Manifest, Postprocess
 
@@ -51,6 +52,25 @@ def function(tmp_path, monkeypatch):
     (directory / "function.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv("MODEL_ENGINE", "fake")
     return directory.parent
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Three pictures: a red box, nothing, a red box in a subfolder."""
+    folder = tmp_path / "photos"
+    draw(folder / "a.png", (128, 128), (20, 40, 60, 100))
+    draw(folder / "b.png", (128, 64), None)
+    draw(folder / "sub" / "c.bmp", (64, 64), (8, 16, 32, 64))
+    return folder
+
+
+def draw(path, size, box):
+    """A black picture with one red box."""
+    image = Image.new("RGB", size)
+    if box is not None:
+        image.paste((255, 0, 0), box)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def rank_task(
 
     Raises:
         CvatError: The server does not answer, or the function knows none of the task's labels.
-        AnnotateError: The function cannot be loaded, or ended.
+        InferenceError: The function cannot be loaded, or ended.
     """
     task = read_usable_task(server, number)
     notes = known_labels(task, function)

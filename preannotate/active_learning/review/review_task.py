@@ -57,7 +57,7 @@ def review_task(
 
     Raises:
         CvatError: The server does not answer, nothing is annotated, or the function knows none of the task's labels.
-        AnnotateError: The function cannot be loaded, or ended.
+        InferenceError: The function cannot be loaded, or ended.
     """
     task = read_usable_task(server, number)
     notes = known_labels(task, function)

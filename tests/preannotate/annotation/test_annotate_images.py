@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from preannotate.annotation.annotate_images import run
 from preannotate.core.errors import PreannotateError
 from preannotate.formats.errors import DatasetError
-from preannotate.inference.errors import AnnotateError
+from preannotate.inference.errors import InferenceError
 
 KITTEN = "Kätzchen & <co>"
 
@@ -207,5 +207,5 @@ def test_the_number_of_processes_changes_nothing(function, photos, capsys):
 
 
 def test_no_processes(function, photos):
-    with pytest.raises(AnnotateError, match=r"^--workers: 0; expected a number from 1 on\. Choose another\.$"):
+    with pytest.raises(InferenceError, match=r"^--workers: 0; expected a number from 1 on\. Choose another\.$"):
         run(function, [photos], workers=0)

@@ -48,8 +48,8 @@ async def test_worker_that_dies_is_503_and_the_next_is_answered(write_function, 
         assert died.status_code == 503
         assert died.headers["retry-after"] == "1"
         assert died.json() == {
-            "error": "echo/0: the worker ended with exit code 7 while it had this request; "
-            "a new one is started. Look into the server's log."
+            "error": "echo/0: the worker failed (exit code 7) while it had this request; "
+            "a new one is started. See the server's log."
         }
         assert after.status_code == 200
         assert after.text != before.text
@@ -66,8 +66,8 @@ async def test_worker_without_memory_is_503_and_replaced(write_function, serving
         assert died.status_code == 503
         assert died.headers["retry-after"] == "1"
         assert died.json() == {
-            "error": "echo/0: the worker ran out of memory while it had this request; "
-            "a new one is started. Look into the server's log."
+            "error": "echo/0: the worker failed (out of memory) while it had this request; "
+            "a new one is started. See the server's log."
         }
         assert (before.status_code, after.status_code) == (200, 200)
         assert after.text != before.text
@@ -99,7 +99,7 @@ def handler(context, event): return str(len(event.body))
         died = await call(client, bytes(520_000_000))
 
         assert died.status_code == 503
-        assert "ran out of memory while it had this request" in died.json()["error"]
+        assert "(out of memory) while it had this request" in died.json()["error"]
         assert (await call(client, b"x")).text == "1"
 
 
@@ -110,8 +110,8 @@ async def test_worker_that_the_system_kills_is_503_with_the_likely_cause(write_f
 
         assert died.status_code == 503
         assert died.json() == {
-            "error": "echo/0: the worker was ended by SIGKILL (as by a system that runs out of memory) "
-            "while it had this request; a new one is started. Look into the server's log."
+            "error": "echo/0: the worker failed (ended by the system (SIGKILL), most likely for lack of memory) "
+            "while it had this request; a new one is started. See the server's log."
         }
 
 

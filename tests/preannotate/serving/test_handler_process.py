@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from preannotate.inference.worker import PROJECT_PACKAGES
+from preannotate.inference.worker_process import worker_environment
 from preannotate.serving.errors import StartError
 from preannotate.serving.function_config import FunctionConfig
-from preannotate.serving.pool import worker_environment
-from preannotate.serving.process import HandlerReply, WorkerProcess
-from preannotate.serving.worker import PROJECT_PACKAGES
+from preannotate.serving.handler_process import HandlerProcess, HandlerReply
 
 pytestmark = pytest.mark.anyio
 PROJECT = Path(__file__).parents[3]
@@ -34,9 +34,8 @@ def stream(): yield "a"
 """
 
 
-async def start(path: Path, **environment: str) -> WorkerProcess:
-    directory = FunctionConfig.read(path)
-    return await WorkerProcess.start(directory, 0, {**worker_environment(directory, 1), **environment})
+async def start(path: Path, **environment: str) -> HandlerProcess:
+    return await HandlerProcess.start(FunctionConfig.read(path), 0, {**worker_environment(1), **environment})
 
 
 async def ask_all(path: Path, *expressions: str) -> list[HandlerReply]:
@@ -201,7 +200,7 @@ async def test_worker_whose_request_is_given_up_is_killed_so_that_no_answer_can_
     await asyncio.sleep(0.1)
     asking.cancel()
 
-    assert await worker.wait() == "was ended by SIGKILL"
+    assert await worker.wait() == "killed"
 
 
 async def test_vendored_runtime_wins_over_the_projects(write_function, tmp_path):
@@ -242,9 +241,10 @@ def test_all_packages_of_the_project_are_refused():
          "echo/0: ValueError: no"),
         ("import sys; sys.exit('bye')", "echo/0: SystemExit: bye"),
         ("import os; print('so long'); os._exit(3)",
-         "echo/0: ended with exit code 3 before it was ready; its last words: so long"),
+         "echo/0: the worker failed before it was ready (exit code 3; last line: so long)"),
         ("import os; os.kill(os.getpid(), 9)",
-         "echo/0: was ended by SIGKILL (as by a system that runs out of memory) before it was ready"),
+         "echo/0: the worker failed before it was ready (ended by the system (SIGKILL), most likely for lack of "
+         "memory)"),
     ],
 )  # fmt: skip
 async def test_a_function_that_does_not_start_says_why(write_function, main, cause):

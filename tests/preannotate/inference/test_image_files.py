@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from preannotate.inference.errors import AnnotateError
+from preannotate.inference.errors import InferenceError
 from preannotate.inference.image_files import find_images
 
 
@@ -66,4 +66,4 @@ def names(images):
 
 
 def refusal(sentence):
-    return pytest.raises(AnnotateError, match=f"^{re.escape(sentence)}$")
+    return pytest.raises(InferenceError, match=f"^{re.escape(sentence)}$")

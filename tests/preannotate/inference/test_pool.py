@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from preannotate.inference import pool as pool_module
-from preannotate.inference.errors import AnnotateError
+from preannotate.inference import worker_process
+from preannotate.inference.errors import InferenceError
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
 from preannotate.inference.results import ImageDetections
@@ -40,7 +41,7 @@ def test_answers_keep_the_order_of_the_images_and_all_processes_work(function, t
 
 
 def test_threads_are_shared(function, monkeypatch, photos):
-    monkeypatch.setattr(pool_module, "cores", lambda: 8)
+    monkeypatch.setattr(worker_process, "cores", lambda: 8)
     monkeypatch.delenv("MODEL_THREADS", raising=False)
     engine = function / "nuclio" / "runtime" / "engines" / "fake.py"
     engine.write_text(engine.read_text() + '\nimport os, sys\nassert os.environ["MODEL_THREADS"] == "4"\n')
@@ -53,12 +54,13 @@ def test_a_process_that_ends_is_one_sentence_and_no_other_image_waits(function, 
     images = [ImageFile(photos / name, name) for name in ["a.png", "red.png"] + ["b.png"] * 20]
     directory = function / "nuclio"
     sentence = (
-        f"{directory}: the function ended with status 1 (MemoryError: all red); expected detections. "
+        f"{directory}: the worker failed (out of memory) while it had this request (last line: MemoryError: all red); "
+        f"expected detections. "
         f"Run `preannotate check` on it."
     )
     with (
         FunctionPool(directory, 2) as pool,
-        pytest.raises(AnnotateError, match=f"^{re.escape(sentence)}$"),
+        pytest.raises(InferenceError, match=f"^{re.escape(sentence)}$"),
     ):
         for answer in pool.map(images, None, lambda image, answer: answer):
             assert isinstance(answer, ImageDetections)
@@ -66,16 +68,16 @@ def test_a_process_that_ends_is_one_sentence_and_no_other_image_waits(function, 
 
 def test_a_function_that_cannot_be_loaded_leaves_no_process(function):
     (function / "nuclio" / "model.json").write_text("{}")
-    with pytest.raises(AnnotateError, match=r"format None; expected 1\."):
+    with pytest.raises(InferenceError, match=r"format None; expected 1\."):
         FunctionPool(function / "nuclio", 3)
 
 
 def test_what_is_done_with_an_answer_may_fail(function, photos):
     def fail(image, answer):
-        raise AnnotateError(f"{image.name}: no.")
+        raise InferenceError(f"{image.name}: no.")
 
     with (
         FunctionPool(function / "nuclio", 2) as pool,
-        pytest.raises(AnnotateError, match=r"^a\.png: no\.$"),
+        pytest.raises(InferenceError, match=r"^a\.png: no\.$"),
     ):
         list(pool.map([ImageFile(photos / "a.png", "a.png")], None, fail))
