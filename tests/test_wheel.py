@@ -90,3 +90,11 @@ def test_a_built_function_is_checked_and_annotates(installed, squares_built, tmp
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "coco.zip").is_file()
+
+
+def test_the_deploying_script_is_found(installed):
+    done = installed(
+        "-c", "from pathlib import Path; from preannotate.registry.deployment import Nuctl; Nuctl().publish(Path('no'))"
+    )
+
+    assert "deploy.sh cpu no: exit code 2 (error: no: no such directory; expected function directories" in done.stderr

@@ -66,7 +66,7 @@ ensure_base_image() {
     say "Building base image $image ..."
     context=$work/base
     run mkdir -p "$context/wheels"
-    run cp "$HERE/builder/images/$command/Dockerfile" "$HERE/builder/images/$command/requirements.txt" "$context"
+    run cp "$IMAGES/$command/Dockerfile" "$IMAGES/$command/requirements.txt" "$context"
     [ -z "$wheels" ] || run cp "$wheels"/*.whl "$context/wheels"
     if [ -n "${BASE_IMAGE:-}" ]; then arguments=(--build-arg "BASE_IMAGE=$BASE_IMAGE"); fi
     # A dry run asks nobody: what would be asked is printed.

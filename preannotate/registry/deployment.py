@@ -1,6 +1,6 @@
 """How CVAT gets at a published function: through `preannotate serve`, which watches the folder, or through nuclio.
 
-`nuctl` runs the project's own `deploy.sh`, which needs Docker and nuctl and says in a sentence what is missing.
+`nuctl` runs `builder/deploy/deploy.sh`, which needs Docker and nuctl and says in a sentence what is missing.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from preannotate.core import child_process
 from preannotate.registry.errors import WorkspaceError
 
 SERVE, NUCTL = "serve", "nuctl"
-SCRIPT = Path(builder.__file__).parents[1] / "deploy.sh"
+SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"
 _LAST_LINES = 8
 
 
@@ -50,12 +50,7 @@ class Nuctl:
         self._run("delete", function.name)
 
     def _run(self, *arguments: str) -> None:
-        if not SCRIPT.is_file():
-            raise WorkspaceError(
-                f"{SCRIPT}: is not there; expected the deploy.sh of a checkout. "
-                f"Run from a checkout, or deploy with serve."
-            )
-        result = child_process.run([str(SCRIPT), *arguments])
+        result = child_process.run(["bash", str(SCRIPT), *arguments])  # an unpacked wheel may have lost its mode
         if result.code:
             last_lines = " | ".join((result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:])
             raise WorkspaceError(

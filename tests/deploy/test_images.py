@@ -16,6 +16,7 @@ from builder.function_yaml import RESERVED_NAMES, RUN_AS_USER
 from builder.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "builder" / "deploy" / "deploy.sh"
 IMAGES = ROOT / "builder" / "images"
 SCRIPTS = [ROOT / "deploy.sh", *sorted((ROOT / "builder" / "deploy").glob("*.sh"))]
 
@@ -73,14 +74,14 @@ def test_python_is_the_one_of_the_runtime(variant):
 
 
 def test_deploy_sh_knows_the_same_images_and_python():
-    text = (ROOT / "deploy.sh").read_text("utf-8")
+    text = DEPLOY.read_text("utf-8")
     assert f"readonly PYTHON_VERSION={versions.PYTHON}\n" in text
     assert f"readonly CPU_BASE_IMAGE={VARIANTS['cpu'].base_image}\n" in text
     assert f"readonly GPU_BASE_IMAGE={VARIANTS['gpu'].base_image}\n" in text
 
 
 def test_deploy_sh_knows_the_same_names_of_nuclio():
-    assert f"\n    {' | '.join(RESERVED_NAMES)}) fail " in (ROOT / "deploy.sh").read_text("utf-8")
+    assert f"\n    {' | '.join(RESERVED_NAMES)}) fail " in DEPLOY.read_text("utf-8")
 
 
 def test_shellcheck_finds_nothing():

@@ -1,11 +1,15 @@
 """Directories that come, change, break and go while the server runs."""
 
 import contextlib
+import os
 import shutil
 
 import httpx
 import pytest
+from support.functions import prove
 
+from builder import function_directory
+from builder.function_directory import file_digest
 from preannotate.serving.registry import FunctionRegistry
 
 pytestmark = pytest.mark.anyio
@@ -187,3 +191,36 @@ async def test_folder_that_goes_away_changes_nothing(write_function, serving, tm
         (tmp_path / "away").rename(tmp_path / "functions")
         await look_twice(registry)
         assert registry.problems == []
+
+
+async def test_a_file_that_is_not_the_proven_one_is_named_and_its_return_heals_it(write_function, serving):
+    path = write_function("echo", saying("proven"))
+    (path / "model.bin").write_bytes(b"weights")
+    prove(path)
+    async with serving() as (registry, client):
+        assert await call(client) == (200, "proven")
+        (path / "model.bin").write_bytes(b"WEIGHTS")
+        os.utime(path / "model.bin", (1, 1))  # whatever its date
+        await look_twice(registry)
+        assert registry.functions == {}
+        (problem,) = registry.problems
+        assert problem.startswith(f"{path}: model.bin: changed after the proof; expected the bytes that were proven. ")
+
+        (path / "model.bin").write_bytes(b"weights")
+        await look_twice(registry)
+        assert registry.problems == []
+        assert await call(client) == (200, "proven")
+
+
+async def test_files_are_read_once_for_each_change_and_never_for_a_request(write_function, serving, monkeypatch):
+    path = write_function("echo", saying("proven"))
+    prove(path)
+    reads = []
+    monkeypatch.setattr(function_directory, "file_digest", lambda file: reads.append(file) or file_digest(file))
+    async with serving() as (registry, client):
+        assert reads == [path / "main.py"]
+        for _ in range(3):
+            await registry.scan()
+            assert await call(client) == (200, "proven")
+
+    assert reads == [path / "main.py"]
