@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from preannotate.cli.arguments import add_json, add_login, login_of
 from preannotate.cli.command import Command
 
 
@@ -10,18 +11,24 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("functions", type=Path, nargs="*", metavar="FUNCTION", help="function directory, or a folder of them")
     add("--nuclio", metavar="URL", help="address of nuclio's dashboard or of `preannotate serve`")
-    add("--cvat", metavar="URL", help="CVAT; the login comes from CVAT_ACCESS_TOKEN")
-    add("--task", type=int, metavar="ID", help="with --cvat: call the functions on a frame of this task")
+    add("--task", type=int, metavar="ID", help="with --cvat or --profile: call the functions on a frame of this task")
     add("--frame", type=int, default=0, metavar="N", help="number of the frame in that task (default: 0)")
     add("--gpu", action="store_true", help="also check the GPU and the GPU variants")
-    add("--json", action="store_true", help="print the findings as JSON")
+    add_json(parser)
+    add_login(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from preannotate.cvat.login import Login
     from preannotate.diagnostics.command import Options, run
 
     options = Options(
-        tuple(arguments.functions), arguments.cvat, arguments.nuclio, arguments.task, arguments.frame, arguments.gpu
+        functions=tuple(arguments.functions),
+        cvat=Login(**login_of(arguments)) if arguments.cvat or arguments.profile else None,
+        nuclio=arguments.nuclio,
+        task=arguments.task,
+        frame=arguments.frame,
+        gpu=arguments.gpu,
     )
     return run(options, as_json=arguments.json)
 

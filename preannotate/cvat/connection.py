@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from preannotate.core.http import server_url
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login
+from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login, check_login
 from preannotate.cvat.requests import Requests, add_timeouts
 from preannotate.cvat.server import Server
 
@@ -40,7 +40,7 @@ def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | 
     Raises:
         CvatError: No server, not CVAT, too old, or the login is rejected.
     """
-    _check(login)
+    check_login(login)
     if login.url is not None:
         login = replace(login, url=server_url("--cvat", login.url))
     try:
@@ -55,7 +55,7 @@ def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | 
     requests = Requests(url)
     if not retry:
         requests.stop()
-    version = _version(url, requests.json("its version", client.api_client.server_api.retrieve_about))
+    version = _version(client, requests)
     if find_credentials is not None:
         try:
             credentials = find_credentials(url)
@@ -74,18 +74,6 @@ def profiles() -> dict[str, str]:
         return {name: entry.server for name, entry in sorted(auth.AuthStore().list_profiles().items())}
     except (AuthStoreError, OSError, KeyError, TypeError):
         return {}
-
-
-def _check(login: Login) -> None:
-    if login.user and ":" in login.user:
-        raise CvatError(
-            "--auth: a password on the command line, where every user of this machine can read it; expected the "
-            "user's name alone. Put the password into PASS, or wait for the prompt."
-        )
-    if login.profile is not None and (login.url is not None or login.user is not None):
-        raise CvatError(
-            "--profile: with --cvat or --auth; expected it alone, because it contains both. Leave the others out."
-        )
 
 
 def _client(login: Login) -> tuple[Client, Callable[[str], Credentials] | None]:
@@ -115,10 +103,16 @@ def _credentials_factory(login: Login) -> Callable[[str], Credentials]:
     return auth.get_auth_factory(user) if user else auth.default_auth_factory()
 
 
-def _version(url: str, about: object) -> Version:
-    text = about.get("version") if isinstance(about, dict) else None
+def _version(client: Client, requests: Requests) -> Version:
+    url = requests.url
+    about: object = None
     try:
-        version = Version(str(text))
+        about = requests.json("its version", client.api_client.server_api.retrieve_about)
+    except CvatError as error:
+        if error.status != 404:
+            raise
+    try:
+        version = Version(str(about["version"]) if isinstance(about, dict) and "version" in about else "")
     except InvalidVersion as error:
         raise CvatError(f"{url}: a server that is not CVAT; expected CVAT's version. Use CVAT's own URL.") from error
     if version < OLDEST:

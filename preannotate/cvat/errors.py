@@ -2,6 +2,9 @@
 
 from preannotate.core.errors import PreannotateError
 
+# Ends messages about what may pass: everything that was done stays.
+RESUME = "Run the same command again to continue."
+
 
 class CvatError(PreannotateError, RuntimeError):
     """CVAT does not answer, rejects a request, or has no suitable data.

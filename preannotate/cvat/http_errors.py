@@ -6,14 +6,13 @@ import urllib3.exceptions
 from cvat_sdk.api_client.exceptions import ApiException
 
 from preannotate.core.http import Failure, Response, no_response, proxy_hint
-from preannotate.cvat.errors import CvatError
+from preannotate.cvat.errors import RESUME, CvatError
 
 # What requests raise through cvat-sdk; its own exceptions for wrong arguments are bugs of this program.
 HTTP_ERRORS = (urllib3.exceptions.HTTPError, ApiException)
 # Too many requests, and what proxies and servers answer while something restarts.
 _TRANSIENT_STATUS = (429, 500, 502, 503, 504)
 _PERMANENT_FAILURES = (Failure.CERTIFICATE, Failure.NO_TLS, Failure.HOST_NOT_FOUND)
-RESUME = "Run the same command again to continue."
 
 
 def is_transient(error: Exception) -> bool:

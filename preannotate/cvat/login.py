@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from preannotate.core.http import server_url
+from preannotate.cvat.errors import CvatError
+
 # Where cvat-sdk, and so every command here, finds a login.
 TOKEN_VARIABLE, PASSWORD_VARIABLE = "CVAT_ACCESS_TOKEN", "PASS"
 
@@ -27,3 +30,23 @@ class Login:
     insecure: bool = False
     token: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+
+
+def check_login(login: Login) -> None:
+    """Refuse what contradicts itself, or would be seen by others.
+
+    Raises:
+        CvatError: One of the settings is wrong.
+        AddressError: The URL is.
+    """
+    if login.url is not None:
+        server_url("--cvat", login.url)
+    if login.user and ":" in login.user:
+        raise CvatError(
+            "--auth: a password on the command line, where every user of this machine can read it; expected the "
+            "user's name alone. Put the password into PASS, or wait for the prompt."
+        )
+    if login.profile is not None and (login.url is not None or login.user is not None):
+        raise CvatError(
+            "--profile: with --cvat or --auth; expected it alone, because it contains both. Leave the others out."
+        )

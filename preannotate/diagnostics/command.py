@@ -7,6 +7,7 @@ from pathlib import Path
 from builder.function_directory import FunctionDirectory, find_directories
 from preannotate.core import http
 from preannotate.core.errors import PreannotateError
+from preannotate.cvat.login import Login, check_login
 from preannotate.diagnostics import (
     containers,
     cvat,
@@ -59,7 +60,7 @@ class Options:
 
     Attributes:
         functions: Function directories, or folders of them.
-        cvat: URL of a CVAT.
+        cvat: How to log in to CVAT; None does not check it.
         nuclio: URL of nuclio's dashboard or of `preannotate serve`.
         task: Number of a task of that CVAT; the functions are called on a frame of it.
         frame: Counts from 0.
@@ -67,7 +68,7 @@ class Options:
     """
 
     functions: tuple[Path, ...] = ()
-    cvat: str | None = None
+    cvat: Login | None = None
     nuclio: str | None = None
     task: int | None = None
     frame: int = 0
@@ -81,7 +82,7 @@ def run(options: Options, *, as_json: bool = False) -> int:
         0 if there is no error, else 1.
 
     Raises:
-        PreannotateError: Bad usage: a URL that is none, a task without CVAT.
+        PreannotateError: Bad usage: not a URL, a task without CVAT.
         BuildError: A path is no function directory.
     """
     found = diagnose(options)
@@ -97,8 +98,12 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
         BuildError: A path is no function directory.
     """
     if options.task is not None and (options.cvat is None or not options.functions):
-        raise UsageError("--task: given alone; expected --cvat URL and a function directory with it. Add them.")
-    cvat_url = None if options.cvat is None else http.server_url("--cvat", options.cvat)
+        raise UsageError(
+            "--task: without CVAT or a function directory; expected both. Add --cvat URL (or --profile NAME) and "
+            "functions/NAME."
+        )
+    if options.cvat is not None:
+        check_login(options.cvat)
     nuclio_url = None if options.nuclio is None else http.server_url("--nuclio", options.nuclio)
     directories = {str(found): (path, found) for path in options.functions for found in _directories(path)}
     checks = [*MACHINE, *([machine.gpu] if options.gpu else [])]
@@ -112,9 +117,10 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
     areas["docker and nuclio"] = _docker(functions)
     if nuclio_url is not None:
         areas[f"functions at {nuclio_url}"] = list(_guarded(dashboard.check, nuclio_url, functions))
-    if cvat_url is not None:
+    if options.cvat is not None:
+        place = f"at {options.cvat.url}" if options.cvat.profile is None else f"of profile {options.cvat.profile}"
         call = {"task": options.task, "frame": options.frame}
-        areas[f"CVAT at {cvat_url}"] = list(_guarded(cvat.check, cvat_url, functions, **call))
+        areas[f"CVAT {place}"] = list(_guarded(cvat.check, options.cvat, functions, **call))
     return {area: findings for area, findings in areas.items() if findings}
 
 

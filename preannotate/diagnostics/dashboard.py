@@ -16,7 +16,7 @@ from preannotate.diagnostics.local import LocalFunction
 # As CVAT sends them.
 HEADERS = {"x-nuclio-project-name": listing.PROJECT, "x-nuclio-function-namespace": "nuclio"}
 TOKEN = "PREANNOTATE_TOKEN"
-_STARTING = "start nuclio's dashboard, or `preannotate serve functions/`."
+_STARTING = "start nuclio's dashboard, or `preannotate serve functions/`"
 _CONNECT_SECONDS = 3.0
 
 
@@ -78,13 +78,11 @@ def no_response(url: str, failed: http.NoResponseError, *, starting: str) -> Fin
         Failure.CERTIFICATE: "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem",
         Failure.REFUSED: f"Check host and port; {starting}",
         Failure.HOST_NOT_FOUND: "Check the name of the host; names of Docker's networks, such as nuclio, are known to "
-        "containers only.",
+        "containers only",
         Failure.TIMED_OUT: f"Check host, port and firewall; {starting}",
     }
     remedy = remedies.get(failed.failure, f"Check the URL; {starting}")
-    if any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")):
-        remedy += f" A proxy is set here: add {urlsplit(url).hostname} to no_proxy."
-    return error(url, f"no response: {failed}.", remedy)
+    return error(url, f"no response: {failed}.", f"{remedy}{http.proxy_hint(url)}.")
 
 
 def _ours(url: str, listed: Mapping[str, Any], functions: Sequence[LocalFunction]) -> Iterator[Finding]:

@@ -8,10 +8,10 @@ NOTE = "note"
 WARNING = "warning"
 ERROR = "error"
 SEVERITIES = (OK, NOTE, WARNING, ERROR)
-# A last sentence that begins otherwise ("CVAT refuses others.") says what would happen, not what to do.
+# Where the remedy of a message begins; other sentences ("CVAT refuses others.") belong to what was found.
 _REMEDY = re.compile(
-    r"(Add|Build|Choose|Correct|Create|Edit|Give|Install|Leave|Look|Make|Move|Name|Pass|Put|Raise|Remove|Rename|Run|Send"
-    r"|Set|Start|Train|Try|Use|Write):? "
+    r"\. (?=(?:Add|Ask|Build|Check|Choose|Convert|Correct|Create|Deploy|Draw|Edit|Find|Fix|Give|Install|Leave|Look|Make"
+    r"|Move|Name|Open|Pass|Put|Raise|Remove|Rename|Run|Send|Set|Start|Train|Try|Update|Use|Wait|Write):? )"
 )
 
 
@@ -54,7 +54,7 @@ def error(where: str, finding: str, remedy: str) -> Finding:
 
 
 def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> Finding:
-    """A finding made of an error message of this project, whose last sentence usually is the remedy.
+    """Return the finding for an error message of this project, whose last sentences usually are the remedy.
 
     Args:
         severity: Of the finding.
@@ -63,7 +63,5 @@ def from_sentence(severity: str, where: str, sentence: str, otherwise: str) -> F
         otherwise: The remedy if there is none in `sentence`.
     """
     text = sentence.removeprefix(f"{where}: ")
-    found, _, last = text.rpartition(". ")
-    if found and _REMEDY.match(last):
-        return Finding(severity, where, f"{found}.", last)
-    return Finding(severity, where, text, otherwise)
+    found, *remedy = _REMEDY.split(text, maxsplit=1)
+    return Finding(severity, where, f"{found}.", *remedy) if remedy else Finding(severity, where, text, otherwise)

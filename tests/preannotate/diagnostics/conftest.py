@@ -193,6 +193,6 @@ def no_login_and_no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    for name in ("CVAT_ACCESS_TOKEN", "CVAT_USERNAME", "CVAT_PASSWORD", "PASS", "PREANNOTATE_TOKEN", "MODEL_ENGINE"):
+    for name in ("CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "MODEL_ENGINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no-docker-settings"))

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from preannotate.cli import main
+from preannotate.cvat.login import Login
 from preannotate.diagnostics import command
 from preannotate.diagnostics.command import Options, UsageError, diagnose, run
 from preannotate.diagnostics.finding import Finding, error, ok
@@ -93,9 +94,12 @@ def test_a_check_that_fails_itself_does_not_hide_the_others(monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("options", [Options(task=1), Options(task=1, cvat="http://localhost")])
+@pytest.mark.parametrize("options", [Options(task=1), Options(task=1, cvat=Login("http://localhost"))])
 def test_a_task_needs_cvat_and_a_function(options):
-    sentence = "--task: given alone; expected --cvat URL and a function directory with it. Add them."
+    sentence = (
+        "--task: without CVAT or a function directory; expected both. Add --cvat URL (or --profile NAME) and "
+        "functions/NAME."
+    )
 
     with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
         diagnose(options)
@@ -115,17 +119,17 @@ def test_what_is_asked_over_http(directory, fine, monkeypatch):
 
     def remember(kind):
         return lambda url, functions, **options: (
-            iter([]) if asked.append((kind, url, options)) else iter([ok(kind, url)])
+            iter([]) if asked.append((kind, url, options)) else iter([ok(kind, str(url))])
         )
 
     monkeypatch.setattr(command.dashboard, "check", remember("nuclio"))
     monkeypatch.setattr(command.cvat, "check", remember("cvat"))
-    options = Options((directory,), cvat="http://cvat:8080/", nuclio="http://nuclio:8070", task=3, frame=2)
+    options = Options((directory,), cvat=Login("http://cvat:8080"), nuclio="http://nuclio:8070", task=3, frame=2)
     found = diagnose(options)
 
     assert asked == [
         ("nuclio", "http://nuclio:8070", {}),
-        ("cvat", "http://cvat:8080", {"task": 3, "frame": 2}),
+        ("cvat", Login("http://cvat:8080"), {"task": 3, "frame": 2}),
     ]
     assert list(found)[-2:] == ["functions at http://nuclio:8070", "CVAT at http://cvat:8080"]
 
@@ -147,10 +151,29 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.slow
 def test_it_works_without_the_packages_it_looks_for(directory, programs):
-    blocked = {"openvino", "tensorflow", "keras", "nuclio_sdk", "pycocotools", "starlette", "uvicorn", "tqdm"}
+    blocked = {
+        "cvat_sdk",
+        "openvino",
+        "tensorflow",
+        "keras",
+        "nuclio_sdk",
+        "pycocotools",
+        "starlette",
+        "uvicorn",
+        "tqdm",
+    }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", BLOCKER.format(blocked=blocked), "doctor", str(directory.parent), "--json"],
+        [
+            sys.executable,
+            "-c",
+            BLOCKER.format(blocked=blocked),
+            "doctor",
+            str(directory.parent),
+            "--cvat",
+            "http://localhost",
+            "--json",
+        ],
         env=environment,
         capture_output=True,
         text=True,
@@ -161,4 +184,6 @@ def test_it_works_without_the_packages_it_looks_for(directory, programs):
     found = json.loads(done.stdout)["findings"]
     assert done.returncode == 1  # the weights of this directory are none
     assert [one for one in found if "failed itself" in one["finding"]] == []
-    assert {"this machine", f"function {directory.parent}", "docker and nuclio"} == {one["area"] for one in found}
+    assert {"this machine", f"function {directory.parent}", "docker and nuclio", "CVAT at http://localhost"} == {
+        one["area"] for one in found
+    }

@@ -75,22 +75,24 @@ def test_a_redirect_is_not_followed(site):
         ),
         (
             Failure.CERTIFICATE,
-            "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem",
+            "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem.",
         ),
         (Failure.BROKEN_OFF, "Check the URL; start it."),
     ],
 )
 def test_no_response(failure, remedy):
-    found = dashboard.no_response("http://nuclio:8070", NoResponseError(failure), starting="start it.")
+    found = dashboard.no_response("http://nuclio:8070", NoResponseError(failure), starting="start it")
 
     assert found == error("http://nuclio:8070", f"no response: {failure.value}.", remedy)
 
 
 def test_a_proxy_is_mentioned_where_there_is_one(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://user:secret@proxy")
-    found = dashboard.no_response("http://cvat:8080", NoResponseError(Failure.TIMED_OUT), starting="start it.")
+    found = dashboard.no_response("http://cvat:8080", NoResponseError(Failure.TIMED_OUT), starting="start it")
 
-    assert found.remedy.endswith(" A proxy is set here: add cvat to no_proxy.")
+    assert found.remedy == (
+        "Check host, port and firewall; start it (a proxy is set: if it should not be used, add cvat to no_proxy)."
+    )
     assert "secret" not in str(found)
 
 
