@@ -6,10 +6,22 @@ a slip in it.
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from preannotate.core.errors import PreannotateError
+
+# All variables of the environment that hold a secret of ours or a login to CVAT.
+SECRET_VARIABLES = (
+    *("CVAT_ACCESS_TOKEN", "CVAT_PASSWORD", "PASS", "PREANNOTATE_CVAT_WEBHOOK_SECRET", "PREANNOTATE_SMTP_PASSWORD"),
+    *("PREANNOTATE_STUDIO_TOKEN", "PREANNOTATE_TOKEN", "PREANNOTATE_WEBHOOK_SECRET", "PREANNOTATE_WEBHOOK_URL"),
+)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a process that needs no secret."""
+    return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}
 
 
 @dataclass(frozen=True)

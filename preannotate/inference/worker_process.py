@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from preannotate.core.child_process import ChildProcess, exit_reason
+from preannotate.core.secrets import without_secrets
 from preannotate.inference import worker
 from runtime.processors import cores
 
@@ -33,16 +34,16 @@ class WorkerError(Exception):
     """A worker could not start, or ended; the text is the beginning of a sentence, without what to do."""
 
 
-def worker_environment(workers: int, *, hidden: Sequence[str] = ()) -> dict[str, str]:
-    """Return the environment of a worker: this process's, without its Python path.
+def worker_environment(workers: int) -> dict[str, str]:
+    """Return the environment of a worker: this process's, without its Python path and all secrets.
 
     MODEL_THREADS shares the cores among the workers unless it is set already.
 
     Args:
         workers: How many there are.
-        hidden: Variables that the function need not know.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", *hidden)}
+    environment = without_secrets(os.environ)
+    environment.pop("PYTHONPATH", None)
     environment.setdefault("MODEL_THREADS", str(max(1, cores() // workers)))
     # Bytecode would change the directory; what a function prints should be in the log at once.
     return environment | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}

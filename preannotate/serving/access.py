@@ -8,11 +8,34 @@ file. A token is no encryption; on an untrusted network a proxy with TLS has to 
 import base64
 import binascii
 import hmac
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from preannotate.core import secrets
+from preannotate.serving.errors import ServeError
 from preannotate.serving.invocation import JsonReply
+
+TOKEN_VARIABLE = "PREANNOTATE_TOKEN"
+_TOKEN = secrets.token(TOKEN_VARIABLE, ServeError)
+
+
+def find_token(token: str | None, file: Path | None) -> str | None:
+    """Return the token from the command line, else from a file, else from the environment; None if there is none.
+
+    Every user of the machine can read the command line, so it is the last to recommend.
+
+    Raises:
+        ServeError: Two are given, the file cannot be read, or the token is too short or has other characters.
+    """
+    if token is not None and file is not None:
+        raise ServeError("--token, --token-file: both are given; expected one. Leave out --token.")
+    if token is not None:
+        os.environ.pop(TOKEN_VARIABLE, None)
+        return _TOKEN.checked(token, "--token")
+    return _TOKEN.find(file) or None
 
 
 class TokenGuard:

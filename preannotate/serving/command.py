@@ -38,7 +38,7 @@ def run_server(
     """
     try:
         chosen = _check(folder, port, workers, gpus)
-        from preannotate.serving.secret import find_token
+        from preannotate.serving.access import find_token
         from preannotate.serving.server import ServerSettings, serve
 
         settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))

@@ -8,7 +8,7 @@ round, it hangs up on a client that is to be refused and still sends, and the cl
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -63,9 +63,10 @@ class Connection(H11Protocol):
         self._waiting_for = ""
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
-        super().connection_made(_Transport(transport, self._close))
+        transport = cast(asyncio.Transport, transport)
+        super().connection_made(cast(asyncio.Transport, _Transport(transport, self._close)))
         if self._limiter.is_full:
             transport.write(_FULL_RESPONSE)
             transport.close()

@@ -168,11 +168,12 @@ def _handler(handler: Any, where: str) -> str:
 def _environment(items: Any, where: str) -> dict[str, str]:
     if not isinstance(items, list):
         raise DirectoryError(f"{where}: spec.env is {items!r}; expected a list of names and values. Correct it.")
-    environment = {}
+    environment: dict[str, str] = {}
     for item in items:
         name, value = (item.get("name"), item.get("value", "")) if isinstance(item, dict) else (None, None)
-        texts = isinstance(name, str) and isinstance(value, str)
-        if not texts or not name or "=" in name or "\0" in name + value or "valueFrom" in item:
+        if not (isinstance(name, str) and isinstance(value, str)) or "valueFrom" in item:
+            name = value = ""
+        if not name or "=" in name or "\0" in name + value:
             raise DirectoryError(
                 f"{where}: spec.env holds {item!r}; expected name and value as texts. Put the value in quotes."
             )

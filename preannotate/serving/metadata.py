@@ -128,6 +128,7 @@ def _named_once(items: Any, where: str, what: str) -> Iterator[str]:
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
             yield f"{where}: {what} hold no name at number {number}; expected a text. Give it a name."
+            continue
         if name in names:
             yield f"{where}: {what} hold {name!r} twice; expected each name once. Rename one."
         names.add(name)

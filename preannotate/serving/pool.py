@@ -11,7 +11,6 @@ from preannotate.serving.errors import FunctionNotReady, NoWorkerFree, StartErro
 from preannotate.serving.function_config import FunctionConfig
 from preannotate.serving.handler_process import HandlerProcess, HandlerReply
 from preannotate.serving.request_queue import RequestQueue
-from preannotate.serving.secret import VARIABLE
 
 # How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
 DRAIN_SECONDS = 10.0
@@ -40,7 +39,7 @@ class WorkerPool:
         self.cause = ""
         self._config = config
         self._size = len(gpus) or workers or config.workers
-        environment = worker_environment(self._size, hidden=(VARIABLE,)) | config.environment
+        environment = worker_environment(self._size) | config.environment
         self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
         self._queue = RequestQueue(config.name)
         self._keepers: list[asyncio.Task[None]] = []

@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 import uvicorn
 from starlette.requests import Request
@@ -63,7 +64,7 @@ class Listener:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=functools.partial(Connection, limiter or ConnectionLimiter()),
+                http=cast(Any, functools.partial(Connection, limiter or ConnectionLimiter())),
                 lifespan="off",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 ws="none",

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
@@ -72,7 +73,8 @@ async def serve(folder: Path, settings: ServerSettings) -> None:
     finally:
         closing = asyncio.gather(listener.close(), ports.close())
         forced = asyncio.create_task(force_stop.wait())
-        await asyncio.wait([closing, forced], timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [closing, forced]
+        await asyncio.wait(either, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
         # What still runs loses its worker, and its client is told so.
         await registry.stop(drain_seconds=0)

@@ -9,9 +9,9 @@ import httpx
 import psutil
 import pytest
 
+from preannotate.core.secrets import SECRET_VARIABLES
 from preannotate.serving import pool
 from preannotate.serving.request_queue import MAX_WAITING
-from preannotate.serving.secret import VARIABLE
 from runtime.processors import cores
 
 pytestmark = pytest.mark.anyio
@@ -315,8 +315,9 @@ async def test_number_of_workers_can_be_overridden(write_function, serving):
         assert found["workers"] == 2
 
 
-async def test_workers_do_not_inherit_the_token(write_function, serving, monkeypatch):
-    monkeypatch.setenv(VARIABLE, "0123456789abcdefgh")
+async def test_workers_do_not_inherit_secrets(write_function, serving, monkeypatch):
+    for variable in SECRET_VARIABLES:
+        monkeypatch.setenv(variable, "0123456789abcdefgh")
     write_function(main="import os\ndef handler(c, e): return repr(dict(os.environ))\n")
     async with serving() as (_, client):
         assert "0123456789abcdefgh" not in (await call(client)).text

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
+from preannotate.serving.access import TOKEN_VARIABLE, find_token
 from preannotate.serving.errors import ServeError
-from preannotate.serving.secret import VARIABLE, find_token
 
 TOKEN = "0123456789abcdefgh._~-AZ"
 OTHER = "another-token-of-a-good-length"
@@ -12,7 +12,7 @@ OTHER = "another-token-of-a-good-length"
 
 @pytest.fixture(autouse=True)
 def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
 
 
 def test_there_need_be_none():
@@ -20,24 +20,24 @@ def test_there_need_be_none():
 
 
 def test_file_wins_over_the_environment_and_may_end_in_a_newline(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, OTHER)
+    monkeypatch.setenv(TOKEN_VARIABLE, OTHER)
     (tmp_path / "token").write_text(f"{TOKEN}\n")
 
     assert find_token(None, tmp_path / "token") == TOKEN
 
 
 def test_environment_is_read_and_cleared_so_that_no_process_inherits_it(monkeypatch):
-    monkeypatch.setenv(VARIABLE, OTHER)
+    monkeypatch.setenv(TOKEN_VARIABLE, OTHER)
 
     assert find_token(None, None) == OTHER
-    assert VARIABLE not in os.environ
+    assert TOKEN_VARIABLE not in os.environ
 
 
 def test_command_line_wins_over_the_environment_which_is_cleared_all_the_same(monkeypatch):
-    monkeypatch.setenv(VARIABLE, OTHER)
+    monkeypatch.setenv(TOKEN_VARIABLE, OTHER)
 
     assert find_token(TOKEN, None) == TOKEN
-    assert VARIABLE not in os.environ
+    assert TOKEN_VARIABLE not in os.environ
 
 
 ADVICE = (
@@ -55,7 +55,7 @@ def test_poor_token_is_refused_and_not_shown(token):
 
 
 def test_poor_token_of_the_environment_is_refused(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "short")
+    monkeypatch.setenv(TOKEN_VARIABLE, "short")
     with pytest.raises(ServeError, match=f"^{re.escape(f'PREANNOTATE_TOKEN: 5 characters; {ADVICE}')}$"):
         find_token(None, None)
 
