@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from builder.function_directory import FunctionDirectory
 from preannotate.annotation.annotate_images import check_numbers
 from preannotate.cvat.errors import CvatError
+from preannotate.cvat.login import Login, check_sdk
 
 if TYPE_CHECKING:  # they need cvat-sdk, which may be missing
     from preannotate.annotation.annotate_task import TaskAnnotationResult
@@ -27,7 +28,7 @@ def run_pull(
     include_auto: bool,
     accept_completed: bool,
     as_json: bool,
-    **login: Any,
+    login: Login,
 ) -> int:
     """Pull, and say what was taken; returns the exit code.
 
@@ -40,18 +41,17 @@ def run_pull(
         include_auto: Also take frames that only have shapes which a model drew and nobody changed.
         accept_completed: What a model drew counts as checked where somebody completed the job.
         as_json: Print `source.json` instead of words.
-        login: As in `login.Login`.
+        login: How to log in to CVAT.
     """
     if not (tasks or projects or jobs):
         raise CvatError("pull: nothing named; expected --task, --project or --job with a number.")
     check_sdk("pull")
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.login import Login
     from preannotate.cvat.pull import pull
     from preannotate.cvat.pull_scope import Asked
     from preannotate.cvat.selection import Rules
 
-    server = connect(Login(**login))
+    server = connect(login)
     with stopped_in_words():
         pulled = pull(
             server,
@@ -71,7 +71,7 @@ def run_annotate(
     workers: int | None,
     confidence: str | None,
     annotated_too: bool,
-    **login: Any,
+    login: Login,
 ) -> int:
     """Annotate a task with a function, and say what was done; returns the exit code, 1 if an image could not be read.
 
@@ -82,16 +82,15 @@ def run_annotate(
         workers: Processes; None takes as many as are worth starting.
         confidence: Name of the number attribute that keeps the score; None keeps none.
         annotated_too: Also add boxes to frames that have annotations.
-        login: As in `login.Login`.
+        login: How to log in to CVAT.
     """
     check_numbers(threshold, workers)
     directory = FunctionDirectory.open(function).path
     check_sdk("annotate --task")
     from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.login import Login
 
-    server = connect(Login(**login))
+    server = connect(login)
     with stopped_in_words():
         outcome = annotate_task(
             server,
@@ -170,18 +169,3 @@ def stopped_in_words() -> Iterator[None]:
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it stopped", file=sys.stderr)
         raise
-
-
-def check_sdk(command: str) -> None:
-    """See that cvat-sdk, which is an extra, is installed.
-
-    Raises:
-        CvatError: It is not.
-    """
-    try:
-        import cvat_sdk  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise CvatError(
-            f"{command}: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
-            "Install it: pip install 'preannotate[cvat]'"
-        ) from error

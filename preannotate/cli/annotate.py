@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers,
             confidence=arguments.confidence_attribute,
             annotated_too=arguments.annotated_frames,
-            **login_of(arguments),
+            login=login_of(arguments),
         )
     from preannotate.annotation.annotate_images import run
 

@@ -2,7 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+
+from preannotate.cvat.login import Login
 
 WORKSPACE = Path("workspace")
 Parser = argparse.ArgumentParser
@@ -41,15 +42,9 @@ def add_login(parser: Parser) -> None:
     add("--insecure", action="store_true", help="do not verify the TLS certificate of CVAT")
 
 
-def login_of(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of `cvat.login.Login`."""
-    return {
-        "url": arguments.cvat,
-        "user": arguments.auth,
-        "profile": arguments.profile,
-        "organization": arguments.organization,
-        "insecure": arguments.insecure,
-    }
+def login_of(arguments: argparse.Namespace) -> Login:
+    """Return what the arguments of `add_login` say."""
+    return Login(arguments.cvat, arguments.auth, arguments.profile, arguments.organization, insecure=arguments.insecure)
 
 
 def add_sources(parser: Parser) -> None:

@@ -19,12 +19,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.cvat.login import Login
     from preannotate.diagnostics.command import Options, run
 
     options = Options(
         functions=tuple(arguments.functions),
-        cvat=Login(**login_of(arguments)) if arguments.cvat or arguments.profile else None,
+        cvat=login_of(arguments) if arguments.cvat or arguments.profile else None,
         nuclio=arguments.nuclio,
         task=arguments.task,
         frame=arguments.frame,

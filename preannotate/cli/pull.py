@@ -29,7 +29,7 @@ def _run(arguments: argparse.Namespace) -> int:
         include_auto=arguments.include_auto,
         accept_completed=arguments.accept_completed,
         as_json=arguments.json,
-        **login_of(arguments),
+        login=login_of(arguments),
     )
 
 

@@ -22,7 +22,7 @@ def _run(arguments: argparse.Namespace) -> int:
         create_task=arguments.create_task,
         workers=arguments.workers,
         as_json=arguments.json,
-        **login_of(arguments),
+        login=login_of(arguments),
     )
 
 

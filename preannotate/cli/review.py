@@ -28,7 +28,7 @@ def _run(arguments: argparse.Namespace) -> int:
         run=arguments.run,
         workers=arguments.workers,
         as_json=arguments.json,
-        **login_of(arguments),
+        login=login_of(arguments),
     )
 
 

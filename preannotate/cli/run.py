@@ -36,11 +36,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     login = login_of(arguments)
     said = {
-        "cvat": login.pop("url"),
+        "cvat": login.url,
         "tasks": arguments.task,
         "projects": arguments.project,
         "jobs": arguments.job,
-        **{key: value or None if key == "insecure" else value for key, value in login.items()},
+        "user": login.user,
+        "profile": login.profile,
+        "organization": login.organization,
+        "insecure": login.insecure or None,
         **{
             key: getattr(arguments, key)
             for key in (

@@ -30,7 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     names = ("workspace", "name", "every", "new_jobs", "quiet_minutes", "listen", "secret_file", "register", "once")
     chosen = {name: getattr(arguments, name) for name in (*names, "annotate_rest", "notify")}
-    return run(Options(**chosen, login=login_of(arguments)))
+    return run(Options(**chosen, login=vars(login_of(arguments))))
 
 
 COMMAND = Command("watch", "train again when jobs are completed in CVAT", _add_arguments, _run)

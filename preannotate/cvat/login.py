@@ -50,3 +50,21 @@ def check_login(login: Login) -> None:
         raise CvatError(
             "--profile: with --cvat or --auth; expected it alone, because it contains both. Leave the others out."
         )
+
+
+def check_sdk(command: str) -> None:
+    """Check that cvat-sdk, which is an extra, is installed.
+
+    Args:
+        command: Needs it, for the message.
+
+    Raises:
+        CvatError: It is not installed.
+    """
+    try:
+        import cvat_sdk  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise CvatError(
+            f"{command}: cvat-sdk is not installed; expected it for every command that connects to CVAT. "
+            "Run: pip install 'preannotate[cvat]'"
+        ) from error

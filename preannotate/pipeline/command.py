@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from preannotate.annotation.cvat_command import check_sdk
 from preannotate.core.child_process import CheckFailedError, sigterm_interrupts
+from preannotate.cvat.login import check_sdk
 from preannotate.pipeline import run_request as asking
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.pipeline.run_request import PREVIOUS, Asked

@@ -6,8 +6,9 @@ from typing import Any
 
 from builder.function_directory import FunctionDirectory
 from preannotate.annotation.annotate_images import check_numbers
-from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
+from preannotate.annotation.cvat_command import stopped_in_words
 from preannotate.core.errors import PreannotateError
+from preannotate.cvat.login import Login, check_sdk
 
 DEFAULT_TOP = 50
 
@@ -25,7 +26,7 @@ def run_rank(
     create_task: str | None,
     workers: int | None,
     as_json: bool,
-    **login: Any,
+    login: Login,
 ) -> int:
     """Rank, and say what was chosen; returns the exit code, 1 if an image could not be read.
 
@@ -37,7 +38,7 @@ def run_rank(
         create_task: Name of a new task of these frames; None makes none.
         workers: Processes; None takes as many as are worth starting.
         as_json: Print `ranking.json` instead of words.
-        login: As in `login.Login`.
+        login: How to log in to CVAT.
     """
     check_numbers(None, workers)
     check_top(top)
@@ -50,10 +51,9 @@ def run_rank(
     from preannotate.active_learning.ranking.new_task import make_task
     from preannotate.active_learning.ranking.rank_task import rank_task
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.login import Login
 
     output = output or default_output(task)
-    server = connect(Login(**login))
+    server = connect(login)
     with stopped_in_words():
         read, content = rank_task(server, task, directory, output, top=top, workers=workers)
         content["notes"] = [*server.notes, *content["notes"]]

@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.ranking.command import RankingError, check_top, default_output
 from preannotate.annotation.annotate_images import check_numbers
-from preannotate.annotation.cvat_command import check_sdk, stopped_in_words
+from preannotate.annotation.cvat_command import stopped_in_words
+from preannotate.cvat.login import Login, check_sdk
 
 
 def run_review(
@@ -21,7 +21,7 @@ def run_review(
     run: Path | None,
     workers: int | None,
     as_json: bool,
-    **login: Any,
+    login: Login,
 ) -> int:
     """Review, and say what was found; returns the exit code, 1 if an image could not be read.
 
@@ -35,7 +35,7 @@ def run_review(
         run: The function's run; None looks in the usual places.
         workers: Processes; None takes as many as are worth starting.
         as_json: Print `review.json` instead of words.
-        login: As in `login.Login`.
+        login: How to log in to CVAT.
     """
     check_numbers(None, workers)
     check_top(top)
@@ -50,10 +50,9 @@ def run_review(
     from preannotate.active_learning.review.page import render
     from preannotate.active_learning.review.review_task import review_task
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.login import Login
 
     output = output or default_output(task)
-    server = connect(Login(**login))
+    server = connect(login)
     with stopped_in_words():
         review = review_task(server, task, directory, output, completed_jobs=completed_jobs, run=run, workers=workers)
         content, shown = review.content, review.disagreements[:top]

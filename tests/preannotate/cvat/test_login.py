@@ -240,6 +240,6 @@ def test_without_cvat_sdk(pull, monkeypatch):
 
     assert pull("--cvat", "http://localhost") == (
         COULD_NOT_RUN,
-        "error: pull: cvat-sdk is not installed; expected it for everything that speaks with CVAT. "
-        "Install it: pip install 'preannotate[cvat]'\n",
+        "error: pull: cvat-sdk is not installed; expected it for every command that connects to CVAT. "
+        "Run: pip install 'preannotate[cvat]'\n",
     )

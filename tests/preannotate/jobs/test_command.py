@@ -170,7 +170,7 @@ def test_what_is_handed_on_to_run(cvat, workspace):
 def service(workspace, **options):
     """A process of its own, as systemd starts it, with the fake in place of `run`."""
     script = (
-        "import sys; from preannotate.jobs import command; from pathlib import Path; import json\n"
+        "import sys; from preannotate.jobs import watch_command as command; from pathlib import Path; import json\n"
         "options = command.Options(Path(sys.argv[1]), 'boards', **json.loads(sys.argv[2]))\n"
         "sys.exit(command.run(options, program=tuple(json.loads(sys.argv[3]))))"
     )
