@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: what its family has pretrained, a file, or nowhere."""
+"""Base weights of a backbone: pretrained ones that its family has, a file, or none."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
+import h5py  # type: ignore[import-untyped]
 import keras
 
 from trainer.errors import TrainingError
@@ -24,7 +24,7 @@ DOWNLOAD_TIMEOUT_SECONDS = 20
 
 @dataclass(frozen=True)
 class BaseModel:
-    """What a run starts from.
+    """Weights that a run starts from.
 
     Attributes:
         source: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
@@ -44,18 +44,17 @@ class BaseModel:
         return self.source != NONE
 
 
-def resolve(base_model: str, *, alpha: float, backbone: Backbone) -> BaseModel:
+def resolve(base_model: str, *, alpha: float | None, backbone: Backbone) -> BaseModel:
     """Find the weights before anything expensive happens.
 
     Args:
         base_model: `none`, a name that the backbone has pretrained weights for, or a path to a file of
             Keras weights of this backbone without top.
-        alpha: As asked for; 0 chooses.
-        backbone: Of the model that is to be trained.
+        alpha: As requested; None uses that of the weights, or the backbone's usual one.
+        backbone: Of the model to train.
 
     Raises:
         TrainingError: A file that is missing, is no file of weights, or has another alpha; a package is missing.
-
     """
     scratch = BaseModel(NONE, alpha or backbone.alpha_from_scratch)
     if base_model == NONE:
@@ -68,7 +67,7 @@ def resolve(base_model: str, *, alpha: float, backbone: Backbone) -> BaseModel:
     if not path.is_file():
         names = ", ".join([*backbone.pretrained, NONE])
         raise TrainingError(
-            f"--base-model: {base_model!r} is no file; expected {names}, the folder of a run, or a .weights.h5 file."
+            f"--base-model: {base_model!r} is not a file; expected {names}, the folder of a run, or a .weights.h5 file."
         )
     found = _alpha_of(path, backbone)
     if alpha and alpha != found:
@@ -77,11 +76,10 @@ def resolve(base_model: str, *, alpha: float, backbone: Backbone) -> BaseModel:
 
 
 def load(network: keras.Model, base: BaseModel, backbone: Backbone) -> None:
-    """Put the weights into the backbone of a network.
+    """Load the weights into a backbone.
 
     Raises:
         TrainingError: They do not fit.
-
     """
     if base.original is not None:
         network.set_weights(base.original.get_weights())
@@ -100,7 +98,7 @@ def load(network: keras.Model, base: BaseModel, backbone: Backbone) -> None:
 
 
 def _fetch(backbone: Backbone, name: str, alpha: float) -> keras.Model | None:
-    """The network with pretrained weights that its source keeps or fetches; None with a warning of what is lost."""
+    """Return the pretrained network, downloaded if needed; None with a warning if it cannot be downloaded."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
@@ -112,11 +110,11 @@ def _fetch(backbone: Backbone, name: str, alpha: float) -> keras.Model | None:
     except Exception as error:  # Keras raises a bare Exception for a refused or broken download
         reason = str(error).strip().splitlines()[-1]
         log.warning(
-            "ImageNet weights cannot be fetched (%s): training starts from random weights and reaches far less "
-            "with few images. Fetch %s elsewhere and pass --base-model PATH, or take ssd-efficientnet-lite0, whose "
-            "weights are a Python package.",
+            "ImageNet weights cannot be downloaded (%s): training starts from random weights, which give far lower "
+            "scores with few images. Download %s elsewhere and pass --base-model PATH, or use ssd-efficientnet-lite0, "
+            "whose weights are a Python package.",
             reason,
-            backbone.file.format(alpha=alpha),
+            backbone.file.format(alpha=alpha) if backbone.file else "them",
         )
         return None
     finally:
@@ -124,7 +122,7 @@ def _fetch(backbone: Backbone, name: str, alpha: float) -> keras.Model | None:
 
 
 def _alpha_of(path: Path, backbone: Backbone) -> float:
-    """The width of a file of weights, read from the shape of a convolution that only this width has."""
+    """Return the width of a file of weights, found by the shape of a convolution that only this width has."""
     shapes: set[tuple[int, int]] = set()
 
     def collect(_: str, item: object) -> None:

@@ -1,24 +1,41 @@
-"""States of a run on disk: complete or absent, never half, so that a killed run loses one epoch at most.
+"""Checkpoints of a run: complete or absent, so that a killed run loses one epoch at most.
 
-`epoch-N/` holds TensorFlow's checkpoint and `state.json`, written under another name and renamed; the one
-before it is deleted only then. `best-N.weights.h5` holds the averaged weights with the best validation mAP.
+`epoch-N/` holds TensorFlow's checkpoint and `state.json`, written under another name and renamed; only then the one
+before it is deleted. `best-N.weights.h5` holds the averaged weights with the best validation mAP.
 """
 
 import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import tensorflow as tf
 
+from preannotate.core.files import replacing_directory, sync
 from trainer.errors import TrainingError
+from trainer.models.network import Network
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
+
+MetricsRow = dict[str, float | None]
+
+
+class BestEpoch(TypedDict):
+    """The validation whose weights are kept.
+
+    `record` is the highest mAP so far, which may be an earlier epoch's: see `training_loop.standard_error`.
+    """
+
+    epoch: int
+    progress: float
+    map50: float
+    record: float
 
 
 @dataclass
 class TrainingState:
-    """What a run knows beside its weights.
+    """State of a run beside its weights and optimizers.
 
     Attributes:
         epoch: Epochs done.
@@ -26,17 +43,16 @@ class TrainingState:
         progress: Part of the training done, in [0, 1].
         spent: Seconds of training so far.
         history: A row for each epoch, as in `metrics.csv`.
-        best: The row of the best validation so far, None before the first.
-        stopped_early: Whether patience ran out.
-
+        best: The best validation so far; None before the first.
+        stopped_early: Whether `early_stopping` ended the training.
     """
 
     epoch: int = 0
     step: int = 0
     progress: float = 0.0
     spent: float = 0.0
-    history: list[dict[str, float | None]] = field(default_factory=list)
-    best: dict[str, float | None] | None = None
+    history: list[MetricsRow] = field(default_factory=list)
+    best: BestEpoch | None = None
     stopped_early: bool = False
 
     @property
@@ -50,19 +66,13 @@ def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingStat
 
     Raises:
         TrainingError: The disk is full or cannot be written; the state before stays.
-
     """
     target = run.checkpoints / f"epoch-{state.epoch:05d}"
-    temporary = run.checkpoints / ".new"
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        network_trainer.checkpoint.write(str(temporary / "weights"))
-        (temporary / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
+        with replacing_directory(target) as temporary:
+            network_trainer.checkpoint.write(str(temporary / "weights"))
+            (temporary / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
     except (OSError, tf.errors.OpError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         reason = str(error).strip().splitlines()[0]
         raise TrainingError(
             f"{target}: {reason}; expected room for a checkpoint. "
@@ -74,12 +84,21 @@ def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingStat
 
 
 def newest(run: RunDirectory) -> str | None:
-    """Name of the newest state; None before the first."""
+    """Return the name of the newest state; None before the first."""
     return max((path.name for path in run.checkpoints.glob("epoch-*")), default=None)
 
 
 def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None) -> TrainingState:
-    """Put the state of that name back into the trainer; a run that was killed before its first has a new one."""
+    """Load a state into the network trainer.
+
+    Args:
+        run: Its folder.
+        network_trainer: Of the same model.
+        name: From `newest`; None starts from the beginning.
+
+    Raises:
+        TrainingError: The state is damaged or from another version.
+    """
     if name is None:
         return TrainingState()
     newest = run.checkpoints / name
@@ -93,21 +112,30 @@ def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None
     return state
 
 
-def best_weights_file(run: RunDirectory, epoch: int) -> Path:
-    """Where the averaged weights of the best validation lie."""
-    return run.checkpoints / f"best-{epoch:05d}.weights.h5"
+def load_best(run: RunDirectory, network: Network, state: TrainingState) -> None:
+    """Load the weights of the best validation into a network; a finished training has one."""
+    if state.best is None:
+        raise ValueError(f"{run.path}: was never validated")
+    network.keras_model.load_weights(_best_weights(run, state.best["epoch"]))
 
 
 def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) -> None:
-    """Write the averaged weights; `forget_other_best` deletes the ones before once the state names the new ones."""
+    """Write the averaged weights; `delete_other_best` deletes the ones before once the state names the new ones.
+
+    Raises:
+        TrainingError: The disk is full or cannot be written.
+    """
+    path = _best_weights(run, epoch)
     temporary = run.checkpoints / "new.weights.h5"
     try:
         network_trainer.ema_network.keras_model.save_weights(temporary)
-        temporary.replace(best_weights_file(run, epoch))
+        sync(temporary)
+        temporary.replace(path)
+        sync(run.checkpoints)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise TrainingError(
-            f"{best_weights_file(run, epoch)}: {error.strerror or error}; expected room for the best weights. "
+            f"{path}: {error.strerror or error}; expected room for the best weights. "
             f"Make room and continue with --resume {run.path}: the epoch before is safe."
         ) from error
 
@@ -115,5 +143,9 @@ def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) ->
 def delete_other_best(run: RunDirectory, epoch: int) -> None:
     """Delete best weights of other epochs."""
     for path in run.checkpoints.glob("best-*.weights.h5"):
-        if path != best_weights_file(run, epoch):
+        if path != _best_weights(run, epoch):
             path.unlink()
+
+
+def _best_weights(run: RunDirectory, epoch: int) -> Path:
+    return run.checkpoints / f"best-{epoch:05d}.weights.h5"

@@ -1,44 +1,40 @@
-"""How a run trains: one frozen record, written to `config.json` and read back.
+"""The arguments of a training as frozen records, and `config.json`, in which a run keeps what it was trained with.
 
-What each argument means and may be is said once, in `trainer.arguments.table`; `trainer.arguments.defaults` makes the
-record of a run out of what was asked for and what model and data suggest.
+`trainer.arguments.table` defines what each argument means and may be; `trainer.arguments.defaults` makes a
+`TrainingConfig` of what was requested and what model and data suggest.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json, write_json
 from trainer.errors import TrainingError
 
-AUTO = "auto"
 # Pixels of a side of the network's input: smaller ones leave no cells at stride 64, larger ones no memory.
 SMALLEST_SIDE, LARGEST_SIDE = 96, 1536
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Arguments of a run, and what they are if neither a person nor the model says otherwise.
+@dataclass(frozen=True, kw_only=True)
+class RequestedConfig:
+    """Arguments as requested. None means auto (decided by model and data), or no limit."""
 
-    In the record of a run everything is decided; only here may `epochs`, `steps`, `initial_learning_rate` and `alpha`
-    be 0 and `image_size` be `auto`, for "not decided yet".
-    """
-
-    epochs: int = 0
-    steps: int = 0
-    max_minutes: float = 0.0
-    batch_size: int = 16
-    initial_learning_rate: float = 0.0
-    backbone_learning_rate: float = 0.05
+    epochs: int | None = None
+    steps: int | None = None
+    max_minutes: float | None = None
+    batch_size: int | None = None
+    initial_learning_rate: float | None = None
+    backbone_learning_rate: float | None = None
     weight_decay: float = 0.02
-    image_size: str = AUTO
-    alpha: float = 0.0
+    image_size: str | None = None
+    alpha: float | None = None
     frozen_part: float = 0.08
-    freeze: int = 3
+    freeze: int | None = None
     augment: str = "strong"
-    early_stopping: float = 0.4
+    early_stopping: float | None = 0.4
     validation_fraction: float = 0.15
     seed: int = 0
     num_clones: int = 1
@@ -48,18 +44,82 @@ class TrainingConfig:
     ignore_memory: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(RequestedConfig):
+    """Arguments that a run is trained with; only limits may still be None. `image_size` is "WIDTHxHEIGHT"."""
+
+    epochs: int = field()
+    batch_size: int = field()
+    initial_learning_rate: float = field()
+    backbone_learning_rate: float = field()
+    image_size: str = field()
+    alpha: float = field()
+    freeze: int = field()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Content of `config.json`.
+
+    Attributes:
+        arguments: With everything decided.
+        overrides: The arguments that were requested, by name.
+        model: A name in `MODELS`.
+        labels: In the order of the class ids.
+        base_model: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
+        pretrained: Whether the backbone started from pretrained weights.
+        alpha: Width of the backbone.
+        input_size: (width, height).
+        aspects: Anchor shapes of a cell, width / height.
+        recommendation: Why `--model auto` chose this model; None if it was named.
+    """
+
+    arguments: TrainingConfig
+    overrides: Mapping[str, Any]
+    model: str
+    labels: tuple[str, ...]
+    base_model: str
+    pretrained: bool
+    alpha: float
+    input_size: tuple[int, int]
+    aspects: tuple[float, ...]
+    recommendation: str | None = None
+
+    def write(self, path: Path) -> None:
+        """Write every value as JSON."""
+        write_json(path, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, path: Path) -> "RunConfig":
+        """Return what `write` wrote.
+
+        Raises:
+            TrainingError: The file is missing or damaged.
+        """
+        try:
+            content = read_json(path)
+            if content is None:
+                raise ValueError("no such file")
+            width, height = content["input_size"]
+            frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
+            arguments = TrainingConfig(**content["arguments"])
+            return cls(**{**content, **frozen, "arguments": arguments, "input_size": (width, height)})
+        except (FileError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path}: {error}; expected the configuration of a run. Train again.") from error
+
+
 def parse_size(text: str) -> tuple[int, int] | None:
-    """`320` or `352x288` as (width, height); None if it is neither or not multiples of 32 in [96, 1536]."""
+    """Return `320` or `352x288` as (width, height); None if it is neither or not multiples of 32 in [96, 1536]."""
     sides = _numbers(text.lower().split("x"))
-    if len(sides) not in (1, 2) or not all(side % 32 == 0 and _possible(side) for side in sides):
+    if len(sides) not in (1, 2) or not all(side % 32 == 0 and _is_side(side) for side in sides):
         return None
     return sides[0], sides[-1]
 
 
 def parse_range(text: str) -> tuple[int, int] | None:
-    """`600-1024` as (shorter, longer) side; None if it is something else or not in [96, 1536]."""
+    """Return `600-1024` as (shorter, longer) side; None if it is something else or not in [96, 1536]."""
     sides = _numbers(text.split("-"))
-    if len(sides) != 2 or not all(map(_possible, sides)) or sides[0] > sides[1]:
+    if len(sides) != 2 or not all(map(_is_side, sides)) or sides[0] > sides[1]:
         return None
     return sides[0], sides[1]
 
@@ -68,25 +128,5 @@ def _numbers(parts: list[str]) -> list[int]:
     return [int(part) for part in parts] if all(part.isascii() and part.isdigit() for part in parts) else []
 
 
-def _possible(side: int) -> bool:
+def _is_side(side: int) -> bool:
     return SMALLEST_SIDE <= side <= LARGEST_SIDE
-
-
-def write(config: TrainingConfig, path: Path, **more: Any) -> None:
-    """Write every value, and what else was resolved, as JSON."""
-    content = {"arguments": dataclasses.asdict(config), **more}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read(path: Path) -> tuple[TrainingConfig, Mapping[str, Any]]:
-    """The Config of a run, and what else was resolved.
-
-    Raises:
-        TrainingError: The file is missing or broken.
-
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return TrainingConfig(**content.pop("arguments")), content
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path}: {error}; expected the configuration of a run. Train again.") from error

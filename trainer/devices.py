@@ -7,11 +7,11 @@ import keras
 import tensorflow as tf
 
 from trainer.cluster import WorkerCluster
-from trainer.config import TrainingConfig
+from trainer.config import RequestedConfig, TrainingConfig
 from trainer.errors import TrainingError
 
 
-def strategy(config: TrainingConfig, cluster: WorkerCluster | None) -> tf.distribute.Strategy:
+def strategy(config: RequestedConfig, cluster: WorkerCluster | None) -> tf.distribute.Strategy:
     """The strategy that a run is built and trained under; `num_clones` replicas on each worker.
 
     With several workers this waits until all of them are there.

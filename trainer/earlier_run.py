@@ -1,39 +1,39 @@
-"""A finished run as the base of a new one: everything it learnt, classes matched by name.
+"""A finished run as the base of a new one: all its weights, with classes matched by name.
 
-The new network keeps the anchor shapes of the earlier one, since its heads were trained for them. What differs
-between the two is only what belongs to single classes: a class that both know keeps its weights, at whatever place it
-now has; a new class starts from the initial weights of its head.
+The new network keeps the anchor shapes of the earlier one, since its heads were trained for them. The two differ only
+in what belongs to single classes: a class of both keeps its weights, whatever its class id is now; a new class starts
+from the initial weights of its head.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
+import keras
 import numpy as np
 
 from preannotate.core.errors import PreannotateError
-from trainer import config, datasets
+from trainer import datasets
+from trainer.config import RunConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.models.network import Network
+from trainer.models.network import ModelFamily, Network
 from trainer.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """What a run's folder says of its best weights.
+    """A run and its best weights.
 
     Attributes:
         name: Of its folder.
         model: A name in `MODELS`.
-        labels: What it can find.
+        labels: Of its classes.
         alpha: Width of the backbone.
         input_size: (width, height).
         aspects: Anchor shapes of a cell, width / height.
-        weights: The file.
-        trained_on: The contents of its training images, as in `Sample.content`; empty if it no longer has them.
-
+        weights: File of the averaged weights.
+        trained_on: `Sample.content` of its training images; empty if they are no longer there.
     """
 
     name: str
@@ -47,7 +47,7 @@ class EarlierRun:
 
 
 def read(folder: Path) -> EarlierRun:
-    """What is to be known of a run before anything is built.
+    """Read the folder of a run.
 
     Raises:
         TrainingError: The folder is no run, or has no best weights yet.
@@ -55,42 +55,41 @@ def read(folder: Path) -> EarlierRun:
     run = RunDirectory(folder)
     if not run.config.is_file():
         raise TrainingError(f"--base-model: {str(folder)!r} has no config.json; expected the folder of a run.")
-    _, resolved = config.read(run.config)
+    config = RunConfig.read(run.config)
     weights = sorted(run.checkpoints.glob("best-*.weights.h5"))
     if not weights:
         raise TrainingError(
             f"--base-model: {str(folder)!r} has no best weights; expected a run with at least one validation. "
-            f"Finish it with --resume {folder}, or take another."
+            f"Finish it with --resume {folder}, or choose another base model."
         )
     return EarlierRun(
         name=folder.resolve().name,
-        model=resolved["model"],
-        labels=tuple(resolved["labels"]),
-        alpha=resolved["alpha"],
-        input_size=tuple(resolved["input_size"]),
-        aspects=tuple(resolved["aspects"]),
+        model=config.model,
+        labels=config.labels,
+        alpha=config.alpha,
+        input_size=config.input_size,
+        aspects=config.aspects,
         weights=weights[-1],
         trained_on=_trained_on(run),
     )
 
 
-def take_over(earlier: EarlierRun, family: ModuleType, network: Network, labels: Sequence[str]) -> None:
-    """Put what the earlier run learnt into a new network of the same family, width and anchor shapes.
+def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network, labels: Sequence[str]) -> None:
+    """Load the weights of an earlier run into a new network of the same family, width and anchor shapes.
 
     Args:
         earlier: From `read`.
-        family: The module that built `network`.
+        family: That built `network`.
         network: With its initial weights, of any input size.
         labels: Of its classes.
 
     Raises:
-        TrainingError: The weights are damaged or from another version, or their classes cannot be told apart.
-
+        TrainingError: The weights are damaged or from another version, or cannot be split by class.
     """
     if not network.class_layers and tuple(labels) != earlier.labels:
         raise TrainingError(
             f"--base-model {earlier.name}: labels {', '.join(earlier.labels)}; expected {', '.join(labels)} in this "
-            f"order, since {earlier.model} learns all classes together. Pass --labels, or another base model."
+            f"order, since {earlier.model} has no weights of single classes. Pass --labels, or another base model."
         )
     size = network.input_size
     before = family.build(
@@ -105,7 +104,7 @@ def take_over(earlier: EarlierRun, family: ModuleType, network: Network, labels:
         first_line = str(error).strip().splitlines()[0]
         raise TrainingError(
             f"{earlier.weights}: {first_line}; expected weights of {earlier.model} from this version. "
-            f"Take another base model."
+            f"Choose another base model."
         ) from error
     pairs = [(earlier.labels.index(label), place) for place, label in enumerate(labels) if label in earlier.labels]
     by_class = {id(variable) for variable in _class_variables(network)}
@@ -119,28 +118,28 @@ def take_over(earlier: EarlierRun, family: ModuleType, network: Network, labels:
 def notes(
     earlier: EarlierRun, labels: Sequence[str], input_size: tuple[int, int], validation: Sequence[Sample]
 ) -> list[str]:
-    """Lines for a person: what is kept of the earlier run, and how far its past flatters the scores."""
+    """Return log lines: which classes are kept, and whether validation images were trained on before."""
     kept = [label for label in labels if label in earlier.labels]
     new = [label for label in labels if label not in earlier.labels]
     dropped = [label for label in earlier.labels if label not in labels]
     parts = [f"keeps {', '.join(kept) or 'no class'}"]
     if new:
-        parts.append(f"learns {', '.join(new)} anew")
+        parts.append(f"learns {', '.join(new)} from scratch")
     if dropped:
-        parts.append(f"forgets {', '.join(dropped)}")
+        parts.append(f"drops {', '.join(dropped)}")
     if input_size != earlier.input_size:
-        parts.append("at {}x{} in place of {}x{}".format(*input_size, *earlier.input_size))
+        parts.append("at {}x{} instead of {}x{}".format(*input_size, *earlier.input_size))
     lines = [f"fine-tuning {earlier.name}: {'; '.join(parts)}; its anchor shapes stay"]
     seen = sum(sample.content in earlier.trained_on for sample in validation)
     if seen:
         lines.append(
             f"{seen} of {len(validation)} validation images are training images of {earlier.name}: scores on them "
-            f"flatter. Hold out others with --validation or --split-file."
+            f"are too high. Hold out others with --validation or --split-file."
         )
     return lines
 
 
-def _class_variables(network: Network) -> list:
+def _class_variables(network: Network) -> list[keras.Variable]:
     layers = [network.keras_model.get_layer(name) for name in network.class_layers]
     # A separable convolution filters the input of all classes alike before its pointwise kernel tells them apart.
     return [v for layer in layers for v in layer.variables if v.name in ("kernel", "pointwise_kernel", "bias")]
@@ -149,7 +148,7 @@ def _class_variables(network: Network) -> list:
 def _matched(
     old: np.ndarray, new: np.ndarray, pairs: Sequence[tuple[int, int]], old_count: int, new_count: int
 ) -> np.ndarray:
-    """`new` with the classes of `pairs`, (place before, place now), from `old`; K is the fastest in the last axis."""
+    """Return `new` with the classes of `pairs`, (old id, new id), from `old`; K is the fastest in the last axis."""
     old = old.reshape(*old.shape[:-1], -1, old_count)
     result = new.reshape(*new.shape[:-1], -1, new_count).copy()
     for before, now in pairs:

@@ -1,109 +1,98 @@
-"""How long a training will take, said after its first steps and again when that was wrong.
+"""Estimated time of a training: logged after its first steps and again when the estimate was wrong.
 
-Whoever shows a run reads `pace.json`, which is replaced at most once a second:
+`progress.json` of the run has a stage `train`, in epochs, with the seconds that are left (`core.progress`).
 
-    {"epoch": 3, "epochs": 40, "step": 120, "steps": 1600, "seconds_spent": 61.0, "seconds_left": 700.0, "at": "…"}
-
-`epoch` counts from 1, `step` is the number of steps done, `seconds_left` is null until it can be told.
-
-What is timed is the time between the ends of two steps: the first step, which compiles, is not in it, and waiting for
-images is. Steps get slower once the backbone is thawed, so what was timed before is forgotten then. What lies between
-two epochs (validation, checkpoint) is timed apart.
+Measured is the time between the ends of two steps: the first step, which compiles, does not count, and waiting for
+images does. Steps get slower once the backbone is no longer frozen; earlier measurements are dropped then. The time
+between two epochs (validation, checkpoint) is measured separately.
 """
 
-import datetime
-import json
+import contextlib
 import logging
 import math
-import os
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from preannotate.core.progress import ProgressWriter
+from preannotate.core.text import plural
 
 log = logging.getLogger(__name__)
 
-# Steps timed before anything is said, and those that count from then on.
+STAGE = "train"
+# Steps measured before the first estimate, and the most recent ones that later estimates are made of.
 FIRST_STEPS, RECENT_STEPS = 5, 30
 RECENT_EPOCHS = 6
-# A new estimate is worth a line if the one before was off by this much of it, and by more than a minute.
-OFF_BY = 0.3
-WORTH_SECONDS = 60
-# Between two writings of `pace.json`.
-WRITE_SECONDS = 1.0
+# A new estimate is logged if the last one was off by this part of it, and by more than a minute.
+LOG_PART, LOG_SECONDS = 0.3, 60
 
 
 class EtaEstimator:
-    """Estimates of one run, written to the log and to `pace.json`."""
+    """Estimates of one training, for the log and for `progress.json`."""
 
     def __init__(
         self,
         *,
         epochs: int,
         steps_in_epoch: int,
-        steps: int = 0,
+        steps: int | None = None,
         spent: float = 0.0,
         max_seconds: float | None = None,
         file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Made when training starts.
+        """Start the clock.
 
         Args:
             epochs: As planned.
-            steps_in_epoch: The last may have fewer.
-            steps: Of the whole training; 0 is all of all epochs.
+            steps_in_epoch: The last epoch may have fewer.
+            steps: Of the whole training; None is all steps of all epochs.
             spent: Seconds of training before a resume.
-            max_seconds: The time limit, None for none.
-            file: `pace.json`; None writes none.
+            max_seconds: Time limit; None is no limit.
+            file: `progress.json`; None writes none.
             clock: Seconds.
-
         """
         self._epochs = epochs
         self._steps_in_epoch = steps_in_epoch
-        self._steps = steps or epochs * steps_in_epoch
+        self._steps = epochs * steps_in_epoch if steps is None else steps
         self._max_seconds = max_seconds
         self._clock = clock
         self._start = clock() - spent
         self._step_seconds: deque[float] = deque(maxlen=RECENT_STEPS)
         self._between_seconds: deque[float] = deque(maxlen=RECENT_EPOCHS)
         self._last: tuple[float, int, bool] | None = None
-        self._said: float | None = None
-        self._file = file
-        self._written = float("-inf")
+        self._logged: float | None = None
+        self._progress = ProgressWriter(file, [STAGE], clock=clock)
 
-    def begin(self, *, epoch: int, step: int) -> None:
-        """Say where training begins or goes on: the first step, which compiles, may take a minute.
-
-        Args:
-            epoch: From 0 on.
-            step: Steps done before.
-
-        """
-        self._write(epoch, step, self._clock(), None)
+    @contextlib.contextmanager
+    def running(self, *, epoch: int, step: int) -> Iterator[None]:
+        """Training runs inside the block, after so many epochs and steps; its end is written to `progress.json`."""
+        with self._progress.running(STAGE):
+            self._update(epoch, step, self._clock(), None)
+            self._progress.write()
+            yield
 
     def step_done(self, *, epoch: int, number: int, frozen: bool) -> None:
-        """Called after each step.
+        """Note the end of a step.
 
         Args:
             epoch: From 0 on.
             number: Of the step in its epoch, from 0 on.
             frozen: Whether the backbone is.
-
         """
         now = self._clock()
         before, self._last = self._last, (now, epoch, frozen)
         done = epoch * self._steps_in_epoch + number + 1
         if before is not None:
-            self._time(before, now, epoch, frozen=frozen)
+            self._measure(before, now, epoch, frozen=frozen)
         remaining = self._remaining(done) if self._is_known() else None
         if remaining is not None:
-            self._say(remaining, now - self._start)
-        if now - self._written >= WRITE_SECONDS or done == self._steps:
-            self._write(epoch, done, now, remaining)
+            self._log_estimate(remaining, now - self._start)
+        self._update(epoch, done, now, remaining)
 
-    def _time(self, before: tuple[float, int, bool], now: float, epoch: int, *, frozen: bool) -> None:
+    def _measure(self, before: tuple[float, int, bool], now: float, epoch: int, *, frozen: bool) -> None:
         last, last_epoch, was_frozen = before
         if was_frozen != frozen:
             self._step_seconds.clear()
@@ -123,54 +112,42 @@ class EtaEstimator:
         between = statistics.mean(self._between_seconds) if self._between_seconds else 0.0
         return left * self._step() + left / self._steps_in_epoch * between
 
-    def _say(self, remaining: float, spent: float) -> None:
+    def _log_estimate(self, remaining: float, spent: float) -> None:
         total = spent + remaining
-        if self._said is not None and abs(total - self._said) <= max(OFF_BY * self._said, WORTH_SECONDS):
+        if self._logged is not None and abs(total - self._logged) <= max(LOG_PART * self._logged, LOG_SECONDS):
             return
-        first, self._said = self._said is None, total
-        log.info(self._sentence(total, remaining, first=first, validated=bool(self._between_seconds)))
+        first, self._logged = self._logged is None, total
+        log.info(self._message(total, remaining, first=first, validated=bool(self._between_seconds)))
 
-    def _write(self, epoch: int, done: int, now: float, remaining: float | None) -> None:
-        if self._file is None:
-            return
-        self._written, spent = now, now - self._start
+    def _update(self, epoch: int, done: int, now: float, remaining: float | None) -> None:
         steps = self._steps
         if remaining is not None and self._max_seconds is not None:
-            left = min(remaining, max(self._max_seconds - spent, 0.0))
+            left = min(remaining, max(self._max_seconds - (now - self._start), 0.0))
             if left < remaining:  # the time limit ends it: as many steps as there is time for
                 steps, remaining = done + round((steps - done) * left / remaining), left
-        content = {
-            "epoch": epoch + 1,
-            "epochs": min(self._epochs, max(epoch + 1, math.ceil(steps / self._steps_in_epoch))),
-            "step": done,
-            "steps": steps,
-            "seconds_spent": round(spent, 1),
-            "seconds_left": None if remaining is None else round(max(remaining, 0.0), 1),
-            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        }
-        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}.new")
-        try:
-            temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-            temporary.replace(self._file)
-        except OSError as error:  # a full disk is for the checkpoint to say
-            log.debug("%s: %s", self._file, error)
+        epochs = min(self._epochs, max(epoch + 1, math.ceil(steps / self._steps_in_epoch)))
+        self._progress.update(
+            STAGE,
+            detail=f"epoch {epoch + 1} of {epochs}",
+            done=round(epochs * done / max(steps, 1), 3),
+            total=epochs,
+            unit="epoch",
+            seconds_left=None if remaining is None else round(max(remaining, 0.0), 1),
+        )
 
-    def _sentence(self, total: float, remaining: float, *, first: bool, validated: bool) -> str:
-        what = f"{_count(self._epochs, 'epoch')} of {_count(self._steps_in_epoch, 'step')}"
+    def _message(self, total: float, remaining: float, *, first: bool, validated: bool) -> str:
+        plan = f"{plural(self._epochs, 'epoch')} of {plural(self._steps_in_epoch, 'step')}"
         if self._max_seconds is not None and total > self._max_seconds:
-            return f"training ends after {_words(self._max_seconds)}, as asked: {what} would take {_words(total)}"
+            limit = _duration(self._max_seconds)
+            return f"training ends after {limit} (max_minutes); {plan} would take {_duration(total)}"
         more = "" if validated else ", and validation"
         if first:
-            return f"training will take about {_words(total)}: {what}{more}"
-        return f"training will rather take {_words(total)}, of which {_words(remaining)} are left: {what}{more}"
+            return f"training will take about {_duration(total)}: {plan}{more}"
+        return f"new estimate: training takes {_duration(total)}, {_duration(remaining)} left: {plan}{more}"
 
 
-def _words(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 100 else f"{minutes / 60:.1f} hours"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,9 +1,9 @@
-"""A trained network to an export directory: all that the builder needs, and the proof it will ask for.
+"""The export directory of a trained network: the input of the builder, and what its parity check needs.
 
 saved_model/    the graph with the engine contract
 model.json      labels, input, thresholds, provenance
 calibration/    letterboxed training images, for quantisation
-validation/     the frozen validation images, their ground truth, and what the Keras network found on them
+validation/     the frozen validation images, their ground truth, and the detections of the Keras network on them
 """
 
 import shutil
@@ -17,6 +17,7 @@ from PIL import Image
 
 from evaluation import ground_truth, reference
 from evaluation.reference import Reference
+from preannotate.core.files import replacing_directory
 from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox
@@ -30,15 +31,14 @@ CALIBRATION_IMAGES = 100
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export directory is made of.
+    """Content of an export directory.
 
     Attributes:
         network: With the weights to export.
         manifest: Its `model.json`.
         train: Training samples, for calibration.
         validation: Validation samples.
-        detections: What the Keras network found on each validation sample.
-
+        detections: Of the Keras network on each validation sample.
     """
 
     network: Network
@@ -50,22 +50,15 @@ class Exported:
 
 def write(exported: Exported, target: Path) -> None:
     """Write the export directory, whole or not at all; an old one is replaced."""
-    temporary = target.with_name(f".{target.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    with replacing_directory(target) as temporary:
         save_graph(exported.network, temporary / "saved_model")
         exported.manifest.write(temporary / FILE_NAME)
         _write_calibration(exported.train, exported.network.input_size, temporary / "calibration")
         _write_validation(exported, temporary / "validation")
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_graph(network: Network, path: Path) -> None:
-    """A SavedModel whose `serving_default` takes `pixels` and gives `boxes` and `scores`."""
+    """Write a SavedModel whose `serving_default` maps `pixels` to `boxes` and `scores`; see `Network.predict`."""
     width, height = network.input_size
 
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,14 +1,12 @@
-"""Everything after the last step: thresholds, the export directory, pictures, the summary, the report."""
+"""Everything after the last step: thresholds, the export directory, overlays, the summary, the report."""
 
 import contextlib
 import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
-import json
 import logging
 import platform
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,74 +14,70 @@ import tensorflow as tf
 from evaluation import ground_truth, thresholds
 from evaluation.corrections import CorrectionCosts
 from evaluation.scores import score
+from preannotate.core.files import write_json
 from runtime.manifest import Manifest, Postprocess
-from trainer import export, overlays, report
+from trainer import export, report
 from trainer.checkpoints import TrainingState
 from trainer.datasets import Split
 from trainer.preparation import Prepared
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.run_directory import RunDirectory, Summary
 from trainer.validation import Validator
 
 log = logging.getLogger(__name__)
 
 
-def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> dict[str, Any]:
-    """Write the outcome of a run whose averaged network holds the weights to keep.
-
-    Returns:
-        The content of `summary.json`, with `run` as a path that the caller can use.
-    """
-    resolved, split = prepared.resolved, prepared.split
-    labels = tuple(resolved["labels"])
+def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> None:
+    """Write the results of a run whose averaged network has its best weights."""
+    if state.best is None:
+        raise ValueError(f"{run.path}: was never validated")
+    config, split, network = prepared.config, prepared.split, prepared.ema_network
     detections = validator.detections()
-    scores = score(labels, validator.truth, detections)
+    scores = score(config.labels, validator.truth, detections)
     costs = CorrectionCosts()
-    threshold, per_class = thresholds.choose(labels, validator.truth, detections, costs)
+    threshold, per_class = thresholds.choose(config.labels, validator.truth, detections, costs)
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "run": name,
-        "arguments": dataclasses.asdict(prepared.settings),
-        "base_model": resolved["base_model"],
-        "alpha": resolved["alpha"],
+        "arguments": dataclasses.asdict(config.arguments),
+        "base_model": config.base_model,
+        "alpha": config.alpha,
         "images": {"train": len(split.train), "validation": len(split.validation)},
         "dataset": _fingerprint(split),
         **report.criterion(costs),
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    network = prepared.ema_network
-    manifest = Manifest(resolved["model"], labels, network.input_size, Postprocess(threshold, per_class), provenance)
+    manifest = Manifest(config.model, config.labels, config.input_size, Postprocess(threshold, per_class), provenance)
     export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
-    overlays.write(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)
-    summary = {
-        "run": name,
-        "labels": list(labels),
-        "epochs": state.epoch,
-        "best_epoch": state.best["epoch"],
-        "stopped_early": state.stopped_early,
-        "seconds": round(state.spent, 1),
-        "validation": scores.to_json(),
-        "thresholds": dict(zip(labels, per_class, strict=True)),
-        "export": "export",
-        "overlays": "overlays",
-    }
-    replace_text(run.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    report.write_overlays(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)
+    summary = Summary(
+        run=name,
+        labels=list(config.labels),
+        epochs=state.epoch,
+        best_epoch=state.best["epoch"],
+        stopped_early=state.stopped_early,
+        seconds=round(state.spent, 1),
+        validation=scores.to_json(),
+        thresholds=dict(zip(config.labels, per_class, strict=True)),
+        export="export",
+        overlays="overlays",
+    )
+    write_json(run.summary, summary)
     _report(run)
-    return {**summary, "run": str(run.path)}
 
 
 def _report(run: RunDirectory) -> None:
-    """Measure, and write the page; whatever goes wrong there, the trained model is already safe."""
+    """Measure and write the report; an error here must not lose the trained model, which is complete."""
     for step, file in ((report.measure, run.measurements), (report.write, run.report)):
         try:
             step(run)
         except Exception:
-            log.exception("%s was not written; the export is whole. Try: preannotate report %s", file, run.path)
+            log.exception("%s was not written; the export is complete. Try: preannotate report %s", file, run.path)
 
 
 def _fingerprint(split: Split) -> str:
-    """sha256 over what was trained and validated on: images, boxes, classes and sides."""
+    """Return the SHA-256 of both parts of the split: images, boxes and classes."""
     digest = hashlib.sha256()
     for side in (split.train, split.validation):
         for sample in sorted(side, key=lambda sample: sample.content):

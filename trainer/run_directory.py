@@ -1,32 +1,74 @@
-"""The folder of a run: where everything lies, and how files there are replaced whole.
+"""The folder of a run: where each file is, and how far the run has come.
 
 All paths inside are relative, so that a run can be moved or copied to another machine.
 """
 
-import os
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, TypedDict
 
 from trainer.errors import TrainingError
 
 
-class RunDirectory:
-    """Names of the files of a run.
+class RunState(StrEnum):
+    """How far a run has come.
 
-    Attributes:
-        path: The folder.
-
+    FINISHED has a summary, INTERRUPTED a checkpoint to continue from, BEGUN only files from before the first step;
+    ABSENT is no folder of a run.
     """
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    BEGUN = "begun"
+    ABSENT = "absent"
+
+
+class Summary(TypedDict):
+    """Content of `summary.json`: the result of a run. Paths are relative to its folder."""
+
+    run: str
+    labels: list[str]
+    epochs: int
+    best_epoch: int
+    stopped_early: bool
+    seconds: float
+    validation: dict[str, Any]
+    thresholds: dict[str, float]
+    export: str
+    overlays: str
+
+
+class RunDirectory:
+    """Paths of the files of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        # All that the run was trained with (`config.RunConfig`), and the health summary of its data.
+        self.config = self.path / "config.json"
+        self.dataset = self.path / "dataset.json"
+        # The run's own copy of its images, with both parts of the split.
+        self.data = self.path / "data"
+        # States that training can continue from, and the best weights.
+        self.checkpoints = self.path / "checkpoints"
+        # A row for each epoch; how far training is (`core.progress`); log messages.
+        self.metrics = self.path / "metrics.csv"
+        self.progress = self.path / "progress.json"
+        self.log = self.path / "log.txt"
+        # Validation images with ground truth and detections drawn on them.
+        self.overlays = self.path / "overlays"
+        # The input of the builder.
+        self.export = self.path / "export"
+        # The result (`Summary`); speed and parity of the exported model on the machine that trained it; the report.
+        self.summary = self.path / "summary.json"
+        self.measurements = self.path / "measurements.json"
+        self.report = self.path / "report.html"
 
     @classmethod
     def create(cls, path: Path) -> "RunDirectory":
-        """Make the folder of a new run.
+        """Create the folder of a new run.
 
         Raises:
-            TrainingError: It exists and is not empty, or cannot be made.
-
+            TrainingError: The folder exists and is not empty, or cannot be created.
         """
         run = cls(path)
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
@@ -37,16 +79,15 @@ class RunDirectory:
         try:
             run.checkpoints.mkdir(parents=True)
         except OSError as error:
-            raise TrainingError(f"{path}: {error.strerror}; expected a folder that can be made.") from error
+            raise TrainingError(f"{path}: {error.strerror}; expected a folder that can be created.") from error
         return run
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """The folder of a run that was started.
+        """Return the folder of a run that was started.
 
         Raises:
-            TrainingError: There is none.
-
+            TrainingError: It is not the folder of a run.
         """
         run = cls(path)
         if not run.config.is_file():
@@ -54,82 +95,12 @@ class RunDirectory:
         return run
 
     @property
-    def state(self) -> str:
-        """`finished`, `interrupted`, `begun` (a run's files alone, without a state to continue from) or `absent`."""
+    def state(self) -> RunState:
+        """How far the run has come."""
         if self.summary.is_file():
-            return "finished"
+            return RunState.FINISHED
         if self.config.is_file() and any(self.checkpoints.glob("epoch-*")):
-            return "interrupted"
-        own = {path.name for path in (self.checkpoints, self.config, self.dataset, self.data, self.log, self.pace)}
+            return RunState.INTERRUPTED
+        own = {path.name for path in (self.checkpoints, self.config, self.dataset, self.data, self.log, self.progress)}
         begun = self.checkpoints.is_dir() and {path.name for path in self.path.iterdir()} <= own
-        return "begun" if begun else "absent"
-
-    @property
-    def config(self) -> Path:
-        """Every resolved value."""
-        return self.path / "config.json"
-
-    @property
-    def dataset(self) -> Path:
-        """The health summary."""
-        return self.path / "dataset.json"
-
-    @property
-    def data(self) -> Path:
-        """The run's own copy of its images, with both parts of the split."""
-        return self.path / "data"
-
-    @property
-    def checkpoints(self) -> Path:
-        """States that training can continue from, and the best weights."""
-        return self.path / "checkpoints"
-
-    @property
-    def metrics(self) -> Path:
-        """A row for each epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def pace(self) -> Path:
-        """Where training is and how long it will take, for whoever shows it."""
-        return self.path / "pace.json"
-
-    @property
-    def log(self) -> Path:
-        """What was said."""
-        return self.path / "log.txt"
-
-    @property
-    def overlays(self) -> Path:
-        """Validation images with ground truth and detections."""
-        return self.path / "overlays"
-
-    @property
-    def export(self) -> Path:
-        """What the builder takes."""
-        return self.path / "export"
-
-    @property
-    def summary(self) -> Path:
-        """The outcome."""
-        return self.path / "summary.json"
-
-    @property
-    def measurements(self) -> Path:
-        """Speed and agreement of the exported model on the machine that trained it."""
-        return self.path / "measurements.json"
-
-    @property
-    def report(self) -> Path:
-        """All of it on a page."""
-        return self.path / "report.html"
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one at any moment."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        return RunState.BEGUN if begun else RunState.ABSENT

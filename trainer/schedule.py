@@ -1,8 +1,8 @@
-"""How far training is, and what the learning rate is there.
+"""Progress of a training, and the learning rate as a function of it.
 
-Everything that changes over a run depends on its *progress*, from 0 to 1. Without a time limit an epoch
-is an equal part of it. With one, the part is fitted to the time that is left, so that the schedule ends
-with the time whatever the machine's speed.
+Everything that changes over a run depends on its *progress*, from 0 to 1. Without a time limit every epoch is an equal
+part of it. With one, the part is fitted to the time that is left, so that the schedule ends with the time, whatever
+the machine's speed.
 """
 
 import math
@@ -14,33 +14,26 @@ FINAL_FACTOR = 0.02
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train.
-
-    Attributes:
-        epochs: Passes over the images at most.
-        max_seconds: Wall time at most, None for no limit.
-
-    """
+    """Length of a training: at most so many passes over the images, and at most so many seconds (None: no limit)."""
 
     epochs: int
     max_seconds: float | None = None
 
-    def epoch_share(self, *, epoch: int, progress: float, spent: float, epoch_seconds: float) -> float:
-        """The part of the whole training that the next epoch is.
+    def epoch_share(self, *, epoch: int, progress: float, spent: float, epoch_seconds: float | None) -> float:
+        """Return the part of the whole training that the next epoch is.
 
         Args:
             epoch: How many are done.
             progress: In [0, 1), after them.
             spent: Seconds since the start, those of an interrupted part of the run included.
-            epoch_seconds: What one epoch takes now, with its validation; 0 if not known yet.
+            epoch_seconds: What one epoch takes now, with its validation; None if not known yet.
 
         Returns:
             In (0, 1 - progress].
-
         """
         left = 1 - progress
         epochs_left = max(self.epochs - epoch, 1)
-        if self.max_seconds is not None and epoch_seconds > 0:
+        if self.max_seconds is not None and epoch_seconds:
             fitting = int((self.max_seconds - spent) / epoch_seconds)
             epochs_left = max(min(epochs_left, fitting), 1)
         return left / epochs_left
@@ -51,7 +44,7 @@ class Schedule:
 
 
 def learning_rate(progress: float, peak: float) -> float:
-    """Linear warm-up to `peak`, then half a cosine down to a fiftieth of it.
+    """Return the rate: a linear warm-up to `peak`, then half a cosine down to a fiftieth of it.
 
     Reference: SGDR, https://arxiv.org/abs/1608.03983, without restarts.
     """
@@ -62,5 +55,5 @@ def learning_rate(progress: float, peak: float) -> float:
 
 
 def ema_decay(step: int) -> float:
-    """How much of the averaged weights stays at a step: the average covers about the last tenth of the run."""
+    """Return the decay of the moving average at a step: the average covers about the last tenth of all steps so far."""
     return min(0.9998, (1 + step) / (10 + step))

@@ -1,7 +1,7 @@
 """The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch.
 
-Where several processes train together, all do the steps. What follows an epoch (how good, what to keep, whether to go
-on) is done and decided by the chief, and its state is then the state of all.
+Where several processes train together, all do the steps. The chief does and decides what follows an epoch (validation,
+what to keep, whether to go on), and its state becomes the state of all.
 """
 
 import csv
@@ -16,16 +16,17 @@ from typing import Any
 
 from tqdm import tqdm
 
+from preannotate.core.files import replace_text
 from trainer import checkpoints
 from trainer.augment import STRENGTHS
-from trainer.checkpoints import TrainingState
+from trainer.checkpoints import BestEpoch, MetricsRow, TrainingState
 from trainer.config import TrainingConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
 from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.network_trainer import NetworkTrainer
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.run_directory import RunDirectory
 from trainer.schedule import Schedule
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 # Validating after every epoch of thirty images would cost more than training on them.
 IMAGES_BETWEEN_VALIDATIONS = 400
-# Epochs whose duration tells how long the next one takes.
+# Epochs whose mean duration is the estimate for the next one.
 RECENT = 3
 
 
@@ -47,67 +48,68 @@ class TrainingLoop:
         config: TrainingConfig,
         network_trainer: NetworkTrainer,
         train: Sequence[Sample],
-        validator: Validator | None,
-        team: WorkerGroup,
+        validator: Validator,
+        workers: WorkerGroup,
         *,
         pretrained: bool,
     ) -> None:
-        """With the validator on the chief; the others need none."""
         self._run = run
         self._config = config
         self._network_trainer = network_trainer
         self._train = train
         self._images = ImageCache(train, network_trainer.network.input_size, exact=config.augment == "none")
         self._validator = validator
-        self._team = team
+        self._workers = workers
         self._frozen_until = config.frozen_part if pretrained else 0.0
-        self._plan = Schedule(config.epochs, config.max_minutes * 60 or None)
+        self._max_seconds = None if config.max_minutes is None else config.max_minutes * 60
+        self._schedule = Schedule(config.epochs, self._max_seconds)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
 
-    def run(self) -> TrainingState:
-        """Train to the end.
+    def train(self) -> TrainingState:
+        """Train to the end, from the newest checkpoint if there is one.
 
         Raises:
-            TrainingError: A loss that is no number, or a disk that is full.
-
+            TrainingError: A loss is not finite, or the disk is full.
         """
-        newest = self._team.from_chief(functools.partial(checkpoints.newest, self._run))
+        newest = self._workers.from_chief(functools.partial(checkpoints.newest, self._run))
         state = checkpoints.restore(self._run, self._network_trainer, newest)
-        self._pace = self._new_pace(state)
-        self._pace.begin(epoch=state.epoch, step=state.step)
+        self._eta = self._new_eta(state)
         recent: list[float] = []
         clock = time.monotonic() - state.spent
-        disable = None if self._team.is_chief else True
-        with tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=disable) as bar:
+        disable = None if self._workers.is_chief else True
+        with (
+            self._eta.running(epoch=state.epoch, step=state.step),
+            tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=disable) as bar,
+        ):
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
                 started = time.monotonic()
-                share = self._team.from_chief(functools.partial(self._share, state, recent))
+                share = self._workers.from_chief(functools.partial(self._share, state, recent))
                 losses = self._epoch(state, share, bar)
                 conclude = functools.partial(self._conclude, state, losses, share, clock=clock, started=started)
-                state = TrainingState(**self._team.from_chief(conclude))
+                state = TrainingState(**self._workers.from_chief(conclude))
                 recent = [*recent, time.monotonic() - started][-RECENT:]
                 bar.set_postfix_str(_postfix(state))
         return state
 
     def _share(self, state: TrainingState, recent: Sequence[float]) -> float:
-        return self._plan.epoch_share(
+        return self._schedule.epoch_share(
             epoch=state.epoch,
             progress=state.progress,
             spent=state.spent,
-            epoch_seconds=sum(recent) / len(recent) if recent else 0.0,
+            epoch_seconds=sum(recent) / len(recent) if recent else None,
         )
 
     def _conclude(
         self, state: TrainingState, losses: dict[str, float], share: float, *, clock: float, started: float
     ) -> dict[str, Any]:
-        """On the chief, after the steps of an epoch: the state that all go on with."""
+        """On the chief, after the steps of an epoch: return the state of all as JSON."""
         state.epoch += 1
         state.step = self._network_trainer.step
         state.progress = min(state.progress + share, 1.0)
         state.spent = time.monotonic() - clock
-        if self._plan.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
-            state.progress = 1.0  # what is left of the schedule has no time
+        if self._schedule.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
+            state.progress = 1.0  # there is no time for another epoch
         self._validate(state, losses)
         state.spent = time.monotonic() - clock
         self._record(state)
@@ -115,10 +117,10 @@ class TrainingLoop:
 
     def _epoch(self, state: TrainingState, share: float, bar: tqdm) -> dict[str, float]:
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, STRENGTHS[self._config.augment])
-        part = Shard(self._team.index, self._team.size)
-        dataset = batches(self._images, self._network_trainer.network, epoch, part)
+        shard = Shard(self._workers.index, self._workers.size)
+        dataset = batches(self._images, self._network_trainer.network, epoch, shard)
         steps = int(dataset.cardinality())
-        if self._config.steps:
+        if self._config.steps is not None:
             steps = min(steps, self._config.steps - state.step)
             dataset = dataset.take(steps)
         sums: dict[str, float] = {}
@@ -130,36 +132,33 @@ class TrainingLoop:
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
             sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
-            self._pace.step_done(epoch=state.epoch, number=number, frozen=frozen)
+            self._eta.step_done(epoch=state.epoch, number=number, frozen=frozen)
             bar.update(share / steps * 100)
         return sums
 
-    def _new_pace(self, state: TrainingState) -> EtaEstimator:
+    def _new_eta(self, state: TrainingState) -> EtaEstimator:
         return EtaEstimator(
             epochs=self._config.epochs,
             steps_in_epoch=-(-len(self._train) // self._config.batch_size),
             steps=self._config.steps,
             spent=state.spent,
-            max_seconds=self._config.max_minutes * 60 or None,
-            file=self._run.pace if self._team.is_chief else None,
+            max_seconds=self._max_seconds,
+            file=self._run.progress if self._workers.is_chief else None,
         )
 
     def _validate(self, state: TrainingState, losses: dict[str, float]) -> None:
-        row: dict[str, float | None] = {"epoch": state.epoch, "step": state.step, **losses}
+        row: MetricsRow = {"epoch": state.epoch, "step": state.step, **losses}
         row.update(map50=None, mean_ap=None, seconds=None)
         if state.finished or state.epoch % self._validate_every == 0:
             scores = self._validator.scores()
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
-            if scores.mean_ap >= record - standard_error(record, scores.boxes):
-                state.best = {**row, "record": record, "progress": state.progress}
+            if state.best is None or scores.mean_ap >= record - standard_error(record, scores.boxes):
+                state.best = BestEpoch(epoch=state.epoch, progress=state.progress, map50=scores.map50, record=record)
                 checkpoints.save_best(self._run, self._network_trainer, state.epoch)
-            elif self._config.early_stopping and self._out_of_patience(state):
-                state.stopped_early = True
+            elif self._config.early_stopping is not None:
+                state.stopped_early = state.progress - state.best["progress"] > self._config.early_stopping
         state.history.append(row)
-
-    def _out_of_patience(self, state: TrainingState) -> bool:
-        return state.progress - state.best["progress"] > self._config.early_stopping
 
     def _record(self, state: TrainingState) -> None:
         state.history[-1]["seconds"] = round(state.spent, 1)
@@ -186,7 +185,7 @@ _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def standard_error(mean_ap: float, boxes: int) -> float:
-    """How far a validation mAP may lie off by chance: that of a proportion measured on so many boxes.
+    """Return the standard error of a validation mAP: that of a proportion measured on so many boxes.
 
     The last weights within one standard error of the best mAP are kept, not the best themselves: a few dozen
     boxes cannot tell them apart, and the later ones are averaged over more steps at smaller rates. One-standard-error
@@ -208,5 +207,5 @@ def _line(state: TrainingState) -> str:
     return f"epoch {state.epoch} ({state.progress:.0%}): {losses}{scores}, {state.spent:.0f} s"
 
 
-def _losses(row: dict[str, float | None]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name.endswith("_loss")}
+def _losses(row: MetricsRow) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name.endswith("_loss") and value is not None}

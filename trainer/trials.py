@@ -1,38 +1,84 @@
-"""Several trainings that differ by seed, and if asked by a few settings; the best by validation mAP is named.
+"""Several trainings that differ by seed and, on request, by a few settings; the best by validation mAP is picked.
 
-At a few hundred images this is the way to use more machines: one training does not become faster by many GPUs, but ten
-trainings on ten of them take the time of one. Each trial is a run of its own, `trial-003/` in the folder of all; a
-trial that is there already is not done again. Whichever ends last writes `trials.json`.
+With a few hundred images this is how more machines help: a training does not become faster by many GPUs, but ten
+trainings on ten of them take the time of one. Each trial is a run of its own, `trial-003/` in the folder of all;
+a finished trial is not trained again. The last one to end writes `trials.json`.
 
-The best of several is picked by the same few images that its mAP is measured on, so that mAP flatters it: the more
-trials, the more. Only images that no trial has seen tell how good it is.
+The best of several is picked by the same few images that its mAP is measured on, which biases that mAP upwards, the
+more so the more trials there are. Only images that no trial has seen give an unbiased figure.
 """
 
+import contextlib
 import itertools
 import json
 import os
 import re
 import statistics
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from preannotate.core import child_process
+from preannotate.core.child_process import POLL_SECONDS, ChildProcess, module_command
+from preannotate.core.files import write_json
+from preannotate.core.text import columns
 from runtime import processors
 from trainer.arguments import parse_arguments
 from trainer.errors import TrainingError
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.library_logging import quiet_loading
+from trainer.request import TrainingRequest
+from trainer.run_directory import RunDirectory, Summary
 
-OUTCOME = "trials.json"
-MOST = 100
+RESULTS = "trials.json"
+MAX_TRIALS = 100
 NOTE = (
-    "The best trial was picked by these mAPs, so its own is too high; the mean is what a training like these gives. "
-    "Score the best on images that no trial has seen: preannotate evaluate."
+    "The best trial was picked by these mAPs, so its own is too high; expect the mean of a training like these. "
+    "Measure the best on images that no trial has seen: preannotate evaluate."
 )
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """How many trainings, and what they differ by.
+
+    Attributes:
+        count: Number of trials.
+        vary: Settings that differ, `alpha=0.5|1.0,freeze=0|3`; "" for the seed alone.
+        parallel: Trials at a time on this machine.
+        index: The only trial to train; None trains all.
+    """
+
+    count: int
+    vary: str = ""
+    parallel: int = 1
+    index: int | None = None
+
+
+class TrialRow(TypedDict):
+    """A finished trial in `trials.json`: its folder, its own arguments, and its validation scores."""
+
+    run: str
+    overrides: dict[str, Any]
+    mean_ap: float
+    map50: float
+
+
+class Spread(TypedDict):
+    """Mean and standard deviation over trials."""
+
+    mean: float
+    deviation: float
+
+
+class TrialResults(TypedDict):
+    """Content of `trials.json`; `trials` has the best first, `best` is the name of its folder."""
+
+    best: str
+    trials: list[TrialRow]
+    unfinished: list[str]
+    mean_ap: Spread
+    note: str
 
 
 @dataclass(frozen=True)
@@ -41,33 +87,36 @@ class Trial:
 
     Attributes:
         index: From 0 on.
-        asked: What it is asked beside what all are: its seed and the settings that vary.
-
+        overrides: Its seed and the settings that vary.
     """
 
     index: int
-    asked: Mapping[str, Any]
+    overrides: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return f"trial-{self.index:03d}"
+
+    def request(self, common: TrainingRequest, folder: Path) -> TrainingRequest:
+        """Return the request of this trial in the folder of all; `common` is what they share."""
+        overrides = {**common.overrides, **self.overrides}
+        return replace(common, output=folder / self.name, overrides=overrides, continue_run=True)
 
 
 def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
-    """The trials; each combination of settings is tried with a seed before any is with the next.
+    """Return the trials: all combinations of settings with the first seed, then with the next.
 
     Args:
-        count: How many trials.
-        vary: `alpha=0.5|1.0,freeze=0|3`, or nothing.
+        count: Number of trials.
+        vary: See `TrialOptions`.
         seed: Of the first.
 
     Raises:
         TrainingError: An impossible number, setting or value.
-
     """
-    if not 1 <= count <= MOST:
-        raise TrainingError(f"--trials: {count}; expected a whole number from 1 to {MOST}.")
+    if not 1 <= count <= MAX_TRIALS:
+        raise TrainingError(f"--trials: {count}; expected a whole number from 1 to {MAX_TRIALS}.")
     names, choices = [], []
     for part in filter(None, (part.strip() for part in vary.split(","))):
         name, _, values = part.partition("=")
@@ -77,142 +126,145 @@ def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
         raise TrainingError(
             "--vary: seed; expected other arguments. Trials with the same settings differ by seed anyway."
         )
-    settings = [
-        {name: value for one in chosen for name, value in one.items()} for chosen in itertools.product(*choices)
-    ]
+    settings = [dict(itertools.chain(*(choice.items() for choice in chosen))) for chosen in itertools.product(*choices)]
     return [
         Trial(index, {**settings[index % len(settings)], "seed": seed + index // len(settings)})
         for index in range(count)
     ]
 
 
-def run_all(trials: Sequence[Trial], command: Sequence[str], folder: Path, *, parallel: int) -> dict[str, Any]:
-    """Train all on this machine, each in a process of its own, and pick the best.
+def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
+    """Train all trials on this machine, and pick the best.
 
     Args:
-        trials: From `plan`.
-        command: Arguments of `train` for each, without `--trial`.
-        folder: Of all trials.
-        parallel: Processes at a time; each has its share of the cores, and one of the GPUs if there are any.
-
-    Returns:
-        See `pick`.
+        request: Of each; `output` is the folder of all trials, and a trial that exists there is continued.
+        options: How many trials, and what they differ by.
 
     Raises:
-        TrainingError: No trial came to its end.
-
+        TrainingError: An impossible option, or no trial was finished.
     """
-    cores = processors.cores()
-    most = max(cores, len(gpus(os.environ)))
+    trials, folder = _plan(request, options)
+    request.check()
+    _train_all([trial.request(request, folder) for trial in trials], options.parallel)
+    return pick_best(folder, expected=trials)
+
+
+def run_trial(request: TrainingRequest, options: TrialOptions, index: int) -> Summary:
+    """Train the trial that a scheduler has the index of; the last one to end picks the best.
+
+    Args:
+        request: As in `run_trials`.
+        options: As in `run_trials`.
+        index: From 0 on.
+
+    Raises:
+        TrainingError: An impossible option, or the training cannot start or continue.
+    """
+    trials, folder = _plan(request, options)
+    if not 0 <= index < len(trials):
+        raise TrainingError(f"--trial: {index}; expected a number from 0 to {len(trials) - 1}.")
+    own = trials[index].request(request, folder)
+    own.check()
+    with quiet_loading():
+        from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
+    summary = train.start(own)
+    if all(RunDirectory(folder / trial.name).summary.is_file() for trial in trials):
+        pick_best(folder)
+    return summary
+
+
+def _plan(request: TrainingRequest, options: TrialOptions) -> tuple[list[Trial], Path]:
+    if request.output is None:
+        raise TrainingError(
+            "--trials: no --output; expected a folder for all of them. The same command continues them."
+        )
+    return plan_trials(options.count, options.vary, request.config.seed), request.output
+
+
+def _train_all(requests: Sequence[TrainingRequest], parallel: int) -> None:
+    """Train each in a process of its own; each has its share of the cores, and one of the GPUs if there are any."""
+    cores, gpus = processors.cores(), list_gpus(os.environ)
+    most = max(cores, len(gpus))
     if not 1 <= parallel <= most:
         raise TrainingError(
             f"--parallel: {parallel}; expected from 1 to {most}: this machine has cores or GPUs for no more."
         )
-    free = list(range(parallel))
-
-    interrupted = threading.Event()
-
-    def check_interrupted() -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-
-    def train(trial: Trial) -> None:
-        slot = free.pop()
-        try:
-            arguments = ["train", *command, "--trial", str(trial.index)]
-            environment = {**os.environ, **share(slot, parallel, cores, gpus(os.environ))}
-            # Messages go to stderr, as those of a single training.
-            child_process.run(
-                child_process.module_command("preannotate", arguments),
-                poll=check_interrupted,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=None,
-            )
-        finally:
-            free.append(slot)
-
-    with ThreadPoolExecutor(parallel) as pool:
-        try:
-            list(pool.map(train, trials))
-        except BaseException:
-            interrupted.set()
-            raise
-    return pick_best(folder, expected=trials)
+    pending, running = list(requests), dict[int, ChildProcess]()
+    with contextlib.ExitStack() as stack:  # an interruption stops all of them
+        while pending or running:
+            for slot in range(parallel):
+                if pending and slot not in running:
+                    command = module_command("preannotate", ["train", *pending.pop(0).to_argv()])
+                    environment = {**os.environ, **share_of_machine(slot, parallel, cores, gpus)}
+                    # Its messages go to stderr, as those of a single training.
+                    child = ChildProcess(command, env=environment, stdout=subprocess.DEVNULL, stderr=None)
+                    running[slot] = stack.enter_context(child)
+            for slot in [slot for slot, child in running.items() if child.wait(POLL_SECONDS)]:
+                del running[slot]
 
 
-def share(slot: int, parallel: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
-    """What one of several processes may use of the machine, for its environment."""
+def share_of_machine(slot: int, parallel: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
+    """Return environment variables that limit one of `parallel` processes to its share of cores and GPUs."""
     if parallel == 1:
         return {}
     threads = {"TF_NUM_INTRAOP_THREADS": str(max(cores // parallel, 1)), "TF_NUM_INTEROP_THREADS": "1"}
     return {**threads, **({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})}
 
 
-def gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> list[str]:
-    """Numbers of NVIDIA's GPUs as CUDA_VISIBLE_DEVICES takes them; no library is loaded to ask."""
+def list_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> list[str]:
+    """Return the numbers of NVIDIA's GPUs as in CUDA_VISIBLE_DEVICES, without loading a library."""
     if "CUDA_VISIBLE_DEVICES" in environment:
         return [part.strip() for part in environment["CUDA_VISIBLE_DEVICES"].split(",") if part.strip()]
     numbers = (re.fullmatch(r"nvidia(\d+)", path.name) for path in devices.glob("nvidia*"))
     return sorted(number[1] for number in numbers if number)
 
 
-def all_done(folder: Path, trials: Sequence[Trial]) -> bool:
-    """Whether each trial has come to its end."""
-    return all(RunDirectory(folder / trial.name).summary.is_file() for trial in trials)
-
-
-def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> dict[str, Any]:
-    """Rank the trials in a folder that came to their end by validation mAP, and write `trials.json`.
+def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
+    """Rank the finished trials in a folder by validation mAP, and write `trials.json`.
 
     Args:
         folder: Of all trials.
-        expected: Those that there should be; one that could not even begin has no folder.
-
-    Returns:
-        Its content: `best`, the name of a run; `trials`, the best first; `unfinished`; `mean_ap` over all; `note`.
+        expected: Trials that should be there; one that could not even start has no folder.
 
     Raises:
-        TrainingError: None has come to its end.
-
+        TrainingError: No trial is finished.
     """
     names = {path.name for path in folder.glob("trial-*") if path.is_dir()} | {trial.name for trial in expected}
-    runs = [folder / name for name in sorted(names)]
-    finished = [run for run in runs if RunDirectory(run).summary.is_file()]
+    runs = [RunDirectory(folder / name) for name in sorted(names)]
+    finished = [run for run in runs if run.summary.is_file()]
     if not finished:
         raise TrainingError(f"{folder}: no finished trial; expected at least one. Look at log.txt in its folders.")
-    rows = sorted((_row(RunDirectory(run)) for run in finished), key=lambda row: (-row["mean_ap"], row["run"]))
+    rows = sorted(map(_row, finished), key=lambda row: (-row["mean_ap"], row["run"]))
     values = [row["mean_ap"] for row in rows]
-    outcome = {
+    results: TrialResults = {
         "best": rows[0]["run"],
         "trials": rows,
-        "unfinished": [run.name for run in runs if run not in finished],
+        "unfinished": [run.path.name for run in runs if run not in finished],
         "mean_ap": {"mean": statistics.fmean(values), "deviation": statistics.pstdev(values)},
         "note": NOTE,
     }
-    replace_text(folder / OUTCOME, json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
-    return outcome
+    write_json(folder / RESULTS, results)
+    return results
 
 
-def _row(run: RunDirectory) -> dict[str, Any]:
+def _row(run: RunDirectory) -> TrialRow:
     try:
-        summary = json.loads(run.summary.read_text(encoding="utf-8"))
-        scores, asked = summary["validation"], json.loads(run.config.read_text(encoding="utf-8"))["asked"]
-        return {"run": run.path.name, "asked": asked, "mean_ap": scores["mean_ap"], "map50": scores["map50"]}
+        scores = json.loads(run.summary.read_text(encoding="utf-8"))["validation"]
+        overrides = json.loads(run.config.read_text(encoding="utf-8"))["overrides"]
+        return {"run": run.path.name, "overrides": overrides, "mean_ap": scores["mean_ap"], "map50": scores["map50"]}
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(
             f"{run.path}: {error}; expected a finished run. Delete the folder or train it again."
         ) from error
 
 
-def describe(folder: Path, outcome: Mapping[str, Any]) -> str:
-    """The outcome for a person."""
-    lines = [f"{'trial':<10}  mAP    mAP50  asked"]
-    for row in outcome["trials"]:
-        asked = ", ".join(f"{name}={value}" for name, value in row["asked"].items())
-        lines.append(f"{row['run']:<10}  {row['mean_ap']:.3f}  {row['map50']:.3f}  {asked}")
-    spread = outcome["mean_ap"]
-    if outcome["unfinished"]:
-        lines.append(f"not finished: {', '.join(outcome['unfinished'])}")
-    lines.append(f"mAP {spread['mean']:.3f} ± {spread['deviation']:.3f} (mean and standard deviation over trials)")
-    return "\n".join([*lines, NOTE, f"next: preannotate build {folder / outcome['best']}"])
+def describe_results(folder: Path, results: TrialResults) -> str:
+    """Return the results as lines for people."""
+    table = [("trial", "mAP", "mAP50", "arguments")]
+    for row in results["trials"]:
+        settings = ", ".join(f"{name}={value}" for name, value in row["overrides"].items())
+        table.append((row["run"], f"{row['mean_ap']:.3f}", f"{row['map50']:.3f}", settings))
+    spread = results["mean_ap"]
+    unfinished = [f"not finished: {', '.join(results['unfinished'])}"] if results["unfinished"] else []
+    mean = f"mAP {spread['mean']:.3f} ± {spread['deviation']:.3f} (mean and standard deviation over trials)"
+    return "\n".join([columns(table), *unfinished, mean, NOTE, f"next: preannotate build {folder / results['best']}"])

@@ -1,26 +1,44 @@
-"""How good the averaged network is now: COCO mAP on the frozen validation images, through the serving path."""
+"""Validation: COCO mAP of the averaged network on the frozen validation images, through the serving path."""
 
 from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
 
 from evaluation.scores import LEAST_SCORE, Scores, score
 from runtime.detector import Detection, Detector
 from runtime.image import DecodedImage, decode
 from runtime.manifest import Manifest, Postprocess
 from trainer.datasets import Sample
-from trainer.keras_engine import KerasEngine
 from trainer.models.network import Network
 from trainer.truth import annotated
 
-# Before thresholds are chosen, a detection counts from here on.
+# Minimum score of a detection before thresholds are chosen.
 PROVISIONAL_THRESHOLD = 0.3
 
 
+class KerasEngine:
+    """A Keras network behind the engine contract; see `runtime.engines.Engine`."""
+
+    name = "keras"
+    device = "as TensorFlow chooses"
+    warning = ""
+
+    def __init__(self, network: Network) -> None:
+        self._function = tf.function(network.predict, jit_compile=False)
+
+    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """See `runtime.engines.Engine.run`."""
+        boxes, scores = self._function(tf.constant(pixels))
+        return {"boxes": boxes.numpy(), "scores": scores.numpy()}
+
+
 class Validator:
-    """Validation images, decoded once, with the network that is scored on them."""
+    """Validation images, decoded at the first use and kept, and the network that is scored on them."""
 
     def __init__(self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str) -> None:
-        cut = Postprocess(PROVISIONAL_THRESHOLD, (PROVISIONAL_THRESHOLD,) * len(labels))
-        manifest = Manifest(family, tuple(labels), network.input_size, cut)
+        thresholds = Postprocess(PROVISIONAL_THRESHOLD, (PROVISIONAL_THRESHOLD,) * len(labels))
+        manifest = Manifest(family, tuple(labels), network.input_size, thresholds)
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
         self.truth = [annotated(sample, sample.image.name) for sample in samples]
@@ -28,12 +46,12 @@ class Validator:
         self._images: list[DecodedImage] | None = None
 
     def detections(self) -> list[list[Detection]]:
-        """What the network finds on each image, down to `LEAST_SCORE`."""
+        """Return the detections on each image, down to `LEAST_SCORE`."""
         if self._images is None:
             size = self._detector.manifest.input_size
             self._images = [decode(sample.image.read_bytes(), size) for sample in self._samples]
         return [self._detector.detect(image, threshold=LEAST_SCORE) for image in self._images]
 
     def scores(self) -> Scores:
-        """COCO metrics now."""
+        """Return the COCO metrics of the network as it is now."""
         return score(self.labels, self.truth, self.detections())

@@ -23,7 +23,7 @@ import tensorflow as tf
 from preannotate.core.errors import PreannotateError
 from trainer import cluster, devices
 from trainer.cluster import WorkerCluster
-from trainer.config import TrainingConfig
+from trainer.config import RequestedConfig
 from trainer.errors import TrainingError, WorkerLostError
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class WorkerGroup:
         self._sum = tf.function(self._from_first_replica, input_signature=[tf.TensorSpec([None], tf.float32)])
 
     @classmethod
-    def gather(cls, config: TrainingConfig) -> "WorkerGroup":
+    def join(cls, config: RequestedConfig) -> "WorkerGroup":
         """Meet the others that the environment speaks of.
 
         Raises:

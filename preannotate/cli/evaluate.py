@@ -19,13 +19,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.cli.train import read_names
     from preannotate.model_evaluation.evaluate import run
+    from trainer.request import read_image_names
 
     return run(
         arguments.model,
         arguments.exports,
-        only=read_names(arguments.images),
+        only=read_image_names(arguments.images),
         include_auto=arguments.include_auto,
         negatives=arguments.negatives,
         as_json=arguments.json,

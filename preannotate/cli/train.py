@@ -1,25 +1,29 @@
 """`preannotate train`, `arguments` and `models`."""
 
 import argparse
+import dataclasses
 import datetime
-import functools
 import json
 import logging
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TextIO
 
 from preannotate.cli.arguments import add_images_file, add_json, add_negatives, add_notify
 from preannotate.cli.command import Command
-from preannotate.core.text import Table
+from preannotate.core.text import Table, plural
 from trainer.library_logging import quiet_loading
-from trainer.to_argv import retell
+
+if TYPE_CHECKING:
+    from trainer.request import TrainingRequest
+    from trainer.run_directory import Summary
+    from trainer.trials import TrialOptions, TrialResults
 
 INTERRUPTED = 130
 # Loggers whose information is shown on the terminal as well.
-SPOKEN = ("trainer.train", "trainer.preparation", "trainer.eta")
+TERMINAL_LOGGERS = ("trainer.train", "trainer.preparation", "trainer.eta")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +42,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "weights or the folder of a run")  # fmt: skip
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
-    add("--continue", dest="continue_", action="store_true", help="continue the run in --output if there is one, else "
+    add("--continue", dest="continue_run", action="store_true", help="continue the run in --output if there is one, else "
         "start it; for jobs that are restarted")  # fmt: skip
     add("--trials", type=int, metavar="N", help="run N trainings with different seeds in --output, and name the best")
     add("--vary", default="", metavar="A=1|2,B=…", help="settings that trials differ by, in all combinations")
@@ -63,25 +67,33 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.notifications.training import run
+    from trainer.errors import TrainingError
 
-    return run(run_train, arguments)
-
-
-def run_train(arguments: argparse.Namespace) -> int:
-    """Train or resume; returns the exit code."""
     _log_to_stderr()
-    from preannotate.core.errors import PreannotateError
+    if arguments.pick or arguments.kubernetes is not None:
+        if arguments.notify:
+            raise TrainingError(
+                "train: --notify with --kubernetes or --pick, which do not train here; expected a training. "
+                "Leave --notify out."
+            )
+        print(_pick_best(arguments) if arguments.pick else _render_manifests(arguments))
+        return 0
+    default = Path("runs", datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+    folder: Path = arguments.resume or arguments.output or default
 
-    try:
-        print(_answer(arguments))
-    except PreannotateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(f"stopped; {_remedy(arguments)}", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    def train() -> int:
+        try:
+            print(_train(arguments, folder))
+        except KeyboardInterrupt:
+            print(f"stopped; {_how_to_continue(arguments, folder)}", file=sys.stderr)
+            return INTERRUPTED
+        return 0
+
+    if not arguments.notify:
+        return train()
+    from preannotate.notifications.training import train_and_notify
+
+    return train_and_notify(train, folder, trials=arguments.trials is not None and arguments.trial is None)
 
 
 def _add_markdown(parser: argparse.ArgumentParser) -> None:
@@ -115,124 +127,116 @@ def _print_tables(tables: Mapping[str, Table], *, markdown: bool) -> None:
     )
 
 
-def _answer(arguments: argparse.Namespace) -> str:
-    """Do what is asked, and say what came of it."""
-    from trainer import trials
-    from trainer.errors import TrainingError
+def training_request(arguments: argparse.Namespace) -> "TrainingRequest":
+    """Return the request that a command line of `train` makes.
 
-    if arguments.pick:
-        return _told(trials.pick_best(arguments.pick), arguments, functools.partial(trials.describe, arguments.pick))
-    if arguments.kubernetes is not None:
-        from trainer import kubernetes
-
-        return kubernetes.render(_parser(), arguments).rstrip()
-    if arguments.trials is not None:
-        return _trials(arguments)
-    if arguments.trial is not None or arguments.vary:
-        raise TrainingError("train: --trial or --vary without --trials; expected the number of trials.")
-    return _told(_train(arguments, {}), arguments, _words)
-
-
-def _trials(arguments: argparse.Namespace) -> str:
-    """All trials, or the one that a scheduler asks for."""
-    from trainer import trials
+    Raises:
+        TrainingError: Impossible arguments, or a --config that cannot be read.
+    """
     from trainer.arguments import read_arguments
-    from trainer.errors import TrainingError
+    from trainer.request import TrainingRequest
 
-    folder = arguments.output
-    if folder is None or arguments.resume:
-        raise TrainingError("--trials: no --output; expected a folder for all of them. Given again, it continues them.")
-    asked = read_arguments(arguments.config, arguments.arguments, arguments.set)
-    planned = trials.plan_trials(arguments.trials, arguments.vary, asked.get("seed", 0))
-    if arguments.trial is None:
-        command = retell(_parser(), arguments, without={"parallel", "json", "command", "execute"})
-        outcome = trials.run_all(planned, command, folder, parallel=arguments.parallel)
-        return _told(outcome, arguments, functools.partial(trials.describe, folder))
-    if not 0 <= arguments.trial < len(planned):
-        raise TrainingError(f"--trial: {arguments.trial}; expected a number from 0 to {len(planned) - 1}.")
-    trial = planned[arguments.trial]
-    arguments.output, arguments.continue_ = folder / trial.name, True
-    summary = _train(arguments, trial.asked)
-    if trials.all_done(folder, planned):
-        trials.pick_best(folder)
-    return _told(summary, arguments, _words)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    add_train_arguments(parser)
-    return parser
-
-
-def _remedy(arguments: argparse.Namespace) -> str:
-    """How to go on with what was interrupted."""
-    if arguments.trials:
-        return "the same command goes on with the trials that are missing"
-    folder = arguments.resume or arguments.output
-    started = folder is not None and (folder / "checkpoints").is_dir()
-    return f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
-
-
-def _told(outcome: dict[str, Any], arguments: argparse.Namespace, words: Callable[[dict[str, Any]], str]) -> str:
-    return json.dumps(outcome, ensure_ascii=False) if arguments.json else words(outcome)
-
-
-def _train(arguments: argparse.Namespace, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Train or resume, with what a trial asks for beside the arguments."""
-    from trainer.arguments import read_arguments
-    from trainer.errors import TrainingError
-
-    if bool(arguments.resume) == bool(arguments.exports):
-        raise TrainingError("train: expected either an EXPORT to start from or --resume RUN to continue.")
-    if arguments.continue_ and not arguments.output:
-        raise TrainingError("--continue: no --output; expected the folder of the run.")
-    asked = {**read_arguments(arguments.config, arguments.arguments, arguments.set), **more}
-    for path in [*arguments.exports, *arguments.validation]:
-        if not path.exists():
-            raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
-    only = read_names(arguments.images)
-    with quiet_loading():
-        from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
-
-    if arguments.resume:
-        return train.resume(arguments.resume)
-    arguments.output = arguments.output or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    return train.start(
-        train.Request(
-            exports=arguments.exports,
-            output=arguments.output,
-            model=arguments.model,
-            base_model=arguments.base_model,
-            asked=asked,
-            go_on=arguments.continue_,
-            include_auto=arguments.include_auto,
-            negatives=arguments.negatives,
-            validation=arguments.validation,
-            split_file=arguments.split_file,
-            only=only,
-            labels=_labels(arguments.labels),
-        )
+    labels = tuple(label.strip() for label in (arguments.labels or "").split(",") if label.strip())
+    return TrainingRequest(
+        exports=tuple(arguments.exports),
+        output=arguments.output,
+        model=arguments.model,
+        base_model=arguments.base_model,
+        overrides=read_arguments(arguments.config, arguments.arguments, arguments.set),
+        include_auto=arguments.include_auto,
+        negatives=arguments.negatives,
+        validation=tuple(arguments.validation),
+        split_file=arguments.split_file,
+        images=arguments.images,
+        labels=labels or None,
+        continue_run=arguments.continue_run,
     )
 
 
-def read_names(path: Path | None) -> list[str] | None:
-    """Names of images, one a line; None for no file.
+def trial_options(arguments: argparse.Namespace) -> "TrialOptions | None":
+    """Return the trials that a command line of `train` asks for; None for a single training.
 
     Raises:
-        TrainingError: The file cannot be read.
+        TrainingError: Options of trials without their number.
     """
     from trainer.errors import TrainingError
+    from trainer.trials import TrialOptions
 
-    if path is None:
-        return None
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error
+    if arguments.trials is not None:
+        return TrialOptions(arguments.trials, arguments.vary, arguments.parallel, arguments.trial)
+    if arguments.trial is not None or arguments.vary:
+        raise TrainingError("train: --trial or --vary without --trials; expected the number of trials.")
+    return None
 
 
-class _AboveTheBar(logging.StreamHandler):
-    """To stderr, without tearing the progress bar that is drawn there."""
+def _train(arguments: argparse.Namespace, folder: Path) -> str:
+    """Train one run in `folder`, resume one, or run trials; returns the text for standard output."""
+    from trainer import trials
+    from trainer.errors import TrainingError
+
+    options = trial_options(arguments)
+    if arguments.resume:
+        if arguments.exports or options:
+            raise TrainingError("--resume: continues a run as it was started; expected neither EXPORT nor --trials.")
+        with quiet_loading():
+            from trainer import train
+        return _summary_text(train.resume(folder), as_json=arguments.json)
+    request = training_request(arguments)
+    if options is not None and options.index is None:
+        return _trials_text(trials.run_trials(request, options), folder, as_json=arguments.json)
+    if options is not None:
+        return _summary_text(trials.run_trial(request, options, options.index), as_json=arguments.json)
+    request.check()
+    with quiet_loading():
+        from trainer import train  # TensorFlow takes seconds: everything cheap was checked before
+    return _summary_text(train.start(dataclasses.replace(request, output=folder)), as_json=arguments.json)
+
+
+def _pick_best(arguments: argparse.Namespace) -> str:
+    from trainer.trials import pick_best
+
+    return _trials_text(pick_best(arguments.pick), arguments.pick, as_json=arguments.json)
+
+
+def _render_manifests(arguments: argparse.Namespace) -> str:
+    from trainer import kubernetes
+    from trainer.kubernetes.options import KubernetesOptions
+
+    pods = KubernetesOptions.parse(arguments.kubernetes, output=arguments.output)
+    return kubernetes.render(training_request(arguments), pods, trial_options(arguments)).rstrip()
+
+
+def _how_to_continue(arguments: argparse.Namespace, folder: Path) -> str:
+    if arguments.trials:
+        return "the same command continues with the missing trials"
+    started = (folder / "checkpoints").is_dir()
+    return f"continue with: preannotate train --resume {folder}" if started else "nothing was trained yet"
+
+
+def _trials_text(results: "TrialResults", folder: Path, *, as_json: bool) -> str:
+    from trainer.trials import describe_results
+
+    return json.dumps(results, ensure_ascii=False) if as_json else describe_results(folder, results)
+
+
+def _summary_text(summary: "Summary", *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(summary, ensure_ascii=False)
+    scores = summary["validation"]
+    per_class = ", ".join(f"{label} {value:.3f}" for label, value in scores["ap50"].items())
+    minutes = summary["seconds"] / 60
+    return (
+        f"{plural(summary['epochs'], 'epoch')} in {minutes:.1f} minutes; best weights from epoch "
+        f"{summary['best_epoch']}\n"
+        f"validation, {plural(scores['images'], 'image')} with {plural(scores['boxes'], 'box', 'boxes')}: "
+        f"mAP50 {scores['map50']:.3f}, mAP {scores['mean_ap']:.3f}\n"
+        f"AP50 by class: {per_class}\n"
+        f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
+    )
+
+
+class _ProgressBarHandler(logging.StreamHandler[TextIO]):
+    """To stderr, above the progress bar that is drawn there."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm  # here: `doctor` has to run where packages are missing
@@ -241,27 +245,10 @@ class _AboveTheBar(logging.StreamHandler):
 
 
 def _log_to_stderr() -> None:
-    """Warnings of everybody, and what a person wants to know; the line of each epoch is for log.txt."""
-    handler = _AboveTheBar(sys.stderr)
-    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name in SPOKEN)
+    """Show all warnings, and what matters on a terminal; the line of each epoch only goes to log.txt."""
+    handler = _ProgressBarHandler(sys.stderr)
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name in TERMINAL_LOGGERS)
     logging.basicConfig(format="%(message)s", handlers=[handler])
-
-
-def _labels(text: str | None) -> list[str] | None:
-    return [label.strip() for label in text.split(",") if label.strip()] if text else None
-
-
-def _words(summary: dict[str, Any]) -> str:
-    scores = summary["validation"]
-    per_class = ", ".join(f"{label} {value:.3f}" for label, value in scores["ap50"].items())
-    minutes = summary["seconds"] / 60
-    return (
-        f"{summary['epochs']} epochs in {minutes:.1f} minutes; best weights from epoch {summary['best_epoch']}\n"
-        f"validation, {scores['images']} images with {scores['boxes']} boxes: "
-        f"mAP50 {scores['map50']:.3f}, mAP {scores['mean_ap']:.3f}\n"
-        f"AP50 by class: {per_class}\n"
-        f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
-    )
 
 
 COMMANDS = (

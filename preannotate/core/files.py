@@ -114,6 +114,26 @@ def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Ite
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing_directory(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, which becomes `path` if the block ends without an error.
+
+    Its name is always the same, so that the next writer removes what a killed one left.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for part in temporary.rglob("*"):
+            sync(part)
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+        sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def check_new_file(path: Path, *, overwrite: bool) -> None:
     """Create the folder of a file that will be written, and find what is in the way before long work begins.
 

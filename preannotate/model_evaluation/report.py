@@ -15,7 +15,7 @@ from runtime.detector import Detector
 from runtime.errors import EngineError
 from runtime.manifest import Manifest
 from trainer import report
-from trainer.report.built import BuiltFunction
+from trainer.report import BuiltFunction
 from trainer.report.facts import RunFacts
 from trainer.run_directory import RunDirectory
 

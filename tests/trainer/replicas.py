@@ -16,7 +16,7 @@ from trainer.errors import TrainingError
 from trainer.models.batch_norm import BatchNormalization
 from trainer.models.network import Loss, Network
 from trainer.network_trainer import NetworkTrainer
-from trainer.precision import dtype_policy
+from trainer.preparation import dtype_policy
 
 SIDE = 16
 STEPS = 4

@@ -1,8 +1,7 @@
-"""What a run can be asked for: from `--config`, `--arguments` and `--set` to one set of values.
+"""Arguments of a training: from `--config`, `--arguments` and `--set` to one set of values.
 
-`sources` reads the three and lets the later one win; `table` says what each argument means and may be;
-`spellings` knows other names of the same; `defaults` fills in what was not asked for.
-Nothing here needs TensorFlow: mistakes are answered at once.
+`sources` reads the three; `table` defines each argument; `spellings` has other names of them; `defaults` decides what
+was not requested. Nothing here needs TensorFlow, so that mistakes are found at once.
 """
 
 from trainer.arguments.sources import parse_arguments, read_arguments

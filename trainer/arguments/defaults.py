@@ -8,20 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trainer.config import AUTO, TrainingConfig
+from trainer.config import TrainingConfig
 
 MIN_EPOCHS, MAX_EPOCHS = 30, 300
-# "Not asked for", of arguments that can say so.
-UNDECIDED = {"epochs": 0, "steps": 0, "initial_learning_rate": 0.0, "alpha": 0.0, "image_size": AUTO}
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What suits a model family; its module has one as `DEFAULTS`.
+    """What suits a model family; its module has them as `DEFAULTS`.
 
     Attributes:
         batch_size: Images in a step.
-        side: Of a square with as many pixels as the input, if no `image_size` is asked for.
+        side: Of a square with as many pixels as the input, if no `image_size` is requested.
         initial_learning_rate: Of the heads with a pretrained backbone.
         initial_learning_rate_from_scratch: From random weights.
         backbone_learning_rate: Relative to that of the heads.
@@ -42,17 +40,17 @@ class Defaults:
     passes_from_scratch: int = 14_000
 
     def learning_rate(self, *, pretrained: bool) -> float:
-        """The rate by what training starts from."""
+        """Return the learning rate of the heads."""
         return self.initial_learning_rate if pretrained else self.initial_learning_rate_from_scratch
 
     def epochs(self, images: int, *, pretrained: bool) -> int:
-        """The passes over so many training images."""
+        """Return how many passes to make over so many training images."""
         passes = self.passes if pretrained else self.passes_from_scratch
         return min(max(round(passes / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
 
 
 def resolve_arguments(
-    asked: Mapping[str, Any],
+    overrides: Mapping[str, Any],
     defaults: Defaults,
     *,
     images: int,
@@ -60,16 +58,15 @@ def resolve_arguments(
     alpha: float,
     input_size: tuple[int, int],
 ) -> TrainingConfig:
-    """The record of a run, with everything decided.
+    """Decide all arguments of a run.
 
     Args:
-        asked: From `arguments.gather`.
+        overrides: Requested arguments, from `read_arguments`.
         defaults: Of the model.
         images: In the training part.
         pretrained: Whether the backbone is.
         alpha: Width of the backbone, found with its weights.
         input_size: (width, height).
-
     """
     suggested = {
         "batch_size": defaults.batch_size,
@@ -78,9 +75,10 @@ def resolve_arguments(
         "freeze": defaults.freeze if pretrained else 0,
         "epochs": defaults.epochs(images, pretrained=pretrained),
     }
-    decided = {name: value for name, value in asked.items() if value != UNDECIDED.get(name)}
-    config = TrainingConfig(**{**suggested, **decided})
-    if config.steps:
-        steps_in_epoch = -(-images // config.batch_size)
-        config = replace(config, epochs=-(-config.steps // steps_in_epoch))
-    return replace(config, alpha=alpha, image_size="{}x{}".format(*input_size))
+    requested = {name: value for name, value in overrides.items() if value is not None or name not in suggested}
+    found = {"alpha": alpha, "image_size": "{}x{}".format(*input_size)}
+    config = TrainingConfig(**{**suggested, **requested, **found})
+    if config.steps is None:
+        return config
+    steps_in_epoch = -(-images // config.batch_size)
+    return replace(config, epochs=-(-config.steps // steps_in_epoch))

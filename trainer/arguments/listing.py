@@ -1,29 +1,22 @@
-"""What can be asked for and what happens otherwise, as tables: `preannotate arguments` and docs/training.md."""
+"""Arguments and their defaults as tables: `preannotate arguments` and docs/training.md."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
 from preannotate.core.text import Table
-from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, UNDECIDED, Defaults
+from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults
 from trainer.arguments.spellings import PAIRS, SYNONYMS
-from trainer.arguments.table import ARGUMENTS
-from trainer.config import TrainingConfig
+from trainer.arguments.table import ARGUMENTS, format_value
+from trainer.config import RequestedConfig
 
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000)
-_CHOSEN = {"epochs": "by images", "image_size": "auto"}
 _FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
 _STARTS = {"pretrained": True, "random": False}
 
 
 def tables(models: Mapping[str, ModuleType]) -> dict[str, Table]:
-    """Heading to table.
-
-    Args:
-        models: Name to family, as in `MODELS`.
-
-    """
+    """Return the tables by their headings; `models` as in `MODELS`."""
     return {
         "All arguments": _arguments(),
         "Other names": _synonyms(),
@@ -33,16 +26,11 @@ def tables(models: Mapping[str, ModuleType]) -> dict[str, Table]:
 
 
 def _arguments() -> Table:
-    fields = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
-    rows = [(name, _default(name, fields[name]), argument.meaning) for name, argument in ARGUMENTS.items()]
+    rows = [
+        (name, format_value(name, getattr(RequestedConfig(), name)), argument.meaning)
+        for name, argument in ARGUMENTS.items()
+    ]
     return Table(("name", "default", "meaning"), rows)
-
-
-def _default(name: str, value: object) -> str:
-    of_model = {field.name for field in dataclasses.fields(Defaults)} | set(UNDECIDED) - {"steps"}
-    if name in of_model:
-        return _CHOSEN.get(name, "by model")
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _synonyms() -> Table:
@@ -82,7 +70,7 @@ def _by_images(models: Mapping[str, ModuleType]) -> Table:
 
 
 def _alike(models: Mapping[str, ModuleType]) -> Iterator[tuple[list[str], Defaults]]:
-    """Models that show equally many images, together."""
+    """Yield the names of models that show equally many images together."""
     groups: dict[tuple[int, int], list[str]] = {}
     for name, family in models.items():
         groups.setdefault((family.DEFAULTS.passes, family.DEFAULTS.passes_from_scratch), []).append(name)

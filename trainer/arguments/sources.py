@@ -1,6 +1,6 @@
-"""The three ways to say arguments, and which one wins.
+"""The three sources of arguments and their precedence.
 
-A YAML file (`--config`) is overruled by `--arguments`, and that by `--set`: from what is kept to what is tried once.
+`--arguments` overrules a YAML file (`--config`), and `--set` overrules both.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,34 +13,33 @@ from trainer.arguments.spellings import PAIRED, canonical_name, join_sizes
 from trainer.arguments.table import ARGUMENTS, parse_value
 from trainer.errors import TrainingError
 
-# Two ways to say the same: a later source that uses one overrules an earlier one that used the other.
+# Two arguments for one thing: a later source with one of them overrules an earlier source with the other.
 RIVALS = {"epochs": "steps", "steps": "epochs"}
 
 
 def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Any]:
-    """What was asked for: argument to value.
+    """Return the requested arguments by name, None where a value is set to auto or none.
 
     Args:
         file: YAML, or None.
-        arguments: Of `--arguments`.
-        settings: Of each `--set`.
+        arguments: Text of `--arguments`.
+        settings: Text of each `--set`.
 
     Raises:
-        TrainingError: An unknown name or an impossible value, with the choices; a name said twice.
-
+        TrainingError: An unknown name or an impossible value, with the choices; a name given twice.
     """
-    asked: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     sources = [read_file(file)] if file else []
     sources += [parse_arguments(arguments), parse_arguments("\n".join(settings), where="--set")]
     for source in sources:
         for name in source:
-            asked.pop(RIVALS.get(name), None)
-        asked.update(source)
-    return asked
+            overrides.pop(RIVALS.get(name, ""), None)
+        overrides.update(source)
+    return overrides
 
 
 def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
-    """`epochs=40,batch_size=16` as values.
+    """Return the values of `epochs=40,batch_size=16` by name.
 
     Args:
         text: `name=value` parts between commas, semicolons or newlines; `-` and `_` are alike; `#` starts
@@ -48,8 +47,7 @@ def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
         where: The source, for errors.
 
     Raises:
-        TrainingError: An unknown name or an impossible value, with the choices; a name said twice.
-
+        TrainingError: An unknown name or an impossible value, with the choices; a name given twice.
     """
     lines = (line.split("#", 1)[0] for line in text.splitlines())
     parts = [part.strip() for part in ",".join(lines).replace(";", ",").split(",") if part.strip()]
@@ -60,11 +58,10 @@ def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """The arguments of a YAML file, one a line, as in `epochs: 40`.
+    """Return the arguments in a YAML file, one a line, as in `epochs: 40`.
 
     Raises:
-        TrainingError: It cannot be read, is no list of names and values, or as in `parse`.
-
+        TrainingError: The file cannot be read or holds more than names and values; or as in `parse_arguments`.
     """
     expected = "expected YAML with one argument a line, such as epochs: 40"
     try:
@@ -76,7 +73,8 @@ def read_file(path: Path) -> dict[str, Any]:
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
-        raise TrainingError(f"{path}: {node.id} at the top; {expected}.")
+        kind = "list" if isinstance(node, yaml.SequenceNode) else "single value"
+        raise TrainingError(f"{path}: a {kind} at the top; {expected}.")
     for name, value in node.value:
         if not (isinstance(name, yaml.ScalarNode) and isinstance(value, yaml.ScalarNode)):
             line = name.start_mark.line + 1

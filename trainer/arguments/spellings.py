@@ -1,4 +1,4 @@
-"""Other names of the same: those of TensorFlow's Object Detection API, and sizes in two numbers.
+"""Other names of the arguments: those of TensorFlow's Object Detection API, and sizes in two numbers.
 
 Taken from the fields of its `pipeline.config` (train_config, image_resizer) and of its command line.
 """
@@ -27,25 +27,24 @@ _WAYS = "one of image_size, image_width with image_height, min_dimension with ma
 
 
 def canonical_name(name: str) -> str:
-    """The name that an argument goes by here: `-` and `_` are alike, synonyms are replaced."""
+    """Return the name of an argument here: `-` and `_` are alike, synonyms are replaced."""
     name = name.strip().replace("-", "_")
     return SYNONYMS.get(name, name)
 
 
 def join_sizes(values: Mapping[str, str], *, where: str) -> dict[str, str]:
-    """`values` with sizes in two numbers as one `image_size`.
+    """Return `values` with sizes in two numbers as one `image_size`.
 
     Raises:
-        TrainingError: Half of a pair, or a size said in two ways.
-
+        TrainingError: Half of a pair, or a size given in two ways.
     """
-    said = [name for name in values if name == "image_size" or name in PAIRED]
+    given_sizes = [name for name in values if name == "image_size" or name in PAIRED]
     rest = {name: text for name, text in values.items() if name not in PAIRED}
     for form, pair in PAIRS.items():
         given = [name for name in pair if name in values]
         if not given:
             continue
-        others = [name for name in said if name not in pair]
+        others = [name for name in given_sizes if name not in pair]
         if others:
             raise TrainingError(f"{where}: {others[0]} together with {given[0]}; expected {_WAYS}.")
         if len(given) == 1:

@@ -1,23 +1,23 @@
-"""The table of arguments: what each means, what it may be, and how it is said if it is not."""
+"""The table of arguments: what each one means and which values it may have."""
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from trainer.config import AUTO, TrainingConfig, parse_range, parse_size
+from trainer.config import parse_range, parse_size
 from trainer.errors import TrainingError
 
 # Names of Keras's dtype policies.
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 AUGMENTS = ("strong", "weak", "none")
-# What NumPy's and Keras's generators both take.
+# The largest seed that NumPy's and Keras's generators both accept.
 MAX_SEED = 2**32 - 1
+# Words for a value that is not set: decided by model and data, or no limit at all.
+AUTO, NONE = "auto", "none"
 
-_TYPES = {field.name: field.type for field in dataclasses.fields(TrainingConfig)}
-_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+Value = int | float | bool | str | None
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -25,104 +25,121 @@ class Argument:
     """One argument.
 
     Attributes:
-        meaning: For the table of the documentation.
-        expected: The rest of the sentence "expected ...".
-        accepts: Whether a value of the argument's type is possible.
-
+        type: Of its value.
+        meaning: For the table in the documentation.
+        expected: The rest of the sentence "expected ...", without the word for None.
+        accepts: Whether a value of the type is possible.
+        unset: The word for None, `AUTO` or `NONE`; None if the argument always has a value.
     """
 
+    type: type[int] | type[float] | type[bool] | type[str]
     meaning: str
     expected: str
-    accepts: Callable[[Any], bool]
+    accepts: Callable[..., bool]
+    unset: str | None = None
+
+    @property
+    def choices(self) -> str:
+        """The rest of the sentence "expected ..."."""
+        return f"{self.expected}, or {self.unset}" if self.unset else self.expected
 
 
-def _from(least: int, more: str = "") -> tuple[str, Callable[[int], bool]]:
-    return f"a whole number from {least} on{more}", lambda value: value >= least
+def _whole(meaning: str, low: int, high: int | None = None, *, unit: str = "", unset: str | None = None) -> Argument:
+    expected = f"a whole number{unit} from {low}" + (" on" if high is None else f" to {high}")
+    return Argument(int, meaning, expected, lambda value: low <= value <= (high or value), unset)
 
 
-def _part(more: str = "") -> tuple[str, Callable[[float], bool]]:
-    return f"a number in [0, 1]{more}", lambda value: 0 <= value <= 1
+def _fraction(meaning: str, *, unset: str | None = None) -> Argument:
+    return Argument(float, meaning, "a number in [0, 1]", lambda value: 0 <= value <= 1, unset)
 
 
-def _one_of(choices: tuple[str, ...]) -> tuple[str, Callable[[str], bool]]:
-    return f"one of {', '.join(choices)}", lambda value: value in choices
+def _positive_fraction(meaning: str, *, unset: str) -> Argument:
+    return Argument(float, meaning, "a number above 0 and up to 1", lambda value: 0 < value <= 1, unset)
 
 
-_ANY_TRUTH = ("true or false", lambda value: True)
+def _choice(meaning: str, choices: tuple[str, ...]) -> Argument:
+    return Argument(str, meaning, f"one of {', '.join(choices)}", lambda value: value in choices)
+
+
+def _switch(meaning: str) -> Argument:
+    return Argument(bool, meaning, "true or false", lambda value: True)
+
 
 ARGUMENTS: dict[str, Argument] = {
-    "epochs": Argument("passes over the training images", *_from(0, " (0: by the number of images)")),
-    "steps": Argument(
-        "ends training after so many steps, in place of `epochs`", *_from(0, " (0: as many as the epochs have)")
-    ),
+    "epochs": _whole("passes over the training images; auto: by their number", 1, unset=AUTO),
+    "steps": _whole("end training after so many steps, in place of `epochs`", 1, unset=NONE),
     "max_minutes": Argument(
-        "ends training in time, with the schedule fitted to it; 0 is no limit",
-        "minutes, 0 for no limit",
-        lambda value: 0 <= value < math.inf,
+        float,
+        "end training within this time; the learning rate schedule is fitted to it",
+        "minutes above 0",
+        lambda value: 0 < value < math.inf,
+        NONE,
     ),
-    "batch_size": Argument(
-        "images in a step, over all GPUs", "a whole number from 1 to 1024", lambda value: 1 <= value <= 1024
+    "batch_size": _whole("images in a step, over all GPUs", 1, 1024, unset=AUTO),
+    "initial_learning_rate": _positive_fraction("of the heads, after the warm-up", unset=AUTO),
+    "backbone_learning_rate": _fraction(
+        "relative to that of the heads, once a pretrained backbone is no longer frozen", unset=AUTO
     ),
-    "initial_learning_rate": Argument("of the heads, after the warm-up", *_part(" (0: chosen)")),
-    "backbone_learning_rate": Argument("relative to that of the heads, once a pretrained backbone is thawed", *_part()),
-    "weight_decay": Argument("decoupled, of AdamW", *_part()),
+    "weight_decay": _fraction("decoupled, of AdamW"),
     "image_size": Argument(
+        str,
         "the network's input: a side such as `320`; `352x288`; or `600-1024`, the shape of the photos with a shorter "
         "side of about 600 and a longer side of at most 1024",
-        "auto, a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536",
-        lambda value: value == AUTO or bool(parse_size(value)) or bool(parse_range(value)),
+        "a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536",
+        lambda value: bool(parse_size(value)) or bool(parse_range(value)),
+        AUTO,
     ),
     "alpha": Argument(
+        float,
         "width of the backbone, for those that have several; a file of weights has its own",
-        f"one of {', '.join(map(str, ALPHAS))} (0: chosen)",
-        lambda value: value in (0.0, *ALPHAS),
+        f"one of {', '.join(map(str, ALPHAS))}",
+        lambda value: value in ALPHAS,
+        AUTO,
     ),
-    "frozen_part": Argument("part of the training during which a pretrained backbone stays as it is", *_part()),
-    "freeze": Argument(
-        "blocks of a pretrained backbone that are never trained",
-        "a whole number of blocks from 0 on",
-        lambda value: value >= 0,
-    ),
-    "augment": Argument("`strong` (zoom, stretch, mirror, colour, mosaic), `weak` or `none`", *_one_of(AUGMENTS)),
-    "early_stopping": Argument(
-        "stop after this part of the training without a better validation mAP; 0 is never", *_part()
+    "frozen_part": _fraction("part of the training during which a pretrained backbone stays frozen"),
+    "freeze": _whole("blocks of a pretrained backbone that are never trained", 0, unit=" of blocks", unset=AUTO),
+    "augment": _choice("`strong` (zoom, stretch, mirror, colour, mosaic), `weak` or `none`", AUGMENTS),
+    "early_stopping": _positive_fraction(
+        "stop after this part of the training without a better validation mAP", unset=NONE
     ),
     "validation_fraction": Argument(
-        "part of the images held out", "a number above 0 and below 1", lambda value: 0 < value < 1
+        float, "part of the images held out", "a number above 0 and below 1", lambda value: 0 < value < 1
     ),
-    "seed": Argument(
-        "of everything random", f"a whole number from 0 to {MAX_SEED}", lambda value: 0 <= value <= MAX_SEED
-    ),
-    "num_clones": Argument(
-        "GPUs that share each batch", "a whole number of GPUs from 1 to 64", lambda value: 1 <= value <= 64
-    ),
-    "precision": Argument(
-        "of the numbers in a step: `float32`, `mixed_float16` or `mixed_bfloat16`", *_one_of(PRECISIONS)
-    ),
-    "jit": Argument("compile the step with XLA: on a CPU several times slower", *_ANY_TRUTH),
-    "deterministic": Argument("the same bits in each run on the same machine, at the price of speed", *_ANY_TRUTH),
-    "ignore_memory": Argument("train even if the GPU has less memory than the model is known to need", *_ANY_TRUTH),
+    "seed": _whole("of everything random", 0, MAX_SEED),
+    "num_clones": _whole("GPUs that share each batch", 1, 64, unit=" of GPUs"),
+    "precision": _choice("of the numbers in a step: `float32`, `mixed_float16` or `mixed_bfloat16`", PRECISIONS),
+    "jit": _switch("compile the step with XLA: on a CPU several times slower"),
+    "deterministic": _switch("the same bits in each run on the same machine; slower"),
+    "ignore_memory": _switch("train even if the GPU has less memory than the model is known to need"),
 }
 
 
-def parse_value(name: str, text: str, *, where: str) -> Any:
-    """The value of an argument from its text.
+def parse_value(name: str, text: str, *, where: str) -> Value:
+    """Return the value of an argument from its text; None if it is left to the trainer, or unlimited.
 
     Args:
         name: In `ARGUMENTS`.
-        text: As written by a person.
+        text: As a person wrote it.
         where: The source, for the error.
 
     Raises:
-        TrainingError: It cannot be.
-
+        TrainingError: The value is impossible; the message lists what is possible.
     """
     argument = ARGUMENTS[name]
+    if argument.unset and text.lower() == argument.unset:
+        return None
     try:
-        value = _TRUTH[text.lower()] if _TYPES[name] is bool else _TYPES[name](text)
+        value: Value = _BOOLEANS[text.lower()] if argument.type is bool else argument.type(text)
         acceptable = argument.accepts(value)
     except (ValueError, KeyError):
         acceptable = False
     if not acceptable:
-        raise TrainingError(f"{where}: {name}={text}; expected {argument.expected}.")
+        raise TrainingError(f"{where}: {name}={text}; expected {argument.choices}.")
     return value
+
+
+def format_value(name: str, value: Value) -> str:
+    """Return the text that `parse_value` turns into the value."""
+    if value is None:
+        return ARGUMENTS[name].unset or NONE
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -56,7 +56,7 @@ def _service(options: KubernetesOptions) -> dict[str, Any]:
 
 def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | None) -> dict[str, Any]:
     pods = trials or options.workers
-    # A trial that fails for good is nothing to the others; a worker that does ends the run.
+    # A trial that fails for good does not affect the others; a worker that does ends the run.
     limit = {"backoffLimitPerIndex": RESTARTS} if trials else {"backoffLimit": RESTARTS * pods}
     mistake = "FailIndex" if trials else "FailJob"
     return {
@@ -70,7 +70,7 @@ def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | Non
             **limit,
             "podFailurePolicy": {
                 "rules": [
-                    # What a person has to mend does not go away by another try.
+                    # Another try does not fix a mistake in the request.
                     {
                         "action": mistake,
                         "onExitCodes": {"containerName": "train", "operator": "In", "values": [TrainerError.exit_code]},

@@ -1,4 +1,4 @@
-"""What `--kubernetes` says: where a training runs, not what it learns."""
+"""Options of `--kubernetes`: where a training runs, not what is trained."""
 
 import dataclasses
 import re
@@ -22,26 +22,25 @@ class KubernetesOptions:
         image: With preannotate in it; see `trainer/images`.
         claim: PersistentVolumeClaim that holds annotations and runs; with several pods ReadWriteMany.
         name: Of the Job and its Service; by default the name of the run.
-        namespace: Empty leaves it to kubectl.
+        namespace: None leaves it to kubectl.
         workers: Pods that train one run together.
-        gpus: For each pod.
-        cpu: Cores that a pod asks for.
-        memory: That a pod asks for and may not exceed.
+        gpus: Of each pod.
+        cpu: Cores that a pod requests.
+        memory: Request and limit of a pod.
         mount: Where the claim is mounted; relative paths start there.
-        pull_secret: Name of the Secret with which the image is pulled; empty for none.
-
+        pull_secret: Name of the Secret with which the image is pulled; None if it needs none.
     """
 
     image: str
     claim: str
     name: str
-    namespace: str = ""
+    namespace: str | None = None
     workers: int = 1
     gpus: int = 0
     cpu: str = "2"
     memory: str = "8Gi"
     mount: str = "/data"
-    pull_secret: str = ""
+    pull_secret: str | None = None
 
     @classmethod
     def parse(cls, text: str, *, output: Path | None) -> "KubernetesOptions":
@@ -53,11 +52,10 @@ class KubernetesOptions:
 
         Raises:
             TrainingError: An unknown name, an impossible value, or no image, claim or output.
-
         """
         if output is None:
             raise TrainingError("--kubernetes: no --output; expected a folder, so that restarted pods find their run.")
-        given: dict[str, Any] = {"name": re.sub(r"[^a-z0-9]+", "-", output.name.lower()).strip("-")}
+        values: dict[str, Any] = {"name": re.sub(r"[^a-z0-9]+", "-", output.name.lower()).strip("-")}
         fields = {field.name: field.type for field in dataclasses.fields(cls)}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = (piece.strip() for piece in part.partition("="))
@@ -66,13 +64,13 @@ class KubernetesOptions:
                 raise TrainingError(
                     f"--kubernetes: unknown name {name!r}; expected one of: {', '.join(sorted(fields))}."
                 )
-            given[key] = int(value) if fields[key] is int and value.isascii() and value.isdigit() else value
+            values[key] = int(value) if fields[key] is int and value.isascii() and value.isdigit() else value
         for key in ("image", "claim"):
-            if not given.get(key):
+            if not values.get(key):
                 raise TrainingError(
                     f"--kubernetes: no {key}; expected {key}=NAME, as in image=REGISTRY/IMAGE,claim=NAME."
                 )
-        options = cls(**given)
+        options = cls(**values)
         options._check()
         return options
 
@@ -81,13 +79,13 @@ class KubernetesOptions:
         checks = {
             "name": (len(self.name) <= LONGEST_NAME and bool(_NAME.fullmatch(self.name)), label),
             "claim": (bool(re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", self.claim)), "a name of Kubernetes"),
-            "namespace": (not self.namespace or bool(_NAME.fullmatch(self.namespace)), "a name of Kubernetes"),
+            "namespace": (self.namespace is None or bool(_NAME.fullmatch(self.namespace)), "a name of Kubernetes"),
             "workers": (isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1 on"),
             "gpus": (isinstance(self.gpus, int), "a whole number from 0 on"),
             "cpu": (bool(_QUANTITY.fullmatch(self.cpu)), "a quantity, such as 2 or 500m"),
             "memory": (bool(_QUANTITY.fullmatch(self.memory)), "a quantity, such as 8Gi"),
             "mount": (PurePosixPath(self.mount).is_absolute() and self.mount != "/", "an absolute path other than /"),
         }
-        for key, (fine, expected) in checks.items():
-            if not fine:
+        for key, (valid, expected) in checks.items():
+            if not valid:
                 raise TrainingError(f"--kubernetes: {key}={getattr(self, key)}; expected {expected}.")

@@ -1,17 +1,18 @@
-"""`report.html`: what a run has become, on one page that needs nothing else.
+"""`report.html`: the report of a run on one page that loads nothing else.
 
-facts         everything that the run's folder says
+facts         the content of the run's folder
 figures       numbers computed from the facts (the arithmetic is `evaluation`'s)
-advice        sentences: how sure the figures are, and what to do next
+advice        sentences: how reliable the figures are, and what to do next
 plots         curves as SVG
-pictures      the images that cost most to correct
+pictures      the images that cost most to correct; overlays
 page          all of it through `template.html`
-measurements  speed and agreement of the export, measured once, on the machine that trained
-costs         other seconds, hence other thresholds
+measurements  speed and parity of the export, measured once, on the machine that trained
+costs         other seconds for corrections, hence other thresholds
 """
 
 from trainer.report.costs import change_costs, criterion
 from trainer.report.measurements import measure
-from trainer.report.page import write
+from trainer.report.page import BuiltFunction, write
+from trainer.report.pictures import write_overlays
 
-__all__ = ["change_costs", "criterion", "measure", "write"]
+__all__ = ["BuiltFunction", "change_costs", "criterion", "measure", "write", "write_overlays"]

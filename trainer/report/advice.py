@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preannotate.core.text import first_of, plural
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
-from trainer.report.words import count, listed
 
 # One box in so many is one point: below that, figures of two models cannot be told apart.
 ENOUGH_BOXES = 100
@@ -35,9 +35,9 @@ def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
         yield "The validation images hold no box: nothing could be measured."
         return
     if boxes < ENOUGH_BOXES or map50.width > WIDE:
-        images = count(len(facts.truth.images), "image")
+        images = plural(len(facts.truth.images), "image")
         yield (
-            f"The validation set is too small to tell much: {images} with {count(boxes, 'box', 'boxes')}, so that one "
+            f"The validation set is too small to tell much: {images} with {plural(boxes, 'box', 'boxes')}, so that one "
             f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as "
             f"well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
             f"{_times(figures.times_less.high)} as fast as drawing."
@@ -48,7 +48,7 @@ def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
         if number and ap50.low == ap50.high
     ]:
         yield (
-            f"An interval without width ({listed(flawless)}) does not mean certainty: errors that happened on none "
+            f"An interval without width ({first_of(flawless)}) does not mean certainty: errors that happened on none "
             f"of these images cannot show in it."
         )
     yield (
@@ -66,7 +66,7 @@ def _next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
     ]
     if few:
         yield (
-            f"Annotate more images with {listed(few)}: in brackets the validation boxes, fewer than "
+            f"Annotate more images with {first_of(few)}: in brackets the validation boxes, fewer than "
             f"{FEW_BOXES_OF_A_CLASS}, too few to judge the class by."
         )
     if _still_rising(facts):
@@ -79,11 +79,11 @@ def _next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
         if number >= FEW_BOXES_OF_A_CLASS and ap50.value < WEAK_AP50
     ]
     if weak:
-        yield f"Annotate more of {listed(weak)}: in brackets the AP50, the weakest."
+        yield f"Annotate more of {first_of(weak)}: in brackets the AP50, the weakest."
     small = figures.bands[0]
     if small.boxes and small.corrections.missed * 2 > small.boxes:
         yield (
-            f"Try a larger image_size: {small.corrections.missed} of {count(small.boxes, 'small object')} were missed."
+            f"Try a larger image_size: {small.corrections.missed} of {plural(small.boxes, 'small object')} were missed."
         )
 
 

@@ -1,19 +1,19 @@
-"""Other seconds for corrections, hence other thresholds: into the export, its summary and its pictures."""
+"""Change the seconds that corrections take: new thresholds for the export, its summary and its overlays."""
 
 import dataclasses
-import json
 from typing import Any
 
 from evaluation import thresholds
 from evaluation.corrections import CorrectionCosts
+from preannotate.core.files import replacing, write_json
 from runtime.manifest import FILE_NAME
-from trainer import overlays
 from trainer.report.facts import COSTS_KEY, RunFacts
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.report.pictures import write_overlays
+from trainer.run_directory import RunDirectory
 
 
 def criterion(costs: CorrectionCosts) -> dict[str, Any]:
-    """How thresholds were chosen, for the provenance in `model.json`."""
+    """Return how thresholds were chosen, for the provenance in `model.json`."""
     return {
         "threshold_criterion": "fewest seconds of correction on the validation images",
         COSTS_KEY: costs.to_json(),
@@ -30,17 +30,15 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
 
     Raises:
         TrainingError: The run is not finished, or a file is damaged.
-
     """
     facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels
     common, per_class = thresholds.choose(labels, facts.truth.images, facts.detections, costs)
     cut = dataclasses.replace(manifest.postprocess, threshold=common, thresholds=per_class)
     changed = dataclasses.replace(manifest, postprocess=cut, provenance={**manifest.provenance, **criterion(costs)})
-    temporary = run.export / f".{FILE_NAME}.new"
-    changed.write(temporary)
-    temporary.replace(run.export / FILE_NAME)
+    with replacing(run.export / FILE_NAME) as temporary:
+        changed.write(temporary)
     summary = {**facts.summary, "thresholds": dict(zip(labels, per_class, strict=True))}
-    replace_text(run.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-    overlays.write(facts.truth, facts.detections, per_class, run.overlays)
+    write_json(run.summary, summary)
+    write_overlays(facts.truth, facts.detections, per_class, run.overlays)
     return per_class

@@ -1,7 +1,6 @@
-"""Everything that a run's folder says, read once; the page is made of this alone."""
+"""The content of a finished run's folder, read once; the page is made of this alone."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,13 @@ from typing import Any
 from evaluation import ground_truth, reference
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json
 from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest
+from trainer.config import RunConfig
 from trainer.errors import TrainingError
-from trainer.run_directory import RunDirectory
+from trainer.run_directory import RunDirectory, Summary
 
 COSTS_KEY = "correction_costs"
 
@@ -25,15 +27,14 @@ class RunFacts:
     Attributes:
         name: Of the run's folder when it was trained.
         truth: The frozen validation images.
-        detections: What the network found on each, down to a low score.
+        detections: On each of them, down to a low score.
         manifest: The export's `model.json`.
-        costs: Those by which its thresholds were chosen.
+        costs: By which its thresholds were chosen.
         epochs: A row of metrics for each epoch; None where nothing was measured.
-        config: Every resolved value.
+        config: What it was trained with.
         dataset: The health summary and the split.
-        summary: The outcome.
+        summary: The result.
         measurements: Speed and parity; empty if they were not measured.
-
     """
 
     name: str
@@ -42,9 +43,9 @@ class RunFacts:
     manifest: Manifest
     costs: CorrectionCosts
     epochs: Sequence[Mapping[str, float | None]]
-    config: Mapping[str, Any]
+    config: RunConfig
     dataset: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    summary: Summary
     measurements: Mapping[str, Any]
 
     @classmethod
@@ -54,7 +55,6 @@ class RunFacts:
         Raises:
             TrainingError: It is not finished, or a file is damaged.
             ManifestError: `model.json` is damaged.
-
         """
         if not (run.export / FILE_NAME).is_file():
             raise TrainingError(
@@ -80,18 +80,17 @@ class RunFacts:
             manifest=manifest,
             costs=_costs(manifest, run.export / FILE_NAME),
             epochs=epochs,
-            config=_json(run.config),
-            dataset=_json(run.dataset),
-            summary=_json(run.summary),
-            measurements=_json(run.measurements) if run.measurements.is_file() else {},
+            config=RunConfig.read(run.config),
+            dataset=_required(run.dataset),
+            summary=_required(run.summary),
+            measurements=_required(run.measurements) if run.measurements.is_file() else {},
         )
 
 
 def _costs(manifest: Manifest, path: Path) -> CorrectionCosts:
-    """Those in the provenance; a run from before they were written has the defaults."""
     try:
-        return CorrectionCosts(**manifest.provenance.get(COSTS_KEY, {}))
-    except TypeError as error:
+        return CorrectionCosts(**manifest.provenance[COSTS_KEY])
+    except (KeyError, TypeError) as error:
         raise TrainingError(f"{path}: {COSTS_KEY}: {error}; expected the seconds of corrections.") from error
 
 
@@ -100,8 +99,11 @@ def _epochs(path: Path) -> list[dict[str, float | None]]:
         return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _required(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: {error}; expected a file that training writes. Train again.") from error
+        content = read_json(path)
+    except FileError as error:
+        raise TrainingError(str(error)) from error
+    if content is None:
+        raise TrainingError(f"{path}: no such file; expected a file that training writes. Train again.")
+    return content

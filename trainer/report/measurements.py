@@ -1,20 +1,20 @@
 """Speed and agreement of the exported SavedModel, measured after training and kept in `measurements.json`."""
 
-import json
 import platform
 from pathlib import Path
 from typing import Any
 
 from evaluation import ground_truth, reference, scores, speed
 from evaluation.parity import FLOAT_NOISE, compare
+from preannotate.core.files import write_json
 from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
 from runtime.processors import cores
 from trainer.library_logging import quiet_loading
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.run_directory import RunDirectory
 
-# Of measuring, beside loading the model: a report must not make a short training a long one.
+# Time for measuring, without loading the model: a report must not make a short training a long one.
 SECONDS = 5.0
 
 
@@ -41,11 +41,11 @@ def measure(run: RunDirectory) -> None:
             "only_noise": difference.only_noise,
         },
     }
-    replace_text(run.measurements, json.dumps(content, indent=2) + "\n")
+    write_json(run.measurements, content)
 
 
 def machine() -> dict[str, Any]:
-    """What the times were measured on."""
+    """Return the machine that times are measured on."""
     return {"processor": _processor(), "cores": cores()}
 
 

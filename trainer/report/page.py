@@ -1,12 +1,15 @@
-"""The page: facts, figures, advice, plots and pictures through `template.html`, written whole or not at all.
+"""The page: facts, figures, advice, plots and pictures through `template.html`.
 
-No script and nothing from outside: the page's own policy forbids both, and everything that comes from annotations
-(labels, names of files) is escaped by Jinja.
+It has no script and loads nothing: its own content security policy forbids both, and Jinja escapes everything that
+comes from annotations (labels, names of files).
 """
 
-import dataclasses
+import math
 import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -16,12 +19,14 @@ from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
 from evaluation.speed import Stages
 from evaluation.thresholds import Sweep
+from preannotate.core.files import replace_text
+from preannotate.core.text import plural
+from runtime.manifest import Postprocess
+from trainer.arguments.table import format_value
 from trainer.report import advice, pictures, plots
-from trainer.report.built import BuiltFunction
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
-from trainer.report.words import count, duration, fixed, percent
-from trainer.run_directory import RunDirectory, replace_text
+from trainer.run_directory import RunDirectory
 
 # Classes whose curves are drawn, those with most boxes first; the tables hold all.
 CURVES_SHOWN = 12
@@ -36,20 +41,36 @@ FORMS = {
 }
 
 
+@dataclass(frozen=True)
+class BuiltFunction:
+    """A function built from the run, of which the page shows parity and speed.
+
+    Attributes:
+        name: Of the function.
+        parity: The content of its `parity.json`.
+        stages: Its speed on this machine; None if its engine is not installed.
+        postprocess: Its thresholds, which may be older than those of the run.
+    """
+
+    name: str
+    parity: Mapping[str, Any]
+    stages: Stages | None
+    postprocess: Postprocess
+
+
 def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunction | None = None) -> Path:
     """Write the page of a finished run.
 
     Args:
         run: Its folder.
         output: Where to; None is `report.html` in the run.
-        function: Built from the run; its proof and speed are shown too.
+        function: Built from the run; its parity and speed are shown too.
 
     Returns:
         The page's path.
 
     Raises:
         TrainingError: The run is not finished, or a file is damaged.
-
     """
     path = output or run.report
     replace_text(path, render(RunFacts.read(run), function))
@@ -62,6 +83,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
     template = _environment().get_template("template.html")
     return template.render(
         facts=facts,
+        config=asdict(facts.config),
         figures=figures,
         labels=facts.truth.labels,
         thresholds=facts.manifest.postprocess.thresholds,
@@ -97,11 +119,11 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=duration, fixed=fixed, percent=percent, count=count)
+    environment.filters.update(duration=duration, fixed=fixed, percent=percent, count=plural)
     return environment
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Work:
     """A row of the annotator's work: a kind of correction, what it is, how many, seconds each."""
 
@@ -134,7 +156,7 @@ def _loss_parts(facts: RunFacts) -> list[tuple[str, float | None, float | None]]
     return [(text, first[column], last[column]) for column, text in plots.loss_columns(facts.epochs).items()]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _ClassCurves:
     """What is drawn of one class; `point` is (precision, recall) at its threshold."""
 
@@ -173,11 +195,35 @@ def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, 
 
 
 def _command(facts: RunFacts) -> str:
-    """The command that trains such a run again, with the arguments that were asked for."""
-    asked = facts.config.get("asked", {})
+    """Return the command that trains such a run again, with the arguments as requested."""
+    overrides = facts.config.overrides
     exports = [export["name"] for export in facts.dataset.get("exports", [])] or ["EXPORT"]
     parts = ["preannotate", "train", *exports, "--model", facts.manifest.family]
-    parts += ["--base-model", str(facts.config.get("base_model", "imagenet"))]
-    if asked:
-        parts += ["--arguments", ",".join(f"{name}={value}" for name, value in asked.items())]
+    parts += ["--base-model", facts.config.base_model]
+    if overrides:
+        parts += ["--arguments", ",".join(f"{name}={format_value(name, value)}" for name, value in overrides.items())]
     return shlex.join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as text without line breaks: 53 s, 7 min 5 s, 2 h 10 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if seconds < 120:
+        text = f"{seconds:.0f} s"
+    elif minutes < 120:
+        text = f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    else:
+        text = f"{minutes // 60} h {minutes % 60} min"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """Return a number with so many digits; a dash for None and NaN."""
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    return f"{value:.{digits}f}" if math.isfinite(value) else "\N{INFINITY}"
+
+
+def percent(value: float) -> str:
+    """Return a fraction as a percentage, clipped to [0, 1]."""
+    return f"{100 * min(max(value, 0.0), 1.0):.1f}%" if math.isfinite(value) else "0%"

@@ -1,21 +1,23 @@
-"""The validation images that cost most to correct, with what is wrong on them, as JPEGs inside the page.
+"""Pictures of validation images: those that cost most to correct, as JPEGs inside the page, and overlays as files.
 
-Boxes carry a number and one of five words; labels stand below the picture as text, where every script can be read,
-searched and read aloud.
+On the page boxes carry a number and one of five words; labels are text below the picture, where every script can be
+displayed, searched and read by a screen reader.
 """
 
 import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from evaluation.corrections import Corrections, comparison, shown
 from evaluation.drawing import WHITE, Colour, Style, corners, dashed, solid, tag
-from evaluation.ground_truth import AnnotatedImage
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.outcomes import Comparison, Outcome
+from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
 from runtime.image import decode
 from trainer.report.facts import RunFacts
@@ -24,6 +26,8 @@ from trainer.report.facts import RunFacts
 LIMIT = 8
 LONGEST_SIDE = 720
 QUALITY = 80
+# Enough to judge by eye.
+OVERLAYS = 40
 
 # Of Okabe and Ito's palette, see `evaluation.overlay`.
 COLOURS: dict[str, Colour] = {
@@ -72,6 +76,19 @@ def worst(facts: RunFacts, by_image: Sequence[Corrections]) -> list[CorrectionPi
     costs = [item.seconds(facts.costs) - facts.costs.check * item.shown for item in by_image]
     order = sorted(range(len(costs)), key=lambda index: -costs[index])[:LIMIT]
     return [_picture(facts, index, costs[index], by_image[index].right) for index in order if costs[index] > 0]
+
+
+def write_overlays(
+    truth: GroundTruth, detections: Sequence[Sequence[Detection]], thresholds: Sequence[float], folder: Path
+) -> None:
+    """Draw ground truth and the detections above the threshold of their class on the first validation images."""
+    folder.mkdir(exist_ok=True)
+    for annotated, found in list(zip(truth.images, detections, strict=True))[:OVERLAYS]:
+        image: Image.Image = decode(truth.data(annotated)).pixels
+        shown_detections = [detection for detection in found if detection.score >= thresholds[detection.class_id]]
+        labels = [truth.labels[class_id] for class_id in annotated.class_ids]
+        picture = draw_overlay(image, shown_detections, (annotated.boxes, labels))
+        picture.save(folder / f"{Path(annotated.name).stem}.jpg", quality=90)
 
 
 def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> CorrectionPicture:

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 import yaml
+from trainer.to_argv import retell
 
 from preannotate.cli.main import main
 from preannotate.cli.train import SPOKEN, _AboveTheBar, add_train_arguments
-from trainer.to_argv import retell
 
 
 def errors(capsys, *arguments):

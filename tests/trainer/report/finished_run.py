@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 from PIL import Image
+from support.training import training_config
 
 from evaluation import ground_truth, reference
 from evaluation.corrections import CorrectionCosts
@@ -12,6 +13,7 @@ from evaluation.ground_truth import AnnotatedImage
 from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest, Postprocess
+from trainer.config import RunConfig
 from trainer.report import criterion
 from trainer.run_directory import RunDirectory
 
@@ -60,10 +62,17 @@ def write_run(
     cut = Postprocess(0.4, (0.4,) * len(labels))
     Manifest("ssd-mobilenet-v2", tuple(labels), (200, 100), cut, provenance).write(run.export / FILE_NAME)
     run.metrics.write_text(METRICS)
-    write_json(
-        run.config,
-        {"arguments": {"epochs": 3, "seed": 0}, "asked": {"epochs": 3}, "base_model": "none", "input_size": [200, 100]},
-    )
+    RunConfig(
+        arguments=training_config(epochs=3, image_size="200x100"),
+        overrides={"epochs": 3},
+        model="ssd-mobilenet-v2",
+        labels=tuple(labels),
+        base_model="none",
+        pretrained=False,
+        alpha=1.0,
+        input_size=(200, 100),
+        aspects=(1.0,),
+    ).write(run.config)
     classes = {label: {"images": 26, "boxes": 40} for label in labels}
     empty = {"dropped": {}, "converted": {}, "problems": {}, "duplicates": []}
     write_json(
