@@ -64,9 +64,10 @@ def rectangles(tmp_path_factory):
 def trained(rectangles):
     """(run directory, summary) of a network of 0.5 million weights that knows its rectangles; do not change it."""
     from trainer import train
+    from trainer.request import TrainingRequest
 
     def make(folder: Path) -> tuple[Path, dict]:
-        asked = {
+        overrides = {
             "epochs": 30,
             "batch_size": 8,
             "image_size": "128x96",
@@ -74,7 +75,7 @@ def trained(rectangles):
             "initial_learning_rate": 5e-3,
         }
         output = folder / "rectangles"
-        request = train.Request(exports=[rectangles], output=output, base_model="none", asked=asked)
+        request = TrainingRequest(exports=(rectangles,), output=output, base_model="none", overrides=overrides)
         return output, train.start(request)
 
     return artefacts.kept("trained", make, Path(__file__))

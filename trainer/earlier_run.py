@@ -17,7 +17,8 @@ from trainer import datasets
 from trainer.config import RunConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.models.network import ModelFamily, Network
+from trainer.models.family import ModelFamily
+from trainer.models.network import Network
 from trainer.run_directory import RunDirectory
 
 

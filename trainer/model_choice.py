@@ -34,7 +34,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if path.is_file():
         return _fitting(path, requested)
     able = [
-        name for name, family in MODELS.items() if base_model in (backbone_weights.NONE, *family.BACKBONE.pretrained)
+        name for name, family in MODELS.items() if base_model in (backbone_weights.NONE, *family.backbone.pretrained)
     ]
     size = parse_size(requested.image_size or "") or input_size.choose([sample.image_size for sample in samples])
     return recommend(
@@ -44,7 +44,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
             input_size=size,
             gpu=bool(tf.config.list_physical_devices("GPU")),
             pretrained=base_model != backbone_weights.NONE,
-            at_hand=[name for name in able if MODELS[name].BACKBONE.at_hand()],
+            cached=[name for name in able if MODELS[name].backbone.is_cached()],
             models=able or list(MODELS),
         )
     )
@@ -53,11 +53,11 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
 def _fitting(file: Path, requested: RequestedConfig) -> Recommendation:
     for name, family in MODELS.items():
         with contextlib.suppress(TrainingError):
-            backbone_weights.resolve(str(file), alpha=requested.alpha, backbone=family.BACKBONE)
+            backbone_weights.resolve(str(file), alpha=requested.alpha, backbone=family.backbone)
             return Recommendation(name, f"{name} is chosen: {file.name} has weights of its backbone.")
     raise TrainingError(
         f"--base-model {file.name}: fits no model; expected weights of a backbone without top. "
-        f"Pass its name to --model to see why it does not fit."
+        f"Name a model with --model to see why it does not fit."
     )
 
 

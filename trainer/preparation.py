@@ -65,21 +65,21 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         log.info(chosen.why)
         request, recommendation = dataclasses.replace(request, model=chosen.model), chosen.why
     family = MODELS[request.model]
-    if family.BACKBONE.gpu_memory and not requested.ignore_memory:
-        gpu_memory.check(request.model, family.BACKBONE.gpu_memory, gpu_memory.visible()[: requested.num_clones])
+    if family.backbone.gpu_memory and not requested.ignore_memory:
+        gpu_memory.check(request.model, family.backbone.gpu_memory, gpu_memory.visible()[: requested.num_clones])
     earlier = _earlier(request)
     base = (
         BaseModel(earlier.name, earlier.alpha)
         if earlier
-        else backbone_weights.resolve(request.base_model, alpha=requested.alpha, backbone=family.BACKBONE)
+        else backbone_weights.resolve(request.base_model, alpha=requested.alpha, backbone=family.backbone)
     )
     dataset, split = loaded or _load(request, run)
-    size = _input_size(requested.image_size, family.DEFAULTS, split.train, earlier)
+    size = _input_size(requested.image_size, family.defaults, split.train, earlier)
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     config = RunConfig(
         arguments=resolve_arguments(
             request.overrides,
-            family.DEFAULTS,
+            family.defaults,
             images=len(split.train),
             pretrained=base.pretrained,
             alpha=base.alpha,
@@ -104,7 +104,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         earlier_run.transfer_weights(earlier, family, network, dataset.labels)
         log.info("%s", "\n".join(earlier_run.notes(earlier, dataset.labels, size, split.validation)))
     else:
-        backbone_weights.load(network.backbone, base, family.BACKBONE)
+        backbone_weights.load(network.backbone, base, family.backbone)
     return Prepared(config, split, network, ema_network)
 
 

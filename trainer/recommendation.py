@@ -31,7 +31,7 @@ class TrainingConditions:
         input_size: (width, height) that these pixels refer to.
         gpu: Whether there is one.
         pretrained: Whether pretrained weights are wanted.
-        at_hand: Models whose pretrained weights are on this machine.
+        cached: Models whose pretrained weights are on this machine.
         models: Those that can start from what was asked for.
 
     """
@@ -41,7 +41,7 @@ class TrainingConditions:
     input_size: tuple[int, int]
     gpu: bool
     pretrained: bool
-    at_hand: Collection[str]
+    cached: Collection[str]
     models: Collection[str]
 
 
@@ -74,9 +74,9 @@ def _choice(facts: TrainingConditions) -> tuple[str, str]:
         return TWO_STAGE, f"there are a GPU, enough images and {hard}, for which two stages are made"
     if not facts.pretrained:
         return FAST, "without pretrained weights the smallest network learns soonest"
-    if FAST in facts.at_hand:
+    if FAST in facts.cached:
         return FAST, "it is the fastest, and its pretrained weights are on this machine"
-    if PACKAGED in facts.at_hand:
+    if PACKAGED in facts.cached:
         return PACKAGED, f"its pretrained weights are installed, those of {FAST} would have to be fetched"
     return FAST, "it is the fastest; Keras will try to fetch its pretrained weights"
 

@@ -17,7 +17,7 @@ from preannotate.core.errors import PreannotateError
 # Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
 TRAIN_IMAGES, TEST_IMAGES = 240, 60
 # From random weights, steps count: many small ones on small inputs, with the objects mostly as they are.
-ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=0"
+ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=none"
 NAME = "demo"
 START_SECONDS = 60
 

@@ -42,8 +42,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "weights or the folder of a run")  # fmt: skip
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
-    add("--continue", dest="continue_run", action="store_true", help="continue the run in --output if there is one, else "
-        "start it; for jobs that are restarted")  # fmt: skip
+    add("--continue", dest="continue_run", action="store_true", help="continue the run in --output if there is one, "
+        "else start it; for jobs that are restarted")  # fmt: skip
     add("--trials", type=int, metavar="N", help="run N trainings with different seeds in --output, and name the best")
     add("--vary", default="", metavar="A=1|2,B=…", help="settings that trials differ by, in all combinations")
     add("--parallel", type=int, default=1, metavar="P", help="trials at a time on this machine (default: 1)")

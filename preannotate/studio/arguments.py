@@ -7,8 +7,8 @@ from typing import Any
 
 from preannotate.studio.families import Family, families
 from trainer.arguments.sources import RIVALS, parse_arguments
-from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, parse_value
-from trainer.config import TrainingConfig
+from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, format_value, parse_value
+from trainer.config import RequestedConfig
 from trainer.recommendation import FAST
 
 NUMBER, WHOLE, TRUTH, CHOICE, TEXT = "number", "whole", "truth", "choice", "text"
@@ -52,7 +52,7 @@ def argument_fields(model: str, images: int, *, base_model: str = "imagenet") ->
     """
     family = families().get(model) or families()[FAST]
     defaults = _defaults(family, images, pretrained=base_model != "none")
-    fields = [_field(field, defaults) for field in dataclasses.fields(TrainingConfig)]
+    fields = [_field(name, defaults) for name in ARGUMENTS]
     return sorted(fields, key=lambda field: COMMON.index(field.name) if field.common else len(COMMON))
 
 
@@ -82,7 +82,7 @@ def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[Ar
 
 def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any]:
     """What a run would do, as far as it is known before the images are there."""
-    own, config = family.defaults, dataclasses.asdict(TrainingConfig())
+    own, config = family.defaults, dataclasses.asdict(RequestedConfig())
     training = max(1, round(images * (1 - config["validation_fraction"])))
     return config | {
         "epochs": own.epochs(training, pretrained=pretrained),
@@ -94,27 +94,25 @@ def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any
     }
 
 
-def _field(field: dataclasses.Field, defaults: Mapping[str, Any]) -> ArgumentField:
-    name, argument = field.name, ARGUMENTS[field.name]
+def _field(name: str, defaults: Mapping[str, Any]) -> ArgumentField:
+    argument = ARGUMENTS[name]
     return ArgumentField(
         name=name,
-        kind=CHOICE if name in _CHOICES else _KINDS[field.type],
-        default=_text(defaults[name]),
+        kind=CHOICE if name in _CHOICES else _KINDS[argument.type],
+        default=_text(name, defaults[name]),
         choices=_CHOICES.get(name, ()),
         help=argument.meaning.replace("`", ""),
-        expected=argument.expected,
+        expected=argument.choices,
         common=name in COMMON,
     )
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _text(name: str, value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else format_value(name, value)
 
 
 def _same(field: ArgumentField, value: Any) -> bool:
-    return _text(value) == field.default
+    return _text(field.name, value) == field.default
 
 
 def _parts(text: str) -> list[str]:

@@ -71,19 +71,18 @@ def measured() -> Mapping[str, Any]:
 def described() -> dict[str, Any]:
     """The content of the file, from the models themselves; imports TensorFlow."""
     from trainer.models import MODELS
-    from trainer.models.listing import CHOOSE
 
     accuracy = json.loads(ACCURACY.read_text(encoding="utf-8"))
     return {
         name: {
-            "line": CHOOSE.get(name, ""),
-            "defaults": asdict(family.DEFAULTS),
-            "alpha": family.BACKBONE.alpha,
-            "alpha_from_scratch": family.BACKBONE.alpha_from_scratch,
-            "pretrained": list(family.BACKBONE.pretrained),
-            "file": family.BACKBONE.file.format(alpha=family.BACKBONE.alpha),
-            "package": family.BACKBONE.package,
-            "gpu_memory": family.BACKBONE.gpu_memory,
+            "line": family.when_to_choose,
+            "defaults": asdict(family.defaults),
+            "alpha": family.backbone.alpha,
+            "alpha_from_scratch": family.backbone.alpha_from_scratch,
+            "pretrained": list(family.backbone.pretrained),
+            "file": (family.backbone.file or "").format(alpha=family.backbone.alpha),
+            "package": family.backbone.package or "",
+            "gpu_memory": family.backbone.gpu_memory or 0.0,
             "scores": [
                 [one["name"], one["training_images"], one["map50_mean"]] for one in accuracy if one["model"] == name
             ],

@@ -95,7 +95,7 @@ def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[M
                 input_size=size,
                 gpu=bool(gpus()),
                 pretrained=base_model != "none",
-                at_hand=[name for name in able if families()[name].at_hand(_keras_cache())],
+                cached=[name for name in able if families()[name].at_hand(_keras_cache())],
                 models=able,
             )
         )

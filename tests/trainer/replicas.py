@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
+from support.training import training_config
 
 from trainer import devices
-from trainer.config import TrainingConfig
+from trainer.config import RequestedConfig
 from trainer.errors import TrainingError
 from trainer.models.batch_norm import BatchNormalization
 from trainer.models.network import Loss, Network
@@ -67,7 +68,9 @@ def batch(rng):
 
 def learn(**arguments):
     """Losses of each step, and all weights with their averages after the last."""
-    config = TrainingConfig(batch_size=4, initial_learning_rate=1e-2, **arguments)
+    config = training_config(
+        **{"batch_size": 4, "initial_learning_rate": 1e-2, "backbone_learning_rate": 0.05, **arguments}
+    )
     strategy = devices.strategy(config, None)
     with strategy.scope():
         keras.utils.set_random_seed(0)
@@ -81,7 +84,7 @@ def learn(**arguments):
 
 def overflow():
     """What a batch whose gradients no float holds does to the weights and to the factor of the loss."""
-    config = TrainingConfig(batch_size=4, initial_learning_rate=1e-2, precision="mixed_float16")
+    config = training_config(batch_size=4, initial_learning_rate=1e-2, precision="mixed_float16")
     first, ema_network = network(config.precision), network("float32")
     network_trainer = NetworkTrainer(
         first, ema_network, config, pretrained=False, strategy=tf.distribute.get_strategy()
@@ -99,7 +102,7 @@ def difference(weights, others):
 
 def sentence(**arguments):
     try:
-        devices.strategy(TrainingConfig(**arguments), None)
+        devices.strategy(RequestedConfig(**arguments), None)
     except TrainingError as error:
         return str(error)
     return None

@@ -8,9 +8,10 @@ import pytest
 
 from trainer.backbone_weights import BaseModel, load, resolve
 from trainer.errors import TrainingError
-from trainer.models import ssd_mobilenet_v2
+from trainer.models import MODELS
 
-MOBILENET = ssd_mobilenet_v2.BACKBONE
+SSD = MODELS["ssd-mobilenet-v2"]
+MOBILENET = SSD.backbone
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +26,13 @@ def weights(tmp_path_factory):
 def test_the_width_is_read_from_the_file(weights):
     path, _ = weights
 
-    assert resolve(str(path), alpha=0, backbone=MOBILENET) == BaseModel("mine.weights.h5", 0.35, path=path)
+    assert resolve(str(path), alpha=None, backbone=MOBILENET) == BaseModel("mine.weights.h5", 0.35, path=path)
 
 
 def test_loaded_weights_give_the_features_of_the_original(weights):
     path, original = weights
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=(96, 96), alpha=0.35)
-    load(backbone, resolve(str(path), alpha=0, backbone=MOBILENET), MOBILENET)
+    backbone = SSD.build_backbone(input_size=(96, 96), alpha=0.35)
+    load(backbone, resolve(str(path), alpha=None, backbone=MOBILENET), MOBILENET)
     pixels = np.random.default_rng(0).normal(size=(1, 96, 96, 3)).astype(np.float32)
 
     np.testing.assert_allclose(backbone(pixels).numpy(), original(pixels).numpy(), atol=1e-4)
@@ -46,11 +47,11 @@ def test_another_alpha_is_refused(weights):
 
 def test_no_file_is_refused():
     sentence = (
-        "--base-model: 'lost.h5' is no file; expected imagenet, none, the folder of a run, or a .weights.h5 file."
+        "--base-model: 'lost.h5' is not a file; expected imagenet, none, the folder of a run, or a .weights.h5 file."
     )
 
     with pytest.raises(TrainingError, match=re.escape(sentence)):
-        resolve("lost.h5", alpha=0, backbone=MOBILENET)
+        resolve("lost.h5", alpha=None, backbone=MOBILENET)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
@@ -59,22 +60,22 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         file["kernel"] = np.zeros((1, 1, 3, 3))
 
     with pytest.raises(TrainingError, match=re.escape("text.h5: not an HDF5 file; expected a .weights.h5 file")):
-        resolve(str(tmp_path / "text.h5"), alpha=0, backbone=MOBILENET)
+        resolve(str(tmp_path / "text.h5"), alpha=None, backbone=MOBILENET)
     with pytest.raises(
         TrainingError, match=re.escape("other.h5: no weights of MobileNetV2; expected a .weights.h5 file of it")
     ):
-        resolve(str(tmp_path / "other.h5"), alpha=0, backbone=MOBILENET)
+        resolve(str(tmp_path / "other.h5"), alpha=None, backbone=MOBILENET)
 
 
 def test_weights_of_another_size_do_not_load(weights):
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=(96, 96), alpha=0.5)
+    backbone = SSD.build_backbone(input_size=(96, 96), alpha=0.5)
 
     with pytest.raises(TrainingError, match=r"^mine\.weights\.h5: .*expected weights of MobileNetV2 with alpha 0\.35"):
-        load(backbone, resolve(str(weights[0]), alpha=0, backbone=MOBILENET), MOBILENET)
+        load(backbone, resolve(str(weights[0]), alpha=None, backbone=MOBILENET), MOBILENET)
 
 
 def test_none_starts_from_random_weights():
-    assert resolve("none", alpha=0, backbone=MOBILENET) == BaseModel("none", 0.35)
+    assert resolve("none", alpha=None, backbone=MOBILENET) == BaseModel("none", 0.35)
     assert resolve("none", alpha=0.5, backbone=MOBILENET) == BaseModel("none", 0.5)
 
 
@@ -84,14 +85,14 @@ def test_without_a_network_training_goes_on_and_says_what_is_lost(monkeypatch, c
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", refuse)
     with caplog.at_level(logging.WARNING):
-        base = resolve("imagenet", alpha=0, backbone=MOBILENET)
+        base = resolve("imagenet", alpha=None, backbone=MOBILENET)
 
     assert base == BaseModel("none", 0.35)
     assert caplog.messages == [
-        "ImageNet weights cannot be fetched (URL fetch failure on …: None -- [Errno -2] Name or service not known): "
-        "training starts from random weights and reaches far less with few images. Fetch "
+        "ImageNet weights cannot be downloaded (URL fetch failure on …: None -- [Errno -2] Name or service not known): "
+        "training starts from random weights, which give far lower scores with few images. Download "
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5 elsewhere and pass --base-model PATH, or "
-        "take ssd-efficientnet-lite0, whose weights are a Python package."
+        "use ssd-efficientnet-lite0, whose weights are a Python package."
     ]
 
 
@@ -100,7 +101,7 @@ def test_fetched_weights_reach_the_backbone(weights, monkeypatch):
     monkeypatch.setattr(keras.applications, "MobileNetV2", lambda *_, **__: original)
     base = resolve("imagenet", alpha=0.35, backbone=MOBILENET)
     monkeypatch.undo()
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=(96, 96), alpha=0.35)
+    backbone = SSD.build_backbone(input_size=(96, 96), alpha=0.35)
     load(backbone, base, MOBILENET)
 
     assert (base.source, base.alpha, base.pretrained) == ("imagenet", 0.35, True)

@@ -1,7 +1,7 @@
 import pytest
+from support.training import training_config
 
-from trainer import config
-from trainer.config import TrainingConfig, parse_range, parse_size
+from trainer.config import RunConfig, parse_range, parse_size
 from trainer.errors import TrainingError
 
 
@@ -17,15 +17,27 @@ def test_a_range_is_a_shorter_and_a_longer_side():
 
 
 def test_a_written_configuration_is_read_back(tmp_path):
-    settings = TrainingConfig(epochs=7, image_size="320")
-    config.write(settings, tmp_path / "config.json", labels=["ä"])
+    config = RunConfig(
+        arguments=training_config(epochs=7, early_stopping=None),
+        overrides={"epochs": 7, "early_stopping": None},
+        model="ssd-mobilenet-v2",
+        labels=("ä",),
+        base_model="none",
+        pretrained=False,
+        alpha=0.35,
+        input_size=(96, 96),
+        aspects=(0.5, 2.0),
+    )
+    config.write(tmp_path / "config.json")
 
-    assert config.read(tmp_path / "config.json") == (settings, {"labels": ["ä"]})
+    assert RunConfig.read(tmp_path / "config.json") == config
 
 
-def test_a_broken_configuration_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("content", ["{", "{}", "[]", None])
+def test_a_broken_configuration_is_one_sentence(tmp_path, content):
     path = tmp_path / "config.json"
-    path.write_text("{")
+    if content:
+        path.write_text(content)
 
     with pytest.raises(TrainingError, match=r"expected the configuration of a run\. Train again\.$"):
-        config.read(path)
+        RunConfig.read(path)

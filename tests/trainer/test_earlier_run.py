@@ -7,15 +7,17 @@ import pytest
 
 from trainer import datasets, earlier_run, train
 from trainer.errors import TrainingError
-from trainer.models import ssd_mobilenet_v2
+from trainer.models import MODELS
+from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory
 
+SSD = MODELS["ssd-mobilenet-v2"]
 SIZE = (96, 96)
 
 
 def network(labels, aspects, size=SIZE):
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=size, alpha=0.35)
-    return ssd_mobilenet_v2.build(num_classes=len(labels), input_size=size, aspects=aspects, backbone=backbone)
+    backbone = SSD.build_backbone(input_size=size, alpha=0.35)
+    return SSD.build(num_classes=len(labels), input_size=size, aspects=aspects, backbone=backbone)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_classes_are_matched_by_name(earlier, validation):
     before.keras_model.load_weights(earlier.weights)
     labels = ("dark", "striped", "bright")
     now = network(labels, earlier.aspects, (128, 96))
-    earlier_run.take_over(earlier, ssd_mobilenet_v2, now, labels)
+    earlier_run.transfer_weights(earlier, SSD, now, labels)
 
     old, new = answers(before, validation[0]), answers(now, validation[0])
 
@@ -65,7 +67,7 @@ def test_a_class_may_be_forgotten(earlier, validation):
     before = network(earlier.labels, earlier.aspects, (128, 96))
     before.keras_model.load_weights(earlier.weights)
     now = network(("dark",), earlier.aspects, (128, 96))
-    earlier_run.take_over(earlier, ssd_mobilenet_v2, now, ("dark",))
+    earlier_run.transfer_weights(earlier, SSD, now, ("dark",))
 
     np.testing.assert_allclose(answers(now, validation[0])[:, 0], answers(before, validation[0])[:, 1], atol=1e-5)
 
@@ -73,12 +75,12 @@ def test_a_class_may_be_forgotten(earlier, validation):
 def test_a_family_that_learns_all_classes_together_needs_the_same_labels(earlier):
     now = dataclasses.replace(network(("dark",), earlier.aspects), class_layers=())
     sentence = (
-        "--base-model rectangles: labels bright, dark; expected dark in this order, since ssd-mobilenet-v2 learns all "
-        "classes together. Pass --labels, or another base model."
+        "--base-model rectangles: labels bright, dark; expected dark in this order, since ssd-mobilenet-v2 has no "
+        "weights of single classes. Pass --labels, or another base model."
     )
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        earlier_run.take_over(earlier, ssd_mobilenet_v2, now, ("dark",))
+        earlier_run.transfer_weights(earlier, SSD, now, ("dark",))
 
 
 def test_damaged_weights_are_refused(earlier, tmp_path):
@@ -87,8 +89,8 @@ def test_damaged_weights_are_refused(earlier, tmp_path):
     labels = earlier.labels
 
     with pytest.raises(TrainingError, match=r"best-00001\.weights\.h5: .*; expected weights of ssd-mobilenet-v2"):
-        earlier_run.take_over(
-            dataclasses.replace(earlier, weights=damaged), ssd_mobilenet_v2, network(labels, earlier.aspects), labels
+        earlier_run.transfer_weights(
+            dataclasses.replace(earlier, weights=damaged), SSD, network(labels, earlier.aspects), labels
         )
 
 
@@ -117,7 +119,7 @@ def test_what_is_kept_is_said(earlier, validation):
         "fine-tuning rectangles: keeps bright, dark; its anchor shapes stay"
     ]
     assert earlier_run.notes(earlier, ("dark", "striped"), (96, 96), validation) == [
-        "fine-tuning rectangles: keeps dark; learns striped anew; forgets bright; at 96x96 in place of 128x96; "
+        "fine-tuning rectangles: keeps dark; learns striped from scratch; drops bright; at 96x96 instead of 128x96; "
         "its anchor shapes stay"
     ]
 
@@ -126,16 +128,16 @@ def test_images_that_the_earlier_run_trained_on_are_counted(earlier, validation)
     known = dataclasses.replace(earlier, trained_on=frozenset(sample.content for sample in validation[:2]))
 
     assert earlier_run.notes(known, earlier.labels, (128, 96), validation)[1] == (
-        f"2 of {len(validation)} validation images are training images of rectangles: scores on them flatter. "
+        f"2 of {len(validation)} validation images are training images of rectangles: scores on them are too high. "
         f"Hold out others with --validation or --split-file."
     )
 
 
 def request(trained, rectangles, tmp_path, **changes):
-    asked = {"epochs": 1, "batch_size": 8, "augment": "none", **changes.pop("asked", {})}
-    return train.Request(
-        **{"exports": [rectangles], "output": tmp_path / "next", "base_model": str(trained[0]), **changes},
-        asked=asked,
+    overrides = {"epochs": 1, "batch_size": 8, "augment": "none", **changes.pop("overrides", {})}
+    return TrainingRequest(
+        **{"exports": (rectangles,), "output": tmp_path / "next", "base_model": str(trained[0]), **changes},
+        overrides=overrides,
     )
 
 
@@ -167,11 +169,11 @@ def test_a_run_of_another_width_is_refused(trained, rectangles, tmp_path):
     sentence = "--base-model rectangles: alpha 0.35; expected 1.0. Leave alpha out or change it."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        train.start(request(trained, rectangles, tmp_path, asked={"alpha": 1.0}))
+        train.start(request(trained, rectangles, tmp_path, overrides={"alpha": 1.0}))
 
 
 def test_more_frozen_blocks_than_there_are_is_refused(trained, rectangles, tmp_path):
     sentence = "arguments: freeze=18; expected a whole number of blocks from 0 to 17 with ssd-mobilenet-v2."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        train.start(request(trained, rectangles, tmp_path, asked={"freeze": 18}))
+        train.start(request(trained, rectangles, tmp_path, overrides={"freeze": 18}))

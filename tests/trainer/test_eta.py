@@ -1,10 +1,11 @@
 """Estimates on a clock that the tests turn."""
 
-import json
 import logging
 
 import pytest
 
+from preannotate.core.progress import State, read_progress
+from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
 
 
@@ -14,12 +15,12 @@ class Run:
     def __init__(self, caplog, **plan):
         caplog.set_level(logging.INFO, "trainer.eta")
         self.now, self._epoch, self._caplog = 1000.0, 0, caplog
-        self._pace = EtaEstimator(clock=lambda: self.now, **plan)
+        self._eta = EtaEstimator(clock=lambda: self.now, **plan)
 
     def epoch(self, steps, *, step, between=0.0, compile_seconds=0.0, frozen=False):
         for number in range(steps):
             self.now += step + (compile_seconds if number == 0 else 0)
-            self._pace.step_done(epoch=self._epoch, number=number, frozen=frozen)
+            self._eta.step_done(epoch=self._epoch, number=number, frozen=frozen)
         self.now += between
         self._epoch += 1
 
@@ -51,7 +52,7 @@ def test_the_pace_after_the_thaw_is_said_again(caplog):
     # epochs is not known, since compiling was in it.
     assert run.said == [
         "training will take about 10 minutes: 10 epochs of 60 steps, and validation",
-        "training will rather take 28 minutes, of which 27 minutes are left: 10 epochs of 60 steps, and validation",
+        "new estimate: training takes 28 minutes, 27 minutes left: 10 epochs of 60 steps, and validation",
     ]
 
 
@@ -63,7 +64,7 @@ def test_validation_belongs_to_the_time_once_it_is_known(caplog):
     # 126 s are gone; 89 steps of 6 s and 8.9 minutes between epochs are left: 1068 s.
     assert run.said == [
         "training will take about 10 minutes: 10 epochs of 10 steps, and validation",
-        "training will rather take 20 minutes, of which 18 minutes are left: 10 epochs of 10 steps",
+        "new estimate: training takes 20 minutes, 18 minutes left: 10 epochs of 10 steps",
     ]
 
 
@@ -79,7 +80,7 @@ def test_a_time_limit_that_is_shorter_is_said(caplog):
     run = Run(caplog, epochs=10, steps_in_epoch=60, max_seconds=300)
     run.epoch(6, step=2)
 
-    assert run.said == ["training ends after 5 minutes, as asked: 10 epochs of 60 steps would take 20 minutes"]
+    assert run.said == ["training ends after 5 minutes (max_minutes); 10 epochs of 60 steps would take 20 minutes"]
 
 
 def test_steps_end_before_the_epochs(caplog):
@@ -111,45 +112,47 @@ def test_days_are_said_in_hours(caplog):
     assert caplog.messages == ["training will take about 33.3 hours: 100 epochs of 600 steps, and validation"]
 
 
-def told(path):
-    content = json.loads(path.read_text())
-    assert content.pop("at").endswith("+00:00")
-    return content
-
-
 def test_the_file_says_where_it_is_and_how_long_it_takes(caplog, tmp_path):
-    path = tmp_path / "pace.json"
+    path = tmp_path / "progress.json"
     run = Run(caplog, epochs=10, steps_in_epoch=60, file=path)
-    run._pace.begin(epoch=0, step=0)
-    beginning = {"epoch": 1, "epochs": 10, "step": 0, "steps": 600, "seconds_spent": 0.0, "seconds_left": None}
-    assert told(path) == beginning
+    with run._eta.running(epoch=0, step=0):
+        stage = read_progress(path).stage("train")
+        assert (stage.state, stage.detail, stage.done, stage.total, stage.unit, stage.seconds_left) == (
+            State.RUNNING, "epoch 1 of 10", 0, 10, "epoch", None,
+        )  # fmt: skip
 
-    run.epoch(3, step=2)
-    assert told(path) == beginning | {"step": 3, "seconds_spent": 6.0}
-    run._epoch = 0
-    run.epoch(60, step=2)
+        run.epoch(3, step=2)
+        stage = read_progress(path).stage("train")
+        assert (stage.done, stage.seconds_left) == (0.05, None)  # 3 of 60 steps
+        run._epoch = 0
+        run.epoch(60, step=2)
 
-    # 63 steps were timed; 540 of 2 s are left.
-    assert told(path) == beginning | {"step": 60, "seconds_spent": 126.0, "seconds_left": 1080.0}
-    assert [one.name for one in tmp_path.iterdir()] == ["pace.json"]
+        # 63 steps were timed; 540 of 2 s are left.
+        stage = read_progress(path).stage("train")
+        assert (stage.detail, stage.done, stage.seconds_left) == ("epoch 1 of 10", 1.0, 1080.0)
+    assert read_progress(path).stage("train").state == State.DONE
+    assert [file.name for file in tmp_path.iterdir()] == ["progress.json"]
 
 
-def test_the_file_is_written_once_a_second_and_at_the_end(caplog, tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr("pathlib.Path.replace", lambda self, target: written.append(self.read_text()))
-    Run(caplog, epochs=1, steps_in_epoch=100, file=tmp_path / "pace.json").epoch(100, step=0.1)
+def test_a_training_that_fails_says_so(caplog, tmp_path):
+    path = tmp_path / "progress.json"
+    run = Run(caplog, epochs=10, steps_in_epoch=60, file=path)
+    with pytest.raises(TrainingError), run._eta.running(epoch=0, step=0):
+        raise TrainingError("step 0: class_loss nan")
 
-    # The first step, each tenth after it, and the last.
-    assert [json.loads(text)["step"] for text in written] == [1, 11, 21, 31, 41, 51, 61, 71, 81, 91, 100]
+    assert read_progress(path).stage("train").state == State.FAILED
+    assert read_progress(path).error == "step 0: class_loss nan"
 
 
 def test_what_is_left_ends_with_the_time_limit(caplog, tmp_path):
-    Run(caplog, epochs=100, steps_in_epoch=20, max_seconds=100, file=tmp_path / "pace.json").epoch(20, step=2)
+    path = tmp_path / "progress.json"
+    Run(caplog, epochs=100, steps_in_epoch=20, max_seconds=100, file=path).epoch(20, step=2)
 
     # 40 s are gone, and 60 s are enough for 30 steps more: half of the third epoch.
-    pace = told(tmp_path / "pace.json")
-    assert (pace["seconds_left"], pace["step"], pace["steps"], pace["epochs"]) == (60.0, 20, 50, 3)
+    stage = read_progress(path).stage("train")
+    assert (stage.seconds_left, stage.done, stage.total, stage.detail) == (60.0, 1.2, 3, "epoch 1 of 3")
 
 
 def test_a_full_disk_does_not_stop_the_training(caplog, tmp_path):
-    Run(caplog, epochs=10, steps_in_epoch=60, file=tmp_path / "gone" / "pace.json").epoch(20, step=2)
+    (tmp_path / "file").touch()
+    Run(caplog, epochs=10, steps_in_epoch=60, file=tmp_path / "file" / "progress.json").epoch(20, step=2)

@@ -56,9 +56,10 @@ def test_a_driver_that_does_not_answer_hides_the_gpus(monkeypatch):
 
 def test_training_asks_before_it_reads_anything(monkeypatch, tmp_path):
     from trainer import train
+    from trainer.request import TrainingRequest
 
     monkeypatch.setattr(gpu_memory, "visible", lambda: [Gpu("small", 4.0), Gpu("idle", 4.0)])  # num_clones is 1
-    request = train.Request(exports=[tmp_path / "missing.zip"], output=tmp_path / "run", model="frcnn-nas")
+    request = TrainingRequest(exports=(tmp_path / "missing.zip",), output=tmp_path / "run", model="frcnn-nas")
 
     with pytest.raises(TrainingError, match=r"^--model frcnn-nas: one GPU \(small\) with 4\.0 GB; expected at least "):
         train.start(request)

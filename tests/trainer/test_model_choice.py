@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.config import TrainingConfig
+from trainer.config import RequestedConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.model_choice import choose
@@ -18,14 +18,14 @@ def sample(boxes):
 
 @pytest.fixture(autouse=True)
 def nothing_at_hand(monkeypatch):
-    monkeypatch.setattr(backbone.Backbone, "at_hand", lambda self: False)
+    monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: False)
 
 
 def test_objects_are_measured_in_the_input():
     # 640 pixels become 320: boxes of 100 x 64 and 20 x 20 pixels are 40 and 10 large, half of them below 25.
     samples = [sample([[0, 0, 100, 64]]), sample([[0, 0, 20, 20]])]
 
-    assert choose("imagenet", TrainingConfig(), samples).why == (
+    assert choose("imagenet", RequestedConfig(), samples).why == (
         "ssd-mobilenet-v2 is chosen: it is the fastest; Keras will try to fetch its pretrained weights; "
         "2 training images with 1.0 objects each, half of them smaller than 25 pixels in an input of 320x320. "
         "50% are smaller than 16 pixels there: image_size=640x640 would find more of them."
@@ -33,7 +33,7 @@ def test_objects_are_measured_in_the_input():
 
 
 def test_an_input_that_was_asked_for_is_taken():
-    why = choose("none", TrainingConfig(image_size="640x640"), [sample([[0, 0, 100, 64]]), sample([])]).why
+    why = choose("none", RequestedConfig(image_size="640x640"), [sample([[0, 0, 100, 64]]), sample([])]).why
 
     assert why.endswith(
         "2 training images with 0.5 objects each, half of them smaller than 80 pixels in an input of 640x640."
@@ -41,20 +41,20 @@ def test_an_input_that_was_asked_for_is_taken():
 
 
 def test_weights_that_only_one_model_knows_decide():
-    why = choose("lite0", TrainingConfig(), [sample([[0, 0, 100, 64]])]).why
+    why = choose("lite0", RequestedConfig(), [sample([[0, 0, 100, 64]])]).why
 
     assert why.startswith("ssd-efficientnet-lite0 is chosen: no other model can start from these weights; 1 training")
 
 
 def test_a_base_model_that_is_not_there_is_left_to_be_refused():
-    assert choose("mine.h5", TrainingConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-mobilenet-v2"
+    assert choose("mine.h5", RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-mobilenet-v2"
 
 
 def test_a_file_of_weights_decides(tmp_path):
     backbone_of = MODELS["ssd-efficientnet-lite0"].build_backbone(input_size=(96, 96), alpha=1.0)
     backbone_of.save_weights(tmp_path / "mine.weights.h5")
 
-    chosen = choose(str(tmp_path / "mine.weights.h5"), TrainingConfig(), [])
+    chosen = choose(str(tmp_path / "mine.weights.h5"), RequestedConfig(), [])
     assert chosen.model == "ssd-efficientnet-lite0"
     assert chosen.why == "ssd-efficientnet-lite0 is chosen: mine.weights.h5 has weights of its backbone."
 
@@ -63,15 +63,15 @@ def test_a_file_that_fits_no_model_is_refused(tmp_path):
     (tmp_path / "mine.weights.h5").write_text("nothing")
     sentence = (
         "--base-model mine.weights.h5: fits no model; expected weights of a backbone without top. "
-        "Name the model with --model to learn why."
+        "Name a model with --model to see why it does not fit."
     )
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        choose(str(tmp_path / "mine.weights.h5"), TrainingConfig(), [])
+        choose(str(tmp_path / "mine.weights.h5"), RequestedConfig(), [])
 
 
 @pytest.mark.slow
 def test_a_run_as_base_model_decides(trained):
-    chosen = choose(str(trained[0]), TrainingConfig(), [])
+    chosen = choose(str(trained[0]), RequestedConfig(), [])
 
     assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of it."

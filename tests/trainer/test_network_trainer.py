@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.training import training_config
 
-from trainer.config import TrainingConfig
-from trainer.models import ssd_mobilenet_v2
+from trainer.models import MODELS
 from trainer.network_trainer import NetworkTrainer
 
+SSD = MODELS["ssd-mobilenet-v2"]
 SIZE = (96, 96)
 
 
 def network():
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=SIZE, alpha=0.35)
-    return ssd_mobilenet_v2.build(num_classes=1, input_size=SIZE, aspects=(1.0,), backbone=backbone)
+    backbone = SSD.build_backbone(input_size=SIZE, alpha=0.35)
+    return SSD.build(num_classes=1, input_size=SIZE, aspects=(1.0,), backbone=backbone)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,11 @@ def network_trainer():
     """Pretends that its random weights are pretrained ones."""
     strategy = tf.distribute.get_strategy()
     return NetworkTrainer(
-        network(), network(), TrainingConfig(freeze=14, initial_learning_rate=2e-3), pretrained=True, strategy=strategy
+        network(),
+        network(),
+        training_config(freeze=14, initial_learning_rate=2e-3, backbone_learning_rate=0.05),
+        pretrained=True,
+        strategy=strategy,
     )
 
 

@@ -9,7 +9,7 @@ PHOTOS = TrainingConditions(
     input_size=(384, 288),
     gpu=False,
     pretrained=True,
-    at_hand=["ssd-efficientnet-lite0"],
+    cached=["ssd-efficientnet-lite0"],
     models=MODELS,
 )
 DATA = "100 training images with 1.5 objects each, half of them smaller than 100 pixels in an input of 384x288."
@@ -27,13 +27,13 @@ def test_weights_at_hand_decide_on_a_cpu():
 
 
 def test_the_default_where_its_weights_are_at_hand():
-    assert recommend(replace(PHOTOS, at_hand=MODELS)).why == (
+    assert recommend(replace(PHOTOS, cached=MODELS)).why == (
         "ssd-mobilenet-v2 is chosen: it is the fastest, and its pretrained weights are on this machine; " + DATA
     )
 
 
 def test_the_default_where_no_weights_are_at_hand():
-    assert recommend(replace(PHOTOS, at_hand=[])).why == (
+    assert recommend(replace(PHOTOS, cached=[])).why == (
         "ssd-mobilenet-v2 is chosen: it is the fastest; Keras will try to fetch its pretrained weights; " + DATA
     )
 

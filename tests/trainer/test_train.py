@@ -16,7 +16,7 @@ from runtime.manifest import Manifest
 from trainer import train
 from trainer.errors import TrainingError
 from trainer.models import MODELS
-from trainer.train import Request
+from trainer.request import TrainingRequest
 from trainer.training_loop import TrainingLoop
 
 pytestmark = pytest.mark.slow
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.slow
 SHORT = {"epochs": 3, "batch_size": 8, "image_size": "128x96"}
 
 
-def request(rectangles, output, asked=SHORT, **more):
-    return Request(exports=[rectangles], output=output, base_model="none", asked=asked, **more)
+def request(rectangles, output, overrides=SHORT, **more):
+    return TrainingRequest(exports=(rectangles,), output=output, base_model="none", overrides=overrides, **more)
 
 
 def test_training_finds_its_rectangles(trained):
@@ -53,7 +53,7 @@ def test_a_run_directory_is_complete_and_holds_no_absolute_path(trained):
     names = {path.name for path in output.iterdir()}
     assert names == {
         *("checkpoints", "config.json", "data", "dataset.json", "export", "log.txt", "measurements.json"),
-        *("metrics.csv", "overlays", "pace.json", "report.html", "summary.json"),
+        *("metrics.csv", "overlays", "progress.json", "report.html", "summary.json"),
     }
     for path in output.rglob("*"):
         if path.suffix in (".json", ".csv", ".txt", ".html"):
@@ -74,8 +74,8 @@ def test_the_configuration_says_what_was_asked_and_what_was_decided(trained):
     output, _ = trained
     content = json.loads((output / "config.json").read_text())
 
-    assert content["asked"]["epochs"] == 30
-    assert "freeze" not in content["asked"]
+    assert content["overrides"]["epochs"] == 30
+    assert "freeze" not in content["overrides"]
     assert content["arguments"]["freeze"] == 0  # nothing pretrained
     assert content["arguments"]["image_size"] == "128x96"
     assert content["arguments"]["alpha"] == content["alpha"] == 0.35
@@ -83,7 +83,7 @@ def test_the_configuration_says_what_was_asked_and_what_was_decided(trained):
 
 def test_steps_end_a_training_exactly_and_auto_chooses_a_model(rectangles, tmp_path):
     # Twenty images in batches of eight are three steps an epoch: the second epoch is cut short.
-    train.start(request(rectangles, tmp_path / "run", asked={**SHORT, "epochs": 0, "steps": 4}, model="auto"))
+    train.start(request(rectangles, tmp_path / "run", overrides={**SHORT, "epochs": None, "steps": 4}, model="auto"))
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
 
     assert [int(row["step"]) for row in rows] == [3, 4]
@@ -223,5 +223,5 @@ def test_a_validation_export_that_leaves_nothing_to_train_on_is_refused(rectangl
     )
 
     with pytest.raises(DatasetError, match=re.escape(sentence)):
-        train.start(request(rectangles, tmp_path / "run", validation=[rectangles]))
+        train.start(request(rectangles, tmp_path / "run", validation=(rectangles,)))
     assert not (tmp_path / "run").exists()

@@ -1,28 +1,33 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from preannotate.cli.main import parser
+from preannotate.cli.train import training_request
 from trainer import trials
 from trainer.errors import TrainingError
+from trainer.request import TrainingRequest
+from trainer.trials import TrialOptions
 
 
 def finished(folder, name, mean_ap, **asked):
     run = folder / name
     run.mkdir(parents=True)
-    (run / "config.json").write_text(json.dumps({"asked": asked}))
+    (run / "config.json").write_text(json.dumps({"overrides": asked}))
     (run / "summary.json").write_text(json.dumps({"validation": {"mean_ap": mean_ap, "map50": mean_ap + 0.2}}))
 
 
 def test_trials_differ_by_seed():
-    assert [trial.asked for trial in trials.plan_trials(3, "", 7)] == [{"seed": 7}, {"seed": 8}, {"seed": 9}]
+    assert [trial.overrides for trial in trials.plan_trials(3, "", 7)] == [{"seed": 7}, {"seed": 8}, {"seed": 9}]
     assert trials.plan_trials(3, "", 7)[2].name == "trial-002"
 
 
 def test_every_setting_is_tried_with_a_seed_before_the_next_seed():
     planned = trials.plan_trials(5, "alpha=0.5|1.0,freeze=0|3", 0)
 
-    assert [tuple(trial.asked.values()) for trial in planned] == [
+    assert [tuple(trial.overrides.values()) for trial in planned] == [
         *((0.5, 0, 0), (0.5, 3, 0), (1.0, 0, 0), (1.0, 3, 0)),
         (0.5, 0, 1),
     ]
@@ -32,7 +37,7 @@ def test_every_setting_is_tried_with_a_seed_before_the_next_seed():
     ("count", "vary", "sentence"),
     [
         (0, "", "--trials: 0; expected a whole number from 1 to 100."),
-        (2, "alpha=0.5|9", "--vary: alpha=9; expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)."),
+        (2, "alpha=0.5|9", "--vary: alpha=9; expected one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4, or auto."),
         (2, "seed=1|2", "--vary: seed; expected other arguments. Trials with the same settings differ by seed anyway."),
     ],
 )
@@ -53,10 +58,10 @@ def test_the_best_is_picked_and_all_are_told(tmp_path):
     assert outcome["unfinished"] == ["trial-002"]
     assert outcome["mean_ap"] == {"mean": pytest.approx(0.6), "deviation": pytest.approx(0.1)}
     assert json.loads((tmp_path / "trials.json").read_text()) == outcome
-    assert trials.describe(tmp_path, outcome).splitlines() == [
-        "trial       mAP    mAP50  asked",
-        "trial-001   0.700  0.900  seed=1",
-        "trial-000   0.500  0.700  seed=0",
+    assert trials.describe_results(tmp_path, outcome).splitlines() == [
+        "trial      mAP    mAP50  arguments",
+        "trial-001  0.700  0.900  seed=1",
+        "trial-000  0.500  0.700  seed=0",
         "not finished: trial-002",
         "mAP 0.600 ± 0.100 (mean and standard deviation over trials)",
         trials.NOTE,
@@ -88,41 +93,89 @@ def test_a_damaged_trial_is_named(tmp_path):
 
 
 def test_parallel_trials_share_cores_and_gpus():
-    assert trials.share(0, 1, 8, ["0", "1"]) == {}
-    assert trials.share(2, 3, 8, []) == {"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "1"}
-    assert trials.share(2, 3, 8, ["4", "6"])["CUDA_VISIBLE_DEVICES"] == "4"
+    assert trials.share_of_machine(0, 1, 8, ["0", "1"]) == {}
+    assert trials.share_of_machine(2, 3, 8, []) == {"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "1"}
+    assert trials.share_of_machine(2, 3, 8, ["4", "6"])["CUDA_VISIBLE_DEVICES"] == "4"
 
 
 def test_gpus_are_those_that_may_be_seen(tmp_path):
     for name in ("nvidia1", "nvidia0", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
 
-    assert trials.gpus({}, tmp_path) == ["0", "1"]
-    assert trials.gpus({"CUDA_VISIBLE_DEVICES": "3, 5"}, tmp_path) == ["3", "5"]
-    assert trials.gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == []
+    assert trials.list_gpus({}, tmp_path) == ["0", "1"]
+    assert trials.list_gpus({"CUDA_VISIBLE_DEVICES": "3, 5"}, tmp_path) == ["3", "5"]
+    assert trials.list_gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == []
 
 
-def test_more_at_a_time_than_the_machine_has_is_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def request_for_trials(tmp_path):
+    (tmp_path / "a.zip").touch()
+    return TrainingRequest(exports=(tmp_path / "a.zip",), output=tmp_path / "many", overrides={"epochs": 3})
+
+
+def test_more_at_a_time_than_the_machine_has_is_refused(request_for_trials, monkeypatch):
     monkeypatch.setattr(trials.processors, "cores", lambda: 2)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(trials, "list_gpus", lambda environment: [])
     sentence = "--parallel: 3; expected from 1 to 2: this machine has cores or GPUs for no more."
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
-        trials.run_all(trials.plan_trials(3, "", 0), [], tmp_path, parallel=3)
+        trials.run_trials(request_for_trials, TrialOptions(3, parallel=3))
 
 
-def test_each_trial_is_a_process_of_its_own(tmp_path, monkeypatch):
-    calls = []
+class FakeChild:
+    """A training that ends at the second look at it."""
 
-    def run(command, *, env, **_):
-        calls.append(command[4:])
-        finished(tmp_path, f"trial-00{command[-1]}", 0.5)
+    def __init__(self, command, *, env, stdout, stderr):
+        self.command, self.looks, self.stopped = command, 0, False
+        STARTED.append(self)
 
-    monkeypatch.setattr(trials.child_process, "run", run)
-    outcome = trials.run_all(trials.plan_trials(2, "", 0), ["a.zip", "--trials", "2"], tmp_path, parallel=1)
+    def wait(self, timeout):
+        self.looks += 1
+        if self.looks == 2:
+            output = Path(self.command[self.command.index("--output") + 1])
+            finished(output.parent, output.name, 0.5)
+        return self.looks == 2
 
-    assert calls == [["preannotate", "train", "a.zip", "--trials", "2", "--trial", index] for index in "01"]
-    assert len(outcome["trials"]) == 2
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+
+
+STARTED = []
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_each_trial_is_a_process_of_its_own(request_for_trials, monkeypatch, parallel):
+    STARTED.clear()
+    monkeypatch.setattr(trials, "ChildProcess", FakeChild)
+    monkeypatch.setattr(trials.processors, "cores", lambda: 2)
+    results = trials.run_trials(request_for_trials, TrialOptions(3, "freeze=0|1", parallel=parallel))
+
+    exports, folder = request_for_trials.exports, request_for_trials.output
+    lines = [child.command[child.command.index("train") + 1 :] for child in STARTED]
+    assert [training_request(parser().parse_args(["train", *line])) for line in lines] == [
+        TrainingRequest(
+            exports=exports,
+            output=folder / f"trial-00{index}",
+            overrides={"epochs": 3, "freeze": freeze, "seed": seed},
+            continue_run=True,
+        )
+        for index, (freeze, seed) in enumerate([(0, 0), (1, 0), (0, 1)])
+    ]
+    assert len(results["trials"]) == 3 and results["unfinished"] == []
+
+
+def test_an_interruption_stops_all_trials(request_for_trials, monkeypatch):
+    STARTED.clear()
+    monkeypatch.setattr(trials, "ChildProcess", FakeChild)
+    monkeypatch.setattr(trials.processors, "cores", lambda: 2)
+    monkeypatch.setattr(FakeChild, "wait", lambda self, timeout: (_ for _ in ()).throw(KeyboardInterrupt))
+
+    with pytest.raises(KeyboardInterrupt):
+        trials.run_trials(request_for_trials, TrialOptions(3, parallel=2))
+    assert [child.stopped for child in STARTED] == [True, True]
 
 
 def test_a_trial_that_could_not_begin_is_told(tmp_path):

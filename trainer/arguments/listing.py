@@ -1,7 +1,7 @@
 """Arguments and their defaults as tables: `preannotate arguments` and docs/training.md."""
 
 from collections.abc import Iterator, Mapping
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from preannotate.core.text import Table
 from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults
@@ -9,13 +9,16 @@ from trainer.arguments.spellings import PAIRS, SYNONYMS
 from trainer.arguments.table import ARGUMENTS, format_value
 from trainer.config import RequestedConfig
 
+if TYPE_CHECKING:
+    from trainer.models.family import ModelFamily
+
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000)
 _FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
 _STARTS = {"pretrained": True, "random": False}
 
 
-def tables(models: Mapping[str, ModuleType]) -> dict[str, Table]:
+def tables(models: Mapping[str, "ModelFamily"]) -> dict[str, Table]:
     """Return the tables by their headings; `models` as in `MODELS`."""
     return {
         "All arguments": _arguments(),
@@ -38,10 +41,10 @@ def _synonyms() -> Table:
     return Table(("name", "is"), [*SYNONYMS.items(), *pairs])
 
 
-def _by_model(models: Mapping[str, ModuleType]) -> Table:
+def _by_model(models: Mapping[str, "ModelFamily"]) -> Table:
     rows = []
     for name, family in models.items():
-        defaults, backbone = family.DEFAULTS, family.BACKBONE
+        defaults, backbone = family.defaults, family.backbone
         rows += [
             (
                 name,
@@ -59,7 +62,7 @@ def _by_model(models: Mapping[str, ModuleType]) -> Table:
     return Table(("model", "weights", *arguments), rows)
 
 
-def _by_images(models: Mapping[str, ModuleType]) -> Table:
+def _by_images(models: Mapping[str, "ModelFamily"]) -> Table:
     rows = []
     for names, defaults in _alike(models):
         for start, pretrained in _STARTS.items():
@@ -69,9 +72,9 @@ def _by_images(models: Mapping[str, ModuleType]) -> Table:
     return Table(("model", "weights", "images shown", *(f"{images} images" for images in EXAMPLES)), rows)
 
 
-def _alike(models: Mapping[str, ModuleType]) -> Iterator[tuple[list[str], Defaults]]:
+def _alike(models: Mapping[str, "ModelFamily"]) -> Iterator[tuple[list[str], Defaults]]:
     """Yield the names of models that show equally many images together."""
     groups: dict[tuple[int, int], list[str]] = {}
     for name, family in models.items():
-        groups.setdefault((family.DEFAULTS.passes, family.DEFAULTS.passes_from_scratch), []).append(name)
-    return ((names, models[names[0]].DEFAULTS) for names in groups.values())
+        groups.setdefault((family.defaults.passes, family.defaults.passes_from_scratch), []).append(name)
+    return ((names, models[names[0]].defaults) for names in groups.values())

@@ -1,26 +1,25 @@
-"""The model families: a file each, found by name in one table.
+"""The model families by name.
 
-A family is a module with `NAME`, `BACKBONE` (a `Backbone`), `DEFAULTS` (what suits it where nobody says otherwise),
-`build_backbone` and `build`.
+To add one, write a module with `FAMILIES` (see `family.ModelFamily`) and its line below.
 """
 
-from trainer.models import (
-    frcnn_inception_resnet_v2,
-    frcnn_nas,
-    frcnn_resnet50,
-    frcnn_resnet101,
-    ssd_efficientnet_lite0,
-    ssd_mobilenet_v2,
+import importlib
+
+from trainer.models.family import ModelFamily
+
+# In the order in which tables show them.
+MODULES = (
+    "ssd_mobilenet_v2",
+    "ssd_efficientnet_lite0",
+    "frcnn_resnet",
+    "frcnn_inception_resnet_v2",
+    "frcnn_nas",
 )
 
-MODELS = {
-    family.NAME: family
-    for family in (
-        ssd_mobilenet_v2,
-        ssd_efficientnet_lite0,
-        frcnn_resnet50,
-        frcnn_resnet101,
-        frcnn_inception_resnet_v2,
-        frcnn_nas,
-    )
-}
+
+def _load() -> dict[str, ModelFamily]:
+    modules = (importlib.import_module(f"trainer.models.{name}") for name in MODULES)
+    return {family.name: family for module in modules for family in module.FAMILIES}
+
+
+MODELS = _load()

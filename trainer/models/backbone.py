@@ -1,4 +1,4 @@
-"""What a model family says about its backbone, so that base weights can be found and checked for it."""
+"""Description of a backbone: how it is built, and which pretrained weights exist for it."""
 
 import importlib.util
 import os
@@ -9,40 +9,63 @@ from pathlib import Path
 import keras
 
 
-@dataclass(frozen=True)
+def to_minus_one_to_one() -> keras.layers.Layer:
+    """Return the layer that scales uint8 pixels to [-1, 1], as most of `keras.applications` expect."""
+    return keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A kind of backbone and the pretrained weights that there are of it.
+    """A kind of backbone.
 
     Attributes:
-        name: As sentences call it.
+        name: For messages.
+        build: Input size (width, height) and alpha to a network without top and with random weights: preprocessed
+            pixels (B, H, W, 3) to features.
+        taps: Names of its layers that give the last feature maps of strides 8, 16 and 32.
+        block_starts: Names of its layers that begin a block; see `Network`.
+        block_ends: Of a backbone whose first layers of blocks have no names of their own: names of the layers that
+            end a block, all but the last block's. Used in place of `block_starts`.
+        preprocess: Makes the layer from uint8 pixels to what the backbone expects.
         alpha: Width with pretrained weights, relative to the original network.
         alpha_from_scratch: Width without.
-        alpha_by_kernel: The widths there are, by (input, output) channels of a 1x1 convolution that only
-            this backbone of this width has: a file of weights is recognised by it.
-        pretrained: `--base-model NAME` to a function that takes alpha and gives a network without top, its weights in
-            the order of `build_backbone`'s. The function may fail as a download does, or raise TrainingError.
-        file: The file that a download fetches, with a place for `{alpha}`; empty if nothing is downloaded.
-        package: The Python package that brings the weights; empty if none does.
-        gpu_memory: GB that a single GPU must have to train on it; 0 if any will do.
-
+        alpha_by_kernel: Possible widths by the (input, output) channels of a 1x1 convolution that only this backbone
+            with this width has; files of weights are recognised by it.
+        pretrained: `--base-model NAME` to a function that returns the network of a width without top, its weights in
+            the order of those of `build`. The function may fail as a download does, or raise TrainingError.
+        file: The file that a download fetches, with a place for `{alpha}`; None if nothing is downloaded.
+        package: The Python package that has the weights; None if no package is needed.
+        gpu_memory: GB that a single GPU must have to train on it; None if any GPU is enough.
     """
 
     name: str
-    alpha: float
-    alpha_from_scratch: float
+    build: Callable[[tuple[int, int], float], keras.Model]
+    taps: tuple[str, str, str]
+    block_starts: tuple[str, ...] = ()
+    block_ends: tuple[str, ...] = ()
+    preprocess: Callable[[], keras.layers.Layer] = to_minus_one_to_one
+    alpha: float = 1.0
+    alpha_from_scratch: float = 1.0
     alpha_by_kernel: Mapping[tuple[int, int], float]
     pretrained: Mapping[str, Callable[[float], keras.Model]]
-    file: str = ""
-    package: str = ""
-    gpu_memory: float = 0.0
+    file: str | None = None
+    package: str | None = None
+    gpu_memory: float | None = None
 
-    def at_hand(self) -> bool:
+    def is_cached(self) -> bool:
         """Whether pretrained weights are on this machine: in Keras's cache, or in an installed package."""
         if self.package:
             return importlib.util.find_spec(self.package) is not None
-        return bool(self.file) and (keras_cache() / self.file.format(alpha=self.alpha)).is_file()
+        return self.file is not None and (keras_cache() / self.file.format(alpha=self.alpha)).is_file()
+
+    def find_block_starts(self, network: keras.Model) -> tuple[str, ...]:
+        """Return the names of the layers of a network from `build` that begin a block, the first layer included."""
+        if not self.block_ends:
+            return self.block_starts
+        names = [layer.name for layer in network.layers]
+        return (names[1], *(names[names.index(end) + 1] for end in self.block_ends))
 
 
 def keras_cache() -> Path:
-    """Where Keras keeps what it fetched."""
+    """Return the folder in which Keras keeps downloads."""
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"

@@ -84,18 +84,7 @@ def build(
     block_starts: tuple[str, ...],
     preprocess: keras.layers.Layer,
 ) -> SsdNetwork:
-    """Build the network on a backbone.
-
-    Args:
-        num_classes: K, at least 1.
-        input_size: (width, height), multiples of 32.
-        aspects: Anchor shapes of a cell, width / height.
-        backbone: Normalised pixels (B, H, W, 3) to anything.
-        taps: Names of its layers that give the feature maps of strides 8, 16 and 32.
-        block_starts: See `Network`.
-        preprocess: uint8 pixels to what the backbone expects.
-
-    """
+    """Build the network; arguments as in `family.BuildDetector`."""
     width, height = input_size
     features = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
     pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")

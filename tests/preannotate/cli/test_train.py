@@ -1,15 +1,15 @@
 """The command line of the trainer: what cannot run says so in one sentence and exits with 2."""
 
-import argparse
 import importlib.util
 import logging
+from pathlib import Path
 
 import pytest
 import yaml
-from trainer.to_argv import retell
 
-from preannotate.cli.main import main
-from preannotate.cli.train import SPOKEN, _AboveTheBar, add_train_arguments
+from preannotate.cli.main import main, parser
+from preannotate.cli.train import TERMINAL_LOGGERS, _ProgressBarHandler, training_request
+from trainer.request import TrainingRequest
 
 
 def errors(capsys, *arguments):
@@ -20,10 +20,12 @@ def errors(capsys, *arguments):
 
 
 def test_nothing_to_train_on(capsys):
-    sentence = "error: train: expected either an EXPORT to start from or --resume RUN to continue.\n"
-
-    assert errors(capsys) == sentence
-    assert errors(capsys, "a.zip", "--resume", "run") == sentence
+    assert errors(capsys) == (
+        "error: train: no EXPORT; expected annotations to train on, or --resume RUN to continue.\n"
+    )
+    assert errors(capsys, "a.zip", "--resume", "run") == (
+        "error: --resume: continues a run as it was started; expected neither EXPORT nor --trials.\n"
+    )
 
 
 def test_an_export_that_is_not_there(capsys, tmp_path):
@@ -36,7 +38,7 @@ def test_an_export_that_is_not_there(capsys, tmp_path):
 
 def test_arguments_are_checked_before_anything_else(capsys, tmp_path):
     assert errors(capsys, tmp_path, "--arguments", "batch_size=0") == (
-        "error: arguments: batch_size=0; expected a whole number from 1 to 1024.\n"
+        "error: arguments: batch_size=0; expected a whole number from 1 to 1024, or auto.\n"
     )
 
 
@@ -66,7 +68,7 @@ def test_settings_overrule_arguments_and_a_file(capsys, tmp_path):
     path.write_text("batch_size: 8\n")
 
     assert errors(capsys, tmp_path, "--config", path, "--arguments", "seed=1", "--set", "batch_size=0") == (
-        "error: --set: batch_size=0; expected a whole number from 1 to 1024.\n"
+        "error: --set: batch_size=0; expected a whole number from 1 to 1024, or auto.\n"
     )
 
 
@@ -83,11 +85,13 @@ def test_the_tables_are_printed(capsys, command):
 
 def test_what_is_shown_on_the_terminal_comes_from_modules_that_are_there():
     """A module that is renamed would fall silent."""
-    assert all(importlib.util.find_spec(name) for name in SPOKEN)
+    assert all(importlib.util.find_spec(name) for name in TERMINAL_LOGGERS)
 
 
 def test_a_line_is_written_to_stderr(capsys):
-    _AboveTheBar().emit(logging.LogRecord("trainer.eta", logging.INFO, "pace.py", 1, "about %s", ("5 minutes",), None))
+    _ProgressBarHandler().emit(
+        logging.LogRecord("trainer.eta", logging.INFO, "eta.py", 1, "about %s", ("5 minutes",), None)
+    )
 
     assert capsys.readouterr() == ("", "about 5 minutes\n")
 
@@ -97,7 +101,7 @@ def test_a_line_is_written_to_stderr(capsys):
     [
         (
             "a.zip --trials 2",
-            "--trials: no --output; expected a folder for all of them. Given again, it continues them.",
+            "--trials: no --output; expected a folder for all of them. The same command continues them.",
         ),
         ("a.zip --trials 2 --output runs/a --trial 2", "--trial: 2; expected a number from 0 to 1."),
         ("a.zip --trial 1", "train: --trial or --vary without --trials; expected the number of trials."),
@@ -115,10 +119,28 @@ def test_manifests_are_printed_and_nothing_is_trained(capsys):
     assert yaml.safe_load(capsys.readouterr().out)["kind"] == "Job"
 
 
-def test_arguments_are_said_again_as_they_were():
-    parser = argparse.ArgumentParser()
-    add_train_arguments(parser)
-    line = "a.zip b.zip --arguments seed=1 --include-auto --set epochs=3 --set freeze=0 --validation c.zip d.zip"
-    said = retell(parser, parser.parse_args(line.split()), without={"json"})
+def test_a_request_survives_the_way_to_a_command_line_and_back():
+    request = TrainingRequest(
+        exports=(Path("a.zip"), Path("b.zip")),
+        output=Path("runs/boards"),
+        model="auto",
+        base_model="none",
+        overrides={"epochs": 3, "freeze": None, "jit": True, "initial_learning_rate": 1e-05, "early_stopping": None},
+        include_auto=True,
+        negatives=True,
+        validation=(Path("c.zip"), Path("d.zip")),
+        split_file=Path("held-out.txt"),
+        images=Path("names.txt"),
+        labels=("cat", "large dog"),
+        continue_run=True,
+    )
 
-    assert parser.parse_args(said) == parser.parse_args(line.split())
+    for original in (request, TrainingRequest(exports=(Path("a.zip"),))):
+        assert training_request(parser().parse_args(["train", *original.to_argv()])) == original
+
+
+def test_the_sources_of_arguments_become_one_set_of_values(tmp_path):
+    (tmp_path / "boards.yaml").write_text("epochs: 40\nseed: 1\n")
+    line = ["train", "a.zip", "--config", str(tmp_path / "boards.yaml"), "--arguments", "seed=2", "--set", "freeze=0"]
+
+    assert training_request(parser().parse_args(line)).overrides == {"epochs": 40, "seed": 2, "freeze": 0}

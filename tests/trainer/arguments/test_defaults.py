@@ -21,14 +21,18 @@ def test_what_was_asked_for_wins():
     assert {name: getattr(config, name) for name in asked} == asked
 
 
-def test_zero_leaves_the_decision():
-    asked = parse_arguments("epochs=0, initial_learning_rate=0, alpha=0, image_size=auto, steps=0")
+def test_auto_leaves_the_decision():
+    asked = parse_arguments(
+        "epochs=auto, batch_size=auto, freeze=Auto, initial_learning_rate=auto, alpha=auto, image_size=auto, steps=none"
+    )
 
     assert resolve_arguments(asked, Defaults(), **FACTS) == resolve_arguments({}, Defaults(), **FACTS)
 
 
-def test_zero_that_is_a_value_stays():
-    assert resolve_arguments(parse_arguments("freeze=0, early_stopping=0"), Defaults(), **FACTS).freeze == 0
+def test_zero_and_no_limit_are_decisions():
+    config = resolve_arguments(parse_arguments("freeze=0, early_stopping=none"), Defaults(), **FACTS)
+
+    assert (config.freeze, config.early_stopping) == (0, None)
 
 
 def test_random_weights_get_more_of_both():

@@ -120,10 +120,10 @@ def test_an_empty_file_asks_for_nothing(tmp_path):
     [
         ("epoch: 3", f"unknown name 'epoch'; expected one of: {NAMES}."),
         ("seed: 1\nseed: 2", "seed twice; expected it once."),
-        ("epochs:", "epochs=; expected a whole number from 0 on (0: by the number of images)."),
+        ("epochs:", "epochs=; expected a whole number from 1 on, or auto."),
         (
             "- epochs",
-            "sequence at the top; expected YAML with one argument a line, such as epochs: 40.",
+            "a list at the top; expected YAML with one argument a line, such as epochs: 40.",
         ),
         (
             "seed: 1\nimage_size: [320, 240]",

@@ -1,25 +1,34 @@
 import dataclasses
 import re
+import typing
 
 import pytest
 
 from trainer.arguments import ARGUMENTS, parse_arguments
-from trainer.arguments.table import AUGMENTS
+from trainer.arguments.table import AUGMENTS, format_value
 from trainer.augment import STRENGTHS
-from trainer.config import TrainingConfig
+from trainer.config import RequestedConfig, TrainingConfig
 from trainer.errors import TrainingError
 
-SIZES = "auto, a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536"
+SIZES = "a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536, or auto"
 
 
 def test_every_argument_is_in_the_table():
-    assert list(ARGUMENTS) == [field.name for field in dataclasses.fields(TrainingConfig)]
+    for config in (RequestedConfig, TrainingConfig):
+        assert list(ARGUMENTS) == [field.name for field in dataclasses.fields(config)]
+
+
+def test_types_in_the_table_are_those_of_the_record():
+    for name, kind in typing.get_type_hints(RequestedConfig).items():
+        argument = ARGUMENTS[name]
+        assert kind == (argument.type | None if argument.unset else argument.type), name
 
 
 def test_every_default_is_possible():
-    text = ",".join(f"{name}={value}" for name, value in dataclasses.asdict(TrainingConfig()).items())
+    default = dataclasses.asdict(RequestedConfig())
+    text = ",".join(f"{name}={format_value(name, value)}" for name, value in default.items())
 
-    assert TrainingConfig(**parse_arguments(text)) == TrainingConfig()
+    assert parse_arguments(text) == default
 
 
 def test_every_strength_of_augmentation_may_be_asked_for():
@@ -29,22 +38,24 @@ def test_every_strength_of_augmentation_may_be_asked_for():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("epochs=many", "a whole number from 0 on (0: by the number of images)"),
-        ("steps=-1", "a whole number from 0 on (0: as many as the epochs have)"),
-        ("max_minutes=inf", "minutes, 0 for no limit"),
-        ("batch_size=0", "a whole number from 1 to 1024"),
-        ("initial_learning_rate=nan", "a number in [0, 1] (0: chosen)"),
-        ("backbone_learning_rate=2", "a number in [0, 1]"),
+        ("epochs=many", "a whole number from 1 on, or auto"),
+        ("epochs=0", "a whole number from 1 on, or auto"),
+        ("epochs=none", "a whole number from 1 on, or auto"),
+        ("steps=-1", "a whole number from 1 on, or none"),
+        ("max_minutes=inf", "minutes above 0, or none"),
+        ("batch_size=0", "a whole number from 1 to 1024, or auto"),
+        ("initial_learning_rate=nan", "a number above 0 and up to 1, or auto"),
+        ("backbone_learning_rate=2", "a number in [0, 1], or auto"),
         ("weight_decay=-1", "a number in [0, 1]"),
         ("image_size=300", SIZES),
         ("image_size=64-128", SIZES),
         ("image_size=600-320", SIZES),
         ("image_size=96x96x96", SIZES),
-        ("alpha=2", "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4 (0: chosen)"),
+        ("alpha=2", "one of 0.35, 0.5, 0.75, 1.0, 1.3, 1.4, or auto"),
         ("frozen_part=2", "a number in [0, 1]"),
-        ("freeze=-1", "a whole number of blocks from 0 on"),
+        ("freeze=-1", "a whole number of blocks from 0 on, or auto"),
         ("augment=much", "one of strong, weak, none"),
-        ("early_stopping=-1", "a number in [0, 1]"),
+        ("early_stopping=0", "a number above 0 and up to 1, or none"),
         ("validation_fraction=1", "a number above 0 and below 1"),
         ("seed=4294967296", "a whole number from 0 to 4294967295"),
         ("num_clones=0", "a whole number of GPUs from 1 to 64"),

@@ -1,14 +1,13 @@
 """What `train --kubernetes` prints: read back, and held against the schemas of Kubernetes itself."""
 
-import argparse
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from preannotate.cli.train import add_train_arguments
-from trainer import kubernetes
+from preannotate.cli.main import parser
+from preannotate.cli.train import _render_manifests
 from trainer.cluster import find_cluster
 from trainer.errors import TrainingError
 
@@ -19,9 +18,8 @@ TRIALS = f"--output runs/boards --trials 4 --vary alpha=0.5|1.0 --kubernetes {WH
 
 
 def render(line, exports="export.zip"):
-    parser = argparse.ArgumentParser()
-    add_train_arguments(parser)
-    return list(yaml.safe_load_all(kubernetes.render(parser, parser.parse_args([*exports.split(), *line.split()]))))
+    text = _render_manifests(parser().parse_args(["train", *exports.split(), *line.split()]))
+    return list(yaml.safe_load_all(text))
 
 
 def container(job):
@@ -65,8 +63,8 @@ def test_workers_get_the_arguments_of_the_command():
     job = render(f"--arguments epochs=40,seed=1 --set batch_size=24 {WORKERS}")[1]
 
     assert container(job)["args"] == [
-        *("export.zip", "--arguments", "epochs=40,seed=1", "--set", "batch_size=24"),
-        *("--set", "num_clones=2", "--output", "runs/boards", "--json", "--continue"),
+        *("export.zip", "--arguments", "epochs=40,seed=1,batch_size=24,num_clones=2"),
+        *("--output", "runs/boards", "--continue", "--json"),
     ]
     assert container(job)["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": "2"}
 
@@ -76,7 +74,9 @@ def test_each_trial_is_an_index():
 
     assert job["spec"]["completions"] == 4
     assert container(job)["args"][-4:] == ["--trials", "4", "--trial", "$(JOB_COMPLETION_INDEX)"]
-    assert container(job)["args"][1:3] == ["--vary", "alpha=0.5|1.0"]
+    assert container(job)["args"][:6] == [
+        "export.zip", "--output", "runs/boards", "--json", "--vary", "alpha=0.5|1.0",
+    ]  # fmt: skip
     assert "PREANNOTATE_WORKERS" not in {item["name"] for item in container(job)["env"]}
 
 

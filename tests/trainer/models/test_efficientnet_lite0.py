@@ -59,7 +59,7 @@ def test_every_tensor_of_the_backbone_is_used(pretrained, tensors):
 
 
 def test_the_family_takes_these_weights(pretrained):
-    backbone = ssd_efficientnet_lite0.build_backbone(input_size=(96, 96), alpha=1.0)
+    backbone = ssd_efficientnet_lite0.BACKBONE.build((96, 96), 1.0)
     original = ssd_efficientnet_lite0.BACKBONE.pretrained["lite0"](1.0)
     backbone.set_weights(original.get_weights())
 
@@ -68,14 +68,14 @@ def test_the_family_takes_these_weights(pretrained):
 
 def test_every_number_of_frozen_blocks_names_a_layer(pretrained):
     names = [layer.name for layer in pretrained.layers]
-    starts = [names.index(start) for start in ssd_efficientnet_lite0.BLOCK_STARTS]
+    starts = [names.index(start) for start in ssd_efficientnet_lite0.BACKBONE.block_starts]
 
     assert len(starts) == 17
     assert starts == sorted(starts)
 
 
 def test_the_taps_have_strides_8_16_and_32(pretrained):
-    sides = [pretrained.get_layer(tap).output.shape[1] for tap in ssd_efficientnet_lite0.TAPS]
+    sides = [pretrained.get_layer(tap).output.shape[1] for tap in ssd_efficientnet_lite0.BACKBONE.taps]
 
     assert sides == [SIZE // 8, SIZE // 16, SIZE // 32]
 

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.training import training_config
 
 from builder import proof
 from builder.build import build as build_function
 from runtime.manifest import Manifest, Postprocess
 from trainer import datasets, export
-from trainer.config import TrainingConfig
 from trainer.models import MODELS
 from trainer.network_trainer import NetworkTrainer
 from trainer.validation import Validator
@@ -49,7 +49,7 @@ def test_every_model_is_built_with_the_contract(name):
     assert (boxes.dtype, scores.dtype) == (np.float32, np.float32)
     assert np.isfinite(boxes).all() and scores.min() >= 0 and scores.max() <= 1
     assert starts == sorted(set(starts)) and starts[0] <= first_weights
-    assert len(starts) > MODELS[name].DEFAULTS.freeze
+    assert len(starts) > MODELS[name].defaults.freeze
     assert all(network.keras_model.get_layer(layer).weights for layer in network.class_layers)
     keras.backend.clear_session()
 
@@ -65,7 +65,7 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     keras.utils.set_random_seed(0)
     network, other = make(name), make(name)
     samples = datasets.load_dataset([rectangles], tmp_path / "data").samples[:4]
-    settings = TrainingConfig(initial_learning_rate=MODELS[name].DEFAULTS.initial_learning_rate_from_scratch)
+    settings = training_config(initial_learning_rate=MODELS[name].defaults.initial_learning_rate_from_scratch)
     network_trainer = NetworkTrainer(network, other, settings, pretrained=False, strategy=tf.distribute.get_strategy())
     batch = _batch(network, samples[:2])
     steps = STEPS[name.split("-")[0]]

@@ -9,9 +9,10 @@ import pytest
 from trainer import backbone_weights
 from trainer.backbone_weights import BaseModel
 from trainer.errors import TrainingError
-from trainer.models import frcnn_resnet50, frcnn_resnet101, resnet
+from trainer.models import MODELS, frcnn_resnet
 
 SIZE = (64, 32)
+FIFTY, DEEPER = MODELS["frcnn-resnet50"], MODELS["frcnn-resnet101"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def original():
 
 @pytest.fixture(scope="module")
 def backbone():
-    return frcnn_resnet50.build_backbone(input_size=SIZE, alpha=1.0)
+    return FIFTY.build_backbone(input_size=SIZE, alpha=1.0)
 
 
 def features(model):
@@ -38,8 +39,8 @@ def features(model):
 
 def test_fetched_weights_give_the_features_of_the_original(original, backbone, monkeypatch):
     monkeypatch.setattr(keras.applications, "ResNet50", lambda **_: original)
-    base = backbone_weights.resolve("imagenet", alpha=0, backbone=frcnn_resnet50.BACKBONE)
-    backbone_weights.load(backbone, base, frcnn_resnet50.BACKBONE)
+    base = backbone_weights.resolve("imagenet", alpha=None, backbone=FIFTY.backbone)
+    backbone_weights.load(backbone, base, FIFTY.backbone)
 
     assert (base.source, base.alpha, base.pretrained) == ("imagenet", 1.0, True)
     np.testing.assert_allclose(features(backbone), features(original), rtol=1e-3, atol=1e-3)
@@ -48,8 +49,8 @@ def test_fetched_weights_give_the_features_of_the_original(original, backbone, m
 def test_a_file_of_weights_gives_the_features_of_the_original(original, backbone, tmp_path):
     original.save_weights(tmp_path / "mine.weights.h5")
     backbone.set_weights([np.zeros_like(weight) for weight in backbone.get_weights()])
-    base = backbone_weights.resolve(str(tmp_path / "mine.weights.h5"), alpha=0, backbone=frcnn_resnet50.BACKBONE)
-    backbone_weights.load(backbone, base, frcnn_resnet50.BACKBONE)
+    base = backbone_weights.resolve(str(tmp_path / "mine.weights.h5"), alpha=None, backbone=FIFTY.backbone)
+    backbone_weights.load(backbone, base, FIFTY.backbone)
 
     assert base == BaseModel("mine.weights.h5", 1.0, path=tmp_path / "mine.weights.h5")
     np.testing.assert_allclose(features(backbone), features(original), rtol=1e-3, atol=1e-3)
@@ -57,17 +58,17 @@ def test_a_file_of_weights_gives_the_features_of_the_original(original, backbone
 
 def test_weights_of_the_other_depth_do_not_load(original, tmp_path):
     original.save_weights(tmp_path / "fifty.weights.h5")
-    deeper = frcnn_resnet101.build_backbone(input_size=SIZE, alpha=1.0)
-    base = backbone_weights.resolve(str(tmp_path / "fifty.weights.h5"), alpha=0, backbone=frcnn_resnet101.BACKBONE)
+    deeper = DEEPER.build_backbone(input_size=SIZE, alpha=1.0)
+    base = backbone_weights.resolve(str(tmp_path / "fifty.weights.h5"), alpha=None, backbone=DEEPER.backbone)
 
     with pytest.raises(TrainingError, match=r"^fifty\.weights\.h5: .*expected weights of ResNet101 with alpha 1\.0"):
-        backbone_weights.load(deeper, base, frcnn_resnet101.BACKBONE)
+        backbone_weights.load(deeper, base, DEEPER.backbone)
 
 
 def test_every_residual_block_can_be_frozen_by_itself(backbone):
     """What comes before a block's start belongs to the blocks before."""
     names = [layer.name for layer in backbone.layers]
-    starts = resnet.block_starts(frcnn_resnet50.BLOCKS)
+    starts = FIFTY.backbone.find_block_starts(backbone)
 
     assert len(starts) == 1 + 16
     for earlier, start in itertools.pairwise(starts[1:]):
@@ -79,7 +80,7 @@ def test_every_residual_block_can_be_frozen_by_itself(backbone):
 
 def test_pixels_become_blue_green_red_without_the_mean():
     pixels = np.array([[[[255, 117, 104]]]], np.uint8)  # red, green, blue
-    found = resnet.CaffePixels()(pixels).numpy().ravel()
+    found = frcnn_resnet.CaffePixels()(pixels).numpy().ravel()
 
     np.testing.assert_allclose(found, [104 - 103.939, 117 - 116.779, 255 - 123.68], atol=1e-4)
     keras_way = keras.applications.resnet.preprocess_input(pixels.astype(np.float32)).ravel()

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from trainer.models import MODELS, ssd, ssd_mobilenet_v2
+from trainer.models import MODELS, ssd
 
 
 @pytest.fixture(scope="module")
 def network():
     """Not square, and two anchor shapes: mistakes in the order of axes or anchors would show."""
     size = (128, 96)
-    backbone = ssd_mobilenet_v2.build_backbone(input_size=size, alpha=0.35)
-    return ssd_mobilenet_v2.build(num_classes=3, input_size=size, aspects=(0.5, 2.0), backbone=backbone)
+    family = MODELS["ssd-mobilenet-v2"]
+    backbone = family.build_backbone(input_size=size, alpha=0.35)
+    return family.build(num_classes=3, input_size=size, aspects=(0.5, 2.0), backbone=backbone)
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +55,4 @@ def test_every_number_of_frozen_blocks_names_a_layer(network):
 
 
 def test_every_family_is_named_by_itself():
-    assert all(name == family.NAME for name, family in MODELS.items())
+    assert all(name == family.name for name, family in MODELS.items())

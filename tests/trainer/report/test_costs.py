@@ -41,12 +41,3 @@ def test_all_that_tells_of_thresholds_is_rewritten(tmp_path):
     assert json.loads(run.summary.read_text())["thresholds"] == dict(zip(LABELS, chosen, strict=True))
     assert len(list(run.overlays.iterdir())) == 6
     assert [path.name for path in run.export.iterdir() if path.name.startswith(".")] == []
-
-
-def test_a_run_from_before_costs_were_kept_has_the_defaults(tmp_path):
-    run = doubtful(tmp_path)
-    content = json.loads((run.export / "model.json").read_text())
-    del content["provenance"]["correction_costs"]
-    (run.export / "model.json").write_text(json.dumps(content))
-
-    assert RunFacts.read(run).costs == CorrectionCosts()

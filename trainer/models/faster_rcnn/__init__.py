@@ -7,9 +7,9 @@ https://arxiv.org/abs/1703.06870.
 """
 
 from trainer.arguments.defaults import Defaults
-from trainer.models.faster_rcnn.network import FasterRcnnNetwork, build, starts_after
+from trainer.models.faster_rcnn.network import FasterRcnnNetwork, build
 
-__all__ = ["DEFAULTS", "FasterRcnnNetwork", "build", "starts_after"]
+__all__ = ["DEFAULTS", "FasterRcnnNetwork", "build"]
 
 # Deep backbones and dense layers learn at lower rates than the SSDs; more images in a step would need more memory
 # than many GPUs have.

@@ -109,18 +109,7 @@ def build(
     block_starts: tuple[str, ...],
     preprocess: keras.layers.Layer,
 ) -> FasterRcnnNetwork:
-    """Build the network on a backbone.
-
-    Args:
-        num_classes: K, at least 1.
-        input_size: (width, height), multiples of 32.
-        aspects: Anchor shapes of a cell, width / height.
-        backbone: What `preprocess` gives, (B, H, W, 3), to anything.
-        taps: Names of its layers that give the feature maps of strides 8, 16 and 32.
-        block_starts: See `Network`.
-        preprocess: uint8 pixels to what the backbone expects.
-
-    """
+    """Build the network; arguments as in `family.BuildDetector`."""
     width, height = input_size
     tapped = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
     pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
@@ -146,15 +135,3 @@ def build(
         anchors=boxes,
         anchor_levels=box_levels,
     )
-
-
-def starts_after(backbone: keras.Model, ends: Sequence[str]) -> tuple[str, ...]:
-    """`block_starts` of a backbone whose layers have no names of their own: its first, and those after `ends`.
-
-    Args:
-        backbone: A functional model.
-        ends: Names of the layers that end a block, all but the last block's.
-
-    """
-    names = [layer.name for layer in backbone.layers]
-    return (names[1], *(names[names.index(end) + 1] for end in ends))

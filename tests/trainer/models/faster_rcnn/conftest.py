@@ -1,18 +1,17 @@
 """A family with a backbone of a few thousand weights: the two stages are real, and everything takes seconds."""
 
-import types
-
 import keras
 import pytest
 
 from trainer.arguments.defaults import Defaults
 from trainer.models import faster_rcnn
 from trainer.models.backbone import Backbone
+from trainer.models.family import ModelFamily
 
 SIZE = (128, 96)
 
 
-def build_backbone(*, input_size, alpha):
+def build_backbone(input_size, _alpha):
     x = pixels = keras.Input((input_size[1], input_size[0], 3))
     for stride, filters in ((4, 8), (8, 16), (16, 24), (32, 32)):
         step = 4 if stride == 4 else 2
@@ -20,26 +19,18 @@ def build_backbone(*, input_size, alpha):
     return keras.Model(pixels, x)
 
 
-def build(*, num_classes, input_size, aspects, backbone):
-    return faster_rcnn.build(
-        num_classes=num_classes,
-        input_size=input_size,
-        aspects=aspects,
-        backbone=backbone,
-        taps=("stride_8", "stride_16", "stride_32"),
-        block_starts=("stride_4", "stride_8", "stride_16", "stride_32"),
-        preprocess=keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess"),
-    )
-
-
 @pytest.fixture(scope="package")
 def family():
-    return types.SimpleNamespace(
-        NAME="frcnn-tiny",
-        DEFAULTS=Defaults(),
-        BACKBONE=Backbone("Tiny", 1.0, 1.0, {}, {}),
-        build=build,
-        build_backbone=build_backbone,
+    backbone = Backbone(
+        name="Tiny",
+        build=build_backbone,
+        taps=("stride_8", "stride_16", "stride_32"),
+        block_starts=("stride_4", "stride_8", "stride_16", "stride_32"),
+        alpha_by_kernel={},
+        pretrained={},
+    )
+    return ModelFamily(
+        name="frcnn-tiny", when_to_choose="in tests", backbone=backbone, detector=faster_rcnn.build, defaults=Defaults()
     )
 
 

@@ -1,9 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.earlier_run import EarlierRun, take_over
-from trainer.models.faster_rcnn import starts_after
+from trainer.earlier_run import EarlierRun, transfer_weights
 from trainer.models.faster_rcnn.stages import PRIOR
 
 
@@ -72,8 +73,8 @@ def test_classes_of_an_earlier_run_are_taken_over_by_name(family, network, batch
 
     before, after = build("ab"), build("bca")
     before.keras_model.save_weights(tmp_path / "best.weights.h5")
-    run = EarlierRun("run", family.NAME, ("a", "b"), 1.0, network.input_size, (0.5, 2.0), tmp_path / "best.weights.h5")
-    take_over(run, family, after, "bca")
+    run = EarlierRun("run", family.name, ("a", "b"), 1.0, network.input_size, (0.5, 2.0), tmp_path / "best.weights.h5")
+    transfer_weights(run, family, after, "bca")
     boxes, scores = map(np.array, before.predict(batch["pixels"]))
     new_boxes, new_scores = map(np.array, after.predict(batch["pixels"]))
 
@@ -82,6 +83,7 @@ def test_classes_of_an_earlier_run_are_taken_over_by_name(family, network, batch
 
 
 def test_blocks_without_names_start_after_the_one_before(family):
-    backbone = family.build_backbone(input_size=(64, 64), alpha=1.0)
+    network = family.build_backbone(input_size=(64, 64), alpha=1.0)
+    backbone = replace(family.backbone, block_ends=("stride_4", "stride_16"))
 
-    assert starts_after(backbone, ["stride_4", "stride_16"]) == ("stride_4", "stride_8", "stride_32")
+    assert backbone.find_block_starts(network) == ("stride_4", "stride_8", "stride_32")

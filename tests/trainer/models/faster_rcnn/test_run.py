@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainer import train
 from trainer.arguments import parse_arguments
 from trainer.models import MODELS
-from trainer.train import Request
+from trainer.request import TrainingRequest
 from trainer.training_loop import TrainingLoop
 
 pytestmark = pytest.mark.slow
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def request_(family, rectangles, monkeypatch):
-    monkeypatch.setitem(MODELS, family.NAME, family)
-    asked = parse_arguments("epochs=3,batch_size=8,image_size=128x96,seed=3")
-    return lambda output: Request(
-        exports=[rectangles], output=output, model=family.NAME, base_model="none", asked=asked
+    monkeypatch.setitem(MODELS, family.name, family)
+    overrides = parse_arguments("epochs=3,batch_size=8,image_size=128x96,seed=3")
+    return lambda output: TrainingRequest(
+        exports=(rectangles,), output=output, model=family.name, base_model="none", overrides=overrides
     )
 
 

@@ -1,4 +1,4 @@
-from trainer.report.words import count, duration, fixed, listed, percent
+from trainer.report.page import duration, fixed, percent
 
 
 def test_numbers_for_people():
@@ -8,6 +8,3 @@ def test_numbers_for_people():
     ]
     assert [fixed(v) for v in (0.125, float("nan"), float("inf"), None)] == ["0.12", "–", "∞", "–"]  # noqa: RUF001
     assert [percent(v) for v in (0.5, 2.0, -1.0, float("nan"))] == ["50.0%", "100.0%", "0.0%", "0%"]
-    assert (count(1, "box", "boxes"), count(2, "box", "boxes"), count(0, "image")) == ("1 box", "2 boxes", "0 images")
-    assert listed(["a", "b"]) == "a, b"
-    assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more"
