@@ -181,11 +181,11 @@ def _build(config: RunConfig) -> tuple[Network, Network]:
 def dtype_policy(name: str) -> Iterator[None]:
     """Layers that are created inside compute with a Keras dtype policy; their weights are always float32."""
     before = keras.config.dtype_policy()
-    keras.config.setdtype_policy(name)
+    keras.config.set_dtype_policy(name)
     try:
         yield
     finally:
-        keras.config.setdtype_policy(before)
+        keras.config.set_dtype_policy(before)
 
 
 def _earlier(request: TrainingRequest) -> EarlierRun | None:

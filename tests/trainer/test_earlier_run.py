@@ -107,7 +107,7 @@ def test_a_run_without_weights_is_refused(trained, tmp_path):
     shutil.copy(trained[0] / "config.json", run)
     sentence = (
         f"--base-model: {str(run)!r} has no best weights; expected a run with at least one validation. "
-        f"Finish it with --resume {run}, or take another."
+        f"Finish it with --resume {run}, or choose another base model."
     )
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
