@@ -61,7 +61,7 @@ print(count / (time.perf_counter() - started))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("functions", type=Path, nargs="+", metavar="FUNCTION")
-    parser.add_argument("--photo", type=Path, help="resized to 1920x1080; without it, a scene is drawn")
+    parser.add_argument("--photo", type=Path, help="resized to 1920x1080; without it, a synthetic image is used")
     parser.add_argument("--plot", type=Path, help="PNG to write")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each row and number of clients (default: 6)")
     options = parser.parse_args()

@@ -20,7 +20,7 @@ import numpy as np
 from machine import describe
 from PIL import Image
 
-from preannotate.synthetic.scene import draw
+from preannotate.synthetic.image import draw_image
 from runtime import engines
 from runtime.cvat import decode_request, rectangle, reply
 from runtime.detector import Detector
@@ -35,7 +35,7 @@ INFERENCE, PLAIN, BESIDES = "inference", "plain decode and resize", "besides inf
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("function", type=Path)
-    parser.add_argument("--photo", type=Path, help="resized to each size; without it, scenes are drawn")
+    parser.add_argument("--photo", type=Path, help="resized to each size; without it, synthetic images are used")
     options = parser.parse_args()
     detector = load(options.function / "nuclio")
     measured = {f"{size[0]}x{size[1]}": measure(detector, jpeg(options.photo, size)) for size in SIZES}
@@ -50,7 +50,7 @@ def load(directory: Path) -> Detector:
 def jpeg(photo: Path | None, size: tuple[int, int]) -> bytes:
     """A JPEG of quality 90."""
     if photo is None:
-        image = draw(1, size).image
+        image = draw_image(1, size).image
     else:
         image = Image.open(photo).convert("RGB").resize(size, Image.Resampling.LANCZOS)
     stream = io.BytesIO()

@@ -2,8 +2,8 @@
 
 python benchmarks/studio_pictures.py docs/pictures
 
-Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with drawn scenes, and a
-process that writes the files of a training. So the scores on these pictures are made up, as docs/studio.md says.
+Needs chromium and chromedriver. CVAT and the training are those of the tests: a stand-in with synthetic images, and
+a process that writes the files of a training. So the scores on these pictures are made up, as docs/studio.md says.
 """
 
 import argparse

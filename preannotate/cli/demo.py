@@ -14,7 +14,7 @@ from preannotate.core import child_process, http
 from preannotate.core.child_process import ChildProcess, module_command
 from preannotate.core.errors import PreannotateError
 
-# Two hundred scenes train a small network from random weights in minutes; sixty tell how good it is.
+# Two hundred images train a small network from random weights in minutes; sixty tell how good it is.
 TRAIN_IMAGES, TEST_IMAGES = 240, 60
 # From random weights, steps count: many small ones on small inputs, with the objects mostly as they are.
 ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=none"

@@ -11,7 +11,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("output", type=Path, metavar="EXPORT", help="zip file or folder to write")
     add("--count", type=positive, default=40, metavar="N", help="number of images (default: 40)")
-    add("--seed", type=int, default=0, metavar="N", help="seed of the random scenes (default: 0)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the random images (default: 0)")
 
 
 def _run(arguments: argparse.Namespace) -> int:

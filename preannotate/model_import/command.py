@@ -128,7 +128,7 @@ def _words(imported: Imported, given: bool) -> str:
             f"images with {imported.scores.boxes} boxes"
         )
     else:
-        what = f"{imported.images} images without annotations" if given else f"{imported.images} drawn scenes"
+        what = f"{imported.images} images without annotations" if given else f"{imported.images} synthetic images"
         accuracy = (
             f"{imported.detections} detections on {what}; accuracy was not measured, threshold "
             f"{manifest.postprocess.threshold:g}. Give annotated images with --proof-images"

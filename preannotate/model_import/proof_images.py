@@ -32,7 +32,7 @@ class ProofImages:
 
     Attributes:
         truth: The images, with annotations or without.
-        given: Whether the user gave them; drawn scenes show nothing of what a model is for.
+        given: Whether the user gave them; synthetic images show nothing of what a model is for.
     """
 
     truth: GroundTruth

@@ -1,7 +1,7 @@
-"""Drawn photographs with exact boxes, for the demo and for tests: no download, no licence, no surprise."""
+"""Synthetic photographs with exact boxes, for the demonstration and for tests: no download and no licence."""
 
 from preannotate.synthetic.export import write_export
+from preannotate.synthetic.image import SyntheticImage, SyntheticImageError, draw_image
 from preannotate.synthetic.objects import LABELS
-from preannotate.synthetic.scene import Scene, SceneError, draw
 
-__all__ = ["LABELS", "Scene", "SceneError", "draw", "write_export"]
+__all__ = ["LABELS", "SyntheticImage", "SyntheticImageError", "draw_image", "write_export"]

@@ -8,7 +8,7 @@ from PIL import Image
 Size = tuple[int, int]
 
 
-def background(size: Size, rng: np.random.Generator) -> np.ndarray:
+def draw_background(size: Size, rng: np.random.Generator) -> np.ndarray:
     """A random ground.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a camera makes of a drawn table: uneven light, a tint, the lens's blur and the sensor's noise."""
+"""The effects of a camera: uneven light, a tint, the lens's blur and the sensor's noise."""
 
 import numpy as np
 from PIL import Image, ImageFilter

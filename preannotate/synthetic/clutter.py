@@ -12,7 +12,7 @@ from preannotate.synthetic.shading import Part
 _CABLE_STEPS = tuple(i / 9 for i in range(10))
 
 
-def parts(plane: Plane, rng: np.random.Generator) -> list[Part]:
+def clutter_parts(plane: Plane, rng: np.random.Generator) -> list[Part]:
     """One random thing, as wide as the plane's unit."""
     return _DRAW[rng.integers(len(_DRAW))](plane, rng)
 

@@ -1,7 +1,7 @@
 """Signed distances in pixels: negative inside a shape, positive outside.
 
 Only +, -, *, /, sqrt, minimum and maximum are used on arrays: these round alike on every processor, which sine
-or exponential do not, so that a scene has the same pixels everywhere. Union is `np.minimum`, a hole is
+or exponential do not, so that an image has the same pixels everywhere. Union is `np.minimum`, a hole is
 `np.maximum(shape, -hole)`.
 """
 

@@ -30,7 +30,7 @@ _COLOURS: tuple[Colour, ...] = (
 )
 
 
-def parts(label: str, plane: Plane, rng: np.random.Generator) -> list[Part]:
+def object_parts(label: str, plane: Plane, rng: np.random.Generator) -> list[Part]:
     """One object of a class, as wide as the plane's unit, with random proportions and colours."""
     return _DRAW[label](plane, rng, colour(rng))
 

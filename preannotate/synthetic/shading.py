@@ -1,4 +1,4 @@
-"""From signed distances to lit, coloured pixels: bevelled edges, one light for the whole scene."""
+"""From signed distances to lit, coloured pixels: bevelled edges, one light for the whole image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ class Light:
     """Where light comes from.
 
     Attributes:
-        direction: Unit vector (x right, y down, z to the camera) from the scene to the light.
+        direction: Unit vector (x right, y down, z to the camera) from the objects to the light.
         ambient: Share of light that reaches every side, in [0, 1].
     """
 

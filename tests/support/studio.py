@@ -24,8 +24,8 @@ from preannotate.registry.workspace import ModelFolder, Workspace, write_json
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.services import Services
 from preannotate.studio.web.app import AccessPolicy, make_app
+from preannotate.synthetic.image import draw_image
 from preannotate.synthetic.objects import LABELS
-from preannotate.synthetic.scene import draw
 from support import cvat_stand_in as stand_in
 from support import cvat_stand_in_lists as lists
 from support.studio_run import write_epochs, write_version
@@ -143,8 +143,8 @@ def _pictures() -> tuple[bytes, ...]:
 
 @functools.cache
 def photo(seed: int, size: tuple[int, int]) -> tuple[bytes, list[tuple[list[float], int]]]:
-    """A drawn scene as JPEG, and its boxes with their classes."""
-    scene = draw(seed, size)
+    """A synthetic image as JPEG, and its boxes with their classes."""
+    scene = draw_image(seed, size)
     stream = io.BytesIO()
     scene.image.save(stream, "JPEG", quality=88)
     return stream.getvalue(), list(zip(scene.boxes.tolist(), scene.class_ids.tolist(), strict=True))
@@ -153,7 +153,7 @@ def photo(seed: int, size: tuple[int, int]) -> tuple[bytes, list[tuple[list[floa
 def scene_task(
     number: int, name: str, seed: int, *, frames: int = 26, annotated: int = 22, **changes: Any
 ) -> stand_in.FakeTask:
-    """A task of drawn scenes, the first of which are annotated."""
+    """A task of synthetic images, the first of which are annotated."""
     images, shapes = [], []
     labels = [stand_in.FakeLabel(place + 1, label, "rectangle", COLOURS[place]) for place, label in enumerate(LABELS)]
     for frame in range(frames):
@@ -168,7 +168,7 @@ def scene_task(
 
 @contextlib.contextmanager
 def cvat(version: str = stand_in.NEW) -> Iterator[stand_in.StandIn]:
-    """A server with three tasks of drawn scenes, one of which has no boxes yet."""
+    """A server with three tasks of synthetic images, one of which has no boxes yet."""
     with stand_in.StandIn(version).running() as server:
         pages = lists.Lists(server)
         server.pages.append(pages)

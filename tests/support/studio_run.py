@@ -20,8 +20,8 @@ from builder.function_directory import FunctionDirectory, Proof
 from preannotate.pipeline.progress import Progress
 from preannotate.registry import publication
 from preannotate.registry.workspace import ModelFolder, Workspace, write_json
+from preannotate.synthetic.image import draw_image
 from preannotate.synthetic.objects import LABELS
-from preannotate.synthetic.scene import draw
 from runtime.manifest import Manifest, Postprocess
 
 EPOCHS = 24
@@ -147,7 +147,7 @@ def write_version(model: ModelFolder, number: int, *, labels: Sequence[str], pic
 
 
 def picture(seed: int) -> Image.Image:
-    scene = draw(900 + seed, (480, 360))
+    scene = draw_image(900 + seed, (480, 360))
     pen = ImageDraw.Draw(scene.image)
     for box, class_id in zip(scene.boxes.tolist(), scene.class_ids.tolist(), strict=True):
         pen.rectangle(box, outline=COLOURS[class_id], width=3)

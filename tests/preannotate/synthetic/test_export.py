@@ -6,32 +6,32 @@ import defusedxml.ElementTree
 import pytest
 from PIL import Image
 
-from preannotate.synthetic import LABELS, SceneError, draw, write_export
+from preannotate.synthetic import LABELS, SyntheticImageError, draw_image, write_export
 
 SMALL = (160, 120)
 
 
-def test_an_export_parsed_back_equals_the_scenes(tmp_path):
-    path = write_export(tmp_path / "new" / "scenes.zip", 3, seed=2, size=SMALL)
+def test_an_export_parsed_back_equals_the_images(tmp_path):
+    path = write_export(tmp_path / "new" / "images.zip", 3, seed=2, size=SMALL)
 
     with zipfile.ZipFile(path) as archive:
         root = defusedxml.ElementTree.fromstring(archive.read("annotations.xml"))
         assert sorted(archive.namelist()) == [
             "annotations.xml",
-            *(f"images/scene_000{i}.jpg" for i in range(3)),
+            *(f"images/image_000{i}.jpg" for i in range(3)),
         ]
-        sizes = [Image.open(io.BytesIO(archive.read(f"images/scene_000{i}.jpg"))).size for i in range(3)]
+        sizes = [Image.open(io.BytesIO(archive.read(f"images/image_000{i}.jpg"))).size for i in range(3)]
     assert sizes == [SMALL] * 3
     assert [label.text for label in root.findall("meta/task/labels/label/name")] == list(LABELS)
     for i, image in enumerate(root.findall("image")):
-        scene = draw(2_000_000 + i, SMALL)
-        expected = {"id": str(i), "name": f"scene_000{i}.jpg", "width": "160", "height": "120"}
+        synthetic = draw_image(2_000_000 + i, SMALL)
+        expected = {"id": str(i), "name": f"image_000{i}.jpg", "width": "160", "height": "120"}
         assert image.attrib == expected
         boxes = image.findall("box")
-        assert [LABELS.index(box.get("label")) for box in boxes] == scene.class_ids.tolist()
+        assert [LABELS.index(box.get("label")) for box in boxes] == synthetic.class_ids.tolist()
         corners = [[float(box.get(key)) for key in ("xtl", "ytl", "xbr", "ybr")] for box in boxes]
-        assert corners == scene.boxes.tolist()
-        assert [box.get("occluded") == "1" for box in boxes] == scene.occluded.tolist()
+        assert corners == synthetic.boxes.tolist()
+        assert [box.get("occluded") == "1" for box in boxes] == synthetic.occluded.tolist()
         assert {box.get("source") for box in boxes} == {"manual"}
 
 
@@ -53,7 +53,7 @@ def test_an_existing_destination_is_left_alone(tmp_path):
     path.write_text("mine")
 
     with pytest.raises(
-        SceneError,
+        SyntheticImageError,
         match=re.escape(f"{path}: exists; expected a new file or folder. Remove it or choose another."),
     ):
         write_export(path, 1, seed=0, size=SMALL)
@@ -62,12 +62,12 @@ def test_an_existing_destination_is_left_alone(tmp_path):
 
 
 def test_nothing_to_draw_is_refused(tmp_path):
-    with pytest.raises(SceneError, match=re.escape("count: 0; expected 1 to 999999 scenes.")):
+    with pytest.raises(SyntheticImageError, match=re.escape("count: 0; expected 1 to 999999 images.")):
         write_export(tmp_path / "a.zip", 0, seed=0)
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path):
-    with pytest.raises(SceneError, match=re.escape("size: 10x10 pixels")):
+    with pytest.raises(SyntheticImageError, match=re.escape("size: 10x10 pixels")):
         write_export(tmp_path / "a", 1, seed=0, size=(10, 10))
 
     assert list(tmp_path.iterdir()) == []

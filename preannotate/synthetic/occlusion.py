@@ -1,11 +1,11 @@
-"""Who lies on top of whom: keeps every object visible enough to be annotated, and knows its box."""
+"""Which thing is on top in each pixel: keeps every object visible enough to be annotated, and gives its box."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
 MIN_VISIBLE = 0.7
-# Clutter may lie half outside or below something; a sliver of it would only puzzle.
+# Clutter may lie half outside or below something, but a sliver of it would look like nothing.
 _MIN_VISIBLE_CLUTTER = 0.2
 CLUTTER = -1
 
@@ -13,14 +13,14 @@ Window = tuple[slice, slice]
 
 
 @dataclass
-class Table:
-    """What lies where so far.
+class OcclusionMap:
+    """The things that were placed so far.
 
     Attributes:
-        owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is bare ground.
-        class_ids: Of each thing; `CLUTTER` is of no class.
-        areas: Pixels of each thing if nothing hid it.
-        visible: Pixels of each thing that can be seen.
+        owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is the background.
+        class_ids: Class of each thing, or `CLUTTER`.
+        areas: Pixels of each thing without occlusion.
+        visible: Visible pixels of each thing.
     """
 
     owners: np.ndarray
@@ -29,7 +29,7 @@ class Table:
     visible: list[int] = field(default_factory=list)
 
     def count_objects(self) -> int:
-        """Things that have a class."""
+        """Return the number of things that have a class."""
         return sum(class_id != CLUTTER for class_id in self.class_ids)
 
     def accepts(self, window: Window, mask: np.ndarray, area: int, *, annotated: bool) -> bool:
@@ -44,7 +44,7 @@ class Table:
         )
 
     def add(self, window: Window, mask: np.ndarray, area: int, class_id: int) -> None:
-        """Lay a thing on top."""
+        """Place a thing on top."""
         covered = self._covered(window, mask)
         self.visible = [seen - hidden for seen, hidden in zip(self.visible, covered, strict=True)]
         self.visible.append(int(mask.sum()))
@@ -53,7 +53,7 @@ class Table:
         self.owners[window][mask] = len(self.areas)
 
     def annotations(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes float32 (G, 4) xyxy tight around what is visible, class ids int64 (G,), partly hidden bool (G,)."""
+        """Return boxes float32 (G, 4) xyxy of visible parts, class ids int64 (G,), whether occluded bool (G,)."""
         boxes, class_ids, occluded = [], [], []
         for i, class_id in enumerate(self.class_ids):
             if class_id != CLUTTER:
@@ -64,11 +64,11 @@ class Table:
         return np.array(boxes, np.float32), np.array(class_ids, np.int64), np.array(occluded, bool)
 
     def _covered(self, window: Window, mask: np.ndarray) -> list[int]:
-        """Visible pixels of each thing under `mask`."""
+        """Return the number of visible pixels of each thing under `mask`."""
         return np.bincount(self.owners[window][mask], minlength=len(self.areas) + 1)[1:].tolist()
 
 
 def bounds(mask: np.ndarray) -> Window:
-    """The smallest window around the true pixels."""
+    """Return the smallest window around the true pixels."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
