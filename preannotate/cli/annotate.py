@@ -31,7 +31,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_threshold(parser, "the function's own")
     add_workers(parser, "number of processes (default: one for each core, if there are many images)")
     add("--overlay", type=Path, metavar="DIR", help="write copies of the images with the detections drawn in")
-    add("--export", nargs=2, metavar=("FORMAT", "FILE"), help="write annotations; FORMAT is cvat-images or coco")
+    add(
+        "--export", nargs=2, metavar=("FORMAT", "FILE"), help="write annotations in FORMAT, such as cvat-images or coco"
+    )
     add_overwrite(parser, "existing files of --overlay and --export")
     add_json(parser)
     add("--task", type=int, metavar="ID", help="annotate the frames of a CVAT task that have no annotations yet")

@@ -1,6 +1,6 @@
 """An export on disk, zip or folder: read safely, or written.
 
-A zip is a stranger's: entries that would leave the folder, links, encrypted entries and bombs are
+A zip is untrusted: entries that would leave the folder, links, encrypted entries and zip bombs are
 refused before the first byte is written.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from preannotate.formats.errors import DatasetError
 
-# Photographs shrink hardly at all and XML to a thirtieth: what grows 200-fold to over a gigabyte is a bomb.
+# Photographs hardly shrink and XML shrinks to a thirtieth: what grows 200-fold to over a gigabyte is a zip bomb.
 MAX_RATIO = 200
 MAX_FREE_BYTES = 1 << 30
 MAX_ENTRIES = 2_000_000
@@ -44,7 +44,6 @@ def open_export(export: Path, workspace: Path) -> Iterator[Path]:
 
     Raises:
         DatasetError: No such path, no zip, a damaged zip, or a zip that is not safe to extract.
-
     """
     if export.is_dir():
         yield export
@@ -66,7 +65,7 @@ def write_zip(path: Path, files: Iterable[tuple[str, bytes]]) -> None:
 
 
 def inner_folders(folder: Path) -> Iterator[Path]:
-    """The folder, and below it as long as it holds one folder and nothing else: people zip whole folders."""
+    """Yield the folder, and the folders inside as long as each is the only content: people zip whole folders."""
     for _ in range(4):
         yield folder
         content = [path for path in folder.iterdir() if path.name not in _JUNK and not path.name.startswith("._")]

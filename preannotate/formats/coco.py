@@ -70,7 +70,7 @@ def _annotation(shape: Shape, box: Box) -> dict[str, Any]:
 
 
 def _instance_files(folder: Path) -> Iterator[Path]:
-    """Files with COCO's keys; captions, keypoints and panoptic files of the same set are other things."""
+    """Yield files with COCO's keys; captions, keypoints and panoptic files of the same set are left out."""
     for place in (folder / "annotations", folder, *sorted(p for p in folder.iterdir() if p.is_dir())):
         found = [path for path in sorted(place.glob("*.json")) if _is_instances(path)]
         instances = [path for path in found if path.name.startswith("instances")]
@@ -86,7 +86,7 @@ def _is_instances(path: Path) -> bool:
     try:
         content = read_json(path)
     except DatasetError:
-        return path.name.startswith("instances_")  # damaged: `read` will say where
+        return path.name.startswith("instances_")  # damaged: `read` names the place
     return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["categories"], list)
 
 

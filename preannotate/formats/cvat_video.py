@@ -1,7 +1,7 @@
 """CVAT for video 1.1: `annotations.xml` with one `<track>` for each object.
 
 Each track lists its shape on every frame, interpolated ones included (`keyframe="0"`); `outside="1"` means
-that the object is not to be seen. Loose shapes are tracks of one frame.
+that the object is not visible. Loose shapes are tracks of one frame.
 
 The format numbers frames and does not name their images. Video frames are called by their number. For a
 task of ordinary images only the order is known: see `_by_order`.
@@ -107,9 +107,9 @@ def _video_frame(key: _FrameKey, images: ImageIndex, meta: CvatMeta, shapes: dic
 def _by_order(
     images: ImageIndex, meta: CvatMeta, shapes: dict[_FrameKey, list[Shape]]
 ) -> tuple[list[Frame], tuple[str, ...]]:
-    """Frames of a task of ordinary images: the n-th image is frame n, if every order agrees.
+    """Return the frames of a task of ordinary images: the n-th image is frame n, if every order agrees.
 
-    CVAT sorts uploads by code point, by natural order, or as the user says. Frames on which these
+    CVAT sorts uploads by code point, by natural order, or as the user chose. Frames on which these
     do not agree, and all frames if images are missing, are not used: a box on the wrong image
     is worse than none.
     """
@@ -153,6 +153,6 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 
 def _plain(name: str) -> str:
-    """The name as a dictionary sorts it: without case and accents."""
+    """Return the name as a dictionary sorts it: without case and accents."""
     decomposed = unicodedata.normalize("NFD", str(PurePosixPath(name)).casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))

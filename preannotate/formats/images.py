@@ -1,4 +1,4 @@
-"""Finds the image file that an annotation means.
+"""Find the image file that an annotation means.
 
 Names in annotation files come with and without folders and extensions, in another case, with `data/`
 in front, composed or decomposed Unicode. Only files that were found by walking the folder are ever
@@ -34,23 +34,22 @@ _VIDEO_FRAME = re.compile(r"frame_(\d{6,})(?:_\d+)?$")
 
 
 def without_extension(name: str) -> str:
-    """The name without an image extension; other dots belong to the name."""
+    """Return the name without an image extension; other dots belong to the name."""
     return name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in IMAGE_EXTENSIONS else name
 
 
 def video_frame(name: str) -> int | None:
-    """The number in CVAT's name of a video frame (`frame_000012`, with or without extension), else None."""
+    """Return the number in CVAT's name of a video frame (`frame_000012`, with or without extension), else None."""
     match = _VIDEO_FRAME.match(without_extension(PurePosixPath(name).name))
     return int(match[1]) if match else None
 
 
 class ImageIndex:
-    """The image files of a folder, to be found by name.
+    """The image files of a folder, found by name.
 
     Attributes:
-        folder: Where the walk began.
+        folder: The folder.
         paths: Path relative to `folder`, with "/", to the file, sorted.
-
     """
 
     def __init__(self, folder: Path, *, leaving_out: tuple[str, ...] = ()) -> None:
@@ -70,7 +69,7 @@ class ImageIndex:
         return bool(self.paths)
 
     def find(self, name: str, *, roots: tuple[str, ...] = ("",)) -> Path | None:
-        """The file called `name`.
+        """Return the file called `name`.
 
         Args:
             name: As in the annotation file; folders parted by slashes or backslashes.
@@ -79,7 +78,6 @@ class ImageIndex:
         Returns:
             The file at one of the roots; else the one whose trailing path agrees best; None if there is
             none or several agree equally well.
-
         """
         name = name.replace("\\", "/")
         for root in roots:
@@ -103,7 +101,7 @@ class ImageIndex:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """All files; links to folders are followed, because people link their images, but none twice."""
+    """Yield all files; links to folders are followed, because people link their images, but none twice."""
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)

@@ -91,7 +91,6 @@ def number(value: Any, where: str) -> float:
     Args:
         value: Text, int or float.
         where: What the error message begins with: file, image, shape, attribute.
-
     """
     try:
         result = float(value)
@@ -124,7 +123,6 @@ def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
     Args:
         mask: `counts` and `size`, (height, width).
         where: What the error message begins with.
-
     """
     try:
         counts = mask["counts"]

@@ -1,7 +1,7 @@
 """Ultralytics YOLO: `data.yaml`, images below `images/<subset>/`, text files below `labels/<subset>/`.
 
 Also the layout of many published sets: `<subset>/images/` and `<subset>/labels/`. Made for detection; the
-lines of segmentation and oriented boxes are understood and become boxes. A text file is that of the
+lines of segmentation and oriented boxes become boxes. A text file belongs to the
 image whose path has `images` where it has `labels`.
 """
 
@@ -65,7 +65,7 @@ def _labels(content: Any, path: Path) -> list[str]:
 
 
 def _key(relative: str) -> tuple[str, ...]:
-    """The path without extension, with the last `images` or `labels` folder made neutral."""
+    """Return the path without extension, with the last `images` or `labels` folder left empty."""
     parts = list(PurePosixPath(relative).parts)
     for index in reversed(range(len(parts) - 1)):
         if parts[index] in (_IMAGES, _LABELS):

@@ -1,8 +1,8 @@
 """PASCAL VOC: one XML file beside each image; CVAT's export and plain folders alike.
 
-Coordinates are taken as they stand: CVAT writes floats that begin at 0, and the half pixel of the
+Coordinates are used as they are: CVAT writes floats that begin at 0, and the half pixel of the
 original 1-based integers is less than the care with which boxes are drawn.
-An XML file belongs to the image of its own name; `<filename>` is only asked where there is none.
+An XML file belongs to the image of its own name; `<filename>` is only used where there is none.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _BACKGROUND = "background"
 
 
 def recognise(folder: Path) -> bool:
-    """True if the folder holds an XML file whose root is `<annotation>`."""
+    """Whether the folder has an XML file whose root is `<annotation>`."""
     first = next(_annotation_files(folder), None)
     if first is None:
         return False
@@ -60,7 +60,7 @@ def _annotation_files(folder: Path) -> Iterator[Path]:
 
 
 def _declared_labels(labelmap: Path) -> list[str]:
-    """Labels of CVAT's `label:r,g,b:parts:actions` lines; the background is no label."""
+    """Return the labels of CVAT's `label:r,g,b:parts:actions` lines; the background is no label."""
     if not labelmap.is_file():
         return []
     lines = (line.strip() for line in read_text(labelmap).splitlines())

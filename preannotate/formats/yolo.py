@@ -1,7 +1,7 @@
 """YOLO 1.1 (darknet): `obj.names`, lists of images, and one text file of boxes beside each image.
 
 The lists say `data/obj_train_data/a.jpg`, but the archive has no folder `data`. CVAT writes rotated
-boxes as if unrotated, or not at all in newer versions; this format cannot tell.
+boxes as if unrotated, or not at all in newer versions; this format has no mark for it.
 """
 
 from pathlib import Path
@@ -49,7 +49,6 @@ def parse_labels(path: Path, folder: Path, labels: list[str]) -> tuple[Shape, ..
         path: The text file.
         folder: Root of the export, for messages.
         labels: Names of the classes.
-
     """
     shapes = []
     for index, line in enumerate(read_text(path).splitlines(), 1):
@@ -60,7 +59,7 @@ def parse_labels(path: Path, folder: Path, labels: list[str]) -> tuple[Shape, ..
 
 
 def _listed(folder: Path) -> list[str]:
-    """Lines of `train.txt` and the other subsets' lists."""
+    """Return the lines of `train.txt` and the other subsets' lists."""
     lines = []
     for path in sorted(folder.glob("*.txt")):
         lines += [line.strip().replace("\\", "/") for line in read_text(path).splitlines()]

@@ -9,7 +9,7 @@ Size = tuple[int, int]
 
 
 def draw_background(size: Size, rng: np.random.Generator) -> np.ndarray:
-    """A random ground.
+    """Draw a random background.
 
     Args:
         size: (width, height).
@@ -22,7 +22,7 @@ def draw_background(size: Size, rng: np.random.Generator) -> np.ndarray:
 
 
 def smooth_noise(size: Size, cells: Size, rng: np.random.Generator) -> np.ndarray:
-    """Random values on a grid of `cells`, smoothed to `size`: float32 (H, W) in [-1, 1].
+    """Return random values on a grid of `cells`, smoothed to `size`: float32 (H, W) in [-1, 1].
 
     Pillow resizes bytes in whole numbers, alike on every machine.
     """
@@ -36,12 +36,12 @@ def _tinted(lightness: np.ndarray, tint: tuple[float, ...] | np.ndarray) -> np.n
 
 
 def _muted(rng: np.random.Generator, darkest: float, lightest: float) -> np.ndarray:
-    """A colour near grey, as most grounds are."""
+    """Return a colour near grey, as most backgrounds are."""
     return rng.uniform(darkest, lightest) * rng.uniform(0.82, 1.15, 3)
 
 
 def _axes(size: Size) -> tuple[np.ndarray, np.ndarray]:
-    """Columns (1, W) and rows (H, 1) in units of a 480 px high picture."""
+    """Return columns (1, W) and rows (H, 1) in units of a 480 px high picture."""
     scale = np.float32(480 / min(size))
     return np.arange(size[0], dtype=np.float32)[None] * scale, np.arange(size[1], dtype=np.float32)[:, None] * scale
 

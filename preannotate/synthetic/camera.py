@@ -7,7 +7,7 @@ from preannotate.synthetic.backgrounds import smooth_noise
 
 
 def photograph(canvas: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """Uneven light, a tint, sometimes a large shadow; then the lens's blur and the sensor's noise."""
+    """Apply uneven light, a tint, sometimes a large shadow; then the lens's blur and the sensor's noise."""
     height, width = canvas.shape[:2]
     size = (width, height)
     light = 1 + smooth_noise(size, (2, 2), rng) * np.float32(rng.uniform(0.05, 0.3))

@@ -13,7 +13,7 @@ _CABLE_STEPS = tuple(i / 9 for i in range(10))
 
 
 def clutter_parts(plane: Plane, rng: np.random.Generator) -> list[Part]:
-    """One random thing, as wide as the plane's unit."""
+    """Return the parts of one random thing, as wide as the plane's unit."""
     return _DRAW[rng.integers(len(_DRAW))](plane, rng)
 
 

@@ -27,7 +27,7 @@ class Plane:
 
     @classmethod
     def turned(cls, *, extent: float, angle: float, margin: int) -> "Plane":
-        """A square patch that holds everything within `extent` / 2 and `margin` pixels of its centre.
+        """Return a square patch that holds everything within `extent` / 2 and `margin` pixels of its centre.
 
         Args:
             extent: Pixels for one unit.
@@ -44,16 +44,16 @@ class Plane:
         return cls(x, y, extent)
 
     def disc(self, x: float, y: float, radius: float) -> np.ndarray:
-        """A disc."""
+        """Return the distance to a disc."""
         dx, dy = self.x - np.float32(x), self.y - np.float32(y)
         return (np.sqrt(dx * dx + dy * dy) - np.float32(radius)) * np.float32(self.pixels)
 
     def ring(self, x: float, y: float, radius: float, width: float) -> np.ndarray:
-        """A ring; `radius` is that of its middle line."""
+        """Return the distance to a ring; `radius` is that of its middle line."""
         return np.abs(self.disc(x, y, radius)) - np.float32(width / 2 * self.pixels)
 
     def box(self, x: float, y: float, length: float, width: float, turn: float = 0.0) -> np.ndarray:
-        """A rectangle around (x, y), its length along the object's axis, turned by `turn` degrees."""
+        """Return the distance to a rectangle around (x, y), its length along the axis, turned by `turn` degrees."""
         dx, dy = self.x - np.float32(x), self.y - np.float32(y)
         if turn:
             cos = np.float32(round(math.cos(math.radians(turn)), 6))
@@ -65,7 +65,7 @@ class Plane:
         return (outside + np.minimum(np.maximum(outside_x, outside_y), 0)) * np.float32(self.pixels)
 
     def capsule(self, start: tuple[float, float], end: tuple[float, float], radius: float) -> np.ndarray:
-        """A line with round ends."""
+        """Return the distance to a line with round ends."""
         along_x, along_y = end[0] - start[0], end[1] - start[1]
         dx, dy = self.x - np.float32(start[0]), self.y - np.float32(start[1])
         length_squared = max(along_x * along_x + along_y * along_y, 1e-9)
@@ -75,7 +75,7 @@ class Plane:
         return (np.sqrt(rest_x * rest_x + rest_y * rest_y) - np.float32(radius)) * np.float32(self.pixels)
 
     def polygon(self, x: float, y: float, radius: float, corners: int, turn: float = 0.0) -> np.ndarray:
-        """A regular polygon; `radius` reaches its sides' middles (not exact beyond its corners)."""
+        """Return the distance to a regular polygon; `radius` reaches the middle of a side (not exact at corners)."""
         sides = []
         for i in range(corners):
             angle = math.radians(turn + 360 * i / corners)

@@ -1,6 +1,6 @@
 """The four classes: what a gear, a key, a bolt and a mug look like from above.
 
-Every class takes its colour from the same metals and paints, so that only its shape tells it apart.
+Every class takes its colour from the same metals and paints, so that only its shape distinguishes it.
 """
 
 from collections.abc import Callable
@@ -31,12 +31,12 @@ _COLOURS: tuple[Colour, ...] = (
 
 
 def object_parts(label: str, plane: Plane, rng: np.random.Generator) -> list[Part]:
-    """One object of a class, as wide as the plane's unit, with random proportions and colours."""
+    """Return the parts of one object, as wide as the plane's unit, with random proportions and colours."""
     return _DRAW[label](plane, rng, colour(rng))
 
 
 def colour(rng: np.random.Generator) -> Colour:
-    """One of the shared colours, a little off."""
+    """Return one of the shared colours, slightly changed."""
     base = _COLOURS[rng.integers(len(_COLOURS))]
     tint = rng.uniform(-0.03, 0.03, 3) + rng.uniform(-0.08, 0.06)
     red, green, blue = (float(min(max(value + off, 0.06), 0.95)) for value, off in zip(base, tint, strict=True))

@@ -22,7 +22,7 @@ class Light:
 
     @property
     def shadow_offset(self) -> tuple[float, float]:
-        """Pixels to the right and down that a shadow lies off, for one pixel of height."""
+        """Return the shadow's offset in pixels, to the right and down, for one pixel of height."""
         x, y, z = self.direction
         return -x / z, -y / z
 
@@ -48,19 +48,19 @@ class Part:
     shade: np.ndarray | None = None
 
     def cropped(self, window: tuple[slice, slice]) -> "Part":
-        """The same part in a smaller patch."""
+        """Return the same part in a smaller patch."""
         relief = None if self.relief is None else self.relief[window]
         shade = None if self.shade is None else self.shade[window]
         return replace(self, distance=self.distance[window], relief=relief, shade=shade)
 
 
 def coverage(distance: np.ndarray, softness: float = 1.0) -> np.ndarray:
-    """Share of each pixel that a shape covers, float32 in [0, 1]; the edge is `softness` pixels wide."""
+    """Return the share of each pixel that a shape covers, float32 in [0, 1]; the edge is `softness` pixels wide."""
     return np.clip(0.5 - distance / np.float32(softness), 0, 1)
 
 
 def outline(parts: Sequence[Part]) -> np.ndarray:
-    """Signed distance of all parts together."""
+    """Return the signed distance of all parts together."""
     distance = parts[0].distance
     for part in parts[1:]:
         distance = np.minimum(distance, part.distance)
@@ -68,7 +68,7 @@ def outline(parts: Sequence[Part]) -> np.ndarray:
 
 
 def paint(parts: Sequence[Part], light: Light) -> np.ndarray:
-    """Colours of an object, later parts over earlier ones.
+    """Return the colours of an object, later parts over earlier ones.
 
     Returns:
         float32 (H, W, 3), about [0, 1]; meaningful where `outline` is covered.
@@ -95,7 +95,7 @@ def _lit(part: Part, light: Light) -> np.ndarray:
 
 
 def _height(part: Part) -> np.ndarray:
-    """A quarter circle from the edge to `bevel` pixels inside, then flat."""
+    """Return the height: a quarter circle from the edge to `bevel` pixels inside, then flat."""
     inside = np.clip(-part.distance / np.float32(part.bevel), 0, 1)
     rest = 1 - inside
     height = np.sqrt(np.maximum(1 - rest * rest, 0)) * np.float32(part.bevel * 0.8)
@@ -110,7 +110,7 @@ def _slopes(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _highlight(slope_x: np.ndarray, slope_y: np.ndarray, normal_z: np.ndarray, light: Light) -> np.ndarray:
-    """Blinn's highlight to the 16th power (four squarings), for a camera straight above."""
+    """Return Blinn's highlight to the 16th power (four squarings), for a camera straight above."""
     x, y, z = light.direction
     length = (x * x + y * y + (z + 1) * (z + 1)) ** 0.5
     half_x, half_y, half_z = (np.float32(value / length) for value in (x, y, z + 1))

@@ -1,6 +1,6 @@
 """What the annotations hold and lack, before a minute is spent on training.
 
-Counts of the samples are taken from the samples; what was left out is only known while reading and is
+The samples themselves are counted; what was left out is only known while reading and is
 kept in `LoadReport`, which is saved with the samples.
 """
 
@@ -97,7 +97,6 @@ class Health:
         images_of: Label to number of samples with at least one.
         sizes: For each box (width, height, image width, image height), pixels.
         load_report: What reading the exports found.
-
     """
 
     labels: tuple[str, ...]
@@ -135,7 +134,6 @@ class Health:
 
         Returns:
             "small" (below 32 pixels), "medium", "large" (from 96); "below 8 px" are among the small.
-
         """
         counts = {"small": 0, "medium": 0, "large": 0, f"below {INVISIBLE_BELOW} px": 0}
         for width, height, image_width, image_height in self.sizes:

@@ -1,8 +1,8 @@
-"""Exports to a dataset: which frames and shapes are used, and what is counted instead.
+"""Exports to a dataset: which frames and shapes are used, and which are left out and counted.
 
-A frame is *unannotated* if it has no shapes but tags: in a half-annotated task that is work not done
-yet, so it is used only on request. A frame of which every shape was left out (automatic, of a kind
-without a box, degenerate) is *unusable*: nobody said that it is empty, so it is never a negative.
+A frame is *unannotated* if it has no shapes but tags: in a half-annotated task that is work still to
+do, so it is used only on request. A frame of which every shape was left out (automatic, of a kind
+without a box, degenerate) is *unusable*: it is not known to be empty, so it is never a negative.
 """
 
 import hashlib

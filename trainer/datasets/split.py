@@ -57,7 +57,6 @@ class Split:
         train: In the order given.
         validation: In the order given.
         notes: Whole sentences for the user.
-
     """
 
     train: tuple[Sample, ...]
@@ -96,7 +95,6 @@ def split_samples(
 
     Raises:
         DatasetError: One subset would be empty.
-
     """
     groups, notes = _groups(samples)
     units = _units(samples, groups)
@@ -147,7 +145,7 @@ def _missing(units: Sequence[_Unit]) -> Iterable[str]:
 
 
 def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
-    """Group of each sample after videos that dominate were cut, and notes about it."""
+    """Return the group of each sample after videos that dominate were cut, and notes about it."""
     sizes: dict[str, int] = defaultdict(int)
     for sample in samples:
         sizes[sample.group] += 1
@@ -197,13 +195,13 @@ def _units(samples: Sequence[Sample], groups: Sequence[str]) -> list[_Unit]:
 
 
 def _position(sample: Sample, group: str) -> float:
-    """Where a sample's group lies in [0, 1)."""
+    """Return where a sample's group lies in [0, 1)."""
     key = sample.content if group == f"image:{sample.content}" else group
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
 def _pin(unit: _Unit, pinned: Mapping[str, Subset]) -> list[_Unit]:
-    """The unit in its pinned subset; in two parts if its images were pinned to both."""
+    """Return the unit in its pinned subset; in two parts if its images were pinned to both."""
     subsets = {pinned[sample.content] for sample in unit.samples if sample.content in pinned}
     if not subsets:
         return [unit]
@@ -246,7 +244,7 @@ def _move(members: list[_Unit], subset: Subset, having: Mapping[int | None, list
 
 
 def _is_last(unit: _Unit, having: Mapping[int | None, list[_Unit]]) -> bool:
-    """True if a class that is in the unit's subset would vanish from there with it."""
+    """Whether a class that is in the unit's subset would vanish from there with it."""
     return any(
         sum(other.subset == unit.subset for other in having[class_id]) == 1
         for class_id in _classes(unit)

@@ -32,7 +32,6 @@ def read_split_file(path: Path, samples: Sequence[Sample]) -> dict[str, Subset]:
 
     Raises:
         DatasetError: The file cannot be read, a name means no image, or an image is in both subsets.
-
     """
     lists = _read_lists(path)
     names = [sample.name for sample in samples]
