@@ -1,11 +1,13 @@
-"""What to say before a training: whether there is enough to learn from, and which model suits it."""
+"""Advice before a training: whether there are enough annotations, and which model suits them."""
 
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
+from preannotate.core.text import plural
 from preannotate.studio.families import Family, families, measured
 from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import gpus
@@ -15,22 +17,29 @@ from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.recommendation import TrainingConditions, recommend
 
-OK, FEW, NONE = "ok", "few", "none"
 NOT_MEASURED = "not measured"
 # Of the images that training gets: the rest validates.
 _TRAINING_PART = 0.85
 
 
+class Sufficiency(StrEnum):
+    """Whether annotations are enough to train on."""
+
+    ENOUGH = "enough"
+    FEW = "few"  # the model would be poor
+    TOO_FEW = "too few"  # no training is started
+
+
 @dataclass(frozen=True)
 class DataAssessment:
-    """What the annotations are good for.
+    """Whether the annotations are enough.
 
     Attributes:
-        level: `OK`; `FEW`: a training is possible and would be poor; `NONE`: it is refused.
-        sentences: Whole ones, with the numbers; the most important first.
+        level: See there.
+        sentences: For people, with the numbers; the most important first.
     """
 
-    level: str
+    level: Sufficiency
     sentences: tuple[str, ...]
 
 
@@ -58,21 +67,21 @@ class ModelChoice:
 def assess_annotations(detail: TaskDetail) -> DataAssessment:
     """Whether there is enough to learn from: the trainer's own limits, before anything is fetched."""
     if detail.usable:
-        return DataAssessment(NONE, (_capital(detail.usable), *_automatic(detail), *_left_out(detail)))
+        return DataAssessment(Sufficiency.TOO_FEW, (_capital(detail.usable), *_automatic(detail), *_left_out(detail)))
     frames = detail.annotated_frames + detail.empty_frames
     if frames < MIN_IMAGES:
         return DataAssessment(
-            NONE,
+            Sufficiency.TOO_FEW,
             (
-                f"{_count(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames.",
+                f"{plural(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames.",
                 *_automatic(detail),
                 *_left_out(detail),
             ),
         )
     few = tuple(_few(detail))
     more = (*_automatic(detail), *_boxless(detail), *_left_out(detail), *_uncounted(detail))
-    total = f"{_count(sum(detail.boxes.values()), 'box', 'boxes')} on {_count(detail.annotated_frames, 'frame')}."
-    return DataAssessment(FEW if few else OK, (*few, total, *more))
+    total = f"{plural(sum(detail.boxes.values()), 'box', 'boxes')} on {plural(detail.annotated_frames, 'frame')}."
+    return DataAssessment(Sufficiency.FEW if few else Sufficiency.ENOUGH, (*few, total, *more))
 
 
 def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[ModelChoice]:
@@ -112,24 +121,24 @@ def _few(detail: TaskDetail) -> list[str]:
     sentences = []
     if boxes < FEW_BOXES:
         sentences.append(
-            f"Only {_count(boxes, 'box', 'boxes')}: expect a detector that finds objects much like those annotated and "
-            f"misses many others. {FEW_BOXES} and more are better."
+            f"Only {plural(boxes, 'box', 'boxes')}: the detector will find objects much like the annotated "
+            f"ones and miss many others. At least {FEW_BOXES} are recommended."
         )
     for label in detail.labels:
         if label.learnable and 0 < label.boxes < FEW_BOXES_OF_A_CLASS:
             sentences.append(
-                f"Only {_count(label.boxes, 'box', 'boxes')} of {label.name!r}: expected at least "
-                f"{FEW_BOXES_OF_A_CLASS} before it is found reliably."
+                f"Only {plural(label.boxes, 'box', 'boxes')} of {label.name!r}: at least "
+                f"{FEW_BOXES_OF_A_CLASS} are needed to find it reliably."
             )
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
-        sentences.append(f"No box of {', '.join(nothing)}: the model will not know it. Annotate some.")
+        sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
     if detail.sides and detail.image_size != (0, 0):
         sides = _sides(detail, input_size.choose([detail.image_size]))
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
             sentences.append(
                 f"{tiny / len(sides):.0%} of the boxes are smaller than {INVISIBLE_BELOW} pixels in the network's "
-                f"input: too small to be found. Choose a larger image_size."
+                f"input, too small to be found. Choose a larger image_size."
             )
     return sentences
 
@@ -138,27 +147,27 @@ def _automatic(detail: TaskDetail) -> list[str]:
     if not detail.automatic:
         return []
     return [
-        f"{_count(detail.automatic, 'box was', 'boxes were')} drawn by a model and changed by nobody: training leaves "
-        f"them out. Correct what is wrong, and complete the job once the rest is right."
+        f"{plural(detail.automatic, 'box was', 'boxes were')} drawn by a model and never corrected: training leaves "
+        f"them out. Correct them, and complete the job when the rest is right."
     ]
 
 
 def _boxless(detail: TaskDetail) -> list[str]:
     return [
-        f"Label {label.name!r} is of the type {label.type}: its shapes are no boxes, so nothing is learnt for it."
+        f"Label {label.name!r} has the type {label.type}, which has no boxes: it is ignored."
         for label in detail.labels
         if not label.learnable
     ]
 
 
 def _left_out(detail: TaskDetail) -> list[str]:
-    return [f"Left out: {_count(count, 'frame')} {reason}." for reason, count in detail.left_out.items() if count]
+    return [f"Left out: {plural(count, 'frame')} {reason}." for reason, count in detail.left_out.items() if count]
 
 
 def _uncounted(detail: TaskDetail) -> list[str]:
     if detail.counted_jobs >= detail.all_jobs:
         return []
-    return [f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; the training takes all of them."]
+    return [f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; training uses all of them."]
 
 
 def _sides(detail: TaskDetail, size: tuple[int, int]) -> list[float]:
@@ -174,9 +183,9 @@ def _speed(name: str) -> str:
     if found is None or not found.get("inference"):
         return NOT_MEASURED
     if name == other:
-        return "the fastest; the others are measured against it"
+        return "fastest; the other models are compared with it"
     return (
-        f"{found['inference']:.2g} times the time of {other} for an image, {found['training']:.2g} for a training step"
+        f"{found['inference']:.2g} times the inference time of {other}, {found['training']:.2g} times its training time"
     )
 
 
@@ -191,10 +200,6 @@ def _accuracy(family: Family) -> str:
 
 def _keras_cache() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _capital(sentence: str) -> str:

@@ -2,10 +2,11 @@
 
 import datetime
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+from preannotate.core.text import plural
 from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
 
@@ -36,6 +37,8 @@ STAGES = {
     "publish": "Publish", "verify": "Check in CVAT", "annotate": "Annotate remaining frames",
     "review": "Compare annotations", "rank": "Rank frames",
 }  # fmt: skip
+
+_BEGUN = ("running", "failed", "stopped")  # and not yet done
 
 
 def moment(text: str, now: datetime.datetime | None = None) -> str:
@@ -79,13 +82,8 @@ def percent(value: float) -> str:
 
 def count(number: int, one: str, many: str = "") -> str:
     """As in "1 box" and "1 204 boxes"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def listed(values: Sequence[Any], last: str = "and") -> str:
-    """As in "a", "a and b" and "a, b and c"."""
-    texts = [str(value) for value in values]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {last} {texts[-1]}" if texts else ""
+    noun = plural(number, one, many).partition(" ")[2]
+    return f"{number:,} {noun}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def _time(text: str) -> datetime.datetime | None:
@@ -109,11 +107,16 @@ def is_color(text: str) -> bool:
 
 def stage_now(live: LiveProgress) -> str:
     """What a run is doing, in the words of its stages."""
-    for state in ("running", "failed", "stopped"):
+    for state in _BEGUN:
         for stage in live.stages:
             if stage.state == state:
                 return STAGES.get(stage.name, stage.name)
     return "Starting" if all(stage.state == "waiting" for stage in live.stages) else "Next step"
+
+
+def is_training(live: LiveProgress) -> bool:
+    """Whether epochs are what a run counts, or ended with."""
+    return bool(live.epochs) and any(stage.name == "train" and stage.state in _BEGUN for stage in live.stages)
 
 
 def latest(model: ModelSummary) -> VersionSummary | None:
@@ -128,13 +131,13 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "score": score,
     "percent": percent,
     "count": count,
-    "listed": listed,
     "state": lambda state: STATES.get(state, state),
     "kind": lambda kind: KINDS.get(kind, kind),
     "stage": lambda name: STAGES.get(name, name),
     "sentence": sentence,
     "is_color": is_color,
     "stage_now": stage_now,
+    "is_training": is_training,
     "latest": latest,
     "pairs": lambda values: [(value, value) for value in values],
     "as_query": lambda pairs: urlencode({name: value for name, value in pairs.items() if value}, doseq=True),

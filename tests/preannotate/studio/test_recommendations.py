@@ -8,7 +8,7 @@ import pytest
 
 from preannotate.studio import recommendations as module
 from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
-from preannotate.studio.recommendations import FEW, NONE, OK, assess_annotations, model_choices
+from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
 
 SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 
@@ -23,18 +23,18 @@ def detail(boxes, frames=50, **more):
 
 def test_enough():
     assert assess_annotations(detail({"forklift": 80, "person": 40})) == module.DataAssessment(
-        OK, ("120 boxes on 50 frames.",)
+        Sufficiency.ENOUGH, ("120 boxes on 50 frames.",)
     )
 
 
 def test_few_boxes():
     found = assess_annotations(detail({"forklift": 30, "person": 1}))
 
-    assert found.level == FEW
+    assert found.level == Sufficiency.FEW
     assert found.sentences == (
-        "Only 31 boxes: expect a detector that finds objects much like those annotated and misses many others. "
-        "100 and more are better.",
-        "Only 1 box of 'person': expected at least 10 before it is found reliably.",
+        "Only 31 boxes: the detector will find objects much like the annotated ones and miss many others. "
+        "At least 100 are recommended.",
+        "Only 1 box of 'person': at least 10 are needed to find it reliably.",
         "31 boxes on 50 frames.",
     )
 
@@ -47,11 +47,9 @@ def test_labels_without_boxes_and_labels_for_other_shapes():
     )
     found = assess_annotations(detail({"forklift": 120}, labels=labels))
 
-    assert found.level == FEW
-    assert found.sentences[0].startswith("No box of 'person'")
-    assert (
-        "Label 'pose' is of the type points: its shapes are no boxes, so nothing is learnt for it." in found.sentences
-    )
+    assert found.level == Sufficiency.FEW
+    assert found.sentences[0].startswith("No boxes of 'person'")
+    assert "Label 'pose' has the type points, which has no boxes: it is ignored." in found.sentences
 
 
 def test_nothing_to_learn_from():
@@ -59,11 +57,11 @@ def test_nothing_to_learn_from():
     left_out = {"with nothing but shapes that a model drew and nobody changed": 7}
     found = assess_annotations(detail({}, frames=0, usable=usable, automatic=9, left_out=left_out))
 
-    assert found.level == NONE
+    assert found.level == Sufficiency.TOO_FEW
     assert found.sentences == (
         "Task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them.",
-        "9 boxes were drawn by a model and changed by nobody: training leaves them out. "
-        "Correct what is wrong, and complete the job once the rest is right.",
+        "9 boxes were drawn by a model and never corrected: training leaves them out. "
+        "Correct them, and complete the job when the rest is right.",
         "Left out: 7 frames with nothing but shapes that a model drew and nobody changed.",
     )
 
@@ -72,17 +70,17 @@ def test_fewer_frames_than_the_trainer_takes():
     found = assess_annotations(detail({"forklift": 300}, frames=9))
 
     assert found == module.DataAssessment(
-        NONE, ("9 frames to learn from; expected at least 10. Annotate more frames.",)
+        Sufficiency.TOO_FEW, ("9 frames to learn from; expected at least 10. Annotate more frames.",)
     )
-    assert assess_annotations(detail({"forklift": 300}, frames=9, empty_frames=1)).level == OK
+    assert assess_annotations(detail({"forklift": 300}, frames=9, empty_frames=1)).level == Sufficiency.ENOUGH
 
 
 def test_objects_that_are_too_small_for_the_network():
     found = assess_annotations(detail({"forklift": 120}, sides=(5.0,) * 60 + (80.0,) * 60))
 
-    assert found.level == FEW
+    assert found.level == Sufficiency.FEW
     assert found.sentences[0] == (
-        "50% of the boxes are smaller than 8 pixels in the network's input: too small to be found. "
+        "50% of the boxes are smaller than 8 pixels in the network's input, too small to be found. "
         "Choose a larger image_size."
     )
 
@@ -90,7 +88,7 @@ def test_objects_that_are_too_small_for_the_network():
 def test_what_was_not_counted_is_said():
     found = assess_annotations(detail({"forklift": 120}, counted_jobs=200, all_jobs=210))
 
-    assert found.sentences[-1] == "Counted in 200 of 210 jobs; the training takes all of them."
+    assert found.sentences[-1] == "Counted in 200 of 210 jobs; training uses all of them."
 
 
 @pytest.fixture
@@ -141,10 +139,10 @@ def test_figures_are_the_measured_ones(machine):
     found = {choice.name: choice for choice in model_choices(detail({"forklift": 120}))}
 
     assert re.fullmatch(
-        r"8\.3 times the time of ssd-mobilenet-v2 for an image, 4\.5 for a training step",
+        r"8\.3 times the inference time of ssd-mobilenet-v2, 4\.5 times its training time",
         found["frcnn-resnet50"].speed,
     )
-    assert found["ssd-mobilenet-v2"].speed == "the fastest; the others are measured against it"
+    assert found["ssd-mobilenet-v2"].speed == "fastest; the other models are compared with it"
     assert found["ssd-mobilenet-v2"].accuracy.startswith("mAP50 0.97 on microcontrollers (119 photos); 0.84 on raccoon")
     assert found["frcnn-nas"].accuracy == "not measured"
 

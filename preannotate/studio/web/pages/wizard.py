@@ -6,8 +6,7 @@ from starlette.responses import Response
 
 from preannotate.cvat.errors import CvatError
 from preannotate.studio.list_rows import ListPage, TaskSummary
-from preannotate.studio.recommendations import NONE as NOT_ENOUGH
-from preannotate.studio.recommendations import assess_annotations, model_choices
+from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageRequest, go_to
@@ -64,8 +63,8 @@ def choose_model(request: PageRequest) -> Response:
     state = WizardState.read(request)
     server = saved_server(request, state.server)
     detail = selected_annotations(request, state)
-    judged = assess_annotations(detail)
-    choices = [] if judged.level == NOT_ENOUGH else model_choices(detail, base_model=_weights(state))
+    assessment = assess_annotations(detail)
+    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=_weights(state))
     names = [choice.name for choice in choices]
     recommended = next((choice.name for choice in choices if choice.recommended), names[0] if names else "")
     return request.page(
@@ -73,8 +72,8 @@ def choose_model(request: PageRequest) -> Response:
         server=server,
         state=state,
         detail=detail,
-        advice=judged,
-        refused=judged.level == NOT_ENOUGH,
+        assessment=assessment,
+        refused=assessment.level == Sufficiency.TOO_FEW,
         choices=choices,
         model=state.model if state.model in names else recommended,
         versions=versions_to_go_on_from(request),

@@ -16,8 +16,7 @@ from preannotate.studio.arguments import ArgumentField, assemble_arguments
 from preannotate.studio.arguments import argument_fields as argument_fields
 from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import Machine, machines
-from preannotate.studio.recommendations import NONE as NOT_ENOUGH
-from preannotate.studio.recommendations import assess_annotations
+from preannotate.studio.recommendations import Sufficiency, assess_annotations
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageError, PageRequest, go_to
@@ -82,9 +81,9 @@ class _Step:
         self.request, self.state = request, state
         self.server: SavedServer = saved_server(request, state.server)
         self.detail: TaskDetail = selected_annotations(request, state)
-        self.advice = assess_annotations(self.detail)
-        if self.advice.level == NOT_ENOUGH:
-            raise PageError(409, "Not enough annotations yet", " ".join(self.advice.sentences))
+        self.assessment = assess_annotations(self.detail)
+        if self.assessment.level == Sufficiency.TOO_FEW:
+            raise PageError(409, "Not enough annotations yet", " ".join(self.assessment.sentences))
         if not state.model:
             raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
         self.base = base_model(request, state)
@@ -109,7 +108,7 @@ class _Step:
             server=self.server,
             state=self.state,
             detail=self.detail,
-            advice=self.advice,
+            assessment=self.assessment,
             form=form,
             common=[one for one in self.fields if one.common],
             others=[one for one in self.fields if not one.common],

@@ -141,10 +141,8 @@ def test_a_duration(seconds, said):
     assert template_filters.duration(seconds) == said
 
 
-def test_numbers_and_lists():
+def test_numbers_and_sentences():
     assert template_filters.count(1, "box", "boxes") == "1 box"
     assert template_filters.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
-    assert template_filters.listed(["a", "b", "c"]) == "a, b and c"
-    assert template_filters.listed([]) == ""
     assert template_filters.score(None) == "\N{EN DASH}"
     assert template_filters.sentence("ends `epochs` early") == "Ends epochs early."
