@@ -9,11 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from preannotate.core.errors import PreannotateError
-from preannotate.synthetic.backgrounds import draw_background
-from preannotate.synthetic.camera import photograph
+from preannotate.synthetic.backgrounds import draw_background, smooth_noise
 from preannotate.synthetic.clutter import clutter_parts
 from preannotate.synthetic.distance import Plane
 from preannotate.synthetic.objects import LABELS, RELATIVE_SIZE, object_parts
@@ -80,7 +79,7 @@ def draw_image(seed: int, size: tuple[int, int] = (640, 480)) -> SyntheticImage:
     while occlusion.count_objects() < MIN_OBJECTS:
         _place(int(rng.integers(len(LABELS))), canvas, occlusion, light, rng)
     boxes, class_ids, occluded = occlusion.annotations()
-    return SyntheticImage(photograph(canvas, rng), boxes, class_ids, occluded)
+    return SyntheticImage(_photograph(canvas, rng), boxes, class_ids, occluded)
 
 
 def _light(rng: np.random.Generator) -> Light:
@@ -146,3 +145,25 @@ def _compose(
     canvas[window] *= (1 - np.maximum(shadow, contact))[patch][..., None]
     alpha = coverage(distance)[patch][..., None]
     canvas[window] += (paint(parts, light)[patch] - canvas[window]) * alpha
+
+
+def _photograph(canvas: np.ndarray, rng: np.random.Generator) -> Image.Image:
+    """Apply a camera: uneven light, a tint, sometimes a large shadow, the blur of a lens, the noise of a sensor."""
+    height, width = canvas.shape[:2]
+    size = (width, height)
+    light = 1 + smooth_noise(size, (2, 2), rng) * np.float32(rng.uniform(0.05, 0.3))
+    if rng.random() < 0.35:  # something tall beside the table
+        edge = smooth_noise(size, (3, 3), rng) * np.float32(3) + np.float32(rng.uniform(0, 1))
+        light *= 1 - np.clip(edge, 0, 1) * np.float32(rng.uniform(0.2, 0.45))
+    tint = rng.uniform(0.94, 1.06, 3) * rng.uniform(0.7, 1.05) * 255
+    canvas *= light[..., None]
+    canvas *= tint.astype(np.float32)
+    image = Image.fromarray(np.clip(canvas, 0, 255, out=canvas).astype(np.uint8))
+    if rng.random() < 0.6:
+        image = image.filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.8) * min(size) / 480))
+    strength = np.float32(rng.uniform(0.02, 0.12))
+    noise = rng.integers(0, 256, canvas.shape, np.uint8).astype(np.float32)
+    noise -= np.float32(127.5)
+    noise *= strength
+    noise += np.asarray(image)
+    return Image.fromarray(np.clip(noise, 0, 255, out=noise).astype(np.uint8))
