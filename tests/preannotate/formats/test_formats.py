@@ -49,8 +49,21 @@ def test_what_is_written_is_read_again(name, tmp_path):
     again = FORMATS[name].read(tmp_path)
 
     assert FORMATS[name].recognise(tmp_path)
+    assert sorted(again.labels) == sorted(original.labels)
+    assert _images_and_boxes(again) == _images_and_boxes(original)
+
+
+@pytest.mark.parametrize("name", ["cvat-images", "coco"])
+def test_cvats_own_formats_keep_sizes_and_the_order_of_labels_and_images(name, tmp_path):
+    original = export(tmp_path)
+    for path, content in FORMATS[name].write(original).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+
+    again = FORMATS[name].read(tmp_path)
+
     assert again.labels == original.labels
-    assert [_what_all_formats_hold(frame) for frame in again.frames] == list(original.frames)
+    assert [(frame.name, frame.declared_size) for frame in again.frames] == list(annotation_exports.SIZES.items())
 
 
 @pytest.mark.parametrize("name", WRITABLE)
@@ -73,6 +86,5 @@ def test_scores_come_back_from_coco_and_sources_from_cvat(tmp_path):
     assert read == {"coco": replace(shape, source="", occluded=False), "cvat-images": replace(shape, score=None)}
 
 
-def _what_all_formats_hold(frame):
-    """The frame without the name of its part, and without the source that CVAT gives shapes that have none."""
-    return replace(frame, subset="", shapes=tuple(replace(shape, source="") for shape in frame.shapes))
+def _images_and_boxes(export):
+    return {frame.name: (frame.image, [(s.label, s.kind, s.box) for s in frame.shapes]) for frame in export.frames}

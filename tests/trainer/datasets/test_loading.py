@@ -309,10 +309,7 @@ def test_an_export_without_images_says_how_to_get_them(tmp_path):
         load_dataset([export], tmp_path / "store")
 
 
-TITLES = (
-    "CVAT for images 1.1, CVAT for video 1.1, COCO 1.0, PASCAL VOC 1.1, YOLO 1.1, "
-    "Ultralytics YOLO Detection 1.0, Datumaro 1.0"
-)
+TITLES = ", ".join(known.title for known in FORMATS.values())
 
 
 @pytest.mark.parametrize(
