@@ -175,7 +175,7 @@ class _Handler:
             return self._refuse(
                 f"the handler returned a {type(content).__name__}; expected "
                 f"context.Response(body=json.dumps(result), content_type='application/json'). "
-                f"nuclio takes a bare list for a batch and a generator for a stream."
+                f"nuclio treats a bare list as a batch and a generator as a stream."
             )
         wire = self._sdk.Response.from_entrypoint_output(self._encode, output)
         status = wire["status_code"]

@@ -58,7 +58,7 @@ class TokenGuard:
         admitted = any(_admits(value, self._token) for name, value in scope["headers"] if name == b"authorization")
         if not admitted and scope["path"] not in self._open_paths:
             reply = JsonReply(
-                {"error": "Authorization: no token, or a wrong one; expected the one of this server."},
+                {"error": "Authorization: missing or wrong token; expected the token of this server."},
                 401,
                 {"WWW-Authenticate": 'Basic realm="preannotate"'},
             )

@@ -63,8 +63,8 @@ class BodyBudget:
                         self.held += len(chunk)
             except TimeoutError as error:
                 raise BodyTooSlow(
-                    f"{name}: the body did not arrive within {self._seconds:g} s ({len(body)} bytes did); expected "
-                    f"all of it. Send it faster, or send a smaller image."
+                    f"{name}: the body did not arrive within {self._seconds:g} s (only {len(body)} bytes did); "
+                    f"expected the whole body. Send a smaller image."
                 ) from error
             yield body
         finally:
@@ -73,14 +73,14 @@ class BodyBudget:
     def _check(self, name: str, largest: int, length: int, own: int) -> None:
         if length > largest:
             raise BodyTooLarge(
-                f"{name}: the body has more than {largest} bytes; expected at most those. "
+                f"{name}: the body is larger than {largest} bytes; expected at most that. "
                 f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
             )
         others = self.held - own
         if others and others + length > self._limit:
             raise TooManyBytes(
-                f"{name}: requests with {others} bytes are at work or wait already; expected at most {self._limit} "
-                f"bytes together with this one. Try again later."
+                f"{name}: the server already holds request bodies of {others} bytes; expected at most {self._limit} "
+                f"bytes with this one. Try again later."
             )
 
 

@@ -38,7 +38,7 @@ def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
     async def invoke_function(request: Request) -> Response:
         name = request.headers.get("x-nuclio-function-name", "")
         if not name:
-            return _error(400, "x-nuclio-function-name: no such header; expected the name of a function.")
+            return _error(400, "x-nuclio-function-name: header missing; expected the name of a function.")
         function = registry.functions.get(name)
         if function is None:
             return _unknown(name)
@@ -52,7 +52,7 @@ def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
         if not done:
             if not client_gone.done():
                 client_gone.set_result(None)
-            return _error(504, f"{name}: no answer within {timeout:g} s, the caller's own limit. Try again.")
+            return _error(504, f"{name}: no answer within {timeout:g} s, the limit that the caller set. Try again.")
         response = call.result()
         for header in [key for key in response.headers if key.startswith("x-nuclio-")]:
             del response.headers[header]  # nuclio's dashboard keeps them to itself
@@ -67,7 +67,7 @@ def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
         return JsonReply({"status": status, "functions": functions, "problems": registry.problems})
 
     async def not_found(request: Request, error: Exception) -> Response:
-        return _error(404, f"{request.scope['path']}: no such page; expected /api/functions or /healthz.")
+        return _error(404, f"{request.scope['path']}: not found; expected /api/functions or /healthz.")
 
     async def wrong_method(request: Request, error: Exception) -> Response:
         return _error(405, f"{request.scope['path']}: {request.method} is not allowed here.")

@@ -38,7 +38,7 @@ def parse_gpus(text: str, visible: str | None = None) -> tuple[str, ...]:
         chosen = [_visible(entry, visible) for entry in chosen]
     for entry in chosen:
         if chosen.count(entry) > 1:
-            raise ServeError(f"--gpus: {entry} is there twice; expected each GPU once. Name it once.")
+            raise ServeError(f"--gpus: {entry} is listed twice; expected each GPU once. Remove one.")
     return tuple(chosen)
 
 

@@ -109,11 +109,13 @@ def _yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_bytes())
     except OSError as error:
-        raise DirectoryError(f"{path}: {error.strerror}; expected to read it. Look at its rights.") from error
+        raise DirectoryError(f"{path}: {error.strerror}; expected a readable file. Check its permissions.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = "" if line is None else f" (line {line + 1})"
-        raise DirectoryError(f"{path}: not YAML{place}; expected a function of nuclio. Correct it.") from error
+        raise DirectoryError(
+            f"{path}: not YAML{place}; expected the configuration of a nuclio function. Correct it."
+        ) from error
 
 
 def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:

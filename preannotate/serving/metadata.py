@@ -127,10 +127,10 @@ def _named_once(items: Any, where: str, what: str) -> Iterator[str]:
     for number, item in enumerate(items, start=1):
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
-            yield f"{where}: {what} hold no name at number {number}; expected a text. Give it a name."
+            yield f"{where}: number {number} of the {what} has no name; expected a text. Add one."
             continue
         if name in names:
-            yield f"{where}: {what} hold {name!r} twice; expected each name once. Rename one."
+            yield f"{where}: two {what} are called {name!r}; expected unique names. Rename one."
         names.add(name)
 
 

@@ -76,7 +76,7 @@ class WorkerPool:
         else:
             self._state = "error"
             _LOG.error(
-                "%s: not served (%s). Tried again every %g min, and once its directory changes.",
+                "%s: could not be started (%s). It is retried every %g min, and when its directory changes.",
                 self._config.name,
                 self.cause,
                 NEXT_TRY_SECONDS / 60,
@@ -97,7 +97,7 @@ class WorkerPool:
             InvocationError: There is no answer; the error has the HTTP status.
         """
         if self._state == "error":
-            raise FunctionNotReady(f"{self._config.name}: not ready ({self.cause}). Correct the function.")
+            raise FunctionNotReady(f"{self._config.name}: not ready ({self.cause}). Fix the function.")
         self._in_flight += 1
         self._drained.clear()
         try:
@@ -116,7 +116,7 @@ class WorkerPool:
             async with asyncio.timeout(drain_seconds):
                 await self._drained.wait()
         except TimeoutError:
-            _LOG.warning("%s: %d requests were still running; cut off.", self._config.name, self._in_flight)
+            _LOG.warning("%s: %d requests were still running and were aborted.", self._config.name, self._in_flight)
         finally:
             await self._end_keepers()
             self._queue.close()
@@ -162,7 +162,7 @@ class WorkerPool:
                 self.cause = ""
                 if self._state == "error":
                     self._state = "ready"
-                    _LOG.info("%s: ready at last.", self._config.name)
+                    _LOG.info("%s: ready.", self._config.name)
             else:
                 first.set_result(True)
             reason = await worker.wait()

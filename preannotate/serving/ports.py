@@ -117,7 +117,7 @@ class FunctionPorts:
         try:
             listener = Listener(app, self._host, wanted or 0, self._limiter)
         except ServeError:
-            _LOG.warning("%s: port %s is taken; direct calls get a free one.", function.name, wanted)
+            _LOG.warning("%s: port %s is in use; direct calls get a free one.", function.name, wanted)
             listener = Listener(app, self._host, 0, self._limiter)
         self._open[function.name] = _OpenPort(wanted, listener)
         function.port = listener.port

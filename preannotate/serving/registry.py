@@ -95,7 +95,7 @@ class FunctionRegistry:
             try:
                 await self.scan()
             except Exception:  # the watch must outlive whatever one look meets
-                _LOG.exception("%s: the look at the folder failed; the next one follows.", self._folder)
+                _LOG.exception("%s: the folder could not be scanned; trying again.", self._folder)
 
     async def scan(self, *, at_rest: bool = False) -> None:
         """Look at the folder once.
@@ -144,7 +144,7 @@ class FunctionRegistry:
             return
         entry.problem = ""
         if entry.function is not None and entry.function.name == config.name:
-            _LOG.info("%s: changed; the new version is started.", config.name)
+            _LOG.info("%s: changed; starting the new version.", config.name)
             entry.function.replace(config)
         else:
             await self._close(entry)
@@ -158,13 +158,13 @@ class FunctionRegistry:
             entry.applied = None  # another try at each look: the other may go
             raise DirectoryError(
                 f"{config.path / self._file_name}: metadata.name is {config.name!r}, as in "
-                f"{other.config.path}; expected a name of its own. Rename one of them."
+                f"{other.config.path}; expected a unique name. Rename one of them."
             )
 
     async def _remove(self, path: Path, entry: _Entry) -> None:
         self._entries.pop(path, None)
         if entry.function is not None:
-            _LOG.info("%s: gone; no longer served.", entry.function.name)
+            _LOG.info("%s: removed; no longer served.", entry.function.name)
         await self._close(entry)
 
     async def _close(self, entry: _Entry, drain_seconds: float = DRAIN_SECONDS) -> None:

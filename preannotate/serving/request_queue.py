@@ -80,14 +80,14 @@ class RequestQueue:
             raise TimeoutError
         if len(self._waiting) >= self._limit:
             raise QueueFull(
-                f"{self._name}: {self._limit} requests wait for a worker already, the most that may. Try again later."
+                f"{self._name}: {self._limit} requests are already waiting for a worker, the most that may. Try again later."
             )
         turn: asyncio.Future[HandlerProcess] = loop.create_future()
         self._waiting.append(turn)
         try:
             await asyncio.wait((turn, client_gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if client_gone.done():
-                raise ClientGone(f"{self._name}: the caller hung up while it waited for a worker.")
+                raise ClientGone(f"{self._name}: the client disconnected while it waited for a worker.")
             if not turn.done():
                 raise TimeoutError
             return turn.result()

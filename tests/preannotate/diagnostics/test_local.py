@@ -18,7 +18,9 @@ def test_a_variant_that_cannot_be_read_does_not_hide_the_other(directory):
     functions, problems = local.read(directory.parent, directory)
 
     assert [function.name for function in functions] == ["cats-gpu"]
-    assert problems == [f"{directory}/function.yaml: not YAML (line 1); expected a function of nuclio. Correct it."]
+    assert problems == [
+        f"{directory}/function.yaml: not YAML (line 1); expected the configuration of a nuclio function. Correct it."
+    ]
 
 
 def test_a_missing_variant_is_passed_over(directory):

@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 TOKEN = "0123456789abcdefgh"
-REFUSED = {"error": "Authorization: no token, or a wrong one; expected the one of this server."}
+REFUSED = {"error": "Authorization: missing or wrong token; expected the token of this server."}
 
 
 def basic(text: bytes) -> dict[str, str]:

@@ -37,7 +37,7 @@ async def test_body_is_counted_as_long_as_it_is_used():
 async def test_body_over_the_functions_limit_is_refused_when_it_is_announced_and_when_it_comes():
     body_budget = BodyBudget()
     sentence = (
-        "echo: the body has more than 4 bytes; expected at most those. "
+        "echo: the body is larger than 4 bytes; expected at most that. "
         "Send a smaller image, or raise maxRequestBodySize in function.yaml."
     )
     for receive, declared in ((sending(b"", ending=False), 5), (sending(b"abc", b"de"), 0)):
@@ -50,7 +50,7 @@ async def test_body_over_the_functions_limit_is_refused_when_it_is_announced_and
 async def test_body_for_which_others_leave_no_room_is_refused_when_it_is_announced_and_when_it_comes():
     body_budget = BodyBudget(limit=10)
     sentence = (
-        "echo: requests with 7 bytes are at work or wait already; expected at most 10 bytes together with this one. "
+        "echo: the server already holds request bodies of 7 bytes; expected at most 10 bytes with this one. "
         "Try again later."
     )
     async with body_budget.read(sending(b"1234567"), "echo", 100, 0):
@@ -72,8 +72,7 @@ async def test_body_that_is_alone_may_be_as_large_as_its_function_allows():
 async def test_body_that_stops_coming_is_given_up():
     body_budget = BodyBudget(seconds=0.02)
     sentence = (
-        "echo: the body did not arrive within 0.02 s (3 bytes did); expected all of it. "
-        "Send it faster, or send a smaller image."
+        "echo: the body did not arrive within 0.02 s (only 3 bytes did); expected the whole body. Send a smaller image."
     )
     with pytest.raises(BodyTooSlow, match=f"^{re.escape(sentence)}$"):
         async with body_budget.read(sending(b"abc", ending=False), "echo", 6, 6):

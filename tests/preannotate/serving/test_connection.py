@@ -80,8 +80,8 @@ async def test_body_that_never_comes_is_408(write_function, live):
 
         assert await answer(reader) == (
             408,
-            b'{"error": "echo: the body did not arrive within 0.2 s (3 bytes did); expected all of it. '
-            b'Send it faster, or send a smaller image."}',
+            b'{"error": "echo: the body did not arrive within 0.2 s (only 3 bytes did); expected the whole body. '
+            b'Send a smaller image."}',
         )
         assert server.body_budget.held == 0
 

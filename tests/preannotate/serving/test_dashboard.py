@@ -45,7 +45,7 @@ async def test_call_without_a_name_is_400(write_function, serving):
         answer = await client.post("/api/function_invocations", json={})
 
         assert answer.status_code == 400
-        assert answer.json() == {"error": "x-nuclio-function-name: no such header; expected the name of a function."}
+        assert answer.json() == {"error": "x-nuclio-function-name: header missing; expected the name of a function."}
 
 
 async def test_unknown_pages_and_methods_answer_json(write_function, serving):
@@ -56,7 +56,7 @@ async def test_unknown_pages_and_methods_answer_json(write_function, serving):
 
         assert (page.status_code, page.json()) == (
             404,
-            {"error": "/nope: no such page; expected /api/functions or /healthz."},
+            {"error": "/nope: not found; expected /api/functions or /healthz."},
         )
         assert (method.status_code, method.json()) == (
             405,
@@ -128,7 +128,7 @@ async def test_body_over_the_limit_is_413_and_the_next_is_answered(write_functio
         assert exact.status_code == after.status_code == 200
         assert over.status_code == 413
         assert over.json() == {
-            "error": "echo: the body has more than 100000 bytes; expected at most those. "
+            "error": "echo: the body is larger than 100000 bytes; expected at most that. "
             "Send a smaller image, or raise maxRequestBodySize in function.yaml."
         }
 
@@ -140,7 +140,7 @@ async def test_callers_own_patience_ends_in_504_and_the_worker_goes_on(write_fun
         after = await call(client, content=b"", headers={"X-Nuclio-Invoke-Timeout": "120s"})
 
         assert impatient.status_code == 504
-        assert impatient.json() == {"error": "echo: no answer within 0.3 s, the caller's own limit. Try again."}
+        assert impatient.json() == {"error": "echo: no answer within 0.3 s, the limit that the caller set. Try again."}
         assert after.text == "2"  # the same process answered the first request, too
 
 
@@ -211,6 +211,4 @@ async def test_cause_of_any_characters_can_be_told(write_function, serving):
 
         assert (await client.get("/api/functions/echo")).json()["status"]["message"] == cause
         assert (await client.get("/healthz")).json()["functions"]["echo"]["cause"] == cause
-        assert (await call(client, content=b"")).json() == {
-            "error": f"echo: not ready ({cause}). Correct the function."
-        }
+        assert (await call(client, content=b"")).json() == {"error": f"echo: not ready ({cause}). Fix the function."}

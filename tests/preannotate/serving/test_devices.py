@@ -54,7 +54,7 @@ def test_what_is_no_gpu_is_refused(entry):
     ("text", "visible", "twice"), [("0,1,0", None, "0"), ("1,01", None, "1"), ("2,0", "2,3,2", "2")]
 )
 def test_gpu_that_is_there_twice_is_refused(text, visible, twice):
-    sentence = f"--gpus: {twice} is there twice; expected each GPU once. Name it once."
+    sentence = f"--gpus: {twice} is listed twice; expected each GPU once. Remove one."
     with pytest.raises(ServeError, match=f"^{re.escape(sentence)}$"):
         parse_gpus(text, visible)
 

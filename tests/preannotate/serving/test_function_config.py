@@ -98,8 +98,8 @@ def test_each_fault_has_its_sentence(write_function, change, sentence):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [1\nb: 2\n", "not YAML (line 2); expected a function of nuclio. Correct it."),
-        ("a: \x00", "not YAML; expected a function of nuclio. Correct it."),
+        ("a: [1\nb: 2\n", "not YAML (line 2); expected the configuration of a nuclio function. Correct it."),
+        ("a: \x00", "not YAML; expected the configuration of a nuclio function. Correct it."),
         ("", "the file is None; expected keys and values. Correct it."),
         ("- 1", "the file is [1]; expected keys and values. Correct it."),
     ],

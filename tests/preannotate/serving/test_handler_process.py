@@ -75,7 +75,7 @@ async def test_what_a_handler_returns_becomes_a_reply_by_nuclios_rules(write_fun
 async def test_bare_lists_and_generators_are_refused(write_function):
     advice = (
         "expected context.Response(body=json.dumps(result), content_type='application/json'). "
-        "nuclio takes a bare list for a batch and a generator for a stream."
+        "nuclio treats a bare list as a batch and a generator as a stream."
     )
     replies = await ask_all(write_function(main=RETURNS), "[]", "[1]", "stream()", "'fine'")
 

@@ -220,7 +220,7 @@ async def test_full_line_is_503_at_once_and_those_in_line_are_answered(write_fun
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         assert refused.json() == {
-            "error": "echo: 64 requests wait for a worker already, the most that may. Try again later."
+            "error": "echo: 64 requests are already waiting for a worker, the most that may. Try again later."
         }
         assert {answer.status_code for answer in await asyncio.gather(first, *waiting)} == {200}
 
@@ -346,7 +346,7 @@ async def test_broken_function_is_an_error_beside_a_good_one(write_function, ser
         assert good.status_code == 200
         assert bad.status_code == 503
         assert "retry-after" not in bad.headers  # nothing will change until somebody corrects it
-        assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Correct the function."}
+        assert bad.json() == {"error": "broken: not ready (broken/0: RuntimeError: no model). Fix the function."}
 
 
 async def test_function_that_could_not_start_is_tried_again(write_function, serving, monkeypatch, tmp_path, caplog):
@@ -365,7 +365,7 @@ async def test_function_that_could_not_start_is_tried_again(write_function, serv
         assert (await call(client)).text == "here"
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    told = f"echo: not served ({cause}). Tried again every 0.00333333 min, and once its directory changes."
+    told = f"echo: could not be started ({cause}). It is retried every 0.00333333 min, and when its directory changes."
     assert errors == [cause, told]  # however often it was tried
 
 

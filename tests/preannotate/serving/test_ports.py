@@ -81,7 +81,7 @@ async def test_function_gets_another_port_if_its_own_is_taken(write_function, se
 
     assert other != port
     assert answer.status_code == 200
-    assert f"echo: port {port} is taken; direct calls get a free one." in caplog.text
+    assert f"echo: port {port} is in use; direct calls get a free one." in caplog.text
 
 
 async def test_function_that_asks_for_another_port_moves(write_function, serving):

@@ -124,8 +124,8 @@ async def test_faulty_metadata_keeps_only_its_own_function_out(write_function, s
         )
         await look_twice(registry)
         sentence = (
-            f"{directory / 'function.yaml'}: annotation spec: labels hold no name at number 1; "
-            f"expected a text. Give it a name."
+            f"{directory / 'function.yaml'}: annotation spec: number 1 of the labels has no name; "
+            f"expected a text. Add one."
         )
 
         assert list((await client.get("/api/functions")).json()) == ["echo"]
@@ -157,7 +157,7 @@ async def test_second_function_of_a_name_waits_for_the_first_to_go(write_functio
         assert await call(client) == (200, "a")
         assert registry.problems == [
             f"{second / 'function.yaml'}: metadata.name is 'echo', as in {first}; "
-            f"expected a name of its own. Rename one of them."
+            f"expected a unique name. Rename one of them."
         ]
         shutil.rmtree(first)
         await look_twice(registry)

@@ -46,7 +46,7 @@ async def test_first_come_is_first_served():
 async def test_line_has_an_end():
     queue = RequestQueue("echo", limit=2)
     waiting = await turns(queue, 2)
-    sentence = "echo: 2 requests wait for a worker already, the most that may. Try again later."
+    sentence = "echo: 2 requests are already waiting for a worker, the most that may. Try again later."
     with pytest.raises(QueueFull, match=f"^{re.escape(sentence)}$"):
         await queue.take(10, nobody_leaves())
     for task in waiting:
@@ -72,7 +72,7 @@ async def test_caller_that_hangs_up_leaves_the_line_and_the_next_moves_up():
     gone = asyncio.create_task(queue.take(10, client_gone))
     (patient,) = await turns(queue, 1)
     client_gone.set_result(None)
-    with pytest.raises(ClientGone, match=r"^echo: the caller hung up while it waited for a worker\.$"):
+    with pytest.raises(ClientGone, match=r"^echo: the client disconnected while it waited for a worker\.$"):
         await gone
     queue.offer(worker)
 
