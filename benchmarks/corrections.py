@@ -17,8 +17,8 @@ import numpy as np
 from machine import describe
 
 from evaluation import bootstrap, scores
-from evaluation.corrections import CorrectionCosts, Corrections, corrections
-from preannotate.model_evaluation.evaluate import ask
+from evaluation.corrections import CorrectionCosts, Corrections, corrections_by_image
+from preannotate.model_evaluation.evaluate import detect_on_exports
 from preannotate.model_evaluation.report import parse_costs
 
 RESULTS = Path(__file__).parent / "results" / "corrections.json"
@@ -42,13 +42,13 @@ def main() -> None:
 
 def measure(model: Path, data: Path, only: list[str] | None, costs_text: str) -> dict:
     """One line of results, plain JSON."""
-    answers = ask(model, [data], only=only)
+    answers = detect_on_exports(model, [data], only=only)
     costs = parse_costs(costs_text, CorrectionCosts(**answers.manifest.provenance.get("correction_costs", {})))
-    by_image = corrections(answers.images, answers.detections, answers.manifest.postprocess.thresholds)
+    by_image = corrections_by_image(answers.images, answers.detections, answers.manifest.postprocess.thresholds)
     total = sum(by_image, Corrections())
     with_model = np.array([item.seconds(costs) for item in by_image])
     from_nothing = np.array([costs.draw * len(image.boxes) for image in answers.images])
-    part = bootstrap.ratio(with_model, from_nothing)
+    part = bootstrap.estimate_ratio(with_model, from_nothing)
     found = scores.score(answers.manifest.labels, answers.images, answers.detections)
     return {
         "images": len(answers.images),

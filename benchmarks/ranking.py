@@ -18,10 +18,10 @@ import numpy as np
 from machine import describe
 
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import Comparison
+from evaluation.outcomes import ImageComparison
 from preannotate.active_learning.frame_inference import MIN_SCORE
 from preannotate.active_learning.ranking.uncertainty import combined, competing_labels, near_threshold
-from preannotate.model_evaluation.evaluate import ask
+from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.detector import Detection
 
 RESULTS = Path(__file__).parent / "results" / "ranking.json"
@@ -45,7 +45,7 @@ def main() -> None:
 
 def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict:
     """One line of results, plain JSON."""
-    answers = ask(model, [data], only=only)
+    answers = detect_on_exports(model, [data], only=only)
     thresholds = answers.manifest.postprocess.thresholds
     found = [[one for one in mine if one.score >= MIN_SCORE] for mine in answers.detections]
     wrong = np.array(
@@ -71,7 +71,7 @@ def is_wrong(image: AnnotatedImage, found: list[Detection], thresholds: tuple[fl
     boxes = np.array([one.box for one in found], np.float32).reshape(-1, 4)
     class_ids = np.array([one.class_id for one in found], int)
     shown = np.array([one.score >= thresholds[one.class_id] for one in found], bool)
-    outcome = Comparison(boxes, class_ids, image.boxes, image.class_ids).outcome(shown)
+    outcome = ImageComparison(boxes, class_ids, image.boxes, image.class_ids).outcome(shown)
     return bool(outcome.false or outcome.missed) or not all(pair.same_label for pair in outcome.pairs)
 
 

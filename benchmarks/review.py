@@ -23,7 +23,7 @@ from preannotate.active_learning.frame_inference import MIN_SCORE
 from preannotate.active_learning.review import disagreements as kinds
 from preannotate.active_learning.review.disagreements import Disagreement, find_disagreements
 from preannotate.active_learning.review.frames import AnnotatedBox, Box, ReviewedFrame
-from preannotate.model_evaluation.evaluate import ask
+from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.boxes import iou
 
 RESULTS = Path(__file__).parent / "results" / "review.json"
@@ -59,7 +59,7 @@ def main() -> None:
 
 def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds: int) -> dict:
     """One line of results, plain JSON."""
-    answers = ask(model, [data], only=only)
+    answers = detect_on_exports(model, [data], only=only)
     labels = answers.manifest.labels
     thresholds = answers.manifest.postprocess.thresholds
     detections = [tuple(one for one in found if one.score >= MIN_SCORE) for found in answers.detections]

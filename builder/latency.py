@@ -13,7 +13,7 @@ from builder import child
 _RUNS = 60
 
 
-def ratio(directory: Path, reference: Path) -> float:
+def latency_ratio(directory: Path, reference: Path) -> float:
     """Median time of one inference of the model in `directory` over that in `reference`, with one thread.
 
     Both hold model.xml; `reference` holds `model.json` too.

@@ -81,7 +81,7 @@ def quantise(
             result["map50"]["int8"] = round(measured, 5)
             result["model_bin_bytes"]["int8"] = (draft / "model.bin").stat().st_size
             if expected - measured <= LARGEST_LOSS:
-                result["latency_ratio"] = round(latency.ratio(draft, directory), 3)
+                result["latency_ratio"] = round(latency.latency_ratio(draft, directory), 3)
                 for name in _WEIGHTS:
                     shutil.copyfile(draft / name, directory / name)
                 return result | {"built": "int8", "attempt": attempt}
@@ -92,7 +92,7 @@ def quantise(
     return result
 
 
-def describe(result: dict[str, Any]) -> str:
+def describe_precision(result: dict[str, Any]) -> str:
     """One sentence for people about what `quantise` returned."""
     if result["built"] == "fp16":
         return result["reason"]

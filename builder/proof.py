@@ -23,7 +23,7 @@ from builder.variants import VARIANTS, Variant
 from evaluation import ground_truth, scores
 from evaluation import reference as references
 from evaluation.ground_truth import GroundTruth
-from evaluation.parity import FLOAT_NOISE, FLOOR, MATCH_IOU, ROUNDING, Difference, Tolerance, compare
+from evaluation.parity import FLOAT_NOISE, MATCH_IOU, MIN_COMPARED_SCORE, ROUNDING, Difference, Tolerance, compare
 from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import Manifest
@@ -41,7 +41,7 @@ COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
     ("saved_model", "served_gpu", ROUNDING),
 )
 RULES = {
-    "compared": f"detections with a score above {FLOOR}, by class and IoU of at least {MATCH_IOU}",
+    "compared": f"detections with a score above {MIN_COMPARED_SCORE}, by class and IoU of at least {MATCH_IOU}",
     "saved_model vs reference": f"float noise: {FLOAT_NOISE.box} pixels, {FLOAT_NOISE.score} of the score",
     "ir_f32 vs reference": "the same; the IR with float32 weights, made for this check only",
     "ir vs reference": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost; with INT8 {LARGEST_LOSS['int8']}",
@@ -181,7 +181,7 @@ def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, t
         questions, answers_file = Path(work) / "questions.json", Path(work) / "answers.json"
         content = {
             "images": [str((truth.folder / image.file).resolve()) for image in truth.images],
-            "threshold": scores.LEAST_SCORE,
+            "threshold": scores.MIN_SCORE,
         }
         questions.write_text(json.dumps(content), encoding="utf-8")
         child.run_isolated(
@@ -215,7 +215,7 @@ def _read_replies(answers: dict[str, Any], labels: Sequence[str], truth: GroundT
     for kind in ("served_by_default", "served"):
         served = []
         for image, response in zip(truth.images, answers[kind], strict=False):
-            found, wrong = replies.detections_of(response, labels, image.size)
+            found, wrong = replies.parse_reply(response, labels, image.size)
             served.append(found)
             problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
     bad = answers["bad_request"]

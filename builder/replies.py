@@ -10,7 +10,7 @@ from runtime.detector import Detection
 from runtime.function_file import LABEL_TYPE
 
 
-def detections_of(
+def parse_reply(
     response: dict[str, Any], labels: Sequence[str], image_size: tuple[int, int]
 ) -> tuple[list[Detection], list[str]]:
     """Read a reply back.

@@ -42,7 +42,9 @@ class ClassMatches:
     boxes: np.ndarray
 
 
-def match(class_id: int, images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> ClassMatches:
+def match_class(
+    class_id: int, images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]
+) -> ClassMatches:
     """Give each detection of a class the free box of that class that it overlaps most, best score first."""
     scores, image_of, hits = [np.zeros(0)], [np.zeros(0, int)], [np.zeros((len(IOU_THRESHOLDS), 0), bool)]
     boxes = np.zeros(len(images), int)

@@ -34,7 +34,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Precision:
+class PrecisionEstimates:
     """Average precision with intervals.
 
     Attributes:
@@ -56,12 +56,12 @@ def resamples(images: int) -> np.ndarray:
     return np.random.default_rng(SEED).multinomial(images, np.full(images, 1 / images), size=RESAMPLES)
 
 
-def precision(classes: Sequence[ClassMatches]) -> Precision:
+def estimate_precision(classes: Sequence[ClassMatches]) -> PrecisionEstimates:
     """Average precision of all classes on at least one image."""
     weights = resamples(len(classes[0].boxes))
     point = np.stack([average_precision(matches) for matches in classes])  # (K, 1, 10)
     drawn = np.stack([average_precision(matches, weights) for matches in classes])  # (K, R, 10)
-    return Precision(
+    return PrecisionEstimates(
         mean_ap=_estimate(_mean(point, (0, 2)), _mean(drawn, (0, 2))),
         map50=_estimate(_mean(point[..., 0], 0), _mean(drawn[..., 0], 0)),
         ap=tuple(_estimate(*(values[k].mean(axis=1) for values in (point, drawn))) for k in range(len(classes))),
@@ -69,7 +69,7 @@ def precision(classes: Sequence[ClassMatches]) -> Precision:
     )
 
 
-def ratio(numerators: np.ndarray, denominators: np.ndarray) -> Estimate:
+def estimate_ratio(numerators: np.ndarray, denominators: np.ndarray) -> Estimate:
     """The sum of one figure over that of another, each (I,) for the images; infinite where the latter is 0."""
     weights = resamples(len(numerators))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluation.corrections import comparison, shown
+from evaluation.corrections import compare_image, reaches_threshold
 from evaluation.ground_truth import AnnotatedImage
 from runtime.detector import Detection
 
 
-def confusion(
+def confusion_matrix(
     classes: int,
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
@@ -24,8 +24,8 @@ def confusion(
     """
     matrix = np.zeros((classes + 1, classes + 1), int)
     for image, found in zip(images, detections, strict=True):
-        compared = comparison(image, found)
-        outcome = compared.outcome(shown(found, thresholds))
+        compared = compare_image(image, found)
+        outcome = compared.outcome(reaches_threshold(found, thresholds))
         for pair in outcome.pairs:
             matrix[image.class_ids[pair.gt], compared.class_ids[pair.detection]] += 1
         for row in outcome.false:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import Comparison, Outcome
+from evaluation.outcomes import ImageComparison, Outcome
 from runtime.detector import Detection
 
 
@@ -93,9 +93,9 @@ class Corrections:
         )
 
 
-def comparison(image: AnnotatedImage, found: Sequence[Detection]) -> Comparison:
+def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageComparison:
     """The objects of an image beside everything that was detected on it."""
-    return Comparison(
+    return ImageComparison(
         np.array([detection.box for detection in found], np.float32).reshape(-1, 4),
         np.array([detection.class_id for detection in found], np.int64),
         image.boxes,
@@ -103,16 +103,16 @@ def comparison(image: AnnotatedImage, found: Sequence[Detection]) -> Comparison:
     )
 
 
-def shown(found: Sequence[Detection], thresholds: Sequence[float]) -> np.ndarray:
+def reaches_threshold(found: Sequence[Detection], thresholds: Sequence[float]) -> np.ndarray:
     """Which detections of an image, bool (N,), reach the threshold of their class."""
     return np.array([detection.score >= thresholds[detection.class_id] for detection in found], bool)
 
 
-def corrections(
+def corrections_by_image(
     images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]], thresholds: Sequence[float]
 ) -> list[Corrections]:
     """What has to be done on each image when detections from the threshold of their class on are shown."""
     return [
-        Corrections.of(comparison(image, found).outcome(shown(found, thresholds)))
+        Corrections.of(compare_image(image, found).outcome(reaches_threshold(found, thresholds)))
         for image, found in zip(images, detections, strict=True)
     ]

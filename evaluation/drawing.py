@@ -43,13 +43,13 @@ class Style:
         return cls(max(round(longest / 260), 2), _font(text, labels), padding, round(text * 1.2) + 2 * padding)
 
 
-def corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int]:
+def pixel_corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int]:
     """Whole pixels; the last ones that the box covers, not those after them."""
     x1, y1, x2, y2 = (round(float(value)) for value in box)
     return x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
 
 
-def solid(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
+def draw_solid_box(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
     """A coloured line between two thin dark ones, to be seen on any ground."""
     x1, y1, x2, y2 = box
     pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=DARK)
@@ -59,7 +59,9 @@ def solid(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colo
     pen.rectangle(box, outline=colour, width=style.line)
 
 
-def dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Style, colour: Colour = WHITE) -> None:
+def draw_dashed_box(
+    pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Style, colour: Colour = WHITE
+) -> None:
     """Dashes on a dark line."""
     x1, y1, x2, y2 = box
     pen.rectangle(box, outline=DARK, width=style.line)
@@ -74,7 +76,7 @@ def dashed(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Styl
         pen.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
 
 
-def tag(
+def draw_tag(
     pen: ImageDraw.ImageDraw,
     text: str,
     place: tuple[int, int],
@@ -103,7 +105,7 @@ def _font(size: int, labels: tuple[str, ...]) -> ImageFont.FreeTypeFont:
     """Pillow's own font, unless one of the system's can show more of the labels."""
     best, most = None, -1
     for font in _fonts(size):
-        shown = sum(has_all(font, label) for label in labels)
+        shown = sum(has_glyphs(font, label) for label in labels)
         if shown > most:
             best, most = font, shown
         if shown == len(labels):
@@ -118,7 +120,7 @@ def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
             yield ImageFont.truetype(name, size)
 
 
-def has_all(font: ImageFont.FreeTypeFont, label: str) -> bool:
+def has_glyphs(font: ImageFont.FreeTypeFont, label: str) -> bool:
     """Whether a font can show every letter."""
     missing = font.getmask(_NO_CHARACTER)
     masks = (font.getmask(letter) for letter in set("".join(label.split())))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.corrections import Corrections, comparison, shown
+from evaluation.corrections import Corrections, compare_image, reaches_threshold
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import Outcome
 from runtime.boxes import area
@@ -22,7 +22,7 @@ BANDS = ("small", "medium", "large")
 
 
 @dataclass(frozen=True)
-class Band:
+class SizeBand:
     """Objects and false detections of one size.
 
     Attributes:
@@ -37,25 +37,25 @@ class Band:
     corrections: Corrections
 
 
-def band_of(boxes: np.ndarray, image_size: tuple[int, int], input_size: tuple[int, int]) -> np.ndarray:
+def size_bands(boxes: np.ndarray, image_size: tuple[int, int], input_size: tuple[int, int]) -> np.ndarray:
     """int64 (N,), index into `BANDS`, of boxes (N, 4) in image pixels."""
     sides = np.sqrt(area(Letterbox.fit(image_size, input_size).to_input(boxes)))
     return np.digitize(sides, [SMALL_BELOW, LARGE_FROM])
 
 
-def breakdown(
+def corrections_by_size(
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
     thresholds: Sequence[float],
     input_size: tuple[int, int],
-) -> tuple[Band, ...]:
+) -> tuple[SizeBand, ...]:
     """One `Band` for each of `BANDS`."""
     boxes, totals = [0] * len(BANDS), [Corrections() for _ in BANDS]
     for image, found in zip(images, detections, strict=True):
-        compared = comparison(image, found)
-        outcome = compared.outcome(shown(found, thresholds))
-        of_objects = band_of(image.boxes, image.size, input_size)
-        of_detections = band_of(compared.boxes, image.size, input_size)
+        compared = compare_image(image, found)
+        outcome = compared.outcome(reaches_threshold(found, thresholds))
+        of_objects = size_bands(image.boxes, image.size, input_size)
+        of_detections = size_bands(compared.boxes, image.size, input_size)
         for band in range(len(BANDS)):
             boxes[band] += int((of_objects == band).sum())
             part = Outcome(
@@ -64,4 +64,4 @@ def breakdown(
                 missed=tuple(row for row in outcome.missed if of_objects[row] == band),
             )
             totals[band] += Corrections.of(part)
-    return tuple(Band(*row) for row in zip(BANDS, boxes, totals, strict=True))
+    return tuple(SizeBand(*row) for row in zip(BANDS, boxes, totals, strict=True))

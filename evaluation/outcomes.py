@@ -55,7 +55,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ImageComparison:
     """Objects and detections of one image, ready to say what comes of any part of the detections.
 
     Attributes:

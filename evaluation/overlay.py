@@ -9,7 +9,16 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from evaluation.drawing import WHITE, Colour, Style, corners, dashed, has_all, solid, tag
+from evaluation.drawing import (
+    WHITE,
+    Colour,
+    Style,
+    draw_dashed_box,
+    draw_solid_box,
+    draw_tag,
+    has_glyphs,
+    pixel_corners,
+)
 from runtime.detector import Detection
 
 # Okabe and Ito, "Color Universal Design", 2008, without black; the last is light grey.
@@ -54,18 +63,18 @@ def draw_overlay(
     names = {label: _shown(label, class_ids.get(label), style.font) for label in (*class_ids, *gt_labels)}
     picture = image.convert("RGB")
     pen = ImageDraw.Draw(picture)
-    annotated = [(corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
+    annotated = [(pixel_corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
     for box, _ in annotated:
-        dashed(pen, box, style)
+        draw_dashed_box(pen, box, style)
     ordered = sorted(detections, key=lambda detection: detection.score)  # the best on top
     for detection in ordered:
-        solid(pen, corners(detection.box), class_colour(detection.class_id), style)
+        draw_solid_box(pen, pixel_corners(detection.box), class_colour(detection.class_id), style)
     for (x1, _, _, y2), name in annotated:
-        tag(pen, name, (x1, y2), GROUND_TRUTH, style, picture.size)
+        draw_tag(pen, name, (x1, y2), GROUND_TRUTH, style, picture.size)
     for detection in ordered:
-        x1, y1, _, _ = corners(detection.box)
+        x1, y1, _, _ = pixel_corners(detection.box)
         text = f"{names[detection.label]} {detection.score:.2f}"
-        tag(pen, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
+        draw_tag(pen, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
     entries = [("solid", f"{len(detections)} detected", GROUND_TRUTH)]
     if ground_truth is not None:
         entries.append(("dashed", f"{len(annotated)} annotated", GROUND_TRUTH))
@@ -75,7 +84,7 @@ def draw_overlay(
 
 
 def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> str:
-    if label.strip() and has_all(font, label):
+    if label.strip() and has_glyphs(font, label):
         return " ".join(label.split())
     return "?" if class_id is None else f"#{class_id}"
 
@@ -105,7 +114,7 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]
         if kind == "filled":
             pen.rectangle(box, fill=colour)
         elif kind == "dashed":
-            dashed(pen, box, style)
+            draw_dashed_box(pen, box, style)
         else:
             pen.rectangle(box, outline=colour, width=style.line)
         middle = y + style.tag_height // 2

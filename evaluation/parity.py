@@ -13,7 +13,7 @@ from runtime.boxes import iou
 from runtime.detector import Detection
 
 # Detections below are noise that nobody will see; they only serve as partners of those above.
-FLOOR = 0.05
+MIN_COMPARED_SCORE = 0.05
 # Two boxes of one class that overlap by less are two objects.
 MATCH_IOU = 0.5
 # One detection in so many (but always one) may differ more: a near-tie that noise decided the other way.
@@ -90,8 +90,8 @@ def compare(
     detections = unmatched = beyond = 0
     largest_box = largest_score = 0.0
     for found_first, found_second in zip(first, second, strict=True):
-        least = max(FLOOR, *(_cut_off(found, max_detections) for found in (found_first, found_second)))
-        pairs, singles = match(found_first, found_second)
+        least = max(MIN_COMPARED_SCORE, *(_cut_off(found, max_detections) for found in (found_first, found_second)))
+        pairs, singles = match_detections(found_first, found_second)
         singles = [detection for detection in singles if detection.score > least]
         pairs = [pair for pair in pairs if max(pair[0].score, pair[1].score) > least]
         unmatched += len(singles)
@@ -104,7 +104,7 @@ def compare(
     return Difference(detections, unmatched, beyond, largest_box, largest_score)
 
 
-def match(
+def match_detections(
     first: Sequence[Detection], second: Sequence[Detection]
 ) -> tuple[list[tuple[Detection, Detection]], list[Detection]]:
     """Pair detections of one image: same class, best overlap first.

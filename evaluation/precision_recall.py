@@ -8,7 +8,7 @@ from evaluation.average_precision import ClassMatches
 
 
 @dataclass(frozen=True)
-class Curve:
+class PrecisionRecallCurve:
     """One point for each score at which a detection joins, best score first.
 
     Attributes:
@@ -28,9 +28,9 @@ class Curve:
         return (float(self.precision[shown - 1]), float(self.recall[shown - 1])) if shown else None
 
 
-def curve(matches: ClassMatches) -> Curve:
+def precision_recall_curve(matches: ClassMatches) -> PrecisionRecallCurve:
     """The raw curve, not smoothed as average precision does; empty without detections or without boxes."""
     boxes = int(matches.boxes.sum())
     last_of_score = np.flatnonzero(np.diff(matches.scores, append=-1.0)) if boxes else np.zeros(0, int)
     found = np.cumsum(matches.hits[0])[last_of_score]
-    return Curve(matches.scores[last_of_score], found / (last_of_score + 1), found / max(boxes, 1))
+    return PrecisionRecallCurve(matches.scores[last_of_score], found / (last_of_score + 1), found / max(boxes, 1))

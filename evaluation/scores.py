@@ -16,7 +16,7 @@ from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from runtime.detector import Detection, Detector
 
 # Detections below this score cannot move the average precision and only cost time.
-LEAST_SCORE = 0.01
+MIN_SCORE = 0.01
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Scores:
 
 def detect_all(detector: Detector, truth: GroundTruth) -> list[list[Detection]]:
     """What a detector finds on each image, down to `LEAST_SCORE`."""
-    return [detector.detect(detector.decode(truth.data(image)), threshold=LEAST_SCORE) for image in truth.images]
+    return [detector.detect(detector.decode(truth.data(image)), threshold=MIN_SCORE) for image in truth.images]
 
 
 def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> Scores:

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from evaluation.ground_truth import GroundTruth
-from evaluation.scores import LEAST_SCORE
+from evaluation.scores import MIN_SCORE
 from runtime.detector import Detection, Detector
 from runtime.letterbox import Letterbox
 
 
 @dataclass(frozen=True)
-class Stages:
+class StageTimes:
     """Median milliseconds of an image.
 
     Attributes:
@@ -43,7 +43,7 @@ class Stages:
         return asdict(self)
 
 
-def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[Stages, list[list[Detection]]]:
+def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[StageTimes, list[list[Detection]]]:
     """Run the serving path on the first images, one by one, for about so long.
 
     Args:
@@ -74,6 +74,6 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
         detector.select(raw["boxes"][0], raw["scores"][0], letterbox)
         clock.append(time.perf_counter())
         rows.append(np.diff(clock) * 1000)
-        found.append(detector.select(raw["boxes"][0], raw["scores"][0], letterbox, LEAST_SCORE))
+        found.append(detector.select(raw["boxes"][0], raw["scores"][0], letterbox, MIN_SCORE))
     medians = [round(statistics.median(times), 2) for times in zip(*rows, strict=True)]
-    return Stages(*medians, images=len(rows), device=detector.engine.device), found
+    return StageTimes(*medians, images=len(rows), device=detector.engine.device), found

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.corrections import CorrectionCosts, Corrections, comparison
+from evaluation.corrections import CorrectionCosts, Corrections, compare_image
 from evaluation.ground_truth import AnnotatedImage
 from runtime.detector import Detection
 
-LEAST_BOXES = 5
+MIN_BOXES = 5
 # With nothing to choose by; below LOWEST noise would be shown, above HIGHEST all would be hidden, on other images.
 FALLBACK, LOWEST, HIGHEST = 0.3, 0.1, 0.95
 # Of descent; two or three are enough.
@@ -27,7 +27,7 @@ _ROUNDS = 6
 
 
 @dataclass(frozen=True)
-class Sweep:
+class ThresholdSweep:
     """Seconds of correction for every threshold of one class, or of several together.
 
     Attributes:
@@ -56,7 +56,7 @@ class Sweep:
         return float(self.seconds[min(piece, len(self.seconds) - 1)])
 
 
-class Search:
+class ThresholdSearch:
     """Detections of some images, beside their objects, with the seconds of every choice of thresholds."""
 
     def __init__(
@@ -68,10 +68,10 @@ class Search:
         self._costs = costs
         # What is never shown need not be compared.
         kept = [[detection for detection in found if detection.score >= LOWEST] for found in detections]
-        self._comparisons = [comparison(image, found) for image, found in zip(images, kept, strict=True)]
+        self._comparisons = [compare_image(image, found) for image, found in zip(images, kept, strict=True)]
         self._scores = [np.array([detection.score for detection in found], float) for found in kept]
 
-    def sweep(self, classes: Collection[int], thresholds: Sequence[float]) -> Sweep:
+    def sweep(self, classes: Collection[int], thresholds: Sequence[float]) -> ThresholdSweep:
         """Move the threshold of some classes together.
 
         Args:
@@ -104,7 +104,7 @@ class Search:
             else:
                 edges.append(-negative)
                 seconds.append(total)
-        return Sweep(np.array([*edges, LOWEST]), np.array(seconds))
+        return ThresholdSweep(np.array([*edges, LOWEST]), np.array(seconds))
 
     def half_of_right(self, classes: Collection[int]) -> float:
         """The median score of detections of some classes that are of the right object and label; 0 for none."""
@@ -124,7 +124,7 @@ class Search:
         return Corrections.of(self._comparisons[index].outcome(shown)).seconds(self._costs)
 
 
-def choose(
+def choose_thresholds(
     labels: Sequence[str],
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
@@ -142,14 +142,14 @@ def choose(
         The threshold of all classes together, and one for each class.
 
     """
-    search = Search(images, detections, costs)
+    search = ThresholdSearch(images, detections, costs)
     everything = range(len(labels))
     common = search.best(everything, [FALLBACK] * len(labels))
     boxes = np.bincount(np.concatenate([image.class_ids for image in images]), minlength=len(labels))
     own = [
         class_id
         for class_id in everything
-        if boxes[class_id] >= LEAST_BOXES and len(labels) > 1 and search.half_of_right([class_id])
+        if boxes[class_id] >= MIN_BOXES and len(labels) > 1 and search.half_of_right([class_id])
     ]
     thresholds = [common] * len(labels)
     for _ in range(_ROUNDS):

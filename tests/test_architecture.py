@@ -41,7 +41,7 @@ ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}
 # Only in subprocesses of the builder, so that their memory goes back with them.
 CONVERTERS = {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"}
 CONVERTER_MODULES = {
-    "builder.imports.openvino_graph",
+    "builder.imports.openvino_model",
     "builder.imports.openvino_reference",
     "builder.imports.saved_model",
 }

@@ -34,7 +34,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     detections = validator.detections()
     scores = score(config.labels, validator.truth, detections)
     costs = CorrectionCosts()
-    threshold, per_class = thresholds.choose(config.labels, validator.truth, detections, costs)
+    threshold, per_class = thresholds.choose_thresholds(config.labels, validator.truth, detections, costs)
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

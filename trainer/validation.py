@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from evaluation.scores import LEAST_SCORE, Scores, score
+from evaluation.scores import MIN_SCORE, Scores, score
 from runtime.detector import Detection, Detector
 from runtime.image import DecodedImage, decode
 from runtime.manifest import Manifest, Postprocess
@@ -50,7 +50,7 @@ class Validator:
         if self._images is None:
             size = self._detector.manifest.input_size
             self._images = [decode(sample.image.read_bytes(), size) for sample in self._samples]
-        return [self._detector.detect(image, threshold=LEAST_SCORE) for image in self._images]
+        return [self._detector.detect(image, threshold=MIN_SCORE) for image in self._images]
 
     def scores(self) -> Scores:
         """Return the COCO metrics of the network as it is now."""

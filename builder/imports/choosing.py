@@ -3,13 +3,13 @@
 from types import ModuleType
 
 from builder.imports import adapters
-from builder.imports.errors import Refused
-from builder.imports.layout import Match, Shapes
+from builder.imports.errors import UnsupportedModelError
+from builder.imports.layout import AdapterMatch, Shapes
 
 
-def choose(
+def choose_adapter(
     kind: str, outputs: Shapes, input_size: tuple[int, int], *, num_labels: int, wanted: str | None
-) -> tuple[str, ModuleType, Match]:
+) -> tuple[str, ModuleType, AdapterMatch]:
     """Find the adapter.
 
     Args:
@@ -33,24 +33,24 @@ def choose(
         ((name, match),) = counted.items()
         return name, possible[name], match
     if counted:
-        raise Refused(
-            f"outputs {shown(outputs)}, which {' and '.join(counted)} decode; expected one adapter to fit. "
+        raise UnsupportedModelError(
+            f"outputs {describe_outputs(outputs)}, which {' and '.join(counted)} decode; expected one adapter to fit. "
             f"Choose it with --adapter."
         )
     if fitting:
         counts = " or ".join(str(match.num_classes) for match in fitting.values())
-        raise Refused(
+        raise UnsupportedModelError(
             f"{num_labels} labels for {counts} classes of the network; expected one name for each class, in the order "
             f"of its training. Correct the file of labels."
         )
     known = " | ".join(f"{name}: {adapter.OUTPUTS}" for name, adapter in possible.items())
-    raise Refused(
-        f"outputs {shown(outputs)} at input {input_size[0]}x{input_size[1]}; expected those of an adapter for such "
-        f"files ({known or f'{wanted} reads none'}). Export the model in another way, or write an adapter."
+    raise UnsupportedModelError(
+        f"outputs {describe_outputs(outputs)} at input {input_size[0]}x{input_size[1]}; expected those of an adapter "
+        f"for such files ({known or f'{wanted} reads none'}). Export the model in another way, or write an adapter."
     )
 
 
-def shown(outputs: Shapes) -> str:
+def describe_outputs(outputs: Shapes) -> str:
     """Names and shapes for a message."""
     return ", ".join(
         f"{name} ({', '.join('?' if side < 0 else str(side) for side in shape)})" for name, shape in outputs.items()

@@ -3,11 +3,11 @@
 _MOST = 300
 
 
-class Refused(ValueError):  # noqa: N818 - it is an answer, not an accident
+class UnsupportedModelError(ValueError):
     """The model cannot be imported; one sentence says why and what to do."""
 
 
-def reason(error: Exception) -> str:
+def decisive_line(error: Exception) -> str:
     """The line of a library's message that says most: OpenVINO begins with places in its own source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     last = lines[-1] if lines else type(error).__name__

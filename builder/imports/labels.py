@@ -15,7 +15,7 @@ _MAX_BYTES = 1_000_000
 _MAX_ID = 100_000
 
 
-def read(path: Path) -> tuple[str, ...]:
+def read_class_names(path: Path) -> tuple[str, ...]:
     """The names, in the order of the class numbers.
 
     Args:

@@ -10,7 +10,7 @@ _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
 
 @dataclass(frozen=True)
-class Match:
+class AdapterMatch:
     """The outputs that an adapter decodes.
 
     Attributes:
@@ -37,7 +37,7 @@ class Layout:
     first_class: int = 1
 
 
-def levels(input_size: tuple[int, int], rows: int, *, for_each_cell: int = 1) -> Sequence[int] | None:
+def feature_strides(input_size: tuple[int, int], rows: int, *, for_each_cell: int = 1) -> Sequence[int] | None:
     """The strides of the feature levels whose cells make up `rows` predictions; None if no usual ones do.
 
     >>> levels((640, 640), 8400), levels((640, 640), 25200, for_each_cell=3), levels((640, 640), 100)

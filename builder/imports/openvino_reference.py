@@ -12,9 +12,9 @@ from types import ModuleType
 import numpy as np
 import openvino as ov
 
-from builder.imports.layout import Layout, Match
-from builder.imports.openvino_graph import OpenVinoGraph
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout
+from builder.imports.openvino_model import OpenVinoGraph
+from builder.imports.pixels import Preprocessing
 from builder.imports.reference import ReferenceEngine
 
 # All outputs of a network, in its order, for one input.
@@ -22,7 +22,13 @@ RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 def reference(
-    kind: str, file: Path, graph: OpenVinoGraph, adapter: ModuleType, match: Match, layout: Layout, pixels: Pixels
+    kind: str,
+    file: Path,
+    graph: OpenVinoGraph,
+    adapter: ModuleType,
+    match: AdapterMatch,
+    layout: Layout,
+    pixels: Preprocessing,
 ) -> tuple[ReferenceEngine, str]:
     """The engine, and in words what it is."""
     with_onnxruntime = kind == "onnx" and importlib.util.find_spec("onnxruntime") is not None

@@ -8,7 +8,7 @@ ORDERS = ("rgb", "bgr")
 
 
 @dataclass(frozen=True)
-class Pixels:
+class Preprocessing:
     """The network gets `(channel - mean) / scale`.
 
     Attributes:

@@ -5,9 +5,9 @@ from types import ModuleType
 
 import numpy as np
 
-from builder.imports.errors import Refused
+from builder.imports.errors import UnsupportedModelError
 from builder.imports.layout import Layout
-from builder.imports.rows import UnknownClass
+from builder.imports.rows import UnknownClassError
 
 # The outputs that an adapter decodes, for one input.
 Run = Callable[[np.ndarray], Sequence[np.ndarray]]
@@ -36,11 +36,11 @@ class ReferenceEngine:
         """
         try:
             boxes, scores = self._adapter.decode(self._run(self._prepare(pixels)), self._layout)
-        except UnknownClass as error:
-            raise Refused(f"{error}. Correct the file of labels, or say --first-class.") from error
+        except UnknownClassError as error:
+            raise UnsupportedModelError(f"{error}. Correct the file of labels, or say --first-class.") from error
         # Written so that a NaN is refused too.
         if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
-            raise Refused(
+            raise UnsupportedModelError(
                 f"scores from {scores.min():.3g} to {scores.max():.3g}; expected numbers in [0, 1]: these are no "
                 f"outputs of {self._adapter.__name__.rpartition('.')[2]}. Choose another --adapter, or export the "
                 f"model with its sigmoid."

@@ -5,7 +5,7 @@ import numpy as np
 from builder.imports.layout import Layout
 
 
-class UnknownClass(ValueError):  # noqa: N818 - it is about the labels, not the program
+class UnknownClassError(ValueError):
     """The network answers with a class number that has no label."""
 
 
@@ -21,7 +21,7 @@ def spread(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.ndarra
     strange = numbers[~known & (scores > 0)]
     if len(strange):
         last = layout.first_class + layout.num_classes - 1
-        raise UnknownClass(
+        raise UnknownClassError(
             f"the network answers with class {strange[0]:g}; expected {layout.first_class} to {last}, "
             f"the numbers of the {layout.num_classes} labels"
         )

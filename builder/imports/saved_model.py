@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from builder.imports.errors import Refused, reason
-from builder.imports.layout import Layout, Match, Shapes
+from builder.imports.errors import UnsupportedModelError, decisive_line
+from builder.imports.layout import AdapterMatch, Layout, Shapes
 from builder.imports.reference import ReferenceEngine
 
 _SIGNATURE = "serving_default"
@@ -45,10 +45,12 @@ class SavedModelGraph:
         try:
             self._model = tf.saved_model.load(str(folder))
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise Refused(f"TensorFlow cannot load it ({reason(error)}); expected a whole SavedModel.") from error
+            raise UnsupportedModelError(
+                f"TensorFlow cannot load it ({decisive_line(error)}); expected a whole SavedModel."
+            ) from error
         if _SIGNATURE not in self._model.signatures:
             found = ", ".join(sorted(self._model.signatures)) or "none"
-            raise Refused(f"signatures {found}; expected {_SIGNATURE}. Export the model again.")
+            raise UnsupportedModelError(f"signatures {found}; expected {_SIGNATURE}. Export the model again.")
         self._function = self._model.signatures[_SIGNATURE]
         self._input, self.input_size = self._read_input(image_size)
         self.outputs: Shapes = {
@@ -56,7 +58,7 @@ class SavedModelGraph:
             for name, spec in self._function.structured_outputs.items()
         }
 
-    def with_contract(self, adapter: ModuleType, match: Match, layout: Layout) -> tf.Module:
+    def with_contract(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tf.Module:
         """A module whose `detect` takes `pixels` and gives `boxes` and `scores`, without variables."""
         width, height = self.input_size
         spec = tf.TensorSpec((1, height, width, 3), tf.uint8, name="pixels")
@@ -77,7 +79,7 @@ class SavedModelGraph:
         module.detect = serve
         return module
 
-    def reference(self, adapter: ModuleType, match: Match, layout: Layout) -> tuple[ReferenceEngine, str]:
+    def reference(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tuple[ReferenceEngine, str]:
         """The engine, and in words what it is."""
 
         def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
@@ -96,16 +98,20 @@ class SavedModelGraph:
             if spec.dtype == tf.uint8 and spec.shape.is_compatible_with((1, None, None, 3))
         ]
         if len(inputs) != 1 or not fits:
-            raise Refused(
+            raise UnsupportedModelError(
                 f"input {shown}; expected one of shape (1, height, width, 3) and type uint8. Export the model with "
                 f"--input_type image_tensor."
             )
         _, height, width, _ = inputs[fits[0]].shape
         if image_size is None and not (height and width):
-            raise Refused(f"input {shown}, which leaves the size open; expected one size. Say which with --image-size.")
+            raise UnsupportedModelError(
+                f"input {shown}, which leaves the size open; expected one size. Say which with --image-size."
+            )
         size = image_size or (width, height)
         if not inputs[fits[0]].shape.is_compatible_with((1, size[1], size[0], 3)):
-            raise Refused(f"input {shown}; expected no other size with --image-size than this. Leave it out.")
+            raise UnsupportedModelError(
+                f"input {shown}; expected no other size with --image-size than this. Leave it out."
+            )
         return fits[0], size
 
 
@@ -119,13 +125,13 @@ def _refuse_dangerous(file: Path) -> None:
     try:
         content.ParseFromString(file.read_bytes())
     except DecodeError as error:
-        raise Refused("saved_model.pb is none; expected a whole SavedModel. Export it again.") from error
+        raise UnsupportedModelError("saved_model.pb is none; expected a whole SavedModel. Export it again.") from error
     found = set()
     for graph in (meta.graph_def for meta in content.meta_graphs):
         found |= {node.op for node in graph.node}
         found |= {node.op for function in graph.library.function for node in function.node_def}
     if dangerous := sorted(found & _DANGEROUS):
-        raise Refused(
+        raise UnsupportedModelError(
             f"the graph has the operations {', '.join(dangerous)}, which reach outside it; expected a detector. "
             f"Import models of people you trust, exported again without them."
         )

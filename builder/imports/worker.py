@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from builder.child import COULD_NOT_RUN
-from builder.imports.choosing import choose
-from builder.imports.errors import Refused
+from builder.imports.choosing import choose_adapter
+from builder.imports.errors import UnsupportedModelError
 from builder.imports.layout import Layout
 from builder.imports.reference import ReferenceEngine
 from evaluation import ground_truth, reference, scores
 from runtime.detector import Detector
 from runtime.manifest import Manifest, Postprocess
 
-ANSWER = "answer.json"
+RESULT_FILE = "answer.json"
 
 
 @dataclass(frozen=True)
-class Job:
+class ImportJob:
     """What the worker is told; plain JSON in a file.
 
     Attributes:
@@ -55,15 +55,15 @@ class Job:
 
 def main(job_file: str) -> None:
     """Do the job in this process."""
-    job = Job(**json.loads(Path(job_file).read_text(encoding="utf-8")))
+    job = ImportJob(**json.loads(Path(job_file).read_text(encoding="utf-8")))
     try:
         _work(job)
-    except Refused as error:
+    except UnsupportedModelError as error:
         print(f"error: {job.where}: {error}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
 
 
-def _work(job: Job) -> None:
+def _work(job: ImportJob) -> None:
     size = None if job.image_size is None else tuple(job.image_size)
     if job.kind == "saved_model":
         engine, words, layout, about = _saved_model(job, size)
@@ -71,11 +71,11 @@ def _work(job: Job) -> None:
         engine, words, layout, about = _openvino(job, size)
     _ask(job, engine, words, layout)
     answer = {"input_size": list(layout.input_size), "first_class": layout.first_class, **about}
-    (Path(job.output) / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    (Path(job.output) / RESULT_FILE).write_text(json.dumps(answer), encoding="utf-8")
 
 
-def _openvino(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
-    from builder.imports.openvino_graph import OpenVinoGraph, save
+def _openvino(job: ImportJob, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
+    from builder.imports.openvino_model import OpenVinoGraph, save
     from builder.imports.openvino_reference import reference as reference_of
 
     file = Path(job.file)
@@ -89,9 +89,9 @@ def _openvino(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngine, 
     return engine, words, layout, about
 
 
-def _saved_model(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
+def _saved_model(job: ImportJob, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
     if job.pixels:
-        raise Refused(
+        raise UnsupportedModelError(
             "--channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
             "Leave them out."
         )
@@ -105,11 +105,11 @@ def _saved_model(job: Job, size: tuple[int, int] | None) -> tuple[ReferenceEngin
     return engine, words, layout, {"adapter": name}
 
 
-def _choose(job: Job, outputs: Any, input_size: tuple[int, int]) -> tuple[str, Any, Any]:
-    return choose(job.kind, outputs, input_size, num_labels=len(job.labels), wanted=job.adapter or None)
+def _choose(job: ImportJob, outputs: Any, input_size: tuple[int, int]) -> tuple[str, Any, Any]:
+    return choose_adapter(job.kind, outputs, input_size, num_labels=len(job.labels), wanted=job.adapter or None)
 
 
-def _layout(job: Job, input_size: tuple[int, int], usual: int) -> Layout:
+def _layout(job: ImportJob, input_size: tuple[int, int], usual: int) -> Layout:
     return Layout(input_size, len(job.labels), usual if job.first_class is None else job.first_class)
 
 
@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _ask(job: Job, engine: ReferenceEngine, words: str, layout: Layout) -> None:
+def _ask(job: ImportJob, engine: ReferenceEngine, words: str, layout: Layout) -> None:
     truth = ground_truth.read(Path(job.validation))
     # Thresholds are chosen later; `detect_all` goes down to a score of its own.
     cut = Postprocess(0.5, (0.5,) * len(job.labels), job.iou_threshold)

@@ -23,7 +23,7 @@ _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted
 
 
 @dataclass(frozen=True)
-class Request:
+class DetectionRequest:
     """What CVAT asks.
 
     Attributes:
@@ -36,7 +36,7 @@ class Request:
     threshold: float | None
 
 
-def decode_request(event: Any) -> Request:
+def decode_request(event: Any) -> DetectionRequest:
     """Read the body of a nuclio event.
 
     nuclio parses JSON itself if the content type is exactly `application/json`; with a charset behind it,
@@ -58,7 +58,7 @@ def decode_request(event: Any) -> Request:
         raise RequestError(f"body: JSON of type {_json_type(body)}; {_EXPECTED_BODY}.")
     if "image" not in body:
         raise RequestError(f"body: no key 'image' among {reprlib.repr(list(body))}; {_EXPECTED_BODY}.")
-    return Request(_image_bytes(body["image"]), _threshold(body.get("threshold")))
+    return DetectionRequest(_image_bytes(body["image"]), _threshold(body.get("threshold")))
 
 
 def rectangle(detection: Detection) -> dict[str, Any]:

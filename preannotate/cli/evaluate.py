@@ -19,10 +19,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.model_evaluation.evaluate import run
+    from preannotate.model_evaluation.evaluate import print_evaluation
     from trainer.request import read_image_names
 
-    return run(
+    return print_evaluation(
         arguments.model,
         arguments.exports,
         only=read_image_names(arguments.images),

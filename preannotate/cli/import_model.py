@@ -32,10 +32,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.model_import.command import run
+    from preannotate.model_import.command import import_and_print
 
     options = ("adapter", "image_size", "channels", "mean", "scale", "first_class", "threshold", "iou_threshold")
-    return run(
+    return import_and_print(
         arguments.model,
         arguments.labels,
         name=arguments.name,

@@ -20,9 +20,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.model_evaluation.report import run
+    from preannotate.model_evaluation.report import write_report
 
-    return run(arguments.run, costs=arguments.costs, output=arguments.output, function=arguments.function)
+    return write_report(arguments.run, costs=arguments.costs, output=arguments.output, function=arguments.function)
 
 
 COMMAND = Command("report", "write the HTML report of a run", _add_arguments, _run)

@@ -67,7 +67,7 @@ def _draw(path: Path) -> None:
 
 def _judge(where: str, content: dict[str, Any], function: LocalFunction) -> Iterator[Finding]:
     labels = [name for name, _ in function.labels]
-    found, wrong = replies.detections_of(content["served"][0], labels, IMAGE_SIZE)
+    found, wrong = replies.parse_reply(content["served"][0], labels, IMAGE_SIZE)
     if wrong:
         yield error(
             where,

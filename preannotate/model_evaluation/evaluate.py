@@ -21,7 +21,7 @@ from runtime.manifest import FILE_NAME, Manifest
 from trainer.library_logging import quiet_loading
 
 
-def run(
+def print_evaluation(
     model: Path,
     exports: Sequence[Path],
     *,
@@ -45,12 +45,12 @@ def evaluate(
     negatives: bool = False,
 ) -> Scores:
     """Score a model on exports; arguments and errors as in `ask`."""
-    answers = ask(model, exports, only=only, include_auto=include_auto, negatives=negatives)
+    answers = detect_on_exports(model, exports, only=only, include_auto=include_auto, negatives=negatives)
     return scores.score(answers.manifest.labels, answers.images, answers.detections)
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelDetections:
     """What a model found on annotated images.
 
     Attributes:
@@ -65,14 +65,14 @@ class Answers:
     detections: Sequence[Sequence[Detection]]
 
 
-def ask(
+def detect_on_exports(
     model: Path,
     exports: Sequence[Path],
     *,
     only: Collection[str] | None = None,
     include_auto: bool = False,
     negatives: bool = False,
-) -> Answers:
+) -> ModelDetections:
     """Ask a model about exports.
 
     Args:
@@ -93,7 +93,7 @@ def ask(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )
         ask_it = _ask_function if is_function else _ask_run
-        return Answers(manifest, truth.images, ask_it(directory, manifest, truth))
+        return ModelDetections(manifest, truth.images, ask_it(directory, manifest, truth))
 
 
 def _model_directory(model: Path) -> tuple[Path, bool]:

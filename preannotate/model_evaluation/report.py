@@ -8,7 +8,7 @@ from pathlib import Path
 from builder.function_directory import FunctionDirectory
 from evaluation import ground_truth, speed
 from evaluation.corrections import COST_NAMES, CorrectionCosts
-from evaluation.speed import Stages
+from evaluation.speed import StageTimes
 from preannotate.model_evaluation.errors import ReportError
 from runtime import engines
 from runtime.detector import Detector
@@ -20,12 +20,12 @@ from trainer.report.facts import RunFacts
 from trainer.run_directory import RunDirectory
 
 # An hour for one box is no assumption but a slip of the keyboard.
-MOST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 # Of measuring a function.
 SECONDS = 5.0
 
 
-def run(path: Path, *, costs: str | None, output: Path | None, function: Path | None) -> int:
+def write_report(path: Path, *, costs: str | None, output: Path | None, function: Path | None) -> int:
     """Write the page; returns the exit code."""
     directory = RunDirectory(path)
     facts = RunFacts.read(directory)
@@ -71,9 +71,9 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = math.nan
     # What costs nothing to draw can save nothing.
-    if not 0 <= seconds <= MOST_SECONDS or (name == "draw" and seconds == 0):
+    if not 0 <= seconds <= MAX_SECONDS or (name == "draw" and seconds == 0):
         above = "above 0 and up to" if name == "draw" else "from 0 to"
-        raise ReportError(f"--costs: {name}={text}; expected seconds {above} {MOST_SECONDS:.0f}.")
+        raise ReportError(f"--costs: {name}={text}; expected seconds {above} {MAX_SECONDS:.0f}.")
     return seconds
 
 
@@ -93,7 +93,7 @@ def _built(path: Path, run: RunDirectory, facts: RunFacts) -> BuiltFunction:
     return BuiltFunction(directory.name, proof.figures if proof else {}, stages, manifest.postprocess)
 
 
-def _measure(directory: Path, manifest: Manifest, run: RunDirectory) -> Stages | None:
+def _measure(directory: Path, manifest: Manifest, run: RunDirectory) -> StageTimes | None:
     """The CPU variant's speed on the validation images; None with a note if OpenVINO is not there."""
     try:
         engine = engines.load("openvino", directory)

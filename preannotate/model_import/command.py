@@ -10,16 +10,16 @@ from typing import Any
 from builder.build import default_name
 from builder.function_yaml import check_name
 from builder.imports import labels as label_files
-from builder.imports.recipe import Imported, Request, import_model
+from builder.imports.import_model import ImportRequest, ImportResult, import_model
 from preannotate.core.errors import PreannotateError
-from preannotate.model_import.proof_images import collect
+from preannotate.model_import.proof_images import collect_proof_images
 
 
 class OptionError(PreannotateError, ValueError):
     """An option that says something impossible."""
 
 
-def run(
+def import_and_print(
     model: Path,
     labels: Path,
     *,
@@ -38,7 +38,7 @@ def run(
         name: Of the run and, later, of the function; None takes the model's.
         output: Where runs live.
         images: For the proof; see `proof_images.collect`.
-        options: The other fields of `builder.imports.recipe.Request`, as texts where the command line has them.
+        options: The other fields of `builder.imports.import_model.Request`, as texts where the command line has them.
         overwrite: Replace an earlier import of that name.
         as_json: Print JSON.
 
@@ -47,9 +47,9 @@ def run(
     """
     name = _default_name(model) if name is None else name
     check_name(name)
-    request = Request(model, label_files.read(labels), **_typed(options))
+    request = ImportRequest(model, label_files.read_class_names(labels), **_typed(options))
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
-        proof_images = collect(images, Path(store), request.labels)
+        proof_images = collect_proof_images(images, Path(store), request.labels)
         imported = import_model(
             request,
             proof_images.truth,
@@ -105,7 +105,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     raise OptionError(f"--image-size: {text!r}; expected WIDTHxHEIGHT in pixels, as in 640x640.")
 
 
-def _content(imported: Imported) -> dict[str, Any]:
+def _content(imported: ImportResult) -> dict[str, Any]:
     return {
         "run": str(imported.directory),
         "adapter": imported.manifest.family,
@@ -119,7 +119,7 @@ def _content(imported: Imported) -> dict[str, Any]:
     }
 
 
-def _words(imported: Imported, given: bool) -> str:
+def _words(imported: ImportResult, given: bool) -> str:
     manifest = imported.manifest
     width, height = manifest.input_size
     if imported.scores:

@@ -39,7 +39,7 @@ class ProofImages:
     given: bool
 
 
-def collect(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> ProofImages:
+def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> ProofImages:
     """Gather the images into `store`.
 
     Args:

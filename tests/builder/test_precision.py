@@ -81,7 +81,7 @@ def test_int8_that_loses_too_much_is_not_built_and_the_reason_is_said(
         "INT8 has mAP50 1.0000 on the 4 validation images, 0.0000 below the reference's; expected at most "
         "-0.1 below, so FP16 was built."
     )
-    assert precisions.describe(outcome) == outcome["reason"]
+    assert precisions.describe_precision(outcome) == outcome["reason"]
     assert {name: (function / "nuclio" / name).read_bytes() for name in before} == before
 
 
@@ -93,8 +93,8 @@ def test_what_is_said_about_an_int8_network():
         "latency_ratio": 0.5,
     }
     sentence = "INT8: mAP50 0.9450 (FP16 0.9500), 55% of the size, 0.50 of the time of an inference with one thread."
-    assert precisions.describe(outcome) == sentence
-    assert precisions.describe({**outcome, "latency_ratio": 0.97}).endswith(
+    assert precisions.describe_precision(outcome) == sentence
+    assert precisions.describe_precision({**outcome, "latency_ratio": 0.97}).endswith(
         "0.97 of the time of an inference with one thread. It is no faster here: the processor may lack "
         "instructions for 8 bits."
     )

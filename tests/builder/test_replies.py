@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from builder.replies import detections_of
+from builder.replies import parse_reply
 from runtime.cvat import rectangle, reply
 from runtime.detector import Detection
 
@@ -14,7 +14,7 @@ GOOD = {"confidence": "0.9", "label": "cat", "points": [1, 2, 3.5, 4], "type": "
 def read(body, status=200, content_type="application/json"):
     body = body if isinstance(body, str) else json.dumps(body)
     response = {"status_code": status, "content_type": content_type, "body": body}
-    return detections_of(response, ("cat", "dog"), (10, 8))
+    return parse_reply(response, ("cat", "dog"), (10, 8))
 
 
 def test_what_the_runtime_writes_is_read_back():

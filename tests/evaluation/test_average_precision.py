@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.average_precision import average_precision, match
+from evaluation.average_precision import average_precision, match_class
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.scores import score
 from runtime.detector import Detection
@@ -44,7 +44,7 @@ def test_every_image_once_gives_what_pycocotools_gives(seed):
     images, detections = random_images(seed)
     expected = score(LABELS, images, detections)
 
-    found = [average_precision(match(k, images, detections))[0] for k in range(3)]
+    found = [average_precision(match_class(k, images, detections))[0] for k in range(3)]
 
     assert [values[0] for values in found[:2]] == pytest.approx([expected.ap50[label] for label in "ab"], abs=1e-12)
     assert np.isnan(found[2]).all() and expected.ap50["c"] == -1
@@ -58,7 +58,7 @@ def test_weights_give_what_pycocotools_gives_for_repeated_images(seed):
     rows = np.repeat(np.arange(len(images)), weights)
     expected = score(LABELS, [images[i] for i in rows], [detections[i] for i in rows])
 
-    found = [average_precision(match(k, images, detections), weights[None])[0] for k in range(2)]
+    found = [average_precision(match_class(k, images, detections), weights[None])[0] for k in range(2)]
 
     assert np.nanmean(found) == pytest.approx(expected.mean_ap, abs=1e-12)
 
@@ -69,11 +69,11 @@ def test_more_detections_than_coco_counts_are_cut_off():
     noise = [Detection("a", 0, 0.9, (50.0, 50.0, 60.0, 60.0))] * 100
     detections = [[*noise, Detection("a", 0, 0.5, (0.0, 0.0, 10.0, 10.0))]]
 
-    assert average_precision(match(0, images, detections)).max() == 0
+    assert average_precision(match_class(0, images, detections)).max() == 0
     assert score(("a",), images, detections).map50 == 0
 
 
 def test_a_class_that_nobody_detected_scores_zero():
     images = [AnnotatedImage("", "", (30, 30), np.float32([[0, 0, 10, 10]]), np.array([0]))]
 
-    assert average_precision(match(0, images, [[]])).tolist() == [[0.0] * 10]
+    assert average_precision(match_class(0, images, [[]])).tolist() == [[0.0] * 10]

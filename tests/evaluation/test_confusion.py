@@ -1,6 +1,6 @@
 import numpy as np
 
-from evaluation.confusion import confusion
+from evaluation.confusion import confusion_matrix
 from evaluation.ground_truth import AnnotatedImage
 from runtime.detector import Detection
 
@@ -19,7 +19,7 @@ def test_every_object_and_every_shown_box_has_one_cell():
         Detection("b", 1, 0.2, at(60)),  # below the threshold: missed
     ]
 
-    matrix = confusion(2, [gt], [found], (0.5, 0.5))
+    matrix = confusion_matrix(2, [gt], [found], (0.5, 0.5))
 
     assert matrix.tolist() == [
         [1, 1, 0],

@@ -2,7 +2,7 @@ import numpy as np
 
 from evaluation.corrections import Corrections
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.object_sizes import band_of, breakdown
+from evaluation.object_sizes import corrections_by_size, size_bands
 from runtime.detector import Detection
 
 
@@ -10,7 +10,7 @@ def test_sizes_are_those_in_the_networks_input():
     # 1000 x 1000 into 500 x 500: sides are halved, and the limits are 32 and 96.
     boxes = np.float32([[0, 0, 62, 62], [0, 0, 64, 64], [0, 0, 190, 190], [0, 0, 192, 192], [0, 0, 16, 256]])
 
-    assert band_of(boxes, (1000, 1000), (500, 500)).tolist() == [0, 1, 1, 2, 1]
+    assert size_bands(boxes, (1000, 1000), (500, 500)).tolist() == [0, 1, 1, 2, 1]
 
 
 def test_each_object_and_each_false_box_counts_in_its_size():
@@ -18,7 +18,7 @@ def test_each_object_and_each_false_box_counts_in_its_size():
     image = AnnotatedImage("", "", (320, 320), np.float32([small, large]), np.array([0, 0]))
     found = [Detection("a", 0, 0.9, large), Detection("a", 0, 0.9, (30.0, 0.0, 80.0, 50.0))]
 
-    bands = breakdown([image], [found], (0.5,), (320, 320))
+    bands = corrections_by_size([image], [found], (0.5,), (320, 320))
 
     assert [(band.name, band.boxes) for band in bands] == [("small", 1), ("medium", 0), ("large", 1)]
     assert [band.corrections for band in bands] == [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.outcomes import Comparison
+from evaluation.outcomes import ImageComparison
 
 
 def box(x, width=10):
@@ -12,7 +12,7 @@ def box(x, width=10):
 
 def outcome(gt, found, shown=None):
     """Lists of (x, class id)."""
-    compared = Comparison(
+    compared = ImageComparison(
         np.float32([box(x) for x, _ in found]).reshape(-1, 4),
         np.array([k for _, k in found], int),
         np.float32([box(x) for x, _ in gt]).reshape(-1, 4),

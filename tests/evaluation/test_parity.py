@@ -1,6 +1,6 @@
 """Comparing detections by class and overlap, by hand."""
 
-from evaluation.parity import FLOAT_NOISE, FLOOR, Tolerance, compare, match
+from evaluation.parity import FLOAT_NOISE, MIN_COMPARED_SCORE, Tolerance, compare, match_detections
 from runtime.detector import Detection
 
 
@@ -47,14 +47,14 @@ def test_a_pair_may_be_beyond_tolerance_in_box_or_score():
 
 
 def test_the_best_overlap_wins_and_nobody_has_two_partners():
-    pairs, singles = match([cat(0), cat(2)], [cat(2)])
+    pairs, singles = match_detections([cat(0), cat(2)], [cat(2)])
     assert pairs == [(cat(2), cat(2))]
     assert singles == [cat(0)]
 
 
 def test_below_the_floor_nothing_counts_but_it_may_be_a_partner():
-    assert difference([cat(0, FLOOR - 0.01)], []).detections == 0
-    found = difference([cat(0, FLOOR + 0.0001)], [cat(0, FLOOR - 0.0001)])
+    assert difference([cat(0, MIN_COMPARED_SCORE - 0.01)], []).detections == 0
+    found = difference([cat(0, MIN_COMPARED_SCORE + 0.0001)], [cat(0, MIN_COMPARED_SCORE - 0.0001)])
     assert (found.detections, found.unmatched) == (1, 0)
 
 

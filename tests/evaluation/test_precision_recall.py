@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from evaluation.average_precision import match
+from evaluation.average_precision import match_class
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.precision_recall import curve
+from evaluation.precision_recall import precision_recall_curve
 from runtime.detector import Detection
 
 HIT, MISS = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
@@ -12,7 +12,7 @@ OTHER = (20.0, 20.0, 30.0, 30.0)
 
 def one_image(*found):
     images = [AnnotatedImage("", "", (100, 100), np.float32([HIT, OTHER]), np.array([0, 0]))]
-    return curve(match(0, images, [[Detection("a", 0, score, box) for score, box in found]]))
+    return precision_recall_curve(match_class(0, images, [[Detection("a", 0, score, box) for score, box in found]]))
 
 
 def test_each_score_is_a_point():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from evaluation.corrections import CorrectionCosts, Corrections, corrections
+from evaluation.corrections import CorrectionCosts, Corrections, corrections_by_image
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.thresholds import FALLBACK, HIGHEST, LOWEST, Search, choose
+from evaluation.thresholds import FALLBACK, HIGHEST, LOWEST, ThresholdSearch, choose_thresholds
 from runtime.detector import Detection
 
 BOX, ELSEWHERE = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
@@ -23,7 +23,7 @@ def test_the_threshold_is_in_the_middle_between_hits_and_false_ones():
     images = [image(0) for _ in range(6)]
     detections = [[detection(0.7), detection(0.3, ELSEWHERE)] for _ in range(6)]
 
-    assert choose(["x"], images, detections, COSTS) == (0.5, (0.5,))
+    assert choose_thresholds(["x"], images, detections, COSTS) == (0.5, (0.5,))
 
 
 def test_false_boxes_are_shown_where_that_finds_an_object():
@@ -31,7 +31,7 @@ def test_false_boxes_are_shown_where_that_finds_an_object():
     images = [image(0) for _ in range(3)]
     detections = [[detection(0.9)], [detection(0.8)], [detection(0.3), detection(0.4, ELSEWHERE)]]
 
-    assert choose(["x"], images, detections, COSTS)[0] == pytest.approx((0.3 + LOWEST) / 2)
+    assert choose_thresholds(["x"], images, detections, COSTS)[0] == pytest.approx((0.3 + LOWEST) / 2)
 
 
 def test_where_deleting_is_dear_they_are_not():
@@ -39,7 +39,7 @@ def test_where_deleting_is_dear_they_are_not():
     detections = [[detection(0.9)], [detection(0.8)], [detection(0.3), detection(0.4, ELSEWHERE)]]
     costs = CorrectionCosts(draw=5, delete=30)
 
-    assert choose(["x"], images, detections, costs)[0] == pytest.approx((0.8 + 0.4) / 2)
+    assert choose_thresholds(["x"], images, detections, costs)[0] == pytest.approx((0.8 + 0.4) / 2)
 
 
 def test_a_class_with_few_boxes_uses_the_threshold_of_all():
@@ -47,7 +47,7 @@ def test_a_class_with_few_boxes_uses_the_threshold_of_all():
     detections = [[detection(0.7), detection(0.3, ELSEWHERE)] for _ in range(6)]
     detections.append([detection(0.65, (20.0, 0.0, 30.0, 10.0), class_id=1)])
 
-    overall, per_class = choose(["x", "y"], images, detections, COSTS)
+    overall, per_class = choose_thresholds(["x", "y"], images, detections, COSTS)
 
     assert per_class == (0.5, overall)
 
@@ -62,7 +62,7 @@ def test_a_class_is_not_hidden_because_its_objects_are_found_as_another_too():
         for score in (0.6, 0.65, 0.7, 0.75, 0.8)
     ]
 
-    _, per_class = choose(["x", "y"], images, detections, COSTS)
+    _, per_class = choose_thresholds(["x", "y"], images, detections, COSTS)
 
     assert per_class[1] <= 0.7
 
@@ -71,14 +71,14 @@ def test_a_class_that_is_never_found_uses_the_threshold_of_all():
     images = [image(0, 1) for _ in range(6)]
     detections = [[detection(0.7), detection(0.3, ELSEWHERE), detection(0.5, ELSEWHERE, 1)] for _ in range(6)]
 
-    overall, per_class = choose(["x", "y"], images, detections, COSTS)
+    overall, per_class = choose_thresholds(["x", "y"], images, detections, COSTS)
 
     assert per_class[1] == overall == 0.6
 
 
 def test_without_hits_there_is_a_fallback():
-    assert choose(["x"], [image(0)] * 6, [[]] * 6, COSTS) == (FALLBACK, (FALLBACK,))
-    assert choose(["x"], [image(0)] * 6, [[detection(0.5, ELSEWHERE)]] * 6, COSTS)[0] == FALLBACK
+    assert choose_thresholds(["x"], [image(0)] * 6, [[]] * 6, COSTS) == (FALLBACK, (FALLBACK,))
+    assert choose_thresholds(["x"], [image(0)] * 6, [[detection(0.5, ELSEWHERE)]] * 6, COSTS)[0] == FALLBACK
 
 
 def test_a_sweep_says_what_is_counted_at_every_threshold():
@@ -91,13 +91,13 @@ def test_a_sweep_says_what_is_counted_at_every_threshold():
         ]
         for _ in range(8)
     ]
-    search = Search(images, detections, COSTS)
+    search = ThresholdSearch(images, detections, COSTS)
     for class_id in range(3):
         sweep = search.sweep([class_id], (0.4, 0.5, 0.6))
         for threshold in (LOWEST, 0.2, 0.5, 0.51, 0.9, HIGHEST):
             cuts = [0.4, 0.5, 0.6]
             cuts[class_id] = threshold
-            counted = sum(corrections(images, detections, cuts), Corrections()).seconds(COSTS)
+            counted = sum(corrections_by_image(images, detections, cuts), Corrections()).seconds(COSTS)
             assert sweep.at(threshold) == pytest.approx(counted), (class_id, threshold)
 
 
@@ -113,9 +113,9 @@ def test_the_chosen_thresholds_cost_no_more_than_any_common_one():
         for _ in range(10)
     ]
 
-    _, per_class = choose(["x", "y"], images, detections, COSTS)
+    _, per_class = choose_thresholds(["x", "y"], images, detections, COSTS)
 
     def cost(cuts):
-        return sum(corrections(images, detections, cuts), Corrections()).seconds(COSTS)
+        return sum(corrections_by_image(images, detections, cuts), Corrections()).seconds(COSTS)
 
     assert cost(per_class) <= min(cost((cut, cut)) for cut in np.linspace(LOWEST, HIGHEST, 60))

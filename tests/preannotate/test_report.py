@@ -7,7 +7,7 @@ from support.functions import prove
 
 from evaluation.corrections import CorrectionCosts
 from preannotate.model_evaluation.errors import ReportError
-from preannotate.model_evaluation.report import parse_costs, run
+from preannotate.model_evaluation.report import parse_costs, write_report
 from runtime.manifest import Manifest
 from tests.trainer.report.finished_run import write_run
 
@@ -20,7 +20,7 @@ def trained(tmp_path):
 
 
 def write(trained, *, costs=None, output=None, function=None):
-    return run(trained.path, costs=costs, output=output, function=function)
+    return write_report(trained.path, costs=costs, output=output, function=function)
 
 
 def refusal(sentence):

@@ -33,7 +33,7 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
     """
     facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels
-    common, per_class = thresholds.choose(labels, facts.truth.images, facts.detections, costs)
+    common, per_class = thresholds.choose_thresholds(labels, facts.truth.images, facts.detections, costs)
     cut = dataclasses.replace(manifest.postprocess, threshold=common, thresholds=per_class)
     changed = dataclasses.replace(manifest, postprocess=cut, provenance={**manifest.provenance, **criterion(costs)})
     with replacing(run.export / FILE_NAME) as temporary:

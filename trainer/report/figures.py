@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation import average_precision, bootstrap, confusion, object_sizes, precision_recall, thresholds
-from evaluation.bootstrap import Estimate, Precision
-from evaluation.corrections import Corrections, corrections
-from evaluation.object_sizes import Band
-from evaluation.precision_recall import Curve
-from evaluation.thresholds import Sweep
+from evaluation.bootstrap import Estimate, PrecisionEstimates
+from evaluation.corrections import Corrections, corrections_by_image
+from evaluation.object_sizes import SizeBand
+from evaluation.precision_recall import PrecisionRecallCurve
+from evaluation.thresholds import ThresholdSweep
 from trainer.report.facts import RunFacts
 
 
@@ -33,16 +33,16 @@ class Figures:
     """
 
     boxes: tuple[int, ...]
-    precision: Precision
-    curves: tuple[Curve, ...]
-    sweeps: tuple[Sweep, ...]
+    precision: PrecisionEstimates
+    curves: tuple[PrecisionRecallCurve, ...]
+    sweeps: tuple[ThresholdSweep, ...]
     by_image: tuple[Corrections, ...]
     total: Corrections
     seconds: float
     seconds_from_nothing: float
     times_less: Estimate
     confusion: np.ndarray
-    bands: tuple[Band, ...]
+    bands: tuple[SizeBand, ...]
 
     @classmethod
     def of(cls, facts: RunFacts) -> "Figures":
@@ -50,21 +50,21 @@ class Figures:
         images, detections = facts.truth.images, facts.detections
         cuts = facts.manifest.postprocess.thresholds
         classes = range(len(facts.truth.labels))
-        matches = [average_precision.match(class_id, images, detections) for class_id in classes]
-        search = thresholds.Search(images, detections, facts.costs)
-        by_image = corrections(images, detections, cuts)
+        matches = [average_precision.match_class(class_id, images, detections) for class_id in classes]
+        search = thresholds.ThresholdSearch(images, detections, facts.costs)
+        by_image = corrections_by_image(images, detections, cuts)
         with_model = np.array([item.seconds(facts.costs) for item in by_image])
         from_nothing = np.array([facts.costs.draw * len(image.boxes) for image in images])
         return cls(
             boxes=tuple(int(of_class.boxes.sum()) for of_class in matches),
-            precision=bootstrap.precision(matches),
-            curves=tuple(precision_recall.curve(of_class) for of_class in matches),
+            precision=bootstrap.estimate_precision(matches),
+            curves=tuple(precision_recall.precision_recall_curve(of_class) for of_class in matches),
             sweeps=tuple(search.sweep([class_id], cuts) for class_id in classes),
             by_image=tuple(by_image),
             total=sum(by_image, Corrections()),
             seconds=float(with_model.sum()),
             seconds_from_nothing=float(from_nothing.sum()),
-            times_less=bootstrap.ratio(from_nothing, with_model),
-            confusion=confusion.confusion(len(classes), images, detections, cuts),
-            bands=object_sizes.breakdown(images, detections, cuts, facts.manifest.input_size),
+            times_less=bootstrap.estimate_ratio(from_nothing, with_model),
+            confusion=confusion.confusion_matrix(len(classes), images, detections, cuts),
+            bands=object_sizes.corrections_by_size(images, detections, cuts, facts.manifest.input_size),
         )

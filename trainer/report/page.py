@@ -17,8 +17,8 @@ from markupsafe import Markup
 from evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
-from evaluation.speed import Stages
-from evaluation.thresholds import Sweep
+from evaluation.speed import StageTimes
+from evaluation.thresholds import ThresholdSweep
 from preannotate.core.files import replace_text
 from preannotate.core.text import plural
 from runtime.manifest import Postprocess
@@ -54,7 +54,7 @@ class BuiltFunction:
 
     name: str
     parity: Mapping[str, Any]
-    stages: Stages | None
+    stages: StageTimes | None
     postprocess: Postprocess
 
 
@@ -164,7 +164,7 @@ class _ClassCurves:
     threshold: float
     precision_recall: Markup
     seconds: Markup
-    sweep: Sweep
+    sweep: ThresholdSweep
     point: tuple[float, float] | None
 
 
@@ -184,11 +184,11 @@ def _curves(facts: RunFacts, figures: Figures) -> list[_ClassCurves]:
     ]
 
 
-def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, Stages]]:
+def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, StageTimes]]:
     """What was measured, with a name for each."""
     measured = []
     if "stages" in facts.measurements:
-        measured.append(("SavedModel", Stages(**facts.measurements["stages"])))
+        measured.append(("SavedModel", StageTimes(**facts.measurements["stages"])))
     if function and function.stages:
         measured.append((f"function {function.name}", function.stages))
     return measured

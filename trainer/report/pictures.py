@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from evaluation.corrections import Corrections, comparison, shown
-from evaluation.drawing import WHITE, Colour, Style, corners, dashed, solid, tag
+from evaluation.corrections import Corrections, compare_image, reaches_threshold
+from evaluation.drawing import WHITE, Colour, Style, draw_dashed_box, draw_solid_box, draw_tag, pixel_corners
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
-from evaluation.outcomes import Comparison, Outcome
+from evaluation.outcomes import ImageComparison, Outcome
 from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
 from runtime.image import decode
@@ -93,8 +93,8 @@ def write_overlays(
 
 def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> CorrectionPicture:
     annotated, found = facts.truth.images[index], facts.detections[index]
-    compared = comparison(annotated, found)
-    outcome = compared.outcome(shown(found, facts.manifest.postprocess.thresholds))
+    compared = compare_image(annotated, found)
+    outcome = compared.outcome(reaches_threshold(found, facts.manifest.postprocess.thresholds))
     marks = _marks(outcome, compared, annotated, found, facts.truth.labels)
     image = _draw(facts.truth.data(annotated), annotated.size, marks)
     stream = io.BytesIO()
@@ -106,7 +106,7 @@ def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> Correct
 
 def _marks(
     outcome: Outcome,
-    compared: Comparison,
+    compared: ImageComparison,
     annotated: AnnotatedImage,
     found: Sequence[Detection],
     labels: Sequence[str],
@@ -141,15 +141,15 @@ def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.I
     numbers = iter(range(1, len(marks) + 1))
     tags = []
     for mark in marks:
-        box = corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
+        box = pixel_corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
         if mark.annotated:
-            dashed(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
+            draw_dashed_box(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
         else:
-            solid(pen, box, COLOURS[mark.kind], style)
+            draw_solid_box(pen, box, COLOURS[mark.kind], style)
         if mark.remark:
             tags.append((f"{next(numbers)} {mark.kind}", (box[0], box[1] - style.tag_height), COLOURS[mark.kind]))
     for (text, _, colour), place in zip(tags, _apart([place for _, place, _ in tags], style), strict=True):
-        tag(pen, text, place, colour, style, shape)
+        draw_tag(pen, text, place, colour, style, shape)
     return picture
 
 

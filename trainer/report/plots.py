@@ -14,8 +14,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.precision_recall import Curve
-from evaluation.thresholds import HIGHEST, LOWEST, Sweep
+from evaluation.precision_recall import PrecisionRecallCurve
+from evaluation.thresholds import HIGHEST, LOWEST, ThresholdSweep
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 # Colours that stand for the page's own; matplotlib writes them as they are here.
@@ -87,7 +87,7 @@ def _lines(
         return _svg(figure, name)
 
 
-def precision_recall(curve: Curve, threshold: float, *, name: str) -> Markup:
+def precision_recall(curve: PrecisionRecallCurve, threshold: float, *, name: str) -> Markup:
     """One class at IoU 0.5, with the point of its threshold."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((2.6, 2.2))
@@ -98,7 +98,7 @@ def precision_recall(curve: Curve, threshold: float, *, name: str) -> Markup:
         return _svg(figure, name)
 
 
-def seconds_by_threshold(sweep: Sweep, threshold: float, *, name: str) -> Markup:
+def seconds_by_threshold(sweep: ThresholdSweep, threshold: float, *, name: str) -> Markup:
     """What each threshold of a class costs, with the chosen one."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((2.6, 2.2))

@@ -5,21 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = "boxes (1, N, 4): xyxy in input pixels; scores (1, N, K): in [0, 1]"
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels()
+PIXELS = Preprocessing()
 FIRST_CLASS = 0
 THRESHOLD = 0.3
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Two outputs of these names and shapes."""
     boxes, scores = (outputs.get(name, ()) for name in ("boxes", "scores"))
     if len(boxes) == len(scores) == 3 and boxes[0] == scores[0] == 1 and boxes[1] == scores[1] and boxes[2] == 4:
-        return Match(("boxes", "scores"), scores[2])
+        return AdapterMatch(("boxes", "scores"), scores[2])
     return None
 
 

@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes, rows
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = "(1, 1, N, 7): image number, class number, score, x1, y1, x2, y2 as parts of the input's width and height"
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels("bgr")
+PIXELS = Preprocessing("bgr")
 FIRST_CLASS = 1
 THRESHOLD = 0.5
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """The first output with seven columns."""
     for name, shape in outputs.items():
         if len(shape) == 4 and shape[:2] == (1, 1) and shape[3] == 7:
-            return Match((name,), None)
+            return AdapterMatch((name,), None)
     return None
 
 

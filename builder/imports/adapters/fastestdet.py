@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = (
     "(1, 5 + K, H / 16, W / 16): the score that there is an object, two offsets of the centre, two logits of the "
     "sides, then K scores"
 )
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels("bgr", scale=(255.0, 255.0, 255.0))
+PIXELS = Preprocessing("bgr", scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.65
 _STRIDE = 16
 _OBJECT_POWER, _CLASS_POWER = 0.6, 0.4
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """One map with a cell for each sixteen pixels."""
     width, height = input_size
     for name, shape in outputs.items():
         if len(shape) == 4 and shape[1] > 5 and shape[2:] == (height // _STRIDE, width // _STRIDE):
-            return Match((name,), shape[1] - 5)
+            return AdapterMatch((name,), shape[1] - 5)
     return None
 
 

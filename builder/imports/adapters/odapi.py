@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from builder.imports import rows
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 _NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 OUTPUTS = (
@@ -20,14 +20,14 @@ OUTPUTS = (
     "detection_classes (1, N): numbers from 1; num_detections (1)"
 )
 GRAPHS = ("saved_model",)
-PIXELS = Pixels()
+PIXELS = Preprocessing()
 FIRST_CLASS = 1
 THRESHOLD = 0.5
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """These four names, whatever else there is."""
-    return Match(_NAMES, None) if set(_NAMES) <= set(outputs) else None
+    return AdapterMatch(_NAMES, None) if set(_NAMES) <= set(outputs) else None
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

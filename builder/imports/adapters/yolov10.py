@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes, rows
-from builder.imports.layout import Layout, Match, Shapes, levels
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = "(1, N, 6): x1, y1, x2, y2 in input pixels, score, class number from 0"
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.25
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """The only output, with six columns; rows for cells would be those of a YOLOv5 or YOLOX with one class."""
     if len(outputs) == 1:
         ((name, shape),) = outputs.items()
         if len(shape) == 3 and shape[0] == 1 and shape[2] == 6:
-            of_cells = any(levels(input_size, shape[1], for_each_cell=count) for count in (1, 3))
-            return None if of_cells else Match((name,), None)
+            of_cells = any(feature_strides(input_size, shape[1], for_each_cell=count) for count in (1, 3))
+            return None if of_cells else AdapterMatch((name,), None)
     return None
 
 

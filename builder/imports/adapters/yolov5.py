@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes
-from builder.imports.layout import Layout, Match, Shapes, levels
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = (
     "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K scores; "
     "three rows for each cell"
 )
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.25
 _ANCHORS_OF_A_CELL = 3
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """One output with three rows for each cell of the feature levels; raw levels beside it are left alone."""
     for name, shape in outputs.items():
-        rows_of_cells = len(shape) == 3 and levels(input_size, shape[1], for_each_cell=_ANCHORS_OF_A_CELL)
+        rows_of_cells = len(shape) == 3 and feature_strides(input_size, shape[1], for_each_cell=_ANCHORS_OF_A_CELL)
         if rows_of_cells and shape[0] == 1 and shape[2] > 5:
-            return Match((name,), shape[2] - 5)
+            return AdapterMatch((name,), shape[2] - 5)
     return None
 
 

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes, rows
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = "(N, 7): image number, x1, y1, x2, y2 in input pixels, class number from 0, score"
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.25
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """The only output, with seven columns and as many rows as there are objects."""
     if len(outputs) == 1:
         ((name, shape),) = outputs.items()
         if len(shape) == 2 and shape[1] == 7:
-            return Match((name,), None)
+            return AdapterMatch((name,), None)
     return None
 
 

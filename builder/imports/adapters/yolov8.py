@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes
-from builder.imports.layout import Layout, Match, Shapes, levels
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = "(1, 4 + K, A): centre x and y, width, height in input pixels, then K scores; one column for each cell"
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels(scale=(255.0, 255.0, 255.0))
+PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.25
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """One output with a column for each cell of the feature levels."""
     for name, shape in outputs.items():
-        if len(shape) == 3 and shape[0] == 1 and shape[1] > 4 and levels(input_size, shape[2]):
-            return Match((name,), shape[1] - 4)
+        if len(shape) == 3 and shape[0] == 1 and shape[1] > 4 and feature_strides(input_size, shape[2]):
+            return AdapterMatch((name,), shape[1] - 4)
     return None
 
 

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 
 from builder.imports import nodes
-from builder.imports.layout import Layout, Match, Shapes, levels
-from builder.imports.pixels import Pixels
+from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
+from builder.imports.pixels import Preprocessing
 
 OUTPUTS = (
     "(1, A, 5 + K): centre within the cell in strides, logarithms of width and height in strides, the score that there "
     "is an object, then K scores; one row for each cell"
 )
 GRAPHS = ("onnx", "ir")
-PIXELS = Pixels("bgr")
+PIXELS = Preprocessing("bgr")
 FIRST_CLASS = 0
 THRESHOLD = 0.3
 
 
-def match(outputs: Shapes, input_size: tuple[int, int]) -> Match | None:
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """One output with a row for each cell of the feature levels."""
     for name, shape in outputs.items():
-        if len(shape) == 3 and shape[0] == 1 and shape[2] > 5 and levels(input_size, shape[1]):
-            return Match((name,), shape[2] - 5)
+        if len(shape) == 3 and shape[0] == 1 and shape[2] > 5 and feature_strides(input_size, shape[1]):
+            return AdapterMatch((name,), shape[2] - 5)
     return None
 
 
@@ -36,7 +36,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
     boxes = np.empty((1, rows.shape[1], 4), np.float32)
     width, height = layout.input_size
     row = 0
-    for stride in levels(layout.input_size, rows.shape[1]):
+    for stride in feature_strides(layout.input_size, rows.shape[1]):
         for y in range(height // stride):
             for x in range(width // stride):
                 centre = (rows[0, row, :2] + (x, y)) * stride
@@ -61,7 +61,7 @@ def _cells(input_size: tuple[int, int], count: int) -> np.ndarray:
     """float32 (3, A): column, row and stride of each cell."""
     width, height = input_size
     grids = []
-    for stride in levels(input_size, count):
+    for stride in feature_strides(input_size, count):
         y, x = np.mgrid[: height // stride, : width // stride]
         grids.append([x.ravel(), y.ravel(), np.full(x.size, stride)])
     return np.concatenate(grids, 1).astype(np.float32)

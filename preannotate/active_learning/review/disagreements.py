@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, Comparison, Outcome
+from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, ImageComparison, Outcome
 from preannotate.active_learning.ranking.uncertainty import normalised_score
 from preannotate.active_learning.review.detection_rates import DetectionRates
 from preannotate.active_learning.review.frames import Box, ReviewedFrame
@@ -99,7 +99,7 @@ class _Frame:
         self.sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
         self.sureness = [normalised_score(one, thresholds) for one in view.detections]
         self.overlaps = iou(view.found_boxes, view.boxes)
-        comparison = Comparison(view.found_boxes, view.found_class_ids, view.boxes, view.class_ids)
+        comparison = ImageComparison(view.found_boxes, view.found_class_ids, view.boxes, view.class_ids)
         self.outcome: Outcome = comparison.outcome(self.sure)
 
     def disagreements(self) -> Iterator[Disagreement]:

@@ -54,8 +54,8 @@ def do(drawn, tmp_path, capfd):
         try:
             worker.main(str(tmp_path / "job.json"))
         except SystemExit as end:
-            assert end.code == 3
-            return capfd.readouterr().err.splitlines()[-1]
+            assert end.code == 2
+            return capfd.readouterr().err.splitlines()[-1].removeprefix("error: ")
         return output
 
     return work

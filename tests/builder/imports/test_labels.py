@@ -3,7 +3,7 @@ import re
 import pytest
 
 from builder.errors import BuildError
-from builder.imports.labels import read
+from builder.imports.labels import read_class_names
 
 EXPECTED = "expected names of classes, one a line, or a JSON list, or a label map (.pbtxt)."
 
@@ -29,12 +29,12 @@ def written(tmp_path, text, name="labels.txt"):
     ],
 )
 def test_the_three_kinds_of_files(tmp_path, name, text):
-    assert read(written(tmp_path, text, name)) == ("cat", "Größe", "hot dog")
+    assert read_class_names(written(tmp_path, text, name)) == ("cat", "Größe", "hot dog")
 
 
 def test_a_number_that_a_label_map_leaves_out_is_a_class_all_the_same(tmp_path):
     path = written(tmp_path, "item { id: 1 name: 'cat' } item { id: 3 name: 'dog' }", "map.pbtxt")
-    assert read(path) == ("cat", "unused 2", "dog")
+    assert read_class_names(path) == ("cat", "unused 2", "dog")
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_a_number_that_a_label_map_leaves_out_is_a_class_all_the_same(tmp_path):
 def test_what_is_wrong_is_one_sentence(tmp_path, text, name, sentence):
     path = written(tmp_path, text, name)
     with pytest.raises(BuildError, match=f"^{re.escape(f'{path}: {sentence}')}$"):
-        read(path)
+        read_class_names(path)
 
 
 def test_no_such_file(tmp_path):
     with pytest.raises(BuildError, match=f"^{re.escape(str(tmp_path / 'none'))}: .* No such file or directory"):
-        read(tmp_path / "none")
+        read_class_names(tmp_path / "none")

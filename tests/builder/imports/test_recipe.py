@@ -5,19 +5,19 @@ import re
 import pytest
 
 from builder.errors import BuildError
-from builder.imports import recipe
+from builder.imports import import_model
 from builder.imports.source import Source
 
 
 def test_a_missing_package(tmp_path, monkeypatch):
     source = Source(tmp_path / "od", "saved_model", (tmp_path / "od",))
-    monkeypatch.setattr(recipe.importlib.util, "find_spec", lambda name: None if name == "tensorflow" else name)
+    monkeypatch.setattr(import_model.importlib.util, "find_spec", lambda name: None if name == "tensorflow" else name)
     sentence = (
         f"tensorflow: not installed; expected it for importing {tmp_path / 'od'}. Install it with: "
         "pip install 'preannotate[train]'."
     )
     with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
-        recipe._require_packages(source)
+        import_model._require_packages(source)
 
 
 def test_what_openvino_cannot_convert_is_said_at_once(tmp_path, monkeypatch):
@@ -27,11 +27,11 @@ def test_what_openvino_cannot_convert_is_said_at_once(tmp_path, monkeypatch):
             "expected it to succeed."
         )
 
-    monkeypatch.setattr(recipe.openvino, "convert", fail)
+    monkeypatch.setattr(import_model.openvino, "convert", fail)
     sentence = (
         "od: OpenVINO cannot convert it: exit code 1 (no rule for CombinedNonMaxSuppression); expected operations that "
         "it knows, for every function has a CPU variant. Export the model to ONNX, or without its own suppression."
     )
-    request = recipe.Request(recipe.Path("od"), ("cat",))
+    request = import_model.ImportRequest(import_model.Path("od"), ("cat",))
     with pytest.raises(BuildError, match=f"^{re.escape(sentence)}$"):
-        recipe._try_conversion(request, tmp_path, (64, 48), lambda step: None)
+        import_model._try_conversion(request, tmp_path, (64, 48), lambda step: None)

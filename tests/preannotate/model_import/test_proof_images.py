@@ -5,7 +5,7 @@ from PIL import Image
 
 from preannotate.formats.errors import DatasetError
 from preannotate.model_import import proof_images
-from preannotate.model_import.proof_images import ProofImageError, collect
+from preannotate.model_import.proof_images import ProofImageError, collect_proof_images
 
 
 def photos(folder, count):
@@ -16,7 +16,7 @@ def photos(folder, count):
 
 
 def test_without_images_scenes_are_drawn_and_their_annotations_do_not_count(tmp_path):
-    found = collect([], tmp_path, ("cat",))
+    found = collect_proof_images([], tmp_path, ("cat",))
     assert not found.given
     assert len(found.truth.images) == proof_images.DRAWN
     assert all(image.size == (640, 480) and not len(image.boxes) for image in found.truth.images)
@@ -26,7 +26,7 @@ def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr(proof_images, "MOST_PLAIN", 4)
     store = tmp_path / "store"
     store.mkdir()
-    found = collect([photos(tmp_path / "photos", 9)], store, ("cat",))
+    found = collect_proof_images([photos(tmp_path / "photos", 9)], store, ("cat",))
     assert found.given
     assert [image.name for image in found.truth.images] == ["000.png", "003.png", "006.png"]
     assert found.truth.images[0].size == (40, 30)
@@ -35,15 +35,15 @@ def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
 
 def test_a_folder_with_anything_else_is_an_export(tmp_path, rectangles):
     store = tmp_path / "store"
-    found = collect([rectangles], store, ("bright",))
+    found = collect_proof_images([rectangles], store, ("bright",))
     assert sum(len(image.boxes) for image in found.truth.images) == 24
     (photos(tmp_path / "photos", 1) / "README.md").write_text("no export")
     with pytest.raises(DatasetError, match=r"^photos: no known annotation format"):
-        collect([tmp_path / "photos"], store, ("cat",))
+        collect_proof_images([tmp_path / "photos"], store, ("cat",))
 
 
 def test_a_photo_that_is_none(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no image")
     sentence = f"{tmp_path / 'a.jpg'}: image: 8 bytes that no image decoder knows; expected a whole file in one of"
     with pytest.raises(ProofImageError, match=f"^{re.escape(sentence)}"):
-        collect([tmp_path / "a.jpg"], tmp_path, ("cat",))
+        collect_proof_images([tmp_path / "a.jpg"], tmp_path, ("cat",))

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from evaluation.speed import Stages
+from evaluation.speed import StageTimes
 from runtime.manifest import Postprocess
 from tests.trainer.report.finished_run import found, write_json, write_run
 from trainer.errors import TrainingError
@@ -184,7 +184,7 @@ def test_every_loss_of_the_metrics_is_drawn(run):
 
 
 def test_what_was_measured_is_shown(run):
-    stages = Stages(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
+    stages = StageTimes(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
     difference = {"detections": 12, "unmatched": 0, "beyond_tolerance": 0, "largest_box": 0.0012, "largest_score": 1e-6}
     write_json(
         run.measurements,

@@ -19,11 +19,11 @@ from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters
 from builder.imports.source import Source, content_hash, recognise, stage
-from builder.imports.worker import ANSWER, Job
+from builder.imports.worker import RESULT_FILE, ImportJob
 from evaluation import ground_truth, reference, scores, thresholds
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
-from evaluation.parity import FLOOR
+from evaluation.parity import MIN_COMPARED_SCORE
 from evaluation.scores import Scores
 from preannotate.core.files import new_directory
 from runtime.detector import Detection
@@ -44,7 +44,7 @@ CALIBRATION_IMAGES = 100
 
 
 @dataclass(frozen=True)
-class Request:
+class ImportRequest:
     """What is imported, and what the user says about it.
 
     Attributes:
@@ -73,7 +73,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What was made.
 
     Attributes:
@@ -94,14 +94,14 @@ class Imported:
 
 
 def import_model(
-    request: Request,
+    request: ImportRequest,
     truth: GroundTruth,
     target: Path,
     *,
     for_calibration: bool,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
-) -> Imported:
+) -> ImportResult:
     """Make `target`/export.
 
     Args:
@@ -128,7 +128,7 @@ def import_model(
         progress(f"Reading {request.model}, and asking it about {len(truth.images)} images")
         answer = _ask_worker(request, source, export)
         answers = reference.read(export / "validation", request.labels)
-        found = sum(item.score > FLOOR for items in answers.detections for item in items)
+        found = sum(item.score > MIN_COMPARED_SCORE for items in answers.detections for item in items)
         if not found:
             raise BuildError(
                 f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
@@ -144,7 +144,7 @@ def import_model(
         manifest = Manifest(adapter, request.labels, size, cut, provenance)
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
-    return Imported(target, manifest, answers.network, found, len(truth.images), measured)
+    return ImportResult(target, manifest, answers.network, found, len(truth.images), measured)
 
 
 def _require_packages(source: Source) -> None:
@@ -160,12 +160,12 @@ def _annotated(truth: GroundTruth) -> bool:
     return any(len(image.boxes) for image in truth.images)
 
 
-def _ask_worker(request: Request, source: Source, export: Path) -> dict[str, Any]:
+def _ask_worker(request: ImportRequest, source: Source, export: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         staged, output = Path(work) / "model", Path(work) / "output"
         staged.mkdir()
         output.mkdir()
-        job = Job(
+        job = ImportJob(
             kind=source.kind,
             file=str(stage(source, staged).resolve()),
             where=str(request.model),
@@ -181,27 +181,27 @@ def _ask_worker(request: Request, source: Source, export: Path) -> dict[str, Any
         job_file = Path(work) / "job.json"
         job_file.write_text(json.dumps(job.__dict__), encoding="utf-8")
         child.run_module("builder.imports.worker", [str(job_file)], step=f"{request.model}: importing")
-        answer = json.loads((output / ANSWER).read_text(encoding="utf-8"))
-        (output / ANSWER).unlink()
+        answer = json.loads((output / RESULT_FILE).read_text(encoding="utf-8"))
+        (output / RESULT_FILE).unlink()
         for graph in output.iterdir():
             shutil.copytree(graph, export / graph.name, copy_function=shutil.copyfile)
         return answer
 
 
 def _thresholds(
-    request: Request,
+    request: ImportRequest,
     adapter: str,
     truth: GroundTruth,
     detections: Sequence[Sequence[Detection]],
 ) -> tuple[float, tuple[float, ...]]:
     if request.threshold is None and _annotated(truth):
-        return thresholds.choose(request.labels, truth.images, detections, CorrectionCosts())
+        return thresholds.choose_thresholds(request.labels, truth.images, detections, CorrectionCosts())
     threshold = adapters.load(adapter).THRESHOLD if request.threshold is None else request.threshold
     return threshold, (threshold,) * len(request.labels)
 
 
 def _provenance(
-    request: Request, source: Source, answer: dict[str, Any], network: str, measured: Scores | None
+    request: ImportRequest, source: Source, answer: dict[str, Any], network: str, measured: Scores | None
 ) -> dict[str, Any]:
     about = {
         "file": source.files[0].name,
@@ -219,7 +219,9 @@ def _provenance(
     }
 
 
-def _try_conversion(request: Request, export: Path, size: tuple[int, int], progress: Callable[[str], None]) -> None:
+def _try_conversion(
+    request: ImportRequest, export: Path, size: tuple[int, int], progress: Callable[[str], None]
+) -> None:
     """Say now, not when it is built, that OpenVINO cannot run the network."""
     progress("Converting for OpenVINO, to see whether it can")
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:

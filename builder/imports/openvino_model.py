@@ -10,9 +10,9 @@ import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from builder.imports.errors import Refused, reason
-from builder.imports.layout import Layout, Match, Shapes
-from builder.imports.pixels import Pixels
+from builder.imports.errors import UnsupportedModelError, decisive_line
+from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.pixels import Preprocessing
 
 _TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
 _CHANNELS = 3
@@ -38,8 +38,12 @@ class OpenVinoGraph:
         try:
             self.model = ov.Core().read_model(file)
         except RuntimeError as error:
-            said = reason(error).replace(f"{file.parent}/", "")  # a folder of ours, which says nothing to the user
-            raise Refused(f"OpenVINO cannot read it ({said}); expected a whole model. Export it again.") from error
+            said = decisive_line(error).replace(
+                f"{file.parent}/", ""
+            )  # a folder of ours, which says nothing to the user
+            raise UnsupportedModelError(
+                f"OpenVINO cannot read it ({said}); expected a whole model. Export it again."
+            ) from error
         self.order, self.input_size = self._fix_input(image_size)
         self.dtype = _TYPES[self.model.input(0).element_type]
         self.outputs: Shapes = {
@@ -48,7 +52,9 @@ class OpenVinoGraph:
             if port.partial_shape.rank.is_static
         }
 
-    def with_contract(self, adapter: ModuleType, match: Match, layout: Layout, pixels: Pixels) -> ov.Model:
+    def with_contract(
+        self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
+    ) -> ov.Model:
         """The network between uint8 RGB and boxes with scores; `model` must not be used afterwards."""
         processor = PrePostProcessor(self.model)
         feed = processor.input(0)
@@ -71,7 +77,9 @@ class OpenVinoGraph:
 
     def _fix_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         if len(self.model.inputs) != 1:
-            raise Refused(f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input.")
+            raise UnsupportedModelError(
+                f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
+            )
         port = self.model.input(0)
         shape = port.partial_shape
         sides = list(shape) if shape.rank.is_static else []
@@ -79,25 +87,27 @@ class OpenVinoGraph:
             (order for order, at in (("NCHW", 1), ("NHWC", 3)) if len(sides) == 4 and sides[at] == _CHANNELS), ""
         )
         if not order or port.element_type not in _TYPES or not sides[0].compatible(ov.Dimension(1)):
-            raise Refused(
+            raise UnsupportedModelError(
                 f"input of shape {shape} and type {port.element_type.get_type_name()}; expected one image with 3 "
                 f"channels, float or uint8, one at a time. Export the model so."
             )
         height, width = (sides[order.index(letter)] for letter in "HW")
         if image_size is None and not (height.is_static and width.is_static):
-            raise Refused(
+            raise UnsupportedModelError(
                 f"input of shape {shape}, which leaves the size open; expected one size. Say which with --image-size."
             )
         size = image_size or (width.get_length(), height.get_length())
         if not (width.compatible(ov.Dimension(size[0])) and height.compatible(ov.Dimension(size[1]))):
-            raise Refused(f"input of shape {shape}; expected no other size with --image-size than this. Leave it out.")
+            raise UnsupportedModelError(
+                f"input of shape {shape}; expected no other size with --image-size than this. Leave it out."
+            )
         fixed = {"N": 1, "C": _CHANNELS, "H": size[1], "W": size[0]}
         try:
             self.model.reshape([fixed[letter] for letter in order])
         except RuntimeError as error:
-            raise Refused(
-                f"OpenVINO cannot give it the size {size[0]}x{size[1]} ({reason(error)}); expected a size that the "
-                f"network takes. Choose another --image-size."
+            raise UnsupportedModelError(
+                f"OpenVINO cannot give it the size {size[0]}x{size[1]} ({decisive_line(error)}); expected a size that "
+                f"the network takes. Choose another --image-size."
             ) from error
         return order, size
 
