@@ -7,14 +7,15 @@ Scores are those of COCO's results; pycocotools reads them.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.geometry import points_box, rotated_box, size_box
-from preannotate.formats.images import ImageIndex, video_frame
-from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
-from preannotate.formats.records import BOX, ROTATED_BOX, Box, Export, Frame, Shape
+from preannotate.formats.geometry import box_shape, points_box, size_box
+from preannotate.formats.images import ImageIndex, video_position
+from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
+from preannotate.formats.records import Box, Export, Frame, Shape
 
 _FILE_NAME = "annotations/instances_default.json"
 _KEYS = {"images", "annotations", "categories"}
@@ -44,7 +45,7 @@ def write(export: Export) -> dict[str, bytes]:
     Args:
         export: Each frame has a declared size and boxes in pixels; the category of the first label has id 1.
     """
-    category_ids = {label: number for number, label in enumerate(export.labels, 1)}
+    category_ids = {label: index for index, label in enumerate(export.labels, 1)}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, frame in enumerate(export.frames, 1):
@@ -56,7 +57,7 @@ def write(export: Export) -> dict[str, bytes]:
             if shape.box is not None:
                 ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_ids[shape.label]}
                 annotations.append(ids | _annotation(shape, shape.box))
-    categories = [{"id": number, "name": label, "supercategory": ""} for label, number in category_ids.items()]
+    categories = [{"id": index, "name": label, "supercategory": ""} for label, index in category_ids.items()]
     content = {"categories": categories, "images": images, "annotations": annotations}
     return {_FILE_NAME: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
 
@@ -116,14 +117,14 @@ def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex,
     for record in records:
         name = str(record["file_name"])
         roots = ("images", f"images/{subset}", subset, path.parent.relative_to(images.folder).as_posix(), "")
-        frame = video_frame(name)
+        sequence, frame = video_position(name, subset)
         yield Frame(
             name,
             images.find(name, roots=roots),
             tuple(shapes[record["id"]]),
             declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
             subset=subset,
-            sequence=None if frame is None else f"{subset}/{Path(name).parent.as_posix()}",
+            sequence=sequence,
             frame=frame,
         )
 
@@ -143,12 +144,9 @@ def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
         if len(values) >= 2 and len(values) % 2 == 0:
             return Shape(label, "polygon", points_box(values))
     box = _box(annotation.get("bbox"), where)
-    attributes = annotation.get("attributes")
-    rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
-    if rotation:
-        return Shape(label, ROTATED_BOX, rotated_box(box, number(rotation, f"{where}: rotation")))
+    shape = box_shape(label, box, rotation_attribute(annotation, where))
     score = annotation.get("score")
-    return Shape(label, BOX, box, score=None if score is None else number(score, f"{where}: score"))
+    return shape if score is None else replace(shape, score=number(score, f"{where}: score"))
 
 
 def _list(part: Any, where: str) -> list[Any]:

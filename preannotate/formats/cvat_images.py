@@ -9,7 +9,7 @@ image has in the task.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -29,7 +29,7 @@ from preannotate.formats.cvat_xml import (
     parse_shape,
 )
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.images import ImageIndex, video_frame
+from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import Export, Frame
 
@@ -125,7 +125,7 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
         for index, child in enumerate(element, 1)
         if child.tag in SHAPE_TAGS
     )
-    number_in_video = video_frame(name)
+    sequence, number_in_video = video_position(name, task_id)
     return Frame(
         name=name,
         image=images.find(name, roots=(f"images/{subset}",) if subset else ("images", "")),
@@ -133,7 +133,7 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
         declared_size=(width, height),
         subset=subset,
         task_id=task_id,
-        sequence=None if number_in_video is None else f"{task_id}/{PurePosixPath(name).parent}",
+        sequence=sequence,
         frame=number_in_video,
     )
 

@@ -25,7 +25,7 @@ from preannotate.formats.cvat_xml import (
     parse_meta,
     parse_shape,
 )
-from preannotate.formats.images import ImageIndex, video_frame
+from preannotate.formats.images import ImageIndex, video_frame, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import AUTOMATIC, Export, Frame, Shape
 
@@ -124,7 +124,7 @@ def _by_order(
         key = (task_id, subset, task.start + position)
         known = complete and len(set(candidates)) == 1
         name = candidates[0]
-        in_sequence = video_frame(name)
+        sequence, number_in_video = video_position(name, task_id)
         frames.append(
             Frame(
                 name=name if known else f"frame {key[2]}",
@@ -132,8 +132,8 @@ def _by_order(
                 shapes=tuple(shapes.get(key, ())),
                 subset=subset,
                 task_id=task_id,
-                sequence=None if in_sequence is None else f"{task_id}/{PurePosixPath(name).parent}",
-                frame=in_sequence,
+                sequence=sequence,
+                frame=number_in_video,
                 ambiguous="" if known else UNNAMED,
             )
         )

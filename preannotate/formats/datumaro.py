@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.geometry import centre_box, ellipse_box, points_box, rotated_box, size_box
-from preannotate.formats.images import ImageIndex, video_frame
-from preannotate.formats.parsing import coco_mask_box, entries, number, read_json
-from preannotate.formats.records import BOX, ROTATED_BOX, TAG, Export, Frame, Shape
+from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, size_box
+from preannotate.formats.images import ImageIndex, video_position
+from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
+from preannotate.formats.records import TAG, Export, Frame, Shape
 
 _KEYS = {"categories", "items"}
 # Datumaro's words for kinds that cannot become a box, where they differ from CVAT's.
@@ -62,14 +62,14 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
     name = str(image.get("path") or item["id"]).replace("\\", "/")
     annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
     shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
-    frame = video_frame(name)
+    sequence, frame = video_position(name, path.stem)
     return Frame(
         name,
         images.find(name, roots=(f"images/{path.stem}", "images", "")),
         shapes,
         declared_size=_declared_size(image.get("size"), where),
         subset=path.stem,
-        sequence=None if frame is None else f"{path.stem}/{Path(name).parent.as_posix()}",
+        sequence=sequence,
         frame=frame,
     )
 
@@ -100,14 +100,9 @@ def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
         return Shape(label, kind, ellipse_box((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2))
     if kind == "rotated_bbox":
         cx, cy, width, height, degrees = _numbers(annotation.get("points"), where, at_least=5)[:5]
-        return Shape(label, ROTATED_BOX, rotated_box(centre_box(cx, cy, width, height), degrees))
+        return box_shape(label, centre_box(cx, cy, width, height), degrees)
     x, y, width, height = _numbers(annotation.get("bbox"), where, at_least=4)[:4]
-    box = size_box(x, y, width, height)
-    attributes = annotation.get("attributes")
-    rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
-    if rotation:
-        return Shape(label, ROTATED_BOX, rotated_box(box, number(rotation, f"{where}: rotation")))
-    return Shape(label, BOX, box)
+    return box_shape(label, size_box(x, y, width, height), rotation_attribute(annotation, where))
 
 
 def _numbers(values: Any, where: str, *, at_least: int) -> list[float]:

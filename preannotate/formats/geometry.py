@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from itertools import accumulate
 
-from preannotate.formats.records import Box
+from preannotate.formats.records import BOX, ROTATED_BOX, Box, Shape
 
 
 def points_box(coordinates: Sequence[float]) -> Box:
@@ -32,6 +32,11 @@ def rotated_box(box: Box, degrees: float) -> Box:
     cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     width, height = x2 - x1, y2 - y1
     return centre_box((x1 + x2) / 2, (y1 + y2) / 2, width * cosine + height * sine, width * sine + height * cosine)
+
+
+def box_shape(label: str, box: Box, degrees: float = 0.0) -> Shape:
+    """Return a box as a shape; with an angle it becomes the tight box around the rotated one."""
+    return Shape(label, ROTATED_BOX, rotated_box(box, degrees)) if degrees else Shape(label, BOX, box)
 
 
 def ellipse_box(cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0) -> Box:

@@ -117,6 +117,13 @@ def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any
     return value
 
 
+def rotation_attribute(annotation: dict[str, Any], where: str) -> float:
+    """Return the angle in degrees that CVAT keeps as attribute `rotation` of a box; 0 if there is none."""
+    attributes = annotation.get("attributes")
+    rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return number(rotation, f"{where}: rotation") if rotation else 0.0
+
+
 def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
     """Return the box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
 

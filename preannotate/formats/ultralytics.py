@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.images import ImageIndex, video_frame, without_extension
+from preannotate.formats.images import ImageIndex, video_position, without_extension
 from preannotate.formats.parsing import read_yaml
 from preannotate.formats.records import Export, Frame, Shape
 from preannotate.formats.yolo import parse_labels
@@ -95,6 +95,5 @@ def _frame(
         shapes = parse_labels(text_path, folder, labels)
         if pose:
             shapes = tuple(Shape(shape.label, "skeleton", None) for shape in shapes)
-    frame = video_frame(name)
-    sequence = None if frame is None else f"{subset}/{PurePosixPath(name).parent}"
+    sequence, frame = video_position(name, subset)
     return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)

@@ -10,10 +10,10 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.geometry import rotated_box
-from preannotate.formats.images import ImageIndex, video_frame
+from preannotate.formats.geometry import box_shape
+from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
-from preannotate.formats.records import BOX, ROTATED_BOX, Export, Frame, Shape
+from preannotate.formats.records import Export, Frame, Shape
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
@@ -43,7 +43,8 @@ def read(folder: Path) -> Export:
     for path in images.paths.values():
         if path not in seen:
             name = _image_name(path, folder)
-            frames.append(Frame(name, path, (), sequence=_sequence(name), frame=video_frame(name)))
+            sequence, number_in_video = video_position(name)
+            frames.append(Frame(name, path, (), sequence=sequence, frame=number_in_video))
     return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: frame.name)))
 
 
@@ -82,23 +83,20 @@ def _frame(path: Path, folder: Path, images: ImageIndex) -> Frame:
         image = images.find(filename, roots=_IMAGE_FOLDERS)
     name = _image_name(image, folder) if image else filename or stem
     shapes = tuple(_shape(element, path, index) for index, element in enumerate(root.findall("object"), 1))
+    sequence, number_in_video = video_position(name)
     return Frame(
         name,
         image,
         shapes,
         declared_size=_declared_size(root, path),
-        sequence=_sequence(name),
-        frame=video_frame(name),
+        sequence=sequence,
+        frame=number_in_video,
     )
 
 
 def _image_name(path: Path, folder: Path) -> str:
     parts = path.relative_to(folder).parts
     return Path(*parts[1:] if len(parts) > 1 and parts[0] in _IMAGE_FOLDERS else parts).as_posix()
-
-
-def _sequence(name: str) -> str | None:
-    return None if video_frame(name) is None else Path(name).parent.as_posix()
 
 
 def _declared_size(root: Element, path: Path) -> tuple[int, int] | None:
@@ -114,10 +112,8 @@ def _shape(element: Element, path: Path, index: int) -> Shape:
         raise DatasetError(f"{where} has no <name>; expected a label. Correct the object or export again.")
     corners = [element.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
     x1, y1, x2, y2 = (number(corner, f"{where}: a corner of <bndbox>") for corner in corners)
-    box = x1, y1, x2, y2
+    degrees = 0.0
     for attribute in element.findall("attributes/attribute"):
         if attribute.findtext("name") == "rotation":
             degrees = number(attribute.findtext("value"), f"{where}: rotation")
-            if degrees:
-                return Shape(label, ROTATED_BOX, rotated_box(box, degrees))
-    return Shape(label, BOX, box)
+    return box_shape(label, (x1, y1, x2, y2), degrees)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import centre_box, points_box
-from preannotate.formats.images import IMAGE_EXTENSIONS, ImageIndex, video_frame, without_extension
+from preannotate.formats.images import IMAGE_EXTENSIONS, ImageIndex, video_position, without_extension
 from preannotate.formats.parsing import number, read_text
 from preannotate.formats.records import BOX, ROTATED_BOX, Export, Frame, Shape
 
@@ -72,8 +72,7 @@ def _frame(key: str, image: Path | None, texts: dict[str, Path], folder: Path, l
     subset, _, name = key.partition("/")
     if not (name and subset.startswith("obj_") and subset.endswith("_data")):
         subset, name = "", key
-    frame = video_frame(name)
-    sequence = None if frame is None else f"{subset}/{Path(name).parent.as_posix()}"
+    sequence, frame = video_position(name, subset)
     return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)
 
 
