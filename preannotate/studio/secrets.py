@@ -1,17 +1,17 @@
-"""Passwords and access tokens: in the keyring of the system if it has one, else in files that only the owner can read.
+"""Passwords and access tokens: in the system's keyring if there is one, else in files that only the owner can read.
 
-Files lie in a folder of mode 0700, each of mode 0600. A file that others could have read is refused, as cvat-sdk does
-with its own: who finds out learns that the secret is no longer one.
+Files of mode 0600 lie in a folder of mode 0700. A file that others could have read is an error, as in cvat-sdk: the
+secret in it must be replaced.
 """
 
 import contextlib
 import os
 import re
 import stat
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from preannotate.core.files import replace_text
 from preannotate.studio.errors import StudioError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -19,20 +19,20 @@ _OTHERS = 0o077
 
 
 class Keyring(Protocol):
-    """What is used of a keyring's backend."""
+    """The methods of a keyring's backend that are used."""
 
     def get_password(self, service: str, username: str) -> str | None:
-        """A secret; None if there is none."""
+        """Return a secret; None if there is none."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Keep a secret."""
+        """Store a secret."""
 
     def delete_password(self, service: str, username: str) -> None:
-        """Forget a secret."""
+        """Remove a secret."""
 
 
 def find_keyring() -> Keyring | None:
-    """The keyring of this system; None if there is none that can be used."""
+    """Return the system's keyring; None if there is none that can be used."""
     try:
         import keyring
     except ImportError:
@@ -43,15 +43,15 @@ def find_keyring() -> Keyring | None:
 
 
 class SecretStore:
-    """Secrets by name; neither its texts nor its errors show one."""
+    """Secrets by name; none appears in its texts and errors."""
 
     def __init__(self, folder: Path, service: str, keyring: Keyring | None) -> None:
-        """Where secrets are kept.
+        """Open a store; creates nothing.
 
         Args:
             folder: For files.
-            service: Name in the keyring, so that two workspaces do not mix.
-            keyring: None keeps all in files.
+            service: Name in the keyring, which keeps two workspaces apart.
+            keyring: None stores all secrets in files.
         """
         self._folder, self._service, self._keyring = folder, service, keyring
 
@@ -59,7 +59,7 @@ class SecretStore:
         return f"SecretStore({str(self._folder)!r})"
 
     def get(self, name: str) -> str:
-        """A secret; "" if there is none.
+        """Return a secret; "" if there is none.
 
         Raises:
             StudioError: Others could have read the file.
@@ -73,7 +73,7 @@ class SecretStore:
         return ""
 
     def set(self, name: str, secret: str) -> None:
-        """Keep a secret in place of an earlier one; an empty one is forgotten."""
+        """Store a secret in place of an earlier one; an empty one removes it."""
         path = self._file(name)
         if not secret:
             self.remove(name)
@@ -89,7 +89,7 @@ class SecretStore:
         self._write(path, secret)
 
     def remove(self, name: str) -> None:
-        """Forget a secret, wherever it is."""
+        """Remove a secret from the keyring and from the files."""
         self._file(name).unlink(missing_ok=True)
         if self._keyring is not None:
             with contextlib.suppress(Exception):  # there was none
@@ -97,7 +97,7 @@ class SecretStore:
 
     def _file(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
-            raise StudioError(f"secret {name!r}: no name; expected small letters, digits and '-'.")
+            raise StudioError(f"secret {name!r}: not a name; expected lower-case letters, digits and '-'.")
         return self._folder / name
 
     def _read(self, path: Path) -> str | None:
@@ -115,19 +115,12 @@ class SecretStore:
     def _write(self, path: Path, secret: str) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check(self._folder, self._folder.stat().st_mode, 0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new.")  # of mode 0600
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(secret)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace_text(path, secret, mode=0o600)
 
 
 def _check(path: Path, mode: int, expected: int) -> None:
     if stat.S_IMODE(mode) & _OTHERS:
         raise StudioError(
-            f"{path}: mode {stat.S_IMODE(mode):04o}, which other users can get at; expected {expected:04o}. "
-            f"Run chmod {expected:o} {path}, and make new tokens in place of those that they may have read."
+            f"{path}: mode {stat.S_IMODE(mode):04o}, so other users could have read it; expected {expected:04o}. "
+            f"Run chmod {expected:o} {path} and replace the tokens and passwords in it."
         )

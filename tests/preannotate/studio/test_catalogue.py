@@ -185,7 +185,9 @@ def test_a_picture_is_fetched_once_and_again_when_the_task_changed(studio, cvat,
 
 def test_a_picture_that_is_none(studio, cvat, server):
     cvat.add(dock(images=[("a.svg", b"<svg onload='alert(1)'/>")] * 6))
-    with pytest.raises(StudioError, match=re.escape("task 12: 24 bytes that are no picture; expected one.")):
+    with pytest.raises(
+        StudioError, match=re.escape("task 12: preview of 24 bytes is not an image; expected JPEG, PNG or WebP.")
+    ):
         studio.catalogue.preview(server, 12)
 
 

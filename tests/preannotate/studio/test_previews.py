@@ -27,12 +27,12 @@ def test_the_ones_not_looked_at_for_longest_go_first(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"GIF89a", b"<svg/>"])
 def test_what_is_no_picture_is_not_kept(tmp_path, content):
-    with pytest.raises(StudioError, match=rf"^task 7: {len(content)} bytes that are no picture; expected one\.$"):
+    with pytest.raises(StudioError, match=rf"^task 7: preview of {len(content)} bytes is not an image;"):
         PreviewCache(tmp_path).picture(1, 7, "monday", lambda: content)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_is_none_of_a_list(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 10)
-    with pytest.raises(StudioError, match="task 7: 11 bytes that are no picture"):
+    with pytest.raises(StudioError, match="task 7: preview of 11 bytes is not an image"):
         PreviewCache(tmp_path).picture(1, 7, "monday", lambda: PNG)

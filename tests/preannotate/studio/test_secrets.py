@@ -89,8 +89,8 @@ def test_what_others_can_get_at_is_refused(folder, loose):
     path, mode, expected = (folder / "server-1", "0640", "0600") if loose == "file" else (folder, "0755", "0700")
     path.chmod(int(mode, 8))
     sentence = (
-        f"{path}: mode {mode}, which other users can get at; expected {expected}. Run chmod {expected[1:]} {path}, and "
-        f"make new tokens in place of those that they may have read."
+        f"{path}: mode {mode}, so other users could have read it; expected {expected}. Run chmod {expected[1:]} {path} "
+        f"and replace the tokens and passwords in it."
     )
 
     with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"):
@@ -100,7 +100,7 @@ def test_what_others_can_get_at_is_refused(folder, loose):
 def test_nothing_is_written_into_a_folder_that_others_can_get_at(folder):
     folder.mkdir(parents=True)
     folder.chmod(0o755)
-    with pytest.raises(StudioError, match="mode 0755, which other users can get at; expected 0700"):
+    with pytest.raises(StudioError, match="mode 0755, so other users could have read it; expected 0700"):
         SecretStore(folder, "studio", None).set("server-1", "geheim")
     assert list(folder.iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_a_link_is_not_followed(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["../etc", "a/b", "", "Server", ".new"])
 def test_names_that_lead_elsewhere(folder, name):
-    sentence = f"secret {name!r}: no name; expected small letters, digits and '-'."
+    sentence = f"secret {name!r}: not a name; expected lower-case letters, digits and '-'."
     with pytest.raises(StudioError, match=re.escape(sentence)):
         SecretStore(folder, "studio", None).set(name, "geheim")
 
