@@ -298,53 +298,6 @@ def test_the_frames_of_a_video_are_one_group_whatever_the_archive_is_called(tmp_
     assert len(groups) == 1
 
 
-def test_an_export_without_images_says_how_to_get_them(tmp_path):
-    export = annotation_exports.cvat_images(tmp_path / "export")
-    shutil.rmtree(export / "images")
-    sentence = (
-        "export: CVAT for images 1.1 with 3 frames but no images; expected their images too. "
-        "Export again in CVAT with 'Save images' switched on."
-    )
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load_dataset([export], tmp_path / "store")
-
-
-TITLES = ", ".join(known.title for known in FORMATS.values())
-
-
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        (
-            ["notes.md", "1.csv", "2.csv", "3.csv", "4.csv", "5.csv"],
-            "export: no known annotation format (found 1.csv, 2.csv, 3.csv, 4.csv, 5.csv and 1 more); expected one "
-            f"of: {TITLES}. Export the task in CVAT in one of these formats.",
-        ),
-        (
-            ["a.jpg"],
-            f"export: images without annotations (found a.jpg); expected one of: {TITLES}. "
-            "Export the task in CVAT in one of these formats.",
-        ),
-        (
-            [],
-            f"export: no known annotation format (found nothing); expected one of: {TITLES}. "
-            "Export the task in CVAT in one of these formats.",
-        ),
-        (
-            ["task.json", "annotations.json"],
-            f"export: a CVAT backup; expected an annotation export ({TITLES}). "
-            "Choose 'Export task dataset' in CVAT instead of 'Backup task'.",
-        ),
-    ],
-)
-def test_an_unknown_folder_is_described_with_the_formats_that_are_known(tmp_path, files, sentence):
-    (tmp_path / "export").mkdir()
-    for name in files:
-        annotation_exports.write_text(tmp_path / "export" / name, "[]")
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        load_dataset([tmp_path / "export"], tmp_path / "store")
-
-
 def test_a_zip_inside_which_names_lead_out_is_refused_and_leaves_nothing(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("../../evil.txt", "x")
