@@ -19,11 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from machine import describe
-
-RESULTS = Path(__file__).parent / "results" / "accuracy.json"
+from results import describe_machine, report
 
 
 def main() -> None:
@@ -43,9 +42,11 @@ def main() -> None:
     names = options.train.read_text().split()
     if options.limit:
         names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[: options.limit]
-    results = [_one(options, names, seed) for seed in options.seeds]
+    training = Training(
+        options.data, names, options.test, options.model, options.base_model, options.minutes, options.arguments
+    )
+    results = [_train_and_evaluate(training, seed) for seed in options.seeds]
     line = {
-        "name": options.name,
         "training_images": len(names),
         "model": options.model,
         "base_model": Path(options.base_model).name,
@@ -60,24 +61,34 @@ def main() -> None:
         "test_boxes": results[0]["boxes"],
         "train_seconds": [result["seconds"] for result in results],
         "peak_memory_gb": [result["peak_memory_gb"] for result in results],
-        "machine": describe(),
+        "machine": describe_machine(),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    lines = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    RESULTS.write_text(json.dumps([*lines, line], indent=1) + "\n")
-    print(json.dumps(line, indent=1))
+    report(line, "accuracy.json", options.name)
 
 
-def _one(options: argparse.Namespace, names: list[str], seed: int) -> dict:
+@dataclass(frozen=True)
+class Training:
+    """What all seeds share; `names` are the training images."""
+
+    data: Path
+    names: list[str]
+    test: Path
+    model: str
+    base_model: str
+    minutes: float
+    arguments: str
+
+
+def _train_and_evaluate(training: Training, seed: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         used = Path(folder) / "train.txt"
-        used.write_text("\n".join(names))
+        used.write_text("\n".join(training.names))
         run = Path(folder) / "run"
-        arguments = f"max_minutes={options.minutes},seed={seed},{options.arguments}"
-        command = ("train", str(options.data), "--images", str(used))
-        command += ("--model", options.model, "--base-model", options.base_model)
+        arguments = f"max_minutes={training.minutes},seed={seed},{training.arguments}"
+        command = ("train", str(training.data), "--images", str(used))
+        command += ("--model", training.model, "--base-model", training.base_model)
         summary, memory = _preannotate(*command, "--arguments", arguments, "--output", str(run))
-        scores, _ = _preannotate("evaluate", str(run), str(options.data), "--images", str(options.test))
+        scores, _ = _preannotate("evaluate", str(run), str(training.data), "--images", str(training.test))
         print(f"seed {seed}: mAP50 {scores['map50']:.4f} after {summary['seconds']} s", file=sys.stderr, flush=True)
         return {**scores, "seconds": summary["seconds"], "peak_memory_gb": memory}
 

@@ -13,7 +13,7 @@ import statistics
 import time
 from pathlib import Path
 
-from machine import describe
+from results import describe_machine
 
 from builder.function_directory import FunctionDirectory
 from preannotate.inference.image_files import find_images
@@ -44,7 +44,7 @@ def main() -> None:
     medians = {name: round(statistics.median(values), 1) for name, values in speeds.items()}
     best = medians[f"{many} processes"]
     ratios = {name: round(best / value, 2) for name, value in medians.items()}
-    print(json.dumps({"images per second": medians, "ratios": ratios, "machine": describe()}, indent=1))
+    print(json.dumps({"images per second": medians, "ratios": ratios, "machine": describe_machine()}, indent=1))
 
 
 def start(directory: Path, processes: int, threads: str | None = None) -> FunctionPool:

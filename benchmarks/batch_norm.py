@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from machine import describe
+from results import describe_machine
 
 from trainer.models.batch_norm import with_fused_batch_norm
 
@@ -36,7 +36,7 @@ def main() -> None:
     result = {
         **{f"cpu_ms_per_image_{name}": round(total / images * 1000, 1) for name, total in seconds.items()},
         "ratio": round(seconds["keras"] / seconds["fused"], 2),
-        "machine": describe(),
+        "machine": describe_machine(),
     }
     print(json.dumps(result, indent=1))
 

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from machine import describe
+from results import describe_machine
 
 STARTS = 5
 CHILD = """
@@ -43,7 +43,7 @@ def main() -> None:
     result = {
         "seconds_to_first_answer": round(statistics.median(seconds for seconds, _ in measured), 2),
         "peak_memory_mb": round(statistics.median(memory for _, memory in measured)),
-        "machine": describe(),
+        "machine": describe_machine(),
     }
     print(json.dumps(result, indent=1))
 

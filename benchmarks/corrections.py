@@ -8,36 +8,24 @@ they are those by which the thresholds were chosen. The interval is a bootstrap 
 line to benchmarks/results/corrections.json.
 """
 
-import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
-from machine import describe
+from results import describe_machine, model_parser, read_names, report
 
 from evaluation import bootstrap, scores
 from evaluation.corrections import CorrectionCosts, Corrections, corrections_by_image
 from preannotate.model_evaluation.evaluate import detect_on_exports
 from preannotate.model_evaluation.report import parse_costs
 
-RESULTS = Path(__file__).parent / "results" / "corrections.json"
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="functions/NAME or runs/NAME")
-    parser.add_argument("data", type=Path, help="folder or zip of annotations")
-    parser.add_argument("--images", type=Path, help="use only the images named in this file")
+    parser = model_parser(__doc__.splitlines()[0])
     parser.add_argument("--costs", default="", help="seconds, such as draw=25,delete=3,adjust=8,relabel=4,check=1.8")
-    parser.add_argument("--name", help="of the line in the results")
     options = parser.parse_args()
-    only = options.images.read_text(encoding="utf-8").split() if options.images else None
-    line = measure(options.model, options.data, only, options.costs)
-    if options.name:
-        lines = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        RESULTS.write_text(json.dumps([*lines, {"name": options.name, **line}], indent=1) + "\n")
-    print(json.dumps(line, indent=1))
+    figures = measure(options.model, options.data, read_names(options.images), options.costs)
+    report(figures, "corrections.json", options.name)
 
 
 def measure(model: Path, data: Path, only: list[str] | None, costs_text: str) -> dict:
@@ -63,7 +51,7 @@ def measure(model: Path, data: Path, only: list[str] | None, costs_text: str) ->
         "part": round(part.value, 3),
         "part_interval": [round(part.low, 3), round(part.high, 3)],
         "part_without_checking": round(float((with_model.sum() - costs.check * total.shown) / from_nothing.sum()), 3),
-        "machine": describe(),
+        "machine": describe_machine(),
     }
 
 

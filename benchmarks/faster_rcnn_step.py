@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-from machine import describe
+from results import describe_machine
 
 from trainer import datasets
 from trainer.arguments import defaults, parse_arguments
@@ -41,12 +41,12 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=2, help="steps of one kind before the other's turn")
     options = parser.parse_args()
     family = MODELS[options.model]
-    asked = parse_arguments(options.arguments)
-    size = parse_size(asked["image_size"])
+    overrides = parse_arguments(options.arguments)
+    size = parse_size(overrides["image_size"])
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load_dataset([options.export], Path(store))
         config = defaults.resolve_arguments(
-            asked, family.DEFAULTS, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
+            overrides, family.defaults, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
         )
         network, average = (_build(family, len(dataset.labels), size) for _ in range(2))
         network_trainer = NetworkTrainer(
@@ -75,7 +75,7 @@ def main() -> None:
         "ratio_of_medians": round(float(np.median(seconds["step"]) / np.median(seconds["layers"])), 3),
         "step_seconds": round(float(np.median(seconds["step"])), 3),
         "layers_seconds": round(float(np.median(seconds["layers"])), 3),
-        "machine": describe(),
+        "machine": describe_machine(),
     }
     print(json.dumps(result, indent=1))
 

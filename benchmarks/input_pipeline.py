@@ -16,16 +16,17 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
-from machine import describe
+from results import describe_machine
 
 from trainer import backbone_weights, datasets
 from trainer.arguments import parse_arguments
 from trainer.arguments.defaults import resolve_arguments
 from trainer.augment import STRENGTHS
-from trainer.config import TrainingConfig, parse_size
+from trainer.config import parse_size
 from trainer.input_pipeline import Epoch, ImageCache, batches
 from trainer.models import MODELS
 from trainer.network_trainer import NetworkTrainer
+from trainer.request import TrainingRequest
 
 
 def main() -> None:
@@ -36,15 +37,15 @@ def main() -> None:
     parser.add_argument("--arguments", default="image_size=320")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each kind")
     options = parser.parse_args()
-    asked = parse_arguments(options.arguments)
+    requested = TrainingRequest(exports=(options.export,), overrides=parse_arguments(options.arguments))
     family = MODELS[options.model]
-    base = backbone_weights.resolve(options.base_model, alpha=TrainingConfig(**asked).alpha, backbone=family.BACKBONE)
-    size = parse_size(TrainingConfig(**asked).image_size) or (320, 320)
+    base = backbone_weights.resolve(options.base_model, alpha=requested.config.alpha, backbone=family.backbone)
+    size = parse_size(requested.config.image_size or "") or (320, 320)
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load_dataset([options.export], Path(store))
         config = resolve_arguments(
-            asked,
-            family.DEFAULTS,
+            requested.overrides,
+            family.defaults,
             images=len(dataset.samples),
             pretrained=base.pretrained,
             alpha=base.alpha,
@@ -85,7 +86,7 @@ def main() -> None:
         "images_per_second_repeated": round(done / seconds["repeated"], 1),
         "ratio": round(seconds["repeated"] / seconds["real"], 3),
         "alpha": base.alpha,
-        "machine": describe(),
+        "machine": describe_machine(),
     }
     print(json.dumps(result, indent=1))
 

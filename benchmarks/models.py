@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import describe
+from results import describe_machine
 
 REFERENCE = "ssd-mobilenet-v2"
 RESULTS = Path(__file__).parents[1] / "trainer" / "models" / "measured.json"
@@ -51,7 +51,7 @@ def main() -> None:
         "relative_to": REFERENCE,
         "input_size": INPUT_SIZE,
         "batch_size": BATCH_SIZE,
-        "machine": describe(),
+        "machine": describe_machine(),
         "models": {name: known[name] for name in MODELS if name in known},
     }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
@@ -97,14 +97,14 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
     from trainer.network_trainer import NetworkTrainer
 
     family = MODELS[name]
-    alpha = family.BACKBONE.alpha
+    alpha = family.backbone.alpha
 
     def network():
         backbone = family.build_backbone(input_size=INPUT_SIZE, alpha=alpha)
         return family.build(num_classes=NUM_CLASSES, input_size=INPUT_SIZE, aspects=(1.0,), backbone=backbone)
 
     ema_network, trained = network(), network()
-    config = resolve_arguments({}, family.DEFAULTS, images=100, pretrained=True, alpha=alpha, input_size=INPUT_SIZE)
+    config = resolve_arguments({}, family.defaults, images=100, pretrained=True, alpha=alpha, input_size=INPUT_SIZE)
     network_trainer = NetworkTrainer(
         trained, ema_network, config, pretrained=True, strategy=tf.distribute.get_strategy()
     )

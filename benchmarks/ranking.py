@@ -10,12 +10,10 @@ are wrong, against all; and how likely a wrong image has more doubt than a right
 training on these images becomes better is not measured. `--name` appends the line to benchmarks/results/ranking.json.
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from machine import describe
+from results import describe_machine, model_parser, read_names, report
 
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import ImageComparison
@@ -24,23 +22,13 @@ from preannotate.active_learning.ranking.uncertainty import combined, competing_
 from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.detector import Detection
 
-RESULTS = Path(__file__).parent / "results" / "ranking.json"
-
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="functions/NAME or runs/NAME")
-    parser.add_argument("data", type=Path, help="folder or zip of annotations")
-    parser.add_argument("--images", type=Path, help="use only the images named in this file")
+    parser = model_parser(__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=15, help="images at the top to look at (default: 15)")
-    parser.add_argument("--name", help="of the line in the results")
     options = parser.parse_args()
-    only = options.images.read_text(encoding="utf-8").split() if options.images else None
-    line = measure(options.model, options.data, only, options.first)
-    if options.name:
-        lines = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        RESULTS.write_text(json.dumps([*lines, {"name": options.name, **line}], indent=1) + "\n")
-    print(json.dumps(line, indent=1))
+    figures = measure(options.model, options.data, read_names(options.images), options.first)
+    report(figures, "ranking.json", options.name)
 
 
 def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict:
@@ -62,7 +50,7 @@ def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict
         "first": first,
         "wrong_of_the_first": round(float(wrong[order[:first]].mean()), 3),
         "wrong_has_more_doubt": round(float(((more > 0) + (more == 0) / 2).mean()), 3) if more.size else None,
-        "machine": describe(),
+        "machine": describe_machine(),
     }
 
 

@@ -10,14 +10,12 @@ within the first 2 N, and by kind. What DATA itself has wrong counts against it.
 benchmarks/results/review.json.
 """
 
-import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from machine import describe
+from results import describe_machine, model_parser, read_names, report
 
 from preannotate.active_learning.frame_inference import MIN_SCORE
 from preannotate.active_learning.review import disagreements as kinds
@@ -26,7 +24,6 @@ from preannotate.active_learning.review.frames import AnnotatedBox, Box, Reviewe
 from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.boxes import iou
 
-RESULTS = Path(__file__).parent / "results" / "review.json"
 # Of the same place from this overlap on: half of what both cover.
 SAME_PLACE_FROM = 0.5
 
@@ -41,20 +38,12 @@ class Planted:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="functions/NAME or runs/NAME")
-    parser.add_argument("data", type=Path, help="folder or zip of annotations")
-    parser.add_argument("--images", type=Path, help="use only the images named in this file")
+    parser = model_parser(__doc__.splitlines()[0])
     parser.add_argument("--part", type=float, default=0.2, help="of the boxes to break (default: 0.2)")
     parser.add_argument("--rounds", type=int, default=20, help="each breaks other boxes (default: 20)")
-    parser.add_argument("--name", help="of the line in the results")
     options = parser.parse_args()
-    only = options.images.read_text(encoding="utf-8").split() if options.images else None
-    line = measure(options.model, options.data, only, options.part, options.rounds)
-    if options.name:
-        lines = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-        RESULTS.write_text(json.dumps([*lines, {"name": options.name, **line}], indent=1) + "\n")
-    print(json.dumps(line, indent=1))
+    figures = measure(options.model, options.data, read_names(options.images), options.part, options.rounds)
+    report(figures, "review.json", options.name)
 
 
 def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds: int) -> dict:
@@ -94,7 +83,7 @@ def measure(model: Path, data: Path, only: list[str] | None, part: float, rounds
         "found_in_first_n_range": [round(min(at_n), 3), round(max(at_n), 3)],
         "found_in_first_2n": _mean(at_2n),
         "found_in_first_n_by_kind": {kind: round(found_of[kind] / made_of[kind], 3) for kind in sorted(made_of)},
-        "machine": describe(),
+        "machine": describe_machine(),
     }
 
 

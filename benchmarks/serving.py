@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import stages
-from machine import describe
+from results import describe_machine
 
 USUAL = Path(__file__).with_name("usual_handler") / "main.py"
 SIZE = (1920, 1080)
@@ -74,7 +74,7 @@ def main() -> None:
         print(stage_table(function.name, milliseconds[function.name]))
         print(table(function.name, results[function.name]), flush=True)
     figures = {"milliseconds by stage": milliseconds, "requests a second by clients": results}
-    print(json.dumps({**figures, "photo bytes": len(data), "machine": describe()}, indent=1))
+    print(json.dumps({**figures, "photo bytes": len(data), "machine": describe_machine()}, indent=1))
     if options.plot:
         plot(milliseconds, results, options.plot)
 

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from machine import describe
 from PIL import Image
+from results import describe_machine
 
 from preannotate.synthetic.image import draw_image
 from runtime import engines
@@ -39,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     detector = load(options.function / "nuclio")
     measured = {f"{size[0]}x{size[1]}": measure(detector, jpeg(options.photo, size)) for size in SIZES}
-    print(json.dumps({"milliseconds": measured, "machine": describe()}, indent=1))
+    print(json.dumps({"milliseconds": measured, "machine": describe_machine()}, indent=1))
 
 
 def load(directory: Path) -> Detector:

@@ -102,7 +102,7 @@ def augment(
         canvas, boxes, class_ids = _window(example, input_size, strength, rng)
     if rng.random() < strength.flip:
         canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        boxes = boxes[:, [2, 1, 0, 3]] * np.float32([-1, 1, -1, 1]) + np.float32([1, 0, 1, 0]) * input_size[0]
+        boxes = boxes[:, [2, 1, 0, 3]] * _float32(-1, 1, -1, 1) + _float32(1, 0, 1, 0) * input_size[0]
     return np.asarray(_recolour(canvas, strength.colour, rng)), boxes, class_ids
 
 
@@ -119,7 +119,7 @@ def _mosaic(
         # A quarter of the area: zooming in a little more keeps objects near their usual size.
         part, part_boxes, part_ids = _window(example, (x2 - x1, y2 - y1), strength, rng, zoom=(0.9, 2.4))
         canvas.paste(part, (x1, y1))
-        boxes.append(part_boxes + np.float32([x1, y1, x1, y1]))
+        boxes.append(part_boxes + _float32(x1, y1, x1, y1))
         class_ids.append(part_ids)
     return canvas, np.concatenate(boxes), np.concatenate(class_ids)
 
@@ -220,3 +220,7 @@ def _shift_channels(image: Image.Image, strength: float, rng: np.random.Generato
         gain = 1 + strength * rng.uniform(-0.08, 0.08)
         tables.append(np.clip(((values - 0.5) * contrast + 0.5 + brightness) * gain * 255, 0, 255))
     return image.point(np.rint(np.concatenate(tables)).astype(int).tolist())
+
+
+def _float32(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)

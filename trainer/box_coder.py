@@ -1,4 +1,4 @@
-"""Box offsets to boxes, and back: the parameters that the network learns for each anchor.
+"""Conversion between boxes and the offsets from its anchor that the network predicts.
 
 With the anchor's centre (xa, ya) and sides (wa, ha):
 
@@ -10,6 +10,7 @@ the factors as in SSD, https://arxiv.org/abs/1512.02325.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,10 +19,12 @@ CENTRE_FACTOR = 0.1
 SIDE_FACTOR = 0.2
 # exp() of a wild offset overflows; no 16 px anchor needs to become wider than a 1000 px box.
 MAX_LOG_SCALE = math.log(1000 / 16)
+# Of TensorFlow or Keras, or an array.
+Tensor = Any
 
 
-def decode(deltas: object, anchors: object) -> object:
-    """Offsets to boxes.
+def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
+    """Return the boxes of offsets.
 
     Args:
         deltas: float32 tensor (..., A, 4): dx, dy, dw, dh.
@@ -40,7 +43,7 @@ def decode(deltas: object, anchors: object) -> object:
 
 
 def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Boxes to offsets: `decode(encode(boxes, anchors), anchors)` gives the boxes back.
+    """Return the offsets of boxes: `decode(encode(boxes, anchors), anchors)` gives the boxes back.
 
     Args:
         boxes: float32 (A, 4), xyxy, positive sides: the box of each anchor.
@@ -61,6 +64,6 @@ def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     return np.stack(deltas, axis=-1).astype(np.float32)
 
 
-def _centres_and_sides(boxes: object) -> tuple[object, object, object, object]:
+def _centres_and_sides(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1

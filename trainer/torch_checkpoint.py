@@ -21,7 +21,7 @@ import numpy as np
 from trainer.errors import TrainingError
 
 MAGIC = 0x1950A86A20F9469CFC6C
-STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+STORAGES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class Storage(NamedTuple):
@@ -185,7 +185,9 @@ _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
     "MARK": _Machine.mark,
     "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
-    **{f"TUPLE{n}": lambda machine, _, n=n: machine.push(tuple(machine.last(n))) for n in (1, 2, 3)},
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.last(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.last(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.last(3))),
     "SETITEM": lambda machine, _: machine.set_items(machine.last(2)),
     "SETITEMS": lambda machine, _: machine.set_items(machine.since_mark()),
     "APPEND": lambda machine, _: machine.append(machine.last(1)),

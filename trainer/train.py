@@ -119,7 +119,8 @@ def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, stat
 
 
 def _summary(run: RunDirectory) -> Summary:
-    return {**read_json(run.summary), "run": str(run.path)}
+    summary: Summary = read_json(run.summary)
+    return {**summary, "run": str(run.path)}
 
 
 def _network_trainer(prepared: Prepared, strategy: tf.distribute.Strategy) -> NetworkTrainer:

@@ -1,8 +1,8 @@
-"""The processes that train one run, seen from one of them.
+"""The processes that train one run together, as seen by one of them.
 
-All do the same steps on their own part of each batch. The first, the *chief*, alone prepares, validates, decides
-and writes; the others wait in a collective operation until it says what came of it. A worker that is gone ends the
-collective operations of all others within seconds: TensorFlow's coordination service hears no heartbeat any more.
+All do the same steps on their own shard of each batch. Only the first, the *chief*, prepares, validates, decides and
+writes; the others wait for its result in a collective operation. A lost worker ends the collective operations of all
+others within seconds: TensorFlow's coordination service misses its heartbeat.
 """
 
 import contextlib
@@ -15,87 +15,86 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from preannotate.core.errors import PreannotateError
-from trainer import cluster, devices
-from trainer.cluster import WorkerCluster
+from trainer import devices
+from trainer.cluster import WorkerCluster, find_cluster
 from trainer.config import RequestedConfig
 from trainer.errors import TrainingError, WorkerLostError
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
-# Pods may wait for a node or an image; TensorFlow by itself would wait for ever.
-MINUTES_TO_MEET = 15
+# Pods may wait for a node or an image; TensorFlow itself would wait for ever.
+JOIN_MINUTES = 15
 _PEER = re.compile(r"/job:worker/replica:0/task:(\d+)")
 
 
 class WorkerGroup:
-    """One process among those of a run; alone it is its own chief.
+    """The processes of a run and the place of this one; a process alone is its own chief.
 
     Attributes:
-        strategy: What networks are built and trained under.
-        size: How many processes there are.
-        index: Which of them this is; the chief is 0.
-
+        strategy: Under which networks are built and trained.
+        size: Number of processes.
+        index: Of this process; the chief is 0.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, members: WorkerCluster | None = None) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, cluster: WorkerCluster | None = None) -> None:
         self.strategy = strategy
-        self.size = len(members.addresses) if members else 1
-        self.index = members.index if members else 0
-        self._members = members
+        self._addresses = cluster.addresses if cluster else ("this machine",)
+        self.size = len(self._addresses)
+        self.index = cluster.index if cluster else 0
         self._sum = tf.function(self._from_first_replica, input_signature=[tf.TensorSpec([None], tf.float32)])
 
     @classmethod
     def join(cls, config: RequestedConfig) -> "WorkerGroup":
-        """Meet the others that the environment speaks of.
+        """Wait for the other processes that the environment names.
 
         Raises:
-            TrainingError: See `cluster.resolve` and `devices.strategy`.
-
+            TrainingError: See `find_cluster` and `devices.strategy`.
         """
-        members = cluster.find_cluster(os.environ)
+        cluster = find_cluster(os.environ)
         try:
-            with _patience(members):
-                team = cls(devices.strategy(config, members), members)
+            with _join_timeout(cluster):
+                workers = cls(devices.strategy(config, cluster), cluster)
         except tf.errors.OpError as error:
-            where = f"worker {members.index} ({members.addresses[members.index]})" if members else "this machine"
+            where = f"worker {cluster.index} ({cluster.addresses[cluster.index]})" if cluster else "this machine"
             reason = str(error).strip().splitlines()[0]
             raise TrainingError(
-                f"{where}: {reason}; expected to meet the other workers. Start all of them again."
+                f"{where}: {reason}; expected to reach the other workers. Start all of them again."
             ) from error
-        if members:
-            # TensorFlow takes SIGTERM for a notice and goes on; a pod or a person that sends it wants an end.
+        if cluster:
+            # TensorFlow takes SIGTERM for an announcement and continues; whoever sends it wants the process to end.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            log.info("worker %d of %d, %d replicas", team.index, team.size, team.strategy.num_replicas_in_sync)
-        return team
+            log.info("worker %d of %d, %d replicas", workers.index, workers.size, workers.strategy.num_replicas_in_sync)
+        return workers
 
     @property
     def is_chief(self) -> bool:
         """Whether this process prepares, validates and writes."""
         return self.index == 0
 
-    def from_chief(self, make: Callable[[], Any]) -> Any:
-        """Let the chief alone do something, and give all what came of it.
+    def from_chief(self, make: Callable[[], Result]) -> Result:
+        """Call a function on the chief alone, and return its result on all.
 
         Args:
-            make: Returns what JSON can say.
+            make: Its result must survive the conversion to JSON and back.
 
         Raises:
-            PreannotateError: On all, what it raised on the chief.
-
+            TrainingError: On all, what it raised on the chief.
         """
         if self.size == 1:
             return make()
         if not self.is_chief:
-            outcome = json.loads(self._broadcast(b""))
-            if "error" in outcome:
-                raise TrainingError(outcome["error"])
-            return outcome["value"]
+            message = json.loads(self._broadcast(b""))
+            if "error" in message:
+                raise TrainingError(message["error"])
+            value: Result = message["value"]
+            return value
         try:
             value = make()
         except PreannotateError as error:
@@ -106,11 +105,10 @@ class WorkerGroup:
 
     @contextlib.contextmanager
     def watched(self, run: Path) -> Iterator[None]:
-        """Say in one sentence which worker was lost, should one be.
+        """Turn TensorFlow's error about a lost worker into one sentence.
 
         Raises:
             WorkerLostError: In place of TensorFlow's error.
-
         """
         try:
             yield
@@ -121,20 +119,20 @@ class WorkerGroup:
 
     def _lost(self, reason: str, run: Path) -> str:
         peers = [int(number) for number in _PEER.findall(reason) if int(number) != self.index]
-        who = f"worker {peers[0]} ({self._members.addresses[peers[0]]})" if peers else "a worker"
+        who = f"worker {peers[0]} ({self._addresses[peers[0]]})" if peers else "a worker"
         return (
-            f"{who}: no answer any more; expected all {self.size} workers until the end. "
+            f"{who}: does not answer any more; expected all {self.size} workers until the end. "
             f"See its log, then continue on all with: preannotate train --resume {run}"
         )
 
     def _broadcast(self, content: bytes) -> bytes:
-        """What the chief gives, for all."""
+        """Return the chief's content on all."""
         length = int(self._sum(np.array([len(content)], np.float32))[0])
         padded = np.frombuffer(content.ljust(length, b"\0")[:length], np.uint8)
         return np.asarray(self._sum(padded.astype(np.float32))).astype(np.uint8).tobytes()
 
     def _from_first_replica(self, values: tf.Tensor) -> tf.Tensor:
-        """The chief's values everywhere: the sum of them and of zeros. Bytes are exact in float32, which NCCL takes."""
+        """Return the chief's values on all, as their sum with zeros. Bytes are exact in float32, which NCCL accepts."""
 
         def replica(values: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
@@ -146,12 +144,12 @@ class WorkerGroup:
 
 
 @contextlib.contextmanager
-def _patience(members: WorkerCluster | None) -> Iterator[None]:
-    """End the process if the others do not come: TensorFlow waits inside a call that nothing else interrupts."""
-    if members is None:
+def _join_timeout(cluster: WorkerCluster | None) -> Iterator[None]:
+    """End the process if other workers do not come: TensorFlow waits inside a call that nothing else interrupts."""
+    if cluster is None:
         yield
         return
-    timer = threading.Timer(MINUTES_TO_MEET * 60, _give_up, args=(members,))
+    timer = threading.Timer(JOIN_MINUTES * 60, _exit_alone, args=(cluster,))
     timer.daemon = True
     timer.start()
     try:
@@ -160,15 +158,15 @@ def _patience(members: WorkerCluster | None) -> Iterator[None]:
         timer.cancel()
 
 
-def _give_up(members: WorkerCluster) -> None:
-    print(f"error: {too_few(members)}", file=sys.stderr, flush=True)
+def _exit_alone(cluster: WorkerCluster) -> None:
+    print(f"error: {missing_workers(cluster)}", file=sys.stderr, flush=True)
     os._exit(WorkerLostError.exit_code)
 
 
-def too_few(members: WorkerCluster) -> str:
-    """What is said of workers that did not come."""
-    others = [address for number, address in enumerate(members.addresses) if number != members.index]
+def missing_workers(cluster: WorkerCluster) -> str:
+    """Return the message for workers that did not come in time."""
+    others = [address for number, address in enumerate(cluster.addresses) if number != cluster.index]
     return (
-        f"worker {members.index}: not all of {', '.join(others)} came within {MINUTES_TO_MEET} minutes; "
-        f"expected {len(members.addresses)} workers. See whether they run and can be reached under these names."
+        f"worker {cluster.index}: not all of {', '.join(others)} connected within {JOIN_MINUTES} minutes; "
+        f"expected {len(cluster.addresses)} workers. Check that they run and can be reached under these names."
     )

@@ -182,9 +182,9 @@ def _train(arguments: argparse.Namespace, folder: Path) -> str:
             from trainer import train
         return _summary_text(train.resume(folder), as_json=arguments.json)
     request = training_request(arguments)
-    if options is not None and options.index is None:
-        return _trials_text(trials.run_trials(request, options), folder, as_json=arguments.json)
     if options is not None:
+        if options.index is None:
+            return _trials_text(trials.run_trials(request, options), folder, as_json=arguments.json)
         return _summary_text(trials.run_trial(request, options, options.index), as_json=arguments.json)
     request.check()
     with quiet_loading():

@@ -189,7 +189,7 @@ def test_a_run_that_was_never_started_cannot_be_resumed(tmp_path):
 def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeypatch):
     from trainer.network_trainer import NetworkTrainer
 
-    monkeypatch.setattr(NetworkTrainer, "learn", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
+    monkeypatch.setattr(NetworkTrainer, "train_step", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
 
     with pytest.raises(
         TrainingError, match=r"^step 0: class_loss nan, box_loss 1\.0; expected finite losses\. Look at "

@@ -100,7 +100,7 @@ def test_a_lost_worker_ends_the_run_with_one_sentence(runs):
         err.strip()
         .splitlines()[-1]
         .endswith(
-            f": no answer any more; expected all 2 workers until the end. "
+            f": does not answer any more; expected all 2 workers until the end. "
             f"See its log, then continue on all with: preannotate train --resume {folder}/two"
         )
     )

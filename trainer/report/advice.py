@@ -127,7 +127,7 @@ def _confused(facts: RunFacts, figures: Figures) -> Iterator[str]:
 
 
 def _still_rising(facts: RunFacts) -> bool:
-    measured = [row["mean_ap"] for row in facts.epochs if row.get("mean_ap") is not None]
+    measured = [value for row in facts.epochs if (value := row.get("mean_ap")) is not None]
     return len(measured) > 1 and measured[-1] - max(measured[:-1]) > STILL_RISING
 
 

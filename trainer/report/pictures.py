@@ -135,7 +135,7 @@ def _marks(
 
 def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.Image:
     scale = LONGEST_SIDE / max(size)  # small images become larger too, so that their lines and tags are sharp
-    shape = tuple(max(round(side * scale), 1) for side in size)
+    shape = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
     picture = decode(data, shape).pixels.resize(shape, Image.Resampling.LANCZOS)
     pen, style = ImageDraw.Draw(picture), Style.fitting(shape, ())
     numbers = iter(range(1, len(marks) + 1))

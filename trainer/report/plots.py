@@ -7,12 +7,14 @@ import io
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from evaluation.precision_recall import PrecisionRecallCurve
 from evaluation.thresholds import HIGHEST, LOWEST, ThresholdSweep
@@ -29,7 +31,7 @@ _VARIABLES = {
     _WARM: "--warm",
     **{colour: f"--series-{number}" for number, colour in enumerate(_SERIES, start=1)},
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",  # the same curve gives the same bytes
     "font.size": 9,
@@ -82,7 +84,7 @@ def _lines(
             axes.plot(xs, ys, marker=marker, markersize=3, color=colour, label=text)
         axes.set_ylim(0, top)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
         axes.legend(loc="best")
         return _svg(figure, name)
 

@@ -14,6 +14,7 @@ from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest, Postprocess
 from trainer.config import RunConfig
+from trainer.datasets.health import LoadReport
 from trainer.report import criterion
 from trainer.run_directory import RunDirectory
 
@@ -74,13 +75,12 @@ def write_run(
         aspects=(1.0,),
     ).write(run.config)
     classes = {label: {"images": 26, "boxes": 40} for label in labels}
-    empty = {"dropped": {}, "converted": {}, "problems": {}, "duplicates": []}
     write_json(
         run.dataset,
         {
             "exports": [{"name": export_name, "title": "COCO 1.0"}],
             **{"images": 26, "negatives": 0, "boxes": 80, "classes": classes, "box_sizes": None, "warnings": []},
-            "found": {"frames": 30, "unannotated": 4, "unannotated_used": 0, "unusable": 0, **empty},
+            "load_report": LoadReport(frames=30, unannotated=4).to_json(),
         },
     )
     write_json(
