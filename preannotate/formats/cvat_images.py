@@ -13,21 +13,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from preannotate.formats.cvat_xml import (
-    FILE_NAME,
-    SHAPE_TAGS,
-    CvatLabel,
-    CvatTask,
-    add_labels,
-    add_shape,
-    add_task,
-    add_text,
-    has_tracks,
-    is_cvat_xml,
-    is_writable,
-    parse_meta,
-    parse_shape,
-)
+from preannotate.formats import cvat_xml
+from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
 from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, xml_elements
@@ -41,7 +28,7 @@ _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#
 
 def recognise(folder: Path) -> bool:
     """Whether the folder has CVAT's `annotations.xml`, without tracks."""
-    return is_cvat_xml(folder) and not has_tracks(folder)
+    return cvat_xml.is_cvat_xml(folder) and not cvat_xml.has_tracks(folder)
 
 
 def read(folder: Path) -> Export:
@@ -51,7 +38,7 @@ def read(folder: Path) -> Export:
     frames: list[Frame] = []
     for element in xml_elements(folder / FILE_NAME):
         if element.tag == "meta":
-            labels.update(dict.fromkeys(parse_meta(element).labels))
+            labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
         elif element.tag == "image":
             frame = _parse_image(element, images)
             labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
@@ -87,11 +74,11 @@ def write(export: Export) -> dict[str, bytes]:
     """
     meta = Element("meta")
     size = len(export.frames)
-    task = add_task(meta, CvatTask("1", "annotations", size))
+    task = cvat_xml.add_task(meta, CvatTask("1", "annotations", size))
     stop = str(max(size - 1, 0))
     for tag, text in (("overlap", "0"), ("start_frame", "0"), ("stop_frame", stop), ("frame_filter", "")):
-        add_text(task, tag, text)
-    add_labels(task, [CvatLabel(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(export.labels)])
+        cvat_xml.add_text(task, tag, text)
+    cvat_xml.add_labels(task, [CvatLabel(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(export.labels)])
     return {FILE_NAME: b"".join(_document(meta, export.frames))}
 
 
@@ -108,11 +95,11 @@ def write_tasks(
     """
     meta = Element("meta")
     project = SubElement(meta, "project")
-    add_text(project, "name", name)
-    add_labels(project, labels)
+    cvat_xml.add_text(project, "name", name)
+    cvat_xml.add_labels(project, labels)
     parent = SubElement(project, "tasks")
     for task in tasks:
-        add_task(parent, task)
+        cvat_xml.add_task(parent, task)
     yield from _document(meta, frames)
 
 
@@ -121,9 +108,9 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
     where = f"{FILE_NAME}: image {name!r} (#{element.get('id')})"
     width, height = (int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
     shapes = tuple(
-        parse_shape(child, f"{where}, {child.tag} {index}")
+        cvat_xml.parse_shape(child, f"{where}, {child.tag} {index}")
         for index, child in enumerate(element, 1)
-        if child.tag in SHAPE_TAGS
+        if child.tag in cvat_xml.SHAPE_TAGS
     )
     sequence, number_in_video = video_position(name, task_id)
     return Frame(
@@ -140,7 +127,7 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
 
 def _document(meta: Element, frames: Iterable[Frame]) -> Iterator[bytes]:
     yield b"<?xml version='1.0' encoding='utf-8'?>\n<annotations>\n  <version>1.1</version>\n"
-    add_text(meta, "dumped", _DUMPED)
+    cvat_xml.add_text(meta, "dumped", _DUMPED)
     yield _to_bytes(meta)
     for position, frame in enumerate(frames):
         yield _to_bytes(_image(frame, position if frame.frame is None else frame.frame))
@@ -148,7 +135,7 @@ def _document(meta: Element, frames: Iterable[Frame]) -> Iterator[bytes]:
 
 
 def _image(frame: Frame, number_in_task: int) -> Element:
-    if not is_writable(frame.name):
+    if not cvat_xml.is_writable(frame.name):
         raise DatasetError(
             f"{frame.name!r}: a name with characters that XML cannot hold; expected readable ones. Rename the file."
         )
@@ -158,7 +145,7 @@ def _image(frame: Frame, number_in_task: int) -> Element:
     attributes = {"id": str(number_in_task), "name": frame.name, "width": str(width), "height": str(height)}
     element = Element("image", attributes | ({"task_id": frame.task_id} if frame.task_id else {}))
     for shape in frame.shapes:
-        add_shape(element, shape)
+        cvat_xml.add_shape(element, shape)
     return element
 
 

@@ -14,17 +14,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
+from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_images import without_shared_files
-from preannotate.formats.cvat_xml import (
-    FILE_NAME,
-    SHAPE_TAGS,
-    CvatMeta,
-    CvatTask,
-    has_tracks,
-    is_cvat_xml,
-    parse_meta,
-    parse_shape,
-)
+from preannotate.formats.cvat_xml import FILE_NAME, CvatMeta, CvatTask
 from preannotate.formats.images import ImageIndex, video_frame, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import AUTOMATIC, Export, Frame, Shape
@@ -36,7 +28,7 @@ _FrameKey = tuple[str, str, int]  # task id, subset, frame number
 
 def recognise(folder: Path) -> bool:
     """Whether the folder has CVAT's `annotations.xml` with tracks."""
-    return is_cvat_xml(folder) and has_tracks(folder)
+    return cvat_xml.is_cvat_xml(folder) and cvat_xml.has_tracks(folder)
 
 
 def read(folder: Path) -> Export:
@@ -47,7 +39,7 @@ def read(folder: Path) -> Export:
     shapes: dict[_FrameKey, list[Shape]] = defaultdict(list)
     for element in xml_elements(folder / FILE_NAME):
         if element.tag == "meta":
-            meta = parse_meta(element)
+            meta = cvat_xml.parse_meta(element)
             labels.update(dict.fromkeys(meta.labels))
         elif element.tag == "track":
             for key, shape in _track(element):
@@ -62,11 +54,11 @@ def _track(element: Element) -> list[tuple[_FrameKey, Shape]]:
     label, task_id, subset = (element.get(name, "") for name in ("label", "task_id", "subset"))
     found = []
     for child in element:
-        if child.tag not in SHAPE_TAGS or child.get("outside") == "1":
+        if child.tag not in cvat_xml.SHAPE_TAGS or child.get("outside") == "1":
             continue
         where = f"{FILE_NAME}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
         frame = int(number(child.get("frame"), f"{where}: frame"))
-        shape = parse_shape(child, where, default_label=label)
+        shape = cvat_xml.parse_shape(child, where, default_label=label)
         if element.get("source") == AUTOMATIC:
             shape = replace(shape, source=AUTOMATIC)
         found.append(((task_id, subset, frame), shape))

@@ -13,21 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 IMAGE_EXTENSIONS = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".webp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".jp2",
-        ".ppm",
-    )
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm"]
 )
 # CVAT's name of a video frame; "_1" is added where two tasks of a project collide.
 _VIDEO_FRAME = re.compile(r"frame_(\d{6,})(?:_\d+)?$")
