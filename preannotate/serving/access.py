@@ -1,7 +1,7 @@
-"""Who may use the server: everybody who reaches it, or whoever knows the token.
+"""Who may use the server: every client that reaches it, or those that know the token.
 
 The token is the password of HTTP's basic authentication, with any user name, or a bearer token. The first is what
-CVAT can send without any change to it: Python's `requests`, which it uses, takes a password for a host from a .netrc
+CVAT can send without any change: Python's `requests`, which it uses, takes a password for a host from a .netrc
 file. A token is no encryption; on an untrusted network a proxy with TLS has to stand in front.
 """
 

@@ -1,4 +1,4 @@
-"""The bodies of requests while they are in memory: how large, for how long, and how much of them at once.
+"""The bodies of requests while they are in memory: their size, the time they may take, and their sum.
 
 A photo in base64 has megabytes, and a function may allow 256 MiB. All bodies that the server holds, those that are
 still arriving, those that wait and those that a worker has, are counted together, for all functions.
@@ -19,7 +19,7 @@ BODY_SECONDS = 120.0
 
 
 class BodyBudget:
-    """All bodies in memory.
+    """Reads bodies, and counts their bytes together.
 
     Attributes:
         held: Their bytes.
@@ -48,7 +48,7 @@ class BodyBudget:
 
         Raises:
             BodyTooLarge: It has more than `largest` bytes.
-            TooManyBytes: Other bodies take the room.
+            TooManyBytes: Other bodies use up the memory for bodies.
             BodyTooSlow: It did not arrive in time.
             ClientDisconnect: It did not arrive at all.
         """

@@ -1,4 +1,4 @@
-"""One HTTP connection, and how long a client may keep it without getting anywhere.
+"""One HTTP connection, and how long a client may keep it open without sending or reading.
 
 uvicorn limits the size of a request's head, but waits for ever for the rest of it, and reads without end what a
 client sends after it was refused. Behind a few hundred such clients nobody else would be answered. The other way
@@ -28,7 +28,7 @@ _FULL_RESPONSE = (
 
 
 class ConnectionLimiter:
-    """Counts connections.
+    """Counts open connections, on all ports together.
 
     Attributes:
         open: How many there are.
@@ -76,7 +76,7 @@ class Connection(H11Protocol):
         self._set_timer("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """Free its place."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._set_timer("")
@@ -85,14 +85,14 @@ class Connection(H11Protocol):
             self._limiter.open -= 1
 
     def data_received(self, data: bytes) -> None:
-        """The client sent something."""
+        """Read what the client sent."""
         if self._lingers:
             return
         super().data_received(data)
         self._set_timer(self._what_is_missing())
 
     def on_response_complete(self) -> None:
-        """The client has its answer."""
+        """Wait for the next request, or for the rest of this one."""
         super().on_response_complete()
         self._set_timer(self._what_is_missing())
 

@@ -16,6 +16,7 @@ from preannotate.core.durations import seconds
 from preannotate.serving.access import is_admitted
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.invocation import JsonReply, invoke
+from preannotate.serving.pool import FunctionState
 from preannotate.serving.registry import FunctionRegistry
 
 # Open to everybody, so that a probe needs no token.
@@ -23,9 +24,9 @@ HEALTH = "/healthz"
 
 
 def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
-    """The ASGI app in front of a registry; `body_budget` counts what its requests hold."""
-    # Calls that outlived the patience of CVAT: their workers finish, and nobody reads the answer.
-    left_alone: set[asyncio.Task[Response]] = set()
+    """Return the ASGI app in front of a registry; `body_budget` counts the bodies of its requests."""
+    # Calls that CVAT no longer waits for: their workers finish, and nobody reads the answer.
+    abandoned: set[asyncio.Task[Response]] = set()
 
     async def list_functions(request: Request) -> Response:
         return JsonReply({name: found.listing() for name, found in registry.functions.items()})
@@ -46,8 +47,8 @@ def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
         path = request.headers.get("x-nuclio-path") or "/"
         call = asyncio.ensure_future(invoke(function, request, path, body_budget, client_gone))
         timeout = seconds(request.headers.get("x-nuclio-invoke-timeout", ""))
-        left_alone.add(call)
-        call.add_done_callback(left_alone.discard)
+        abandoned.add(call)
+        call.add_done_callback(abandoned.discard)
         done, _ = await asyncio.wait([call], timeout=timeout)
         if not done:
             if not client_gone.done():
@@ -60,7 +61,7 @@ def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
 
     async def health(request: Request) -> Response:
         functions = {name: found.health() for name, found in registry.functions.items()}
-        well = all(found["state"] in ("ready", "building") for found in functions.values())
+        well = all(found["state"] in (FunctionState.READY, FunctionState.BUILDING) for found in functions.values())
         status = "ok" if well and not registry.problems else "degraded"
         if not is_admitted(request.scope):  # enough for a probe; paths and causes are not for everybody
             return JsonReply({"status": status})

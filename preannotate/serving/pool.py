@@ -1,6 +1,7 @@
-"""The workers of one function: one task for each keeps a process alive, requests take whichever is free."""
+"""The workers of one function: a task for each keeps its process alive, and a request goes to any that is free."""
 
 import asyncio
+import enum
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,15 @@ MAX_RESTART_DELAY_SECONDS = 30.0
 # The cause may have been a busy moment; a function that is broken costs little at this rate.
 NEXT_TRY_SECONDS = 300.0
 _LOG = logging.getLogger(__name__)
+
+
+class FunctionState(enum.StrEnum):
+    """The state of a function, in nuclio's words; UNHEALTHY has no worker at the moment."""
+
+    BUILDING = "building"
+    READY = "ready"
+    UNHEALTHY = "unhealthy"
+    ERROR = "error"
 
 
 class WorkerPool:
@@ -47,12 +57,13 @@ class WorkerPool:
         self._in_flight = 0
         self._drained = asyncio.Event()
         self._drained.set()
-        self._state = "building"
+        self._state = FunctionState.BUILDING
 
     @property
-    def state(self) -> str:
-        """One of nuclio's words: building, ready, unhealthy (no worker at the moment) or error."""
-        return "unhealthy" if self._state == "ready" and not self._alive else self._state
+    def state(self) -> FunctionState:
+        """The state in nuclio's words."""
+        down = self._state is FunctionState.READY and not self._alive
+        return FunctionState.UNHEALTHY if down else self._state
 
     @property
     def alive(self) -> int:
@@ -70,11 +81,11 @@ class WorkerPool:
         firsts = [loop.create_future() for _ in range(self._size)]
         self._keepers = [asyncio.create_task(self._keep(worker_id, first)) for worker_id, first in enumerate(firsts)]
         if any(await asyncio.gather(*firsts)):
-            self._state = "ready"
+            self._state = FunctionState.READY
             self.cause = "" if self._alive == self._size else self.cause
             _LOG.info("%s: ready, %d of %d workers.", self._config.name, self._alive, self._size)
         else:
-            self._state = "error"
+            self._state = FunctionState.ERROR
             _LOG.error(
                 "%s: could not be started (%s). It is retried every %g min, and when its directory changes.",
                 self._config.name,
@@ -96,7 +107,7 @@ class WorkerPool:
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
         """
-        if self._state == "error":
+        if self._state is FunctionState.ERROR:
             raise FunctionNotReady(f"{self._config.name}: not ready ({self.cause}). Fix the function.")
         self._in_flight += 1
         self._drained.clear()
@@ -111,7 +122,7 @@ class WorkerPool:
                 self._drained.set()
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
-        """Let what is in flight finish for so long, and end all workers."""
+        """Give requests in flight `drain_seconds` to finish, and end all workers."""
         try:
             async with asyncio.timeout(drain_seconds):
                 await self._drained.wait()
@@ -149,7 +160,7 @@ class WorkerPool:
                 answered = await self._watch(worker, worker_id, first)
                 delay = 0.0 if answered else delay
             await asyncio.sleep(delay)
-            if self._state == "error":
+            if self._state is FunctionState.ERROR:
                 await asyncio.sleep(NEXT_TRY_SECONDS)
             delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
 
@@ -160,8 +171,8 @@ class WorkerPool:
             self._queue.offer(worker)
             if first.done():
                 self.cause = ""
-                if self._state == "error":
-                    self._state = "ready"
+                if self._state is FunctionState.ERROR:
+                    self._state = FunctionState.READY
                     _LOG.info("%s: ready.", self._config.name)
             else:
                 first.set_result(True)

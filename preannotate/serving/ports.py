@@ -95,7 +95,7 @@ class FunctionPorts:
     def __init__(
         self, host: str, body_budget: BodyBudget, limiter: ConnectionLimiter | None = None, token: str | None = None
     ) -> None:
-        """All ports are opened on `host`; with a `token`, only who has it is answered there."""
+        """Open all ports on `host`; with a `token`, only clients that send it are answered there."""
         self._host = host
         self._body_budget = body_budget
         self._limiter = limiter or ConnectionLimiter()

@@ -1,4 +1,4 @@
-"""Which functions there are: the folder is looked at again and again, and each directory stands for itself.
+"""The functions of a folder: it is scanned every second, and each directory is handled by itself.
 
 A directory counts once it has been at rest between two looks, so that one being copied or replaced is not started
 half-written. A fault in one is a line in the log and a problem to report, and changes nothing for the others.
@@ -44,7 +44,7 @@ async def _nothing(function: ServedFunction) -> None:
 
 
 class FunctionRegistry:
-    """The functions of a folder, kept up to date."""
+    """The functions of a folder, kept up to date; `scan` once, then `watch`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class FunctionRegistry:
         opened: _FunctionEvent = _nothing,
         closing: _FunctionEvent = _nothing,
     ) -> None:
-        """Watch nothing yet; call `scan`, then `watch`.
+        """Scan nothing yet.
 
         Args:
             folder: See `find_directories`.
@@ -78,27 +78,27 @@ class FunctionRegistry:
 
     @property
     def functions(self) -> dict[str, ServedFunction]:
-        """What CVAT may see, by name."""
+        """The functions that CVAT may see, by name."""
         found = [entry.function for entry in self._entries.values() if entry.function is not None]
         return {function.name: function for function in sorted(found, key=lambda function: function.name)}
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each directory that is not served at all."""
+        """One sentence for each directory that is not served at all."""
         own = [self._folder_problem] if self._folder_problem else []
         return own + [entry.problem for entry in self._entries.values() if entry.problem]
 
     async def watch(self) -> None:
-        """Look at the folder again and again, for ever."""
+        """Scan the folder every POLL_SECONDS, for ever."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self.scan()
-            except Exception:  # the watch must outlive whatever one look meets
+            except Exception:  # the server must outlive whatever one scan meets
                 _LOG.exception("%s: the folder could not be scanned; trying again.", self._folder)
 
     async def scan(self, *, at_rest: bool = False) -> None:
-        """Look at the folder once.
+        """Scan the folder once.
 
         Args:
             at_rest: Take the directories as they are now, without waiting for a second look.
@@ -118,7 +118,7 @@ class FunctionRegistry:
             entry.seen = mark
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
-        """End all functions; what is in flight may take so long to finish."""
+        """Stop all functions; requests in flight get `drain_seconds` to finish."""
         for entry in self._entries.values():
             await self._close(entry, drain_seconds)
         while self._stopping:

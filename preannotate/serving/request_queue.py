@@ -1,4 +1,4 @@
-"""Free workers, and the requests that wait for one: first come, first served, and no longer line than can be held."""
+"""Free workers, and the requests that wait for one: first come, first served, up to a limit."""
 
 import asyncio
 from collections import deque
@@ -6,15 +6,15 @@ from collections import deque
 from preannotate.serving.errors import ClientGone, NoWorkerFree, QueueFull
 from preannotate.serving.handler_process import HandlerProcess
 
-# For each function. With two workers at 100 ms the last in line is answered after 3 s, well within the 10 s that
-# `preannotate build` lets a request wait; whoever comes later does better to try again than to hold a body here.
+# For each function. With two workers at 100 ms the last in the queue is answered after 3 s, well within the 10 s that
+# `preannotate build` lets a request wait; a later client had better try again than hold a body here.
 MAX_WAITING = 64
 
 
 class RequestQueue:
     """Hands free workers to requests.
 
-    Whenever a worker is free, nobody waits: `offer` gives it to the first in line at once.
+    Whenever a worker is free, no request waits: `offer` gives it to the first of them at once.
     """
 
     def __init__(self, name: str, limit: int = MAX_WAITING) -> None:
@@ -31,7 +31,7 @@ class RequestQueue:
         return len(self._waiting)
 
     def offer(self, worker: HandlerProcess) -> None:
-        """A worker is free, or free again."""
+        """Add a worker that is free."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -40,12 +40,12 @@ class RequestQueue:
         self._free.append(worker)
 
     def withdraw(self, worker: HandlerProcess) -> None:
-        """A worker has ended; it may have been free."""
+        """Remove a worker that has ended; it may have been free."""
         if worker in self._free:
             self._free.remove(worker)
 
     def close(self) -> None:
-        """There will be no more workers: nobody need wait on."""
+        """Refuse all requests, those that wait too: there will be no more workers."""
         self._closed = True
         while self._waiting:
             turn = self._waiting.popleft()
@@ -53,17 +53,17 @@ class RequestQueue:
                 turn.set_exception(self._stopped())
 
     async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
-        """A worker that is alive, for the caller alone until it is offered again.
+        """Return a worker that is alive, for the caller alone until it is offered again.
 
         Args:
             seconds: How long to wait at most; 0 takes a free one or none.
-            client_gone: Done as soon as the caller has hung up.
+            client_gone: Done as soon as the client has disconnected.
 
         Raises:
             TimeoutError: No worker became free in time.
             QueueFull: Too many wait already.
-            NoWorkerFree: The line is closed.
-            ClientGone: The caller hung up first.
+            NoWorkerFree: The queue is closed.
+            ClientGone: The client disconnected first.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
@@ -80,7 +80,8 @@ class RequestQueue:
             raise TimeoutError
         if len(self._waiting) >= self._limit:
             raise QueueFull(
-                f"{self._name}: {self._limit} requests are already waiting for a worker, the most that may. Try again later."
+                f"{self._name}: {self._limit} requests are already waiting for a worker, the most that may. "
+                f"Try again later."
             )
         turn: asyncio.Future[HandlerProcess] = loop.create_future()
         self._waiting.append(turn)

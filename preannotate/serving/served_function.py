@@ -1,4 +1,4 @@
-"""One function being served: its config, its workers, its port, and a change from one version to the next.
+"""One function being served: its configuration, its workers, its port, and a change from one version to the next.
 
 While a new version starts, the old one answers. If the new one cannot start, the old one still goes: a directory
 that says one thing and a process that does another would be worse than an error.
@@ -10,7 +10,7 @@ from typing import Any
 
 from preannotate.serving.function_config import FunctionConfig
 from preannotate.serving.handler_process import HandlerReply
-from preannotate.serving.pool import DRAIN_SECONDS, WorkerPool
+from preannotate.serving.pool import DRAIN_SECONDS, FunctionState, WorkerPool
 
 # nuclio's dashboard shows CVAT only the functions of the project that its headers name.
 _PROJECT_LABELS = {"nuclio.io/project-name": "cvat"}
@@ -26,7 +26,7 @@ class ServedFunction:
     """
 
     def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
-        """Take a checked directory; `workers` or `gpus` override the number of workers in its file."""
+        """Start the workers; `workers` or `gpus` override their number in function.yaml."""
         self.config = config
         self.port: int | None = None
         self.wanted_port = config.port
@@ -38,12 +38,12 @@ class ServedFunction:
 
     @property
     def name(self) -> str:
-        """CVAT's id of the function."""
+        """The name, which is CVAT's id of the function."""
         return self.config.name
 
     @property
-    def state(self) -> str:
-        """One of nuclio's words: building, ready, unhealthy or error."""
+    def state(self) -> FunctionState:
+        """The state in nuclio's words."""
         return self._pool.state
 
     async def settled(self) -> None:
@@ -51,7 +51,7 @@ class ServedFunction:
         await asyncio.wait([self._change])
 
     def replace(self, config: FunctionConfig) -> None:
-        """Start a new version of the directory; the old one answers until the new one is ready or has failed."""
+        """Start a new version; the old one answers until the new one is ready or has failed."""
         self.wanted_port = config.port
         self._change.cancel()
         self._change = self._background(self._replace(config))
@@ -67,14 +67,14 @@ class ServedFunction:
         return await self._pool.invoke(head, body, client_gone)
 
     async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
-        """Let what is in flight finish for so long, and end all workers."""
+        """Give requests in flight `drain_seconds` to finish, and end all workers."""
         self._change.cancel()
         await self._pool.stop(drain_seconds)
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def listing(self) -> dict[str, Any]:
-        """The function as nuclio's dashboard lists it, with what CVAT reads and no environment."""
+        """The function as nuclio's dashboard lists it: what CVAT reads, without the environment."""
         config = self.config
         return {
             "metadata": {
@@ -88,7 +88,7 @@ class ServedFunction:
         }
 
     def health(self) -> dict[str, Any]:
-        """The function in a few words for whoever runs the server."""
+        """The state of the function for /healthz."""
         return {
             "state": self.state,
             "cause": self._pool.cause,

@@ -76,7 +76,7 @@ async def serve(folder: Path, settings: ServerSettings) -> None:
         either: list[asyncio.Future[Any]] = [closing, forced]
         await asyncio.wait(either, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
-        # What still runs loses its worker, and its client is told so.
+        # Requests that still run lose their worker; their clients get an error.
         await registry.stop(drain_seconds=0)
         await asyncio.wait([closing], timeout=_LAST_WORDS_SECONDS)
         listener.abort()
@@ -105,7 +105,7 @@ def _announce(folder: Path, settings: ServerSettings, port: int, count: int) -> 
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Set by the first SIGTERM or Ctrl-C, and by the next one."""
+    """Return two events: the first SIGTERM or Ctrl-C sets one, the next the other."""
     stop, force_stop = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
