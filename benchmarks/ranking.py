@@ -1,13 +1,14 @@
-"""Whether the model is wrong where it doubts: the part of `preannotate rank` that can be checked without annotators.
+"""Whether the model is wrong where it is uncertain: the part of `preannotate rank` that needs no annotators.
 
     python benchmarks/ranking.py functions/NAME DATA --images review.txt [--first 15] [--name NAME]
 
-A model is asked about annotated images that it has not seen, as if nobody had annotated them. They are ordered by its
-doubt (`preannotate.active_learning.ranking.uncertainty`; neighbours, rare labels and diversity are left aside). An
-image is wrong if what
-reaches the thresholds has a false box, misses an object or gives it another label. Figures: how many of the first N
-are wrong, against all; and how likely a wrong image has more doubt than a right one (0.5 would be chance). Whether a
-training on these images becomes better is not measured. `--name` appends the line to benchmarks/results/ranking.json.
+A model runs on annotated images that it was not trained on, as if they were not annotated. They are ordered by its
+uncertainty (`preannotate.active_learning.ranking.uncertainty`; neighbours, rare labels and diversity are left out). An
+image is wrong if the detections above the thresholds have a false box, miss an object or give it another label.
+Figures: how many of the first N are wrong, against all; and how likely a wrong image is more uncertain than a right one
+(0.5 would be chance). Whether a training on these images becomes better is not measured.
+
+`--name` appends the line to benchmarks/results/ranking.json.
 """
 
 from pathlib import Path
@@ -39,17 +40,17 @@ def measure(model: Path, data: Path, only: list[str] | None, first: int) -> dict
     wrong = np.array(
         [is_wrong(image, mine, thresholds) for image, mine in zip(answers.images, found, strict=True)], bool
     )
-    doubts = np.array(
+    uncertainty = np.array(
         [combined([*near_threshold(mine, thresholds), *competing_labels(mine, thresholds)]) for mine in found]
     )
-    order = np.argsort(-doubts, kind="stable")
-    more = doubts[wrong][:, None] - doubts[~wrong][None]
+    order = np.argsort(-uncertainty, kind="stable")
+    more = uncertainty[wrong][:, None] - uncertainty[~wrong][None]
     return {
         "images": len(wrong),
         "wrong": round(float(wrong.mean()), 3),
         "first": first,
         "wrong_of_the_first": round(float(wrong[order[:first]].mean()), 3),
-        "wrong_has_more_doubt": round(float(((more > 0) + (more == 0) / 2).mean()), 3) if more.size else None,
+        "wrong_is_more_uncertain": round(float(((more > 0) + (more == 0) / 2).mean()), 3) if more.size else None,
         "machine": describe_machine(),
     }
 

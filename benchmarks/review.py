@@ -18,9 +18,9 @@ import numpy as np
 from results import describe_machine, model_parser, read_names, report
 
 from preannotate.active_learning.frame_inference import MIN_SCORE
-from preannotate.active_learning.review import disagreements as kinds
-from preannotate.active_learning.review.disagreements import Disagreement, find_disagreements
-from preannotate.active_learning.review.frames import AnnotatedBox, Box, ReviewedFrame
+from preannotate.active_learning.review.disagreements import Disagreement, DisagreementKind, find_disagreements
+from preannotate.active_learning.review.frames import AnnotatedBox, ReviewedFrame
+from preannotate.formats.records import Box
 from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.boxes import iou
 
@@ -95,23 +95,23 @@ def plant(
     drawn: list[list[AnnotatedBox | None]] = [list(mine) for mine in right]
     places = [(frame, row) for frame, mine in enumerate(right) for row in range(len(mine))]
     chosen = random.permutation(len(places))[: max(5, round(part * len(places)))]
-    all_kinds = [kinds.MISSING, kinds.EXTRA, kinds.LOOSE, kinds.DUPLICATE, *([kinds.LABEL] if len(labels) > 1 else [])]
+    all_kinds = [kind for kind in DisagreementKind if kind != DisagreementKind.LABEL or len(labels) > 1]
     planted = []
     for number, place in enumerate(chosen):
         frame, row = places[place]
         one, kind = right[frame][row], all_kinds[number % len(all_kinds)]
         box = one.box
-        if kind == kinds.MISSING:
+        if kind == DisagreementKind.MISSING:
             drawn[frame][row] = None
-        elif kind == kinds.EXTRA:
+        elif kind == DisagreementKind.EXTRA:
             box = _elsewhere(random, [other.box for other in right[frame]], one.box, sizes[frame])
             if box is None:
                 continue
             drawn[frame].append(AnnotatedBox(one.label, one.class_id, box))
-        elif kind == kinds.LOOSE:
+        elif kind == DisagreementKind.LOOSE:
             box = _moved(random, one.box, 0.25, 0.4, sizes[frame])
             drawn[frame][row] = AnnotatedBox(one.label, one.class_id, box)
-        elif kind == kinds.DUPLICATE:
+        elif kind == DisagreementKind.DUPLICATE:
             box = _moved(random, one.box, 0.02, 0.08, sizes[frame])
             drawn[frame].append(AnnotatedBox(one.label, one.class_id, box))
         else:
@@ -127,7 +127,7 @@ def hits(ranked: list[Disagreement], planted: list[Planted]) -> list[Planted]:
 
 
 def _names(one: Disagreement, mistake: Planted) -> bool:
-    boxes = np.array([*one.people, *([one.model] if one.model else [])], np.float32)
+    boxes = np.array([*one.annotated, *([one.model] if one.model else [])], np.float32)
     near = iou(np.array([mistake.box], np.float32), boxes).max() >= SAME_PLACE_FROM
     return one.frame == mistake.frame and bool(near)
 

@@ -1,1 +1,1 @@
-"""Images worth a person's time: `rank` for what to annotate next, `review` for what may be annotated wrong."""
+"""Frames that are worth a person's time: `ranking` of frames to annotate, `review` of annotated ones."""

@@ -1,11 +1,11 @@
-"""Frames of a task shown to a function: several in flight, the next downloaded meanwhile, nothing asked twice.
+"""Running a function on frames of a CVAT task: several at a time, the next ones downloaded meanwhile, none twice.
 
-The function answers down to a low score, because doubt and mistakes lie below its thresholds. Answers are kept
-with what they depend on: the images of the task and all that the function is made of.
+Detections are kept down to a low score, because uncertainty and mistakes are below the thresholds. They are kept on
+disk with everything that they depend on: the images of the task and the files of the function.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,135 +17,162 @@ from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.answer_cache import AnswerCache
 from preannotate.active_learning.ranking.image_descriptors import describe
 from preannotate.core.progress import ProgressBar
+from preannotate.cvat.errors import CvatError
 from preannotate.cvat.frames import images_in_batches
 from preannotate.cvat.server import Server
-from preannotate.cvat.tasks import Task
+from preannotate.cvat.tasks import Task, has_boxes
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
 from preannotate.inference.results import ImageDetections, UnreadableImage
 from runtime.detector import Detection
 from runtime.errors import RequestError
 
-# A tenth of a usual threshold: below it there are hundreds of boxes an image, and none says anything.
+# A tenth of a usual threshold: below it there are hundreds of meaningless boxes per image.
 MIN_SCORE = 0.05
 
 
 @dataclass(frozen=True)
 class FrameDetections:
-    """What a function found on a frame.
+    """What a function detected on a frame.
 
     Attributes:
-        detections: Down to `LEAST_SCORE`, best first, in image pixels; of labels that the function has.
-        content: sha256 of the image's file.
-        error: Why the function could not read the image; "" if it could.
+        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too.
+        content: SHA-256 of the image file.
+        error: Why the image could not be read; None if it could.
     """
 
     detections: tuple[Detection, ...]
     content: str
-    error: str = ""
+    error: str | None = None
 
 
 class FrameInference:
-    """Asks about one task, and keeps the answers in a folder.
-
-    Attributes:
-        function: That is asked.
-    """
+    """Runs one function on one task; results stay in a folder."""
 
     def __init__(
         self, server: Server, task: Task, function: FunctionDirectory, output: Path, *, workers: int | None
     ) -> None:
-        """Nothing is asked yet.
+        """Read what earlier commands kept; nothing is run yet.
 
         Args:
             server: Where the task is.
-            task: Whose frames are meant.
-            function: Is asked.
-            output: Where answers are kept.
-            workers: Processes; None takes as many as are worth starting.
+            task: The task.
+            function: The function.
+            output: Folder for kept results.
+            workers: Processes; None uses as many as are worth starting.
         """
-        self.function = function
-        self._server, self._task, self._workers = server, task, workers
+        self._server, self._task, self._function, self._workers = server, task, function, workers
         images = [server.url, task.id, task.data, task.size, task.start, task.step, task.names, task.sizes]
-        self._found = AnswerCache(output, f"found-{task.id}", [images, function.fingerprint, MIN_SCORE])
-        self._looks = AnswerCache(output, f"looks-{task.id}", images)
+        self._detections = AnswerCache(output, f"detections-{task.id}", [images, function.fingerprint, MIN_SCORE])
+        self._descriptors = AnswerCache(output, f"descriptors-{task.id}", images)
 
-    def found(self, frames: Sequence[int], *, looks_too: bool = False) -> dict[int, FrameDetections]:
-        """What the function finds.
+    def detect(self, frames: Sequence[int], *, describe_too: bool = False) -> dict[int, FrameDetections]:
+        """Return the detections of frames.
 
         Args:
             frames: Relative numbers.
-            looks_too: Also keep what `looks` gives, while the images are here.
+            describe_too: Also keep image descriptors, so that `descriptors` need not download the images again.
 
         Raises:
-            CvatError: An image does not come; what is kept stays.
-            InferenceError: The function cannot be loaded, or ended.
+            CvatError: An image cannot be downloaded; what is kept stays.
+            InferenceError: The function cannot be loaded, or its process ended.
         """
-        missing = [frame for frame in frames if frame not in self._found.entries]
+        missing = [frame for frame in frames if frame not in self._detections.entries]
         if missing:
-            with FunctionPool(self.function.path, self._workers or processes_for(len(missing))) as pool:
+            with FunctionPool(self._function.path, self._workers or processes_for(len(missing))) as pool:
 
-                def ask(images: dict[int, Path]) -> Iterable[tuple[int, Any]]:
-                    given = [ImageFile(path, str(frame)) for frame, path in images.items()]
-                    return zip(images, pool.map(given, MIN_SCORE, self._entries(looks_too=looks_too)), strict=True)
+                def detect(images: dict[int, Path]) -> Iterator[tuple[int, Any]]:
+                    files = [ImageFile(path, str(frame)) for frame, path in images.items()]
+                    return zip(images, pool.map(files, MIN_SCORE, self._make_entry(describe_too)), strict=True)
 
-                for frame, (entry, looks) in self._over(missing, ask, "frames asked about"):
-                    if looks is not None:
-                        self._looks.keep(frame, looks)
-                    self._found.keep(frame, entry)
-        return {frame: self._seen(self._found.entries[frame]) for frame in frames}
+                for frame, (entry, descriptor) in self._process(missing, detect, "detecting"):
+                    if descriptor is not None:
+                        self._descriptors.add(frame, descriptor)
+                    self._detections.add(frame, entry)
+        return {frame: self._read_entry(self._detections.entries[frame]) for frame in frames}
 
-    def looks(self, frames: Sequence[int]) -> dict[int, np.ndarray]:
-        """What frames look like; those that cannot be read are left out."""
-        missing = [frame for frame in frames if frame not in self._looks.entries]
+    def descriptors(self, frames: Sequence[int]) -> dict[int, np.ndarray]:
+        """Return the image descriptors of frames; those that cannot be read are left out."""
+        missing = [frame for frame in frames if frame not in self._descriptors.entries]
 
-        def look(images: dict[int, Path]) -> Iterable[tuple[int, Any]]:
-            return ((frame, _looks(path.read_bytes())) for frame, path in images.items())
+        def describe_all(images: dict[int, Path]) -> Iterator[tuple[int, Any]]:
+            return ((frame, _rounded_descriptor(path.read_bytes())) for frame, path in images.items())
 
-        for frame, looks in self._over(missing, look, "frames looked at"):
-            self._looks.keep(frame, looks)
-        known = {frame: self._looks.entries[frame] for frame in frames}
-        return {frame: np.array(looks, np.float32) for frame, looks in known.items() if looks}
+        for frame, descriptor in self._process(missing, describe_all, "comparing images"):
+            self._descriptors.add(frame, descriptor)
+        known = {frame: self._descriptors.entries[frame] for frame in frames}
+        return {frame: np.array(descriptor, np.float32) for frame, descriptor in known.items() if descriptor}
 
-    def _over(
-        self, frames: Sequence[int], work: Callable[[dict[int, Path]], Iterable[tuple[int, Any]]], said: str
-    ) -> Iterable[tuple[int, Any]]:
+    def _process(
+        self, frames: Sequence[int], work: Callable[[dict[int, Path]], Iterable[tuple[int, Any]]], title: str
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield frame and result, batch by batch."""
         if not frames:
             return
         batches = images_in_batches(self._server, self._task.id, {None: frames})
-        bar = ProgressBar(len(frames), "frame", said)
-        with closing(batches), bar:
+        with closing(batches), ProgressBar(len(frames), "frame", title) as bar:
             for _, images in batches:
                 for result in work(images):
                     yield result
                     bar.update()
 
-    def _entries(self, *, looks_too: bool) -> Callable[[ImageFile, ImageDetections | UnreadableImage], Any]:
-        """What is kept of an answer, made in the thread that got it."""
+    def _make_entry(self, describe_too: bool) -> Callable[[ImageFile, ImageDetections | UnreadableImage], Any]:
+        """What is kept of a result, and of the image; it is made in the thread that got the result."""
 
-        def entry(image: ImageFile, answer: ImageDetections | UnreadableImage) -> Any:
+        def make(image: ImageFile, result: ImageDetections | UnreadableImage) -> Any:
             data = image.path.read_bytes()
-            looks = _looks(data) if looks_too and int(image.name) not in self._looks.entries else None
+            wanted = describe_too and int(image.name) not in self._descriptors.entries
+            descriptor = _rounded_descriptor(data) if wanted else None
             content = hashlib.sha256(data).hexdigest()
-            if isinstance(answer, UnreadableImage):
-                return {"content": content, "error": answer.error}, looks
+            if isinstance(result, UnreadableImage):
+                return {"content": content, "error": result.error}, descriptor
             rows = [
                 [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box)]
-                for one in answer.detections
+                for one in result.detections
             ]
-            return {"content": content, "detections": rows}, looks
+            return {"content": content, "detections": rows}, descriptor
 
-        return entry
+        return make
 
-    def _seen(self, entry: Any) -> FrameDetections:
-        rows = entry.get("detections", ())
-        labels = self.function.labels
-        detections = tuple(Detection(labels[int(row[0])], int(row[0]), row[1], tuple(row[2:6])) for row in rows)
-        return FrameDetections(detections, entry["content"], entry.get("error", ""))
+    def _read_entry(self, entry: dict[str, Any]) -> FrameDetections:
+        known = {label.name for label in self._task.labels.values()}
+        labels = self._function.labels
+        detections = tuple(
+            Detection(labels[class_id], class_id, score, tuple(box))
+            for class_id, score, *box in entry.get("detections", ())
+            if labels[class_id] in known
+        )
+        return FrameDetections(detections, entry["content"], entry.get("error"))
 
 
-def _looks(data: bytes) -> list[float]:
-    """Rounded for the disk; empty for what is no image."""
+def label_notes(task: Task, function: FunctionDirectory) -> list[str]:
+    """Return a sentence for each label of a function that a task does not have.
+
+    Raises:
+        CvatError: The task has none of them.
+    """
+    names = [label.name for label in task.labels.values() if has_boxes(label)]
+    missing = [label for label in function.labels if label not in names]
+    if len(missing) == len(function.labels):
+        raise CvatError(
+            f"task {task.id}: labels for boxes: {', '.join(names) or 'none'}; expected one of the function's labels: "
+            f"{', '.join(function.labels)}. Rename labels in the task or in function.yaml."
+        )
+    return [f"task {task.id} has no label {label!r}: its boxes are left out." for label in missing]
+
+
+def frame_link(server: Server, task: Task, job: int, frame: int) -> str:
+    """Return the address of the page that shows a frame."""
+    return f"{server.url}/tasks/{task.id}/jobs/{job}?frame={frame}"
+
+
+def frame_name(task: Task, frame: int) -> str:
+    """Return the name of a frame's image; frames of a video are numbered as in an export."""
+    return f"frame_{task.start + frame * task.step:06d}" if task.video else task.names[frame]
+
+
+def _rounded_descriptor(data: bytes) -> list[float]:
+    """The descriptor of an image, rounded for the disk; empty if it cannot be read."""
     try:
         return [round(float(value), 4) for value in describe(data)]
     except RequestError:

@@ -1,100 +1,82 @@
-"""The recipe of `preannotate annotate`: images in; a table or JSON, overlays and an export out."""
+"""The recipe of `preannotate annotate` on images: detections, overlays and an export."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from builder.function_directory import FunctionDirectory
 from evaluation.overlay import draw_overlay
 from preannotate.core.files import check_new_file, replacing
+from preannotate.core.progress import ProgressBar
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
 from preannotate.inference.errors import InferenceError
 from preannotate.inference.image_files import ImageFile, find_images
 from preannotate.inference.pool import FunctionPool, processes_for
-from preannotate.inference.results import ImageDetections, UnreadableImage, as_table
-from preannotate.inference.results import as_json as json_text
+from preannotate.inference.results import ImageDetections, UnreadableImage
 from runtime.errors import RequestError
 from runtime.image import decode
 
-# Formats an overlay keeps; of any other image it becomes a PNG beside the original's name.
+# An overlay of an image in another format is a PNG file, whose suffix is added to the name of the image.
 _OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 WRITERS = {name: known.write for name, known in FORMATS.items() if known.write is not None}
 _ZIP = ".zip"
 
 
-def run(
-    function: Path,
+def annotate_images(
+    directory: Path,
     images: Sequence[Path],
     *,
-    overlay: Path | None = None,
     threshold: float | None = None,
-    export: tuple[str, Path] | None = None,
-    as_json: bool = False,
-    overwrite: bool = False,
     workers: int | None = None,
-) -> int:
-    """Annotate images with a built function and print what it found.
+    overlay: Path | None = None,
+    export: tuple[str, Path] | None = None,
+    overwrite: bool = False,
+) -> tuple[list[ImageDetections | UnreadableImage], tuple[str, ...]]:
+    """Run a function on images, and write overlays and an export.
 
     Args:
-        function: `functions/NAME` or `functions/NAME/nuclio`.
-        images: Files and folders; folders are searched with all that lies in them.
-        overlay: Folder for pictures with the detections drawn in; None draws none.
-        threshold: Score from which a detection counts; None uses the function's own, one for each class.
-        export: Format, a key of `WRITERS`, and the file to write; images that cannot be read are left out.
-        as_json: Print JSON instead of a table.
+        directory: functions/NAME/nuclio.
+        images: Files and folders; folders are searched with their subfolders.
+        threshold: Score from which a detection counts; None uses the function's own, one per class.
+        workers: Processes; None uses as many as are worth starting.
+        overlay: Folder for copies of the images with the detections drawn in; None writes none.
+        export: Format, a key of `WRITERS`, and the file to write; unreadable images are left out.
         overwrite: Replace existing overlays and an existing export.
-        workers: Processes that share the work; None takes as many as are worth starting.
 
     Returns:
-        0, or 1 if an image could not be read; the others are annotated all the same.
+        A result for each image, in order; the labels of the function.
 
     Raises:
-        InferenceError: Nothing can be done; one sentence says why.
-        BuildError: `function` is no function directory.
+        InferenceError: There is no image, the function cannot be loaded, or its process ended.
+        FileError: A file exists or cannot be written.
     """
-    check_numbers(threshold, workers)
-    directory = FunctionDirectory.open(function).path
-    found = find_images(images, leave_out=overlay)
-    overlays = _overlay_paths(found, overlay, overwrite=overwrite)
+    files = find_images(images, leave_out=overlay)
+    overlays = _overlay_paths(files, overlay, overwrite=overwrite)
     if export is not None:
-        _check_export(*export, found, overwrite=overwrite)
+        _check_export(*export, files, overwrite=overwrite)
 
     def finish(image: ImageFile, result: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
-        drawn = overlays and isinstance(result, ImageDetections)
-        return _write_overlay(image, result, overlays[image.name]) if drawn else result
+        if isinstance(result, UnreadableImage) or overlay is None:
+            return result
+        return _write_overlay(image, result, overlays[image.name])
 
-    with FunctionPool(directory, workers or processes_for(len(found))) as pool:
+    results = []
+    with FunctionPool(directory, workers or processes_for(len(files))) as pool, ProgressBar(len(files), "image") as bar:
         labels = pool.labels
-        answers = pool.map(found, threshold, finish)
-        results = list(tqdm(answers, total=len(found), unit="image", file=sys.stderr, disable=None))
+        for result in pool.map(files, threshold, finish):
+            results.append(result)
+            bar.update()
     if export is not None:
         _write_export(*export, [result for result in results if isinstance(result, ImageDetections)], labels)
-    _print(json_text(str(function), labels, results) if as_json else as_table(results))
-    return int(any(isinstance(result, UnreadableImage) for result in results))
-
-
-def check_numbers(threshold: float | None, workers: int | None) -> None:
-    """Refuse impossible ones.
-
-    Raises:
-        InferenceError: See the words.
-    """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InferenceError(f"--threshold: {threshold!r}; expected a number in [0, 1].")
-    if workers is not None and workers < 1:
-        raise InferenceError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
+    return results, labels
 
 
 def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwrite: bool) -> dict[str, Path]:
-    """Where the overlay of each image goes; checked before the work begins."""
+    """Image name to the file of its overlay; checked before the work begins."""
     if overlay is None:
         return {}
     if overlay.exists() and not overlay.is_dir():
-        raise InferenceError(f"{overlay}: is a file; expected a folder for the overlays. Name another.")
+        raise InferenceError(f"{overlay}: is a file; expected a folder for the overlays. Name another one.")
     originals = {image.path.resolve() for image in images}
     paths = {}
     for image in images:
@@ -102,7 +84,7 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
         path = overlay / (image.name + suffix)
         if path.resolve() in originals:
             raise InferenceError(
-                f"{path}: is one of the images; expected a folder for the overlays that holds none. Name another."
+                f"{path}: is one of the images; expected a folder without images for the overlays. Name another folder."
             )
         check_new_file(path, overwrite=overwrite)
         paths[image.name] = path
@@ -121,7 +103,7 @@ def _write_overlay(image: ImageFile, answer: ImageDetections, path: Path) -> Ima
 
 
 def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwrite: bool) -> None:
-    """Refuse before the work what could not be written after it; the names of the images are written once for that."""
+    """Find before the work what could not be written after it; for that an export without annotations is written."""
     if name not in WRITERS:
         raise InferenceError(f"--export: unknown format {name!r}; expected one of: {', '.join(WRITERS)}.")
     files = WRITERS[name](Export((), tuple(Frame(image.name, None, (), declared_size=(1, 1)) for image in images)))
@@ -131,7 +113,7 @@ def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwri
             f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
         )
     if path.resolve() in {image.path.resolve() for image in images}:
-        raise InferenceError(f"{path}: is one of the images; expected another file to write.")
+        raise InferenceError(f"{path}: is one of the images; expected the name of another file for the export.")
     check_new_file(path, overwrite=overwrite)
 
 
@@ -147,9 +129,3 @@ def _write_export(name: str, path: Path, answers: Sequence[ImageDetections], lab
 def _frame(answer: ImageDetections) -> Frame:
     shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in answer.detections)
     return Frame(answer.name, None, tuple(shapes), declared_size=answer.size)
-
-
-def _print(text: str) -> None:
-    """Print what the terminal can show; file names may hold anything."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,7 +1,7 @@
-"""The recipe of `preannotate annotate --task`: frames that have nothing yet get the boxes of a function.
+"""The recipe of `preannotate annotate --task`: frames without annotations get the boxes of a function.
 
-Batch by batch: while the function works on one, the images of the next come in; then the boxes go to the job. What
-is uploaded is annotated, so that a run that was stopped goes on where it stopped, with nothing kept on this machine.
+Batch by batch: while the function works on one, the images of the next are downloaded; then the boxes are uploaded to
+the job. Uploaded frames are annotated, so a stopped command continues where it was and keeps nothing on this machine.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,20 +23,20 @@ from preannotate.inference.results import ImageDetections, UnreadableImage
 
 @dataclass(frozen=True)
 class AnnotationOptions:
-    """What the user chose.
+    """How to annotate a task.
 
     Attributes:
-        threshold: Least score; None takes the function's own.
-        workers: Processes; None takes as many as are worth starting.
-        confidence: Name of the number attribute that keeps the score; None keeps none.
-        annotated_too: Also add boxes to frames that have annotations.
-        jobs: Numbers of the jobs to fill; None fills all.
+        threshold: Minimum score; None uses the function's own.
+        workers: Processes; None uses as many as are worth starting.
+        confidence_attribute: Name of the number attribute that gets the score; None writes no score.
+        annotated_frames: Also add boxes to frames with annotations.
+        jobs: IDs of the jobs to annotate; None annotates all.
     """
 
     threshold: float | None = None
     workers: int | None = None
-    confidence: str | None = None
-    annotated_too: bool = False
+    confidence_attribute: str | None = None
+    annotated_frames: bool = False
     jobs: Collection[int] | None = None
 
 
@@ -45,18 +45,18 @@ class TaskAnnotationResult:
     """What was done.
 
     Attributes:
-        frames: Frames that the function has seen.
-        boxes: Boxes that were uploaded.
-        empty: Frames on which it found nothing.
-        passed_over: Reason to number of frames that it was not asked for.
-        unreadable: Frame (relative) to the reason why the function could not read its image.
+        frames: Number of frames that the function ran on.
+        boxes: Number of uploaded boxes.
+        empty: Number of frames on which nothing was detected.
+        left_out: Reason to number of frames.
+        unreadable: Frame (relative number) to the reason why its image cannot be read.
         notes: Whole sentences.
     """
 
     frames: int = 0
     boxes: int = 0
     empty: int = 0
-    passed_over: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     unreadable: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -65,47 +65,47 @@ def annotate_task(
     server: Server,
     number: int,
     directory: Path,
-    choices: AnnotationOptions,
+    options: AnnotationOptions,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> TaskAnnotationResult:
     """Annotate a task with a function.
 
     Args:
         server: Where the task is.
-        number: Of the task.
+        number: ID of the task.
         directory: functions/NAME/nuclio.
-        choices: The user's.
-        progress: Told after each batch how many frames are done, and of how many.
+        options: How to annotate.
+        progress: Called after each batch with the number of frames done and their total.
 
     Raises:
-        CvatError: The server does not answer or refuses, or no label matches; what was uploaded stays.
-        InferenceError: The function cannot be loaded, or ended.
+        CvatError: CVAT does not answer or rejects boxes, or no label matches; what was uploaded stays.
+        InferenceError: The function cannot be loaded, or its process ended.
     """
     task = read_usable_task(server, number)
     jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
     annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
-    vacancies = find_vacancies(task, annotated, annotated_too=choices.annotated_too)
-    outcome = TaskAnnotationResult(passed_over=dict(vacancies.passed_over))
-    if choices.jobs is not None:
-        wanted = {job: frames for job, frames in vacancies.frames.items() if job in choices.jobs}
+    vacancies = find_vacancies(task, annotated, annotated_too=options.annotated_frames)
+    result = TaskAnnotationResult(left_out=dict(vacancies.passed_over))
+    if options.jobs is not None:
+        wanted = {job: frames for job, frames in vacancies.frames.items() if job in options.jobs}
         vacancies = replace(vacancies, frames=wanted)
     total = sum(map(len, vacancies.frames.values()))
     if not total:
-        return outcome
-    with FunctionPool(directory, choices.workers or processes_for(total)) as pool:
+        return result
+    with FunctionPool(directory, options.workers or processes_for(total)) as pool:
         labels = server.labels_of_task(number)
         with server.parsing_response(f"labels of task {number}"):
-            targets, notes = match_labels(number, labels, pool.labels, choices.confidence)
-        outcome.notes += notes
-        batches = images_in_batches(server, task.id, vacancies.frames, outcome.unreadable)
+            targets, notes = match_labels(number, labels, pool.labels, options.confidence_attribute)
+        result.notes += notes
+        batches = images_in_batches(server, task.id, vacancies.frames, result.unreadable)
         with closing(batches), ProgressBar(total, "frame") as bar:
             done = 0
             for job_id, images in batches:
-                _annotate_batch(server, task, jobs[job_id], images, pool, targets, choices, outcome)
+                _annotate_batch(server, task, jobs[job_id], images, pool, targets, options, result)
                 done += len(images)
                 bar.update(len(images))
                 progress(done, total)
-    return outcome
+    return result
 
 
 def _annotate_batch(
@@ -115,24 +115,24 @@ def _annotate_batch(
     images: Mapping[int, Path],
     pool: FunctionPool,
     targets: Mapping[str, TargetLabel],
-    choices: AnnotationOptions,
-    outcome: TaskAnnotationResult,
+    options: AnnotationOptions,
+    result: TaskAnnotationResult,
 ) -> None:
     given = [ImageFile(path, str(frame)) for frame, path in images.items()]
     found = {}
-    for frame, answer in zip(images, pool.map(given, choices.threshold, _as_it_is), strict=True):
+    for frame, answer in zip(images, pool.map(given, options.threshold, _unchanged), strict=True):
         if isinstance(answer, UnreadableImage):
-            outcome.unreadable[frame] = answer.error
+            result.unreadable[frame] = answer.error
         else:
             found[frame] = answer.detections
-    boxes, left_alone = add_boxes(server, task, job, found, targets, annotated_too=choices.annotated_too)
-    outcome.boxes += boxes
-    outcome.frames += len(found)
-    outcome.empty += sum(not any(one.label in targets for one in detections) for detections in found.values())
+    boxes, left_alone = add_boxes(server, task, job, found, targets, annotated_too=options.annotated_frames)
+    result.boxes += boxes
+    result.frames += len(found)
+    result.empty += sum(not any(one.label in targets for one in detections) for detections in found.values())
     if left_alone:
         reason = "that somebody annotated meanwhile"
-        outcome.passed_over[reason] = outcome.passed_over.get(reason, 0) + left_alone
+        result.left_out[reason] = result.left_out.get(reason, 0) + left_alone
 
 
-def _as_it_is(_: ImageFile, answer: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
+def _unchanged(_: ImageFile, answer: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
     return answer

@@ -1,10 +1,19 @@
 """`preannotate pull`."""
 
 import argparse
+import json
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from preannotate.cli.arguments import add_json, add_login, add_pull_rules, add_sources, login_of
+from preannotate.cli.arguments import add_json, add_login, add_pull_rules, add_sources
 from preannotate.cli.command import Command
+from preannotate.cli.cvat_server import cvat_server
+from preannotate.core.errors import UsageError
+from preannotate.core.text import plural
+
+if TYPE_CHECKING:  # it needs cvat-sdk, which may be missing
+    from preannotate.cvat.pull import Pulled
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,19 +27,66 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.annotation.cvat_command import run_pull as run
+    if not (arguments.task or arguments.project or arguments.job):
+        raise UsageError("pull: no source; expected --task, --project or --job with an ID.")
+    with cvat_server(arguments) as server:
+        from preannotate.cvat.pull import pull
+        from preannotate.cvat.pull_scope import Asked
+        from preannotate.cvat.selection import Rules
 
-    return run(
-        arguments.output,
-        tasks=arguments.task,
-        projects=arguments.project,
-        jobs=arguments.job,
-        completed_jobs=arguments.completed_jobs,
-        include_auto=arguments.include_auto,
-        accept_completed=arguments.accept_completed,
-        as_json=arguments.json,
-        login=login_of(arguments),
-    )
+        pulled = pull(
+            server,
+            Asked(tuple(arguments.task), tuple(arguments.project), tuple(arguments.job)),
+            arguments.output,
+            rules=Rules(arguments.completed_jobs, arguments.include_auto, arguments.accept_completed),
+        )
+    if arguments.json:
+        print(json.dumps(pulled.source, ensure_ascii=False, indent=1))
+    else:
+        print(_summary(pulled, arguments.output))
+    return 0
+
+
+def _summary(pulled: "Pulled", output: Path) -> str:
+    source = pulled.source
+    completed = sum(job["state"] == "completed" for job in source["jobs"])
+    lines = [
+        f"{source['server']}, CVAT {source['version']}: {plural(len(source['tasks']), 'task')}, "
+        f"{plural(len(source['jobs']), 'job')} ({completed} completed)",
+        f"for training: {_frames(source['training'])}",
+    ]
+    held_out = any(source["validation"].values())
+    if held_out:
+        lines.append(f"for validation, from ground-truth jobs: {_frames(source['validation'])}")
+    lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in source["left_out"].items()]
+    if source["untouched_shapes"]:
+        lines.append(
+            f"{plural(source['untouched_shapes'], 'automatic annotation')} that nobody changed: training leaves them "
+            f"out without --include-auto or, in completed jobs, --accept-completed"
+        )
+    lines.append(f"labels: {', '.join(label['name'] for label in source['labels'])}")
+    lines += [f"note: {note}" for note in source["notes"]]
+    total = sum(source["training"].values()) + sum(source["validation"].values())
+    lines.append(f"{plural(pulled.downloaded, 'image')} downloaded, {total - pulled.downloaded} existed already")
+    lines.append(f"next: {_next_command(source, output, held_out)}")
+    return "\n".join(lines)
+
+
+def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
+    from preannotate.cvat.source import training_labels
+
+    negatives = source["training"]["negatives"] + source["validation"]["negatives"]
+    options = [
+        " --negatives" if negatives else "",
+        " --include-auto" if source["asked"]["include_auto"] else "",
+        f" --validation {output / 'validation'}" if held_out else "",
+        f" {shlex.join(labels)}" if (labels := training_labels(source)) else "",
+    ]
+    return f"preannotate train {output}{''.join(options)}"
+
+
+def _frames(counts: dict[str, int]) -> str:
+    return f"{plural(counts['annotated'], 'annotated frame')}, {counts['negatives']} without objects"
 
 
 COMMAND = Command("pull", "download annotated frames from CVAT", _add_arguments, _run)

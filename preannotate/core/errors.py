@@ -14,6 +14,10 @@ class PreannotateError(Exception):
     exit_code = 2
 
 
+class UsageError(PreannotateError, ValueError):
+    """An option has an impossible value, or options do not go together."""
+
+
 class FileError(PreannotateError, OSError):
     """A file or folder cannot be read or written."""
 

@@ -1,7 +1,7 @@
 """Images of frames for a function: batch by batch, those of the next batch on their way meanwhile."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ _Key = TypeVar("_Key")
 
 def images_in_batches(
     server: Server, task: int, frames: Mapping[_Key, Sequence[int]], broken: dict[int, str] | None = None
-) -> Iterator[tuple[_Key, dict[int, Path]]]:
+) -> Generator[tuple[_Key, dict[int, Path]], None, None]:
     """Download frames into a temporary folder, a batch ahead of whoever uses them.
 
     Args:

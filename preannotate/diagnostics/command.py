@@ -6,7 +6,7 @@ from pathlib import Path
 
 from builder.function_directory import FunctionDirectory, find_directories
 from preannotate.core import http
-from preannotate.core.errors import PreannotateError
+from preannotate.core.errors import UsageError
 from preannotate.cvat.login import Login, check_login
 from preannotate.diagnostics import (
     containers,
@@ -48,10 +48,6 @@ DEPLOYED: tuple[Callable[[Survey, Sequence[LocalFunction]], Findings], ...] = (
     deployed.ports,
     deployed.base_images,
 )
-
-
-class UsageError(PreannotateError, ValueError):
-    """Options that do not go together."""
 
 
 @dataclass(frozen=True)

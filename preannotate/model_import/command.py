@@ -11,12 +11,8 @@ from builder.build import default_name
 from builder.function_yaml import check_name
 from builder.imports import labels as label_files
 from builder.imports.import_model import ImportRequest, ImportResult, import_model
-from preannotate.core.errors import PreannotateError
+from preannotate.core.errors import UsageError
 from preannotate.model_import.proof_images import collect_proof_images
-
-
-class OptionError(PreannotateError, ValueError):
-    """An option that says something impossible."""
 
 
 def import_and_print(
@@ -78,9 +74,9 @@ def _typed(options: dict[str, Any]) -> dict[str, Any]:
             pixels[key] = _three_numbers(f"--{key}", options[key])
     for key in ("threshold", "iou_threshold"):
         if options[key] is not None and not 0 <= options[key] <= 1:
-            raise OptionError(f"--{key.replace('_', '-')}: {options[key]!r}; expected a number in [0, 1].")
+            raise UsageError(f"--{key.replace('_', '-')}: {options[key]!r}; expected a number in [0, 1].")
     if 0.0 in pixels.get("scale", ()):
-        raise OptionError(f"--scale: {options['scale']!r}; expected numbers that one can divide by.")
+        raise UsageError(f"--scale: {options['scale']!r}; expected numbers that one can divide by.")
     rest = {key: value for key, value in options.items() if key not in ("channels", "mean", "scale", "image_size")}
     return {**rest, "pixels": pixels, "image_size": _size(options["image_size"])}
 
@@ -92,7 +88,7 @@ def _three_numbers(option: str, text: str) -> tuple[float, ...]:
         numbers = ()
     # Written so that a NaN is refused too.
     if len(numbers) not in (1, 3) or not all(abs(number) < 1e6 for number in numbers):
-        raise OptionError(f"{option}: {text!r}; expected one number, or three with commas between them.")
+        raise UsageError(f"{option}: {text!r}; expected one number, or three with commas between them.")
     return numbers * (3 // len(numbers))
 
 
@@ -102,7 +98,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     parts = text.lower().split("x")
     if len(parts) == 2 and all(part.isascii() and part.isdigit() and 16 <= int(part) <= 8192 for part in parts):
         return int(parts[0]), int(parts[1])
-    raise OptionError(f"--image-size: {text!r}; expected WIDTHxHEIGHT in pixels, as in 640x640.")
+    raise UsageError(f"--image-size: {text!r}; expected WIDTHxHEIGHT in pixels, as in 640x640.")
 
 
 def _content(imported: ImportResult) -> dict[str, Any]:

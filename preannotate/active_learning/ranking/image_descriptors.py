@@ -1,8 +1,8 @@
-"""What an image looks like, in 176 numbers: near-duplicates lie close together, other scenes far apart.
+"""Image descriptors of 176 numbers: near-duplicates are close together, different scenes far apart.
 
 Two halves of about the same weight, each on a grid of 4 x 4 cells: mean brightness and colour, which is MPEG-7's
-colour layout without its last transform, and histograms of gradients in 8 directions. Both need nothing but Pillow
-and NumPy and cost a few milliseconds, and neither needs a network: a function directory answers with boxes only.
+colour layout without its last transform, and histograms of gradients in 8 directions. Both need only Pillow and NumPy
+and a few milliseconds. Neither needs a network, because functions return boxes and no features.
 
 Sources: E. Kasutani, A. Yamada, "The MPEG-7 color layout descriptor", ICIP 2001; N. Dalal, B. Triggs, "Histograms of
 oriented gradients for human detection", CVPR 2005.
@@ -19,13 +19,13 @@ _CHANNEL_WEIGHTS = np.array([1.0, 2.0, 2.0], np.float32)
 
 
 def describe(data: bytes) -> np.ndarray:
-    """Describe an image file.
+    """Describe an image.
 
     Args:
-        data: Its bytes.
+        data: The bytes of an image file.
 
     Returns:
-        float32 (176,); the Euclidean distance of two of them says how different the images look.
+        float32 (176,); the Euclidean distance of two descriptors says how different the images are.
 
     Raises:
         ImageError: It cannot be read.
@@ -36,9 +36,9 @@ def describe(data: bytes) -> np.ndarray:
     return np.concatenate([colours.ravel(), _gradients(pixels[:, :, 0])]).astype(np.float32)
 
 
-def distances(looks_a: np.ndarray, looks_b: np.ndarray) -> np.ndarray:
-    """Distances (A, B) of descriptions (A, D) and (B, D)."""
-    squares = (looks_a**2).sum(axis=1)[:, None] + (looks_b**2).sum(axis=1)[None] - 2 * looks_a @ looks_b.T
+def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the distances (A, B) between descriptors (A, D) and (B, D)."""
+    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None] - 2 * first @ second.T
     return np.sqrt(np.maximum(squares, 0))
 
 
@@ -49,10 +49,10 @@ def _gradients(brightness: np.ndarray) -> np.ndarray:
     of_direction = np.floor(direction).astype(int) % _DIRECTIONS
     sums = _by_cell((of_direction[:, :, None] == np.arange(_DIRECTIONS)) * strength[:, :, None]).sum(axis=(1, 3))
     histogram = sums.ravel()
-    return histogram / (np.linalg.norm(histogram) + 0.1)  # an even wall has no direction: its noise stays small
+    return histogram / (np.linalg.norm(histogram) + 0.1)  # the noise of a plain wall stays small
 
 
 def _by_cell(values: np.ndarray) -> np.ndarray:
-    """(64, 64, C) as (4, 16, 4, 16, C)."""
+    """View (64, 64, C) as (4, 16, 4, 16, C)."""
     side = _SIDE // _CELLS
     return values.reshape(_CELLS, side, _CELLS, side, -1)

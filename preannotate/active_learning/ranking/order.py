@@ -1,4 +1,4 @@
-"""The order in which frames are worth annotating: doubt, rarity and what they look like, put together."""
+"""The order in which frames are worth annotating: uncertainty, rare labels and diversity together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from preannotate.active_learning.ranking.uncertainty import (
 )
 from runtime.detector import Detection
 
-# A model that doubts nothing still learns from images unlike those that it knows.
+# A model that is certain everywhere still learns from images unlike those that it knows.
 MIN_WEIGHT = 0.05
-# Images that are asked about what they show where nothing is found; odd, so that most is most.
+# Similar images that say what an image without detections may show; odd, so that there is a majority.
 NEIGHBOURS = 5
-# Half as far as two images usually are: a frame that shows the same scene.
-ALIKE = 0.5
-_MOST_GROUNDS = 3
+# Half of the typical distance: frames of the same scene are nearer.
+SIMILAR = 0.5
+_MAX_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -31,116 +31,120 @@ class RankedFrame:
     """A frame to annotate.
 
     Attributes:
-        frame: Relative number.
-        doubt: In [0, 1]; see `doubt`.
-        spread: In [0, 1]: how unlike it is to what is annotated and to the frames before it.
-        reasons: In words, the weightiest first; at least one.
+        frame: Relative number in the task.
+        uncertainty: In [0, 1]; see `uncertainty`.
+        diversity: In [0, 1]: how different it is from annotated frames and from those ranked before it.
+        reasons: For people, the weightiest first; at least one.
     """
 
     frame: int
-    doubt: float
-    spread: float
+    uncertainty: float
+    diversity: float
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Annotated:
-    """What is known about a task besides the candidates.
+class AnnotatedFrames:
+    """What is annotated in a task.
 
     Attributes:
-        shown: Annotated frame to the labels on it.
+        labels: Annotated frame to the labels on it; none if people saw that nothing is there.
         boxes: Label to number of annotated boxes.
-        video: Whether frames follow one another.
+        video: Whether the frames are those of a video.
     """
 
-    shown: Mapping[int, frozenset[str]]
+    labels: Mapping[int, frozenset[str]]
     boxes: Mapping[str, int]
     video: bool = False
 
 
 def rank_frames(
-    found: Mapping[int, Sequence[Detection]],
-    looks: Mapping[int, np.ndarray],
+    detections: Mapping[int, Sequence[Detection]],
+    descriptors: Mapping[int, np.ndarray],
     thresholds: Sequence[float],
-    known: Annotated,
+    annotated: AnnotatedFrames,
     *,
     top: int,
 ) -> list[RankedFrame]:
-    """Order candidates, the most useful first.
+    """Return candidates in order, the most useful first.
 
     Args:
-        found: Candidate (frame) to detections, down to a low score.
-        looks: Frame, candidate or annotated, to its description.
+        detections: Candidate frame to detections, down to a low score.
+        descriptors: Frame, candidate or annotated, to its image descriptor (D,); frames without one are left out.
         thresholds: Of the classes.
-        known: About the task.
-        top: How many are wanted.
+        annotated: What is annotated already.
+        top: Number of frames to return; fewer if there are fewer candidates.
     """
-    frames = sorted(frame for frame in found if frame in looks)
+    frames = sorted(detections.keys() & descriptors.keys())
     if not frames:
         return []
-    candidates = _place(frames, looks)
-    present = _place(sorted(frame for frame in known.shown if frame in looks), looks, candidates.looks.shape[1])
-    typical = typical_distance(np.concatenate([candidates.looks, present.looks]))
-    neighbours = _neighbours(frames, candidates, present, found, thresholds, known, typical)
-    grounds = {
-        frame: [
-            *near_threshold(found[frame], thresholds),
-            *competing_labels(found[frame], thresholds),
-            *nothing_found(found[frame], thresholds, neighbours.get(frame, ())),
-            *rare_labels(found[frame], thresholds, known.boxes),
+    candidates = _described(frames, descriptors)
+    present = _described(
+        sorted(annotated.labels.keys() & descriptors.keys()), descriptors, candidates.descriptors.shape[1]
+    )
+    typical = typical_distance(np.concatenate([candidates.descriptors, present.descriptors]))
+    found = [
+        frozenset(one.label for one in detections[frame] if one.score >= thresholds[one.class_id]) for frame in frames
+    ]
+    neighbours = _neighbours(candidates, present, found, annotated, typical)
+    reasons = [
+        [
+            *near_threshold(detections[frame], thresholds),
+            *competing_labels(detections[frame], thresholds),
+            *nothing_found(detections[frame], thresholds, neighbours.get(row, ())),
+            *rare_labels(detections[frame], thresholds, annotated.boxes),
         ]
-        for frame in frames
-    }
-    doubts = np.array([combined(grounds[frame]) for frame in frames])
-    worth = MIN_WEIGHT + (1 - MIN_WEIGHT) * doubts
-    gap = (frames[-1] - frames[0] + 1) / (2 * min(top, len(frames))) if known.video else 0.0
-    rows, shares = choose_frames(worth, candidates, present, count=top, typical=typical, gap=gap)
+        for row, frame in enumerate(frames)
+    ]
+    uncertainty = np.array([combined(of_frame) for of_frame in reasons])
+    weights = MIN_WEIGHT + (1 - MIN_WEIGHT) * uncertainty
+    gap = (frames[-1] - frames[0] + 1) / (2 * min(top, len(frames))) if annotated.video else 0.0
+    rows, diversity = choose_frames(weights, candidates, present, count=top, typical=typical, gap=gap)
     unlike = _unlike(candidates, present, typical)
     return [
-        RankedFrame(frames[row], float(doubts[row]), share, _reasons(grounds[frames[row]], bool(unlike[row]), share))
-        for row, share in zip(rows, shares, strict=True)
+        RankedFrame(frames[row], float(uncertainty[row]), share, _texts(reasons[row], bool(unlike[row]), share))
+        for row, share in zip(rows, diversity, strict=True)
     ]
 
 
-def _place(frames: Sequence[int], looks: Mapping[int, np.ndarray], width: int = 0) -> DescribedFrames:
-    stacked = np.stack([looks[frame] for frame in frames]) if frames else np.zeros((0, width), np.float32)
+def _described(frames: Sequence[int], descriptors: Mapping[int, np.ndarray], width: int = 0) -> DescribedFrames:
+    """Stack descriptors; `width` is their length where there are no frames."""
+    stacked = np.stack([descriptors[frame] for frame in frames]) if frames else np.zeros((0, width), np.float32)
     return DescribedFrames(stacked, np.array(frames, int))
 
 
 def _neighbours(
-    frames: Sequence[int],
     candidates: DescribedFrames,
     present: DescribedFrames,
-    found: Mapping[int, Sequence[Detection]],
-    thresholds: Sequence[float],
-    known: Annotated,
+    found: Sequence[frozenset[str]],
+    annotated: AnnotatedFrames,
     typical: float,
 ) -> dict[int, list[frozenset[str]]]:
-    """Frame on which nothing is found to the labels on those that look like it."""
-    sure = [frozenset(one.label for one in found[f] if one.score >= thresholds[one.class_id]) for f in frames]
-    shown = [*sure, *(known.shown[frame] for frame in present.frames.tolist())]
-    everything = np.concatenate([candidates.looks, present.looks])
+    """Row of each candidate without detections to the labels on its most similar frames, if they are similar."""
+    labels = [*found, *(annotated.labels[frame] for frame in present.frames.tolist())]
+    descriptors = np.concatenate([candidates.descriptors, present.descriptors])
     result = {}
-    for row in (row for row, labels in enumerate(sure) if not labels):
-        away = distances(candidates.looks[row : row + 1], everything)[0]
+    for row in (row for row, of_frame in enumerate(found) if not of_frame):
+        away = distances(candidates.descriptors[row : row + 1], descriptors)[0]
         away[row] = np.inf
         nearest = np.argsort(away, kind="stable")[:NEIGHBOURS]
-        if len(nearest) == NEIGHBOURS and away[nearest[-1]] <= ALIKE * typical:
-            result[frames[row]] = [shown[other] for other in nearest]
+        if len(nearest) == NEIGHBOURS and away[nearest[-1]] <= SIMILAR * typical:
+            result[row] = [labels[other] for other in nearest]
     return result
 
 
 def _unlike(candidates: DescribedFrames, present: DescribedFrames, typical: float) -> np.ndarray:
-    """(N,): whether a candidate is farther from all annotated frames than two frames usually are."""
+    """(N,): whether a candidate is at least the typical distance away from all annotated frames."""
     if not len(present.frames) or typical <= 0:
         return np.zeros(len(candidates.frames), bool)
-    return distances(candidates.looks, present.looks).min(axis=1) >= typical
+    return distances(candidates.descriptors, present.descriptors).min(axis=1) >= typical
 
 
-def _reasons(grounds: Sequence[UncertaintyReason], unlike: bool, share: float) -> tuple[str, ...]:
-    said = [ground.text for ground in sorted(grounds, key=lambda one: -one.weight)[:_MOST_GROUNDS] if ground.weight > 0]
+def _texts(reasons: Sequence[UncertaintyReason], unlike: bool, diversity: float) -> tuple[str, ...]:
+    weightiest = sorted(reasons, key=lambda one: -one.weight)[:_MAX_REASONS]
+    texts = [reason.text for reason in weightiest if reason.weight > 0]
     if unlike:
-        said.append("unlike all annotated frames")
-    if not said:
-        return ("the model is sure of what it sees; " + ("looks new" if share >= ALIKE else "looks like others"),)
-    return tuple(said)
+        texts.append("unlike all annotated frames")
+    if not texts:
+        return (f"the model is certain; the frame {'looks new' if diversity >= SIMILAR else 'looks like others'}",)
+    return tuple(texts)

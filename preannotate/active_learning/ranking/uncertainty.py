@@ -1,19 +1,20 @@
-"""How much a model doubts on an image, and why, in words.
+"""How uncertain a model is about an image, with the reasons in words.
 
-Each ground for doubt has a weight in [0, 1]; together they are 1 - (1 - a)(1 - b)…, the chance that at least one of
-them is a mistake if each were so with its weight. So ten doubtful boxes count more than one, and never without bound.
+Each reason has a weight in [0, 1]. Together they are 1 - (1 - a)(1 - b)…, the probability that at least one of them is
+a mistake if each were one with its weight. So ten uncertain boxes count more than one, but never more than 1.
 
-* A box whose score lies near the threshold of its class: there the next training may turn it round.
-* An object on which two labels score about the same.
-* Nothing found, where images that look alike show objects.
-* A label with few annotated boxes: what is rare is worth more than what is common.
+* A box whose score is near the threshold of its class: the next training may decide otherwise.
+* An object with two labels of about the same score.
+* No detection, where similar images show objects.
+* A label with few annotated boxes: rare labels are worth more than frequent ones.
 
-Sources: margin and its aggregation over the boxes of an image, and a bonus for rare classes, C.-A. Brust, C. Käding,
-J. Denzler, "Active learning for deep object detection", arXiv:1809.09875. The triangle around the threshold
-takes the place of their margin of two classes, for our scores are one sigmoid a class. Its square, and that an object
-of two labels must be shown, were chosen while looking at figures of benchmarks/ranking.py.
+Sources: margin, its aggregation over the boxes of an image, and a bonus for rare classes: C.-A. Brust, C. Käding,
+J. Denzler, "Active learning for deep object detection", arXiv:1809.09875. Their margin of two classes is replaced by a
+triangle around the threshold, because our scores are one sigmoid per class. Its square, and that an object with two
+labels must reach one of the thresholds, were chosen on the figures of benchmarks/ranking.py.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,31 +24,31 @@ from evaluation.outcomes import SAME_OBJECT_FROM
 from runtime.boxes import iou
 from runtime.detector import Detection
 
-# Half of the way to 0 and half of the way to 1, seen from the threshold: beyond it nobody would call it doubt.
+# Of the normalised score, whose threshold is 0.5: beyond this distance from it a score is not uncertain.
 MARGIN = 0.25
-# What is only likely weighs less than a box that the model itself is unsure of.
+# A likely mistake weighs less than a box that the model itself is uncertain about.
 NOTHING_FOUND_WEIGHT = 0.7
 RARE_WEIGHT = 0.3
-# A label is called rare below this share of the boxes of the most frequent one.
+# A label is rare below this share of the boxes of the most frequent label.
 RARE_BELOW = 0.5
-_MOST_NUMBERS = 5
+_MAX_SCORES_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class UncertaintyReason:
-    """One ground for doubt: `weight` in [0, 1], and `text` for people, without a full stop."""
+    """One reason for uncertainty: `weight` in [0, 1], and `text` for people, without a full stop."""
 
     weight: float
     text: str
 
 
-def combined(grounds: Sequence[UncertaintyReason]) -> float:
-    """All grounds as one number in [0, 1]."""
-    return float(1 - np.prod([1 - ground.weight for ground in grounds])) if grounds else 0.0
+def combined(reasons: Sequence[UncertaintyReason]) -> float:
+    """Return all reasons as one number in [0, 1]; 0 without reasons."""
+    return float(1 - np.prod([1 - reason.weight for reason in reasons]))
 
 
 def normalised_score(detection: Detection, thresholds: Sequence[float]) -> float:
-    """The score in [0, 1] with the threshold of its class at 0.5, so that classes can be compared."""
+    """Return the score, stretched in [0, 1] so that the threshold of its class is 0.5: comparable between classes."""
     threshold = min(max(thresholds[detection.class_id], 1e-6), 1 - 1e-6)
     if detection.score < threshold:
         return detection.score / threshold / 2
@@ -55,93 +56,83 @@ def normalised_score(detection: Detection, thresholds: Sequence[float]) -> float
 
 
 def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
-    """One ground for all boxes near the threshold of their class, or none."""
-    doubtful = []
+    """Return one reason for all boxes near the threshold of their class; empty if there are none."""
+    uncertain = []
     for detection in detections:
         closeness = 1 - abs(normalised_score(detection, thresholds) - 0.5) / MARGIN
         if closeness > 0:
-            doubtful.append((closeness**2, detection.score))
-    if not doubtful:
+            uncertain.append((closeness**2, detection.score))
+    if not uncertain:
         return []
-    doubtful.sort(reverse=True)
-    weight = 1 - float(np.prod([1 - doubt for doubt, _ in doubtful]))
-    numbers = ", ".join(f"{score:.2f}" for score in sorted(score for _, score in doubtful[:_MOST_NUMBERS]))
-    more = ", …" if len(doubtful) > _MOST_NUMBERS else ""
-    if len(doubtful) == 1:
-        return [UncertaintyReason(weight, f"a box with a score near the threshold ({numbers})")]
-    return [UncertaintyReason(weight, f"{len(doubtful)} boxes with scores near the threshold ({numbers}{more})")]
+    uncertain.sort(reverse=True)
+    weight = 1 - float(np.prod([1 - value for value, _ in uncertain]))
+    scores = ", ".join(f"{score:.2f}" for score in sorted(score for _, score in uncertain[:_MAX_SCORES_SHOWN]))
+    if len(uncertain) == 1:
+        return [UncertaintyReason(weight, f"a box with a score near the threshold ({scores})")]
+    more = ", …" if len(uncertain) > _MAX_SCORES_SHOWN else ""
+    return [UncertaintyReason(weight, f"{len(uncertain)} boxes with scores near the threshold ({scores}{more})")]
 
 
 def competing_labels(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
-    """A ground for each object that may be one thing or another, and is shown as one of them at least."""
-    likely = [one for one in detections if normalised_score(one, thresholds) >= MARGIN]
+    """Return a reason for each object with two labels of similar scores, one of which reaches its threshold."""
+    scored = [(one, normalised_score(one, thresholds)) for one in detections]
+    likely = [(one, score) for one, score in scored if score >= MARGIN]
     if len(likely) < 2:
         return []
-    boxes = np.array([one.box for one in likely], np.float32)
+    boxes = np.array([one.box for one, _ in likely], np.float32)
     overlaps = iou(boxes, boxes)
-    grounds = []
-    taken: set[int] = set()
-    for i, first in enumerate(likely):
-        for j in range(i + 1, len(likely)):
-            second = likely[j]
-            if {i, j} & taken or first.label == second.label or overlaps[i, j] < SAME_OBJECT_FROM:
+    reasons = []
+    used: set[int] = set()
+    for i, (first, first_score) in enumerate(likely):
+        for j, (second, second_score) in enumerate(likely[i + 1 :], start=i + 1):
+            if {i, j} & used or first.label == second.label or overlaps[i, j] < SAME_OBJECT_FROM:
                 continue
-            margin = abs(normalised_score(first, thresholds) - normalised_score(second, thresholds))
-            if (
-                margin < MARGIN
-                and max(normalised_score(first, thresholds), normalised_score(second, thresholds)) >= 0.5
-            ):
-                taken |= {i, j}
+            margin = abs(first_score - second_score)
+            if margin < MARGIN and max(first_score, second_score) >= 0.5:
+                used |= {i, j}
                 text = f"one object may be {first.label!r} ({first.score:.2f}) or {second.label!r} ({second.score:.2f})"
-                grounds.append(UncertaintyReason(1 - margin / MARGIN, text))
-    return grounds
+                reasons.append(UncertaintyReason(1 - margin / MARGIN, text))
+    return reasons
 
 
 def nothing_found(
     detections: Sequence[Detection], thresholds: Sequence[float], neighbours: Sequence[frozenset[str]]
 ) -> list[UncertaintyReason]:
-    """A ground if nothing reaches its threshold where most images that look alike show something.
+    """Return a reason if no score reaches its threshold, but most similar images show the same label.
 
     Args:
         detections: Of the image.
         thresholds: Of the classes.
         neighbours: Labels on each of the most similar images.
     """
-    if any(one.score >= thresholds[one.class_id] for one in detections) or not neighbours:
+    if any(one.score >= thresholds[one.class_id] for one in detections):
         return []
-    counts: dict[str, int] = {}
-    for labels in neighbours:
-        for label in labels:
-            counts[label] = counts.get(label, 0) + 1
-    label, most = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
-    if 2 * most <= len(neighbours):
+    counts = Counter(label for labels in neighbours for label in labels)
+    label, count = max(counts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
+    if 2 * count <= len(neighbours):
         return []
-    return [
-        UncertaintyReason(
-            NOTHING_FOUND_WEIGHT * most / len(neighbours),
-            f"nothing found although {most} of the {len(neighbours)} most similar frames have {label!r}",
-        )
-    ]
+    text = f"nothing found although {count} of the {len(neighbours)} most similar frames have {label!r}"
+    return [UncertaintyReason(NOTHING_FOUND_WEIGHT * count / len(neighbours), text)]
 
 
 def rare_labels(
     detections: Sequence[Detection], thresholds: Sequence[float], annotated: Mapping[str, int]
 ) -> list[UncertaintyReason]:
-    """A ground if the image may show a label of which few boxes are annotated.
+    """Return a reason if the image may show a label with few annotated boxes.
 
     Args:
         detections: Of the image.
         thresholds: Of the classes.
-        annotated: Label to number of annotated boxes; labels without any have 0.
+        annotated: Label to number of annotated boxes; labels without boxes have 0.
     """
     most = max(annotated.values(), default=0)
-    shown = {one.label for one in detections if normalised_score(one, thresholds) >= MARGIN and one.label in annotated}
-    if not shown or not most:
+    likely = {one.label for one in detections if normalised_score(one, thresholds) >= MARGIN} & annotated.keys()
+    if not likely or not most:
         return []
-    label = min(shown, key=lambda name: (annotated[name], name))
-    share = annotated[label] / most
+    label = min(likely, key=lambda name: (annotated[name], name))
+    count = annotated[label]
+    share = count / most
     if share >= RARE_BELOW:
         return []
-    count = annotated[label]
-    said = f"only {count} {'box is' if count == 1 else 'boxes are'} annotated" if count else "none is annotated yet"
-    return [UncertaintyReason(RARE_WEIGHT * (1 - share), f"may show {label!r}, of which {said}")]
+    boxes = f"only {count} annotated {'box' if count == 1 else 'boxes'}" if count else "no annotated box yet"
+    return [UncertaintyReason(RARE_WEIGHT * (1 - share), f"may show {label!r}, which has {boxes}")]

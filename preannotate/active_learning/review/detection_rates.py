@@ -1,10 +1,10 @@
-"""How often the model finds what people drew: what it means that it sees nothing where somebody drew a box.
+"""How often the model detects annotated objects: how much its silence about an annotated box means.
 
-Counted on the same frames, for most annotations are right. Few frames say little: each share begins at a half and
-moves with the evidence (Laplace's rule).
+Counted on the same frames, because most annotations are right. Few objects prove little: each rate begins at one half
+and moves with the evidence (Laplace's rule).
 
-How often people agree with a score was counted, too, by isotonic regression, and put in place of the score itself: on
-the photos of benchmarks/review.py fewer mistakes came first, so scores stand for themselves.
+Replacing scores by how often annotations agree with them (isotonic regression) was tried, too: on the photos of
+benchmarks/review.py fewer mistakes came first, so scores are used as they are.
 """
 
 from collections.abc import Sequence
@@ -13,63 +13,65 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.outcomes import SAME_OBJECT_FROM
-from preannotate.active_learning.review.frames import ReviewedFrame
+from preannotate.active_learning.review.frames import UNKNOWN, ReviewedFrame
 from runtime.boxes import area, iou
 
-# So many objects of about the same size are looked at: these are found about as often.
-_SAME_SIZE = 20
+# Objects of similar size are detected about as often; so many make a rate.
+_SIMILAR_SIZES = 20
 
 
 @dataclass(frozen=True)
 class DetectionRates:
-    """See the module.
+    """Rates of all annotated objects of known classes.
 
     Attributes:
-        recalls: For each class, the share of drawn objects that are found.
-        areas: (M,) of all drawn objects of known classes.
-        found: (M,) whether each is found.
+        by_class: For each class id, the share of annotated objects that are detected.
+        areas: (M,) of the objects, in square pixels.
+        detected: bool (M,).
     """
 
-    recalls: tuple[float, ...]
+    by_class: tuple[float, ...]
     areas: np.ndarray
-    found: np.ndarray
+    detected: np.ndarray
 
     @classmethod
-    def of(cls, views: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> "DetectionRates":
-        """Count on all frames.
-
-        Args:
-            views: The frames.
-            thresholds: Of the classes.
-        """
-        objects = [one for view in views for one in _objects(view, thresholds)]
+    def count(cls, frames: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> "DetectionRates":
+        """Count on all frames; `thresholds` are those of the classes."""
+        objects = [one for frame in frames for one in _objects(frame, thresholds)]
         return cls(
-            tuple(_share([found for _, known, found in objects if known == one]) for one in range(len(thresholds))),
+            tuple(_rate([detected for _, known, detected in objects if known == i]) for i in range(len(thresholds))),
             np.array([size for size, _, _ in objects]),
-            np.array([found for _, _, found in objects], bool),
+            np.array([detected for _, _, detected in objects], bool),
         )
 
-    def share(self, class_id: int, size: float) -> float:
-        """How often an object is found, in (0, 1): those of its class, or those of its area in pixels if fewer."""
+    def rate(self, class_id: int, size: float) -> float:
+        """Return how often an object is detected, in (0, 1): the rate of its class or of its size, the lower one.
+
+        Args:
+            class_id: Of the object.
+            size: Its area in square pixels.
+        """
         if not len(self.areas):
-            return self.recalls[class_id]
-        unlike = np.abs(np.log(self.areas / size))
-        near = unlike <= np.sort(unlike)[:_SAME_SIZE][-1]  # all that are as near as the last of them
-        return min(self.recalls[class_id], _share(self.found[near].tolist()))
+            return self.by_class[class_id]
+        difference = np.abs(np.log(self.areas / size))
+        similar = difference <= np.sort(difference)[:_SIMILAR_SIZES][-1]  # all that are as near as the last of them
+        return min(self.by_class[class_id], _rate(self.detected[similar].tolist()))
 
 
-def _objects(view: ReviewedFrame, thresholds: Sequence[float]) -> list[tuple[float, int, bool]]:
-    """Area, class, and whether a sure detection of the class is on it, of each object of a known class."""
-    sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
-    on = iou(view.found_boxes, view.boxes) >= np.float32(SAME_OBJECT_FROM)
-    same = view.found_class_ids[:, None] == view.class_ids[None]
-    found = (on & same & sure[:, None]).any(axis=0)
-    areas = area(view.boxes)
+def _objects(frame: ReviewedFrame, thresholds: Sequence[float]) -> list[tuple[float, int, bool]]:
+    """Area, class, and whether a detection of that class above its threshold is on it, of objects of known classes."""
+    confident = np.array([one.score >= thresholds[one.class_id] for one in frame.detections], bool)
+    overlapping = iou(frame.boxes, frame.gt_boxes) >= np.float32(SAME_OBJECT_FROM)
+    same_class = frame.class_ids[:, None] == frame.gt_classes[None]
+    detected = (overlapping & same_class & confident[:, None]).any(axis=0)
+    areas = area(frame.gt_boxes)
     return [
-        (float(areas[row]), one.class_id, bool(found[row])) for row, one in enumerate(view.drawn) if one.class_id >= 0
+        (float(areas[row]), one.class_id, bool(detected[row]))
+        for row, one in enumerate(frame.annotated)
+        if one.class_id != UNKNOWN
     ]
 
 
-def _share(found: Sequence[bool]) -> float:
-    """Of what is found, with one object found and one not found added."""
-    return (sum(found) + 1) / (len(found) + 2)
+def _rate(detected: Sequence[bool]) -> float:
+    """Share of what is detected, with one detected and one undetected object added."""
+    return (sum(detected) + 1) / (len(detected) + 2)

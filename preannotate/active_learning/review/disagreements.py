@@ -1,260 +1,275 @@
 """Where the model and people disagree about a frame, and how likely the mistake is a person's.
 
-| kind      | what it is                                                    | likelihood |
-|-----------|---------------------------------------------------------------|------------|
-| missing   | the model is sure, nobody drew it                             | its score; less inside such a box |
-| extra     | drawn, and the model sees nothing there, even at a low score  | how often it finds such objects |
-| label     | the model is sure of another label than the one that is drawn | its score, less that of the drawn label |
-| loose     | the same object, but the boxes differ                         | its score, times how loose the box is |
-| duplicate | two boxes around one object                                   | 0.5 for an overlap of 0.5, up to 1 |
+| kind      | meaning                                         | likelihood |
+|-----------|-------------------------------------------------|------------|
+| missing   | detected above the threshold, not annotated     | the score; less inside an annotated box |
+| extra     | annotated, not detected even with a low score   | how often the model detects such objects |
+| label     | detected above the threshold with another label | the score, less that of the annotated label |
+| loose     | the same object, but the boxes differ           | the score, times how loose the box is |
+| duplicate | two annotated boxes on one object               | 0.5 for an overlap of 0.5, up to 1 |
 
-When boxes are of the same object, and when loosely so, is said in `evaluation.outcomes`. A box that was moved far
-away is a loose one, not a missing and an extra one.
+`evaluation.outcomes` defines which boxes are of the same object, and which of those are loose. A box that was moved far
+away is a loose box, not a missing and an extra one.
 
 Source: overlooked, swapped and badly located boxes are the kinds of U. Tkachenko, A. Thyagarajan, J. Mueller,
-"ObjectLab: automated diagnosis of mislabeled images in object detection data", arXiv:2309.00832; there, too, scores and
-overlaps say how likely each is.
+"ObjectLab: automated diagnosis of mislabeled images in object detection data", arXiv:2309.00832, which also derives
+their likelihood from scores and overlaps.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, ImageComparison, Outcome
 from preannotate.active_learning.ranking.uncertainty import normalised_score
 from preannotate.active_learning.review.detection_rates import DetectionRates
-from preannotate.active_learning.review.frames import Box, ReviewedFrame
+from preannotate.active_learning.review.frames import UNKNOWN, ReviewedFrame
+from preannotate.formats.records import Box
 from runtime.boxes import area, iou
 
-MISSING, EXTRA, LABEL, LOOSE, DUPLICATE = "missing", "extra", "label", "loose", "duplicate"
-# For people, in the order of the page.
+
+class DisagreementKind(StrEnum):
+    """See the module; in the order of the page."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    LABEL = "label"
+    LOOSE = "loose"
+    DUPLICATE = "duplicate"
+
+
+# For people; they begin the messages of issues.
 TITLES = {
-    MISSING: "missing box",
-    EXTRA: "needless box",
-    LABEL: "other label",
-    LOOSE: "loose box",
-    DUPLICATE: "duplicate box",
+    DisagreementKind.MISSING: "missing box",
+    DisagreementKind.EXTRA: "extra box",
+    DisagreementKind.LABEL: "different label",
+    DisagreementKind.LOOSE: "loose box",
+    DisagreementKind.DUPLICATE: "duplicate box",
 }
-# A free box and a free detection this close together are one object, badly drawn: objects side by side overlap less.
+# An unmatched annotation and an unmatched detection from this overlap on are one object, badly annotated: objects side
+# by side overlap less.
 MOVED_FROM = 0.1
-# Half of the way to the threshold: "the model sees nothing there".
-NOTHING_BELOW = 0.25
+# Of the normalised score: below half of the threshold an object counts as not detected.
+NOT_DETECTED_BELOW = 0.25
 # Two boxes of one label: objects behind one another rarely overlap more.
 DUPLICATE_FROM = 0.5
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One of them.
+    """One disagreement.
 
     Attributes:
-        kind: A key of `TITLES`.
-        frame: Relative number.
+        kind: What differs.
+        frame: Relative number in the task.
         likelihood: In [0, 1], that a person made a mistake.
-        label: That people gave; "" if nobody drew anything.
-        model_label: That the model gives; "" if it sees nothing.
-        score: Of the model; None if it sees nothing.
+        label: Annotated label; of duplicates with different labels both. None if nothing is annotated.
+        model_label: Label of the detection; None without one.
+        score: Of the detection; None without one.
         iou: Overlap of the boxes that are compared; None if there is only one.
-        people: Boxes of people.
-        model: Box of the model; None if it sees nothing.
+        annotated: Annotated boxes, xyxy in image pixels.
+        model: Box of the detection; None without one.
         text: A sentence for people.
     """
 
-    kind: str
+    kind: DisagreementKind
     frame: int
     likelihood: float
-    label: str
-    model_label: str
+    label: str | None
+    model_label: str | None
     score: float | None
     iou: float | None
-    people: tuple[Box, ...]
+    annotated: tuple[Box, ...]
     model: Box | None
     text: str
 
     @property
     def around(self) -> Box:
         """The box around all boxes."""
-        boxes = np.array([*self.people, *([self.model] if self.model else [])])
+        boxes = np.array([*self.annotated, *([self.model] if self.model else [])])
         return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
 
 
-def find_disagreements(views: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> list[Disagreement]:
-    """All disagreements, the likeliest mistake first.
+def find_disagreements(frames: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> list[Disagreement]:
+    """Return all disagreements, the most likely mistake first.
 
     Args:
-        views: The frames.
+        frames: Annotated frames with detections.
         thresholds: Of the function's classes.
     """
-    finding = DetectionRates.of(views, thresholds)
-    found = [one for view in views for one in _Frame(view, thresholds, finding).disagreements()]
+    rates = DetectionRates.count(frames, thresholds)
+    found = [one for frame in frames for one in _FrameComparison(frame, thresholds, rates).disagreements()]
     return sorted(found, key=lambda one: (-one.likelihood, one.frame, one.kind, one.around))
 
 
-class _Frame:
-    """One frame, with what is needed to judge it."""
+class _FrameComparison:
+    """The comparison of one frame. Rows are annotated boxes, columns detections; `overlaps` is (N, G)."""
 
-    def __init__(self, view: ReviewedFrame, thresholds: Sequence[float], finding: DetectionRates) -> None:
-        self.view, self.finding = view, finding
-        self.sure = np.array([one.score >= thresholds[one.class_id] for one in view.detections], bool)
-        self.sureness = [normalised_score(one, thresholds) for one in view.detections]
-        self.overlaps = iou(view.found_boxes, view.boxes)
-        comparison = ImageComparison(view.found_boxes, view.found_class_ids, view.boxes, view.class_ids)
-        self.outcome: Outcome = comparison.outcome(self.sure)
+    def __init__(self, frame: ReviewedFrame, thresholds: Sequence[float], rates: DetectionRates) -> None:
+        self.frame, self.rates = frame, rates
+        self.confident = np.array([one.score >= thresholds[one.class_id] for one in frame.detections], bool)
+        self.scores = [normalised_score(one, thresholds) for one in frame.detections]
+        self.overlaps = iou(frame.boxes, frame.gt_boxes)
+        comparison = ImageComparison(frame.boxes, frame.class_ids, frame.gt_boxes, frame.gt_classes)
+        self.outcome: Outcome = comparison.outcome(self.confident)
 
     def disagreements(self) -> Iterator[Disagreement]:
         """All of this frame."""
-        rivals = self._rivals()
-        moved = self._moved(rivals)
-        yield from (self._label(row, detection) for row, detection in rivals.items())
-        yield from (self._loose(row, detection) for row, detection in moved.items())
+        relabelled = self._relabelled()
+        moved = self._moved(relabelled)
+        yield from (self._different_label(row, column) for row, column in relabelled.items())
+        yield from (self._loose(row, column) for row, column in moved.items())
         for pair in self.outcome.pairs:
             if pair.same_label and pair.loose:
                 yield self._loose(pair.gt, pair.detection)
-        yield from self._missing({*rivals.values(), *moved.values()})
-        yield from self._extra({*rivals, *moved})
+        yield from self._missing({*relabelled.values(), *moved.values()})
+        yield from self._extra({*relabelled, *moved})
         yield from self._duplicates()
 
-    def _rivals(self) -> dict[int, int]:
-        """Drawn object to the sure detection of another label that fits it better than any of its own."""
-        own = {pair.detection for pair in self.outcome.pairs if pair.same_label}
-        rivals: dict[int, int] = {}
-        for row, drawn in enumerate(self.view.drawn):
-            if drawn.class_id < 0:
+    def _relabelled(self) -> dict[int, int]:
+        """Row to the confident detection of another label that scores higher than any of its own label."""
+        matched = {pair.detection for pair in self.outcome.pairs if pair.same_label}
+        relabelled: dict[int, int] = {}
+        for row, box in enumerate(self.frame.annotated):
+            if box.class_id == UNKNOWN:
                 continue
-            fitting = [
-                one
-                for one in self._on(row)
-                if self.sure[one] and one not in own and self.view.detections[one].class_id != drawn.class_id
+            others = [
+                column
+                for column in self._on(row)
+                if self.confident[column] and column not in matched and self._class(column) != box.class_id
             ]
-            best = max(fitting, key=lambda one: self.sureness[one], default=None)
-            if best is not None and best not in rivals.values() and self.sureness[best] > self._best_own(row):
-                rivals[row] = best
-        return rivals
+            best = max(others, key=lambda column: self.scores[column], default=None)
+            own = max((self.scores[column] for column in self._own(row)), default=0.0)
+            if best is not None and best not in relabelled.values() and self.scores[best] > own:
+                relabelled[row] = best
+        return relabelled
 
-    def _moved(self, rivals: dict[int, int]) -> dict[int, int]:
-        """Free drawn object to the free sure detection of its label that overlaps it a little."""
+    def _moved(self, relabelled: dict[int, int]) -> dict[int, int]:
+        """Unmatched row to the unmatched confident detection of its label that overlaps it a little."""
         pairs = sorted(
-            (
-                (-float(self.overlaps[one, row]), row, one)
-                for row in self.outcome.missed
-                for one in self.outcome.false
-                if row not in rivals
-                and one not in rivals.values()
-                and self.view.drawn[row].class_id == self.view.detections[one].class_id
-                and self.overlaps[one, row] >= MOVED_FROM
-                and not self._hidden(one)
-            ),
+            (-float(self.overlaps[column, row]), row, column)
+            for row in self.outcome.missed
+            for column in self.outcome.false
+            if row not in relabelled
+            and column not in relabelled.values()
+            and self.frame.annotated[row].class_id == self._class(column)
+            and self.overlaps[column, row] >= MOVED_FROM
+            and not self._on_annotation(column)
         )
         moved: dict[int, int] = {}
-        for _, row, one in pairs:
-            if row not in moved and one not in moved.values():
-                moved[row] = one
+        for _, row, column in pairs:
+            if row not in moved and column not in moved.values():
+                moved[row] = column
         return moved
 
-    def _label(self, row: int, one: int) -> Disagreement:
-        drawn, detection = self.view.drawn[row], self.view.detections[one]
-        likelihood = detection.score * (1 - self._best_own_score(row))
-        said = f"Drawn as {drawn.label!r}; the model says {detection.label!r} ({detection.score:.2f})"
-        return self._of(LABEL, likelihood, row, one, f"{said}.")
+    def _different_label(self, row: int, column: int) -> Disagreement:
+        box, detection = self.frame.annotated[row], self.frame.detections[column]
+        own = max((self.frame.detections[other].score for other in self._own(row)), default=0.0)
+        text = f"Annotated as {box.label!r}; the model detects {detection.label!r} ({detection.score:.2f})."
+        return self._pair(DisagreementKind.LABEL, detection.score * (1 - own), row, column, text)
 
-    def _loose(self, row: int, one: int) -> Disagreement:
-        detection = self.view.detections[one]
-        overlap = float(self.overlaps[one, row])
+    def _loose(self, row: int, column: int) -> Disagreement:
+        detection = self.frame.detections[column]
+        overlap = float(self.overlaps[column, row])
         likelihood = detection.score * min((RIGHT_FROM - overlap) / (RIGHT_FROM - SAME_OBJECT_FROM), 1)
         text = (
-            f"The box of {self.view.drawn[row].label!r} and that of the model ({detection.score:.2f}) overlap by "
-            f"{overlap:.0%} (IoU)."
+            f"The annotated box of {self.frame.annotated[row].label!r} and that of the model ({detection.score:.2f}) "
+            f"overlap by {overlap:.0%} (IoU)."
         )
-        return self._of(LOOSE, likelihood, row, one, text)
+        return self._pair(DisagreementKind.LOOSE, likelihood, row, column, text)
 
-    def _missing(self, taken: set[int]) -> Iterator[Disagreement]:
-        for one in self.outcome.false:
-            detection = self.view.detections[one]
-            if one in taken or self._hidden(one):
+    def _missing(self, explained: set[int]) -> Iterator[Disagreement]:
+        for column in self.outcome.false:
+            detection = self.frame.detections[column]
+            if column in explained or self._on_annotation(column):
                 continue
+            # A part of an annotated object is less likely to be an object of its own.
             same = [
-                row for row, drawn in enumerate(self.view.drawn) if drawn.class_id in (detection.class_id, -1)
-            ]  # a part of something that is drawn is less likely to be an object of its own
-            inside = max((self._inside(one, row) for row in same), default=0.0)
-            likelihood = detection.score * (1 - inside / 2)
-            text = f"Nobody drew this {detection.label!r}; the model sees it ({detection.score:.2f})."
+                row for row, box in enumerate(self.frame.annotated) if box.class_id in (detection.class_id, UNKNOWN)
+            ]
+            inside = max((self._inside(column, row) for row in same), default=0.0)
             yield Disagreement(
-                MISSING,
-                self.view.frame,
-                likelihood,
-                "",
+                DisagreementKind.MISSING,
+                self.frame.frame,
+                detection.score * (1 - inside / 2),
+                None,
                 detection.label,
                 detection.score,
                 None,
                 (),
                 detection.box,
+                f"The model detects {detection.label!r} ({detection.score:.2f}); nothing is annotated there.",
+            )
+
+    def _extra(self, explained: set[int]) -> Iterator[Disagreement]:
+        for row in self.outcome.missed:
+            box = self.frame.annotated[row]
+            if row in explained or box.class_id == UNKNOWN:
+                continue
+            best = max((self.scores[column] for column in self._on(row)), default=0.0)
+            if best >= NOT_DETECTED_BELOW:
+                continue
+            size = float(area(self.frame.gt_boxes[row : row + 1])[0])
+            likelihood = self.rates.rate(box.class_id, size) * (1 - best / 0.5)
+            text = f"Annotated as {box.label!r}; the model detects nothing there, even with a low score."
+            yield Disagreement(
+                DisagreementKind.EXTRA,
+                self.frame.frame,
+                likelihood,
+                box.label,
+                None,
+                None,
+                None,
+                (box.box,),
+                None,
                 text,
             )
 
-    def _extra(self, taken: set[int]) -> Iterator[Disagreement]:
-        for row in self.outcome.missed:
-            drawn = self.view.drawn[row]
-            if row in taken or drawn.class_id < 0:
-                continue
-            seen = max((self.sureness[one] for one in self._on(row)), default=0.0)
-            if seen >= NOTHING_BELOW:
-                continue
-            size = float(area(self.view.boxes[row : row + 1])[0])
-            likelihood = self.finding.share(drawn.class_id, size) * (1 - seen / 0.5)
-            text = f"Drawn as {drawn.label!r}; the model sees nothing there, even at a low score."
-            yield Disagreement(
-                EXTRA, self.view.frame, likelihood, drawn.label, "", None, None, (drawn.box,), None, text
-            )
-
     def _duplicates(self) -> Iterator[Disagreement]:
-        overlaps = iou(self.view.boxes, self.view.boxes)
-        served = {pair.gt for pair in self.outcome.pairs if pair.same_label}
-        for first in range(len(self.view.drawn)):
-            for second in range(first + 1, len(self.view.drawn)):
+        overlaps = iou(self.frame.gt_boxes, self.frame.gt_boxes)
+        matched = {pair.gt for pair in self.outcome.pairs if pair.same_label}
+        for first, a in enumerate(self.frame.annotated):
+            for second, b in enumerate(self.frame.annotated[first + 1 :], start=first + 1):
                 overlap = float(overlaps[first, second])
-                a, b = self.view.drawn[first], self.view.drawn[second]
                 same = a.label == b.label
                 if overlap < (DUPLICATE_FROM if same else RIGHT_FROM):
                     continue
-                if overlap < RIGHT_FROM and {first, second} <= served:
-                    continue  # the model sees two objects there, too
+                if overlap < RIGHT_FROM and {first, second} <= matched:
+                    continue  # the model detects two objects there, too
                 labels = a.label if same else f"{a.label}, {b.label}"
-                what = f"Two boxes of {a.label!r}" if same else f"Boxes of {a.label!r} and of {b.label!r}"
+                boxes = f"Two boxes of {a.label!r}" if same else f"Boxes of {a.label!r} and of {b.label!r}"
                 likelihood = 0.5 + 0.5 * (overlap - DUPLICATE_FROM) / (1 - DUPLICATE_FROM)
                 yield Disagreement(
-                    DUPLICATE, self.view.frame, likelihood, labels, "", None, overlap, (a.box, b.box), None,
-                    f"{what} overlap by {overlap:.0%} (IoU).",
+                    DisagreementKind.DUPLICATE, self.frame.frame, likelihood, labels, None, None, overlap,
+                    (a.box, b.box), None, f"{boxes} overlap by {overlap:.0%} (IoU).",
                 )  # fmt: skip
 
-    def _of(self, kind: str, likelihood: float, row: int, one: int, text: str) -> Disagreement:
-        drawn, detection = self.view.drawn[row], self.view.detections[one]
+    def _pair(self, kind: DisagreementKind, likelihood: float, row: int, column: int, text: str) -> Disagreement:
+        box, detection = self.frame.annotated[row], self.frame.detections[column]
         return Disagreement(
-            kind, self.view.frame, likelihood, drawn.label, detection.label, detection.score,
-            float(self.overlaps[one, row]), (drawn.box,), detection.box, text,
+            kind, self.frame.frame, likelihood, box.label, detection.label, detection.score,
+            float(self.overlaps[column, row]), (box.box,), detection.box, text,
         )  # fmt: skip
 
     def _on(self, row: int) -> list[int]:
         """Detections of the same object, of any label and score."""
         return np.flatnonzero(self.overlaps[:, row] >= np.float32(SAME_OBJECT_FROM)).tolist()
 
-    def _hidden(self, one: int) -> bool:
-        """Whether a detection lies on something that is drawn: then nothing is missing there."""
-        return bool((self.overlaps[one] >= np.float32(SAME_OBJECT_FROM)).any())
+    def _own(self, row: int) -> list[int]:
+        """Detections of the same object with the annotated label, of any score."""
+        return [column for column in self._on(row) if self._class(column) == self.frame.annotated[row].class_id]
 
-    def _best_own(self, row: int) -> float:
-        own = self.view.drawn[row].class_id
-        return max((self.sureness[one] for one in self._on(row) if self._class(one) == own), default=0.0)
+    def _on_annotation(self, column: int) -> bool:
+        """Whether a detection is of an annotated object, of any label."""
+        return bool((self.overlaps[column] >= np.float32(SAME_OBJECT_FROM)).any())
 
-    def _best_own_score(self, row: int) -> float:
-        own = self.view.drawn[row].class_id
-        return max((self.view.detections[one].score for one in self._on(row) if self._class(one) == own), default=0.0)
+    def _class(self, column: int) -> int:
+        return self.frame.detections[column].class_id
 
-    def _class(self, one: int) -> int:
-        return self.view.detections[one].class_id
-
-    def _inside(self, one: int, row: int) -> float:
-        """Part of a detection that lies inside a drawn box."""
-        a, b = self.view.detections[one].box, self.view.drawn[row].box
+    def _inside(self, column: int, row: int) -> float:
+        """Share of the area of a detection inside an annotated box."""
+        a, b = self.frame.detections[column].box, self.frame.annotated[row].box
         width, height = (min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis]) for axis in (0, 1))
         return max(width, 0) * max(height, 0) / ((a[2] - a[0]) * (a[3] - a[1]))

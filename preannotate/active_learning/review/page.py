@@ -1,25 +1,25 @@
-"""`review.html`: one page that needs nothing else, for people who mend annotations.
+"""`review.html`: a page of its own, for people who correct annotations.
 
-No script and nothing from outside: the page's own policy forbids both. Labels and names, which may be anybody's, are
-escaped by Jinja. Boxes of people are solid, those of the model dashed, so that colour is not all that tells them apart.
+No script and nothing from outside: the page's own policy forbids both. Jinja escapes labels and names, which may be
+anybody's. Annotated boxes are solid and those of the model dashed, so that they differ without colours, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from preannotate.active_learning.review.crops import Crop
 from preannotate.active_learning.review.disagreements import TITLES
+from preannotate.active_learning.review.results import Review
 
 
-def render(content: Mapping[str, Any], pictures: Sequence[Crop | None]) -> str:
-    """The page.
+def render(review: Review, crops: Sequence[Crop | None]) -> str:
+    """Return the page.
 
     Args:
-        content: Of `review.json`.
-        pictures: Of the first disagreements, which are those that are shown.
+        review: Content of `review.json`.
+        crops: Of the first disagreements, which are those on the page.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -28,11 +28,10 @@ def render(content: Mapping[str, Any], pictures: Sequence[Crop | None]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = content["disagreements"][: len(pictures)]
-    counts = {kind: sum(one["kind"] == kind for one in shown) for kind in TITLES}
+    shown = review["disagreements"][: len(crops)]
     return environment.get_template("page.html").render(
-        content=content,
-        shown=list(zip(shown, pictures, strict=True)),
+        review=review,
+        shown=list(zip(shown, crops, strict=True)),
         titles={kind: title.capitalize() for kind, title in TITLES.items()},
-        counts=counts,
+        counts={kind: sum(one["kind"] == kind for one in shown) for kind in TITLES},
     )

@@ -1,65 +1,107 @@
-"""What a review says: a table on the terminal, `review.csv`, `review.json` and `review.html`."""
+"""The results of a review: a table for the terminal, `review.csv`, `review.json` and `review.html`."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
-from preannotate.active_learning.review.disagreements import TITLES
+from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
 from preannotate.core.csv_files import write_csv
-from preannotate.core.files import replacing
+from preannotate.core.files import replace_text, write_json
+from preannotate.core.text import columns, plural
 
 CSV, JSON, HTML = "review.csv", "review.json", "review.html"
-FORMAT = 1
-_COLUMNS = ("rank", "kind", "likelihood", "frame", "job", "image", "label", "model_label", "score", "iou")
-_ON_TERMINAL = 20
+FORMAT = 2
+_ROWS_ON_TERMINAL = 20
 
 
-def write_review(content: Mapping[str, Any], page: str, output: Path) -> None:
+class DisagreementEntry(TypedDict):
+    """A disagreement in `review.json`; fields as in `disagreements.Disagreement`, boxes xyxy in image pixels."""
+
+    rank: int
+    kind: DisagreementKind
+    likelihood: float
+    frame: int
+    job: int
+    image: str
+    label: str | None
+    model_label: str | None
+    score: float | None
+    iou: float | None
+    annotated: list[list[float]]
+    model: list[float] | None
+    trained_on: bool
+    text: str
+    link: str
+
+
+class IssueCount(TypedDict):
+    """Issues in CVAT that the command created, and that existed already."""
+
+    created: int
+    existed: int
+
+
+class Review(TypedDict):
+    """The content of `review.json`; `left_out` is reason to number of frames, `unreadable` frame to reason.
+
+    `frames_trained_on` is None if the run of the function was not found.
+    """
+
+    format: int
+    server: str
+    task: int
+    task_name: str
+    function: str
+    fingerprint: str
+    frames: int
+    boxes: int
+    frames_trained_on: int | None
+    left_out: dict[str, int]
+    unreadable: dict[str, str]
+    notes: list[str]
+    kinds: dict[DisagreementKind, int]
+    disagreements: list[DisagreementEntry]
+    issues: NotRequired[IssueCount]
+
+
+def write_review(content: Review, page: str, output: Path) -> None:
     """Write all three files."""
     output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    for name, written in ((JSON, text), (HTML, page)):
-        with replacing(output / name) as temporary:
-            temporary.write_text(written, encoding="utf-8")
+    write_json(output / JSON, content)
+    replace_text(output / HTML, page)
+    header = ("rank", "kind", "likelihood", "frame", "job", "image", "label", "model_label", "score", "iou")
     rows = (
-        [*(one[name] for name in _COLUMNS), "yes" if one["learnt"] else "", one["text"], one["link"]]
+        [*(dict(one)[name] for name in header), "yes" if one["trained_on"] else "", one["text"], one["link"]]
         for one in content["disagreements"]
     )
-    write_csv(output / CSV, [*_COLUMNS, "trained_on", "text", "link"], rows)
+    write_csv(output / CSV, [*header, "trained_on", "text", "link"], rows)
 
 
-def table(content: Mapping[str, Any]) -> str:
-    """The likeliest ones as columns."""
-    rows = [("RANK", "KIND", "LIKELY", "LINK", "WHAT")]
+def table(content: Review) -> str:
+    """Return the most likely mistakes as columns."""
+    rows = [("RANK", "KIND", "LIKELIHOOD", "LINK", "DISAGREEMENT")]
     rows += [
         (str(one["rank"]), TITLES[one["kind"]], f"{one['likelihood']:.2f}", one["link"], one["text"])
-        for one in content["disagreements"][:_ON_TERMINAL]
+        for one in content["disagreements"][:_ROWS_ON_TERMINAL]
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows
+    return columns(rows)
+
+
+def summary(content: Review, output: Path) -> str:
+    """Return what was compared, what was found, and where the files are; several lines."""
+    counts = ", ".join(
+        plural(count, TITLES[kind], f"{TITLES[kind]}es" if TITLES[kind].endswith("x") else "")
+        for kind, count in content["kinds"].items()
+        if count
     )
-
-
-def summary(content: Mapping[str, Any], output: Path) -> str:
-    """What was compared, what was found, and where the files are; several lines."""
-    total = len(content["disagreements"])
-    kinds = ", ".join(_count(content["kinds"][kind], TITLES[kind]) for kind in TITLES if content["kinds"][kind])
     lines = [
-        f"task {content['task']} of {content['server']}: {_count(content['frames'], 'frame')} with "
-        f"{_count(content['boxes'], 'box')} compared, {_count(total, 'disagreement')}{f': {kinds}' if kinds else ''}"
+        f"task {content['task']} of {content['server']}: {plural(content['frames'], 'frame')} with "
+        f"{plural(content['boxes'], 'box', 'boxes')} compared, "
+        f"{plural(len(content['disagreements']), 'disagreement')}{f': {counts}' if counts else ''}"
     ]
-    lines += [f"left out: {_count(count, 'frame')} {reason}" for reason, count in content["left_out"].items()]
-    lines += [f"not read: frame {frame}: {reason}" for frame, reason in content["unreadable"].items()]
+    lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in content["left_out"].items()]
+    lines += [f"not readable: frame {frame}: {reason}" for frame, reason in content["unreadable"].items()]
     lines += [f"note: {note}" for note in content["notes"]]
     if (issues := content.get("issues")) is not None:
-        lines.append(f"issues in CVAT: {issues['made']} new, {issues['there']} were there")
+        lines.append(f"issues in CVAT: {issues['created']} new, {issues['existed']} existed already")
     lines.append(f"written: {output / HTML}, {output / CSV}, {output / JSON}")
     return "\n".join(lines)
-
-
-def _count(number: int, word: str) -> str:
-    if number == 1:
-        return f"1 {word}"
-    return f"{number} {word}{'es' if word.endswith('x') else 's'}"

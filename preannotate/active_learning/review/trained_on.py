@@ -1,7 +1,7 @@
-"""Which images a model was trained on: it agrees with what it has learnt, so mistakes on these are hard to find.
+"""Which images a model was trained on: it agrees with their annotations, so mistakes there are hard to find.
 
-A function says in `model.json` which run it is of; the run holds the sha256 of each image. Runs are looked for where
-`train` and `run` put them, and taken only if they are the very one.
+`model.json` names the training run of a function, and the run has the SHA-256 of each image. Runs are searched where
+`train` and `run` write them, and used only if they are the run of this function.
 """
 
 import json
@@ -16,17 +16,14 @@ _KEYS = ("created", "dataset")
 
 
 def images_trained_on(function: FunctionDirectory, run: Path | None) -> frozenset[str] | None:
-    """sha256 of each image that a function was trained on.
+    """Return the SHA-256 of each image that a function was trained on; None if its run is not found.
 
     Args:
         function: The function.
-        run: Its run, or a folder of an earlier place; None looks in the usual ones.
-
-    Returns:
-        None if its run is not found.
+        run: Its training run; None searches the usual places.
     """
-    for folder in _places(function, run):
-        if _is_of(folder, function):
+    for folder in _run_folders(function, run):
+        if _is_run_of(folder, function):
             try:
                 samples = json.loads((folder / "data" / "train.json").read_text(encoding="utf-8"))["samples"]
                 return frozenset(str(sample["content"]) for sample in samples)
@@ -35,22 +32,22 @@ def images_trained_on(function: FunctionDirectory, run: Path | None) -> frozense
     return None
 
 
-def _places(function: FunctionDirectory, run: Path | None) -> Iterator[Path]:
-    """Where the run may be, the likeliest first."""
+def _run_folders(function: FunctionDirectory, run: Path | None) -> Iterator[Path]:
+    """Where the run may be, the most likely first."""
     if run is not None:
         yield run
         return
-    named = function.path.parent.resolve()  # functions/NAME
-    yield named.parent.parent / "run"  # beside it in a workspace: versions/3/function/NAME
-    versions = named.parent.parent / "models" / named.name / "versions"  # published: WORKSPACE/functions/NAME
+    folder = function.path.parent.resolve()  # functions/NAME
+    yield folder.parent.parent / "run"  # beside it in a workspace: versions/3/function/NAME
+    versions = folder.parent.parent / "models" / folder.name / "versions"  # published: WORKSPACE/functions/NAME
     yield from sorted(versions.glob("*/run"), reverse=True)
     trained = str(function.manifest.provenance.get("run") or "")
     if trained and "/" not in trained and trained not in (".", ".."):
         yield Path("runs") / trained
-        yield named.parent.parent / "runs" / trained
+        yield folder.parent.parent / "runs" / trained
 
 
-def _is_of(run: Path, function: FunctionDirectory) -> bool:
+def _is_run_of(run: Path, function: FunctionDirectory) -> bool:
     try:
         exported = Manifest.read(run / "export").provenance
     except (ManifestError, OSError):

@@ -158,10 +158,12 @@ def test_a_reader_that_is_gone_is_quiet():
     assert (done.returncode, done.stderr) == (141, "")
 
 
-@pytest.mark.parametrize("line", ["rank f --task 1 --top 0", "annotate f --workers -1", "annotate f --threshold nan"])
-def test_impossible_numbers_are_refused(line, capsys):
+@pytest.mark.parametrize(
+    "option", ["--workers 0", "--workers x", "--threshold -0.1", "--threshold 1.5", "--threshold nan"]
+)
+def test_impossible_numbers_are_refused(option, capsys):
     with pytest.raises(SystemExit) as end:
-        main.main(line.split())
+        main.main(["annotate", "functions/cats", *option.split()])
 
     assert end.value.code == COULD_NOT_RUN
     assert "; expected a " in capsys.readouterr().err

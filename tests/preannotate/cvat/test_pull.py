@@ -75,10 +75,10 @@ def test_what_was_annotated_comes_out_as_an_export_that_training_reads(cvat, pul
     assert (tmp_path / "pulled/images/task-12/a/cam4.png").read_bytes() == picture(4)
     assert said == (
         f"{cvat.url}, CVAT {cvat.version}: 1 task, 2 jobs (1 completed)\n"
-        "for training: 3 frames with annotations, 1 that show nothing\n"
+        "for training: 3 annotated frames, 1 without objects\n"
         "left out: 2 frames without annotations, in a job that is not completed\n"
         "labels: forklift, pallet\n"
-        "4 images downloaded, 0 were there\n"
+        "4 images downloaded, 0 existed already\n"
         f"next: preannotate train {tmp_path / 'pulled'} --negatives\n"
     )
 
@@ -167,7 +167,7 @@ def test_a_second_pull_fetches_nothing_if_nothing_changed(cvat, pull, tmp_path):
 
     assert not [request for request in cvat.requests if "/annotations/" in request or "/data/?" in request]
     assert (tmp_path / "pulled/annotations.xml").read_bytes() == before
-    assert "0 images downloaded, 4 were there\n" in said
+    assert "0 images downloaded, 4 existed already\n" in said
 
 
 def test_a_second_pull_fetches_what_changed(cvat, pull, tmp_path):
@@ -218,7 +218,7 @@ def test_a_ground_truth_job_becomes_the_validation_part(cvat, pull, tmp_path):
         "task-12/a/cam1.png": [("pallet", 6, 6, 21, 21)],
         "task-12/a/cam3.png": [("forklift", 0, 0, 7, 7)],
     }
-    assert "for validation, from ground-truth jobs: 2 frames with annotations, 0 that show nothing\n" in said
+    assert "for validation, from ground-truth jobs: 2 annotated frames, 0 without objects\n" in said
     assert "left out: 2 frames that a ground-truth job holds for validation\n" in said
     assert f"--negatives --validation {tmp_path / 'pulled' / 'validation'}\n" in said
 
@@ -348,8 +348,8 @@ def test_what_a_model_drew_is_left_to_training_which_leaves_it_out(cvat, pull, t
         "left out: 1 frame with nothing but shapes that a model drew and nobody changed, in a completed job\n" in said
     )
     assert (
-        "1 shape that a model drew and nobody changed: training leaves them out unless --include-auto, "
-        "or, in completed jobs, --accept-completed\n"
+        "1 automatic annotation that nobody changed: training leaves them out without --include-auto or, in completed "
+        "jobs, --accept-completed\n"
     ) in said
     boxes = read(tmp_path)
     assert (len(boxes["task-12/a/cam0.png"]), len(boxes["task-12/a/cam1.png"])) == (1, 2)
@@ -499,7 +499,7 @@ def test_names_that_lead_out_of_the_folder_do_not(cvat, pull, tmp_path):
             "task 12: label 'a\\x1b' holds characters that no XML file can hold; expected readable ones. "
             "Rename it in CVAT.",
         ),
-        ({}, (), "pull: nothing named; expected --task, --project or --job with a number."),
+        ({}, (), "pull: no source; expected --task, --project or --job with an ID."),
     ],
 )
 def test_what_cannot_be_pulled_is_said(cvat, tmp_path, capsys, change, options, sentence):
@@ -528,7 +528,7 @@ def test_interrupted_it_says_that_it_goes_on(cvat, tmp_path, capsys, monkeypatch
 
     assert main(["pull", "--cvat", cvat.url, "--task", "12", "--output", str(tmp_path / "pulled")]) == 130
 
-    assert capsys.readouterr().err == "stopped; the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "stopped; the same command continues where it was\n"
 
 
 def test_json_is_source_json(cvat, pull, tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures that look alike lie close together."""
+"""Similar images have similar descriptors."""
 
 import io
 
@@ -24,22 +24,24 @@ def scene(seed):
 def test_a_near_duplicate_is_five_times_closer_than_another_scene():
     image = scene(1)
     again = image.filter(ImageFilter.GaussianBlur(1)).crop((3, 2, 320, 240))
-    looks = np.stack([describe(written(image)), describe(written(again, format="JPEG")), describe(written(scene(2)))])
+    descriptors = np.stack(
+        [describe(written(image)), describe(written(again, format="JPEG")), describe(written(scene(2)))]
+    )
 
-    away = distances(looks, looks)
+    away = distances(descriptors, descriptors)
 
     assert away[0, 1] * 5 < away[0, 2]
     assert away[0, 0] < 0.01
 
 
-def test_an_even_wall_has_no_direction():
-    looks = describe(written(Image.new("RGB", (64, 64), (200, 10, 10))))
+def test_a_plain_wall_has_no_gradients():
+    descriptors = describe(written(Image.new("RGB", (64, 64), (200, 10, 10))))
 
-    assert looks.shape == (176,)
-    assert looks.dtype == np.float32
-    assert not looks[48:].any()
+    assert descriptors.shape == (176,)
+    assert descriptors.dtype == np.float32
+    assert not descriptors[48:].any()
 
 
-def test_what_is_no_image_is_said():
+def test_a_broken_image_is_an_error():
     with pytest.raises(ImageError):
         describe(b"no image")

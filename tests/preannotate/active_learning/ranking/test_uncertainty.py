@@ -1,4 +1,4 @@
-"""Grounds for doubt by hand."""
+"""Reasons for uncertainty, with weights by hand."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def dog(score, box=(0, 0, 10, 10)):
     return Detection("dog", 1, score, box)
 
 
-def test_grounds_together_are_the_chance_that_one_is_a_mistake():
+def test_reasons_combine_to_the_probability_that_one_is_a_mistake():
     assert combined([]) == 0
     assert combined([UncertaintyReason(0.5, ""), UncertaintyReason(0.5, "")]) == 0.75
 
@@ -36,49 +36,49 @@ def test_classes_with_other_thresholds_can_be_compared(found, expected):
     assert normalised_score(found, THRESHOLDS) == pytest.approx(expected)
 
 
-def test_a_box_at_its_threshold_is_all_doubt():
-    (ground,) = near_threshold([dog(0.2)], THRESHOLDS)
+def test_a_box_at_its_threshold_is_fully_uncertain():
+    (reason,) = near_threshold([dog(0.2)], THRESHOLDS)
 
-    assert ground == UncertaintyReason(1.0, "a box with a score near the threshold (0.20)")
+    assert reason == UncertaintyReason(1.0, "a box with a score near the threshold (0.20)")
 
 
-def test_boxes_far_from_their_threshold_are_none():
+def test_boxes_far_from_their_threshold_are_certain():
     assert near_threshold([cat(0.9), cat(0.1), dog(0.7)], THRESHOLDS) == []
 
 
-def test_several_boxes_are_said_with_their_scores():
-    (ground,) = near_threshold([cat(0.56), cat(0.95), cat(0.44)], THRESHOLDS)
+def test_several_boxes_are_listed_with_their_scores():
+    (reason,) = near_threshold([cat(0.56), cat(0.95), cat(0.44)], THRESHOLDS)
 
     # 0.56 is 0.06 above 0.5, and so is 0.44 below: (1 - 0.06 / 0.25)² = 0.5776 each.
-    assert ground.weight == pytest.approx(1 - 0.4224 * 0.4224)
-    assert ground.text == "2 boxes with scores near the threshold (0.44, 0.56)"
+    assert reason.weight == pytest.approx(1 - 0.4224 * 0.4224)
+    assert reason.text == "2 boxes with scores near the threshold (0.44, 0.56)"
 
 
 def test_many_boxes_are_not_all_listed():
-    (ground,) = near_threshold([cat(0.5)] * 7, THRESHOLDS)
+    (reason,) = near_threshold([cat(0.5)] * 7, THRESHOLDS)
 
-    assert ground.text == "7 boxes with scores near the threshold (0.50, 0.50, 0.50, 0.50, 0.50, …)"
-
-
-def test_an_object_of_two_labels():
-    (ground,) = competing_labels([cat(0.8), dog(0.68), cat(0.9, (50, 50, 60, 60))], THRESHOLDS)
-
-    assert ground == UncertaintyReason(pytest.approx(1), "one object may be 'cat' (0.80) or 'dog' (0.68)")
+    assert reason.text == "7 boxes with scores near the threshold (0.50, 0.50, 0.50, 0.50, 0.50, …)"
 
 
-def test_two_labels_on_two_objects_are_no_doubt():
+def test_one_object_with_two_labels():
+    (reason,) = competing_labels([cat(0.8), dog(0.68), cat(0.9, (50, 50, 60, 60))], THRESHOLDS)
+
+    assert reason == UncertaintyReason(pytest.approx(1), "one object may be 'cat' (0.80) or 'dog' (0.68)")
+
+
+def test_two_labels_on_two_objects_are_certain():
     assert competing_labels([cat(0.8), dog(0.68, (0, 9, 10, 19))], THRESHOLDS) == []
 
 
-def test_two_weak_labels_are_no_object():
+def test_two_low_scores_are_no_object():
     assert competing_labels([cat(0.45), dog(0.18)], THRESHOLDS) == []
 
 
-def test_nothing_where_similar_frames_show_something():
+def test_nothing_found_where_similar_frames_show_objects():
     neighbours = [frozenset({"cat"})] * 4 + [frozenset()]
-    (ground,) = nothing_found([cat(0.3)], THRESHOLDS, neighbours)
+    (reason,) = nothing_found([cat(0.3)], THRESHOLDS, neighbours)
 
-    assert ground == UncertaintyReason(
+    assert reason == UncertaintyReason(
         pytest.approx(0.7 * 0.8), "nothing found although 4 of the 5 most similar frames have 'cat'"
     )
     assert nothing_found([cat(0.5)], THRESHOLDS, neighbours) == []
@@ -87,13 +87,13 @@ def test_nothing_where_similar_frames_show_something():
 
 
 @pytest.mark.parametrize(
-    ("dogs", "said"),
-    [(0, "none is annotated yet"), (1, "only 1 box is annotated"), (3, "only 3 boxes are annotated")],
+    ("dogs", "text"),
+    [(0, "no annotated box yet"), (1, "only 1 annotated box"), (3, "only 3 annotated boxes")],
 )
-def test_a_rare_label_is_worth_more(dogs, said):
-    (ground,) = rare_labels([dog(0.9), cat(0.9)], THRESHOLDS, {"cat": 10, "dog": dogs})
+def test_a_rare_label_is_worth_more(dogs, text):
+    (reason,) = rare_labels([dog(0.9), cat(0.9)], THRESHOLDS, {"cat": 10, "dog": dogs})
 
-    assert ground == UncertaintyReason(pytest.approx(0.3 * (1 - dogs / 10)), f"may show 'dog', of which {said}")
+    assert reason == UncertaintyReason(pytest.approx(0.3 * (1 - dogs / 10)), f"may show 'dog', which has {text}")
 
 
 def test_frequent_labels_are_not_rare():

@@ -3,7 +3,7 @@
 import pytest
 
 from preannotate.active_learning.review.detection_rates import DetectionRates
-from preannotate.active_learning.review.disagreements import DUPLICATE, EXTRA, LABEL, LOOSE, MISSING, find_disagreements
+from preannotate.active_learning.review.disagreements import DisagreementKind, find_disagreements
 from preannotate.active_learning.review.frames import UNKNOWN, AnnotatedBox, ReviewedFrame, annotated_boxes
 from preannotate.formats.records import Shape
 from runtime.detector import Detection
@@ -26,7 +26,7 @@ def mine(label, place=PLACE):
 
 
 def agreement(count=30):
-    """Frames on which people and the model agree: what makes its word worth something."""
+    """Frames on which people and the model agree, from which detection rates follow."""
     return [ReviewedFrame(100 + i, (mine(name), mine(name, ELSEWHERE)), (found(0.9), found(0.9, ELSEWHERE)))
             for i, (name, found) in enumerate([("cat", cat), ("dog", dog)] * (count // 2))]  # fmt: skip
 
@@ -36,45 +36,51 @@ def on(shapes, found):
     return find_disagreements([ReviewedFrame(1, tuple(shapes), tuple(found)), *agreement()], THRESHOLDS)
 
 
-def test_where_all_agree_nothing_is_said():
+def test_without_disagreement_there_is_none():
     assert on([mine("cat")], [cat(0.9)]) == []
     assert on([], []) == []
-    assert on([], [cat(0.4)]) == [], "the model is not sure of it"
+    assert on([], [cat(0.4)]) == [], "below the threshold"
 
 
-def test_what_nobody_drew():
+def test_a_detection_that_is_not_annotated():
     (one,) = on([], [cat(0.9)])
 
-    assert (one.kind, one.frame, one.label, one.model_label) == (MISSING, 1, "", "cat")
-    assert one.text == "Nobody drew this 'cat'; the model sees it (0.90)."
-    assert (one.people, one.model, one.around) == ((), PLACE, PLACE)
+    assert (one.kind, one.frame, one.label, one.model_label) == (DisagreementKind.MISSING, 1, None, "cat")
+    assert one.text == "The model detects 'cat' (0.90); nothing is annotated there."
+    assert (one.annotated, one.model, one.around) == ((), PLACE, PLACE)
     assert one.likelihood == 0.9
 
 
-def test_what_the_model_does_not_see():
+def test_an_annotation_that_is_not_detected():
     (one,) = on([mine("dog")], [cat(0.9, ELSEWHERE), dog(0.2)][1:])
 
-    assert (one.kind, one.label, one.model_label, one.score) == (EXTRA, "dog", "", None)
-    assert one.text == "Drawn as 'dog'; the model sees nothing there, even at a low score."
+    assert (one.kind, one.label, one.model_label, one.score) == (DisagreementKind.EXTRA, "dog", None, None)
+    assert one.text == "Annotated as 'dog'; the model detects nothing there, even with a low score."
     # A score of 0.2 is 0.2 of the way to 1 with the threshold at 0.5: 0.2 / 0.5 of the likelihood is gone.
-    (sure,) = on([mine("dog")], [])
-    assert one.likelihood == pytest.approx(sure.likelihood * 0.6, rel=0.05)
+    (undetected,) = on([mine("dog")], [])
+    assert one.likelihood == pytest.approx(undetected.likelihood * 0.6, rel=0.05)
 
 
-def test_a_box_that_the_model_half_sees_is_no_mistake():
+def test_an_annotation_with_a_low_score_is_no_mistake():
     assert on([mine("dog")], [dog(0.3)]) == []
 
 
 def test_another_label():
     (one,) = on([mine("dog")], [cat(0.9), dog(0.1)])
 
-    assert (one.kind, one.label, one.model_label, one.score, one.iou) == (LABEL, "dog", "cat", 0.9, 1.0)
-    assert one.text == "Drawn as 'dog'; the model says 'cat' (0.90)."
-    (doubtful,) = on([mine("dog")], [cat(0.9), dog(0.45)])
-    assert doubtful.likelihood < one.likelihood
+    assert (one.kind, one.label, one.model_label, one.score, one.iou) == (
+        DisagreementKind.LABEL,
+        "dog",
+        "cat",
+        0.9,
+        1.0,
+    )
+    assert one.text == "Annotated as 'dog'; the model detects 'cat' (0.90)."
+    (uncertain,) = on([mine("dog")], [cat(0.9), dog(0.45)])
+    assert uncertain.likelihood < one.likelihood
 
 
-def test_the_own_label_wins_if_the_model_is_surer_of_it():
+def test_the_annotated_label_wins_with_the_higher_score():
     assert on([mine("dog")], [dog(0.9), cat(0.6)]) == []
 
 
@@ -87,18 +93,18 @@ def test_a_cat_on_a_dog_is_no_other_label():
 def test_a_loose_box():
     (one,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])
 
-    assert (one.kind, one.iou) == (LOOSE, 0.5)
-    assert one.text == "The box of 'cat' and that of the model (0.90) overlap by 50% (IoU)."
+    assert (one.kind, one.iou) == (DisagreementKind.LOOSE, 0.5)
+    assert one.text == "The annotated box of 'cat' and that of the model (0.90) overlap by 50% (IoU)."
     assert one.around == (0, 0, 20, 10)
 
 
 def test_a_box_that_moved_far_is_one_disagreement_and_not_two():
     (one,) = on([mine("cat", (6, 0, 16, 10))], [cat(0.9)])  # 4 of 16 columns
 
-    assert (one.kind, one.iou) == (LOOSE, 0.25)
+    assert (one.kind, one.iou) == (DisagreementKind.LOOSE, 0.25)
 
 
-def test_the_looser_the_likelier():
+def test_a_looser_box_is_more_likely_a_mistake():
     (near,) = on([mine("cat", (0, 0, 14, 10))], [cat(0.9)])  # 10 of 14 columns
     (far,) = on([mine("cat", (0, 0, 20, 10))], [cat(0.9)])  # 10 of 20
     (moved,) = on([mine("cat", (6, 0, 16, 10))], [cat(0.9)])  # 4 of 16
@@ -111,45 +117,47 @@ def test_the_looser_the_likelier():
 def test_a_second_box_around_one_object():
     (one,) = on([mine("cat"), mine("cat", (0, 0, 10, 9))], [cat(0.9)])
 
-    assert (one.kind, one.iou, one.likelihood) == (DUPLICATE, pytest.approx(0.9), pytest.approx(0.9))
+    assert (one.kind, one.iou, one.likelihood) == (DisagreementKind.DUPLICATE, pytest.approx(0.9), pytest.approx(0.9))
     assert one.text == "Two boxes of 'cat' overlap by 90% (IoU)."
-    assert one.people == (PLACE, (0, 0, 10, 9))
+    assert one.annotated == (PLACE, (0, 0, 10, 9))
 
 
 def test_two_labels_on_one_object():
     (one,) = on([mine("cat"), mine("dog")], [cat(0.9)])
 
-    assert (one.kind, one.label) == (DUPLICATE, "cat, dog")
+    assert (one.kind, one.label) == (DisagreementKind.DUPLICATE, "cat, dog")
     assert one.text == "Boxes of 'cat' and of 'dog' overlap by 100% (IoU)."
 
 
-def test_two_objects_that_the_model_sees_as_two_are_no_duplicate():
+def test_two_objects_that_are_detected_as_two_are_no_duplicate():
     left, right = (0, 0, 10, 10), (3, 0, 13, 10)  # 7 of 13 columns
 
     assert on([mine("cat", left), mine("cat", right)], [cat(0.9, left), cat(0.8, right)]) == []
-    assert [one.kind for one in on([mine("cat", left), mine("cat", right)], [cat(0.9, left)])] == [DUPLICATE]
+    assert [one.kind for one in on([mine("cat", left), mine("cat", right)], [cat(0.9, left)])] == [
+        DisagreementKind.DUPLICATE
+    ]
 
 
-def test_what_the_model_does_not_know_is_left_alone():
+def test_labels_that_the_model_does_not_have_are_left_out():
     assert on([mine("boat")], []) == []
-    assert on([mine("boat")], [cat(0.9)]) == [], "something is drawn there"
+    assert on([mine("boat")], [cat(0.9)]) == [], "something is annotated there"
 
 
-def test_a_part_of_what_is_drawn_is_less_likely_an_object_of_its_own():
+def test_a_part_of_an_annotated_object_is_less_likely_an_object_of_its_own():
     (part,) = on([mine("cat", (0, 0, 100, 100))], [cat(0.9, (0, 0, 100, 100)), cat(0.9, (10, 10, 20, 20))])
     (alone,) = on([], [cat(0.9)])
 
-    assert part.kind == MISSING
+    assert part.kind == DisagreementKind.MISSING
     assert part.likelihood == pytest.approx(alone.likelihood / 2, rel=0.05)
 
 
-def test_the_likeliest_comes_first():
-    views = [ReviewedFrame(1, (), (cat(0.6),)), ReviewedFrame(2, (), (cat(0.95),)), *agreement()]
+def test_the_most_likely_mistake_comes_first():
+    frames = [ReviewedFrame(1, (), (cat(0.6),)), ReviewedFrame(2, (), (cat(0.95),)), *agreement()]
 
-    assert [one.frame for one in find_disagreements(views, THRESHOLDS)] == [2, 1]
+    assert [one.frame for one in find_disagreements(frames, THRESHOLDS)] == [2, 1]
 
 
-def test_a_model_that_misses_much_says_little_when_it_sees_nothing():
+def test_a_model_that_misses_much_proves_little_by_detecting_nothing():
     missed = [ReviewedFrame(i, (mine("cat", (0, 0, 40, 40)),), ()) for i in range(30)]
     found = find_disagreements([*missed, ReviewedFrame(50, (mine("dog"),), ()), *agreement()], THRESHOLDS)
 
@@ -157,20 +165,20 @@ def test_a_model_that_misses_much_says_little_when_it_sees_nothing():
     assert max(one.likelihood for one in found if one.label == "cat") < 0.55 < of_dog
 
 
-def test_how_often_is_counted_by_class_and_by_size():
+def test_detection_rates_by_class_and_by_size():
     small, large = [(0, 0, 4, 4)] * 30, [(0, 0, 40, 40)] * 30
-    views = [ReviewedFrame(i, (mine("cat", place),), ()) for i, place in enumerate(small)]
-    views += [ReviewedFrame(i, (mine("dog", place),), (dog(0.9, place),)) for i, place in enumerate(large)]
-    finding = DetectionRates.of(views, THRESHOLDS)
+    frames = [ReviewedFrame(i, (mine("cat", place),), ()) for i, place in enumerate(small)]
+    frames += [ReviewedFrame(i, (mine("dog", place),), (dog(0.9, place),)) for i, place in enumerate(large)]
+    rates = DetectionRates.count(frames, THRESHOLDS)
 
-    assert finding.recalls == (1 / 32, 31 / 32)
-    assert finding.share(1, 1600) == 31 / 32  # all of its size, and one of each added
-    assert finding.share(1, 16) == 1 / 32
-    assert finding.share(0, 1600) == 1 / 32
+    assert rates.by_class == (1 / 32, 31 / 32)
+    assert rates.rate(1, 1600) == 31 / 32  # all of its size, and one of each added
+    assert rates.rate(1, 16) == 1 / 32
+    assert rates.rate(0, 1600) == 1 / 32
 
 
-def test_without_any_evidence_nothing_is_known():
-    assert DetectionRates.of([], THRESHOLDS).share(0, 100) == 0.5
+def test_without_objects_a_rate_is_one_half():
+    assert DetectionRates.count([], THRESHOLDS).rate(0, 100) == 0.5
 
 
 def test_shapes_become_the_box_around_them():

@@ -76,8 +76,8 @@ def test_each_kind_is_found_and_said(cvat, run, tmp_path):
     assert found == {("missing", 12), ("extra", 12), ("label", 13), ("loose", 14), ("duplicate", 15)}
     assert content["kinds"] == {"missing": 1, "extra": 1, "label": 1, "loose": 1, "duplicate": 1}
     assert (
-        f"task 12 of {cvat.url}: 16 frames with 17 boxes compared, 5 disagreements: 1 missing box, 1 needless box, "
-        f"1 other label, 1 loose box, 1 duplicate box\n"
+        f"task 12 of {cvat.url}: 16 frames with 17 boxes compared, 5 disagreements: 1 missing box, 1 extra box, "
+        f"1 different label, 1 loose box, 1 duplicate box\n"
         f"left out: 1 frame without annotations, in a job that is not completed\n"
     ) in said
     likely = [one["likelihood"] for one in content["disagreements"]]
@@ -134,10 +134,10 @@ def test_boxes_are_drawn_where_they_are(newest, run, tmp_path):
 
     html = page(tmp_path)
     (card,) = [part for part in html.split("<li ")[1:] if part.startswith('class="card loose"')]
-    boxes = re.findall(r'rect class="(people|model)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', card)
-    (_, x, _, people), (_, model_x, _, model) = boxes
+    boxes = re.findall(r'rect class="(annotated|model)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', card)
+    (_, x, _, annotated), (_, model_x, _, model) = boxes
     assert x == model_x
-    assert float(people) / float(model) == pytest.approx(34 / 20, rel=0.01)
+    assert float(annotated) / float(model) == pytest.approx(34 / 20, rel=0.01)
 
 
 def test_the_first_ones_go_on_the_page_and_all_into_the_files(newest, run, tmp_path):
@@ -171,16 +171,16 @@ def test_issues_are_made_once(cvat, run):
     again = run(cvat, "--issues", "--top", "3")
     all_of_them = run(cvat, "--issues")
 
-    assert "issues in CVAT: 3 new, 0 were there\n" in first
-    assert "issues in CVAT: 0 new, 3 were there\n" in again
-    assert "issues in CVAT: 2 new, 3 were there\n" in all_of_them
+    assert "issues in CVAT: 3 new, 0 existed already\n" in first
+    assert "issues in CVAT: 0 new, 3 existed already\n" in again
+    assert "issues in CVAT: 2 new, 3 existed already\n" in all_of_them
     assert len(changes.issues) == 5
     (missing,) = [one for one in changes.issues if "missing" in one["message"]]
     assert missing["job"] == 40
     assert missing["frame"] == 12
     assert missing["position"] == [2.0, 8.0, 22.0, 40.0]
     assert missing["message"] == (
-        "Preannotate, missing box: Nobody drew this 'Kätzchen & <co>'; the model sees it (0.90)."
+        "Preannotate, missing box: The model detects 'Kätzchen & <co>' (0.90); nothing is annotated there."
     )
 
 
@@ -192,7 +192,7 @@ def test_an_issue_of_a_person_at_the_same_place_is_another_one(newest, run):
         {"id": 1, "job": 40, "frame": 12, "position": [2, 8, 22, 40], "message": "what is this?", "resolved": True}
     )
 
-    assert "issues in CVAT: 5 new, 0 were there\n" in run(newest, "--issues")
+    assert "issues in CVAT: 5 new, 0 existed already\n" in run(newest, "--issues")
 
 
 def test_an_answer_that_is_lost_makes_no_two_issues(newest, run):
@@ -207,7 +207,7 @@ def test_an_answer_that_is_lost_makes_no_two_issues(newest, run):
         f"Check the network. Run the same command again to continue.\n"
     )
 
-    assert "issues in CVAT: 4 new, 1 were there\n" in run(newest, "--issues")
+    assert "issues in CVAT: 4 new, 1 existed already\n" in run(newest, "--issues")
     assert len(changes.issues) == 5
 
 
@@ -238,17 +238,17 @@ def test_frames_that_the_model_was_trained_on_are_said(newest, run, tmp_path, fu
     said = run(newest, "--run", str(trained))
 
     assert (
-        "note: the model was trained on 3 of these 16 frames: it agrees with what it has learnt, and mistakes on them "
+        "note: the model was trained on 3 of these 16 frames: it agrees with their annotations, and mistakes there "
         "are harder to find.\n"
     ) in said
-    assert {one["frame"] for one in review(tmp_path)["disagreements"] if one["learnt"]} == {12}
-    assert review(tmp_path)["learnt_frames"] == 3
+    assert {one["frame"] for one in review(tmp_path)["disagreements"] if one["trained_on"]} == {12}
+    assert review(tmp_path)["frames_trained_on"] == 3
     assert "trained on</span>" in page(tmp_path)
     # Beside the functions, in `runs/`, it is found without being named.
     assert "was trained on 3 of these 16 frames" in run(newest)
     # The run of another training is not taken for it.
     model.write_text(json.dumps(content | {"provenance": made | {"dataset": "other"}}))
-    assert "note: the run of this function was not found, so it is not known whether " in run(newest)
+    assert "note: the training run of this function was not found, so it is unknown whether " in run(newest)
 
 
 def test_tracks_are_compared_on_each_frame(newest, run, tmp_path):
@@ -271,7 +271,7 @@ def test_a_frame_that_cannot_be_read_is_named(newest, run, tmp_path):
 
     said = run(newest, expected=1)
 
-    assert "not read: frame 13: " in said
+    assert "not readable: frame 13: " in said
     assert 13 not in {one["frame"] for one in review(tmp_path)["disagreements"]}
 
 
@@ -279,11 +279,11 @@ def test_errors_say_what_to_do(newest, run, tmp_path):
     newest.add(pets(jobs=[FakeJob(40, 0, 16)]))
 
     assert run(newest, "--run", str(tmp_path), expected=COULD_NOT_RUN) == (
-        f"error: {tmp_path}: no training run; expected runs/NAME. Name the run of the function.\n"
+        f"error: --run: {tmp_path} is no training run; expected runs/NAME. Name the function's run.\n"
     )
     assert run(newest, expected=COULD_NOT_RUN) == (
-        "error: task 12: no annotated frame to compare; expected some. Left out were frames: 17 without annotations, "
-        "in a job that is not completed. Annotate some in CVAT and save them.\n"
+        "error: task 12: no annotated frame (left out: 17 without annotations, in a job that is not completed); "
+        "expected some to compare. Annotate frames in CVAT and save them.\n"
     )
 
 
@@ -295,4 +295,4 @@ def test_where_all_agree_the_page_says_so(newest, run, tmp_path):
     said = run(newest)
 
     assert f"task 12 of {newest.url}: 12 frames with 12 boxes compared, 0 disagreements\n" in said
-    assert "The model and people agree on every frame." in page(tmp_path)
+    assert "The model agrees with the annotations of every frame." in page(tmp_path)

@@ -42,7 +42,7 @@ def stripes(step):
 
 
 def pets(**more):
-    """Frames 0 and 1 are annotated, 2 and 3 hold a doubtful cat at the same place, 4 a sure one, 5 is another scene."""
+    """Frames 0 and 1 are annotated, 2 and 3 hold uncertain cats at one place, 4 a certain one; 5 is another scene."""
     pictures = [scene(0.9), scene(0.9, 40), scene(0.5), scene(0.48), scene(1.0, 30), stripes(8)]
     shapes = [rectangle(0, 7, [8, 8, 28, 40]), rectangle(1, 7, [40, 8, 60, 40])]
     job = FakeJob(40, 0, 5, shapes=shapes)
@@ -51,7 +51,7 @@ def pets(**more):
 
 
 @pytest.fixture
-def doubting(function):
+def uncertain_function(function):
     """The function with scores that the images hold."""
     engine = function / "nuclio" / "runtime" / "engines" / "fake.py"
     engine.write_text(engine.read_text().replace("[[[0.9, 0.4]]]", SCORE))
@@ -59,11 +59,11 @@ def doubting(function):
 
 
 @pytest.fixture
-def run(doubting, capsys, tmp_path):
+def run(uncertain_function, capsys, tmp_path):
     """The command on task 12, its output in `out`; what it prints."""
 
     def command(cvat, *options, expected=0):
-        arguments = ["rank", str(doubting), "--task", "12", "--cvat", cvat.url]
+        arguments = ["rank", str(uncertain_function), "--task", "12", "--cvat", cvat.url]
         code = main([*arguments, "--output", str(tmp_path / "out"), *options])
         said = capsys.readouterr()
         assert code == expected, said.err
@@ -81,7 +81,7 @@ def ranking(tmp_path):
     return json.loads((tmp_path / "out" / "ranking.json").read_text(encoding="utf-8"))
 
 
-def test_doubtful_frames_come_first_and_their_twin_does_not(cvat, run, tmp_path):
+def test_uncertain_frames_come_first_and_their_near_duplicate_does_not(cvat, run, tmp_path):
     cvat.add(pets())
 
     said = run(cvat, "--top", "3")
@@ -91,10 +91,10 @@ def test_doubtful_frames_come_first_and_their_twin_does_not(cvat, run, tmp_path)
     assert content["candidates"] == 4
     assert content["annotated"] == 2
     assert frames[0]["frame"] == 2
-    assert frames[0]["why"] == ["a box with a score near the threshold (0.50)"]
+    assert frames[0]["reasons"] == ["a box with a score near the threshold (0.50)"]
     assert frames[0]["link"] == f"{cvat.url}/tasks/12/jobs/40?frame=2"
     assert [one["frame"] for one in frames].index(5) == 1, "another scene before the same cat again"
-    assert f"task 12 of {cvat.url}: 4 frames without annotations looked at, 2 annotated; 3 chosen" in said
+    assert f"task 12 of {cvat.url}: 3 chosen of 4 frames without annotations; 2 annotated frames" in said
     assert re.search(r"^1 +2 +\d\.\d\d +http://[^ ]+/tasks/12/jobs/40\?frame=2 +a box with a score near", said, re.M)
 
 
@@ -110,7 +110,7 @@ def test_the_table_for_spreadsheets_holds_no_formula(newest, run, tmp_path):
     assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
 
 
-def test_what_nobody_needs_is_passed_over(newest, run, tmp_path):
+def test_frames_that_need_no_annotation_are_left_out(newest, run, tmp_path):
     task = pets()
     task.jobs = [
         FakeJob(40, 0, 2, shapes=[rectangle(0, 7, [8, 8, 28, 40])], tags=[tag(1, 7)]),
@@ -122,13 +122,13 @@ def test_what_nobody_needs_is_passed_over(newest, run, tmp_path):
 
     said = run(newest)
 
-    # 2 is the more doubtful one, but looks as 3 does, on which somebody saw that nothing is there.
+    # 2 is more uncertain, but similar to 3, on which somebody saw that nothing is there.
     assert [one["frame"] for one in ranking(tmp_path)["frames"]] == [4, 2]
-    assert "passed over: 1 frame of completed jobs\npassed over: 2 frames that have annotations\n" in said
-    assert "passed over: 1 frame that a ground-truth job holds for validation\n" in said
+    assert "left out: 1 frame of completed jobs\nleft out: 2 frames that have annotations\n" in said
+    assert "left out: 1 frame that a ground-truth job holds for validation\n" in said
 
 
-def test_a_second_command_asks_for_no_image_again(newest, run, tmp_path):
+def test_a_second_command_downloads_nothing(newest, run, tmp_path):
     newest.add(pets())
     first = run(newest)
     newest.requests.clear()
@@ -140,9 +140,9 @@ def test_a_second_command_asks_for_no_image_again(newest, run, tmp_path):
 def test_a_stopped_command_goes_on(newest, run, tmp_path):
     newest.add(pets())
     run(newest)
-    (memory,) = (tmp_path / "out" / ".asked").glob("found-*")
-    lines = memory.read_text().splitlines(keepends=True)
-    memory.write_text("".join(lines[:2]) + lines[2][:20])  # as a killed process leaves it
+    (cache,) = (tmp_path / "out" / ".cache").glob("detections-*")
+    lines = cache.read_text().splitlines(keepends=True)
+    cache.write_text("".join(lines[:2]) + lines[2][:20])  # as a killed process leaves it
     newest.requests.clear()
 
     run(newest)
@@ -151,10 +151,10 @@ def test_a_stopped_command_goes_on(newest, run, tmp_path):
     assert len(ranking(tmp_path)["frames"]) == 4
 
 
-def test_another_model_is_asked_anew(newest, run, doubting):
+def test_another_model_runs_again(newest, run, uncertain_function):
     newest.add(pets())
     run(newest)
-    model = doubting / "nuclio" / "model.json"
+    model = uncertain_function / "nuclio" / "model.json"
     model.write_text(model.read_text().replace('"threshold": 0.5', '"threshold": 0.4'))
     newest.requests.clear()
 
@@ -173,7 +173,7 @@ def test_a_frame_that_cannot_be_read_is_named(newest, run, tmp_path):
 
     said = run(newest, expected=1)
 
-    assert "not read: frame 3: " in said
+    assert "not readable: frame 3: " in said
     assert 3 not in [one["frame"] for one in ranking(tmp_path)["frames"]]
 
 
@@ -216,7 +216,7 @@ def test_a_repeat_makes_no_second_task(newest, run):
     another = run(newest, "--create-task", "one more")
 
     assert len(changes.created) == 2
-    assert said.endswith(f"task was made before: {newest.url}/tasks/13\n")
+    assert said.endswith(f"task created earlier: {newest.url}/tasks/13\n")
     assert another.endswith(f"new task: {newest.url}/tasks/14\n")
 
 
@@ -358,11 +358,11 @@ def test_errors_say_what_to_do(newest, run):
     newest.add(pets(labels=[FakeLabel(9, "boat")], jobs=[FakeJob(40, 0, 5)]))
 
     assert run(newest, "--create-task", " ", expected=COULD_NOT_RUN) == (
-        "error: --create-task: an empty name; expected one for the new task.\n"
+        "error: --create-task: an empty name; expected the name of the new task.\n"
     )
     assert run(newest, expected=COULD_NOT_RUN) == (
-        "error: task 12: none of the function's labels (Kätzchen & <co>, dog) is one of its labels for boxes (boat); "
-        "expected the same names. Rename them in the task or in function.yaml.\n"
+        "error: task 12: labels for boxes: boat; expected one of the function's labels: Kätzchen & <co>, dog. "
+        "Rename labels in the task or in function.yaml.\n"
     )
     assert frame_inference.MIN_SCORE == 0.05
 
@@ -376,9 +376,8 @@ def test_a_task_without_images_and_a_broken_record_are_said(newest, run, tmp_pat
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "created.json").write_text("{")
     assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
-        f"error: {tmp_path / 'out' / 'created.json'}: holds no JSON (Expecting property name enclosed in double "
-        f"quotes: line 1 column 2 (char 1)); expected what earlier commands wrote. Remove the file; tasks that "
-        f"were made stay in CVAT.\n"
+        f"error: {tmp_path / 'out' / 'created.json'}: not JSON (Expecting property name enclosed in double quotes: "
+        f"line 1 column 2 (char 1)); expected a complete JSON file. Remove the file.\n"
     )
 
 
@@ -390,7 +389,7 @@ def test_a_video_is_not_looked_at_frame_by_frame(newest, run, tmp_path, monkeypa
     said = run(newest, "--top", "2")
 
     assert len(newest.asked("GET /api/tasks/12/data/?")) == 8  # every fourth of 30
-    assert "passed over: 22 frames that lie between those of the video that were looked at\n" in said
+    assert "left out: 22 frames between the compared frames of the video\n" in said
     first, second = (one["frame"] for one in ranking(tmp_path)["frames"])
     assert (first, second) == (0, 28)
     assert ranking(tmp_path)["frames"][0]["image"] == "frame_000000"
@@ -412,10 +411,10 @@ def test_nothing_to_choose_from_is_no_error(newest, run):
 
     said = run(newest)
     assert run(newest, "--create-task", "next", expected=COULD_NOT_RUN) == (
-        "error: task 12: no frame to make a task of; expected frames without annotations.\n"
+        "error: task 12: no frame for a new task; expected frames without annotations. Nothing was created.\n"
     )
 
-    assert said.startswith(f"task 12 of {newest.url}: 0 frames without annotations looked at, 6 annotated; 0 chosen\n")
+    assert said.startswith(f"task 12 of {newest.url}: 0 chosen of 0 frames without annotations; 6 annotated frames\n")
 
 
 def test_both_servers_are_asked_in_their_own_way(cvat, run):

@@ -56,7 +56,7 @@ def test_empty_frames_get_the_boxes_of_the_function(cvat, run):
     assert boxes(task.jobs[0]) == [(i, [i, 8, i + 20, 40]) for i in range(3)]
     assert {shape["label_id"] for shape in task.jobs[0].shapes} == {7}
     assert said == (
-        f"task 12 of {cvat.url}: 4 frames annotated with 3 boxes, nothing found on 1\n"
+        f"task 12 of {cvat.url}: 4 frames annotated with 3 boxes, nothing detected on 1\n"
         "note: task 12 has no label 'dog': its boxes are left out.\n"
     )
 
@@ -79,7 +79,7 @@ def test_what_people_made_is_not_touched(newest, run):
     assert [boxes(job) for job in task.jobs] == [[], [], [(4, [4, 8, 24, 40])], []]
     for job, (shapes, tracks) in zip(task.jobs, before, strict=True):
         assert (job.shapes[: len(shapes)], job.tracks) == (shapes, tracks)
-    assert "passed over: 1 frame of completed jobs\npassed over: 3 frames that have annotations\n" in said
+    assert "left out: 1 frame of completed jobs\nleft out: 3 frames that have annotations\n" in said
 
 
 def test_annotated_frames_get_boxes_beside_theirs_if_asked(newest, run):
@@ -103,7 +103,7 @@ def test_a_second_run_has_little_to_do(newest, run):
     assert len(task.jobs[0].shapes) == 3
     assert len(newest.asked("GET /api/tasks/12/data/?")) == 1  # of the frame on which nothing was found
     assert newest.asked("PATCH") == []
-    assert "passed over: 3 frames that have annotations\n" in said
+    assert "left out: 3 frames that have annotations\n" in said
 
 
 def test_nothing_to_do_starts_no_function(newest, run, function):
@@ -111,8 +111,8 @@ def test_nothing_to_do_starts_no_function(newest, run, function):
     (function / "nuclio" / "model.json").unlink()
 
     assert run(newest) == (
-        f"task 12 of {newest.url}: 0 frames annotated with 0 boxes, nothing found on 0\n"
-        "passed over: 4 frames of completed jobs\n"
+        f"task 12 of {newest.url}: 0 frames annotated with 0 boxes, nothing detected on 0\n"
+        "left out: 4 frames of completed jobs\n"
     )
 
 
@@ -227,7 +227,7 @@ def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(newest, run, mo
     said = run(newest)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
-    assert "passed over: 1 frame that somebody annotated meanwhile\n" in said
+    assert "left out: 1 frame that somebody annotated meanwhile\n" in said
 
 
 def test_a_frame_that_the_function_cannot_read_is_named(newest, run):
@@ -238,7 +238,7 @@ def test_a_frame_that_the_function_cannot_read_is_named(newest, run):
     said = run(newest, expected=1)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
-    assert "\nnot read: frame 1: " in said
+    assert "\nnot readable: frame 1: " in said
 
 
 def test_nor_does_one_that_is_no_image_stop_it(newest, run):
@@ -250,7 +250,7 @@ def test_nor_does_one_that_is_no_image_stop_it(newest, run):
     said = run(newest, expected=1)
 
     assert [frame for frame, _ in boxes(task.jobs[0])] == [0, 2]
-    assert "\nnot read: frame 1: frame 1 of task 12 is no image; expected one. " in said
+    assert "\nnot readable: frame 1: frame 1 of task 12 is no image; expected one. " in said
 
 
 @pytest.mark.parametrize("option", ["photos", "--json", "--overlay found", "--export coco a.json", "--overwrite"])
