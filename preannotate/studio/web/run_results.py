@@ -1,4 +1,4 @@
-"""What a review or a ranking wrote into the folder of its run."""
+"""The result files of a review or a ranking, in the folder of its run."""
 
 import csv
 from dataclasses import dataclass
@@ -7,22 +7,25 @@ from pathlib import Path
 from preannotate.jobs.queue import Run
 
 _KINDS = (".csv", ".html", ".json", ".txt")
-# Columns for people, in the order in which they are read; the rest is in the file.
-_TELLING = ("rank", "link", "frame", "text", "why", "likelihood", "doubt")
+# Columns of the files that are shown, and their headings; the rest is in the file.
+_HEADINGS = {
+    "rank": "Rank", "link": "Link", "frame": "Frame", "text": "Disagreement", "why": "Reason",
+    "likelihood": "Likelihood", "doubt": "Uncertainty", "uncertainty": "Uncertainty",
+}  # fmt: skip
 _MOST_ROWS = 100
 _MOST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class RunResults:
-    """Tables and files.
+    """Result files of a run, and the rows of its table.
 
     Attributes:
         files: Names, for links.
-        page: Name of the page among them; "" if there is none.
-        header: Of the table.
-        rows: Of the table; at most `_MOST_ROWS`.
-        more: Rows that are not shown.
+        page: Name of the HTML page among them; "" if there is none.
+        header: Headings of the table.
+        rows: Cells of the table; at most `_MOST_ROWS` rows.
+        more: Number of rows that are not shown.
     """
 
     files: tuple[str, ...]
@@ -33,7 +36,7 @@ class RunResults:
 
 
 def result_files(run: Run) -> dict[str, Path]:
-    """Name to file; only plain files of kinds that a result can have, and not the log."""
+    """Return the result files of a run by name; no links, no hidden files, and not the log."""
     if not run.folder.is_dir():
         return {}
     found = (path for path in sorted(run.folder.iterdir()) if path.suffix in _KINDS and path.name != "log.txt")
@@ -41,7 +44,7 @@ def result_files(run: Run) -> dict[str, Path]:
 
 
 def read_results(run: Run) -> RunResults | None:
-    """The results of a run; None if it wrote none."""
+    """Read the results of a run; None if it wrote none."""
     found = {name: path for name, path in result_files(run).items() if not name.endswith(".json")}
     if not found:
         return None
@@ -57,6 +60,6 @@ def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], in
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = list(csv.DictReader(file))
     known = tuple(rows[0]) if rows else ()
-    header = tuple(name for name in _TELLING if name in known) or known
-    shown = tuple(tuple(row[name] or "" for name in header) for row in rows[:_MOST_ROWS])
-    return header, shown, max(len(rows) - _MOST_ROWS, 0)
+    names = tuple(name for name in _HEADINGS if name in known) or known
+    shown = tuple(tuple(row[name] or "" for name in names) for row in rows[:_MOST_ROWS])
+    return tuple(_HEADINGS.get(name, name) for name in names), shown, max(len(rows) - _MOST_ROWS, 0)

@@ -463,7 +463,7 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
 
     assert "<b>doubt</b>" in words(answer)
     assert "<b>" not in answer.text
-    assert "rank link why 1 open in CVAT" in words(answer)
+    assert "Rank Link Reason 1 open in CVAT" in words(answer)
     assert "Open with images" in words(answer)
     assert browser.get("/runs/2/files/ranking.csv").headers["content-disposition"].startswith("attachment")
     assert "; sandbox" in browser.get("/runs/2/files/review.html").headers["content-security-policy"]
