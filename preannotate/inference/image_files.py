@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from preannotate.formats.images import IMAGE_EXTENSIONS
 from preannotate.inference.errors import InferenceError
-
-# What is taken out of a folder; a file that is named itself is tried whatever its name.
-EXTENSIONS = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
             found.setdefault(image.path.resolve(), image)
     if not found:
         places = ", ".join(map(str, given)) or "no path given"
-        raise InferenceError(f"{places}: no image; expected files such as {', '.join(sorted(EXTENSIONS))}.")
+        raise InferenceError(f"{places}: no image; expected files such as {', '.join(sorted(IMAGE_EXTENSIONS))}.")
     _refuse_twins(list(found.values()))
     return list(found.values())
 
@@ -58,7 +56,7 @@ def _in_folder(folder: Path, leave_out: Path | None) -> list[ImageFile]:
             name for name in folders if not name.startswith(".") and (Path(parent) / name).resolve() != inside
         ]
         paths = [Path(parent) / name for name in files if not name.startswith(".")]
-        images += [path for path in paths if path.suffix.lower() in EXTENSIONS]
+        images += [path for path in paths if path.suffix.lower() in IMAGE_EXTENSIONS]
     names = sorted((path.relative_to(folder).as_posix(), path) for path in images)
     return [ImageFile(path, name) for name, path in names]
 

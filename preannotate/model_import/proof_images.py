@@ -9,7 +9,8 @@ import numpy as np
 
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.errors import PreannotateError
-from preannotate.inference.image_files import EXTENSIONS, ImageFile, find_images
+from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.inference.image_files import ImageFile, find_images
 from preannotate.model_evaluation import annotated_exports
 from preannotate.synthetic import write_export
 from runtime.errors import ImageError
@@ -62,7 +63,7 @@ def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, 
 def _holds_only_images(path: Path) -> bool:
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     visible = [file for file in files if not file.name.startswith(".")]
-    return bool(visible) and all(file.suffix.lower() in EXTENSIONS for file in visible)
+    return bool(visible) and all(file.suffix.lower() in IMAGE_EXTENSIONS for file in visible)
 
 
 def _plain(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> GroundTruth:
