@@ -34,6 +34,24 @@ def test_every_subcommand_is_in_the_readme():
     assert missing == []
 
 
+def test_the_lines_of_the_readme_are_short():
+    assert [line for line in README.splitlines() if len(line) > 120] == []
+
+
+def test_every_option_of_the_documents_exists():
+    """Of the commands that are named in running text, as in `train --resume`."""
+    from preannotate.cli import main
+
+    known = {command.name: helped(command.name) for command in main.COMMANDS}
+    named = re.findall(r"`(?:preannotate )?([a-z]+)(?: [^`\n]*?)? (--[a-z-]+)", "".join(map(Path.read_text, PAGES)))
+    assert [(name, flag) for name, flag in named if name in known and flag not in known[name]] == []
+
+
+def helped(name):
+    subparsers = next(action for action in parser()._actions if action.dest == "command")
+    return subparsers.choices[name].format_help()
+
+
 def test_every_make_target_of_the_readme_exists():
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
