@@ -13,7 +13,7 @@ from builder import precision as precisions
 from builder.errors import BuildError
 from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, Proof, network_fingerprint
 from builder.function_yaml import FINGERPRINT, PRECISION, check_name, function_yaml
-from builder.graph import GRAPHS, find_graph
+from builder.graph import GRAPHS, find_graph, open_graph
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
 from builder.variants import Variant, possible
@@ -70,7 +70,7 @@ def build(
     check_name(name)
     if precision == "int8":
         precisions.check_possible(export)
-    variants = possible(find_graph(export)[1])
+    variants = possible(open_graph(export))
     with new_directory(output / name, PARTS, overwrite=overwrite) as draft:
         directory = draft / "nuclio"
         _keep_proof(export, draft / VALIDATION_FOLDER)
@@ -99,7 +99,7 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
     for file in runtime_files(runtime_source):
         (directory / "runtime" / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(runtime_source / file, directory / "runtime" / file)
-    _, graph = find_graph(export)
+    graph = open_graph(export)
     fingerprint = network_fingerprint(export / graph.folder)
     manifest = replace(manifest, provenance={**manifest.provenance, MODEL_FINGERPRINT: fingerprint})
     manifest.write(directory / FILE_NAME)
@@ -124,7 +124,7 @@ def write_function_yamls(
 def _keep_proof(export: Path, validation: Path) -> None:
     """Copy what a check needs and nobody deploys: the frozen images, and the graph unless the function has it."""
     shutil.copytree(export / "validation", validation, copy_function=shutil.copyfile)
-    _, graph = find_graph(export)
+    graph = open_graph(export)
     if not any(file.startswith(f"{graph.folder}/") for variant in possible(graph) for file in variant.files):
         shutil.copytree(export / graph.folder, validation / graph.folder, copy_function=shutil.copyfile)
 

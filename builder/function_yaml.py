@@ -65,11 +65,8 @@ class _Dumper(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
 
-for _text_type, _style in ((_Block, "|"), (_Quoted, '"')):
-    _Dumper.add_representer(
-        _text_type,
-        lambda dumper, text, style=_style: dumper.represent_scalar("tag:yaml.org,2002:str", text, style),
-    )
+_Dumper.add_representer(_Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, "|"))
+_Dumper.add_representer(_Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"'))
 
 
 def check_name(name: str) -> None:

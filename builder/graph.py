@@ -6,6 +6,8 @@ Which variants a function has follows from this alone: OpenVINO reads both, Tens
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.errors import BuildError
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -30,6 +32,19 @@ GRAPHS = {
     "saved_model": Graph("saved_model", "saved_model.pb", "tensorflow", ".", "saved_model"),
     "ir": Graph("ir", "model.xml", "openvino", "ir", "ir/model.xml"),
 }
+
+
+def open_graph(export: Path) -> Graph:
+    """The graph of an export directory.
+
+    Raises:
+        BuildError: There is none.
+    """
+    if (found := find_graph(export)) is None:
+        raise BuildError(
+            f"{export}: no {' and no '.join(GRAPHS)}; expected the network of a run. Train or import again."
+        )
+    return found[1]
 
 
 def find_graph(*places: Path) -> tuple[Path, Graph] | None:

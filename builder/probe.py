@@ -14,6 +14,7 @@ import site
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nuclio-sdk")
 
@@ -22,7 +23,7 @@ def main(questions_file: str, answers_file: str) -> None:
     """Read {"images": [path, …], "threshold": t}; write what the function said."""
     directory = Path.cwd()
     _isolate(directory)
-    import main as function  # this and runtime: those of the function directory
+    import main as function  # type: ignore[import-not-found] # this and runtime: those of the function directory
     import nuclio_sdk
 
     import runtime
@@ -78,7 +79,7 @@ def _isolate(directory: Path) -> None:
     sys.path[:] = filter(belongs, sys.path)
 
 
-def _logger(nuclio_sdk: object) -> object:
+def _logger(nuclio_sdk: Any) -> Any:
     logger = nuclio_sdk.Logger(level="DEBUG")
     logger.set_handler("default", sys.stderr, nuclio_sdk.logger.HumanReadableFormatter())
     return logger

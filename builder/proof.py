@@ -93,7 +93,7 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     truth, reference = read_validation(validation)
     manifest = function.manifest
     measured = _detect_with_all(function, validation, truth)
-    found = {"reference": list(reference.detections), **measured.detections}
+    found: dict[str, Detections] = {"reference": list(map(list, reference.detections)), **measured.detections}
     problems, notes = list(measured.problems), list(measured.notes)
     expected = accuracy_reference(truth, reference, manifest)
     if not expected.annotated:
@@ -211,7 +211,8 @@ def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest,
 
 
 def _read_replies(answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
-    served, problems = [], []
+    served: Detections = []
+    problems: list[str] = []
     for kind in ("served_by_default", "served"):
         served = []
         for image, response in zip(truth.images, answers[kind], strict=False):

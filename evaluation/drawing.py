@@ -49,35 +49,35 @@ def pixel_corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int
     return x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
 
 
-def draw_solid_box(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
+def draw_solid_box(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
     """A coloured line between two thin dark ones, to be seen on any ground."""
     x1, y1, x2, y2 = box
-    pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=DARK)
+    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=DARK)
     inner = style.line
     if x2 - x1 > 2 * inner and y2 - y1 > 2 * inner:
-        pen.rectangle((x1 + inner, y1 + inner, x2 - inner, y2 - inner), outline=DARK)
-    pen.rectangle(box, outline=colour, width=style.line)
+        draw.rectangle((x1 + inner, y1 + inner, x2 - inner, y2 - inner), outline=DARK)
+    draw.rectangle(box, outline=colour, width=style.line)
 
 
 def draw_dashed_box(
-    pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Style, colour: Colour = WHITE
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], style: Style, colour: Colour = WHITE
 ) -> None:
     """Dashes on a dark line."""
     x1, y1, x2, y2 = box
-    pen.rectangle(box, outline=DARK, width=style.line)
+    draw.rectangle(box, outline=DARK, width=style.line)
     dash = style.line * 4
     for start in range(x1, x2 + 1, 2 * dash):
         end = min(start + dash - 1, x2)
-        pen.rectangle((start, y1, end, min(y1 + style.line - 1, y2)), fill=colour)
-        pen.rectangle((start, max(y2 - style.line + 1, y1), end, y2), fill=colour)
+        draw.rectangle((start, y1, end, min(y1 + style.line - 1, y2)), fill=colour)
+        draw.rectangle((start, max(y2 - style.line + 1, y1), end, y2), fill=colour)
     for start in range(y1, y2 + 1, 2 * dash):
         end = min(start + dash - 1, y2)
-        pen.rectangle((x1, start, min(x1 + style.line - 1, x2), end), fill=colour)
-        pen.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
+        draw.rectangle((x1, start, min(x1 + style.line - 1, x2), end), fill=colour)
+        draw.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
 
 
 def draw_tag(
-    pen: ImageDraw.ImageDraw,
+    draw: ImageDraw.ImageDraw,
     text: str,
     place: tuple[int, int],
     colour: Colour,
@@ -85,13 +85,13 @@ def draw_tag(
     size: tuple[int, int],
 ) -> None:
     """Text on a plate, moved into the picture where it would stick out."""
-    width = round(pen.textlength(text, font=style.font)) + 2 * style.padding
+    width = round(draw.textlength(text, font=style.font)) + 2 * style.padding
     left = max(min(place[0], size[0] - width), 0)
     top = max(min(place[1], size[1] - style.tag_height), 0)
-    pen.rectangle((left, top, left + width - 1, top + style.tag_height - 1), fill=colour)
+    draw.rectangle((left, top, left + width - 1, top + style.tag_height - 1), fill=colour)
     ink = DARK if _lightness(colour) > 110 else WHITE
     middle = top + style.tag_height // 2
-    pen.text((left + style.padding, middle), text, fill=ink, font=style.font, anchor="lm")
+    draw.text((left + style.padding, middle), text, fill=ink, font=style.font, anchor="lm")
 
 
 def _lightness(colour: Colour) -> float:
@@ -103,18 +103,19 @@ def _lightness(colour: Colour) -> float:
 @lru_cache(maxsize=32)
 def _font(size: int, labels: tuple[str, ...]) -> ImageFont.FreeTypeFont:
     """Pillow's own font, unless one of the system's can show more of the labels."""
-    best, most = None, -1
-    for font in _fonts(size):
-        shown = sum(has_glyphs(font, label) for label in labels)
-        if shown > most:
-            best, most = font, shown
-        if shown == len(labels):
-            break
+    fonts = _fonts(size)
+    best = next(fonts)
+    shown = sum(has_glyphs(best, label) for label in labels)
+    while shown < len(labels) and (font := next(fonts, None)):
+        if (more := sum(has_glyphs(font, label) for label in labels)) > shown:
+            best, shown = font, more
     return best
 
 
 def _fonts(size: int) -> Iterator[ImageFont.FreeTypeFont]:
-    yield ImageFont.load_default(size=size)
+    own = ImageFont.load_default(size=size)
+    if isinstance(own, ImageFont.FreeTypeFont):  # a Pillow without FreeType has a font of one size
+        yield own
     for name in _SYSTEM_FONTS:
         with suppress(OSError):  # not on this system
             yield ImageFont.truetype(name, size)

@@ -57,24 +57,24 @@ def draw_overlay(
         RGB, as wide as `image` and higher by the legend: pixels of the image keep their places. A label
         whose script no font has is shown as "#" and its class id, or as "?" if it was only annotated.
     """
-    gt_boxes, gt_labels = ([], []) if ground_truth is None else ground_truth
+    gt_boxes, gt_labels = ground_truth or (np.zeros((0, 4), np.float32), [])
     class_ids = {detection.label: detection.class_id for detection in detections}
     style = Style.fitting(image.size, tuple(sorted({*class_ids, *gt_labels})))
     names = {label: _shown(label, class_ids.get(label), style.font) for label in (*class_ids, *gt_labels)}
     picture = image.convert("RGB")
-    pen = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(picture)
     annotated = [(pixel_corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
     for box, _ in annotated:
-        draw_dashed_box(pen, box, style)
+        draw_dashed_box(draw, box, style)
     ordered = sorted(detections, key=lambda detection: detection.score)  # the best on top
     for detection in ordered:
-        draw_solid_box(pen, pixel_corners(detection.box), class_colour(detection.class_id), style)
+        draw_solid_box(draw, pixel_corners(detection.box), class_colour(detection.class_id), style)
     for (x1, _, _, y2), name in annotated:
-        draw_tag(pen, name, (x1, y2), GROUND_TRUTH, style, picture.size)
+        draw_tag(draw, name, (x1, y2), GROUND_TRUTH, style, picture.size)
     for detection in ordered:
         x1, y1, _, _ = pixel_corners(detection.box)
         text = f"{names[detection.label]} {detection.score:.2f}"
-        draw_tag(pen, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
+        draw_tag(draw, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
     entries = [("solid", f"{len(detections)} detected", GROUND_TRUTH)]
     if ground_truth is not None:
         entries.append(("dashed", f"{len(annotated)} annotated", GROUND_TRUTH))
@@ -108,15 +108,15 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]
     height = picture.height + (row + 1) * style.tag_height + 2 * style.padding
     result = Image.new("RGB", (picture.width, height), _LEGEND_BACKGROUND)
     result.paste(picture)
-    pen = ImageDraw.Draw(result)
+    draw = ImageDraw.Draw(result)
     for (kind, text, colour), (x, y) in zip(entries, places, strict=True):
         box = (x, y + style.padding, x + swatch - 1, y + style.tag_height - style.padding - 1)
         if kind == "filled":
-            pen.rectangle(box, fill=colour)
+            draw.rectangle(box, fill=colour)
         elif kind == "dashed":
-            draw_dashed_box(pen, box, style)
+            draw_dashed_box(draw, box, style)
         else:
-            pen.rectangle(box, outline=colour, width=style.line)
+            draw.rectangle(box, outline=colour, width=style.line)
         middle = y + style.tag_height // 2
-        pen.text((x + swatch + style.padding, middle), text, fill=GROUND_TRUTH, font=style.font, anchor="lm")
+        draw.text((x + swatch + style.padding, middle), text, fill=GROUND_TRUTH, font=style.font, anchor="lm")
     return result

@@ -90,14 +90,12 @@ def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: S
 
 
 def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage]) -> COCO:
-    annotations = [
-        {"image_id": image_id, "category_id": int(class_id) + 1, "bbox": _xywh(box)}
-        for image_id, image in enumerate(images, start=1)
-        for box, class_id in zip(image.boxes, image.class_ids, strict=True)
-    ]
-    for annotation_id, annotation in enumerate(annotations, start=1):
-        width, height = annotation["bbox"][2:]
-        annotation.update(id=annotation_id, area=width * height, iscrowd=0)
+    annotations: list[dict[str, object]] = []
+    for image_id, image in enumerate(images, start=1):
+        for box, class_id in zip(image.boxes, image.class_ids, strict=True):
+            _, _, width, height = bbox = _xywh(box)
+            ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": int(class_id) + 1}
+            annotations.append({**ids, "bbox": bbox, "area": width * height, "iscrowd": 0})
     coco = COCO()
     coco.dataset = {
         "info": {},

@@ -57,7 +57,8 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
     """
     width, height = detector.manifest.input_size
     detector.engine.run(np.zeros((1, height, width, 3), np.uint8))
-    rows, found = [], []
+    rows: list[np.ndarray] = []
+    found: list[list[Detection]] = []
     begun = time.perf_counter()
     for image in truth.images:
         if rows and time.perf_counter() - begun > seconds:
@@ -75,5 +76,8 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
         clock.append(time.perf_counter())
         rows.append(np.diff(clock) * 1000)
         found.append(detector.select(raw["boxes"][0], raw["scores"][0], letterbox, MIN_SCORE))
-    medians = [round(statistics.median(times), 2) for times in zip(*rows, strict=True)]
-    return StageTimes(*medians, images=len(rows), device=detector.engine.device), found
+    decode, letterboxing, inference, suppression = (
+        round(statistics.median(times), 2) for times in zip(*rows, strict=True)
+    )
+    times = StageTimes(decode, letterboxing, inference, suppression, len(rows), detector.engine.device)
+    return times, found

@@ -42,7 +42,6 @@ ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}
 CONVERTERS = {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"}
 CONVERTER_MODULES = {
     "builder.imports.openvino_model",
-    "builder.imports.openvino_reference",
     "builder.imports.saved_model",
 }
 

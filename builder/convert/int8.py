@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import child
-from builder.graph import find_graph
+from builder.graph import open_graph
 
 ATTEMPTS = ("plain", "control")
 _WITH_WEIGHTS = {"Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul"}
@@ -42,7 +42,7 @@ def convert(
         BuildError: nncf failed or crashed.
     """
     width, height = input_size
-    source = export / find_graph(export)[1].for_openvino
+    source = export / open_graph(export).for_openvino
     arguments = [
         *(str(source), str(directory / "model.xml"), str(width), str(height)),
         *(str(export / "calibration"), str(validation), attempt, str(max_drop)),
@@ -61,7 +61,7 @@ def main(
     max_drop: str,
 ) -> None:
     """Quantise in this process."""
-    sys.modules["openvino_telemetry"] = None  # nncf would report its use to its makers
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # nncf would report its use to its makers
     import nncf
     import numpy as np
     import openvino as ov

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from builder import child
-from builder.graph import find_graph
+from builder.graph import open_graph
 
 
 def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weights: str = "f16") -> None:
@@ -24,7 +24,7 @@ def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weigh
         BuildError: OpenVINO failed or crashed, or the graph does not have the engine contract.
     """
     width, height = input_size
-    source = export / find_graph(export)[1].for_openvino
+    source = export / open_graph(export).for_openvino
     arguments = [str(source), str(directory / "model.xml"), str(width), str(height), weights]
     child.run_module(__name__, arguments, step=f"{source}: conversion to OpenVINO's IR")
 

@@ -52,7 +52,7 @@ class ImportRequest:
         labels: Names of the classes.
         adapter: Its name; None looks for one that fits.
         image_size: (width, height) of the input, where the model leaves it open.
-        pixels: Fields of `builder.imports.pixels.Pixels` that are not the adapter's.
+        pixels: Fields of `builder.imports.layout.Pixels` that are not the adapter's.
         first_class: Number of the first label, where it is not the adapter's.
         threshold: Score from which a detection counts; None chooses, or takes the adapter's.
         iou_threshold: Overlap above which the lower-scored of two boxes is dropped.

@@ -1,19 +1,25 @@
-"""An ONNX file or an IR as OpenVINO reads it: what goes in and out, and the same network with the engine contract.
+"""An ONNX file or an IR: the network with the engine contract, and the untouched one as the reference.
 
-Imports OpenVINO: for the worker only.
+The reference of an ONNX file is run by ONNX Runtime where it is installed. An IR has OpenVINO only: there the proof
+covers what was built around the network, not OpenVINO itself. Imports OpenVINO: for the worker only.
 """
 
+import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from builder.imports.errors import UnsupportedModelError, decisive_line
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.reference import ReferenceEngine
 
+# All outputs of a network, in its order, for one input.
+RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
 _TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
 _CHANNELS = 3
 
@@ -38,11 +44,9 @@ class OpenVinoGraph:
         try:
             self.model = ov.Core().read_model(file)
         except RuntimeError as error:
-            said = decisive_line(error).replace(
-                f"{file.parent}/", ""
-            )  # a folder of ours, which says nothing to the user
+            cause = decisive_line(error).replace(f"{file.parent}/", "")  # a folder of ours: no use to the user
             raise UnsupportedModelError(
-                f"OpenVINO cannot read it ({said}); expected a whole model. Export it again."
+                f"OpenVINO cannot read it ({cause}); expected a whole model. Export it again."
             ) from error
         self.order, self.input_size = self._fix_input(image_size)
         self.dtype = _TYPES[self.model.input(0).element_type]
@@ -63,7 +67,7 @@ class OpenVinoGraph:
         steps = feed.preprocess()
         if pixels.order == "bgr":
             steps.convert_color(ColorFormat.BGR)
-        if not pixels.as_they_are:
+        if not pixels.is_identity:
             steps.convert_element_type(ov.Type.f32).mean(list(pixels.mean)).scale(list(pixels.scale))
         steps.convert_element_type(self.model.input(0).element_type)
         names = list(self.outputs)
@@ -126,3 +130,48 @@ def _result(node: ov.Node, name: str) -> ov.Node:
 
 def _name(port: ov.Output, index: int) -> str:
     return port.get_any_name() if port.get_names() else f"output{index}"
+
+
+def openvino_reference(
+    kind: str,
+    file: Path,
+    graph: OpenVinoGraph,
+    adapter: ModuleType,
+    match: AdapterMatch,
+    layout: Layout,
+    pixels: Preprocessing,
+) -> tuple[ReferenceEngine, str]:
+    """The engine, and in words what it is."""
+    with_onnxruntime = kind == "onnx" and importlib.util.find_spec("onnxruntime") is not None
+    run, words = _onnxruntime(file) if with_onnxruntime else _openvino(graph)
+    at = [list(graph.outputs).index(name) for name in match.names]
+
+    def chosen(feed: np.ndarray) -> Sequence[np.ndarray]:
+        outputs = run(feed)
+        return [np.asarray(outputs[index], np.float32) for index in at]
+
+    def prepare(image: np.ndarray) -> np.ndarray:
+        ready = pixels.prepare(image)
+        return np.ascontiguousarray(ready.transpose(0, 3, 1, 2) if graph.order == "NCHW" else ready).astype(graph.dtype)
+
+    return ReferenceEngine(chosen, prepare, adapter, layout), words
+
+
+def _onnxruntime(file: Path) -> tuple[RunAll, str]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda feed: session.run(
+        None, {name: feed}
+    ), f"the ONNX file as it came, by ONNX Runtime {onnxruntime.__version__}"
+
+
+def _openvino(graph: OpenVinoGraph) -> tuple[RunAll, str]:
+    compiled = ov.Core().compile_model(graph.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(feed: np.ndarray) -> Sequence[np.ndarray]:
+        results = compiled([feed])
+        return [np.array(results[index]) for index in range(len(compiled.outputs))]
+
+    return run, f"the file as it came, by OpenVINO {ov.get_version().partition('-')[0]} with decoding in NumPy"

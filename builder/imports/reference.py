@@ -5,9 +5,8 @@ from types import ModuleType
 
 import numpy as np
 
-from builder.imports.errors import UnsupportedModelError
+from builder.imports.errors import UnknownClassError, UnsupportedModelError
 from builder.imports.layout import Layout
-from builder.imports.rows import UnknownClassError
 
 # The outputs that an adapter decodes, for one input.
 Run = Callable[[np.ndarray], Sequence[np.ndarray]]

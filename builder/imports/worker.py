@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.child import COULD_NOT_RUN
-from builder.imports.choosing import choose_adapter
+from builder.imports.adapters import choose_adapter
 from builder.imports.errors import UnsupportedModelError
 from builder.imports.layout import Layout
 from builder.imports.reference import ReferenceEngine
@@ -64,7 +64,7 @@ def main(job_file: str) -> None:
 
 
 def _work(job: ImportJob) -> None:
-    size = None if job.image_size is None else tuple(job.image_size)
+    size = None if job.image_size is None else (job.image_size[0], job.image_size[1])
     if job.kind == "saved_model":
         engine, words, layout, about = _saved_model(job, size)
     else:
@@ -76,7 +76,7 @@ def _work(job: ImportJob) -> None:
 
 def _openvino(job: ImportJob, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
     from builder.imports.openvino_model import OpenVinoGraph, save
-    from builder.imports.openvino_reference import reference as reference_of
+    from builder.imports.openvino_model import openvino_reference as reference_of
 
     file = Path(job.file)
     graph = OpenVinoGraph(file, size)

@@ -110,10 +110,9 @@ class Detector:
             rows = np.flatnonzero(reaching[:, class_id])
             rows = rows[np.argsort(-scores[rows, class_id], kind="stable")][:MAX_CANDIDATES]
             kept = rows[nms(boxes_image[rows], scores[rows, class_id], iou_threshold=cut.iou_threshold)]
-            found += [
-                Detection(label, class_id, float(scores[row, class_id]), tuple(map(float, boxes_image[row])))
-                for row in kept
-            ]
+            for row in kept:
+                x1, y1, x2, y2 = map(float, boxes_image[row])
+                found.append(Detection(label, class_id, float(scores[row, class_id]), (x1, y1, x2, y2)))
         found.sort(key=lambda detection: -detection.score)
         return found[: cut.max_detections]
 

@@ -37,7 +37,7 @@ class Letterbox:
             min(max(round(image_side * scale), 1), input_side)
             for image_side, input_side in zip(image_size, input_size, strict=True)
         )
-        return cls(tuple(image_size), tuple(input_size), (width, height))
+        return cls((image_size[0], image_size[1]), (input_size[0], input_size[1]), (width, height))
 
     @property
     def _scale(self) -> np.ndarray:

@@ -72,9 +72,6 @@ def _typed(options: dict[str, Any]) -> dict[str, Any]:
     for key in ("mean", "scale"):
         if options[key] is not None:
             pixels[key] = _three_numbers(f"--{key}", options[key])
-    for key in ("threshold", "iou_threshold"):
-        if options[key] is not None and not 0 <= options[key] <= 1:
-            raise UsageError(f"--{key.replace('_', '-')}: {options[key]!r}; expected a number in [0, 1].")
     if 0.0 in pixels.get("scale", ()):
         raise UsageError(f"--scale: {options['scale']!r}; expected numbers that one can divide by.")
     rest = {key: value for key, value in options.items() if key not in ("channels", "mean", "scale", "image_size")}

@@ -11,6 +11,7 @@ from builder import proof
 from builder.build import build
 from builder.check import check
 from builder.errors import BuildError
+from builder.function_directory import Verdict
 from builder.function_yaml import image_name
 
 needs_nncf = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="nncf is not installed")
@@ -47,9 +48,9 @@ def test_no_calibration_images(export, tmp_path, monkeypatch, exists):
 @needs_nncf
 def test_int8_that_is_accurate_is_kept_proven_and_said(squares_export, tmp_path):
     built = build(squares_export, tmp_path / "functions", precision="int8")
-    figures = built.report.figures
+    figures = built.proof.figures
     outcome = figures["precision"]
-    assert (outcome["asked"], outcome["built"], outcome["attempt"]) == ("int8", "int8", "plain")
+    assert (outcome["requested"], outcome["built"], outcome["attempt"]) == ("int8", "int8", "plain")
     assert outcome["map50"] == {"reference": 1.0, "fp16": 1.0, "int8": 1.0}
     assert outcome["model_bin_bytes"]["int8"] == (built.directory / "model.bin").stat().st_size
     assert outcome["latency_ratio"] > 0
@@ -61,7 +62,7 @@ def test_int8_that_is_accurate_is_kept_proven_and_said(squares_export, tmp_path)
     assert 'preannotate.precision: "int8"' in cpu and "-int8" in cpu
     assert "int8" not in gpu
     again = check(built.directory)
-    assert again.ok
+    assert again.verdict is Verdict.PASSED
     assert again.figures["precision"] == outcome
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from builder import proof
 from builder.check import check
+from builder.function_directory import Verdict
 from evaluation.parity import Difference
 
 pytestmark = pytest.mark.slow
@@ -53,7 +54,7 @@ def test_no_product_file_names_this_machine(built, squares_export):
 
 def test_a_checked_directory_is_unchanged_and_checks_again_somewhere_else(function):
     before = {path: path.read_bytes() for path in function.rglob("*") if path.is_file()}
-    assert check(function).ok
+    assert check(function).verdict is Verdict.PASSED
     assert {path: path.read_bytes() for path in function.rglob("*") if path.is_file()} == before
 
 
@@ -65,11 +66,11 @@ def test_an_exchanged_network_is_found_out(function):
         for detection in image:
             detection["class_id"] = 1 - detection["class_id"]
     path.write_text(json.dumps(content))
-    report = check(function)
-    assert not report.ok
-    assert report.figures["scores"]["reference"]["map50"] < 0.5
-    assert report.figures["differences"]["ir vs reference"]["unmatched"] == 24
-    assert report.problems == tuple(
+    proven = check(function)
+    assert proven.verdict is Verdict.FAILED
+    assert proven.figures["scores"]["reference"]["map50"] < 0.5
+    assert proven.figures["differences"]["ir vs reference"]["unmatched"] == 24
+    assert proven.problems == tuple(
         f"{name} vs reference: 24 of 24 detections unmatched and 0 beyond tolerance (up to 0 pixels, 0 of the score); "
         "expected the same detections. Do not deploy it."
         for name in ("ir_f32", "saved_model")
@@ -78,10 +79,10 @@ def test_an_exchanged_network_is_found_out(function):
 
 def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, monkeypatch):
     monkeypatch.setattr(proof.importlib.util, "find_spec", lambda name: name != "tensorflow")
-    report = check(function)
-    assert report.ok
-    assert report.notes == ("TensorFlow is not installed: SavedModel and GPU variant were not checked.",)
-    assert set(report.figures["scores"]) == {"reference", "ir_f32", "ir", "served"}
+    proven = check(function)
+    assert proven.verdict is Verdict.PASSED
+    assert proven.notes == ("TensorFlow is not installed: SavedModel and GPU variant were not checked.",)
+    assert set(proven.figures["scores"]) == {"reference", "ir_f32", "ir", "served"}
 
 
 def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():

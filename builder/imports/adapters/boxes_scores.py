@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "boxes (1, N, 4): xyxy in input pixels; scores (1, N, K): in [0, 1]"
 GRAPHS = ("onnx", "ir")

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes, rows
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "(1, 1, N, 7): image number, class number, score, x1, y1, x2, y2 as parts of the input's width and height"
 GRAPHS = ("onnx", "ir")
@@ -37,15 +36,18 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
     end = np.flatnonzero(found[0, :, 0] < 0)
     scores = found[0, :, 2].copy()
     scores[end[0] if len(end) else len(scores) :] = 0
-    return found[..., 3:] * np.float32([width, height, width, height]), rows.spread(found[0, :, 1], scores, layout)
+    boxes = found[..., 3:] * np.array([width, height, width, height], np.float32)
+    return boxes, decoding.class_scores(found[0, :, 1], scores, layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     found = ops.squeeze(outputs[0], np.array([0]))
-    image, number, score = (nodes.column(found, index, ops) for index in range(3))
-    sides = [nodes.column(found, 3 + index, ops) for index in range(4)]
-    boxes = ops.concat([nodes.scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)], 2)
+    image, number, score = (decoding.column(found, index, ops) for index in range(3))
+    sides = [decoding.column(found, 3 + index, ops) for index in range(4)]
+    boxes = ops.concat(
+        [decoding.scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)], 2
+    )
     # Zeros follow the row that ends the list: nothing there has a score.
     score = ops.select(ops.greater_equal(image, np.float32(0)), score, np.float32(0))
-    return boxes, nodes.spread(number, score, layout.first_class, layout.num_classes, ops)
+    return boxes, decoding.class_score_nodes(number, score, layout, ops)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = (
     "(1, 5 + K, H / 16, W / 16): the score that there is an object, two offsets of the centre, two logits of the "
@@ -63,14 +62,14 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     cells = ops.transpose(ops.reshape(found, np.array([1, channels, rows * columns]), False), np.array([0, 2, 1]))
     y, x = (grid.reshape(1, -1, 1).astype(np.float32) for grid in np.mgrid[:rows, :columns])
     centres = (
-        nodes.scaled(ops.add(ops.tanh(nodes.column(cells, index, ops)), at), step, ops)
+        decoding.scaled(ops.add(ops.tanh(decoding.column(cells, index, ops)), at), step, ops)
         for index, at, step in ((1, x, width / columns), (2, y, height / rows))
     )
     sides = (
-        nodes.scaled(ops.sigmoid(nodes.column(cells, index, ops)), side, ops)
+        decoding.scaled(ops.sigmoid(decoding.column(cells, index, ops)), side, ops)
         for index, side in ((3, width), (4, height))
     )
-    boxes = nodes.corners(*centres, *sides, ops)
-    objects = ops.power(nodes.column(cells, 0, ops), np.float32(_OBJECT_POWER))
-    classes = ops.power(nodes.columns(cells, 5, 5 + layout.num_classes, ops), np.float32(_CLASS_POWER))
+    boxes = decoding.corner_nodes([*centres, *sides], ops)
+    objects = ops.power(decoding.column(cells, 0, ops), np.float32(_OBJECT_POWER))
+    classes = ops.power(decoding.columns(cells, 5, 5 + layout.num_classes, ops), np.float32(_CLASS_POWER))
     return boxes, ops.multiply(objects, classes)

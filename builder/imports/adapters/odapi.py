@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import rows
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 _NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 OUTPUTS = (
@@ -36,7 +35,8 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
     width, height = layout.input_size
     scores = np.where(np.arange(scores.shape[1]) < int(count[0]), scores[0], 0)
     y1, x1, y2, x2 = np.moveaxis(boxes, -1, 0)
-    return np.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1), rows.spread(numbers[0], scores, layout)
+    boxes = np.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1)
+    return boxes, decoding.class_scores(numbers[0], scores, layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes, rows
-from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
 
 OUTPUTS = "(1, N, 6): x1, y1, x2, y2 in input pixels, score, class number from 0"
 GRAPHS = ("onnx", "ir")
@@ -32,11 +31,11 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """One score to one of K."""
     (found,) = arrays
-    return found[..., :4], rows.spread(found[0, :, 5], found[0, :, 4], layout)
+    return found[..., :4], decoding.class_scores(found[0, :, 5], found[0, :, 4], layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     (found,) = outputs
-    score, number = (nodes.column(found, index, ops) for index in (4, 5))
-    return nodes.columns(found, 0, 4, ops), nodes.spread(number, score, layout.first_class, layout.num_classes, ops)
+    score, number = (decoding.column(found, index, ops) for index in (4, 5))
+    return decoding.columns(found, 0, 4, ops), decoding.class_score_nodes(number, score, layout, ops)

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes
-from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
 
 OUTPUTS = (
     "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K scores; "
@@ -43,6 +42,6 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     (rows,) = outputs
-    boxes = nodes.corners(*(nodes.column(rows, index, ops) for index in range(4)), ops)
-    scores = nodes.columns(rows, 5, 5 + layout.num_classes, ops)
-    return boxes, ops.multiply(scores, nodes.column(rows, 4, ops))
+    boxes = decoding.corner_nodes((decoding.column(rows, index, ops) for index in range(4)), ops)
+    scores = decoding.columns(rows, 5, 5 + layout.num_classes, ops)
+    return boxes, ops.multiply(scores, decoding.column(rows, 4, ops))

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes, rows
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "(N, 7): image number, x1, y1, x2, y2 in input pixels, class number from 0, score"
 GRAPHS = ("onnx", "ir")
@@ -31,11 +30,11 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """One score to one of K."""
     (found,) = arrays
-    return found[None, :, 1:5], rows.spread(found[:, 5], found[:, 6], layout)
+    return found[None, :, 1:5], decoding.class_scores(found[:, 5], found[:, 6], layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     found = ops.unsqueeze(outputs[0], np.int64(0))
-    number, score = (nodes.column(found, index, ops) for index in (5, 6))
-    return nodes.columns(found, 1, 5, ops), nodes.spread(number, score, layout.first_class, layout.num_classes, ops)
+    number, score = (decoding.column(found, index, ops) for index in (5, 6))
+    return decoding.columns(found, 1, 5, ops), decoding.class_score_nodes(number, score, layout, ops)

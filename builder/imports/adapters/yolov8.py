@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes
-from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
 
 OUTPUTS = "(1, 4 + K, A): centre x and y, width, height in input pixels, then K scores; one column for each cell"
 GRAPHS = ("onnx", "ir")
@@ -37,5 +36,5 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     rows = ops.transpose(outputs[0], np.array([0, 2, 1]))
-    boxes = nodes.corners(*(nodes.column(rows, index, ops) for index in range(4)), ops)
-    return boxes, nodes.columns(rows, 4, 4 + layout.num_classes, ops)
+    boxes = decoding.corner_nodes((decoding.column(rows, index, ops) for index in range(4)), ops)
+    return boxes, decoding.columns(rows, 4, 4 + layout.num_classes, ops)

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import nodes
-from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
-from builder.imports.pixels import Preprocessing
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
 
 OUTPUTS = (
     "(1, A, 5 + K): centre within the cell in strides, logarithms of width and height in strides, the score that there "
@@ -36,7 +35,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
     boxes = np.empty((1, rows.shape[1], 4), np.float32)
     width, height = layout.input_size
     row = 0
-    for stride in feature_strides(layout.input_size, rows.shape[1]):
+    for stride in feature_strides(layout.input_size, rows.shape[1]) or ():
         for y in range(height // stride):
             for x in range(width // stride):
                 centre = (rows[0, row, :2] + (x, y)) * stride
@@ -50,18 +49,18 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """The same as operations."""
     (rows,) = outputs
     x, y, stride = (column.reshape(1, -1, 1) for column in _cells(layout.input_size, rows.get_shape()[1]))
-    centres = (ops.multiply(ops.add(nodes.column(rows, index, ops), at), stride) for index, at in enumerate((x, y)))
-    sides = (ops.multiply(ops.exp(nodes.column(rows, index, ops)), stride) for index in (2, 3))
-    boxes = nodes.corners(*centres, *sides, ops)
-    scores = nodes.columns(rows, 5, 5 + layout.num_classes, ops)
-    return boxes, ops.multiply(scores, nodes.column(rows, 4, ops))
+    centres = (ops.multiply(ops.add(decoding.column(rows, index, ops), at), stride) for index, at in enumerate((x, y)))
+    sides = (ops.multiply(ops.exp(decoding.column(rows, index, ops)), stride) for index in (2, 3))
+    boxes = decoding.corner_nodes([*centres, *sides], ops)
+    scores = decoding.columns(rows, 5, 5 + layout.num_classes, ops)
+    return boxes, ops.multiply(scores, decoding.column(rows, 4, ops))
 
 
 def _cells(input_size: tuple[int, int], count: int) -> np.ndarray:
     """float32 (3, A): column, row and stride of each cell."""
     width, height = input_size
     grids = []
-    for stride in feature_strides(input_size, count):
+    for stride in feature_strides(input_size, count) or ():
         y, x = np.mgrid[: height // stride, : width // stride]
         grids.append([x.ravel(), y.ravel(), np.full(x.size, stride)])
     return np.concatenate(grids, 1).astype(np.float32)

@@ -6,6 +6,7 @@ the answers would no longer be those that were proven.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ class TensorFlowEngine:
 
     name = "tensorflow"
 
-    def __init__(self, model: object) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model  # keeps the variables alive
         self._function = model.signatures["serving_default"]
         self._one_by_one = self._function.structured_input_signature[1]["pixels"].shape[0] == 1
@@ -67,7 +68,7 @@ def load(directory: Path) -> TensorFlowEngine:
         raise EngineError(f"{path}: TensorFlow cannot load it ({first_line}). Build the function again.") from error
 
 
-def _gpu_name(gpu: object) -> str:
+def _gpu_name(gpu: Any) -> str:
     name = tf.config.experimental.get_device_details(gpu).get("device_name", "unknown model")
     return f"GPU {gpu.name.rpartition(':')[2]} ({name})"
 

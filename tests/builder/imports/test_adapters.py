@@ -289,7 +289,7 @@ def test_scores_that_are_none(do, tmp_path):
 def test_more_classes_than_labels(do, tmp_path, adapter, first):
     file = squares_onnx.write(adapter, tmp_path / "model.onnx")
     assert do(file, labels=["one"]) == (
-        f"model.onnx: the network answers with class {first + 1}; expected {first} to {first}, the numbers of the 1 "
+        f"model.onnx: the network returns class {first + 1}; expected {first} to {first}, the numbers of the 1 "
         "labels. Correct the file of labels, or say --first-class."
     )
 
@@ -297,7 +297,7 @@ def test_more_classes_than_labels(do, tmp_path, adapter, first):
 def test_numbers_from_zero_where_others_count_from_one(do, tmp_path):
     file = squares_onnx.write("detection_output", tmp_path / "model.onnx")
     assert do(file, first_class=0) == (
-        "model.onnx: the network answers with class 2; expected 0 to 1, the numbers of the 2 labels. "
+        "model.onnx: the network returns class 2; expected 0 to 1, the numbers of the 2 labels. "
         "Correct the file of labels, or say --first-class."
     )
     output = tmp_path / "again"

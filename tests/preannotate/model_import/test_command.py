@@ -206,8 +206,6 @@ def test_nothing_found_proves_nothing(folder, tmp_path, capsys):
         (["--mean", "1,2"], "--mean: '1,2'; expected one number, or three with commas between them."),
         (["--scale", "nan"], "--scale: 'nan'; expected one number, or three with commas between them."),
         (["--scale", "0"], "--scale: '0'; expected numbers that one can divide by."),
-        (["--threshold", "2"], "--threshold: 2.0; expected a number in [0, 1]."),
-        (["--iou-threshold", "-1"], "--iou-threshold: -1.0; expected a number in [0, 1]."),
         (
             ["--name", "My Model"],
             "--name: 'My Model'; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "

@@ -1,0 +1,64 @@
+"""Arithmetic on boxes and scores that adapters share: in NumPy for the reference, as operations for what is served.
+
+`ops` is a module of OpenVINO's operations. Every factor is a scalar of one coordinate: a factor for all four at
+once makes INT8 graphs that OpenVINO cannot compile.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from builder.imports.errors import UnknownClassError
+from builder.imports.layout import Layout
+
+
+def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.ndarray:
+    """Scores (1, N, K) from one class number (N,) and one score (N,) for each row.
+
+    Raises:
+        UnknownClassError: A row with a score has a number without a label.
+    """
+    class_ids = np.rint(numbers).astype(int) - layout.first_class
+    result = np.zeros((1, len(scores), layout.num_classes), np.float32)
+    known = (class_ids >= 0) & (class_ids < layout.num_classes)
+    strange = numbers[~known & (scores > 0)]
+    if len(strange):
+        last = layout.first_class + layout.num_classes - 1
+        raise UnknownClassError(
+            f"the network returns class {strange[0]:g}; expected {layout.first_class} to {last}, "
+            f"the numbers of the {layout.num_classes} labels"
+        )
+    result[0, np.flatnonzero(known), class_ids[known]] = scores[known]
+    return result
+
+
+def column(rows: Any, index: int, ops: Any) -> Any:
+    """Column `index` of (1, N, C) as (1, N, 1)."""
+    return columns(rows, index, index + 1, ops)
+
+
+def columns(rows: Any, start: int, stop: int, ops: Any) -> Any:
+    """Columns `start` to `stop` (exclusive) of (1, N, C)."""
+    bounds = (np.array([value], np.int64) for value in (start, stop, 1, 2))
+    return ops.slice(rows, *bounds)
+
+
+def scaled(node: Any, factor: float, ops: Any) -> Any:
+    """A node times a number."""
+    return ops.multiply(node, np.float32(factor))
+
+
+def corner_nodes(columns: Iterable[Any], ops: Any) -> Any:
+    """Boxes (1, N, 4), xyxy, from the columns centre x, centre y, width and height."""
+    centre_x, centre_y, width, height = columns
+    half_width, half_height = scaled(width, 0.5, ops), scaled(height, 0.5, ops)
+    ends = (ops.subtract, ops.add)
+    sides = [end(*pair) for end in ends for pair in ((centre_x, half_width), (centre_y, half_height))]
+    return ops.concat(sides, 2)
+
+
+def class_score_nodes(numbers: Any, scores: Any, layout: Layout, ops: Any) -> Any:
+    """Scores (1, N, K) from one class number and one score for each row, both (1, N, 1)."""
+    wanted = np.arange(layout.num_classes, dtype=np.float32).reshape(1, 1, -1) + np.float32(layout.first_class)
+    return ops.select(ops.equal(ops.round(numbers, "half_to_even"), wanted), scores, np.float32(0))
