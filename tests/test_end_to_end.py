@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +19,21 @@ from runtime.boxes import iou
 
 pytestmark = pytest.mark.slow
 
+# After this long something hangs, however busy the machine is.
+HANG_SECONDS = 1800
+
 
 def preannotate(*arguments):
     command = [sys.executable, "-m", "preannotate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS)
+
+
+def wait_until(condition, process):
+    """Wait as long as the process lives."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +55,17 @@ def dashboard(function):
     command = [sys.executable, "-m", "preannotate", "serve", function.parent, "--port", str(port)]
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while not _ready(address):
-        assert server.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: _ready(address), server)
     yield address
     server.send_signal(signal.SIGTERM)
-    assert server.wait(timeout=30) == 0
+    assert server.wait(HANG_SECONDS) == 0
 
 
 def _ready(address):
     try:
-        with urllib.request.urlopen(f"{address}/api/functions", timeout=5) as response:
+        with urllib.request.urlopen(f"{address}/api/functions", timeout=HANG_SECONDS) as response:
             return json.load(response)["rectangles"]["status"]["state"] == "ready"
-    except (urllib.error.URLError, ConnectionError, KeyError):
+    except (OSError, KeyError):
         return False
 
 
@@ -95,7 +102,7 @@ def test_cvat_gets_the_rectangles_of_an_image(dashboard, trained):
         body = json.dumps({"image": base64.b64encode(truth.data(image)).decode()}).encode()
         headers = {"Content-Type": "application/json", "x-nuclio-function-name": "rectangles"}
         request = urllib.request.Request(f"{dashboard}/api/function_invocations", body, headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as response:
             shapes = json.load(response)
         for box, class_id in zip(image.boxes, image.class_ids, strict=True):
             same = [shape["points"] for shape in shapes if shape["label"] == truth.labels[class_id]]
@@ -110,7 +117,7 @@ def test_a_bad_request_gets_a_sentence_and_the_next_is_answered(dashboard):
     request = urllib.request.Request(f"{dashboard}/api/function_invocations", b'{"image": "bm8="}', headers)
 
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=60)
+        urllib.request.urlopen(request, timeout=HANG_SECONDS)
 
     assert caught.value.code == 400
     assert json.load(caught.value) == {
@@ -140,20 +147,18 @@ def test_a_killed_training_continues(rectangles, tmp_path):
     process = subprocess.Popen(
         [*command, "--arguments", arguments, "--output", run], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while not list(Path(run).glob("checkpoints/epoch-00002*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    # Each checkpoint replaces the one before: which of them is seen depends on the machine.
+    wait_until(lambda: [path for path in run.glob("checkpoints/epoch-*") if path.name > "epoch-00001"], process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
 
     # The rest is cut short: 400 epochs are only there so that the kill hits a running training.
     config = json.loads((run / "config.json").read_text())
-    config["arguments"]["epochs"] = 4
+    epochs = config["arguments"]["epochs"] = int(max(run.glob("checkpoints/epoch-*")).name.removeprefix("epoch-")) + 2
     (run / "config.json").write_text(json.dumps(config))
     done = preannotate("train", "--resume", run, "--json")
 
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert summary["epochs"] >= 4
+    assert summary["epochs"] == epochs
     assert (run / "export" / "saved_model" / "saved_model.pb").is_file()

@@ -8,14 +8,14 @@ import numpy as np
 # An anchor's side in strides. With the strides 8, 16, 32 and 64 the anchors are 32 to 256 pixels large,
 # and the learned offsets reach a factor of two to both sides.
 SIDE_IN_STRIDES = 4
-# Boxes whose aspects lie within this factor of each other are served by one anchor shape.
+# One anchor shape is enough for boxes whose aspects lie within this factor of each other.
 ASPECT_SPREAD = 2.0
 
 
 def generate(
     input_size: tuple[int, int], strides: Sequence[int], aspects: Sequence[float] = (1.0,)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Anchors of every level, row by row, the aspects of one cell beside each other.
+    """Return the anchors of every level, row by row, the aspects of one cell beside each other.
 
     Args:
         input_size: (width, height) of the input in pixels.
@@ -44,7 +44,7 @@ def generate(
 
 
 def fit_aspects(boxes: np.ndarray) -> tuple[float, ...]:
-    """The anchor shapes that a dataset needs: one, or two where its boxes are both wide and tall.
+    """Return the anchor shapes for a dataset: one, or two where its boxes are both wide and tall.
 
     Args:
         boxes: float32 (G, 4), xyxy, in input pixels; G may be 0.

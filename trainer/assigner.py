@@ -1,4 +1,4 @@
-"""Which anchors answer for which ground-truth box: adaptive training sample selection (ATSS).
+"""Matching of anchors to ground-truth boxes: adaptive training sample selection (ATSS).
 
 For each box the anchors nearest to its centre on each level are candidates; those that overlap it by
 more than the mean plus one standard deviation of the candidates' overlaps, and whose centre lies in it,
@@ -15,7 +15,7 @@ from runtime.boxes import iou
 
 CANDIDATES_PER_LEVEL = 9
 NEGATIVE, IGNORED = -1, -2
-# An anchor that overlaps a place to pass over by as much, or whose centre lies in it, may see what is there.
+# IoU with an ignore region from which on an anchor is ignored; it also is if its centre lies in the region.
 IGNORE_IOU = 0.3
 
 
@@ -24,10 +24,9 @@ class Assignment:
     """One row for each anchor.
 
     Attributes:
-        class_ids: int32 (A,): class of the box that the anchor answers for; NEGATIVE if none; IGNORED if nobody knows
-            whether there is an object.
-        boxes: float32 (A, 4): that box; zeros if none.
-
+        class_ids: int32 (A,): class of the box that the anchor is matched to; NEGATIVE if there is none; IGNORED at an
+            ignore region.
+        boxes: float32 (A, 4): that box; zeros if there is none.
     """
 
     class_ids: np.ndarray
@@ -35,30 +34,29 @@ class Assignment:
 
 
 def assign_anchors(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray) -> Assignment:
-    """Give each anchor at most one ground-truth box, and each box at least one anchor.
+    """Match each anchor to at most one ground-truth box, and each box to at least one anchor.
 
     Args:
         gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
-        gt_classes: int (G,); IGNORED makes a box a place to pass over.
+        gt_classes: int (G,); IGNORED makes a box an ignore region: anchors there are IGNORED unless matched.
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
-
     """
-    passed_over, known = gt_boxes[gt_classes == IGNORED], gt_classes != IGNORED
+    ignore_regions, known = gt_boxes[gt_classes == IGNORED], gt_classes != IGNORED
     gt_boxes, gt_classes = gt_boxes[known], gt_classes[known]
     class_ids = np.full(len(anchors), NEGATIVE, np.int32)
-    if len(passed_over):
-        class_ids[_sees(anchors, passed_over)] = IGNORED
+    if len(ignore_regions):
+        class_ids[_is_ignored(anchors, ignore_regions)] = IGNORED
     boxes = np.zeros((len(anchors), 4), np.float32)
     if not len(gt_boxes):
         return Assignment(class_ids, boxes)
     overlaps = iou(gt_boxes, anchors)  # (G, A)
     positive = _positives(gt_boxes, anchors, levels, overlaps)
-    # An anchor that two boxes claim answers for the one that it overlaps more.
+    # An anchor that is positive for two boxes is matched to the one that it overlaps more.
     claims = np.where(positive, overlaps, -1.0)
     owner = claims.argmax(axis=0)
     claimed = claims.max(axis=0) >= 0
-    # A small box on top of a large one may have lost all its anchors: it takes the one it overlaps most,
+    # A small box on top of a large one may have lost all its anchors: it is matched to the one it overlaps most,
     # but never the only anchor of another box.
     for orphan in np.setdiff1d(np.arange(len(gt_boxes)), owner[claimed]):
         owned = np.bincount(owner[claimed], minlength=len(gt_boxes))
@@ -70,11 +68,11 @@ def assign_anchors(gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.nda
     return Assignment(class_ids, boxes)
 
 
-def _sees(anchors: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Bool (A,): anchors that may see what is at one of some places (P, 4)."""
+def _is_ignored(anchors: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Bool (A,): anchors at one of the ignore regions (P, 4)."""
     centres = (anchors[:, :2] + anchors[:, 2:]) / 2
-    inside = ((centres > places[:, None, :2]) & (centres < places[:, None, 2:])).all(axis=-1)  # (P, A)
-    return (inside | (iou(places, anchors) >= IGNORE_IOU)).any(axis=0)
+    inside = ((centres > regions[:, None, :2]) & (centres < regions[:, None, 2:])).all(axis=-1)  # (P, A)
+    return (inside | (iou(regions, anchors) >= IGNORE_IOU)).any(axis=0)
 
 
 def _positives(gt_boxes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, overlaps: np.ndarray) -> np.ndarray:

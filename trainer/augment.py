@@ -2,7 +2,7 @@
 
 A window of the image, zoomed, stretched and perhaps mirrored, becomes the network's input; sometimes four
 windows of four images share it (mosaic, YOLOv4, https://arxiv.org/abs/2004.10934). Then colours change.
-Windows are chosen so that objects are kept or left out, rarely cut: half an object is a bad teacher.
+Windows are chosen so that objects are kept or left out, rarely cut: networks learn badly from half an object.
 """
 
 import math
@@ -19,7 +19,7 @@ from runtime.manifest import PADDING
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly images are changed.
+    """Strength of the augmentation.
 
     Attributes:
         zoom: Smallest and largest size of an image relative to the letterboxed one.
@@ -37,18 +37,18 @@ class Augmentation:
     mosaic: float = 0.5
 
 
-# What `augment=` of the arguments may be; None shows images as serving does.
+# Values of `augment=`; None prepares images as serving does.
 STRENGTHS: dict[str, Augmentation | None] = {
     "none": None,
     "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
     "strong": Augmentation(),
 }
 
-# An object of which less is visible is left out; a window is only taken if no object lies between.
-LEAST_VISIBLE = 0.1
+# An object of which less is visible is left out; a window is only used if no object lies between.
+MIN_VISIBLE = 0.1
 WELL_VISIBLE = 0.4
-# Smaller objects on the input teach nothing at the finest stride of 8.
-LEAST_SIDE = 4.0
+# Objects with smaller sides, in input pixels, cannot be learnt at the finest stride of 8.
+MIN_SIDE = 4.0
 WINDOW_TRIES = 12
 
 
@@ -71,7 +71,7 @@ class Example:
 
 
 def letterbox_example(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The input as serving makes it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
+    """Return the input as serving prepares it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
     letterbox = Letterbox.fit(example.size, input_size)
     return letterbox.pixels(example.image), letterbox.to_input(example.boxes), example.class_ids
 
@@ -83,11 +83,11 @@ def augment(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One augmented input.
+    """Return one augmented input.
 
     Args:
         example: The image to show.
-        another: Gives another image of the training part, for mosaics.
+        another: Returns another training image, for mosaics.
         input_size: (width, height).
         strength: See `Augmentation`.
         rng: Everything random comes from here.
@@ -135,14 +135,14 @@ def _window(
     for _ in range(WINDOW_TRIES):
         window = _draw_window(example.size, input_size, zoom or strength.zoom, strength.stretch, rng)
         boxes, visible = _boxes_in(window, example.boxes, input_size)
-        cut = (visible > LEAST_VISIBLE) & (visible < WELL_VISIBLE)
+        cut = (visible > MIN_VISIBLE) & (visible < WELL_VISIBLE)
         if not cut.any() and ((visible >= WELL_VISIBLE).any() or not len(visible)):
             break
     else:
         window = _draw_window(example.size, input_size, (0.8, 1.0), 1.0, rng, inside=True)
         boxes, visible = _boxes_in(window, example.boxes, input_size)
     sides = boxes[:, 2:] - boxes[:, :2]
-    keep = (visible >= WELL_VISIBLE) & (sides.min(axis=1, initial=np.inf) >= LEAST_SIDE)
+    keep = (visible >= WELL_VISIBLE) & (sides.min(axis=1, initial=np.inf) >= MIN_SIDE)
     return _render(example, window, input_size), boxes[keep], example.class_ids[keep]
 
 

@@ -1,6 +1,6 @@
-"""Which processes train one run together: read from what a scheduler left in the environment.
+"""Which processes train one run together, from environment variables that a scheduler sets.
 
-Three answers, the first that applies:
+The first that applies:
 
 TF_CONFIG               as Kubeflow's TFJob and TensorFlow's own guides set it.
 JOB_COMPLETION_INDEX    set by an Indexed Job of Kubernetes. With it come PREANNOTATE_WORKERS, the number of pods, and
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from trainer.errors import TrainingError
 
 WORKERS, SERVICE, INDEX = "PREANNOTATE_WORKERS", "PREANNOTATE_SERVICE", "JOB_COMPLETION_INDEX"
-# Where workers of a Job listen; each has an address of its own, so that one number does for all.
+# Port of all workers of a Job; each has an address of its own.
 PORT = 2222
 
 
@@ -26,8 +26,7 @@ class WorkerCluster:
 
     Attributes:
         addresses: `host:port` of each, the chief first.
-        index: Which of them this process is.
-
+        index: Of this process.
     """
 
     addresses: tuple[str, ...]
@@ -40,11 +39,10 @@ class WorkerCluster:
 
 
 def find_cluster(environment: Mapping[str, str]) -> WorkerCluster | None:
-    """The cluster that this process belongs to; None if it trains alone.
+    """Return the cluster that this process belongs to; None if it trains alone.
 
     Raises:
-        TrainingError: The environment speaks of a cluster that cannot be.
-
+        TrainingError: The environment describes an impossible cluster.
     """
     if environment.get("TF_CONFIG", "").strip():
         cluster = _from_tf_config(environment["TF_CONFIG"])

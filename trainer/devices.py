@@ -1,6 +1,6 @@
-"""How the replicas of a network are spread: over the GPUs of this machine and of the workers of its cluster.
+"""Distribution of the replicas of a network over the GPUs of this machine and of the workers of its cluster.
 
-TensorFlow has to be told before anything else is asked of it, so this comes first in a run.
+TensorFlow requires this before any other call, so it comes first in a run.
 """
 
 import keras
@@ -12,19 +12,18 @@ from trainer.errors import TrainingError
 
 
 def strategy(config: RequestedConfig, cluster: WorkerCluster | None) -> tf.distribute.Strategy:
-    """The strategy that a run is built and trained under; `num_clones` replicas on each worker.
+    """Return the strategy that a run is built and trained under: `num_clones` replicas on each worker.
 
-    With several workers this waits until all of them are there.
+    With several workers this waits until all of them are connected.
 
     Raises:
-        TrainingError: The machine has fewer devices, or XLA is asked for with several.
-
+        TrainingError: The machine has fewer devices, or XLA is requested with several.
     """
     replicas = config.num_clones * (len(cluster.addresses) if cluster else 1)
     if config.jit and replicas > 1:
         raise TrainingError(
-            f"arguments: jit=true for {replicas} replicas; expected one: XLA cannot compile what several tell each "
-            f"other. Leave jit out."
+            f"arguments: jit=true for {replicas} replicas; expected one: XLA cannot compile what replicas "
+            f"exchange. Leave jit out."
         )
     if config.deterministic:
         # TensorFlow refuses random operations without a seed from here on.
@@ -42,11 +41,10 @@ def strategy(config: RequestedConfig, cluster: WorkerCluster | None) -> tf.distr
 
 
 def check_batch(config: TrainingConfig, replicas: int) -> None:
-    """Refuse a batch that does not go equally into all replicas.
+    """Refuse a batch that cannot be divided equally among all replicas.
 
     Raises:
-        TrainingError: It does not.
-
+        TrainingError: `batch_size` is not a multiple of `replicas`.
     """
     if config.batch_size % replicas:
         raise TrainingError(

@@ -1,10 +1,10 @@
-"""What can go wrong between annotations and an export directory.
+"""Errors between annotations and an export directory.
 
 TrainerError
-└── TrainingError (RuntimeError)  training cannot start or go on
+└── TrainingError (RuntimeError)  training cannot start or continue
     └── WorkerLostError           another process of the run is gone; all can continue
 
-What is wrong with annotations or a dataset is a `preannotate.formats.errors.DatasetError`.
+Errors in annotations or a dataset are `preannotate.formats.errors.DatasetError`.
 
 Each message is one sentence for a person: where, what was found, what was expected, what to do.
 """
@@ -17,10 +17,10 @@ class TrainerError(PreannotateError):
 
 
 class TrainingError(TrainerError, RuntimeError):
-    """Training cannot start or go on."""
+    """Training cannot start or continue."""
 
 
 class WorkerLostError(TrainingError):
-    """Another process of the run is gone. Nothing has to be mended: started again, all of them continue."""
+    """Another process of the run is gone. Nothing has to be fixed: started again, all of them continue."""
 
     exit_code = 3

@@ -1,6 +1,6 @@
-"""Whether a large model fits the GPUs that are there, asked before anything is built.
+"""Check that a large model fits into GPU memory before anything is built.
 
-A training that runs out of memory says so in the middle, in a page of text; this is one sentence at once.
+A training that runs out of memory fails in the middle with a page of text; this is one sentence at once.
 """
 
 import os
@@ -47,7 +47,7 @@ def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
     gpu = gpus[0]
     raise TrainingError(
         f"--model {model}: one GPU ({gpu.name}) with {gpu.memory:.1f} GB; expected at least {least:g} GB, or two or "
-        f"more GPUs (num_clones=2). Take frcnn-resnet50, or try it with --set ignore_memory=true and a small "
+        f"more GPUs (num_clones=2). Use frcnn-resnet50, or try it with --set ignore_memory=true and a small "
         f"batch_size."
     )
 

@@ -1,4 +1,4 @@
-"""Batches of one epoch: decoded, augmented and made into targets beside the training step.
+"""Batches of an epoch: images are decoded, augmented and turned into targets in parallel to the training step.
 
 The order and the augmentation follow from (seed, epoch, position) alone, so that a resumed run sees
 exactly what an uninterrupted one would have seen, and several processes together what one alone would.
@@ -37,11 +37,11 @@ class ImageCache:
         self._bytes = 0
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Example:
-        """Image `index` with its boxes."""
+        """Return an image with its boxes."""
         if index in self._kept:
             return self._kept[index]
         sample = self._samples[index]
@@ -50,7 +50,7 @@ class ImageCache:
         if not self._exact:
             # A large photo is kept at the size that windows need, not at its own.
             pixels.thumbnail(self._decode_size, reducing_gap=2.0)
-        # Places to pass over go with the boxes through every augmentation.
+        # Ignore regions are augmented together with the boxes.
         boxes = np.concatenate([sample.boxes, sample.ignored])
         class_ids = np.concatenate([sample.class_ids, np.full(len(sample.ignored), IGNORED)])
         example = Example(pixels, image.size, boxes, class_ids)
@@ -63,14 +63,13 @@ class ImageCache:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch shows.
+    """An epoch: its images in order, and their augmentation.
 
     Attributes:
         seed: Of the run.
         number: From 0 on.
         batch_size: Images in a step; the last, smaller batch of an epoch is filled up with further images.
-        augmentation: None shows images as serving does.
-
+        augmentation: None prepares images as serving does.
     """
 
     seed: int
@@ -79,7 +78,7 @@ class Epoch:
     augmentation: Augmentation | None
 
     def order(self, count: int) -> np.ndarray:
-        """Indices of the images, int64, a whole number of batches; every image at least once."""
+        """Return the indices of the images, int64, a whole number of batches; every image at least once."""
         steps = -(-count // self.batch_size)
         rng = np.random.default_rng((self.seed, self.number))
         rounds = [rng.permutation(count) for _ in range(-(-steps * self.batch_size // count))]
@@ -88,28 +87,27 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Shard:
-    """Which images of each batch this process makes: the `index`-th of `count` equal parts."""
+    """The part of each batch that this process makes: the `index`-th of `count` equal ones."""
 
     index: int = 0
     count: int = 1
 
     def of(self, positions: np.ndarray, batch_size: int) -> np.ndarray:
-        """Those of `positions`, int64, a whole number of batches."""
+        """Return the positions of this shard; `positions` is int64 and a whole number of batches."""
         return positions.reshape(-1, self.count, batch_size // self.count)[:, self.index].ravel()
 
 
 WHOLE_BATCH = Shard()
 
 
-def batches(images: ImageCache, network: Network, epoch: Epoch, part: Shard = WHOLE_BATCH) -> tf.data.Dataset:
-    """Batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
+def batches(images: ImageCache, network: Network, epoch: Epoch, shard: Shard = WHOLE_BATCH) -> tf.data.Dataset:
+    """Return batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
 
     Args:
-        images: Of the whole training part.
+        images: All training images.
         network: Makes the targets.
-        epoch: Which one.
-        part: Of each batch; B is the batch size divided by the number of parts, which it must be a multiple of.
-
+        epoch: Order and augmentation.
+        shard: Of each batch; B is the batch size divided by the number of shards, which must divide it.
     """
     order = epoch.order(len(images))
     width, height = network.input_size
@@ -125,10 +123,10 @@ def batches(images: ImageCache, network: Network, epoch: Epoch, part: Shard = WH
         shaped = (tf.ensure_shape(tensor, item.shape) for tensor, item in zip(tensors, spec.values(), strict=True))
         return {**dict(zip(spec, shaped, strict=True)), "index": index}
 
-    positions = part.of(np.arange(len(order)), epoch.batch_size)
+    positions = shard.of(np.arange(len(order)), epoch.batch_size)
     dataset = tf.data.Dataset.from_tensor_slices((positions, order[positions]))
     dataset = dataset.map(to_tensors, num_parallel_calls=2, deterministic=True)
-    return dataset.batch(epoch.batch_size // part.count, drop_remainder=True).prefetch(2)
+    return dataset.batch(epoch.batch_size // shard.count, drop_remainder=True).prefetch(2)
 
 
 def _example(images: ImageCache, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:

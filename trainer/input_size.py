@@ -1,4 +1,4 @@
-"""The size of the network's input when none is asked for."""
+"""The default size of the network's input."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TOLERANCE = 0.12
 
 
 def choose(image_sizes: Sequence[tuple[int, int]], *, side: int = SIDE) -> tuple[int, int]:
-    """The square, or the shape of the photos if nearly all have the same.
+    """Return the square, or the shape of the photos if nearly all have the same.
 
     Photos of mixed shapes get the square even if most are wide: a wide input would shrink the upright ones.
 
@@ -42,7 +42,7 @@ def choose(image_sizes: Sequence[tuple[int, int]], *, side: int = SIDE) -> tuple
 
 
 def between(image_sizes: Sequence[tuple[int, int]], shorter: int, longer: int) -> tuple[int, int]:
-    """The shape of the photos with its shorter side of `shorter` pixels, or less if the longer exceeded `longer`.
+    """Return the shape of the photos with a shorter side of `shorter` pixels, or less if the longer exceeded `longer`.
 
     As `keep_aspect_ratio_resizer` of TensorFlow's Object Detection API, rounded to multiples of 32; photos of mixed
     shapes get the square that holds them all.
@@ -60,7 +60,7 @@ def between(image_sizes: Sequence[tuple[int, int]], shorter: int, longer: int) -
 
 
 def _usual_aspect(image_sizes: Sequence[tuple[int, int]]) -> float | None:
-    """Width / height that nearly all images have; None if there is no such."""
+    """Return the width / height that nearly all images have; None if they differ."""
     aspects = [width / height for width, height in image_sizes]
     usual = statistics.median(aspects)
     alike = sum(abs(aspect / usual - 1) <= _SAME_SHAPE for aspect in aspects)

@@ -1,7 +1,7 @@
-"""TensorFlow's greetings kept off the terminal.
+"""Keep TensorFlow's start-up messages off the terminal.
 
-Its libraries write about instruction sets before any setting of a log level is read, so the file descriptor
-is closed to them while they load. What goes wrong there is raised as an exception all the same.
+Its libraries write about instruction sets before they read any log level, so the file descriptor is redirected while
+they load. Errors are raised as exceptions all the same.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What the network is punished for: a quality focal loss for classes and a GIoU loss for boxes.
+"""Losses: a quality focal loss for classes and a GIoU loss for boxes.
 
 References: Generalized Focal Loss, section 3.2, https://arxiv.org/abs/2006.04388;
 Generalized IoU, https://arxiv.org/abs/1902.09630.
@@ -13,7 +13,7 @@ BOX_WEIGHT = 2.0
 
 
 def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy with a soft target, weighted by how wrong the score still is.
+    """Return the binary cross-entropy with a soft target, weighted by the squared error of the score.
 
     Args:
         logits: float32 (..., K).
@@ -28,7 +28,7 @@ def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
 
 
 def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Overlap of boxes pair by pair, and its generalisation that has a gradient for boxes apart.
+    """Return the IoU of boxes pair by pair, and its generalisation that has a gradient for boxes apart.
 
     Args:
         boxes_a: float32 (..., 4), xyxy.
@@ -54,7 +54,7 @@ def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.
 def detection_losses(
     logits: tf.Tensor, boxes: tf.Tensor, gt_classes: tf.Tensor, gt_boxes: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sums over a batch; the caller divides both by the number of positive anchors.
+    """Return the sums over a batch; the caller divides both by the number of positive anchors.
 
     Args:
         logits: float32 (B, A, K).

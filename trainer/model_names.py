@@ -1,44 +1,43 @@
-"""Names of models that people bring from elsewhere: old spellings, and kinds that are not there yet."""
+"""Model names of other tools: those that mean a model here, and kinds that are not supported yet."""
 
 from collections.abc import Collection
 
 from trainer.errors import TrainingError
 
 AUTO = "auto"
-# Names of the models that CVAT's users knew from TensorFlow's Object Detection API.
-OLD_SPELLINGS = {
+# Names in TensorFlow's Object Detection API, which CVAT users know.
+ALIASES = {
     "ssd-mobilenet-v2-coco": "ssd-mobilenet-v2",
     "frcnn-res50-coco": "frcnn-resnet50",
     "frcnn-res101-coco": "frcnn-resnet101",
     "frcnn-nas-coco": "frcnn-nas",
     "faster-rcnn-inception-resnet-v2": "frcnn-inception-resnet-v2",
 }
-# How the names of a kind begin, without `-` and `_`, to what helps instead.
-ABSENT = {
-    "yolo": "Take ssd-mobilenet-v2",
-    "maskrcnn": "Masks become the boxes around them; take ssd-mobilenet-v2",
+# Beginnings of names, without `-` and `_`, and what to use instead.
+UNSUPPORTED = {
+    "yolo": "Use ssd-mobilenet-v2",
+    "maskrcnn": "Masks become their bounding boxes; use ssd-mobilenet-v2",
 }
 
 
 def resolve(name: str, known: Collection[str]) -> tuple[str, str | None]:
-    """The model that a name means, and a note if it is called otherwise today.
+    """Return the model that a name means, and a note if it has another name here.
 
     Args:
         name: As given to `--model`; `-`, `_` and capitals do not matter.
-        known: Names of the models that there are.
+        known: Names in `MODELS`.
 
     Raises:
-        TrainingError: It means none of them, with the choices.
-
+        TrainingError: The name means none of them; the message lists the choices.
     """
     plain = name.strip().lower().replace("_", "-")
-    today = OLD_SPELLINGS.get(plain, plain)
+    current = ALIASES.get(plain, plain)
     choices = ", ".join([AUTO, *sorted(known)])
-    for beginning, remedy in ABSENT.items():
-        if today.replace("-", "").startswith(beginning):
-            raise TrainingError(f"--model: {name!r} is not there yet; expected one of: {choices}. {remedy}.")
-    if today not in known and today != AUTO:
+    for beginning, remedy in UNSUPPORTED.items():
+        if current.replace("-", "").startswith(beginning):
+            raise TrainingError(f"--model: {name!r} is not supported yet; expected one of: {choices}. {remedy}.")
+    if current not in known and current != AUTO:
         raise TrainingError(f"--model: unknown model {name!r}; expected one of: {choices}.")
-    if today == plain:
-        return today, None
-    return today, f"--model: {name} is called {today} here; --base-model says what it starts from, not COCO."
+    if current == plain:
+        return current, None
+    return current, f"--model: {name} is called {current} here; it starts from --base-model, not from COCO weights."

@@ -1,4 +1,4 @@
-"""The network while it learns: weights, their running average, optimizers, and one step.
+"""A network in training: weights, their moving average, optimizers, and the training step.
 
 The step is written for `strategy.run`, since Keras' own `fit` cannot train on several machines. Losses
 are divided by the counts of the global batch, so that gradients only have to be summed over the replicas. They
@@ -21,14 +21,13 @@ GLOBAL_CLIP_NORM = 10.0
 
 
 class NetworkTrainer:
-    """Holds everything that a checkpoint must hold.
+    """A network with all the state that a checkpoint holds.
 
     Attributes:
         network: The network that is trained.
-        ema_network: One of the same shape whose weights follow those of `network` slowly: it is validated,
-            kept and exported. Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
+        ema_network: Of the same shape; its weights are an exponential moving average of those of `network`. It is
+            validated and exported. Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
         step: Steps done.
-
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class NetworkTrainer:
             self._decay = tf.Variable(0.0, trainable=False)
             self._scale = LossScale() if config.precision == "mixed_float16" else None
         self._functions = {
-            # Said aloud, since "auto" differs between devices: XLA is several times slower on CPU.
+            # Explicit, since "auto" differs between devices: XLA is several times slower on a CPU.
             frozen: tf.function(
                 functools.partial(self._distributed_step, backbone_frozen=frozen), jit_compile=config.jit
             )
@@ -72,16 +71,15 @@ class NetworkTrainer:
         )
 
     def train_step(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
-        """One step.
+        """Do one step.
 
         Args:
-            batch: From `input_pipeline.batches`: this process's part of the global batch.
+            batch: From `input_pipeline.batches`: this process's shard of the global batch.
             progress: How far training is, in [0, 1].
-            backbone_frozen: Whether only the heads learn.
+            backbone_frozen: Whether only the heads are trained.
 
         Returns:
-            The parts of the loss by the names that the network gives them.
-
+            The parts of the loss by their names in `Network.losses`.
         """
         rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)

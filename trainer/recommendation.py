@@ -1,7 +1,7 @@
-"""`--model auto`: which model suits a dataset and a machine, and why.
+"""`--model auto`: the recommended model for a dataset and a machine, and why.
 
-The rules are few and simple, since little is measured: weights that are at hand decide between the fast models,
-and only a GPU, many images and small or crowded objects speak for Faster R-CNN.
+The rules are few and simple, since little is measured: cached weights decide between the fast models, and only a GPU,
+many images and small or crowded objects speak for Faster R-CNN.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,17 +23,16 @@ TINY_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TrainingConditions:
-    """What is known before training.
+    """Data and machine, as known before training.
 
     Attributes:
-        images: Of the training part.
-        sides: Root of the area of each box in the input, pixels.
+        images: Number of training images.
+        sides: Square root of the area of each box, in input pixels.
         input_size: (width, height) that these pixels refer to.
-        gpu: Whether there is one.
-        pretrained: Whether pretrained weights are wanted.
+        gpu: Whether the machine has one.
+        pretrained: Whether to start from pretrained weights.
         cached: Models whose pretrained weights are on this machine.
-        models: Those that can start from what was asked for.
-
+        models: Models that can start from the requested base model.
     """
 
     images: int
@@ -47,44 +46,44 @@ class TrainingConditions:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A model and the sentence that says why."""
+    """A model, and the sentence that gives the reasons."""
 
     model: str
     why: str
 
 
-def recommend(facts: TrainingConditions) -> Recommendation:
-    """The model for a dataset on a machine."""
-    model, reason = _choice(facts)
-    data = f"{facts.images} training images with {len(facts.sides) / facts.images:.1f} objects each"
-    if len(facts.sides):
-        half = f"{np.median(facts.sides):.0f} pixels in an input of {'{}x{}'.format(*facts.input_size)}"
+def recommend(conditions: TrainingConditions) -> Recommendation:
+    """Recommend a model."""
+    model, reason = _choice(conditions)
+    data = f"{conditions.images} training images with {len(conditions.sides) / conditions.images:.1f} objects each"
+    if len(conditions.sides):
+        half = f"{np.median(conditions.sides):.0f} pixels in an input of {'{}x{}'.format(*conditions.input_size)}"
         data += f", half of them smaller than {half}"
     why = f"{model} is chosen: {reason}; {data}."
-    return Recommendation(model, " ".join([why, *_larger_input(facts)]))
+    return Recommendation(model, " ".join([why, *_larger_input(conditions)]))
 
 
-def _choice(facts: TrainingConditions) -> tuple[str, str]:
-    if len(facts.models) == 1:
-        return next(iter(facts.models)), "no other model can start from these weights"
-    small = np.mean(np.less(facts.sides, SMALL)) >= MOSTLY if len(facts.sides) else False
-    crowded = len(facts.sides) >= CROWDED * facts.images
+def _choice(conditions: TrainingConditions) -> tuple[str, str]:
+    if len(conditions.models) == 1:
+        return next(iter(conditions.models)), "no other model can start from these weights"
+    small = np.mean(np.less(conditions.sides, SMALL)) >= MOSTLY if len(conditions.sides) else False
+    crowded = len(conditions.sides) >= CROWDED * conditions.images
     hard = "small objects" if small else "many objects in an image"
-    if facts.gpu and TWO_STAGE in facts.models and facts.images >= MANY_IMAGES and (small or crowded):
+    if conditions.gpu and TWO_STAGE in conditions.models and conditions.images >= MANY_IMAGES and (small or crowded):
         return TWO_STAGE, f"there are a GPU, enough images and {hard}, for which two stages are made"
-    if not facts.pretrained:
+    if not conditions.pretrained:
         return FAST, "without pretrained weights the smallest network learns soonest"
-    if FAST in facts.cached:
+    if FAST in conditions.cached:
         return FAST, "it is the fastest, and its pretrained weights are on this machine"
-    if PACKAGED in facts.cached:
+    if PACKAGED in conditions.cached:
         return PACKAGED, f"its pretrained weights are installed, those of {FAST} would have to be fetched"
     return FAST, "it is the fastest; Keras will try to fetch its pretrained weights"
 
 
-def _larger_input(facts: TrainingConditions) -> list[str]:
-    """A hint that costs time to follow, and so is left to a person."""
-    share = np.mean(np.less(facts.sides, TINY)) if len(facts.sides) else 0
+def _larger_input(conditions: TrainingConditions) -> list[str]:
+    """Advise a larger input where many objects are tiny; it costs time, so the user decides."""
+    share = np.mean(np.less(conditions.sides, TINY)) if len(conditions.sides) else 0
     if share < TINY_SHARE:
         return []
-    larger = "{}x{}".format(*(min(side * 2, 1536) for side in facts.input_size))
+    larger = "{}x{}".format(*(min(side * 2, 1536) for side in conditions.input_size))
     return [f"{share:.0%} are smaller than {TINY} pixels there: image_size={larger} would find more of them."]

@@ -1,6 +1,6 @@
 """Tensors out of a PyTorch checkpoint, without PyTorch and without unpickling.
 
-A checkpoint is pickled, and unpickling runs whatever the file says. Here `pickletools.genops`, which only names the
+A checkpoint is pickled, and unpickling runs any code in the file. Here `pickletools.genops`, which only names the
 opcodes of a pickle, feeds a machine that knows the few of them that a dictionary of tensors needs. It builds numbers,
 texts, tuples, lists, dictionaries and `Tensor` records; a global name is looked up in a table of four and never
 imported. Anything else is refused.
@@ -127,11 +127,11 @@ class _Machine:
         del self._stack[len(self._stack) - count :]
         return values
 
-    def put(self, place: int) -> None:
-        self._memo[place] = self._stack[-1]
+    def put(self, key: int) -> None:
+        self._memo[key] = self._stack[-1]
 
-    def get(self, place: int) -> None:
-        self.push(self._memo[place])
+    def get(self, key: int) -> None:
+        self.push(self._memo[key])
 
     def set_items(self, items: list[Any]) -> None:
         self._stack[-1].update(zip(items[::2], items[1::2], strict=True))

@@ -1,10 +1,24 @@
-import numpy as np
+"""Boxes made by hand on anchors that can be counted: at stride 8 they have 32 pixels, and centres 4, 12, …, 60."""
 
-from runtime.boxes import iou
+import numpy as np
+import pytest
+
 from trainer.anchors import generate
-from trainer.assigner import IGNORE_IOU, IGNORED, NEGATIVE, assign_anchors
+from trainer.assigner import IGNORED, NEGATIVE, assign_anchors
 
 ANCHORS, LEVELS = generate((64, 64), [8, 16])
+FINE, FINE_LEVELS = generate((64, 64), [8])
+LARGE = 64  # side of the anchors at stride 16, whose centres are 8, 24, 40 and 56
+
+
+def centres(anchors):
+    return {tuple(map(float, centre)) for centre in (anchors[:, :2] + anchors[:, 2:]) / 2}
+
+
+def matched_centres(boxes, classes, wanted):
+    """Centres of the fine anchors with a class."""
+    assignment = assign_anchors(np.array(boxes, np.float32), np.array(classes), FINE, FINE_LEVELS)
+    return centres(FINE[assignment.class_ids == wanted])
 
 
 def test_an_image_without_objects_has_only_negatives():
@@ -14,23 +28,41 @@ def test_an_image_without_objects_has_only_negatives():
     assert not assignment.boxes.any()
 
 
-def test_positive_anchors_have_their_centre_in_the_box_and_carry_it():
-    box = np.float32([[8, 8, 40, 40]])
-    assignment = assign_anchors(box, np.array([2]), ANCHORS, LEVELS)
-
-    positive = assignment.class_ids == 2
-    centres = (ANCHORS[positive, :2] + ANCHORS[positive, 2:]) / 2
-    assert positive.any()
-    assert ((centres > 8) & (centres < 40)).all()
-    assert (assignment.boxes[positive] == box).all()
-    assert (assignment.class_ids[~positive] == NEGATIVE).all()
+def test_a_box_on_an_anchor_is_matched_to_it_alone():
+    # Centre (28, 28). The nine nearest anchors: itself, IoU 1; four 8 pixels away, 24·32 / (2·32² - 24·32) = 0.600;
+    # four on the diagonals, 24² / (2·32² - 24²) = 0.391. Their mean 0.552 and deviation 0.187 add up to 0.739.
+    assert matched_centres([[12, 12, 44, 44]], [0], 0) == {(28, 28)}
 
 
-def test_a_box_of_an_anchors_size_is_answered_on_that_level():
-    # Anchors of level 0 are 32 pixels large, those of level 1 are 64.
-    assignment = assign_anchors(np.float32([[12, 12, 44, 44]]), np.array([0]), ANCHORS, LEVELS)
+def test_a_box_between_two_anchors_is_matched_to_both():
+    # Centre (32, 28). Two anchors 4 pixels away, 28·32 / (2·32² - 28·32) = 0.778; four with (4, 8), 0.488; two with
+    # (12, 0), 0.455; one of the four with (12, 8), 0.306. Mean 0.525 and deviation 0.146 add up to 0.671.
+    assert matched_centres([[16, 12, 48, 44]], [0], 0) == {(28, 28), (36, 28)}
 
-    assert set(LEVELS[assignment.class_ids == 0]) == {0}
+
+def test_an_anchor_that_suits_two_boxes_is_matched_to_the_one_it_overlaps_more():
+    # The anchor at (36, 28) overlaps the first by 0.778 as above, and is the second.
+    boxes = [[16, 12, 48, 44], [20, 12, 52, 44]]
+
+    assert matched_centres(boxes, [0, 1], 0) == {(28, 28)}
+    assert matched_centres(boxes, [0, 1], 1) == {(36, 28)}
+
+
+def test_a_matched_anchor_carries_its_box_and_the_others_none():
+    box = np.float32([[16, 12, 48, 44]])
+    assignment = assign_anchors(box, np.array([2]), FINE, FINE_LEVELS)
+
+    assert sorted(set(assignment.class_ids)) == [NEGATIVE, 2]
+    assert (assignment.boxes[assignment.class_ids == 2] == box).all()
+    assert not assignment.boxes[assignment.class_ids == NEGATIVE].any()
+
+
+@pytest.mark.parametrize(("side", "level"), [(32, 0), (LARGE, 1)])
+def test_a_box_of_an_anchors_size_is_matched_on_that_level(side, level):
+    box = np.float32([[28 - side / 2, 28 - side / 2, 28 + side / 2, 28 + side / 2]])
+    assignment = assign_anchors(box, np.array([0]), ANCHORS, LEVELS)
+
+    assert set(LEVELS[assignment.class_ids == 0]) == {level}
 
 
 def test_every_box_gets_an_anchor_however_small_or_hidden():
@@ -47,20 +79,22 @@ def test_equal_boxes_of_two_classes_both_get_an_anchor():
     assert set(assignment.class_ids) == {NEGATIVE, 0, 1}
 
 
-def test_anchors_at_a_place_to_pass_over_are_neither_object_nor_background():
-    boxes = np.float32([[4, 4, 20, 20], [40, 40, 60, 60]])
-    assignment = assign_anchors(boxes, np.array([1, IGNORED]), ANCHORS, LEVELS)
-    alone = assign_anchors(boxes[:1], np.array([1]), ANCHORS, LEVELS)
+def test_anchors_at_an_ignore_region_are_neither_object_nor_background():
+    region = np.float32([[30, 12, 42, 44]])  # 12 x 32 pixels
+    class_ids = assign_anchors(region, np.array([IGNORED]), ANCHORS, LEVELS).class_ids
 
-    centres = (ANCHORS[:, :2] + ANCHORS[:, 2:]) / 2
-    sees = ((centres > 40) & (centres < 60)).all(axis=1) | (iou(boxes[1:], ANCHORS)[0] >= IGNORE_IOU)
-    assert sees.any()
-    assert (assignment.class_ids == np.where((alone.class_ids == NEGATIVE) & sees, IGNORED, alone.class_ids)).all()
-    assert (assignment.boxes == alone.boxes).all()
+    assert set(class_ids) == {NEGATIVE, IGNORED}
+    assert centres(ANCHORS[(class_ids == IGNORED) & (LEVELS == 0)]) == {
+        *((36, 20), (36, 28), (36, 36)),  # centre in the region; 12 and 44 are its borders
+        *((28, 28), (44, 28)),  # contain it: 12·32 / 32² = 0.375; at y = 20 or 36 it is 12·24 / 1120 = 0.257
+    }
+    # The large ones overlap it by 12·32 / 64² = 0.094 at most: only those with their centre in it are ignored.
+    assert centres(ANCHORS[(class_ids == IGNORED) & (LEVELS == 1)]) == {(40, 24), (40, 40)}
 
 
-def test_an_image_with_nothing_but_a_place_to_pass_over():
-    assignment = assign_anchors(np.float32([[0, 0, 64, 64]]), np.array([IGNORED]), ANCHORS, LEVELS)
+def test_a_matched_anchor_is_not_ignored():
+    """The anchor at (36, 28) has its centre in an ignore region and is the box of class 1."""
+    boxes, classes = [[30, 12, 42, 44], [20, 12, 52, 44]], [IGNORED, 1]
 
-    assert (assignment.class_ids == IGNORED).any()
-    assert (assignment.class_ids < 0).all()
+    assert matched_centres(boxes, classes, 1) == {(36, 28)}
+    assert matched_centres(boxes, classes, IGNORED) == {(36, 20), (36, 36), (28, 28), (44, 28)}

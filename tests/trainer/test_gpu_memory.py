@@ -15,7 +15,7 @@ LISTING = "0, GPU-aa, Tesla T4, 15360\n1, GPU-bb, NVIDIA RTX A2000, 6138\n"
 def test_a_single_small_gpu_is_refused_with_the_ways_out():
     sentence = (
         "--model frcnn-nas: one GPU (RTX 2060) with 6.2 GB; expected at least 12 GB, or two or more GPUs "
-        "(num_clones=2). Take frcnn-resnet50, or try it with --set ignore_memory=true and a small batch_size."
+        "(num_clones=2). Use frcnn-resnet50, or try it with --set ignore_memory=true and a small batch_size."
     )
 
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):

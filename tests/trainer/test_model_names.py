@@ -3,9 +3,9 @@ import re
 import pytest
 
 from trainer.errors import TrainingError
-from trainer.model_names import OLD_SPELLINGS, resolve
+from trainer.model_names import ALIASES, resolve
 
-KNOWN = [*OLD_SPELLINGS.values(), "ssd-efficientnet-lite0"]
+KNOWN = [*ALIASES.values(), "ssd-efficientnet-lite0"]
 CHOICES = (
     "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, ssd-efficientnet-lite0, "
     "ssd-mobilenet-v2"
@@ -25,9 +25,9 @@ def test_capitals_and_underscores_do_not_matter():
     assert resolve(" SSD_MobileNet_v2", KNOWN) == ("ssd-mobilenet-v2", None)
 
 
-@pytest.mark.parametrize(("old", "name"), OLD_SPELLINGS.items())
+@pytest.mark.parametrize(("old", "name"), ALIASES.items())
 def test_old_spellings_are_accepted_with_a_note(old, name):
-    note = f"--model: {old} is called {name} here; --base-model says what it starts from, not COCO."
+    note = f"--model: {old} is called {name} here; it starts from --base-model, not from COCO weights."
 
     assert resolve(old, KNOWN) == (name, note)
 
@@ -39,15 +39,15 @@ def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
 
 @pytest.mark.parametrize("name", ["yolo", "yolov8n", "YOLO-v3"])
 def test_yolo_is_not_there_yet(name):
-    with refused(f"--model: {name!r} is not there yet; expected one of: {CHOICES}. Take ssd-mobilenet-v2."):
+    with refused(f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. Use ssd-mobilenet-v2."):
         resolve(name, KNOWN)
 
 
 @pytest.mark.parametrize("name", ["mask-rcnn", "mask_rcnn_inception", "maskrcnn"])
 def test_mask_rcnn_is_not_there_yet(name):
     sentence = (
-        f"--model: {name!r} is not there yet; expected one of: {CHOICES}. "
-        "Masks become the boxes around them; take ssd-mobilenet-v2."
+        f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. "
+        "Masks become their bounding boxes; use ssd-mobilenet-v2."
     )
 
     with refused(sentence):

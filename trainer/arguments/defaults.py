@@ -1,7 +1,7 @@
-"""What a run does where nobody said otherwise: by model, by number of training images, by what training starts from.
+"""Default arguments: by model, by number of training images, by what training starts from.
 
-Order of precedence: `Config`'s own defaults, the model's `DEFAULTS`, the number of images, what was asked for.
-`preannotate arguments` prints all of it.
+Order of precedence: `RequestedConfig`'s own defaults, the model's `defaults`, the number of images, what was requested.
+`preannotate arguments` prints all of them.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ MIN_EPOCHS, MAX_EPOCHS = 30, 300
 
 @dataclass(frozen=True)
 class Defaults:
-    """What suits a model family; its module has them as `DEFAULTS`.
+    """Default arguments of a model family.
 
     Attributes:
         batch_size: Images in a step.
@@ -26,8 +26,7 @@ class Defaults:
         freeze: Blocks of a pretrained backbone that are never trained.
         passes: Images shown in a training with a pretrained backbone. Networks fine-tuned on 120 and on 160 photos
             scored no better on held-out ones after 6 000.
-        passes_from_scratch: From random weights there is more to learn.
-
+        passes_from_scratch: From random weights, which need more.
     """
 
     batch_size: int = 16

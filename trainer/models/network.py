@@ -1,6 +1,6 @@
-"""What every model family builds: a network that makes its own targets, punishes itself, and answers.
+"""Interface of the network that a model family builds: targets, losses and predictions.
 
-The training step, the input pipeline and the export know this much of a network and nothing of its family.
+The training step, the input pipeline and the export use nothing else of a network.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 class Loss(NamedTuple):
-    """A part of what a network is punished for, not yet a mean.
+    """A part of the loss, as a sum and the count for its mean.
 
     The training step divides by the count of the global batch: losses do not depend on how many replicas share it.
 
@@ -40,8 +40,8 @@ class Network(ABC):
         input_size: (width, height).
         num_classes: K.
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
-            kernel and bias. A new run takes over what an earlier one learnt of a class by it; without names only
-            all classes together can be taken over.
+            kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
+            those of all classes together can be.
 
     """
 
@@ -55,22 +55,21 @@ class Network(ABC):
     @property
     @abstractmethod
     def target_spec(self) -> Mapping[str, tf.TensorSpec]:
-        """Name, shape and dtype of what `targets` gives for one image."""
+        """Name, shape and dtype of the targets of one image."""
 
     @abstractmethod
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """What the network should answer for one image, as `target_spec` says.
+        """Return the targets of one image; see `target_spec`.
 
         Args:
             gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
-            gt_classes: int (G,); `assigner.IGNORED` makes a box a place to pass over.
-            rng: Of this look at the image; everything random that the losses need is drawn here.
-
+            gt_classes: int (G,); `assigner.IGNORED` makes a box an ignore region.
+            rng: Of this image in this epoch; everything random that the losses need is drawn here.
         """
 
     @abstractmethod
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
-        """How far the network is from its targets, computed as in training; names end with `_loss`.
+        """Return the losses, computed as in training; names end with `_loss`.
 
         The same batch gives the same losses: an interrupted run could not be continued exactly otherwise.
 

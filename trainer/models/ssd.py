@@ -36,7 +36,7 @@ BATCH_NORM_MOMENTUM = 0.9
 
 @dataclass(frozen=True)
 class SsdNetwork(Network):
-    """One stage: each anchor answers at once what it sees and where.
+    """One stage: class scores and box offsets of each anchor at once.
 
     Its Keras model gives `[logits (B, A, K), deltas (B, A, 4)]`, float32.
 

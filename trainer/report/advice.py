@@ -1,4 +1,4 @@
-"""Whole sentences: how far the figures can be trusted, and what to do next."""
+"""Sentences for the page: how reliable the figures are, and what to do next."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from preannotate.core.text import first_of, plural
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 
-# One box in so many is one point: below that, figures of two models cannot be told apart.
+# With 100 boxes one box is one point: with fewer, figures of two models cannot be compared.
 ENOUGH_BOXES = 100
-# Of the interval of mAP50: from here on it is said loudly.
+# Width of the interval of mAP50 from which on the page warns.
 WIDE = 0.10
 FEW_BOXES_OF_A_CLASS = 10
 # A class whose AP50 is below needs more than another threshold.
@@ -20,12 +20,12 @@ STILL_RISING = 0.02
 
 
 def doubts(facts: RunFacts, figures: Figures) -> list[str]:
-    """Why the figures may be far from the truth; empty if they are not."""
+    """Return the reasons why the figures may be unreliable."""
     return list(_doubts(facts, figures))
 
 
 def next_steps(facts: RunFacts, figures: Figures) -> list[str]:
-    """What helps most, the most urgent first."""
+    """Return advice, the most urgent first."""
     return list(_next_steps(facts, figures))
 
 
@@ -37,9 +37,9 @@ def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
     if boxes < ENOUGH_BOXES or map50.width > WIDE:
         images = plural(len(facts.truth.images), "image")
         yield (
-            f"The validation set is too small to tell much: {images} with {plural(boxes, 'box', 'boxes')}, so that one "
-            f"box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 could as "
-            f"well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
+            f"The validation set is too small for reliable figures: {images} with {plural(boxes, 'box', 'boxes')}, "
+            f"so that one box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 "
+            f"could as well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
             f"{_times(figures.times_less.high)} as fast as drawing."
         )
     if flawless := [
@@ -88,7 +88,7 @@ def _next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
 
 
 def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
-    """What most of the time goes into, if it is more than half."""
+    """Name the correction that takes more than half of the time, if one does."""
     total, costs = figures.total, facts.costs
     remedies = {
         "adjusting loose boxes": (
@@ -105,7 +105,7 @@ def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
         ),
         "changing labels": (
             total.wrong_label * costs.relabel,
-            "Annotate more of the classes that are taken for each other.",
+            "Annotate more of the classes that are confused with each other.",
         ),
     }
     name, (seconds, remedy) = max(remedies.items(), key=lambda item: item[1][0])
@@ -115,14 +115,14 @@ def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
 
 
 def _confused(facts: RunFacts, figures: Figures) -> Iterator[str]:
-    """The pair of classes that is taken for each other most often, if more than once."""
+    """Name the pair of classes that is confused most often, if more than once."""
     between = figures.confusion[:-1, :-1].copy()
     np.fill_diagonal(between, 0)
     row, column = np.unravel_index(between.argmax(), between.shape)
     if between[row, column] > 1:
         yield (
             f"Look at {facts.truth.labels[row]} and {facts.truth.labels[column]}: {between[row, column]} of the first "
-            f"were taken for the second. Are they annotated alike? If so, annotate more of both."
+            f"were detected as the second. Are they annotated consistently? If so, annotate more of both."
         )
 
 

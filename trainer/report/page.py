@@ -125,7 +125,7 @@ def _environment() -> jinja2.Environment:
 
 @dataclass(frozen=True)
 class _Work:
-    """A row of the annotator's work: a kind of correction, what it is, how many, seconds each."""
+    """A row of the annotator's work: a kind of correction, its meaning, how many, seconds each."""
 
     name: str
     meaning: str

@@ -63,7 +63,7 @@ class CorrectionPicture:
 
 @dataclass(frozen=True)
 class _Mark:
-    """One box to draw: its kind, whether it is what was annotated, and a remark for the text."""
+    """A box to draw: its kind, whether it is a ground truth box, and a remark for the text."""
 
     kind: str
     box: np.ndarray
@@ -154,7 +154,7 @@ def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.I
 
 
 def _apart(places: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int]]:
-    """The same places, those nearly on top of another moved up or, at the top of the picture, down by their height."""
+    """Return positions of tags where those that would overlap are moved up or, at the top of the picture, down."""
     moved: list[tuple[int, int]] = []
     for x, above in places:
         wanted = max(above, 0)

@@ -33,7 +33,7 @@ def test_where_the_figures_were_chosen_on_is_always_said(tmp_path):
 
 def test_a_few_images_are_too_few(tmp_path):
     assert advice(tmp_path, RIGHT, images=12)[1][0].startswith(
-        "The validation set is too small to tell much: 12 images with 36 boxes"
+        "The validation set is too small for reliable figures: 12 images with 36 boxes"
     )
 
 
@@ -51,7 +51,7 @@ def test_classes_that_are_taken_for_each_other_are_named(tmp_path):
     steps, _ = advice(tmp_path, [RIGHT[0], RIGHT[1], found(LABELS, 0, at(110))])
 
     assert steps[0].startswith("Most of the correction time goes into changing labels (160 of 160 s).")
-    assert steps[1].startswith("Look at dog and cat: 40 of the first were taken for the second.")
+    assert steps[1].startswith("Look at dog and cat: 40 of the first were detected as the second.")
 
 
 def test_loose_boxes_ask_for_more_pixels(tmp_path):

@@ -1,7 +1,7 @@
-"""Faster R-CNN on any backbone: where is something, then what is it and where exactly.
+"""Faster R-CNN on any backbone: first where objects are, then their classes and exact boxes.
 
-The first stage (RPN) asks at every anchor whether there is an object and proposes boxes; the second looks again at
-the features inside the best of them, tells the classes apart, and moves the box once more. References: Faster R-CNN,
+The first stage (RPN) scores every anchor for objects and proposes boxes; the second takes the features inside the best
+of them, predicts their classes, and refines the boxes. References: Faster R-CNN,
 https://arxiv.org/abs/1506.01497; feature pyramid, https://arxiv.org/abs/1612.03144; RoIAlign, section 3 of
 https://arxiv.org/abs/1703.06870.
 """

@@ -1,6 +1,6 @@
-"""The annotated objects of an image as arrays of a fixed size, and boxes around them that help the second stage.
+"""Ground truth of an image as arrays of a fixed size, and boxes around it that are added to the proposals.
 
-A batch needs one size for all images, but no object may be lost without a word.
+A batch needs one size for all images; objects beyond it are reported.
 """
 
 import functools
@@ -10,11 +10,11 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 
-# Objects of an image that the second stage compares its proposals with. Photos have far fewer. Of more, each look at
-# the image takes another random part, and the log says so once.
+# Objects of an image that the second stage compares its proposals with. Photos have far fewer. Of more objects, each
+# epoch uses another random part, and a warning is logged once.
 MAX_OBJECTS = 1000
-# Boxes at and around the objects that stand beside the first stage's proposals: the second stage has something to learn
-# from them until the first proposes well, and where it finds an object hard. Moved by up to this part of their sides.
+# Ground truth boxes and jittered copies that are added to the proposals in training: the second stage learns from them
+# until the first one proposes well, and at hard objects. Jitter is the largest shift, as part of their sides.
 GT_PROPOSALS = 32
 JITTER = 0.15
 
@@ -22,9 +22,9 @@ JITTER = 0.15
 def pad_ground_truth(
     gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes float32 (MOST, 4) and classes int32 (MOST,), zeros after the last; a random part of more than `MOST`."""
+    """Return boxes float32 (MAX_OBJECTS, 4) and classes int32 (MAX_OBJECTS,), padded with zeros or a random part."""
     if len(gt_boxes) > MAX_OBJECTS:
-        _say_once()
+        _warn_once()
         chosen = rng.permutation(len(gt_boxes))[:MAX_OBJECTS]
         gt_boxes, gt_classes = gt_boxes[chosen], gt_classes[chosen]
     boxes, classes = np.zeros((MAX_OBJECTS, 4), np.float32), np.zeros(MAX_OBJECTS, np.int32)
@@ -33,12 +33,12 @@ def pad_ground_truth(
 
 
 def make_gt_proposals(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """The boxes themselves, then moved copies in turn: float32 (HINTS, 4), xyxy; zeros without an object.
+    """Return the boxes, then jittered copies in turn: float32 (GT_PROPOSALS, 4), xyxy; zeros without an object.
 
     Args:
-        gt_boxes: float32 (G, 4), xyxy, input pixels; of more than `HINTS` a random part.
-        input_size: (width, height): copies end at its borders.
-        rng: Moves them.
+        gt_boxes: float32 (G, 4), xyxy, input pixels; of more than `GT_PROPOSALS` a random part.
+        input_size: (width, height): copies are clipped to it.
+        rng: For jitter.
 
     """
     if not len(gt_boxes):
@@ -52,8 +52,8 @@ def make_gt_proposals(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np
 
 
 @functools.cache
-def _say_once() -> None:
+def _warn_once() -> None:
     log.warning(
-        "an image shows more than %d objects: the second stage learns from so many at a time, drawn anew each time.",
+        "an image has more than %d objects: the second stage is trained on a random part of them in each epoch.",
         MAX_OBJECTS,
     )

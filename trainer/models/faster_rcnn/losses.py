@@ -1,7 +1,7 @@
-"""What the two stages are punished for: cross-entropy for what was drawn, GIoU for where the objects are.
+"""Losses of the two stages: cross-entropy for sampled anchors and proposals, GIoU for boxes of objects.
 
-Each class of the second stage is a question of its own (sigmoid, not softmax): an earlier run's classes can then be
-taken over one by one. References: Faster R-CNN, section 3.1.2; Generalized IoU, https://arxiv.org/abs/1902.09630.
+Each class of the second stage has a sigmoid of its own, no softmax: weights of an earlier run can then be
+transferred class by class. References: Faster R-CNN, section 3.1.2; Generalized IoU, https://arxiv.org/abs/1902.09630.
 """
 
 import tensorflow as tf
@@ -14,10 +14,10 @@ from trainer.models.network import Loss
 
 
 def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, gt_boxes: tf.Tensor) -> dict[str, Loss]:
-    """Losses of the first stage.
+    """Return the losses of the first stage.
 
     Args:
-        objectness: float32 (B, S): logits of the drawn anchors.
+        objectness: float32 (B, S): logits of the sampled anchors.
         boxes: float32 (B, S, 4): decoded, input pixels.
         state: int32 (B, S): see `rpn_targets.AnchorSample`.
         gt_boxes: float32 (B, S, 4): of the positive ones.
@@ -32,12 +32,12 @@ def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, g
 
 
 def roi_losses(logits: tf.Tensor, boxes: tf.Tensor, rois: RoiSample) -> dict[str, Loss]:
-    """Losses of the second stage.
+    """Return the losses of the second stage.
 
     Args:
         logits: float32 (B, S, K).
         boxes: float32 (B, S, 4): the final ones, input pixels.
-        rois: What was drawn.
+        rois: The sampled proposals.
 
     """
     # Of negative classes one_hot makes a row of zeros.

@@ -1,4 +1,4 @@
-"""The two stages as one network: what it is made of, what it should answer, and how wrong it is."""
+"""The two stages as one network: layers, targets and losses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class FasterRcnnNetwork(Network):
 
     @property
     def target_spec(self) -> Mapping[str, tf.TensorSpec]:
-        """Objects (none beyond their number: zeros), hints, drawn anchors, and noise for drawing proposals."""
+        """Objects, proposals made of them, sampled anchors, and noise for sampling proposals."""
         drawn = rpn_targets.SAMPLES
         return {
             "gt_boxes": tf.TensorSpec((gt_proposals.MAX_OBJECTS, 4), tf.float32),
@@ -73,10 +73,10 @@ class FasterRcnnNetwork(Network):
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
         """See `Network.losses`: class and box of the proposals, then of the second stage.
 
-        Class losses are for each thing that was drawn, box losses for each that is an object.
+        Class losses are means over all samples, box losses over those that are objects.
         """
         features, objectness, deltas = self.first_stage(batch["pixels"], training=True)
-        # Where a proposal lies is given: only what is seen there is learnt.
+        # Proposals are constants for the second stage: its losses do not train the first.
         proposals = self.propose(tf.stop_gradient(objectness), tf.stop_gradient(deltas))
         candidates = tf.concat([proposals, batch["gt_proposals"]], axis=1)
         rois = sampling.sample_rois(candidates, batch["gt_boxes"], batch["gt_classes"], batch["noise"])

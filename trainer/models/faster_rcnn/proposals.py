@@ -1,4 +1,4 @@
-"""From the first stage's answers to the boxes that the second stage looks at.
+"""Proposals: from the outputs of the first stage to the boxes for the second.
 
 The suppression is written as matrix arithmetic over all images of a batch at once: TensorFlow's own operations for a
 batch either have no rule for OpenVINO (CombinedNonMaxSuppression) or crash it (`tf.map_fn` around NonMaxSuppression).
@@ -10,20 +10,20 @@ import tensorflow as tf
 
 from trainer.box_coder import decode
 
-# Best anchors that go into suppression, and boxes that come out of it.
+# Number of boxes before and after non-maximum suppression.
 BEFORE_SUPPRESSION, AFTER_SUPPRESSION = 800, 200
 # Faster R-CNN, section 3.3. Below, boxes beside each other may be two objects.
 IOU_THRESHOLD = 0.7
-# A box thinner than this many input pixels has nothing to look at.
-LEAST_SIDE = 1.0
+# Thinner boxes, in input pixels, are dropped.
+MIN_SIDE = 1.0
 # Chains of boxes that suppress each other in turn are shorter in practice; an even number errs on the side of keeping.
 ROUNDS = 8
-# Far below every logit: what suppression removes still fills empty places, after all that it keeps.
+# Below every logit: suppressed boxes still fill up the fixed number of proposals, after all others.
 _LAST = 1e6
 
 
 class Proposals(keras.layers.Layer):
-    """The best boxes of the first stage, suppressed among each other.
+    """The best boxes of the first stage after non-maximum suppression.
 
     Args:
         anchors: float32 (A, 4), xyxy, input pixels.
@@ -39,7 +39,7 @@ class Proposals(keras.layers.Layer):
         self.count = min(AFTER_SUPPRESSION, self._before)
 
     def call(self, objectness: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
-        """The proposals of each image.
+        """Return the proposals of each image.
 
         Args:
             objectness: float32 (B, A): logits.
@@ -51,19 +51,19 @@ class Proposals(keras.layers.Layer):
         """
         # Logits and not scores: saturated scores tie, and engines break ties in different ways.
         logits, best = tf.math.top_k(objectness, self._before)
-        boxes = take(clip(decode(deltas, self._anchors), self._input_size), best)
-        thin = tf.reduce_min(boxes[..., 2:] - boxes[..., :2], axis=-1) < LEAST_SIDE
+        boxes = gather_boxes(clip(decode(deltas, self._anchors), self._input_size), best)
+        thin = tf.reduce_min(boxes[..., 2:] - boxes[..., :2], axis=-1) < MIN_SIDE
         logits = tf.where(thin, logits - 2 * _LAST, tf.where(survivors(boxes), logits, logits - _LAST))
         _, chosen = tf.math.top_k(logits, self.count)
-        return take(boxes, chosen)
+        return gather_boxes(boxes, chosen)
 
     def compute_output_spec(self, objectness: keras.KerasTensor, deltas: keras.KerasTensor) -> keras.KerasTensor:
         """Shape and dtype of the proposals."""
         return keras.KerasTensor((objectness.shape[0], self.count, 4), dtype="float32")
 
 
-def take(boxes: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Boxes (B, M, 4) by their places (B, N), int32, as (B, N, 4).
+def gather_boxes(boxes: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Return the boxes (B, N, 4) at indices (B, N), int32, of boxes (B, M, 4).
 
     Each coordinate by itself: OpenVINO 2026.4 gathers rows of four with a kernel that reads beyond its indices and
     crashes now and then.
@@ -72,7 +72,7 @@ def take(boxes: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
 
 
 def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
-    """Boxes (..., 4) cut off at the borders of the input."""
+    """Return boxes (..., 4) clipped to the input."""
     width, height = input_size
     x1, y1, x2, y2 = (boxes[..., i] for i in range(4))
     xs = [tf.clip_by_value(x, 0.0, float(width)) for x in (x1, x2)]
@@ -81,7 +81,7 @@ def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
 
 
 def survivors(boxes: tf.Tensor) -> tf.Tensor:
-    """Which boxes a greedy suppression keeps.
+    """Return which boxes a greedy suppression keeps.
 
     A box survives if no better box that survives overlaps it by more than `IOU_THRESHOLD`. Starting from "all survive",
     each round applies this rule to the answer of the round before; after n rounds everything is right that hangs on
@@ -103,7 +103,7 @@ def survivors(boxes: tf.Tensor) -> tf.Tensor:
 
 
 def pairwise_iou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tf.Tensor:
-    """Overlap of every box with every other: (B, M, 4) and (B, N, 4) to float32 (B, M, N); 0 with an empty box."""
+    """Return the IoU of all pairs: (B, M, 4) and (B, N, 4) to float32 (B, M, N); 0 with an empty box."""
     ax1, ay1, ax2, ay2 = (boxes_a[:, :, None, i] for i in range(4))
     bx1, by1, bx2, by2 = (boxes_b[:, None, :, i] for i in range(4))
     width = tf.maximum(tf.minimum(ax2, bx2) - tf.maximum(ax1, bx1), 0.0)

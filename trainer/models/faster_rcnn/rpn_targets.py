@@ -1,8 +1,8 @@
-"""What the first stage should answer for an image: a sample of anchors, objects and background in balance.
+"""Targets of the first stage: a sample of the anchors, balanced between objects and background.
 
-Which anchors answer for a box is decided as for SSD (ATSS, `trainer.assigner`), so that small and large boxes get as
-many; an anchor that overlaps some box but answers for none is neither object nor background. Of thousands of anchors
-a few hundred are drawn, at most half of them objects. Reference: Faster R-CNN, section 3.1.3.
+Anchors are matched to boxes as for SSD (ATSS, `trainer.assigner`), so that small and large boxes get equally many; an
+anchor that overlaps a box without being matched is neither object nor background. Of thousands of anchors a few
+hundred are sampled, at most half of them objects. Reference: Faster R-CNN, section 3.1.3.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ POSITIVE, NEGATIVE, UNUSED = 1, 0, -1
 
 @dataclass(frozen=True)
 class AnchorSample:
-    """S drawn anchors.
+    """S sampled anchors.
 
     Attributes:
         index: int32 (S,): which anchor; 0 where UNUSED.
-        state: int32 (S,): POSITIVE, NEGATIVE, or UNUSED where there are fewer than S to draw.
-        boxes: float32 (S, 4): the box that a positive anchor answers for, else zeros.
+        state: int32 (S,): POSITIVE, NEGATIVE, or UNUSED where there are fewer than S.
+        boxes: float32 (S, 4): the box that a positive anchor is matched to, else zeros.
 
     """
 
@@ -38,14 +38,14 @@ class AnchorSample:
 def sample_anchors(
     gt_boxes: np.ndarray, gt_classes: np.ndarray, anchors: np.ndarray, levels: np.ndarray, rng: np.random.Generator
 ) -> AnchorSample:
-    """Draw `SAMPLES` anchors for an image.
+    """Sample `SAMPLES` anchors of an image.
 
     Args:
         gt_boxes: float32 (G, 4), xyxy, input pixels; G may be 0.
-        gt_classes: int (G,): IGNORED makes a box a place to pass over, the rest does not matter here.
+        gt_classes: int (G,): IGNORED makes a box an ignore region; the class itself is not used.
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
-        rng: Draws.
+        rng: For sampling.
 
     """
     assignment = assign_anchors(gt_boxes, np.where(gt_classes == IGNORED, IGNORED, 0), anchors, levels)

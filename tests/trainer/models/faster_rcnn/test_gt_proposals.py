@@ -29,7 +29,7 @@ def test_objects_stand_before_zeros(rng):
 
 
 def test_of_too_many_objects_each_look_takes_others_and_the_log_says_so_once(rng, caplog):
-    gt_proposals._say_once.cache_clear()
+    gt_proposals._warn_once.cache_clear()
     many = np.arange(4.0 * (MAX_OBJECTS + 100), dtype=np.float32).reshape(-1, 4)
 
     with caplog.at_level(logging.WARNING):
@@ -38,7 +38,7 @@ def test_of_too_many_objects_each_look_takes_others_and_the_log_says_so_once(rng
     assert not np.array_equal(first[0], second[0])
     assert all(np.array_equal(boxes, many[classes]) for boxes, classes in (first, second))
     assert caplog.messages == [
-        "an image shows more than 1000 objects: the second stage learns from so many at a time, drawn anew each time."
+        "an image has more than 1000 objects: the second stage is trained on a random part of them in each epoch."
     ]
 
 
