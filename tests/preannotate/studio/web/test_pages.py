@@ -347,7 +347,7 @@ def test_a_run_is_queued_as_the_form_says(example, browser):
         ({"name": "My Boats"}, " Name: 'My Boats'; expected 1 to 52 lower-case letters, digits and hyphens"),
         ({"machine": "gpu:0"}, "Machine: 'gpu:0'; expected one from the list."),
         ({"deploy": "moon"}, "After training: 'moon'; expected one of: serve, nuctl, none."),
-        ({"a-epochs": "many"}, "epochs=many; expected a whole number from 0 on"),
+        ({"a-epochs": "many"}, "epochs=many; expected"),
         ({"arguments": "epoks=3"}, "unknown name 'epoks'; expected one of:"),
     ],
 )
