@@ -1,4 +1,4 @@
-"""What there is to train on: projects and tasks of a server, as lists with pages, previews and counts."""
+"""Projects and tasks of CVAT servers, as lists with pages, previews and counts."""
 
 import io
 import math
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from preannotate.formats.cvat_xml import CvatLabel
 
 PAGE_SIZE = 20
-# What a search field may hold; and the tasks of projects that are counted.
-_MOST_LETTERS, _MOST_TASKS = 200, 100
+# Longest search text; most tasks of a project that are counted.
+_MAX_SEARCH, _MAX_TASKS = 200, 100
 
 
 class Catalogue:
-    """Lists of saved servers.
+    """Projects and tasks of saved servers.
 
-    Every method raises CvatError if the server does not answer, and StudioError if it is not saved.
+    Every method raises CvatError if the server does not answer, and StudioError if there is no such server.
     """
 
     def __init__(self, servers: Servers, database: Database, previews: PreviewCache) -> None:
         self._servers, self._database, self._previews = servers, database, previews
-        # What lists said, for the pictures and names that are asked for next.
+        # From lists, for the previews and names that are requested next.
         self._projects: dict[tuple[int, int], str] = {}
         self._updated: dict[tuple[int, int], str] = {}
 
     def projects(self, server_id: int, search: str = "", page: int = 1) -> ListPage[ProjectSummary]:
-        """Projects, the newest first; `search` as in CVAT's own field; a page that is not there is the last one."""
+        """Return a page of projects, the newest first; the last page instead of one that does not exist."""
 
         def ask(server: "Server") -> ListPage[ProjectSummary]:
             def get(number: int) -> Any:
@@ -49,7 +49,7 @@ class Catalogue:
     def tasks(
         self, server_id: int, *, project: int | None = None, search: str = "", page: int = 1
     ) -> ListPage[TaskSummary]:
-        """Tasks, the newest first; a page that is not there is the last one."""
+        """Return a page of tasks, the newest first; the last page instead of one that does not exist."""
 
         def ask(server: "Server") -> ListPage[TaskSummary]:
             def get(number: int) -> Any:
@@ -61,22 +61,23 @@ class Catalogue:
 
         return self._servers.ask(server_id, ask)
 
+    def summary(self, server_id: int, task_id: int) -> TaskSummary:
+        """Return one row of `tasks`."""
+        return self._servers.ask(server_id, lambda server: self._summary(server, server_id, server.task(task_id)))
+
     def task(self, server_id: int, task_id: int) -> TaskDetail:
-        """A task with its counts: seconds for a large one that was not looked at before, else at once."""
-        return self.together(server_id, (task_id,))
+        """Return a task with its counts; this takes seconds for a large task that is not cached."""
+        return self.tasks_detail(server_id, (task_id,))
 
-    def together(self, server_id: int, tasks: Sequence[int], projects: Sequence[int] = ()) -> TaskDetail:
-        """Several tasks as one, for advice about a training on all of them; `summary` is that of the first.
+    def tasks_detail(self, server_id: int, tasks: Sequence[int], projects: Sequence[int] = ()) -> TaskDetail:
+        """Return the counts of several tasks together.
 
-        Tasks of projects that have nothing to learn from are passed over, as `pull` does.
+        Tasks of projects without images are skipped, as `pull` does.
         """
         return self._servers.ask(server_id, lambda server: self._detail(server, server_id, tasks, projects))
 
     def preview(self, server_id: int, task_id: int) -> tuple[bytes, str]:
-        """The picture of a task and its content type; kept on disk, so that a list shows at once.
-
-        Only image/jpeg, image/png and image/webp are ever given.
-        """
+        """Return the preview of a task and its content type: image/jpeg, image/png or image/webp."""
 
         def fetch() -> bytes:
             sink = io.BytesIO()
@@ -85,7 +86,7 @@ class Catalogue:
 
         self._servers.get(server_id)
         if (server_id, task_id) not in self._updated:
-            self._servers.ask(server_id, lambda server: self._summary(server, server_id, server.task(task_id)))
+            self.summary(server_id, task_id)
         return self._previews.picture(server_id, task_id, self._updated[server_id, task_id], fetch)
 
     def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
@@ -94,17 +95,18 @@ class Catalogue:
 
         contents = {number: server.task(number) for number in tasks}
         for number in projects:
-            of_project = [one for one in server.tasks_of_project(number) if not _unusable(one)]
-            contents.update({one["id"]: one for one in of_project[:_MOST_TASKS]})
+            usable = [task for task in server.tasks_of_project(number) if not _unusable(task)]
+            contents.update({task["id"]: task for task in usable[:_MAX_TASKS]})
         if not contents:
             names = ", ".join(map(str, projects))
-            return TaskDetail(_NO_TASK, (), {}, 0, usable=f"project {names}: no task with images; expected some.")
+            return TaskDetail(summary=None, problem=f"project {names}: no task with images; expected at least one.")
         first = next(iter(contents.values()))
         with server.parsing_response(f"task {first['id']}"):
             summary = self._summary(server, server_id, first)
         unusable = [f"task {one['id']}: {why}" for one in contents.values() if (why := _unusable(one))]
         if unusable:
-            return TaskDetail(summary, (), {}, 0, usable=f"{unusable[0]}; expected images or a video. Choose another.")
+            problem = f"{unusable[0]}; expected images or a video. Choose another task."
+            return TaskDetail(summary=summary, problem=problem)
         read = [read_task(server, content) for content in contents.values()]
         counts = count_annotations(server, server_id, read, self._database)
         labels: dict[str, CvatLabel] = {}
@@ -115,20 +117,7 @@ class Catalogue:
             LabelSummary(label.name, label.color, label.type, counts.boxes.get(label.name, 0), has_boxes(label))
             for label in labels.values()
         )
-        return TaskDetail(
-            summary=summary,
-            labels=found,
-            boxes=counts.boxes,
-            annotated_frames=counts.annotated_frames,
-            empty_frames=counts.empty_frames,
-            automatic=counts.automatic,
-            left_out=counts.left_out,
-            usable=_why_not(sorted(contents), found),
-            counted_jobs=counts.counted_jobs,
-            all_jobs=counts.all_jobs,
-            image_size=counts.image_size,
-            sides=counts.sides,
-        )
+        return TaskDetail(**vars(counts), summary=summary, labels=found, problem=_problem(sorted(contents), found))
 
     def _summary(self, server: "Server", server_id: int, content: dict[str, Any]) -> TaskSummary:
         project = content.get("project_id")
@@ -144,7 +133,7 @@ class Catalogue:
             jobs=jobs.get("count") or 0,
             accepted=jobs.get("completed") or 0,
             updated=str(content["updated_date"]),
-            usable=_unusable(content),
+            problem=_unusable(content) or None,
         )
 
     def _project_name(self, server: "Server", server_id: int, project: int) -> str:
@@ -158,9 +147,6 @@ class Catalogue:
         return self._projects[server_id, project]
 
 
-_NO_TASK = TaskSummary(0, "", None, "", 0, False, 0, 0, "")
-
-
 def _unusable(content: dict[str, Any]) -> str:
     from preannotate.cvat.tasks import unusable
 
@@ -168,7 +154,7 @@ def _unusable(content: dict[str, Any]) -> str:
 
 
 def _words(search: str) -> str:
-    return " ".join(search.split())[:_MOST_LETTERS]
+    return " ".join(search.split())[:_MAX_SEARCH]
 
 
 def _existing(get: Callable[[int], Any], number: int) -> tuple[Any, int]:
@@ -199,7 +185,7 @@ def _project(content: Mapping[str, Any]) -> ProjectSummary:
     return ProjectSummary(content["id"], content["name"], tasks.get("count") or 0, str(content["updated_date"]))
 
 
-def _why_not(tasks: Sequence[int], labels: Sequence[LabelSummary]) -> str:
+def _problem(tasks: Sequence[int], labels: Sequence[LabelSummary]) -> str | None:
     where = f"task {', '.join(map(str, tasks))}"
     if not labels:
         return f"{where}: no labels; expected at least one for rectangles. Add it in CVAT."
@@ -208,4 +194,4 @@ def _why_not(tasks: Sequence[int], labels: Sequence[LabelSummary]) -> str:
         return f"{where}: no label for boxes ({kinds}); expected one of the type rectangle or any. Add it in CVAT."
     if not any(label.boxes for label in labels):
         return f"{where}: no boxes to learn from; expected some. Draw boxes in CVAT and save them."
-    return ""
+    return None

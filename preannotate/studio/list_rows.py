@@ -1,4 +1,4 @@
-"""Projects and tasks as the studio shows them."""
+"""Projects and tasks as pages list them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ ListRow = TypeVar("ListRow")
 
 @dataclass(frozen=True)
 class ListPage(Generic[ListRow]):
-    """A part of a list.
+    """One page of a list.
 
     Attributes:
         entries: Of this page.
         number: Of this page, from 1.
-        pages: How many there are, at least 1.
-        count: Entries on all pages.
+        pages: Number of pages, at least 1.
+        count: Number of entries on all pages.
     """
 
     entries: tuple[ListRow, ...]
@@ -26,14 +26,7 @@ class ListPage(Generic[ListRow]):
 
 @dataclass(frozen=True)
 class ProjectSummary:
-    """A project.
-
-    Attributes:
-        id: On the server.
-        name: For people.
-        tasks: How many it has.
-        updated: ISO 8601, as the server writes it.
-    """
+    """A project; `updated` is ISO 8601, as the server writes it."""
 
     id: int
     name: str
@@ -47,15 +40,15 @@ class TaskSummary:
 
     Attributes:
         id: On the server.
-        name: For people.
-        project_id: None if it belongs to none.
-        project: Name of the project, "" if it belongs to none or the name is not known.
-        frames: Of images or of the video.
+        name: As in CVAT.
+        project_id: None if it belongs to no project.
+        project: Name of the project; "" without a project, or if its name cannot be read.
+        frames: Number of images, or of frames of the video.
         video: Whether it is a video.
-        jobs: How many.
-        accepted: How many of them are completed in the stage *acceptance*; CVAT counts no others here.
+        jobs: Number of jobs.
+        accepted: Number of jobs completed in the stage *acceptance*; CVAT counts no others here.
         updated: ISO 8601, as the server writes it.
-        usable: "" or why nothing can be learnt from it: "is three-dimensional", "has no frames".
+        problem: Why a training cannot use it: "is three-dimensional", "has no frames"; None if it can.
     """
 
     id: int
@@ -67,7 +60,7 @@ class TaskSummary:
     jobs: int
     accepted: int
     updated: str
-    usable: str = ""
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +68,11 @@ class LabelSummary:
     """A label of a task.
 
     Attributes:
-        name: Of the label.
+        name: As in CVAT.
         color: As in CVAT: "#rrggbb".
         type: "rectangle", "any", "polygon", "tag", …
-        boxes: On frames that a training would take; a shape that becomes a box counts.
-        learnable: Whether shapes of this type are boxes or become some.
+        boxes: On frames that a training would use; shapes that become boxes count.
+        learnable: Whether shapes of this type are boxes or become boxes.
     """
 
     name: str
@@ -89,34 +82,43 @@ class LabelSummary:
     learnable: bool
 
 
-@dataclass(frozen=True)
-class TaskDetail:
-    """A task with what a training would take from it, by the rules of `preannotate pull`.
+@dataclass(frozen=True, kw_only=True)
+class AnnotationCounts:
+    """What a training would use of tasks, by the rules of `preannotate pull`.
 
     Attributes:
-        summary: See there.
-        labels: In the task's order.
-        boxes: Label to number of boxes on the frames that a training would take.
-        annotated_frames: Frames with boxes that a training would take.
-        empty_frames: Frames of completed jobs without annotations, which a training takes as showing nothing.
-        automatic: Boxes that a model drew and nobody changed; a training leaves them out, and they are not in `boxes`.
-        left_out: Reason to number of frames, in words: "without annotations, in a job that is not completed".
-        usable: "" or why nothing can be learnt, one sentence.
-        counted_jobs: Jobs whose annotations were counted,
-        all_jobs: of so many; less only for tasks with very many jobs.
-        image_size: (width, height) of most images; (0, 0) if not known.
-        sides: Root of the area of boxes, in pixels of images of `image_size`; a sample if there are many.
+        boxes: Label to number of boxes on the frames that a training would use.
+        annotated_frames: Frames with boxes, for training and validation.
+        empty_frames: Frames of completed jobs without annotations, which a training uses as images without objects.
+        automatic: Boxes drawn by a model and never corrected; a training leaves them out, and `boxes` does too.
+        left_out: Reason to number of frames: "without annotations, in a job that is not completed".
+        counted_jobs: Number of jobs whose annotations were counted.
+        all_jobs: Number of jobs; more than `counted_jobs` only for tasks with very many.
+        image_size: (width, height) of most images; None if not known.
+        sides: Square root of the area of boxes, in pixels of images of `image_size`; a sample if there are many.
     """
 
-    summary: TaskSummary
-    labels: tuple[LabelSummary, ...]
-    boxes: Mapping[str, int]
-    annotated_frames: int
+    boxes: Mapping[str, int] = field(default_factory=dict)
+    annotated_frames: int = 0
     empty_frames: int = 0
     automatic: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
-    usable: str = ""
     counted_jobs: int = 0
     all_jobs: int = 0
-    image_size: tuple[int, int] = (0, 0)
+    image_size: tuple[int, int] | None = None
     sides: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDetail(AnnotationCounts):
+    """One or several tasks with their counts.
+
+    Attributes:
+        summary: Of the first task; None if there is no task with images.
+        labels: In the order of the tasks.
+        problem: Why no training can use them, one sentence; None if one can.
+    """
+
+    summary: TaskSummary | None
+    labels: tuple[LabelSummary, ...] = ()
+    problem: str | None = None

@@ -1,6 +1,7 @@
 """Advice before a training: whether there are enough annotations, and which model suits them."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -66,8 +67,8 @@ class ModelChoice:
 
 def assess_annotations(detail: TaskDetail) -> DataAssessment:
     """Whether there is enough to learn from: the trainer's own limits, before anything is fetched."""
-    if detail.usable:
-        return DataAssessment(Sufficiency.TOO_FEW, (_capital(detail.usable), *_automatic(detail), *_left_out(detail)))
+    if detail.problem:
+        return DataAssessment(Sufficiency.TOO_FEW, (_capital(detail.problem), *_automatic(detail), *_left_out(detail)))
     frames = detail.annotated_frames + detail.empty_frames
     if frames < MIN_IMAGES:
         return DataAssessment(
@@ -95,12 +96,12 @@ def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[M
         families()
     )
     chosen, why = "", ""
-    if detail.annotated_frames and detail.image_size != (0, 0):
+    if detail.annotated_frames and detail.image_size:
         size = input_size.choose([detail.image_size])
         found = recommend(
             TrainingConditions(
                 images=max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART)),
-                sides=_sides(detail, size),
+                sides=_sides(detail.sides, detail.image_size, size),
                 input_size=size,
                 gpu=bool(gpus()),
                 pretrained=base_model != "none",
@@ -132,8 +133,8 @@ def _few(detail: TaskDetail) -> list[str]:
             )
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
         sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
-    if detail.sides and detail.image_size != (0, 0):
-        sides = _sides(detail, input_size.choose([detail.image_size]))
+    if detail.sides and detail.image_size:
+        sides = _sides(detail.sides, detail.image_size, input_size.choose([detail.image_size]))
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
             sentences.append(
@@ -170,12 +171,12 @@ def _uncounted(detail: TaskDetail) -> list[str]:
     return [f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; training uses all of them."]
 
 
-def _sides(detail: TaskDetail, size: tuple[int, int]) -> list[float]:
-    """Root of the area of boxes, pixels of the network's input."""
-    letterbox = Letterbox.fit(detail.image_size, size)
+def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:
+    """Convert the sides of boxes from image pixels to pixels of the network's input."""
+    letterbox = Letterbox.fit(image_size, size)
     scale = letterbox.to_input(np.array([[0.0, 0.0, 1.0, 1.0]]))
     factor = float(((scale[0, 2] - scale[0, 0]) * (scale[0, 3] - scale[0, 1])) ** 0.5)
-    return [side * factor for side in detail.sides]
+    return [side * factor for side in sides]
 
 
 def _speed(name: str) -> str:

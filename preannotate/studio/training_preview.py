@@ -1,7 +1,7 @@
-"""How many boxes a training would take from tasks, by the rules of `pull`; no image is looked at.
+"""Counts of what a training would use of tasks, by the rules of `pull`, without downloading images.
 
-Annotations of a job are kept in the database in few words, until the job or its task changes: counting a large task
-takes as many requests as it has jobs, once.
+A short form of each job's annotations is cached in the database until the job or its task changes: counting a large
+task takes one request for each of its jobs, once.
 """
 
 import json
@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from preannotate.cvat.selection import Rules, Selection, TakenFrame, jobs_of_use, select
 from preannotate.cvat.server import Server
@@ -17,10 +17,11 @@ from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
 from preannotate.formats.records import Shape
 from preannotate.jobs.database import Database
+from preannotate.studio.list_rows import AnnotationCounts
 
-# More jobs are not counted: what is known then is enough for advice.
+# Further jobs are not counted: so many are enough for an assessment.
 MOST_JOBS = 200
-# Requests at a time.
+# Simultaneous requests.
 _AT_ONCE = 4
 # Enough to know how large objects are.
 _MOST_SIDES = 2000
@@ -28,41 +29,14 @@ _MOST_SIDES = 2000
 Shapes = Mapping[int, tuple[Shape, ...]]
 
 
-@dataclass(frozen=True)
-class AnnotationCounts:
-    """What a training would take.
-
-    Attributes:
-        boxes: Label to number of boxes.
-        annotated_frames: Frames with boxes, of training and validation.
-        empty_frames: Frames that show nothing.
-        automatic: Boxes that a model drew and nobody changed; they are not in `boxes`.
-        left_out: Reason to number of frames.
-        counted_jobs: Jobs that were looked at,
-        all_jobs: of so many.
-        image_size: (width, height) of most images; (0, 0) if there are none.
-        sides: Root of the area of boxes, pixels of their images; a sample.
-    """
-
-    boxes: Mapping[str, int]
-    annotated_frames: int
-    empty_frames: int
-    automatic: int
-    left_out: Mapping[str, int]
-    counted_jobs: int
-    all_jobs: int
-    image_size: tuple[int, int]
-    sides: tuple[float, ...]
-
-
 def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], database: Database) -> AnnotationCounts:
-    """Count the boxes of tasks.
+    """Count what a training would use of tasks.
 
     Args:
-        server: Where they are.
-        server_id: In the studio.
+        server: CVAT.
+        server_id: Its id in the studio.
         tasks: With their jobs.
-        database: Keeps what was counted.
+        database: Caches the annotations of jobs.
 
     Raises:
         CvatError: The server refuses something, or answers in an unknown form.
@@ -74,7 +48,7 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
     shapes = {job.id: of_job for (_, job), of_job in zip(counted, found, strict=True)}
     known = [replace(task, jobs=tuple(job for job in task.jobs if job.id in shapes)) for task in tasks]
     selection = select(known, shapes, Rules(accept_completed=True))  # as the form offers it
-    not_accepted = _everything({job.id: shapes[job.id] for _, job in counted if not job.completed})
+    not_accepted = _all_shapes({job.id: shapes[job.id] for _, job in counted if not job.completed})
     return _counts(selection, known, len(counted), len(jobs), not_accepted)
 
 
@@ -95,29 +69,29 @@ def _counts(
         left_out=selection.left_out,
         counted_jobs=counted,
         all_jobs=jobs,
-        image_size=sizes.most_common(1)[0][0] if sizes else (0, 0),
+        image_size=sizes.most_common(1)[0][0] if sizes else None,
         sides=tuple(sides[:: max(1, math.ceil(len(sides) / _MOST_SIDES))]),
     )
 
 
-def _everything(shapes: Mapping[int, Shapes]) -> list[Shape]:
+def _all_shapes(shapes: Mapping[int, Shapes]) -> list[Shape]:
     return [shape for of_job in shapes.values() for of_frame in of_job.values() for shape in of_frame]
 
 
 def _shapes(server: Server, server_id: int, task: Task, job: Job, database: Database) -> Shapes:
-    """Frame to its shapes, from the database if nothing changed since."""
+    """Return the shapes of each frame of a job, from the database if the job has not changed since."""
     state = f"{job.updated} {task.updated} {len(job.frames)}"
     statement = "SELECT content FROM annotations WHERE server = ? AND job = ? AND updated = ?"
     if rows := database.rows(statement, (server_id, job.id, state)):
-        return _read(rows[0]["content"])
+        return _from_text(rows[0]["content"])
     annotations = server.annotations_of_job(job.id)
     with server.parsing_response(f"annotations of job {job.id}"):
-        content = _written(shapes_of_frames(task, job, annotations))
+        content = _to_text(shapes_of_frames(task, job, annotations))
     database.change("INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?)", (server_id, job.id, state, content))
-    return _read(content)
+    return _from_text(content)
 
 
-def _written(shapes: Shapes) -> str:
+def _to_text(shapes: Shapes) -> str:
     few = {
         frame: [(shape.kind, shape.label, shape.source, round(_side(shape), 1)) for shape in of_frame]
         for frame, of_frame in shapes.items()
@@ -125,7 +99,7 @@ def _written(shapes: Shapes) -> str:
     return json.dumps(few, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read(content: str) -> Shapes:
+def _from_text(content: str) -> Shapes:
     """Return shapes with a square of the size that was kept."""
     return {
         int(frame): tuple(

@@ -13,10 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
+from preannotate.studio.errors import PageError
 from preannotate.studio.services import Services
 from preannotate.studio.web.access.authentication import Authenticator
 from preannotate.studio.web.access.csrf import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere
-from preannotate.studio.web.access.form_body import FormBodyError, read_form
+from preannotate.studio.web.access.form_body import read_form
 from preannotate.studio.web.access.session_middleware import session_of
 from preannotate.studio.web.access.sessions import Session, Sessions
 from preannotate.studio.web.rendering import Templates
@@ -30,14 +31,6 @@ _NOT_OURS = (
     "This form was not sent from a page of this studio, or its page has expired; nothing was changed. "
     "Go back, reload the page, and send it again."
 )
-
-
-class PageError(PreannotateError):
-    """A page that cannot be shown; `status` is that of the answer."""
-
-    def __init__(self, status: int, title: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.title = status, title
 
 
 @dataclass(frozen=True)
@@ -144,8 +137,6 @@ def endpoint(page: Callable[[PageRequest], Response], app: AppContext, limiter: 
             if raw.method not in SAFE_METHODS:
                 request = PageRequest(raw, app, await _own_form(raw, app))
             return await anyio.to_thread.run_sync(page, request, limiter=limiter, abandon_on_cancel=False)
-        except FormBodyError as error:
-            return error_page(request, error.status, "Form not accepted", str(error))
         except PageError as error:
             return error_page(request, error.status, error.title, str(error))
         except (PreannotateError, TrainerError, BuildError, FunctionError) as error:
@@ -164,10 +155,10 @@ def error_page(request: PageRequest, status: int, title: str, sentence: str) -> 
 
 async def _own_form(raw: Request, app: AppContext) -> dict[str, list[str]]:
     if comes_from_elsewhere(raw.headers, raw.url.scheme):
-        raise FormBodyError(403, _NOT_OURS)
+        raise PageError(403, "Form not accepted", _NOT_OURS)
     form = await read_form(raw)
     if not app.sessions.is_form_token(session_of(raw), form.get(TOKEN_FIELD, [""])[0]):
-        raise FormBodyError(403, _NOT_OURS)
+        raise PageError(403, "Form not accepted", _NOT_OURS)
     return form
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from preannotate.studio.errors import StudioError
+from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.page_request import PageError, PageRequest
+from preannotate.studio.web.page_request import PageRequest
 
 IMAGENET, NONE, VERSION, FILE = "imagenet", "none", "version", "file"
 BASES = (IMAGENET, NONE, VERSION, FILE)
@@ -104,4 +104,4 @@ def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail
         )
     if len(state.tasks) == 1 and not state.projects:
         return request.services.catalogue.task(state.server, state.tasks[0])
-    return request.services.catalogue.together(state.server, state.tasks, state.projects)
+    return request.services.catalogue.tasks_detail(state.server, state.tasks, state.projects)

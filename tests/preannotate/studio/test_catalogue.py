@@ -52,8 +52,8 @@ def test_tasks_come_with_what_a_list_shows(studio, cvat, server):
     assert (page.number, page.pages, page.count) == (1, 1, 2)
     empty, task = page.entries
     assert (task.id, task.name, task.project_id, task.project) == (12, "dock", 3, "project 3")
-    assert (task.frames, task.video, task.jobs, task.accepted, task.usable) == (6, False, 2, 1, "")
-    assert (empty.project_id, empty.project, empty.usable) == (None, "", "has no frames")
+    assert (task.frames, task.video, task.jobs, task.accepted, task.problem) == (6, False, 2, 1, None)
+    assert (empty.project_id, empty.project, empty.problem) == (None, "", "has no frames")
 
 
 def test_search_and_pages_are_the_servers_own(studio, cvat, server):
@@ -93,7 +93,7 @@ def test_counts_are_those_of_a_training(studio, cvat, server):
         "with nothing but shapes that a model drew and nobody changed": 1,
         "without annotations, in a job that is not completed": 1,
     }
-    assert (found.counted_jobs, found.all_jobs, found.usable) == (2, 2, "")
+    assert (found.counted_jobs, found.all_jobs, found.problem) == (2, 2, None)
     assert found.image_size == (64, 48)
     assert sorted(found.sides) == [10.0, 16.0, pytest.approx(34.6)]
 
@@ -134,7 +134,7 @@ def test_several_tasks_and_projects_as_one(studio, cvat, server):
     yard = FakeJob(60, 0, 0, shapes=[rectangle(0, 17, [0, 0, 9, 9])])
     cvat.add(FakeTask(13, images(1), [FakeLabel(17, "pallet")], [yard], project_id=3))
     cvat.add(FakeTask(14, [], [FORKLIFT], [], project_id=3))
-    found = studio.catalogue.together(server, (12,), (3,))
+    found = studio.catalogue.tasks_detail(server, (12,), (3,))
 
     assert found.boxes == {"forklift": 2, "person": 1, "pallet": 1}
     assert found.summary.id == 12
@@ -158,14 +158,14 @@ def test_several_tasks_and_projects_as_one(studio, cvat, server):
         ),
         (
             dock(dimension="3d"),
-            "task 12: is three-dimensional; expected images or a video. Choose another.",
+            "task 12: is three-dimensional; expected images or a video. Choose another task.",
         ),
     ],
 )
 def test_why_nothing_can_be_learnt(studio, cvat, server, task, sentence):
     cvat.add(task)
 
-    assert studio.catalogue.task(server, 12).usable == sentence
+    assert studio.catalogue.task(server, 12).problem == sentence
 
 
 def test_a_picture_is_fetched_once_and_again_when_the_task_changed(studio, cvat, server):

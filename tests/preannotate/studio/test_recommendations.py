@@ -55,7 +55,7 @@ def test_labels_without_boxes_and_labels_for_other_shapes():
 def test_nothing_to_learn_from():
     usable = "task 12: no boxes to learn from; expected some. Draw boxes in CVAT and save them."
     left_out = {"with nothing but shapes that a model drew and nobody changed": 7}
-    found = assess_annotations(detail({}, frames=0, usable=usable, automatic=9, left_out=left_out))
+    found = assess_annotations(detail({}, frames=0, problem=usable, automatic=9, left_out=left_out))
 
     assert found.level == Sufficiency.TOO_FEW
     assert found.sentences == (
@@ -148,7 +148,7 @@ def test_figures_are_the_measured_ones(machine):
 
 
 def test_no_task_no_recommendation(machine):
-    assert not any(choice.recommended for choice in model_choices(detail({}, frames=0, image_size=(0, 0))))
+    assert not any(choice.recommended for choice in model_choices(detail({}, frames=0, image_size=None)))
 
 
 def test_it_needs_no_tensorflow():

@@ -137,8 +137,8 @@ def test_a_file_that_others_can_read_is_refused(studio, newest):
     (file,) = (studio.workspace.path / ".secrets").iterdir()
     file.chmod(0o644)
     sentence = (
-        f"{file}: mode 0644, which other users can get at; expected 0600. Run chmod 600 {file}, and make new tokens in "
-        f"place of those that they may have read."
+        f"{file}: mode 0644, so other users could have read it; expected 0600. Run chmod 600 {file} and "
+        f"replace the tokens and passwords in it."
     )
 
     with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"):

@@ -1,68 +1,59 @@
-"""What a form may send: little, and in the one way that all forms here use."""
+"""The body of a form: small, soon complete, and URL-encoded."""
 
-import asyncio
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.errors import BodyTooLarge, BodyTooSlow, TooManyBytes
+from preannotate.studio.errors import PageError
+
 MAX_BYTES = 64 * 1024
 MAX_FIELDS = 500
-# Of a form's last byte; a browser on a bad line needs less.
+# Until a form's last byte; a browser on a bad line needs less.
 SECONDS = 20.0
 KIND = "application/x-www-form-urlencoded"
-
-
-class FormBodyError(Exception):
-    """A body that is not read; `status` is that of the answer."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
+_budget = BodyBudget(limit=1000 * MAX_BYTES, seconds=SECONDS)
 
 
 async def read_form(request: Request) -> dict[str, list[str]]:
-    """The fields of a form, each with its values in their order.
+    """Return the values of each field of a form, in their order.
 
     Raises:
-        BodyError: Too large, too slow, or not a form.
-        ClientDisconnect: It did not come.
+        PageError: Too large, too slow, or not a form.
+        ClientDisconnect: The client closed the connection.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
     if kind != KIND:
-        raise FormBodyError(
-            415, f"The form came as {kind[:60]!r}; expected {KIND!r}. Send it from the studio's own page."
-        )
+        raise _refused(415, f"Form of type {kind[:60]!r}; expected {KIND!r}. Send it from the studio's own page.")
+    declared = request.headers.get("content-length", "")
+    length = int(declared) if declared.isdecimal() else 0
     try:
-        async with asyncio.timeout(SECONDS):
-            body = await _read(request)
-    except TimeoutError as error:
-        raise FormBodyError(
-            408, f"The form did not arrive within {SECONDS:g} s; expected the whole form. Send it again."
-        ) from error
+        async with _budget.read(request.receive, "form", MAX_BYTES, length) as body:
+            text = body.decode("ascii")
+    except BodyTooLarge as error:
+        sentence = f"The form has more than {MAX_BYTES} bytes; expected at most that many. Shorten the text."
+        raise _refused(error.status, sentence) from error
+    except BodyTooSlow as error:
+        sentence = f"The form did not arrive within {SECONDS:g} s; expected the whole form. Send it again."
+        raise _refused(error.status, sentence) from error
+    except TooManyBytes as error:
+        raise _refused(error.status, "The studio receives too many forms; expected fewer. Try again later.") from error
+    except UnicodeDecodeError as error:
+        raise _not_text() from error
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
-        raise FormBodyError(
-            400, "The form is not text; expected form fields. Send it from the studio's own page."
-        ) from error
+        raise _not_text() from error
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\0", ""))
     return fields
 
 
-async def _read(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    body = bytearray()
-    _check(int(declared) if declared.isdecimal() else 0)
-    async for chunk in request.stream():
-        body += chunk
-        _check(len(body))
-    return bytes(body)
+def _not_text() -> PageError:
+    return _refused(400, "The form is not text; expected form fields. Send it from the studio's own page.")
 
 
-def _check(length: int) -> None:
-    if length > MAX_BYTES:
-        raise FormBodyError(
-            413, f"The form has more than {MAX_BYTES} bytes; expected at most that many. Shorten the text."
-        )
+def _refused(status: int, sentence: str) -> PageError:
+    return PageError(status, "Form not accepted", sentence)

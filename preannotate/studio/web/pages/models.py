@@ -4,9 +4,10 @@ from starlette.responses import Response
 
 from builder.errors import BuildError
 from preannotate.registry.errors import WorkspaceError
+from preannotate.studio.errors import PageError
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.charts import sparkline
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 
 _RUNS = 10
 

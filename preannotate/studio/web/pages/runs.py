@@ -7,11 +7,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from preannotate.jobs.live_progress import read_live_progress
 from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
-from preannotate.studio.errors import StudioError
+from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.web import run_results
 from preannotate.studio.web.access.security_headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 
 # Of a log that a page or a download shows.
 _LOG_BYTES = 4 * 1024 * 1024

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from preannotate.core.errors import PreannotateError
-from preannotate.studio.errors import StudioError
+from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 
 NAMES = ("name", "url", "user", "organization", "profile", "way")
 BOXES = ("insecure",)

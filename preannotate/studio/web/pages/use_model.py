@@ -6,9 +6,10 @@ from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
 from preannotate.cvat.errors import CvatError
 from preannotate.jobs.queue import ANNOTATE, RANK, REVIEW, Order
+from preannotate.studio.errors import PageError
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 from preannotate.studio.web.pages import models
 
 KINDS = (ANNOTATE, REVIEW, RANK)

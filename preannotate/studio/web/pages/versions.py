@@ -5,11 +5,11 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 from preannotate.registry.errors import WorkspaceError
-from preannotate.studio.errors import StudioError
+from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.security_headers import REPORT_POLICY
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 from preannotate.studio.web.pages import models
 
 # Before the names of labels, which may be anything.

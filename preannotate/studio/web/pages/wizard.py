@@ -88,7 +88,7 @@ def _named(request: PageRequest, server: SavedServer, search: str) -> ListPage[T
     if match is None:
         return None
     try:
-        return ListPage((request.services.catalogue.task(server.id, int(match[1])).summary,), 1, 1, 1)
+        return ListPage((request.services.catalogue.summary(server.id, int(match[1])),), 1, 1, 1)
     except CvatError:  # a name may be a number, too
         return None
 

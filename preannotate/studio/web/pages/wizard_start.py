@@ -14,12 +14,13 @@ from preannotate.pipeline.model_names import slug
 from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import ArgumentField, assemble_arguments
 from preannotate.studio.arguments import argument_fields as argument_fields
+from preannotate.studio.errors import PageError
 from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import Machine, machines
 from preannotate.studio.recommendations import Sufficiency, assess_annotations
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageError, PageRequest, go_to
+from preannotate.studio.web.page_request import PageRequest, go_to
 from preannotate.studio.web.wizard_state import (
     FILE,
     IMAGENET,
@@ -227,6 +228,7 @@ def _own_file(request: PageRequest, text: str) -> Path:
 
 def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
     """A name that CVAT and nuclio can take, from that of the project or the task, and not yet in use."""
-    name = slug(detail.summary.project or detail.summary.name) or f"task-{detail.summary.id}"
+    task = detail.summary
+    name = (task and (slug(task.project or task.name) or f"task-{task.id}")) or "model"
     names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
     return next(one for one in names if one not in taken)
