@@ -1,0 +1,49 @@
+"""Times, durations and counts as pages show them."""
+
+import datetime
+
+import pytest
+
+from preannotate.studio.web import template_filters
+
+NOW = datetime.datetime(2026, 11, 27, 12, 0, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-11-27T09:05:00+00:00", "09:05"),
+        ("2026-11-27T09:05:00Z", "09:05"),
+        ("2026-11-02T09:05:00+02:00", "2 November 07:05"),
+        ("2025-11-02T09:05:00+00:00", "2 November 2025"),
+        ("", ""),
+        ("soon", ""),
+    ],
+)
+def test_a_moment(text, said):
+    assert template_filters.moment(text, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, ""),
+        (0.2, "1 s"),
+        (40, "40 s"),
+        (58, "1 min"),
+        (640, "11 min"),
+        (3540, "59 min"),
+        (3599, "1 h 0 min"),
+        (9000, "2 h 30 min"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_duration(seconds, said):
+    assert template_filters.duration(seconds) == said
+
+
+def test_numbers_and_sentences():
+    assert template_filters.count(1, "box", "boxes") == "1 box"
+    assert template_filters.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
+    assert template_filters.score(None) == "\N{EN DASH}"
+    assert template_filters.sentence("ends `epochs` early") == "Ends epochs early."
