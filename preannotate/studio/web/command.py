@@ -1,4 +1,4 @@
-"""`preannotate studio`: checks its arguments before anything heavy is imported."""
+"""`preannotate studio`: the arguments are checked before anything heavy is imported."""
 
 import asyncio
 import importlib.util
@@ -35,18 +35,18 @@ def serve_studio(
     """Serve the studio until SIGTERM or Ctrl-C.
 
     Args:
-        workspace: Where models and functions are; made if it is not there.
-        host: Where to listen; beyond loopback a token is asked for.
-        port: 0 takes a free one.
-        token_file: Holds the token; so may the environment variable PREANNOTATE_STUDIO_TOKEN.
-        allowed: More names by which the studio may be called, such as that of a proxy.
+        workspace: Where models and functions are; created if it does not exist.
+        host: Address to listen on; a token is required unless it is a loopback address.
+        port: 0 chooses a free port.
+        token_file: Holds the token; the environment variable PREANNOTATE_STUDIO_TOKEN can hold it instead.
+        allowed: Further host names of the studio, such as that of a proxy.
         browser: Whether to open a browser.
 
     Returns:
         The exit code.
 
     Raises:
-        StudioError: It cannot be served as asked.
+        StudioError: The arguments are wrong, or the port is in use.
     """
     _check(port)
     from preannotate.serving.ports import is_loopback

@@ -1,4 +1,4 @@
-"""What a form shows again if something in it was wrong: everything but secrets, with a sentence at each field."""
+"""What a form shows again after an error: its values without secrets, and an error at each field."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any
 
 from preannotate.studio.web.page_request import PageRequest
 
-# Sentences of the command line begin with its flags, which a page does not have.
+# Errors of the command line begin with a flag, which a page does not have.
 _FLAG = re.compile(r"^--([a-z-]+): ")
 
 

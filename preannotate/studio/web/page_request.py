@@ -1,4 +1,4 @@
-"""A request as pages see it, and the endpoint that Starlette calls for a page."""
+"""Requests as pages see them, and the endpoint that Starlette calls for a page."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -42,8 +42,8 @@ class AppContext:
         templates: Renders HTML.
         sessions: Signs and reads the cookies of browsers.
         authenticator: Checks the studio's token.
-        files_anywhere: Whether people may name files outside of the workspace: only where they are at this machine.
-        live_seconds: After so many a page about something that goes on is asked for again.
+        files_anywhere: Whether weights outside the workspace may be named; only for a studio of this machine alone.
+        live_seconds: Refresh interval of a page with active runs.
     """
 
     services: Services
@@ -56,12 +56,12 @@ class AppContext:
 
 @dataclass(frozen=True)
 class PageRequest:
-    """One request.
+    """A request to a page.
 
     Attributes:
         raw: Starlette's.
         app: What all requests share.
-        form: Fields of a form that was sent; empty otherwise.
+        form: Fields of a POST request; empty otherwise.
     """
 
     raw: Request
@@ -75,43 +75,43 @@ class PageRequest:
 
     @property
     def session(self) -> Session:
-        """Of this browser."""
+        """The session of this browser."""
         return session_of(self.raw)
 
     def path(self, name: str) -> str:
-        """A part of the address."""
+        """Return a part of the URL's path."""
         return self.raw.path_params[name]
 
     def query(self, name: str) -> str:
-        """A field of the address; "" if it is not there."""
+        """Return a parameter of the URL; "" if it is missing."""
         return self.raw.query_params.get(name, "").replace("\0", "").strip()
 
     def query_numbers(self, name: str) -> tuple[int, ...]:
-        """All numbers of that name in the address, each once; what is no number is passed over."""
+        """Return all numbers of a parameter of the URL, without duplicates; other values are skipped."""
         return _numbers(self.raw.query_params.getlist(name))
 
     def query_number(self, name: str) -> int | None:
-        """The first number of that name in the address."""
+        """Return the first number of a parameter of the URL; None if there is none."""
         return next(iter(self.query_numbers(name)), None)
 
     def field(self, name: str) -> str:
-        """A field of the form without spaces around it; "" if it is not there."""
+        """Return a field of the form without surrounding spaces; "" if it is missing."""
         return self.form.get(name, [""])[0].strip()
 
     def secret(self, name: str) -> str:
-        """A field of the form as it is: spaces may belong to a password."""
+        """Return a field of the form unchanged: spaces may belong to a password."""
         return self.form.get(name, [""])[0]
 
     def numbers(self, name: str) -> tuple[int, ...]:
-        """All numbers of that name in the form."""
+        """Return all numbers of a field of the form, as `query_numbers`."""
         return _numbers(self.form.get(name, []))
 
     def checked(self, name: str) -> bool:
-        """Whether a box of the form is ticked."""
+        """Return whether a checkbox of the form is checked."""
         return name in self.form
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
-        """A page of HTML."""
+        """Render a page."""
         context |= {
             "path": self.raw.url.path,
             "notice": self.query("done"),
@@ -124,12 +124,12 @@ class PageRequest:
 
 
 def go_to(path: str, **query: Any) -> Response:
-    """Send the browser to a page of ours after a form; `query` is its state."""
+    """Redirect the browser to a page of the studio after a form."""
     return RedirectResponse(f"{path}?{urlencode(query, doseq=True)}" if query else path, 303)
 
 
 def endpoint(page: Callable[[PageRequest], Response], app: AppContext, limiter: anyio.CapacityLimiter | None) -> Any:
-    """What Starlette calls: reads and checks a form, then lets the page work in a thread."""
+    """Return what Starlette calls: it reads and checks a form, then runs the page in a thread."""
 
     async def answer(raw: Request) -> Response:
         request = PageRequest(raw, app)

@@ -1,4 +1,4 @@
-"""What was state so far for a new model, as it stands in the address: server, tasks, model, base model."""
+"""The choices for a new model so far, as they stand in the URL: server, tasks, model, initial weights."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,19 +10,19 @@ from preannotate.studio.web.page_request import PageRequest
 
 IMAGENET, NONE, VERSION, FILE = "imagenet", "none", "version", "file"
 BASES = (IMAGENET, NONE, VERSION, FILE)
-# More do not fit into an address.
+# More do not fit into a URL.
 MOST_TASKS = 100
 
 
 @dataclass(frozen=True)
 class WizardState:
-    """The steps that were made.
+    """The choices of the steps so far.
 
     Attributes:
         server: Id of a saved server.
         tasks: Numbers on the server.
-        projects: The same; whole projects.
-        model: Name of the network; "" before it is state.
+        projects: Ids of whole projects on the server.
+        model: Name of the network; "" before it is chosen.
         base: One of `BASES`.
         base_version: NAME/NUMBER of a version, for `VERSION`.
         base_file: A file or folder, for `FILE`.
@@ -42,7 +42,7 @@ class WizardState:
 
     @classmethod
     def read(cls, request: PageRequest) -> "WizardState":
-        """From the form if one was sent, else from the address."""
+        """Read it from the form of a POST request, else from the URL."""
         numbers, text = (request.numbers, request.field) if request.form else (request.query_numbers, request.query)
         server = next(iter(numbers("server")), 0)
         base = text("base")
@@ -69,7 +69,7 @@ class WizardState:
         return {name: value for name, value in pairs.items() if value}
 
     def hidden(self, *names: str) -> list[tuple[str, Any]]:
-        """Pairs for hidden fields of a form; only `names` if there are any."""
+        """Return (name, value) of hidden fields of a form; only of `names` if any are given."""
         pairs = []
         for name, value in self.query().items():
             if not names or name in names:
@@ -78,10 +78,10 @@ class WizardState:
 
 
 def saved_server(request: PageRequest, number: int | None) -> SavedServer:
-    """A saved server.
+    """Return a saved server.
 
     Raises:
-        PageError: There is none of that id.
+        PageError: There is no such server.
     """
     try:
         return request.services.servers.get(number or 0)
@@ -90,10 +90,10 @@ def saved_server(request: PageRequest, number: int | None) -> SavedServer:
 
 
 def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail:
-    """What a training would take from all that is state.
+    """Return what a training would use of the chosen tasks.
 
     Raises:
-        PageError: Nothing is.
+        PageError: No task is chosen.
         CvatError: The server does not answer.
     """
     if not state.tasks and not state.projects:

@@ -1,7 +1,7 @@
-"""By which names the studio may be called.
+"""The host names under which the studio answers, against DNS rebinding.
 
-A web page of a stranger can let its own name point at 127.0.0.1 and then read what is there as if it were its own.
-Its name is in the Host header; an address in numbers cannot be pointed anywhere.
+A foreign web page can let its own host name point at 127.0.0.1 and then read the studio as if it were its own site. The
+Host header has that name; an IP address cannot be rebound.
 """
 
 import ipaddress
@@ -17,27 +17,27 @@ MISDIRECTED = 421
 
 
 class AllowedHostsMiddleware:
-    """An ASGI app that answers only under names that are known."""
+    """ASGI middleware that answers only requests for known host names."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str], *, numbers: bool) -> None:
-        """Stand in front of `app`.
+        """Wrap `app`.
 
         Args:
-            app: Answers the rest.
-            names: Names and addresses, without ports.
-            numbers: Whether any address in numbers will do.
+            app: Answers requests for these names.
+            names: Host names and IP addresses, without ports.
+            numbers: Whether any IP address is allowed.
         """
         self._app = app
         self._names = frozenset(name.casefold() for name in names)
         self._numbers = numbers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's entry."""
-        said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-        if len(said) == 1 and self._is_known(host_name(said[0])):
+        """Answer a request."""
+        headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(headers) == 1 and self._is_known(host_name(headers[0])):
             await self._app(scope, receive, send)
             return
-        shown = said[0][:100] if said else ""
+        shown = headers[0][:100] if headers else ""
         sentence = (
             f"Host {shown!r} is not a name of this studio; expected one of: {', '.join(sorted(self._names))}. "
             f"If it is a name of this machine, start the studio with --allow-host NAME."
@@ -46,11 +46,11 @@ class AllowedHostsMiddleware:
         await HTMLResponse(page, MISDIRECTED)(scope, receive, send)
 
     def _is_known(self, name: str) -> bool:
-        return name in self._names or (self._numbers and _is_number(name))
+        return name in self._names or (self._numbers and _is_ip_address(name))
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, without port and brackets, in lower case; "" if it is none."""
+    """Return the name in a Host header in lower case, without port and brackets; "" if the header is malformed."""
     name, bracket, port = header.strip().casefold().rpartition("]")
     if bracket:
         return name[1:] if name.startswith("[") and _is_port(port) else ""
@@ -59,7 +59,7 @@ def host_name(header: str) -> str:
 
 
 def names_of_this_machine() -> list[str]:
-    """What others in the network may call it."""
+    """Return the names under which other machines may reach this one."""
     return [*LOOPBACK_NAMES, *filter(None, {socket.gethostname().casefold(), socket.getfqdn().casefold()})]
 
 
@@ -67,7 +67,7 @@ def _is_port(text: str) -> bool:
     return not text or (text.startswith(":") and text[1:].isdecimal())
 
 
-def _is_number(name: str) -> bool:
+def _is_ip_address(name: str) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The login with the studio's token, and how often it may be tried."""
+"""Login with the studio's token, with a rate limit."""
 
 import hashlib
 import hmac
@@ -15,26 +15,26 @@ from preannotate.studio.errors import StudioError
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
 _TOKEN = secrets.token(VARIABLE, StudioError)
 MOST_FAILURES = 5
-# Together, so that many addresses are no way around it.
+# Of all addresses together: many addresses must not get around the limit.
 MOST_FAILURES_OF_ALL = 100
 WINDOW_SECONDS = 300
 _MOST_ADDRESSES = 2000
 
 
 def find_token(file: Path | None) -> str:
-    """The token from a file, else from the environment; "" where there is none.
+    """Return the token from a file, else from the environment; "" if there is none.
 
     Raises:
-        StudioError: The file cannot be read, or the token is not one.
+        StudioError: The file cannot be read, or the token is malformed.
     """
     return _TOKEN.find(file)
 
 
 class Authenticator:
-    """Compares tokens, and slows down who guesses."""
+    """Checks tokens, and limits failures by address."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Ask for `token`; "" asks for nothing."""
+        """Require `token`; with "" no login is required."""
         self.required = bool(token)
         self._digest = hashlib.sha256(token.encode()).digest()
         self._clock = clock
@@ -42,7 +42,7 @@ class Authenticator:
         self._lock = threading.Lock()
 
     def wait_seconds(self, address: str) -> int:
-        """How long this address has to wait before another attempt; 0 if it may try now."""
+        """Return how long an address has to wait before its next attempt; 0 if it may try now."""
         now = self._clock()
         with self._lock:
             self._forget(now)
@@ -56,7 +56,7 @@ class Authenticator:
         return int(max(waits)) + 1 if max(waits) > 0 else 0
 
     def admits(self, address: str, token: str) -> bool:
-        """Whether the token is right; a wrong one is counted."""
+        """Return whether the token is right, and count a wrong one."""
         right = hmac.compare_digest(hashlib.sha256(token.strip().encode("utf-8", "replace")).digest(), self._digest)
         with self._lock:
             if self.required and right:
@@ -77,7 +77,7 @@ class Authenticator:
 
 
 def own_path(text: str, otherwise: str = "/") -> str:
-    """A place to go on to after a login, if it is a path of ours; an address of somebody else's never is."""
+    """Return a redirect target if it is a path of the studio, else `otherwise`: never another site."""
     if not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text):  # printable ASCII without the backslash
         return otherwise
     parts = urlsplit(text)

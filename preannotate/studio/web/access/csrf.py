@@ -1,20 +1,19 @@
-"""Whether a request that changes something comes from a page of the studio.
+"""Protection against cross-site request forgery (CSRF).
 
-Three things are asked, each of which would be enough in a browser of today: where the request comes from
-(Sec-Fetch-Site and Origin), a session's cookie that no other site can have sent (SameSite=Strict), and the token that
-only a page of the same session shows.
+Three checks, each of which suffices in a current browser: the origin of the request (Sec-Fetch-Site and Origin), a
+session cookie that other sites cannot send (SameSite=Strict), and the form token of the session.
 """
 
 from collections.abc import Mapping
 
 TOKEN_FIELD = "form_token"
 SAFE_METHODS = ("GET", "HEAD")
-# "none" is a person at the address bar or the reload button.
+# "none" is the address bar or the reload button.
 _OWN_SITES = ("same-origin", "none")
 
 
 def comes_from_elsewhere(headers: Mapping[str, str], scheme: str) -> bool:
-    """Whether the browser says that another site made this request.
+    """Return whether the browser says that another site made this request.
 
     Args:
         headers: Of the request.

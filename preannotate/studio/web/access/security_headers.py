@@ -1,4 +1,4 @@
-"""What every answer tells the browser to refuse."""
+"""Security headers of every answer."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,14 +28,14 @@ HEADERS = {
 
 
 class SecurityHeadersMiddleware:
-    """An ASGI app that adds them to another's answers, unless it says otherwise itself."""
+    """ASGI middleware that adds the headers which an answer does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand in front of `app`."""
+        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's entry."""
+        """Answer a request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

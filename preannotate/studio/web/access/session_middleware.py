@@ -1,4 +1,4 @@
-"""Gives every browser a session, and lets in only who has shown the token where there is one."""
+"""Sessions of browsers, and the login page for browsers that are not logged in."""
 
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from preannotate.studio.web.access.authentication import Authenticator
 from preannotate.studio.web.access.csrf import SAFE_METHODS
 from preannotate.studio.web.access.sessions import MAX_AGE_SECONDS, Session, Sessions
 
-# What the login page itself needs; and a probe learns nothing but that the studio is there.
+# What the login page needs, and a probe that learns only that the studio runs.
 LOGIN, HEALTH = "/login", "/healthz"
 _OPEN = (LOGIN, HEALTH)
 _OPEN_FOLDER = "/static/"
@@ -19,17 +19,17 @@ _SESSION, _NEW = "studio.session", "studio.new_session"
 
 
 class SessionMiddleware:
-    """An ASGI app in front of the pages."""
+    """ASGI middleware that starts sessions, and requires a login if there is a token."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions, authenticator: Authenticator, cookie: str) -> None:
-        """Stand in front of `app`; `cookie` is the name of the session's."""
+        """Wrap `app`; `cookie` is the name of the session cookie."""
         self._app = app
         self._sessions = sessions
         self._authenticator = authenticator
         self._cookie = cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's entry."""
+        """Answer a request."""
         request = Request(scope)
         found = self._sessions.read(request.cookies.get(self._cookie, ""))
         session = found or self._sessions.begin(admitted=False)
@@ -42,7 +42,7 @@ class SessionMiddleware:
         async def with_cookie(message: Message) -> None:
             new: Session | None = scope[_NEW]
             if message["type"] == "http.response.start" and new is not None and not path.startswith(_OPEN_FOLDER):
-                # Whoever says so falsely keeps a cookie from itself at worst.
+                # A client that sets it wrongly only loses its own cookie.
                 secure = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto"))
                 MutableHeaders(scope=message).append("set-cookie", self._set_cookie(new, secure=secure))
             await send(message)
@@ -55,18 +55,18 @@ class SessionMiddleware:
 
 
 def session_of(request: Request) -> Session:
-    """The session that the gate found or began."""
+    """Return the session of a request."""
     return request.scope[_SESSION]
 
 
 def change_session(request: Request, session: Session) -> None:
-    """Give the browser another session with this answer."""
+    """Replace the session of the browser with this answer."""
     request.scope[_SESSION] = request.scope[_NEW] = session
 
 
 def _to_login(request: Request) -> Response:
     # A piece of a page that asks for itself must not get the login page in its place.
     if request.method not in SAFE_METHODS or request.headers.get("x-requested-with"):
-        return PlainTextResponse("You are not logged in; expected a login. Reload the page.", 401)
+        return PlainTextResponse("Not logged in; expected a login. Reload the page.", 401)
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"{LOGIN}?next={quote(target, safe='')}" if target != "/" else LOGIN, 303)

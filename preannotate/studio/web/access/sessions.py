@@ -1,7 +1,7 @@
-"""One browser's session: a signed cookie, and the token of its forms.
+"""Sessions as signed cookies, and the CSRF tokens of their forms.
 
-Nothing is kept here but which sessions were ended early: a cookie says when it was made and whether its browser has
-shown the login token, and the signature says that the studio wrote so.
+The server stores only which sessions ended early: a cookie holds when it was created and whether its browser is logged
+in, and its signature proves that the studio wrote it.
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 
 MAX_AGE_SECONDS = 7 * 24 * 3600
 _FORM = re.compile(r"([0-9a-f]{32})\.(\d{1,12})\.([01])\.([0-9a-f]{64})")
-# Sessions that were ended; the oldest are forgotten long after their cookies have expired in any sane use.
+# Ended sessions that are remembered; the oldest are dropped long after their cookies have expired.
 _MOST_ENDED = 10_000
 
 
 @dataclass(frozen=True)
 class Session:
-    """A browser that was seen.
+    """The session of a browser.
 
     Attributes:
         id: Random.
-        made: Seconds since 1970.
-        admitted: Whether it has shown the login token.
+        made: When it was created, seconds since 1970.
+        admitted: Whether it is logged in.
     """
 
     id: str
@@ -35,33 +35,33 @@ class Session:
 
 
 class Sessions:
-    """Makes and reads cookies."""
+    """Creates sessions, and signs and reads their cookies."""
 
     def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
-        """Sign with `key`; whoever knows it can make sessions."""
+        """Sign with `key`, which must stay secret."""
         self._key = key
         self._clock = clock
         self._ended: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def begin(self, *, admitted: bool) -> Session:
-        """A new session; after a login too, so that nobody can have chosen its id before."""
+        """Create a session; also after a login, against session fixation."""
         return Session(secrets.token_hex(16), int(self._clock()), admitted)
 
     def end(self, session: Session) -> None:
-        """Read its cookie no more."""
+        """End a session: its cookie is not accepted any more."""
         with self._lock:
             self._ended[session.id] = None
             while len(self._ended) > _MOST_ENDED:
                 del self._ended[next(iter(self._ended))]
 
     def cookie(self, session: Session) -> str:
-        """The value of its cookie."""
-        said = f"{session.id}.{session.made}.{int(session.admitted)}"
-        return f"{said}.{self._sign('session', said)}"
+        """Return the value of a session's cookie."""
+        value = f"{session.id}.{session.made}.{int(session.admitted)}"
+        return f"{value}.{self._sign('session', value)}"
 
     def read(self, cookie: str) -> Session | None:
-        """The session of a cookie; None if it is not one of ours, too old or ended."""
+        """Return the session of a cookie; None if it is not signed, too old or ended."""
         if (match := _FORM.fullmatch(cookie)) is None:
             return None
         number, made, admitted, signature = match.groups()
@@ -72,11 +72,11 @@ class Sessions:
         return Session(number, int(made), admitted == "1")
 
     def form_token(self, session: Session) -> str:
-        """What each form of this session has to send back."""
+        """Return the CSRF token of a session's forms."""
         return self._sign("form", session.id)
 
     def is_form_token(self, session: Session, token: str) -> bool:
-        """Whether a form was made for this session."""
+        """Return whether a form has the CSRF token of its session."""
         return hmac.compare_digest(token.encode(), self.form_token(session).encode())
 
     def _sign(self, purpose: str, text: str) -> str:
