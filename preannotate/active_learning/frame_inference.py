@@ -18,7 +18,7 @@ from preannotate.active_learning.answer_cache import AnswerCache
 from preannotate.active_learning.ranking.image_descriptors import describe
 from preannotate.core.progress import ProgressBar
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.frames import images_in_batches
+from preannotate.cvat.frames import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, has_boxes
 from preannotate.inference.image_files import ImageFile
@@ -109,7 +109,7 @@ class FrameInference:
         """Yield frame and result, batch by batch."""
         if not frames:
             return
-        batches = images_in_batches(self._server, self._task.id, {None: frames})
+        batches = download_in_batches(self._server, self._task.id, {None: frames})
         with closing(batches), ProgressBar(len(frames), "frame", title) as bar:
             for _, images in batches:
                 for result in work(images):

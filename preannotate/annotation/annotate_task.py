@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from preannotate.core.progress import ProgressBar
-from preannotate.cvat.frames import images_in_batches
+from preannotate.cvat.frames import download_in_batches
 from preannotate.cvat.labels import TargetLabel, match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
-from preannotate.cvat.unannotated_frames import find_vacancies
+from preannotate.cvat.unannotated_frames import find_unannotated_frames
 from preannotate.cvat.upload import add_boxes, annotated_frames
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
@@ -84,12 +84,12 @@ def annotate_task(
     task = read_usable_task(server, number)
     jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
     annotated = {job.id: annotated_frames(server, task, job) for job in jobs.values()}
-    vacancies = find_vacancies(task, annotated, annotated_too=options.annotated_frames)
-    result = TaskAnnotationResult(left_out=dict(vacancies.passed_over))
+    unannotated = find_unannotated_frames(task, annotated, annotated_too=options.annotated_frames)
+    result = TaskAnnotationResult(left_out=dict(unannotated.passed_over))
     if options.jobs is not None:
-        wanted = {job: frames for job, frames in vacancies.frames.items() if job in options.jobs}
-        vacancies = replace(vacancies, frames=wanted)
-    total = sum(map(len, vacancies.frames.values()))
+        wanted = {job: frames for job, frames in unannotated.frames.items() if job in options.jobs}
+        unannotated = replace(unannotated, frames=wanted)
+    total = sum(map(len, unannotated.frames.values()))
     if not total:
         return result
     with FunctionPool(directory, options.workers or processes_for(total)) as pool:
@@ -97,7 +97,7 @@ def annotate_task(
         with server.parsing_response(f"labels of task {number}"):
             targets, notes = match_labels(number, labels, pool.labels, options.confidence_attribute)
         result.notes += notes
-        batches = images_in_batches(server, task.id, vacancies.frames, result.unreadable)
+        batches = download_in_batches(server, task.id, unannotated.frames, result.unreadable)
         with closing(batches), ProgressBar(total, "frame") as bar:
             done = 0
             for job_id, images in batches:

@@ -13,7 +13,7 @@ from preannotate.core.errors import UsageError
 from preannotate.core.text import plural
 
 if TYPE_CHECKING:  # it needs cvat-sdk, which may be missing
-    from preannotate.cvat.pull import Pulled
+    from preannotate.cvat.pull import PullResult
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +31,14 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError("pull: no source; expected --task, --project or --job with an ID.")
     with cvat_server(arguments) as server:
         from preannotate.cvat.pull import pull
-        from preannotate.cvat.pull_scope import Asked
-        from preannotate.cvat.selection import Rules
+        from preannotate.cvat.pull_scope import PullScope
+        from preannotate.cvat.selection import FrameSelectionRules
 
         pulled = pull(
             server,
-            Asked(tuple(arguments.task), tuple(arguments.project), tuple(arguments.job)),
+            PullScope(tuple(arguments.task), tuple(arguments.project), tuple(arguments.job)),
             arguments.output,
-            rules=Rules(arguments.completed_jobs, arguments.include_auto, arguments.accept_completed),
+            rules=FrameSelectionRules(arguments.completed_jobs, arguments.include_auto, arguments.accept_completed),
         )
     if arguments.json:
         print(json.dumps(pulled.source, ensure_ascii=False, indent=1))
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(pulled: "Pulled", output: Path) -> str:
+def _summary(pulled: "PullResult", output: Path) -> str:
     source = pulled.source
     completed = sum(job["state"] == "completed" for job in source["jobs"])
     lines = [
@@ -78,7 +78,7 @@ def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
     options = [
         " --negatives" if negatives else "",
-        " --include-auto" if source["asked"]["include_auto"] else "",
+        " --include-auto" if source["options"]["include_auto"] else "",
         f" --validation {output / 'validation'}" if held_out else "",
         f" {shlex.join(labels)}" if (labels := training_labels(source)) else "",
     ]

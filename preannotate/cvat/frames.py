@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded
 from preannotate.cvat.server import Server
 
 # What is lost at most when a run is stopped, and the size of one upload.
@@ -15,7 +15,7 @@ FRAMES_PER_BATCH = 32
 _Key = TypeVar("_Key")
 
 
-def images_in_batches(
+def download_in_batches(
     server: Server, task: int, frames: Mapping[_Key, Sequence[int]], broken: dict[int, str] | None = None
 ) -> Generator[tuple[_Key, dict[int, Path]], None, None]:
     """Download frames into a temporary folder, a batch ahead of whoever uses them.
@@ -60,6 +60,6 @@ def images_in_batches(
 
 def _download(server: Server, task: int, frames: Sequence[int], folder: Path) -> tuple[dict[int, Path], dict[int, str]]:
     wanted = [WantedImage(task, frame, folder / f"frame-{frame}") for frame in frames]
-    broken = download(server, wanted, lambda: None)
-    images = {image.frame: path for image in wanted if (path := present(image)) is not None}
+    broken = download_images(server, wanted, lambda: None)
+    images = {image.frame: path for image in wanted if (path := find_downloaded(image)) is not None}
     return images, {image.frame: why for image, why in broken.items()}

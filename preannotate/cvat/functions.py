@@ -90,7 +90,7 @@ class ListedFunction:
 
 
 @dataclass(frozen=True)
-class Shape:
+class FoundShape:
     """A rectangle of a call: name of the task's label, and (x1, y1, x2, y2) in image pixels."""
 
     label: str
@@ -173,7 +173,7 @@ class Functions:
         threshold: float | None = None,
         *,
         timeout: tuple[float, float] = CALL_TIMEOUT_SECONDS,
-    ) -> list[Shape]:
+    ) -> list[FoundShape]:
         """Return what a function finds on one frame, without retries; nothing is saved.
 
         Args:
@@ -307,7 +307,7 @@ class Functions:
             )
 
 
-def mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Json]:
+def label_mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Json]:
     """Return the label of a task for each label of a function, by name, in the form of CVAT's requests.
 
     Explicit, because CVAT 2.15 fails to make its own for labels with attributes.
@@ -320,9 +320,9 @@ def mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Json]:
     return {name: {"name": exact[name], "attributes": {}} for name in names}
 
 
-def _shape(label: str, content: Json) -> Shape:
+def _shape(label: str, content: Json) -> FoundShape:
     x1, y1, x2, y2 = (float(value) for value in content["points"])
-    return Shape(label, (x1, y1, x2, y2))
+    return FoundShape(label, (x1, y1, x2, y2))
 
 
 def _explain(url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = "") -> CvatError:

@@ -16,7 +16,7 @@ _NOT_PORTABLE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
 _LONGEST_PART_BYTES = 200
 
 
-class Names:
+class ImageFileNames:
     """The names of one task's files."""
 
     def __init__(self, task: Task) -> None:

@@ -13,9 +13,9 @@ from preannotate.cvat.server import Server
 
 # The server cuts frames out of its chunks one by one: more at a time would only wait there. cvat-sdk keeps as many
 # connections open.
-AT_A_TIME = 4
+PARALLEL_DOWNLOADS = 4
 # Frames that CVAT answers with 500 before that is taken for a fault of the server and not of the frames.
-MOST_REFUSED = 3
+MAX_SERVER_ERRORS = 3
 # Of those formats in which CVAT gives frames; where the name says nothing, the content does.
 _EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif", "TIFF": ".tif"}
 
@@ -29,7 +29,7 @@ class WantedImage:
     path: Path
 
 
-def present(wanted: WantedImage) -> Path | None:
+def find_downloaded(wanted: WantedImage) -> Path | None:
     """The file, if it was downloaded already."""
     if has_extension(wanted.path.name):
         return wanted.path if wanted.path.is_file() else None
@@ -41,7 +41,9 @@ class BrokenImageError(CvatError):
     """What the server gives for a frame is no image that can be used; the others are not touched by it."""
 
 
-def download(server: Server, images: Sequence[WantedImage], progress: Callable[[], object]) -> dict[WantedImage, str]:
+def download_images(
+    server: Server, images: Sequence[WantedImage], progress: Callable[[], object]
+) -> dict[WantedImage, str]:
     """Download images that are not present yet.
 
     Args:
@@ -57,13 +59,13 @@ def download(server: Server, images: Sequence[WantedImage], progress: Callable[[
     """
     broken: dict[WantedImage, str] = {}
     refused: list[CvatError] = []
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
         running = set()
         try:
             for wanted in images:
                 running.add(pool.submit(_download, server, wanted, broken, refused))
-                if len(running) >= 2 * AT_A_TIME:
-                    running = _settled(running, progress, leave=AT_A_TIME)
+                if len(running) >= 2 * PARALLEL_DOWNLOADS:
+                    running = _settled(running, progress, leave=PARALLEL_DOWNLOADS)
             _settled(running, progress, leave=0)
         except BaseException:  # an interruption too: what has not begun is not begun any more
             server.stop()
@@ -106,7 +108,7 @@ def _download(server: Server, wanted: WantedImage, broken: dict[WantedImage, str
             f"image. Look at it in CVAT; delete the frame there if it is broken."
         )
         refused.append(error)
-        if len(refused) > MOST_REFUSED:
+        if len(refused) > MAX_SERVER_ERRORS:
             raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -21,9 +21,9 @@ from preannotate.cvat.server import Json, Server
 IMAGE_QUALITY = 95
 # Of one request: proxies in front of CVAT often refuse more than some dozen megabytes, and time limits hold.
 _REQUEST_BYTES = 20 << 20
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 5.0
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.5, 5.0
 # Some hundred photos take a minute; a server whose workers stand still should be said in words.
-PATIENCE_SECONDS = 1800.0
+TIMEOUT_SECONDS = 1800.0
 _ATTRIBUTE_FIELDS = ("name", "mutable", "input_type", "default_value", "values")
 
 
@@ -83,7 +83,7 @@ def delete_task(server: Server, number: int) -> None:
     server.requests.with_retries(f"deleting task {number}", ask, attempts=ATTEMPTS)
 
 
-def task_is_there(server: Server, number: int) -> bool:
+def task_exists(server: Server, number: int) -> bool:
     """Whether this user sees a task."""
 
     def ask() -> bool:
@@ -151,7 +151,7 @@ def _upload(server: Server, number: int, images: Sequence[Path]) -> str | None:
 def _wait(server: Server, number: int, request: str | None) -> None:
     """Until the server has made frames of the images."""
     api = server.client.api_client
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     pause = FIRST_WAIT_SECONDS
     what = f"the making of task {number}"
     while True:
@@ -169,11 +169,11 @@ def _wait(server: Server, number: int, request: str | None) -> None:
             )
         if time.monotonic() > until:
             raise CvatError(
-                f"{server.url}: task {number} is not made after {PATIENCE_SECONDS / 60:.0f} minutes; expected frames. "
+                f"{server.url}: task {number} is not made after {TIMEOUT_SECONDS / 60:.0f} minutes; expected frames. "
                 f"Look whether cvat_worker_import runs: docker ps."
             )
         time.sleep(pause)
-        pause = min(2 * pause, LONGEST_WAIT_SECONDS)
+        pause = min(2 * pause, MAX_WAIT_SECONDS)
 
 
 def _state(server: Server, answer: Mapping[str, object], what: str) -> tuple[str, str]:

@@ -11,20 +11,27 @@ from tqdm import tqdm
 
 from preannotate.cvat.dataset_folder import IMAGES, PullFolder
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.image_file_names import Names
-from preannotate.cvat.images import WantedImage, download, present
-from preannotate.cvat.pull_scope import Asked, Plan, read_plan
-from preannotate.cvat.selection import BROKEN, Rules, Selection, TakenFrame, jobs_of_use, select
+from preannotate.cvat.image_file_names import ImageFileNames
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded
+from preannotate.cvat.pull_scope import PullPlan, PullScope, plan_pull
+from preannotate.cvat.selection import (
+    BROKEN,
+    FrameSelection,
+    FrameSelectionRules,
+    SelectedFrame,
+    select_frames,
+    used_jobs,
+)
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
-from preannotate.cvat.source import describe
+from preannotate.cvat.source import describe_pull
 from preannotate.formats.cvat_images import write_tasks
 from preannotate.formats.cvat_xml import CvatTask
 from preannotate.formats.records import Frame
 
 
 @dataclass(frozen=True)
-class Pulled:
+class PullResult:
     """What a pull did.
 
     Attributes:
@@ -38,17 +45,17 @@ class Pulled:
 
 def pull(
     server: Server,
-    asked: Asked,
+    scope: PullScope,
     output: Path,
     *,
-    rules: Rules,
+    rules: FrameSelectionRules,
     progress: Callable[[int, int], object] = lambda done, total: None,
-) -> Pulled:
+) -> PullResult:
     """Bring annotated frames into a folder that `train` reads; only what changed since an earlier pull is fetched.
 
     Args:
         server: Where they are.
-        asked: Tasks, projects and jobs.
+        scope: Tasks, projects and jobs.
         output: New folder, or that of an earlier pull.
         rules: Which frames the user wants.
         progress: Told after each image how many came, and of how many.
@@ -57,14 +64,14 @@ def pull(
         CvatError: The server does not answer, or nothing can be taken.
     """
     folder = PullFolder(output, server.url)
-    plan = read_plan(server, asked)
-    selection = select(plan.tasks, _shapes(server, folder, plan), rules)
+    plan = plan_pull(server, scope)
+    selection = select_frames(plan.tasks, _shapes(server, folder, plan), rules)
     _check(server, plan, selection)
     for task in plan.tasks:
         folder.look_at_images(task)
     training = list(_wanted(folder, selection.training, validation=False))
     validation = list(_wanted(folder, selection.validation, validation=True))
-    missing = [image for image in (*training, *validation) if present(image) is None]
+    missing = [image for image in (*training, *validation) if find_downloaded(image) is None]
     broken = _download(server, missing, progress)
     if broken:
         selection = _without(selection, {(image.task_id, image.frame) for image in broken})
@@ -73,12 +80,12 @@ def pull(
         validation = [image for image in validation if image not in broken]
     files = _write(folder, plan, selection.training, training, validation=False)
     files += _write(folder, plan, selection.validation, validation, validation=True)
-    source = describe(
-        server, asked, rules, plan, selection, [*server.notes, *(f"left out: {why}" for why in broken.values())]
+    source = describe_pull(
+        server, scope, rules, plan, selection, [*server.notes, *(f"left out: {why}" for why in broken.values())]
     )
     folder.write_source(source)
     folder.tidy(files)
-    return Pulled(source, len(missing) - len(broken))
+    return PullResult(source, len(missing) - len(broken))
 
 
 def _download(
@@ -95,13 +102,13 @@ def _download(
             bar.update()
             progress(done, len(missing))
 
-        return download(server, missing, one)
+        return download_images(server, missing, one)
 
 
-def _without(selection: Selection, broken: Collection[tuple[int, int]]) -> Selection:
+def _without(selection: FrameSelection, broken: Collection[tuple[int, int]]) -> FrameSelection:
     """The selection without frames whose images are broken, which are counted as left out."""
 
-    def good(frames: Sequence[TakenFrame]) -> tuple[TakenFrame, ...]:
+    def good(frames: Sequence[SelectedFrame]) -> tuple[SelectedFrame, ...]:
         return tuple(taken for taken in frames if (taken.task.id, taken.frame) not in broken)
 
     left_out = {**selection.left_out, BROKEN: len(broken)}
@@ -110,10 +117,10 @@ def _without(selection: Selection, broken: Collection[tuple[int, int]]) -> Selec
     )
 
 
-def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[int, Any]]:
+def _shapes(server: Server, folder: PullFolder, plan: PullPlan) -> dict[int, dict[int, Any]]:
     """Number of a job to the shapes of its frames."""
     shapes = {}
-    jobs = [(task, job) for task in plan.tasks for job in jobs_of_use(task)]
+    jobs = [(task, job) for task in plan.tasks for job in used_jobs(task)]
     for task, job in tqdm(jobs, unit="job", desc="annotations", file=sys.stderr, disable=None):
         annotations = folder.annotations(job, functools.partial(server.annotations_of_job, job.id))
         with server.parsing_response(f"annotations of job {job.id}"):
@@ -121,7 +128,7 @@ def _shapes(server: Server, folder: PullFolder, plan: Plan) -> dict[int, dict[in
     return shapes
 
 
-def _check(server: Server, plan: Plan, selection: Selection, broken: str = "") -> None:
+def _check(server: Server, plan: PullPlan, selection: FrameSelection, broken: str = "") -> None:
     if any(not taken.negative for taken in selection.training):
         return
     names = ", ".join(str(task.id) for task in plan.tasks)
@@ -133,18 +140,23 @@ def _check(server: Server, plan: Plan, selection: Selection, broken: str = "") -
     )
 
 
-def _wanted(folder: PullFolder, frames: Sequence[TakenFrame], *, validation: bool) -> Iterator[WantedImage]:
-    names = {taken.task.id: Names(taken.task) for taken in frames}
+def _wanted(folder: PullFolder, frames: Sequence[SelectedFrame], *, validation: bool) -> Iterator[WantedImage]:
+    names = {taken.task.id: ImageFileNames(taken.task) for taken in frames}
     images = folder.part(validation=validation) / IMAGES
     for taken in frames:
         yield WantedImage(taken.task.id, taken.frame, images / names[taken.task.id].of(taken.frame))
 
 
 def _write(
-    folder: PullFolder, plan: Plan, frames: Sequence[TakenFrame], images: Sequence[WantedImage], *, validation: bool
+    folder: PullFolder,
+    plan: PullPlan,
+    frames: Sequence[SelectedFrame],
+    images: Sequence[WantedImage],
+    *,
+    validation: bool,
 ) -> list[Path]:
     """Write `annotations.xml` for images that are there; returns their files."""
-    files = [path for image in images if (path := present(image)) is not None]
+    files = [path for image in images if (path := find_downloaded(image)) is not None]
     if frames:
         used = {taken.task.id for taken in frames}
         tasks = [CvatTask(str(task.id), task.name, task.size, task.video) for task in plan.tasks if task.id in used]
@@ -154,7 +166,7 @@ def _write(
     return files
 
 
-def _images(frames: Sequence[TakenFrame], files: Sequence[Path], folder: Path) -> Iterator[Frame]:
+def _images(frames: Sequence[SelectedFrame], files: Sequence[Path], folder: Path) -> Iterator[Frame]:
     for taken, path in zip(frames, files, strict=True):
         yield Frame(
             name=path.relative_to(folder).as_posix(),

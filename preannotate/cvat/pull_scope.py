@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.selection import jobs_of_use
+from preannotate.cvat.selection import used_jobs
 from preannotate.cvat.server import Json, Server
-from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_task, unusable
+from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, has_boxes, read_task, why_unusable
 from preannotate.formats.cvat_xml import CvatLabel, is_writable
 
 _REJECTED = "rejected"
 
 
 @dataclass(frozen=True)
-class Asked:
+class PullScope:
     """Numbers of tasks, projects and jobs; together they are one set."""
 
     tasks: tuple[int, ...] = ()
@@ -22,7 +22,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PullPlan:
     """What was asked for, as the server has it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def read_plan(server: Server, asked: Asked) -> Plan:
+def plan_pull(server: Server, scope: PullScope) -> PullPlan:
     """Look up everything but annotations and images.
 
     Raises:
@@ -44,7 +44,7 @@ def read_plan(server: Server, asked: Asked) -> Plan:
     """
     notes: list[str] = []
     tasks = tuple(
-        read_task(server, content, only_jobs=jobs) for content, jobs in _contents(server, asked, notes).values()
+        read_task(server, content, only_jobs=jobs) for content, jobs in _contents(server, scope, notes).values()
     )
     labels = _labels(tasks, notes)
     notes += [
@@ -52,36 +52,36 @@ def read_plan(server: Server, asked: Asked) -> Plan:
         for label in labels
         if not has_boxes(label)
     ]
-    votes = [str(job.id) for task in tasks for job in task.jobs if job not in jobs_of_use(task)]
+    votes = [str(job.id) for task in tasks for job in task.jobs if job not in used_jobs(task)]
     if votes:
         notes.append(f"votes for a consensus, left out for the job that holds it: job {', '.join(votes)}.")
-    rejected = [str(job.id) for task in tasks for job in jobs_of_use(task) if job.state == _REJECTED]
+    rejected = [str(job.id) for task in tasks for job in used_jobs(task) if job.state == _REJECTED]
     if rejected:
         notes.append(f"rejected in review, taken all the same: job {', '.join(rejected)}.")
-    return Plan(tasks, labels, tuple(notes))
+    return PullPlan(tasks, labels, tuple(notes))
 
 
-def _contents(server: Server, asked: Asked, notes: list[str]) -> dict[int, tuple[Json, frozenset[int] | None]]:
+def _contents(server: Server, scope: PullScope, notes: list[str]) -> dict[int, tuple[Json, frozenset[int] | None]]:
     """Number of a task to its JSON and the jobs to use, None for all."""
     found: dict[int, tuple[Json, frozenset[int] | None]] = {}
-    for number in asked.tasks:
+    for number in scope.tasks:
         content = server.task(number)
-        if problem := unusable(content):
+        if problem := why_unusable(content):
             raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
         found[number] = (content, None)
-    for number in asked.projects:
+    for number in scope.projects:
         server.project(number)  # a list of the tasks of no project is empty and no error
         contents = server.tasks_of_project(number)
         if not contents:
             raise CvatError(f"project {number}: no tasks; expected some. Look whether this user may see them.")
         for content in contents:
-            if problem := unusable(content):
+            if problem := why_unusable(content):
                 notes.append(f"task {content['id']} of project {number} {problem}: left out.")
             else:
                 found.setdefault(content["id"], (content, None))
-    for number, task in _tasks_of_jobs(server, asked.jobs):
+    for number, task in _tasks_of_jobs(server, scope.jobs):
         content, jobs = found.get(task) or (server.task(task), frozenset())
-        if problem := unusable(content):
+        if problem := why_unusable(content):
             raise CvatError(f"job {number}: its task {problem}; expected images or a video. Name another.")
         found[task] = (content, None if jobs is None else jobs | {number})
     return found

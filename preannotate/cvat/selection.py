@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from preannotate.cvat.shapes import checked
+from preannotate.cvat.shapes import mark_checked
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Job, Task
 from preannotate.formats.records import TAG, Shape
 
@@ -28,7 +28,7 @@ _ANNOTATED, _NEGATIVE = 0, 1
 
 
 @dataclass(frozen=True)
-class Rules:
+class FrameSelectionRules:
     """What the user chose.
 
     Attributes:
@@ -43,7 +43,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class TakenFrame:
+class SelectedFrame:
     """A frame with its shapes, those included that training leaves out by their source or kind."""
 
     task: Task
@@ -58,7 +58,7 @@ class TakenFrame:
 
 
 @dataclass(frozen=True)
-class Selection:
+class FrameSelection:
     """What is taken.
 
     Attributes:
@@ -68,13 +68,15 @@ class Selection:
         untouched: Number of shapes on taken frames that a model drew and nobody changed.
     """
 
-    training: tuple[TakenFrame, ...]
-    validation: tuple[TakenFrame, ...]
+    training: tuple[SelectedFrame, ...]
+    validation: tuple[SelectedFrame, ...]
     left_out: Mapping[str, int]
     untouched: int
 
 
-def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], rules: Rules) -> Selection:
+def select_frames(
+    tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], rules: FrameSelectionRules
+) -> FrameSelection:
     """Choose frames.
 
     Args:
@@ -93,10 +95,10 @@ def select(tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape,
             candidates.append(taken)
     training = _once(candidates, left_out)
     untouched = sum(shape.automatic for taken in (*training, *validation) for shape in taken.shapes)
-    return Selection(training, validation, dict(left_out), untouched)
+    return FrameSelection(training, validation, dict(left_out), untouched)
 
 
-def jobs_of_use(task: Task) -> tuple[Job, ...]:
+def used_jobs(task: Task) -> tuple[Job, ...]:
     """The jobs whose annotations matter: a replica is one of the votes that its annotation job is made of."""
     return tuple(job for job in task.jobs if job.type in (ANNOTATION, GROUND_TRUTH))
 
@@ -104,10 +106,10 @@ def jobs_of_use(task: Task) -> tuple[Job, ...]:
 def _good(
     tasks: Sequence[Task],
     shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]],
-    rules: Rules,
+    rules: FrameSelectionRules,
     kind: str,
     left_out: Counter[str],
-) -> Iterable[TakenFrame]:
+) -> Iterable[SelectedFrame]:
     for task in tasks:
         for job in task.jobs:
             if job.type != kind:
@@ -115,14 +117,14 @@ def _good(
             accepted = rules.accept_completed and job.completed
             for frame in job.frames:
                 found = shapes[job.id].get(frame, ())
-                taken = TakenFrame(task, job, frame, tuple(map(checked, found)) if accepted else found)
+                taken = SelectedFrame(task, job, frame, tuple(map(mark_checked, found)) if accepted else found)
                 if reason := _reason_to_leave_out(taken, rules):
                     left_out[reason] += 1
                 else:
                     yield taken
 
 
-def _reason_to_leave_out(taken: TakenFrame, rules: Rules) -> str:
+def _reason_to_leave_out(taken: SelectedFrame, rules: FrameSelectionRules) -> str:
     if rules.completed_jobs and not taken.job.completed:
         return NOT_COMPLETED
     if taken.negative:
@@ -135,14 +137,14 @@ def _reason_to_leave_out(taken: TakenFrame, rules: Rules) -> str:
     return UNTOUCHED_COMPLETED if taken.job.completed else UNTOUCHED
 
 
-def _picture(taken: TakenFrame) -> tuple[int, int]:
+def _picture(taken: SelectedFrame) -> tuple[int, int]:
     """What is the same for all places of a picture in a task."""
     return taken.task.id, taken.task.real_frames.get(taken.frame, taken.frame)
 
 
-def _once(candidates: Iterable[TakenFrame], left_out: Counter[str]) -> tuple[TakenFrame, ...]:
+def _once(candidates: Iterable[SelectedFrame], left_out: Counter[str]) -> tuple[SelectedFrame, ...]:
     """The best place of each picture: with annotations, then in a completed job, then no honeypot, then the first."""
-    best: dict[tuple[int, int], TakenFrame] = {}
+    best: dict[tuple[int, int], SelectedFrame] = {}
     for taken in candidates:
         picture = _picture(taken)
         if picture in best:
@@ -152,6 +154,6 @@ def _once(candidates: Iterable[TakenFrame], left_out: Counter[str]) -> tuple[Tak
     return tuple(sorted(best.values(), key=lambda taken: (order[taken.task.id], taken.frame)))
 
 
-def _rank(taken: TakenFrame) -> tuple[int, bool, bool, int]:
+def _rank(taken: SelectedFrame) -> tuple[int, bool, bool, int]:
     quality = _NEGATIVE if taken.negative else _ANNOTATED
     return quality, not taken.job.completed, taken.frame in taken.task.real_frames, taken.job.id

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from preannotate.cvat.tasks import Job, Task
-from preannotate.cvat.tracks import interpolated
+from preannotate.cvat.tracks import interpolate_track
 from preannotate.formats.cvat_xml import CvatLabel, box_outline, coordinate
 from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
 from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shape
@@ -22,7 +22,7 @@ from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shap
 CHECKED = "semi-auto"
 
 
-def checked(shape: Shape) -> Shape:
+def mark_checked(shape: Shape) -> Shape:
     """Return the shape as if a person had accepted it; CVAT itself has no mark for that."""
     return replace(shape, source=CHECKED) if shape.automatic else shape
 
@@ -38,7 +38,7 @@ def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> di
         if not shape.get("outside"):
             found[shape["frame"]].append(_shape(task.labels, shape))
     for track in annotations["tracks"]:
-        for shape in interpolated(track, stop=job.stop, deleted=task.deleted):
+        for shape in interpolate_track(track, stop=job.stop, deleted=task.deleted):
             found[shape["frame"]].append(_shape(task.labels, shape))
     for tag in annotations["tags"]:
         label = task.labels[tag["label_id"]].name

@@ -6,21 +6,26 @@ from dataclasses import asdict
 from typing import Any
 
 from preannotate.cvat.dataset_folder import FORMAT
-from preannotate.cvat.pull_scope import Asked, Plan
-from preannotate.cvat.selection import Rules, Selection, TakenFrame
+from preannotate.cvat.pull_scope import PullPlan, PullScope
+from preannotate.cvat.selection import FrameSelection, FrameSelectionRules, SelectedFrame
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import BOXLESS, has_boxes
 from preannotate.formats.records import Shape
 
 
-def describe(
-    server: Server, asked: Asked, rules: Rules, plan: Plan, selection: Selection, notes: Sequence[str]
+def describe_pull(
+    server: Server,
+    scope: PullScope,
+    rules: FrameSelectionRules,
+    plan: PullPlan,
+    selection: FrameSelection,
+    notes: Sequence[str],
 ) -> dict[str, Any]:
     """The content of `source.json`; no login, and the same for the same state of the server.
 
     Args:
         server: Where the frames come from.
-        asked: What the user named.
+        scope: What the user named.
         rules: What the user chose.
         plan: What the server has.
         selection: What was taken of it.
@@ -33,7 +38,7 @@ def describe(
         "format": FORMAT,
         "server": server.url,
         "version": server.version,
-        "asked": asdict(asked) | asdict(rules),
+        "options": asdict(scope) | asdict(rules),
         "tasks": [
             {"id": task.id, "name": task.name, "video": task.video, "frames": task.size, "updated_date": task.updated}
             for task in plan.tasks
@@ -73,11 +78,11 @@ def training_labels(source: dict[str, Any]) -> list[str]:
     return ["--labels", ",".join(names)] if absent and not any("," in name for name in names) else []
 
 
-def _learnt(shape: Shape, rules: Rules) -> bool:
+def _learnt(shape: Shape, rules: FrameSelectionRules) -> bool:
     return shape.boxed and (rules.include_auto or not shape.automatic)
 
 
-def _boxless(plan: Plan, boxes: Counter[str]) -> list[str]:
+def _boxless(plan: PullPlan, boxes: Counter[str]) -> list[str]:
     return [
         f"label {label.name!r} has no box on the frames that are taken: nothing is learnt for it."
         for label in plan.labels
@@ -85,6 +90,6 @@ def _boxless(plan: Plan, boxes: Counter[str]) -> list[str]:
     ]
 
 
-def _counts(frames: Sequence[TakenFrame]) -> dict[str, int]:
+def _counts(frames: Sequence[SelectedFrame]) -> dict[str, int]:
     negatives = sum(taken.negative for taken in frames)
     return {"annotated": len(frames) - negatives, "negatives": negatives}

@@ -96,7 +96,7 @@ def has_boxes(label: CvatLabel) -> bool:
     return label.type not in BOXLESS
 
 
-def unusable(task: Json) -> str:
+def why_unusable(task: Json) -> str:
     """Why a task has no images, or "" if it has."""
     if task.get("dimension", "2d") != "2d":
         return "is three-dimensional"
@@ -112,7 +112,7 @@ def read_usable_task(server: Server, number: int) -> Task:
         CvatError: It has no images, or as in `read_task`.
     """
     content = server.task(number)
-    if problem := unusable(content):
+    if problem := why_unusable(content):
         raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
     return read_task(server, content)
 

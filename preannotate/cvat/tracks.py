@@ -15,11 +15,11 @@ from typing import Any
 
 from preannotate.formats.geometry import points_box
 
-Shape = dict[str, Any]
+Json = dict[str, Any]
 _STRAIGHT = ("rectangle", "ellipse", "cuboid")
 
 
-def interpolated(track: dict[str, Any], *, stop: int, deleted: Collection[int] = ()) -> Iterator[Shape]:
+def interpolate_track(track: dict[str, Any], *, stop: int, deleted: Collection[int] = ()) -> Iterator[Json]:
     """The shapes of a track, one for each frame on which it can be seen.
 
     Args:
@@ -42,7 +42,7 @@ def interpolated(track: dict[str, Any], *, stop: int, deleted: Collection[int] =
                 yield shape | whole
 
 
-def _between(key: Shape, following: Shape | None, frame: int) -> Shape | None:
+def _between(key: Json, following: Json | None, frame: int) -> Json | None:
     """The shape on a frame after `key` and before `following`, which is None behind the last key frame."""
     if key["type"] == "mask":
         return None

@@ -15,7 +15,7 @@ ANNOTATED = "that have annotations"
 
 
 @dataclass(frozen=True)
-class Vacancies:
+class UnannotatedFrames:
     """Frames to annotate.
 
     Attributes:
@@ -27,7 +27,9 @@ class Vacancies:
     passed_over: Mapping[str, int]
 
 
-def find_vacancies(task: Task, annotated: Mapping[int, Collection[int]], *, annotated_too: bool) -> Vacancies:
+def find_unannotated_frames(
+    task: Task, annotated: Mapping[int, Collection[int]], *, annotated_too: bool
+) -> UnannotatedFrames:
     """Find them.
 
     Args:
@@ -50,4 +52,4 @@ def find_vacancies(task: Task, annotated: Mapping[int, Collection[int]], *, anno
         passed_over[ANNOTATED] += len(mine) - len(free)
         if free:
             frames[job.id] = free
-    return Vacancies(frames, {reason: count for reason, count in passed_over.items() if count})
+    return UnannotatedFrames(frames, {reason: count for reason, count in passed_over.items() if count})

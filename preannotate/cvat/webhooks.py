@@ -14,7 +14,7 @@ _DESCRIPTION = "preannotate watch"
 _PAGE_SIZE = 500
 
 
-def register(server: Server, project: int, *, url: str, secret: str) -> int:
+def register_webhook(server: Server, project: int, *, url: str, secret: str) -> int:
     """Let CVAT tell `url` about the jobs of a project.
 
     Args:

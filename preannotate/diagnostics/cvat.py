@@ -105,7 +105,7 @@ def _same_labels(function: LocalFunction, listed: "ListedFunction") -> Finding:
 
 def _call(server: "Server", api: "Functions", function: LocalFunction, task: int, frame: int) -> Iterator[Finding]:
     """Call a function once, with the labels of the task that match its own by name and type."""
-    from preannotate.cvat.functions import mapping
+    from preannotate.cvat.functions import label_mapping
 
     try:
         labels = server.labels_of_task(task)
@@ -113,7 +113,7 @@ def _call(server: "Server", api: "Functions", function: LocalFunction, task: int
         matching = [name for name, kind in function.labels if types.get(name) in ("any", kind)]
         yield from _lost_labels(function, task, matching)
         names = {int(label["id"]): str(label["name"]) for label in labels}
-        mapped = mapping(labels, matching)
+        mapped = label_mapping(labels, matching)
         shapes = api.call(function.name, task, frame, mapped, names, timeout=TIMEOUT_SECONDS)
     except CvatError as failed:
         yield _failure(failed)

@@ -7,7 +7,7 @@ from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.login import Login
 from preannotate.cvat.server import Json, Server
-from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, unusable
+from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, why_unusable
 from preannotate.jobs.watch_state import CompletedJobs
 from preannotate.jobs.watched_jobs import WatchedJobs
 
@@ -62,7 +62,7 @@ def _tasks(server: Server, watched: WatchedJobs) -> Iterable[int]:
     found = set(watched.tasks)
     for project in sorted(watched.projects):
         with server.parsing_response(f"tasks of project {project}"):
-            found |= {task["id"] for task in server.tasks_of_project(project) if not unusable(task)}
+            found |= {task["id"] for task in server.tasks_of_project(project) if not why_unusable(task)}
     return sorted(found)
 
 

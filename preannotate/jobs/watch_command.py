@@ -202,7 +202,7 @@ def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str
     """Make the webhooks; a task outside a project has none."""
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
-    from preannotate.cvat.webhooks import register
+    from preannotate.cvat.webhooks import register_webhook
     from preannotate.jobs.webhook_receiver import PATH
 
     target = url if urlsplit(url).path.rstrip("/") else url.rstrip("/") + PATH
@@ -216,7 +216,7 @@ def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str
         else:
             projects.add(project)
     for project in sorted(projects):
-        number = register(server, project, url=target, secret=secret)
+        number = register_webhook(server, project, url=target, secret=secret)
         _LOG.info("project %d: webhook %d of CVAT tells %s.", project, number, target)
     if outside:
         _LOG.warning(

@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import FINISHED, QUEUED, BatchRequest, Functions, TaskBusyError, mapping
+from preannotate.cvat.functions import FINISHED, QUEUED, BatchRequest, Functions, TaskBusyError, label_mapping
 from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task
-from preannotate.cvat.unannotated_frames import find_vacancies
+from preannotate.cvat.unannotated_frames import find_unannotated_frames
 from preannotate.cvat.upload import annotated_frames
 
 POLL_SECONDS = 2.0
@@ -109,7 +109,7 @@ class AutoAnnotator:
         """Jobs all of whose frames have nothing, in no other job either; looked at just before each is needed."""
         jobs = {job.id: job for job in task.jobs if job.type == ANNOTATION}
         annotated = {job.id: annotated_frames(self.server, task, job) for job in jobs.values()}
-        for number, frames in find_vacancies(task, annotated, annotated_too=False).frames.items():
+        for number, frames in find_unannotated_frames(task, annotated, annotated_too=False).frames.items():
             job = jobs[number]
             if set(frames) == set(job.frames) and not annotated_frames(self.server, task, job):
                 yield job
@@ -119,7 +119,7 @@ class AutoAnnotator:
         labels = self.server.labels_of_task(task.id)
         targets, notes = match_labels(task.id, labels, self.labels, None)
         try:
-            request = self.functions.start(self.function, task.id, job.id, mapping(labels, list(targets)))
+            request = self.functions.start(self.function, task.id, job.id, label_mapping(labels, list(targets)))
         except TaskBusyError:  # begun since `_wait_for_others`; who knows what it draws
             self._wait_for_others(task.id)
             filled.notes.append(f"job {job.id}: another automatic annotation of task {task.id} came first.")

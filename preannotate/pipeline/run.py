@@ -13,8 +13,8 @@ from builder.function_directory import FunctionDirectory
 from preannotate.cvat.dataset_folder import OtherServerError
 from preannotate.cvat.functions import Functions
 from preannotate.cvat.pull import pull
-from preannotate.cvat.pull_scope import Asked as Frames
-from preannotate.cvat.selection import UNTOUCHED_COMPLETED, Rules
+from preannotate.cvat.pull_scope import PullScope
+from preannotate.cvat.selection import UNTOUCHED_COMPLETED, FrameSelectionRules
 from preannotate.cvat.server import Server
 from preannotate.pipeline import comparison as comparing
 from preannotate.pipeline import inputs
@@ -102,9 +102,11 @@ class Pipeline:
             try:
                 pulled = pull(
                     self._server,
-                    Frames(self.asked.tasks, self.asked.projects, self.asked.jobs),
+                    PullScope(self.asked.tasks, self.asked.projects, self.asked.jobs),
                     self.model.dataset,
-                    rules=Rules(self.asked.completed_jobs, self.asked.include_auto, self.asked.accept_completed),
+                    rules=FrameSelectionRules(
+                        self.asked.completed_jobs, self.asked.include_auto, self.asked.accept_completed
+                    ),
                     progress=self._images,
                 )
             except OtherServerError as error:

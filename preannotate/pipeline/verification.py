@@ -17,8 +17,8 @@ import numpy as np
 from builder.function_directory import FunctionDirectory
 from builder.variants import VARIANTS
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import DETECTOR, Functions, ListedFunction, Shape, mapping
-from preannotate.cvat.images import WantedImage, download, present
+from preannotate.cvat.functions import DETECTOR, FoundShape, Functions, ListedFunction, label_mapping
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded
 from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, read_task
@@ -123,7 +123,7 @@ class Verifier:
         expected = self._expected(read_task(self._server, self._server.task(task)), targets)
         frame, threshold = expected.frame, expected.threshold
         names = {label["id"]: label["name"].strip() for label in labels}
-        chosen = mapping(labels, list(targets))
+        chosen = label_mapping(labels, list(targets))
         while True:
             found = self._patiently(
                 until, lambda: self._functions.call(listed.id, task, frame, chosen, names, threshold)
@@ -189,8 +189,8 @@ class Verifier:
         ):
             for frame in spread:
                 wanted = WantedImage(task.id, frame, Path(folder) / f"frame-{frame}")
-                download(self._server, [wanted], lambda: None)
-                if (path := present(wanted)) is None:
+                download_images(self._server, [wanted], lambda: None)
+                if (path := find_downloaded(wanted)) is None:
                     continue
                 image = ImageFile(path, str(frame))
                 answer = process.detect(image, None)
@@ -242,7 +242,7 @@ def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
     return _Expected(frame, tuple(one for one in found if one.score >= threshold), threshold)
 
 
-def boxes_match(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
+def boxes_match(expected: Sequence[Detection], found: Sequence[FoundShape]) -> bool:
     """Whether each box has one of the same label at its place, and none is left over."""
     left = list(found)
     for detection in expected:
@@ -253,6 +253,6 @@ def boxes_match(expected: Sequence[Detection], found: Sequence[Shape]) -> bool:
     return not left
 
 
-def _fits(detection: Detection, shape: Shape) -> bool:
+def _fits(detection: Detection, shape: FoundShape) -> bool:
     overlap = iou(np.array([detection.box], np.float32), np.array([shape.box], np.float32))[0, 0]
     return detection.label == shape.label and overlap >= _LEAST_IOU

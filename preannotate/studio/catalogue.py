@@ -148,9 +148,9 @@ class Catalogue:
 
 
 def _unusable(content: dict[str, Any]) -> str:
-    from preannotate.cvat.tasks import unusable
+    from preannotate.cvat.tasks import why_unusable
 
-    return unusable(content)
+    return why_unusable(content)
 
 
 def _words(search: str) -> str:

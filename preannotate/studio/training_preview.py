@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from preannotate.cvat.selection import Rules, Selection, TakenFrame, jobs_of_use, select
+from preannotate.cvat.selection import FrameSelectionRules, SelectedFrame, used_jobs
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
@@ -41,21 +41,21 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
     Raises:
         CvatError: The server refuses something, or answers in an unknown form.
     """
-    jobs = [(task, job) for task in tasks for job in jobs_of_use(task)]
+    jobs = [(task, job) for task in tasks for job in used_jobs(task)]
     counted = jobs[:MOST_JOBS]
     with ThreadPoolExecutor(_AT_ONCE, "count") as pool:
         found = list(pool.map(lambda pair: _shapes(server, server_id, pair[0], pair[1], database), counted))
     shapes = {job.id: of_job for (_, job), of_job in zip(counted, found, strict=True)}
     known = [replace(task, jobs=tuple(job for job in task.jobs if job.id in shapes)) for task in tasks]
-    selection = select(known, shapes, Rules(accept_completed=True))  # as the form offers it
+    selection = select_frames(known, shapes, FrameSelectionRules(accept_completed=True))  # as the form offers it
     not_accepted = _all_shapes({job.id: shapes[job.id] for _, job in counted if not job.completed})
     return _counts(selection, known, len(counted), len(jobs), not_accepted)
 
 
 def _counts(
-    selection: Selection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[Shape]
+    selection: FrameSelection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[Shape]
 ) -> AnnotationCounts:
-    taken: tuple[TakenFrame, ...] = (*selection.training, *selection.validation)
+    taken: tuple[SelectedFrame, ...] = (*selection.training, *selection.validation)
     boxes = [
         shape for one in taken for shape in one.shapes if shape.boxed and not shape.automatic
     ]  # as training takes them

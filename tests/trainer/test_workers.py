@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = "epochs=2,batch_size=8,image_size=96,frozen_part=0,freeze=14,early_stopping=0"
+SETTINGS = "epochs=2,batch_size=8,image_size=96,frozen_part=0,freeze=14,early_stopping=none"
 # Far more than it takes: a busy machine is no failure.
 SECONDS = 1800
 

@@ -13,9 +13,9 @@ from typing import Any
 from preannotate.active_learning.ranking.results import Ranking
 from preannotate.core.files import read_json, write_json
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.image_file_names import Names
-from preannotate.cvat.images import WantedImage, download, present
-from preannotate.cvat.new_task import create_task, delete_task, task_is_there
+from preannotate.cvat.image_file_names import ImageFileNames
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded
+from preannotate.cvat.new_task import create_task, delete_task, task_exists
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
 
@@ -49,7 +49,7 @@ def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, 
     created: dict[str, Any] = read_json(output / FILE) or {}
     key = json.dumps([server.url, task.id, name])
     if (earlier := created.get(key)) is not None:
-        if earlier["state"] == UploadState.DONE and task_is_there(server, earlier["task"]):
+        if earlier["state"] == UploadState.DONE and task_exists(server, earlier["task"]):
             return earlier["task"], True
         if earlier["state"] != UploadState.DONE:
             delete_task(server, earlier["task"])
@@ -67,13 +67,13 @@ def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, 
 
     with tempfile.TemporaryDirectory(prefix="preannotate-") as folder:
         # The rank in front keeps names distinct and, sorted, in order.
-        digits, names = len(str(len(content["frames"]))), Names(task)
+        digits, names = len(str(len(content["frames"]))), ImageFileNames(task)
         wanted = [
             WantedImage(task.id, one["frame"], Path(folder) / f"{one['rank']:0{digits}d}-{_base(names, one['frame'])}")
             for one in content["frames"]
         ]
-        download(server, wanted, lambda: None)
-        images = [path for image in wanted if (path := present(image)) is not None]
+        download_images(server, wanted, lambda: None)
+        images = [path for image in wanted if (path := find_downloaded(image)) is not None]
         number = create_task(
             server,
             name,
@@ -86,5 +86,5 @@ def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, 
     return number, False
 
 
-def _base(names: Names, frame: int) -> str:
+def _base(names: ImageFileNames, frame: int) -> str:
     return names.of(frame).rsplit("/", 1)[-1]

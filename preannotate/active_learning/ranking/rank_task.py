@@ -14,7 +14,7 @@ from preannotate.active_learning.ranking.results import FORMAT, RankedEntry, Ran
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, read_usable_task
-from preannotate.cvat.unannotated_frames import find_vacancies
+from preannotate.cvat.unannotated_frames import find_unannotated_frames
 from runtime.detector import Detection
 
 HELD_OUT = "that a ground-truth job holds for validation"
@@ -135,11 +135,11 @@ def _annotated(
 
 def _candidates(task: Task, annotated: Mapping[int, frozenset[int]]) -> tuple[dict[int, int], dict[str, int]]:
     """Frame to its job, and reason to number of frames that are left out."""
-    vacancies = find_vacancies(task, annotated, annotated_too=False)
+    unannotated = find_unannotated_frames(task, annotated, annotated_too=False)
     held_out = {frame for job in task.jobs if job.type == GROUND_TRUTH for frame in job.frames}
-    left_out = Counter(vacancies.passed_over)
+    left_out = Counter(unannotated.passed_over)
     jobs = {}
-    for job, frames in vacancies.frames.items():
+    for job, frames in unannotated.frames.items():
         for frame in frames:
             if frame in task.real_frames:
                 left_out[HONEYPOTS] += 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from preannotate.active_learning.review.disagreements import Disagreement
-from preannotate.cvat.frames import images_in_batches
+from preannotate.cvat.frames import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.formats.records import Box
 from runtime.errors import RequestError
@@ -48,7 +48,7 @@ def crop_disagreements(server: Server, task: int, disagreements: Sequence[Disagr
     for index, one in enumerate(disagreements):
         of_frame[one.frame].append(index)
     crops: list[Crop | None] = [None] * len(disagreements)
-    for _, images in images_in_batches(server, task, {None: sorted(of_frame)}):
+    for _, images in download_in_batches(server, task, {None: sorted(of_frame)}):
         for frame, path in images.items():
             try:
                 image = decode(path.read_bytes()).pixels

@@ -20,7 +20,7 @@ from preannotate.active_learning.review.page import render
 from preannotate.active_learning.review.results import FORMAT, DisagreementEntry, Review, write_review
 from preannotate.active_learning.review.trained_on import images_trained_on
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.selection import Rules, TakenFrame, jobs_of_use, select
+from preannotate.cvat.selection import FrameSelectionRules, SelectedFrame, select_frames, used_jobs
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Task, read_usable_task
@@ -101,14 +101,14 @@ def review_task(server: Server, request: ReviewRequest) -> Review:
     return review
 
 
-def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[list[TakenFrame], dict[str, int]]:
+def _annotated(server: Server, task: Task, *, completed_jobs: bool) -> tuple[list[SelectedFrame], dict[str, int]]:
     """Annotated frames, and reason to number of frames that are left out."""
     shapes = {}
-    for job in jobs_of_use(task):
+    for job in used_jobs(task):
         annotations = server.annotations_of_job(job.id)
         with server.parsing_response(f"annotations of job {job.id}"):
             shapes[job.id] = shapes_of_frames(task, job, annotations)
-    selection = select([task], shapes, Rules(completed_jobs=completed_jobs))
+    selection = select_frames([task], shapes, FrameSelectionRules(completed_jobs=completed_jobs))
     annotated = sorted((*selection.training, *selection.validation), key=lambda one: one.frame)
     if not annotated:
         reasons = "; ".join(f"{count} {reason}" for reason, count in selection.left_out.items())

@@ -216,13 +216,13 @@ def test_an_upload_that_is_refused(newest, run, monkeypatch):
 
 def test_a_frame_that_somebody_annotates_meanwhile_is_left_alone(newest, run, monkeypatch):
     task = newest.add(pets())
-    download = frames.download
+    download = frames.download_images
 
     def slowly(*arguments):
         task.jobs[0].shapes.append(rectangle(1, 7, [3, 3, 9, 9]))
         return download(*arguments)
 
-    monkeypatch.setattr(frames, "download", slowly)
+    monkeypatch.setattr(frames, "download_images", slowly)
 
     said = run(newest)
 

@@ -93,7 +93,7 @@ def test_source_json_says_what_was_taken_from_where(cvat, pull, tmp_path):
         "format": 1,
         "server": cvat.url,
         "version": cvat.version,
-        "asked": {
+        "options": {
             "tasks": [12],
             "projects": [],
             "jobs": [],
@@ -524,7 +524,7 @@ def test_interrupted_it_says_that_it_goes_on(cvat, tmp_path, capsys, monkeypatch
     from preannotate.cvat import pull
 
     cvat.add(dock())
-    monkeypatch.setattr(pull, "download", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    monkeypatch.setattr(pull, "download_images", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
 
     assert main(["pull", "--cvat", cvat.url, "--task", "12", "--output", str(tmp_path / "pulled")]) == 130
 

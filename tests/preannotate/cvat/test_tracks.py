@@ -1,7 +1,7 @@
 import pytest
 from support.cvat_stand_in import key_frame, track
 
-from preannotate.cvat.tracks import interpolated
+from preannotate.cvat.tracks import interpolate_track
 
 
 def seen(found):
@@ -10,7 +10,7 @@ def seen(found):
 
 
 def test_between_two_key_frames_corners_go_in_straight_lines():
-    found = interpolated(track(7, key_frame(0, [0, 0, 10, 10]), key_frame(4, [8, 4, 18, 18])), stop=4)
+    found = interpolate_track(track(7, key_frame(0, [0, 0, 10, 10]), key_frame(4, [8, 4, 18, 18])), stop=4)
 
     assert seen(found) == {
         0: [0, 0, 10, 10],
@@ -22,7 +22,7 @@ def test_between_two_key_frames_corners_go_in_straight_lines():
 
 
 def test_after_the_last_key_frame_nothing_moves_until_the_end_of_the_job():
-    found = interpolated(track(7, key_frame(3, [1, 2, 3, 4])), stop=5)
+    found = interpolate_track(track(7, key_frame(3, [1, 2, 3, 4])), stop=5)
 
     assert seen(found) == {3: [1, 2, 3, 4], 4: [1, 2, 3, 4], 5: [1, 2, 3, 4]}
 
@@ -36,7 +36,7 @@ def test_outside_hides_the_object_until_the_next_key_frame():
     )
 
     # Frame 1 lies half way to where the object left.
-    assert seen(interpolated(track(7, *keys), stop=9)) == {
+    assert seen(interpolate_track(track(7, *keys), stop=9)) == {
         0: [0, 0, 10, 10],
         1: [2, 0, 12, 10],
         5: [20, 0, 30, 10],
@@ -44,23 +44,23 @@ def test_outside_hides_the_object_until_the_next_key_frame():
 
 
 def test_an_object_that_is_outside_from_the_first_frame_on_is_never_seen():
-    assert list(interpolated(track(7, key_frame(0, [0, 0, 1, 1], outside=True)), stop=9)) == []
+    assert list(interpolate_track(track(7, key_frame(0, [0, 0, 1, 1], outside=True)), stop=9)) == []
 
 
 def test_key_frames_behind_the_end_of_the_job_still_lead_there():
-    found = interpolated(track(7, key_frame(0, [0, 0, 10, 10]), key_frame(10, [10, 0, 20, 10])), stop=2)
+    found = interpolate_track(track(7, key_frame(0, [0, 0, 10, 10]), key_frame(10, [10, 0, 20, 10])), stop=2)
 
     assert seen(found) == {0: [0, 0, 10, 10], 1: [1, 0, 11, 10], 2: [2, 0, 12, 10]}
 
 
 def test_a_track_of_another_part_of_the_task_is_not_seen():
-    assert list(interpolated(track(7, key_frame(8, [0, 0, 1, 1])), stop=5)) == []
+    assert list(interpolate_track(track(7, key_frame(8, [0, 0, 1, 1])), stop=5)) == []
 
 
 def test_a_key_frame_on_a_deleted_frame_does_not_count():
     keys = (key_frame(0, [0, 0, 10, 10]), key_frame(1, [90, 90, 99, 99]), key_frame(2, [2, 0, 12, 10]))
 
-    assert seen(interpolated(track(7, *keys), stop=2, deleted={1})) == {
+    assert seen(interpolate_track(track(7, *keys), stop=2, deleted={1})) == {
         0: [0, 0, 10, 10],
         1: [1, 0, 11, 10],
         2: [2, 0, 12, 10],
@@ -71,11 +71,11 @@ def test_an_end_on_a_deleted_frame_does_not_count_either():
     """As in CVAT's page and exports: a deleted frame is one that is not there."""
     keys = (key_frame(0, [0, 0, 10, 10]), key_frame(1, [0, 0, 10, 10], outside=True))
 
-    assert sorted(seen(interpolated(track(7, *keys), stop=2, deleted={1}))) == [0, 1, 2]
+    assert sorted(seen(interpolate_track(track(7, *keys), stop=2, deleted={1}))) == [0, 1, 2]
 
 
 def test_key_frames_may_come_in_any_order():
-    found = interpolated(track(7, key_frame(2, [2, 0, 3, 1]), key_frame(0, [0, 0, 1, 1])), stop=2)
+    found = interpolate_track(track(7, key_frame(2, [2, 0, 3, 1]), key_frame(0, [0, 0, 1, 1])), stop=2)
 
     assert seen(found)[1] == [1, 0, 2, 1]
 
@@ -84,7 +84,7 @@ def test_key_frames_may_come_in_any_order():
 def test_rotation_goes_the_shorter_way_round(first, last, middle):
     keys = (key_frame(0, [0, 0, 1, 1], rotation=first), key_frame(2, [0, 0, 1, 1], rotation=last))
 
-    assert [shape["rotation"] for shape in interpolated(track(7, *keys), stop=2)] == [first, middle, last]
+    assert [shape["rotation"] for shape in interpolate_track(track(7, *keys), stop=2)] == [first, middle, last]
 
 
 def test_an_ellipse_goes_in_straight_lines():
@@ -93,7 +93,7 @@ def test_an_ellipse_goes_in_straight_lines():
         key_frame(2, [20, 10, 26, 6], type="ellipse"),
     )
 
-    assert seen(interpolated(track(7, *keys), stop=2))[1] == [15, 10, 20, 7]
+    assert seen(interpolate_track(track(7, *keys), stop=2))[1] == [15, 10, 20, 7]
 
 
 def test_between_polygons_lies_the_mean_of_their_boxes():
@@ -101,7 +101,7 @@ def test_between_polygons_lies_the_mean_of_their_boxes():
         key_frame(0, [0, 0, 10, 0, 5, 8], type="polygon"),
         key_frame(2, [10, 10, 30, 10, 30, 20, 10, 20], type="polygon"),
     )
-    first, middle, last = interpolated(track(7, *keys), stop=2)
+    first, middle, last = interpolate_track(track(7, *keys), stop=2)
 
     assert (first["type"], middle["type"], last["type"]) == ("polygon", "rectangle", "polygon")
     assert middle["points"] == [5, 5, 20, 14]  # of (0, 0, 10, 8) and (10, 10, 30, 20)
@@ -110,16 +110,16 @@ def test_between_polygons_lies_the_mean_of_their_boxes():
 def test_a_mask_stands_on_its_key_frames_only():
     keys = (key_frame(0, [0, 1, 0, 0, 0, 0], type="mask"), key_frame(2, [0, 1, 5, 5, 5, 5], type="mask"))
 
-    assert sorted(seen(interpolated(track(7, *keys), stop=9))) == [0, 2]
+    assert sorted(seen(interpolate_track(track(7, *keys), stop=9))) == [0, 2]
 
 
 def test_a_track_that_changes_its_kind_has_nothing_in_between():
     keys = (key_frame(0, [0, 0, 1, 1]), key_frame(3, [0, 0, 1, 0, 1, 1], type="polygon"))
 
-    assert sorted(seen(interpolated(track(7, *keys), stop=4))) == [0, 3, 4]
+    assert sorted(seen(interpolate_track(track(7, *keys), stop=4))) == [0, 3, 4]
 
 
 def test_shapes_have_the_label_and_the_source_of_their_track():
-    (shape,) = interpolated(track(7, key_frame(0, [0, 0, 1, 1]), source="auto"), stop=0)
+    (shape,) = interpolate_track(track(7, key_frame(0, [0, 0, 1, 1]), source="auto"), stop=0)
 
     assert (shape["label_id"], shape["source"]) == (7, "auto")

@@ -231,12 +231,12 @@ def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, worksp
 def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, workspace):
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
-    from preannotate.cvat.webhooks import register
+    from preannotate.cvat.webhooks import register_webhook
 
     login = Login(cvat.url, user=None if cvat.new else "ann")
     url = "http://trainer.example.org:8090/cvat"
 
-    numbers = [register(connect(login), 3, url=url, secret=f"{SECRET}{i}") for i in range(2)]
+    numbers = [register_webhook(connect(login), 3, url=url, secret=f"{SECRET}{i}") for i in range(2)]
 
     assert numbers == [1, 1]
     assert cvat.webhooks.made == {
@@ -274,11 +274,11 @@ def test_a_task_outside_a_project_cannot_tell_anybody(cvat, workspace, caplog):
 def test_a_lost_answer_makes_no_second_webhook(cvat):
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
-    from preannotate.cvat.webhooks import register
+    from preannotate.cvat.webhooks import register_webhook
 
     cvat.projects.append(3)
     cvat.fail("POST /api/webhooks", "lost", times=1)
 
     login = Login(cvat.url, user=None if cvat.new else "ann")
-    assert register(connect(login), 3, url="http://trainer.example.org:8090/cvat", secret=SECRET) == 1
+    assert register_webhook(connect(login), 3, url="http://trainer.example.org:8090/cvat", secret=SECRET) == 1
     assert len(cvat.webhooks.made) == 1

@@ -15,7 +15,7 @@ from support.cvat_stand_in_functions import wait_until
 
 pytestmark = pytest.mark.slow
 
-FAST = "epochs=30,batch_size=8,image_size=128x96,augment=weak,initial_learning_rate=5e-3,early_stopping=0"
+FAST = "epochs=30,batch_size=8,image_size=128x96,augment=weak,initial_learning_rate=5e-3,early_stopping=none"
 LABELS = {"bright": 5, "dark": 6}
 
 

@@ -9,11 +9,11 @@ from preannotate.cvat import functions as module
 from preannotate.cvat import requests
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import FAILED, FINISHED, Functions, Shape, TaskBusyError, mapping
+from preannotate.cvat.functions import FAILED, FINISHED, FoundShape, Functions, TaskBusyError, label_mapping
 from preannotate.cvat.login import Login
 
 LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
-MAPPING = mapping(LABELS, ["cat"])
+MAPPING = label_mapping(LABELS, ["cat"])
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
     """One test for all that needs the function loaded, which takes seconds."""
     found = ready.listed()["pets"]
     assert (found.kind, found.labels) == ("detector", {"cat": "rectangle", "dog": "rectangle"})
-    assert ready.call("pets", 12, 2, MAPPING, {7: "cat"}) == [Shape("cat", (2, 8, 22, 40))]
+    assert ready.call("pets", 12, 2, MAPPING, {7: "cat"}) == [FoundShape("cat", (2, 8, 22, 40))]
     assert pets.jobs[1].shapes == []  # an online call saves nothing
 
     request = ready.start("pets", 12, 41, MAPPING)
@@ -232,7 +232,7 @@ def test_labels_are_mapped_by_their_exact_names():
         {"id": 3, "name": "dog", "parent_id": None},
     ]
 
-    assert mapping(labels, ["cat"]) == {"cat": {"name": " cat ", "attributes": {}}}
+    assert label_mapping(labels, ["cat"]) == {"cat": {"name": " cat ", "attributes": {}}}
 
 
 def test_the_organisation_goes_with_every_request(newest):

@@ -8,7 +8,7 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import Functions, Shape
+from preannotate.cvat.functions import FoundShape, Functions
 from preannotate.cvat.login import Login
 from preannotate.pipeline.verification import Verifier, boxes_match
 from preannotate.registry.errors import WorkspaceError
@@ -184,12 +184,12 @@ CAT, DOG = Detection("cat", 0, 0.9, (10, 10, 30, 30)), Detection("dog", 1, 0.9, 
     ("expected", "found", "equal"),
     [
         ([], [], True),
-        ([CAT, DOG], [Shape("dog", (10, 10, 30, 30)), Shape("cat", (10.2, 10, 30, 30))], True),
-        ([CAT], [Shape("dog", (10, 10, 30, 30))], False),
-        ([CAT], [Shape("cat", (12, 10, 32, 30))], False),  # 18 / 22 of the pixels
+        ([CAT, DOG], [FoundShape("dog", (10, 10, 30, 30)), FoundShape("cat", (10.2, 10, 30, 30))], True),
+        ([CAT], [FoundShape("dog", (10, 10, 30, 30))], False),
+        ([CAT], [FoundShape("cat", (12, 10, 32, 30))], False),  # 18 / 22 of the pixels
         ([CAT], [], False),
-        ([], [Shape("cat", (10, 10, 30, 30))], False),
-        ([CAT, CAT], [Shape("cat", (10, 10, 30, 30))], False),
+        ([], [FoundShape("cat", (10, 10, 30, 30))], False),
+        ([CAT, CAT], [FoundShape("cat", (10, 10, 30, 30))], False),
     ],
 )
 def test_boxes_are_the_same_by_label_and_place(expected, found, equal):

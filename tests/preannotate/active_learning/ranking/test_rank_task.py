@@ -259,7 +259,7 @@ def test_a_half_made_task_is_deleted(cvat, run, harm, message):
 
 
 def test_a_task_that_is_never_made_is_given_up(newest, run, monkeypatch):
-    monkeypatch.setattr(new_task, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(new_task, "TIMEOUT_SECONDS", 0.0)
     newest.add(pets())
     changes = Changes(newest, busy=1_000_000)
     newest.pages.append(changes)

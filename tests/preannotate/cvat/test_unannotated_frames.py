@@ -1,5 +1,5 @@
 from preannotate.cvat.tasks import Job, Task
-from preannotate.cvat.unannotated_frames import find_vacancies
+from preannotate.cvat.unannotated_frames import find_unannotated_frames
 
 
 def job(number, frames, state="in progress", kind="annotation"):
@@ -18,23 +18,23 @@ def test_frames_without_annotations_in_jobs_that_are_not_completed():
         job(9, [0, 5], kind="ground_truth"),
     )
 
-    vacancies = find_vacancies(task(*jobs), {1: {1}, 2: set(), 3: set()}, annotated_too=False)
+    unannotated = find_unannotated_frames(task(*jobs), {1: {1}, 2: set(), 3: set()}, annotated_too=False)
 
-    assert vacancies.frames == {1: (0, 2), 3: (5,)}
-    assert vacancies.passed_over == {"of completed jobs": 2, "that have annotations": 1}
+    assert unannotated.frames == {1: (0, 2), 3: (5,)}
+    assert unannotated.passed_over == {"of completed jobs": 2, "that have annotations": 1}
 
 
 def test_annotated_frames_if_asked_but_never_completed_jobs():
     jobs = (job(1, [0, 1]), job(2, [2], "completed"))
 
-    vacancies = find_vacancies(task(*jobs), {1: {1}, 2: set()}, annotated_too=True)
+    unannotated = find_unannotated_frames(task(*jobs), {1: {1}, 2: set()}, annotated_too=True)
 
-    assert vacancies.frames == {1: (0, 1)}
+    assert unannotated.frames == {1: (0, 1)}
 
 
 def test_a_frame_of_two_jobs_is_annotated_once_and_not_if_either_has_something():
     jobs = (job(1, [0, 1, 2, 3]), job(2, [2, 3, 4]), job(3, [0], "completed"))
 
-    vacancies = find_vacancies(task(*jobs), {1: set(), 2: {3}, 3: set()}, annotated_too=False)
+    unannotated = find_unannotated_frames(task(*jobs), {1: set(), 2: {3}, 3: set()}, annotated_too=False)
 
-    assert vacancies.frames == {1: (1, 2), 2: (4,)}
+    assert unannotated.frames == {1: (1, 2), 2: (4,)}

@@ -1,13 +1,13 @@
 import pytest
 
-from preannotate.cvat.image_file_names import Names
+from preannotate.cvat.image_file_names import ImageFileNames
 from preannotate.cvat.tasks import Task
 
 
 def names(*images, video=False, start=0, step=1):
     count = 3 if video else len(images)
     task = Task(12, "t", video, count, "", "", start, step, images, (), frozenset(), {}, ())
-    return [Names(task).of(frame) for frame in range(count)]
+    return [ImageFileNames(task).of(frame) for frame in range(count)]
 
 
 def test_images_keep_their_names_and_folders():
