@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from preannotate.cvat.selection import FrameSelectionRules, SelectedFrame, used_jobs
+from preannotate.cvat.selection import FrameSelection, FrameSelectionRules, SelectedFrame, select_frames, used_jobs
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Job, Task
