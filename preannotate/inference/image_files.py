@@ -1,4 +1,4 @@
-"""Which images are meant: files as they are named, folders with all that lies in them."""
+"""The images that paths on the command line mean: files, and all image files in folders."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from preannotate.inference.errors import InferenceError
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file and the name it goes by: its path in the folder that was given, with forward slashes."""
+    """A file and its name in results: its path in the given folder, with forward slashes."""
 
     path: Path
     name: str
@@ -20,16 +20,15 @@ class ImageFile:
 def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list[ImageFile]:
     """List the images, each once, folders sorted by name.
 
-    Hidden files and folders are passed over (macOS puts a `._` twin beside each image), and linked folders
-    are not followed.
+    Hidden files and folders are left out (macOS puts a `._` file beside each image), and links to folders are not
+    followed.
 
     Args:
         given: Files and folders.
-        leave_out: A folder whose files do not count, as long as it lies inside a given one: the overlays of an
-            earlier run.
+        leave_out: A folder inside a given one that is left out, such as the overlays of an earlier run.
 
     Raises:
-        InferenceError: A path does not exist, there is no image, or two images go by one name.
+        InferenceError: A path does not exist, there is no image, or two images have the same name.
     """
     found: dict[Path, ImageFile] = {}
     for path in given:
@@ -43,8 +42,8 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
             found.setdefault(image.path.resolve(), image)
     if not found:
         places = ", ".join(map(str, given)) or "no path given"
-        raise InferenceError(f"{places}: no image; expected files such as {', '.join(sorted(IMAGE_EXTENSIONS))}.")
-    _refuse_twins(list(found.values()))
+        raise InferenceError(f"{places}: no images; expected files such as {', '.join(sorted(IMAGE_EXTENSIONS))}.")
+    _check_unique_names(list(found.values()))
     return list(found.values())
 
 
@@ -61,12 +60,12 @@ def _in_folder(folder: Path, leave_out: Path | None) -> list[ImageFile]:
     return [ImageFile(path, name) for name, path in names]
 
 
-def _refuse_twins(images: Sequence[ImageFile]) -> None:
+def _check_unique_names(images: Sequence[ImageFile]) -> None:
     by_name: dict[str, ImageFile] = {}
     for image in images:
-        twin = by_name.setdefault(image.name, image)
-        if twin is not image:
+        other = by_name.setdefault(image.name, image)
+        if other is not image:
             raise InferenceError(
-                f"{image.path}: goes by the name {image.name!r}, and so does {twin.path}; expected different names. "
+                f"{image.path}: has the name {image.name!r}, as {other.path} has; expected different names. "
                 f"Give the folder that holds both."
             )

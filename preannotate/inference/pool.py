@@ -1,4 +1,4 @@
-"""Several processes of one function, each with its share of the cores, and images in flight in all of them.
+"""Several processes of one function, each with its share of the cores, that detect at the same time.
 
 A network on one core twice is faster than on two cores once, and while one process decodes the next can compute.
 """
@@ -22,7 +22,7 @@ _Return = TypeVar("_Return")
 
 
 def processes_for(images: int) -> int:
-    """How many processes are worth starting for so many images on this machine."""
+    """Return how many processes are worth starting for so many images on this machine."""
     return max(1, min(cores(), images // IMAGES_PER_PROCESS))
 
 
@@ -65,7 +65,7 @@ class FunctionPool:
         Args:
             images: Any files.
             threshold: As in `FunctionProcess.detect`.
-            then: What is done with each answer, in the thread that got it.
+            then: Called with each image and its result, in a thread.
 
         Yields:
             What `then` returned, in the order of the images.
@@ -85,7 +85,7 @@ class FunctionPool:
             )
 
     def close(self) -> None:
-        """End the processes; images in flight are given up."""
+        """End the processes, without the results of images that they have."""
         for process in self._all:
             process.kill()
         self._threads.shutdown(cancel_futures=True)

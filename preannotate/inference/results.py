@@ -1,20 +1,21 @@
-"""What a function says about an image, and how it is shown as text."""
+"""What a function detects in images, and the text that shows it."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from preannotate.core.text import columns, plural
 from runtime.detector import Detection
 
 
 @dataclass(frozen=True)
 class ImageDetections:
-    """An image that the function read.
+    """The detections in one image.
 
     Attributes:
-        name: Of the image: its path in the folder that was given.
+        name: As in `ImageFile`.
         size: (width, height) after EXIF rotation.
-        detections: Best first, in image pixels.
+        detections: Highest score first; boxes in image pixels.
     """
 
     name: str
@@ -24,29 +25,24 @@ class ImageDetections:
 
 @dataclass(frozen=True)
 class UnreadableImage:
-    """An image that could not be read, and why in one sentence."""
+    """An image that could not be read; `error` is a sentence."""
 
     name: str
     error: str
 
 
 def as_json(function: str, labels: Sequence[str], results: Sequence[ImageDetections | UnreadableImage]) -> str:
-    """All results as one JSON object; plain ASCII, so that every terminal and pipe carries it."""
+    """Return all results as one JSON object in plain ASCII, which every terminal and pipe carries."""
     content = {"function": function, "labels": list(labels), "images": [_entry(result) for result in results]}
     return json.dumps(content, indent=1, allow_nan=False)
 
 
 def as_table(results: Sequence[ImageDetections | UnreadableImage]) -> str:
-    """All results as columns, with a line that sums them up."""
+    """Return all results as columns, with a line that sums them up."""
     rows = [("IMAGE", "LABEL", "SCORE", "BOX (x1 y1 x2 y2)")]
     for result in results:
         rows += _rows(result)
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, "", _summary(results)])
+    return f"{columns(rows)}\n\n{_summary(results)}"
 
 
 def _entry(result: ImageDetections | UnreadableImage) -> dict[str, object]:
@@ -75,8 +71,8 @@ def _rows(result: ImageDetections | UnreadableImage) -> list[tuple[str, str, str
 
 
 def _summary(results: Sequence[ImageDetections | UnreadableImage]) -> str:
-    answers = [result for result in results if isinstance(result, ImageDetections)]
-    found = sum(len(answer.detections) for answer in answers)
-    summary = f"{len(answers)} images, {found} objects."
-    failed = len(results) - len(answers)
-    return f"{summary} {failed} could not be read." if failed else summary
+    read = [result for result in results if isinstance(result, ImageDetections)]
+    objects = sum(len(result.detections) for result in read)
+    summary = f"{plural(len(read), 'image')}, {plural(objects, 'object')}."
+    unreadable = len(results) - len(read)
+    return f"{summary} {unreadable} could not be read." if unreadable else summary

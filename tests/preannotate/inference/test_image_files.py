@@ -40,7 +40,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
     touch(tmp_path, "notes.txt")
 
     with refusal(
-        f"{tmp_path}: no image; expected files such as .avif, .bmp, .gif, .jfif, .jp2, .jpe, .jpeg, .jpg, .png, .ppm, "
+        f"{tmp_path}: no images; expected files such as .avif, .bmp, .gif, .jfif, .jp2, .jpe, .jpeg, .jpg, .png, .ppm, "
         ".tif, .tiff, .webp."
     ):
         find_images([tmp_path])
@@ -50,7 +50,7 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     touch(tmp_path, "x/a.png", "y/a.png")
 
     with refusal(
-        f"{tmp_path / 'y' / 'a.png'}: goes by the name 'a.png', and so does {tmp_path / 'x' / 'a.png'}; "
+        f"{tmp_path / 'y' / 'a.png'}: has the name 'a.png', as {tmp_path / 'x' / 'a.png'} has; "
         f"expected different names. Give the folder that holds both."
     ):
         find_images([tmp_path / "x", tmp_path / "y"])
