@@ -1,8 +1,9 @@
-"""The trainer's arguments as a form: from the table and the defaults that the trainer itself uses."""
+"""The trainer's arguments as a form, from the trainer's own table and defaults."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from preannotate.studio.families import Family, families
@@ -11,30 +12,46 @@ from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, for
 from trainer.config import RequestedConfig
 from trainer.recommendation import FAST
 
-NUMBER, WHOLE, TRUTH, CHOICE, TEXT = "number", "whole", "truth", "choice", "text"
-# What people change; the rest is for those who know.
+# Arguments that people change most; the form shows the others below.
 COMMON = ("epochs", "max_minutes", "batch_size", "image_size", "alpha", "augment", "validation_fraction")
 _CHOICES = {"augment": AUGMENTS, "precision": PRECISIONS, "alpha": tuple(f"{value:g}" for value in ALPHAS)}
-_KINDS: dict[Any, str] = {int: WHOLE, float: NUMBER, bool: TRUTH, str: TEXT}
 WHERE = "arguments"
+
+
+class FieldKind(StrEnum):
+    """The kind of value of a field."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"  # "true" or "false"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
+_KINDS: dict[Any, FieldKind] = {
+    int: FieldKind.INTEGER,
+    float: FieldKind.NUMBER,
+    bool: FieldKind.BOOLEAN,
+    str: FieldKind.TEXT,
+}
 
 
 @dataclass(frozen=True)
 class ArgumentField:
-    """One argument.
+    """The field of a training argument.
 
     Attributes:
         name: Of the argument.
-        kind: `NUMBER`, `WHOLE`, `TRUTH` (values "true" and "false"), `CHOICE` or `TEXT`.
-        default: What happens if nothing is said, for this model and number of images; as text.
+        kind: See there.
+        default: For the model and the number of images, as text.
         choices: Of a `CHOICE`; else empty.
-        help: What it means, one line.
-        expected: What it may be: "a whole number from 0 on".
-        common: Whether most people who change anything change this one: shown first.
+        help: Its meaning, one line.
+        expected: Its possible values: "a whole number from 0 on".
+        common: Whether it is one of `COMMON`.
     """
 
     name: str
-    kind: str
+    kind: FieldKind
     default: str
     choices: tuple[str, ...]
     help: str
@@ -43,11 +60,11 @@ class ArgumentField:
 
 
 def argument_fields(model: str, images: int, *, base_model: str = "imagenet") -> list[ArgumentField]:
-    """All arguments with the defaults filled in.
+    """Return the fields of all arguments with their defaults, the common ones first.
 
     Args:
-        model: Name of a model, or "auto", for which those of the usual model are shown.
-        images: That are taken, of which a part validates.
+        model: Name of a model; "auto" shows the defaults of the fast model.
+        images: Number of images, for training and validation together.
         base_model: "none" is random weights; everything else is pretrained.
     """
     family = families().get(model) or families()[FAST]
@@ -57,31 +74,31 @@ def argument_fields(model: str, images: int, *, base_model: str = "imagenet") ->
 
 
 def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[ArgumentField]) -> str:
-    """What `--arguments` gets: values of the form that differ from the defaults, then the free text, which wins.
+    """Return the value of `--arguments`: values that differ from the defaults, then the text, which overrides them.
 
     Args:
-        values: Of the form, by name; names that are not in `fields` are passed over, empty ones are not said.
-        text: Of the free field.
-        fields: Of `form`.
+        values: Of the form, by name of the argument; empty values and unknown names are skipped.
+        text: Of the text field.
+        fields: From `argument_fields`.
 
     Raises:
-        TrainingError: An impossible value, in the trainer's own sentence.
+        TrainingError: An impossible value.
     """
     free = parse_arguments(text, where=WHERE)
-    said = []
+    changed = []
     for field in fields:
         value = values.get(field.name, "").strip()
         if not value or {field.name, RIVALS.get(field.name)} & set(free):
             continue
         if not _same(field, parse_value(field.name, value, where=WHERE)):
-            said.append(f"{field.name}={value}")
-    joined = ",".join([*said, *_parts(text)])
+            changed.append(f"{field.name}={value}")
+    joined = ",".join([*changed, *_parts(text)])
     parse_arguments(joined, where=WHERE)
     return joined
 
 
 def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any]:
-    """What a run would do, as far as it is known before the images are there."""
+    """Return the values that a run would use, as far as they are known before the images are downloaded."""
     own, config = family.defaults, dataclasses.asdict(RequestedConfig())
     training = max(1, round(images * (1 - config["validation_fraction"])))
     return config | {
@@ -98,7 +115,7 @@ def _field(name: str, defaults: Mapping[str, Any]) -> ArgumentField:
     argument = ARGUMENTS[name]
     return ArgumentField(
         name=name,
-        kind=CHOICE if name in _CHOICES else _KINDS[argument.type],
+        kind=FieldKind.CHOICE if name in _CHOICES else _KINDS[argument.type],
         default=_text(name, defaults[name]),
         choices=_CHOICES.get(name, ()),
         help=argument.meaning.replace("`", ""),
@@ -116,6 +133,6 @@ def _same(field: ArgumentField, value: Any) -> bool:
 
 
 def _parts(text: str) -> list[str]:
-    """The free text without comments, so that it can stand behind other arguments on one line."""
+    """Split the text of `--arguments` into its parts, without comments."""
     lines = (line.split("#", 1)[0] for line in text.splitlines())
     return [part.strip() for part in ",".join(lines).replace(";", ",").split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""What the trainer's models say of themselves, without TensorFlow: `families.json`, and what was measured of them.
+"""Facts about the trainer's model families without importing TensorFlow: `families.json`, and their measurements.
 
 `python -m preannotate.studio.families` writes the file from the modules of the models; a test holds it against them.
 """
@@ -57,7 +57,7 @@ class Family:
 
 @functools.cache
 def families() -> Mapping[str, Family]:
-    """Name to model, in the trainer's order."""
+    """Return the families by name, in the trainer's order."""
     content = json.loads(FILE.read_text(encoding="utf-8"))
     return {name: _family(name, one) for name, one in content.items()}
 

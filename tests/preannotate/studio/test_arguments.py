@@ -5,12 +5,7 @@ import re
 import pytest
 
 from preannotate.studio.arguments import (
-    CHOICE,
-    NUMBER,
-    TEXT,
-    TRUTH,
     WHERE,
-    WHOLE,
     argument_fields,
     assemble_arguments,
 )
@@ -32,7 +27,8 @@ def test_kinds_and_choices():
 
     names = ("epochs", "weight_decay", "jit", "augment", "image_size", "alpha")
     assert {name: fields[name].kind for name in names} == {
-        "epochs": WHOLE, "weight_decay": NUMBER, "jit": TRUTH, "augment": CHOICE, "image_size": TEXT, "alpha": CHOICE,
+        "epochs": "integer", "weight_decay": "number", "jit": "boolean", "augment": "choice", "image_size": "text",
+        "alpha": "choice",
     }  # fmt: skip
     assert fields["augment"].choices == ("strong", "weak", "none")
     assert fields["jit"].help == "compile the step with XLA: on a CPU several times slower"
