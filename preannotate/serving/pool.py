@@ -16,7 +16,7 @@ from preannotate.serving.request_queue import RequestQueue
 # How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
 DRAIN_SECONDS = 10.0
 # A worker that ends again and again without an answer is started less and less often.
-MAX_RESTART_DELAY_SECONDS = 30.0
+RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 30.0
 # The cause may have been a busy moment; a function that is broken costs little at this rate.
 NEXT_TRY_SECONDS = 300.0
 _LOG = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class WorkerPool:
                 self.cause = told = str(error)
                 if not first.done():
                     first.set_result(False)
-                delay = max(1.0, delay)
+                delay = max(RESTART_DELAY_SECONDS, delay)
             else:
                 told = ""
                 answered = await self._watch(worker, worker_id, first)
@@ -162,7 +162,7 @@ class WorkerPool:
             await asyncio.sleep(delay)
             if self._state is FunctionState.ERROR:
                 await asyncio.sleep(NEXT_TRY_SECONDS)
-            delay = min(MAX_RESTART_DELAY_SECONDS, max(1.0, 2 * delay))
+            delay = min(MAX_RESTART_DELAY_SECONDS, max(RESTART_DELAY_SECONDS, 2 * delay))
 
     async def _watch(self, worker: HandlerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
         """Offer a worker to requests until it ends; returns how many it answered."""

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+from pathlib import Path
 
 import httpx
 import psutil
@@ -16,22 +17,52 @@ from runtime.processors import cores
 
 pytestmark = pytest.mark.anyio
 
-# "die", "hang" and "nap" are orders; the answer is the process id.
-MORTAL = """
+# Of the handlers below: "wait" lasts until the test opens the gate.
+WAIT = """
 import os, time
+def wait():
+    open("../begun", "w").close()
+    while not os.path.exists("../open"):
+        time.sleep(0.005)
+"""
+# "die", "hang" and "wait" are orders; the answer is the process id.
+MORTAL = f"""
+{WAIT}
 def handler(context, event):
     if event.body == b"die":
         os._exit(7)
     if event.body == b"hang":
         time.sleep(60)
-    if event.body == b"nap":
-        time.sleep(0.5)
+    if event.body == b"wait":
+        wait()
     return str(os.getpid())
 """
 
 
 async def call(client: httpx.AsyncClient, body: bytes = b"") -> httpx.Response:
     return await client.post("/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=body)
+
+
+class Gate:
+    """What the order "wait" waits for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._begun, self._open = folder / "begun", folder / "open"
+
+    async def keep_busy(self, client: httpx.AsyncClient) -> "asyncio.Task[httpx.Response]":
+        """Send a request that is not answered before `open`; return once a worker has it."""
+        request = asyncio.create_task(call(client, b"wait"))
+        while not self._begun.exists() and not request.done():
+            await asyncio.sleep(0.01)
+        return request
+
+    def open(self) -> None:
+        self._open.touch()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "functions" / "echo")
 
 
 def set_trigger(**changes):
@@ -190,12 +221,12 @@ async def test_handler_over_its_time_is_504_and_the_next_is_answered(write_funct
             os.kill(int(before.text), 0)
 
 
-async def test_no_free_worker_is_503(write_function, serving):
+async def test_no_free_worker_is_503(write_function, serving, gate):
     write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=100))
     async with serving() as (_, client):
-        first = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
+        first = await gate.keep_busy(client)
         second = await call(client)
+        gate.open()
 
         assert (await first).status_code == 200
         assert second.status_code == 503
@@ -206,17 +237,17 @@ async def test_no_free_worker_is_503(write_function, serving):
         }
 
 
-async def test_full_line_is_503_at_once_and_those_in_line_are_answered(write_function, serving):
+async def test_full_queue_is_503_at_once_and_those_that_wait_are_answered(write_function, serving, gate):
     write_function(main=MORTAL)
     async with serving() as (registry, client):
-        first = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
+        first = await gate.keep_busy(client)
         waiting = [asyncio.create_task(call(client)) for _ in range(MAX_WAITING)]
         while registry.functions["echo"].health()["waiting"] < MAX_WAITING:
             await asyncio.sleep(0.01)
         refused = await call(client)
 
         assert not first.done()
+        gate.open()
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         assert refused.json() == {
@@ -225,24 +256,23 @@ async def test_full_line_is_503_at_once_and_those_in_line_are_answered(write_fun
         assert {answer.status_code for answer in await asyncio.gather(first, *waiting)} == {200}
 
 
-COUNTED = """
-import time
+COUNTED = f"""
+{WAIT}
 count = 0
 def handler(context, event):
     global count
     count += 1
-    if event.body == b"nap":
-        time.sleep(0.5)
+    if event.body == b"wait":
+        wait()
     return str(count)
 """
 
 
-async def test_caller_that_hangs_up_while_it_waits_costs_no_worker(write_function, live):
+async def test_caller_that_hangs_up_while_it_waits_costs_no_worker(write_function, live, gate):
     write_function(main=COUNTED)
     async with live() as server, httpx.AsyncClient(base_url=server.url) as client:
         function = server.registry.functions["echo"]
-        first = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
+        first = await gate.keep_busy(client)
         _, writer = await asyncio.open_connection("127.0.0.1", function.port)
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
         while not function.health()["waiting"]:
@@ -252,15 +282,15 @@ async def test_caller_that_hangs_up_while_it_waits_costs_no_worker(write_functio
             await asyncio.sleep(0.01)
 
         assert not first.done()
+        gate.open()
         assert (await first).text == "1"
         assert (await call(client)).text == "2"
 
 
-async def test_caller_whose_patience_ends_while_it_waits_costs_no_worker(write_function, serving):
+async def test_caller_whose_patience_ends_while_it_waits_costs_no_worker(write_function, serving, gate):
     write_function(main=COUNTED)
     async with serving() as (registry, client):
-        first = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
+        first = await gate.keep_busy(client)
         headers = {"x-nuclio-function-name": "echo", "X-Nuclio-Invoke-Timeout": "50ms"}
         gone = await client.post("/api/function_invocations", headers=headers, content=b"")
 
@@ -268,26 +298,28 @@ async def test_caller_whose_patience_ends_while_it_waits_costs_no_worker(write_f
         while registry.functions["echo"].health()["waiting"]:
             await asyncio.sleep(0.01)
         assert not first.done()
+        gate.open()
         assert (await first).text == "1"
         assert (await call(client)).text == "2"
 
 
-async def test_caller_that_hangs_up_while_a_worker_is_busy_leaves_it_whole(write_function, live):
+async def test_caller_that_hangs_up_while_a_worker_is_busy_leaves_it_whole(write_function, live, gate):
     write_function(main=COUNTED)
     async with live() as server, httpx.AsyncClient(base_url=server.url) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.post(
-                "/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=b"nap", timeout=0.1
+                "/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=b"wait", timeout=0.1
             )
+        gate.open()
         assert (await call(client)).text == "2"
 
 
-async def test_time_of_zero_does_not_wait_but_takes_a_free_worker(write_function, serving):
+async def test_time_of_zero_does_not_wait_but_takes_a_free_worker(write_function, serving, gate):
     write_function(main=MORTAL, change=set_trigger(workerAvailabilityTimeoutMilliseconds=0))
     async with serving() as (_, client):
-        first = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
+        first = await gate.keep_busy(client)
         second = await call(client)
+        gate.open()
 
         assert ((await first).status_code, second.status_code) == (200, 503)
 
@@ -296,7 +328,9 @@ async def test_two_workers_answer_at_once_and_share_the_cores(write_function, se
     main = """
 import os, time
 def handler(context, event):
-    time.sleep(0.3)
+    open("../" + context.worker_id, "w").close()
+    while not os.path.exists("../0") or not os.path.exists("../1"):
+        time.sleep(0.005)
     return os.environ["MODEL_THREADS"] + " " + context.worker_id
 """
     write_function(main=main, change=set_trigger(numWorkers=2))
@@ -351,13 +385,17 @@ async def test_broken_function_is_an_error_beside_a_good_one(write_function, ser
 
 async def test_function_that_could_not_start_is_tried_again(write_function, serving, monkeypatch, tmp_path, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(pool, "NEXT_TRY_SECONDS", 0.2)
-    write_function(main=f"open({str(tmp_path / 'late')!r})\ndef handler(context, event): return 'here'\n")
+    monkeypatch.setattr(pool, "NEXT_TRY_SECONDS", 0.06)
+    monkeypatch.setattr(pool, "RESTART_DELAY_SECONDS", 0.01)
+    tries = tmp_path / "tries"
+    main = f"open({str(tries)!r}, 'a').write('x')\nopen({str(tmp_path / 'late')!r})\n"
+    write_function(main=f"{main}def handler(context, event): return 'here'\n")
     cause = f"echo/0: FileNotFoundError: [Errno 2] No such file or directory: '{tmp_path / 'late'}'"
     async with serving() as (registry, client):
         function = registry.functions["echo"]
         assert (function.state, function.health()["cause"]) == ("error", cause)
-        await asyncio.sleep(2)
+        while len(tries.read_text()) < 3:
+            await asyncio.sleep(0.02)
         (tmp_path / "late").touch()
         while function.state == "error":
             await asyncio.sleep(0.05)
@@ -365,17 +403,17 @@ async def test_function_that_could_not_start_is_tried_again(write_function, serv
         assert (await call(client)).text == "here"
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    told = f"echo: could not be started ({cause}). It is retried every 0.00333333 min, and when its directory changes."
+    told = f"echo: could not be started ({cause}). It is retried every 0.001 min, and when its directory changes."
     assert errors == [cause, told]  # however often it was tried
 
 
-async def test_request_that_waits_when_all_ends_is_told_so_at_once(write_function, serving):
+async def test_request_that_waits_when_all_ends_is_told_so_at_once(write_function, serving, gate):
     write_function(main=MORTAL)
     async with serving() as (registry, client):
-        hanging = asyncio.create_task(call(client, b"hang"))
-        await asyncio.sleep(0.1)
+        hanging = await gate.keep_busy(client)
         waiting = asyncio.create_task(call(client))
-        await asyncio.sleep(0.1)
+        while not registry.functions["echo"].health()["waiting"]:
+            await asyncio.sleep(0.01)
         await registry.functions["echo"].stop(drain_seconds=0)
 
         assert (await hanging).status_code == 503
@@ -384,21 +422,22 @@ async def test_request_that_waits_when_all_ends_is_told_so_at_once(write_functio
         assert told.json() == {"error": "echo: the function is being stopped. Try again later."}
 
 
-async def test_request_in_flight_is_answered_before_the_pool_ends(write_function, serving):
+async def test_request_in_flight_is_answered_before_the_pool_ends(write_function, serving, gate):
     write_function(main=MORTAL)
     async with serving() as (registry, client):
-        napping = asyncio.create_task(call(client, b"nap"))
-        await asyncio.sleep(0.1)
-        await registry.functions["echo"].stop()
+        request = await gate.keep_busy(client)
+        stopping = asyncio.create_task(registry.functions["echo"].stop())
+        await asyncio.sleep(0)
+        gate.open()
+        await stopping
 
-        assert (await napping).status_code == 200
+        assert (await request).status_code == 200
 
 
-async def test_request_that_does_not_end_is_cut_off(write_function, serving):
+async def test_request_that_does_not_end_is_cut_off(write_function, serving, gate):
     write_function(main=MORTAL)
     async with serving() as (registry, client):
-        hanging = asyncio.create_task(call(client, b"hang"))
-        await asyncio.sleep(0.1)
+        hanging = await gate.keep_busy(client)
         await registry.functions["echo"].stop(drain_seconds=0)
 
         assert (await hanging).status_code == 503

@@ -43,7 +43,7 @@ async def test_first_come_is_first_served():
     assert queue.waiting == 0
 
 
-async def test_line_has_an_end():
+async def test_queue_has_a_limit():
     queue = RequestQueue("echo", limit=2)
     waiting = await turns(queue, 2)
     sentence = "echo: 2 requests are already waiting for a worker, the most that may. Try again later."
@@ -56,7 +56,7 @@ async def test_line_has_an_end():
     assert queue.waiting == 0
 
 
-async def test_whoever_waits_too_long_leaves_the_line():
+async def test_whoever_waits_too_long_leaves_the_queue():
     queue = RequestQueue("echo")
     with pytest.raises(TimeoutError):
         await queue.take(0.01, nobody_leaves())
@@ -67,7 +67,7 @@ async def test_whoever_waits_too_long_leaves_the_line():
     assert await queue.take(0, nobody_leaves()) is worker
 
 
-async def test_caller_that_hangs_up_leaves_the_line_and_the_next_moves_up():
+async def test_caller_that_hangs_up_leaves_the_queue_and_the_next_moves_up():
     queue, client_gone, worker = RequestQueue("echo"), nobody_leaves(), Worker()
     gone = asyncio.create_task(queue.take(10, client_gone))
     (patient,) = await turns(queue, 1)
@@ -117,7 +117,7 @@ async def test_worker_that_ended_while_free_is_forgotten():
         await queue.take(0, nobody_leaves())
 
 
-async def test_closed_line_lets_nobody_wait():
+async def test_closed_queue_lets_nobody_wait():
     queue = RequestQueue("echo")
     (waiting,) = await turns(queue, 1)
     queue.close()
