@@ -34,19 +34,18 @@ def run_server(
         token_file: Holds it instead; so may the environment variable PREANNOTATE_TOKEN.
 
     Returns:
-        The exit code: 0 after a stop by signal, 2 if it could not run (one sentence on stderr).
-    """
-    try:
-        chosen = _check(folder, port, workers, gpus)
-        from preannotate.serving.access import find_token
-        from preannotate.serving.server import ServerSettings, serve
+        The exit code, after a stop by signal.
 
-        settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))
-        _log_to_stderr()
-        asyncio.run(serve(folder.resolve(), settings))
-    except ServeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    Raises:
+        ServeError: An argument, a package or the port is not as it must be.
+    """
+    chosen = _check(folder, port, workers, gpus)
+    from preannotate.serving.access import find_token
+    from preannotate.serving.server import ServerSettings, serve
+
+    settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))
+    _log_to_stderr()
+    asyncio.run(serve(folder.resolve(), settings))
     return 0
 
 

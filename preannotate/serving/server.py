@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preannotate.core.text import plural
 from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.connection import ConnectionLimiter
@@ -87,7 +88,7 @@ async def serve(folder: Path, settings: ServerSettings) -> None:
 def _announce(folder: Path, settings: ServerSettings, port: int, count: int) -> None:
     host, file_name = settings.host, GPU_FILE if settings.gpus else CPU_FILE
     shown = f"[{host}]" if ":" in host else host
-    print(f"Serving {count} functions of {folder} on http://{shown}:{port} (Ctrl-C stops).", flush=True)
+    print(f"Serving {plural(count, 'function')} of {folder} on http://{shown}:{port} (Ctrl-C stops).", flush=True)
     if settings.gpus:
         _LOG.info("GPU variants (%s), a worker of each function for each GPU: %s.", file_name, ", ".join(settings.gpus))
     if not count:
