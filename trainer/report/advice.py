@@ -38,8 +38,8 @@ def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
         images = plural(len(facts.truth.images), "image")
         yield (
             f"The validation set is too small for reliable figures: {images} with {plural(boxes, 'box', 'boxes')}, "
-            f"so that one box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 "
-            f"could as well have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
+            f"so one box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 "
+            f"could have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
             f"{_times(figures.times_less.high)} as fast as drawing."
         )
     if flawless := [

@@ -66,7 +66,7 @@ def test_the_summary_says_what_the_model_saves(page):
 
 def test_a_small_validation_set_is_said_loudly(page):
     assert (
-        "The validation set is too small for reliable figures: 6 images with 18 boxes, so that one box is 5.6 % of them."
+        "The validation set is too small for reliable figures: 6 images with 18 boxes, so one box is 5.6 % of them."
         in (page.text)
     )
 
