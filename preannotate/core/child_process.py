@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypedDict, Unpack
 
 from preannotate.core.errors import PreannotateError
 
@@ -121,6 +121,20 @@ def last_error(lines: Sequence[str]) -> str:
     return next((line.removeprefix(_ERROR_PREFIX) for line in reversed(lines) if line.startswith(_ERROR_PREFIX)), "")
 
 
+class ChildOptions(TypedDict, total=False):
+    """Arguments of `ChildProcess`; see there."""
+
+    cwd: Path | None
+    env: Mapping[str, str] | None
+    pass_fds: Sequence[int]
+    given: str | None
+    own_session: bool
+    stdout: int | IO[Any] | None
+    stderr: int | IO[Any] | None
+    on_stderr: Callable[[str], object] | None
+    max_line_bytes: int
+
+
 class ChildProcess:
     """A running program; a context manager that stops it.
 
@@ -138,6 +152,7 @@ class ChildProcess:
         pass_fds: Sequence[int] = (),
         given: str | None = None,
         protocol: bool = False,
+        own_session: bool = True,
         stdout: int | IO[Any] | None = subprocess.PIPE,
         stderr: int | IO[Any] | None = subprocess.PIPE,
         on_stderr: Callable[[str], object] | None = None,
@@ -152,6 +167,8 @@ class ChildProcess:
             pass_fds: Descriptors that it inherits, such as that of a lock.
             given: What it reads on its standard input; None is nothing.
             protocol: Leave its standard input and output to the caller, as `stdin` and `stdout`.
+            own_session: Whether it leads a session and a process group of its own. Without, signals are sent to it
+                alone, and what it leaves behind stays.
             stdout: PIPE captures it, None is where this process's goes, and a file gets it; as for `subprocess`.
             stderr: The same.
             on_stderr: Called with each line of a captured standard error, in a thread.
@@ -175,12 +192,12 @@ class ChildProcess:
                 stdout=subprocess.PIPE if protocol else stdout,
                 stderr=stderr,
                 pass_fds=tuple(pass_fds),
-                start_new_session=True,
+                start_new_session=own_session,
             )
         self.pid = self._process.pid
         self._stdout = None if protocol else _reader(self._process.stdout, None, max_line_bytes)
         self._stderr = _reader(self._process.stderr, on_stderr, max_line_bytes)
-        self._reaped = False
+        self._own_session, self._reaped = own_session, False
 
     @property
     def stdin(self) -> IO[bytes]:
@@ -224,7 +241,7 @@ class ChildProcess:
     def result(self) -> Result:
         """Wait for the end, end what it left in its process group, and return how it ended."""
         code = self._process.wait()
-        if not self._reaped:
+        if self._own_session and not self._reaped:
             self._reaped = True
             self._signal_group(signal.SIGKILL)
         return Result(code, _text(self._stdout), _text(self._stderr))
@@ -271,6 +288,9 @@ class ChildProcess:
         self.close()
 
     def _signal_group(self, number: signal.Signals) -> None:
+        if not self._own_session:
+            self._process.send_signal(number)
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it is gone, or all of it has ended
             os.killpg(self.pid, number)
 
@@ -280,7 +300,7 @@ def run(
     *,
     timeout: float | None = None,
     poll: Callable[[], object] | None = None,
-    **options: Any,
+    **options: Unpack[ChildOptions],
 ) -> Result:
     """Run a program to its end; whatever interrupts this stops the program first.
 

@@ -1,6 +1,7 @@
 """A child process: what it prints, how it ends, how it is stopped, and that it never outlives its parent."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -285,3 +286,13 @@ def test_a_tool_has_little_time_and_an_environment_of_its_own(monkeypatch):
     result = child_process.run_tool(*python(code), timeout=0.5, env={**os.environ, "COLOUR": "red"})
 
     assert (result.stdout, result.problem) == ("red\n", "no answer within 0.5 s")
+
+
+def test_a_child_may_stay_in_the_group_of_its_parent():
+    code = "import os, sys, time; print(os.getpgid(0), file=sys.stderr, flush=True); time.sleep(60)"
+    lines = queue.SimpleQueue()
+    with ChildProcess(python(code), own_session=False, on_stderr=lines.put) as child:
+        assert int(lines.get(timeout=30)) == os.getpgid(0)
+        child.stop(((signal.SIGTERM, 30),))
+
+    assert child.result().code == -signal.SIGTERM

@@ -61,13 +61,15 @@ async def test_changed_directory_is_served_anew_on_the_same_port(write_function,
 
 
 async def test_old_version_answers_while_the_new_one_starts(write_function, serving):
-    write_function("echo", saying("old"))
+    directory = write_function("echo", saying("old"))
     async with serving() as (registry, client):
-        write_function("echo", "import time; time.sleep(0.5)\n" + saying("new"))
+        waiting = "import os, time\nwhile not os.path.exists('../go'): time.sleep(0.005)\n"
+        write_function("echo", waiting + saying("new"))
         await registry.scan()
         await registry.scan()
 
         assert await call(client) == (200, "old")
+        (directory.parent / "go").touch()
         await registry.functions["echo"].settled()
         assert await call(client) == (200, "new")
 
