@@ -1,6 +1,6 @@
-"""What mAP is measured against: annotations, or, where nobody annotated, what the reference network found.
+"""What mAP is measured against: annotations, or, without any, what the reference network detected.
 
-Against its own detections the reference has a mAP of 1, and that of an artefact says how far it agrees. That is no
+Against its own detections the reference has a mAP of 1, and that of an artefact shows how far it agrees. That is no
 accuracy, and every report says so; but a loss of half a point is as good a limit there.
 """
 
@@ -13,9 +13,7 @@ from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
-NOT_ANNOTATED = (
-    "No image is annotated: accuracy was not measured. mAP50 and mAP say how far the answers agree with the reference."
-)
+NOT_ANNOTATED = "No image is annotated: accuracy was not measured. mAP50 and mAP are agreement with the reference."
 
 
 @dataclass(frozen=True)

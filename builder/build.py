@@ -57,11 +57,11 @@ def build(
         name: Of the function; None takes the run's.
         overwrite: Whether OUTPUT/NAME may be there already; it is replaced at the very end.
         precision: Of the CPU variant's weights: "fp16", or "int8" where that is accurate enough.
-        progress: Told what happens, for people.
+        progress: Called with each step, for people.
 
     Raises:
         BuildError: A step could not run.
-        CheckFailed: The function does not answer as the trained network does.
+        CheckFailed: The function does not detect what the trained network does.
         FunctionError: `model.json` is missing or broken.
     """
     export = find_export(run_or_export)
@@ -109,13 +109,13 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
 def write_function_yamls(
     directory: Path, variants: Sequence[Variant], name: str, manifest: Manifest, map50: float | None = None
 ) -> None:
-    """Write one YAML file for each variant; `map50` of the served answers, once it is known."""
+    """Write one YAML file for each variant; `map50` of the served detections, once it is known."""
     written = Manifest.read(directory)
     annotations = {FINGERPRINT: written.provenance[MODEL_FINGERPRINT]}
     if map50 is not None:
         annotations["preannotate.map50"] = f"{map50:.4f}"
     for variant in variants:
-        # Only what differs from the rule is said, and only the CPU variant can differ.
+        # Only what differs from the default is written, and only the CPU variant can differ.
         quantised = {PRECISION: "int8"} if variant.engine == "openvino" and precision_of(written) == "int8" else {}
         text = function_yaml(name, variant, manifest, annotations | quantised)
         (directory / variant.file).write_text(text, encoding="utf-8")
@@ -130,7 +130,7 @@ def _keep_proof(export: Path, validation: Path) -> None:
 
 
 def _accuracy(proof: Proof) -> float | None:
-    """mAP50 of the served answers; None if nobody annotated the images."""
+    """mAP50 of the served detections; None if no image is annotated."""
     return proof.figures["scores"]["served"]["map50"] if proof.figures["boxes"] else None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from builder import static_check
 from builder.errors import BuildError
-from builder.function_directory import FunctionDirectory, Proof
+from builder.function_directory import FunctionDirectory, Proof, ProofFigures
 from builder.proof import prove
 
 # Module and the extra of this project that brings it.
@@ -37,8 +37,8 @@ def check(function_dir: Path, validation: Path | None = None, *, accept_changes:
     if not accept_changes:
         problems += directory.changed_files(before)
     # A failed check keeps the digests of what was proven, so that the next one still compares with them.
-    result = replace(before, problems=tuple(problems), notes=tuple(notes), figures={})
-    if not problems:  # a broken directory does not run, and its first words are the useful ones
+    result = replace(before, problems=tuple(problems), notes=tuple(notes), figures=ProofFigures())
+    if not problems:  # a broken directory does not run, and its problems say why
         _require_packages()
         digests = directory.digests  # before it runs: what changes meanwhile is not proven
         proof = prove(directory, validation or directory.validation)

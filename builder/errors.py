@@ -11,7 +11,7 @@ class BuildError(PreannotateError, RuntimeError):
     """A step failed; one sentence says which and what to do."""
 
 
-class CheckFailed(BuildError):  # noqa: N818 - it is the answer to a question, not an accident
+class CheckFailed(BuildError):  # noqa: N818 - a result, not an accident
     """The function directory was checked and must not be deployed."""
 
     exit_code = 1

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from builder.errors import BuildError, CheckFailed
 from builder.variants import VARIANTS, Variant, present
@@ -46,6 +46,39 @@ class Verdict(enum.StrEnum):
     FAILED = "failed"
 
 
+class ArtefactScores(TypedDict):
+    """Average precision of one artefact on the frozen validation images, each in [0, 1]."""
+
+    map50: float
+    mean_ap: float
+
+
+class ProofFigures(TypedDict, total=False):
+    """What a proof measured; empty if the function could not be run.
+
+    Attributes:
+        reference: The network that all artefacts are compared with, with the version of what ran it.
+        images: Number of frozen validation images.
+        boxes: Number of annotated boxes on them; 0 if nobody annotated them.
+        scores: By artefact: "reference", "saved_model", "ir_f32", "ir", "served", "served_gpu".
+        differences: By pair, such as "ir vs reference": `evaluation.parity.Difference` as JSON.
+        rules: By pair, what counts as equal.
+        precision: `builder.precision.PrecisionResult`.
+        devices: By variant, what ran the network.
+        versions: By package.
+    """
+
+    reference: str
+    images: int
+    boxes: int
+    scores: dict[str, ArtefactScores]
+    differences: dict[str, dict[str, float]]
+    rules: dict[str, str]
+    precision: dict[str, Any]
+    devices: dict[str, str]
+    versions: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Proof:
     """The result of a check, and the content of `parity.json`; nothing in it depends on where the directory lies.
@@ -53,7 +86,7 @@ class Proof:
     Attributes:
         problems: Sentences; none if the function may be deployed.
         notes: Sentences; what was not checked, and what a person should know.
-        figures: See `builder.proof`; empty if the directory could not be run.
+        figures: See `ProofFigures`.
         digests: Relative path to SHA-256 of each file of the last proof that passed; a failed check keeps them.
         next_manifest: Digest of a `model.json` that is proven too and about to replace the listed one
             (`builder.thresholds`); "" otherwise.
@@ -61,7 +94,7 @@ class Proof:
 
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: ProofFigures = field(default_factory=lambda: ProofFigures())
     digests: Mapping[str, str] = field(default_factory=dict)
     next_manifest: str = ""
 

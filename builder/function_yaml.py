@@ -98,7 +98,7 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
     Args:
         name: Passes `check_name`.
         variant: From `VARIANTS`.
-        manifest: Gives labels and words.
+        manifest: Gives labels and the description.
         annotations: Our own, beside those that CVAT reads; keys start with `preannotate.`. FINGERPRINT is one.
     """
     content = {

@@ -22,15 +22,15 @@ def latency_ratio(directory: Path, reference: Path) -> float:
         BuildError: One cannot be loaded.
     """
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
-        answer = Path(work) / "seconds.json"
+        result = Path(work) / "seconds.json"
         child.run_module(
-            __name__, [str(directory), str(reference), str(answer)], step=f"{directory}: measuring latency"
+            __name__, [str(directory), str(reference), str(result)], step=f"{directory}: measuring latency"
         )
-        measured, compared = json.loads(answer.read_text("ascii"))
+        measured, compared = json.loads(result.read_text("ascii"))
     return measured / compared
 
 
-def main(directory: str, reference: str, answer: str) -> None:
+def main(directory: str, reference: str, result: str) -> None:
     """Measure in this process."""
     import numpy as np
 
@@ -47,7 +47,7 @@ def main(directory: str, reference: str, answer: str) -> None:
             started = time.perf_counter()
             engine.run(pixels)
             times.append(time.perf_counter() - started)
-    Path(answer).write_text(json.dumps([statistics.median(times) for times in seconds]), "ascii")
+    Path(result).write_text(json.dumps([statistics.median(times) for times in seconds]), "ascii")
 
 
 if __name__ == "__main__":

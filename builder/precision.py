@@ -1,6 +1,6 @@
 """FP16 or INT8: quantise, measure on the frozen validation images, and keep the better bargain.
 
-The images that judge are those of the proof. Where a first, plain quantisation loses too much, a second one chooses
+Accuracy is measured on the images of the proof. Where a first, plain quantisation loses too much, a second one chooses
 on the same images which layers stay in floating point: its score on them is then a little flattering.
 """
 
@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from builder import latency, proof
 from builder.accuracy_reference import accuracy_reference
@@ -22,6 +22,28 @@ from runtime.manifest import Manifest
 
 LARGEST_LOSS = proof.LARGEST_LOSS["int8"]
 _WEIGHTS = ("model.xml", "model.bin")
+
+
+class PrecisionResult(TypedDict):
+    """What was requested and built, and why; written into `model.json` under `proof.PRECISION_KEY`.
+
+    Attributes:
+        requested: "int8".
+        built: "int8", or "fp16" if INT8 lost too much.
+        map50: By artefact: "reference", "fp16", "int8".
+        model_bin_bytes: Size of model.bin: "fp16", "int8".
+        latency_ratio: Time of an inference in INT8 over that in FP16; only of an INT8 that was built.
+        attempt: One of `int8.ATTEMPTS`; only of an INT8 that was built.
+        reason: A sentence; only of an FP16.
+    """
+
+    requested: str
+    built: str
+    map50: dict[str, float]
+    model_bin_bytes: dict[str, int]
+    latency_ratio: NotRequired[float]
+    attempt: NotRequired[str]
+    reason: NotRequired[str]
 
 
 def check_possible(export: Path) -> None:
@@ -44,17 +66,17 @@ def check_possible(export: Path) -> None:
 
 def quantise(
     export: Path, directory: Path, validation: Path, progress: Callable[[str], None] = lambda step: None
-) -> dict[str, Any]:
+) -> PrecisionResult:
     """Replace the FP16 IR in `directory` by an INT8 one if that is accurate enough.
 
     Args:
         export: The export directory.
         directory: A function directory, complete but for its proof.
         validation: The frozen validation images.
-        progress: Told what happens, for people.
+        progress: Called with each step, for people.
 
     Returns:
-        What to write into `model.json` under `proof.PRECISION_KEY`: what was requested and built, why, and the figures.
+        What to write into `model.json` under `proof.PRECISION_KEY`.
 
     Raises:
         BuildError: A step could not run.
@@ -63,7 +85,7 @@ def quantise(
     truth, reference = proof.read_validation(validation)
     truth = accuracy_reference(truth, reference, manifest).truth
     expected = scores.score(manifest.labels, truth.images, reference.detections).map50
-    result: dict[str, Any] = {
+    result: PrecisionResult = {
         "requested": "int8",
         "built": "fp16",
         "map50": {"reference": round(expected, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
@@ -84,7 +106,8 @@ def quantise(
                 result["latency_ratio"] = round(latency.latency_ratio(draft, directory), 3)
                 for name in _WEIGHTS:
                     shutil.copyfile(draft / name, directory / name)
-                return result | {"built": "int8", "attempt": attempt}
+                result["built"], result["attempt"] = "int8", attempt
+                return result
     result["reason"] = (
         f"INT8 has mAP50 {measured:.4f} on the {len(truth.images)} validation images, {expected - measured:.4f} below "
         f"the reference's; expected at most {LARGEST_LOSS} below, so FP16 was built."
@@ -92,7 +115,7 @@ def quantise(
     return result
 
 
-def describe_precision(result: dict[str, Any]) -> str:
+def describe_precision(result: PrecisionResult) -> str:
     """One sentence for people about what `quantise` returned."""
     if result["built"] == "fp16":
         return result["reason"]

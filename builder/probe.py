@@ -1,8 +1,8 @@
-"""What a container would do with a function directory, as a script: `python -P probe.py QUESTIONS ANSWERS`.
+"""What a container would do with a function directory, as a script: `python -P probe.py REQUESTS RESULTS`.
 
 Runs in the function directory, which alone is on its path; it may import the standard library, nuclio_sdk
 and what lies in that directory, and nothing else of this project. It starts `main.py` as nuclio's wrapper
-does; for each image it asks the handler, as CVAT would, and the same detector directly.
+does; each image goes through the handler, as CVAT would send it, and through the same detector directly.
 """
 
 import base64
@@ -14,13 +14,43 @@ import site
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 PACKAGES = ("numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nuclio-sdk")
 
 
-def main(questions_file: str, answers_file: str) -> None:
-    """Read {"images": [path, …], "threshold": t}; write what the function said."""
+class Reply(TypedDict):
+    """What nuclio would send back."""
+
+    status_code: int
+    content_type: str
+    body: str
+
+
+class ProbeResults(TypedDict):
+    """What the function returned.
+
+    Attributes:
+        description: `ModelHandler.description`: engine, device and fingerprint.
+        versions: By package.
+        cost: `load_seconds`; `request_seconds` of the last image; `memory_bytes`, the most that was ever held.
+        bad_request: Reply to a body that is not JSON.
+        direct: For each image the detector's detections: class id, score, box.
+        served: For each image the handler's reply.
+        served_by_default: The reply for the first image to a request without a threshold.
+    """
+
+    description: dict[str, str]
+    versions: dict[str, str]
+    cost: dict[str, float]
+    bad_request: Reply
+    direct: list[list[tuple[int, float, tuple[float, float, float, float]]]]
+    served: list[Reply]
+    served_by_default: list[Reply]
+
+
+def main(requests_file: str, results_file: str) -> None:
+    """Read {"images": [path, …], "threshold": t}; write `ProbeResults`."""
     directory = Path.cwd()
     _isolate(directory)
     import main as function  # type: ignore[import-not-found] # this and runtime: those of the function directory
@@ -30,39 +60,39 @@ def main(questions_file: str, answers_file: str) -> None:
 
     if Path(runtime.__file__).parent != directory / "runtime":
         sys.exit(f"runtime was imported from {Path(runtime.__file__).parent}, expected {directory / 'runtime'}")
-    questions = json.loads(Path(questions_file).read_text(encoding="utf-8"))
+    requests = json.loads(Path(requests_file).read_text(encoding="utf-8"))
     context = nuclio_sdk.Context(logger=_logger(nuclio_sdk), worker_id="0")
     started = time.perf_counter()
     function.init_context(context)
     cost = {"load_seconds": time.perf_counter() - started}
 
-    def ask(body: object) -> dict:
+    def call(body: object) -> Reply:
         event = nuclio_sdk.Event(body=body, content_type="application/json", method="POST")
         output = function.handler(context, event)
         return nuclio_sdk.Response.from_entrypoint_output(json.dumps, output)
 
     model = context.user_data.model
-    answers = {
+    results: ProbeResults = {
         "description": model.description,
         "versions": {"python": platform.python_version(), **_versions()},
         "cost": cost,
-        "bad_request": ask(b"not JSON"),
+        "bad_request": call(b"not JSON"),
         "direct": [],
         "served": [],
         "served_by_default": [],
     }
-    for path in questions["images"]:
+    for path in requests["images"]:
         data = Path(path).read_bytes()
         image = base64.b64encode(data).decode("ascii")
-        found = model.detector.detect(model.detector.decode(data), questions["threshold"])
-        answers["direct"].append([[item.class_id, item.score, list(item.box)] for item in found])
+        found = model.detector.detect(model.detector.decode(data), requests["threshold"])
+        results["direct"].append([(item.class_id, item.score, item.box) for item in found])
         started = time.perf_counter()
-        answers["served"].append(ask({"image": image, "threshold": questions["threshold"]}))
+        results["served"].append(call({"image": image, "threshold": requests["threshold"]}))
         cost["request_seconds"] = time.perf_counter() - started
-        if not answers["served_by_default"]:  # a subset of the others; once shows that it is understood
-            answers["served_by_default"].append(ask({"image": image}))
+        if not results["served_by_default"]:  # a subset of the others; once shows that it is understood
+            results["served_by_default"].append(call({"image": image}))
     cost["memory_bytes"] = _memory()
-    Path(answers_file).write_text(json.dumps(answers), encoding="utf-8")
+    Path(results_file).write_text(json.dumps(results), encoding="utf-8")
 
 
 def _isolate(directory: Path) -> None:

@@ -11,14 +11,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from builder import child, replies
 from builder.accuracy_reference import NOT_ANNOTATED, accuracy_reference
 from builder.convert import openvino
 from builder.errors import BuildError
-from builder.function_directory import FunctionDirectory, Proof
+from builder.function_directory import FunctionDirectory, Proof, ProofFigures
 from builder.graph import find_graph
+from builder.probe import ProbeResults
 from builder.variants import VARIANTS, Variant
 from evaluation import ground_truth, scores
 from evaluation import reference as references
@@ -107,7 +107,7 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     problems += _parity_problems(
         differences, {name: item.map50 for name, item in scored.items()}, precision_of(manifest)
     )
-    figures = {
+    figures: ProofFigures = {
         "reference": reference.network,
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
@@ -178,27 +178,30 @@ def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, t
         BuildError: It does not start, or it crashes.
     """
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
-        questions, answers_file = Path(work) / "questions.json", Path(work) / "answers.json"
+        requests_file, results_file = Path(work) / "requests.json", Path(work) / "results.json"
         content = {
             "images": [str((truth.folder / image.file).resolve()) for image in truth.images],
             "threshold": scores.MIN_SCORE,
         }
-        questions.write_text(json.dumps(content), encoding="utf-8")
+        requests_file.write_text(json.dumps(content), encoding="utf-8")
         child.run_isolated(
             PROBE,
-            [str(questions), str(answers_file)],
+            [str(requests_file), str(results_file)],
             directory=directory.resolve(),
             engine=variant.engine,
             step=f"{directory}: running the {variant.framework} variant",
         )
-        answers = json.loads(answers_file.read_text(encoding="utf-8"))
+        results: ProbeResults = json.loads(results_file.read_text(encoding="utf-8"))
     direct = [
-        [Detection(manifest.labels[class_id], class_id, score, tuple(box)) for class_id, score, box in found]
-        for found in answers["direct"]
+        [
+            Detection(manifest.labels[class_id], class_id, score, (box[0], box[1], box[2], box[3]))
+            for class_id, score, box in found
+        ]
+        for found in results["direct"]
     ]
-    served, problems = _read_replies(answers, manifest.labels, truth)
-    description = answers["description"]
-    return VariantDetections(direct, served, tuple(problems), description["device"], answers["versions"])
+    served, problems = _read_replies(results, manifest.labels, truth)
+    description = results["description"]
+    return VariantDetections(direct, served, tuple(problems), description["device"], results["versions"])
 
 
 def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
@@ -210,16 +213,16 @@ def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest,
         return detect_with_variant(VARIANTS["cpu"], copy, manifest, truth).direct
 
 
-def _read_replies(answers: dict[str, Any], labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
+def _read_replies(results: ProbeResults, labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
     served: Detections = []
     problems: list[str] = []
-    for kind in ("served_by_default", "served"):
+    for replies_of_kind in (results["served_by_default"], results["served"]):
         served = []
-        for image, response in zip(truth.images, answers[kind], strict=False):
+        for image, response in zip(truth.images, replies_of_kind, strict=False):
             found, wrong = replies.parse_reply(response, labels, image.size)
             served.append(found)
             problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
-    bad = answers["bad_request"]
+    bad = results["bad_request"]
     if bad["status_code"] != 400 or set(json.loads(bad["body"])) != {"error"}:
         problems.append(f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error")
     return served, problems

@@ -5,13 +5,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from builder.probe import Reply
 from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
 from runtime.function_file import LABEL_TYPE
 
 
 def parse_reply(
-    response: dict[str, Any], labels: Sequence[str], image_size: tuple[int, int]
+    response: Reply, labels: Sequence[str], image_size: tuple[int, int]
 ) -> tuple[list[Detection], list[str]]:
     """Read a reply back.
 
@@ -21,7 +22,7 @@ def parse_reply(
         image_size: (width, height).
 
     Returns:
-        The detections, and what is wrong with the reply, in words.
+        The detections, and a phrase for each thing that is wrong with the reply.
     """
     if response["status_code"] != 200 or response["content_type"] != CONTENT_TYPE:
         return [], [f"status {response['status_code']}, {response['content_type']}: {response['body'][:200]}"]

@@ -1,7 +1,7 @@
 """What is wrong with a function directory, as far as one can see without running it.
 
 nuclio ignores unknown keys, and CVAT shows an empty list of models if one function's metadata is broken:
-mistakes show far from where they were made, so they are looked for here.
+mistakes show far from where they were made, so they are searched for here.
 """
 
 import filecmp
@@ -88,7 +88,7 @@ def _label_problems(directory: Path) -> Iterator[str]:
     if len({tuple(sorted(names.items())) for names in labels.values()}) > 1:
         yield (
             f"labels differ between {' and '.join(labels)}; expected the same names. CVAT shows those of the "
-            f"deployed file, the function answers with those of function.yaml."
+            f"deployed file, the function returns those of function.yaml."
         )
 
 

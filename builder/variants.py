@@ -50,7 +50,7 @@ VARIANTS = {
         suffix="",
         display_suffix="",
         base_image=f"preannotate/openvino:{OPENVINO}-py{PYTHON}",
-        # One for a batch, which asks image by image, and one for whoever annotates meanwhile.
+        # One for automatic annotation, which sends image by image, and one for an annotator at the same time.
         workers=2,
         limits={},
         files=("model.xml", "model.bin"),

@@ -1,5 +1,5 @@
-"""Somebody else's network to an export directory, as the trainer would have left it.
+"""From a network trained elsewhere to an export directory, as the trainer would have left it.
 
-`recipe` is the way from a file to a directory, `source` what kinds of files there are, `adapters` what their outputs
-may mean, `worker` the subprocess in which a stranger's file is parsed: nothing of it is read in the user's process.
+`import_model` is the way from a file to a directory, `source` what kinds of files there are, `adapters` what their
+outputs may mean, `worker` the subprocess in which the file is parsed: nothing of it is read in the user's process.
 """

@@ -1,4 +1,4 @@
-"""From somebody else's model to an export directory, whole or not at all."""
+"""From a model trained elsewhere to an export directory, whole or not at all."""
 
 import datetime
 import importlib.metadata
@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from builder.convert import openvino
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters
+from builder.imports.layout import PreprocessingOptions
 from builder.imports.source import Source, content_hash, recognise, stage
-from builder.imports.worker import RESULT_FILE, ImportJob
+from builder.imports.worker import RESULT_FILE, ImportedNetwork, ImportJob
 from evaluation import ground_truth, reference, scores, thresholds
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
@@ -45,26 +46,26 @@ CALIBRATION_IMAGES = 100
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What is imported, and what the user says about it.
+    """What is imported, and how.
 
     Attributes:
         model: A SavedModel folder, an IR or an ONNX file.
         labels: Names of the classes.
-        adapter: Its name; None looks for one that fits.
+        adapter: Its name; None chooses the one that fits.
         image_size: (width, height) of the input, where the model leaves it open.
         pixels: Fields of `builder.imports.layout.Pixels` that are not the adapter's.
         first_class: Number of the first label, where it is not the adapter's.
         threshold: Score from which a detection counts; None chooses, or takes the adapter's.
         iou_threshold: Overlap above which the lower-scored of two boxes is dropped.
-        licence: Of the model, in the user's words.
-        origin: Where it is from, in the user's words.
+        licence: Of the model; free text.
+        origin: Where it is from; free text.
     """
 
     model: Path
     labels: tuple[str, ...]
     adapter: str | None = None
     image_size: tuple[int, int] | None = None
-    pixels: dict[str, Any] = field(default_factory=dict)
+    preprocessing: PreprocessingOptions = field(default_factory=PreprocessingOptions)
     first_class: int | None = None
     threshold: float | None = None
     iou_threshold: float = DEFAULT_IOU_THRESHOLD
@@ -79,7 +80,7 @@ class ImportResult:
     Attributes:
         directory: The run directory; `export/` is in it.
         manifest: Its `model.json`.
-        network: What the reference answers came from, in words.
+        network: What the reference detections came from, for people.
         detections: How many it found, from `parity.FLOOR` on.
         images: On how many images.
         scores: Against annotations; None if there are none.
@@ -110,10 +111,10 @@ def import_model(
         target: A run directory to make.
         for_calibration: Whether the images show what the network will see, so that INT8 may be fitted to them.
         overwrite: Whether `target`/export may be there already.
-        progress: Told what happens, for people.
+        progress: Called with each step, for people.
 
     Raises:
-        BuildError: The model cannot be imported; one sentence says why.
+        BuildError: The model cannot be imported.
     """
     source = recognise(request.model)
     _require_packages(source)
@@ -125,26 +126,27 @@ def import_model(
         export = draft / EXPORT_FOLDER
         export.mkdir()
         _write_validation(truth, export / "validation")
-        progress(f"Reading {request.model}, and asking it about {len(truth.images)} images")
-        answer = _ask_worker(request, source, export)
-        answers = reference.read(export / "validation", request.labels)
-        found = sum(item.score > MIN_COMPARED_SCORE for items in answers.detections for item in items)
+        progress(f"Reading {request.model} and running it on {len(truth.images)} images")
+        network = _run_worker(request, source, export)
+        detected = reference.read(export / "validation", request.labels)
+        found = sum(item.score > MIN_COMPARED_SCORE for items in detected.detections for item in items)
         if not found:
             raise BuildError(
                 f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
                 f"Give photos of what it knows with --proof-images, and look at --channels, --mean and --scale."
             )
-        size, adapter = tuple(answer["input_size"]), answer["adapter"]
+        (width, height), adapter = network["input_size"], network["adapter"]
+        size = (width, height)
         if for_calibration:
             _write_calibration(truth, size, export / "calibration")
-        measured = scores.score(request.labels, truth.images, answers.detections) if _annotated(truth) else None
-        threshold, per_class = _thresholds(request, adapter, truth, answers.detections)
+        measured = scores.score(request.labels, truth.images, detected.detections) if _annotated(truth) else None
+        threshold, per_class = _thresholds(request, adapter, truth, detected.detections)
         cut = Postprocess(threshold, per_class, request.iou_threshold)
-        provenance = _provenance(request, source, answer, answers.network, measured)
+        provenance = _provenance(request, source, network, detected.network, measured)
         manifest = Manifest(adapter, request.labels, size, cut, provenance)
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
-    return ImportResult(target, manifest, answers.network, found, len(truth.images), measured)
+    return ImportResult(target, manifest, detected.network, found, len(truth.images), measured)
 
 
 def _require_packages(source: Source) -> None:
@@ -160,7 +162,7 @@ def _annotated(truth: GroundTruth) -> bool:
     return any(len(image.boxes) for image in truth.images)
 
 
-def _ask_worker(request: ImportRequest, source: Source, export: Path) -> dict[str, Any]:
+def _run_worker(request: ImportRequest, source: Source, export: Path) -> ImportedNetwork:
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         staged, output = Path(work) / "model", Path(work) / "output"
         staged.mkdir()
@@ -169,23 +171,23 @@ def _ask_worker(request: ImportRequest, source: Source, export: Path) -> dict[st
             kind=source.kind,
             file=str(stage(source, staged).resolve()),
             where=str(request.model),
-            adapter=request.adapter or "",
+            adapter=request.adapter,
             image_size=list(request.image_size) if request.image_size else None,
             labels=list(request.labels),
-            pixels=request.pixels,
+            preprocessing=asdict(request.preprocessing),
             first_class=request.first_class,
             iou_threshold=request.iou_threshold,
             validation=str(export / "validation"),
             output=str(output),
         )
         job_file = Path(work) / "job.json"
-        job_file.write_text(json.dumps(job.__dict__), encoding="utf-8")
+        job_file.write_text(json.dumps(asdict(job)), encoding="utf-8")
         child.run_module("builder.imports.worker", [str(job_file)], step=f"{request.model}: importing")
-        answer = json.loads((output / RESULT_FILE).read_text(encoding="utf-8"))
+        network: ImportedNetwork = json.loads((output / RESULT_FILE).read_text(encoding="utf-8"))
         (output / RESULT_FILE).unlink()
         for graph in output.iterdir():
             shutil.copytree(graph, export / graph.name, copy_function=shutil.copyfile)
-        return answer
+        return network
 
 
 def _thresholds(
@@ -201,14 +203,14 @@ def _thresholds(
 
 
 def _provenance(
-    request: ImportRequest, source: Source, answer: dict[str, Any], network: str, measured: Scores | None
+    request: ImportRequest, source: Source, network: ImportedNetwork, reference_network: str, measured: Scores | None
 ) -> dict[str, Any]:
     about = {
         "file": source.files[0].name,
         "kind": source.kind,
         "sha256": content_hash(source),
-        **{key: value for key, value in answer.items() if key != "input_size"},
-        "reference": network,
+        **{key: value for key, value in network.items() if key != "input_size"},
+        "reference": reference_network,
         **{key: value for key, value in (("licence", request.licence), ("origin", request.origin)) if value},
     }
     return {
@@ -222,7 +224,7 @@ def _provenance(
 def _try_conversion(
     request: ImportRequest, export: Path, size: tuple[int, int], progress: Callable[[str], None]
 ) -> None:
-    """Say now, not when it is built, that OpenVINO cannot run the network."""
+    """Find out now, not at the next build, whether OpenVINO can run the network."""
     progress("Converting for OpenVINO, to see whether it can")
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         try:

@@ -73,6 +73,19 @@ class Preprocessing:
         return (ordered.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.scale, np.float32)
 
 
+@dataclass(frozen=True)
+class PreprocessingOptions:
+    """Fields of `Preprocessing` that the user has set; None leaves the adapter's."""
+
+    order: str | None = None
+    mean: tuple[float, float, float] | None = None
+    scale: tuple[float, float, float] | None = None
+
+    def over(self, usual: Preprocessing) -> Preprocessing:
+        """Return `usual` with the fields that are set here."""
+        return Preprocessing(self.order or usual.order, self.mean or usual.mean, self.scale or usual.scale)
+
+
 def feature_strides(input_size: tuple[int, int], rows: int, *, for_each_cell: int = 1) -> Sequence[int] | None:
     """The strides of the feature levels whose cells make up `rows` predictions; None if no usual ones do.
 

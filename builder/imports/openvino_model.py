@@ -39,7 +39,7 @@ class OpenVinoGraph:
         """Read a file.
 
         Raises:
-            Refused: It is no model, or its input is no image.
+            UnsupportedModelError: It is no model, or its input is no image.
         """
         try:
             self.model = ov.Core().read_model(file)
@@ -98,7 +98,7 @@ class OpenVinoGraph:
         height, width = (sides[order.index(letter)] for letter in "HW")
         if image_size is None and not (height.is_static and width.is_static):
             raise UnsupportedModelError(
-                f"input of shape {shape}, which leaves the size open; expected one size. Say which with --image-size."
+                f"input of shape {shape}, which leaves the size open; expected one size. Give it with --image-size."
             )
         size = image_size or (width.get_length(), height.get_length())
         if not (width.compatible(ov.Dimension(size[0])) and height.compatible(ov.Dimension(size[1]))):
@@ -141,9 +141,9 @@ def openvino_reference(
     layout: Layout,
     pixels: Preprocessing,
 ) -> tuple[ReferenceEngine, str]:
-    """The engine, and in words what it is."""
+    """The untouched network as an engine, and a description of what runs it."""
     with_onnxruntime = kind == "onnx" and importlib.util.find_spec("onnxruntime") is not None
-    run, words = _onnxruntime(file) if with_onnxruntime else _openvino(graph)
+    run, description = _onnxruntime(file) if with_onnxruntime else _openvino(graph)
     at = [list(graph.outputs).index(name) for name in match.names]
 
     def chosen(feed: np.ndarray) -> Sequence[np.ndarray]:
@@ -154,7 +154,7 @@ def openvino_reference(
         ready = pixels.prepare(image)
         return np.ascontiguousarray(ready.transpose(0, 3, 1, 2) if graph.order == "NCHW" else ready).astype(graph.dtype)
 
-    return ReferenceEngine(chosen, prepare, adapter, layout), words
+    return ReferenceEngine(chosen, prepare, adapter, layout), description
 
 
 def _onnxruntime(file: Path) -> tuple[RunAll, str]:

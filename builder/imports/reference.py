@@ -1,4 +1,4 @@
-"""The network as it came, run by itself and decoded in NumPy: what everything made from it is held against."""
+"""The network as it came, run by itself and decoded in NumPy: what everything made from it is compared with."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -31,12 +31,12 @@ class ReferenceEngine:
         """See `runtime.engines.Engine.run`; one image.
 
         Raises:
-            Refused: What comes out cannot be what the adapter takes it for.
+            UnsupportedModelError: What comes out cannot be what the adapter takes it for.
         """
         try:
             boxes, scores = self._adapter.decode(self._run(self._prepare(pixels)), self._layout)
         except UnknownClassError as error:
-            raise UnsupportedModelError(f"{error}. Correct the file of labels, or say --first-class.") from error
+            raise UnsupportedModelError(f"{error}. Correct the file of labels, or give --first-class.") from error
         # Written so that a NaN is refused too.
         if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
             raise UnsupportedModelError(

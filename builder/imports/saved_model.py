@@ -1,4 +1,4 @@
-"""A SavedModel of the Object Detection API: what it answers, and the same network with the engine contract.
+"""A SavedModel of the Object Detection API: its own outputs, and the same network with the engine contract.
 
 Its variables become constants: a SavedModel around a loaded one cannot be read by OpenVINO, which looks for the
 variables under their old names. Imports TensorFlow: for the worker only.
@@ -19,7 +19,7 @@ from builder.imports.layout import AdapterMatch, Layout, Shapes
 from builder.imports.reference import ReferenceEngine
 
 _SIGNATURE = "serving_default"
-# What a detector never needs and a stranger's graph could do to this machine; loading runs initialisers.
+# What a detector never needs and a foreign graph could do to this machine; loading runs initialisers.
 _DANGEROUS = {
     *("ReadFile", "WriteFile", "MatchingFiles", "DeleteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc"),
     *("Save", "SaveSlices", "WholeFileReaderV2", "FixedLengthRecordDatasetV2", "TextLineDataset", "TFRecordDataset"),
@@ -39,7 +39,7 @@ class SavedModelGraph:
         """Look for what does not belong into a detector, then load it.
 
         Raises:
-            Refused: It is no SavedModel, does more than detect, or its input is no image.
+            UnsupportedModelError: It is no SavedModel, does more than detect, or its input is no image.
         """
         _refuse_dangerous(folder / "saved_model.pb")
         try:
@@ -80,14 +80,14 @@ class SavedModelGraph:
         return module
 
     def reference(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tuple[ReferenceEngine, str]:
-        """The engine, and in words what it is."""
+        """The untouched network as an engine, and a description of what runs it."""
 
         def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
             outputs = self._function(**{self._input: tf.constant(pixels)})
             return [outputs[name].numpy() for name in match.names]
 
-        words = f"the SavedModel as it came, by TensorFlow {tf.__version__} with decoding in NumPy"
-        return ReferenceEngine(run, lambda pixels: pixels, adapter, layout), words
+        description = f"the SavedModel as it came, by TensorFlow {tf.__version__} with decoding in NumPy"
+        return ReferenceEngine(run, lambda pixels: pixels, adapter, layout), description
 
     def _read_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         inputs = self._function.structured_input_signature[1]
@@ -105,7 +105,7 @@ class SavedModelGraph:
         _, height, width, _ = inputs[fits[0]].shape
         if image_size is None and not (height and width):
             raise UnsupportedModelError(
-                f"input {shown}, which leaves the size open; expected one size. Say which with --image-size."
+                f"input {shown}, which leaves the size open; expected one size. Give it with --image-size."
             )
         size = image_size or (width, height)
         if not inputs[fits[0]].shape.is_compatible_with((1, size[1], size[0], 3)):

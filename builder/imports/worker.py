@@ -1,56 +1,84 @@
-"""The subprocess that reads a stranger's model: `python -m builder.imports.worker JOB.json`.
+"""The subprocess that reads a model from elsewhere: `python -m builder.imports.worker JOB.json`.
 
-Writes the graph with the engine contract, asks the network as it came about the images, and says in one sentence, as
-its last line `error: …`, why it will not.
+Writes the graph with the engine contract and what the untouched network detects on the images. If the model cannot be
+imported, its last line is `error: …` with the reason in one sentence.
 """
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from builder.child import COULD_NOT_RUN
 from builder.imports.adapters import choose_adapter
 from builder.imports.errors import UnsupportedModelError
-from builder.imports.layout import Layout
+from builder.imports.layout import Layout, PreprocessingOptions
 from builder.imports.reference import ReferenceEngine
 from evaluation import ground_truth, reference, scores
 from runtime.detector import Detector
 from runtime.manifest import Manifest, Postprocess
 
-RESULT_FILE = "answer.json"
+RESULT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What the worker is told; plain JSON in a file.
+    """What the worker has to do; plain JSON in a file.
 
     Attributes:
         kind: Of the model; see `builder.imports.source`.
         file: What is to be read.
-        where: The model in the user's words.
-        adapter: Its name; "" looks for one.
-        image_size: (width, height), or nothing.
+        where: The model as the user named it, for messages.
+        adapter: Its name; None chooses the one that fits.
+        image_size: (width, height); None leaves it to the model.
         labels: Names of the classes.
-        pixels: Those fields of `Pixels` that the user has set.
-        first_class: As in `Layout`, or nothing.
+        preprocessing: `PreprocessingOptions` as JSON.
+        first_class: As in `Layout`; None leaves it to the adapter.
         iou_threshold: For the suppression.
         validation: Folder with `ground_truth.json`; `reference.json` is written there.
-        output: Empty folder for the graph and `answer.json`.
+        output: Empty folder for the graph and `result.json`.
     """
 
     kind: str
     file: str
     where: str
-    adapter: str
+    adapter: str | None
     image_size: list[int] | None
     labels: list[str]
-    pixels: dict[str, Any]
+    preprocessing: dict[str, Any]
     first_class: int | None
     iou_threshold: float
     validation: str
     output: str
+
+
+class ImportedNetwork(TypedDict):
+    """The content of `result.json`: what the network turned out to be."""
+
+    input_size: list[int]
+    first_class: int
+    adapter: str
+    order: NotRequired[str]
+    mean: NotRequired[tuple[float, float, float]]
+    scale: NotRequired[tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A model that was read.
+
+    Attributes:
+        engine: The untouched network.
+        description: What runs it, for people.
+        layout: Of its outputs.
+        network: The content of `result.json`.
+    """
+
+    engine: ReferenceEngine
+    description: str
+    layout: Layout
+    network: ImportedNetwork
 
 
 def main(job_file: str) -> None:
@@ -65,32 +93,28 @@ def main(job_file: str) -> None:
 
 def _work(job: ImportJob) -> None:
     size = None if job.image_size is None else (job.image_size[0], job.image_size[1])
-    if job.kind == "saved_model":
-        engine, words, layout, about = _saved_model(job, size)
-    else:
-        engine, words, layout, about = _openvino(job, size)
-    _ask(job, engine, words, layout)
-    answer = {"input_size": list(layout.input_size), "first_class": layout.first_class, **about}
-    (Path(job.output) / RESULT_FILE).write_text(json.dumps(answer), encoding="utf-8")
+    reading = _read_saved_model(job, size) if job.kind == "saved_model" else _read_openvino(job, size)
+    _write_reference(job, reading)
+    (Path(job.output) / RESULT_FILE).write_text(json.dumps(reading.network), encoding="utf-8")
 
 
-def _openvino(job: ImportJob, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
-    from builder.imports.openvino_model import OpenVinoGraph, save
-    from builder.imports.openvino_model import openvino_reference as reference_of
+def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
+    from builder.imports.openvino_model import OpenVinoGraph, openvino_reference, save
 
     file = Path(job.file)
     graph = OpenVinoGraph(file, size)
     name, adapter, match = _choose(job, graph.outputs, graph.input_size)
     layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
-    pixels = replace(adapter.PIXELS, **{key: _plain(value) for key, value in job.pixels.items()})
+    pixels = _preprocessing_options(job).over(adapter.PIXELS)
     save(OpenVinoGraph(file, size).with_contract(adapter, match, layout, pixels), Path(job.output) / "ir")
-    engine, words = reference_of(job.kind, file, graph, adapter, match, layout, pixels)
-    about = {"adapter": name, "order": pixels.order, "mean": pixels.mean, "scale": pixels.scale}
-    return engine, words, layout, about
+    engine, description = openvino_reference(job.kind, file, graph, adapter, match, layout, pixels)
+    network = _network(name, layout)
+    network["order"], network["mean"], network["scale"] = pixels.order, pixels.mean, pixels.scale
+    return _Reading(engine, description, layout, network)
 
 
-def _saved_model(job: ImportJob, size: tuple[int, int] | None) -> tuple[ReferenceEngine, str, Layout, dict[str, Any]]:
-    if job.pixels:
+def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
+    if _preprocessing_options(job) != PreprocessingOptions():
         raise UnsupportedModelError(
             "--channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
             "Leave them out."
@@ -101,29 +125,36 @@ def _saved_model(job: ImportJob, size: tuple[int, int] | None) -> tuple[Referenc
     name, adapter, match = _choose(job, graph.outputs, graph.input_size)
     layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
     save(graph.with_contract(adapter, match, layout), Path(job.output) / "saved_model")
-    engine, words = graph.reference(adapter, match, layout)
-    return engine, words, layout, {"adapter": name}
+    engine, description = graph.reference(adapter, match, layout)
+    return _Reading(engine, description, layout, _network(name, layout))
+
+
+def _network(adapter: str, layout: Layout) -> ImportedNetwork:
+    return {"input_size": list(layout.input_size), "first_class": layout.first_class, "adapter": adapter}
 
 
 def _choose(job: ImportJob, outputs: Any, input_size: tuple[int, int]) -> tuple[str, Any, Any]:
-    return choose_adapter(job.kind, outputs, input_size, num_labels=len(job.labels), wanted=job.adapter or None)
+    return choose_adapter(job.kind, outputs, input_size, num_labels=len(job.labels), wanted=job.adapter)
 
 
 def _layout(job: ImportJob, input_size: tuple[int, int], usual: int) -> Layout:
     return Layout(input_size, len(job.labels), usual if job.first_class is None else job.first_class)
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _preprocessing_options(job: ImportJob) -> PreprocessingOptions:
+    """As written by `import_model`; JSON has lists for tuples."""
+    mean, scale = (tuple(job.preprocessing[key] or ()) or None for key in ("mean", "scale"))
+    return PreprocessingOptions(job.preprocessing["order"], mean, scale)
 
 
-def _ask(job: ImportJob, engine: ReferenceEngine, words: str, layout: Layout) -> None:
+def _write_reference(job: ImportJob, reading: _Reading) -> None:
+    """Write what the untouched network detects on the validation images."""
     truth = ground_truth.read(Path(job.validation))
     # Thresholds are chosen later; `detect_all` goes down to a score of its own.
     cut = Postprocess(0.5, (0.5,) * len(job.labels), job.iou_threshold)
-    detector = Detector(engine, Manifest("reference", tuple(job.labels), layout.input_size, cut))
+    detector = Detector(reading.engine, Manifest("reference", tuple(job.labels), reading.layout.input_size, cut))
     found = scores.detect_all(detector, truth)
-    reference.write(Path(job.validation), reference.Reference(words, found))
+    reference.write(Path(job.validation), reference.Reference(reading.description, found))
 
 
 if __name__ == "__main__":

@@ -32,16 +32,26 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.model_import.command import import_and_print
+    from preannotate.model_import.command import ImportOptions, import_and_print
 
-    options = ("adapter", "image_size", "channels", "mean", "scale", "first_class", "threshold", "iou_threshold")
     return import_and_print(
         arguments.model,
         arguments.labels,
         name=arguments.name,
         output=arguments.output,
         images=arguments.proof_images,
-        options={key: getattr(arguments, key) for key in (*options, "licence", "origin")},
+        options=ImportOptions(
+            adapter=arguments.adapter,
+            image_size=arguments.image_size,
+            channels=arguments.channels,
+            mean=arguments.mean,
+            scale=arguments.scale,
+            first_class=arguments.first_class,
+            threshold=arguments.threshold,
+            iou_threshold=arguments.iou_threshold,
+            licence=arguments.licence,
+            origin=arguments.origin,
+        ),
         overwrite=arguments.overwrite,
         as_json=arguments.json,
     )

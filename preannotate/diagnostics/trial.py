@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -36,14 +35,14 @@ def request(function: LocalFunction) -> Iterator[Finding]:
     """Load the model, ask once, and judge the answer as CVAT would."""
     where = f"run {function.name} ({function.variant.framework})"
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
-        image, questions, answers = (Path(work) / name for name in ("drawn.jpg", "questions.json", "answers.json"))
+        image, requests, results = (Path(work) / name for name in ("drawn.jpg", "requests.json", "results.json"))
         _draw(image)
-        questions.write_text(json.dumps({"images": [str(image)], "threshold": _THRESHOLD}), encoding="utf-8")
+        requests.write_text(json.dumps({"images": [str(image)], "threshold": _THRESHOLD}), encoding="utf-8")
         engine = function.settings.environment.get("MODEL_ENGINE", function.variant.engine)
         try:
             run_isolated(
                 Path(probe.__file__),
-                [str(questions), str(answers)],
+                [str(requests), str(results)],
                 directory=function.settings.path.resolve(),
                 engine=engine,
                 step="",
@@ -52,7 +51,7 @@ def request(function: LocalFunction) -> Iterator[Finding]:
         except BuildError as failed:
             yield _failure(where, str(failed), function)
             return
-        content: dict[str, Any] = json.loads(answers.read_text(encoding="utf-8"))
+        content: probe.ProbeResults = json.loads(results.read_text(encoding="utf-8"))
     yield from _judge(where, content, function)
 
 
@@ -65,7 +64,7 @@ def _draw(path: Path) -> None:
     image.save(path, quality=90)
 
 
-def _judge(where: str, content: dict[str, Any], function: LocalFunction) -> Iterator[Finding]:
+def _judge(where: str, content: probe.ProbeResults, function: LocalFunction) -> Iterator[Finding]:
     labels = [name for name, _ in function.labels]
     found, wrong = replies.parse_reply(content["served"][0], labels, IMAGE_SIZE)
     if wrong:

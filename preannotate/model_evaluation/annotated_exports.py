@@ -19,12 +19,12 @@ def load(
     include_auto: bool = False,
     negatives: bool = False,
 ) -> GroundTruth:
-    """Read exports; what was left out is said on stderr.
+    """Read exports and print on stderr what was left out.
 
     Args:
         exports: Zips or folders; labels are matched by name.
         store: Folder for the images.
-        labels: Of the model; shapes with others are left out.
+        labels: Of the model; shapes with other labels are left out.
         only: Names of the images to use; None uses all.
         include_auto: Count automatic annotations as true.
         negatives: Use frames without annotations as images without objects.
@@ -38,7 +38,7 @@ def load(
     if not dataset.samples:
         raise DatasetError(
             f"{', '.join(str(export) for export in exports)}: no image with annotations of "
-            f"{', '.join(labels)}; expected at least one. Look at the export."
+            f"{', '.join(labels)}; expected at least one. Check the export."
         )
     for warning in dataset.health.warnings():
         print(f"note: {warning}", file=sys.stderr)

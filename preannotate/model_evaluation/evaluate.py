@@ -1,7 +1,7 @@
 """COCO mAP of a trained run or a built function on annotated images that it has not seen.
 
-A run is asked through the graph it exported, a function through its own `main.handler` in a process of its own:
-the figure is that of the answers CVAT would get.
+A run is measured through the graph it exported, a function through its own `main.handler` in a process of its own:
+the figure is that of the detections CVAT would get.
 """
 
 import json
@@ -32,7 +32,7 @@ def print_evaluation(
 ) -> int:
     """Print the scores; returns the exit code."""
     result = evaluate(model, exports, only=only, include_auto=include_auto, negatives=negatives)
-    print(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _words(model, result))
+    print(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _to_text(model, result))
     return 0
 
 
@@ -44,14 +44,14 @@ def evaluate(
     include_auto: bool = False,
     negatives: bool = False,
 ) -> Scores:
-    """Score a model on exports; arguments and errors as in `ask`."""
-    answers = detect_on_exports(model, exports, only=only, include_auto=include_auto, negatives=negatives)
-    return scores.score(answers.manifest.labels, answers.images, answers.detections)
+    """Score a model on exports; arguments and errors as in `detect_on_exports`."""
+    found = detect_on_exports(model, exports, only=only, include_auto=include_auto, negatives=negatives)
+    return scores.score(found.manifest.labels, found.images, found.detections)
 
 
 @dataclass(frozen=True)
 class ModelDetections:
-    """What a model found on annotated images.
+    """What a model detected on annotated images.
 
     Attributes:
         manifest: Of the model.
@@ -73,7 +73,7 @@ def detect_on_exports(
     include_auto: bool = False,
     negatives: bool = False,
 ) -> ModelDetections:
-    """Ask a model about exports.
+    """Run a model on annotated images.
 
     Args:
         model: A run, its export directory, or a function directory.
@@ -92,8 +92,8 @@ def detect_on_exports(
         truth = annotated_exports.load(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )
-        ask_it = _ask_function if is_function else _ask_run
-        return ModelDetections(manifest, truth.images, ask_it(directory, manifest, truth))
+        detect = _detect_with_function if is_function else _detect_with_graph
+        return ModelDetections(manifest, truth.images, detect(directory, manifest, truth))
 
 
 def _model_directory(model: Path) -> tuple[Path, bool]:
@@ -105,7 +105,7 @@ def _model_directory(model: Path) -> tuple[Path, bool]:
     return (export if (export / FILE_NAME).is_file() else model), False
 
 
-def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
+def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
     from builder.graph import GRAPHS, find_graph
 
     graph = (find_graph(directory) or (directory, GRAPHS["saved_model"]))[1]
@@ -114,14 +114,14 @@ def _ask_run(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[li
     return scores.detect_all(Detector(engine, manifest), truth)
 
 
-def _ask_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
+def _detect_with_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
     from builder.proof import detect_with_variant
     from builder.variants import VARIANTS
 
     return detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served
 
 
-def _words(model: Path, result: Scores) -> str:
+def _to_text(model: Path, result: Scores) -> str:
     per_class = "\n".join(f"  {label}: AP50 {value:.3f}" for label, value in result.ap50.items())
     return (
         f"{model}: mAP50 {result.map50:.3f}, mAP {result.mean_ap:.3f}, mAP75 {result.map75:.3f} "

@@ -1,4 +1,4 @@
-"""`preannotate report`: the page of a finished run again, with other assumed seconds or with a built function."""
+"""`preannotate report`: the report of a finished run again, with other correction costs or with a built function."""
 
 import dataclasses
 import math
@@ -33,8 +33,8 @@ def write_report(path: Path, *, costs: str | None, output: Path | None, function
     if costs is not None:
         changed = report.change_costs(directory, parse_costs(costs, facts.costs))
         print(f"{directory.export}: thresholds {_listed(facts.truth.labels, changed)}")
-        print("functions that were built before keep theirs: preannotate build again")
-    # The run's own page never tells of seconds that are no longer those of its thresholds.
+        print("functions built earlier keep their thresholds; to change them run: preannotate build --overwrite")
+    # The run's own page always has the costs by which its thresholds were chosen.
     if costs is not None or output is None:
         print(report.write(directory, function=built))
     if output is not None:

@@ -1,1 +1,1 @@
-"""`preannotate import`: somebody else's model as if it had been trained here."""
+"""`preannotate import`: a detector trained elsewhere, brought into a run."""

@@ -1,18 +1,49 @@
-"""What `preannotate import` does and says."""
+"""`preannotate import`: options, images for the proof, and what is printed."""
 
 import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.build import default_name
 from builder.function_yaml import check_name
-from builder.imports import labels as label_files
-from builder.imports.import_model import ImportRequest, ImportResult, import_model
+from builder.imports.import_model import DEFAULT_IOU_THRESHOLD, ImportRequest, ImportResult, import_model
+from builder.imports.labels import read_class_names
+from builder.imports.layout import PreprocessingOptions
 from preannotate.core.errors import UsageError
 from preannotate.model_import.proof_images import collect_proof_images
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Options of the command line, as texts where they have parts; None leaves a value to the model or its adapter.
+
+    Attributes:
+        adapter: Its name.
+        image_size: WIDTHxHEIGHT in pixels.
+        channels: "rgb" or "bgr".
+        mean: Subtracted from the channels: one number, or three with commas between them.
+        scale: The channels are divided by it: one number or three.
+        first_class: Class number of the first label.
+        threshold: Minimum score of a detection, in [0, 1].
+        iou_threshold: Overlap above which the lower-scored of two boxes is suppressed, in [0, 1].
+        licence: Of the model.
+        origin: Where it is from.
+    """
+
+    adapter: str | None = None
+    image_size: str | None = None
+    channels: str | None = None
+    mean: str | None = None
+    scale: str | None = None
+    first_class: int | None = None
+    threshold: float | None = None
+    iou_threshold: float = DEFAULT_IOU_THRESHOLD
+    licence: str = ""
+    origin: str = ""
 
 
 def import_and_print(
@@ -22,19 +53,19 @@ def import_and_print(
     name: str | None,
     output: Path,
     images: Sequence[Path],
-    options: dict[str, Any],
+    options: ImportOptions,
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Import a model and say what came of it.
+    """Import a model and print the result.
 
     Args:
         model: A SavedModel folder, an IR or an ONNX file.
         labels: File with the names of its classes.
         name: Of the run and, later, of the function; None takes the model's.
         output: Where runs live.
-        images: For the proof; see `proof_images.collect`.
-        options: The other fields of `builder.imports.import_model.Request`, as texts where the command line has them.
+        images: For the proof; see `collect_proof_images`.
+        options: How the model is read.
         overwrite: Replace an earlier import of that name.
         as_json: Print JSON.
 
@@ -43,7 +74,18 @@ def import_and_print(
     """
     name = _default_name(model) if name is None else name
     check_name(name)
-    request = ImportRequest(model, label_files.read_class_names(labels), **_typed(options))
+    request = ImportRequest(
+        model,
+        read_class_names(labels),
+        adapter=options.adapter,
+        image_size=_size(options.image_size),
+        preprocessing=_preprocessing(options),
+        first_class=options.first_class,
+        threshold=options.threshold,
+        iou_threshold=options.iou_threshold,
+        licence=options.licence,
+        origin=options.origin,
+    )
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
         proof_images = collect_proof_images(images, Path(store), request.labels)
         imported = import_model(
@@ -54,7 +96,7 @@ def import_and_print(
             overwrite=overwrite,
             progress=lambda step: print(f"{step} …", file=sys.stderr),
         )
-    print(json.dumps(_content(imported), ensure_ascii=False) if as_json else _words(imported, proof_images.given))
+    print(json.dumps(_to_json(imported), ensure_ascii=False) if as_json else _to_text(imported, proof_images.given))
     return 0
 
 
@@ -65,28 +107,26 @@ def _default_name(model: Path) -> str:
     return default_name(path.with_suffix(""))
 
 
-def _typed(options: dict[str, Any]) -> dict[str, Any]:
-    pixels: dict[str, Any] = {}
-    if options["channels"]:
-        pixels["order"] = options["channels"]
-    for key in ("mean", "scale"):
-        if options[key] is not None:
-            pixels[key] = _three_numbers(f"--{key}", options[key])
-    if 0.0 in pixels.get("scale", ()):
-        raise UsageError(f"--scale: {options['scale']!r}; expected numbers that one can divide by.")
-    rest = {key: value for key, value in options.items() if key not in ("channels", "mean", "scale", "image_size")}
-    return {**rest, "pixels": pixels, "image_size": _size(options["image_size"])}
+def _preprocessing(options: ImportOptions) -> PreprocessingOptions:
+    mean, scale = (
+        None if text is None else _three_numbers(option, text)
+        for option, text in (("--mean", options.mean), ("--scale", options.scale))
+    )
+    if scale and 0.0 in scale:
+        raise UsageError(f"--scale: {options.scale!r}; expected numbers other than 0.")
+    return PreprocessingOptions(options.channels, mean, scale)
 
 
-def _three_numbers(option: str, text: str) -> tuple[float, ...]:
+def _three_numbers(option: str, text: str) -> tuple[float, float, float]:
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        numbers = ()
+        numbers = []
     # Written so that a NaN is refused too.
     if len(numbers) not in (1, 3) or not all(abs(number) < 1e6 for number in numbers):
         raise UsageError(f"{option}: {text!r}; expected one number, or three with commas between them.")
-    return numbers * (3 // len(numbers))
+    first, second, third = numbers * (3 // len(numbers))
+    return first, second, third
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -98,7 +138,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
     raise UsageError(f"--image-size: {text!r}; expected WIDTHxHEIGHT in pixels, as in 640x640.")
 
 
-def _content(imported: ImportResult) -> dict[str, Any]:
+def _to_json(imported: ImportResult) -> dict[str, Any]:
     return {
         "run": str(imported.directory),
         "adapter": imported.manifest.family,
@@ -112,7 +152,7 @@ def _content(imported: ImportResult) -> dict[str, Any]:
     }
 
 
-def _words(imported: ImportResult, given: bool) -> str:
+def _to_text(imported: ImportResult, given: bool) -> str:
     manifest = imported.manifest
     width, height = manifest.input_size
     if imported.scores:

@@ -16,15 +16,15 @@ from preannotate.synthetic import write_export
 from runtime.errors import ImageError
 from runtime.image import decode
 
-# Enough to compare answers on; they are kept beside the function for every later check.
-MOST_PLAIN = 50
+# Enough to compare detections on; they are kept beside the function for every later check.
+MAX_PLAIN = 50
 DRAWN = 8
 # Small enough that a JPEG is decoded at an eighth of its size.
 _CHECK_SIZE = (32, 32)
 
 
 class ProofImageError(PreannotateError, ValueError):
-    """An image for the proof that is none."""
+    """A file for the proof that is not a readable image."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _holds_only_images(path: Path) -> bool:
 
 def _plain(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> GroundTruth:
     found = find_images(paths)
-    step = -(-len(found) // MOST_PLAIN)
+    step = -(-len(found) // MAX_PLAIN)
     images = [_without_annotations(image, number, store) for number, image in enumerate(found[::step])]
     return GroundTruth(store, labels, tuple(images))
 

@@ -92,7 +92,7 @@ def test_labels_renamed_in_one_file(function_dir):
     rename(function_dir, "Katze", "function-gpu.yaml")
     assert static_check.problems(function_dir) == [
         "labels differ between function.yaml and function-gpu.yaml; expected the same names. CVAT shows those of the "
-        "deployed file, the function answers with those of function.yaml."
+        "deployed file, the function returns those of function.yaml."
     ]
 
 

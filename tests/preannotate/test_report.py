@@ -78,7 +78,7 @@ def test_other_seconds_change_the_thresholds_and_the_runs_own_page_and_say_so(tr
     )
     assert capsys.readouterr().out.splitlines() == [
         f"{trained.export}: thresholds {chosen}",
-        "functions that were built before keep theirs: preannotate build again",
+        "functions built earlier keep their thresholds; to change them run: preannotate build --overwrite",
         str(trained.report),
         str(tmp_path / "there.html"),
     ]

@@ -49,7 +49,7 @@ def choose_adapter(
         Its name, the adapter, and what it decodes.
 
     Raises:
-        Refused: None fits, several do, or the network has another number of classes than there are labels.
+        UnsupportedModelError: None fits, several do, or there are more or fewer labels than classes.
     """
     possible = {name: load(name) for name in ([wanted] if wanted else names())}
     possible = {name: adapter for name, adapter in possible.items() if kind in adapter.GRAPHS}

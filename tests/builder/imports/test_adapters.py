@@ -29,6 +29,7 @@ def load(name, path):
 HERE = Path(__file__).parent
 squares = load("squares", HERE.parent / "squares.py")
 squares_onnx = load("squares_onnx", HERE / "squares_onnx.py")
+UNSET = {"order": None, "mean": None, "scale": None}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def do(drawn, tmp_path, capfd):
         output = Path(options.get("output", tmp_path / "output"))
         output.mkdir(exist_ok=True)
         job = {
-            **{"adapter": "", "image_size": None, "pixels": {}, "first_class": None, "iou_threshold": 0.5},
+            **{"adapter": None, "image_size": None, "preprocessing": UNSET, "first_class": None, "iou_threshold": 0.5},
             **{"kind": kind, "file": str(file), "where": file.name, "labels": list(labels)},
             **{"validation": str(drawn), "output": str(output), **options},
         }
@@ -63,7 +64,7 @@ def do(drawn, tmp_path, capfd):
 
 def check(drawn, output, adapter):
     """The graph finds every square, and finds what the network as it came finds."""
-    answer = json.loads((output / "answer.json").read_text())
+    answer = json.loads((output / "result.json").read_text())
     assert answer["adapter"] == adapter
     cut = Postprocess(0.5, (0.5, 0.5))
     manifest = Manifest(adapter, squares.LABELS, tuple(answer["input_size"]), cut)
@@ -151,8 +152,8 @@ def test_mean_and_scale_are_the_users(do, drawn, tmp_path):
         if values.ndim == 4:  # the only convolution
             tensor.CopyFrom(onnx.numpy_helper.from_array(values / np.float32(255), tensor.name))
     onnx.save(model, file)
-    check(drawn, do(file, pixels={"scale": [1.0, 1.0, 1.0]}), "yolov8")
-    manifest = json.loads((tmp_path / "output" / "answer.json").read_text())
+    check(drawn, do(file, preprocessing=UNSET | {"scale": [1.0, 1.0, 1.0]}), "yolov8")
+    manifest = json.loads((tmp_path / "output" / "result.json").read_text())
     assert (manifest["order"], manifest["scale"]) == ("rgb", [1, 1, 1])
 
 
@@ -160,7 +161,7 @@ def test_an_open_size_is_asked_for(do, drawn, tmp_path):
     file = squares_onnx.write("yolov8", tmp_path / "model.onnx", open_size=True)
     assert do(file) == (
         "model.onnx: input of shape [1,3,?,?], which leaves the size open; expected one size. "
-        "Say which with --image-size."
+        "Give it with --image-size."
     )
     check(drawn, do(file, image_size=[64, 48]), "yolov8")
 
@@ -196,7 +197,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(do, tmp_path, case):
 
 
 def test_a_saved_model_is_fed_with_pixels_as_they_are(do, tmp_path):
-    assert do(tmp_path / "od", kind="saved_model", pixels={"order": "bgr"}) == (
+    assert do(tmp_path / "od", kind="saved_model", preprocessing=UNSET | {"order": "bgr"}) == (
         "od: --channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
         "Leave them out."
     )
@@ -290,7 +291,7 @@ def test_more_classes_than_labels(do, tmp_path, adapter, first):
     file = squares_onnx.write(adapter, tmp_path / "model.onnx")
     assert do(file, labels=["one"]) == (
         f"model.onnx: the network returns class {first + 1}; expected {first} to {first}, the numbers of the 1 "
-        "labels. Correct the file of labels, or say --first-class."
+        "labels. Correct the file of labels, or give --first-class."
     )
 
 
@@ -298,11 +299,11 @@ def test_numbers_from_zero_where_others_count_from_one(do, tmp_path):
     file = squares_onnx.write("detection_output", tmp_path / "model.onnx")
     assert do(file, first_class=0) == (
         "model.onnx: the network returns class 2; expected 0 to 1, the numbers of the 2 labels. "
-        "Correct the file of labels, or say --first-class."
+        "Correct the file of labels, or give --first-class."
     )
     output = tmp_path / "again"
     assert do(file, first_class=0, labels=["background", *squares.LABELS], output=str(output)) == output
-    assert json.loads((output / "answer.json").read_text())["first_class"] == 0
+    assert json.loads((output / "result.json").read_text())["first_class"] == 0
 
 
 def test_two_inputs(do, tmp_path):

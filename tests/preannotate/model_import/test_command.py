@@ -153,7 +153,7 @@ def test_a_saved_model_that_writes_files_is_not_even_loaded(folder, saved_model,
     assert bring(folder, tmp_path, "--proof-images", folder / "photos", model=saved_model) == 2
     assert said(capsys) == (
         f"error: {folder / 'od'}: input input_tensor (1, None, None, 3) uint8, which leaves the size open; expected "
-        "one size. Say which with --image-size."
+        "one size. Give it with --image-size."
     )
 
 
@@ -205,7 +205,7 @@ def test_nothing_found_proves_nothing(folder, tmp_path, capsys):
         (["--image-size", "640"], "--image-size: '640'; expected WIDTHxHEIGHT in pixels, as in 640x640."),
         (["--mean", "1,2"], "--mean: '1,2'; expected one number, or three with commas between them."),
         (["--scale", "nan"], "--scale: 'nan'; expected one number, or three with commas between them."),
-        (["--scale", "0"], "--scale: '0'; expected numbers that one can divide by."),
+        (["--scale", "0"], "--scale: '0'; expected numbers other than 0."),
         (
             ["--name", "My Model"],
             "--name: 'My Model'; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "

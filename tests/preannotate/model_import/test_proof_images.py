@@ -23,7 +23,7 @@ def test_without_images_scenes_are_drawn_and_their_annotations_do_not_count(tmp_
 
 
 def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
-    monkeypatch.setattr(proof_images, "MOST_PLAIN", 4)
+    monkeypatch.setattr(proof_images, "MAX_PLAIN", 4)
     store = tmp_path / "store"
     store.mkdir()
     found = collect_proof_images([photos(tmp_path / "photos", 9)], store, ("cat",))
