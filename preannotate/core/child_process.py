@@ -33,7 +33,7 @@ StopSteps = Sequence[tuple[signal.Signals, float]]
 STOP_STEPS: StopSteps = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))
 CHECK_FAILED = 1
 INTERRUPTED = 130
-# Of each stream, the last bytes are kept.
+# Of each stream. The longest that is needed whole is what `docker inspect` and manifests print.
 _MAX_KEPT_BYTES = 16 * 1024 * 1024
 # A grandchild in a session of its own may keep a stream open for longer than the child lives.
 _STREAM_SECONDS = 1.0
@@ -132,7 +132,7 @@ class ChildOptions(TypedDict, total=False):
     stdout: int | IO[Any] | None
     stderr: int | IO[Any] | None
     on_stderr: Callable[[str], object] | None
-    max_line_bytes: int
+    max_kept_bytes: int
 
 
 class ChildProcess:
@@ -156,7 +156,7 @@ class ChildProcess:
         stdout: int | IO[Any] | None = subprocess.PIPE,
         stderr: int | IO[Any] | None = subprocess.PIPE,
         on_stderr: Callable[[str], object] | None = None,
-        max_line_bytes: int = _MAX_KEPT_BYTES,
+        max_kept_bytes: int = _MAX_KEPT_BYTES,
     ) -> None:
         """Start a program.
 
@@ -172,7 +172,8 @@ class ChildProcess:
             stdout: PIPE captures it, None is where this process's goes, and a file gets it; as for `subprocess`.
             stderr: The same.
             on_stderr: Called with each line of a captured standard error, in a thread.
-            max_line_bytes: Longer lines are cut, so that no child fills the memory.
+            max_kept_bytes: Of each captured stream, so many bytes at its end are kept, and longer lines are cut: no
+                child fills the memory.
 
         Raises:
             OSError: The program does not exist or cannot be run.
@@ -195,8 +196,8 @@ class ChildProcess:
                 start_new_session=own_session,
             )
         self.pid = self._process.pid
-        self._stdout = None if protocol else _reader(self._process.stdout, None, max_line_bytes)
-        self._stderr = _reader(self._process.stderr, on_stderr, max_line_bytes)
+        self._stdout = None if protocol else _reader(self._process.stdout, None, max_kept_bytes)
+        self._stderr = _reader(self._process.stderr, on_stderr, max_kept_bytes)
         self._own_session, self._reaped = own_session, False
 
     @property
@@ -404,8 +405,8 @@ def sigterm_interrupts() -> Iterator[None]:
 class _LineReader:
     """Reads a stream to its end in a thread, and keeps the end of it."""
 
-    def __init__(self, stream: IO[bytes], on_line: Callable[[str], object] | None, max_line_bytes: int) -> None:
-        self._stream, self._on_line, self._max_line_bytes = stream, on_line, max_line_bytes
+    def __init__(self, stream: IO[bytes], on_line: Callable[[str], object] | None, max_kept_bytes: int) -> None:
+        self._stream, self._on_line, self._max_kept_bytes = stream, on_line, max_kept_bytes
         self._kept: deque[bytes] = deque()
         self._bytes = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -419,7 +420,7 @@ class _LineReader:
     def _read(self) -> None:
         begins = True
         with self._stream:
-            while piece := self._stream.readline(self._max_line_bytes):
+            while piece := self._stream.readline(self._max_kept_bytes):
                 if begins:
                     self._keep(piece)
                 begins = piece.endswith(b"\n")
@@ -427,16 +428,16 @@ class _LineReader:
     def _keep(self, line: bytes) -> None:
         self._kept.append(line)
         self._bytes += len(line)
-        while self._bytes > _MAX_KEPT_BYTES and len(self._kept) > 1:
+        while self._bytes > self._max_kept_bytes and len(self._kept) > 1:
             self._bytes -= len(self._kept.popleft())
         if self._on_line is not None:
             self._on_line(line.decode("utf-8", "backslashreplace").rstrip())
 
 
 def _reader(
-    stream: IO[bytes] | None, on_line: Callable[[str], object] | None, max_line_bytes: int
+    stream: IO[bytes] | None, on_line: Callable[[str], object] | None, max_kept_bytes: int
 ) -> _LineReader | None:
-    return None if stream is None else _LineReader(stream, on_line, max_line_bytes)
+    return None if stream is None else _LineReader(stream, on_line, max_kept_bytes)
 
 
 def _text(reader: _LineReader | None) -> str:

@@ -22,7 +22,7 @@ from preannotate.inference import worker
 from runtime.processors import cores
 
 # Longer lines of a worker's log are cut, so that a wild function does not fill the memory.
-_LINE_BYTES = 64 * 1024
+_LOG_BYTES = 64 * 1024
 # A photo in base64 has megabytes; through a pipe of the usual 64 KiB it takes two to six times as long.
 _PIPE_BYTES = 1024 * 1024
 # A request may find its way into a line; it must not command the terminal of whoever reads the log.
@@ -88,7 +88,7 @@ class WorkerProcess:
             env=environment,
             protocol=True,
             on_stderr=self._log,
-            max_line_bytes=_LINE_BYTES,
+            max_kept_bytes=_LOG_BYTES,
         )
         if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
             with contextlib.suppress(OSError):  # not beyond what the system grants to one user

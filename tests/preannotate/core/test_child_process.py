@@ -172,13 +172,12 @@ def test_more_than_a_pipe_holds_is_read_from_both_streams():
     assert (len(result.stdout), len(result.stderr)) == (300_000, 300_001)
 
 
-def test_endless_lines_are_cut_and_only_the_end_is_kept(monkeypatch):
-    monkeypatch.setattr(child_process, "_MAX_KEPT_BYTES", 100)
+def test_endless_lines_are_cut_and_only_the_end_is_kept():
     code = "import sys; sys.stderr.write('x' * 1000 + '\\n'); [print(n, file=sys.stderr) for n in range(1000)]"
     lines = []
-    result = run(python(code), on_stderr=lines.append, max_line_bytes=10)
+    result = run(python(code), on_stderr=lines.append, max_kept_bytes=100)
 
-    assert lines[:2] == ["x" * 10, "0"]
+    assert lines[:2] == ["x" * 100, "0"]
     assert len(result.stderr) <= 100
     assert result.last_line == "999"
 
