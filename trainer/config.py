@@ -14,6 +14,8 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json, write_json
 from trainer.errors import TrainingError
 
+# Requested arguments by name, checked by the table; None as in `RequestedConfig`.
+Overrides = Mapping[str, Any]
 # Pixels of a side of the network's input: smaller ones leave no cells at stride 64, larger ones no memory.
 SMALLEST_SIDE, LARGEST_SIDE = 96, 1536
 
@@ -75,7 +77,7 @@ class RunConfig:
     """
 
     arguments: TrainingConfig
-    overrides: Mapping[str, Any]
+    overrides: Overrides
     model: str
     labels: tuple[str, ...]
     base_model: str

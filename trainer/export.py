@@ -24,7 +24,6 @@ from runtime.letterbox import Letterbox
 from runtime.manifest import FILE_NAME, Manifest
 from trainer.datasets import Sample
 from trainer.models.network import Network
-from trainer.truth import annotated
 
 CALIBRATION_IMAGES = 100
 
@@ -86,6 +85,6 @@ def _write_validation(exported: Exported, folder: Path) -> None:
     images.mkdir(parents=True)
     for sample in exported.validation:
         shutil.copyfile(sample.image, images / sample.image.name)
-    truth = [annotated(sample, f"images/{sample.image.name}") for sample in exported.validation]
+    truth = [sample.to_ground_truth(f"images/{sample.image.name}") for sample in exported.validation]
     ground_truth.write(folder, exported.manifest.labels, truth)
     reference.write(folder, Reference(f"Keras {keras.__version__}", exported.detections))

@@ -3,13 +3,12 @@
 Nothing here loads NumPy or TensorFlow.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trainer.arguments.table import format_value
-from trainer.config import RequestedConfig
+from trainer.config import Overrides, RequestedConfig
 from trainer.errors import TrainingError
 
 DEFAULT_MODEL, IMAGENET = "ssd-mobilenet-v2", "imagenet"
@@ -39,7 +38,7 @@ class TrainingRequest:
     output: Path | None = None
     model: str = DEFAULT_MODEL
     base_model: str = IMAGENET
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     include_auto: bool = False
     negatives: bool = False
     validation: tuple[Path, ...] = ()

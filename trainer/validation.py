@@ -11,7 +11,6 @@ from runtime.image import DecodedImage, decode
 from runtime.manifest import Manifest, Postprocess
 from trainer.datasets import Sample
 from trainer.models.network import Network
-from trainer.truth import annotated
 
 # Minimum score of a detection before thresholds are chosen.
 PROVISIONAL_THRESHOLD = 0.3
@@ -41,7 +40,7 @@ class Validator:
         manifest = Manifest(family, tuple(labels), network.input_size, thresholds)
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
-        self.truth = [annotated(sample, sample.image.name) for sample in samples]
+        self.truth = [sample.to_ground_truth(sample.image.name) for sample in samples]
         self._samples = samples
         self._images: list[DecodedImage] | None = None
 

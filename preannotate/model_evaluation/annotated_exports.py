@@ -7,7 +7,6 @@ from pathlib import Path
 from evaluation.ground_truth import GroundTruth
 from preannotate.formats.errors import DatasetError
 from trainer import datasets
-from trainer.truth import annotated
 
 
 def load(
@@ -42,5 +41,5 @@ def load(
         )
     for warning in dataset.health.warnings():
         print(f"note: {warning}", file=sys.stderr)
-    images = tuple(annotated(sample, str(sample.image.relative_to(store))) for sample in dataset.samples)
+    images = tuple(sample.to_ground_truth(str(sample.image.relative_to(store))) for sample in dataset.samples)
     return GroundTruth(store, labels, images)

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from support.training import newest_checkpoint
 
 from evaluation import ground_truth, scores
 from preannotate.formats.errors import DatasetError
@@ -142,23 +143,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeyp
     (tmp_path / "moved" / "checkpoints" / ".new").mkdir()
     train.resume(tmp_path / "moved")
 
-    whole, moved = (_weights(tmp_path / name) for name in ("whole", "moved"))
+    whole, moved = (newest_checkpoint(tmp_path / name) for name in ("whole", "moved"))
     assert whole.keys() == moved.keys()
     for name in whole:
         np.testing.assert_array_equal(whole[name], moved[name], err_msg=name)
-
-
-def _weights(run):
-    """Every number of the newest checkpoint: weights, averages and the optimizers' moments."""
-    import tensorflow as tf
-
-    newest = max((run / "checkpoints").glob("epoch-*"))
-    reader = tf.train.load_checkpoint(str(newest / "weights"))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }
 
 
 def test_an_output_that_exists_is_refused(rectangles, tmp_path):

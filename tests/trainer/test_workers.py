@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.training import newest_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +54,7 @@ def finish(processes):
     return ends
 
 
-def pretended_weights(folder):
+def pretendednewest_checkpoint(folder):
     """Random weights as a file: a backbone that counts as pretrained keeps its batch statistics, which saves time.
 
     The statistics fit the weights, as real ones do: without that nothing but rounding would come out of the backbone.
@@ -67,7 +68,7 @@ def pretended_weights(folder):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     backbone(np.random.default_rng(0).uniform(-1, 1, (8, 96, 96, 3)).astype(np.float32), training=True)
-    backbone.save_weights(path)
+    backbone.savenewest_checkpoint(path)
     return path
 
 
@@ -75,7 +76,7 @@ def pretended_weights(folder):
 def runs(rectangles, tmp_path_factory):
     """The folder of both runs, what the survivor said, and what both said in the end."""
     folder = tmp_path_factory.mktemp("workers")
-    start = (rectangles, "--base-model", pretended_weights(folder), "--arguments", SETTINGS)
+    start = (rectangles, "--base-model", pretendednewest_checkpoint(folder), "--arguments", SETTINGS)
     cluster = free_addresses()
     pair = [train(*start, "--output", folder / "two", cluster=cluster, index=index) for index in (0, 1)]
     first = folder / "two" / "checkpoints" / "epoch-00001"
@@ -123,7 +124,7 @@ def test_two_processes_learn_what_one_does(runs):
     for expected, row in zip(one, two, strict=True):
         for name in ("class_loss", "box_loss"):
             assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-5), (name, row["epoch"])
-    weights = {name: _weights(folder / name) for name in ("one", "two")}
+    weights = {name: newest_checkpoint(folder / name) for name in ("one", "two")}
     assert weights["one"].keys() == weights["two"].keys()
     for name, expected in weights["one"].items():
         if expected.dtype.kind == "f":
@@ -138,15 +139,3 @@ def test_only_the_chief_writes(runs):
     assert sorted(path.name for path in (folder / "two").iterdir()) == sorted(
         path.name for path in (folder / "one").iterdir()
     )
-
-
-def _weights(run):
-    import tensorflow as tf
-
-    newest = max((run / "checkpoints").glob("epoch-*"))
-    reader = tf.train.load_checkpoint(str(newest / "weights"))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
-    }

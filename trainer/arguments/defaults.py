@@ -4,11 +4,9 @@ Order of precedence: `RequestedConfig`'s own defaults, the model's `defaults`, t
 `preannotate arguments` prints all of them.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from trainer.config import TrainingConfig
+from trainer.config import Overrides, TrainingConfig
 
 MIN_EPOCHS, MAX_EPOCHS = 30, 300
 
@@ -49,7 +47,7 @@ class Defaults:
 
 
 def resolve_arguments(
-    overrides: Mapping[str, Any],
+    overrides: Overrides,
     defaults: Defaults,
     *,
     images: int,

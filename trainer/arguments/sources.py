@@ -5,19 +5,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from trainer.arguments.spellings import PAIRED, canonical_name, join_sizes
-from trainer.arguments.table import ARGUMENTS, parse_value
+from trainer.arguments.table import ARGUMENTS, Value, parse_value
 from trainer.errors import TrainingError
 
 # Two arguments for one thing: a later source with one of them overrules an earlier source with the other.
 RIVALS = {"epochs": "steps", "steps": "epochs"}
 
 
-def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Any]:
+def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Value]:
     """Return the requested arguments by name, None where a value is set to auto or none.
 
     Args:
@@ -28,7 +27,7 @@ def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -
     Raises:
         TrainingError: An unknown name or an impossible value, with the choices; a name given twice.
     """
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, Value] = {}
     sources = [read_file(file)] if file else []
     sources += [parse_arguments(arguments), parse_arguments("\n".join(settings), where="--set")]
     for source in sources:
@@ -38,7 +37,7 @@ def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -
     return overrides
 
 
-def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
+def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Value]:
     """Return the values of `epochs=40,batch_size=16` by name.
 
     Args:
@@ -57,7 +56,7 @@ def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Any]:
     return _values((part.split("=", 1) for part in parts), where=where)
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> dict[str, Value]:
     """Return the arguments in a YAML file, one a line, as in `epochs: 40`.
 
     Raises:
@@ -82,7 +81,7 @@ def read_file(path: Path) -> dict[str, Any]:
     return _values(((name.value, value.value) for name, value in node.value), where=str(path))
 
 
-def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Any]:
+def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Value]:
     texts: dict[str, str] = {}
     for written, text in pairs:
         name = canonical_name(written)
@@ -96,7 +95,7 @@ def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Any]:
     return values
 
 
-def _check_rivals(values: Mapping[str, Any], where: str) -> None:
+def _check_rivals(values: Mapping[str, Value], where: str) -> None:
     if values.get("epochs") and values.get("steps"):
         raise TrainingError(
             f"{where}: epochs={values['epochs']} and steps={values['steps']}; expected one of them. Leave one out."

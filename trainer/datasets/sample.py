@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.ground_truth import AnnotatedImage
+
 
 def no_boxes() -> np.ndarray:
     """Return float32 (0, 4)."""
@@ -42,6 +44,10 @@ class Sample:
     dropped: Mapping[str, int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
     ignored: np.ndarray = field(default_factory=no_boxes)
+
+    def to_ground_truth(self, file: str) -> AnnotatedImage:
+        """Return it with its image in `file`, a path relative to the folder of the ground truth."""
+        return AnnotatedImage(self.name, file, self.image_size, self.boxes, self.class_ids)
 
     def __eq__(self, other: object) -> bool:
         """Equal in everything but where the file lies; arrays by value."""

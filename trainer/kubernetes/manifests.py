@@ -11,6 +11,8 @@ from trainer.cluster import PORT, SERVICE, WORKERS
 from trainer.errors import TrainerError
 from trainer.kubernetes.options import KubernetesOptions
 
+# A Kubernetes object, or a part of one.
+Manifest = dict[str, Any]
 # User of the image; no pod needs to be root.
 USER = 1000
 # Lost workers start again together: each loss is a failed pod for each worker.
@@ -18,7 +20,7 @@ RESTARTS = 3
 KEEP_SECONDS = 7 * 24 * 3600
 
 
-def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int | None) -> list[dict[str, Any]]:
+def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int | None) -> list[Manifest]:
     """The objects to apply, in order.
 
     Args:
@@ -35,12 +37,12 @@ def _labels(options: KubernetesOptions) -> dict[str, str]:
     return {"app.kubernetes.io/name": "preannotate-train", "app.kubernetes.io/instance": options.name}
 
 
-def _metadata(options: KubernetesOptions) -> dict[str, Any]:
+def _metadata(options: KubernetesOptions) -> Manifest:
     where = {"namespace": options.namespace} if options.namespace else {}
     return {"name": options.name, **where, "labels": _labels(options)}
 
 
-def _service(options: KubernetesOptions) -> dict[str, Any]:
+def _service(options: KubernetesOptions) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -54,7 +56,7 @@ def _service(options: KubernetesOptions) -> dict[str, Any]:
     }
 
 
-def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | None) -> dict[str, Any]:
+def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | None) -> Manifest:
     pods = trials or options.workers
     # A trial that fails for good does not affect the others; a worker that does ends the run.
     limit = {"backoffLimitPerIndex": RESTARTS} if trials else {"backoffLimit": RESTARTS * pods}
@@ -85,7 +87,7 @@ def _job(options: KubernetesOptions, arguments: Sequence[str], trials: int | Non
     }
 
 
-def _pod(options: KubernetesOptions, arguments: Sequence[str]) -> dict[str, Any]:
+def _pod(options: KubernetesOptions, arguments: Sequence[str]) -> Manifest:
     pull = {"imagePullSecrets": [{"name": options.pull_secret}]} if options.pull_secret else {}
     return {
         "restartPolicy": "Never",  # as podFailurePolicy demands; the Job makes new pods
@@ -111,7 +113,7 @@ def _pod(options: KubernetesOptions, arguments: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _container(options: KubernetesOptions, arguments: Sequence[str]) -> dict[str, Any]:
+def _container(options: KubernetesOptions, arguments: Sequence[str]) -> Manifest:
     environment = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}
     if options.workers > 1:
         environment |= {WORKERS: str(options.workers), SERVICE: options.name}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from support.training import newest_checkpoint
 
 from trainer import train
 from trainer.arguments import parse_arguments
@@ -22,13 +22,6 @@ def request_(family, rectangles, monkeypatch):
     )
 
 
-def newest(run):
-    path = max((run / "checkpoints").glob("epoch-*")) / "weights"
-    reader = tf.train.load_checkpoint(str(path))
-    names = set(reader.get_variable_to_shape_map()) - {"_CHECKPOINTABLE_OBJECT_GRAPH"}
-    return {name: reader.get_tensor(name) for name in names}
-
-
 def test_a_resumed_run_equals_an_uninterrupted_one(request_, tmp_path, monkeypatch):
     train.start(request_(tmp_path / "whole"))
     record = TrainingLoop._record
@@ -44,7 +37,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(request_, tmp_path, monkeypat
             train.start(request_(tmp_path / "parts"))
     train.resume(tmp_path / "parts")
 
-    whole, parts = newest(tmp_path / "whole"), newest(tmp_path / "parts")
+    whole, parts = newest_checkpoint(tmp_path / "whole"), newest_checkpoint(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     for name in whole:
         np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)
