@@ -1,4 +1,4 @@
-"""Showing the studio's token, and leaving."""
+"""Log in with the studio's token, and log out."""
 
 from starlette.responses import Response
 
@@ -10,14 +10,14 @@ from preannotate.studio.web.page_request import PageRequest, go_to
 
 
 def show(request: PageRequest) -> Response:
-    """The login page."""
+    """Show the login page."""
     if not request.app.authenticator.required or request.session.admitted:
         return go_to(own_path(request.query("next")))
     return _page(request, Form(), own_path(request.query("next")))
 
 
 def enter(request: PageRequest) -> Response:
-    """Look at the token."""
+    """Check the token and log in."""
     login, sessions = request.app.authenticator, request.app.sessions
     if not login.required:
         return go_to("/")

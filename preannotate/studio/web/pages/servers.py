@@ -1,4 +1,4 @@
-"""Saved CVAT servers: added, logged in again, removed; and what their tasks look like."""
+"""Saved CVAT servers: add, log in again, remove; and previews and counts of their tasks."""
 
 from collections.abc import Sequence
 
@@ -10,31 +10,31 @@ from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageRequest, go_to
 
-NAMES = ("name", "url", "user", "organization", "profile", "way")
-BOXES = ("insecure",)
-# Ways to log in, as the form names them.
+FIELDS = ("name", "url", "user", "organization", "profile", "way")
+CHECKBOXES = ("insecure",)
+# Values of the form's choice of a login.
 TOKEN, PASSWORD, PROFILE = "token", "password", "profile"
 _PREVIEW_KINDS = ("image/jpeg", "image/png", "image/webp")
 
 
 def empty_form() -> Form:
-    """The form for a new server."""
+    """Return the empty form of a new server."""
     return Form.of(name="", url="", user="", organization="", profile="", way=TOKEN, insecure=False)
 
 
 def profiles(request: PageRequest) -> list[tuple[str, str]]:
-    """(value, text) of the profiles of cvat-cli, for a list."""
+    """Return (value, text) of the cvat-cli profiles, for a list."""
     return [(one.name, f"{one.name} ({one.url})") for one in request.services.servers.profiles()]
 
 
 def show_add(request: PageRequest) -> Response:
-    """The form for a new server."""
+    """Show the form of a new server."""
     return _add_page(request, empty_form())
 
 
 def add(request: PageRequest) -> Response:
-    """Log in and save."""
-    form = _sent(request, NAMES, boxes=BOXES)
+    """Log in to a new server and save it."""
+    form = _sent(request, FIELDS, boxes=CHECKBOXES)
     _check(request, form)
     if not form.errors:
         try:
@@ -54,7 +54,7 @@ def show(request: PageRequest) -> Response:
 
 
 def log_in(request: PageRequest) -> Response:
-    """Replace the login."""
+    """Replace the login of a server."""
     server = _server(request)
     form = _sent(request, ("way", "user"))
     _check_login(request, form)
@@ -89,7 +89,7 @@ def remove(request: PageRequest) -> Response:
 
 
 def preview(request: PageRequest) -> Response:
-    """The picture of a task."""
+    """Return the preview of a task."""
     try:
         content, kind = request.services.catalogue.preview(_number(request, "server"), _number(request, "task"))
     except PreannotateError:
@@ -100,7 +100,7 @@ def preview(request: PageRequest) -> Response:
 
 
 def boxes(request: PageRequest) -> Response:
-    """A piece of a page: boxes of a task by label."""
+    """Return a piece of a page: the boxes of a task by label."""
     try:
         detail = request.services.catalogue.task(_number(request, "server"), _number(request, "task"))
     except PreannotateError as error:

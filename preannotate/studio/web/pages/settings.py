@@ -1,4 +1,4 @@
-"""Settings: servers, notifications, runs at a time."""
+"""Settings: servers, notifications, simultaneous runs."""
 
 from starlette.responses import Response
 
@@ -13,18 +13,18 @@ STUDIO = ("simultaneous", "link_base")
 
 
 def show(request: PageRequest) -> Response:
-    """All of them."""
+    """Show all settings."""
     return _page(request)
 
 
 def save_mail(request: PageRequest) -> Response:
-    """E-mail; without a host it is switched off."""
-    told = request.services.settings.notifications()
+    """Save the e-mail settings; without a mail server e-mail is turned off."""
+    saved = request.services.settings.notifications()
     form = Form.sent(request, MAIL)
     try:
-        smtp = _smtp(request, form, told.smtp) if form.values["host"] else None
+        smtp = _smtp(request, form, saved.smtp) if form.values["host"] else None
         if not form.errors:
-            request.services.settings.set_notifications(NotifySettings(smtp, told.webhook))
+            request.services.settings.set_notifications(NotifySettings(smtp, saved.webhook))
             return go_to("/settings", done="saved")
     except PreannotateError as error:
         form.wrong("", error)
@@ -32,12 +32,12 @@ def save_mail(request: PageRequest) -> Response:
 
 
 def save_webhook(request: PageRequest) -> Response:
-    """The webhook; its address is as secret as a password, so an empty field keeps the saved one."""
-    told = request.services.settings.notifications()
+    """Save the webhook; its URL is secret and never shown, so an empty field keeps the saved one."""
+    saved = request.services.settings.notifications()
     form = Form()
     try:
-        webhook = None if request.checked("off") else _webhook(request, told.webhook)
-        request.services.settings.set_notifications(NotifySettings(told.smtp, webhook))
+        webhook = None if request.checked("off") else _webhook(request, saved.webhook)
+        request.services.settings.set_notifications(NotifySettings(saved.smtp, webhook))
     except PreannotateError as error:
         form.wrong("webhook_url", error)
         return _page(request, webhook=form, status=422)
@@ -45,7 +45,7 @@ def save_webhook(request: PageRequest) -> Response:
 
 
 def save_studio(request: PageRequest) -> Response:
-    """Runs at a time, and the address in messages."""
+    """Save the number of simultaneous runs and the studio's URL."""
     form = Form.sent(request, STUDIO)
     number = form.whole_number("simultaneous", "Simultaneous runs", least=1, most=16)
     if not form.errors:
@@ -60,10 +60,10 @@ def save_studio(request: PageRequest) -> Response:
 
 
 def send_test(request: PageRequest) -> Response:
-    """Tell everybody who would be told."""
-    told = request.services.settings.notifications()
+    """Tell everybody who would be saved."""
+    saved = request.services.settings.notifications()
     form = Form()
-    if told.smtp is None and told.webhook is None:
+    if saved.smtp is None and saved.webhook is None:
         form.wrong("", "No notifications are set up; expected e-mail or a webhook. Save one of them first.")
         return _page(request, test=form, status=422)
     message = Message(
@@ -74,7 +74,7 @@ def send_test(request: PageRequest) -> Response:
         picture=None,
         failed=False,
     )
-    for sentence in notify(told, message):
+    for sentence in notify(saved, message):
         form.wrong(str(len(form.errors)), sentence)
     return _page(request, test=form, status=502) if form.errors else go_to("/settings", done="sent")
 
@@ -86,7 +86,7 @@ def _smtp(request: PageRequest, form: Form, saved: SmtpSettings | None) -> SmtpS
     port = form.whole_number("port", "Port", least=1, most=65535)
     password = request.secret("mail_password")
     if not password and saved is not None and values["mail_user"] == saved.user and values["host"] == saved.host:
-        password = saved.password  # the form never shows it; another server or user must not get it
+        password = saved.password  # never shown by the form; another server or user must not get it
     try:
         return SmtpSettings(
             values["host"],
@@ -103,7 +103,7 @@ def _smtp(request: PageRequest, form: Form, saved: SmtpSettings | None) -> SmtpS
 
 
 def _field_of(sentence: str) -> str:
-    """The field that a sentence of `notify` is about."""
+    """Return the field that an error of the notification settings is about."""
     beginnings = {
         "host": "host", "port": "port", "security": "security", "login": "mail_user", "sender": "sender",
         "recipients": "recipients",
@@ -128,14 +128,14 @@ def _page(
     status: int = 200,
 ) -> Response:
     settings = request.services.settings
-    told = settings.notifications()
+    saved = settings.notifications()
     return request.page(
         "settings.html",
         status,
         servers=request.services.servers.list(),
         address=str(request.raw.base_url).rstrip("/"),
-        told=told,
-        mail=mail or _mail_form(told.smtp),
+        saved=saved,
+        mail=mail or _mail_form(saved.smtp),
         webhook=webhook or Form(),
         studio=studio or Form.of(simultaneous=settings.simultaneous, link_base=settings.link_base),
         test=test or Form(),

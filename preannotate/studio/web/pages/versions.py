@@ -1,4 +1,4 @@
-"""One version of a model: its report, pictures, proof and threshold."""
+"""One version of a model: its report, detections and thresholds."""
 
 from pathlib import Path
 
@@ -18,27 +18,27 @@ _PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", "
 
 
 def show(request: PageRequest) -> Response:
-    """Scores and pictures."""
+    """Show a version."""
     model, version = _find(request)
     values = {PREFIX + str(place): f"{model.thresholds.get(label, 0):.3f}" for place, label in enumerate(model.labels)}
     return _page(request, model, version, Form(values))
 
 
 def report(request: PageRequest) -> Response:
-    """The report in a frame, below the studio's own navigation."""
+    """Show the report in a frame, below the navigation."""
     model, version = _find(request)
     _report_file(request, model, version)
     return request.page("report.html", model=model, version=version)
 
 
 def report_file(request: PageRequest) -> Response:
-    """The report itself: in an origin of its own, without scripts and forms."""
+    """Return the report itself, in an origin of its own, without scripts and forms."""
     path = _report_file(request, *_find(request))
     return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
 
 def overlay(request: PageRequest) -> Response:
-    """A picture of what it found."""
+    """Return an image with detections."""
     model, version = _find(request)
     try:
         path = request.services.models.overlay(model.name, version.number, request.path("picture"))
@@ -51,7 +51,7 @@ def overlay(request: PageRequest) -> Response:
 
 
 def set_threshold(request: PageRequest) -> Response:
-    """Change the scores from which detections count."""
+    """Change the thresholds of the labels."""
     model, version = _find(request)
     form = Form.sent(request, [PREFIX + str(place) for place in range(len(model.labels))])
     values = {label: _value(form, PREFIX + str(place), label) for place, label in enumerate(model.labels)}

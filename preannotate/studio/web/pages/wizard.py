@@ -1,4 +1,4 @@
-"""A new annotation model, the first three steps: server, tasks, model. The choices made so far stand in the address."""
+"""A new annotation model, the first three steps: server, tasks, model; the URL holds the choices so far."""
 
 import re
 
@@ -14,13 +14,13 @@ from preannotate.studio.web.pages.servers import empty_form, profiles
 from preannotate.studio.web.wizard_state import IMAGENET, WizardState, saved_server, selected_annotations
 from preannotate.studio.web.wizard_state import NONE as RANDOM
 
-# "12", "#12", and the address of a task or of one of its jobs.
+# "12", "#12", and the URL of a task or of one of its jobs.
 _NUMBER = re.compile(r"#?(\d{1,12})")
-_ADDRESS = re.compile(r"https?://[^?#]*/tasks/(\d{1,12})(?:[/?#]|$)")
+_URL = re.compile(r"https?://[^?#]*/tasks/(\d{1,12})(?:[/?#]|$)")
 
 
 def choose_server(request: PageRequest) -> Response:
-    """The first step; passed over where there is one server."""
+    """Show the first step, which is skipped if there is only one server."""
     servers = request.services.servers.list()
     name = request.query("name")
     if len(servers) == 1 and not request.query("choose"):
@@ -29,7 +29,7 @@ def choose_server(request: PageRequest) -> Response:
 
 
 def choose_tasks(request: PageRequest) -> Response:
-    """The second step: a list with a search."""
+    """Show the second step: a list of tasks with a search."""
     state = WizardState.read(request)
     server = saved_server(request, state.server)
     search, project = request.query("search"), request.query_number("project")
@@ -37,7 +37,7 @@ def choose_tasks(request: PageRequest) -> Response:
     problem, projects, found = "", None, None
     try:
         projects = request.services.catalogue.projects(server.id)
-        found = _named(request, server, search) or request.services.catalogue.tasks(
+        found = _find_task(request, server, search) or request.services.catalogue.tasks(
             server.id, project=project, search=search, page=page
         )
     except CvatError as error:
@@ -59,12 +59,12 @@ def choose_tasks(request: PageRequest) -> Response:
 
 
 def choose_model(request: PageRequest) -> Response:
-    """The third step: what the annotations are good for, and which network learns from them."""
+    """Show the third step: whether the annotations are enough, the models, and the initial weights."""
     state = WizardState.read(request)
     server = saved_server(request, state.server)
     detail = selected_annotations(request, state)
     assessment = assess_annotations(detail)
-    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=_weights(state))
+    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=_base_model(state))
     names = [choice.name for choice in choices]
     recommended = next((choice.name for choice in choices if choice.recommended), names[0] if names else "")
     return request.page(
@@ -76,25 +76,25 @@ def choose_model(request: PageRequest) -> Response:
         refused=assessment.level == Sufficiency.TOO_FEW,
         choices=choices,
         model=state.model if state.model in names else recommended,
-        versions=versions_to_go_on_from(request),
+        versions=finished_versions(request),
         files_anywhere=request.app.files_anywhere,
         form=Form.of(base=state.base, base_version=state.base_version, base_file=state.base_file),
     )
 
 
-def _named(request: PageRequest, server: SavedServer, search: str) -> ListPage[TaskSummary] | None:
-    """The task whose number or address somebody pasted; None if it is neither, or there is none."""
-    match = _NUMBER.fullmatch(search) or (_ADDRESS.match(search) if search.startswith(f"{server.url}/") else None)
+def _find_task(request: PageRequest, server: SavedServer, search: str) -> ListPage[TaskSummary] | None:
+    """Return the task whose number or URL is the search text; None if there is no such task."""
+    match = _NUMBER.fullmatch(search) or (_URL.match(search) if search.startswith(f"{server.url}/") else None)
     if match is None:
         return None
     try:
         return ListPage((request.services.catalogue.summary(server.id, int(match[1])),), 1, 1, 1)
-    except CvatError:  # a name may be a number, too
+    except CvatError:  # the name of a task may be a number, too
         return None
 
 
-def versions_to_go_on_from(request: PageRequest) -> list[tuple[str, str]]:
-    """(value, text) of all finished versions, for a list."""
+def finished_versions(request: PageRequest) -> list[tuple[str, str]]:
+    """Return (value, text) of all finished versions, for a list."""
     return [
         (f"{model.name}/{version.number}", f"{model.name}, version {version.number} ({version.model})")
         for model in request.services.models.list()
@@ -103,5 +103,5 @@ def versions_to_go_on_from(request: PageRequest) -> list[tuple[str, str]]:
     ]
 
 
-def _weights(state: WizardState) -> str:
+def _base_model(state: WizardState) -> str:
     return "none" if state.base == RANDOM else IMAGENET
