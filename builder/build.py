@@ -12,7 +12,8 @@ from builder import check as checking
 from builder import precision as precisions
 from builder.errors import BuildError
 from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, Proof, network_fingerprint
-from builder.function_yaml import FINGERPRINT, PRECISION, check_name, function_yaml
+from builder.function_names import check_name
+from builder.function_yaml import FINGERPRINT, PRECISION, function_yaml
 from builder.graph import GRAPHS, find_graph, open_graph
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files

@@ -4,22 +4,29 @@ import argparse
 
 from preannotate.cli.arguments import add_json, add_name, add_workspace
 from preannotate.cli.command import Command
-from preannotate.registry.deployment import DEPLOYMENTS, SERVE
+from preannotate.registry.deployment import DEPLOYMENTS, Deploy
 
 
 def _add_publish_arguments(parser: argparse.ArgumentParser) -> None:
     add_name(parser)
     parser.add_argument("version", metavar="VERSION", type=int, help="number of the version")
     parser.add_argument(
-        "--deploy", choices=tuple(DEPLOYMENTS), default=SERVE, help="how CVAT gets the function (default: serve)"
+        "--deploy",
+        choices=tuple(map(str, DEPLOYMENTS)),
+        default=str(Deploy.SERVE),
+        help="how CVAT gets the function (default: serve)",
     )
     add_workspace(parser)
 
 
 def _run_publish(arguments: argparse.Namespace) -> int:
-    from preannotate.pipeline.command import publish
+    from preannotate.registry import publication
+    from preannotate.registry.workspace import Workspace
 
-    return publish(arguments.workspace, arguments.name, arguments.version, arguments.deploy)
+    workspace, deploy = Workspace(arguments.workspace), Deploy(arguments.deploy)
+    version = publication.publish(workspace, arguments.name, arguments.version, deploy=deploy)
+    print(f"{arguments.name}: version {version.number} is published")
+    return 0
 
 
 def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +35,21 @@ def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_unpublish(arguments: argparse.Namespace) -> int:
-    from preannotate.pipeline.command import unpublish
+    from preannotate.registry import publication
+    from preannotate.registry.workspace import Workspace
 
-    return unpublish(arguments.workspace, arguments.name)
+    publication.unpublish(Workspace(arguments.workspace), arguments.name)
+    print(f"{arguments.name}: is not published any more; its versions are kept")
+    return 0
 
 
 def _run_rollback(arguments: argparse.Namespace) -> int:
-    from preannotate.pipeline.command import roll_back
+    from preannotate.registry import publication
+    from preannotate.registry.workspace import Workspace
 
-    return roll_back(arguments.workspace, arguments.name)
+    version = publication.roll_back(Workspace(arguments.workspace), arguments.name)
+    print(f"{arguments.name}: version {version.number} is published again")
+    return 0
 
 
 def _add_versions_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +59,13 @@ def _add_versions_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_versions(arguments: argparse.Namespace) -> int:
-    from preannotate.pipeline.command import versions
+    from preannotate.registry.listing import versions_as_json, versions_as_table
+    from preannotate.registry.workspace import Workspace
 
-    return versions(arguments.workspace, arguments.name, as_json=arguments.json)
+    workspace = Workspace(arguments.workspace)
+    models = workspace.models() if arguments.name is None else [workspace.existing(arguments.name)]
+    print(versions_as_json(models) if arguments.json else versions_as_table(models))
+    return 0
 
 
 COMMANDS = (

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from preannotate.cli.arguments import add_login, add_notify, add_workspace, login_of
+from preannotate.cli.arguments import add_login, add_notify, add_workspace
 from preannotate.cli.command import Command
 
 
@@ -26,11 +26,32 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.jobs.watch_command import Options, run
+    from preannotate.jobs.watch_command import WatchOptions, run
+    from preannotate.pipeline.run_request import CvatAccess
 
-    names = ("workspace", "name", "every", "new_jobs", "quiet_minutes", "listen", "secret_file", "register", "once")
-    chosen = {name: getattr(arguments, name) for name in (*names, "annotate_rest", "notify")}
-    return run(Options(**chosen, login=vars(login_of(arguments))))
+    access = CvatAccess(
+        cvat=arguments.cvat,
+        user=arguments.auth,
+        profile=arguments.profile,
+        organization=arguments.organization,
+        insecure=arguments.insecure,
+    )
+    return run(
+        WatchOptions(
+            workspace=arguments.workspace,
+            name=arguments.name,
+            every=arguments.every,
+            new_jobs=arguments.new_jobs,
+            quiet_minutes=arguments.quiet_minutes,
+            listen=arguments.listen,
+            secret_file=arguments.secret_file,
+            register=arguments.register,
+            once=arguments.once,
+            annotate_rest=arguments.annotate_rest,
+            notify=arguments.notify,
+            access=access,
+        )
+    )
 
 
 COMMAND = Command("watch", "train again when jobs are completed in CVAT", _add_arguments, _run)

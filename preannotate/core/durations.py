@@ -13,3 +13,11 @@ def seconds(text: str) -> float | None:
         return None
     total = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
     return total if 0 < total < float("inf") else None
+
+
+def format_duration(value: float) -> str:
+    """Return seconds for people: "45 s", "12 min", "2 h 5 min"."""
+    if value < 100:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

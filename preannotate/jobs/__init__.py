@@ -1,5 +1,6 @@
-"""Training again by itself when people have completed more jobs.
+"""Runs of a workspace: one queue, one supervisor, one state of a run.
 
-`look` asks CVAT which jobs are completed, `news` decides (pure functions), `child` is the run, `watcher` does one after
-the other; `receiver` takes CVAT's webhooks, which only make the next look come sooner.
+`queue` is the list of all runs in the workspace's `database`, `supervisor` starts and follows them, `run_command` is
+`preannotate run` itself, which registers there. `watcher` queues runs when jobs of CVAT are completed (`job_poller`,
+`retrain_policy`; `webhook_receiver` only brings the next poll forward).
 """

@@ -1,9 +1,11 @@
-"""WORKSPACE/studio.sqlite: servers, runs, settings and counts; no secret is ever in it.
+"""WORKSPACE/jobs.sqlite: runs, saved servers, settings and counts; no secret is ever in it.
 
-One connection, used by one thread at a time: what is asked takes microseconds. Changes are written ahead (WAL), so that
-a studio that is killed leaves a whole database.
+Several processes open it at once: the web interface, `watch`, and runs. Each has one connection, used by one thread at
+a time: a statement takes microseconds. Changes are written ahead (WAL), so that a process that is killed leaves a whole
+database.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from preannotate.studio.errors import StudioError
+from preannotate.jobs.errors import JobError
 
-# The database of version n is made by the first n scripts; a script that was released is never changed.
+# The first n scripts make the database of version n; a script that was released is never changed.
 MIGRATIONS = (
     """
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -33,17 +35,25 @@ MIGRATIONS = (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL,
         name TEXT NOT NULL,
+        source TEXT NOT NULL,
         state TEXT NOT NULL,
         place INTEGER NOT NULL,
         created TEXT NOT NULL,
-        began TEXT NOT NULL DEFAULT '',
-        ended TEXT NOT NULL DEFAULT '',
+        started TEXT,
+        ended TEXT,
         error TEXT NOT NULL DEFAULT '',
-        asked TEXT NOT NULL,
-        version INTEGER NOT NULL DEFAULT 0,
-        process INTEGER NOT NULL DEFAULT 0,
-        process_began REAL NOT NULL DEFAULT 0,
-        stop_asked REAL NOT NULL DEFAULT 0
+        request TEXT NOT NULL,
+        server INTEGER,
+        machine TEXT,
+        notify INTEGER NOT NULL DEFAULT 0,
+        version INTEGER,
+        exit_code INTEGER,
+        host TEXT,
+        owner INTEGER,
+        owner_started REAL,
+        process INTEGER,
+        process_started REAL,
+        stop_requested REAL
     );
     CREATE INDEX runs_by_state ON runs (state, place);
     CREATE TABLE annotations (
@@ -62,10 +72,10 @@ class Database:
     """Rows in, rows out; may be used by several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, and bring it up to date; it is made if it is not there.
+        """Open the file and bring it up to date; it is created if it does not exist.
 
         Raises:
-            StudioError: It is of a newer version of this program, or no database.
+            JobError: It is of a newer version of this program, or not a database.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
@@ -77,31 +87,31 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._migrate(path)
-        except (sqlite3.DatabaseError, StudioError) as error:
+        except (sqlite3.DatabaseError, JobError) as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, StudioError):
+            if isinstance(error, JobError):
                 raise
-            raise StudioError(f"{path}: {error}; expected the studio's database. Move it away.") from error
+            raise JobError(f"{path}: {error}; expected a database of Preannotate. Move it away.") from error
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """What a statement finds."""
+        """Return the rows that a statement finds."""
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Do what a statement says; returns how many rows it changed."""
+        """Run a statement; return how many rows it changed."""
         with self._lock:
             return self._connection.execute(statement, values).rowcount
 
     def insert(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Add a row; returns its id."""
+        """Add a row; return its id."""
         with self._lock:
             return int(self._connection.execute(statement, values).lastrowid or 0)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All inside or nothing; other threads wait."""
+        """Do all inside or nothing; other threads and processes wait."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -110,6 +120,18 @@ class Database:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+    def setting(self, name: str, default: Any) -> Any:
+        """Return a setting of the workspace, as JSON holds it."""
+        rows = self.rows("SELECT value FROM settings WHERE name = ?", (name,))
+        return json.loads(rows[0]["value"]) if rows else default
+
+    def set_setting(self, name: str, value: Any) -> None:
+        """Change a setting of the workspace."""
+        self.change(
+            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, json.dumps(value)),
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -120,7 +142,7 @@ class Database:
         with self.transaction():
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > len(MIGRATIONS):
-                raise StudioError(
+                raise JobError(
                     f"{path}: of version {version}; expected at most {len(MIGRATIONS)}. A newer Preannotate wrote it: "
                     f"update this one."
                 )

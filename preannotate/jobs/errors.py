@@ -1,7 +1,15 @@
-"""Exceptions of watching."""
+"""Exceptions of jobs.
+
+JobError (ValueError)   a run cannot be queued, started or changed
+└── WatchError          a setting of `watch` is wrong, or a model cannot be watched
+"""
 
 from preannotate.core.errors import PreannotateError
 
 
-class WatchError(PreannotateError, ValueError):
-    """A setting is wrong, or something cannot be watched."""
+class JobError(PreannotateError, ValueError):
+    """A run cannot be queued, started or changed."""
+
+
+class WatchError(JobError):
+    """A setting of `watch` is wrong, or a model cannot be watched."""

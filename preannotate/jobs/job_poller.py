@@ -1,7 +1,6 @@
-"""A look at CVAT: which of the watched jobs are completed, and since when they are as they are."""
+"""Polls CVAT: which of the watched jobs are completed, and when each was last changed."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
@@ -9,58 +8,54 @@ from preannotate.cvat.login import Login
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, why_unusable
 from preannotate.jobs.watch_state import CompletedJobs
-from preannotate.jobs.watched_jobs import WatchedJobs
+from preannotate.pipeline.run_request import RunRequest
 
 
 class JobPoller:
-    """Logs in when it is needed, and again after a fault."""
+    """Logs in when necessary, and again after an error."""
 
-    def __init__(self, login: dict[str, Any]) -> None:
-        """Ask nothing yet.
-
-        Args:
-            login: As in `cvat.login.Login`.
-        """
-        self._login = Login(**login)
+    def __init__(self, login: Login) -> None:
+        """Request nothing yet."""
+        self._login = login
         self._server: Server | None = None
 
-    def completed(self, watched: WatchedJobs) -> CompletedJobs:
-        """The completed jobs.
+    def completed(self, request: RunRequest) -> CompletedJobs:
+        """Return the completed jobs among those that a request names.
 
         Raises:
-            CvatError: CVAT does not answer, or not as expected.
+            CvatError: CVAT does not respond, or not as expected.
         """
         if self._server is not None:
             try:
-                return _completed(self._server, watched)
-            except CvatError:  # a session may have run out: the next one says what is wrong, if anything is
+                return _completed(self._server, request)
+            except CvatError:  # the session may have expired: the next one reports what is wrong, if anything is
                 self._server = None
         server = connect(self._login)
-        found = _completed(server, watched)
+        found = _completed(server, request)
         self._server = server
         return found
 
     def stop(self) -> None:
-        """A look at work does not ask again what fails."""
+        """Let a poll that is going on fail at once instead of retrying."""
         if self._server is not None:
             self._server.stop()
 
 
-def _completed(server: Server, watched: WatchedJobs) -> CompletedJobs:
+def _completed(server: Server, request: RunRequest) -> CompletedJobs:
     jobs: dict[int, Json] = {}
-    for number in _tasks(server, watched):
+    for number in _tasks(server, request):
         with server.parsing_response(f"jobs of task {number}"):
             jobs |= {job["id"]: job for job in server.jobs_of_task(number)}
-    for number in sorted(watched.jobs - set(jobs)):
+    for number in sorted(set(request.jobs) - set(jobs)):
         jobs[number] = server.job(number)
     with server.parsing_response("jobs"):
         return {job["id"]: str(job["updated_date"]) for job in jobs.values() if _counts(job)}
 
 
-def _tasks(server: Server, watched: WatchedJobs) -> Iterable[int]:
-    """Numbers; a task of a watched project may come and go."""
-    found = set(watched.tasks)
-    for project in sorted(watched.projects):
+def _tasks(server: Server, request: RunRequest) -> Iterable[int]:
+    """Return the numbers of the tasks; those of a project may change."""
+    found = set(request.tasks)
+    for project in sorted(request.projects):
         with server.parsing_response(f"tasks of project {project}"):
             found |= {task["id"] for task in server.tasks_of_project(project) if not why_unusable(task)}
     return sorted(found)

@@ -3,37 +3,37 @@
 import re
 from pathlib import Path
 
+from preannotate.core import child_process
+
 TAIL_BYTES = 32_768
-# Before each attempt of a run; what an earlier one said is no reason of this one.
+# Before each attempt of a run; an error of an earlier attempt is not the reason of this one's end.
 ATTEMPT = "=== "
-_ERROR = "error: "
 # Colours and cursor movements, and other control characters except tabs and line ends.
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def tail(path: Path, most: int = TAIL_BYTES) -> str:
-    """The last lines of a file, whole ones; "" if it is not there."""
+def tail(path: Path, max_bytes: int = TAIL_BYTES) -> str:
+    """Return the last whole lines of a file; "" if it does not exist."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - most))
-            content = file.read(most)
+            file.seek(max(0, size - max_bytes))
+            content = file.read(max_bytes)
     except OSError:
         return ""
-    if size > most:
+    if size > max_bytes:
         content = content.partition(b"\n")[2]
     lines = content.decode("utf-8", "replace").split("\n")
     return _ESCAPES.sub("", "\n".join(_overwritten(line) for line in lines))
 
 
 def last_error(path: Path) -> str:
-    """The sentence of the last `error: …` of the latest attempt; "" if there is none."""
-    found = [line for line in _attempt(path) if line.startswith(_ERROR)]
-    return found[-1].removeprefix(_ERROR) if found else ""
+    """Return the sentence of the last `error: …` of the latest attempt; "" if there is none."""
+    return child_process.last_error(_attempt(path))
 
 
 def last_line(path: Path) -> str:
-    """The last line of the latest attempt that says something, shortened."""
+    """Return the last line of the latest attempt that is not empty, shortened."""
     found = [line.strip() for line in _attempt(path) if line.strip()]
     return found[-1][:300] if found else ""
 
@@ -45,5 +45,5 @@ def _attempt(path: Path) -> list[str]:
 
 
 def _overwritten(line: str) -> str:
-    """What a terminal shows of a line in which a progress bar went back to its beginning again and again."""
+    """What a terminal shows of a line that a progress bar has overwritten again and again."""
     return line.rstrip("\r").rpartition("\r")[2]

@@ -1,11 +1,11 @@
-"""Processes of runs: started, found again after a restart of the studio, stopped.
+"""Processes of runs: started, found again after a restart of whoever started them, stopped.
 
-A run is a process group of its own with an `overseer` at its head. Its number alone does not say that it is still the
-same one, so the moment of its beginning is kept beside it.
+A queued run is a process group of its own with `run_supervisor` at its head, and outlives whoever started it. Its
+number alone does not identify it, for numbers are used again: the time of its start is kept as well.
 """
 
 import contextlib
-import json
+import functools
 import os
 import signal
 import subprocess
@@ -16,120 +16,146 @@ from pathlib import Path
 
 import psutil
 
-from preannotate.jobs.run_supervisor import END, PROCESS
+from preannotate.core.child_process import ChildProcess
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json
+from preannotate.jobs.run_supervisor import END_FILE, PROCESS_FILE
 
-# Both come from the same clock; the studio writes them down as a float.
-_SAME_MOMENT = 0.05
+_MODULE = "preannotate.jobs.run_supervisor"
+# Both come from the same clock; the database keeps a float.
+_SAME_TIME_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class RunProcess:
-    """The head of a group.
+    """A process, identified for good.
 
     Attributes:
-        process: Number of the overseer, and of its group.
-        began: When, as psutil says it.
+        pid: Its number; for a queued run also that of its group.
+        started: Seconds since 1970, as psutil gives them; 0 if it had ended before.
     """
 
-    process: int
-    began: float
+    pid: int
+    started: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._find() is not None
+
+    def _find(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _SAME_TIME_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
+            return None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to its group if it leads one, else to it alone; SIGKILL also to descendants that left it."""
+        head = self._find()
+        victims = head.children(recursive=True) if head is not None and number == signal.SIGKILL else []
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, or only zombies are left
+            if _leads_group(self.pid):
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+        for victim in victims:
+            with contextlib.suppress(psutil.Error):
+                victim.send_signal(number)
+
+
+@functools.cache
+def _own_process(pid: int) -> RunProcess:
+    return RunProcess(pid, psutil.Process(pid).create_time())
+
+
+def this_process() -> RunProcess:
+    """Return this process."""
+    return _own_process(os.getpid())
 
 
 def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> RunProcess:
     """Start a command that outlives this process.
 
     Args:
-        folder: Working directory, for the overseer's files.
-        command: Without secrets: other users can read it.
-        log: Gets what it says, behind what is there.
+        folder: Working directory; `run_supervisor` writes its files there.
+        command: Without secrets: other users of the machine can read it.
+        log: Gets its output, behind what is there.
         environment: All of it.
+
+    Raises:
+        OSError: It cannot be started.
     """
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "preannotate.jobs.run_supervisor", str(folder), *command],
-            stdin=subprocess.DEVNULL,
+        child = ChildProcess(
+            [sys.executable, "-P", "-m", _MODULE, str(folder), *command],
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=dict(environment),
-            start_new_session=True,
+            env=environment,
         )
-    _children.append(process)
+    _children.append(child)
     try:
-        began = psutil.Process(process.pid).create_time()
-    except psutil.Error:  # over already
-        began = 0.0
-    return RunProcess(process.pid, began)
+        return RunProcess(child.pid, psutil.Process(child.pid).create_time())
+    except psutil.Error:  # it has ended already
+        return RunProcess(child.pid, 0.0)
 
 
-# Those of this process, so that they can be waited for: what nobody waits for stays in the system's list.
-_children: list[subprocess.Popen] = []
+# Children of this process; those that have ended stay in the system's list until they are waited for.
+_children: list[ChildProcess] = []
 
 
 def forget(folder: Path) -> None:
     """Remove what an earlier attempt left: how it ended, and its processes."""
-    for leftover in (PROCESS, END):
+    for leftover in (PROCESS_FILE, END_FILE):
         (folder / leftover).unlink(missing_ok=True)
 
 
-def find(folder: Path) -> RunProcess | None:
-    """What runs in a folder; None if nothing does."""
-    number = (_read(folder / PROCESS) or {}).get("overseer", 0)
-    try:
-        process = psutil.Process(number)
-        if str(folder) in process.cmdline():
-            return RunProcess(number, process.create_time())
-    except psutil.Error:
-        pass
+def find_process(folder: Path) -> RunProcess | None:
+    """Return the head of the run that works in a folder, even one that has not written its files yet; None if none."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            command = process.cmdline()
+            if _MODULE in command and str(folder) in command:
+                return RunProcess(process.pid, process.create_time())
     return None
 
 
-def is_alive(folder: Path, overseen: RunProcess) -> bool:
-    """Whether a run still has processes: the overseer, or the command if somebody killed only the overseer."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    if _found(overseen) is not None:
+def is_alive(folder: Path, process: RunProcess) -> bool:
+    """Return whether a run still has processes: its head, or the command if somebody killed only the head."""
+    _children[:] = [child for child in _children if child.alive]
+    if process.alive:
         return True
-    number = command_process(folder)
+    pid = _number(folder / PROCESS_FILE, "process")
     try:
-        return bool(number) and exit_code(folder) is None and os.getpgid(number) == overseen.process
+        return pid is not None and exit_code(folder) is None and os.getpgid(pid) == process.pid
     except ProcessLookupError:
         return False
 
 
 def exit_code(folder: Path) -> int | None:
-    """How the command ended; None if nobody could write it down."""
-    content = _read(folder / END)
-    return content.get("code") if content else None
+    """Return how the command ended; None if nobody could record it."""
+    return _number(folder / END_FILE, "code")
 
 
-def command_process(folder: Path) -> int:
-    """Number of the command's own process, now or before; 0 before it started."""
-    content = _read(folder / PROCESS)
-    return content.get("process", 0) if content else 0
+def command_pid(folder: Path) -> int | None:
+    """Return the number of the command's own process; None before it started."""
+    return _number(folder / PROCESS_FILE, "process")
 
 
-def interrupt(overseen: RunProcess, number: signal.Signals) -> None:
-    """Send a signal to the group of a run that `is_alive`; SIGKILL also to descendants that left it."""
-    head = _found(overseen)
-    victims = head.children(recursive=True) if head is not None and number == signal.SIGKILL else []
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or a zombie's group
-        os.killpg(overseen.process, number)
-    for victim in victims:
-        with contextlib.suppress(psutil.Error):
-            victim.send_signal(number)
-
-
-def _found(overseen: RunProcess) -> psutil.Process | None:
+def _leads_group(pid: int) -> bool:
+    """Whether signals go to a group: not for a run by hand, whose group may be that of a shell's pipeline."""
     try:
-        process = psutil.Process(overseen.process)
-        same = abs(process.create_time() - overseen.began) < _SAME_MOMENT
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:
-        return None
+        return os.getsid(pid) == pid
+    except ProcessLookupError:  # the head is gone, its group perhaps not
+        return True
 
 
-def _read(path: Path) -> dict[str, int] | None:
+def _number(path: Path, name: str) -> int | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(path)
+    except FileError:
         return None
+    value = content.get(name) if isinstance(content, dict) else None
+    return value if isinstance(value, int) else None

@@ -1,275 +1,368 @@
-"""The queue of runs: kept in the database, so that it survives a restart."""
+"""All runs of a workspace, whoever starts them: waiting, running and over.
+
+`preannotate run`, `watch` and the web interface each write into this one list (`RunSource`), and each shows all of it.
+Several processes change it at once: whatever reads and then writes does so in one transaction.
+"""
 
 import contextlib
 import datetime
 import json
+import re
 import shutil
+import socket
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from preannotate.core.errors import LockedError
+from preannotate.core.progress import State
 from preannotate.jobs.database import Database
+from preannotate.jobs.errors import JobError
+from preannotate.jobs.processes import RunProcess, this_process
+from preannotate.jobs.task_request import RunKind, TaskRequest
+from preannotate.pipeline.run_request import RunRequest, run_request_from_json
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
-from preannotate.studio.errors import StudioError
-from preannotate.studio.servers import Servers
-from preannotate.studio.settings import Settings
 
-TRAIN, ANNOTATE, REVIEW, RANK = "train", "annotate", "review", "rank"
-KINDS = (TRAIN, ANNOTATE, REVIEW, RANK)
-WAITING, RUNNING, DONE, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
-OVER = (DONE, FAILED, STOPPED)
-# In the folder of a run: what its process says, and how far it is (`preannotate.bar`).
-LOG, DONE_FILE = "log.txt", "done.json"
+# In the folder of a run.
+LOG, PROGRESS = "log.txt", "progress.json"
+SIMULTANEOUS = "simultaneous"
+_MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}")
+# Of this machine or container: process numbers mean nothing elsewhere.
+HOST = socket.gethostname()
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is asked for; it has no secret, and can be ordered again.
+class RunSource(StrEnum):
+    """Who asked for a run; only that program has its login, so only that one starts it."""
 
-    Attributes:
-        kind: One of `KINDS`.
-        name: Of the model: a new one for `TRAIN`, or one that gets another version; what CVAT and nuclio can take.
-        server_id: A saved server.
-        server_url: Its address, kept for people should the server be removed; filled in by `Queue.add`.
-        tasks: Numbers on the server. `ANNOTATE`, `REVIEW` and `RANK` take exactly one.
-        projects: The same; `TRAIN` only.
-        jobs: The same; `TRAIN` only.
-        model: Of `--model`; "auto" chooses.
-        arguments: Of `--arguments`, as `arguments.assemble` gives it.
-        base_model: "imagenet", "none", "previous" (the latest version of this model), or a path: a folder of an
-            earlier run, a file of weights.
-        machine: `Machine.id`.
-        deploy: "serve", "nuctl" or "none".
-        annotate_rest: After a training, let CVAT annotate the frames without annotations.
-        notify: Send a message at the end.
-        options: What else the kind takes: see `commands.OPTIONS`.
-    """
-
-    kind: str = TRAIN
-    name: str = ""
-    server_id: int = 0
-    server_url: str = ""
-    tasks: tuple[int, ...] = ()
-    projects: tuple[int, ...] = ()
-    jobs: tuple[int, ...] = ()
-    model: str = "auto"
-    arguments: str = ""
-    base_model: str = "imagenet"
-    machine: str = "cpu"
-    deploy: str = "serve"
-    annotate_rest: bool = False
-    notify: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    COMMAND_LINE = "command line"
+    WATCH = "watch"
+    STUDIO = "studio"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run, waiting, at work or over.
+    """A run, waiting, running or over.
 
     Attributes:
-        id: Of the run.
-        kind: One of `KINDS`.
-        model_name: `order.name`.
-        state: `WAITING`, `RUNNING`, `DONE`, `FAILED` or `STOPPED`.
+        id: In the workspace.
+        kind: Which command it is.
+        source: Who asked for it.
+        model_name: Of the model.
+        state: Not SKIPPED.
         created: ISO 8601 with time zone.
-        began: The same; "" before.
-        ended: The same.
-        error: Why it failed, what it waits for, or what is to be said of a run that is done, one sentence; else "".
-        order: What was asked for.
-        version: Number of the version that it makes or made; 0 if it makes none, or not yet.
-        folder: WORKSPACE/studio/runs/ID, with `log.txt`, and what a review or ranking wrote.
+        started: ISO 8601 with time zone; None before.
+        ended: ISO 8601 with time zone; None before.
+        error: Why it failed, what it waits for, or a remark about a run that is done; one sentence or "".
+        request: What it does; it can be requested again.
+        server_id: The saved server that it logs in to; None logs in by the environment.
+        machine: "cpu" or "gpu:0"; None leaves the choice to TensorFlow.
+        notify: Whether a message is sent at its end by whoever supervises it.
+        version: Number of the version that it creates; None if it creates none, or not yet.
+        exit_code: Of its process, negative for a signal; None before its end, or if nobody could record it.
+        folder: WORKSPACE/runs/ID, with log, progress, and what a review or ranking wrote.
         model_folder: WORKSPACE/models/NAME.
-        stopping: Somebody asked it to stop, and it has not yet.
+        host: Name of the machine or container that it runs on; None before it starts.
+        stopping: It was told to stop, and has not yet.
     """
 
     id: int
-    kind: str
+    kind: RunKind
+    source: RunSource
     model_name: str
-    state: str
+    state: State
     created: str
-    began: str
-    ended: str
+    started: str | None
+    ended: str | None
     error: str
-    order: Order
-    version: int
+    request: RunRequest | TaskRequest
+    server_id: int | None
+    machine: str | None
+    notify: bool
+    version: int | None
+    exit_code: int | None
     folder: Path
     model_folder: Path
+    host: str | None = None
     stopping: bool = False
 
 
 class RunQueue:
-    """All runs; whoever starts them (`runner`) uses the methods at the end."""
+    """See the module."""
 
-    def __init__(self, database: Database, workspace: Workspace, servers: Servers, settings: Settings) -> None:
-        self._database, self._workspace, self._servers, self._settings = database, workspace, servers, settings
+    def __init__(self, database: Database, workspace: Workspace) -> None:
+        self._database, self.workspace = database, workspace
 
-    def add(self, order: Order) -> int:
-        """Check an order and put it at the end of the queue; returns the run's id.
+    @property
+    def simultaneous(self) -> int:
+        """How many queued runs may run at a time in this workspace."""
+        return int(self._database.setting(SIMULTANEOUS, 1))
+
+    def add(
+        self,
+        request: RunRequest | TaskRequest,
+        *,
+        source: RunSource,
+        server_id: int | None = None,
+        machine: str | None = None,
+        notify: bool = False,
+    ) -> int:
+        """Check a request and put it at the end of the queue; return the id of the run.
+
+        Args:
+            request: With the name of a model.
+            source: Who asks; the other arguments are as in `Run`.
+            server_id: See there.
+            machine: See there.
+            notify: See there.
 
         Raises:
-            StudioError: The order cannot be, in one sentence.
-            TrainingError: Its arguments cannot.
-            BuildError: Its name cannot.
-            WorkspaceError: It needs a model that is not there.
+            PreannotateError: The request can never run.
         """
-        from preannotate.jobs.commands import check
+        if machine is not None and not _MACHINE.fullmatch(machine):
+            raise JobError(f"machine {machine!r}; expected cpu, or a GPU such as gpu:0.")
+        if isinstance(request, TaskRequest):
+            request.check(self.workspace)
+        else:
+            request = request.checked()
+        row = {"server": server_id, "machine": machine, "notify": int(notify)}
+        return self._insert(request, source, State.WAITING, row)
 
-        check(order, self._workspace, self._settings.kubernetes)
-        order = replace(order, server_url=self._servers.get(order.server_id).url)
+    def register(self, request: RunRequest, process: RunProcess) -> int:
+        """Add a run that somebody has started by hand, in a process of its own; return its id.
+
+        Raises:
+            JobError: Another run works on the model.
+        """
         with self._database.transaction():
-            return self._database.insert(
-                f"INSERT INTO runs (kind, name, state, created, asked, place) VALUES (?, ?, ?, ?, ?, {_NEXT_PLACE})",
-                (order.kind, order.name, WAITING, _now(), json.dumps(asdict(order), ensure_ascii=False)),
-            )
+            for other in self.in_state(State.RUNNING):
+                if other.model_name == request.name:
+                    raise JobError(
+                        f"model {request.name!r}: run {other.id} ({other.source}) works on it; expected none. Wait for "
+                        f"it, or stop it."
+                    )
+            row = {"started": _now(), "host": HOST, "process": process.pid, "process_started": process.started}
+            return self._insert(request, RunSource.COMMAND_LINE, State.RUNNING, row)
 
     def get(self, run_id: int) -> Run:
-        """One run.
+        """Return a run.
 
         Raises:
-            StudioError: There is none of that id.
+            JobError: There is no run of that id.
         """
         rows = self._database.rows("SELECT * FROM runs WHERE id = ?", (run_id,))
         if not rows:
-            raise StudioError(f"run {run_id}: there is none; expected one of the list. It may have been deleted.")
+            raise JobError(f"run {run_id}: not found; expected one of the list. It may have been deleted.")
         return self._run(rows[0])
 
-    def stop(self, run_id: int) -> None:
-        """Take a waiting run out, or ask a running one to end: it does within a minute, and can go on later.
-
-        Raises:
-            StudioError: It is over.
-        """
-        with self._database.transaction():
-            run = self.get(run_id)
-            if run.state in OVER:
-                raise StudioError(f"run {run_id}: is over already; expected one that waits or runs.")
-            if run.state == WAITING:
-                self.end(run_id, STOPPED)
-            else:
-                self._database.change(
-                    "UPDATE runs SET stop_asked = ? WHERE id = ? AND stop_asked = 0", (time.time(), run_id)
-                )
-
-    def resume(self, run_id: int) -> None:
-        """Put a run that stopped or failed at the end of the queue again; it goes on where it was.
-
-        Raises:
-            StudioError: It is neither.
-        """
-        with self._database.transaction():
-            run = self.get(run_id)
-            if run.state not in (STOPPED, FAILED):
-                raise StudioError(f"run {run_id}: is {run.state}; expected one that was stopped or failed.")
-            self._database.change(
-                f"UPDATE runs SET state = ?, place = {_NEXT_PLACE}, ended = '', error = '', stop_asked = 0, "
-                f"process = 0, process_began = 0 WHERE id = ?",
-                (WAITING, run_id),
-            )
-
-    def delete(self, run_id: int) -> None:
-        """Forget a run that is over, with its log; an unfinished version that it made is removed, finished ones stay.
-
-        Raises:
-            StudioError: It waits or runs.
-        """
-        with self._database.transaction():
-            run = self.get(run_id)
-            if run.state not in OVER:
-                raise StudioError(f"run {run_id}: is {run.state}; expected one that is over. Stop it first.")
-            self._database.change("DELETE FROM runs WHERE id = ?", (run_id,))
-        shutil.rmtree(run.folder, ignore_errors=True)
-        if run.kind == TRAIN and run.version:
-            self._remove_unfinished(run)
-
-    def position(self, run_id: int) -> int:
-        """How many waiting runs come before this one; 0 if it is next, or not waiting."""
-        statement = (
-            "SELECT COUNT(*) AS count FROM runs WHERE state = ? AND place < "
-            "(SELECT place FROM runs WHERE id = ? AND state = ?)"
-        )
-        return self._database.rows(statement, (WAITING, run_id, WAITING))[0]["count"]
-
-    def in_state(self, state: str) -> tuple[Run, ...]:
-        """Runs of a state in the order of the queue."""
-        statement = "SELECT * FROM runs WHERE state = ? ORDER BY place"
-        return tuple(self._run(row) for row in self._database.rows(statement, (state,)))
-
-    def claim(self, run_id: int) -> bool:
-        """A waiting run is going to get a process; False if somebody took it out of the queue meanwhile."""
-        return bool(
-            self._database.change(
-                "UPDATE runs SET state = ?, began = ?, ended = '', error = '', process = 0 WHERE id = ? AND state = ?",
-                (RUNNING, _now(), run_id, WAITING),
-            )
-        )
-
-    def begin(self, run_id: int, process: int, process_began: float) -> None:
-        """A claimed run has got its process."""
-        statement = "UPDATE runs SET process = ?, process_began = ? WHERE id = ?"
-        self._database.change(statement, (process, process_began, run_id))
-
-    def process(self, run_id: int) -> tuple[int, float]:
-        """Number of the process at the head of a run, and when it began; 0 if it got none, or nobody wrote it down."""
-        row = self._database.rows("SELECT process, process_began FROM runs WHERE id = ?", (run_id,))[0]
-        return row["process"], row["process_began"]
-
-    def stop_asked(self, run_id: int) -> float:
-        """When somebody asked it to stop, seconds since 1970; 0 if nobody did."""
-        return self._database.rows("SELECT stop_asked FROM runs WHERE id = ?", (run_id,))[0]["stop_asked"]
-
-    def note(self, run_id: int, *, error: str | None = None, version: int | None = None) -> None:
-        """Something became known of a run."""
-        for column, value in (("error", error), ("version", version)):
-            if value is not None:
-                self._database.change(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, run_id))
-
-    def end(self, run_id: int, state: str, error: str = "") -> None:
-        """A run is over."""
-        self._database.change(
-            "UPDATE runs SET state = ?, error = ?, ended = ?, stop_asked = 0 WHERE id = ?",
-            (state, error, _now(), run_id),
-        )
-
     def list(self, *, model_name: str | None = None, limit: int = 200) -> list[Run]:
-        """Runs, the newest first."""
+        """Return runs, the newest first."""
         where, values = ("WHERE name = ?", [model_name]) if model_name is not None else ("", [])
         rows = self._database.rows(f"SELECT * FROM runs {where} ORDER BY id DESC LIMIT ?", (*values, limit))
         return [self._run(row) for row in rows]
 
-    def _run(self, row: Any) -> Run:
-        content = json.loads(row["asked"])
-        numbers = {name: tuple(content[name]) for name in ("tasks", "projects", "jobs")}
-        return Run(
-            id=row["id"],
-            kind=row["kind"],
-            model_name=row["name"],
-            state=row["state"],
-            created=row["created"],
-            began=row["began"],
-            ended=row["ended"],
-            error=row["error"],
-            order=Order(**{**content, **numbers}),
-            version=row["version"],
-            folder=self._workspace.path / "studio" / "runs" / str(row["id"]),
-            model_folder=self._workspace.path / "models" / row["name"],
-            stopping=bool(row["stop_asked"]),
+    def in_state(self, state: State) -> tuple[Run, ...]:
+        """Return the runs of a state in the order of the queue."""
+        statement = "SELECT * FROM runs WHERE state = ? ORDER BY place"
+        return tuple(self._run(row) for row in self._database.rows(statement, (state,)))
+
+    def position(self, run_id: int) -> int:
+        """Return how many waiting runs come before this one; 0 if it is next, or not waiting."""
+        statement = (
+            "SELECT COUNT(*) AS count FROM runs WHERE state = ? AND place < "
+            "(SELECT place FROM runs WHERE id = ? AND state = ?)"
+        )
+        return int(self._database.rows(statement, (State.WAITING, run_id, State.WAITING))[0]["count"])
+
+    def stop(self, run_id: int) -> None:
+        """Remove a waiting run from the queue, or tell a running one to stop: it does within a minute.
+
+        Raises:
+            JobError: It is over.
+        """
+        with self._database.transaction():
+            run = self.get(run_id)
+            if run.state.is_over:
+                raise JobError(f"run {run_id}: is over already; expected one that waits or runs.")
+            if run.state == State.WAITING:
+                self.end(run_id, State.STOPPED)
+            else:
+                self._database.change(
+                    "UPDATE runs SET stop_requested = ? WHERE id = ? AND stop_requested IS NULL", (time.time(), run_id)
+                )
+
+    def resume(self, run_id: int) -> None:
+        """Put a run that was stopped or failed at the end of the queue again; it continues where it was.
+
+        Raises:
+            JobError: It was neither, or it was started by hand.
+        """
+        with self._database.transaction():
+            run = self.get(run_id)
+            if run.state not in (State.STOPPED, State.FAILED):
+                raise JobError(f"run {run_id}: is {run.state}; expected one that was stopped or failed.")
+            if run.source == RunSource.COMMAND_LINE:
+                raise JobError(
+                    f"run {run_id}: was started on the command line, and only that has its login; expected a run of "
+                    f"the web interface. Run the same command again."
+                )
+            self._database.change(
+                f"UPDATE runs SET place = {_NEXT_PLACE}, {_RESET} WHERE id = ?", (State.WAITING, run_id)
+            )
+
+    def delete(self, run_id: int) -> None:
+        """Remove a run that is over, with its log and the unfinished version that it created; finished ones stay.
+
+        Raises:
+            JobError: It waits or runs.
+        """
+        with self._database.transaction():
+            run = self.get(run_id)
+            if not run.state.is_over:
+                raise JobError(f"run {run_id}: is {run.state}; expected one that is over. Stop it first.")
+            self._database.change("DELETE FROM runs WHERE id = ?", (run_id,))
+        shutil.rmtree(run.folder, ignore_errors=True)
+        if run.kind == RunKind.TRAIN and run.version is not None:
+            self._remove_unfinished(run, run.version)
+
+    # What supervisors and runs use.
+
+    def claim_next(
+        self, may_start: Callable[[Run], bool], why_waiting: Callable[[Run, Sequence[Run]], str]
+    ) -> Run | None:
+        """Mark the first run that can start now as running, with this process as its owner, and return it.
+
+        Args:
+            may_start: Whether this process starts a run at all.
+            why_waiting: Of a run and those that run: why it must wait, as a sentence; "" if it can start.
+        """
+        with self._database.transaction():
+            running = self.in_state(State.RUNNING)
+            if len(running) >= self.simultaneous:
+                return None
+            for run in self.in_state(State.WAITING):
+                if not may_start(run):
+                    continue
+                if why := why_waiting(run, running):
+                    if why != run.error:
+                        self.note(run.id, error=why)
+                    continue
+                owner = this_process()
+                self._database.change(
+                    "UPDATE runs SET state = ?, started = ?, error = '', host = ?, owner = ?, owner_started = ? "
+                    "WHERE id = ?",
+                    (State.RUNNING, _now(), HOST, owner.pid, owner.started, run.id),
+                )
+                return self.get(run.id)
+        return None
+
+    def release(self, run_id: int) -> None:
+        """Put a run back into its place in the queue: whoever was about to start it has died."""
+        self._database.change(
+            f"UPDATE runs SET {_RESET} WHERE id = ? AND state = ? AND process IS NULL",
+            (State.WAITING, run_id, State.RUNNING),
         )
 
-    def _remove_unfinished(self, run: Run) -> None:
-        if self._database.rows("SELECT id FROM runs WHERE name = ? AND version = ?", (run.model_name, run.version)):
-            return  # another run goes on with it
-        with contextlib.suppress(WorkspaceError):  # somebody works on the model: it is theirs
-            model = self._workspace.existing(run.model_name)
+    def set_process(self, run_id: int, process: RunProcess) -> None:
+        """Record the process of a run."""
+        statement = "UPDATE runs SET process = ?, process_started = ? WHERE id = ?"
+        self._database.change(statement, (process.pid, process.started, run_id))
+
+    def process(self, run_id: int) -> RunProcess | None:
+        """Return the process at the head of a run; None if it has none yet, or nobody recorded it."""
+        return self._process(run_id, "process")
+
+    def owner(self, run_id: int) -> RunProcess | None:
+        """Return the process that claimed a run."""
+        return self._process(run_id, "owner")
+
+    def stop_requested(self, run_id: int) -> float | None:
+        """Return when a run was told to stop, in seconds since 1970; None if it was not."""
+        value = self._database.rows("SELECT stop_requested FROM runs WHERE id = ?", (run_id,))[0]["stop_requested"]
+        return None if value is None else float(value)
+
+    def note(self, run_id: int, *, error: str | None = None, version: int | None = None) -> None:
+        """Record what became known of a run; None leaves it as it is."""
+        for column, value in (("error", error), ("version", version)):
+            if value is not None:
+                self._database.change(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, run_id))
+
+    def end(self, run_id: int, state: State, error: str = "", exit_code: int | None = None) -> bool:
+        """Record the end of a run; return False if somebody has done so before."""
+        return bool(
+            self._database.change(
+                "UPDATE runs SET state = ?, error = ?, exit_code = ?, ended = ?, stop_requested = NULL "
+                "WHERE id = ? AND state IN (?, ?)",
+                (state, error, exit_code, _now(), run_id, State.WAITING, State.RUNNING),
+            )
+        )
+
+    def _insert(self, request: RunRequest | TaskRequest, source: RunSource, state: State, row: dict[str, Any]) -> int:
+        kind = request.kind if isinstance(request, TaskRequest) else RunKind.TRAIN
+        values = {
+            "kind": kind,
+            "name": request.name,
+            "source": source,
+            "state": state,
+            "created": _now(),
+            "request": json.dumps(asdict(request), ensure_ascii=False),
+            **row,
+        }
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        return self._database.insert(
+            f"INSERT INTO runs ({columns}, place) VALUES ({marks}, {_NEXT_PLACE})", tuple(values.values())
+        )
+
+    def _process(self, run_id: int, column: str) -> RunProcess | None:
+        row = self._database.rows(f"SELECT {column}, {column}_started FROM runs WHERE id = ?", (run_id,))[0]
+        return None if row[column] is None else RunProcess(row[column], row[f"{column}_started"])
+
+    def _run(self, row: Any) -> Run:
+        kind, content = RunKind(row["kind"]), json.loads(row["request"])
+        request: RunRequest | TaskRequest = (
+            run_request_from_json(content) if kind == RunKind.TRAIN else TaskRequest(**content | {"kind": kind})
+        )
+        return Run(
+            id=row["id"],
+            kind=kind,
+            source=RunSource(row["source"]),
+            model_name=row["name"],
+            state=State(row["state"]),
+            created=row["created"],
+            started=row["started"],
+            ended=row["ended"],
+            error=row["error"],
+            request=request,
+            server_id=row["server"],
+            machine=row["machine"],
+            notify=bool(row["notify"]),
+            version=row["version"],
+            exit_code=row["exit_code"],
+            folder=self.workspace.run_folder(row["id"]),
+            model_folder=self.workspace.path / "models" / row["name"],
+            host=row["host"],
+            stopping=row["stop_requested"] is not None,
+        )
+
+    def _remove_unfinished(self, run: Run, number: int) -> None:
+        if self._database.rows("SELECT id FROM runs WHERE name = ? AND version = ?", (run.model_name, number)):
+            return  # another run continues it
+        with contextlib.suppress(WorkspaceError, LockedError):  # whoever works on the model decides
+            model = self.workspace.existing(run.model_name)
             with model.locked():
-                version = model.version(run.version)
+                version = model.version(number)
                 if not version.record_file.exists() and not version.path.is_symlink():
                     shutil.rmtree(version.path, ignore_errors=True)
 
 
 _NEXT_PLACE = "(SELECT COALESCE(MAX(place), 0) + 1 FROM runs)"
+_RESET = (
+    "state = ?, started = NULL, ended = NULL, error = '', exit_code = NULL, stop_requested = NULL, owner = NULL, "
+    "process = NULL"
+)
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""Whether to train again: pure functions of what was trained on, what CVAT has, and the time.
+"""When to train again: pure functions of what was trained on, what CVAT has, and the time.
 
 Only completed jobs count. CVAT notes a change of a job at each save of its annotations, so a job counts as new if it
 is completed and was not, or is completed and was changed since.
@@ -6,20 +6,21 @@ is completed and was not, or is completed and was changed since.
 
 from dataclasses import dataclass, replace
 
+from preannotate.core.text import first_of, plural
 from preannotate.jobs.watch_state import CompletedJobs, FailedRun, WatchState
 
-# A run that failed because CVAT was not there is begun so often.
+# A run that failed because CVAT was not reachable is started so often.
 ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class RetrainPolicy:
-    """What the user chose.
+    """When to train again.
 
     Attributes:
-        new_jobs: How many are worth a training.
-        quiet: Seconds without another change before it begins.
-        every: Seconds between two looks at CVAT.
+        new_jobs: How many newly completed jobs start a training.
+        quiet: Seconds without another change before it starts.
+        every: Polling interval, in seconds.
     """
 
     new_jobs: int = 1
@@ -32,9 +33,9 @@ class Decision:
     """What to do now.
 
     Attributes:
-        run: Begin a run.
+        run: Start a run.
         why: One line for people.
-        wait: Seconds until there is something to decide again, if CVAT tells nothing before.
+        wait: Seconds until the next decision, if no webhook comes before.
     """
 
     run: bool
@@ -43,77 +44,77 @@ class Decision:
 
 
 def new_jobs(trained: CompletedJobs, now: CompletedJobs) -> tuple[int, ...]:
-    """Numbers of the jobs that are completed and were not trained on as they are now."""
-    return tuple(sorted(number for number, moment in now.items() if trained.get(number) != moment))
+    """Return the numbers of completed jobs that were not trained on, or were changed since."""
+    return tuple(sorted(number for number, changed in now.items() if trained.get(number) != changed))
 
 
 def jobs_polled(state: WatchState, now: CompletedJobs, clock: float) -> WatchState:
-    """The state after a look at CVAT."""
+    """Return the state after a poll of CVAT."""
     if now == state.seen:
         return state
     return replace(state, seen=now, changed=clock)
 
 
 def decide(state: WatchState, policy: RetrainPolicy, clock: float) -> Decision:
-    """What to do after a look.
+    """Return what to do after a poll.
 
     Args:
-        state: After `looked`.
-        policy: The user's.
+        state: After `jobs_polled`.
+        policy: Of the user.
         clock: Seconds since 1970.
     """
-    if state.began is not None:
-        return Decision(True, "the run before did not come to its end")
+    if state.started is not None:
+        return Decision(True, "the run before was interrupted")
     fresh = new_jobs(state.trained, state.seen)
     if len(fresh) < policy.new_jobs:
-        return Decision(False, f"{_jobs(fresh)}; {policy.new_jobs} are worth a training", policy.every)
+        return Decision(False, f"{_jobs(fresh)}; training starts at {policy.new_jobs}", policy.every)
     if state.failed is not None and state.failed.jobs == state.seen:
         return _after_failure(state.failed, policy, clock)
-    # A clock that was set back must not make anybody wait for long.
+    # A clock that was set back must not delay a training for long.
     rest = min(state.changed + policy.quiet - clock, policy.quiet)
     if rest > 0:
-        return Decision(False, f"{_jobs(fresh)}; waiting whether more come", min(rest, policy.every))
+        return Decision(False, f"{_jobs(fresh)}; waiting for more", min(rest, policy.every))
     return Decision(True, _jobs(fresh))
 
 
 def run_started(state: WatchState) -> WatchState:
-    """A run begins."""
-    return replace(state, began=state.seen)
+    """Return the state when a run starts."""
+    return replace(state, started=state.seen)
 
 
-def run_done(state: WatchState, *, version: int, pulled: CompletedJobs | None) -> WatchState:
-    """A run came to its end.
+def run_done(state: WatchState, *, version: int | None, pulled: CompletedJobs | None) -> WatchState:
+    """Return the state after a run that succeeded.
 
-    What was seen when it began was pulled by it, and what is in the pull as well: of two moments the later one is
-    known. (Moments are ISO 8601 of one server, so they compare as text.)
+    It has pulled what was seen when it started, and what is in the pull: of two times the later one counts. (They are
+    ISO 8601 of one server, so they compare as text.)
 
     Args:
-        state: While it was at work.
-        version: Highest finished one.
-        pulled: Completed jobs in the latest pull; None if it cannot be told.
+        state: While it ran.
+        version: The latest finished one; None if there is none.
+        pulled: Completed jobs in the latest pull; None if they are not known.
     """
-    jobs = dict(state.began or {})
-    for number, moment in (pulled or {}).items():
-        jobs[number] = max(moment, jobs.get(number, ""))
-    return replace(state, version=version, trained=jobs, began=None, failed=None)
+    jobs = dict(state.started or {})
+    for number, changed in (pulled or {}).items():
+        jobs[number] = max(changed, jobs.get(number, ""))
+    return replace(state, version=version, trained=jobs, started=None, failed=None)
 
 
-def run_failed(state: WatchState, clock: float, *, again: bool) -> WatchState:
-    """A run came to nothing.
+def run_failed(state: WatchState, clock: float, *, retry: bool) -> WatchState:
+    """Return the state after a run that failed.
 
     Args:
-        state: While it was at work.
+        state: While it ran.
         clock: Seconds since 1970.
-        again: Whether another attempt may help.
+        retry: Whether another attempt may help.
     """
-    jobs = state.began or {}
+    jobs = state.started or {}
     before = state.failed.attempts if state.failed is not None and state.failed.jobs == jobs else 0
-    return replace(state, began=None, failed=FailedRun(jobs, clock, before + 1, again))
+    return replace(state, started=None, failed=FailedRun(jobs, clock, before + 1, retry))
 
 
 def is_given_up(failure: FailedRun) -> bool:
-    """Whether nothing is tried any more until something changes: the moment to tell somebody."""
-    return not failure.again or failure.attempts >= ATTEMPTS
+    """Return whether no attempt is made any more until something changes: then a message is due."""
+    return not failure.retry or failure.attempts >= ATTEMPTS
 
 
 def _after_failure(failure: FailedRun, policy: RetrainPolicy, clock: float) -> Decision:
@@ -127,6 +128,5 @@ def _after_failure(failure: FailedRun, policy: RetrainPolicy, clock: float) -> D
 
 def _jobs(fresh: tuple[int, ...]) -> str:
     if not fresh:
-        return "no newly completed job"
-    shown = ", ".join(map(str, fresh[:10])) + (", …" if len(fresh) > 10 else "")
-    return f"{len(fresh)} newly completed job{'' if len(fresh) == 1 else 's'} ({shown})"
+        return "no newly completed jobs"
+    return f"{plural(len(fresh), 'newly completed job')} ({first_of([str(number) for number in fresh], 10)})"

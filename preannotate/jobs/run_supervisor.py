@@ -1,12 +1,11 @@
-"""Stands over the process of a run and writes down how it ended, whatever becomes of the studio.
+"""Heads the process group of a run and records how the run ended, whatever becomes of the program that started it.
 
-`python -m preannotate.jobs.run_supervisor FOLDER COMMAND …` runs the command at low priority. FOLDER/process.json says
-both processes from the beginning on, and FOLDER/end.json the exit code at the end: negative is the signal that killed
-it. It is small on purpose: when memory runs out, the system takes the large process.
+`python -m preannotate.jobs.run_supervisor FOLDER COMMAND …` runs the command at low priority. FOLDER/process.json has
+the numbers of both processes from the beginning, FOLDER/end.json the exit code at the end; negative is the signal that
+killed the command. It is small on purpose: when memory runs out, the system ends the large process.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,39 +14,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-PROCESS, END = "process.json", "end.json"
-# So that the page, and whoever else uses the machine, answers at once while a network is trained.
+from preannotate.core.files import write_json
+
+PROCESS_FILE, END_FILE = "process.json", "end.json"
+# So that the web interface, and whoever else uses the machine, stays responsive while a network is trained.
 NICENESS = 10
 COULD_NOT_START = 127
 
 
-def oversee(folder: Path, command: Sequence[str]) -> int:
-    """Run a command to its end; returns its exit code."""
+def supervise(folder: Path, command: Sequence[str]) -> int:
+    """Run a command to its end; return its exit code."""
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _pass)  # they reach the whole group; ignored ones would be ignored by the command, too
+        signal.signal(number, _pass)  # they reach the whole group; SIG_IGN would be inherited by the command
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
         print(f"error: {command[0]}: {error.strerror}; expected a program. Install it again.", flush=True)
-        _write(folder / END, {"code": COULD_NOT_START})
+        write_json(folder / END_FILE, {"code": COULD_NOT_START})
         return COULD_NOT_START
-    _write(folder / PROCESS, {"overseer": os.getpid(), "process": process.pid})
+    write_json(folder / PROCESS_FILE, {"supervisor": os.getpid(), "process": process.pid})
     code = process.wait()
-    _write(folder / END, {"code": code})
+    write_json(folder / END_FILE, {"code": code})
     return code
 
 
 def _pass(number: int, frame: Any) -> None:
-    """Nothing: the command got it as well."""
-
-
-def _write(path: Path, content: dict[str, int]) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    temporary.replace(path)
+    """Do nothing: the command got the signal as well."""
 
 
 if __name__ == "__main__":
-    oversee(Path(sys.argv[1]), sys.argv[2:])
+    supervise(Path(sys.argv[1]), sys.argv[2:])

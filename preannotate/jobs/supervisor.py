@@ -1,236 +1,219 @@
-"""Starts waiting runs, looks after running ones, and says what became of them: one thread of the studio.
+"""Starts waiting runs, follows running ones, and records how they end.
 
-All that it knows is in the database and in the folders of runs: a studio that is started anew goes on where the one
-before it died, with the processes that it left.
+The web interface and each `watch` have a supervisor. All supervisors of a workspace share one queue: each starts the
+runs whose login its own process has, and follows all of them, so that a run whose supervisor died is still recorded.
+What they know is in the database and in the folders of runs.
 """
 
 import contextlib
-import fcntl
+import datetime
 import logging
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 
-from builder.errors import BuildError
-from preannotate.core.errors import PreannotateError
-from preannotate.core.progress import VARIABLE as BAR
-from preannotate.jobs import commands, notice, processes
-from preannotate.jobs.exit_reasons import explain_end, own_progress
+from preannotate.core.errors import FileError, PreannotateError
+from preannotate.core.files import write_json
+from preannotate.core.progress import FORMAT, VARIABLE, State, read_progress
+from preannotate.jobs import processes
+from preannotate.jobs.exit_reasons import explain_end
 from preannotate.jobs.logs import ATTEMPT
 from preannotate.jobs.processes import RunProcess
-from preannotate.jobs.queue import DONE_FILE, FAILED, LOG, RUNNING, TRAIN, WAITING, Run, RunQueue
+from preannotate.jobs.queue import HOST, LOG, PROGRESS, Run, RunQueue
+from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.settings import SECRETS
-from preannotate.pipeline.progress import Progress
-from preannotate.registry.workspace import Workspace, write_json
-from preannotate.studio.errors import StudioError
-from preannotate.studio.machines import GPU
-from preannotate.studio.servers import Servers
-from preannotate.studio.settings import Settings
+from preannotate.registry.workspace import ModelFolder
 
-# Between two looks; a run's page asks its files itself.
 POLL_SECONDS = 0.5
 # After so many seconds the next signal: a training ends after its step, an upload after its request.
 STOP_SIGNALS = ((0.0, signal.SIGINT), (40.0, signal.SIGTERM), (60.0, signal.SIGKILL))
-SNAPSHOT = "progress.json"
-# Logins of this process are not those of a run.
-_NOT_INHERITED = (*SECRETS, "CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "PREANNOTATE_STUDIO_TOKEN")
+# Tells a run that it is in the queue already.
+RUN_VARIABLE = "PREANNOTATE_RUN"
+COMMAND = (sys.executable, "-m", "preannotate")
+GPU = "gpu"
+# A run of another host is over if it does not hold the lock of its model so long after its start.
+_FOREIGN_SECONDS = 120.0
 _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """See the module."""
+    """See the module; `step` does everything once, `start` does it again and again in a thread."""
 
     def __init__(
         self,
         queue: RunQueue,
-        workspace: Workspace,
-        servers: Servers,
-        settings: Settings,
         *,
-        command: Sequence[str],
-        simultaneous: int | None,
+        may_start: Callable[[Run], bool],
+        environment: Callable[[Run], dict[str, str]] = lambda run: {},
+        not_inherited: Collection[str] = (),
+        on_end: Callable[[Run], Sequence[str]] | None = None,
+        command: Sequence[str] = COMMAND,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._queue, self._workspace, self._servers, self._settings = queue, workspace, servers, settings
-        self._command, self._simultaneous = tuple(command), simultaneous
-        self._ending = threading.Event()
+        """Start nothing yet.
+
+        Args:
+            queue: Of the workspace.
+            may_start: Whether this process has the login of a run.
+            environment: That login, and what else a run needs in its environment.
+            not_inherited: Variables of this process that no run gets, besides the secrets of notifications.
+            on_end: Sends the message about a run with `notify`; returns what could not be delivered, as sentences.
+            command: Of a run, before the name of the subcommand.
+            clock: Seconds since 1970.
+        """
+        self._queue, self._may_start, self._environment = queue, may_start, environment
+        self._not_inherited = {*SECRETS, *not_inherited, VARIABLE, RUN_VARIABLE}
+        self._on_end, self._command, self._clock = on_end, tuple(command), clock
+        self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._tellers: list[threading.Thread] = []
-        self._lock: int | None = None
-        self._sent: dict[int, int] = {}
+        self._messengers: list[threading.Thread] = []
+        self._signals_sent: dict[int, int] = {}
 
     def start(self) -> None:
-        """Look after runs from now on.
-
-        Raises:
-            StudioError: Another studio does already.
-        """
-        self._hold()
+        """Follow and start runs from now on, in a thread."""
         self._thread = threading.Thread(target=self._work, name="runs", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Leave them alone; messages on their way are waited for a little."""
-        self._ending.set()
-        for thread in filter(None, (self._thread, *self._tellers)):
+        """Stop following them; they continue. Messages on their way are waited for a little."""
+        self._closing.set()
+        for thread in filter(None, (self._thread, *self._messengers)):
             thread.join(10.0)
         self._thread = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def step(self) -> None:
-        """Look once at all runs."""
-        for run in self._queue.in_state(RUNNING):
-            self._look(run)
-        self._start_waiting()
+        """Follow all runs once, and start those that can start."""
+        for run in self._queue.in_state(State.RUNNING):
+            self._follow(run)
+        while (claimed := self._queue.claim_next(self._may_start, _why_waiting)) is not None:
+            self._launch(claimed)
 
     def _work(self) -> None:
-        while not self._ending.is_set():
+        while not self._closing.is_set():
             try:
                 self.step()
-            except Exception:  # the next look may go better; without this thread nothing would run any more
-                _log.exception("a look at the runs failed")
-            self._ending.wait(POLL_SECONDS)
+            except Exception:  # the next step may succeed; without this thread nothing would run any more
+                _log.exception("supervising the runs failed")
+            self._closing.wait(POLL_SECONDS)
 
-    def _hold(self) -> None:
-        folder = self._workspace.path / "studio"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise StudioError(
-                f"{self._workspace.path}: another studio works on this workspace; expected none. "
-                f"Use that one, or stop it."
-            ) from error
-        self._lock = descriptor
-
-    def _look(self, run: Run) -> None:
-        overseen = self._overseen(run)
-        if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
-            self._queue.note(run.id, version=progress.version)
-        if overseen is None or not processes.is_alive(run.folder, overseen):
+    def _follow(self, run: Run) -> None:
+        if run.host != HOST:  # in another container: its process numbers say nothing here, but the lock does
+            if run.kind == RunKind.TRAIN and self._age(run) > _FOREIGN_SECONDS and not _model(run).busy:
+                self._finish(run.id)
+            return
+        process = self._queue.process(run.id)
+        if process is None:
+            if (process := processes.find_process(run.folder)) is None:
+                owner = self._queue.owner(run.id)
+                if owner is None or not owner.alive:
+                    self._queue.release(run.id)
+                return
+            self._queue.set_process(run.id, process)  # whoever started it died before recording it
+        with contextlib.suppress(FileError):
+            if (progress := read_progress(run.folder / PROGRESS)) is not None and progress.version != run.version:
+                self._queue.note(run.id, version=progress.version)
+        if not processes.is_alive(run.folder, process):
             self._finish(run.id)
-        elif asked := self._queue.stop_asked(run.id):
-            self._stop(run, overseen, time.time() - asked)
+        elif (requested := self._queue.stop_requested(run.id)) is not None:
+            self._stop(run, process, self._clock() - requested)
 
-    def _overseen(self, run: Run) -> RunProcess | None:
-        process, began = self._queue.process(run.id)
-        if process:
-            return RunProcess(process, began)
-        found = processes.find(run.folder)  # a studio died between starting it and writing that down
-        if found is not None:
-            self._queue.begin(run.id, found.process, found.began)
-        return found
+    def _age(self, run: Run) -> float:
+        return self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
 
-    def _stop(self, run: Run, overseen: RunProcess, seconds: float) -> None:
+    def _stop(self, run: Run, process: RunProcess, seconds: float) -> None:
         due = [number for after, number in STOP_SIGNALS if seconds >= after]
-        if len(due) > self._sent.get(run.id, 0):
-            self._sent[run.id] = len(due)
-            processes.interrupt(overseen, due[-1])
+        if len(due) > self._signals_sent.get(run.id, 0):
+            self._signals_sent[run.id] = len(due)
+            process.send_signal(due[-1])
 
     def _finish(self, run_id: int) -> None:
         run = self._queue.get(run_id)
         code = processes.exit_code(run.folder)
-        end = explain_end(run, code, self._workspace, asked_to_stop=run.stopping)
-        if run.kind == TRAIN and (progress := own_progress(run, processes.command_process(run.folder))):
-            with contextlib.suppress(OSError):
-                _keep(run, progress, end.state)
-        self._queue.end(run.id, end.state, end.error)
-        self._sent.pop(run.id, None)
-        self._tell(run.id, code)
+        end = explain_end(run, code, self._queue.workspace)
+        self._signals_sent.pop(run_id, None)
+        if self._queue.end(run_id, end.state, end.error, code):
+            _close_progress(run, end.state)
+            self._send_message(run_id)
 
-    def _tell(self, run_id: int, code: int | None) -> None:
+    def _send_message(self, run_id: int) -> None:
         run = self._queue.get(run_id)
-        if not run.order.notify:
+        if not run.notify or (on_end := self._on_end) is None:
             return
 
-        def tell() -> None:
+        def send() -> None:
             try:
-                problems = notice.tell(run, code, self._workspace, self._settings)
+                problems = on_end(run)
             except PreannotateError as error:
                 problems = [str(error)]
             with contextlib.suppress(OSError), (run.folder / LOG).open("a", encoding="utf-8") as log:
                 log.writelines(f"notification: {problem}\n" for problem in problems)
 
-        self._tellers = [thread for thread in self._tellers if thread.is_alive()]
-        self._tellers.append(threading.Thread(target=tell, name="notification", daemon=True))
-        self._tellers[-1].start()
-
-    def _start_waiting(self) -> None:
-        most = self._simultaneous or self._settings.simultaneous
-        for run in self._queue.in_state(WAITING):
-            running = self._queue.in_state(RUNNING)
-            if len(running) >= most:
-                return
-            why = self._waits_for(run, running)
-            if why != run.error:
-                self._queue.note(run.id, error=why)
-            if not why:
-                self._launch(run)
-
-    def _waits_for(self, run: Run, running: Sequence[Run]) -> str:
-        for other in running:
-            if other.model_name == run.model_name:
-                return f"waits for run {other.id}, which works with the same model."
-            if run.order.machine.startswith(GPU) and other.order.machine == run.order.machine:
-                return f"waits for run {other.id}, which uses {run.order.machine}."
-        if run.kind == TRAIN and _is_locked(run):
-            return f"waits until another program has finished its work on the model {run.model_name!r}."
-        return ""
+        self._messengers = [thread for thread in self._messengers if thread.is_alive()]
+        self._messengers.append(threading.Thread(target=send, name="notification", daemon=True))
+        self._messengers[-1].start()
 
     def _launch(self, run: Run) -> None:
-        run.folder.mkdir(parents=True, exist_ok=True)
-        processes.forget(run.folder)
-        (run.folder / DONE_FILE).unlink(missing_ok=True)
-        if not self._queue.claim(run.id):
-            return
         try:
-            login, place = self._servers.options(run.order.server_id), self._settings.kubernetes
-            words = commands.arguments(run.order, self._workspace, login, place)
-            environment = self._environment(run)
+            run.folder.mkdir(parents=True, exist_ok=True)
+            processes.forget(run.folder)
+            (run.folder / PROGRESS).unlink(missing_ok=True)
+            argv = self._argv(run)
+            environment = self._child_environment(run)
             with (run.folder / LOG).open("a", encoding="utf-8") as log:
-                log.write(f"{ATTEMPT}preannotate {shlex.join(words)}\n")
-            overseen = processes.launch(
-                run.folder, [*self._command, *words], log=run.folder / LOG, environment=environment
+                log.write(f"{ATTEMPT}preannotate {shlex.join(argv)}\n")
+            process = processes.launch(
+                run.folder, [*self._command, *argv], log=run.folder / LOG, environment=environment
             )
-        except (PreannotateError, BuildError, OSError) as error:
-            self._queue.end(run.id, FAILED, str(error))
-            self._tell(run.id, None)
+        except Exception as error:  # whatever it is, the run must not seem to run
+            if not isinstance(error, PreannotateError | OSError):
+                _log.exception("starting run %d failed", run.id)
+            if self._queue.end(run.id, State.FAILED, str(error)):
+                self._send_message(run.id)
             return
-        self._queue.begin(run.id, overseen.process, overseen.began)
+        self._queue.set_process(run.id, process)
 
-    def _environment(self, run: Run) -> Mapping[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-        kind, _, number = run.order.machine.partition(":")
-        # The driver's own numbers, as `machines` lists them; "-1" is no GPU.
-        devices = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": number if kind == "gpu" else "-1"}
-        told = {"PYTHONUNBUFFERED": "1", BAR: str(run.folder / DONE_FILE)}
-        return inherited | devices | told | self._servers.environment(run.order.server_id)
+    def _argv(self, run: Run) -> list[str]:
+        workspace = self._queue.workspace
+        if isinstance(run.request, TaskRequest):
+            return run.request.to_argv(workspace)
+        return ["run", "--workspace", str(workspace.path), *run.request.to_argv()]
+
+    def _child_environment(self, run: Run) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in self._not_inherited}
+        own = {"PYTHONUNBUFFERED": "1"}
+        if run.kind == RunKind.TRAIN:
+            own[RUN_VARIABLE] = str(run.id)  # it writes its progress itself
+        else:
+            own[VARIABLE] = str(run.folder / PROGRESS)
+        if run.machine is not None:
+            kind, _, number = run.machine.partition(":")
+            # The driver's own numbers; "-1" is no GPU.
+            own |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": number if kind == GPU else "-1"}
+        return inherited | own | self._environment(run)
 
 
-def _keep(run: Run, progress: Progress, state: str) -> None:
-    """Write down how far it came: the model's own file is the next run's."""
-    # Whoever was killed could not say that its stage is over.
-    stages = [vars(stage) | ({"state": state} if stage.state == RUNNING else {}) for stage in progress.stages]
-    content = {"process": progress.process, "version": progress.version, "error": progress.error, "stages": stages}
-    write_json(run.folder / SNAPSHOT, content)
+def _why_waiting(run: Run, running: Sequence[Run]) -> str:
+    for other in running:
+        if other.model_name == run.model_name:
+            return f"waits for run {other.id} ({other.source}), which works on the same model."
+        if run.machine is not None and run.machine.startswith(GPU) and other.machine == run.machine:
+            return f"waits for run {other.id}, which uses {run.machine}."
+    if run.kind == RunKind.TRAIN and _model(run).busy:
+        return f"waits until another program has finished its work on the model {run.model_name!r}."
+    return ""
 
 
-def _is_locked(run: Run) -> bool:
-    """Whether a process holds the lock of the model."""
-    try:
-        descriptor = os.open(run.model_folder / ".lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def _model(run: Run) -> ModelFolder:
+    return ModelFolder(run.model_folder)
+
+
+def _close_progress(run: Run, state: State) -> None:
+    """Record how far it came: a process that was killed could not note that its stage is over."""
+    with contextlib.suppress(FileError):
+        if (progress := read_progress(run.folder / PROGRESS)) is not None:
+            write_json(run.folder / PROGRESS, {"format": FORMAT, **asdict(progress.ended_as(state))})

@@ -1,55 +1,65 @@
-"""`preannotate watch`: checks everything before it begins, then watches until it is stopped."""
+"""`preannotate watch`: checks everything before it starts, then watches until it is stopped."""
 
 import asyncio
 import contextlib
-import fcntl
 import getpass
 import importlib.util
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from preannotate.core.durations import seconds
 from preannotate.core.errors import PreannotateError
+from preannotate.core.http import server_url
+from preannotate.core.locks import file_lock
+from preannotate.core.secrets import SharedSecret
+from preannotate.jobs.database import Database
 from preannotate.jobs.errors import WatchError
+from preannotate.jobs.queue import Run, RunQueue, RunSource
 from preannotate.jobs.retrain_policy import RetrainPolicy
-from preannotate.jobs.watched_jobs import WatchedJobs, read_asked
-from preannotate.jobs.webhook_secret import VARIABLE, find_secret
+from preannotate.jobs.supervisor import COMMAND, Supervisor
+from preannotate.jobs.watched_jobs import watched_request
 from preannotate.notifications.command import described, tell
 from preannotate.notifications.message import Message
 from preannotate.notifications.settings import NotifySettings
-from preannotate.registry.workspace import ModelFolder, Workspace
+from preannotate.pipeline.run_request import CvatAccess, RunRequest
+from preannotate.registry.workspace import Workspace
 
-SHORTEST_EVERY, LONGEST_EVERY = 5.0, 24 * 3600.0
+if TYPE_CHECKING:
+    from preannotate.jobs.watcher import Watcher
+
+MIN_EVERY, MAX_EVERY = 5.0, 24 * 3600.0
 QUIET_MINUTES = 5.0
+SECRET_VARIABLE = "PREANNOTATE_CVAT_WEBHOOK_SECRET"
+# CVAT accepts no longer one.
+_SECRET_RULE = "16 to 64 letters, digits and signs without spaces"
+_SECRET = SharedSecret("secret", "--secret-file", SECRET_VARIABLE, r"[!-~]{16,64}", _SECRET_RULE, WatchError)
 _LOG = logging.getLogger(__name__)
-# Names of login settings, and the flags of `run`.
-_FLAGS = {"url": "--cvat", "user": "--auth", "profile": "--profile", "organization": "--organization"}
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the command line says.
+class WatchOptions:
+    """The command line of `watch`; what to train is in the `run_request.json` of the model.
 
     Attributes:
         workspace: Folder.
         name: Of the model.
-        every: Between two looks at CVAT, as in 10m.
-        new_jobs: How many are worth a training.
-        quiet_minutes: Without another change before it begins; None takes 5, with `once` 0.
+        every: Polling interval, as in 10m.
+        new_jobs: How many newly completed jobs start a training.
+        quiet_minutes: Without another change before it starts; None is 5, with `once` 0.
         listen: HOST:PORT for CVAT's webhooks; None listens to nothing.
-        secret_file: Holds the secret of the webhooks.
-        register: Our address as CVAT knows it, to make the webhook with; None makes none.
-        once: Look once.
-        annotate_rest: Handed on to `run`.
-        notify: Tell whoever the environment names.
-        login: As in `cvat.login.Login`, where it differs from `asked.json`.
+        secret_file: With the secret of the webhooks.
+        register: Our address as CVAT knows it, to create the webhook with; None creates none.
+        once: Poll once.
+        annotate_rest: Of the runs; False leaves it as it was in the model's last run.
+        notify: Send messages, as the environment says.
+        access: Where it differs from the model's last run.
     """
 
     workspace: Path
@@ -63,52 +73,66 @@ class Options:
     once: bool = False
     annotate_rest: bool = False
     notify: bool = False
-    login: dict[str, Any] | None = None
+    access: CvatAccess = field(default_factory=CvatAccess)
 
 
-def run(options: Options, *, program: tuple[str, ...] = (sys.executable, "-m", "preannotate")) -> int:
-    """Watch until stopped; returns the exit code: 0 after a stop by signal, with `once` that of the run.
+def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
+    """Watch until stopped; return the exit code: 0 after a stop by signal, with `once` that of the run.
 
     Args:
-        options: The user's.
-        program: Begins the command of a run.
+        options: Of the user.
+        command: Of a run, before the name of the subcommand.
 
     Raises:
-        PreannotateError: Something is set wrong, or another watch is at work.
+        PreannotateError: An option is wrong, or another watch works on the model.
     """
     policy = _policy(options)
     address = None if options.listen is None else split_address(options.listen)
-    secret = find_secret(options.secret_file)
+    secret = _SECRET.find(options.secret_file)
     _check_receiver(options, address, secret)
-    model = Workspace(options.workspace).existing(options.name)
-    watched, login = read_asked(model)
-    login |= {name: value for name, value in (options.login or {}).items() if value not in (None, False)}
+    workspace = Workspace(options.workspace.resolve())  # a run has another working directory
+    model = workspace.existing(options.name)
+
+    def watched() -> RunRequest:
+        return _with_access(watched_request(model), options.access)
+
+    def request() -> RunRequest:
+        kept = watched()
+        return replace(
+            kept, name=model.name, only_if_better=True, annotate_rest=options.annotate_rest or kept.annotate_rest
+        )
+
+    first = watched()
     settings = NotifySettings.from_environment() if options.notify else NotifySettings()
     _check_packages(address is not None)
-    _ask_for_the_password(login)
+    _ask_for_password(first)
     _log_to_stderr()
     for line in described(settings):
-        _LOG.info("tells by %s", line)
+        _LOG.info("sends messages by %s", line)
     if options.register is not None:
-        _register(login, watched, options.register, secret)
+        _register(first, options.register, secret)
 
-    def told(message: Message) -> None:
+    def send(message: Message) -> None:
         if options.notify:
             tell(settings, message)
 
+    def may_start(run: Run) -> bool:
+        return run.source == RunSource.WATCH and run.model_name == model.name
+
     from preannotate.jobs.job_poller import JobPoller
-    from preannotate.jobs.watcher import Task, Watcher
+    from preannotate.jobs.watcher import Watcher, WatchTask
 
-    def asked() -> WatchedJobs:
-        return read_asked(model)[0]
-
-    task = Task(model, asked, (*program, *_arguments(options)), policy, told, options.once)
-    with _alone(model):
-        return asyncio.run(_watch(Watcher(task, JobPoller(login)), _kept(asked, watched), address, secret))
+    task = WatchTask(model, watched, request, policy, send, options.once)
+    busy = f"{model.path}: is watched already; expected no other watch. Stop the other one."
+    with file_lock(model.path / ".watch.lock", busy), contextlib.closing(Database(workspace.database)) as database:
+        queue = RunQueue(database, workspace)
+        supervisor = Supervisor(queue, may_start=may_start, not_inherited=(SECRET_VARIABLE,), command=command)
+        watcher = Watcher(task, queue, supervisor, JobPoller(first.login()))
+        return asyncio.run(_watch(watcher, _latest(watched, first), address, secret))
 
 
 def split_address(text: str) -> tuple[str, int]:
-    """HOST:PORT, or [HOST]:PORT with an IPv6 address.
+    """Split HOST:PORT, or [HOST]:PORT with an IPv6 address.
 
     Raises:
         WatchError: It is neither.
@@ -116,15 +140,16 @@ def split_address(text: str) -> tuple[str, int]:
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname or "", parts.port
-        good = port is not None and parts.netloc == text and "@" not in text
     except ValueError:
-        good = False
-    if not good or not host:
+        host, port = "", None
+    if not host or port is None or parts.netloc != text or "@" in text:
         raise WatchError(f"--listen: {text!r}; expected HOST:PORT, as in 127.0.0.1:8091 or 0.0.0.0:8091.")
     return host, port
 
 
-async def _watch(watcher: Any, watched: Callable[[], WatchedJobs], address: tuple[str, int] | None, secret: str) -> int:
+async def _watch(
+    watcher: "Watcher", watched: Callable[[], RunRequest], address: tuple[str, int] | None, secret: str
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -136,35 +161,42 @@ async def _watch(watcher: Any, watched: Callable[[], WatchedJobs], address: tupl
     from preannotate.serving.ports import Listener
 
     try:
-        listener = Listener(webhook_app(secret=secret, watched=watched, news=watcher.news.set), *address)
+        app = webhook_app(secret=secret, watched=watched, poll_now=watcher.poll_now.set)
+        listener = Listener(app, *address)
     except ServeError as error:
         cause = getattr(error.__cause__, "strerror", None) or "it cannot be used"
         raise WatchError(
             f"--listen: {address[0]}:{address[1]}: {cause}; expected a free port of this machine. Choose another."
         ) from error
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    _LOG.info("CVAT's webhooks are taken on http://%s:%d%s.", host, listener.port, PATH)
+    _LOG.info("CVAT's webhooks are received on http://%s:%d%s.", host, listener.port, PATH)
     try:
         return await watcher.watch(stop)
     finally:
         await listener.close()
 
 
-def _kept(asked: Callable[[], WatchedJobs], first: WatchedJobs) -> Callable[[], WatchedJobs]:
-    """What is asked for now, or was before, while `asked.json` cannot be read."""
+def _with_access(request: RunRequest, access: CvatAccess) -> RunRequest:
+    """Return a request with the login options that the command line of `watch` gives."""
+    given = {one.name: getattr(access, one.name) for one in fields(CvatAccess)}
+    return replace(request, **{name: value for name, value in given.items() if value not in (None, False)})
 
-    def watched() -> WatchedJobs:
+
+def _latest(watched: Callable[[], RunRequest], first: RunRequest) -> Callable[[], RunRequest]:
+    """Return what returns the watched request, or the one before while the file cannot be read."""
+
+    def latest() -> RunRequest:
         nonlocal first
         with contextlib.suppress(PreannotateError):
-            first = asked()
+            first = watched()
         return first
 
-    return watched
+    return latest
 
 
-def _policy(options: Options) -> RetrainPolicy:
+def _policy(options: WatchOptions) -> RetrainPolicy:
     every = seconds(options.every)
-    if every is None or not SHORTEST_EVERY <= every <= LONGEST_EVERY:
+    if every is None or not MIN_EVERY <= every <= MAX_EVERY:
         raise WatchError(f"--every: {options.every!r}; expected 5s to 24h, as in 30s, 10m or 1h30m.")
     if options.new_jobs < 1:
         raise WatchError(f"--new-jobs: {options.new_jobs}; expected a number from 1 on.")
@@ -176,39 +208,38 @@ def _policy(options: Options) -> RetrainPolicy:
     return RetrainPolicy(options.new_jobs, quiet * 60, every)
 
 
-def _check_receiver(options: Options, address: tuple[str, int] | None, secret: str) -> None:
+def _check_receiver(options: WatchOptions, address: tuple[str, int] | None, secret: str) -> None:
     if address is None:
         if options.register is not None or options.secret_file is not None:
             raise WatchError("--register, --secret-file: without --listen; expected HOST:PORT to listen on.")
         return
     if options.once:
-        raise WatchError("--listen: with --once, which waits for nothing; expected one of them. Leave one out.")
-    # Not by `serve.ports`, which needs uvicorn.
+        raise WatchError("--listen: with --once, which does not wait; expected one of them. Leave one out.")
+    # Not by `serving.ports`, which needs uvicorn.
     if not secret and address[0] not in ("127.0.0.1", "::1", "localhost"):
         raise WatchError(
-            f"--listen: {options.listen} without a secret, where other machines could begin trainings; expected one. "
-            f"Put it into a file for --secret-file, or into {VARIABLE}."
+            f"--listen: {options.listen} without a secret, where other machines could start trainings; expected one. "
+            f"Put it into a file for --secret-file, or into {SECRET_VARIABLE}."
         )
     if options.register is None:
         return
     if not secret:
-        raise WatchError(f"--register: without a secret; expected --secret-file or {VARIABLE}, for CVAT to sign with.")
-    from preannotate.core.http import server_url
-
+        raise WatchError(
+            f"--register: without a secret; expected --secret-file or {SECRET_VARIABLE}, for CVAT to sign with."
+        )
     server_url("--register", options.register)
 
 
-def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str) -> None:
-    """Make the webhooks; a task outside a project has none."""
+def _register(request: RunRequest, url: str, secret: str) -> None:
+    """Create the webhooks; a task outside a project has none."""
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.login import Login
     from preannotate.cvat.webhooks import register_webhook
     from preannotate.jobs.webhook_receiver import PATH
 
     target = url if urlsplit(url).path.rstrip("/") else url.rstrip("/") + PATH
-    server = connect(Login(**login))
-    projects, outside = set(watched.projects), []
-    tasks = watched.tasks | {server.job(number)["task_id"] for number in watched.jobs}
+    server = connect(request.login())
+    projects, outside = set(request.projects), []
+    tasks = {*request.tasks, *(server.job(number)["task_id"] for number in request.jobs)}
     for number in sorted(tasks):
         project = server.task(number).get("project_id")
         if project is None:
@@ -217,55 +248,31 @@ def _register(login: dict[str, Any], watched: WatchedJobs, url: str, secret: str
             projects.add(project)
     for project in sorted(projects):
         number = register_webhook(server, project, url=target, secret=secret)
-        _LOG.info("project %d: webhook %d of CVAT tells %s.", project, number, target)
+        _LOG.info("project %d: webhook %d of CVAT notifies %s.", project, number, target)
     if outside:
         _LOG.warning(
-            "task %s: in no project, so CVAT cannot tell anybody about it; it is looked at as --every says. "
-            "Move it into a project to be told.",
+            "task %s: in no project, so CVAT cannot send webhooks about it; it is polled as --every says. "
+            "Move it into a project to react sooner.",
             ", ".join(map(str, outside)),
         )
 
 
-def _arguments(options: Options) -> list[str]:
-    arguments = ["run", "--workspace", str(options.workspace), "--name", options.name, "--only-if-better"]
-    if options.annotate_rest:
-        arguments.append("--annotate-rest")
-    login = options.login or {}
-    for name, flag in _FLAGS.items():
-        if login.get(name) is not None:
-            arguments += [flag, login[name]]
-    return arguments + (["--insecure"] if login.get("insecure") else [])
-
-
 def _check_packages(listens: bool) -> None:
-    wanted = {"cvat_sdk": "cvat", **({"starlette": "serve", "uvicorn": "serve"} if listens else {})}
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    extras = {"cvat_sdk": "cvat", **({"starlette": "serve", "uvicorn": "serve"} if listens else {})}
+    missing = [name for name in extras if importlib.util.find_spec(name) is None]
     if missing:
-        extras = ",".join(sorted({wanted[name] for name in missing}))
+        wanted = ",".join(sorted({extras[name] for name in missing}))
         raise WatchError(
-            f"watch: {', '.join(missing)} not installed; expected the packages of the extras {extras}. "
-            f"Run `pip install 'preannotate[{extras}]'`."
+            f"watch: {', '.join(missing)} not installed; expected the packages of the extras {wanted}. "
+            f"Run `pip install 'preannotate[{wanted}]'`."
         )
 
 
-def _ask_for_the_password(login: dict[str, Any]) -> None:
-    """Once, now that somebody may be there; runs inherit it."""
-    if login.get("user") and not os.environ.get("PASS"):
+def _ask_for_password(access: CvatAccess) -> None:
+    """Ask once, now that somebody may be there; runs inherit it."""
+    if access.user and not os.environ.get("PASS"):
         with contextlib.suppress(EOFError, OSError):
-            os.environ["PASS"] = getpass.getpass(f"Password for {login['user']}: ")
-
-
-@contextlib.contextmanager
-def _alone(model: ModelFolder) -> Iterator[None]:
-    descriptor = os.open(model.path / ".watch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WatchError(f"{model.path}: is watched already; expected nobody. Stop the other watch.") from error
-        yield
-    finally:
-        os.close(descriptor)
+            os.environ["PASS"] = getpass.getpass(f"Password for {access.user}: ")
 
 
 def _log_to_stderr() -> None:

@@ -1,65 +1,70 @@
-"""Look, decide, run, tell, wait: one after the other, until somebody stops it.
+"""Polls CVAT, decides, queues a run, follows it, sends a message, waits: one after the other, until it is stopped.
 
-CVAT may be away meanwhile, and so may this program: `watch.json` says what was trained on and what was at work. A run
-is a process of its own; while one is at work that somebody else began, nothing is begun.
+CVAT may be away meanwhile, and so may this program: `watch.json` keeps what was trained on and what was running. A run
+is one of the workspace's queue, so it waits for runs that others have started, and everybody sees it.
 """
 
 import asyncio
 import logging
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
-from preannotate.core.errors import PreannotateError
-from preannotate.jobs import retrain_policy, run_process, watch_state
-from preannotate.jobs.watch_state import CompletedJobs, WatchState
-from preannotate.jobs.watched_jobs import WatchedJobs, finished_version, pulled_jobs
+from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED
+from preannotate.core.errors import FileError, PreannotateError
+from preannotate.core.progress import Progress, State, read_progress
+from preannotate.jobs import retrain_policy
+from preannotate.jobs.queue import LOG, PROGRESS, Run, RunQueue, RunSource
+from preannotate.jobs.run_messages import models_page, run_message
+from preannotate.jobs.supervisor import Supervisor
+from preannotate.jobs.watch_state import CompletedJobs, WatchState, read_watch_state, write_watch_state
+from preannotate.jobs.watched_jobs import pulled_jobs
 from preannotate.notifications.message import Message
-from preannotate.pipeline.notified_run import models_page
-from preannotate.pipeline.outcomes import of_run
-from preannotate.pipeline.progress import FAILED, Progress
-from preannotate.registry.errors import WorkspaceError
+from preannotate.pipeline.run_request import RunRequest
 from preannotate.registry.workspace import ModelFolder
 
-DONE, NOT_BETTER, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
-STATE = "watch.json"
-# Where a run fails for reasons of its own; elsewhere CVAT, nuclio or the network may be what was away.
-_HOPELESS = ("train", "build", "check")
-# After a delivery, until what it tells is surely saved.
+DONE, COULD_NOT_RUN = 0, 2
+STATE_FILE = "watch.json"
+POLL_RUN_SECONDS = 0.5
+# An error in these stages is one of the training; in others CVAT, nuclio or the network may have been away.
+_NO_RETRY = ("train", "build", "check")
+# After a delivery, until what it reports is surely saved.
 _SETTLE_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
 
-class Lookout(Protocol):
-    """Where the completed jobs come from."""
+class CompletedJobsSource(Protocol):
+    """Where the completed jobs come from; see `JobPoller`."""
 
-    def completed(self, watched: WatchedJobs) -> CompletedJobs:
-        """As `look.Cvat`."""
+    def completed(self, request: RunRequest) -> CompletedJobs:
+        """Return the completed jobs."""
 
     def stop(self) -> None:
-        """Do not try again what fails."""
+        """Fail at once instead of retrying."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What to watch, and what to do.
+class WatchTask:
+    """What to watch, and what to do then.
 
     Attributes:
-        model: Its folder.
-        watched: Gives its jobs, which another run by hand may change; raises PreannotateError if nobody knows.
-        command: What runs it again.
+        model: To train again.
+        watched: Returns the request whose jobs are watched, which a run by hand may change; raises PreannotateError.
+        request: Returns what is queued.
         policy: When.
-        tell: Told about the end of a run; may take its time.
-        once: Look once, run if it is worth it, and end.
+        send: Sends a message about the end of a run; may take its time.
+        once: Poll once, run if needed, and end.
     """
 
     model: ModelFolder
-    watched: Callable[[], WatchedJobs]
-    command: Sequence[str]
+    watched: Callable[[], RunRequest]
+    request: Callable[[], RunRequest]
     policy: retrain_policy.RetrainPolicy
-    tell: Callable[[Message], object]
+    send: Callable[[Message], object]
     once: bool = False
 
 
@@ -67,37 +72,43 @@ class Watcher:
     """See the module.
 
     Attributes:
-        news: Set to look at CVAT now.
+        poll_now: Set to poll CVAT at once.
     """
 
-    def __init__(self, task: Task, lookout: Lookout, clock: Callable[[], float] = time.time) -> None:
-        """Read what the watch before left.
+    def __init__(
+        self,
+        task: WatchTask,
+        queue: RunQueue,
+        supervisor: Supervisor,
+        source: CompletedJobsSource,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Read what the watch before kept.
 
         Raises:
-            WatchError, WorkspaceError: It cannot be read.
+            WatchError, FileError: It cannot be read.
         """
-        self._task = task
-        self._lookout = lookout
-        self._clock = clock
-        self._path = task.model.path / STATE
-        self._state = watch_state.read(self._path)
-        self._said = self._problem = ""
-        self.news = asyncio.Event()
+        self._task, self._queue, self._supervisor = task, queue, supervisor
+        self._source, self._clock = source, clock
+        self._path = task.model.path / STATE_FILE
+        self._state = read_watch_state(self._path)
+        self._logged = self._problem = ""
+        self.poll_now = asyncio.Event()
 
     async def watch(self, stop: asyncio.Event) -> int:
-        """Go on until `stop` is set; returns the exit code, with `once` that of the run."""
+        """Go on until `stop` is set; return the exit code, with `once` that of the run."""
         while not stop.is_set():
-            if not await self._look(stop):
+            if not await self._poll(stop):
                 if self._task.once:
                     return COULD_NOT_RUN
                 await self._wait(self._task.policy.every, stop)
                 continue
             decision = retrain_policy.decide(self._state, self._task.policy, self._clock())
-            self._say(decision, stop)
+            self._log_decision(decision)
             if decision.run and not stop.is_set():
                 code = await self._run(stop)
                 if self._task.once:
-                    return code
+                    return COULD_NOT_RUN if code is None else code
                 if code is not None:
                     continue
             elif self._task.once:
@@ -105,100 +116,153 @@ class Watcher:
             await self._wait(decision.wait or self._task.policy.every, stop)
         return DONE
 
-    async def _look(self, stop: asyncio.Event) -> bool:
-        """Bring the state up to date; whether CVAT answered."""
-        self._take_notice()
-        looking = asyncio.create_task(asyncio.to_thread(self._completed))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([looking, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not looking.done():
-            self._lookout.stop()
+    async def _poll(self, stop: asyncio.Event) -> bool:
+        """Bring the state up to date; return whether CVAT responded."""
+        self._notice_new_version()
+        polling = asyncio.create_task(asyncio.to_thread(self._completed))
+        await _first(polling, stop.wait())
+        if not polling.done():
+            self._source.stop()
         try:
-            now = await looking
+            now = await polling
         except PreannotateError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
-                _LOG.warning("%s Looking again every %g s.", error, self._task.policy.every)
+                _LOG.warning("%s Polling again every %g s.", error, self._task.policy.every)
             return False
         if self._problem:
             self._problem = ""
-            _LOG.info("CVAT answers again.")
+            _LOG.info("CVAT responds again.")
         self._keep(retrain_policy.jobs_polled(self._state, now, self._clock()))
         return True
 
     def _completed(self) -> CompletedJobs:
-        return self._lookout.completed(self._task.watched())
+        return self._source.completed(self._task.watched())
 
-    def _take_notice(self) -> None:
-        """Of a version that somebody else's run finished, or ours while nobody watched."""
-        version = finished_version(self._task.model)
-        if version > self._state.version:
+    def _version(self) -> int | None:
+        latest = self._task.model.latest_version()
+        return None if latest is None else latest.number
+
+    def _notice_new_version(self) -> None:
+        """Note a version that another run has finished, or ours while nobody watched."""
+        version = self._version()
+        if version is not None and version > (self._state.version or 0):
             self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(self._task.model)))
 
     async def _run(self, stop: asyncio.Event) -> int | None:
-        """Run to the end; returns the exit code, None if somebody else's run is at work."""
+        """Queue a run, or find the one that an earlier watch has queued, and follow it.
+
+        Returns:
+            Its exit code; None if a run that somebody else has started works on the model.
+        """
         model, before = self._task.model, self._state.version
-        try:
-            with model.locked():
-                pass
-        except WorkspaceError:
+        run = self._queued()
+        if run is None and model.busy:
             _LOG.info("Another run works on this model: waiting for its end.")
-            return COULD_NOT_RUN if self._task.once else None
+            return None
+        if run is None:
+            run = self._queue.get(self._queue.add(self._task.request(), source=RunSource.WATCH))
         self._keep(retrain_policy.run_started(self._state))
-        ended = await run_process.run(self._task.command, stop)
-        if stop.is_set() and ended.code not in (DONE, NOT_BETTER):
-            _LOG.info("The run was stopped; it goes on when the watch does.")
+        run = await self._until_over(run, stop)
+        code = COULD_NOT_RUN if run.exit_code is None else run.exit_code
+        if stop.is_set() and run.state == State.STOPPED:
+            _LOG.info("The run was stopped; the next watch continues it.")
             return INTERRUPTED
-        version, stage = finished_version(model), _failed_stage(model, ended.process)
-        if ended.code == DONE or (ended.code == NOT_BETTER and stage == ""):
+        version, progress = self._version(), _progress(run)
+        failed_stage = None if progress is None else progress.failed_stage or ""
+        if code == DONE or (code == CHECK_FAILED and failed_stage == ""):
             self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(model)))
-            told = version > before
+            due = version != before
         else:
-            again = ended.code == COULD_NOT_RUN and stage not in _HOPELESS
-            self._keep(replace(retrain_policy.run_failed(self._state, self._clock(), again=again), version=version))
-            told = retrain_policy.is_given_up(self._state.failed)
-        message = of_run(model, ended.code, process=ended.process, error=ended.said, link=models_page(model))
+            retry = code == COULD_NOT_RUN and failed_stage not in _NO_RETRY and run.exit_code is not None
+            state = retrain_policy.run_failed(self._state, self._clock(), retry=retry)
+            self._keep(replace(state, version=version))
+            due = state.failed is not None and retrain_policy.is_given_up(state.failed)
+        message = run_message(run, self._queue.workspace, models_page(model))
         _LOG.log(logging.WARNING if message.failed else logging.INFO, "%s. %s", message.title, message.text)
-        if told:
-            await asyncio.to_thread(self._task.tell, message)
-        return ended.code
+        if due:
+            await asyncio.to_thread(self._task.send, message)
+        return code
+
+    def _queued(self) -> Run | None:
+        """Return the run of an earlier watch that has not ended."""
+        waiting = (*self._queue.in_state(State.RUNNING), *self._queue.in_state(State.WAITING))
+        name = self._task.model.name
+        return next((run for run in waiting if run.source == RunSource.WATCH and run.model_name == name), None)
+
+    async def _until_over(self, run: Run, stop: asyncio.Event) -> Run:
+        """Follow a run to its end, and pass its log on to standard error; stop it when `stop` is set."""
+        log, shown, waits_for = run.folder / LOG, 0, ""
+        if run.state == State.WAITING and log.exists():
+            shown = log.stat().st_size
+        while not run.state.is_over:
+            await asyncio.to_thread(self._supervisor.step)
+            if stop.is_set():
+                if not run.stopping:
+                    self._queue.stop(run.id)
+                await asyncio.sleep(POLL_RUN_SECONDS)
+            else:
+                await _first(asyncio.sleep(POLL_RUN_SECONDS), stop.wait())
+            run = self._queue.get(run.id)
+            shown = _pass_on(log, shown)
+            if run.state == State.WAITING and run.error != waits_for:
+                waits_for = run.error
+                _LOG.info("Run %d %s", run.id, run.error)
+        return run
 
     async def _wait(self, seconds: float, stop: asyncio.Event) -> None:
-        """Until there is news, or it is time, or it is over."""
-        waiting = [asyncio.create_task(self.news.wait()), asyncio.create_task(stop.wait())]
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self.news.is_set():
-            await asyncio.wait(waiting[1:], timeout=_SETTLE_SECONDS)
-        for one in waiting:
-            one.cancel()
-        self.news.clear()
+        """Wait until it is time, or a webhook came, or it is over."""
+        await _first(asyncio.sleep(seconds), self.poll_now.wait(), stop.wait())
+        if self.poll_now.is_set():
+            await _first(asyncio.sleep(_SETTLE_SECONDS), stop.wait())
+        self.poll_now.clear()
 
-    def _say(self, decision: retrain_policy.Decision, stop: asyncio.Event) -> None:
-        """What is the same as before is not said again."""
-        if decision.why != self._said or decision.run:
-            self._said = decision.why
-            then = "training" if decision.run else f"next look by {_time(self._clock() + decision.wait)}"
-            _LOG.info("%s: %s; %s.", self._task.model.name, decision.why, "done" if self._ends(decision) else then)
-
-    def _ends(self, decision: retrain_policy.Decision) -> bool:
-        return self._task.once and not decision.run
+    def _log_decision(self, decision: retrain_policy.Decision) -> None:
+        """Log a decision, unless it is the same as before."""
+        if decision.why == self._logged and not decision.run:
+            return
+        self._logged = decision.why
+        if decision.run:
+            then = "training"
+        elif self._task.once:
+            then = "done"
+        else:
+            then = f"next poll by {_time(self._clock() + decision.wait)}"
+        _LOG.info("%s: %s; %s.", self._task.model.name, decision.why, then)
 
     def _keep(self, changed: WatchState) -> None:
         if changed != self._state:
-            watch_state.write(self._path, changed)
+            write_watch_state(self._path, changed)
             self._state = changed
 
 
-def _failed_stage(model: ModelFolder, process: int) -> str | None:
-    """Which stage of the run of this process failed; "" if none did, None if it did not come to any."""
+async def _first(*awaitables: Awaitable[object]) -> None:
+    """Wait for the first of several; the others are cancelled unless they are tasks of the caller."""
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task, awaitable in zip(tasks, awaitables, strict=True):
+        if task is not awaitable:
+            task.cancel()
+
+
+def _progress(run: Run) -> Progress | None:
     try:
-        progress = Progress.read(model.progress)
-    except WorkspaceError:
+        return read_progress(run.folder / PROGRESS)
+    except FileError:
         return None
-    if progress is None or progress.process != process:
-        return None
-    return next((stage.name for stage in progress.stages if stage.state == FAILED), "")
+
+
+def _pass_on(log: Path, shown: int) -> int:
+    """Copy what is new in a log to standard error; return how much is shown now."""
+    try:
+        with log.open("rb") as file:
+            file.seek(shown)
+            new = file.read()
+    except OSError:
+        return shown
+    sys.stderr.write(new.decode("utf-8", "replace"))
+    sys.stderr.flush()
+    return shown + len(new)
 
 
 def _time(seconds: float) -> str:

@@ -1,6 +1,6 @@
-"""CVAT's webhooks: each is checked, and at most makes the next look at CVAT come sooner.
+"""CVAT's webhooks: each is checked, and at most brings the next poll of CVAT forward.
 
-What a delivery says is not believed beyond that, so it does not matter whether it comes twice, late or never.
+Nothing else that a delivery says is believed, so it does not matter whether it comes twice, late or never.
 """
 
 import asyncio
@@ -17,18 +17,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from preannotate.jobs.watched_jobs import WatchedJobs
+from preannotate.jobs.watched_jobs import is_watched
 from preannotate.notifications.webhook import SIGNATURE_HEADER, signature
+from preannotate.pipeline.run_request import RunRequest
 
 PATH, HEALTH = "/cvat", "/health"
+# Where a delivery has the numbers of its job, task and project.
+_NUMBERS = {"job": "id", "task": "task_id", "project": "project_id"}
 EVENT = "update:job"
 # A job in JSON has some kilobytes.
-LARGEST_BODY = 1 << 20
-# CVAT itself waits no longer for the answer.
+MAX_BODY_BYTES = 1 << 20
+# CVAT itself waits no longer for the response.
 SECONDS = 10.0
-# Between two lines about deliveries that are refused.
-REFUSALS_SECONDS = 60.0
-_MOST_LETTERS = 120
+# Between two lines about rejected deliveries.
+REJECTIONS_SECONDS = 60.0
+_MAX_CHARACTERS = 120
 _LOG = logging.getLogger(__name__)
 
 
@@ -37,93 +40,98 @@ class DeliveryResult:
     """What becomes of a delivery.
 
     Attributes:
-        status: Of the answer.
+        status: Of the response.
         line: For the log and the sender.
-        news: Whether to look at CVAT now.
+        poll_now: Whether to poll CVAT at once.
     """
 
     status: int
     line: str
-    news: bool = False
+    poll_now: bool = False
 
 
-def check_delivery(body: bytes, said: str | None, *, secret: str, watched: WatchedJobs) -> DeliveryResult:
-    """What to do with a delivery; a pure function.
+def check_delivery(body: bytes, signed: str | None, *, secret: str, watched: RunRequest) -> DeliveryResult:
+    """Return what to do with a delivery; a pure function.
 
     Args:
         body: As it came: the signature is that of these bytes.
-        said: The header with the signature; None if there is none.
-        secret: "" takes everything.
-        watched: The jobs that matter.
+        signed: The header with the signature; None if there is none.
+        secret: "" accepts everything.
+        watched: Names the jobs that count.
     """
-    if secret and not hmac.compare_digest((said or "").encode(), signature(secret, body).encode()):
+    if secret and not hmac.compare_digest((signed or "").encode(), signature(secret, body).encode()):
         return DeliveryResult(
-            401, f"no {SIGNATURE_HEADER}, or a wrong one; expected one made with the secret of this watch"
+            401, f"missing or wrong {SIGNATURE_HEADER}; expected one made with the secret of this watch"
         )
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return DeliveryResult(400, "no JSON; expected a delivery of CVAT")
+        return DeliveryResult(400, "not JSON; expected a delivery of CVAT")
     event = content.get("event") if isinstance(content, dict) else None
     if event == "ping":
         return DeliveryResult(200, "ping")
     if not isinstance(event, str):
         return DeliveryResult(400, "no event; expected a delivery of CVAT")
     if event != EVENT:
-        return DeliveryResult(204, f"passed over: {_short(event)}")
+        return DeliveryResult(204, f"ignored: {_short(event)}")
     # CVAT leaves `before_update` out of a save that changed nothing.
     job, before = content.get("job"), content.get("before_update", {})
     if not isinstance(job, dict) or not isinstance(before, dict):
         return DeliveryResult(400, f"{EVENT} without a job; expected a delivery of CVAT")
     number = _short(job.get("id"))
-    if not watched.has(job=_number(job, "id"), task=_number(job, "task_id"), project=_number(job, "project_id")):
-        return DeliveryResult(204, f"passed over: job {number} is not watched")
+    numbers = {name: _number(job, key) for name, key in _NUMBERS.items()}
+    if not is_watched(watched, **numbers):
+        return DeliveryResult(204, f"ignored: job {number} is not watched")
     if "state" not in before:
-        return DeliveryResult(204, f"passed over: job {number} was saved, its state is what it was")
+        return DeliveryResult(204, f"ignored: job {number} was saved, its state did not change")
     if job.get("state") != "completed":
-        return DeliveryResult(204, f"passed over: job {number} is {_short(job.get('state'))}")
-    return DeliveryResult(202, f"job {number} is completed", news=True)
+        return DeliveryResult(204, f"ignored: job {number} is {_short(job.get('state'))}")
+    return DeliveryResult(202, f"job {number} is completed", poll_now=True)
 
 
 class RejectionLog:
-    """What the log says of refused deliveries: one line a minute, for it is not strangers' to fill."""
+    """Limits the log to one line a minute about rejected deliveries: strangers must not fill it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing was refused yet."""
+        """Start without rejections."""
         self._clock = clock
-        self._said = -math.inf
-        self._silent = 0
+        self._logged_at = -math.inf
+        self._unlogged = 0
 
     def line(self, text: str) -> str:
-        """What to log; "" for nothing."""
-        if self._clock() - self._said < REFUSALS_SECONDS:
-            self._silent += 1
+        """Return what to log; "" for nothing."""
+        if self._clock() - self._logged_at < REJECTIONS_SECONDS:
+            self._unlogged += 1
             return ""
-        more = f" ({self._silent} more were refused before)" if self._silent else ""
-        self._said, self._silent = self._clock(), 0
+        more = f" ({self._unlogged} more were rejected before)" if self._unlogged else ""
+        self._logged_at, self._unlogged = self._clock(), 0
         return f"{text}{more}"
 
 
-def webhook_app(*, secret: str, watched: Callable[[], WatchedJobs], news: Callable[[], None]) -> ASGIApp:
-    """The ASGI app.
+def webhook_app(*, secret: str, watched: Callable[[], RunRequest], poll_now: Callable[[], None]) -> ASGIApp:
+    """Return the ASGI app.
 
     Args:
-        secret: Of the webhook; "" takes everything.
-        watched: Gives the jobs that matter.
-        news: Called when it is time to look at CVAT; returns at once.
+        secret: Of the webhook; "" accepts everything.
+        watched: Returns what names the jobs that count.
+        poll_now: Called when CVAT should be polled; returns at once.
     """
-    refusals = RejectionLog()
+    rejections = RejectionLog()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        response = await _answer(request, secret, watched, news, refusals)
+        response = await _respond(request, secret, watched, poll_now, rejections)
         await response(scope, receive, send)
 
     return app
 
 
-async def _answer(
-    request: Request, secret: str, watched: Callable[[], WatchedJobs], news: Callable[[], None], refusals: RejectionLog
+async def _respond(
+    request: Request,
+    secret: str,
+    watched: Callable[[], RunRequest],
+    poll_now: Callable[[], None],
+    rejections: RejectionLog,
 ) -> Response:
     if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
         return PlainTextResponse("ok\n")
@@ -135,41 +143,39 @@ async def _answer(
         async with asyncio.timeout(SECONDS):
             body = await _body(request)
     except (TimeoutError, ClientDisconnect):
-        return PlainTextResponse("the body did not come\n", 408)
+        return PlainTextResponse("the body did not arrive in time\n", 408)
     if body is None:
-        verdict = DeliveryResult(413, f"more than {LARGEST_BODY} bytes; expected a delivery of CVAT")
+        result = DeliveryResult(413, f"more than {MAX_BODY_BYTES} bytes; expected a delivery of CVAT")
     else:
-        verdict = check_delivery(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
-    if verdict.status < 400:
-        _LOG.info("webhook: %s.", verdict.line)
-    elif line := refusals.line(verdict.line):
+        result = check_delivery(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
+    if result.status < 400:
+        _LOG.info("webhook: %s.", result.line)
+    elif line := rejections.line(result.line):
         _LOG.warning("webhook: %s.", line)
-    if verdict.news:
-        news()
-    return (
-        Response(status_code=204) if verdict.status == 204 else PlainTextResponse(f"{verdict.line}\n", verdict.status)
-    )
+    if result.poll_now:
+        poll_now()
+    return Response(status_code=204) if result.status == 204 else PlainTextResponse(f"{result.line}\n", result.status)
 
 
 async def _body(request: Request) -> bytes | None:
-    """All of it; None if it is too large, and then no more of it is read."""
+    """Return all of it; None if it is too large, and then no more of it is read."""
     declared = request.headers.get("Content-Length", "0")
-    if not declared.isdecimal() or int(declared) > LARGEST_BODY:
+    if not declared.isdecimal() or int(declared) > MAX_BODY_BYTES:
         return None
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
+        if len(body) > MAX_BODY_BYTES:
             return None
     return bytes(body)
 
 
 def _number(content: dict[str, Any], name: str) -> int | None:
-    """A number; nothing else is one, for True equals 1."""
+    """Return a number; True, which equals 1, is none."""
     value = content.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _short(value: object) -> str:
-    """What a stranger wrote, fit for a log."""
-    return ascii(value)[:_MOST_LETTERS] if not isinstance(value, int) else str(value)[:_MOST_LETTERS]
+    """Return what a stranger wrote, fit for a log."""
+    return ascii(value)[:_MAX_CHARACTERS] if not isinstance(value, int) else str(value)[:_MAX_CHARACTERS]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.build import default_name
-from builder.function_yaml import check_name
+from builder.function_names import check_name
 from builder.imports.import_model import DEFAULT_IOU_THRESHOLD, ImportRequest, ImportResult, import_model
 from builder.imports.labels import read_class_names
 from builder.imports.layout import PreprocessingOptions

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json
+
 
 @dataclass(frozen=True)
 class Message:
@@ -32,3 +35,30 @@ class Message:
         if self.link:
             parts.append(self.link)
         return "\n\n".join(filter(None, parts))
+
+
+def failure_message(name: str, reason: str, *, link: str = "") -> Message:
+    """Return the message about a run that failed.
+
+    Args:
+        name: Of the model or of the run.
+        reason: Whole sentences that say what helps.
+        link: Where to look.
+    """
+    return Message(f"{name}: the run failed", reason, link, failed=True)
+
+
+def validation_picture(run: Path) -> Path | None:
+    """Return a picture of detections on a validation image: of those with annotations, the middle one; None without.
+
+    Args:
+        run: RUN directory of a training.
+    """
+    pictures = sorted((run / "overlays").glob("*.jpg"))
+    try:
+        truth = read_json(run / "export" / "validation" / "ground_truth.json")
+        annotated = {Path(image["name"]).stem for image in truth["images"] if image["boxes"]}
+    except (FileError, KeyError, TypeError):
+        annotated = set()
+    pictures = [picture for picture in pictures if picture.stem in annotated] or pictures
+    return pictures[len(pictures) // 2] if pictures else None

@@ -5,11 +5,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from preannotate.core.errors import PreannotateError
+from preannotate.core.durations import format_duration
+from preannotate.core.errors import FileError, PreannotateError
+from preannotate.core.files import read_json
+from preannotate.core.text import first_of
 from preannotate.notifications.command import tell
-from preannotate.notifications.message import Message
+from preannotate.notifications.message import Message, failure_message, validation_picture
 from preannotate.notifications.settings import NotifySettings
-from preannotate.pipeline.outcomes import DONE, failed, of_training
 
 
 def train_and_notify(train: Callable[[], int], folder: Path, *, trials: bool) -> int:
@@ -30,17 +32,35 @@ def train_and_notify(train: Callable[[], int], folder: Path, *, trials: bool) ->
     try:
         code = train()
     except PreannotateError as error:
-        _notify(settings, failed(folder.name, str(error)))
+        _notify(settings, failure_message(folder.name, str(error)))
         raise
     except Exception as error:
-        _notify(settings, failed(folder.name, f"{type(error).__name__}: {error}"))
+        _notify(settings, failure_message(folder.name, f"{type(error).__name__}: {error}"))
         raise
-    if code == DONE and trials:
+    if code == 0 and trials:
         text = f"`preannotate train --pick {folder}` names the best."
         _notify(settings, Message(f"{folder.name}: the trials are done", text))
-    elif code == DONE:
-        _notify(settings, of_training(folder))
+    elif code == 0:
+        _notify(settings, training_message(folder))
     return code
+
+
+def training_message(run: Path) -> Message:
+    """Return the message about a finished training, from the `summary.json` in its RUN directory."""
+    try:
+        summary = read_json(run / "summary.json")
+        scores = summary["validation"]
+        facts = {
+            "mAP50": f"{scores['map50']:.2f}",
+            "mAP": f"{scores['mean_ap']:.2f}",
+            "labels": first_of(summary["labels"], 20),
+            "epochs": str(summary["epochs"]),
+            "time": format_duration(summary["seconds"]),
+        }
+    except (FileError, KeyError, TypeError, ValueError):
+        return Message(f"{run.name}: the training is done", "It left no readable summary.")
+    text = f"The training is done. `preannotate build {run}` builds a function from it."
+    return Message(f"{run.name}: trained, mAP50 {facts['mAP50']}", text, "", facts, validation_picture(run))
 
 
 def _notify(settings: NotifySettings, message: Message) -> None:

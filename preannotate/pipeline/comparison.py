@@ -1,7 +1,7 @@
 """`--only-if-better`: the new version and the published one on the same images, which neither was trained on.
 
-The images are the new version's frozen validation images, without those that the published version learnt from. Both
-are asked through their built functions: what is compared is what CVAT would get.
+The images are the frozen validation images of the new version, without those that the published version was trained
+on. Both run as built functions: what is compared is what CVAT would get.
 """
 
 import hashlib
@@ -14,8 +14,9 @@ from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import score
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import VersionFolder, read_json, write_json
+from preannotate.core.files import read_json, write_json
+from preannotate.pipeline.errors import PipelineError
+from preannotate.registry.workspace import VersionFolder
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
@@ -27,11 +28,11 @@ _DECIMALS = 6
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it.
+    """Scores of two versions on the same images.
 
     Attributes:
-        published: Number of the version that CVAT sees.
-        images: How many both were asked about; 0 if there was none that is new to both.
+        published: Number of the published version.
+        images: How many are new to both; may be 0.
         map50: Of the new version.
         map50_published: Of the published one.
     """
@@ -43,29 +44,29 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        """Whether the new version wins; a tie is none."""
+        """Whether the new version is better; a tie is not."""
         return self.map50 > self.map50_published
 
 
 def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
-    """Compare, or read what an earlier comparison of the two said; kept in the new version's `version.json`.
+    """Compare two versions, or read their earlier comparison, which is kept in the new version's `version.json`.
 
     Raises:
-        BuildError: A function cannot be asked.
-        WorkspaceError: A version has no frozen images.
+        BuildError: A function cannot be run.
+        PipelineError: A version has no frozen images.
     """
     record = new.record()
     kept = record.get(KEY)
     if kept and kept["published"] == old.number:
         return Comparison(**kept)
-    truth = _unseen(new, old)
+    truth = _new_to_both(new, old)
     comparison = Comparison(old.number, len(truth.images), *(_map50(one, truth) for one in (new, old)))
     write_json(new.record_file, record | {KEY: asdict(comparison)})
     return comparison
 
 
 def describe(name: str, new: int, comparison: Comparison) -> str:
-    """Why the new version is published or not."""
+    """Return why the new version is published or not."""
     if not comparison.images:
         return (
             f"version {new} of {name}: version {comparison.published}, which is published, was trained on all "
@@ -84,13 +85,13 @@ def describe(name: str, new: int, comparison: Comparison) -> str:
     )
 
 
-def _unseen(new: VersionFolder, old: VersionFolder) -> GroundTruth:
+def _new_to_both(new: VersionFolder, old: VersionFolder) -> GroundTruth:
     try:
         truth = ground_truth.read(new.function / "validation")
     except ValueError as error:
-        raise WorkspaceError(str(error)) from error
-    learnt = _contents(old)
-    images = [image for image in truth.images if hashlib.sha256(truth.data(image)).hexdigest() not in learnt]
+        raise PipelineError(str(error)) from error
+    trained_on = _contents(old)
+    images = [image for image in truth.images if hashlib.sha256(truth.data(image)).hexdigest() not in trained_on]
     return GroundTruth(truth.folder, truth.labels, tuple(images))
 
 
@@ -99,7 +100,9 @@ def _contents(version: VersionFolder) -> set[str]:
     path = version.run / "data" / _TRAIN_FILE
     content = read_json(path)
     if content is None:
-        raise WorkspaceError(f"{path}: is not there; expected the images that version {version.number} was trained on.")
+        raise PipelineError(
+            f"{path}: not found; expected the list of images that version {version.number} was trained on."
+        )
     return {sample["content"] for sample in content["samples"]}
 
 
@@ -114,7 +117,7 @@ def _map50(version: VersionFolder, truth: GroundTruth) -> float:
 
 
 def _by_name(detections: Sequence[Sequence[Detection]], labels: Sequence[str]) -> list[list[Detection]]:
-    """With the class ids of `labels`; what the other version finds beside them does not count."""
+    """Return them with the class ids of `labels`; detections with other labels do not count."""
     ids: dict[str, Any] = {label: index for index, label in enumerate(labels)}
     return [
         [Detection(one.label, ids[one.label], one.score, one.box) for one in found if one.label in ids]

@@ -1,4 +1,4 @@
-"""What a version is made from, as one fingerprint: if it is that of an earlier version, nothing is trained again."""
+"""What a version is made from, as one fingerprint: if an earlier version has the same, nothing is trained again."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
-from preannotate.pipeline.run_request import Asked
+from preannotate.pipeline.run_request import RunRequest
 from trainer.arguments import read_arguments
 
 # What people may change in CVAT without a box becoming another one.
@@ -17,31 +17,31 @@ _COLOUR = re.compile(rb"<color>[^<]*</color>")
 _LABELS = re.compile(rb"<labels>.*</labels>", re.DOTALL)
 
 
-def fingerprint(dataset: Path, asked: Asked, options: list[str]) -> str:
-    """Of annotations, images, and how they are trained on; the same wherever the workspace lies.
+def fingerprint(dataset: Path, request: RunRequest, options: list[str]) -> str:
+    """Return the fingerprint of annotations, images and training settings; the same wherever the workspace lies.
 
-    `--base-model previous` counts as the word alone: which version that is depends on what was trained before, and a
-    version must not be out of date by having been trained.
+    `--base-model previous` counts as the word alone: which version that is depends on what was trained before, and
+    training a version must not make it out of date.
 
     Args:
         dataset: The pull.
-        asked: Model, arguments, base model.
-        options: Of `train`, chosen by what was pulled.
+        request: Network, arguments, base model.
+        options: Of `train`, from `training_options`.
 
     Raises:
-        TrainingError: The arguments are impossible.
+        TrainingError: A training argument has an impossible value.
     """
     digest = hashlib.sha256()
-    for part in _parts(dataset, asked, options):
+    for part in _parts(dataset, request, options):
         digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 
-def _parts(dataset: Path, asked: Asked, options: list[str]) -> Iterator[Any]:
+def _parts(dataset: Path, request: RunRequest, options: list[str]) -> Iterator[Any]:
     yield {
-        "model": asked.model,
-        "arguments": read_arguments(None, asked.arguments, []),
-        "base_model": _base(asked.base_model),
+        "model": request.model,
+        "arguments": read_arguments(None, request.arguments, []),
+        "base_model": _base_model(request.base_model),
         "options": options,
     }
     for folder in (dataset, dataset / VALIDATION):
@@ -59,7 +59,7 @@ def _annotations(path: Path) -> str:
     return hashlib.sha256(_COLOUR.sub(b"", labels[0] if labels else b"") + (images or about)).hexdigest()
 
 
-def _base(base: str) -> Any:
+def _base_model(base: str) -> Any:
     """A name as it is, a file by its content, a run by its best weights."""
     path = Path(base)
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Training on Kubernetes in place of this machine: the Job that `train --kubernetes` prints, given to kubectl.
+"""Training on Kubernetes in place of this machine: the Job that `train --kubernetes` prints, applied by kubectl.
 
 The volume that the Job mounts must be on this machine as well, at the same path (`mount`), with the workspace in it: so
 data, checkpoints and progress are the same files here and there, and everything but the training happens here.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from preannotate.core import child_process
-from preannotate.registry.errors import WorkspaceError
+from preannotate.pipeline.errors import PipelineError
 from trainer.kubernetes.options import LONGEST_NAME, KubernetesOptions
 
 # Between two questions to the cluster, and how long it may fail to answer: masters are updated, networks break.
@@ -42,24 +42,24 @@ class KubernetesCluster:
     context: str = ""
 
     @classmethod
-    def parse(cls, said: str) -> "KubernetesCluster":
+    def parse(cls, text: str) -> "KubernetesCluster":
         """Read `image=…,claim=…,mount=…` with `context=…` beside what `train --kubernetes` knows.
 
         Raises:
             TrainingError: An unknown name, an impossible value, or no image or claim.
         """
-        parts = [part.strip() for part in said.split(",") if part.strip()]
+        parts = [part.strip() for part in text.split(",") if part.strip()]
         contexts = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "context"]
         text = ",".join(part for part in parts if part.partition("=")[0].strip() != "context")
         options = KubernetesOptions.parse(text, output=Path("run"))
         return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
 
     def holds(self, path: Path) -> bool:
-        """Whether a folder of this machine lies on the volume."""
+        """Return whether a folder of this machine lies on the volume."""
         return path.resolve().is_relative_to(self.mount)
 
     def command(self, *words: str) -> list[str]:
-        """A command for kubectl."""
+        """Return a command line of kubectl."""
         context = ["--context", self.context] if self.context else []
         return [_KUBECTL, *context, *(["--namespace", self.namespace] if self.namespace else []), *words]
 
@@ -69,44 +69,44 @@ def train(
     cluster: KubernetesCluster,
     *,
     name: str,
-    held: int | None = None,
-    look: Callable[[], object] = lambda: None,
+    lock: int | None = None,
+    poll: Callable[[], object] = lambda: None,
 ) -> None:
-    """Train on the cluster, or go on with a Job that is at work there; ends with it.
+    """Train on the cluster, or follow a Job that runs there already; return when it has ended.
 
     Args:
         command: As for this machine, with absolute paths on the volume.
         cluster: Where.
         name: Of the model and its version.
-        held: Descriptor of the model's lock.
-        look: Called again and again meanwhile.
+        lock: Descriptor of the model's lock.
+        poll: Called every half second.
 
     Raises:
-        WorkspaceError: kubectl or the Job failed, or the cluster does not answer.
+        PipelineError: kubectl or the Job failed, or the cluster does not answer.
         TrainingError: A path that no pod would find.
-        KeyboardInterrupt: Somebody stopped it; the Job is deleted, and the same command goes on.
+        KeyboardInterrupt: Interrupted; the Job is deleted, and the same command continues.
     """
     job = f"preannotate-{name}"[:LONGEST_NAME].rstrip("-")
     if not shutil.which(_KUBECTL):
-        raise WorkspaceError(
+        raise PipelineError(
             "kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine."
         )
     arguments = [*command, "--kubernetes", f"{cluster.text},name={job}"]
-    manifests = child_process.run_module("preannotate", arguments, lock=held)
+    manifests = child_process.run_module("preannotate", arguments, lock=lock)
     if not (_status(cluster, job) or {}).get("active"):
         _kubectl(cluster, "delete", "job", job, "--ignore-not-found")  # of an earlier attempt
         _kubectl(cluster, "apply", "--filename", "-", given=manifests)
     try:
-        _wait(cluster, job, look)
+        _wait(cluster, job, poll)
     except BaseException:
         _delete(cluster, job)
         raise
 
 
-def _wait(cluster: KubernetesCluster, job: str, look: Callable[[], object]) -> None:
+def _wait(cluster: KubernetesCluster, job: str, poll: Callable[[], object]) -> None:
     answered = asked = time.monotonic()
     while True:
-        look()
+        poll()
         time.sleep(min(child_process.POLL_SECONDS, POLL_SECONDS))
         now = time.monotonic()
         if now - asked < POLL_SECONDS:
@@ -114,58 +114,56 @@ def _wait(cluster: KubernetesCluster, job: str, look: Callable[[], object]) -> N
         asked = now
         try:
             status = _status(cluster, job)
-        except WorkspaceError:
+        except PipelineError:
             if now - answered > TIMEOUT_SECONDS:
                 raise
             continue
         answered = now
         if status is None:
-            raise WorkspaceError(
-                f"Job {job}: is gone; expected its end. Somebody deleted it: run the same command again."
-            )
+            raise PipelineError(f"Job {job}: was deleted; expected it to finish. Run the same command again.")
         conditions = {one["type"]: one for one in status.get("conditions", ()) if one.get("status") == "True"}
         if "Complete" in conditions:
-            look()
+            poll()
             return
         if failed := conditions.get("Failed"):
-            raise WorkspaceError(_failure(cluster, job, failed))
+            raise PipelineError(_failure(cluster, job, failed))
 
 
 def _failure(cluster: KubernetesCluster, job: str, condition: dict[str, Any]) -> str:
     try:
         lines = _kubectl(cluster, "logs", f"job/{job}", f"--tail={_LAST_LINES}").strip().splitlines()
-    except WorkspaceError:  # its pods may be gone
+    except PipelineError:  # its pods may be gone
         lines = []
-    said = next((line.removeprefix("error: ") for line in reversed(lines) if line.startswith("error: ")), "")
-    last = said or " | ".join(lines) or "nothing"
+    error = child_process.last_error(lines)
+    last = error or " | ".join(lines) or "nothing"
     why = condition.get("message") or condition.get("reason") or "without a reason"
     return (
-        f"Job {job}: failed ({why}); expected its end. Its pod said last: {last.rstrip('.')}. "
-        f"Mend that and run the same command again."
+        f"Job {job}: failed ({why}); expected it to finish. Last output of its pod: {last.rstrip('.')}. "
+        f"Fix that and run the same command again."
     )
 
 
 def _status(cluster: KubernetesCluster, job: str) -> dict[str, Any] | None:
-    """The status of a Job; None if there is none of that name."""
+    """Return the status of a Job; None if there is no such Job."""
     found = _kubectl(cluster, "get", "job", job, "--ignore-not-found", "--output", "json")
     try:
         return json.loads(found).get("status", {}) if found.strip() else None
     except (ValueError, AttributeError) as error:
-        raise WorkspaceError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
+        raise PipelineError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
 
 
 def _delete(cluster: KubernetesCluster, job: str) -> None:
-    """Take the Job away; what its pods wrote stays."""
+    """Delete the Job; what its pods wrote stays."""
     try:
         _kubectl(cluster, "delete", "job", job, "--ignore-not-found", "--wait=false")
-    except WorkspaceError:  # the reason why we are here is the more important one
+    except PipelineError:  # the error that brought us here matters more
         return
 
 
 def _kubectl(cluster: KubernetesCluster, *words: str, given: str | None = None) -> str:
     result = child_process.run(cluster.command(*words), given=given, timeout=_CALL_SECONDS)
     if problem := result.problem:
-        raise WorkspaceError(
+        raise PipelineError(
             f"kubectl {words[0]}: {problem.rstrip('.')}; expected exit code 0. Fix that and run the same command again."
         )
     return result.stdout

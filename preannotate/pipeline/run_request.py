@@ -1,54 +1,51 @@
-"""`asked.json`: what a model is made from and what becomes of it, so that a run can be repeated by its name alone.
+"""`RunRequest`: what `preannotate run` is to do, whoever asks for it.
+
+The command line, the form of the web interface and `watch` all make one; `to_argv` is its command line again, and
+`run_request.json` beside the versions of a model keeps it, so that a run can be repeated by the model's name alone:
 
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
-     "insecure": false, "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false, "include_auto": false,
-     "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "", "base_model": "imagenet",
-     "deploy": "serve", "annotate_rest": false, "only_if_better": false, "kubernetes": ""}
+     "insecure": false, "name": "forklifts", "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false,
+     "include_auto": false, "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "",
+     "base_model": "imagenet", "deploy": "serve", "annotate_rest": false, "only_if_better": false, "kubernetes": null,
+     "restart": false, "wait_seconds": 60.0}
 
-There is no secret in it: access token and password stay in the environment.
+No secret is in it: access token and password stay in the environment. Nothing heavy is imported here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from preannotate.registry.deployment import DEPLOYMENTS, SERVE
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import read_json, write_json
+from builder.errors import BuildError
+from builder.function_names import check_name
+from preannotate.core.files import read_json, write_json
+from preannotate.pipeline.errors import PipelineError, RunRequestError
+from preannotate.registry.deployment import Deploy
+from trainer.arguments import read_arguments
+
+if TYPE_CHECKING:
+    from preannotate.cvat.login import Login
 
 FORMAT = 1
-NOWHERE = "none"
-DEPLOY = (*DEPLOYMENTS, NOWHERE)
 IMAGENET = "imagenet"
 # Base model: the latest finished version of the same model.
 PREVIOUS = "previous"
-_WHERE = ("cvat", "user", "profile", "organization", "insecure")
+DEFAULT_MODEL = "ssd-mobilenet-v2"
+_LIST_FLAGS = {"tasks": "--task", "projects": "--project", "jobs": "--job"}
+_SWITCHES = ("completed_jobs", "include_auto", "accept_completed", "annotate_rest", "only_if_better", "restart")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """See the module.
+@dataclass(frozen=True, kw_only=True)
+class CvatAccess:
+    """Where CVAT is and who logs in, without the secret.
 
     Attributes:
-        cvat: Address; None is the profile's, or the SDK's default.
-        user: Who logs in by password; None takes the access token.
-        profile: Of cvat-sdk, in place of both.
-        organization: Short name; None asks without one.
+        cvat: Address; None is the profile's, or the default of cvat-sdk.
+        user: Who logs in by password; None uses the access token.
+        profile: Of cvat-sdk, in place of address and user.
+        organization: Short name; "" is the personal workspace, None requests without one.
         insecure: Accept any certificate.
-        tasks: Numbers.
-        projects: Numbers.
-        jobs: Numbers.
-        completed_jobs: Take frames of completed jobs only.
-        include_auto: Also learn from what a model drew and nobody changed.
-        accept_completed: What a model drew counts as checked where somebody completed the job.
-        model: As `train --model`.
-        arguments: As `train --arguments`.
-        base_model: As `train --base-model`, or `PREVIOUS`.
-        deploy: One of `DEPLOY`.
-        annotate_rest: Let the function annotate the frames that nobody annotated.
-        only_if_better: Publish only what beats the published version.
-        kubernetes: Where to train in place of this machine, as `cluster.Cluster.parse` reads it; "" trains here.
     """
 
     cvat: str | None = None
@@ -56,19 +53,61 @@ class Asked:
     profile: str | None = None
     organization: str | None = None
     insecure: bool = False
+
+    def login(self) -> "Login":
+        """Return what cvat-sdk needs to log in."""
+        from preannotate.cvat.login import Login
+
+        return Login(self.cvat, self.user, self.profile, self.organization, self.insecure)
+
+    def login_argv(self) -> list[str]:
+        """Return the options of the command line."""
+        if self.profile is not None:
+            return ["--profile", self.profile]
+        options = (("--cvat", self.cvat), ("--auth", self.user), ("--organization", self.organization))
+        argv = [part for flag, value in options if value is not None for part in (flag, value)]
+        return [*argv, "--insecure"] if self.insecure else argv
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(CvatAccess):
+    """See the module.
+
+    Attributes:
+        name: Of the model and its function; None takes that of the first task or project.
+        tasks: Numbers of CVAT tasks to train on.
+        projects: Numbers of CVAT projects, all of whose tasks count.
+        jobs: Numbers of single CVAT jobs.
+        completed_jobs: Only frames of completed jobs.
+        include_auto: Also learn from what a model drew and nobody changed.
+        accept_completed: What a model drew counts as checked where the job is completed.
+        model: As `train --model`.
+        arguments: As `train --arguments`.
+        base_model: As `train --base-model`, or `PREVIOUS`.
+        deploy: How CVAT gets the function.
+        annotate_rest: Let the function annotate the frames without annotations.
+        only_if_better: Publish only a version that beats the published one.
+        kubernetes: Where to train in place of this machine, as `KubernetesCluster.parse` reads it.
+        restart: Train again although nothing changed.
+        wait_seconds: How long to wait until CVAT lists the function.
+    """
+
+    name: str | None = None
     tasks: tuple[int, ...] = ()
     projects: tuple[int, ...] = ()
     jobs: tuple[int, ...] = ()
     completed_jobs: bool = False
     include_auto: bool = False
     accept_completed: bool = False
-    model: str = "ssd-mobilenet-v2"
+    model: str = DEFAULT_MODEL
     arguments: str = ""
     base_model: str = IMAGENET
-    deploy: str = SERVE
+    deploy: Deploy = Deploy.SERVE
     annotate_rest: bool = False
     only_if_better: bool = False
-    kubernetes: str = ""
+    kubernetes: str | None = None
+    restart: bool = False
+    wait_seconds: float = 60.0
 
     @property
     def names_frames(self) -> bool:
@@ -77,79 +116,125 @@ class Asked:
 
     @property
     def source(self) -> tuple[Any, ...]:
-        """What is the same for two runs over the same part of the same server."""
+        """What is the same for two requests about the same part of the same server."""
         return self.cvat, self.profile, sorted(self.tasks), sorted(self.projects), sorted(self.jobs)
 
-    @property
-    def login(self) -> dict[str, Any]:
-        """As `cvat.login.Login` takes it."""
-        return {"url": self.cvat, **{name: getattr(self, name) for name in _WHERE[1:]}}
+    def checked(self) -> Self:
+        """Return it with an absolute path of the base model.
+
+        Raises:
+            RunRequestError: A field has an impossible value.
+            TrainingError: A training argument has.
+        """
+        if self.name is not None:
+            check_model_name(self.name)
+        if not self.names_frames:
+            raise PipelineError(
+                "run: nothing to train on; expected --task, --project or --job with a number, or --name of an "
+                "existing model."
+            )
+        for field in _LIST_FLAGS:
+            check_numbers(field, getattr(self, field))
+        for field in ("model", "base_model"):
+            if not (text := getattr(self, field)).isprintable() or text.startswith("-") or not text:
+                raise RunRequestError(field, f"{text!r}; expected the name of a model, or a path.")
+        read_arguments(None, self.arguments, [])
+        if self.wait_seconds < 0:
+            raise RunRequestError("wait_seconds", f"{self.wait_seconds:g}; expected a number from 0 on.")
+        path = Path(self.base_model)
+        if "/" in self.base_model and not path.exists():
+            raise RunRequestError(
+                "base_model", f"{self.base_model!r} not found; expected a file of weights or the folder of a run."
+            )
+        return replace(self, base_model=str(path.resolve())) if path.exists() else self
+
+    def to_argv(self) -> list[str]:
+        """Return the arguments of `preannotate run`, without the workspace; what has its default is left out."""
+        argv = [] if self.name is None else ["--name", self.name]
+        for field, flag in _LIST_FLAGS.items():
+            argv += [part for number in getattr(self, field) for part in (flag, str(number))]
+        defaults = RunRequest()
+        for field in ("model", "arguments", "base_model", "deploy", "kubernetes"):
+            if (value := getattr(self, field)) != getattr(defaults, field) and value is not None:
+                argv.append(f"--{field.replace('_', '-')}={value}")  # one word: the value may begin with a hyphen
+        argv += [f"--{field.replace('_', '-')}" for field in _SWITCHES if getattr(self, field)]
+        if self.wait_seconds != defaults.wait_seconds:
+            argv += ["--wait", f"{self.wait_seconds:g}"]
+        return argv + self.login_argv()
 
 
-def merge(kept: Asked | None, said: Mapping[str, Any]) -> Asked:
-    """What the command line says, the rest from `asked.json` if the line names nothing to pull.
-
-    A line that names tasks, projects or jobs is complete in itself: what it leaves out has its default.
-
-    Args:
-        kept: What `asked.json` says; None if there is none.
-        said: Values by name; None and empty sequences say nothing.
+def check_model_name(name: str) -> None:
+    """Refuse a name that CVAT or nuclio does not accept.
 
     Raises:
-        WorkspaceError: Nobody says what to pull.
+        RunRequestError: With the rule.
     """
-    given = {name: _frozen(value) for name, value in said.items() if value is not None and value != []}
-    asked = Asked(**given)
-    if asked.names_frames:
-        return _absolute(asked)
-    if kept is None:
-        raise WorkspaceError(
-            "run: nothing named; expected --task, --project or --job with a number, or --name of a model that was "
-            "made before."
-        )
-    return _absolute(replace(kept, **given))
+    try:
+        check_name(name)
+    except BuildError as error:
+        raise RunRequestError("name", str(error).removeprefix("--name: ")) from error
 
 
-def to_keep(kept: Asked | None, asked: Asked, said: Mapping[str, Any]) -> Asked:
-    """What `asked.json` is to say from now on.
-
-    A line that only repeats changes how is trained and deployed; what becomes of this one version is its own.
-
-    Args:
-        kept: What it says.
-        asked: What this run does, from `merge`.
-        said: As in `merge`.
-    """
-    if kept is None or any(said.get(name) for name in ("tasks", "projects", "jobs")):
-        return asked
-    return replace(asked, annotate_rest=kept.annotate_rest, only_if_better=kept.only_if_better)
-
-
-def read(path: Path) -> Asked | None:
-    """What was asked for before; None if nothing was.
+def check_numbers(field: str, numbers: Sequence[int]) -> None:
+    """Refuse what cannot be the number of a task, project or job of CVAT.
 
     Raises:
-        WorkspaceError: The file is damaged.
+        RunRequestError: One of them is no whole number from 1 on.
+    """
+    for number in numbers:
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise RunRequestError(field, f"{number!r}; expected a whole number from 1 on.")
+
+
+def to_keep(kept: RunRequest | None, request: RunRequest, *, repeats: bool) -> RunRequest:
+    """Return what `run_request.json` holds after a run.
+
+    Args:
+        kept: What it held before; None if there was no run.
+        request: Of this run.
+        repeats: It repeats an earlier run: then it changes how is trained and deployed, but what is done with this one
+            version (`annotate_rest`, `only_if_better`) is not repeated.
+    """
+    request = replace(request, restart=False, wait_seconds=RunRequest.wait_seconds)
+    if kept is None or not repeats:
+        return request
+    return replace(request, annotate_rest=kept.annotate_rest, only_if_better=kept.only_if_better)
+
+
+def read_run_request(path: Path) -> RunRequest | None:
+    """Return the request of the latest run of a model; None if there was none.
+
+    Raises:
+        FileError: The file is damaged.
+        PipelineError: It is of another format.
     """
     content = read_json(path)
     if content is None:
         return None
-    known = {field.name for field in fields(Asked)}
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT or not set(content) <= known:
-        raise WorkspaceError(f"{path}: not what a run asks for; expected format {FORMAT}. Name the tasks again.")
-    return Asked(**{name: _frozen(value) for name, value in content.items()})
+    try:
+        if content.pop("format") != FORMAT:
+            raise ValueError("format")
+        return run_request_from_json(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PipelineError(
+            f"{path}: {error!r}; expected a run request of format {FORMAT}. Remove the file."
+        ) from error
 
 
-def write(path: Path, asked: Asked) -> None:
-    """Keep it."""
-    write_json(path, {"format": FORMAT, **asdict(asked)})
+def write_run_request(path: Path, request: RunRequest) -> None:
+    """Keep a request for the next run."""
+    write_json(path, {"format": FORMAT, **asdict(request)})
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+def run_request_from_json(content: dict[str, Any]) -> RunRequest:
+    """Return a request from what `dataclasses.asdict` made of it, after a detour over JSON.
 
-
-def _absolute(asked: Asked) -> Asked:
-    """A base model on disk is found from anywhere."""
-    path = Path(asked.base_model)
-    return replace(asked, base_model=str(path.resolve())) if path.exists() else asked
+    Raises:
+        TypeError, ValueError: It is none.
+    """
+    lists = {field: tuple(content[field]) for field in _LIST_FLAGS if field in content}
+    deploy = {"deploy": Deploy(content["deploy"])} if "deploy" in content else {}
+    unknown = set(content) - {field.name for field in fields(RunRequest)}
+    if unknown:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+    return RunRequest(**content | lists | deploy)

@@ -1,8 +1,8 @@
-"""The stage `verify`: CVAT lists the function, and what it answers is what the published directory answers.
+"""The stage `verify`: CVAT lists the function, and returns the same boxes as the published directory.
 
-Both are asked about one frame of the task on which the directory finds something, at a lower threshold if it must be:
-two models that find nothing cannot be told apart. `preannotate serve` takes a few seconds to see a new version and to
-load it, so both questions are asked again for a while.
+Both are run on one frame of the task on which the directory finds something, at a lower threshold if necessary: two
+models that find nothing cannot be told apart. `preannotate serve` takes a few seconds to see and load a new version, so
+both requests are repeated for a while.
 """
 
 import tempfile
@@ -25,22 +25,21 @@ from preannotate.cvat.tasks import Task, read_task
 from preannotate.inference.function_process import FunctionProcess
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.results import UnreadableImage
-from preannotate.registry.errors import WorkspaceError
+from preannotate.pipeline.errors import PipelineError
 from runtime.boxes import iou
 from runtime.detector import Detection
 
-DEFAULT_SECONDS = 60.0
 POLL_SECONDS = 1.0
-# Frames on which the function is tried until it finds something; spread over the task.
+# Frames on which the function is run until it finds something; spread over the task.
 FRAMES = 8
 # The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
-_LEAST_IOU = 0.95
-# What CVAT and `serve` answer while something starts.
-_NOT_YET = (408, 500, 502, 503, 504)
-# Where nothing reaches the function's own thresholds: how low is looked, and among how many of the best boxes.
+_MIN_IOU = 0.95
+# Of CVAT and `serve` while something starts.
+_STARTING = (408, 500, 502, 503, 504)
+# Where nothing reaches the function's own thresholds: the lowest threshold, and how many of the best boxes count.
 _LOW_THRESHOLD, _BEST = 0.01, 6
 _Answer = TypeVar("_Answer")
-_WHERE = (
+_SERVE_HINT = (
     "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
     "CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in project "
     "cvat."
@@ -49,14 +48,14 @@ _WHERE = (
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """What CVAT lists and returns.
 
     Attributes:
         function: Id under which CVAT lists it.
         task: Number.
-        frame: On which it was called; None if the task takes none of its boxes.
-        boxes: That it answered.
-        notes: Whole sentences about labels of the function that the task does not take.
+        frame: On which it was called; None if the task accepts none of its labels.
+        boxes: How many it returned.
+        notes: Whole sentences about labels of the function that the task does not have.
     """
 
     function: str
@@ -66,17 +65,17 @@ class Verification:
     notes: tuple[str, ...]
 
     @property
-    def words(self) -> str:
-        """For people."""
+    def summary(self) -> str:
+        """One line for people."""
         if self.frame is None:
-            return f"CVAT lists {self.function}; it was not called, for task {self.task} takes none of its boxes"
+            return f"CVAT lists {self.function}; not called, because task {self.task} accepts none of its labels"
         count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
-        return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it answers {count}, as it must"
+        return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it returns {count}, as expected"
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """What the directory answers on a frame; `threshold` None is its own."""
+    """Detections of the directory on a frame; `threshold` None is its own."""
 
     frame: int
     detections: tuple[Detection, ...]
@@ -84,33 +83,33 @@ class _Expected:
 
 
 class Verifier:
-    """Asks one server about one published function."""
+    """Verifies one published function on one server."""
 
     def __init__(
         self, server: Server, functions: Functions, directory: Path, *, seconds: float, detail: Callable[[str], object]
     ) -> None:
-        """Ask nothing yet.
+        """Request nothing yet.
 
         Args:
             server: CVAT.
             functions: Its functions.
             directory: WORKSPACE/functions/NAME.
             seconds: How long to wait for it.
-            detail: Told what is waited for.
+            detail: Gets a line about what is waited for.
         """
         self._server, self._functions = server, functions
         self._directory, self._name = directory, directory.name
         self._seconds, self._detail = seconds, detail
 
     def verify(self, task: int) -> Verification:
-        """Wait until CVAT lists the function and answers as the directory does.
+        """Wait until CVAT lists the function and returns the same boxes as the directory.
 
         Args:
-            task: Number; one of its frames is asked about.
+            task: Number; the function is called on one of its frames.
 
         Raises:
-            CvatError: CVAT has no list, refuses, or does not list the function in time.
-            WorkspaceError: CVAT lists or runs another model of that name.
+            CvatError: CVAT has no list of functions, refuses, or does not list the function in time.
+            PipelineError: CVAT lists or runs another model of that name.
         """
         until = time.monotonic() + self._seconds
         self._check_plugin()
@@ -125,28 +124,28 @@ class Verifier:
         names = {label["id"]: label["name"].strip() for label in labels}
         chosen = label_mapping(labels, list(targets))
         while True:
-            found = self._patiently(
+            found = self._with_retries(
                 until, lambda: self._functions.call(listed.id, task, frame, chosen, names, threshold)
             )
             if boxes_match(expected.detections, found):
                 return Verification(listed.id, task, frame, len(found), tuple(notes))
-            self._wait(until, f"CVAT still answers with another model as {listed.id}", self._other(listed, frame, task))
+            self._wait(until, f"CVAT still runs another model as {listed.id}", self._other(listed, frame, task))
 
     def listed(self, until: float | None = None) -> ListedFunction:
-        """The function in CVAT's list, with the labels that it has on disk.
+        """Return the function in CVAT's list, with the labels that it has on disk.
 
         Args:
             until: On the monotonic clock; None waits from now on.
 
         Raises:
-            CvatError: It is not there in time.
-            WorkspaceError: It is there as something else.
+            CvatError: It is not listed in time.
+            PipelineError: It is listed with another type or other labels.
         """
         until = time.monotonic() + self._seconds if until is None else until
         expected = FunctionDirectory.open(self._directory).labels
         ids = [f"{self._name}{variant.suffix}" for variant in VARIANTS.values()]
         while True:
-            listed = self._patiently(until, self._functions.listed)
+            listed = self._with_retries(until, self._functions.listed)
             found = next((listed[one] for one in ids if one in listed), None)
             if found is not None and found.kind == DETECTOR and set(found.labels) == set(expected):
                 return found
@@ -156,30 +155,30 @@ class Verifier:
     def _check_plugin(self) -> None:
         if not self._functions.switched_on():
             raise CvatError(
-                f"{self._server.url}: CVAT runs without its serverless part, so it has no Models page; expected "
+                f"{self._server.url}: its serverless functions are switched off, so it has no Models page; expected "
                 f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart "
-                f"CVAT; the function stays published, and the same command goes on."
+                f"CVAT; the function stays published, and the same command continues."
             )
 
-    def _patiently(self, until: float, ask: Callable[[], _Answer]) -> _Answer:
-        """What `ask` returns, asked again while CVAT does not reach `serve` or the model is being loaded."""
+    def _with_retries(self, until: float, request: Callable[[], _Answer]) -> _Answer:
+        """Return what `request` returns, repeated while CVAT does not reach `serve` or the model is being loaded."""
         while True:
             try:
-                return ask()
+                return request()
             except CvatError as error:
-                if error.status not in _NOT_YET:
+                if error.status not in _STARTING:
                     raise
-                self._wait(until, f"CVAT answers {error.status}", error)
+                self._wait(until, f"CVAT responds with {error.status}", error)
 
     def _wait(self, until: float, what: str, error: Exception) -> None:
         left = until - time.monotonic()
         if left <= 0:
             raise error
-        self._detail(f"{what}; waiting {left:.0f} s at most")
+        self._detail(f"{what}; waiting up to {left:.0f} s")
         time.sleep(min(POLL_SECONDS, left))
 
     def _expected(self, task: Task, labels: Collection[str]) -> _Expected:
-        """What the directory finds on the first of some frames that has boxes, else on one at a lower threshold."""
+        """Return what the directory finds on the first frame with boxes, else on one frame at a lower threshold."""
         frames = sorted({frame for job in task.jobs for frame in job.frames})
         spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
         first: tuple[int, ImageFile] | None = None
@@ -200,8 +199,8 @@ class Verifier:
                     return _Expected(frame, tuple(found))
                 first = first or (frame, image)
             if first is None:
-                raise WorkspaceError(
-                    f"task {task.id}: none of {len(spread)} frames can be read; expected images. Look at them in CVAT."
+                raise PipelineError(
+                    f"task {task.id}: none of {len(spread)} frames can be read; expected images. Check them in CVAT."
                 )
             answer = process.detect(first[1], _LOW_THRESHOLD)
             found = (
@@ -212,28 +211,28 @@ class Verifier:
     def _not_listed(self, listed: Collection[str]) -> CvatError:
         names = ", ".join(sorted(listed)) or "none"
         return CvatError(
-            f"{self._server.url}: {self._name} is not among its functions after {self._seconds:g} s; expected it there "
-            f"(there are: {names}). {_WHERE.format(functions=self._directory.parent)} "
-            f"The function stays published; the same command asks again."
+            f"{self._server.url}: {self._name} is not listed after {self._seconds:g} s; expected it "
+            f"among the functions (listed: {names}). {_SERVE_HINT.format(functions=self._directory.parent)} "
+            f"The function stays published; the same command verifies again."
         )
 
-    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> WorkspaceError:
-        return WorkspaceError(
+    def _other_kind(self, found: ListedFunction, expected: Sequence[str]) -> PipelineError:
+        return PipelineError(
             f"{self._server.url}: {found.id} is a {found.kind} with the labels {', '.join(found.labels) or 'none'} "
-            f"after {self._seconds:g} s; expected a {DETECTOR} with {', '.join(expected)}. Another function of that "
-            f"name may be in the way: give the model another name, or remove it."
+            f"after {self._seconds:g} s; expected a {DETECTOR} with {', '.join(expected)}. Another function has "
+            f"that name: give the model another name, or remove that function."
         )
 
-    def _other(self, listed: ListedFunction, frame: int, task: int) -> WorkspaceError:
-        return WorkspaceError(
-            f"{self._server.url}: {listed.id} answers on frame {frame} of task {task} otherwise than "
-            f"{self._directory} does, after {self._seconds:g} s; expected the same boxes, so CVAT runs another model. "
-            f"Look which folder `preannotate serve` watches, or deploy again."
+    def _other(self, listed: ListedFunction, frame: int, task: int) -> PipelineError:
+        return PipelineError(
+            f"{self._server.url}: {listed.id} returns other boxes on frame {frame} of task {task} than "
+            f"{self._directory}, after {self._seconds:g} s; expected the same: CVAT runs another model. "
+            f"Check which folder `preannotate serve` watches, or deploy again."
         )
 
 
 def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
-    """The best few boxes, with the threshold in the widest gap below one of them, where rounding changes nothing."""
+    """Return the best few boxes, with the threshold in the widest gap below one: there rounding changes nothing."""
     if not found:
         return _Expected(frame, ())
     scores = [*sorted((one.score for one in found), reverse=True)[:_BEST], _LOW_THRESHOLD]
@@ -243,7 +242,7 @@ def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:
 
 
 def boxes_match(expected: Sequence[Detection], found: Sequence[FoundShape]) -> bool:
-    """Whether each box has one of the same label at its place, and none is left over."""
+    """Return whether each detection has a shape of the same label at its place, and none is left over."""
     left = list(found)
     for detection in expected:
         partner = next((shape for shape in left if _fits(detection, shape)), None)
@@ -255,4 +254,4 @@ def boxes_match(expected: Sequence[Detection], found: Sequence[FoundShape]) -> b
 
 def _fits(detection: Detection, shape: FoundShape) -> bool:
     overlap = iou(np.array([detection.box], np.float32), np.array([shape.box], np.float32))[0, 0]
-    return detection.label == shape.label and overlap >= _LEAST_IOU
+    return detection.label == shape.label and overlap >= _MIN_IOU

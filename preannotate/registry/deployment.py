@@ -1,9 +1,10 @@
-"""How CVAT gets at a published function: through `preannotate serve`, which watches the folder, or through nuclio.
+"""How CVAT gets a published function: from `preannotate serve`, which watches the folder, or from nuclio.
 
-`nuctl` runs `builder/deploy/deploy.sh`, which needs Docker and nuctl and says in a sentence what is missing.
+`nuctl` runs `builder/deploy/deploy.sh`, which needs Docker and nuctl and reports in a sentence what is missing.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -11,30 +12,37 @@ import builder
 from preannotate.core import child_process
 from preannotate.registry.errors import WorkspaceError
 
-SERVE, NUCTL = "serve", "nuctl"
 SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"
 _LAST_LINES = 8
 
 
+class Deploy(StrEnum):
+    """How CVAT gets a function; NONE leaves it unpublished."""
+
+    SERVE = "serve"
+    NUCTL = "nuctl"
+    NONE = "none"
+
+
 class Deployment(Protocol):
-    """What happens beside the copy in WORKSPACE/functions."""
+    """What is done besides the copy in WORKSPACE/functions."""
 
     def publish(self, function: Path) -> None:
-        """`function` was put in place."""
+        """Deploy `function`, which is in place."""
 
     def unpublish(self, function: Path) -> None:
-        """`function` is about to be removed."""
+        """Withdraw `function`, which is about to be removed."""
 
 
 @dataclass(frozen=True)
 class ServedFolder:
-    """Nothing to do: who serves the folder sees it change."""
+    """Nothing to do: `preannotate serve` sees the folder change."""
 
     def publish(self, function: Path) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def unpublish(self, function: Path) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +67,5 @@ class Nuctl:
             )
 
 
-DEPLOYMENTS: dict[str, Deployment] = {SERVE: ServedFolder(), NUCTL: Nuctl()}
+# How a function can be published.
+DEPLOYMENTS: dict[Deploy, Deployment] = {Deploy.SERVE: ServedFolder(), Deploy.NUCTL: Nuctl()}

@@ -1,7 +1,7 @@
-"""Exceptions of the loop."""
+"""Exceptions of the registry."""
 
 from preannotate.core.errors import PreannotateError
 
 
 class WorkspaceError(PreannotateError, ValueError):
-    """A workspace, a version or a stage is not as it must be."""
+    """A workspace, a model or a version does not exist or is not in the state that an operation needs."""

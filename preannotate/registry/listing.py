@@ -2,17 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
+from preannotate.core.text import columns
 from preannotate.registry import publication
 from preannotate.registry.workspace import ModelFolder, VersionFolder
 
-_HEAD = ("MODEL", "VERSION", "CREATED", "TRAINED", "IMAGES", "MAP50", "STATE")
-NOT_FINISHED, PUBLISHED, KEPT = "not finished", "published", ""
+_HEADER = ("MODEL", "VERSION", "CREATED", "NETWORK", "IMAGES", "MAP50", "STATE")
 
 
-def as_json(models: Sequence[ModelFolder]) -> str:
-    """All that `version.json` says, and what is published."""
+def versions_as_json(models: Sequence[ModelFolder]) -> str:
+    """Return all that `version.json` holds, and which version is published."""
     content = [
         {
             "name": model.name,
@@ -27,20 +26,16 @@ def as_json(models: Sequence[ModelFolder]) -> str:
     return json.dumps(content, ensure_ascii=False, indent=1)
 
 
-def as_table(models: Sequence[ModelFolder]) -> str:
-    """A line for each version, the newest last."""
+def versions_as_table(models: Sequence[ModelFolder]) -> str:
+    """Return a line for each version, the newest last."""
     rows = [_row(model, version) for model in models for version in model.versions()]
-    if not rows:
-        return "no versions yet: preannotate run makes one"
-    widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(len(_HEAD))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (_HEAD, *rows))
-    return "\n".join(line.rstrip() for line in lines)
+    return columns([_HEADER, *rows]) if rows else "no versions yet; create one: preannotate run"
 
 
 def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
     if not version.complete:
-        return (model.name, str(version.number), "", "", "", "", NOT_FINISHED)
-    record: dict[str, Any] = version.record()
+        return (model.name, str(version.number), "", "", "", "", "not finished")
+    record = version.record()
     now = publication.published(model)
     images = record["images"]
     return (
@@ -50,5 +45,5 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
         record["model"],
         f"{images.get('train', '?')}+{images.get('validation', '?')}",
         f"{record['map50']:.3f}",
-        PUBLISHED if now is not None and now.version == version.number else KEPT,
+        "published" if now is not None and now.version == version.number else "",
     )

@@ -1,8 +1,10 @@
-"""Which version of a model CVAT sees: publish, unpublish, roll back.
+"""Which version of a model CVAT lists: publish, unpublish, roll back.
 
 Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches, or has nuclio deploy it.
 `published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version
-of null is the moment when the model was taken away. Rolling back publishes the version that was there before.
+of null means that the model was unpublished. Rolling back publishes the version that was published before.
+
+Whoever publishes holds the model's lock: the functions with a name take it, `install` expects it.
 """
 
 import datetime
@@ -11,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from builder.function_directory import FunctionDirectory
-from preannotate.registry.deployment import DEPLOYMENTS, SERVE
+from preannotate.core.files import read_json, write_json
+from preannotate.registry.deployment import DEPLOYMENTS, Deploy
 from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json, write_json
+from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 from runtime.errors import ManifestError
 
 
@@ -22,85 +25,103 @@ class Publication:
     """One line of the history.
 
     Attributes:
-        version: Number; None took the model away.
+        version: Number; None means that the model was unpublished.
         at: ISO 8601 with time zone.
-        deploy: One of `deploying.DEPLOYMENTS`.
+        deploy: How; not `Deploy.NONE`.
     """
 
     version: int | None
     at: str
-    deploy: str
+    deploy: Deploy
 
 
 def history(model: ModelFolder) -> list[Publication]:
-    """All publications, the latest at the end.
+    """Return all publications, the latest last.
 
     Raises:
-        WorkspaceError: `published.json` is damaged.
+        FileError: `published.json` is damaged.
+        WorkspaceError: It has entries of another format.
     """
-    return [Publication(**entry) for entry in read_json(model.published) or []]
+    try:
+        return [
+            Publication(entry["version"], entry["at"], Deploy(entry["deploy"]))
+            for entry in read_json(model.publications) or []
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(
+            f"{model.publications}: {error!r}; expected entries with version, at and deploy. Remove the file."
+        ) from error
 
 
 def published(model: ModelFolder) -> Publication | None:
-    """What CVAT sees now; None if it sees nothing of this model."""
+    """Return what CVAT lists now; None if nothing of this model is published."""
     entries = history(model)
     return entries[-1] if entries and entries[-1].version is not None else None
 
 
-def is_published(workspace: Workspace, version: VersionFolder, deploy: str) -> bool:
-    """Whether CVAT sees this very version, by this way, and nobody put another model into the folder."""
+def is_published(workspace: Workspace, version: VersionFolder, deploy: Deploy) -> bool:
+    """Return whether CVAT lists this very version, deployed in this way, and its copy was not replaced by hand."""
     now = published(workspace.model(version.name))
     if now is None or (now.version, now.deploy) != (version.number, deploy):
         return False
     return _fingerprint(workspace.functions / version.name) == _fingerprint(version.function)
 
 
-def was_taken_back(model: ModelFolder, number: int) -> bool:
-    """Whether a version was published once, and somebody took it away or went back to an earlier one."""
+def was_withdrawn(model: ModelFolder, number: int) -> bool:
+    """Return whether a version was published once, and somebody unpublished it or rolled back to an earlier one."""
     numbers = [entry.version for entry in history(model)]
     return number in numbers and (numbers[-1] is None or numbers[-1] < number)
 
 
-def publish(workspace: Workspace, name: str, number: int, *, deploy: str = SERVE) -> VersionFolder:
-    """Let CVAT see a version in place of what it sees now.
+def publish(workspace: Workspace, name: str, number: int, *, deploy: Deploy = Deploy.SERVE) -> VersionFolder:
+    """Publish a version in place of the one that CVAT lists now.
 
     Args:
-        workspace: Where the model is.
+        workspace: With the model.
         name: Of the model.
         number: Of a complete version.
-        deploy: One of `deploying.DEPLOYMENTS`.
+        deploy: How; not `Deploy.NONE`.
 
     Raises:
         WorkspaceError: There is no such version, or it is not complete, or it could not be deployed.
+        LockedError: A run works on the model.
     """
+    with workspace.existing(name).locked():
+        return install(workspace, name, number, deploy=deploy)
+
+
+def install(workspace: Workspace, name: str, number: int, *, deploy: Deploy) -> VersionFolder:
+    """Publish a version of a model whose lock the caller holds; see `publish`."""
     model = workspace.existing(name)
     version = model.version(number)
     if not version.complete:
         known = ", ".join(str(one.number) for one in model.versions() if one.complete) or "none"
         raise WorkspaceError(f"{model.path}: no finished version {number}; expected one of: {known}.")
-    _install(workspace, version)
+    _copy(workspace, version)
     DEPLOYMENTS[deploy].publish(workspace.functions / name)
-    _note(model, number, deploy)
+    _record(model, number, deploy)
     return version
 
 
 def unpublish(workspace: Workspace, name: str) -> None:
-    """Take the model away from CVAT; its versions stay.
+    """Withdraw the model from CVAT; its versions stay.
 
     Raises:
-        WorkspaceError: It is not published, or could not be taken away.
+        WorkspaceError: It is not published, or could not be withdrawn.
+        LockedError: A run works on the model.
     """
     model = workspace.existing(name)
-    now = published(model)
-    if now is None:
-        raise WorkspaceError(f"{model.path}: is not published; expected a version that CVAT sees. Publish one first.")
-    DEPLOYMENTS[now.deploy].unpublish(workspace.functions / name)
-    _remove(workspace, name)
-    _note(model, None, now.deploy)
+    with model.locked():
+        now = published(model)
+        if now is None:
+            raise WorkspaceError(f"{model.path}: is not published; expected a published version. Publish one first.")
+        DEPLOYMENTS[now.deploy].unpublish(workspace.functions / name)
+        _remove(workspace, name)
+        _record(model, None, now.deploy)
 
 
 def version_before(model: ModelFolder) -> int | None:
-    """The version that `roll_back` would publish; None if there is none."""
+    """Return the version that `roll_back` would publish; None if there is none."""
     now = published(model)
     earlier = [entry.version for entry in history(model) if entry.version is not None]
     if now is not None:
@@ -111,18 +132,20 @@ def version_before(model: ModelFolder) -> int | None:
 
 
 def roll_back(workspace: Workspace, name: str) -> VersionFolder:
-    """Publish the version that was there before.
+    """Publish the version that was published before.
 
     Raises:
         WorkspaceError: There is none, or it could not be deployed.
+        LockedError: A run works on the model.
     """
     model = workspace.existing(name)
-    number = version_before(model)
-    if number is None:
-        raise WorkspaceError(
-            f"{model.path}: no version was published before; expected one. Name one: preannotate publish."
-        )
-    return publish(workspace, name, number, deploy=history(model)[-1].deploy)
+    with model.locked():
+        number = version_before(model)
+        if number is None:
+            raise WorkspaceError(
+                f"{model.path}: no version was published before; expected one. Choose one: preannotate publish."
+            )
+        return install(workspace, name, number, deploy=history(model)[-1].deploy)
 
 
 def _fingerprint(function: Path) -> str:
@@ -133,8 +156,8 @@ def _fingerprint(function: Path) -> str:
         return ""
 
 
-def _install(workspace: Workspace, version: VersionFolder) -> None:
-    """Put a copy in place; `serve` sees the old one or the new one, and waits until a change is at rest."""
+def _copy(workspace: Workspace, version: VersionFolder) -> None:
+    """Put a copy in place; `serve` sees the old one or the new one, and waits until a change has settled."""
     target = workspace.functions / version.name
     fresh, old = target.with_name(f".{version.name}.new"), target.with_name(f".{version.name}.old")
     for leftover in (fresh, old):
@@ -155,7 +178,7 @@ def _remove(workspace: Workspace, name: str) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def _note(model: ModelFolder, number: int | None, deploy: str) -> None:
+def _record(model: ModelFolder, number: int | None, deploy: Deploy) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     entries = [*history(model), Publication(number, now, deploy)]
-    write_json(model.published, [asdict(entry) for entry in entries])
+    write_json(model.publications, [asdict(entry) for entry in entries])

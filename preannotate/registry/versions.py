@@ -1,7 +1,7 @@
-"""Which version a run makes: an earlier one with the same inputs, or the next number.
+"""Which version a run creates: an earlier one with the same inputs, or the next number.
 
-`inputs.json` stands in a version's folder from its beginning, `version.json` from its end. So a version that was
-stopped is known by its inputs and gone on with, and one that is finished is not made again.
+`inputs.json` is written when a version is begun, `version.json` when it is finished. So an interrupted version is
+found by its inputs and continued, and a finished one is not created again.
 """
 
 import datetime
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.function_directory import FunctionDirectory
+from preannotate.core.files import read_json, write_json
 from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import ModelFolder, VersionFolder, read_json, write_json
+from preannotate.registry.workspace import ModelFolder, VersionFolder
 
 FORMAT = 1
 _INPUTS = "inputs.json"
@@ -19,10 +20,10 @@ _INPUTS = "inputs.json"
 
 @dataclass(frozen=True)
 class VersionChoice:
-    """The version that a run is about.
+    """The version that a run creates or finds.
 
     Attributes:
-        version: There or about to be made.
+        version: Finished, begun, or new.
         why: For people.
     """
 
@@ -30,19 +31,19 @@ class VersionChoice:
     why: str
 
 
-def choose(model: ModelFolder, inputs: str, *, restart: bool) -> VersionChoice:
-    """The newest version with these inputs, finished or not; else a new one, begun by writing down its inputs.
+def choose_version(model: ModelFolder, inputs: str, *, restart: bool) -> VersionChoice:
+    """Return the newest version with these inputs, finished or not; else a new one, whose inputs are recorded.
 
     Args:
         model: With its versions.
         inputs: From `inputs.fingerprint`.
-        restart: Make a new one all the same. One with the same inputs that is not finished is thrown away, unless it
-            is from a restart itself: then the same command goes on.
+        restart: Create a new one all the same. An unfinished one with the same inputs is removed, unless it is from a
+            restart itself: then it is continued.
     """
     same = [version for version in model.versions() if inputs_of(version) == inputs]
     newest = same[-1] if same else None
     if newest is not None and not newest.complete and (not restart or _begun(newest).get("restart")):
-        return VersionChoice(newest, f"version {newest.number} goes on")
+        return VersionChoice(newest, f"continuing version {newest.number}")
     if newest is not None and newest.complete and not restart:
         return VersionChoice(newest, f"nothing changed since version {newest.number}")
     for version in same:
@@ -55,7 +56,7 @@ def choose(model: ModelFolder, inputs: str, *, restart: bool) -> VersionChoice:
 
 
 def inputs_of(version: VersionFolder) -> str:
-    """The fingerprint that a version was begun with; "" if it says none."""
+    """Return the fingerprint that a version was begun with; "" if it has none."""
     return str(_begun(version).get("inputs", ""))
 
 
@@ -64,17 +65,17 @@ def _begun(version: VersionFolder) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def previous(model: ModelFolder, version: VersionFolder) -> VersionFolder | None:
-    """The latest finished version before this one that has its training run."""
+def previous_version(model: ModelFolder, version: VersionFolder) -> VersionFolder | None:
+    """Return the latest finished version before this one."""
     finished = [one for one in model.versions() if one.complete and one.number < version.number]
     return finished[-1] if finished else None
 
 
-def record(version: VersionFolder) -> dict[str, Any]:
-    """Write `version.json` of a version that is built and proven; returns its content."""
+def record_version(version: VersionFolder) -> dict[str, Any]:
+    """Write `version.json` of a version that is built and verified; return its content."""
     directory = FunctionDirectory.open(version.function)
     manifest = directory.manifest
-    scores = served(version)
+    scores = served_scores(version)
     content = {
         "format": FORMAT,
         "number": version.number,
@@ -91,11 +92,11 @@ def record(version: VersionFolder) -> dict[str, Any]:
     return content
 
 
-def served(version: VersionFolder) -> dict[str, float]:
-    """Scores of the built function's own answers on the frozen validation images.
+def served_scores(version: VersionFolder) -> dict[str, float]:
+    """Return the scores of the built function's own detections on the frozen validation images.
 
     Raises:
-        WorkspaceError: The function was not proven.
+        WorkspaceError: The function was not verified.
     """
     proof = FunctionDirectory.open(version.function).proof()
     if proof is None or "scores" not in proof.figures:

@@ -4,15 +4,15 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from builder import thresholds
 from builder.errors import BuildError
 from builder.function_directory import FunctionDirectory
+from preannotate.core.errors import PreannotateError
+from preannotate.pipeline.run_request import RunRequest, read_run_request
 from preannotate.registry import publication
-from preannotate.registry.deployment import DEPLOYMENTS, SERVE
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, read_json
+from preannotate.registry.deployment import DEPLOYMENTS, Deploy
+from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from runtime.errors import FunctionError
 from runtime.manifest import Manifest
@@ -67,13 +67,13 @@ class ModelSummary:
         versions: The newest first.
         published: Number of the version that CVAT sees; None if it sees none.
         before: Number of the version that `roll_back` would publish; None if there is none.
-        deploy: How it is published: "serve" or "nuctl"; "" if it is not.
+        deploy: How it is published; None if it is not.
         labels: Of the published version, else of the newest finished one.
         threshold: Score from which a detection counts, of the same version; None if there is none.
         thresholds: Label to its own threshold.
         parity: Of the same version; None if there is none.
         shown: Number of the version that these are of; None if none is finished.
-        asked: Content of `asked.json`: where it came from; empty if nobody asked.
+        last_request: Of its last run; None if there was none.
         problem: A sentence if its files are damaged; "" otherwise.
     """
 
@@ -81,13 +81,13 @@ class ModelSummary:
     versions: tuple[VersionSummary, ...]
     published: int | None
     before: int | None = None
-    deploy: str = ""
+    deploy: Deploy | None = None
     labels: tuple[str, ...] = ()
     threshold: float | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     parity: Parity | None = None
     shown: int | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    last_request: RunRequest | None = None
     problem: str = ""
 
 
@@ -104,14 +104,12 @@ class Models:
         """One model."""
         return _summary(self._model(name))
 
-    def publish(self, name: str, version: int, *, deploy: str = SERVE) -> None:
+    def publish(self, name: str, version: int, *, deploy: Deploy = Deploy.SERVE) -> None:
         """Let CVAT see a version.
 
         Raises:
             WorkspaceError: It is not finished, or could not be deployed.
         """
-        if deploy not in DEPLOYMENTS:
-            raise StudioError(f"publish: deploy {deploy!r}; expected one of: {', '.join(DEPLOYMENTS)}.")
         publication.publish(self._workspace, self._model(name).name, version, deploy=deploy)
 
     def unpublish(self, name: str) -> None:
@@ -214,7 +212,7 @@ class Models:
 def _summary(model: ModelFolder) -> ModelSummary:
     try:
         return _read(model)
-    except (WorkspaceError, BuildError, FunctionError) as error:
+    except (PreannotateError, FunctionError) as error:
         return ModelSummary(model.name, (), None, problem=str(error))
     except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
         return ModelSummary(model.name, (), None, problem=f"{model.path}: {error!r}; expected files of a run.")
@@ -233,13 +231,13 @@ def _read(model: ModelFolder) -> ModelSummary:
         versions=tuple(_version_summary(version, number) for version in reversed(versions)),
         published=number,
         before=publication.version_before(model),
-        deploy=now.deploy if now else "",
+        deploy=now.deploy if now else None,
         labels=manifest.labels if manifest else (),
         threshold=cut.threshold if cut else None,
         thresholds=dict(zip(manifest.labels, cut.thresholds, strict=True)) if manifest and cut else {},
         parity=_parity(model.version(shown)) if shown else None,
         shown=shown,
-        asked=read_json(model.asked) or {},
+        last_request=read_run_request(model.run_request),
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from preannotate.core.http import server_url
 from preannotate.jobs.database import Database
+from preannotate.pipeline.run_request import CvatAccess
 from preannotate.studio.errors import StudioError
 from preannotate.studio.logins import PASSWORD, PROFILE, TOKEN, chosen, connected, is_refused, spelled
 from preannotate.studio.secrets import SecretStore
@@ -212,17 +213,13 @@ class Servers:
             return {}
         return {TOKEN_VARIABLE if row["login"] == TOKEN else PASSWORD_VARIABLE: self._secret(row)}
 
-    def options(self, server_id: int) -> tuple[str, ...]:
-        """The rest of it, for the child's command line, without secrets: --cvat URL --auth USER …"""
+    def access(self, server_id: int) -> CvatAccess:
+        """Return how a run reaches a server, without the secret."""
         row = self._row(server_id)
         if row["login"] == PROFILE:
-            return ("--profile", row["profile"])
-        options = ["--cvat", row["url"]]
-        if row["login"] == PASSWORD:
-            options += ["--auth", row["user"]]
-        if row["organization"] is not None:
-            options += ["--organization", row["organization"]]
-        return (*options, "--insecure") if row["insecure"] else tuple(options)
+            return CvatAccess(cvat=row["url"], profile=row["profile"])
+        user = row["user"] if row["login"] == PASSWORD else None
+        return CvatAccess(cvat=row["url"], user=user, organization=row["organization"], insecure=bool(row["insecure"]))
 
     def list(self) -> list[SavedServer]:
         """All of them, by name."""

@@ -1,12 +1,15 @@
 """The studio as one object: opened on a workspace, started, closed."""
 
-import sys
+import contextlib
 import uuid
 from collections.abc import Sequence
 
+from preannotate.core.locks import file_lock
 from preannotate.jobs.database import Database
-from preannotate.jobs.queue import RunQueue
-from preannotate.jobs.supervisor import Supervisor
+from preannotate.jobs.queue import Run, RunQueue, RunSource
+from preannotate.jobs.run_messages import run_message
+from preannotate.jobs.supervisor import COMMAND, Supervisor
+from preannotate.notifications import notify
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
 from preannotate.studio.catalogue import Catalogue
@@ -15,8 +18,10 @@ from preannotate.studio.previews import PreviewCache
 from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 
-# What a run is a child process of; tests put a script of their own in its place.
-COMMAND = (sys.executable, "-m", "preannotate")
+# Logins of this process are not those of a run.
+_NOT_INHERITED = ("CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "PREANNOTATE_STUDIO_TOKEN")
+# Of a run, behind the address of the web interface.
+_RUN_PAGE = "/runs/{}"
 
 
 class Services:
@@ -31,21 +36,18 @@ class Services:
         settings: What is kept between restarts.
     """
 
-    def __init__(
-        self, workspace: Workspace, *, simultaneous: int | None = None, command: Sequence[str] = COMMAND
-    ) -> None:
-        """Open WORKSPACE/studio.sqlite, which is made if it is not there; starts nothing.
+    def __init__(self, workspace: Workspace, *, command: Sequence[str] = COMMAND) -> None:
+        """Open the database of the workspace, which is created if it does not exist; start nothing.
 
         Args:
             workspace: Where models and functions are.
-            simultaneous: Runs at a time; None takes what the settings say (1 if they say nothing).
             command: Of a run's process, before the name of the subcommand.
 
         Raises:
-            StudioError: The database is of a newer version of the studio, or none.
+            JobError: The database is of a newer version of this program, or not a database.
         """
         self.workspace = Workspace(workspace.path.resolve())  # a run has another working directory
-        self._database = Database(self.workspace.path / "studio.sqlite")
+        self._database = Database(self.workspace.database)
         store = secrets.SecretStore(
             self.workspace.path / ".secrets", f"preannotate studio {_identity(self._database)}", secrets.find_keyring()
         )
@@ -53,29 +55,41 @@ class Services:
         self.servers = Servers(self._database, store)
         previews = PreviewCache(self.workspace.path / "studio" / "previews")
         self.catalogue = Catalogue(self.servers, self._database, previews)
-        self.queue = RunQueue(self._database, self.workspace, self.servers, self.settings)
+        self.queue = RunQueue(self._database, self.workspace)
         self.models = Models(self.workspace)
-        self._runner = Supervisor(
+        self._supervisor = Supervisor(
             self.queue,
-            self.workspace,
-            self.servers,
-            self.settings,
-            command=tuple(command),
-            simultaneous=simultaneous,
+            may_start=lambda run: run.source == RunSource.STUDIO,
+            environment=self._login,
+            not_inherited=_NOT_INHERITED,
+            on_end=self._send_message,
+            command=command,
         )
+        self._lock = contextlib.ExitStack()
 
     def start(self) -> None:
-        """Adopt the runs that a studio before this one left, and start waiting ones from now on, in a thread.
+        """Follow the runs of the workspace, and start waiting ones from now on, in a thread.
 
         Raises:
-            StudioError: Another studio works on this workspace.
+            LockedError: Another studio works on this workspace.
         """
-        self._runner.start()
+        busy = f"{self.workspace.path}: another studio uses this workspace; expected none. Use that one, or stop it."
+        self._lock.enter_context(file_lock(self.workspace.path / "studio" / ".lock", busy))
+        self._supervisor.start()
 
     def close(self) -> None:
-        """Stop starting runs; those that run go on by themselves, and the next studio adopts them."""
-        self._runner.close()
+        """Stop starting runs; those that run continue, and the next studio follows them."""
+        self._supervisor.close()
+        self._lock.close()
         self._database.close()
+
+    def _login(self, run: Run) -> dict[str, str]:
+        return {} if run.server_id is None else self.servers.environment(run.server_id)
+
+    def _send_message(self, run: Run) -> list[str]:
+        base = self.settings.link_base
+        message = run_message(run, self.workspace, base + _RUN_PAGE.format(run.id) if base else "")
+        return notify(self.settings.notifications(), message)
 
 
 def _identity(database: Database) -> str:

@@ -1,13 +1,12 @@
 """What the studio keeps between restarts: notifications, runs at a time, its own address, Kubernetes."""
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from preannotate.core.http import AddressError, server_url
 from preannotate.jobs.database import Database
+from preannotate.jobs.queue import SIMULTANEOUS
 from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.studio.errors import StudioError
@@ -32,7 +31,7 @@ class Settings:
     @property
     def simultaneous(self) -> int:
         """Runs at a time; 1 unless somebody said otherwise."""
-        return self._get("simultaneous", 1)
+        return int(self._database.setting(SIMULTANEOUS, 1))
 
     def set_simultaneous(self, value: int) -> None:
         """Change it, from the next run on.
@@ -42,12 +41,12 @@ class Settings:
         """
         if not 1 <= value <= MOST_SIMULTANEOUS:
             raise StudioError(f"runs at a time: {value}; expected a whole number from 1 to {MOST_SIMULTANEOUS}.")
-        self._set("simultaneous", value)
+        self._database.set_setting(SIMULTANEOUS, value)
 
     @property
     def link_base(self) -> str:
         """Address of the studio for links in messages, without a slash at its end; "" if nobody said."""
-        return self._get("link_base", "")
+        return self._database.setting("link_base", "")
 
     def set_link_base(self, url: str) -> None:
         """Change it; "" for none.
@@ -56,7 +55,7 @@ class Settings:
             StudioError: No address.
         """
         try:
-            self._set("link_base", server_url("address of the studio", url) if url.strip() else "")
+            self._database.set_setting("link_base", server_url("address of the studio", url) if url.strip() else "")
         except AddressError as error:
             raise StudioError(str(error)) from error
 
@@ -66,7 +65,7 @@ class Settings:
 
         What was saved, else PREANNOTATE_KUBERNETES of the environment.
         """
-        return self._get("kubernetes", "") or os.environ.get(KUBERNETES_VARIABLE, "").strip()
+        return self._database.setting("kubernetes", "") or os.environ.get(KUBERNETES_VARIABLE, "").strip()
 
     def set_kubernetes(self, text: str) -> None:
         """Change it: `image=…,claim=…,mount=…,context=…,gpus=1`; "" for none.
@@ -76,7 +75,7 @@ class Settings:
         """
         if text.strip():
             KubernetesCluster.parse(text)
-        self._set("kubernetes", text.strip())
+        self._database.set_setting("kubernetes", text.strip())
 
     def notifications(self) -> NotifySettings:
         """E-mail and webhook, with their secrets; a part that is not set is None.
@@ -84,7 +83,7 @@ class Settings:
         Raises:
             StudioError: The secrets lie where others could have read them.
         """
-        smtp, webhook = self._get("smtp", None), self._secrets.get(_URL)
+        smtp, webhook = self._database.setting("smtp", None), self._secrets.get(_URL)
         return NotifySettings(
             SmtpSettings(**smtp, password=self._secrets.get(_PASSWORD)) if smtp else None,
             WebhookSettings(webhook, self._secrets.get(_SECRET)) if webhook else None,
@@ -101,14 +100,4 @@ class Settings:
         self._secrets.set(_URL, webhook.url if webhook else "")
         self._secrets.set(_SECRET, webhook.secret if webhook else "")
         kept = {name: value for name, value in asdict(smtp).items() if name != "password"} if smtp else None
-        self._set("smtp", kept)
-
-    def _get(self, name: str, default: Any) -> Any:
-        rows = self._database.rows("SELECT value FROM settings WHERE name = ?", (name,))
-        return json.loads(rows[0]["value"]) if rows else default
-
-    def _set(self, name: str, value: Any) -> None:
-        self._database.change(
-            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (name, json.dumps(value)),
-        )
+        self._database.set_setting("smtp", kept)

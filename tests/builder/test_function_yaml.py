@@ -10,7 +10,8 @@ import yaml
 
 from builder import versions
 from builder.errors import BuildError
-from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, check_name, function_yaml, label_spec
+from builder.function_names import check_name
+from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, function_yaml, label_spec
 from builder.variants import VARIANTS
 from runtime.manifest import Manifest, Postprocess
 

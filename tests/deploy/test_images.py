@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from builder import versions
-from builder.function_yaml import RESERVED_NAMES, RUN_AS_USER
+from builder.function_names import RESERVED_NAMES
+from builder.function_yaml import RUN_AS_USER
 from builder.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,6 @@ Both are the real services on a temporary workspace, in front of the stand-in of
 import contextlib
 import functools
 import io
-import os
 import sys
 import threading
 import time
@@ -17,10 +16,14 @@ from typing import Any
 
 import uvicorn
 
-from preannotate.jobs.queue import Order, Run
-from preannotate.pipeline.progress import Progress
+from preannotate.core.files import write_json
+from preannotate.core.progress import ProgressWriter, State
+from preannotate.jobs.processes import this_process
+from preannotate.jobs.queue import Run, RunSource
+from preannotate.jobs.task_request import RunKind, TaskRequest
+from preannotate.pipeline.run_request import RunRequest
 from preannotate.registry import publication
-from preannotate.registry.workspace import ModelFolder, Workspace, write_json
+from preannotate.registry.workspace import ModelFolder, Workspace
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.services import Services
 from preannotate.studio.web.app import AccessPolicy, make_app
@@ -59,38 +62,42 @@ class Example:
             write_version(model, number, labels=("boat", "buoy"), pictures=_pictures())
         publication.publish(self.services.workspace, name, 1)
         if deploy != "serve":
-            write_json(model.published, [{"version": 1, "at": "2026-11-27T10:00:00+00:00", "deploy": deploy}])
+            write_json(model.publications, [{"version": 1, "at": "2026-11-27T10:00:00+00:00", "deploy": deploy}])
         return model
 
-    def with_run(self, state: str = "running", *, error: str = "", **order: Any) -> Run:
+    def with_run(self, state: str = "running", *, error: str = "", kind: str = "train", **fields: Any) -> Run:
         """A run in a state; a training that runs is at epoch 10 of 40."""
-        plain = {"name": "boats", "server_id": 1, "tasks": (12,), "model": "ssd-mobilenet-v2"}
-        number = self.services.queue.add(Order(**(plain | order)))
+        access = vars(self.services.servers.access(1))
+        if kind == RunKind.TRAIN:
+            request = RunRequest(**(access | {"name": "boats", "tasks": (12,)} | fields))
+        else:
+            request = TaskRequest(**(access | {"kind": RunKind(kind), "name": "boats", "task": 12} | fields))
+        number = self.services.queue.add(request, source=RunSource.STUDIO, server_id=1)
         return self.change_run(number, state, error)
 
     def change_run(self, number: int, state: str, error: str = "") -> Run:
         """Put a run into another state, as its supervisor would."""
         queue = self.services.queue
-        if state != "waiting":
-            queue.claim(number)
-        if state == "running":
+        if state == State.WAITING:
+            return queue.get(number)
+        self.services._database.change("UPDATE runs SET state = 'running', started = created WHERE id = ?", (number,))
+        queue.set_process(number, this_process())
+        if state == State.RUNNING:
             self._train(queue.get(number))
-        elif state != "waiting":
-            queue.end(number, state, error)
+        else:
+            queue.end(number, State(state), error)
         return queue.get(number)
 
     def _train(self, run: Run) -> None:
         run.folder.mkdir(parents=True)
         (run.folder / "log.txt").write_text("epoch 9: loss 0.222\nepoch 10: loss 0.200 <b>\n")
-        write_json(run.folder / "process.json", {"overseer": os.getpid(), "process": os.getpid()})
         model = self.services.workspace.model(run.model_name)
-        write_epochs(model.version(3).run, range(1, 11), 40, seconds_left=640.0)
-        model.path.mkdir(parents=True, exist_ok=True)
-        progress = Progress.begin(model.progress, STAGES)
-        progress.version = 3
+        write_epochs(model.version(3).run, range(1, 11), 40)
+        progress = ProgressWriter(run.folder / "progress.json", STAGES)
+        progress.set_version(3)
         with progress.running("pull"):
             pass
-        progress.stages[1].state = "running"
+        progress.update("train", state=State.RUNNING, done=10, total=40, unit="epoch", seconds_left=640.0)
         progress.write()
 
 
@@ -201,17 +208,17 @@ def studio(path: Path, *, port: int = 0) -> Iterator[tuple[Services, str]]:
         services.close()
 
 
-def order(server: SavedServer, **changes: Any) -> Order:
-    """A training on the first task of `cvat`."""
-    plain = {"name": "workbench", "server_id": server.id, "tasks": (12,), "model": "ssd-mobilenet-v2"}
-    return Order(**(plain | changes))
+def add_training(services: Services, server: SavedServer, **changes: Any) -> int:
+    """Queue a training on the first task of `cvat`; returns the id of the run."""
+    fields = vars(services.servers.access(server.id)) | {"name": "workbench", "tasks": (12,)}
+    return services.queue.add(RunRequest(**(fields | changes)), source=RunSource.STUDIO, server_id=server.id)
 
 
 def finished(services: Services, run_id: int, seconds: float = 60) -> Run:
     """Wait until a run is over."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if (run := services.queue.get(run_id)).state not in ("waiting", "running"):
+        if (run := services.queue.get(run_id)).state.is_over:
             return run
         time.sleep(0.05)
     raise AssertionError(f"run {run_id} is not over after {seconds} s")

@@ -17,9 +17,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from builder.function_directory import FunctionDirectory, Proof
-from preannotate.pipeline.progress import Progress
+from preannotate.core.files import write_json
+from preannotate.core.progress import ProgressWriter
 from preannotate.registry import publication
-from preannotate.registry.workspace import ModelFolder, Workspace, write_json
+from preannotate.registry.deployment import Deploy
+from preannotate.registry.workspace import ModelFolder, Workspace
 from preannotate.synthetic.image import draw_image
 from preannotate.synthetic.objects import LABELS
 from runtime.manifest import Manifest, Postprocess
@@ -40,7 +42,7 @@ def main() -> int:
         workspace = Workspace(Path(_after(words, "--workspace")))
         model = workspace.model(_after(words, "--name"))
         with model.locked():
-            return train(workspace, model, publish=_after(words, "--deploy") != "none")
+            return train(workspace, model, publish="--deploy=none" not in words)
     for part in range(0, 101, 10):
         print(f"{part}%|{'#' * (part // 10)}", flush=True)
         time.sleep(SECONDS / 40)
@@ -57,15 +59,15 @@ def main() -> int:
 def train(workspace, model, *, publish) -> int:
     number = max((one.number for one in model.versions() if one.complete), default=0) + 1
     version = model.version(number)
-    progress = Progress.begin(model.progress, STAGES)
-    progress.version = number
+    progress = ProgressWriter(Path("progress.json"), STAGES)
+    progress.set_version(number)
     try:
-        with progress.running("pull") as stage:
+        with progress.running("pull"):
             print("task 12: 24 frames", flush=True)
             time.sleep(SECONDS / 20)
-            stage.detail = "24 frames, 96 boxes"
+            progress.update("pull", detail="24 frames, 96 boxes")
         with progress.running("train"):
-            _train_slowly(version.run, number)
+            _train_slowly(version.run, number, progress)
     except KeyboardInterrupt:
         print("stopped")
         return 130
@@ -77,26 +79,29 @@ def train(workspace, model, *, publish) -> int:
         picture(seed).save(stream, "JPEG", quality=85)
     write_version(model, number, labels=LABELS, pictures=[stream.getvalue() for stream in drawn])
     if publish:
-        with progress.running("publish") as stage:
-            publication.publish(workspace, model.name, number)
-            stage.detail = f"version {number}"
-        with progress.running("verify") as stage:
-            stage.detail = "CVAT lists it, and it answered on frame 0"
+        with progress.running("publish"):
+            publication.install(workspace, model.name, number, deploy=Deploy.SERVE)
+            progress.update("publish", detail=f"version {number}")
+        with progress.running("verify"):
+            progress.update("verify", detail="CVAT lists it; it returned boxes on frame 0")
     else:
         progress.skip("publish", "was not asked for")
         progress.skip("verify", "is not published")
     return 0
 
 
-def _train_slowly(run: Path, number: int) -> None:
+def _train_slowly(run: Path, number: int, progress: ProgressWriter) -> None:
     metrics = run / "metrics.csv"
     done = len(metrics.read_text().splitlines()) - 1 if metrics.is_file() else 0
     for epoch in range(done + 1, EPOCHS + 1):
-        write_epochs(run, [epoch], EPOCHS, seconds_left=SECONDS * (1 - epoch / EPOCHS) * 60, number=number)
+        write_epochs(run, [epoch], EPOCHS, number=number)
+        seconds_left = SECONDS * (1 - epoch / EPOCHS) * 60
+        progress.update("train", done=epoch, total=EPOCHS, unit="epoch", seconds_left=seconds_left)
+        progress.write()
         time.sleep(SECONDS / EPOCHS)
 
 
-def write_epochs(run: Path, epochs: Iterable[int], total: int, *, seconds_left: float, number: int = 1) -> None:
+def write_epochs(run: Path, epochs: Iterable[int], total: int, *, number: int = 1) -> None:
     """Add epochs to the files of a training; curves rise and fall as they do."""
     run.mkdir(parents=True, exist_ok=True)
     metrics = run / "metrics.csv"
@@ -113,8 +118,6 @@ def write_epochs(run: Path, epochs: Iterable[int], total: int, *, seconds_left: 
             values = {"box_loss": 0.4 * loss, "class_loss": 0.6 * loss, "map50": max(score, 0), "seconds": 1}
             rows.writerow({"epoch": epoch, "step": epoch * 9, "mean_ap": max(0.62 * score, 0)} | values)
             print(f"epoch {epoch}/{total}  loss {loss:.3f}  mAP50 {max(score, 0):.3f}", flush=True)
-    pace = {"epoch": epoch, "epochs": total, "step": epoch * 9, "steps": total * 9, "at": ""}
-    write_json(run / "pace.json", pace | {"seconds_spent": part * 600, "seconds_left": seconds_left})
 
 
 def write_version(model: ModelFolder, number: int, *, labels: Sequence[str], pictures: Sequence[bytes]) -> None:

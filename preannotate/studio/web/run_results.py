@@ -4,7 +4,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from preannotate.jobs.queue import Run
+from preannotate.jobs.queue import LOG, PROGRESS, Run
+from preannotate.jobs.run_supervisor import END_FILE, PROCESS_FILE
 
 _KINDS = (".csv", ".html", ".json", ".txt")
 # Columns of the files that are shown, and their headings; the rest is in the file.
@@ -12,6 +13,8 @@ _HEADINGS = {
     "rank": "Rank", "link": "Link", "frame": "Frame", "text": "Disagreement", "why": "Reason",
     "likelihood": "Likelihood", "doubt": "Uncertainty", "uncertainty": "Uncertainty",
 }  # fmt: skip
+# Of the run itself.
+_OWN_FILES = (LOG, PROGRESS, PROCESS_FILE, END_FILE)
 _MOST_ROWS = 100
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -39,7 +42,7 @@ def result_files(run: Run) -> dict[str, Path]:
     """Return the result files of a run by name; no links, no hidden files, and not the log."""
     if not run.folder.is_dir():
         return {}
-    found = (path for path in sorted(run.folder.iterdir()) if path.suffix in _KINDS and path.name != "log.txt")
+    found = (path for path in sorted(run.folder.iterdir()) if path.suffix in _KINDS and path.name not in _OWN_FILES)
     return {path.name: path for path in found if path.is_file() and not path.is_symlink() and path.name[0] != "."}
 
 

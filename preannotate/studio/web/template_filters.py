@@ -64,7 +64,7 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else f"{round(minutes / 1440)} days"
 
 
-def took(began: str, ended: str) -> str:
+def took(began: str | None, ended: str | None) -> str:
     """How long something took, or takes so far; "" before it began."""
     first, last = _time(began), _time(ended) or datetime.datetime.now(datetime.UTC)
     return "" if first is None else duration(max((last - first).total_seconds(), 0.0))
@@ -86,9 +86,9 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {noun}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def _time(text: str) -> datetime.datetime | None:
+def _time(text: str | None) -> datetime.datetime | None:
     try:
-        when = datetime.datetime.fromisoformat(text)
+        when = datetime.datetime.fromisoformat(text or "")
     except ValueError:
         return None
     return when if when.tzinfo else when.replace(tzinfo=datetime.UTC)

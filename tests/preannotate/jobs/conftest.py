@@ -1,7 +1,7 @@
-"""A model that was run once against a stand-in of CVAT, and a fake `run`."""
+"""A workspace with its queue; a model that was run once against a stand-in of CVAT, for watches."""
 
-import importlib.util
-import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,31 +10,26 @@ pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 from support import cvat_stand_in as stand_in
+from support import watched_run
+from support.cvat_stand_in_webhooks import Webhooks
 
-
-def _load(name, path):
-    """With --import-mode=importlib a test cannot import its neighbours by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-hooked = _load("cvat_with_webhooks", Path(__file__).with_name("cvat_with_webhooks.py"))
-fake = _load("watch_fake_run", Path(__file__).with_name("fake_run.py"))
+from preannotate.jobs.database import Database
+from preannotate.jobs.queue import RunQueue
+from preannotate.pipeline.run_request import RunRequest
+from preannotate.registry.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)
 def nothing_of_this_machine(no_logins, monkeypatch):
     monkeypatch.delenv("PREANNOTATE_CVAT_WEBHOOK_SECRET", raising=False)
+    monkeypatch.delenv("PREANNOTATE_RUN", raising=False)
 
 
 @pytest.fixture(params=stand_in.VERSIONS)
 def cvat(request, monkeypatch):
     """A server of each version with a login for it in the environment."""
     with stand_in.StandIn(request.param).running() as server:
-        server.webhooks = hooked.Webhooks()
+        server.webhooks = Webhooks()
         server.pages.append(server.webhooks)
         if server.new:
             monkeypatch.setenv("CVAT_ACCESS_TOKEN", stand_in.TOKEN)
@@ -44,6 +39,26 @@ def cvat(request, monkeypatch):
 
 
 @pytest.fixture
-def workspace(tmp_path, cvat):
-    """Task 12 of project 3 with the jobs 40 and 41; `boards` was asked for, and not run yet."""
-    return fake.asked_for(tmp_path / "workspace", cvat, tasks=[12])
+def watched(tmp_path, cvat):
+    """A workspace with task 12 of project 3 and the jobs 40 and 41; `boards` was requested, and not run yet."""
+    return watched_run.requested(tmp_path / "workspace", cvat, tasks=(12,))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def queue(home: Workspace) -> Iterator[RunQueue]:
+    database = Database(home.database)
+    yield RunQueue(database, home)
+    database.close()
+
+
+@pytest.fixture
+def training():
+    """A request that can run; keywords replace fields."""
+    plain = RunRequest(cvat="https://cvat.example.org", name="forklifts", tasks=(12,))
+    return lambda **changes: replace(plain, **changes)

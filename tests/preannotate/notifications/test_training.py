@@ -6,7 +6,8 @@ import pytest
 
 from preannotate.cli.main import main
 from preannotate.notifications import NotifyError
-from preannotate.notifications.training import train_and_notify
+from preannotate.notifications.message import validation_picture
+from preannotate.notifications.training import train_and_notify, training_message
 from trainer.errors import TrainingError
 
 SUMMARY = {"validation": {"map50": 0.83, "mean_ap": 0.58}, "labels": ["mug"], "epochs": 4, "seconds": 44.6}
@@ -90,3 +91,22 @@ def test_nothing_is_trained_here(capsys, option):
         "error: train: --notify with --kubernetes or --pick, which do not train here; expected a training. "
         "Leave --notify out.\n"
     )
+
+
+def test_a_training(tmp_path):
+    scores = {"map50": 0.8305, "mean_ap": 0.58}
+    summary = {"validation": scores, "labels": [str(i) for i in range(22)], "epochs": 43, "seconds": 44.6}
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+
+    message = training_message(tmp_path)
+
+    assert message.title == f"{tmp_path.name}: trained, mAP50 0.83"
+    assert message.text == f"The training is done. `preannotate build {tmp_path}` builds a function from it."
+    assert message.facts["labels"].endswith("18, 19 and 2 more")
+    assert message.facts["time"] == "45 s"
+    assert message.picture is None
+    assert training_message(tmp_path / "nothing").text == "It left no readable summary."
+
+
+def test_no_pictures(tmp_path):
+    assert validation_picture(tmp_path) is None

@@ -1,7 +1,6 @@
 """The stand-in of CVAT with its pages of functions, and nothing of this machine's own logins and proxies."""
 
 import getpass
-import importlib.util
 import shutil
 import signal
 import socket
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -17,19 +15,7 @@ pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
 
 from support import cvat_stand_in as stand_in
 from support import cvat_stand_in_functions as functions
-
-
-def _load(name: str, path: Path) -> ModuleType:
-    """With --import-mode=importlib a test cannot import its neighbours by name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-fakes = _load("loop_fakes", Path(__file__).with_name("fakes.py"))
-
+from support.pipeline import Commands
 
 # The command as it is, but it looks at the folder more often.
 _SERVE = """
@@ -108,10 +94,10 @@ def workspace(served: tuple[Path, str]) -> Iterator[Path]:
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> "fakes.Commands":
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     """Training and building take no time."""
     from preannotate.core import child_process
 
-    fake = fakes.Commands()
+    fake = Commands()
     monkeypatch.setattr(child_process, "run_module", fake.run_module)
     return fake

@@ -96,7 +96,9 @@ def test_from_a_task_to_boxes_in_it(newest, task, workspace, dashboard):
     log = (run / "log.txt").read_text()
     assert reached >= 2
     assert log.count("epoch 1 (") == log.count("epoch 2 (") == 1  # it went on where it was killed
-    assert [stage["state"] for stage in json.loads((model / "progress.json").read_text())["stages"]] == ["done"] * 7
+    assert [stage["state"] for stage in json.loads((workspace / "runs/1/progress.json").read_text())["stages"]] == [
+        "done"
+    ] * 7
     record = json.loads((model / "versions" / "1" / "version.json").read_text())
     assert record["map50"] > 0.5
     assert record["labels"] == ["bright", "dark"]

@@ -1,9 +1,9 @@
 """CVAT's pages of functions through the real cvat-sdk, on servers of both ages, with the real `serve` behind them."""
 
 import pytest
-from loop_fakes import red, write_function
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 from support.cvat_stand_in_functions import wait_until
+from support.pipeline import red, write_function
 
 from preannotate.cvat import functions as module
 from preannotate.cvat import requests

@@ -9,10 +9,10 @@ from preannotate.formats.cvat_images import write_tasks
 from preannotate.formats.cvat_xml import CvatLabel, CvatTask
 from preannotate.formats.records import Frame, Shape
 from preannotate.pipeline.inputs import fingerprint
-from preannotate.pipeline.run_request import Asked
+from preannotate.pipeline.run_request import RunRequest
 from trainer.errors import TrainingError
 
-ASKED = Asked(tasks=(12,), arguments="epochs=3, batch-size=8")
+ASKED = RunRequest(tasks=(12,), arguments="epochs=3, batch-size=8")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_same_wherever_it_lies_and_however_it_is_spelled(dataset, tmp_path):
     shutil.copytree(dataset, tmp_path / "moved")
     (tmp_path / "moved" / "source.json").write_text('{"jobs": []}')
 
-    asked = Asked(tasks=(13,), arguments="batch_size=8,epochs=3", deploy="none", annotate_rest=True)
+    asked = RunRequest(tasks=(13,), arguments="batch_size=8,epochs=3", deploy="none", annotate_rest=True)
     assert fingerprint(tmp_path / "moved", asked, ["--negatives"]) == before
 
 
@@ -77,9 +77,9 @@ def test_other_data_is_another_version(dataset, change):
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(arguments="epochs=4,batch_size=8"),
-        Asked(arguments="epochs=3,batch_size=8", model="frcnn-resnet50"),
-        Asked(arguments="epochs=3,batch_size=8", base_model="previous"),
+        RunRequest(arguments="epochs=4,batch_size=8"),
+        RunRequest(arguments="epochs=3,batch_size=8", model="frcnn-resnet50"),
+        RunRequest(arguments="epochs=3,batch_size=8", base_model="previous"),
     ],
 )
 def test_another_training_is_another_version(dataset, asked):
@@ -95,7 +95,7 @@ def test_a_base_model_on_disk_counts_by_its_content(dataset, tmp_path):
         (run / "best-3.weights.h5").write_bytes(content)
 
     def of(name):
-        return fingerprint(dataset, Asked(base_model=str(tmp_path / name)), [])
+        return fingerprint(dataset, RunRequest(base_model=str(tmp_path / name)), [])
 
     assert of("one.h5") == of("same.h5") != of("other.h5")
     assert of("run-one.h5") == of("run-same.h5") != of("run-other.h5")
@@ -103,4 +103,4 @@ def test_a_base_model_on_disk_counts_by_its_content(dataset, tmp_path):
 
 def test_impossible_arguments(dataset):
     with pytest.raises(TrainingError, match=r"arguments: batch_size=0; expected a whole number"):
-        fingerprint(dataset, Asked(arguments="batch_size=0"), [])
+        fingerprint(dataset, RunRequest(arguments="batch_size=0"), [])

@@ -1,16 +1,20 @@
 """The command on the stand-in, with trainings that take no time: what it does, what it leaves out, how it goes on."""
 
+import contextlib
 import copy
 import json
 
 import pytest
-from loop_fakes import red
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
+from support.pipeline import red
 
 from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
 from preannotate.cli.main import main
-from preannotate.core.child_process import CheckFailedError
-from preannotate.registry.errors import WorkspaceError
+from preannotate.core.child_process import CheckFailedError, ChildError
+from preannotate.core.progress import read_progress
+from preannotate.jobs.database import Database
+from preannotate.jobs.queue import RunQueue
+from preannotate.registry.workspace import Workspace
 
 CAT, DOG = FakeLabel(7, "cat", "rectangle"), FakeLabel(8, "dog")
 
@@ -42,9 +46,15 @@ def run(workspace, commands, served, newest, capsys):
     return do
 
 
+def progress(workspace, name="pets"):
+    """Of the latest run of a model."""
+    with contextlib.closing(Database(Workspace(workspace).database)) as database:
+        run = RunQueue(database, Workspace(workspace)).list(model_name=name, limit=1)[0]
+    return read_progress(run.folder / "progress.json")
+
+
 def states(workspace, name="pets"):
-    content = json.loads((workspace / "models" / name / "progress.json").read_text())
-    return {stage["name"]: stage["state"] for stage in content["stages"]}
+    return {stage.name: stage.state for stage in progress(workspace, name).stages}
 
 
 def automatic(job):
@@ -59,12 +69,12 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
     assert said.out == (
         "note: label 'dog' has no box on the frames that are taken: nothing is learnt for it.\n"
         "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
-        "train: version 1: 3 epochs in 3 minutes, mAP50 0.900 on 2 validation images\n"
+        "train: version 1: 3 epochs in 3 min, mAP50 0.900 on 2 validation images\n"
         "build: version 1: function pets\n"
         "check: served mAP50 0.900 on 1 frozen image\n"
         f"publish: version 1 in {workspace}/functions/pets\n"
-        "verify: CVAT lists pets; on frame 0 of task 12 it answers 1 box, as it must\n"
-        "annotate: 4 frames looked at, 4 boxes added; 1 whole job by CVAT itself\n"
+        "verify: CVAT lists pets; on frame 0 of task 12 it returns 1 box, as expected\n"
+        "annotate: 4 frames processed, 4 boxes added; 1 whole job by CVAT itself\n"
         f"done: version 1 of pets, mAP50 0.900, published from {workspace}/functions\n"
     )
     assert [automatic(job) for job in task.jobs] == [[4], [5, 6, 7]]
@@ -84,7 +94,7 @@ def test_the_same_again_does_nothing(run, newest, workspace, commands):
     assert [job.shapes for job in task.jobs] == before
     assert states(workspace)["train"] == states(workspace)["publish"] == "skipped"
     assert "train: skipped, nothing changed since version 1\n" in said.out
-    assert "annotate: no frame was left without annotations\n" in said.out
+    assert "annotate: no frame without annotations\n" in said.out
 
 
 def test_new_annotations_make_a_new_version(run, newest, workspace, commands):
@@ -156,7 +166,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_version(run, newest, works
     commands.fails[stage] = KeyboardInterrupt()
 
     said = run("--deploy", "none", expected=INTERRUPTED)
-    assert said.err == "stopped; the same command goes on where it stopped\n"
+    assert said.err == "stopped; the same command continues where it stopped\n"
     assert states(workspace)[stage] == "stopped"
     run("--deploy", "none")
 
@@ -183,20 +193,19 @@ def test_a_failed_check_is_exit_code_1(run, newest, workspace, commands):
     said = run(expected=1)
 
     assert said.err == "error: 3 of 40 detections differ; expected none.\n"
-    progress = json.loads((workspace / "models/pets/progress.json").read_text())
-    assert progress["error"] == "3 of 40 detections differ; expected none."
+    assert progress(workspace).error == "3 of 40 detections differ; expected none."
     assert states(workspace)["build"] == "failed"
     assert not (workspace / "functions" / "pets").exists()
 
 
 def test_a_training_that_fails_is_exit_code_2(run, newest, commands):
     newest.add(pets())
-    commands.fails["train"] = WorkspaceError("no memory; expected some.")
+    commands.fails["train"] = ChildError("no memory; expected some.")
 
     assert run(expected=COULD_NOT_RUN).err == "error: no memory; expected some.\n"
 
 
-def test_a_version_that_was_taken_back_is_not_published_again(run, newest, workspace, commands):
+def test_a_version_that_was_withdrawn_is_not_published_again(run, newest, workspace, commands):
     task = newest.add(pets())
     run()
     task.jobs[1].shapes.append(box(5))
@@ -208,7 +217,7 @@ def test_a_version_that_was_taken_back_is_not_published_again(run, newest, works
     said = run(expected=1)
 
     assert said.err == (
-        "not published: version 2 of pets was taken back; expected new annotations or other arguments. "
+        "not published: version 2 of pets was withdrawn; expected new annotations or other arguments. "
         "Publish it again: preannotate publish pets 2.\n"
     )
     assert json.loads((workspace / "models/pets/published.json").read_text())[-1]["version"] == 1
@@ -219,7 +228,7 @@ def test_without_deployment_this_machine_annotates(run, newest):
 
     said = run("--deploy", "none", "--annotate-rest")
 
-    assert "annotate: 4 frames looked at, 4 boxes added\n" in said.out
+    assert "annotate: 4 frames processed, 4 boxes added\n" in said.out
     assert newest.functions.requests == []
     assert [automatic(job) for job in task.jobs] == [[4], [5, 6, 7]]
 
@@ -274,7 +283,7 @@ def test_a_tie_is_not_better(run, newest, workspace, commands):
     assert said.err == sentence
     assert states(workspace) | {"verify": "skipped", "annotate": "skipped"} == states(workspace)
     assert run("--name", "pets", "--only-if-better", task=False, expected=1).err == sentence
-    kept = json.loads((workspace / "models/pets/asked.json").read_text())
+    kept = json.loads((workspace / "models/pets/run_request.json").read_text())
     assert (kept["only_if_better"], kept["annotate_rest"]) == (False, False)  # said for one run only
 
 
@@ -302,7 +311,7 @@ def test_boxes_that_people_left_as_the_model_drew_them_count_in_completed_jobs_i
 
     assert (
         "note: left out: frames with nothing but shapes that a model drew and nobody changed, in a completed job: 4. "
-        "--accept-completed takes them.\n"
+        "--accept-completed includes them.\n"
     ) in left_out
     assert "pull: 8 frames with annotations, " in taken
     assert "left out: frames" not in taken

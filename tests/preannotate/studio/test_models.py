@@ -9,10 +9,11 @@ from support.functions import prove
 
 from builder.errors import BuildError
 from builder.function_directory import FunctionDirectory
+from preannotate.core.errors import LockedError
+from preannotate.core.files import write_json
 from preannotate.diagnostics.directory import proof
 from preannotate.diagnostics.finding import OK
 from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import write_json
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
 from runtime.errors import ManifestError
@@ -98,7 +99,7 @@ def test_publish_roll_back_unpublish(models, pets, workspace):
     assert models.get("pets").published is None
     assert not (workspace.functions / "pets").exists()
 
-    with pytest.raises(WorkspaceError, match="is not published; expected a version that CVAT sees"):
+    with pytest.raises(WorkspaceError, match="is not published; expected a published version"):
         models.unpublish("pets")
     with pytest.raises(WorkspaceError, match="no finished version 3; expected one of: 1, 2"):
         models.publish("pets", 3)
@@ -156,7 +157,7 @@ def test_thresholds_that_cannot_be(models, pets, version, value, sentence):
 
 
 def test_thresholds_wait_for_nobody(models, pets):
-    with pets.locked(), pytest.raises(WorkspaceError, match="another run works on this model"):
+    with pets.locked(), pytest.raises(LockedError, match="another run works on this model"):
         models.set_threshold("pets", 1, 0.7)
 
 

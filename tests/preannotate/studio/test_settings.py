@@ -33,7 +33,7 @@ def test_they_survive_a_restart_and_the_database_has_no_secret(studio, workspace
     assert again.settings.kubernetes == where
     assert again.settings.notifications() == NotifySettings(SMTP, WEBHOOK)
     again.close()
-    written = b"".join(path.read_bytes() for path in workspace.path.glob("studio.sqlite*"))
+    written = b"".join(path.read_bytes() for path in workspace.path.glob("jobs.sqlite*"))
     assert not [secret for secret in (b"geheim", b"abc123", b"signing-secret") if secret in written]
 
 

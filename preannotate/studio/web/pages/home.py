@@ -3,7 +3,6 @@
 from starlette.responses import Response
 
 from preannotate.jobs.live_progress import read_live_progress
-from preannotate.jobs.queue import RUNNING, WAITING
 from preannotate.studio.web.page_request import PageRequest
 
 _RECENT = 5
@@ -13,8 +12,8 @@ _MODELS = 6
 def show(request: PageRequest) -> Response:
     """Runs at work, what ended lately, and models."""
     everything = request.services.queue.list()
-    active = [run for run in everything if run.state in (RUNNING, WAITING)]
-    recent = [run for run in everything if run.state not in (RUNNING, WAITING)][:_RECENT]
+    active = [run for run in everything if not run.state.is_over]
+    recent = [run for run in everything if run.state.is_over][:_RECENT]
     models = request.services.models.list()
     return request.page(
         "home.html",

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from builder.errors import BuildError
+from preannotate.registry.deployment import Deploy
 from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.errors import PageError
 from preannotate.studio.models import ModelSummary
@@ -36,7 +37,7 @@ def publish(request: PageRequest) -> Response:
     """Publish a version."""
     model = find(request)
     version = next(iter(request.numbers("version")), 0)
-    request.services.models.publish(model.name, version, deploy=model.deploy or "serve")
+    request.services.models.publish(model.name, version, deploy=model.deploy or Deploy.SERVE)
     return go_to(f"/models/{model.name}", done="published")
 
 
@@ -85,7 +86,8 @@ def find(request: PageRequest) -> ModelSummary:
 
 def _source(request: PageRequest, model: ModelSummary) -> dict[str, int]:
     """Server and task from which it learnt last, for an address; empty if they are not known here."""
-    url, tasks = model.asked.get("cvat"), model.asked.get("tasks") or []
+    last = model.last_request
+    url, tasks = (last.cvat, last.tasks) if last is not None else (None, ())
     server = next((one for one in request.services.servers.list() if one.url == url), None)
     return {"server": server.id, "task": tasks[0]} if server is not None and tasks else {}
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from preannotate.core.progress import State
+from preannotate.jobs.errors import JobError
 from preannotate.jobs.live_progress import read_live_progress
-from preannotate.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, Run
-from preannotate.studio.errors import PageError, StudioError
+from preannotate.jobs.queue import Run, RunSource
+from preannotate.pipeline.run_request import RunRequest
+from preannotate.studio.errors import PageError
 from preannotate.studio.web import run_results
 from preannotate.studio.web.access.security_headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts
@@ -21,15 +24,15 @@ def show_all(request: PageRequest) -> Response:
     """All runs."""
     runs = request.services.queue.list()
     groups = {
-        "Running": [run for run in runs if run.state == RUNNING],
-        "Waiting": [run for run in reversed(runs) if run.state == WAITING],
-        "Finished": [run for run in runs if run.state not in (RUNNING, WAITING)],
+        "Running": [run for run in runs if run.state == State.RUNNING],
+        "Waiting": [run for run in reversed(runs) if run.state == State.WAITING],
+        "Finished": [run for run in runs if run.state.is_over],
     }
-    active = any(run.state in (RUNNING, WAITING) for run in runs)
+    active = any(not run.state.is_over for run in runs)
     return request.page(
         "runs.html",
         groups={
-            name: [(run, read_live_progress(run) if run.state == RUNNING else None) for run in group]
+            name: [(run, read_live_progress(run) if run.state == State.RUNNING else None) for run in group]
             for name, group in groups.items()
         },
         empty=not runs,
@@ -44,17 +47,17 @@ def show(request: PageRequest) -> Response:
 
 def _context(request: PageRequest) -> dict[str, Any]:
     run = _run(request)
-    now, active = read_live_progress(run), run.state in (RUNNING, WAITING)
+    now, active = read_live_progress(run), not run.state.is_over
     return {
         "run": run,
         "live": now,
         # A training that is over may have had less epochs than it meant to.
-        "charts": charts(now.curve, now.epochs if active else 0),
+        "charts": charts(now.curve, (now.epochs or 0) if active else 0),
         "active": active,
-        "position": request.services.queue.position(run.id) if run.state == WAITING else 0,
-        "results": run_results.read_results(run) if run.state == DONE else None,
-        "can_resume": run.state in (FAILED, STOPPED),
-        "can_delete": run.state in (DONE, FAILED, STOPPED),
+        "position": request.services.queue.position(run.id) if run.state == State.WAITING else 0,
+        "results": run_results.read_results(run) if run.state == State.DONE else None,
+        "can_resume": run.state in (State.FAILED, State.STOPPED) and run.source != RunSource.COMMAND_LINE,
+        "can_delete": run.state.is_over,
         "task_links": _task_links(run),
         "paused": request.query("paused"),
     }
@@ -123,14 +126,15 @@ def delete(request: PageRequest) -> Response:
 def _run(request: PageRequest) -> Run:
     try:
         return request.services.queue.get(request.raw.path_params["run"])
-    except StudioError as error:
+    except JobError as error:
         raise PageError(404, "Run not found", str(error)) from error
 
 
 def _task_links(run: Run) -> list[tuple[str, str]]:
     """(text, address in CVAT) of what it works on."""
-    base = run.order.server_url.rstrip("/")
+    base = (run.request.cvat or "").rstrip("/")
     if not base.startswith(("http://", "https://")):
         return []
-    tasks = [(f"task {number}", f"{base}/tasks/{number}") for number in run.order.tasks]
-    return tasks + [(f"project {number}", f"{base}/projects/{number}") for number in run.order.projects]
+    tasks = [(f"task {number}", f"{base}/tasks/{number}") for number in run.request.tasks]
+    projects = run.request.projects if isinstance(run.request, RunRequest) else ()
+    return tasks + [(f"project {number}", f"{base}/projects/{number}") for number in projects]

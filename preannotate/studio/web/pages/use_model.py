@@ -1,24 +1,24 @@
 """Runs of a finished model on a task: annotate remaining frames, review annotations, rank frames."""
 
+from typing import Any
+
 from starlette.responses import Response
 
-from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
 from preannotate.cvat.errors import CvatError
-from preannotate.jobs.queue import ANNOTATE, RANK, REVIEW, Order
+from preannotate.jobs.queue import RunSource
+from preannotate.jobs.task_request import OPTIONS, RunKind, TaskRequest
+from preannotate.pipeline.errors import RunRequestError
 from preannotate.studio.errors import PageError
+from preannotate.studio.machines import CPU
 from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageRequest, go_to
 from preannotate.studio.web.pages import models
 
-KINDS = (ANNOTATE, REVIEW, RANK)
-FIELDS = {
-    ANNOTATE: ("threshold", "confidence_attribute"),
-    REVIEW: ("top",),
-    RANK: ("top", "create_task"),
-}
-BOXES: dict[str, tuple[str, ...]] = {ANNOTATE: ("annotated_frames",), REVIEW: ("completed_jobs", "issues"), RANK: ()}
+_BOXES = ("annotated_frames", "completed_jobs", "issues")
+FIELDS = {kind: tuple(name for name in names if name not in _BOXES) for kind, names in OPTIONS.items()}
+BOXES = {kind: tuple(name for name in names if name in _BOXES) for kind, names in OPTIONS.items()}
 
 
 def show(request: PageRequest) -> Response:
@@ -36,22 +36,35 @@ def place(request: PageRequest) -> Response:
     tasks, server = request.numbers("task"), next(iter(request.numbers("server")), 0)
     if len(tasks) != 1:
         form.wrong("task", "Task: none chosen; expected one from the list.")
-    options = {"version": model.shown} | _options(form, kind)
+    options = _options(form, kind)
     if not form.errors:
-        order = Order(
-            kind=kind, name=model.name, server_id=server, tasks=tasks, notify=request.checked("notify"), options=options
-        )
         try:
-            number = request.services.queue.add(order)
-        except (PreannotateError, BuildError) as error:
+            task_request = TaskRequest(
+                **vars(request.services.servers.access(server)),
+                kind=kind,
+                name=model.name,
+                task=tasks[0],
+                version=model.shown,
+                **options,
+            )
+            number = request.services.queue.add(
+                task_request,
+                source=RunSource.STUDIO,
+                server_id=server,
+                machine=CPU,
+                notify=request.checked("notify"),
+            )
+        except RunRequestError as error:
+            form.wrong(error.field, f"{error.field.replace('_', ' ').capitalize()}: {error.problem}")
+        except PreannotateError as error:
             form.wrong("", error)
         else:
             return go_to(f"/runs/{number}", done="started")
     return _page(request, model, kind, form, 422)
 
 
-def _options(form: Form, kind: str) -> dict[str, object]:
-    options: dict[str, object] = {name: True for name in BOXES[kind] if form.values[name]}
+def _options(form: Form, kind: RunKind) -> dict[str, Any]:
+    options: dict[str, Any] = {name: True for name in BOXES[kind] if form.values[name]}
     if text := form.values.get("threshold", "").replace(",", "."):
         try:
             options["threshold"] = float(text)
@@ -68,7 +81,7 @@ def _options(form: Form, kind: str) -> dict[str, object]:
     return options
 
 
-def _page(request: PageRequest, model: ModelSummary, kind: str, form: Form, status: int = 200) -> Response:
+def _page(request: PageRequest, model: ModelSummary, kind: RunKind, form: Form, status: int = 200) -> Response:
     servers = request.services.servers.list()
     sent = bool(request.form)
     numbers = request.numbers if sent else request.query_numbers
@@ -100,13 +113,13 @@ def _page(request: PageRequest, model: ModelSummary, kind: str, form: Form, stat
     )
 
 
-def _kind(request: PageRequest) -> str:
+def _kind(request: PageRequest) -> RunKind:
     kind = request.path("kind")
-    if kind not in KINDS:
+    if kind not in tuple(OPTIONS):
         raise PageError(
-            404, "Page not found", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(KINDS)}."
+            404, "Page not found", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(OPTIONS)}."
         )
-    return kind
+    return RunKind(kind)
 
 
 def _model(request: PageRequest) -> ModelSummary:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from starlette.responses import Response
 
-from builder.errors import BuildError
-from builder.function_yaml import check_name
 from preannotate.core.errors import PreannotateError
-from preannotate.jobs.queue import TRAIN, Order
+from preannotate.jobs.queue import RunSource
+from preannotate.pipeline.errors import RunRequestError
 from preannotate.pipeline.model_names import slug
+from preannotate.pipeline.run_request import RunRequest, check_model_name
+from preannotate.registry.deployment import Deploy
 from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import ArgumentField, assemble_arguments
 from preannotate.studio.arguments import argument_fields as argument_fields
 from preannotate.studio.errors import PageError
+from preannotate.studio.families import families
 from preannotate.studio.list_rows import TaskDetail
-from preannotate.studio.machines import Machine, machines
+from preannotate.studio.machines import CPU, KUBERNETES, Machine, machines
 from preannotate.studio.recommendations import Sufficiency, assess_annotations
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.forms import Form
@@ -32,9 +34,10 @@ from preannotate.studio.web.wizard_state import (
 )
 from trainer.errors import TrainerError
 
-DEPLOYS = ("serve", "nuctl", "none")
 NAMES = ("name", "machine", "arguments", "deploy")
 BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "accept_completed", "only_if_better")
+# Labels of the fields, for sentences that name the flag of the command line.
+LABELS = {"name": "Name", "model": "Model", "base_model": "Initial weights", "tasks": "Tasks", "projects": "Projects"}
 # Before the names of arguments, so that none is taken for a field of the form itself.
 PREFIX = "a-"
 
@@ -64,11 +67,19 @@ def place(request: PageRequest) -> Response:
     state = WizardState.read(request)
     step = _Step(request, state)
     form = Form.sent(request, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
-    order = step.order(form)
+    run_request = step.run_request(form)
     if not form.errors:
         try:
-            number = request.services.queue.add(order)
-        except (PreannotateError, TrainerError, BuildError) as error:
+            number = request.services.queue.add(
+                run_request,
+                source=RunSource.STUDIO,
+                server_id=step.server.id,
+                machine=CPU if form.values["machine"] == KUBERNETES else str(form.values["machine"]),
+                notify=bool(form.values["notify"]) and step.can_notify,
+            )
+        except RunRequestError as error:
+            form.wrong("", f"{LABELS.get(error.field, error.field)}: {error.problem}")
+        except PreannotateError as error:
             form.wrong("", error)
         else:
             return go_to(f"/runs/{number}", done="started")
@@ -126,33 +137,37 @@ class _Step:
             exists=own in models,
         )
 
-    def order(self, form: Form) -> Order:
-        """What to put into the queue; errors go to the form."""
+    def run_request(self, form: Form) -> RunRequest:
+        """Return what to put into the queue; errors go to the form."""
         values = form.values
         try:
-            check_name(values["name"])
-        except BuildError as error:
-            form.wrong("name", error)
+            check_model_name(values["name"])
+        except RunRequestError as error:
+            form.wrong("name", f"{LABELS['name']}: {error.problem}")
+        if self.state.model != "auto" and self.state.model not in families():
+            known = ", ".join(families())
+            form.wrong("", f"{LABELS['model']}: {self.state.model!r}; expected auto or one of: {known}.")
         if values["machine"] not in {one.id for one in self.machines}:
             form.wrong("machine", f"Machine: {values['machine']!r}; expected one from the list.")
-        if values["deploy"] not in DEPLOYS:
-            form.wrong("deploy", f"After training: {values['deploy']!r}; expected one of: {', '.join(DEPLOYS)}.")
-        flags = ("completed_jobs", "include_auto", "accept_completed", "only_if_better")
-        options = {name: True for name in flags if values[name]}
-        return Order(
-            kind=TRAIN,
+        if (deploy := values["deploy"]) not in tuple(Deploy):
+            form.wrong("deploy", f"After training: {deploy!r}; expected one of: {', '.join(Deploy)}.")
+            deploy = Deploy.NONE
+        on_cluster = values["machine"] == KUBERNETES
+        return RunRequest(
+            **vars(self.request.services.servers.access(self.server.id)),
             name=values["name"],
-            server_id=self.server.id,
             tasks=self.state.tasks,
             projects=self.state.projects,
             model=self.state.model,
             arguments=self._arguments(form),
             base_model=self.base,
-            machine=values["machine"],
-            deploy=values["deploy"],
-            annotate_rest=bool(values["annotate_rest"]) and values["deploy"] != "none",
-            notify=bool(values["notify"]) and self.can_notify,
-            options=options,
+            deploy=Deploy(deploy),
+            annotate_rest=bool(values["annotate_rest"]) and deploy != Deploy.NONE,
+            completed_jobs=bool(values["completed_jobs"]),
+            include_auto=bool(values["include_auto"]),
+            accept_completed=bool(values["accept_completed"]),
+            only_if_better=bool(values["only_if_better"]),
+            kubernetes=self.request.services.settings.kubernetes if on_cluster else None,
         )
 
     def _arguments(self, form: Form) -> str:
@@ -196,7 +211,7 @@ def _version(request: PageRequest, text: str) -> VersionFolder:
     name, _, number = text.partition("/")
     try:
         folder = request.services.workspace.existing(name).version(int(number))
-    except (PreannotateError, BuildError, ValueError):
+    except (PreannotateError, ValueError):
         folder = None
     if folder is None or not folder.complete:
         raise PageError(

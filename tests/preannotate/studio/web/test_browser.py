@@ -20,6 +20,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from support import cvat_stand_in as stand_in
 from support import studio as example
 
+from preannotate.registry.deployment import Deploy
+
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:
     pytest.skip("chromium or chromedriver is not installed", allow_module_level=True)
@@ -164,8 +166,8 @@ def with_model(studio, cvat, versions=1):
     server = opened.servers.add("workshop", cvat.url, token=stand_in.TOKEN)
     os.environ["FAKE_RUN_SECONDS"] = "0.2"
     for number in range(versions):
-        order = example.order(server, deploy="none" if number else "serve")
-        assert example.finished(opened, opened.queue.add(order)).state == "done"
+        run = example.add_training(opened, server, deploy=Deploy.NONE if number else Deploy.SERVE)
+        assert example.finished(opened, run).state == "done"
     os.environ["FAKE_RUN_SECONDS"] = "2"
     return server
 
@@ -217,7 +219,7 @@ def test_from_an_empty_studio_to_a_model_in_cvat(person, studio, cvat):
     person.see("mAP50")
     person.see("Version 1 is ready.")
     assert person.driver.execute_script("return window.untouched"), "the page was loaded again"
-    assert studio[0].queue.get(1).order.arguments == "batch_size=4"
+    assert studio[0].queue.get(1).request.arguments == "batch_size=4"
 
     person.click("Open report")
     frame = person.at("iframe")
@@ -251,7 +253,7 @@ def test_annotating_the_rest_and_what_to_annotate_next(person, studio, cvat):
     person.click("Task 13: Workbench, second camera")
     person.click("Start")
     person.see("Done", "h1 ~ div, .heading")
-    assert studio[0].queue.get(2).order.kind == "annotate"
+    assert studio[0].queue.get(2).kind == "annotate"
     person.go("/models/workbench/rank")
     person.click("Task 13: Workbench, second camera")
     person.click("Start")
@@ -262,7 +264,7 @@ def test_annotating_the_rest_and_what_to_annotate_next(person, studio, cvat):
 def test_stopping_going_on_and_deleting(person, studio, cvat):
     server = with_model(studio, cvat)
     os.environ["FAKE_RUN_SECONDS"] = "30"
-    run = studio[0].queue.add(example.order(server))
+    run = example.add_training(studio[0], server)
     person.go(f"/runs/{run}")
     person.see("Epoch")
     os.environ["FAKE_RUN_SECONDS"] = "1"
@@ -329,7 +331,7 @@ def test_all_of_it_with_the_keyboard_alone(person, studio, cvat):
     person.press(Keys.ENTER)
     person.see("Run added to the queue.")
 
-    order = studio[0].queue.get(1).order
+    order = studio[0].queue.get(1).request
     assert (order.tasks, order.model, order.arguments) == ((12,), chosen, "seed=7")
 
 
@@ -351,7 +353,7 @@ def test_every_page_is_sound_on_a_phone_and_on_a_desk(person, studio, cvat, monk
     """Labels, names, headings and landmarks; nothing wider than the screen."""
     server = with_model(studio, cvat)
     monkeypatch.setenv("FAKE_RUN_FAILS", "task 14: " + "unbrokenwords" * 20)
-    example.finished(studio[0], studio[0].queue.add(example.order(server, tasks=(14,), name="drawer")))
+    example.finished(studio[0], example.add_training(studio[0], server, tasks=(14,), name="drawer"))
     wrong = []
     for path in PAGES:
         for pixels in (320, 1280):
@@ -433,7 +435,7 @@ def test_a_base_model_can_be_an_earlier_version(person, studio, cvat):
     person.click("Start training")
     person.see("Run added to the queue.")
 
-    order = studio[0].queue.get(2).order
+    order = studio[0].queue.get(2).request
     assert order.base_model == str(studio[0].workspace.path / "models" / "workbench" / "versions" / "1" / "run")
     assert order.model == "ssd-mobilenet-v2"
 
@@ -447,7 +449,7 @@ def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_
     monkeypatch.setenv("FAKE_RUN_SECONDS", "5")
     with example.studio(tmp_path / "workspace") as (first, url):
         server = first.servers.add("workshop", cvat.url, token=stand_in.TOKEN)
-        first.queue.add(example.order(server))
+        example.add_training(first, server)
         person = Person(chromium, url)
         width(chromium, 1280)
         person.go("/runs/1")
@@ -464,7 +466,7 @@ def test_a_run_and_its_page_outlive_a_restart_of_the_studio(chromium, cvat, tmp_
 def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):
     server = with_model(studio, cvat)
     os.environ["FAKE_RUN_SECONDS"] = "20"
-    studio[0].queue.add(example.order(server))
+    example.add_training(studio[0], server)
     person.go("/runs/2")
     person.see("Show as table")
     person.click_at("#numbers summary")

@@ -106,7 +106,7 @@ def test_a_second_studio_on_a_workspace_or_a_port_is_refused(tmp_path):
             with serve(tmp_path / "w") as second, serve(tmp_path / "other", port) as third:
                 assert second.wait(20) == third.wait(20) == 2
                 assert second.stderr.read() == (
-                    f"error: {tmp_path / 'w'}: another studio works on this workspace; expected none. "
+                    f"error: {tmp_path / 'w'}: another studio uses this workspace; expected none. "
                     f"Use that one, or stop it.\n"
                 )
                 assert third.stderr.read() == (

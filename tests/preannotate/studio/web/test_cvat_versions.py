@@ -60,7 +60,7 @@ def test_from_a_login_to_an_order(studio, cvat, person):
     run = studio.queue.get(1)
 
     assert "Next in the queue. It starts as soon as the machine is free." in words(person.page)
-    assert (run.state, run.order.tasks, run.order.arguments) == ("waiting", (12, 13), "seed=3")
+    assert (run.state, run.request.tasks, run.request.arguments) == ("waiting", (12, 13), "seed=3")
 
 
 def test_a_whole_project_is_taken(studio, cvat, person):
@@ -70,7 +70,7 @@ def test_a_whole_project_is_taken(studio, cvat, person):
     order = {"server": "1", "whole": "3", "model": "auto", "name": "workshop", "machine": "cpu", "deploy": "none"}
     person.send("/new/start", order)
 
-    assert studio.queue.get(1).order.projects == (3,)
+    assert studio.queue.get(1).request.projects == (3,)
 
 
 def test_secrets_are_in_no_page_and_not_in_the_database(studio, cvat, person, tmp_path):

@@ -1,5 +1,6 @@
 """What each page shows, and the errors of its forms."""
 
+import dataclasses
 import re
 from html import unescape
 
@@ -7,8 +8,9 @@ import pytest
 from support.cvat_stand_in import PASSWORD, TOKEN
 from support.studio import plain_task
 
+from preannotate.jobs.task_request import TaskRequest
 from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.registry.workspace import write_json
+from preannotate.pipeline.run_request import RunRequest, write_run_request
 from preannotate.studio.errors import StudioError
 from preannotate.studio.machines import Machine
 from preannotate.studio.servers import Profile
@@ -330,15 +332,18 @@ def test_a_run_is_queued_as_the_form_says(example, browser):
         "annotate_rest": "on",
     }
     answer = browser.send("/new/start", PLACE | filled | {"only_if_better": "on", "task": ["12", "13"]}, follow=False)
-    order = example.services.queue.get(1).order
+    run = example.services.queue.get(1)
 
     assert answer.headers["location"] == "/runs/1?done=started"
-    assert (order.kind, order.name, order.server_id, order.tasks) == ("train", "boats", 1, (12, 13))
-    assert order.model == "ssd-mobilenet-v2"
-    assert order.arguments == "epochs=90,augment=none,batch_size=24"
-    assert order.base_model == "imagenet"
-    assert (order.machine, order.deploy, order.annotate_rest, order.notify) == ("cpu", "serve", True, False)
-    assert order.options == {"only_if_better": True}
+    assert run.request == RunRequest(
+        cvat=example.cvat.url,
+        name="boats",
+        tasks=(12, 13),
+        arguments="epochs=90,augment=none,batch_size=24",
+        annotate_rest=True,
+        only_if_better=True,
+    )
+    assert (run.kind, run.source, run.server_id, run.machine, run.notify) == ("train", "studio", 1, "cpu", False)
 
 
 @pytest.mark.parametrize(
@@ -496,11 +501,11 @@ def test_models_and_versions_are_listed(full, browser):
 
 
 def test_runs_of_a_model_begin_with_the_task_that_it_was_trained_on(full, browser):
-    request = full.services.workspace.model("boats").asked
-    write_json(request, {"cvat": full.cvat.url, "tasks": [13]})
+    path = full.services.workspace.model("boats").run_request
+    write_run_request(path, RunRequest(cvat=full.cvat.url, tasks=(13,)))
     assert 'href="/models/boats/annotate?server=1&amp;task=13"' in browser.get("/models/boats").text
     assert re.search(r'value="13" id="task-13" checked', browser.get("/models/boats/annotate?server=1&task=13").text)
-    write_json(request, {"cvat": "https://gone.example.org", "tasks": [13]})
+    write_run_request(path, RunRequest(cvat="https://gone.example.org", tasks=(13,)))
 
     assert 'href="/models/boats/annotate"' in browser.get("/models/boats").text
 
@@ -595,19 +600,16 @@ def test_a_version_without_a_report_says_so(full, browser):
 def test_a_model_is_put_to_work(full, browser, kind, fields, options):
     assert "dock camera, May" in words(browser.get(f"/models/boats/{kind}"))
     answer = browser.send(f"/models/boats/{kind}", {"server": "1", "task": "12"} | fields, follow=False)
-    order = full.services.queue.get(2).order
+    request = full.services.queue.get(2).request
 
     assert answer.headers["location"] == "/runs/2?done=started"
-    assert (order.kind, order.name, order.tasks, order.options) == (kind, "boats", (12,), {"version": 1} | options)
+    assert request == TaskRequest(kind=kind, cvat=full.cvat.url, name="boats", task=12, version=1, **options)
 
 
-def test_options_of_the_pages_are_those_of_the_orders():
-    from preannotate.jobs.commands import OPTIONS
-    from preannotate.studio.web.pages import use_model, wizard_start
+def test_the_boxes_of_the_wizard_are_fields_of_a_run_request():
+    from preannotate.studio.web.pages import wizard_start
 
-    for kind in use_model.KINDS:
-        assert {*use_model.FIELDS[kind], *use_model.BOXES[kind], "version"} <= set(OPTIONS[kind])
-    assert set(wizard_start.BOXES) - {"annotate_rest", "notify"} <= set(OPTIONS["train"])
+    assert set(wizard_start.BOXES) - {"notify"} <= {field.name for field in dataclasses.fields(RunRequest)}
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from loop_fakes import LABELS, red, write_function
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 from support.cvat_stand_in_functions import FakeRequest, wait_until
+from support.pipeline import LABELS, red, write_function
 
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
@@ -48,7 +48,7 @@ def boxes(job):
 
 def fill(filler):
     filled = AutoAnnotationResult()
-    filler.fill(12, filled)
+    filler.annotate_rest(12, filled)
     return filled
 
 
@@ -137,8 +137,8 @@ def test_somebody_elses_request_is_waited_for_and_its_boxes_are_not_doubled(newe
     waiting = threading.Thread(target=fill, args=(filler,))
     waiting.start()
     wait_until(lambda: len(said) > 3)
-    assert said[0] == "task 12: waits for an automatic annotation of job 40 with filler"
-    assert said[1] == "task 12: waits for an automatic annotation of job 40 with filler (waits in CVAT's queue)"
+    assert said[0] == "task 12: waiting for an automatic annotation of job 40 with filler"
+    assert said[1] == "task 12: waiting for an automatic annotation of job 40 with filler (waits in CVAT's queue)"
     assert len(newest.functions.requests) == 1
 
     newest.functions.hold.set()
@@ -167,7 +167,7 @@ def test_a_request_that_comes_first_at_the_last_moment(newest, make, monkeypatch
     filled = fill(filler)
 
     assert boxes(task.jobs[0]) == list(range(10))
-    assert filled.notes[0] == "job 40: another automatic annotation of task 12 came first."
+    assert filled.notes[0] == "job 40: another automatic annotation of task 12 was started before."
 
 
 def test_one_that_does_not_get_on_is_not_waited_for_for_ever(newest, make, monkeypatch):
@@ -180,9 +180,9 @@ def test_one_that_does_not_get_on_is_not_waited_for_for_ever(newest, make, monke
         fill(filler)
 
     assert str(caught.value) == (
-        f"{newest.url}: an automatic annotation of task 12 with yolo has not got on for 0.1 s; expected its end. Look "
-        f"at cvat_worker_annotation, or cancel it in CVAT. The same command goes on with the frames that have nothing "
-        f"yet."
+        f"{newest.url}: an automatic annotation of task 12 with yolo has made no progress for 0.1 s; expected it to "
+        f"finish. Check cvat_worker_annotation, or cancel it in CVAT. The same command continues with the frames "
+        f"without annotations."
     )
     newest.functions.requests.clear()
 
@@ -227,7 +227,7 @@ def test_one_that_somebody_cancels_leaves_the_rest_to_this_machine(newest, make)
 def test_a_cvat_without_functions_is_annotated_by_this_machine(newest, make):
     task = newest.add(pets([FakeJob(40, 0, 9)]))
     filler, _ = make(newest)
-    object.__setattr__(filler, "function", "")
+    object.__setattr__(filler, "function", None)
     newest.functions.status = 404
 
     fill(filler)

@@ -7,18 +7,21 @@ import threading
 from pathlib import Path
 
 import pytest
+import support
 import yaml
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
 from preannotate.core import child_process
 from preannotate.core.child_process import ChildError
+from preannotate.core.files import write_json
+from preannotate.core.progress import ProgressWriter
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.build_version import VersionBuilder
+from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.kubernetes import KubernetesCluster, train
-from preannotate.pipeline.run_request import Asked
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import Workspace, write_json
+from preannotate.pipeline.run_request import RunRequest
+from preannotate.registry.workspace import Workspace
 from trainer.errors import TrainingError
 
 SCORES = {"map50": 0.9, "images": 2}
@@ -38,7 +41,7 @@ def pod(tmp_path, monkeypatch):
     state, tools = tmp_path / "state", tmp_path / "tools"
     state.mkdir()
     tools.mkdir()
-    script = Path(__file__).with_name("fake_kubectl.py")
+    script = Path(support.__file__).with_name("fake_kubectl.py")
     (tools / "kubectl").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     (tools / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
@@ -67,7 +70,7 @@ def command(volume):
 def test_a_training_there_leaves_its_files_here(volume, pod):
     pod("done")
     looks = []
-    train(command(volume), where(volume), name="pets-3", look=lambda: looks.append(1))
+    train(command(volume), where(volume), name="pets-3", poll=lambda: looks.append(1))
 
     assert (volume / "run" / "summary.json").is_file()
     assert len(looks) >= 2
@@ -86,10 +89,10 @@ def test_a_training_there_leaves_its_files_here(volume, pod):
 def test_a_job_that_fails_says_why(volume, pod):
     pod("fail")
     sentence = (
-        "Job preannotate-pets-3: failed (Job has reached the specified backoff limit); expected its end. Its pod said "
-        "last: boards: no images; expected some. Mend that and run the same command again."
+        "Job preannotate-pets-3: failed (Job has reached the specified backoff limit); expected it to finish. Last "
+        "output of its pod: boards: no images; expected some. Fix that and run the same command again."
     )
-    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(PipelineError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
     assert not pod.job.exists()
 
@@ -104,7 +107,7 @@ def test_an_interruption_takes_the_job_away(volume, pod):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(command(volume), where(volume), name="pets-3", look=look)
+        train(command(volume), where(volume), name="pets-3", poll=look)
     assert not pod.job.exists()
 
 
@@ -119,7 +122,7 @@ def test_a_job_that_is_at_work_already_is_waited_for(volume, pod, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(command(volume), where(volume), name="pets-3", look=killed)
+        train(command(volume), where(volume), name="pets-3", poll=killed)
     assert pod.job.exists()
     pod("done")
     train(command(volume), where(volume), name="pets-3")
@@ -133,7 +136,7 @@ def test_a_cluster_that_does_not_answer(volume, pod):
         "kubectl get: Unable to connect to the server: dial tcp 10.0.0.1:6443: i/o timeout; expected exit code 0. "
         "Fix that and run the same command again."
     )
-    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(PipelineError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
 
 
@@ -141,7 +144,7 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for(volume, pod):
     pod("forever")
     moments = iter(["deaf"] * 12 + ["done"] * 1000)
 
-    train(command(volume), where(volume), name="pets-3", look=lambda: pod(next(moments)))
+    train(command(volume), where(volume), name="pets-3", poll=lambda: pod(next(moments)))
 
     assert (volume / "run" / "summary.json").is_file()
 
@@ -149,7 +152,7 @@ def test_a_cluster_that_is_away_for_a_moment_is_waited_for(volume, pod):
 def test_without_kubectl(volume, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     sentence = "kubectl: no such program; expected it for --kubernetes. Install it, or train on this machine."
-    with pytest.raises(WorkspaceError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(PipelineError, match=f"^{re.escape(sentence)}$"):
         train(command(volume), where(volume), name="pets-3")
 
 
@@ -174,23 +177,24 @@ def test_run_refuses_a_workspace_beside_the_volume(tmp_path, capsys):
     assert (code, capsys.readouterr().err) == (
         COULD_NOT_RUN,
         f"error: --kubernetes: {tmp_path} is not on the volume; expected a workspace below /srv/data, where both this "
-        f"machine and the pods have it. Name it with --workspace, or the place of the volume with mount=.\n",
+        f"machine and the pods have it. Choose it with --workspace, or the place of the volume with mount=.\n",
     )
 
 
 def test_a_run_trains_where_it_is_told(volume, monkeypatch):
     asked = []
 
-    def fake(command, where, *, name, held, look):
+    def fake(command, where, *, name, lock, poll):
         asked.append((command, where.mount, name))
         write_json(Path(command[3]) / "summary.json", {"epochs": 3, "seconds": 60.0, "validation": SCORES})
 
     monkeypatch.setattr(kubernetes, "train", fake)
     monkeypatch.chdir(volume)
     model = Workspace(Path("workspace")).model("pets")
-    making = VersionBuilder(model, Asked(kubernetes=f"image=i,claim=c,mount={volume}", model="auto"))
+    request = RunRequest(kubernetes=f"image=i,claim=c,mount={volume}", model="auto")
+    builder = VersionBuilder(model, request, ProgressWriter(None, ["train"]))
 
-    assert making.train(model.version(3), ["--negatives"], lambda line: None) == (
+    assert builder.train(model.version(3), ["--negatives"]) == (
         "version 3: 3 epochs in 60 s, mAP50 0.900 on 2 validation images"
     )
     folder = volume / "workspace" / "models" / "pets"

@@ -5,10 +5,9 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, picture
 
 from preannotate.cvat.connection import connect
 from preannotate.cvat.login import Login
-from preannotate.pipeline import run_request as asking
+from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.model_names import name_for, slug
-from preannotate.pipeline.run_request import Asked
-from preannotate.registry.errors import WorkspaceError
+from preannotate.pipeline.run_request import RunRequest, write_run_request
 from preannotate.registry.workspace import Workspace
 
 
@@ -19,12 +18,12 @@ def name(cvat, tmp_path):
     workspace = Workspace(tmp_path)
 
     def of(title, keep=True, **asked):
-        asked = Asked(cvat=cvat.url, **(asked or {"tasks": (12,)}))
+        asked = RunRequest(cvat=cvat.url, **(asked or {"tasks": (12,)}))
         for number in (12, 13):
             cvat.add(FakeTask(number, [("a.png", picture(1))], [FakeLabel(1, "cat")], [FakeJob(40, 0, 0)], name=title))
         found = name_for(server, workspace, asked)
         if keep:
-            asking.write(workspace.model(found).asked, asked)
+            write_run_request(workspace.model(found).run_request, asked)
         return found
 
     return of
@@ -70,12 +69,12 @@ def test_no_name_is_left(name, tmp_path):
     name("Boards")
     name("Boards", tasks=(12, 13))
 
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(PipelineError) as caught:
         name("Boards", tasks=(12, 13, 14))
 
     assert str(caught.value) == (
         f"{tmp_path}: 'boards' and 'boards-12' are models of other tasks; expected a free name. "
-        f"Give it one with --name, or that of the model which shall go on."
+        f"Choose one with --name, or continue one of these models with --name."
     )
 
 

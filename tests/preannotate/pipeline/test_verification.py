@@ -3,15 +3,15 @@
 import re
 
 import pytest
-from loop_fakes import red, write_function
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
+from support.pipeline import red, write_function
 
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FoundShape, Functions
 from preannotate.cvat.login import Login
+from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.verification import Verifier, boxes_match
-from preannotate.registry.errors import WorkspaceError
 from runtime.detector import Detection
 
 
@@ -44,8 +44,8 @@ def test_the_function_that_cvat_runs_is_the_published_one(cvat, make, served):
 
     found = verifier.verify(12)
 
-    assert found.words == f"CVAT lists {name}; on frame 2 of task 12 it answers 1 box, as it must"
-    assert re.fullmatch(rf"CVAT does not list {name} yet; waiting \d+ s at most", said[0])
+    assert found.summary == f"CVAT lists {name}; on frame 2 of task 12 it returns 1 box, as expected"
+    assert re.fullmatch(rf"CVAT does not list {name} yet; waiting up to \d+ s", said[0])
 
 
 @pytest.mark.slow
@@ -55,12 +55,12 @@ def test_another_model_of_that_name_is_not_taken_for_it(newest, make, served, tm
     mine = write_function(tmp_path, "other")
     make(newest, served[0] / "other")[0].verify(12)
 
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(PipelineError) as caught:
         make(newest, mine, seconds=0.5)[0].verify(12)
 
     assert str(caught.value) == (
-        f"{newest.url}: other answers on frame 0 of task 12 otherwise than {mine} does, after 0.5 s; expected the same "
-        f"boxes, so CVAT runs another model. Look which folder `preannotate serve` watches, or deploy again."
+        f"{newest.url}: other returns other boxes on frame 0 of task 12 than {mine}, after 0.5 s; expected the same: "
+        f"CVAT runs another model. Check which folder `preannotate serve` watches, or deploy again."
     )
 
 
@@ -71,12 +71,12 @@ def test_one_with_other_labels_is_not_either(newest, make, served, tmp_path):
     make(newest, served[0] / "odd")[0].listed()
     mine = write_function(tmp_path, "odd")
 
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(PipelineError) as caught:
         make(newest, mine, seconds=0)[0].verify(12)
 
     assert str(caught.value) == (
         f"{newest.url}: odd is a detector with the labels cat, cow after 0 s; expected a detector with cat, dog. "
-        f"Another function of that name may be in the way: give the model another name, or remove it."
+        f"Another function has that name: give the model another name, or remove that function."
     )
 
 
@@ -98,7 +98,7 @@ def test_a_task_on_which_nothing_is_found(newest, make, served):
     newest.add(pets(first=99, count=20))
     verifier, _ = make(newest, write_function(served[0], "blind"))
 
-    assert verifier.verify(12).words == "CVAT lists blind; on frame 0 of task 12 it answers 0 boxes, as it must"
+    assert verifier.verify(12).summary == "CVAT lists blind; on frame 0 of task 12 it returns 0 boxes, as expected"
 
 
 @pytest.mark.slow
@@ -107,8 +107,8 @@ def test_a_function_that_is_not_sure_enough_is_asked_at_a_lower_threshold(newest
     verifier, _ = make(newest, write_function(served[0], "shy", threshold=0.95))
     other, _ = make(newest, write_function(tmp_path, "shy", threshold=0.95, shift=10), seconds=0.0)
 
-    assert verifier.verify(12).words == "CVAT lists shy; on frame 0 of task 12 it answers 1 box, as it must"
-    with pytest.raises(WorkspaceError, match=r"^.*: shy answers on frame 0 of task 12 otherwise than"):
+    assert verifier.verify(12).summary == "CVAT lists shy; on frame 0 of task 12 it returns 1 box, as expected"
+    with pytest.raises(PipelineError, match=r"^.*: shy returns other boxes on frame 0 of task 12 than"):
         other.verify(12)
 
 
@@ -119,7 +119,7 @@ def test_a_task_whose_labels_take_no_boxes(newest, make, served):
 
     found = verifier.verify(12)
 
-    assert found.words == "CVAT lists square; it was not called, for task 12 takes none of its boxes"
+    assert found.summary == "CVAT lists square; not called, because task 12 accepts none of its labels"
     assert found.notes == (
         "task 12: none of the function's labels (cat, dog) is one of its labels for rectangles (it has none); expected "
         "the same names. Rename them in the task or in function.yaml.",
@@ -132,10 +132,10 @@ def test_a_task_whose_images_cannot_be_read(newest, make, served):
     verifier, _ = make(newest, write_function(served[0], "torn"))
     newest.fail("/api/tasks/12/data/?", "garbage")
 
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(PipelineError) as caught:
         verifier.verify(12)
 
-    assert str(caught.value) == ("task 12: none of 4 frames can be read; expected images. Look at them in CVAT.")
+    assert str(caught.value) == ("task 12: none of 4 frames can be read; expected images. Check them in CVAT.")
 
 
 def test_a_function_that_is_not_listed(cvat, make, tmp_path):
@@ -145,11 +145,11 @@ def test_a_function_that_is_not_listed(cvat, make, tmp_path):
     with pytest.raises(CvatError) as caught:
         make(cvat, mine, seconds=0.3)[0].verify(12)
 
-    assert re.sub(r"there are: [a-z, -]+", "there are: none", str(caught.value)) == (
-        f"{cvat.url}: nowhere is not among its functions after 0.3 s; expected it there (there are: none). Is "
-        f"`preannotate serve {tmp_path}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
-        f"CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in "
-        f"project cvat. The function stays published; the same command asks again."
+    assert re.sub(r"listed: [a-z, -]+", "listed: none", str(caught.value)) == (
+        f"{cvat.url}: nowhere is not listed after 0.3 s; expected it among the functions (listed: none). "
+        f"Is `preannotate serve {tmp_path}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST "
+        f"and CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in "
+        f"project cvat. The function stays published; the same command verifies again."
     )
 
 
@@ -161,7 +161,7 @@ def test_a_serve_that_is_not_there_yet_is_waited_for(newest, make, tmp_path, ser
     verifier._detail = lambda line: (said.append(line), setattr(free, "dashboard", served[1]))
 
     assert verifier.verify(12).boxes == 1
-    assert re.fullmatch(r"CVAT answers 503; waiting \d+ s at most", said[0])
+    assert re.fullmatch(r"CVAT responds with 503; waiting up to \d+ s", said[0])
 
 
 def test_a_cvat_without_its_serverless_part(newest, make, tmp_path):
@@ -171,9 +171,9 @@ def test_a_cvat_without_its_serverless_part(newest, make, tmp_path):
         make(newest, write_function(tmp_path, "nowhere"))[0].verify(12)
 
     assert str(caught.value) == (
-        f"{newest.url}: CVAT runs without its serverless part, so it has no Models page; expected CVAT_SERVERLESS=1. "
-        f"Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart CVAT; the function stays "
-        f"published, and the same command goes on."
+        f"{newest.url}: its serverless functions are switched off, so it has no Models page; expected "
+        f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart CVAT; the function stays "
+        f"published, and the same command continues."
     )
 
 

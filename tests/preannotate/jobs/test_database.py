@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from preannotate.jobs.database import MIGRATIONS, Database
-from preannotate.studio.errors import StudioError
+from preannotate.jobs.errors import JobError
 
 
 def test_it_is_made_and_opened_again(tmp_path):
-    path = tmp_path / "new" / "studio.sqlite"
+    path = tmp_path / "new" / "jobs.sqlite"
     first = Database(path)
     first.insert("INSERT INTO settings VALUES ('a', '1')")
     first.close()
@@ -24,14 +24,14 @@ def test_it_is_made_and_opened_again(tmp_path):
 
 
 def test_a_newer_one_is_refused_and_left_alone(tmp_path):
-    path = tmp_path / "studio.sqlite"
+    path = tmp_path / "jobs.sqlite"
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     sentence = (
         f"{path}: of version 99; expected at most {len(MIGRATIONS)}. A newer Preannotate wrote it: update this one."
     )
 
-    with pytest.raises(StudioError, match=f"^{re.escape(sentence)}$"):
+    with pytest.raises(JobError, match=f"^{re.escape(sentence)}$"):
         Database(path)
     assert sqlite3.connect(path).execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
 
@@ -44,16 +44,16 @@ def test_a_newer_one_is_refused_and_left_alone(tmp_path):
     ],
 )
 def test_what_is_no_database(tmp_path, make, found):
-    path = tmp_path / "studio.sqlite"
+    path = tmp_path / "jobs.sqlite"
     make(path)
-    sentence = f"{path}: {found}; expected the studio's database. Move it away."
+    sentence = f"{path}: {found}; expected a database of Preannotate. Move it away."
 
-    with pytest.raises(StudioError, match=re.escape(sentence)):
+    with pytest.raises(JobError, match=re.escape(sentence)):
         Database(path)
 
 
 def test_a_transaction_that_fails_changes_nothing(tmp_path):
-    database = Database(tmp_path / "studio.sqlite")
+    database = Database(tmp_path / "jobs.sqlite")
     with pytest.raises(ZeroDivisionError), database.transaction():
         database.insert("INSERT INTO settings VALUES ('a', '1')")
         _ = 1 / 0
@@ -63,7 +63,7 @@ def test_a_transaction_that_fails_changes_nothing(tmp_path):
 
 
 def test_what_a_removed_server_has_goes_with_it(tmp_path):
-    database = Database(tmp_path / "studio.sqlite")
+    database = Database(tmp_path / "jobs.sqlite")
     server = database.insert("INSERT INTO servers VALUES (NULL, 'a', 'u', NULL, 0, '', '', '', 'token', '')")
     database.insert("INSERT INTO annotations VALUES (?, 40, '', '{}')", (server,))
     database.change("DELETE FROM servers")
@@ -73,7 +73,7 @@ def test_what_a_removed_server_has_goes_with_it(tmp_path):
 
 
 def test_many_threads_count_together(tmp_path):
-    database = Database(tmp_path / "studio.sqlite")
+    database = Database(tmp_path / "jobs.sqlite")
     database.insert("INSERT INTO settings VALUES ('count', '0')")
 
     def work():

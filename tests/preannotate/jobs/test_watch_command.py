@@ -1,7 +1,6 @@
 """`preannotate watch`: what it refuses, what it hands on, and the process as systemd sees it."""
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -10,20 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
-from watch_fake_run import order, runs
+from support import watched_run
+from support.watched_run import order, runs
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
+from preannotate.core.locks import file_lock
 from preannotate.jobs import watch_command
 from preannotate.jobs.errors import WatchError
-from preannotate.jobs.watch_command import Options, split_address
+from preannotate.jobs.watch_command import WatchOptions, split_address
 from preannotate.notifications.webhook import signature
+from preannotate.pipeline.run_request import CvatAccess, RunRequest, write_run_request
 
-FAKE = (sys.executable, str(Path(__file__).with_name("fake_run.py")))
 SECRET = "a-secret-of-16-or-more"
 
 
@@ -31,8 +31,7 @@ SECRET = "a-secret-of-16-or-more"
 def model(tmp_path):
     """`boards` was asked for; there is no server, for nothing gets as far as that."""
     folder = tmp_path / "workspace" / "models" / "boards"
-    folder.mkdir(parents=True)
-    (folder / "asked.json").write_text('{"format": 1, "cvat": "http://localhost:9", "tasks": [12]}')
+    write_run_request(folder / "run_request.json", RunRequest(cvat="http://localhost:9", tasks=(12,)))
     return folder
 
 
@@ -57,12 +56,12 @@ def refused(model, capsys):
         (["--listen", "8090"], "--listen: '8090'; expected HOST:PORT, as in 127.0.0.1:8091 or 0.0.0.0:8091."),
         (
             ["--listen", "0.0.0.0:8090"],
-            "--listen: 0.0.0.0:8090 without a secret, where other machines could begin trainings; expected one. Put it "
+            "--listen: 0.0.0.0:8090 without a secret, where other machines could start trainings; expected one. Put it "
             "into a file for --secret-file, or into PREANNOTATE_CVAT_WEBHOOK_SECRET.",
         ),
         (
             ["--listen", "127.0.0.1:0", "--once"],
-            "--listen: with --once, which waits for nothing; expected one of them. Leave one out.",
+            "--listen: with --once, which does not wait; expected one of them. Leave one out.",
         ),
         (
             ["--register", "http://a.example.org"],
@@ -85,12 +84,12 @@ def test_wrong_options(refused, options, said):
 
 
 def test_a_model_that_was_never_run(refused, model):
-    asked = model / "asked.json"
-    said = f"{model}: no run was asked for; expected one to repeat. Run once: preannotate run --cvat URL --task ID."
-    asked.write_text('{"format": 1}')
+    request = model / "run_request.json"
+    said = f"{model}: never trained; expected an earlier run to repeat. Run once: preannotate run --cvat URL --task ID."
+    request.write_text('{"format": 1}')
     assert refused() == said
 
-    asked.unlink()
+    request.unlink()
     assert refused() == said
 
 
@@ -112,10 +111,8 @@ def test_a_port_that_is_taken(refused):
 
 
 def test_two_watches(refused, model):
-    with (model / ".watch.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-        assert refused("--once") == (f"{model}: is watched already; expected nobody. Stop the other watch.")
+    with file_lock(model / ".watch.lock", "busy"):
+        assert refused("--once") == f"{model}: is watched already; expected no other watch. Stop the other one."
 
 
 @pytest.mark.parametrize(
@@ -152,31 +149,31 @@ def test_no_addresses(text):
         split_address(text)
 
 
-def test_what_is_handed_on_to_run(cvat, workspace):
-    """A watch with another login than that of the first run says so to each run."""
+def test_the_run_is_the_last_one_with_the_login_of_the_watch(cvat, watched):
     cvat.tasks[12].organization = "acme"
-    login = {"url": None, "user": None, "profile": None, "organization": "acme", "insecure": True}
+    access = CvatAccess(organization="acme", insecure=True)
 
-    options = Options(workspace, "boards", once=True, annotate_rest=True, login=login)
-    assert watch_command.run(options, program=FAKE) == 0
+    options = WatchOptions(watched, "boards", once=True, annotate_rest=True, access=access)
+    assert watch_command.run(options, command=watched_run.COMMAND) == 0
 
-    assert runs(workspace)[0]["arguments"] == [
-        "run", "--workspace", str(workspace), "--name", "boards", "--only-if-better", "--annotate-rest",
-        "--organization", "acme", "--insecure",
+    user = [] if cvat.new else ["--auth", "ann"]
+    assert runs(watched)[0]["arguments"] == [
+        "run", "--workspace", str(watched), "--name", "boards", "--task", "12", "--annotate-rest", "--only-if-better",
+        "--cvat", cvat.url, *user, "--organization", "acme", "--insecure",
     ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def service(workspace, **options):
+def service(watched, **options):
     """A process of its own, as systemd starts it, with the fake in place of `run`."""
     script = (
         "import sys; from preannotate.jobs import watch_command as command; from pathlib import Path; import json\n"
-        "options = command.Options(Path(sys.argv[1]), 'boards', **json.loads(sys.argv[2]))\n"
-        "sys.exit(command.run(options, program=tuple(json.loads(sys.argv[3]))))"
+        "options = command.WatchOptions(Path(sys.argv[1]), 'boards', **json.loads(sys.argv[2]))\n"
+        "sys.exit(command.run(options, command=tuple(json.loads(sys.argv[3]))))"
     )
     environment = os.environ | {"PREANNOTATE_CVAT_WEBHOOK_SECRET": SECRET}
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(workspace), json.dumps(options), json.dumps(FAKE)],
+        [sys.executable, "-c", script, str(watched), json.dumps(options), json.dumps(watched_run.COMMAND)],
         stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
     try:
@@ -196,18 +193,18 @@ def wait_for(reached, seconds=20):
 
 
 @pytest.mark.slow
-def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, workspace):
+def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, watched):
     listens = {"listen": "127.0.0.1:0", "every": "1h", "quiet_minutes": 0.0}
     listens["register"] = "http://trainer.example.org:8090"
-    with service(workspace, **listens) as process:
+    with service(watched, **listens) as process:
         lines = iter(process.stderr.readline, "")
         line = next(line for line in lines if "webhook 1 of CVAT" in line)
-        assert "project 3: webhook 1 of CVAT tells http://trainer.example.org:8090/cvat." in line
-        url = re.search(r"on (http://\S+)\.", next(line for line in lines if "are taken on" in line))[1]
-        wait_for(lambda: len(runs(workspace)) == 1)
+        assert "project 3: webhook 1 of CVAT notifies http://trainer.example.org:8090/cvat." in line
+        url = re.search(r"on (http://\S+)\.", next(line for line in lines if "are received on" in line))[1]
+        wait_for(lambda: len(runs(watched)) == 1)
         next(line for line in lines if "version 1 is ready" in line)
         cvat.tasks[12].jobs[1].state, cvat.tasks[12].jobs[1].updated = "completed", "2026-11-02T12:00:00Z"
-        order(workspace, cvat, seconds=30)
+        order(watched, cvat, seconds=30)
         job = {"id": 41, "task_id": 12, "project_id": 3, "state": "completed"}
         body = json.dumps({"event": "update:job", "job": job, "before_update": {"state": "in progress"}}).encode()
 
@@ -216,19 +213,19 @@ def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, worksp
         assert [answer.status_code for answer in answers] == [202] * 3
         assert httpx.post(url, content=body, headers={"X-Signature-256": "sha256=00"}).status_code == 401
 
-        found = wait_for(lambda: runs(workspace)[1:])
+        found = wait_for(lambda: runs(watched)[1:])
         assert found[0]["secrets"] == []
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         rest = "".join(lines)
-        assert "stopped; the same command goes on" in rest
-        assert "The run was stopped; it goes on when the watch does." in rest
+        assert "stopped; the same command continues" in rest
+        assert "The run was stopped; the next watch continues it." in rest
         assert SECRET not in rest
         with pytest.raises(ProcessLookupError):
             os.kill(found[0]["process"], 0)
 
 
-def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, workspace):
+def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, watched):
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
     from preannotate.cvat.webhooks import register_webhook
@@ -255,19 +252,18 @@ def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, wor
     }
 
 
-def test_a_task_outside_a_project_cannot_tell_anybody(cvat, workspace, caplog):
+def test_a_task_outside_a_project_sends_no_webhooks(cvat, watched, caplog):
     from preannotate.jobs.watch_command import _register
-    from preannotate.jobs.watched_jobs import WatchedJobs
 
     cvat.tasks[12].project_id = None
-    login = {"url": cvat.url, "user": None if cvat.new else "ann"}
+    request = RunRequest(cvat=cvat.url, user=None if cvat.new else "ann", tasks=(12,))
 
-    _register(login, WatchedJobs(frozenset({12}), frozenset(), frozenset()), "http://a.example.org", SECRET)
+    _register(request, "http://a.example.org", SECRET)
 
     assert cvat.webhooks.made == {}
     assert caplog.messages == [
-        "task 12: in no project, so CVAT cannot tell anybody about it; it is looked at as --every says. "
-        "Move it into a project to be told."
+        "task 12: in no project, so CVAT cannot send webhooks about it; it is polled as --every says. "
+        "Move it into a project to react sooner."
     ]
 
 

@@ -1,6 +1,6 @@
-"""In place of `preannotate run`: pulls the dates of jobs and makes a version, or fails, as `orders.json` says.
+"""Stands in for `preannotate run` where `watch` queues runs: makes a version or fails, as `orders.json` says.
 
-As a program it is given the arguments of the real one, and writes what the real one writes.
+It has the arguments of the real one, and writes what the real one writes.
 """
 
 import json
@@ -10,20 +10,24 @@ import sys
 import time
 from pathlib import Path
 
+from preannotate.core.files import write_json
+from preannotate.core.progress import ProgressWriter, State
+from preannotate.pipeline.run_request import RunRequest, write_run_request
 
-def asked_for(folder, cvat, *, tasks=(), projects=(), jobs=()):
-    """A workspace in which `boards` was asked for; the server gets the task."""
+COMMAND = (sys.executable, __file__)
+
+
+def requested(folder, cvat, *, tasks=(), projects=(), jobs=()):
+    """A workspace in which `boards` was requested; the server gets the task."""
     from support.cvat_stand_in import USER, FakeJob, FakeLabel, FakeTask, picture
 
     images = [(f"cam{i}.png", picture(i)) for i in range(4)]
     found = [FakeJob(40, 0, 1, state="completed"), FakeJob(41, 2, 3)]
     cvat.add(FakeTask(12, images, [FakeLabel(7, "forklift")], found, project_id=3))
     cvat.projects.append(3)
-    model = folder / "models" / "boards"
-    model.mkdir(parents=True)
-    asked = {"format": 1, "cvat": cvat.url, "user": None if cvat.new else USER, "profile": None, "insecure": False}
-    asked |= {"organization": None, "tasks": list(tasks), "projects": list(projects), "jobs": list(jobs)}
-    (model / "asked.json").write_text(json.dumps(asked))
+    user = None if cvat.new else USER
+    request = RunRequest(cvat=cvat.url, user=user, tasks=tasks, projects=projects, jobs=jobs)
+    write_run_request(folder / "models" / "boards" / "run_request.json", request)
     order(folder, cvat)
     return folder
 
@@ -31,7 +35,7 @@ def asked_for(folder, cvat, *, tasks=(), projects=(), jobs=()):
 def order(folder, cvat, **orders):
     """What the fake does next: code, version (default: true), seconds, stage of the failure, map50."""
     jobs = {job.id: [job.state, job.updated] for task in cvat.tasks.values() for job in task.jobs}
-    (folder / "orders.json").write_text(json.dumps({"jobs": jobs} | orders))
+    write_json(folder / "orders.json", {"jobs": jobs} | orders)
 
 
 def runs(folder):
@@ -57,7 +61,8 @@ def version_made(model, number, jobs, map50=0.9):
 def main():
     """Run."""
     stopped = []
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
     arguments = sys.argv[1:]
     folder = Path(arguments[arguments.index("--workspace") + 1])
     model = folder / "models" / arguments[arguments.index("--name") + 1]
@@ -69,25 +74,22 @@ def main():
     end = time.monotonic() + orders.get("seconds", 0)
     while time.monotonic() < end:
         if stopped:
-            print("stopped; the same command goes on", flush=True)
+            print("stopped; the same command continues", flush=True)
             return 130
         time.sleep(0.01)
     number = len(list((model / "versions").glob("*"))) + 1 if (model / "versions").exists() else 1
     code = orders.get("code", 0)
     failed = "stage" in orders or code == 2
-    stages = [
-        {"name": name, "state": "failed" if failed and name == orders.get("stage", "train") else "done"}
-        for name in ("pull", "train", "annotate")
-    ]
-    error = orders.get("error", "") if failed else ""
-    makes = orders.get("version", not failed)
-    if makes:
+    progress = ProgressWriter(Path("progress.json"), ["pull", "train", "annotate"])
+    for name in ("pull", "train", "annotate"):
+        progress.update(name, state=State.FAILED if failed and name == orders.get("stage", "train") else State.DONE)
+    if orders.get("version", not failed):
         version_made(model, number, orders["jobs"], orders.get("map50", 0.9))
         if code == 0:
-            (model / "published.json").write_text(json.dumps([{"version": number, "at": "", "deploy": "serve"}]))
-    progress = {"format": 1, "process": os.getpid(), "version": number if makes else 0}
-    (model / "progress.json").write_text(json.dumps(progress | {"stages": stages, "error": error}))
-    if error:
+            write_json(model / "published.json", [{"version": number, "at": "", "deploy": "serve"}])
+        progress.set_version(number)
+    progress.write()
+    if failed and (error := orders.get("error", "")):
         print(f"error: {error}", file=sys.stderr)
     return code
 

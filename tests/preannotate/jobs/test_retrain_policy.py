@@ -28,19 +28,19 @@ def test_too_few_jobs():
     state = jobs_polled(WatchState(trained={40: OLD}), {40: OLD, 41: NEW}, 1000)
 
     assert decide(state, POLICY, 5000) == retrain_policy.Decision(
-        False, "1 newly completed job (41); 2 are worth a training", 600
+        False, "1 newly completed job (41); training starts at 2", 600
     )
 
 
 def test_nothing_new():
-    assert decide(WatchState(), POLICY, 0).why == "no newly completed job; 2 are worth a training"
+    assert decide(WatchState(), POLICY, 0).why == "no newly completed jobs; training starts at 2"
 
 
 def test_it_waits_for_quiet_and_then_begins():
     state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 1000)
 
     assert decide(state, POLICY, 1100) == retrain_policy.Decision(
-        False, "2 newly completed jobs (40, 41); waiting whether more come", 200
+        False, "2 newly completed jobs (40, 41); waiting for more", 200
     )
     assert decide(state, POLICY, 1300) == retrain_policy.Decision(True, "2 newly completed jobs (40, 41)")
 
@@ -85,12 +85,12 @@ def test_of_two_moments_the_later_one_was_trained_on():
 def test_a_run_that_was_interrupted_is_begun_again_at_once():
     state = retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0))
 
-    assert decide(state, POLICY, 0) == retrain_policy.Decision(True, "the run before did not come to its end")
+    assert decide(state, POLICY, 0) == retrain_policy.Decision(True, "the run before was interrupted")
 
 
 def test_a_failed_run_is_not_repeated_until_something_changes():
     state = retrain_policy.run_failed(
-        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0)), 1000, again=False
+        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0)), 1000, retry=False
     )
 
     assert retrain_policy.is_given_up(state.failed)
@@ -103,21 +103,21 @@ def test_a_failed_run_is_not_repeated_until_something_changes():
 def test_a_run_that_did_not_fail_in_its_training_is_tried_again_a_few_times():
     state = jobs_polled(WatchState(), {40: OLD, 41: NEW}, 0)
     for attempt in range(1, ATTEMPTS):
-        state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, again=True)
+        state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, retry=True)
         assert not retrain_policy.is_given_up(state.failed)
         assert decide(state, POLICY, 1100) == retrain_policy.Decision(False, "the run failed; trying again", 500)
         assert decide(state, POLICY, 1600) == retrain_policy.Decision(True, f"attempt {attempt + 1} of {ATTEMPTS}")
 
-    state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, again=True)
+    state = retrain_policy.run_failed(retrain_policy.run_started(state), 1000, retry=True)
     assert retrain_policy.is_given_up(state.failed)
     assert not decide(state, POLICY, 99_999).run
 
 
 def test_attempts_with_other_jobs_are_counted_anew():
     state = retrain_policy.run_failed(
-        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0)), 0, again=True
+        retrain_policy.run_started(jobs_polled(WatchState(), {40: OLD}, 0)), 0, retry=True
     )
-    state = retrain_policy.run_failed(retrain_policy.run_started(jobs_polled(state, {40: NEW}, 0)), 0, again=True)
+    state = retrain_policy.run_failed(retrain_policy.run_started(jobs_polled(state, {40: NEW}, 0)), 0, retry=True)
 
     assert state.failed.attempts == 1
 
@@ -125,4 +125,6 @@ def test_attempts_with_other_jobs_are_counted_anew():
 def test_many_jobs_are_shortened():
     state = jobs_polled(WatchState(), dict.fromkeys(range(40, 60), OLD), 0)
 
-    assert decide(state, POLICY, 300).why == ("20 newly completed jobs (40, 41, 42, 43, 44, 45, 46, 47, 48, 49, …)")
+    assert decide(state, POLICY, 300).why == (
+        "20 newly completed jobs (40, 41, 42, 43, 44, 45, 46, 47, 48, 49 and 10 more)"
+    )

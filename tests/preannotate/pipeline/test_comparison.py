@@ -5,14 +5,14 @@ import json
 
 import numpy as np
 import pytest
-from loop_fakes import red, write_function
+from support.pipeline import red, write_function
 
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
 from preannotate.pipeline import comparison
 from preannotate.pipeline.comparison import Comparison, compare, describe
+from preannotate.pipeline.errors import PipelineError
 from preannotate.registry import versions
-from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder
 
 pytest.importorskip("nuclio_sdk")
@@ -40,7 +40,7 @@ def make(tmp_path):
         (version.run / "data").mkdir(parents=True)
         samples = [{"content": content(name)} for name in trained]
         (version.run / "data" / "train.json").write_text(json.dumps({"samples": samples}))
-        versions.record(version)
+        versions.record_version(version)
         return version
 
     return make
@@ -89,11 +89,11 @@ def test_a_version_whose_training_images_are_gone(make):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     (old.run / "data" / "train.json").unlink()
 
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(PipelineError) as caught:
         compare(new, old)
 
     assert str(caught.value) == (
-        f"{old.run}/data/train.json: is not there; expected the images that version 1 was trained on."
+        f"{old.run}/data/train.json: not found; expected the list of images that version 1 was trained on."
     )
 
 
@@ -101,5 +101,5 @@ def test_a_version_without_frozen_images(make):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     (new.function / "validation" / "ground_truth.json").unlink()
 
-    with pytest.raises(WorkspaceError, match="expected the frozen validation images of a run"):
+    with pytest.raises(PipelineError, match="expected the frozen validation images of a run"):
         compare(new, old)

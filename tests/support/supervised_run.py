@@ -1,10 +1,10 @@
-"""Stands for `preannotate` in tests of the queue: called with the same words, does what FAKE_RUN says.
+"""Stands in for `preannotate` where a supervisor starts runs: has the same arguments, and does what FAKE_RUN says.
 
-ok         says a stage after the other, leaves a finished version, ends with 0
+ok         goes through its stages, leaves a finished version, ends with 0
 refuse     prints `error: …` and ends with 2
 worse      leaves a finished version and ends with 1
-wait       trains until it is stopped; SIGINT ends it with 130, and the next time it goes on
-stubborn   the same, but does not mind SIGINT and SIGTERM
+wait       trains until it is stopped; SIGINT ends it with 130, and the next time it continues
+stubborn   the same, but ignores SIGINT and SIGTERM
 crash      dies of SIGSEGV
 say        prints its words and what of its environment is of interest
 """
@@ -17,15 +17,18 @@ import sys
 import time
 from pathlib import Path
 
-from preannotate.pipeline.progress import Progress
-from preannotate.registry.workspace import Workspace, write_json
+from preannotate.core.files import write_json
+from preannotate.core.progress import ProgressWriter
+from preannotate.registry.workspace import Workspace
+
+COMMAND = (sys.executable, __file__)
 
 
 def main() -> int:
     what = os.environ.get("FAKE_RUN", "ok")
     words = sys.argv[1:]
     if what == "say":
-        names = ("CVAT_ACCESS_TOKEN", "PASS", "CUDA_VISIBLE_DEVICES", "PREANNOTATE_SMTP_PASSWORD")
+        names = ("CVAT_ACCESS_TOKEN", "PASS", "CUDA_VISIBLE_DEVICES", "PREANNOTATE_SMTP_PASSWORD", "PREANNOTATE_RUN")
         print(json.dumps({"words": words, **{name: os.environ.get(name) for name in names}}))
         print(f"nice {os.nice(0)}, in {Path.cwd().name}")
         return 0
@@ -41,16 +44,16 @@ def main() -> int:
 
 def work(what, model) -> int:
     version = model.version(1)
-    progress = Progress.begin(model.progress, ["pull", "train", "build"])
-    with progress.running("pull") as stage:
-        stage.detail = "6 frames"
-    progress.version = version.number
+    progress = ProgressWriter(Path("progress.json"), ["pull", "train", "build"])
+    with progress.running("pull"):
+        progress.update("pull", detail="6 frames")
+    progress.set_version(version.number)
     if what == "stubborn":
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
     try:
         with progress.running("train"):
-            train(what, version)
+            train(what, version, progress)
     except KeyboardInterrupt:
         print("stopped")
         return 130
@@ -60,14 +63,14 @@ def work(what, model) -> int:
     return 1 if what == "worse" else 0
 
 
-def train(what, version) -> None:
+def train(what, version, progress) -> None:
     version.run.mkdir(parents=True, exist_ok=True)
     with (version.run / "metrics.csv").open("w", newline="") as file:
         rows = csv.DictWriter(file, ["epoch", "step", "box_loss", "class_loss", "map50", "mean_ap", "seconds"])
         rows.writeheader()
         rows.writerow({"epoch": 1, "step": 4, "box_loss": 0.5, "class_loss": 0.25, "map50": 0.4, "seconds": 2.0})
-    pace = {"epoch": 2, "epochs": 8, "step": 8, "steps": 32, "seconds_spent": 10.0, "seconds_left": 30.0, "at": ""}
-    write_json(version.run / "pace.json", pace)
+    progress.update("train", done=2, total=8, unit="epoch", seconds_left=30.0)
+    progress.write()
     if what == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     while what in ("wait", "stubborn"):

@@ -3,14 +3,16 @@
 import json
 
 import pytest
-from loop_fakes import write_function
+from support.pipeline import write_function
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
+from preannotate.core.errors import LockedError
+from preannotate.core.files import write_json
 from preannotate.registry import publication, versions
 from preannotate.registry.deployment import DEPLOYMENTS
 from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import Workspace, write_json
+from preannotate.registry.workspace import Workspace
 
 
 @pytest.fixture
@@ -27,55 +29,55 @@ def finish(model, number, shift=0):
     """A version that is built and proven."""
     version = model.version(number)
     write_function(version.function.parent, "boards", shift=shift)
-    versions.record(version)
+    versions.record_version(version)
     return version
 
 
 def test_a_new_version_for_new_inputs_and_the_same_for_the_same(model):
-    first = versions.choose(model, "a", restart=False)
+    first = versions.choose_version(model, "a", restart=False)
     assert (first.version.number, first.why) == (1, "version 1 is new")
 
-    again = versions.choose(model, "a", restart=False)
-    assert (again.version.number, again.why) == (1, "version 1 goes on")
+    again = versions.choose_version(model, "a", restart=False)
+    assert (again.version.number, again.why) == (1, "continuing version 1")
 
     finish(model, 1)
-    done = versions.choose(model, "a", restart=False)
+    done = versions.choose_version(model, "a", restart=False)
     assert (done.version.number, done.why) == (1, "nothing changed since version 1")
-    assert versions.choose(model, "b", restart=False).version.number == 2
-    assert versions.choose(model, "a", restart=False).version.number == 1
+    assert versions.choose_version(model, "b", restart=False).version.number == 2
+    assert versions.choose_version(model, "a", restart=False).version.number == 1
 
 
 def test_a_restart_makes_a_new_one_and_the_same_command_goes_on_with_it(model):
-    versions.choose(model, "a", restart=False)
+    versions.choose_version(model, "a", restart=False)
     finish(model, 1)
 
-    assert versions.choose(model, "a", restart=True).version.number == 2
-    assert versions.choose(model, "a", restart=False).why == "version 2 goes on"
-    assert versions.choose(model, "a", restart=True).why == "version 2 goes on"
+    assert versions.choose_version(model, "a", restart=True).version.number == 2
+    assert versions.choose_version(model, "a", restart=False).why == "continuing version 2"
+    assert versions.choose_version(model, "a", restart=True).why == "continuing version 2"
     finish(model, 2)
-    assert versions.choose(model, "a", restart=True).why == "version 3 is new"
+    assert versions.choose_version(model, "a", restart=True).why == "version 3 is new"
 
 
 def test_a_restart_throws_away_what_was_begun_otherwise(model):
-    versions.choose(model, "a", restart=False)
+    versions.choose_version(model, "a", restart=False)
     (model.version(1).path / "half").touch()
 
-    assert versions.choose(model, "a", restart=True).why == "version 1 is new"
+    assert versions.choose_version(model, "a", restart=True).why == "version 1 is new"
     assert not (model.version(1).path / "half").exists()
 
 
 def test_the_previous_version_is_the_latest_finished_one_before(model):
     for number in (1, 2, 3, 5):
         finish(model, number)
-    versions.choose(model, "x", restart=False)
+    versions.choose_version(model, "x", restart=False)
 
-    assert versions.previous(model, model.version(6)).number == 5
-    assert versions.previous(model, model.version(5)).number == 3
-    assert versions.previous(model, model.version(1)) is None
+    assert versions.previous_version(model, model.version(6)).number == 5
+    assert versions.previous_version(model, model.version(5)).number == 3
+    assert versions.previous_version(model, model.version(1)) is None
 
 
 def test_the_record_of_a_version(model):
-    versions.choose(model, "a", restart=False)
+    versions.choose_version(model, "a", restart=False)
     record = finish(model, 1, shift=5).record()
 
     assert record.pop("created").startswith("20")
@@ -98,7 +100,7 @@ def test_a_function_without_a_proof_is_no_version(model):
     path.write_text('{"verdict": "failed"}')
 
     with pytest.raises(WorkspaceError) as caught:
-        versions.record(model.version(1))
+        versions.record_version(model.version(1))
 
     assert str(caught.value) == (
         f"{path.parents[1]}: its check measured nothing; expected the proof of a built function. Run again with "
@@ -117,8 +119,8 @@ def test_publish_replaces_and_roll_back_goes_back(home, model):
     assert publication.roll_back(home, "boards").number == 2
     assert '"SHIFT"' not in (home.functions / "boards/nuclio/model.json").read_text()
     assert "SHIFT = 2" in (home.functions / "boards/nuclio/runtime/engines/openvino.py").read_text()
-    assert publication.was_taken_back(model, 3)
-    assert not publication.was_taken_back(model, 1)
+    assert publication.was_withdrawn(model, 3)
+    assert not publication.was_withdrawn(model, 1)
     assert [path.name for path in home.functions.iterdir()] == ["boards"]
 
 
@@ -139,14 +141,12 @@ def test_unpublish_takes_it_away_and_keeps_the_versions(home, model):
     publication.unpublish(home, "boards")
 
     assert publication.published(model) is None
-    assert publication.was_taken_back(model, 1)
+    assert publication.was_withdrawn(model, 1)
     assert list(home.functions.iterdir()) == []
     assert publication.version_before(model) == 1
     with pytest.raises(WorkspaceError) as caught:
         publication.unpublish(home, "boards")
-    assert str(caught.value) == (
-        f"{model.path}: is not published; expected a version that CVAT sees. Publish one first."
-    )
+    assert str(caught.value) == (f"{model.path}: is not published; expected a published version. Publish one first.")
 
 
 def test_a_deployment_that_fails_is_not_noted(home, model, monkeypatch):
@@ -167,15 +167,15 @@ def test_a_deployment_that_fails_is_not_noted(home, model, monkeypatch):
     ("command", "sentence"),
     [
         (("publish", "boards", "7"), "{model}: no finished version 7; expected one of: 1, 2."),
-        (("publish", "bords", "1"), "{home}: no model 'bords'; expected one of: 'boards'. Start one: preannotate run."),
-        (("rollback", "boards"), "{model}: no version was published before; expected one. Name one: preannotate "
+        (("publish", "bords", "1"), "{home}: no model 'bords'; expected one of: 'boards'. Train one: preannotate run."),
+        (("rollback", "boards"), "{model}: no version was published before; expected one. Choose one: preannotate "
                                  "publish."),
-        (("unpublish", "boards"), "{model}: is not published; expected a version that CVAT sees. Publish one first."),
+        (("unpublish", "boards"), "{model}: is not published; expected a published version. Publish one first."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_published(home, model, capsys, command, sentence):
     finish(model, 1), finish(model, 2)
-    versions.choose(model, "x", restart=False)  # a third one, not finished
+    versions.choose_version(model, "x", restart=False)  # a third one, not finished
 
     assert main([*command, "--workspace", str(home.path)]) == COULD_NOT_RUN
     assert capsys.readouterr().err == f"error: {sentence.format(model=model.path, home=home.path)}\n"
@@ -196,9 +196,9 @@ def test_the_commands(home, model, capsys):
 
 def test_the_list(home, model, capsys):
     assert main(["versions", "--workspace", str(home.path)]) == 0
-    assert capsys.readouterr().out == "no versions yet: preannotate run makes one\n"
+    assert capsys.readouterr().out == "no versions yet; create one: preannotate run\n"
     finish(model, 1, shift=1), finish(model, 2, shift=2)
-    versions.choose(model, "x", restart=False)
+    versions.choose_version(model, "x", restart=False)
     publication.publish(home, "boards", 2)
     for number in (1, 2):
         record = model.version(number).record()
@@ -206,7 +206,7 @@ def test_the_list(home, model, capsys):
 
     assert main(["versions", "boards", "--workspace", str(home.path)]) == 0
     assert capsys.readouterr().out == (
-        "MODEL   VERSION  CREATED           TRAINED           IMAGES  MAP50  STATE\n"
+        "MODEL   VERSION  CREATED           NETWORK           IMAGES  MAP50  STATE\n"
         "boards  1        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.890\n"
         "boards  2        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.880  published\n"
         "boards  3                                                           not finished\n"
@@ -220,20 +220,10 @@ def test_the_list(home, model, capsys):
 
 def test_one_run_at_a_time(model, monkeypatch):
     monkeypatch.setattr("preannotate.registry.workspace.LOCK_SECONDS", 0.1)
-    with model.locked(), pytest.raises(WorkspaceError) as caught, model.locked():
+    with model.locked(), pytest.raises(LockedError) as caught, model.locked():
         pass
     assert str(caught.value) == (
         f"{model.path}: another run works on this model; expected none. Wait for it, or stop it."
     )
     with model.locked():
         pass
-
-
-def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path):
-    write_json(tmp_path / "a.json", {"a": 1})
-
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "a.json", {"a": object()})
-
-    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

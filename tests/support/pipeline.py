@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from support.functions import prove
 
 from builder.function_yaml import FINGERPRINT, function_yaml
 from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
+from preannotate.core.progress import ProgressWriter, State
 from runtime.manifest import Manifest, Postprocess
+from support.functions import prove
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 LABELS = ("cat", "dog")
 ENGINE = """
 import numpy as np
@@ -109,8 +110,9 @@ class Commands:
 
     def _train(self, dataset: Path, run: Path, poll: Any) -> None:
         run.mkdir(parents=True, exist_ok=True)
-        pace = {"epoch": 2, "epochs": 3, "step": 5, "steps": 9, "seconds_spent": 2.0, "seconds_left": 700.0}
-        (run / "pace.json").write_text(json.dumps(pace))
+        progress = ProgressWriter(run / "progress.json", ["train"])
+        progress.update("train", state=State.RUNNING, done=1.5, total=3, unit="epoch", seconds_left=700.0)
+        progress.write()
         poll()
         images = list(ET.parse(dataset / "annotations.xml").iter("image"))
         truth, contents = [], []

@@ -1,0 +1,27 @@
+"""Exceptions of the pipeline.
+
+PipelineError (ValueError)   a stage of a run cannot go on
+└── RunRequestError          a field of a run request has an impossible value
+"""
+
+from preannotate.core.errors import PreannotateError
+
+# Fields whose flag is not spelt like the field.
+_FLAGS = {"tasks": "--task", "projects": "--project", "jobs": "--job", "user": "--auth", "wait_seconds": "--wait"}
+
+
+class PipelineError(PreannotateError, ValueError):
+    """A stage of a run cannot go on."""
+
+
+class RunRequestError(PipelineError):
+    """A field of a request has an impossible value; the message names the flag of the command line.
+
+    Attributes:
+        field: Name of the field.
+        problem: The sentence without the field: a form puts its own label before it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{_FLAGS.get(field) or '--' + field.replace('_', '-')}: {problem}")
+        self.field, self.problem = field, problem
