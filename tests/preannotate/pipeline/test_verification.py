@@ -172,8 +172,8 @@ def test_a_cvat_without_its_serverless_part(newest, make, tmp_path):
 
     assert str(caught.value) == (
         f"{newest.url}: its serverless functions are switched off, so it has no Models page; expected "
-        f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart CVAT; the function stays "
-        f"published, and the same command continues."
+        f"CVAT_SERVERLESS=1. Set it for cvat_server, with CVAT_NUCLIO_HOST and CVAT_NUCLIO_PORT, and restart CVAT; "
+        f"the function stays published, and the same command continues."
     )
 
 
