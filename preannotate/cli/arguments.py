@@ -121,14 +121,3 @@ def add_negatives(parser: Parser) -> None:
     parser.add_argument(
         "--negatives", action="store_true", help="treat images without annotations as images without objects"
     )
-
-
-def add_function_on_task(parser: Parser, *, top: str) -> None:
-    """What `rank` and `review` have in common: a function runs on a task, and the results go to a folder."""
-    add_function(parser)
-    parser.add_argument("--task", type=int, required=True, metavar="ID", help="ID of the CVAT task")
-    parser.add_argument("--top", type=positive, default=50, metavar="N", help=f"{top} (default: 50)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the results (default: task-ID)")
-    add_workers(parser)
-    add_json(parser)
-    add_login(parser)

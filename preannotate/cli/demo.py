@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 from preannotate.cli.command import Command
 from preannotate.core import child_process, http
@@ -56,9 +57,9 @@ def _run(arguments: argparse.Namespace) -> int:
     image = sorted(Path(photos).iterdir())[0]
     _serve_and_call(paths["functions"], image)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")
-    print(f"  {paths['overlays']}/            what the function found on images that it has not seen")
-    print(f"  {paths['run']}/report.html      the time that the model saves, what to do next, the worst images")
-    print(f"  {function}/nuclio/  what nuclio deploys; parity.json is the proof")
+    print(f"  {paths['overlays']}/            detections on images that the model was not trained on")
+    print(f"  {paths['run']}/report.html      time saved, what to do next, the worst images")
+    print(f"  {function}/nuclio/  what nuclio deploys; parity.json proves the accuracy")
     print(f"Next: preannotate serve {paths['functions']}")
     return 0
 
@@ -79,7 +80,7 @@ def _serve_and_call(functions: str, image: Path) -> None:
     with ChildProcess(command, stdout=None, stderr=None) as server:
         dashboard = f"http://127.0.0.1:{port}"
         listed = _listed(dashboard, server)
-        print(f"\n$ curl {dashboard}/api/functions      # what CVAT's Models page asks")
+        print(f"\n$ curl {dashboard}/api/functions      # as CVAT's Models page does")
         for name, content in listed.items():
             print(f"{name}: {content['status']['state']}, port {content['status'].get('httpPort')}")
         print(f"\n$ curl -X POST …/api/function_invocations      # one image of the automatic annotation: {image.name}")
@@ -95,8 +96,8 @@ def _serve_and_call(functions: str, image: Path) -> None:
             print(json.dumps(shape, ensure_ascii=False))
 
 
-def _listed(dashboard: str, server: ChildProcess) -> dict:
-    """What `GET /api/functions` says once the demo's function is ready."""
+def _listed(dashboard: str, server: ChildProcess) -> dict[str, Any]:
+    """The response to `GET /api/functions` once the function of the demo is ready."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.alive:
         try:

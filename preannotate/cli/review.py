@@ -1,12 +1,10 @@
 """`preannotate review`."""
 
 import argparse
-import json
 from pathlib import Path
 
-from preannotate.cli.arguments import add_function_on_task
 from preannotate.cli.command import Command
-from preannotate.cli.cvat_server import cvat_server
+from preannotate.cli.function_on_task import add_function_on_task, function_on_task, print_results
 from preannotate.core.errors import UsageError
 
 
@@ -19,32 +17,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from builder.function_directory import FunctionDirectory
-
     if arguments.run is not None and not (arguments.run / "data" / "train.json").is_file():
         raise UsageError(f"--run: {arguments.run} is no training run; expected runs/NAME. Name the function's run.")
-    function = FunctionDirectory.open(arguments.function)
-    output = arguments.output or Path(f"task-{arguments.task}")
-    with cvat_server(arguments) as server:
+    with function_on_task(arguments) as (server, fields):
         from preannotate.active_learning.review.results import summary, table
         from preannotate.active_learning.review.review_task import ReviewRequest, review_task
 
         request = ReviewRequest(
-            arguments.task,
-            function,
-            output,
-            top=arguments.top,
-            completed_jobs=arguments.completed_jobs,
-            create_issues=arguments.issues,
-            run=arguments.run,
-            workers=arguments.workers,
+            **fields, completed_jobs=arguments.completed_jobs, create_issues=arguments.issues, run=arguments.run
         )
         review = review_task(server, request)
-    if arguments.json:
-        print(json.dumps(review, ensure_ascii=False, indent=1))
-    else:
-        print(f"{table(review)}\n\n{summary(review, output)}" if review["disagreements"] else summary(review, output))
-    return int(bool(review["unreadable"]))
+    return print_results(review, table(review), summary(review, request.output), as_json=arguments.json)
 
 
 COMMAND = Command("review", "find likely annotation mistakes in a task", _add_arguments, _run)

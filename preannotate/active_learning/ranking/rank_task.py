@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from builder.function_directory import FunctionDirectory
@@ -11,6 +10,7 @@ from preannotate.active_learning.frame_inference import FrameInference, frame_li
 from preannotate.active_learning.ranking.new_task import create_ranked_task
 from preannotate.active_learning.ranking.order import AnnotatedFrames, RankedFrame, rank_frames
 from preannotate.active_learning.ranking.results import FORMAT, RankedEntry, Ranking, write_ranking
+from preannotate.active_learning.task_results import FunctionOnTask
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, read_usable_task
@@ -28,24 +28,14 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
-class RankingRequest:
+class RankingRequest(FunctionOnTask):
     """What to rank.
 
     Attributes:
-        task: ID of the CVAT task.
-        function: The function.
-        output: Folder for results and kept detections.
-        top: Number of frames to choose.
         new_task_name: Of a CVAT task to create of the chosen frames; None creates none.
-        workers: Processes; None uses as many as are worth starting.
     """
 
-    task: int
-    function: FunctionDirectory
-    output: Path
-    top: int = 50
     new_task_name: str | None = None
-    workers: int | None = None
 
 
 def rank_task(server: Server, request: RankingRequest) -> Ranking:

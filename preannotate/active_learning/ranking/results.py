@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from preannotate.active_learning.task_results import TaskResults, remarks
 from preannotate.core.csv_files import write_csv
 from preannotate.core.files import write_json
 from preannotate.core.text import columns, plural
@@ -33,19 +34,11 @@ class CreatedTask(TypedDict):
     existed: bool
 
 
-class Ranking(TypedDict):
-    """The content of `ranking.json`; `left_out` is reason to number of frames, `unreadable` frame to reason."""
+class Ranking(TaskResults):
+    """The content of `ranking.json`."""
 
-    format: int
-    server: str
-    task: int
-    function: str
-    fingerprint: str
     candidates: int
     annotated: int
-    left_out: dict[str, int]
-    unreadable: dict[str, str]
-    notes: list[str]
     frames: list[RankedEntry]
     created: NotRequired[CreatedTask]
 
@@ -62,13 +55,13 @@ def write_ranking(content: Ranking, output: Path) -> None:
 
 
 def table(content: Ranking) -> str:
-    """Return the ranked frames as columns."""
+    """Return the ranked frames as columns with an empty line below them; "" if there are none."""
     rows = [("RANK", "FRAME", "UNCERTAINTY", "LINK", "REASONS")]
     rows += [
         (str(one["rank"]), str(one["frame"]), f"{one['uncertainty']:.2f}", one["link"], "; ".join(one["reasons"]))
         for one in content["frames"]
     ]
-    return columns(rows)
+    return f"{columns(rows)}\n\n" if content["frames"] else ""
 
 
 def summary(content: Ranking, output: Path) -> str:
@@ -78,9 +71,7 @@ def summary(content: Ranking, output: Path) -> str:
         f"{plural(content['candidates'], 'frame')} without annotations; "
         f"{plural(content['annotated'], 'annotated frame')}"
     ]
-    lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in content["left_out"].items()]
-    lines += [f"not readable: frame {frame}: {reason}" for frame, reason in content["unreadable"].items()]
-    lines += [f"note: {note}" for note in content["notes"]]
+    lines += remarks(content)
     lines.append(f"written: {output / CSV}, {output / JSON}")
     if (created := content.get("created")) is not None:
         lines.append(f"{'task created earlier' if created['existed'] else 'new task'}: {created['link']}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
+from preannotate.active_learning.task_results import TaskResults, remarks
 from preannotate.core.csv_files import write_csv
 from preannotate.core.files import replace_text, write_json
 from preannotate.core.text import columns, plural
@@ -40,24 +41,13 @@ class IssueCount(TypedDict):
     existed: int
 
 
-class Review(TypedDict):
-    """The content of `review.json`; `left_out` is reason to number of frames, `unreadable` frame to reason.
+class Review(TaskResults):
+    """The content of `review.json`; `frames_trained_on` is None if the run of the function was not found."""
 
-    `frames_trained_on` is None if the run of the function was not found.
-    """
-
-    format: int
-    server: str
-    task: int
     task_name: str
-    function: str
-    fingerprint: str
     frames: int
     boxes: int
     frames_trained_on: int | None
-    left_out: dict[str, int]
-    unreadable: dict[str, str]
-    notes: list[str]
     kinds: dict[DisagreementKind, int]
     disagreements: list[DisagreementEntry]
     issues: NotRequired[IssueCount]
@@ -77,13 +67,13 @@ def write_review(content: Review, page: str, output: Path) -> None:
 
 
 def table(content: Review) -> str:
-    """Return the most likely mistakes as columns."""
+    """Return the most likely mistakes as columns with an empty line below them; "" if there are none."""
     rows = [("RANK", "KIND", "LIKELIHOOD", "LINK", "DISAGREEMENT")]
     rows += [
         (str(one["rank"]), TITLES[one["kind"]], f"{one['likelihood']:.2f}", one["link"], one["text"])
         for one in content["disagreements"][:_ROWS_ON_TERMINAL]
     ]
-    return columns(rows)
+    return f"{columns(rows)}\n\n" if content["disagreements"] else ""
 
 
 def summary(content: Review, output: Path) -> str:
@@ -98,9 +88,7 @@ def summary(content: Review, output: Path) -> str:
         f"{plural(content['boxes'], 'box', 'boxes')} compared, "
         f"{plural(len(content['disagreements']), 'disagreement')}{f': {counts}' if counts else ''}"
     ]
-    lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in content["left_out"].items()]
-    lines += [f"not readable: frame {frame}: {reason}" for frame, reason in content["unreadable"].items()]
-    lines += [f"note: {note}" for note in content["notes"]]
+    lines += remarks(content)
     if (issues := content.get("issues")) is not None:
         lines.append(f"issues in CVAT: {issues['created']} new, {issues['existed']} existed already")
     lines.append(f"written: {output / HTML}, {output / CSV}, {output / JSON}")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.frame_inference import (
     FrameDetections,
     FrameInference,
@@ -19,6 +18,7 @@ from preannotate.active_learning.review.issues import add_issues
 from preannotate.active_learning.review.page import render
 from preannotate.active_learning.review.results import FORMAT, DisagreementEntry, Review, write_review
 from preannotate.active_learning.review.trained_on import images_trained_on
+from preannotate.active_learning.task_results import FunctionOnTask
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import FrameSelectionRules, SelectedFrame, select_frames, used_jobs
 from preannotate.cvat.server import Server
@@ -27,28 +27,18 @@ from preannotate.cvat.tasks import Task, read_usable_task
 
 
 @dataclass(frozen=True)
-class ReviewRequest:
+class ReviewRequest(FunctionOnTask):
     """What to review.
 
     Attributes:
-        task: ID of the CVAT task.
-        function: The function.
-        output: Folder for results and kept detections.
-        top: Number of disagreements on the page, and of issues.
         completed_jobs: Use only frames of completed jobs.
         create_issues: Also create issues in CVAT.
         run: Training run of the function; None looks for it in the usual places.
-        workers: Processes; None uses as many as are worth starting.
     """
 
-    task: int
-    function: FunctionDirectory
-    output: Path
-    top: int = 50
     completed_jobs: bool = False
     create_issues: bool = False
     run: Path | None = None
-    workers: int | None = None
 
 
 def review_task(server: Server, request: ReviewRequest) -> Review:
