@@ -54,7 +54,10 @@ class ShowVersion(argparse.Action):
 def make_parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
     """Return the parser of the whole command line; `execute` of what it parses is a command's `run`."""
     parser = argparse.ArgumentParser(
-        prog="preannotate", description="Train a detector on a few CVAT annotations and publish it to CVAT."
+        prog="preannotate",
+        description="Train a detector on a few CVAT annotations and publish it to CVAT.",
+        epilog="Exit codes: 0 done; 1 a check failed, or an image could not be read; 2 the command could not run; "
+        "3 another worker of a training was lost; 70 unexpected error; 130 interrupted.",
     )
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version")
     add_debug(parser, default=False)

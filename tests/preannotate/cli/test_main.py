@@ -66,7 +66,7 @@ def test_help_loads_nothing_heavy():
 
 def test_help_names_every_command_once():
     assert len(NAMES) == len(set(NAMES))
-    assert all(command.help[-1] != "." and command.help[0].islower() for command in main.COMMANDS if command.help)
+    assert [command.name for command in main.COMMANDS if command.help[-1] == "." or command.help[0].isupper()] == []
 
 
 def test_the_version_is_that_of_the_package(capsys):
