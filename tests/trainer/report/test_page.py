@@ -201,7 +201,7 @@ def test_what_was_measured_is_shown(run):
 
     assert "SavedModel (CPU <test>) 1.0 2.0 30.0 4.0 37.0 6" in text
     assert "function pets (CPU <test>) 1.0 2.0 7.5 4.0 14.5 6" in text
-    assert "finds what the trained network finds: 0 of 12 detections without a partner" in text
+    assert "finds the same objects as the trained network: 0 of 12 detections unmatched" in text
     assert "IR as built 0.5000 0.2500" in text
     assert "Its thresholds are not those of this page" in text
 
