@@ -30,7 +30,7 @@ from runtime.manifest import FILE_NAME as MANIFEST_FILE
 from runtime.manifest import Manifest
 
 PARITY_FILE = "parity.json"
-# Beside `nuclio/`: the frozen validation images that a check needs and nobody deploys.
+# Beside `nuclio/`: the frozen validation images, which a check needs and which are not deployed.
 VALIDATION_FOLDER = "validation"
 # Key of the manifest's provenance.
 MODEL_FINGERPRINT = "model_fingerprint"
@@ -59,7 +59,7 @@ class ProofFigures(TypedDict, total=False):
     Attributes:
         reference: The network that all artefacts are compared with, with the version of what ran it.
         images: Number of frozen validation images.
-        boxes: Number of annotated boxes on them; 0 if nobody annotated them.
+        boxes: Number of annotated boxes on them; 0 if they are not annotated.
         scores: By artefact: "reference", "saved_model", "ir_f32", "ir", "served", "served_gpu".
         differences: By pair, such as "ir vs reference": `evaluation.parity.Difference` as JSON.
         rules: By pair, what counts as equal.
@@ -245,7 +245,7 @@ class FunctionDirectory:
         return hashlib.sha256("".join(marks).encode(errors="surrogateescape")).hexdigest() if marks else ""
 
     def proof(self) -> Proof | None:
-        """Read `parity.json`; None if nobody checked the function.
+        """Read `parity.json`; None if the function was never checked.
 
         Raises:
             BuildError: It cannot be read.

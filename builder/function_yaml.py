@@ -34,9 +34,9 @@ PRECISION = "preannotate.precision"
 RUN_AS_USER = "1000"
 HEADER = """\
 # Written by `preannotate build`. Label names may be edited, in every variant's file alike.
-# MODEL_UNREADABLE_IMAGE: "error" answers an image that cannot be read with status 400, at which CVAT ends the
-# batch; "empty" answers it with no objects and leaves a warning in the log.
-# Docker gives a restarted container another port, of which CVAT does not hear. For a fixed one, add
+# MODEL_UNREADABLE_IMAGE: "error" replies to an image that cannot be read with status 400, at which CVAT ends the
+# batch; "empty" replies with no objects and leaves a warning in the log.
+# Docker gives a restarted container another port, which CVAT is not told. For a fixed one, add
 # `port: 32001` (your number) beside maxRequestBodySize.
 """
 # Key of the provenance that tells an imported model from a trained one.

@@ -1,6 +1,6 @@
 """COCO's average precision in a form that can be accumulated again and again: for other weights of the images.
 
-`scores.py` asks pycocotools; here the comparison of boxes is done once and kept, so that a thousand resamples of the
+`scores.py` uses pycocotools; here the comparison of boxes is done once and kept, so that a thousand resamples of the
 images cost a fraction of a second. Whatever the weights, the numbers are pycocotools' (of images that are repeated),
 which a test holds it to.
 

@@ -1,4 +1,4 @@
-"""How far a figure could lie off because other images might have been chosen: bootstrap over images.
+"""Confidence intervals of figures: bootstrap over images.
 
 Images are drawn anew with replacement, as many as there are, and the figure is computed again; the middle 95 % of the
 results are the interval. Images are what is drawn, because boxes of one image are not independent.

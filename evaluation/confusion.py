@@ -1,4 +1,4 @@
-"""Which class is taken for which, with background: what was annotated against what was shown for it."""
+"""The confusion matrix of shown detections, with background."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Boxes and tags drawn so that they are seen on any ground; sizes that suit the image."""
+"""Boxes and tags that are visible on any background, in sizes that suit the image."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,7 +12,7 @@ Colour = tuple[int, int, int]
 
 WHITE: Colour = (255, 255, 255)
 DARK: Colour = (20, 20, 20)
-# No font has a glyph for this: it shows what a missing one looks like.
+# No font has a glyph for this, so it is drawn as a missing one.
 _NO_CHARACTER = "\uffff"
 # Pillow's own font has the letters of English only; Pillow finds these by name where a system has them.
 _SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")

@@ -1,4 +1,4 @@
-"""How objects of different sizes fare: COCO's small, medium and large, in pixels of the network's input.
+"""Corrections by object size: COCO's small, medium and large, in pixels of the network's input.
 
 COCO counts pixels of the image; photos of today have many times as many pixels as those of COCO, and nearly all
 their objects would be "large". What decides whether an object is found is how many pixels of it the network sees.

@@ -1,4 +1,4 @@
-"""What a person who corrects the shown boxes of an image meets: right, loose, of the wrong label, false, missed.
+"""What an annotator who corrects the shown boxes of an image finds: right, loose, wrong label, false, missed.
 
 The bounds are those by which CVAT's own quality reports compare annotations (its defaults, `iou_threshold` and
 `low_overlap_threshold`): two boxes are of the same object from an IoU of 0.4 on, and loosely so below 0.8.
@@ -17,7 +17,7 @@ RIGHT_FROM = 0.8
 
 @dataclass(frozen=True)
 class Pair:
-    """A shown detection that serves an object.
+    """A shown detection that is matched to an object.
 
     Attributes:
         detection: Its row.
@@ -43,9 +43,9 @@ class Outcome:
     """All shown detections and all objects of an image.
 
     Attributes:
-        pairs: Detections that serve an object, each with an object of its own.
-        false: Rows of the shown detections that serve none.
-        missed: Rows of the objects that none serves.
+        pairs: Detections that are matched to an object, each to one of its own.
+        false: Rows of the shown detections that are matched to none.
+        missed: Rows of the objects that no shown detection is matched to.
 
     """
 
@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """Objects and detections of one image, ready to say what comes of any part of the detections.
+    """Objects and detections of one image, from which the outcome of showing any of the detections follows.
 
     Attributes:
         boxes: (N, 4), xyxy, of the detections.
@@ -82,18 +82,19 @@ class ImageComparison:
         return [Pair(int(rows[i]), int(columns[i]), float(overlaps[rows[i], columns[i]]), bool(same[i])) for i in order]
 
     def outcome(self, shown: np.ndarray) -> Outcome:
-        """What comes of showing some of the detections.
+        """Match the shown detections to objects: best label, then best overlap first.
 
         Args:
             shown: bool (N,).
 
         """
-        pairs, taken, served = [], set(), set()
+        pairs: list[Pair] = []
+        matched, found = set(), set()
         for pair in self._candidates:
-            if shown[pair.detection] and pair.detection not in taken and pair.gt not in served:
+            if shown[pair.detection] and pair.detection not in matched and pair.gt not in found:
                 pairs.append(pair)
-                taken.add(pair.detection)
-                served.add(pair.gt)
-        false = tuple(int(row) for row in np.flatnonzero(shown) if row not in taken)
-        missed = tuple(row for row in range(len(self.gt_boxes)) if row not in served)
+                matched.add(pair.detection)
+                found.add(pair.gt)
+        false = tuple(int(row) for row in np.flatnonzero(shown) if row not in matched)
+        missed = tuple(row for row in range(len(self.gt_boxes)) if row not in found)
         return Outcome(tuple(pairs), false, missed)

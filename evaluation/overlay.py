@@ -51,7 +51,7 @@ def draw_overlay(
     Args:
         image: Any mode; stays as it is.
         detections: In pixels of `image`.
-        ground_truth: Boxes (G, 4), xyxy, in pixels of `image`, and their G labels; None if nobody annotated it.
+        ground_truth: Boxes (G, 4), xyxy, in pixels of `image`, and their G labels; None if it is not annotated.
 
     Returns:
         RGB, as wide as `image` and higher by the legend: pixels of the image keep their places. A label
@@ -90,7 +90,7 @@ def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> st
 
 
 def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]], style: Style) -> Image.Image:
-    """The picture with lines below it that say what colours and dashes mean.
+    """Return the picture with a legend of colours and dashes below it.
 
     Args:
         picture: RGB.

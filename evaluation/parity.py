@@ -12,7 +12,7 @@ import numpy as np
 from runtime.boxes import iou
 from runtime.detector import Detection
 
-# Detections below are noise that nobody will see; they only serve as partners of those above.
+# Detections below are noise that is never shown; they only serve as partners of those above.
 MIN_COMPARED_SCORE = 0.05
 # Two boxes of one class that overlap by less are two objects.
 MATCH_IOU = 0.5
@@ -132,7 +132,7 @@ def _boxes(detections: Sequence[Detection]) -> np.ndarray:
 
 
 def _cut_off(detections: Sequence[Detection], max_detections: int) -> float:
-    """Score below which a full list cannot tell what else was there; noise may decide who came last."""
+    """Score below which a full list cannot tell what else was there; noise may decide which came last."""
     if len(detections) < max_detections:
         return 0.0
     return min(detection.score for detection in detections) + FLOAT_NOISE.score

@@ -1,7 +1,7 @@
-"""What the reference network found on the frozen images: the answers that every artefact of a model is held against.
+"""What the reference network detected on the frozen images: every artefact of a model is compared with it.
 
-For a trained model it is the Keras network, asked by the trainer; for an imported one the model as it came, asked by
-a runtime of its own. `reference.json` lies beside `ground_truth.json`.
+For a trained model it is the Keras network, run by the trainer; for an imported one the model as it came, run by a
+runtime of its own. `reference.json` lies beside `ground_truth.json`.
 """
 
 import json
@@ -16,10 +16,10 @@ FILE_NAME = "reference.json"
 
 @dataclass(frozen=True)
 class Reference:
-    """Who was asked, and what it found.
+    """The reference network and its detections.
 
     Attributes:
-        network: In words, with the version of what ran it.
+        network: For people, with the version of what ran it.
         detections: For each frozen image, down to `scores.LEAST_SCORE`.
     """
 
@@ -57,5 +57,5 @@ def read(folder: Path, labels: Sequence[str]) -> Reference:
         return Reference(str(content["network"]), detections)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError(
-            f"{path}: {type(error).__name__} {error}; expected what the reference network found. Train or import again."
+            f"{path}: {type(error).__name__} {error}; expected the detections of a reference. Train or import again."
         ) from error

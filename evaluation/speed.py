@@ -1,4 +1,4 @@
-"""Where the milliseconds of an image go on the way through the runtime, on this machine."""
+"""Milliseconds that each stage of the runtime takes for an image on this machine."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ class StageTimes:
         decode: From the bytes of the file to pixels.
         letterbox: Into the network's input.
         inference: The engine.
-        suppression: From raw answers to detections.
+        suppression: From the network's output to detections.
         images: How many were measured.
         device: What ran the network.
 

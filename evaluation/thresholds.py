@@ -2,12 +2,12 @@
 
 The seconds as a function of one class's threshold change only at scores that were observed, so all values are tried.
 They depend on the other classes' thresholds too (one object may be detected as two classes), so the classes take
-turns until none moves: coordinate descent. Of thresholds that cost the same, the middle of the widest range is taken:
+turns until none moves: coordinate descent. Of thresholds that cost the same, the middle of the widest range is chosen:
 the next images will not score exactly as these did.
 
 A class with few boxes, or one that is never found, uses the threshold that is best for all classes together. No
-threshold hides more than half of the detections that are of the right object and label: a few odd images may say that
-hiding a whole class is cheapest, because its objects were found as another class too and a changed label costs little.
+threshold hides more than half of the detections that are of the right object and label: on a few odd images hiding
+a whole class is cheapest, because its objects were found as another class too and a changed label costs little.
 """
 
 from collections.abc import Collection, Sequence

@@ -47,7 +47,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.nd
 
     Returns:
         int64 (M,): rows kept, best score first. Equal scores keep their order, so that two engines
-        whose numbers are equal give equal answers.
+        whose numbers are equal give equal results.
 
     """
     order = np.argsort(-scores, kind="stable")

@@ -1,4 +1,4 @@
-"""What CVAT sends to a detector and what it stores: the only module that knows CVAT's words.
+"""What CVAT sends to a detector and what it stores: the only module that knows CVAT's format.
 
 CVAT posts `{"image": "<base64 of an image file>", "threshold": 0.5}`. It leaves out a threshold of 0, and
 usually the key altogether: the model's own thresholds then decide. It expects a JSON list of shapes back;
@@ -24,7 +24,7 @@ _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """What CVAT asks.
+    """A request of CVAT.
 
     Attributes:
         image: Bytes of an image file; not yet decoded.
@@ -46,7 +46,7 @@ def decode_request(event: Any) -> DetectionRequest:
         event: `nuclio_sdk.Event`; only its `body` is read.
 
     Raises:
-        RequestError: The body is not what CVAT sends; one sentence says what is wrong.
+        RequestError: The body is not what CVAT sends.
 
     """
     body = event.body

@@ -14,7 +14,7 @@ from runtime.image import DecodedImage, decode
 from runtime.letterbox import Letterbox
 from runtime.manifest import Manifest
 
-# Candidates of one class that go into suppression: bounds the work when someone asks for threshold 0.
+# Candidates of one class that go into suppression: bounds the work for a request with threshold 0.
 MAX_CANDIDATES = 400
 
 
@@ -87,7 +87,7 @@ class Detector:
     def select(
         self, boxes: np.ndarray, scores: np.ndarray, letterbox: Letterbox, threshold: float | None = None
     ) -> list[Detection]:
-        """Raw answers of the network to detections.
+        """Turn the output of the network into detections.
 
         Args:
             boxes: float32 (N, 4), xyxy, input pixels.

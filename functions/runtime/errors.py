@@ -28,7 +28,7 @@ class EngineError(FunctionError, RuntimeError):
 
 
 class RequestError(FunctionError, ValueError):
-    """A request cannot be answered; the sender can mend it (HTTP status 400)."""
+    """A request cannot be answered because of what was sent (HTTP status 400)."""
 
 
 class ImageError(RequestError):

@@ -1,4 +1,4 @@
-"""What `function.yaml` says to the code beside it: names of the classes, and what to answer to an unreadable image."""
+"""What `function.yaml` sets for the code beside it: names of the classes, and the reply to an unreadable image."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from runtime.manifest import Manifest
 
 # Decides which labels of a task may be filled; CVAT accepts no other spelling.
 LABEL_TYPE = "rectangle"
-# Environment variable: what the answer to an undecodable image is.
+# Environment variable: the reply to an image that cannot be decoded.
 UNREADABLE = "MODEL_UNREADABLE_IMAGE"
 UNREADABLE_POLICIES = ("error", "empty")
 
 
 def read_labels(path: Path) -> dict[int, str]:
-    """The labels as `function.yaml` gives them to CVAT.
+    """Read the labels that `function.yaml` gives to CVAT.
 
     Args:
         path: `function.yaml`; its `metadata.annotations.spec` is a JSON list in a text.
@@ -47,7 +47,7 @@ def read_labels(path: Path) -> dict[int, str]:
 
 
 def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
-    """The manifest with the names of `function.yaml`.
+    """Return the manifest with the names of `function.yaml`.
 
     Names may be edited freely there, so that they fit those of a CVAT project; `id` ties them to a class.
 
@@ -65,7 +65,7 @@ def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
 
 
 def unreadable_policy(value: str) -> str:
-    """What to answer where an image cannot be decoded, from the environment variable MODEL_UNREADABLE_IMAGE.
+    """Check the value of MODEL_UNREADABLE_IMAGE: the reply to an image that cannot be decoded.
 
     Returns:
         "error" (also for ""): status 400. "empty": no rectangles, and a warning in the log.

@@ -1,4 +1,4 @@
-"""`model.json`: what the network expects, how its answers are cut, and where it comes from.
+"""`model.json`: what the network expects, how its output becomes detections, and where it comes from.
 
 Written by the trainer, read by every serving process: the artefact describes itself.
 """

@@ -1,6 +1,6 @@
 """How many threads a worker may use: the cores it is allowed, shared with the other workers.
 
-nuclio starts one process for each worker and tells none of them about the others. If each takes all cores,
+nuclio starts one process for each worker, and none knows of the others. If each takes all cores,
 they stand in each other's way; the number of workers is therefore read where nuclio reads it.
 """
 
@@ -45,7 +45,7 @@ def cores() -> int:
 
 
 def workers(directory: Path) -> int:
-    """Processes that serve this function here; 1 where no file says so."""
+    """Number of processes that serve this function here; 1 where no file gives one."""
     for path in (DEPLOYED, directory / FUNCTION_FILE):
         try:
             triggers = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["triggers"].values()

@@ -71,12 +71,11 @@ def test_no_detections_of_the_reference_network(tmp_path):
     write_one_image(tmp_path)
     path = tmp_path / "reference.json"
     path.write_text("{}")
-    sentence = f"{path}: KeyError 'detections'; expected what the reference network found. Train or import again."
+    sentence = f"{path}: KeyError 'detections'; expected the detections of a reference. Train or import again."
     expect(sentence, lambda: read_validation(tmp_path))
     path.write_text('{"network": "Keras", "detections": [[{"class_id": 1, "score": 0.5, "box": [0, 0, 1, 2]}]]}')
     sentence = (
-        f"{path}: IndexError tuple index out of range; expected what the reference network found. "
-        "Train or import again."
+        f"{path}: IndexError tuple index out of range; expected the detections of a reference. Train or import again."
     )
     expect(sentence, lambda: read_validation(tmp_path))
 

@@ -117,7 +117,7 @@ def test_an_unreadable_image_is_an_error_unless_the_operator_says_otherwise(vari
     environment = content(variant)["spec"]["env"]
     assert {"name": "MODEL_UNREADABLE_IMAGE", "value": "error"} in environment
     text = function_yaml("cats", VARIANTS[variant], manifest(), OWN)
-    assert '# MODEL_UNREADABLE_IMAGE: "error" answers' in text
+    assert '# MODEL_UNREADABLE_IMAGE: "error" replies' in text
 
 
 def test_the_slowest_answer_comes_before_cvat_hangs_up():

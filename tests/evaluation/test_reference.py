@@ -18,7 +18,7 @@ def test_a_broken_file_is_one_sentence(tmp_path):
     (tmp_path / "reference.json").write_text("[")
     sentence = (
         f"{tmp_path}/reference.json: JSONDecodeError Expecting value: line 1 column 2 (char 1); "
-        "expected what the reference network found. Train or import again."
+        "expected the detections of a reference. Train or import again."
     )
 
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):

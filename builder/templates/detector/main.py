@@ -27,7 +27,7 @@ def handler(context, event):
         return _answer(context, [event])[0]
     responses = _answer(context, event)
     for response, answered in zip(responses, event, strict=True):
-        response.event_id = answered.id  # by which nuclio finds who asked
+        response.event_id = answered.id  # by which nuclio finds the request
     return responses
 
 

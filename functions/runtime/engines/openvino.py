@@ -1,7 +1,7 @@
 """OpenVINO on CPU: `model.xml` and `model.bin`.
 
 Two of OpenVINO's own choices are overruled. Its precision is bfloat16 where the processor has it, so that the
-same model answers differently on different machines: f32 is set, and the answers are those that were proven.
+same model detects differently on different machines: f32 is set, and detections are those that were proven.
 And it ties its threads to cores, every process to the same first ones: two workers on two cores are then no
 faster than one. Untied, they are nearly twice as fast (benchmarks/serving.py).
 

@@ -1,7 +1,7 @@
 """TensorFlow on GPU (or CPU): `saved_model/`.
 
 A GPU computes float32 as on the CPU: TensorFlow's own choice on newer cards is TF32, with ten bits of mantissa, and
-the answers would no longer be those that were proven.
+detections would no longer be those that were proven.
 """
 
 import os
@@ -42,7 +42,7 @@ class TensorFlowEngine:
 
 
 def load(directory: Path) -> TensorFlowEngine:
-    """Load `directory`/saved_model; a GPU's memory is taken as needed, not whole.
+    """Load `directory`/saved_model; a GPU's memory is allocated as needed, not whole.
 
     CUDA_VISIBLE_DEVICES chooses among the GPUs. On the CPU, MODEL_THREADS bounds the threads (`runtime.processors`).
 
@@ -58,7 +58,7 @@ def load(directory: Path) -> TensorFlowEngine:
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.threading.set_intra_op_parallelism_threads(count)
-    except RuntimeError:  # TensorFlow is at work in this process already: whoever began has chosen
+    except RuntimeError:  # TensorFlow is at work in this process already: the first user has chosen
         pass
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:

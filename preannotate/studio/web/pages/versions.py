@@ -4,13 +4,14 @@ from pathlib import Path
 
 from starlette.responses import FileResponse, Response
 
-from preannotate.registry.errors import WorkspaceError
+from preannotate.core.errors import PreannotateError
 from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.security_headers import REPORT_POLICY
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageRequest, go_to
 from preannotate.studio.web.pages import models
+from runtime.errors import FunctionError
 
 # Before the names of labels, which may be anything.
 PREFIX = "label-"
@@ -58,7 +59,7 @@ def set_threshold(request: PageRequest) -> Response:
     if not form.errors:
         try:
             request.services.models.set_threshold(model.name, version.number, values)
-        except (StudioError, WorkspaceError) as error:
+        except (PreannotateError, FunctionError) as error:
             form.wrong("", error)
         else:
             return go_to(f"/models/{model.name}/versions/{version.number}", done="threshold")

@@ -16,7 +16,7 @@ from builder.function_names import RESERVED_NAMES
 from builder.function_yaml import RUN_AS_USER
 from builder.variants import VARIANTS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "builder" / "deploy" / "deploy.sh"
 IMAGES = ROOT / "builder" / "images"
 SCRIPTS = [ROOT / "deploy.sh", *sorted((ROOT / "builder" / "deploy").glob("*.sh"))]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BASE = "preannotate-test/base:test"
 FUNCTION = "preannotate-test/function:test"
 NEEDED = ("BASE_IMAGE", "PREANNOTATE_WHEELS", "NUCLIO_WRAPPER")

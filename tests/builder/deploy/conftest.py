@@ -16,7 +16,7 @@ from builder.build import assemble
 from builder.variants import VARIANTS
 from runtime.manifest import Manifest, Postprocess
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # All that deploy.sh may need besides nuctl and docker: PATH holds nothing else.
 COMMANDS = ("awk", "bash", "cat", "chmod", "cp", "cut", "dirname", "env", "find", "grep", "head", "mkdir", "rm", "sed")
 COMMANDS += ("sh", "sha256sum", "sort", "tail", "tee", "tr", "wc")
