@@ -4,12 +4,12 @@ An ONNX file may name other files for its weights; in a folder of its own it fin
 nothing else of this machine.
 """
 
-import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import BuildError
+from builder.function_directory import file_digest
 
 _EXPECTED = "a SavedModel folder, an OpenVINO IR (.xml with .bin) or an .onnx file"
 # How exporters call the file with the weights of model.onnx.
@@ -64,8 +64,7 @@ def stage(source: Source, folder: Path) -> Path:
 def content_hash(source: Source) -> str:
     """SHA-256 of the file that was named: of `saved_model.pb` for a folder."""
     main = source.files[0] / "saved_model.pb" if source.kind == "saved_model" else source.files[0]
-    with main.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(main)
 
 
 def _in_folder(path: Path) -> Source:

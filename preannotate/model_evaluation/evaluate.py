@@ -83,26 +83,25 @@ def detect_on_exports(
         negatives: Use frames without annotations as images without objects.
 
     Raises:
-        ManifestError: `model` is none of these.
+        FunctionError: `model` is none of these, or damaged.
         DatasetError: No image of the exports can be used.
     """
-    directory, is_function = _model_directory(model)
-    manifest = Manifest.read(directory)
+    function = FunctionDirectory.find(model)
+    directory = function.path if function else _export_directory(model)
+    # The handler returns labels as they are called in function.yaml.
+    manifest = function.manifest if function else Manifest.read(directory)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
         truth = annotated_exports.load(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )
-        detect = _detect_with_function if is_function else _detect_with_graph
+        detect = _detect_with_function if function else _detect_with_graph
         return ModelDetections(manifest, truth.images, detect(directory, manifest, truth))
 
 
-def _model_directory(model: Path) -> tuple[Path, bool]:
-    """The folder that holds `model.json`, and whether it is a function directory."""
-    function = FunctionDirectory.find(model)
-    if function is not None:
-        return function.path, True
+def _export_directory(model: Path) -> Path:
+    """The export directory of a run, or `model` itself."""
     export = model / "export"
-    return (export if (export / FILE_NAME).is_file() else model), False
+    return export if (export / FILE_NAME).is_file() else model
 
 
 def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:

@@ -1,0 +1,38 @@
+"""What is measured is what CVAT would get: a function's own labels, and detections of its own handler."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from builder.static_check import TEMPLATE
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from preannotate.model_evaluation import annotated_exports, evaluate
+from runtime.errors import ManifestError
+
+
+def test_a_function_is_measured_by_the_labels_of_its_function_yaml(function, monkeypatch, tmp_path):
+    engines = function / "nuclio" / "runtime" / "engines"
+    shutil.copy(engines / "fake.py", engines / "openvino.py")
+    shutil.copy(TEMPLATE / "main.py", function / "nuclio")
+    picture = Image.new("RGB", (64, 64))
+    picture.paste((255, 0, 0), (8, 16, 32, 64))
+    picture.save(tmp_path / "a.png")
+    seen = []
+
+    def load(exports, store, labels, **options):
+        seen.append(labels)
+        image = AnnotatedImage("a", "a.png", (64, 64), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+        return GroundTruth(tmp_path, labels, (image,))
+
+    monkeypatch.setattr(annotated_exports, "load", load)
+    found = evaluate.detect_on_exports(function, [tmp_path])
+
+    assert seen == [("Kätzchen & <co>", "dog")]
+    assert [detection.label for detection in found.detections[0]] == ["Kätzchen & <co>", "dog"]
+
+
+def test_what_is_no_model(tmp_path):
+    with pytest.raises(ManifestError, match=r"model\.json: no such file"):
+        evaluate.evaluate(tmp_path, [])
