@@ -413,7 +413,7 @@ class _LineReader:
         self._thread.start()
 
     def text(self) -> str:
-        """What came, once the stream has ended or soon after."""
+        """Return what was kept, once the stream has ended or _STREAM_SECONDS later."""
         self._thread.join(_STREAM_SECONDS)
         return b"".join(tuple(self._kept)).decode("utf-8", "replace")
 

@@ -62,7 +62,7 @@ class _Function(Protocol):
         """Return the reply to one request."""
 
     def end(self) -> None:
-        """Do what is to be done before the process ends."""
+        """Clean up before the process ends."""
 
 
 def main(kind: str, *arguments: str) -> None:
@@ -114,7 +114,7 @@ class _Detector:
         return {"size": list(image.size), "detections": [vars(found) for found in detections]}, b""
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
 
 class _Handler:
@@ -157,7 +157,7 @@ class _Handler:
             return _error(f'Exception caught in handler - "{_first_line(error)}"')
 
     def end(self) -> None:
-        """Tell the function that it is over, if it asked for that."""
+        """Call the termination callback of the function, if it has set one."""
         self._finish(self._context.platform._on_signal(callback_type="termination"))
 
     def _finish(self, output: Any) -> Any:
@@ -199,7 +199,7 @@ def _error(message: str) -> _Message:
 
 
 def _headers(headers: Any) -> dict[str, str]:
-    """What nuclio would send of them (texts and whole numbers), less what would break the HTTP message."""
+    """Return those that nuclio would send (texts and whole numbers), without any that would break the HTTP message."""
     kept = {}
     for name, value in dict(headers).items():
         if not isinstance(name, str) or not isinstance(value, (str, int)) or name.lower() in _OWN_HEADERS:
@@ -221,7 +221,7 @@ def _logger(nuclio_sdk: ModuleType) -> Any:
 
 
 def _offer_to_the_memory_killer() -> None:
-    """Linux ends the process that it scores highest; better this one, which is replaced, than the server."""
+    """Raise the score by which Linux picks the process to kill: this one is replaced, the server would not be."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 

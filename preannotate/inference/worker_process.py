@@ -71,7 +71,7 @@ class WorkerProcess:
         Args:
             directory: functions/NAME/nuclio.
             arguments: Of `worker.py`.
-            name: See there.
+            name: As in the attribute.
             environment: All of the process's environment.
             on_log_line: Called with each line that it prints, without control characters, in a thread.
 
@@ -100,7 +100,7 @@ class WorkerProcess:
         return self._child.alive
 
     def wait_until_ready(self) -> dict[str, Any]:
-        """Return what the worker tells of its function once that is loaded.
+        """Return what the worker reports about its function, once that is loaded.
 
         Raises:
             WorkerError: It cannot be loaded, or the process ended.

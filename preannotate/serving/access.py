@@ -54,7 +54,7 @@ class TokenGuard:
         self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's entry."""
+        """Answer 401, or hand the request on."""
         admitted = any(_admits(value, self._token) for name, value in scope["headers"] if name == b"authorization")
         if not admitted and scope["path"] not in self._open_paths:
             reply = JsonReply(
@@ -69,7 +69,7 @@ class TokenGuard:
 
 
 def is_admitted(scope: Scope) -> bool:
-    """Whether the caller has the token, or there is none to have."""
+    """Whether the caller has sent the token, or the server has none."""
     return scope.get("preannotate.admitted", True)
 
 

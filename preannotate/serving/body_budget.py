@@ -26,7 +26,7 @@ class BodyBudget:
     """
 
     def __init__(self, limit: int = MAX_HELD_BYTES, seconds: float = BODY_SECONDS) -> None:
-        """Hold nothing yet.
+        """Set the limits.
 
         Args:
             limit: Bytes that all bodies may have together. A body that is alone may have more.

@@ -41,11 +41,11 @@ def run_server(
     """
     chosen = _check(folder, port, workers, gpus)
     from preannotate.serving.access import find_token
-    from preannotate.serving.server import ServerSettings, serve
+    from preannotate.serving.server import ServerSettings, serve_folder
 
     settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))
     _log_to_stderr()
-    asyncio.run(serve(folder.resolve(), settings))
+    asyncio.run(serve_folder(folder.resolve(), settings))
     return 0
 
 

@@ -39,7 +39,7 @@ class ConnectionLimiter:
     def __init__(
         self, limit: int = MAX_CONNECTIONS, head_seconds: float = HEAD_SECONDS, rest_seconds: float = REST_SECONDS
     ) -> None:
-        """Let in `limit` at once."""
+        """Allow `limit` connections at once."""
         self.open = 0
         self.head_seconds = head_seconds
         self.rest_seconds = rest_seconds
@@ -47,7 +47,7 @@ class ConnectionLimiter:
 
     @property
     def is_full(self) -> bool:
-        """Whether one more is too many."""
+        """Whether no more connection is allowed."""
         return self.open >= self._limit
 
 
@@ -55,7 +55,7 @@ class Connection(H11Protocol):
     """uvicorn's connection with a limit to each kind of waiting for the client."""
 
     def __init__(self, limiter: ConnectionLimiter, **options: Any) -> None:
-        """Not connected yet; `options` are uvicorn's."""
+        """Prepare a connection; `options` are uvicorn's."""
         super().__init__(**options)
         self._limiter = limiter
         self._admitted = False
@@ -97,7 +97,7 @@ class Connection(H11Protocol):
         self._set_timer(self._what_is_missing())
 
     def _what_is_missing(self) -> str:
-        """Which part of a request the client still owes: "head", "rest", or "" (nothing, or a body that is read)."""
+        """Return the part of a request to wait for: "head", "rest", or "" (nothing, or a body that is being read)."""
         if self._lingers:
             return "rest"
         if self.transport.is_closing():
@@ -108,7 +108,7 @@ class Connection(H11Protocol):
         return "rest" if self.conn.their_state is h11.SEND_BODY and self.conn.our_state is h11.DONE else ""
 
     def _close(self, transport: asyncio.Transport) -> None:
-        """Hang up, but not on a client that still sends: it would get an error in place of its answer."""
+        """Close, but not while the client still sends: it would get an error in place of its answer."""
         if self._lingers or transport.is_closing() or self.conn.their_state not in (h11.SEND_BODY, h11.ERROR):
             transport.close()
             return

@@ -23,7 +23,7 @@ from preannotate.serving.registry import FunctionRegistry
 HEALTH = "/healthz"
 
 
-def dashboard(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
+def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget) -> Starlette:
     """Return the ASGI app in front of a registry; `body_budget` counts the bodies of its requests."""
     # Calls that CVAT no longer waits for: their workers finish, and nobody reads the answer.
     abandoned: set[asyncio.Task[Response]] = set()

@@ -17,7 +17,7 @@ _IDENTIFIER = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]{1,100}", re.ASCII)
 
 
 def parse_gpus(text: str, visible: str | None = None) -> tuple[str, ...]:
-    """The GPUs that `--gpus` names, as CUDA_VISIBLE_DEVICES has to name each for its worker.
+    """Return the GPUs that `--gpus` names, each as CUDA_VISIBLE_DEVICES has to name it for its worker.
 
     Args:
         text: Numbers or identifiers with commas between them.
@@ -43,7 +43,7 @@ def parse_gpus(text: str, visible: str | None = None) -> tuple[str, ...]:
 
 
 def gpu_environment(gpu: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What a worker's environment needs beyond `environment` to see one GPU."""
+    """Return `environment` with what a worker needs to see one GPU and no other."""
     # CUDA's own order is "fastest first"; the numbers of nvidia-smi follow the bus. Where somebody has chosen GPUs by
     # number already, the order they meant stays.
     order = {} if VARIABLE in os.environ else {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}

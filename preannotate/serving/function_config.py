@@ -119,7 +119,7 @@ def _yaml(path: Path) -> Any:
 
 
 def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:
-    """Refuse labels that a function would not answer with: CVAT drops boxes of other labels without a word.
+    """Refuse labels that a function would not answer with: CVAT silently drops boxes of other labels.
 
     In a container the variant's file is called function.yaml, and there the function looks for its labels; here both
     files lie side by side.

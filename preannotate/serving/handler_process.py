@@ -92,7 +92,7 @@ class HandlerProcess:
         return self._worker.alive
 
     async def invoke(self, head: Mapping[str, Any], body: bytes | bytearray) -> HandlerReply:
-        """Hand one request to the handler and wait for its answer; whatever interrupts this kills the process.
+        """Hand one request to the handler and wait for its reply; an interruption kills the process.
 
         Args:
             head: The keys of a nuclio event, without trigger, size and body.

@@ -24,7 +24,7 @@ class JsonReply(JSONResponse):
     """JSON in ASCII: a cause or a path may hold what UTF-8 cannot."""
 
     def render(self, content: Any) -> bytes:
-        """The body."""
+        """Return the body."""
         return json.dumps(content, allow_nan=False).encode("ascii")
 
 
@@ -35,7 +35,7 @@ async def invoke(
     body_budget: BodyBudget,
     client_gone: "asyncio.Future[None] | None" = None,
 ) -> Response:
-    """Let the function answer an HTTP request.
+    """Call the function with an HTTP request.
 
     Args:
         function: Answers.
@@ -48,7 +48,7 @@ async def invoke(
     largest, declared = function.config.max_body_bytes, _declared_length(request)
     try:
         async with body_budget.read(request.receive, function.name, largest, declared) as body:
-            watch = asyncio.create_task(_watch_caller(request.receive, client_gone))
+            watch = asyncio.create_task(_watch_client(request.receive, client_gone))
             try:
                 reply = await function.invoke(_event(request, path), body, client_gone)
             finally:
@@ -62,8 +62,8 @@ async def invoke(
     return Response(b"" if reply.status in _WITHOUT_BODY else reply.body, reply.status, headers)
 
 
-async def direct(function: ServedFunction, request: Request, body_budget: BodyBudget) -> Response:
-    """Answer on the function's own port: any method and path."""
+async def invoke_directly(function: ServedFunction, request: Request, body_budget: BodyBudget) -> Response:
+    """Call the function with a request to its own port: any method and path."""
     path = request.scope["path"]
     if request.method == "CONNECT":  # an answer of 200 would make the connection a tunnel
         return JsonReply({"error": "CONNECT is not allowed here; expected a request to a function."}, 405)
@@ -72,8 +72,8 @@ async def direct(function: ServedFunction, request: Request, body_budget: BodyBu
     return await invoke(function, request, path, body_budget)
 
 
-async def _watch_caller(receive: Receive, client_gone: "asyncio.Future[None]") -> None:
-    """After its body a client sends nothing more, until it hangs up."""
+async def _watch_client(receive: Receive, client_gone: "asyncio.Future[None]") -> None:
+    """Resolve `client_gone` when the client disconnects; after its body it sends nothing else."""
     while (await receive())["type"] != "http.disconnect":
         pass
     if not client_gone.done():
@@ -92,7 +92,7 @@ def _url(request: Request) -> str:
 
 
 def _event(request: Request, path: str) -> dict[str, Any]:
-    """The keys of a nuclio event that come from the HTTP request."""
+    """Return the keys of a nuclio event that come from the HTTP request."""
     return {
         "id": str(uuid.uuid4()),
         "timestamp": int(time.time()),

@@ -39,7 +39,7 @@ class WorkerPool:
     """
 
     def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
-        """Make a pool without processes yet.
+        """Prepare a pool; `start` starts the processes.
 
         Args:
             config: Of the function.
@@ -96,7 +96,7 @@ class WorkerPool:
     async def invoke(
         self, head: Mapping[str, Any], body: bytes | bytearray, client_gone: "asyncio.Future[None]"
     ) -> HandlerReply:
-        """Let a free worker answer, waiting for one as long as the trigger allows.
+        """Call the handler in a free worker, waiting for one as long as the trigger allows.
 
         Args:
             head: The keys of a nuclio event.
@@ -143,7 +143,7 @@ class WorkerPool:
             ) from error
 
     async def _keep(self, worker_id: int, first: "asyncio.Future[bool]") -> None:
-        """Keep one worker alive; `first` tells whether it could be started at all."""
+        """Keep one worker alive, for ever; `first` gets whether its first start worked."""
         delay, told = 0.0, ""
         while True:
             try:

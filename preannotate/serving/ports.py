@@ -18,7 +18,7 @@ from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.connection import KEEP_ALIVE_SECONDS, Connection, ConnectionLimiter
 from preannotate.serving.errors import ServeError
-from preannotate.serving.invocation import HEALTH, direct
+from preannotate.serving.invocation import HEALTH, invoke_directly
 from preannotate.serving.pool import DRAIN_SECONDS
 from preannotate.serving.served_function import ServedFunction
 
@@ -48,7 +48,7 @@ class Listener:
     """An ASGI app on one port."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, limiter: ConnectionLimiter | None = None) -> None:
-        """Bind and answer.
+        """Bind the port and serve the app.
 
         Args:
             app: Answers.
@@ -59,7 +59,7 @@ class Listener:
         Raises:
             ServeError: The address cannot be bound.
         """
-        self._socket = bind(host, port)
+        self._socket = bind_socket(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = _Server(
             uvicorn.Config(
@@ -78,12 +78,12 @@ class Listener:
         self._task = asyncio.create_task(self._server.serve([self._socket]))
 
     async def close(self) -> None:
-        """Take no more connections; return when those in flight are answered."""
+        """Accept no more connections; return when requests in flight are answered."""
         self._server.should_exit = True
         await self._task
 
     def abort(self) -> None:
-        """End what `close` still waits for."""
+        """Cut the connections that `close` still waits for."""
         self._server.force_exit = True
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
@@ -103,14 +103,14 @@ class FunctionPorts:
         self._open: dict[str, _OpenPort] = {}
         self._closing: dict[asyncio.Task[None], Listener] = {}
 
-    async def opened(self, function: ServedFunction) -> None:
+    async def open_port(self, function: ServedFunction) -> None:
         """Open a port, or keep it if the function asks for the same as before."""
         wanted = function.wanted_port
         found = self._open.get(function.name)
         if found is not None and found.wanted == wanted:
             function.port = found.listener.port
             return
-        await self.closing(function)
+        await self.close_port(function)
         app = _direct_app(function, self._body_budget)
         if self._token is not None:
             app = TokenGuard(app, self._token, open_paths=(HEALTH,))
@@ -123,7 +123,7 @@ class FunctionPorts:
         function.port = listener.port
         _LOG.info("%s: direct calls on port %d.", function.name, listener.port)
 
-    async def closing(self, function: ServedFunction) -> None:
+    async def close_port(self, function: ServedFunction) -> None:
         """Close the function's port; calls in flight are answered meanwhile."""
         found = self._open.pop(function.name, None)
         function.port = None
@@ -137,7 +137,7 @@ class FunctionPorts:
         await asyncio.gather(*(found.listener.close() for found in self._open.values()), *self._closing)
 
     def abort(self) -> None:
-        """End what `close` still waits for."""
+        """Cut the connections that `close` still waits for."""
         for listener in [*(found.listener for found in self._open.values()), *self._closing.values()]:
             listener.abort()
 
@@ -150,14 +150,14 @@ class _OpenPort:
 
 def _direct_app(function: ServedFunction, body_budget: BodyBudget) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await direct(function, Request(scope, receive), body_budget)
+        response = await invoke_directly(function, Request(scope, receive), body_budget)
         await response(scope, receive, send)
 
     return app
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket for `Listener`; port 0 takes a free one.
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Return a socket for `Listener`; port 0 means any free one.
 
     Raises:
         ServeError: The address cannot be bound.

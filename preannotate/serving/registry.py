@@ -56,7 +56,7 @@ class FunctionRegistry:
         opened: _FunctionEvent = _nothing,
         closing: _FunctionEvent = _nothing,
     ) -> None:
-        """Scan nothing yet.
+        """Set what to scan.
 
         Args:
             folder: See `find_directories`.

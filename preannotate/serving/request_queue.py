@@ -18,7 +18,7 @@ class RequestQueue:
     """
 
     def __init__(self, name: str, limit: int = MAX_WAITING) -> None:
-        """Begin without workers; `name`, the function's, begins the sentences of errors."""
+        """Create an empty queue; `name` is the function's, for errors."""
         self._name = name
         self._limit = limit
         self._free: deque[HandlerProcess] = deque()

@@ -59,7 +59,7 @@ class ServedFunction:
     async def invoke(
         self, head: Mapping[str, Any], body: bytes | bytearray, client_gone: "asyncio.Future[None]"
     ) -> HandlerReply:
-        """Let a worker answer, unless `client_gone` is done (nobody waits any more) before one is free.
+        """Call the handler in a worker, unless `client_gone` is done before one is free.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
@@ -74,7 +74,7 @@ class ServedFunction:
             await asyncio.wait(self._tasks)
 
     def listing(self) -> dict[str, Any]:
-        """The function as nuclio's dashboard lists it: what CVAT reads, without the environment."""
+        """Return the function as nuclio's dashboard lists it: what CVAT reads, without the environment."""
         config = self.config
         return {
             "metadata": {
@@ -88,7 +88,7 @@ class ServedFunction:
         }
 
     def health(self) -> dict[str, Any]:
-        """The state of the function for /healthz."""
+        """Return the state of the function for /healthz."""
         return {
             "state": self.state,
             "cause": self._pool.cause,

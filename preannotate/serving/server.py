@@ -12,7 +12,7 @@ from preannotate.core.text import plural
 from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.connection import ConnectionLimiter
-from preannotate.serving.dashboard import HEALTH, dashboard
+from preannotate.serving.dashboard import HEALTH, dashboard_app
 from preannotate.serving.function_config import CPU_FILE, GPU_FILE
 from preannotate.serving.pool import DRAIN_SECONDS
 from preannotate.serving.ports import FunctionPorts, Listener, is_loopback
@@ -42,7 +42,7 @@ class ServerSettings:
     token: str | None = None
 
 
-async def serve(folder: Path, settings: ServerSettings) -> None:
+async def serve_folder(folder: Path, settings: ServerSettings) -> None:
     """Serve the functions of a folder until SIGTERM or Ctrl-C; a second one does not wait for what is in flight.
 
     Raises:
@@ -57,10 +57,10 @@ async def serve(folder: Path, settings: ServerSettings) -> None:
         workers=settings.workers,
         file_name=GPU_FILE if settings.gpus else CPU_FILE,
         gpus=settings.gpus,
-        opened=ports.opened,
-        closing=ports.closing,
+        opened=ports.open_port,
+        closing=ports.close_port,
     )
-    app = dashboard(registry, body_budget)
+    app = dashboard_app(registry, body_budget)
     listener = Listener(
         app if token is None else TokenGuard(app, token, open_paths=(HEALTH,)), host, settings.port, limiter
     )

@@ -22,7 +22,7 @@ import yaml
 from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.connection import ConnectionLimiter
-from preannotate.serving.dashboard import HEALTH, dashboard
+from preannotate.serving.dashboard import HEALTH, dashboard_app
 from preannotate.serving.ports import FunctionPorts, Listener
 from preannotate.serving.registry import FunctionRegistry
 
@@ -116,12 +116,12 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
         body_budget = BodyBudget()
         ports = FunctionPorts("127.0.0.1", body_budget)
         registry = FunctionRegistry(
-            tmp_path / "functions", workers=workers, opened=ports.opened, closing=ports.closing, **options
+            tmp_path / "functions", workers=workers, opened=ports.open_port, closing=ports.close_port, **options
         )
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        transport = httpx.ASGITransport(app=dashboard(registry, body_budget))
+        transport = httpx.ASGITransport(app=dashboard_app(registry, body_budget))
         try:
             async with httpx.AsyncClient(transport=transport, base_url="http://dashboard", timeout=30) as client:
                 yield registry, client
@@ -171,11 +171,11 @@ def live(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Live]]:
     ) -> AsyncIterator[Live]:
         body_budget, limiter = body_budget or BodyBudget(), limiter or ConnectionLimiter()
         ports = FunctionPorts("127.0.0.1", body_budget, limiter, token)
-        registry = FunctionRegistry(tmp_path / "functions", opened=ports.opened, closing=ports.closing)
+        registry = FunctionRegistry(tmp_path / "functions", opened=ports.open_port, closing=ports.close_port)
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        app = dashboard(registry, body_budget)
+        app = dashboard_app(registry, body_budget)
         listener = Listener(app if token is None else TokenGuard(app, token, (HEALTH,)), "127.0.0.1", 0, limiter)
         try:
             yield Live(registry, listener, body_budget, limiter)

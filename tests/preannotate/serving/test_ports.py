@@ -6,7 +6,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from preannotate.serving.errors import ServeError
-from preannotate.serving.ports import Listener, bind, is_loopback
+from preannotate.serving.ports import Listener, bind_socket, is_loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -55,11 +55,11 @@ async def test_port_in_use_is_a_sentence():
 
 async def test_unknown_host_is_a_sentence():
     with pytest.raises(ServeError, match=r"^999\.1\.1\.1:0: .+; expected a free port of this machine\. "):
-        bind("999.1.1.1", 0)
+        bind_socket("999.1.1.1", 0)
 
 
 async def test_protocol_is_named_so_that_asyncio_sends_answers_at_once():
-    with bind("127.0.0.1", 0) as opened:
+    with bind_socket("127.0.0.1", 0) as opened:
         assert opened.proto == socket.IPPROTO_TCP
 
 
