@@ -8,12 +8,12 @@ killed the command. It is small on purpose: when memory runs out, the system end
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from preannotate.core.child_process import ChildProcess
 from preannotate.core.files import write_json
 
 PROCESS_FILE, END_FILE = "process.json", "end.json"
@@ -22,22 +22,21 @@ NICENESS = 10
 COULD_NOT_START = 127
 
 
-def supervise(folder: Path, command: Sequence[str]) -> int:
-    """Run a command to its end; return its exit code."""
+def supervise(folder: Path, command: Sequence[str]) -> None:
+    """Run a command to its end."""
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _pass)  # they reach the whole group; SIG_IGN would be inherited by the command
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        child = ChildProcess(command, own_session=False, stdout=None, stderr=None)
     except OSError as error:
         print(f"error: {command[0]}: {error.strerror}; expected a program. Install it again.", flush=True)
         write_json(folder / END_FILE, {"code": COULD_NOT_START})
-        return COULD_NOT_START
-    write_json(folder / PROCESS_FILE, {"supervisor": os.getpid(), "process": process.pid})
-    code = process.wait()
+        return
+    write_json(folder / PROCESS_FILE, {"supervisor": os.getpid(), "process": child.pid})
+    code = child.result().code
     write_json(folder / END_FILE, {"code": code})
-    return code
 
 
 def _pass(number: int, frame: Any) -> None:
