@@ -15,7 +15,7 @@ class AdamW(keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` for gradients that are sums over all replicas already: Keras's own sums once more."""
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        """One weight's; see Keras. A weight that several replicas hold is left to Keras."""
+        """Update one weight; see Keras, which also updates weights that several replicas hold."""
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             super().update_step(gradient, variable, learning_rate)
             return

@@ -131,7 +131,7 @@ def _window(
     rng: np.random.Generator,
     zoom: tuple[float, float] | None = None,
 ) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-    """A random window of an image, resized to `input_size`."""
+    """Return a random window of an image, resized to `input_size`."""
     for _ in range(WINDOW_TRIES):
         window = _draw_window(example.size, input_size, zoom or strength.zoom, strength.stretch, rng)
         boxes, visible = _boxes_in(window, example.boxes, input_size)
@@ -155,7 +155,7 @@ def _draw_window(
     *,
     inside: bool = False,
 ) -> np.ndarray:
-    """(x1, y1, x2, y2) in image pixels, float64; it may reach over the image's border."""
+    """Return (x1, y1, x2, y2) in image pixels, float64; it may extend beyond the image."""
     scale = min(input_size[0] / size[0], input_size[1] / size[1])
     scale *= math.exp(rng.uniform(math.log(zoom[0]), math.log(zoom[1])))
     ratio = math.exp(rng.uniform(-math.log(stretch), math.log(stretch)) / 2)
@@ -170,7 +170,7 @@ def _draw_window(
 
 
 def _boxes_in(window: np.ndarray, boxes: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (G, 4) clipped to the window, in input pixels, and the part of each that is visible (G,)."""
+    """Return boxes (G, 4) clipped to the window, in input pixels, and the part of each that is visible (G,)."""
     scale = np.array(input_size) / (window[2:] - window[:2])
     moved = (boxes - np.tile(window[:2], 2)) * np.tile(scale, 2)
     clipped = np.clip(moved, 0, np.tile(input_size, 2)).astype(np.float32)
@@ -210,7 +210,7 @@ def _recolour(image: Image.Image, strength: float, rng: np.random.Generator) -> 
 
 
 def _shift_channels(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
-    """Brightness, contrast, gamma and white balance in one look-up table for each channel."""
+    """Change brightness, contrast, gamma and white balance by one look-up table for each channel."""
     values = np.arange(256) / 255
     values = values ** math.exp(strength * rng.uniform(-0.35, 0.35))
     contrast = 1 + strength * rng.uniform(-0.3, 0.3)

@@ -68,7 +68,7 @@ class EtaEstimator:
 
     @contextlib.contextmanager
     def running(self, *, epoch: int, step: int) -> Iterator[None]:
-        """Training runs inside the block, after so many epochs and steps; its end is written to `progress.json`."""
+        """Note that training runs inside the block, after so many epochs and steps, and how it ends."""
         with self._progress.running(STAGE):
             self._update(epoch, step, self._clock(), None)
             self._progress.write()

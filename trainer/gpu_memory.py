@@ -53,7 +53,7 @@ def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
 
 
 def visible() -> list[Gpu]:
-    """The GPUs that the driver shows to this process; none if there is no driver or it does not answer."""
+    """Return the GPUs that the driver shows to this process; none if there is no driver or it does not answer."""
     if not shutil.which("nvidia-smi"):
         return []
     command = ["nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits"]
@@ -64,7 +64,7 @@ def visible() -> list[Gpu]:
 
 
 def parse(listing: str, chosen: str | None) -> list[Gpu]:
-    """The GPUs of the driver's listing.
+    """Return the GPUs in the driver's listing.
 
     Args:
         listing: Lines of index, uuid, name and memory in MiB.

@@ -25,11 +25,11 @@ class LossScale:
         self.state = {"loss_scale": self._scale, "loss_scale_steps": self._good_steps}
 
     def up(self, loss: tf.Tensor) -> tf.Tensor:
-        """A loss whose gradients float16 can hold."""
+        """Return a loss whose gradients float16 can hold."""
         return loss * self._scale
 
     def down(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients of the loss itself."""
+        """Return the gradients of the loss itself."""
         return [gradient / self._scale for gradient in gradients]
 
     def update(self, finite: tf.Tensor) -> None:

@@ -109,7 +109,7 @@ class NetworkTrainer:
         return {name: self._strategy.experimental_local_results(loss)[0] for name, loss in losses.items()}
 
     def _gradients(self, batch: dict[str, tf.Tensor], groups: Sequence[str]) -> tuple[dict, list, tf.Tensor]:
-        """On one replica: losses and clipped gradients of the global batch, the same on all, and the norm before."""
+        """Return losses, clipped gradients and their norm before clipping, all of the global batch."""
         values = [variable.value for group in groups for variable in self._variables[group]]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
@@ -131,7 +131,7 @@ class NetworkTrainer:
 
 
 def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> dict[str, tf.Tensor]:
-    """The part of each replica of this process."""
+    """Distribute a batch over the replicas of this process."""
     if strategy.num_replicas_in_sync == 1:
         return batch
     local = len(strategy.extended.worker_devices)
@@ -144,7 +144,7 @@ def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> di
 
 
 def _means(losses: dict[str, Loss]) -> dict[str, tf.Tensor]:
-    """What this replica adds to each loss: its sum, divided by the count over all replicas, at least 1."""
+    """Return this replica's share of each loss: its sum, divided by the count over all replicas, at least 1."""
     counts = _sum_over_replicas([loss.count for loss in losses.values()])
     return {
         name: loss.total / tf.maximum(tf.stop_gradient(count), 1.0)
@@ -161,7 +161,7 @@ def _follow(average: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> tf.Oper
 
 
 def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list, list]:
-    """Variables of the backbone and of the heads that training may change.
+    """Return the trainable variables of the backbone and of the heads.
 
     Statistics of a pretrained backbone stay as they are: a few photos would only spoil them, and some
     published weights have them folded into the convolutions.
@@ -180,7 +180,7 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
 
 
 def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:
-    """AdamW, whose rate each step sets anew."""
+    """Return AdamW; each step sets its learning rate."""
     optimizer = AdamW(weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.

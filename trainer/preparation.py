@@ -179,7 +179,7 @@ def _build(config: RunConfig) -> tuple[Network, Network]:
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Layers that are created inside compute with a Keras dtype policy; their weights are always float32."""
+    """Set the Keras dtype policy of layers that are created inside the block; weights are always float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -189,7 +189,7 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 
 def _earlier(request: TrainingRequest) -> EarlierRun | None:
-    """The run that `--base-model` names, if it names one."""
+    """Return the run that `--base-model` names; None if it does not name a run."""
     if not Path(request.base_model).is_dir():
         return None
     earlier = earlier_run.read(Path(request.base_model))

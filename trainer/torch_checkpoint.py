@@ -41,7 +41,7 @@ class Tensor(NamedTuple):
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Names and values of all tensors, float32 or int64.
+    """Return names and values of all tensors, float32 or int64.
 
     Raises:
         TrainingError: No such checkpoint, or one that holds more than tensors.
@@ -70,7 +70,7 @@ def _numbers(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
 
 
 def _view(tensor: Tensor, numbers: dict[str, np.ndarray]) -> np.ndarray:
-    """The tensor copied out of its storage; strides need not be row-major, since PyTorch saves transposed views."""
+    """Copy the tensor out of its storage; strides need not be row-major, since PyTorch saves transposed views."""
     storage = numbers[tensor.storage.key]
     steps = zip(tensor.shape, tensor.strides, strict=True)
     # as_strided checks nothing: the last number that a view touches must lie inside, and none may come twice.
@@ -98,7 +98,7 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        """The value of the pickle at the file's position, which then is behind it."""
+        """Return the value of the pickle at the file's position, which moves behind it."""
         for opcode, argument, _ in pickletools.genops(self._file):
             if opcode.name == "STOP":
                 return self._stack.pop()
@@ -111,7 +111,7 @@ class _Machine:
         self._stack.append(value)
 
     def nothing(self, _: Any) -> None:
-        """A remark to readers of pickles."""
+        """Ignore an opcode without a value."""
 
     def mark(self, _: None) -> None:
         self._marks.append(len(self._stack))
@@ -145,17 +145,17 @@ class _Machine:
         self.push(_Global(argument))
 
     def reduce(self, _: None) -> None:
-        """A call: answered by the table's function of ours."""
+        """Replace a call by that of our function in the table."""
         function, arguments = self.last(2)
         self.push(_GLOBALS[function.name](*arguments))
 
     def persistent(self, _: None) -> None:
-        """A storage, described as ("storage", its class, key, device, number of elements, None)."""
+        """Push a storage, described as ("storage", its class, key, device, number of elements, None)."""
         _kind, kind, key, *_rest = self._stack.pop()
         self.push(Storage(key, STORAGES[kind.name.split()[-1]]))
 
     def build(self, _: None) -> None:
-        """Attributes of the object below: here the version numbers of modules."""
+        """Ignore attributes of the object below: the version numbers of modules."""
         self._stack.pop()
 
 

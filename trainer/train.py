@@ -61,7 +61,7 @@ def _start_alone(request: TrainingRequest, run: RunDirectory, workers: WorkerGro
 
 
 def _begin(request: TrainingRequest, run: RunDirectory, workers: WorkerGroup) -> None:
-    """On the chief: prepare as a process alone would do it, and write the state before the first step for all."""
+    """Prepare on the chief as a process alone would, and write the state before the first step for all."""
     if not _can_continue(request, run):
         prepared = _prepared(request, run, workers)
         checkpoints.save(run, _network_trainer(prepared, tf.distribute.get_strategy()), TrainingState())

@@ -103,7 +103,7 @@ class TrainingLoop:
     def _conclude(
         self, state: TrainingState, losses: dict[str, float], share: float, *, clock: float, started: float
     ) -> dict[str, Any]:
-        """On the chief, after the steps of an epoch: return the state of all as JSON."""
+        """End an epoch on the chief, and return the state of all as JSON."""
         state.epoch += 1
         state.step = self._network_trainer.step
         state.progress = min(state.progress + share, 1.0)

@@ -21,7 +21,7 @@ KEEP_SECONDS = 7 * 24 * 3600
 
 
 def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int | None) -> list[Manifest]:
-    """The objects to apply, in order.
+    """Return the objects to apply, in order.
 
     Args:
         options: Where it runs.

@@ -32,11 +32,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def compute_output_spec(
         self, inputs: keras.KerasTensor, training: bool | None = None, mask: None = None
     ) -> keras.KerasTensor:
-        """The shape and dtype of the input."""
+        """Return the shape and dtype of the input."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def _over_replicas(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What the fused kernel would give for the images of all replicas; each must have as many."""
+        """Return what the fused kernel would for the images of all replicas; each must have equally many."""
         context = tf.distribute.get_replica_context()
         images = tf.cast(inputs, tf.float32)
         moments = tf.stack([tf.reduce_mean(images, (0, 1, 2)), tf.reduce_mean(tf.square(images), (0, 1, 2))])
@@ -49,7 +49,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, inputs.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
 
     def _scale_and_offset(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """What there is of them; Inception-ResNet-v2 has no scale."""
+        """Return gamma and beta, or ones and zeros; Inception-ResNet-v2 has no gamma."""
         channels = self.moving_mean.shape
         scale = tf.ones(channels) if self.gamma is None else tf.cast(self.gamma, tf.float32)
         offset = tf.zeros(channels) if self.beta is None else tf.cast(self.beta, tf.float32)
@@ -70,7 +70,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def with_fused_batch_norm(model: keras.Model, *, padding: str | None = None) -> keras.Model:
-    """A copy of a functional model, weights not included, in which every batch normalisation is the fused one.
+    """Return a copy of a functional model, without its weights, in which every batch normalisation is the fused one.
 
     Args:
         model: Of `keras.applications`, for example.

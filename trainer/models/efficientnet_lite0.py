@@ -61,7 +61,7 @@ _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 def build(*, input_size: tuple[int, int] | tuple[None, None]) -> keras.Model:
-    """The network up to its last feature map, stride 32, with random weights.
+    """Return the network up to its last feature map, stride 32, with random weights.
 
     Args:
         input_size: (width, height) in pixels; None for any.
@@ -82,7 +82,7 @@ def build(*, input_size: tuple[int, int] | tuple[None, None]) -> keras.Model:
 
 
 def checkpoint() -> dict[str, np.ndarray]:
-    """The tensors of the package, by PyTorch's names.
+    """Return the tensors of the package by PyTorch's names.
 
     Raises:
         TrainingError: The package is not installed, or its file is damaged.
@@ -111,7 +111,7 @@ def load(model: keras.Model, tensors: dict[str, np.ndarray]) -> None:
 
 
 def _module(layer_name: str) -> str:
-    """`block_3_expand_norm` as `_blocks.3._bn0`."""
+    """Return `_blocks.3._bn0` for `block_3_expand_norm`."""
     if layer_name in _OTHER_MODULES:
         return _OTHER_MODULES[layer_name]
     _, number, part = layer_name.split("_", 2)
@@ -119,7 +119,7 @@ def _module(layer_name: str) -> str:
 
 
 def _block(inputs: keras.KerasTensor, name: str, stage: Stage, *, stride: int) -> keras.KerasTensor:
-    """An inverted residual: widen, filter each channel, narrow; the input added where the shapes agree."""
+    """Add an inverted residual: widen, filter each channel, narrow; the input is added where shapes agree."""
     channels = inputs.shape[-1]
     x = inputs
     if stage.expansion > 1:
@@ -134,6 +134,6 @@ def _block(inputs: keras.KerasTensor, name: str, stage: Stage, *, stride: int) -
 
 
 def _unit(convolution: layers.Layer, x: keras.KerasTensor) -> keras.KerasTensor:
-    """A convolution, its batch normalisation and ReLU6."""
+    """Add a convolution, its batch normalisation and ReLU6."""
     x = BatchNormalization(epsilon=EPSILON, name=f"{convolution.name}_norm")(convolution(x))
     return layers.ReLU(6.0, name=f"{convolution.name}_relu")(x)

@@ -80,7 +80,7 @@ class Network(ABC):
 
     @abstractmethod
     def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The engine contract inside the graph.
+        """Predict boxes and scores: the engine contract inside the graph.
 
         Args:
             pixels: uint8 (B, H, W, 3).

@@ -107,7 +107,7 @@ def build(
 
 
 def _pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """Feature maps of strides 8, 16, 32 to as many of `CHANNELS` channels, and stride 64."""
+    """Return feature maps of strides 8, 16, 32 as equally many of `CHANNELS` channels, and stride 64."""
     lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
     merged = [lateral[-1]]
     for i in reversed(range(len(lateral) - 1)):
@@ -124,7 +124,7 @@ def _head(
     values: int,
     bias_initializer: keras.initializers.Initializer | str,
 ) -> keras.KerasTensor:
-    """Predictions (B, A, values) of all levels, in the order of `anchors.generate`."""
+    """Return predictions (B, A, values) of all levels, in the order of `anchors.generate`."""
     tower = [
         layers.SeparableConv2D(CHANNELS, 3, padding="same", use_bias=False, name=f"{name}_tower_{i}")
         for i in range(TOWER_DEPTH)

@@ -78,7 +78,7 @@ def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunct
 
 
 def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
-    """The page as HTML."""
+    """Return the page as HTML."""
     figures = Figures.of(facts)
     template = _environment().get_template("template.html")
     return template.render(
@@ -149,7 +149,7 @@ def _work(facts: RunFacts, figures: Figures) -> list[_Work]:
 
 
 def _loss_parts(facts: RunFacts) -> list[tuple[str, float | None, float | None]]:
-    """Name, first and last value of each part of the loss."""
+    """Return name, first and last value of each part of the loss."""
     if not facts.epochs:
         return []
     first, last = facts.epochs[0], facts.epochs[-1]
@@ -185,7 +185,7 @@ def _curves(facts: RunFacts, figures: Figures) -> list[_ClassCurves]:
 
 
 def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, StageTimes]]:
-    """What was measured, with a name for each."""
+    """Return the measured speeds with their names."""
     measured = []
     if "stages" in facts.measurements:
         measured.append(("SavedModel", StageTimes(**facts.measurements["stages"])))

@@ -72,7 +72,7 @@ class _Mark:
 
 
 def worst(facts: RunFacts, by_image: Sequence[Corrections]) -> list[CorrectionPicture]:
-    """Pictures of the images that need most corrections, the most expensive first; none for an image without."""
+    """Return pictures of the images that need most corrections, the most expensive first."""
     costs = [item.seconds(facts.costs) - facts.costs.check * item.shown for item in by_image]
     order = sorted(range(len(costs)), key=lambda index: -costs[index])[:LIMIT]
     return [_picture(facts, index, costs[index], by_image[index].right) for index in order if costs[index] > 0]
@@ -111,7 +111,7 @@ def _marks(
     found: Sequence[Detection],
     labels: Sequence[str],
 ) -> list[_Mark]:
-    """Right boxes first, so that what is wrong is drawn over them."""
+    """Return the boxes to draw, right ones first, so that wrong ones are drawn over them."""
     right, wrong = [], []
     for pair in outcome.pairs:
         detection, box = found[pair.detection], compared.boxes[pair.detection]

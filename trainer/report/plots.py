@@ -57,18 +57,18 @@ SCORES = {"map50": "mAP50", "mean_ap": "mAP"}
 
 
 def loss_columns(epochs: Sequence[Mapping[str, float | None]]) -> dict[str, str]:
-    """Every column of the metrics that ends in `_loss`, with its name for people."""
+    """Return the columns of the metrics that end in `_loss`, with their names for people."""
     names = [name for name in epochs[0] if name.endswith("_loss")] if epochs else []
     return {name: name.removesuffix("_loss").replace("_", " ") for name in names}
 
 
 def losses(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
-    """Every part of the loss, by epoch."""
+    """Plot every part of the loss by epoch."""
     return _lines(epochs, loss_columns(epochs), top=None, name="losses")
 
 
 def scores(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
-    """mAP50 and mAP on the validation images, where they were measured."""
+    """Plot mAP50 and mAP on the validation images."""
     return _lines(epochs, SCORES, top=1.0, name="scores")
 
 
@@ -90,7 +90,7 @@ def _lines(
 
 
 def precision_recall(curve: PrecisionRecallCurve, threshold: float, *, name: str) -> Markup:
-    """One class at IoU 0.5, with the point of its threshold."""
+    """Plot precision and recall of a class at IoU 0.5, with the point of its threshold."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((2.6, 2.2))
         axes.plot([*curve.recall[:1] * 0, *curve.recall], [*curve.precision[:1], *curve.precision], color=_ACCENT)
@@ -101,7 +101,7 @@ def precision_recall(curve: PrecisionRecallCurve, threshold: float, *, name: str
 
 
 def seconds_by_threshold(sweep: ThresholdSweep, threshold: float, *, name: str) -> Markup:
-    """What each threshold of a class costs, with the chosen one."""
+    """Plot the seconds of correction for each threshold of a class, with the chosen one."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((2.6, 2.2))
         axes.step(sweep.edges, [sweep.seconds[0], *sweep.seconds], where="pre", color=_ACCENT)
@@ -116,7 +116,7 @@ def seconds_by_threshold(sweep: ThresholdSweep, threshold: float, *, name: str) 
 
 
 def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Inches; the page scales it. The margins are fixed: to fit them takes matplotlib as long as to draw."""
+    """Return axes of a size in inches, which the page scales. Margins are fixed: fitting them is as slow as drawing."""
     figure = Figure(size)
     figure.patch.set_alpha(0)
     left, bottom = 0.6 / size[0], 0.45 / size[1]
@@ -124,7 +124,7 @@ def _axes(size: tuple[float, float]) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, name: str) -> Markup:
-    """The figure as an element for HTML: no fixed size, ids with `name` before them, the page's colours."""
+    """Return the figure as an HTML element without fixed size: ids begin with `name`, colours are the page's."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ElementTree.fromstring(stream.getvalue())
@@ -148,7 +148,7 @@ def _drop(parent: ElementTree.Element, names: Sequence[str]) -> None:
 
 
 def _plain(root: ElementTree.Element, name: str) -> ElementTree.Element:
-    """Names as HTML knows them; ids only where something refers to them, and unlike those of other figures."""
+    """Remove namespaces, and keep only ids that something refers to, made unique in the page by `name`."""
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', ElementTree.tostring(root, encoding="unicode")))
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{_SVG}}}")

@@ -58,7 +58,7 @@ class Proposals(keras.layers.Layer):
         return gather_boxes(boxes, chosen)
 
     def compute_output_spec(self, objectness: keras.KerasTensor, deltas: keras.KerasTensor) -> keras.KerasTensor:
-        """Shape and dtype of the proposals."""
+        """Return shape and dtype of the proposals."""
         return keras.KerasTensor((objectness.shape[0], self.count, 4), dtype="float32")
 
 

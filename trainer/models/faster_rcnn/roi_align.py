@@ -40,12 +40,12 @@ class RoiAlign(keras.layers.Layer):
         return tf.reshape(bins, (-1, count, BINS * BINS * channels))
 
     def compute_output_spec(self, features: keras.KerasTensor, boxes: keras.KerasTensor) -> keras.KerasTensor:
-        """Shape and dtype of the result, for any number of boxes: training has another than serving."""
+        """Return shape and dtype of the result, for any number of boxes: training has another than serving."""
         return keras.KerasTensor((boxes.shape[0], None, BINS**2 * features.shape[-1]), dtype="float32")
 
 
 def _outermost(low: tf.Tensor, high: tf.Tensor, points: int, cells: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the first and the last point of a box lie for `crop_and_resize`: first cell's centre is 0, last's 1.
+    """Return the first and last point of a box for `crop_and_resize`: the first cell's centre is 0, the last's 1.
 
     Args:
         low: Left or upper edge in cells of the map without its border: the first cell reaches from 0 to 1.

@@ -18,7 +18,7 @@ PRIOR = 0.1
 
 
 def pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """Feature maps of strides 8, 16, 32 to as many of `CHANNELS` channels, and stride 64."""
+    """Return feature maps of strides 8, 16, 32 as equally many of `CHANNELS` channels, and stride 64."""
     lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
     merged = [lateral[-1]]
     for i in reversed(range(len(lateral) - 1)):
@@ -29,7 +29,7 @@ def pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
 
 
 def first_stage(levels: Sequence[keras.KerasTensor], per_cell: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Logits of "here is an object" (B, A) and deltas (B, A, 4), in the order of `anchors.generate`."""
+    """Return logits of "here is an object" (B, A) and deltas (B, A, 4), in the order of `anchors.generate`."""
     shared = layers.Conv2D(CHANNELS, 3, padding="same", activation="relu", name="rpn")
     objectness = layers.Conv2D(
         per_cell, 1, bias_initializer=_prior(), kernel_initializer=_small(), dtype="float32", name="objectness"
@@ -43,7 +43,7 @@ def first_stage(levels: Sequence[keras.KerasTensor], per_cell: int) -> tuple[ker
 
 
 def second_stage(crops: keras.KerasTensor, num_classes: int) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Class logits (B, N, K) and deltas (B, N, 4), the same for all classes, from the features in N boxes."""
+    """Return class logits (B, N, K) and deltas (B, N, 4), the same for all classes, from the features in N boxes."""
     hidden = crops
     for i in range(2):
         hidden = layers.Dense(HIDDEN, activation="relu", name=f"roi_hidden_{i}")(hidden)
