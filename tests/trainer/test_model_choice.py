@@ -74,4 +74,4 @@ def test_a_file_that_fits_no_model_is_refused(tmp_path):
 def test_a_run_as_base_model_decides(trained):
     chosen = choose(str(trained[0]), RequestedConfig(), [])
 
-    assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of it."
+    assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of this model."
