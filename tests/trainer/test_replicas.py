@@ -58,6 +58,5 @@ def test_more_clones_than_devices_are_refused(found):
 
 def test_compiling_what_several_exchange_is_refused(found):
     assert found["compiled on two"] == (
-        "arguments: jit=true for 2 replicas; expected one: XLA cannot compile what replicas exchange. "
-        "Leave jit out."
+        "arguments: jit=true for 2 replicas; expected one: XLA cannot compile what replicas exchange. Leave jit out."
     )
