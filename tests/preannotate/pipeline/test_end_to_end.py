@@ -13,6 +13,8 @@ import pytest
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
 from support.cvat_stand_in_functions import wait_until
 
+from preannotate.core.progress import read_progress
+
 pytestmark = pytest.mark.slow
 
 FAST = "epochs=30,batch_size=8,image_size=128x96,augment=weak,initial_learning_rate=5e-3,early_stopping=none"
@@ -82,23 +84,19 @@ def test_from_a_task_to_boxes_in_it(newest, task, workspace, dashboard):
     model = workspace / "models" / "yard-north"
     run = model / "versions" / "1" / "run"
     wait_until(lambda: (run / "metrics.csv").is_file() and len((run / "metrics.csv").read_text().splitlines()) > 3)
-    pace = json.loads((run / "pace.json").read_text())
-    assert (pace["epochs"], pace["steps"]) == (30, 60)
+    training = read_progress(run / "progress.json").stage("train")
+    assert (training.total, training.unit) == (30, "epoch")
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     reached = len((run / "metrics.csv").read_text().splitlines()) - 1
 
     said, _ = finish(start("--workspace", workspace, "--name", "yard-north"))
 
-    assert re.search(
-        r"train: version 1: 30 epochs in \d+ (s|minutes), mAP50 [01]\.\d{3} on \d validation images\n", said
-    )
+    assert re.search(r"train: version 1: 30 epochs in \d+ (s|min), mAP50 [01]\.\d{3} on \d validation images\n", said)
     log = (run / "log.txt").read_text()
     assert reached >= 2
     assert log.count("epoch 1 (") == log.count("epoch 2 (") == 1  # it went on where it was killed
-    assert [stage["state"] for stage in json.loads((workspace / "runs/1/progress.json").read_text())["stages"]] == [
-        "done"
-    ] * 7
+    assert [stage.state for stage in read_progress(workspace / "runs/2/progress.json").stages] == ["done"] * 7
     record = json.loads((model / "versions" / "1" / "version.json").read_text())
     assert record["map50"] > 0.5
     assert record["labels"] == ["bright", "dark"]

@@ -158,7 +158,7 @@ def test_an_impossible_value_names_its_field(field, value, problem):
         (("--name", "Boards"), "--name: 'Boards'; expected 1 to 52 lower-case letters, digits and hyphens, with no "
                                "hyphen at either end. Choose another name."),
         (("--task", "1", "--arguments", "batch_size=0"), "arguments: batch_size=0; expected a whole number from 1 to "
-                                                         "1024."),
+                                                         "1024, or auto."),
         (("--task", "1", "--wait", "-1"), "--wait: -1; expected a number from 0 on."),
         (("--task", "0"), "--task: 0; expected a whole number from 1 on."),
         (("--task", "1", "--base-model", "runs/none"), "--base-model: 'runs/none' not found; expected a file of "

@@ -103,8 +103,6 @@ def test_publish_roll_back_unpublish(models, pets, workspace):
         models.unpublish("pets")
     with pytest.raises(WorkspaceError, match="no finished version 3; expected one of: 1, 2"):
         models.publish("pets", 3)
-    with pytest.raises(StudioError, match=re.escape("publish: deploy 'ftp'; expected one of: serve, nuctl.")):
-        models.publish("pets", 1, deploy="ftp")
 
 
 def test_thresholds_change_in_the_version_and_in_what_is_published(models, pets, workspace):

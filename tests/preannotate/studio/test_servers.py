@@ -38,7 +38,7 @@ def test_the_secret_is_only_in_a_file_of_its_owner(studio, cvat, login):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert secret.encode() not in everything(studio)
-    assert secret not in repr(saved) + " ".join(studio.servers.options(saved.id))
+    assert secret not in repr(saved) + repr(studio.servers.access(saved.id))
 
 
 def test_a_child_is_logged_in_by_its_environment(studio, cvat, login):
@@ -46,7 +46,7 @@ def test_a_child_is_logged_in_by_its_environment(studio, cvat, login):
     user = [] if cvat.new else ["--auth", USER]
 
     assert studio.servers.environment(saved.id) == ({"CVAT_ACCESS_TOKEN": TOKEN} if cvat.new else {"PASS": PASSWORD})
-    assert list(studio.servers.options(saved.id)) == [
+    assert studio.servers.access(saved.id).login_argv() == [
         "--cvat", cvat.url, *user, "--organization", "dock", "--insecure",
     ]  # fmt: skip
 
@@ -161,7 +161,7 @@ def test_profiles_of_cvat_sdk_are_offered_and_used(studio, newest):
     saved = studio.servers.add_profile("home")
     assert (saved.name, saved.url, saved.profile, saved.user) == ("home", newest.url, "home", USER)
     assert studio.servers.environment(saved.id) == {}
-    assert studio.servers.options(saved.id) == ("--profile", "home")
+    assert studio.servers.access(saved.id).login_argv() == ["--profile", "home"]
     assert not (studio.workspace.path / ".secrets").exists()
 
 

@@ -25,7 +25,7 @@ def words(answer):
     return re.sub(r"\s+", " ", unescape(text))
 
 
-def refuse(*_):
+def refuse(*_, **__):
     raise StudioError("order: refused.")
 
 
