@@ -132,14 +132,16 @@ class RunQueue:
         return self._insert(request, source, State.WAITING, row)
 
     def register(self, request: RunRequest, process: RunProcess) -> int:
-        """Add a run that somebody has started by hand, in a process of its own; return its id.
+        """Add a run that somebody has started by hand, whose process holds the lock of its model; return its id.
 
         Raises:
             JobError: Another run works on the model.
         """
         with self._database.transaction():
             for other in self.in_state(State.RUNNING):
-                if other.model_name == request.name:
+                if other.model_name == request.name and other.host != HOST:  # it does not hold the lock any more
+                    self.end(other.id, State.FAILED, f"run {other.id}: ended without an exit code on {other.host}.")
+                elif other.model_name == request.name:
                     raise JobError(
                         f"model {request.name!r}: run {other.id} ({other.source}) works on it; expected none. Wait for "
                         f"it, or stop it."
@@ -300,6 +302,13 @@ class RunQueue:
             )
         )
 
+    def claim_messages(self) -> Sequence[Run]:
+        """Return the runs that have ended and whose message nobody has sent; this process sends it now."""
+        statement = "SELECT * FROM runs WHERE notify = 1 AND started IS NOT NULL AND ended IS NOT NULL"
+        claim = "UPDATE runs SET notify = 2 WHERE id = ? AND notify = 1"
+        runs = [self._run(row) for row in self._database.rows(statement)]
+        return [run for run in runs if self._database.change(claim, (run.id,))]
+
     def _insert(self, request: RunRequest | TaskRequest, source: RunSource, state: State, row: dict[str, Any]) -> int:
         kind = request.kind if isinstance(request, TaskRequest) else RunKind.TRAIN
         values = {
@@ -361,7 +370,7 @@ class RunQueue:
 _NEXT_PLACE = "(SELECT COALESCE(MAX(place), 0) + 1 FROM runs)"
 _RESET = (
     "state = ?, started = NULL, ended = NULL, error = '', exit_code = NULL, stop_requested = NULL, owner = NULL, "
-    "process = NULL"
+    "process = NULL, notify = notify > 0"
 )
 
 

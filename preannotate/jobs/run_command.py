@@ -17,7 +17,7 @@ from preannotate.jobs.database import Database
 from preannotate.jobs.processes import this_process
 from preannotate.jobs.queue import LOG, PROGRESS, Run, RunQueue, RunSource
 from preannotate.jobs.run_messages import models_page, run_message
-from preannotate.jobs.supervisor import RUN_VARIABLE
+from preannotate.jobs.supervisor import RUN_VARIABLE, Supervisor
 from preannotate.notifications.command import tell
 from preannotate.notifications.message import failure_message
 from preannotate.notifications.settings import NotifySettings
@@ -88,6 +88,8 @@ class _RunEntry:
         # Not for the processes that this one starts.
         run_id = os.environ.pop(RUN_VARIABLE, None)
         self._by_hand = run_id is None
+        if self._by_hand:  # records the end of runs that were killed while nobody followed them
+            Supervisor(queue, may_start=lambda run: False).step()
         self.run: Run = queue.get(int(run_id) if run_id else queue.register(request, this_process()))
         self.code: int | None = None
         self.remark = ""

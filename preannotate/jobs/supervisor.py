@@ -92,6 +92,9 @@ class Supervisor:
             self._follow(run)
         while (claimed := self._queue.claim_next(self._may_start, _why_waiting)) is not None:
             self._launch(claimed)
+        if self._on_end is not None:  # also about runs whose end another supervisor has recorded
+            for run in self._queue.claim_messages():
+                self._send_message(run, self._on_end)
 
     def _work(self) -> None:
         while not self._closing.is_set():
@@ -138,13 +141,8 @@ class Supervisor:
         self._signals_sent.pop(run_id, None)
         if self._queue.end(run_id, end.state, end.error, code):
             _close_progress(run, end.state)
-            self._send_message(run_id)
 
-    def _send_message(self, run_id: int) -> None:
-        run = self._queue.get(run_id)
-        if not run.notify or (on_end := self._on_end) is None:
-            return
-
+    def _send_message(self, run: Run, on_end: Callable[[Run], Sequence[str]]) -> None:
         def send() -> None:
             try:
                 problems = on_end(run)
@@ -172,8 +170,7 @@ class Supervisor:
         except Exception as error:  # whatever it is, the run must not seem to run
             if not isinstance(error, PreannotateError | OSError):
                 _log.exception("starting run %d failed", run.id)
-            if self._queue.end(run.id, State.FAILED, str(error)):
-                self._send_message(run.id)
+            self._queue.end(run.id, State.FAILED, str(error))
             return
         self._queue.set_process(run.id, process)
 

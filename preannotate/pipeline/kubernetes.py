@@ -30,16 +30,16 @@ class KubernetesCluster:
     Attributes:
         text: As `train --kubernetes` takes it.
         claim: PersistentVolumeClaim with the volume.
-        namespace: Of the Job; "" leaves it to kubectl.
+        namespace: Of the Job; None leaves it to kubectl.
         mount: Of the volume, here and there.
-        context: Of kubectl; "" is its current one.
+        context: Of kubectl; None is its current one.
     """
 
     text: str
     claim: str
-    namespace: str
+    namespace: str | None
     mount: Path
-    context: str = ""
+    context: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "KubernetesCluster":
@@ -52,7 +52,7 @@ class KubernetesCluster:
         contexts = [part.partition("=")[2].strip() for part in parts if part.partition("=")[0].strip() == "context"]
         text = ",".join(part for part in parts if part.partition("=")[0].strip() != "context")
         options = KubernetesOptions.parse(text, output=Path("run"))
-        return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else "")
+        return cls(text, options.claim, options.namespace, Path(options.mount), contexts[-1] if contexts else None)
 
     def holds(self, path: Path) -> bool:
         """Return whether a folder of this machine lies on the volume."""

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from builder.function_directory import FunctionDirectory
+from builder.function_directory import ArtefactScores, FunctionDirectory
 from preannotate.core.files import read_json, write_json
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder
@@ -92,7 +92,7 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
     return content
 
 
-def served_scores(version: VersionFolder) -> dict[str, float]:
+def served_scores(version: VersionFolder) -> ArtefactScores:
     """Return the scores of the built function's own detections on the frozen validation images.
 
     Raises:

@@ -172,6 +172,21 @@ def test_a_run_by_hand_that_is_killed_is_recorded_by_a_supervisor(queue, trainin
     assert run.error.endswith("expected an exit code. Run the same command again.")
 
 
+def test_a_killed_run_is_not_in_the_way_of_the_next(run, queue, training):
+    killed = queue.register(training(), processes.RunProcess(2**22 - 1, 1.0))
+
+    assert run() == 0
+    assert [(one.id, one.state) for one in queue.list()] == [(killed + 1, "done"), (killed, "failed")]
+
+
+def test_nor_is_one_of_a_container_that_is_gone(run, queue, training):
+    killed = queue.register(training(), processes.this_process())
+    queue._database.change("UPDATE runs SET host = 'gone'")
+
+    assert run() == 0
+    assert queue.get(killed).error == "run 1: ended without an exit code on gone."
+
+
 def test_a_run_by_hand_is_stopped_from_the_list(queue, training, monkeypatch):
     number = queue.register(training(), processes.this_process())
     sent = []

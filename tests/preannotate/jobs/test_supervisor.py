@@ -371,10 +371,26 @@ def test_the_message_is_sent_once_and_what_is_not_delivered_is_in_the_log(queue,
     first.ended(quiet)
     run = first.ended(loud)
     second.states()
-    first.supervisor.close()
+    for driver in (first, second):
+        driver.supervisor.close()
 
     assert sent == [loud]
     assert log(run).endswith("notification: mail.example.org: connection refused.\n")
+
+
+def test_a_message_is_sent_by_whoever_can_also_if_another_records_the_end(queue, home, add):
+    """A watch has no settings of messages of the studio's runs."""
+    sent = []
+    number = add(notify=True)
+    studio = Driver(queue, on_end=lambda run: sent.append((run.id, run.state)) or [])
+    studio.supervisor.step()
+    watch = Driver(RunQueue(Database(home.database), home), RunSource.WATCH)
+    watch.ended(number)
+    assert sent == []
+    studio.states()
+    studio.supervisor.close()
+
+    assert sent == [(number, "done")]
 
 
 @pytest.mark.slow

@@ -109,5 +109,5 @@ def test_from_a_task_to_boxes_in_it(newest, task, workspace, dashboard):
 
     assert "train: skipped, nothing changed since version 1\n" in said
     assert "publish: skipped, version 1 is published\n" in said
-    assert "annotate: no frame was left without annotations\n" in said
+    assert "annotate: no frame without annotations\n" in said
     assert [automatic(job) for job in task.jobs] == boxes
