@@ -60,7 +60,7 @@ def save_studio(request: PageRequest) -> Response:
 
 
 def send_test(request: PageRequest) -> Response:
-    """Tell everybody who would be saved."""
+    """Send a test message to all recipients."""
     saved = request.services.settings.notifications()
     form = Form()
     if saved.smtp is None and saved.webhook is None:
