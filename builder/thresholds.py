@@ -1,10 +1,10 @@
 """Other score thresholds for a function that is built and proven.
 
 A threshold changes which detections CVAT gets and nothing about the network. The proof compares the detections of all
-artefacts by class, box and score from a score of 0.05 on (`evaluation.parity.FLOOR`), whatever the thresholds are, so
-it holds for every threshold from there on; boxes with lower scores are compared for no function. What has to be shown
-is that the new `model.json` is the proven one but for thresholds: it is written from the proven one, and its digest
-takes the place of the old one.
+artefacts by class, box and score from a score of 0.05 on (`evaluation.parity.MIN_COMPARED_SCORE`), whatever the
+thresholds are, so it holds for every threshold from there on; boxes with lower scores are compared for no function.
+What has to be shown is that the new `model.json` is the proven one but for thresholds: it is written from the proven
+one, and its digest takes the place of the old one.
 
 One kind of proof depends on thresholds: where no validation image is annotated, mAP50 is measured against those
 detections of the reference network that reach them. There the function is checked again with the new ones, before

@@ -33,7 +33,6 @@ class ClassMatches:
         image: int64 (N,), index of the image of each.
         hits: bool (10, N), whether it found a box of its own at each of `IOU_THRESHOLDS`.
         boxes: int64 (I,), ground-truth boxes of the class in each image.
-
     """
 
     scores: np.ndarray
@@ -87,7 +86,6 @@ def average_precision(matches: ClassMatches, weights: np.ndarray | None = None) 
 
     Returns:
         float64 (R, 10), in [0, 1]; NaN for a resample without a box of the class.
-
     """
     if weights is None:
         weights = np.ones((1, len(matches.boxes)), int)

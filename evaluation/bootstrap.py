@@ -42,7 +42,6 @@ class PrecisionEstimates:
         map50: Mean over classes at IoU 0.50.
         ap: For each class, mean over IoU.
         ap50: For each class, at IoU 0.50.
-
     """
 
     mean_ap: Estimate

@@ -20,7 +20,6 @@ def confusion_matrix(
     Returns:
         int64 (K + 1, K + 1): rows are annotated classes, columns shown ones. The last row holds false detections,
         the last column missed objects.
-
     """
     matrix = np.zeros((classes + 1, classes + 1), int)
     for image, found in zip(images, detections, strict=True):

@@ -29,7 +29,6 @@ class CorrectionCosts:
         relabel: A wrong label: think, point, click, point at the right one, click; 4 s in the same model.
         check: A shown box, whatever comes of it: see that it is right. 1.8 s were measured for a verdict on a box
             (Papadopoulos et al., 2016, "We don't need no bounding-boxes").
-
     """
 
     draw: float = 25.0
@@ -57,7 +56,6 @@ class Corrections:
         false: Boxes to delete.
         loose: Boxes to adjust.
         wrong_label: Boxes to relabel.
-
     """
 
     shown: int = 0

@@ -23,7 +23,6 @@ class AnnotatedImage:
         size: (width, height) after EXIF rotation.
         boxes: float32 (G, 4), xyxy, image pixels.
         class_ids: int64 (G,).
-
     """
 
     name: str
@@ -51,7 +50,6 @@ def read(folder: Path) -> GroundTruth:
 
     Raises:
         ValueError: `ground_truth.json` is missing or broken.
-
     """
     path = folder / FILE_NAME
     try:

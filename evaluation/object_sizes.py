@@ -29,7 +29,6 @@ class SizeBand:
         name: One of `BANDS`.
         boxes: Annotated ones.
         corrections: What has to be done; false boxes count by their own size, all others by that of the object.
-
     """
 
     name: str

@@ -24,7 +24,6 @@ class Pair:
         gt: Row of the object.
         iou: Their overlap.
         same_label: Whether the label is right.
-
     """
 
     detection: int
@@ -46,7 +45,6 @@ class Outcome:
         pairs: Detections that are matched to an object, each to one of its own.
         false: Rows of the shown detections that are matched to none.
         missed: Rows of the objects that no shown detection is matched to.
-
     """
 
     pairs: tuple[Pair, ...]
@@ -63,7 +61,6 @@ class ImageComparison:
         class_ids: (N,).
         gt_boxes: (G, 4).
         gt_class_ids: (G,).
-
     """
 
     boxes: np.ndarray
@@ -86,7 +83,6 @@ class ImageComparison:
 
         Args:
             shown: bool (N,).
-
         """
         pairs: list[Pair] = []
         matched, found = set(), set()

@@ -82,7 +82,7 @@ def compare(
     """Compare the detections of two artefacts on the same images.
 
     Args:
-        first: Detections of each image, also those well below `FLOOR`.
+        first: Detections of each image, also those well below `MIN_COMPARED_SCORE`.
         second: The same of the other artefact, in the same order of images.
         tolerance: What counts as equal.
         max_detections: Where the lists were cut off.

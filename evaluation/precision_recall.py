@@ -15,7 +15,6 @@ class PrecisionRecallCurve:
         thresholds: float64 (P,), falling.
         precision: float64 (P,), part of the detections from this score on that are right.
         recall: float64 (P,), part of the objects that they find.
-
     """
 
     thresholds: np.ndarray

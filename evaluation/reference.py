@@ -20,7 +20,7 @@ class Reference:
 
     Attributes:
         network: For people, with the version of what ran it.
-        detections: For each frozen image, down to `scores.LEAST_SCORE`.
+        detections: For each frozen image, down to `scores.MIN_SCORE`.
     """
 
     network: str

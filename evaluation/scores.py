@@ -30,7 +30,6 @@ class Scores:
         ap50: At IoU 0.50 for each label.
         images: How many images were scored.
         boxes: How many ground-truth boxes they hold.
-
     """
 
     mean_ap: float
@@ -46,7 +45,7 @@ class Scores:
 
 
 def detect_all(detector: Detector, truth: GroundTruth) -> list[list[Detection]]:
-    """What a detector finds on each image, down to `LEAST_SCORE`."""
+    """What a detector finds on each image, down to `MIN_SCORE`."""
     return [detector.detect(detector.decode(truth.data(image)), threshold=MIN_SCORE) for image in truth.images]
 
 
@@ -57,7 +56,6 @@ def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: S
         labels: Names of the classes.
         images: The ground truth.
         detections: For each image, in the same order.
-
     """
     truth = _coco(labels, images)
     results = [

@@ -23,7 +23,6 @@ class StageTimes:
         suppression: From the network's output to detections.
         images: How many were measured.
         device: What ran the network.
-
     """
 
     decode: float
@@ -52,8 +51,7 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
         seconds: No further image is begun after this time; one is always measured.
 
     Returns:
-        The times, and what was found on each measured image, down to `LEAST_SCORE`.
-
+        The times, and what was found on each measured image, down to `MIN_SCORE`.
     """
     width, height = detector.manifest.input_size
     detector.engine.run(np.zeros((1, height, width, 3), np.uint8))

@@ -33,7 +33,6 @@ class ThresholdSweep:
     Attributes:
         edges: float64 (M + 1,), falling from `HIGHEST` to `LOWEST`.
         seconds: float64 (M,): the seconds for a threshold above `edges[m + 1]`, up to `edges[m]`.
-
     """
 
     edges: np.ndarray
@@ -77,7 +76,6 @@ class ThresholdSearch:
         Args:
             classes: Their ids.
             thresholds: One for each class; those of `classes` do not matter.
-
         """
         moving = [np.isin(image.class_ids, list(classes)) for image in self._comparisons]
         shown = [
@@ -140,7 +138,6 @@ def choose_thresholds(
 
     Returns:
         The threshold of all classes together, and one for each class.
-
     """
     search = ThresholdSearch(images, detections, costs)
     everything = range(len(labels))

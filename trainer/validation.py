@@ -45,7 +45,7 @@ class Validator:
         self._images: list[DecodedImage] | None = None
 
     def detections(self) -> list[list[Detection]]:
-        """Return the detections on each image, down to `LEAST_SCORE`."""
+        """Return the detections on each image, down to `MIN_SCORE`."""
         if self._images is None:
             size = self._detector.manifest.input_size
             self._images = [decode(sample.image.read_bytes(), size) for sample in self._samples]

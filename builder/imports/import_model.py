@@ -81,7 +81,7 @@ class ImportResult:
         directory: The run directory; `export/` is in it.
         manifest: Its `model.json`.
         network: What the reference detections came from, for people.
-        detections: How many it found, from `parity.FLOOR` on.
+        detections: How many it found, from `parity.MIN_COMPARED_SCORE` on.
         images: On how many images.
         scores: Against annotations; None if there are none.
     """

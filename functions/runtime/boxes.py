@@ -20,7 +20,6 @@ def iou(boxes_a: np.ndarray, boxes_b: np.ndarray) -> np.ndarray:
 
     >>> iou(np.array([[0, 0, 2, 2]]), np.array([[1, 0, 3, 2], [2, 2, 3, 3]])).round(3).tolist()
     [[0.3330000042915344, 0.0]]
-
     """
     a, b = boxes_a[:, None, :], boxes_b[None, :, :]
     top_left = np.maximum(a[..., :2], b[..., :2])
@@ -48,7 +47,6 @@ def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.nd
     Returns:
         int64 (M,): rows kept, best score first. Equal scores keep their order, so that two engines
         whose numbers are equal give equal results.
-
     """
     order = np.argsort(-scores, kind="stable")
     boxes = boxes[order]

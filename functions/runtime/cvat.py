@@ -29,7 +29,6 @@ class DetectionRequest:
     Attributes:
         image: Bytes of an image file; not yet decoded.
         threshold: Score from which a detection counts; None leaves it to the model.
-
     """
 
     image: bytes
@@ -47,7 +46,6 @@ def decode_request(event: Any) -> DetectionRequest:
 
     Raises:
         RequestError: The body is not what CVAT sends.
-
     """
     body = event.body
     if isinstance(body, memoryview):
@@ -66,7 +64,6 @@ def rectangle(detection: Detection) -> dict[str, Any]:
 
     Returns:
         `points`: as `rounded_box` gives them; `confidence`: text, as in CVAT's own functions.
-
     """
     return {
         "confidence": f"{detection.score:.4f}",

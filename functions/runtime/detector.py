@@ -27,7 +27,6 @@ class Detection:
         class_id: Index of its class.
         score: In [0, 1].
         box: (x1, y1, x2, y2), image pixels, inside the image, x1 < x2 and y1 < y2.
-
     """
 
     label: str
@@ -57,7 +56,6 @@ class Detector:
 
         Returns:
             Best score first, at most `max_detections`.
-
         """
         return self.detect_batch([image], [threshold])[0]
 
@@ -70,7 +68,6 @@ class Detector:
 
         Returns:
             For each image what `detect` gives; empty for no images.
-
         """
         if not images:
             return []
@@ -94,7 +91,6 @@ class Detector:
             scores: float32 (N, K).
             letterbox: The transform of this image.
             threshold: As in `detect`.
-
         """
         cut = self.manifest.postprocess
         least = np.array(cut.thresholds if threshold is None else [threshold] * len(cut.thresholds), scores.dtype)

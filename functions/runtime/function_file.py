@@ -28,7 +28,6 @@ def read_labels(path: Path) -> dict[int, str]:
 
     Raises:
         LabelError: No file, no list, or an id or a name that is missing or there twice.
-
     """
     try:
         function = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -53,7 +52,6 @@ def rename_classes(manifest: Manifest, labels: Mapping[int, str]) -> Manifest:
 
     Raises:
         LabelError: The ids are not exactly the class ids of the network.
-
     """
     num_classes = len(manifest.labels)
     if set(labels) != set(range(num_classes)):
@@ -72,7 +70,6 @@ def unreadable_policy(value: str) -> str:
 
     Raises:
         EngineError: Another value.
-
     """
     if value in ("", *UNREADABLE_POLICIES):
         return value or UNREADABLE_POLICIES[0]

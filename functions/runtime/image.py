@@ -54,7 +54,6 @@ class DecodedImage:
     Attributes:
         pixels: RGB, upright; may be smaller than `size`.
         size: True (width, height) after EXIF rotation: the frame of all boxes.
-
     """
 
     pixels: Image.Image
@@ -71,7 +70,6 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
 
     Raises:
         ImageError: Not an image, truncated, or over one of the limits above.
-
     """
     image = _open(data)
     if image.format in ("JPEG", "MPO") and (scans := _count_scans(data)) > MAX_SCANS:
@@ -88,7 +86,6 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
 
     Raises:
         ImageError: Truncated or broken, or over one of the limits above.
-
     """
     _check_size(image)
     stored_size, reduced = image.size, None

@@ -22,7 +22,6 @@ class Letterbox:
         image_size: (width, height) of the original image in pixels, after EXIF rotation.
         input_size: (width, height) of the network's input.
         resized: (width, height) of the image inside the input, whole pixels, at least 1.
-
     """
 
     image_size: tuple[int, int]
@@ -54,7 +53,6 @@ class Letterbox:
 
         Returns:
             uint8 (H, W, 3), RGB; `PADDING` right of or below the image.
-
         """
         canvas = np.empty((self.input_size[1], self.input_size[0], 3), np.uint8)
         width, height = self.resized

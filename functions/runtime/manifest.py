@@ -26,7 +26,6 @@ class Postprocess:
         thresholds: One per class, in the order of the labels; used when a request names none.
         iou_threshold: Overlap above which the lower-scored of two boxes of one class is dropped.
         max_detections: At most so many detections for an image, the best-scored ones.
-
     """
 
     threshold: float
@@ -45,7 +44,6 @@ class Manifest:
         input_size: (width, height) of the network's input in pixels.
         postprocess: See `Postprocess`.
         provenance: Dataset fingerprint, split, seed, arguments, versions, metrics: free-form JSON.
-
     """
 
     family: str
@@ -63,7 +61,6 @@ class Manifest:
 
         Raises:
             ManifestError: With the place and the remedy in one sentence.
-
         """
         path = Path(path)
         path = path / FILE_NAME if path.is_dir() else path

@@ -28,7 +28,6 @@ def threads(directory: Path) -> int:
 
     Raises:
         EngineError: MODEL_THREADS is not a positive whole number.
-
     """
     text = os.environ.get("MODEL_THREADS", "")
     if not text:

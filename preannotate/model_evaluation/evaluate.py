@@ -57,7 +57,6 @@ class ModelDetections:
         manifest: Of the model.
         images: With their objects.
         detections: For each image, down to a low score.
-
     """
 
     manifest: Manifest

@@ -51,7 +51,6 @@ def parse_costs(text: str, base: CorrectionCosts) -> CorrectionCosts:
 
     Raises:
         ReportError: An unknown name or an impossible value, with the choices.
-
     """
     changes = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):

@@ -22,7 +22,6 @@ class Engine(Protocol):
         name: The engine's file name.
         device: Where it runs, for the log.
         warning: A sentence if it runs otherwise than one would expect, else "".
-
     """
 
     name: str
@@ -37,7 +36,6 @@ class Engine(Protocol):
 
         Returns:
             `boxes`, float32 (B, N, 4): xyxy in input pixels. `scores`, float32 (B, N, K), in [0, 1].
-
         """
 
 
@@ -62,7 +60,6 @@ def load(name: str, directory: Path) -> Engine:
 
     Raises:
         EngineError: No such engine, it is not installed, or it cannot load the model.
-
     """
     if name not in names():
         raise EngineError(f"MODEL_ENGINE: unknown engine {name!r}; expected one of: {', '.join(names())}.")

@@ -49,7 +49,6 @@ def load(directory: Path) -> OpenVinoEngine:
     Raises:
         EngineError: The IR is missing or broken, MODEL_THREADS is no positive whole number, or MODEL_CACHE cannot be
             written.
-
     """
     path = directory / "model.xml"
     config = {

@@ -48,7 +48,6 @@ def load(directory: Path) -> TensorFlowEngine:
 
     Raises:
         EngineError: The SavedModel is missing or broken, or MODEL_THREADS is no positive whole number.
-
     """
     path = directory / "saved_model"
     count = threads(directory)
