@@ -472,7 +472,7 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
     assert "Open with images" in words(answer)
     assert browser.get("/runs/2/files/ranking.csv").headers["content-disposition"].startswith("attachment")
     assert "; sandbox" in browser.get("/runs/2/files/review.html").headers["content-security-policy"]
-    for name in ("secret.txt", "log.txt", "..%2f..%2fstudio.sqlite", "%2e%2e", ".hidden.csv"):
+    for name in ("secret.txt", "log.txt", "..%2f..%2fjobs.sqlite", "%2e%2e", ".hidden.csv"):
         assert browser.get(f"/runs/2/files/{name}").status_code == 404
 
 
