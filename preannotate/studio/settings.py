@@ -1,4 +1,4 @@
-"""What the studio keeps between restarts: notifications, runs at a time, its own address, Kubernetes."""
+"""Settings of the studio: notifications, simultaneous runs, its URL, Kubernetes."""
 
 import os
 from dataclasses import asdict
@@ -30,7 +30,7 @@ class Settings:
 
     @property
     def simultaneous(self) -> int:
-        """Runs at a time; 1 unless somebody said otherwise."""
+        """Number of simultaneous runs; 1 by default."""
         return int(self._database.setting(SIMULTANEOUS, 1))
 
     def set_simultaneous(self, value: int) -> None:
@@ -45,7 +45,7 @@ class Settings:
 
     @property
     def link_base(self) -> str:
-        """Address of the studio for links in messages, without a slash at its end; "" if nobody said."""
+        """URL of the studio for links in messages, without a final slash; "" if it is not set."""
         return self._database.setting("link_base", "")
 
     def set_link_base(self, url: str) -> None:
@@ -61,9 +61,9 @@ class Settings:
 
     @property
     def kubernetes(self) -> str:
-        """Where trainings on a cluster run, as `run --kubernetes` takes it; "" if nobody said.
+        """The value of `run --kubernetes` for trainings on a cluster; "" if it is not set.
 
-        What was saved, else PREANNOTATE_KUBERNETES of the environment.
+        The saved value, else PREANNOTATE_KUBERNETES of the environment.
         """
         return self._database.setting("kubernetes", "") or os.environ.get(KUBERNETES_VARIABLE, "").strip()
 
@@ -76,6 +76,12 @@ class Settings:
         if text.strip():
             KubernetesCluster.parse(text)
         self._database.set_setting("kubernetes", text.strip())
+
+    @property
+    def can_notify(self) -> bool:
+        """Whether e-mail or a webhook is set up."""
+        settings = self.notifications()
+        return settings.smtp is not None or settings.webhook is not None
 
     def notifications(self) -> NotifySettings:
         """E-mail and webhook, with their secrets; a part that is not set is None.
@@ -93,7 +99,7 @@ class Settings:
         """Change them.
 
         Args:
-            settings: All of it: a part that is None switches that way off, and its secrets are forgotten.
+            settings: A part that is None is turned off, and its secrets are removed.
         """
         smtp, webhook = settings.smtp, settings.webhook
         self._secrets.set(_PASSWORD, smtp.password if smtp else "")

@@ -24,28 +24,28 @@ class Form:
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def sent(cls, request: PageRequest, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
-        """What was typed into a form; secrets are not among `names`."""
+    def submitted(cls, request: PageRequest, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
+        """Return a submitted form; `names` must not include secrets."""
         values = {name: request.field(name) for name in names}
         return cls(values | {name: "on" if request.checked(name) else "" for name in boxes})
 
     @classmethod
-    def of(cls, **values: Any) -> "Form":
-        """What it shows at first."""
+    def initial(cls, **values: Any) -> "Form":
+        """Return a form with its initial values."""
         return cls({name: _text(value) for name, value in values.items()})
 
-    def wrong(self, name: str, sentence: object) -> None:
-        """Say what is wrong with a field; the first sentence stays."""
+    def add_error(self, name: str, sentence: object) -> None:
+        """Add an error to a field that has none yet."""
         self.errors.setdefault(
             name, _FLAG.sub(lambda match: f"{match[1].replace('-', ' ').capitalize()}: ", str(sentence))
         )
 
     def whole_number(self, name: str, label: str, *, least: int, most: int) -> int:
-        """The number in a field; an error and `least` if it is none."""
+        """Return the whole number in a field; add an error and return `least` if it is not one in the range."""
         text = self.values[name]
         if text.isascii() and text.isdecimal() and least <= int(text[:18]) <= most:
             return int(text)
-        self.wrong(name, f"{label}: {text!r}; expected a whole number from {least} to {most}.")
+        self.add_error(name, f"{label}: {text!r}; expected a whole number from {least} to {most}.")
         return least
 
 

@@ -122,6 +122,10 @@ class PageRequest:
         }
         return HTMLResponse(self.app.templates.render(template, context), status)
 
+    def confirm(self, title: str, text: str, *, action: str, button: str, back: str) -> Response:
+        """Ask for confirmation before an action."""
+        return self.page("confirm.html", title=title, text=text, action=action, button=button, back=back)
+
 
 def go_to(path: str, **query: Any) -> Response:
     """Redirect the browser to a page of the studio after a form."""

@@ -25,12 +25,12 @@ def enter(request: PageRequest) -> Response:
     address = request.raw.client.host if request.raw.client else ""
     form = Form()
     if wait := login.wait_seconds(address):
-        form.wrong("token", f"Too many wrong tokens. Try again in {-(-wait // 60)} min.")
+        form.add_error("token", f"Too many wrong tokens. Try again in {-(-wait // 60)} min.")
         response = _page(request, form, target, 429)
         response.headers["retry-after"] = str(wait)
         return response
     if not login.admits(address, request.secret("token")):
-        form.wrong("token", "Wrong token; expected the one that the studio was started with.")
+        form.add_error("token", "Wrong token; expected the one that the studio was started with.")
         return _page(request, form, target, 401)
     sessions.end(request.session)
     change_session(request.raw, sessions.begin(admitted=True))

@@ -44,10 +44,9 @@ def publish(request: PageRequest) -> Response:
 def ask_unpublish(request: PageRequest) -> Response:
     """Ask for confirmation."""
     model = find(request)
-    return request.page(
-        "confirm.html",
-        title=f"Unpublish {model.name}?",
-        text="The model disappears from CVAT's Models page, and annotators can no longer use it. Its versions are kept "
+    return request.confirm(
+        f"Unpublish {model.name}?",
+        "The model disappears from CVAT's Models page, and annotators can no longer use it. Its versions are kept "
         "and can be published again.",
         action=f"/models/{model.name}/unpublish",
         button="Unpublish",

@@ -107,10 +107,9 @@ def ask_delete(request: PageRequest) -> Response:
     """Ask for confirmation."""
     run = _run(request)
     kept = f" Version {run.version} is kept if it is finished." if run.version else ""
-    return request.page(
-        "confirm.html",
-        title=f"Delete run {run.id} of {run.model_name}?",
-        text=f"This deletes its log and any version that it started and did not finish.{kept} Nothing changes in CVAT.",
+    return request.confirm(
+        f"Delete run {run.id} of {run.model_name}?",
+        f"This deletes its log and any version that it started and did not finish.{kept} Nothing changes in CVAT.",
         action=f"/runs/{run.id}/delete",
         button="Delete run",
         back=f"/runs/{run.id}",

@@ -19,7 +19,7 @@ _PREVIEW_KINDS = ("image/jpeg", "image/png", "image/webp")
 
 def empty_form() -> Form:
     """Return the empty form of a new server."""
-    return Form.of(name="", url="", user="", organization="", profile="", way=TOKEN, insecure=False)
+    return Form.initial(name="", url="", user="", organization="", profile="", way=TOKEN, insecure=False)
 
 
 def profiles(request: PageRequest) -> list[tuple[str, str]]:
@@ -40,7 +40,7 @@ def add(request: PageRequest) -> Response:
         try:
             server = _add(request, form)
         except PreannotateError as error:
-            form.wrong("", error)
+            form.add_error("", error)
         else:
             if request.field("then") == "new":
                 return go_to("/new/tasks", server=server.id, done="server-added")
@@ -50,7 +50,7 @@ def add(request: PageRequest) -> Response:
 
 def show(request: PageRequest) -> Response:
     """Show one server with its login."""
-    return request.page("server.html", server=_server(request), form=Form.of(way=TOKEN, user=""))
+    return request.page("server.html", server=_server(request), form=Form.initial(way=TOKEN, user=""))
 
 
 def log_in(request: PageRequest) -> Response:
@@ -62,7 +62,7 @@ def log_in(request: PageRequest) -> Response:
         try:
             request.services.servers.log_in(server.id, **_login(request, form))
         except PreannotateError as error:
-            form.wrong("", error)
+            form.add_error("", error)
         else:
             return go_to(f"/servers/{server.id}", done="server-login")
     return request.page("server.html", 422, server=_server(request), form=form)
@@ -71,10 +71,9 @@ def log_in(request: PageRequest) -> Response:
 def ask_remove(request: PageRequest) -> Response:
     """Ask for confirmation."""
     server = _server(request)
-    return request.page(
-        "confirm.html",
-        title=f"Remove {server.name}?",
-        text=f"The studio deletes the address {server.url} and its login. Nothing changes in CVAT; models and finished "
+    return request.confirm(
+        f"Remove {server.name}?",
+        f"The studio deletes the address {server.url} and its login. Nothing changes in CVAT; models and finished "
         f"runs are kept. Runs in the queue that need this server cannot start.",
         action=f"/servers/{server.id}/remove",
         button="Remove server",
@@ -132,7 +131,7 @@ def _add_page(request: PageRequest, form: Form, status: int = 200) -> Response:
 
 def _sent(request: PageRequest, names: Sequence[str], *, boxes: Sequence[str] = ()) -> Form:
     """Return the sent form; a password without a token means login by password, whatever is selected."""
-    form = Form.sent(request, names, boxes=boxes)
+    form = Form.submitted(request, names, boxes=boxes)
     if form.values["way"] == TOKEN and not request.secret("token").strip() and request.secret("password"):
         form.values["way"] = PASSWORD
     return form
@@ -141,23 +140,23 @@ def _sent(request: PageRequest, names: Sequence[str], *, boxes: Sequence[str] = 
 def _check(request: PageRequest, form: Form) -> None:
     if form.values["way"] == PROFILE:
         if not form.values["profile"]:
-            form.wrong("profile", "Profile: none chosen; expected one from the list.")
+            form.add_error("profile", "Profile: none chosen; expected one from the list.")
         return
     if not form.values["url"]:
-        form.wrong("url", "CVAT address: empty; expected a URL such as https://cvat.example.org.")
+        form.add_error("url", "CVAT address: empty; expected a URL such as https://cvat.example.org.")
     _check_login(request, form)
 
 
 def _check_login(request: PageRequest, form: Form) -> None:
     if form.values["way"] not in (TOKEN, PASSWORD):
-        form.wrong("way", "Login: none chosen; expected an access token, or user name and password.")
+        form.add_error("way", "Login: none chosen; expected an access token, or user name and password.")
     elif form.values["way"] == TOKEN and not request.secret("token").strip():
-        form.wrong("token", "Access token: empty; expected one from CVAT's page Profile, Security.")
+        form.add_error("token", "Access token: empty; expected one from CVAT's page Profile, Security.")
     elif form.values["way"] == PASSWORD:
         if not form.values["user"]:
-            form.wrong("user", "User name: empty; expected your user name in CVAT.")
+            form.add_error("user", "User name: empty; expected your user name in CVAT.")
         if not request.secret("password"):
-            form.wrong("password", "Password: empty; expected your password in CVAT.")
+            form.add_error("password", "Password: empty; expected your password in CVAT.")
 
 
 def _login(request: PageRequest, form: Form) -> dict[str, str]:

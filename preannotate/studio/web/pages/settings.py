@@ -20,14 +20,14 @@ def show(request: PageRequest) -> Response:
 def save_mail(request: PageRequest) -> Response:
     """Save the e-mail settings; without a mail server e-mail is turned off."""
     saved = request.services.settings.notifications()
-    form = Form.sent(request, MAIL)
+    form = Form.submitted(request, MAIL)
     try:
         smtp = _smtp(request, form, saved.smtp) if form.values["host"] else None
         if not form.errors:
             request.services.settings.set_notifications(NotifySettings(smtp, saved.webhook))
             return go_to("/settings", done="saved")
     except PreannotateError as error:
-        form.wrong("", error)
+        form.add_error("", error)
     return _page(request, mail=form, status=422)
 
 
@@ -39,21 +39,21 @@ def save_webhook(request: PageRequest) -> Response:
         webhook = None if request.checked("off") else _webhook(request, saved.webhook)
         request.services.settings.set_notifications(NotifySettings(saved.smtp, webhook))
     except PreannotateError as error:
-        form.wrong("webhook_url", error)
+        form.add_error("webhook_url", error)
         return _page(request, webhook=form, status=422)
     return go_to("/settings", done="saved")
 
 
 def save_studio(request: PageRequest) -> Response:
     """Save the number of simultaneous runs and the studio's URL."""
-    form = Form.sent(request, STUDIO)
+    form = Form.submitted(request, STUDIO)
     number = form.whole_number("simultaneous", "Simultaneous runs", least=1, most=16)
     if not form.errors:
         try:
             request.services.settings.set_link_base(form.values["link_base"])
             request.services.settings.set_simultaneous(number)
         except PreannotateError as error:
-            form.wrong("link_base", error)
+            form.add_error("link_base", error)
         else:
             return go_to("/settings", done="saved")
     return _page(request, studio=form, status=422)
@@ -64,7 +64,7 @@ def send_test(request: PageRequest) -> Response:
     saved = request.services.settings.notifications()
     form = Form()
     if saved.smtp is None and saved.webhook is None:
-        form.wrong("", "No notifications are set up; expected e-mail or a webhook. Save one of them first.")
+        form.add_error("", "No notifications are set up; expected e-mail or a webhook. Save one of them first.")
         return _page(request, test=form, status=422)
     message = Message(
         title="Preannotate: test message",
@@ -75,7 +75,7 @@ def send_test(request: PageRequest) -> Response:
         failed=False,
     )
     for sentence in notify(saved, message):
-        form.wrong(str(len(form.errors)), sentence)
+        form.add_error(str(len(form.errors)), sentence)
     return _page(request, test=form, status=502) if form.errors else go_to("/settings", done="sent")
 
 
@@ -98,7 +98,7 @@ def _smtp(request: PageRequest, form: Form, saved: SmtpSettings | None) -> SmtpS
             split_addresses(values["recipients"]),
         )
     except NotifyError as error:
-        form.wrong(_field_of(str(error)), error)
+        form.add_error(_field_of(str(error)), error)
         raise
 
 
@@ -137,15 +137,15 @@ def _page(
         saved=saved,
         mail=mail or _mail_form(saved.smtp),
         webhook=webhook or Form(),
-        studio=studio or Form.of(simultaneous=settings.simultaneous, link_base=settings.link_base),
+        studio=studio or Form.initial(simultaneous=settings.simultaneous, link_base=settings.link_base),
         test=test or Form(),
     )
 
 
 def _mail_form(smtp: SmtpSettings | None) -> Form:
     if smtp is None:
-        return Form.of(host="", port="", security="starttls", mail_user="", sender="", recipients="")
-    return Form.of(
+        return Form.initial(host="", port="", security="starttls", mail_user="", sender="", recipients="")
+    return Form.initial(
         host=smtp.host,
         port=smtp.port,
         security=smtp.security,

@@ -25,17 +25,17 @@ def show(request: PageRequest) -> Response:
     """Choose a task."""
     model = _model(request)
     kind = _kind(request)
-    form = Form.of(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
+    form = Form.initial(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
     return _page(request, model, kind, form)
 
 
 def place(request: PageRequest) -> Response:
     """Add the run to the queue."""
     model, kind = _model(request), _kind(request)
-    form = Form.sent(request, FIELDS[kind], boxes=BOXES[kind])
+    form = Form.submitted(request, FIELDS[kind], boxes=BOXES[kind])
     tasks, server = request.numbers("task"), next(iter(request.numbers("server")), 0)
     if len(tasks) != 1:
-        form.wrong("task", "Task: none chosen; expected one from the list.")
+        form.add_error("task", "Task: none chosen; expected one from the list.")
     options = _options(form, kind)
     if not form.errors:
         try:
@@ -55,9 +55,9 @@ def place(request: PageRequest) -> Response:
                 notify=request.checked("notify"),
             )
         except RunRequestError as error:
-            form.wrong(error.field, f"{error.field.replace('_', ' ').capitalize()}: {error.problem}")
+            form.add_error(error.field, f"{error.field.replace('_', ' ').capitalize()}: {error.problem}")
         except PreannotateError as error:
-            form.wrong("", error)
+            form.add_error("", error)
         else:
             return go_to(f"/runs/{number}", done="started")
     return _page(request, model, kind, form, 422)
@@ -72,7 +72,7 @@ def _options(form: Form, kind: RunKind) -> dict[str, Any]:
         except ValueError:
             bad = True
         if bad:
-            form.wrong("threshold", f"Threshold: {text!r}; expected a number from 0 to 1, or nothing.")
+            form.add_error("threshold", f"Threshold: {text!r}; expected a number from 0 to 1, or nothing.")
     if form.values.get("top"):
         options["top"] = form.whole_number("top", "Frames", least=1, most=10_000)
     for name in ("confidence_attribute", "create_task"):
@@ -96,7 +96,6 @@ def _page(request: PageRequest, model: ModelSummary, kind: RunKind, form: Form, 
             problem = str(error)
     if problem and status == 200:
         status = 502
-    told = request.services.settings.notifications()
     return request.page(
         "use_model.html",
         status,
@@ -109,7 +108,7 @@ def _page(request: PageRequest, model: ModelSummary, kind: RunKind, form: Form, 
         found=found,
         problem=problem,
         task=next(iter(numbers("task")), None),
-        can_notify=told.smtp is not None or told.webhook is not None,
+        can_notify=request.services.settings.can_notify,
     )
 
 

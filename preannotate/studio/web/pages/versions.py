@@ -54,13 +54,13 @@ def overlay(request: PageRequest) -> Response:
 def set_threshold(request: PageRequest) -> Response:
     """Change the thresholds of the labels."""
     model, version = _find(request)
-    form = Form.sent(request, [PREFIX + str(place) for place in range(len(model.labels))])
+    form = Form.submitted(request, [PREFIX + str(place) for place in range(len(model.labels))])
     values = {label: _value(form, PREFIX + str(place), label) for place, label in enumerate(model.labels)}
     if not form.errors:
         try:
             request.services.models.set_threshold(model.name, version.number, values)
         except (PreannotateError, FunctionError) as error:
-            form.wrong("", error)
+            form.add_error("", error)
         else:
             return go_to(f"/models/{model.name}/versions/{version.number}", done="threshold")
     return _page(request, model, version, form, 422)
@@ -73,7 +73,7 @@ def _value(form: Form, name: str, label: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        form.wrong(name, f"Threshold of {label}: {text!r}; expected a number from 0 to 1.")
+        form.add_error(name, f"Threshold of {label}: {text!r}; expected a number from 0 to 1.")
     return value
 
 

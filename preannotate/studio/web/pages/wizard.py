@@ -78,7 +78,7 @@ def choose_model(request: PageRequest) -> Response:
         model=state.model if state.model in names else recommended,
         versions=finished_versions(request),
         files_anywhere=request.app.files_anywhere,
-        form=Form.of(base=state.base, base_version=state.base_version, base_file=state.base_file),
+        form=Form.initial(base=state.base, base_version=state.base_version, base_file=state.base_file),
     )
 
 

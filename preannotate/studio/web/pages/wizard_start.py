@@ -46,7 +46,7 @@ def show(request: PageRequest) -> Response:
     """The form, filled in."""
     state = WizardState.read(request)
     step = _Step(request, state)
-    form = Form.of(
+    form = Form.initial(
         name=state.name or suggested_name(step.detail, {model.name for model in request.services.models.list()}),
         machine=step.machines[0].id if step.machines else "",
         arguments=state.arguments,
@@ -66,7 +66,7 @@ def place(request: PageRequest) -> Response:
     """Check the form and add the run to the queue."""
     state = WizardState.read(request)
     step = _Step(request, state)
-    form = Form.sent(request, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
+    form = Form.submitted(request, (*NAMES, *(PREFIX + one.name for one in step.fields)), boxes=BOXES)
     run_request = step.run_request(form)
     if not form.errors:
         try:
@@ -78,9 +78,9 @@ def place(request: PageRequest) -> Response:
                 notify=bool(form.values["notify"]) and step.can_notify,
             )
         except RunRequestError as error:
-            form.wrong("", f"{LABELS.get(error.field, error.field)}: {error.problem}")
+            form.add_error("", f"{LABELS.get(error.field, error.field)}: {error.problem}")
         except PreannotateError as error:
-            form.wrong("", error)
+            form.add_error("", error)
         else:
             return go_to(f"/runs/{number}", done="started")
     return step.page(form, 422)
@@ -107,8 +107,7 @@ class _Step:
         places = machines(request.services.settings)
         self.machines: list[Machine] = [one for one in places if one.available]
         self.absent: list[Machine] = [one for one in places if not one.available]
-        told = request.services.settings.notifications()
-        self.can_notify = told.smtp is not None or told.webhook is not None
+        self.can_notify = request.services.settings.can_notify
 
     def page(self, form: Form, status: int = 200) -> Response:
         """The form."""
@@ -143,14 +142,14 @@ class _Step:
         try:
             check_model_name(values["name"])
         except RunRequestError as error:
-            form.wrong("name", f"{LABELS['name']}: {error.problem}")
+            form.add_error("name", f"{LABELS['name']}: {error.problem}")
         if self.state.model != "auto" and self.state.model not in families():
             known = ", ".join(families())
-            form.wrong("", f"{LABELS['model']}: {self.state.model!r}; expected auto or one of: {known}.")
+            form.add_error("", f"{LABELS['model']}: {self.state.model!r}; expected auto or one of: {known}.")
         if values["machine"] not in {one.id for one in self.machines}:
-            form.wrong("machine", f"Machine: {values['machine']!r}; expected one from the list.")
+            form.add_error("machine", f"Machine: {values['machine']!r}; expected one from the list.")
         if (deploy := values["deploy"]) not in tuple(Deploy):
-            form.wrong("deploy", f"After training: {deploy!r}; expected one of: {', '.join(Deploy)}.")
+            form.add_error("deploy", f"After training: {deploy!r}; expected one of: {', '.join(Deploy)}.")
             deploy = Deploy.NONE
         on_cluster = values["machine"] == KUBERNETES
         return RunRequest(
@@ -176,17 +175,17 @@ class _Step:
             try:
                 assemble_arguments({name: value}, "", self.fields)
             except TrainerError as error:
-                form.wrong(PREFIX + name, error)
+                form.add_error(PREFIX + name, error)
         try:
             assemble_arguments({}, form.values["arguments"], self.fields)
         except TrainerError as error:
-            form.wrong("arguments", error)
+            form.add_error("arguments", error)
         if form.errors:
             return ""
         try:
             return assemble_arguments(said, form.values["arguments"], self.fields)
         except TrainerError as error:
-            form.wrong("arguments", error)
+            form.add_error("arguments", error)
             return ""
 
 
