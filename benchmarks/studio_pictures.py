@@ -50,9 +50,9 @@ def fill(studio, cvat) -> int:
     server = studio.servers.add("cvat.example.org", cvat.url, token=TOKEN)
     os.environ["FAKE_RUN_SECONDS"] = "0.5"
     for deploy in ("serve", "none"):
-        example.finished(studio, studio.queue.add(example.order(server, deploy=deploy)))
+        example.finished(studio, example.add_training(studio, server, deploy=deploy))
     os.environ["FAKE_RUN_SECONDS"] = "40"
-    run = studio.queue.add(example.order(server, tasks=(12, 13)))
+    run = example.add_training(studio, server, tasks=(12, 13))
     folder = studio.workspace.model("workbench").version(3).run / "metrics.csv"
     while not folder.is_file() or len(folder.read_text().splitlines()) < 15:
         time.sleep(0.2)
