@@ -54,7 +54,7 @@ def finish(processes):
     return ends
 
 
-def pretendednewest_checkpoint(folder):
+def pretended_weights(folder):
     """Random weights as a file: a backbone that counts as pretrained keeps its batch statistics, which saves time.
 
     The statistics fit the weights, as real ones do: without that nothing but rounding would come out of the backbone.
@@ -68,7 +68,7 @@ def pretendednewest_checkpoint(folder):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     backbone(np.random.default_rng(0).uniform(-1, 1, (8, 96, 96, 3)).astype(np.float32), training=True)
-    backbone.savenewest_checkpoint(path)
+    backbone.save_weights(path)
     return path
 
 
@@ -76,7 +76,7 @@ def pretendednewest_checkpoint(folder):
 def runs(rectangles, tmp_path_factory):
     """The folder of both runs, what the survivor said, and what both said in the end."""
     folder = tmp_path_factory.mktemp("workers")
-    start = (rectangles, "--base-model", pretendednewest_checkpoint(folder), "--arguments", SETTINGS)
+    start = (rectangles, "--base-model", pretended_weights(folder), "--arguments", SETTINGS)
     cluster = free_addresses()
     pair = [train(*start, "--output", folder / "two", cluster=cluster, index=index) for index in (0, 1)]
     first = folder / "two" / "checkpoints" / "epoch-00001"
