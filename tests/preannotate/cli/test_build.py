@@ -4,6 +4,7 @@ import json
 
 import pytest
 from support.exports import make_export, make_function
+from support.functions import prove
 
 from preannotate.cli.main import main
 
@@ -43,6 +44,17 @@ def test_a_failed_check_is_exit_code_one(function_dir, capsys):
         "problems": [sentence],
         "notes": [],
     }
+
+
+def test_a_check_names_a_file_that_changed_after_the_proof(function_dir, capsys):
+    prove(function_dir)
+    (function_dir / "model.bin").write_bytes(b"changed")
+    (function_dir / "model.xml").unlink()
+    assert main(["check", str(function_dir.parent), "--json"]) == 1
+    assert [problem.partition(";")[0] for problem in json.loads(capsys.readouterr().out)["problems"]] == [
+        "model.xml: no such file",
+        "model.bin: changed after the proof",
+    ]
 
 
 def test_a_bad_name_is_refused_before_anything_is_written(export, tmp_path, capsys):
