@@ -1,4 +1,4 @@
-"""How somebody logs in to a server: by an access token, by a password, or by a profile of cvat-sdk."""
+"""Logins to a saved server: by an access token, by a password, or by a profile of cvat-sdk."""
 
 from typing import TYPE_CHECKING
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 TOKEN, PASSWORD, PROFILE = "token", "password", "profile"
 
 
-def chosen(token: str, user: str, password: str) -> tuple[str, str]:
-    """How somebody logs in, and the secret."""
+def login_kind(token: str, user: str, password: str) -> tuple[str, str]:
+    """Return the kind of login, TOKEN or PASSWORD, and its secret."""
     if token.strip() and not user and not password:
         return TOKEN, token.strip()
     if user and password and not token:
         return PASSWORD, password
-    raise StudioError("login: neither or both are given; expected an access token, or a user with a password.")
+    raise StudioError("login: neither or both are given; expected an access token, or a user name with a password.")
 
 
-def spelled(kind: str, user: str, secret: str) -> dict[str, str]:
-    """Arguments of `Login`."""
+def login_arguments(kind: str, user: str, secret: str) -> dict[str, str]:
+    """Return the arguments of `Login`."""
     return {"token": secret} if kind == TOKEN else {"user": user, "password": secret}
 
 
-def connected(login: "Login") -> "tuple[Server, str, str]":
-    """A server, who is logged in, and its version."""
+def connect_logged_in(login: "Login") -> "tuple[Server, str, str]":
+    """Log in; return the server, the user name, and the version of CVAT."""
     from preannotate.cvat.connection import connect
 
     server = connect(login)
@@ -36,6 +36,6 @@ def connected(login: "Login") -> "tuple[Server, str, str]":
 
 
 def is_refused(error: BaseException) -> bool:
-    """Whether the server did not accept the login, when it was made or later."""
+    """Return whether the server rejected the login, at once or later."""
     status = getattr(error.__cause__, "status", None)
     return status == 401 or (status == 400 and " for the login" in str(error))

@@ -11,7 +11,15 @@ from preannotate.core.http import server_url
 from preannotate.jobs.database import Database
 from preannotate.pipeline.run_request import CvatAccess
 from preannotate.studio.errors import StudioError
-from preannotate.studio.logins import PASSWORD, PROFILE, TOKEN, chosen, connected, is_refused, spelled
+from preannotate.studio.logins import (
+    PASSWORD,
+    PROFILE,
+    TOKEN,
+    connect_logged_in,
+    is_refused,
+    login_arguments,
+    login_kind,
+)
 from preannotate.studio.secrets import SecretStore
 
 if TYPE_CHECKING:
@@ -34,9 +42,9 @@ class SavedServer:
         organization: Short name; "" is the personal workspace, None asks without one.
         insecure: Any certificate is accepted.
         user: Name with which somebody is logged in, as the server says it.
-        version: Of the server at the last login.
-        profile: Of cvat-sdk, if the login is that of a profile; else "".
-        problem: Why the last login failed, a sentence; "" if it went well. A new login mends it (`log_in`).
+        version: Of CVAT at the last login.
+        profile: Profile of cvat-sdk, if the login is that of a profile; else "".
+        problem: Why the last login failed; "" if it succeeded.
     """
 
     id: int
@@ -72,7 +80,7 @@ class Servers:
         self._connected: dict[int, tuple[float, Server]] = {}
 
     def get(self, server_id: int) -> SavedServer:
-        """One of them.
+        """Return a server.
 
         Raises:
             StudioError: There is none of that id.
@@ -109,8 +117,8 @@ class Servers:
         from preannotate.cvat.login import Login
 
         url = server_url("address of CVAT", url.strip())
-        kind, secret = chosen(token, user, password)
-        login = Login(url=url, organization=organization, insecure=insecure, **spelled(kind, user, secret))
+        kind, secret = login_kind(token, user, password)
+        login = Login(url=url, organization=organization, insecure=insecure, **login_arguments(kind, user, secret))
         return self._save(name, login, kind, secret)
 
     def add_profile(self, profile: str, name: str = "") -> SavedServer:
@@ -129,11 +137,14 @@ class Servers:
         from preannotate.cvat.login import Login
 
         saved = self.get(server_id)
-        kind, secret = chosen(token, user, password)
+        kind, secret = login_kind(token, user, password)
         login = Login(
-            url=saved.url, organization=saved.organization, insecure=saved.insecure, **spelled(kind, user, secret)
+            url=saved.url,
+            organization=saved.organization,
+            insecure=saved.insecure,
+            **login_arguments(kind, user, secret),
         )
-        server, found, version = connected(login)
+        server, found, version = connect_logged_in(login)
         self._secrets.set(_secret_name(server_id), secret)
         self._database.change(
             "UPDATE servers SET login = ?, user = ?, version = ?, profile = '', problem = '' WHERE id = ?",
@@ -168,9 +179,9 @@ class Servers:
         """
         row = self._row(server_id)
         try:
-            server, user, version = connected(self._login(row))
+            server, user, version = connect_logged_in(self._login(row))
         except Exception as error:
-            self._judge(row, error)
+            self._record_refusal(row, error)
             raise
         self._database.change(
             "UPDATE servers SET user = ?, version = ?, problem = '' WHERE id = ?", (user, version, server_id)
@@ -197,7 +208,7 @@ class Servers:
         try:
             return question(server)
         except Exception as error:
-            self._judge(self._row(server_id), error)
+            self._record_refusal(self._row(server_id), error)
             raise
 
     def environment(self, server_id: int) -> dict[str, str]:
@@ -222,14 +233,14 @@ class Servers:
         return CvatAccess(cvat=row["url"], user=user, organization=row["organization"], insecure=bool(row["insecure"]))
 
     def list(self) -> list[SavedServer]:
-        """All of them, by name."""
+        """Return all servers, by name."""
         return [_server(row) for row in self._database.rows("SELECT * FROM servers ORDER BY name COLLATE NOCASE")]
 
     def _save(self, name: str, login: "Login", kind: str, secret: str) -> SavedServer:
         name = " ".join(name.split()) or urlsplit(login.url or "").netloc
         if self._database.rows("SELECT id FROM servers WHERE name = ?", (name,)):
-            raise StudioError(f"server {name!r}: there is one of that name; expected another name. Choose one.")
-        server, user, version = connected(login)
+            raise StudioError(f"server {name!r}: the name is in use; expected another name.")
+        server, user, version = connect_logged_in(login)
         server_id = self._database.insert(
             "INSERT INTO servers (name, url, organization, insecure, user, version, profile, login, problem) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')",
@@ -248,7 +259,7 @@ class Servers:
 
         if row["login"] == PROFILE:
             return Login(profile=row["profile"])
-        said = spelled(row["login"], row["user"], self._secret(row))
+        said = login_arguments(row["login"], row["user"], self._secret(row))
         return Login(url=row["url"], organization=row["organization"], insecure=bool(row["insecure"]), **said)
 
     def _secret(self, row: Any) -> str:
@@ -259,11 +270,11 @@ class Servers:
     def _row(self, server_id: int) -> Any:
         rows = self._database.rows("SELECT * FROM servers WHERE id = ?", (server_id,))
         if not rows:
-            raise StudioError(f"server {server_id}: there is none; expected a saved one. Add it again.")
+            raise StudioError(f"server {server_id}: not saved; expected a saved server. Add it again.")
         return rows[0]
 
-    def _judge(self, row: Any, error: Exception) -> None:
-        """Mark a server whose login is refused, and say so in the words of the studio."""
+    def _record_refusal(self, row: Any, error: Exception) -> None:
+        """Record that a server rejected its login, and raise an error that says where to log in again."""
         if not is_refused(error):
             return
         from preannotate.cvat.errors import CvatError
@@ -273,7 +284,7 @@ class Servers:
         who = f" of {row['user']}" if row["user"] else ""
         problem = (
             f"{row['url']}: {what[row['login']]}{who} is not accepted any more; expected a valid login. "
-            f"Log in again on the page of servers."
+            f"Log in again in the settings."
         )
         self._database.change("UPDATE servers SET problem = ? WHERE id = ?", (problem, row["id"]))
         raise CvatError(problem) from error

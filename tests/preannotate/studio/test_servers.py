@@ -73,7 +73,7 @@ def test_a_token_that_expired_marks_its_server_until_a_new_login(studio, newest)
     newest.tokens = {"a-new-token"}
     sentence = (
         f"{newest.url}: the access token of {USER} is not accepted any more; expected a valid login. "
-        f"Log in again on the page of servers."
+        f"Log in again in the settings."
     )
 
     with pytest.raises(CvatError, match=f"^{re.escape(sentence)}$"):
@@ -107,20 +107,20 @@ def test_a_removed_server_takes_its_secret_along(studio, newest):
 
     assert studio.servers.list() == []
     assert list((studio.workspace.path / ".secrets").iterdir()) == []
-    with pytest.raises(StudioError, match=re.escape("server 1: there is none; expected a saved one. Add it again.")):
+    with pytest.raises(StudioError, match=re.escape("server 1: not saved; expected a saved server. Add it again.")):
         studio.servers.connect(saved.id)
 
 
 def test_two_servers_of_one_name(studio, newest):
     studio.servers.add("warehouse", newest.url, token=TOKEN)
-    sentence = "server 'warehouse': there is one of that name; expected another name. Choose one."
+    sentence = "server 'warehouse': the name is in use; expected another name."
 
     with pytest.raises(StudioError, match=re.escape(sentence)):
         studio.servers.add("warehouse", newest.url, token=TOKEN)
 
 
 def test_no_login_at_all(studio):
-    sentence = "login: neither or both are given; expected an access token, or a user with a password."
+    sentence = "login: neither or both are given; expected an access token, or a user name with a password."
 
     with pytest.raises(StudioError, match=re.escape(sentence)):
         studio.servers.add("", "http://localhost:1")
