@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from preannotate.cli.arguments import add_function, add_json, add_overwrite
 from preannotate.cli.command import Command
@@ -82,9 +82,9 @@ def _print(content: dict[str, Any], proof: "Proof", *, as_json: bool) -> None:
         print(f"  note: {note}")
     if proof.figures:
         if "requested" in proof.figures["precision"]:
-            from builder.precision import describe_precision
+            from builder.precision import PrecisionResult, describe_precision
 
-            print(f"  {describe_precision(proof.figures['precision'])}")
+            print(f"  {describe_precision(cast(PrecisionResult, proof.figures['precision']))}")
         print(f"  on {proof.figures['images']} frozen images with {proof.figures['boxes']} annotated boxes:")
         for artefact, scores in proof.figures["scores"].items():
             print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
