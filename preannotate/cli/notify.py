@@ -13,9 +13,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.notifications.command import run
+    from preannotate.notifications.delivery import show_or_test
 
-    return run(test=arguments.test, picture=arguments.picture)
+    return show_or_test(test=arguments.test, picture=arguments.picture)
 
 
 COMMAND = Command("notify", "show and test notification settings", _add_arguments, _run)

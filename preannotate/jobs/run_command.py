@@ -18,7 +18,7 @@ from preannotate.jobs.processes import this_process
 from preannotate.jobs.queue import LOG, PROGRESS, Run, RunQueue, RunSource
 from preannotate.jobs.run_messages import models_page, run_message
 from preannotate.jobs.supervisor import RUN_VARIABLE, Supervisor
-from preannotate.notifications.command import tell
+from preannotate.notifications.delivery import deliver_and_report
 from preannotate.notifications.message import failure_message
 from preannotate.notifications.settings import NotifySettings
 from preannotate.pipeline.errors import PipelineError
@@ -59,11 +59,13 @@ def run(folder: Path, request: RunRequest, *, repeats: bool, notify: bool) -> in
         print(f"error: {error}", file=sys.stderr)
     except Exception as error:
         if settings is not None and entry is None:
-            tell(settings, failure_message(request.name or "Preannotate", str(error)))
+            deliver_and_report(settings, failure_message(request.name or "Preannotate", str(error)))
         raise
     finally:
         if settings is not None and entry is not None and entry.code not in (None, INTERRUPTED):
-            tell(settings, run_message(entry.run, workspace, models_page(workspace.model(entry.run.model_name))))
+            deliver_and_report(
+                settings, run_message(entry.run, workspace, models_page(workspace.model(entry.run.model_name)))
+            )
     return CHECK_FAILED if entry is None or entry.code is None else entry.code
 
 

@@ -25,7 +25,7 @@ from preannotate.jobs.queue import Run, RunQueue, RunSource
 from preannotate.jobs.retrain_policy import RetrainPolicy
 from preannotate.jobs.supervisor import COMMAND, Supervisor
 from preannotate.jobs.watched_jobs import watched_request
-from preannotate.notifications.command import described, tell
+from preannotate.notifications.delivery import deliver_and_report, describe_recipients
 from preannotate.notifications.message import Message
 from preannotate.notifications.settings import NotifySettings
 from preannotate.pipeline.run_request import CvatAccess, RunRequest
@@ -107,14 +107,14 @@ def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
     _check_packages(address is not None)
     _ask_for_password(first)
     _log_to_stderr()
-    for line in described(settings):
+    for line in describe_recipients(settings):
         _LOG.info("sends messages by %s", line)
     if options.register is not None:
         _register(first, options.register, secret)
 
     def send(message: Message) -> None:
         if options.notify:
-            tell(settings, message)
+            deliver_and_report(settings, message)
 
     def may_start(run: Run) -> bool:
         return run.source == RunSource.WATCH and run.model_name == model.name

@@ -1,7 +1,7 @@
 """The e-mail of a message: plain text, and the same as HTML with a table and the picture in it.
 
-Headers are written by the standard library from values without line ends, so nothing that CVAT or a model is called
-can add one. The picture is made small: it stands in the mail itself, and mail servers count.
+Headers are written by the standard library from values without line ends, so that no name in CVAT or of a model can
+add one. The picture is part of the mail, so it is scaled down: mail servers limit the size.
 """
 
 import datetime
@@ -16,25 +16,25 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from preannotate.notifications.message import Message
+from preannotate.notifications.message import Message, clean, one_line
 from preannotate.notifications.settings import SmtpSettings, mailbox
 
-LONGEST_SUBJECT = 200
-LARGEST_PICTURE = (960, 960)
+MAX_SUBJECT_LENGTH = 200
+MAX_PICTURE_SIZE = (960, 960)
 # 7 bit: an old server between here and there changes nothing.
 _POLICY = SMTP.clone(cte_type="7bit")
 
 
-def compose(settings: SmtpSettings, message: Message) -> EmailMessage:
-    """A whole e-mail, ready to be sent."""
+def compose_mail(settings: SmtpSettings, message: Message) -> EmailMessage:
+    """Return the e-mail of a message."""
     sender = mailbox("sender", settings.sender)
     mail = EmailMessage(policy=_POLICY)
-    mail["Subject"] = one_line(message.title)[:LONGEST_SUBJECT] or "Preannotate"
+    mail["Subject"] = one_line(message.title)[:MAX_SUBJECT_LENGTH] or "Preannotate"
     mail["From"] = sender
     mail["To"] = _addresses(settings.recipients)
     mail["Date"] = format_datetime(datetime.datetime.now(datetime.UTC))
     mail["Message-ID"] = make_msgid(domain=sender.domain)
-    # RFC 3834: nobody's holiday should answer.
+    # RFC 3834: no automatic replies.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(clean(message.plain()) + "\n")
@@ -42,45 +42,28 @@ def compose(settings: SmtpSettings, message: Message) -> EmailMessage:
     identity = make_msgid("picture", domain=sender.domain)
     mail.add_alternative(_html(message, identity[1:-1] if picture else ""), subtype="html")
     if picture:
-        mail.get_payload()[1].add_related(
-            picture, "image", "jpeg", cid=identity, disposition="inline", filename="picture.jpg"
-        )
+        html = next(part for part in mail.iter_parts() if part.get_content_type() == "text/html")
+        html.add_related(picture, "image", "jpeg", cid=identity, disposition="inline", filename="picture.jpg")
     return mail
 
 
-def one_line(text: str) -> str:
-    """Text of any kind as one line without control characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in _valid(text)).split())
-
-
-def clean(text: str) -> str:
-    """Text of any kind with no control characters but line ends."""
-    lines = _valid(text).replace("\r\n", "\n").split("\n")
-    return "\n".join("".join(one if one.isprintable() or one == "\t" else " " for one in line) for line in lines)
-
-
 def small_picture(path: Path | None) -> bytes:
-    """A JPEG of an image file, not too large for a mail; empty if there is none that can be read."""
+    """Return an image file as a JPEG that is small enough for a mail; empty if it cannot be read."""
     if path is None:
         return b""
     try:
-        with Image.open(path) as image:
-            image = ImageOps.exif_transpose(image).convert("RGB")
-            image.thumbnail(LARGEST_PICTURE)
-            stream = io.BytesIO()
-            image.save(stream, "JPEG", quality=85)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # what Pillow says of broken files
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file).convert("RGB")
+        image.thumbnail(MAX_PICTURE_SIZE)
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=85)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow's for broken files
         return b""
     return stream.getvalue()
 
 
 def _addresses(texts: Sequence[str]) -> tuple[Address, ...]:
     return tuple(mailbox("recipients", text) for text in texts)
-
-
-def _valid(text: str) -> str:
-    """Without halves of surrogate pairs, which no encoding takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _html(message: Message, identity: str) -> str:

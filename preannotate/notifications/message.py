@@ -1,20 +1,24 @@
-"""What is told."""
+"""A message, and its text in the forms that mail and webhooks need."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from preannotate.core.errors import FileError
+from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
+
+
+class NotifyError(PreannotateError, ValueError):
+    """A setting is wrong, or a message could not be delivered."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One piece of news; any script, any length.
+    """News about a run; in any script, of any length.
 
     Attributes:
         title: One line, the subject of the e-mail.
         text: One or more sentences; an empty line separates paragraphs.
-        link: Where to look; "" if there is nothing to look at.
+        link: Where to look; "" without one.
         facts: Name to value, shown as a table in this order.
         picture: An image file; one that is missing or broken is left out.
         failed: Whether it is bad news.
@@ -28,7 +32,7 @@ class Message:
     failed: bool = False
 
     def plain(self) -> str:
-        """All of it but the picture as plain text, for e-mail and for chat."""
+        """Return all of it but the picture as plain text, for e-mail and for chat."""
         parts = [self.text.strip()]
         if self.facts:
             parts.append("\n".join(f"{name}: {value}" for name, value in self.facts.items()))
@@ -62,3 +66,21 @@ def validation_picture(run: Path) -> Path | None:
         annotated = set()
     pictures = [picture for picture in pictures if picture.stem in annotated] or pictures
     return pictures[len(pictures) // 2] if pictures else None
+
+
+def one_line(text: str) -> str:
+    """Return any text as one line without control characters."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in _valid(text)).split())
+
+
+def clean(text: str) -> str:
+    """Return any text with no control characters but line ends and tabs."""
+    lines = _valid(text).replace("\r\n", "\n").split("\n")
+    return "\n".join(
+        "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in line) for line in lines
+    )
+
+
+def _valid(text: str) -> str:
+    """Without halves of surrogate pairs, which no encoding can write."""
+    return text.encode("utf-8", "replace").decode("utf-8")

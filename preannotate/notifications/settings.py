@@ -1,18 +1,19 @@
-"""To whom news is told: given by the studio, or for the command line by the environment variables in `VARIABLES`.
+"""Recipients of messages: from the studio, or for the command line from the environment variables in `VARIABLES`.
 
-No message of an error shows a password, a secret or the path of the webhook, which often is one.
+No error shows a password, a secret or the path of the webhook, which often is one.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.utils import getaddresses
-from typing import TypeVar
 from urllib.parse import urlsplit
 
-from preannotate.notifications.errors import NotifyError
+from preannotate.core.http import is_http_url
+from preannotate.notifications.message import NotifyError
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 PORTS = {STARTTLS: 587, TLS: 465, NONE: 25}
@@ -22,20 +23,18 @@ VARIABLES = {
     "PREANNOTATE_SMTP_HOST": "mail server; without it no e-mail is sent",
     "PREANNOTATE_SMTP_PORT": "default: 587 for starttls, 465 for tls, 25 for none",
     "PREANNOTATE_SMTP_SECURITY": "starttls (default), tls, or none",
-    "PREANNOTATE_SMTP_USER": "if the server wants a login",
-    "PREANNOTATE_SMTP_PASSWORD": "of that user",
-    "PREANNOTATE_SMTP_SENDER": "ann@example.org, or Ann <ann@example.org>",
-    "PREANNOTATE_SMTP_RECIPIENTS": "the same; several with commas between them",
-    "PREANNOTATE_WEBHOOK_URL": "gets each message as JSON; without it nothing is posted",
-    "PREANNOTATE_WEBHOOK_SECRET": "signs it",
+    "PREANNOTATE_SMTP_USER": "user, if the server needs a login",
+    "PREANNOTATE_SMTP_PASSWORD": "password of that user",
+    "PREANNOTATE_SMTP_SENDER": "address of the sender: ann@example.org, or Ann <ann@example.org>",
+    "PREANNOTATE_SMTP_RECIPIENTS": "addresses of the recipients, separated by commas",
+    "PREANNOTATE_WEBHOOK_URL": "receives each message as JSON; without it nothing is posted",
+    "PREANNOTATE_WEBHOOK_SECRET": "signs the JSON, as CVAT signs its webhooks",
 }
 # What no child process needs to know.
 SECRETS = ("PREANNOTATE_SMTP_PASSWORD", "PREANNOTATE_WEBHOOK_SECRET", "PREANNOTATE_WEBHOOK_URL")
-Made = TypeVar("Made")
-# What the command line says where nothing is set.
-_NOWHERE = (
-    "--notify: nobody to tell; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
-    "`preannotate notify` says what else."
+_NOTHING_CONFIGURED = (
+    "--notify: no recipient; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
+    "Run `preannotate notify` to see all settings."
 )
 
 
@@ -111,14 +110,9 @@ class WebhookSettings:
         Raises:
             NotifyError: It is none, or carries a login.
         """
-        try:
-            parts = urlsplit(self.url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
-            raise NotifyError("webhook: no URL; expected one, as in https://chat.example.org/hooks/abc.")
-        if "@" in parts.netloc:
+        if not is_http_url(self.url) or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise NotifyError("webhook: not a URL; expected one, as in https://chat.example.org/hooks/abc.")
+        if "@" in urlsplit(self.url).netloc:
             raise NotifyError("webhook: a URL with a login in it; expected one without. Use a secret instead.")
 
     @property
@@ -143,11 +137,11 @@ class NotifySettings:
             NotifyError: One of them is wrong, or there is none.
         """
         environment = os.environ if environment is None else environment
-        said = {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
-        smtp = _smtp(said) if _wanted(said, "PREANNOTATE_SMTP_HOST", "PREANNOTATE_SMTP_") else None
-        webhook = _webhook(said) if _wanted(said, "PREANNOTATE_WEBHOOK_URL", "PREANNOTATE_WEBHOOK_") else None
+        given = {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
+        smtp = _smtp(given) if _is_configured(given, "PREANNOTATE_SMTP_HOST", "PREANNOTATE_SMTP_") else None
+        webhook = _webhook(given) if _is_configured(given, "PREANNOTATE_WEBHOOK_URL", "PREANNOTATE_WEBHOOK_") else None
         if smtp is None and webhook is None:
-            raise NotifyError(_NOWHERE)
+            raise NotifyError(_NOTHING_CONFIGURED)
         return cls(smtp, webhook)
 
 
@@ -166,13 +160,11 @@ def mailbox(what: str, text: str) -> Address:
     local, _, domain = spec.rpartition("@")
     try:
         domain = domain.encode("idna").decode("ascii") if domain else ""
-        address = Address(name, local, domain) if local and domain else None
-        good = address is not None and local.isascii() and not set(" \t,;<>") & set(spec)
+        if local and domain and local.isascii() and not set(" \t,;<>") & set(spec):
+            return Address(name, local, domain)
     except (UnicodeError, ValueError, MessageError, IndexError):
-        good = False
-    if not good:
-        raise NotifyError(f"{what}: {text!r}; expected an address, as in ann@example.org or Ann <ann@example.org>.")
-    return address
+        pass
+    raise NotifyError(f"{what}: {text!r}; expected an address, as in ann@example.org or Ann <ann@example.org>.")
 
 
 def split_addresses(text: str) -> tuple[str, ...]:
@@ -188,39 +180,41 @@ def split_addresses(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (one.strip() for one in [*parts, part])))
 
 
-def _wanted(said: Mapping[str, str], first: str, prefix: str) -> bool:
-    """Whether a way is set; all its variables are idle without the first."""
-    idle = [name for name in said if name.startswith(prefix)]
-    if idle and first not in said:
-        raise NotifyError(f"{first}: not set, but {idle[0]} is; expected both or none.")
-    return first in said
+def _is_configured(given: Mapping[str, str], first: str, prefix: str) -> bool:
+    """Return whether the first variable is set, without which the others have no effect."""
+    others = [name for name in given if name.startswith(prefix)]
+    if others and first not in given:
+        raise NotifyError(f"{first}: not set, but {others[0]} is; expected both or none.")
+    return first in given
 
 
-def _smtp(said: Mapping[str, str]) -> SmtpSettings:
-    security = said.get("PREANNOTATE_SMTP_SECURITY", STARTTLS)
-    port = said.get("PREANNOTATE_SMTP_PORT", str(PORTS.get(security, 25)))
+def _smtp(given: Mapping[str, str]) -> SmtpSettings:
+    security = given.get("PREANNOTATE_SMTP_SECURITY", STARTTLS)
+    port = given.get("PREANNOTATE_SMTP_PORT", str(PORTS.get(security, 25)))
     if not (port.isascii() and port.isdecimal()):
         raise NotifyError(f"PREANNOTATE_SMTP_PORT: {port!r}; expected a number from 1 to 65535.")
-    settings = {
-        "host": said["PREANNOTATE_SMTP_HOST"],
-        "port": int(port),
-        "security": security,
-        "user": said.get("PREANNOTATE_SMTP_USER", ""),
-        "password": said.get("PREANNOTATE_SMTP_PASSWORD", ""),
-        "sender": said.get("PREANNOTATE_SMTP_SENDER", ""),
-        "recipients": split_addresses(said.get("PREANNOTATE_SMTP_RECIPIENTS", "")),
-    }
-    return _named("PREANNOTATE_SMTP_…", lambda: SmtpSettings(**settings))
+    with _named("PREANNOTATE_SMTP_…"):
+        return SmtpSettings(
+            host=given["PREANNOTATE_SMTP_HOST"],
+            port=int(port),
+            security=security,
+            user=given.get("PREANNOTATE_SMTP_USER", ""),
+            password=given.get("PREANNOTATE_SMTP_PASSWORD", ""),
+            sender=given.get("PREANNOTATE_SMTP_SENDER", ""),
+            recipients=split_addresses(given.get("PREANNOTATE_SMTP_RECIPIENTS", "")),
+        )
 
 
-def _webhook(said: Mapping[str, str]) -> WebhookSettings:
-    url, secret = said["PREANNOTATE_WEBHOOK_URL"], said.get("PREANNOTATE_WEBHOOK_SECRET", "")
-    return _named("PREANNOTATE_WEBHOOK_URL", lambda: WebhookSettings(url, secret))
+def _webhook(given: Mapping[str, str]) -> WebhookSettings:
+    with _named("PREANNOTATE_WEBHOOK_URL"):
+        return WebhookSettings(given["PREANNOTATE_WEBHOOK_URL"], given.get("PREANNOTATE_WEBHOOK_SECRET", ""))
 
 
-def _named(where: str, make: Callable[[], Made]) -> Made:
+@contextlib.contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Put the variable in front of errors about its value."""
     try:
-        return make()
+        yield
     except NotifyError as error:
         raise NotifyError(f"{where}: {error}") from error
 

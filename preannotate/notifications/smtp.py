@@ -5,21 +5,20 @@ The server's own words are shown where they help, but not those about a login: s
 
 import contextlib
 import smtplib
-import socket
 import ssl
 from collections.abc import Iterator
 from email.message import EmailMessage
 
-from preannotate.notifications.errors import NotifyError
-from preannotate.notifications.mail import one_line
+from preannotate.core.http import Failure, no_response
+from preannotate.notifications.message import NotifyError, one_line
 from preannotate.notifications.settings import NONE, STARTTLS, TLS, SmtpSettings, mailbox
 
 # Of each step.
-SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 _MOST_LETTERS = 200
 
 
-def send(settings: SmtpSettings, mail: EmailMessage) -> list[str]:
+def send_mail(settings: SmtpSettings, mail: EmailMessage) -> list[str]:
     """Give a mail to the server.
 
     Returns:
@@ -30,7 +29,7 @@ def send(settings: SmtpSettings, mail: EmailMessage) -> list[str]:
     """
     where = f"mail server {settings.host}:{settings.port}"
     recipients = [mailbox("recipients", recipient).addr_spec for recipient in settings.recipients]
-    with _understood(where, settings), _connected(settings) as server:
+    with _explaining_errors(where, settings), _connected(settings) as server:
         server.ehlo_or_helo_if_needed()
         if settings.security == STARTTLS:
             if not server.has_extn("starttls"):
@@ -43,8 +42,8 @@ def send(settings: SmtpSettings, mail: EmailMessage) -> list[str]:
         if settings.user:
             if not server.has_extn("auth"):
                 raise NotifyError(
-                    f"{where}: takes no login; expected one for user {settings.user!r}. Leave user and password out, "
-                    f"or look at port and security."
+                    f"{where}: accepts no login; expected one for user {settings.user!r}. Leave user and password "
+                    f"out, or check port and security."
                 )
             server.login(settings.user, settings.password)
         sender = mailbox("sender", settings.sender).addr_spec
@@ -56,25 +55,25 @@ def send(settings: SmtpSettings, mail: EmailMessage) -> list[str]:
 def _connected(settings: SmtpSettings) -> Iterator[smtplib.SMTP]:
     if settings.security == TLS:
         context = ssl.create_default_context()
-        server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=SECONDS, context=context)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT_SECONDS, context=context)
     else:
-        server = smtplib.SMTP(settings.host, settings.port, timeout=SECONDS)
+        server = smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT_SECONDS)
     try:
         yield server
-        with contextlib.suppress(OSError):  # what it says to a goodbye does not matter any more
+        with contextlib.suppress(OSError):  # its answer to the goodbye does not matter any more
             server.quit()
     finally:
         server.close()
 
 
 @contextlib.contextmanager
-def _understood(where: str, settings: SmtpSettings) -> Iterator[None]:
+def _explaining_errors(where: str, settings: SmtpSettings) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPAuthenticationError as error:
         raise NotifyError(
-            f"{where}: {error.smtp_code} for user {settings.user!r}, the login is not accepted; expected a valid one. "
-            f"Look at user and password; some services want a password made for programs."
+            f"{where}: {error.smtp_code} for user {settings.user!r}, the login is rejected; expected a valid login. "
+            f"Check user and password; some services need a password made for programs."
         ) from error
     except smtplib.SMTPRecipientsRefused as error:
         raise NotifyError(
@@ -82,66 +81,60 @@ def _understood(where: str, settings: SmtpSettings) -> Iterator[None]:
         ) from error
     except smtplib.SMTPSenderRefused as error:
         raise NotifyError(
-            f"{where}: {error.smtp_code} for the sender {settings.sender!r}{_said(error.smtp_error)}; expected it to "
-            f"be taken. Many servers let a user send from the own address only, or only with a login."
+            f"{where}: {error.smtp_code} for the sender {settings.sender!r}{_said(error.smtp_error)}; expected an "
+            f"accepted sender. Many servers let users send from their own address only, or only with a login."
         ) from error
     except smtplib.SMTPDataError as error:
         raise NotifyError(
-            f"{where}: {error.smtp_code} for the message{_said(error.smtp_error)}; expected it to be taken."
+            f"{where}: {error.smtp_code} for the message{_said(error.smtp_error)}; expected an accepted message."
         ) from error
     except smtplib.SMTPServerDisconnected as error:
-        late = isinstance(error.__context__, TimeoutError)  # smtplib tells it in words only
+        late = isinstance(error.__context__, TimeoutError)  # smtplib has no exception of its own for it
         raise NotifyError(_late(where) if late else _broken_off(where, settings)) from error
     except smtplib.SMTPResponseException as error:
         raise NotifyError(
             f"{where}: answers {error.smtp_code}{_said(error.smtp_error)}; expected a mail server that is ready."
         ) from error
     except smtplib.SMTPException as error:
-        raise NotifyError(f"{where}: no login that both sides know; expected PLAIN, LOGIN or CRAM-MD5.") from error
-    except UnicodeError as error:  # a name that no name server could know: a part of more than 63 letters
-        raise NotifyError(_unknown_host(where)) from error
-    except OSError as error:
-        raise NotifyError(_network(where, settings, error)) from error
+        raise NotifyError(
+            f"{where}: no login method that both sides know; expected PLAIN, LOGIN or CRAM-MD5."
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise NotifyError(_explain_connection(where, settings, error)) from error
 
 
-def _network(where: str, settings: SmtpSettings, error: OSError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"{where}: its certificate is not trusted ({error.verify_message}); expected one that this machine knows. "
-            f"Set SSL_CERT_FILE to the authority's."
-        )
-    if isinstance(error, ssl.SSLError):
-        other = STARTTLS if settings.security == TLS else TLS
-        return f"{where}: no TLS there; expected it. Look at the port, or choose {other}."
-    if isinstance(error, TimeoutError):
-        return _late(where)
-    if isinstance(error, socket.gaierror):
-        return _unknown_host(where)
-    if isinstance(error, ConnectionRefusedError):
-        return f"{where}: no connection (connection refused); expected a mail server. Look at host and port."
-    if isinstance(error, ConnectionError):
-        return _broken_off(where, settings)
-    return f"{where}: no connection ({(error.strerror or str(error)).lower()}); expected one. Look at the network."
-
-
-def _unknown_host(where: str) -> str:
-    return f"{where}: nobody knows that host; expected a mail server's. Look at its name."
+def _explain_connection(where: str, settings: SmtpSettings, error: Exception) -> str:
+    reason = no_response(error)
+    match reason.failure:
+        case Failure.CERTIFICATE:
+            return f"{where}: {reason}; expected one that this machine trusts. Set SSL_CERT_FILE to its authority's."
+        case Failure.NO_TLS:
+            other = STARTTLS if settings.security == TLS else TLS
+            return f"{where}: no TLS; expected it. Check the port, or choose {other}."
+        case Failure.TIMED_OUT:
+            return _late(where)
+        case Failure.HOST_NOT_FOUND:
+            return f"{where}: host not found; expected a mail server. Check its name."
+        case Failure.BROKEN_OFF:
+            return _broken_off(where, settings)
+    return f"{where}: no connection ({reason}); expected a mail server. Check host and port."
 
 
 def _late(where: str) -> str:
     return (
-        f"{where}: no answer within {SECONDS:g} s; expected one. Look at host, port and firewall; port 465 wants tls, "
-        f"587 starttls."
+        f"{where}: no response within {TIMEOUT_SECONDS:g} s; expected one. Check host, port and firewall; port 465 "
+        f"needs tls, 587 starttls."
     )
 
 
 def _broken_off(where: str, settings: SmtpSettings) -> str:
-    hint = "port 465 wants tls, 587 starttls" if settings.security != NONE else "it may want starttls or tls"
-    return f"{where}: the connection broke off; expected the server to stay. Look at its log; {hint}."
+    hint = "port 465 needs tls, 587 starttls" if settings.security != NONE else "it may need starttls or tls"
+    return f"{where}: the connection broke off; expected a complete session. Check the server's log; {hint}."
 
 
 def _refused(where: str, address: str, code: int, words: bytes | str) -> str:
-    return f"{where}: {code} for the recipient {address!r}{_said(words)}; expected it to be taken. Look at the address."
+    what = f"{where}: {code} for the recipient {address!r}{_said(words)}"
+    return f"{what}; expected an accepted recipient. Check the address."
 
 
 def _said(words: bytes | str) -> str:

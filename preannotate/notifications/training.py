@@ -9,7 +9,7 @@ from preannotate.core.durations import format_duration
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.text import first_of
-from preannotate.notifications.command import tell
+from preannotate.notifications.delivery import deliver_and_report
 from preannotate.notifications.message import Message, failure_message, validation_picture
 from preannotate.notifications.settings import NotifySettings
 
@@ -72,4 +72,4 @@ def _notify(settings: NotifySettings, message: Message) -> None:
         cluster = find_cluster(os.environ)
         if cluster is not None and not cluster.is_chief:
             return
-    tell(settings, message)
+    deliver_and_report(settings, message)

@@ -14,9 +14,7 @@ from typing import Any
 
 from preannotate.core import http
 from preannotate.core.http import Failure
-from preannotate.notifications.errors import NotifyError
-from preannotate.notifications.mail import clean, one_line
-from preannotate.notifications.message import Message
+from preannotate.notifications.message import Message, NotifyError, clean, one_line
 from preannotate.notifications.settings import WebhookSettings
 
 FORMAT = 1

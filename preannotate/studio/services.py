@@ -9,7 +9,7 @@ from preannotate.jobs.database import Database
 from preannotate.jobs.queue import Run, RunQueue, RunSource
 from preannotate.jobs.run_messages import run_message
 from preannotate.jobs.supervisor import COMMAND, Supervisor
-from preannotate.notifications import notify
+from preannotate.notifications.delivery import deliver
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
 from preannotate.studio.catalogue import Catalogue
@@ -89,7 +89,7 @@ class Services:
     def _send_message(self, run: Run) -> list[str]:
         base = self.settings.link_base
         message = run_message(run, self.workspace, base + _RUN_PAGE.format(run.id) if base else "")
-        return notify(self.settings.notifications(), message)
+        return deliver(self.settings.notifications(), message)
 
 
 def _identity(database: Database) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from preannotate.core.http import AddressError, server_url
 from preannotate.jobs.database import Database
 from preannotate.jobs.queue import SIMULTANEOUS
-from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore

@@ -14,7 +14,7 @@ from preannotate.core.progress import State, read_progress
 from preannotate.jobs import processes, run_command
 from preannotate.jobs.queue import RunSource
 from preannotate.jobs.supervisor import Supervisor
-from preannotate.notifications import NotifyError
+from preannotate.notifications.message import NotifyError
 from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.run_request import read_run_request
 from preannotate.registry import workspace as workspace_module

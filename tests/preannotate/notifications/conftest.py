@@ -1,19 +1,13 @@
 """Real mail servers and a real receiver of webhooks on loopback, and a certificate of 127.0.0.1."""
 
 import contextlib
-import importlib.util
 import ssl
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("aiosmtpd", reason="aiosmtpd is not installed")
 
-# With --import-mode=importlib a test cannot import its neighbours by name.
-_spec = importlib.util.spec_from_file_location("notify_servers", Path(__file__).with_name("servers.py"))
-servers = sys.modules["notify_servers"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(servers)
+from support import notification_servers as servers
 
 
 @pytest.fixture(autouse=True)

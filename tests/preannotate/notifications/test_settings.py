@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from preannotate.notifications import NotifyError, NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.notifications.settings import split_addresses
+from preannotate.notifications.message import NotifyError
+from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings, split_addresses
 
 MAIL = {
     "PREANNOTATE_SMTP_HOST": "mail.example.org",
@@ -98,7 +98,7 @@ def test_no_secret_is_shown():
         ),
         (
             {"WEBHOOK_URL": "ftp://battery"},
-            "PREANNOTATE_WEBHOOK_URL: webhook: no URL; expected one, as in https://chat.example.org/hooks/abc.",
+            "PREANNOTATE_WEBHOOK_URL: webhook: not a URL; expected one, as in https://chat.example.org/hooks/abc.",
         ),
         (
             {"WEBHOOK_URL": "https://a:battery@chat.example.org"},
@@ -118,8 +118,8 @@ def test_nothing_is_set():
         NotifySettings.from_environment({})
 
     assert str(error.value) == (
-        "--notify: nobody to tell; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
-        "`preannotate notify` says what else."
+        "--notify: no recipient; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
+        "Run `preannotate notify` to see all settings."
     )
 
 

@@ -5,10 +5,12 @@ import socket
 import threading
 
 import pytest
-from notify_servers import PASSWORD, USER
+from support.notification_servers import PASSWORD, USER
 
-from preannotate.notifications import Message, NotifySettings, SmtpSettings, notify
 from preannotate.notifications import smtp as module
+from preannotate.notifications.delivery import deliver
+from preannotate.notifications.message import Message
+from preannotate.notifications.settings import NotifySettings, SmtpSettings
 
 MESSAGE = Message("boards: version 3 is ready, mAP50 0.93", "It is published.", facts={"labels": "größer"})
 TO = ("bob@example.org", "Cem <cem@example.org>")
@@ -16,7 +18,7 @@ TO = ("bob@example.org", "Cem <cem@example.org>")
 
 def tell(port, security="none", *, user="", password="", host="127.0.0.1", recipients=TO):
     settings = SmtpSettings(host, port, security, user, password, "ann@example.org", recipients)
-    return notify(NotifySettings(settings, None), MESSAGE)
+    return deliver(NotifySettings(settings, None), MESSAGE)
 
 
 def test_without_encryption_and_login(mail_server):
@@ -42,8 +44,8 @@ def test_a_login_that_is_not_accepted_and_that_the_server_repeats(mail_server, c
     server = mail_server(login=True, tls_context=context)
 
     assert tell(server.port, "starttls", user=USER, password="wrong horse") == [
-        f"mail server 127.0.0.1:{server.port}: 535 for user 'ann', the login is not accepted; expected a valid one. "
-        f"Look at user and password; some services want a password made for programs."
+        f"mail server 127.0.0.1:{server.port}: 535 for user 'ann', the login is rejected; expected a valid login. "
+        f"Check user and password; some services need a password made for programs."
     ]
     assert server.mails == []
 
@@ -52,8 +54,8 @@ def test_a_server_that_takes_no_login(mail_server):
     server = mail_server()
 
     assert tell(server.port, user=USER, password=PASSWORD) == [
-        f"mail server 127.0.0.1:{server.port}: takes no login; expected one for user 'ann'. Leave user and password "
-        f"out, or look at port and security."
+        f"mail server 127.0.0.1:{server.port}: accepts no login; expected one for user 'ann'. Leave user and password "
+        f"out, or check port and security."
     ]
 
 
@@ -62,7 +64,7 @@ def test_a_server_that_wants_a_login(mail_server, context, trusted):
 
     assert tell(server.port, "starttls") == [
         f"mail server 127.0.0.1:{server.port}: 530 for the sender 'ann@example.org' (5.7.0 Authentication required); "
-        f"expected it to be taken. Many servers let a user send from the own address only, or only with a login."
+        f"expected an accepted sender. Many servers let users send from their own address only, or only with a login."
     ]
 
 
@@ -70,8 +72,8 @@ def test_a_certificate_that_nobody_signed(mail_server, context):
     server = mail_server(tls_context=context)
 
     assert tell(server.port, "starttls") == [
-        f"mail server 127.0.0.1:{server.port}: its certificate is not trusted (self-signed certificate); expected one "
-        f"that this machine knows. Set SSL_CERT_FILE to the authority's."
+        f"mail server 127.0.0.1:{server.port}: its certificate is not trusted (self-signed certificate); expected "
+        f"one that this machine trusts. Set SSL_CERT_FILE to its authority's."
     ]
     assert server.mails == []
 
@@ -83,7 +85,7 @@ def test_a_certificate_of_another_host(mail_server, context, trusted):
 
     assert said == (
         f"mail server localhost:{server.port}: its certificate is not trusted (Hostname mismatch, certificate is not "
-        f"valid for 'localhost'.); expected one that this machine knows. Set SSL_CERT_FILE to the authority's."
+        f"valid for 'localhost'.); expected one that this machine trusts. Set SSL_CERT_FILE to its authority's."
     )
 
 
@@ -101,7 +103,7 @@ def test_tls_from_the_first_byte_to_a_server_without(mail_server):
     server = mail_server()
 
     assert tell(server.port, "tls") == [
-        f"mail server 127.0.0.1:{server.port}: no TLS there; expected it. Look at the port, or choose starttls."
+        f"mail server 127.0.0.1:{server.port}: no TLS; expected it. Check the port, or choose starttls."
     ]
 
 
@@ -110,8 +112,8 @@ def test_one_recipient_is_refused_and_the_other_gets_it(mail_server):
     server.unknown = {"cem@example.org"}
 
     assert tell(server.port) == [
-        f"mail server 127.0.0.1:{server.port}: 550 for the recipient 'cem@example.org' (no such user here); expected "
-        f"it to be taken. Look at the address."
+        f"mail server 127.0.0.1:{server.port}: 550 for the recipient 'cem@example.org' (no such user here); "
+        f"expected an accepted recipient. Check the address."
     ]
     assert server.recipients == [["bob@example.org"]]
 
@@ -124,7 +126,7 @@ def test_all_recipients_are_refused(mail_server):
 
     where = f"mail server 127.0.0.1:{server.port}: 550 for the recipient"
     assert said == " ".join(
-        f"{where} '{one}@example.org' (no such user here); expected it to be taken. Look at the address."
+        f"{where} '{one}@example.org' (no such user here); expected an accepted recipient. Check the address."
         for one in ("bob", "cem")
     )
 
@@ -134,8 +136,8 @@ def test_the_sender_is_refused(mail_server):
     server.sender_answer = "553 not yours"
 
     assert tell(server.port) == [
-        f"mail server 127.0.0.1:{server.port}: 553 for the sender 'ann@example.org' (not yours); expected it to be "
-        f"taken. Many servers let a user send from the own address only, or only with a login."
+        f"mail server 127.0.0.1:{server.port}: 553 for the sender 'ann@example.org' (not yours); expected an "
+        f"accepted sender. Many servers let users send from their own address only, or only with a login."
     ]
 
 
@@ -155,16 +157,14 @@ def test_refused():
         port = free.getsockname()[1]
 
         assert tell(port) == [
-            f"mail server 127.0.0.1:{port}: no connection (connection refused); expected a mail server. "
-            f"Look at host and port."
+            f"mail server 127.0.0.1:{port}: no connection (connection refused); expected a mail server. Check host"
+            f" and port."
         ]
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".example.org"])
 def test_an_unknown_host(host):
-    assert tell(25, host=host) == [
-        f"mail server {host}:25: nobody knows that host; expected a mail server's. Look at its name."
-    ]
+    assert tell(25, host=host) == [f"mail server {host}:25: host not found; expected a mail server. Check its name."]
 
 
 @contextlib.contextmanager
@@ -190,19 +190,19 @@ def said_at_once(greeting, *, stays):
 
 
 def test_time_out(monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.2)
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
     with said_at_once(b"", stays=True) as port:
         assert tell(port) == [
-            f"mail server 127.0.0.1:{port}: no answer within 0.2 s; expected one. Look at host, port and firewall; "
-            f"port 465 wants tls, 587 starttls."
+            f"mail server 127.0.0.1:{port}: no response within 0.2 s; expected one. Check host, port and firewall;"
+            f" port 465 needs tls, 587 starttls."
         ]
 
 
 def test_a_server_that_hangs_up():
     with said_at_once(b"", stays=False) as port:
         assert tell(port) == [
-            f"mail server 127.0.0.1:{port}: the connection broke off; expected the server to stay. Look at its log; "
-            f"it may want starttls or tls."
+            f"mail server 127.0.0.1:{port}: the connection broke off; expected a complete session. Check the "
+            f"server's log; it may need starttls or tls."
         ]
 
 

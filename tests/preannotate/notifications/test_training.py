@@ -5,8 +5,7 @@ import json
 import pytest
 
 from preannotate.cli.main import main
-from preannotate.notifications import NotifyError
-from preannotate.notifications.message import validation_picture
+from preannotate.notifications.message import NotifyError, validation_picture
 from preannotate.notifications.training import train_and_notify, training_message
 from trainer.errors import TrainingError
 

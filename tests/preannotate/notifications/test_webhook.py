@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from preannotate.notifications import Message, NotifySettings, WebhookSettings, notify
 from preannotate.notifications import webhook as module
+from preannotate.notifications.delivery import deliver
+from preannotate.notifications.message import Message
+from preannotate.notifications.settings import NotifySettings, WebhookSettings
 
 MESSAGE = Message(
     "boards: größer\nready", "It is published.", "https://x.example.org/", {"mAP50": "0.93"}, Path("a.png")
@@ -23,7 +25,7 @@ def no_waits(monkeypatch):
 
 
 def tell(url, secret=""):
-    return notify(NotifySettings(None, WebhookSettings(url, secret)), MESSAGE)
+    return deliver(NotifySettings(None, WebhookSettings(url, secret)), MESSAGE)
 
 
 def test_the_body_has_what_a_program_and_what_a_chat_wants(receiver):
@@ -112,6 +114,6 @@ def test_an_unknown_host(host):
 
 
 def test_bad_news_say_so(receiver):
-    notify(NotifySettings(None, WebhookSettings(receiver.url)), Message("a", "b", failed=True))
+    deliver(NotifySettings(None, WebhookSettings(receiver.url)), Message("a", "b", failed=True))
 
     assert json.loads(receiver.bodies[0])["event"] == "failed"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.errors import StudioError
 from preannotate.studio.services import Services
 from trainer.errors import TrainingError

@@ -3,8 +3,9 @@
 from starlette.responses import Response
 
 from preannotate.core.errors import PreannotateError
-from preannotate.notifications import Message, NotifyError, NotifySettings, SmtpSettings, WebhookSettings, notify
-from preannotate.notifications.settings import PORTS, split_addresses
+from preannotate.notifications.delivery import deliver
+from preannotate.notifications.message import Message, NotifyError
+from preannotate.notifications.settings import PORTS, NotifySettings, SmtpSettings, WebhookSettings, split_addresses
 from preannotate.studio.web.forms import Form
 from preannotate.studio.web.page_request import PageRequest, go_to
 
@@ -74,7 +75,7 @@ def send_test(request: PageRequest) -> Response:
         picture=None,
         failed=False,
     )
-    for sentence in notify(saved, message):
+    for sentence in deliver(saved, message):
         form.add_error(str(len(form.errors)), sentence)
     return _page(request, test=form, status=502) if form.errors else go_to("/settings", done="sent")
 

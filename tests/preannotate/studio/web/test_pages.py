@@ -9,7 +9,7 @@ from support.cvat_stand_in import PASSWORD, TOKEN
 from support.studio import plain_task
 
 from preannotate.jobs.task_request import TaskRequest
-from preannotate.notifications import NotifySettings, SmtpSettings, WebhookSettings
+from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.pipeline.run_request import RunRequest, write_run_request
 from preannotate.studio.errors import StudioError
 from preannotate.studio.machines import Machine

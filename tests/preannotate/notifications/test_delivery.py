@@ -32,7 +32,7 @@ def test_what_is_set_is_shown_without_secrets(mail, receiver, monkeypatch, capsy
     assert (
         f"e-mail: to bob@example.org from ann@example.org, by 127.0.0.1:{mail.port} (none, without login)\n"
         f"webhook: {receiver.url.removesuffix('/hooks/very-secret-path')}/… (signed)\n"
-        f"try it: preannotate notify --test\n"
+        f"send a test message: preannotate notify --test\n"
     ) in said
     assert mail.mails == receiver.bodies == []
     assert "battery" not in said
@@ -42,7 +42,7 @@ def test_a_test_message(mail, capsys):
     assert main(["notify", "--test"]) == 0
 
     assert mail.mails[0]["Subject"] == "Preannotate: a test message"
-    assert capsys.readouterr().err == "told: Preannotate: a test message\n"
+    assert capsys.readouterr().err == "message sent: Preannotate: a test message\n"
 
 
 def test_a_test_message_that_is_not_delivered(mail, capsys):
@@ -51,13 +51,13 @@ def test_a_test_message_that_is_not_delivered(mail, capsys):
     assert main(["notify", "--test"]) == 1
     assert capsys.readouterr().err == (
         f"not delivered: mail server 127.0.0.1:{mail.port}: 550 for the recipient 'bob@example.org' (no such user "
-        f"here); expected it to be taken. Look at the address.\n"
+        f"here); expected an accepted recipient. Check the address.\n"
     )
 
 
 def test_nothing_is_set(capsys):
     assert main(["notify", "--test"]) == COULD_NOT_RUN
-    assert capsys.readouterr().err.startswith("error: --notify: nobody to tell;")
+    assert capsys.readouterr().err.startswith("error: --notify: no recipient;")
 
 
 def test_nothing_heavy_is_imported():
