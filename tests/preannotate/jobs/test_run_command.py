@@ -26,7 +26,9 @@ def sent(monkeypatch):
     found = []
     monkeypatch.setenv("PREANNOTATE_WEBHOOK_URL", "http://127.0.0.1:9/hook")
     monkeypatch.setattr(
-        run_command, "tell", lambda settings, message: found.append((message.title, message.text, message.link))
+        run_command,
+        "deliver_and_report",
+        lambda settings, message: found.append((message.title, message.text, message.link)),
     )
     return found
 

@@ -74,8 +74,8 @@ def refused(model, capsys):
         ),
         (
             ["--notify"],
-            "--notify: nobody to tell; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
-            "`preannotate notify` says what else.",
+            "--notify: no recipient; expected PREANNOTATE_SMTP_HOST or PREANNOTATE_WEBHOOK_URL in the environment. "
+            "Run `preannotate notify` to see all settings.",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_message_that_is_not_delivered_is_no_failed_training(told, receiver, t
 
 
 def test_nobody_to_tell_is_said_before_anything_is_trained(tmp_path):
-    with pytest.raises(NotifyError, match="nobody to tell"):
+    with pytest.raises(NotifyError, match="no recipient"):
         run(lambda: pytest.fail("trained"), tmp_path)
 
 

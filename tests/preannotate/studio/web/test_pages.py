@@ -707,7 +707,7 @@ def test_the_address_of_a_webhook_is_never_shown_again(example, browser):
 def test_a_webhook_that_is_none_is_refused(example, browser):
     answer = browser.send("/settings/webhook", {"webhook_url": "chat"})
 
-    assert "webhook: no URL; expected one, as in https://chat.example.org/hooks/abc." in words(answer)
+    assert "webhook: not a URL; expected one, as in https://chat.example.org/hooks/abc." in words(answer)
 
 
 def test_a_test_message_says_what_was_not_delivered(example, browser, monkeypatch):
@@ -717,12 +717,12 @@ def test_a_test_message_says_what_was_not_delivered(example, browser, monkeypatc
     smtp = SmtpSettings("mail.example.org", 25, "none", "", "", "a@example.org", ("b@example.org",))
     example.services.settings.set_notifications(NotifySettings(smtp))
     monkeypatch.setattr(
-        settings, "notify", lambda told, message: ["mail.example.org: refused; expected a mail server."]
+        settings, "deliver", lambda told, message: ["mail.example.org: refused; expected a mail server."]
     )
     answer = browser.send("/settings/test")
     assert answer.status_code == 502
     assert "mail.example.org: refused; expected a mail server." in words(answer)
-    monkeypatch.setattr(settings, "notify", lambda told, message: [])
+    monkeypatch.setattr(settings, "deliver", lambda told, message: [])
 
     assert "Test message sent." in words(browser.send("/settings/test"))
 
