@@ -241,6 +241,8 @@ class RunQueue:
             may_start: Whether this process starts a run at all.
             why_waiting: Of a run and those that run: why it must wait, as a sentence; "" if it can start.
         """
+        if not any(may_start(run) for run in self.in_state(State.WAITING)):
+            return None  # without the lock of a transaction, twice a second
         with self._database.transaction():
             running = self.in_state(State.RUNNING)
             if len(running) >= self.simultaneous:
