@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from preannotate.core.text import plural
 from preannotate.diagnostics.finding import ERROR, SEVERITIES, WARNING, Finding
 
 _WIDTH = 110
@@ -43,16 +44,18 @@ def _lines(finding: Finding) -> list[str]:
 
 def _wrapped(text: str, first: str) -> list[str]:
     # Paths, URLs and commands stay whole, so that they can be copied.
-    options = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first), **options)
+    wrapper = textwrap.TextWrapper(
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return wrapper.wrap(text)
 
 
 def _summary(findings: Sequence[Finding]) -> str:
     errors, warnings = (sum(finding.severity == severity for finding in findings) for severity in (ERROR, WARNING))
     if not errors and not warnings:
         return "Nothing wrong was found."
-    return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}."

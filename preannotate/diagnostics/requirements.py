@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import preannotate
-
 DISTRIBUTION = "preannotate"
 _COMPARE: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": operator.ge,
@@ -53,7 +51,7 @@ class Declared:
 
 def declared() -> Declared | None:
     """What pyproject.toml says, or what was installed; None if there is neither."""
-    project = Path(preannotate.__file__).parents[1] / "pyproject.toml"
+    project = Path(__file__).parents[2] / "pyproject.toml"
     if project.is_file():
         content = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
         lines = [(line, "") for line in content["dependencies"]]
@@ -63,8 +61,8 @@ def declared() -> Declared | None:
         metadata = importlib.metadata.metadata(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         return None
-    lines = metadata.get_all("Requires-Dist") or []
-    return Declared(metadata["Requires-Python"] or "", tuple(_parse(line, "") for line in lines))
+    installed_lines = metadata.get_all("Requires-Dist") or []
+    return Declared(metadata["Requires-Python"] or "", tuple(_parse(line, "") for line in installed_lines))
 
 
 def installed(package: str) -> str | None:

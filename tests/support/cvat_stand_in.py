@@ -18,10 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from PIL import Image
 
 OLD, NEW = "2.15.0", "2.80.0"
-VERSIONS = (OLD, NEW)
+# Parameters of fixtures: `make test` runs the newer version alone.
+VERSIONS = (pytest.param(OLD, marks=pytest.mark.slow), NEW)
 TOKEN, USER, PASSWORD = "a-token-of-ann", "ann", "correct horse"
 _DEFAULT_PAGE_SIZE, _LONGEST_PAGE = 10, 500
 

@@ -50,7 +50,7 @@ def test_without_a_checkout_the_installed_metadata_is_read(monkeypatch, tmp_path
     metadata["Requires-Python"] = "<3.14,>=3.11"
     metadata["Requires-Dist"] = "numpy<3,>=2.1"
     metadata["Requires-Dist"] = 'tensorflow[and-cuda]<2.22,>=2.21; extra == "train-gpu"'
-    monkeypatch.setattr(requirements.preannotate, "__file__", str(tmp_path / "preannotate" / "__init__.py"))
+    monkeypatch.setattr(requirements, "__file__", str(tmp_path / "preannotate" / "diagnostics" / "requirements.py"))
     monkeypatch.setattr(importlib.metadata, "metadata", {"preannotate": metadata}.__getitem__)
 
     found = declared()
