@@ -28,7 +28,6 @@ def generate(
     >>> anchors, levels = generate((16, 8), [8])
     >>> anchors.tolist(), levels.tolist()
     ([[-12.0, -12.0, 20.0, 20.0], [-4.0, -12.0, 28.0, 20.0]], [0, 0])
-
     """
     anchors, levels = [], []
     for level, stride in enumerate(strides):
@@ -52,7 +51,6 @@ def fit_aspects(boxes: np.ndarray) -> tuple[float, ...]:
     Returns:
         One or two aspects (width / height): the median, or the medians of the taller and the wider
         half where these differ by more than `ASPECT_SPREAD` squared.
-
     """
     if not len(boxes):
         return (1.0,)

@@ -27,7 +27,6 @@ class Augmentation:
         flip: Probability of a mirror image, left to right.
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
-
     """
 
     zoom: tuple[float, float] = (0.5, 2.0)
@@ -61,7 +60,6 @@ class Example:
         size: (width, height): the frame of the boxes.
         boxes: float32 (G, 4), xyxy.
         class_ids: int64 (G,).
-
     """
 
     image: Image.Image
@@ -94,7 +92,6 @@ def augment(
 
     Returns:
         Pixels uint8 (H, W, 3); boxes float32 (G', 4), xyxy, input pixels, clipped; class ids int64 (G',).
-
     """
     if rng.random() < strength.mosaic:
         canvas, boxes, class_ids = _mosaic([example, another(), another(), another()], input_size, strength, rng)

@@ -32,7 +32,6 @@ def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
 
     Returns:
         float32 tensor (..., A, 4), xyxy, in the frame of the anchors; not clipped.
-
     """
     xa, ya, wa, ha = _centres_and_sides(anchors)
     x = xa + deltas[..., 0] * CENTRE_FACTOR * wa
@@ -51,7 +50,6 @@ def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
 
     Returns:
         float32 (A, 4).
-
     """
     x, y, w, h = _centres_and_sides(boxes)
     xa, ya, wa, ha = _centres_and_sides(anchors)

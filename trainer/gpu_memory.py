@@ -23,7 +23,6 @@ class Gpu:
     Attributes:
         name: Of its kind.
         memory: In GB (10^9 bytes).
-
     """
 
     name: str
@@ -40,7 +39,6 @@ def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
 
     Raises:
         TrainingError: There is one GPU, and it has less.
-
     """
     if len(gpus) != 1 or gpus[0].memory >= least:
         return
@@ -72,7 +70,6 @@ def parse(listing: str, chosen: str | None) -> list[Gpu]:
 
     >>> parse("0, GPU-a, T4, 15360", None)
     [Gpu(name='T4', memory=16.10612736)]
-
     """
     rows = [[part.strip() for part in line.split(",")] for line in listing.splitlines() if line.count(",") == 3]
     wanted = None if chosen is None else {part.strip() for part in chosen.split(",")}

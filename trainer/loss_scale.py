@@ -37,7 +37,6 @@ class LossScale:
 
         Args:
             finite: Whether all gradients were finite.
-
         """
         steps = tf.where(finite, self._good_steps + 1.0, 0.0)
         double = steps >= STEPS_TO_DOUBLE

@@ -21,7 +21,6 @@ def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
 
     Returns:
         float32 (..., K): `|quality - sigmoid(logits)|² · cross-entropy`.
-
     """
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=quality, logits=logits)
     return tf.square(quality - tf.sigmoid(logits)) * cross_entropy
@@ -36,7 +35,6 @@ def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.
 
     Returns:
         IoU in [0, 1] and GIoU in [-1, 1], float32 (...).
-
     """
     ax1, ay1, ax2, ay2 = tf.unstack(boxes_a, axis=-1)
     bx1, by1, bx2, by2 = tf.unstack(boxes_b, axis=-1)
@@ -64,7 +62,6 @@ def detection_losses(
 
     Returns:
         Class loss and box loss, float32 scalars.
-
     """
     positive = gt_classes >= 0
     iou, giou = iou_and_giou(boxes, gt_boxes)

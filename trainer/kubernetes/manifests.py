@@ -27,7 +27,6 @@ def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int |
         options: Where it runs.
         arguments: What follows `preannotate train` in a pod.
         trials: Pods that each train a run of their own; None for pods that train one together.
-
     """
     job = _job(options, arguments, trials)
     return [_service(options), job] if options.workers > 1 else [job]

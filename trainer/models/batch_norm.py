@@ -75,7 +75,6 @@ def with_fused_batch_norm(model: keras.Model, *, padding: str | None = None) -> 
     Args:
         model: Of `keras.applications`, for example.
         padding: Of all layers that have one; None leaves it as it is.
-
     """
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:

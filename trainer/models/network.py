@@ -21,7 +21,6 @@ class Loss(NamedTuple):
     Attributes:
         total: float32 scalar: the sum over this replica's images.
         count: float32 scalar: how many things (positive anchors, sampled proposals) it is the sum over.
-
     """
 
     total: tf.Tensor
@@ -42,7 +41,6 @@ class Network(ABC):
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.
-
     """
 
     keras_model: keras.Model
@@ -75,7 +73,6 @@ class Network(ABC):
 
         Args:
             batch: `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front.
-
         """
 
     @abstractmethod
@@ -87,5 +84,4 @@ class Network(ABC):
 
         Returns:
             `boxes`, float32 (B, N, 4), xyxy, input pixels, and `scores`, float32 (B, N, K), in [0, 1].
-
         """

@@ -43,7 +43,6 @@ class SsdNetwork(Network):
     Attributes:
         anchors: float32 (A, 4), xyxy, input pixels.
         anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
-
     """
 
     anchors: np.ndarray

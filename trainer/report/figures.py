@@ -29,7 +29,6 @@ class Figures:
         times_less: The latter over the former.
         confusion: Rows annotated, columns shown; background last.
         bands: By the size of objects.
-
     """
 
     boxes: tuple[int, ...]

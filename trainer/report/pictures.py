@@ -50,7 +50,6 @@ class CorrectionPicture:
         size: (width, height) in pixels.
         remarks: What is wrong, in the order of the numbers in the picture.
         right: How many boxes are right.
-
     """
 
     name: str

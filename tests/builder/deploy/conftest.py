@@ -32,7 +32,6 @@ class Done:
         err: Standard error, likewise.
         calls: Each call of nuctl and docker, likewise.
         script: Standard output as it came.
-
     """
 
     code: int

@@ -39,7 +39,6 @@ def make_gt_proposals(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np
         gt_boxes: float32 (G, 4), xyxy, input pixels; of more than `GT_PROPOSALS` a random part.
         input_size: (width, height): copies are clipped to it.
         rng: For jitter.
-
     """
     if not len(gt_boxes):
         return np.zeros((GT_PROPOSALS, 4), np.float32)

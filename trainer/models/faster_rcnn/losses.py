@@ -21,7 +21,6 @@ def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, g
         boxes: float32 (B, S, 4): decoded, input pixels.
         state: int32 (B, S): see `rpn_targets.AnchorSample`.
         gt_boxes: float32 (B, S, 4): of the positive ones.
-
     """
     positive = state == POSITIVE
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(positive, tf.float32), logits=objectness)
@@ -38,7 +37,6 @@ def roi_losses(logits: tf.Tensor, boxes: tf.Tensor, rois: RoiSample) -> dict[str
         logits: float32 (B, S, K).
         boxes: float32 (B, S, 4): the final ones, input pixels.
         rois: The sampled proposals.
-
     """
     # Of negative classes one_hot makes a row of zeros.
     truth = tf.one_hot(rois.gt_classes, logits.shape[-1])

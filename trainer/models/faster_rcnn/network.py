@@ -32,7 +32,6 @@ class FasterRcnnNetwork(Network):
         second_stage: These to `[logits (B, N, K), deltas (B, N, 4)]`.
         anchors: float32 (A, 4), xyxy, input pixels.
         anchor_levels: int64 (A,): the feature level of each anchor, 0 is the finest.
-
     """
 
     first_stage: keras.Model

@@ -28,7 +28,6 @@ class Proposals(keras.layers.Layer):
     Args:
         anchors: float32 (A, 4), xyxy, input pixels.
         input_size: (width, height).
-
     """
 
     def __init__(self, anchors: np.ndarray, input_size: tuple[int, int], **options: object) -> None:
@@ -47,7 +46,6 @@ class Proposals(keras.layers.Layer):
 
         Returns:
             float32 (B, N, 4), xyxy, input pixels, inside the input, best first; N is `count`.
-
         """
         # Logits and not scores: saturated scores tie, and engines break ties in different ways.
         logits, best = tf.math.top_k(objectness, self._before)
@@ -92,7 +90,6 @@ def survivors(boxes: tf.Tensor) -> tf.Tensor:
 
     Returns:
         bool (B, M).
-
     """
     better = np.triu(np.ones((boxes.shape[1], boxes.shape[1]), np.float32), k=1)  # [j, i]: j comes before i
     threat = tf.cast(pairwise_iou(boxes, boxes) > IOU_THRESHOLD, tf.float32) * better

@@ -17,7 +17,6 @@ class RoiAlign(keras.layers.Layer):
 
     Args:
         stride: Input pixels for one cell of the feature map.
-
     """
 
     def __init__(self, stride: int, **options: object) -> None:
@@ -52,7 +51,6 @@ def _outermost(low: tf.Tensor, high: tf.Tensor, points: int, cells: int) -> tupl
         high: Right or lower edge.
         points: Along this axis of the box.
         cells: Along this axis of the map, with its border.
-
     """
     half_step = (high - low) / (2 * points)
     # A cell for the border, half a cell from a cell's edge to its centre.

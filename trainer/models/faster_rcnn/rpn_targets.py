@@ -27,7 +27,6 @@ class AnchorSample:
         index: int32 (S,): which anchor; 0 where UNUSED.
         state: int32 (S,): POSITIVE, NEGATIVE, or UNUSED where there are fewer than S.
         boxes: float32 (S, 4): the box that a positive anchor is matched to, else zeros.
-
     """
 
     index: np.ndarray
@@ -46,7 +45,6 @@ def sample_anchors(
         anchors: float32 (A, 4), xyxy, input pixels.
         levels: int (A,): feature level of each anchor.
         rng: For sampling.
-
     """
     assignment = assign_anchors(gt_boxes, np.where(gt_classes == IGNORED, IGNORED, 0), anchors, levels)
     positive = assignment.class_ids >= 0

@@ -25,7 +25,6 @@ class RoiSample(NamedTuple):
         boxes: float32 (B, S, 4).
         gt_classes: int32 (B, S): class of the object, BACKGROUND, or UNUSED where there are fewer than S.
         gt_boxes: float32 (B, S, 4): the object's box; undefined for background.
-
     """
 
     boxes: tf.Tensor
@@ -41,7 +40,6 @@ def sample_rois(proposals: tf.Tensor, gt_boxes: tf.Tensor, gt_classes: tf.Tensor
         gt_boxes: float32 (B, G, 4); rows of zeros do not count.
         gt_classes: int32 (B, G); IGNORED makes a box an ignore region.
         noise: float32 (B, P), in [0, 1): proposals with the highest values are sampled.
-
     """
     overlaps = pairwise_iou(proposals, gt_boxes)  # (B, P, G)
     ignored = (gt_classes == IGNORED)[:, None]  # (B, 1, G)
