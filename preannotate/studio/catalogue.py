@@ -6,17 +6,178 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from preannotate.jobs.database import Database
-from preannotate.studio.list_rows import LabelSummary, ListPage, ListRow, ProjectSummary, TaskDetail, TaskSummary
-from preannotate.studio.previews import PreviewCache
 from preannotate.studio.servers import Servers
 
 if TYPE_CHECKING:
     from preannotate.cvat.server import Server
     from preannotate.formats.cvat_xml import CvatLabel
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from preannotate.core.files import replace_bytes
+from preannotate.studio.errors import StudioError
+from preannotate.studio.training_preview import AnnotationCounts, count_annotations
+
+ListRow = TypeVar("ListRow")
+
+
+@dataclass(frozen=True)
+class ListPage(Generic[ListRow]):
+    """One page of a list.
+
+    Attributes:
+        entries: Of this page.
+        number: Of this page, from 1.
+        pages: Number of pages, at least 1.
+        count: Number of entries on all pages.
+    """
+
+    entries: tuple[ListRow, ...]
+    number: int
+    pages: int
+    count: int
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """A project; `updated` is ISO 8601, as the server writes it."""
+
+    id: int
+    name: str
+    tasks: int
+    updated: str
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """A task.
+
+    Attributes:
+        id: On the server.
+        name: As in CVAT.
+        project_id: None if it belongs to no project.
+        project: Name of the project; "" without a project, or if its name cannot be read.
+        frames: Number of images, or of frames of the video.
+        video: Whether it is a video.
+        jobs: Number of jobs.
+        accepted: Number of jobs completed in the stage *acceptance*; CVAT counts no others here.
+        updated: ISO 8601, as the server writes it.
+        problem: Why a training cannot use it: "is three-dimensional", "has no frames"; None if it can.
+    """
+
+    id: int
+    name: str
+    project_id: int | None
+    project: str
+    frames: int
+    video: bool
+    jobs: int
+    accepted: int
+    updated: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """A label of a task.
+
+    Attributes:
+        name: As in CVAT.
+        color: As in CVAT: "#rrggbb".
+        type: "rectangle", "any", "polygon", "tag", …
+        boxes: On frames that a training would use; shapes that become boxes count.
+        learnable: Whether shapes of this type are boxes or become boxes.
+    """
+
+    name: str
+    color: str
+    type: str
+    boxes: int
+    learnable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDetail(AnnotationCounts):
+    """One or several tasks with their counts.
+
+    Attributes:
+        summary: Of the first task; None if there is no task with images.
+        labels: In the order of the tasks.
+        problem: Why no training can use them, one sentence; None if one can.
+    """
+
+    summary: TaskSummary | None
+    labels: tuple[LabelSummary, ...] = ()
+    problem: str | None = None
+
 
 PAGE_SIZE = 20
 # Longest search text; most tasks of a project that are counted.
 _MAX_SEARCH, _MAX_TASKS = 200, 100
+
+
+# A preview of CVAT has a few kilobytes.
+MOST_FILES = 1000
+MOST_BYTES = 5_000_000
+# Content types that are served, by the first bytes of the file.
+_KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
+
+
+class PreviewCache:
+    """A folder of preview images."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def picture(self, server_id: int, task_id: int, updated: str, fetch: Callable[[], bytes]) -> tuple[bytes, str]:
+        """Return a preview and its content type.
+
+        Args:
+            server_id: In the studio.
+            task_id: On the server.
+            updated: When the task changed last; its preview may be another one since.
+            fetch: Downloads the preview if it is not there.
+
+        Raises:
+            StudioError: The downloaded bytes are not an image.
+        """
+        moment = hashlib.sha256(updated.encode()).hexdigest()[:12]
+        path = self._folder / f"{server_id}-{task_id}-{moment}"
+        try:
+            content = path.read_bytes()
+            os.utime(path)
+        except OSError:
+            content = fetch()
+            kind = _kind(content)
+            if not kind or len(content) > MOST_BYTES:
+                raise StudioError(
+                    f"task {task_id}: preview of {len(content)} bytes is not an image; expected JPEG, PNG or WebP."
+                ) from None
+            self._keep(path, content)
+        return content, _kind(content)
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for stale in self._folder.glob(f"{path.name.rpartition('-')[0]}-*"):
+            stale.unlink(missing_ok=True)
+        replace_bytes(path, content)
+        kept = sorted(self._folder.iterdir(), key=_used, reverse=True)
+        for old in kept[MOST_FILES:]:
+            old.unlink(missing_ok=True)
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another thread removed it
+        return 0.0
+
+
+def _kind(content: bytes) -> str:
+    return next((kind for first, kind in _KINDS.items() if content.startswith(first)), "")
 
 
 class Catalogue:
@@ -91,7 +252,6 @@ class Catalogue:
 
     def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
         from preannotate.cvat.tasks import has_boxes, read_task
-        from preannotate.studio.training_preview import count_annotations
 
         contents = {number: server.task(number) for number in tasks}
         for number in projects:

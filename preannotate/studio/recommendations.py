@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from preannotate.core.text import plural
+from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import Family, families, measured
-from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size

@@ -11,20 +11,49 @@ from preannotate.core.http import server_url
 from preannotate.jobs.database import Database
 from preannotate.pipeline.run_request import CvatAccess
 from preannotate.studio.errors import StudioError
-from preannotate.studio.logins import (
-    PASSWORD,
-    PROFILE,
-    TOKEN,
-    connect_logged_in,
-    is_refused,
-    login_arguments,
-    login_kind,
-)
 from preannotate.studio.secrets import SecretStore
 
 if TYPE_CHECKING:
     from preannotate.cvat.login import Login
     from preannotate.cvat.server import Server
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from preannotate.cvat.login import Login
+    from preannotate.cvat.server import Server
+
+TOKEN, PASSWORD, PROFILE = "token", "password", "profile"
+
+
+def login_kind(token: str, user: str, password: str) -> tuple[str, str]:
+    """Return the kind of login, TOKEN or PASSWORD, and its secret."""
+    if token.strip() and not user and not password:
+        return TOKEN, token.strip()
+    if user and password and not token:
+        return PASSWORD, password
+    raise StudioError("login: neither or both are given; expected an access token, or a user name with a password.")
+
+
+def login_arguments(kind: str, user: str, secret: str) -> dict[str, str]:
+    """Return the arguments of `Login`."""
+    return {"token": secret} if kind == TOKEN else {"user": user, "password": secret}
+
+
+def connect_logged_in(login: "Login") -> "tuple[Server, str, str]":
+    """Log in; return the server, the user name, and the version of CVAT."""
+    from preannotate.cvat.connection import connect
+
+    server = connect(login)
+    user = server.user()
+    with server.parsing_response("the login"):
+        return server, str(user["username"]), server.version
+
+
+def is_refused(error: BaseException) -> bool:
+    """Return whether the server rejected the login, at once or later."""
+    status = getattr(error.__cause__, "status", None)
+    return status == 401 or (status == 400 and " for the login" in str(error))
+
 
 Answer = TypeVar("Answer")
 # A login is used so long before it is made again; sessions of CVAT live for days.

@@ -12,9 +12,8 @@ from preannotate.jobs.supervisor import COMMAND, Supervisor
 from preannotate.notifications.delivery import deliver
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.catalogue import Catalogue
+from preannotate.studio.catalogue import Catalogue, PreviewCache
 from preannotate.studio.models import Models
-from preannotate.studio.previews import PreviewCache
 from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 

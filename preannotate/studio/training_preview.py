@@ -9,15 +9,16 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from preannotate.cvat.selection import FrameSelection, FrameSelectionRules, SelectedFrame, select_frames, used_jobs
-from preannotate.cvat.server import Server
-from preannotate.cvat.shapes import shapes_of_frames
-from preannotate.cvat.tasks import Job, Task
 from preannotate.formats.records import Shape
 from preannotate.jobs.database import Database
-from preannotate.studio.list_rows import AnnotationCounts
+
+if TYPE_CHECKING:
+    from preannotate.cvat.selection import FrameSelection, SelectedFrame
+    from preannotate.cvat.server import Server
+    from preannotate.cvat.tasks import Job, Task
 
 # Further jobs are not counted: so many are enough for an assessment.
 MOST_JOBS = 200
@@ -29,7 +30,36 @@ _MOST_SIDES = 2000
 Shapes = Mapping[int, tuple[Shape, ...]]
 
 
-def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], database: Database) -> AnnotationCounts:
+@dataclass(frozen=True, kw_only=True)
+class AnnotationCounts:
+    """What a training would use of tasks, by the rules of `preannotate pull`.
+
+    Attributes:
+        boxes: Label to number of boxes on the frames that a training would use.
+        annotated_frames: Frames with boxes, for training and validation.
+        empty_frames: Frames of completed jobs without annotations, which a training uses as images without objects.
+        automatic: Boxes drawn by a model and never corrected; a training leaves them out, and `boxes` does too.
+        left_out: Reason to number of frames: "without annotations, in a job that is not completed".
+        counted_jobs: Number of jobs whose annotations were counted.
+        all_jobs: Number of jobs; more than `counted_jobs` only for tasks with very many.
+        image_size: (width, height) of most images; None if not known.
+        sides: Square root of the area of boxes, in pixels of images of `image_size`; a sample if there are many.
+    """
+
+    boxes: Mapping[str, int] = field(default_factory=dict)
+    annotated_frames: int = 0
+    empty_frames: int = 0
+    automatic: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    counted_jobs: int = 0
+    all_jobs: int = 0
+    image_size: tuple[int, int] | None = None
+    sides: tuple[float, ...] = ()
+
+
+def count_annotations(
+    server: "Server", server_id: int, tasks: "Sequence[Task]", database: Database
+) -> AnnotationCounts:
     """Count what a training would use of tasks.
 
     Args:
@@ -41,6 +71,8 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
     Raises:
         CvatError: The server refuses something, or answers in an unknown form.
     """
+    from preannotate.cvat.selection import FrameSelectionRules, select_frames, used_jobs
+
     jobs = [(task, job) for task in tasks for job in used_jobs(task)]
     counted = jobs[:MOST_JOBS]
     with ThreadPoolExecutor(_AT_ONCE, "count") as pool:
@@ -53,7 +85,7 @@ def count_annotations(server: Server, server_id: int, tasks: Sequence[Task], dat
 
 
 def _counts(
-    selection: FrameSelection, tasks: Sequence[Task], counted: int, jobs: int, shapes: list[Shape]
+    selection: "FrameSelection", tasks: "Sequence[Task]", counted: int, jobs: int, shapes: list[Shape]
 ) -> AnnotationCounts:
     taken: tuple[SelectedFrame, ...] = (*selection.training, *selection.validation)
     boxes = [
@@ -78,8 +110,10 @@ def _all_shapes(shapes: Mapping[int, Shapes]) -> list[Shape]:
     return [shape for of_job in shapes.values() for of_frame in of_job.values() for shape in of_frame]
 
 
-def _shapes(server: Server, server_id: int, task: Task, job: Job, database: Database) -> Shapes:
+def _shapes(server: "Server", server_id: int, task: "Task", job: "Job", database: Database) -> Shapes:
     """Return the shapes of each frame of a job, from the database if the job has not changed since."""
+    from preannotate.cvat.shapes import shapes_of_frames
+
     state = f"{job.updated} {task.updated} {len(job.frames)}"
     statement = "SELECT content FROM annotations WHERE server = ? AND job = ? AND updated = ?"
     if rows := database.rows(statement, (server_id, job.id, state)):

@@ -14,24 +14,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from preannotate.studio.services import Services
-from preannotate.studio.web.access.allowed_hosts import AllowedHostsMiddleware
 from preannotate.studio.web.access.authentication import Authenticator
-from preannotate.studio.web.access.security_headers import SecurityHeadersMiddleware
-from preannotate.studio.web.access.session_middleware import HEALTH, LOGIN, SessionMiddleware
-from preannotate.studio.web.access.sessions import Sessions
+from preannotate.studio.web.access.headers import AllowedHostsMiddleware, SecurityHeadersMiddleware
+from preannotate.studio.web.access.sessions import HEALTH, LOGIN, SessionMiddleware, Sessions
 from preannotate.studio.web.page_request import CVAT_THREADS, AppContext, PageRequest, endpoint, error_page
+from preannotate.studio.web.pages import login as login_page
 from preannotate.studio.web.pages import (
-    home,
     models,
     runs,
     servers,
     settings,
     use_model,
-    versions,
     wizard,
     wizard_start,
 )
-from preannotate.studio.web.pages import login as login_page
 from preannotate.studio.web.rendering import STATIC, Templates
 
 _LOG = logging.getLogger(__name__)
@@ -79,7 +75,7 @@ class AccessPolicy:
 
 # path: (page for GET, page for POST, whether it asks CVAT)
 PAGES: dict[str, tuple[PageFunction | None, PageFunction | None, bool]] = {
-    "/": (home.show, None, False),
+    "/": (runs.show_home, None, False),
     LOGIN: (login_page.show, login_page.enter, False),
     "/logout": (None, login_page.leave, False),
     "/new": (wizard.choose_server, None, False),
@@ -104,11 +100,11 @@ PAGES: dict[str, tuple[PageFunction | None, PageFunction | None, bool]] = {
     "/models/{name}/publish": (None, models.publish, False),
     "/models/{name}/unpublish": (models.ask_unpublish, models.unpublish, False),
     "/models/{name}/roll-back": (None, models.roll_back, False),
-    "/models/{name}/versions/{version:number}": (versions.show, None, False),
-    "/models/{name}/versions/{version:number}/report": (versions.report, None, False),
-    "/models/{name}/versions/{version:number}/report.html": (versions.report_file, None, False),
-    "/models/{name}/versions/{version:number}/overlays/{picture}": (versions.overlay, None, False),
-    "/models/{name}/versions/{version:number}/threshold": (None, versions.set_threshold, False),
+    "/models/{name}/versions/{version:number}": (models.show_version, None, False),
+    "/models/{name}/versions/{version:number}/report": (models.report, None, False),
+    "/models/{name}/versions/{version:number}/report.html": (models.report_file, None, False),
+    "/models/{name}/versions/{version:number}/overlays/{picture}": (models.overlay, None, False),
+    "/models/{name}/versions/{version:number}/threshold": (None, models.set_threshold, False),
     "/models/{name}/{kind}": (use_model.show, use_model.place, True),
     "/settings": (settings.show, None, False),
     "/settings/mail": (None, settings.save_mail, False),

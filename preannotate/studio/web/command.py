@@ -85,7 +85,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
     from preannotate.serving.errors import ServeError
     from preannotate.serving.ports import Listener, is_loopback
     from preannotate.studio.services import Services
-    from preannotate.studio.web.access.allowed_hosts import LOOPBACK_NAMES, names_of_this_machine
+    from preannotate.studio.web.access.headers import LOOPBACK_NAMES, names_of_this_machine
     from preannotate.studio.web.app import AccessPolicy, make_app
 
     stop = asyncio.Event()

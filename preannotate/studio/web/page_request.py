@@ -1,7 +1,8 @@
-"""Requests as pages see them, and the endpoint that Starlette calls for a page."""
+"""Requests and their forms as pages see them, and the endpoint that Starlette calls for a page."""
 
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -16,10 +17,8 @@ from preannotate.core.errors import PreannotateError
 from preannotate.studio.errors import PageError
 from preannotate.studio.services import Services
 from preannotate.studio.web.access.authentication import Authenticator
-from preannotate.studio.web.access.csrf import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere
-from preannotate.studio.web.access.form_body import read_form
-from preannotate.studio.web.access.session_middleware import session_of
-from preannotate.studio.web.access.sessions import Session, Sessions
+from preannotate.studio.web.access.form_body import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere, read_form
+from preannotate.studio.web.access.sessions import Session, Sessions, session_of
 from preannotate.studio.web.rendering import Templates
 from runtime.errors import FunctionError
 from trainer.errors import TrainerError
@@ -176,3 +175,49 @@ def _numbers(texts: list[str]) -> tuple[int, ...]:
     # Longer ones are no ids, and the database could not hold them.
     found = (int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 15)
     return tuple(dict.fromkeys(found))
+
+
+# Errors of the command line begin with a flag, which a page does not have.
+_FLAG = re.compile(r"^--([a-z-]+): ")
+
+
+@dataclass
+class Form:
+    """Values and errors of a form's fields.
+
+    Attributes:
+        values: Name to text; of boxes "on" or "".
+        errors: Name to sentence; the name "" is the form as a whole.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def submitted(cls, request: PageRequest, names: Iterable[str], *, boxes: Iterable[str] = ()) -> "Form":
+        """Return a submitted form; `names` must not include secrets."""
+        values = {name: request.field(name) for name in names}
+        return cls(values | {name: "on" if request.checked(name) else "" for name in boxes})
+
+    @classmethod
+    def initial(cls, **values: Any) -> "Form":
+        """Return a form with its initial values."""
+        return cls({name: _text(value) for name, value in values.items()})
+
+    def add_error(self, name: str, sentence: object) -> None:
+        """Add an error to a field that has none yet."""
+        self.errors.setdefault(
+            name, _FLAG.sub(lambda match: f"{match[1].replace('-', ' ').capitalize()}: ", str(sentence))
+        )
+
+    def whole_number(self, name: str, label: str, *, least: int, most: int) -> int:
+        """Return the whole number in a field; add an error and return `least` if it is not one in the range."""
+        text = self.values[name]
+        if text.isascii() and text.isdecimal() and least <= int(text[:18]) <= most:
+            return int(text)
+        self.add_error(name, f"{label}: {text!r}; expected a whole number from {least} to {most}.")
+        return least
+
+
+def _text(value: object) -> str:
+    return "on" if value is True else "" if value in (False, None) else str(value)

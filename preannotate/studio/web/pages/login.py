@@ -4,9 +4,8 @@ from starlette.responses import Response
 
 from preannotate.studio.errors import PageError
 from preannotate.studio.web.access.authentication import own_path
-from preannotate.studio.web.access.session_middleware import LOGIN, change_session
-from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageRequest, go_to
+from preannotate.studio.web.access.sessions import LOGIN, change_session
+from preannotate.studio.web.page_request import Form, PageRequest, go_to
 
 
 def show(request: PageRequest) -> Response:

@@ -1,5 +1,7 @@
 """Runs: the list, one run with its progress, and stopping, resuming and deleting it."""
 
+import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,11 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from preannotate.core.progress import State
 from preannotate.jobs.errors import JobError
 from preannotate.jobs.live_progress import read_live_progress
-from preannotate.jobs.queue import Run, RunSource
+from preannotate.jobs.queue import LOG, PROGRESS, Run, RunSource
+from preannotate.jobs.run_supervisor import END_FILE, PROCESS_FILE
 from preannotate.pipeline.run_request import RunRequest
 from preannotate.studio.errors import PageError
-from preannotate.studio.web import run_results
-from preannotate.studio.web.access.security_headers import RESULT_POLICY
+from preannotate.studio.web.access.headers import RESULT_POLICY
 from preannotate.studio.web.charts import charts
 from preannotate.studio.web.page_request import PageRequest, go_to
 
@@ -55,7 +57,7 @@ def _context(request: PageRequest) -> dict[str, Any]:
         "charts": charts(now.curve, (now.epochs or 0) if active else 0),
         "active": active,
         "position": request.services.queue.position(run.id) if run.state == State.WAITING else 0,
-        "results": run_results.read_results(run) if run.state == State.DONE else None,
+        "results": read_results(run) if run.state == State.DONE else None,
         "can_resume": run.state in (State.FAILED, State.STOPPED) and run.source != RunSource.COMMAND_LINE,
         "can_delete": run.state.is_over,
         "task_links": _task_links(run),
@@ -79,7 +81,7 @@ def log(request: PageRequest) -> Response:
 def result(request: PageRequest) -> Response:
     """A file that a review or a ranking wrote."""
     run, name = _run(request), request.path("file")
-    path: Path | None = run_results.result_files(run).get(name)
+    path: Path | None = result_files(run).get(name)
     if path is None:
         raise PageError(
             404, "File not found", f"{name[:80]!r}: no such file of run {run.id}; expected one that its page lists."
@@ -137,3 +139,84 @@ def _task_links(run: Run) -> list[tuple[str, str]]:
     tasks = [(f"task {number}", f"{base}/tasks/{number}") for number in run.request.tasks]
     projects = run.request.projects if isinstance(run.request, RunRequest) else ()
     return tasks + [(f"project {number}", f"{base}/projects/{number}") for number in projects]
+
+
+_KINDS = (".csv", ".html", ".json", ".txt")
+# Columns of the files that are shown, and their headings; the rest is in the file.
+_HEADINGS = {
+    "rank": "Rank", "link": "Link", "frame": "Frame", "text": "Disagreement", "why": "Reason",
+    "likelihood": "Likelihood", "doubt": "Uncertainty", "uncertainty": "Uncertainty",
+}  # fmt: skip
+# Of the run itself.
+_OWN_FILES = (LOG, PROGRESS, PROCESS_FILE, END_FILE)
+_MOST_ROWS = 100
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Result files of a run, and the rows of its table.
+
+    Attributes:
+        files: Names, for links.
+        page: Name of the HTML page among them; "" if there is none.
+        header: Headings of the table.
+        rows: Cells of the table; at most `_MOST_ROWS` rows.
+        more: Number of rows that are not shown.
+    """
+
+    files: tuple[str, ...]
+    page: str
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    more: int = 0
+
+
+def result_files(run: Run) -> dict[str, Path]:
+    """Return the result files of a run by name; no links, no hidden files, and not the log."""
+    if not run.folder.is_dir():
+        return {}
+    found = (path for path in sorted(run.folder.iterdir()) if path.suffix in _KINDS and path.name not in _OWN_FILES)
+    return {path.name: path for path in found if path.is_file() and not path.is_symlink() and path.name[0] != "."}
+
+
+def read_results(run: Run) -> RunResults | None:
+    """Read the results of a run; None if it wrote none."""
+    found = {name: path for name, path in result_files(run).items() if not name.endswith(".json")}
+    if not found:
+        return None
+    page = next((name for name in found if name.endswith(".html")), "")
+    table = next((path for name, path in found.items() if name.endswith(".csv")), None)
+    header, rows, more = _table(table) if table else ((), (), 0)
+    return RunResults(tuple(found), page, header, rows, more)
+
+
+def _table(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], int]:
+    if path.stat().st_size > _MOST_BYTES:
+        return (), (), 0
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    known = tuple(rows[0]) if rows else ()
+    names = tuple(name for name in _HEADINGS if name in known) or known
+    shown = tuple(tuple(row[name] or "" for name in names) for row in rows[:_MOST_ROWS])
+    return tuple(_HEADINGS.get(name, name) for name in names), shown, max(len(rows) - _MOST_ROWS, 0)
+
+
+_RECENT = 5
+_MODELS = 6
+
+
+def show_home(request: PageRequest) -> Response:
+    """Runs at work, what ended lately, and models."""
+    everything = request.services.queue.list()
+    active = [run for run in everything if not run.state.is_over]
+    recent = [run for run in everything if run.state.is_over][:_RECENT]
+    models = request.services.models.list()
+    return request.page(
+        "home.html",
+        active=[(run, read_live_progress(run)) for run in reversed(active)],
+        recent=recent,
+        models=models[:_MODELS],
+        more_models=max(len(models) - _MODELS, 0),
+        servers=request.services.servers.list(),
+    )

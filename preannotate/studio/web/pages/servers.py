@@ -7,8 +7,7 @@ from starlette.responses import Response
 from preannotate.core.errors import PreannotateError
 from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageRequest, go_to
+from preannotate.studio.web.page_request import Form, PageRequest, go_to
 
 FIELDS = ("name", "url", "user", "organization", "profile", "way")
 CHECKBOXES = ("insecure",)

@@ -6,8 +6,7 @@ from preannotate.core.errors import PreannotateError
 from preannotate.notifications.delivery import deliver
 from preannotate.notifications.message import Message, NotifyError
 from preannotate.notifications.settings import PORTS, NotifySettings, SmtpSettings, WebhookSettings, split_addresses
-from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageRequest, go_to
+from preannotate.studio.web.page_request import Form, PageRequest, go_to
 
 MAIL = ("host", "port", "security", "mail_user", "sender", "recipients")
 STUDIO = ("simultaneous", "link_base")

@@ -12,8 +12,7 @@ from preannotate.pipeline.errors import RunRequestError
 from preannotate.studio.errors import PageError
 from preannotate.studio.machines import CPU
 from preannotate.studio.models import ModelSummary
-from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageRequest, go_to
+from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages import models
 
 _BOXES = ("annotated_frames", "completed_jobs", "issues")

@@ -15,15 +15,14 @@ from preannotate.registry.deployment import Deploy
 from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import ArgumentField, assemble_arguments
 from preannotate.studio.arguments import argument_fields as argument_fields
+from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.errors import PageError
 from preannotate.studio.families import families
-from preannotate.studio.list_rows import TaskDetail
 from preannotate.studio.machines import CPU, KUBERNETES, Machine, machines
 from preannotate.studio.recommendations import Sufficiency, assess_annotations
 from preannotate.studio.servers import SavedServer
-from preannotate.studio.web.forms import Form
-from preannotate.studio.web.page_request import PageRequest, go_to
-from preannotate.studio.web.wizard_state import (
+from preannotate.studio.web.page_request import Form, PageRequest, go_to
+from preannotate.studio.web.pages.wizard import (
     FILE,
     IMAGENET,
     NONE,

@@ -5,9 +5,8 @@ import re
 import pytest
 
 from preannotate.studio.web.access import authentication, form_body
-from preannotate.studio.web.access.allowed_hosts import host_name
 from preannotate.studio.web.access.authentication import Authenticator, own_path
-from preannotate.studio.web.access.security_headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
+from preannotate.studio.web.access.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY, host_name
 from preannotate.studio.web.access.sessions import MAX_AGE_SECONDS, Sessions
 from preannotate.studio.web.app import PAGES, AccessPolicy, make_app
 

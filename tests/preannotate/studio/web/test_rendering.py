@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from preannotate.studio.web import template_filters
+from preannotate.studio.web import rendering
 
 NOW = datetime.datetime(2026, 11, 27, 12, 0, tzinfo=datetime.UTC)
 
@@ -21,7 +21,7 @@ NOW = datetime.datetime(2026, 11, 27, 12, 0, tzinfo=datetime.UTC)
     ],
 )
 def test_a_moment(text, said):
-    assert template_filters.moment(text, NOW) == said
+    assert rendering.moment(text, NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_a_moment(text, said):
     ],
 )
 def test_a_duration(seconds, said):
-    assert template_filters.duration(seconds) == said
+    assert rendering.duration(seconds) == said
 
 
 def test_numbers_and_sentences():
-    assert template_filters.count(1, "box", "boxes") == "1 box"
-    assert template_filters.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
-    assert template_filters.score(None) == "\N{EN DASH}"
-    assert template_filters.sentence("ends `epochs` early") == "Ends epochs early."
+    assert rendering.count(1, "box", "boxes") == "1 box"
+    assert rendering.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
+    assert rendering.score(None) == "\N{EN DASH}"
+    assert rendering.sentence("ends `epochs` early") == "Ends epochs early."
