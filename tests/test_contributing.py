@@ -53,3 +53,14 @@ def test_the_adapter_decodes_the_same_in_both_texts():
     assert adapter.match({"boxes": (1, 7, 8)}, (64, 48)) is None
     for index, expected in enumerate(adapter.decode([rows], layout)):
         np.testing.assert_allclose(served[index], expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_model_family_builds_a_network():
+    (family,) = example("Add a model family").FAMILIES
+    backbone = family.build_backbone(input_size=(96, 64), alpha=1.0)
+    network = family.build(num_classes=2, input_size=(96, 64), aspects=(1.0,), backbone=backbone)
+    boxes, scores = network.predict(np.zeros((1, 64, 96, 3), np.uint8))
+
+    assert boxes.shape[0] == scores.shape[0] == 1
+    assert (boxes.shape[1], boxes.shape[2], scores.shape[2]) == (scores.shape[1], 4, 2)
