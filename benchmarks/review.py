@@ -19,7 +19,7 @@ from results import describe_machine, model_parser, read_names, report
 
 from preannotate.active_learning.frame_inference import MIN_SCORE
 from preannotate.active_learning.review.disagreements import Disagreement, DisagreementKind, find_disagreements
-from preannotate.active_learning.review.frames import AnnotatedBox, ReviewedFrame
+from preannotate.active_learning.review.reviewed_frames import AnnotatedBox, ReviewedFrame
 from preannotate.formats.records import Box
 from preannotate.model_evaluation.evaluate import detect_on_exports
 from runtime.boxes import iou

@@ -5,6 +5,7 @@ disk with everything that they depend on: the images of the task and the files o
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from builder.function_directory import FunctionDirectory
-from preannotate.active_learning.answer_cache import AnswerCache
-from preannotate.active_learning.ranking.image_descriptors import describe
+from preannotate.active_learning.ranking.diversity import describe
 from preannotate.core.progress import ProgressBar
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.frames import download_in_batches
@@ -29,6 +29,8 @@ from runtime.errors import RequestError
 
 # A tenth of a usual threshold: below it there are hundreds of meaningless boxes per image.
 MIN_SCORE = 0.05
+# In the folder of the results.
+CACHE_FOLDER = ".cache"
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,50 @@ class FrameDetections:
     error: str | None = None
 
 
+class AnswerCache:
+    """Results of one kind that stay on disk, so that a stopped command continues where it was.
+
+    One line of JSON for each frame, written as soon as it is known. The file is named by a digest of everything that
+    its results depend on: other images or another function have another file.
+
+    Attributes:
+        entries: Frame (relative number) to its result.
+    """
+
+    def __init__(self, output: Path, kind: str, depends_on: object) -> None:
+        """Read what earlier commands kept; `depends_on` is JSON, and `kind` begins the name of the file."""
+        digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:24]
+        self._path = output / CACHE_FOLDER / f"{kind}-{digest}.jsonl"
+        self.entries: dict[int, Any] = {}
+        self._ends_with_newline = True
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
+        except FileNotFoundError:
+            return
+        self._ends_with_newline = not lines[-1]
+        for line in lines:
+            try:
+                frame, entry = json.loads(line)
+                self.entries[int(frame)] = entry
+            except (ValueError, TypeError):  # cut off by a kill
+                continue
+
+    def add(self, frame: int, entry: Any) -> None:
+        """Keep the result of a frame."""
+        self.entries[frame] = entry
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(("" if self._ends_with_newline else "\n") + json.dumps([frame, entry]) + "\n")
+        self._ends_with_newline = True
+
+
 class FrameInference:
     """Runs one function on one task; results stay in a folder."""
 
     def __init__(
         self, server: Server, task: Task, function: FunctionDirectory, output: Path, *, workers: int | None
     ) -> None:
-        """Read what earlier commands kept; nothing is run yet.
-
-        Args:
-            server: Where the task is.
-            task: The task.
-            function: The function.
-            output: Folder for kept results.
-            workers: Processes; None uses as many as are worth starting.
-        """
+        """Read what earlier commands kept in `output`; workers None are as many as are worth starting."""
         self._server, self._task, self._function, self._workers = server, task, function, workers
         images = [server.url, task.id, task.data, task.size, task.start, task.step, task.names, task.sizes]
         self._detections = AnswerCache(output, f"detections-{task.id}", [images, function.fingerprint, MIN_SCORE])

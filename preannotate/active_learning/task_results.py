@@ -1,4 +1,4 @@
-"""What `rank` and `review` have in common: what is asked for, and what the results begin with."""
+"""What requests and results of `rank` and `review` have in common."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ class FunctionOnTask:
 
     Attributes:
         task: ID of the task.
-        function: The function.
+        function: The function to run.
         output: Folder for results and kept detections.
         top: Number of frames to choose, or of disagreements on the page and of issues.
-        workers: Processes; None uses as many as are worth starting.
+        workers: Number of processes; None uses as many as are worth starting.
     """
 
     task: int

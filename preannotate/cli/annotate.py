@@ -5,9 +5,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preannotate.cli.arguments import add_function, add_json, add_login, add_overwrite, add_threshold, add_workers
+from preannotate.cli.arguments import (
+    add_function,
+    add_json,
+    add_login,
+    add_overwrite,
+    add_threshold,
+    add_workers,
+    cvat_server,
+)
 from preannotate.cli.command import Command
-from preannotate.cli.cvat_server import cvat_server
 from preannotate.core.errors import UsageError
 from preannotate.core.text import plural
 

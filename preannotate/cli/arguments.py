@@ -1,9 +1,16 @@
 """Arguments that several commands share: the same word, type and help for the same thing everywhere."""
 
 import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from preannotate.cvat.login import Login
+from preannotate.cvat.login import Login, check_sdk
+
+if TYPE_CHECKING:  # it needs cvat-sdk, which may be missing
+    from preannotate.cvat.server import Server
 
 WORKSPACE = Path("workspace")
 Parser = argparse.ArgumentParser
@@ -121,3 +128,21 @@ def add_negatives(parser: Parser) -> None:
     parser.add_argument(
         "--negatives", action="store_true", help="treat images without annotations as images without objects"
     )
+
+
+@contextlib.contextmanager
+def cvat_server(arguments: argparse.Namespace) -> Iterator["Server"]:
+    """Log in to CVAT for a command that continues where it was stopped.
+
+    Raises:
+        CvatError: cvat-sdk is not installed, or CVAT cannot be reached or rejects the login.
+    """
+    check_sdk(arguments.command)
+    from preannotate.cvat.connection import connect
+
+    server = connect(login_of(arguments))
+    try:
+        yield server
+    except KeyboardInterrupt:
+        print("stopped; the same command continues where it was", file=sys.stderr)
+        raise

@@ -6,33 +6,33 @@ sentence says why; 3 another worker of a training was lost; 70 an unexpected err
 """
 
 import argparse
+import contextlib
+import datetime
 import os
+import platform
 import select
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from preannotate.cli import error_log
 from preannotate.core.errors import PreannotateError
+from preannotate.core.files import replace_text
 from runtime.errors import FunctionError
 
 COULD_NOT_RUN = 2
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 NO_READER = 141  # as a shell reports a program that SIGPIPE ended
+# Tracebacks that are kept, the newest ones, and characters of each.
+LOGS_KEPT, LONGEST_LOG = 20, 100_000
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
-
-    Attributes:
-        name: As it is typed.
-        help: One line, without a full stop.
-        add_arguments: Declares its arguments.
-        run: Runs it with the parsed arguments; returns the exit code.
-    """
+    """One command; `help` is a line without a full stop, and `run` returns the exit code."""
 
     name: str
     help: str
@@ -60,18 +60,33 @@ def make_parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
         "3 another worker of a training was lost; 70 unexpected error; 130 interrupted.",
     )
     parser.add_argument("--version", action=ShowVersion, nargs=0, help="print the version")
-    add_debug(parser, default=False)
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_debug(parser, default=False)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_CommandParser)
     for command in commands:
         description = f"{command.help[0].upper()}{command.help[1:]}."
         subparser = subparsers.add_parser(command.name, help=command.help, description=description)
         command.add_arguments(subparser)
-        add_debug(subparser, default=argparse.SUPPRESS)
+        _add_debug(subparser, default=argparse.SUPPRESS)
         subparser.set_defaults(execute=command.run)
     return parser
 
 
-def add_debug(parser: argparse.ArgumentParser, *, default: object) -> None:
+class _CommandParser(argparse.ArgumentParser):
+    """Accepts options between positional arguments, as in `annotate FUNCTION --threshold 0.4 photos/`."""
+
+    _intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._intermixed:  # called by `parse_known_intermixed_args`, for options and for positional arguments
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
+
+
+def _add_debug(parser: argparse.ArgumentParser, *, default: object) -> None:
     """Accept `--debug` before and after the name of a command."""
     parser.add_argument("--debug", action="store_true", default=default, help="show the traceback of any error")
 
@@ -98,7 +113,7 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
             print(report, file=sys.stderr, end="")
             where = "The traceback is above."
         else:
-            where = error_log.write(parsed.command, report)
+            where = keep_traceback(parsed.command, report)
         print(f"error: {parsed.command}: unexpected {type(error).__name__}: {error}. {where}", file=sys.stderr)
         return UNEXPECTED
 
@@ -115,3 +130,34 @@ def _nobody_reads() -> bool:
         return False
     os.dup2(os.open(os.devnull, os.O_WRONLY), output)
     return True
+
+
+def keep_traceback(command: str, report: str) -> str:
+    """Write the traceback of an unexpected error to a file for a bug report, and remove the oldest files.
+
+    They lie in `$XDG_STATE_HOME/preannotate`, else `~/.local/state/preannotate`, and only their owner can read them. Of
+    the command line they hold the command's name alone, for an argument may be a token.
+
+    Args:
+        command: Name of the command that failed.
+        report: The traceback; its middle is left out if it is longer than `LONGEST_LOG` characters.
+
+    Returns:
+        A sentence that says where it is; the traceback itself where it cannot be written.
+    """
+    if len(report) > LONGEST_LOG:
+        report = f"{report[: LONGEST_LOG // 2]}\n…\n{report[-LONGEST_LOG // 2 :]}"
+    now = datetime.datetime.now()
+    try:
+        state = Path(os.environ.get("XDG_STATE_HOME", ""))
+        folder = (state if state.is_absolute() else Path.home() / ".local" / "state") / "preannotate"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / f"error-{now:%Y%m%d-%H%M%S}-{os.getpid()}.log"
+        header = f"preannotate {command}, {now:%Y-%m-%d %H:%M:%S}, Python {platform.python_version()}"
+        replace_text(path, f"{header}, {platform.platform()}\n\n{report}", mode=0o600)
+        for old in sorted(folder.glob("error-*.log"))[:-LOGS_KEPT]:
+            with contextlib.suppress(FileNotFoundError):
+                old.unlink()
+    except (PreannotateError, OSError, RuntimeError) as error:  # a full disk, or a user without a home
+        return f"The traceback could not be written ({error}):\n{report.rstrip()}"
+    return f"The traceback is in {path}; please report it with that file, or run the command again with --debug."

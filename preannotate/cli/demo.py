@@ -1,4 +1,4 @@
-"""`preannotate demo`: the whole workflow on synthetic images, as a series of commands that anybody could type."""
+"""`preannotate draw`, and `demo`: the whole workflow on synthetic images, as commands that anybody could type."""
 
 import argparse
 import base64
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from preannotate.cli.arguments import positive
 from preannotate.cli.command import Command
 from preannotate.core import child_process, http
 from preannotate.core.child_process import ChildProcess, module_command
@@ -27,20 +28,37 @@ class DemoError(PreannotateError, RuntimeError):
     """A step of the demonstration failed."""
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_draw_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("output", type=Path, metavar="EXPORT", help="zip file or folder to write")
+    add("--count", type=positive, default=40, metavar="N", help="number of images (default: 40)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the random images (default: 0)")
+
+
+def _run_draw(arguments: argparse.Namespace) -> int:
+    from preannotate.synthetic import write_export
+
+    write_export(arguments.output, arguments.count, arguments.seed)
+    print(f"{arguments.count} images in {arguments.output}")
+    return 0
+
+
+def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, default=Path("demo"), metavar="DIR", help="folder to work in (default: demo)")
     add("--minutes", type=float, default=5.0, metavar="M", help="minutes of training (default: 5)")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run_demo(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.output
     minutes: float = arguments.minutes
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: str(folder / name) for name in ("train.zip", "test.zip", "run", "functions", "photos", "overlays")}
+    names = ("train.zip", "test.zip", "run", "functions", "photos", "overlays", "annotations.zip")
+    paths = {name: str(folder / name) for name in names}
     function = str(folder / "functions" / NAME)
-    _remove(folder, "train.zip", "test.zip", "run", "functions", "photos", "overlays", "annotations.zip")
+    for name in names:
+        _remove(folder / name)
     _preannotate("draw", paths["train.zip"], "--count", str(TRAIN_IMAGES), "--seed", "1")
     _preannotate("draw", paths["test.zip"], "--count", str(TEST_IMAGES), "--seed", "2")
     _preannotate(
@@ -52,8 +70,10 @@ def _run(arguments: argparse.Namespace) -> int:
     _preannotate("evaluate", function, paths["test.zip"])
     _preannotate("draw", paths["photos"], "--count", "12", "--seed", "3")
     photos = str(folder / "photos" / "images")
-    out = str(folder / "annotations.zip")
-    _preannotate("annotate", function, photos, "--overlay", paths["overlays"], "--export", "cvat-images", out)
+    _preannotate(
+        *("annotate", function, photos, "--overlay", paths["overlays"]),
+        *("--export", "cvat-images", paths["annotations.zip"]),
+    )
     image = sorted(Path(photos).iterdir())[0]
     _serve_and_call(paths["functions"], image)
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Look at:")
@@ -118,13 +138,14 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _remove(folder: Path, *names: str) -> None:
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
-COMMAND = Command("demo", "show the whole workflow on synthetic images", _add_arguments, _run)
+COMMANDS = (
+    Command("draw", "write synthetic annotated images to try things on", _add_draw_arguments, _run_draw),
+    Command("demo", "show the whole workflow on synthetic images", _add_demo_arguments, _run_demo),
+)

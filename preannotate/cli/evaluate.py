@@ -1,9 +1,10 @@
 """`preannotate evaluate`."""
 
 import argparse
+import json
 from pathlib import Path
 
-from preannotate.cli import arguments as shared
+from preannotate.cli.arguments import add_images_file, add_json, add_negatives
 from preannotate.cli.command import Command
 
 
@@ -12,24 +13,33 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "exports", type=Path, nargs="+", metavar="EXPORT", help="annotated images that the model was not trained on"
     )
-    shared.add_images_file(parser)
+    add_images_file(parser)
     parser.add_argument("--include-auto", action="store_true", help="treat automatic annotations as correct")
-    shared.add_negatives(parser)
-    shared.add_json(parser)
+    add_negatives(parser)
+    add_json(parser)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.model_evaluation.evaluate import print_evaluation
+    from preannotate.model_evaluation.evaluate import detect_on_exports
     from trainer.request import read_image_names
 
-    return print_evaluation(
+    scores = detect_on_exports(
         arguments.model,
         arguments.exports,
         only=read_image_names(arguments.images),
         include_auto=arguments.include_auto,
         negatives=arguments.negatives,
-        as_json=arguments.json,
+    ).score()
+    if arguments.json:
+        print(json.dumps(scores.to_json(), ensure_ascii=False))
+        return 0
+    print(
+        f"{arguments.model}: mAP50 {scores.map50:.3f}, mAP {scores.mean_ap:.3f}, mAP75 {scores.map75:.3f} "
+        f"on {scores.images} images with {scores.boxes} boxes"
     )
+    for label, ap50 in scores.ap50.items():
+        print(f"  {label}: AP50 {ap50:.3f}")
+    return 0
 
 
 COMMAND = Command("evaluate", "measure COCO mAP on annotated images", _add_arguments, _run)

@@ -4,19 +4,17 @@ import argparse
 from collections.abc import Sequence
 
 from preannotate.cli import (
+    active_learning,
     annotate,
     build,
     demo,
     doctor,
-    draw,
     evaluate,
     import_model,
     notify,
     publish,
     pull,
-    rank,
     report,
-    review,
     run,
     serve,
     studio,
@@ -39,12 +37,10 @@ COMMANDS: tuple[Command, ...] = (
     *build.COMMANDS,
     serve.COMMAND,
     annotate.COMMAND,
-    rank.COMMAND,
-    review.COMMAND,
+    *active_learning.COMMANDS,
     doctor.COMMAND,
     notify.COMMAND,
-    draw.COMMAND,
-    demo.COMMAND,
+    *demo.COMMANDS,
 )
 
 

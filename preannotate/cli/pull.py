@@ -6,9 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preannotate.cli.arguments import add_json, add_login, add_pull_rules, add_sources
+from preannotate.cli.arguments import add_json, add_login, add_pull_rules, add_sources, cvat_server
 from preannotate.cli.command import Command
-from preannotate.cli.cvat_server import cvat_server
 from preannotate.core.errors import UsageError
 from preannotate.core.text import plural
 

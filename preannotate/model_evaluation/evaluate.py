@@ -4,7 +4,7 @@ A run is measured through the graph it exported, a function through its own `mai
 the figure is that of the detections CVAT would get.
 """
 
-import json
+import sys
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,54 +14,25 @@ from builder.function_directory import FunctionDirectory
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
-from preannotate.model_evaluation import annotated_exports
+from preannotate.formats.errors import DatasetError
 from runtime import engines
 from runtime.detector import Detection, Detector
 from runtime.manifest import FILE_NAME, Manifest
+from trainer import datasets
 from trainer.library_logging import quiet_loading
-
-
-def print_evaluation(
-    model: Path,
-    exports: Sequence[Path],
-    *,
-    only: Collection[str] | None,
-    include_auto: bool,
-    negatives: bool,
-    as_json: bool,
-) -> int:
-    """Print the scores; returns the exit code."""
-    result = evaluate(model, exports, only=only, include_auto=include_auto, negatives=negatives)
-    print(json.dumps(result.to_json(), ensure_ascii=False) if as_json else _to_text(model, result))
-    return 0
-
-
-def evaluate(
-    model: Path,
-    exports: Sequence[Path],
-    *,
-    only: Collection[str] | None = None,
-    include_auto: bool = False,
-    negatives: bool = False,
-) -> Scores:
-    """Score a model on exports; arguments and errors as in `detect_on_exports`."""
-    found = detect_on_exports(model, exports, only=only, include_auto=include_auto, negatives=negatives)
-    return scores.score(found.manifest.labels, found.images, found.detections)
 
 
 @dataclass(frozen=True)
 class ModelDetections:
-    """What a model detected on annotated images.
-
-    Attributes:
-        manifest: Of the model.
-        images: With their objects.
-        detections: For each image, down to a low score.
-    """
+    """What a model detected on each of the annotated images, down to a low score."""
 
     manifest: Manifest
     images: Sequence[AnnotatedImage]
     detections: Sequence[Sequence[Detection]]
+
+    def score(self) -> Scores:
+        """Return the COCO metrics."""
+        return scores.score(self.manifest.labels, self.images, self.detections)
 
 
 def detect_on_exports(
@@ -72,14 +43,9 @@ def detect_on_exports(
     include_auto: bool = False,
     negatives: bool = False,
 ) -> ModelDetections:
-    """Run a model on annotated images.
+    """Run a model, which is a run, its export directory or a function directory, on annotated images.
 
-    Args:
-        model: A run, its export directory, or a function directory.
-        exports: Zips or folders of annotations; labels are matched by name with those of the model.
-        only: Names of the images to use; None uses all.
-        include_auto: Count automatic annotations as true.
-        negatives: Use frames without annotations as images without objects.
+    `exports` and the options are those of `load_ground_truth`.
 
     Raises:
         FunctionError: `model` is none of these, or damaged.
@@ -90,11 +56,47 @@ def detect_on_exports(
     # The handler returns labels as they are called in function.yaml.
     manifest = function.manifest if function else Manifest.read(directory)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
-        truth = annotated_exports.load(
+        truth = load_ground_truth(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )
         detect = _detect_with_function if function else _detect_with_graph
         return ModelDetections(manifest, truth.images, detect(directory, manifest, truth))
+
+
+def load_ground_truth(
+    exports: Sequence[Path],
+    store: Path,
+    labels: tuple[str, ...],
+    *,
+    only: Collection[str] | None = None,
+    include_auto: bool = False,
+    negatives: bool = False,
+) -> GroundTruth:
+    """Read exports as ground truth; print on stderr what was left out.
+
+    Args:
+        exports: Zips or folders of annotations.
+        store: Folder for the images.
+        labels: Those of the model; shapes with other labels are left out.
+        only: Names of the images to use; None uses all.
+        include_auto: Count automatic annotations as true.
+        negatives: Use frames without annotations as images without objects.
+
+    Raises:
+        DatasetError: No image of the exports can be used.
+    """
+    dataset = datasets.load_dataset(
+        exports, store, labels=labels, only=only, include_auto=include_auto, negatives=negatives
+    )
+    if not dataset.samples:
+        raise DatasetError(
+            f"{', '.join(str(export) for export in exports)}: no image with annotations of "
+            f"{', '.join(labels)}; expected at least one. Check the export."
+        )
+    for warning in dataset.health.warnings():
+        print(f"note: {warning}", file=sys.stderr)
+    images = tuple(sample.to_ground_truth(str(sample.image.relative_to(store))) for sample in dataset.samples)
+    return GroundTruth(store, labels, images)
 
 
 def _export_directory(model: Path) -> Path:
@@ -117,11 +119,3 @@ def _detect_with_function(directory: Path, manifest: Manifest, truth: GroundTrut
     from builder.variants import VARIANTS
 
     return detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served
-
-
-def _to_text(model: Path, result: Scores) -> str:
-    per_class = "\n".join(f"  {label}: AP50 {value:.3f}" for label, value in result.ap50.items())
-    return (
-        f"{model}: mAP50 {result.map50:.3f}, mAP {result.mean_ap:.3f}, mAP75 {result.map75:.3f} "
-        f"on {result.images} images with {result.boxes} boxes\n{per_class}"
-    )

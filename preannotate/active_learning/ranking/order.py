@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preannotate.active_learning.ranking.diversity import DescribedFrames, choose_frames, typical_distance
-from preannotate.active_learning.ranking.image_descriptors import distances
+from preannotate.active_learning.ranking.diversity import DescribedFrames, choose_frames, distances, typical_distance
 from preannotate.active_learning.ranking.uncertainty import (
     UncertaintyReason,
     combined,

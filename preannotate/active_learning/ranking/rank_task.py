@@ -29,11 +29,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True)
 class RankingRequest(FunctionOnTask):
-    """What to rank.
-
-    Attributes:
-        new_task_name: Of a CVAT task to create of the chosen frames; None creates none.
-    """
+    """What to rank; `new_task_name` is that of a CVAT task to create of the chosen frames, None creates none."""
 
     new_task_name: str | None = None
 

@@ -24,8 +24,7 @@ import numpy as np
 
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, ImageComparison, Outcome
 from preannotate.active_learning.ranking.uncertainty import normalised_score
-from preannotate.active_learning.review.detection_rates import DetectionRates
-from preannotate.active_learning.review.frames import UNKNOWN, ReviewedFrame
+from preannotate.active_learning.review.reviewed_frames import UNKNOWN, DetectionRates, ReviewedFrame
 from preannotate.formats.records import Box
 from runtime.boxes import area, iou
 

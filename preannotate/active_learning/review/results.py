@@ -1,8 +1,16 @@
-"""The results of a review: a table for the terminal, `review.csv`, `review.json` and `review.html`."""
+"""The results of a review: a table for the terminal, `review.csv`, `review.json` and the page `review.html`.
 
+The page has no script and nothing from outside: its own policy forbids both. Jinja escapes labels and names, which may
+be anybody's. Annotated boxes are solid and those of the model dashed, so that they differ without colours, too.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+import jinja2
+
+from preannotate.active_learning.review.crops import Crop
 from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
 from preannotate.active_learning.task_results import TaskResults, remarks
 from preannotate.core.csv_files import write_csv
@@ -53,11 +61,11 @@ class Review(TaskResults):
     issues: NotRequired[IssueCount]
 
 
-def write_review(content: Review, page: str, output: Path) -> None:
-    """Write all three files."""
+def write_review(content: Review, crops: Sequence[Crop | None], output: Path) -> None:
+    """Write all three files; `crops` are those of the first disagreements, which are shown on the page."""
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / JSON, content)
-    replace_text(output / HTML, page)
+    replace_text(output / HTML, _render_page(content, crops))
     header = ("rank", "kind", "likelihood", "frame", "job", "image", "label", "model_label", "score", "iou")
     rows = (
         [*(dict(one)[name] for name in header), "yes" if one["trained_on"] else "", one["text"], one["link"]]
@@ -93,3 +101,20 @@ def summary(content: Review, output: Path) -> str:
         lines.append(f"issues in CVAT: {issues['created']} new, {issues['existed']} existed already")
     lines.append(f"written: {output / HTML}, {output / CSV}, {output / JSON}")
     return "\n".join(lines)
+
+
+def _render_page(review: Review, crops: Sequence[Crop | None]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = review["disagreements"][: len(crops)]
+    return environment.get_template("page.html").render(
+        review=review,
+        shown=list(zip(shown, crops, strict=True)),
+        titles={kind: title.capitalize() for kind, title in TITLES.items()},
+        counts={kind: sum(one["kind"] == kind for one in shown) for kind in TITLES},
+    )

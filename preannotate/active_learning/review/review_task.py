@@ -1,9 +1,11 @@
 """The recipe of `preannotate review`: read the task, run the function, compare, write the results."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.frame_inference import (
     FrameDetections,
     FrameInference,
@@ -13,28 +15,25 @@ from preannotate.active_learning.frame_inference import (
 )
 from preannotate.active_learning.review.crops import crop_disagreements
 from preannotate.active_learning.review.disagreements import Disagreement, DisagreementKind, find_disagreements
-from preannotate.active_learning.review.frames import ReviewedFrame, annotated_boxes
 from preannotate.active_learning.review.issues import add_issues
-from preannotate.active_learning.review.page import render
 from preannotate.active_learning.review.results import FORMAT, DisagreementEntry, Review, write_review
-from preannotate.active_learning.review.trained_on import images_trained_on
+from preannotate.active_learning.review.reviewed_frames import ReviewedFrame, annotated_boxes
 from preannotate.active_learning.task_results import FunctionOnTask
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import FrameSelectionRules, SelectedFrame, select_frames, used_jobs
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import Task, read_usable_task
+from runtime.errors import ManifestError
+from runtime.manifest import Manifest
+
+# Of the provenance in `model.json`: equal in a function and its run, and in no other run.
+_RUN_KEYS = ("created", "dataset")
 
 
 @dataclass(frozen=True)
 class ReviewRequest(FunctionOnTask):
-    """What to review.
-
-    Attributes:
-        completed_jobs: Use only frames of completed jobs.
-        create_issues: Also create issues in CVAT.
-        run: Training run of the function; None looks for it in the usual places.
-    """
+    """What to review; `run` is the training run of the function, None searches it in the usual places."""
 
     completed_jobs: bool = False
     create_issues: bool = False
@@ -85,7 +84,7 @@ def review_task(server: Server, request: ReviewRequest) -> Review:
         ],
     }
     shown = disagreements[: request.top]
-    write_review(review, render(review, crop_disagreements(server, task.id, shown)), request.output)
+    write_review(review, crop_disagreements(server, task.id, shown), request.output)
     if request.create_issues:
         review["issues"] = add_issues(server, jobs, shown)
     return review
@@ -113,7 +112,7 @@ def _frames_trained_on(
     request: ReviewRequest, found: Mapping[int, FrameDetections]
 ) -> tuple[set[int] | None, list[str]]:
     """Frames that the function was trained on, None if that is unknown; and a note about it."""
-    images = images_trained_on(request.function, request.run)
+    images = _images_trained_on(request.function, request.run)
     if images is None:
         return None, [
             "the training run of this function was not found, so it is unknown whether it was trained on these frames: "
@@ -126,6 +125,46 @@ def _frames_trained_on(
         f"the model was trained on {len(frames)} of these {len(found)} frames: it agrees with their annotations, and "
         f"mistakes there are harder to find."
     ]
+
+
+def _images_trained_on(function: FunctionDirectory, run: Path | None) -> frozenset[str] | None:
+    """Return the SHA-256 of each image that a function was trained on; None if its run is not found.
+
+    `model.json` names the training run of a function, and the run has the SHA-256 of each image. Runs are searched
+    where `train` and `run` write them, if no run is given, and used only if they are the run of this function.
+    """
+    for folder in _run_folders(function, run):
+        if _is_run_of(folder, function):
+            try:
+                samples = json.loads((folder / "data" / "train.json").read_text(encoding="utf-8"))["samples"]
+                return frozenset(str(sample["content"]) for sample in samples)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return None
+
+
+def _run_folders(function: FunctionDirectory, run: Path | None) -> Iterator[Path]:
+    """Where the run may be, the most likely first."""
+    if run is not None:
+        yield run
+        return
+    folder = function.path.parent.resolve()  # functions/NAME
+    yield folder.parent.parent / "run"  # beside it in a workspace: versions/3/function/NAME
+    versions = folder.parent.parent / "models" / folder.name / "versions"  # published: WORKSPACE/functions/NAME
+    yield from sorted(versions.glob("*/run"), reverse=True)
+    trained = str(function.manifest.provenance.get("run") or "")
+    if trained and "/" not in trained and trained not in (".", ".."):
+        yield Path("runs") / trained
+        yield folder.parent.parent / "runs" / trained
+
+
+def _is_run_of(run: Path, function: FunctionDirectory) -> bool:
+    try:
+        exported = Manifest.read(run / "export").provenance
+    except (ManifestError, OSError):
+        return False
+    wanted = function.manifest.provenance
+    return all(key in wanted and exported.get(key) == wanted[key] for key in _RUN_KEYS)
 
 
 def _entry(

@@ -8,8 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from preannotate.cli import error_log, main
-from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED, UNEXPECTED, Command, execute, make_parser
+from preannotate.cli import main
+from preannotate.cli.command import (
+    COULD_NOT_RUN,
+    INTERRUPTED,
+    LOGS_KEPT,
+    LONGEST_LOG,
+    UNEXPECTED,
+    Command,
+    execute,
+    keep_traceback,
+    make_parser,
+)
 from preannotate.core.errors import PreannotateError
 
 HEAVY = {"numpy", "tensorflow", "keras", "openvino", "cvat_sdk", "PIL", "pycocotools"}
@@ -131,14 +141,14 @@ def test_a_log_that_cannot_be_written_is_printed(run, state):
 
 def test_logs_are_few_and_short(state):
     state.mkdir(parents=True)
-    for number in range(error_log.KEPT + 3):
+    for number in range(LOGS_KEPT + 3):
         (state / f"error-20260101-0000{number:02d}-1.log").write_text("")
 
-    error_log.write("try", "x" * (2 * error_log.LONGEST))
+    keep_traceback("try", "x" * (2 * LONGEST_LOG))
 
     logs = sorted(state.iterdir())
-    assert len(logs) == error_log.KEPT
-    assert error_log.LONGEST < logs[-1].stat().st_size < error_log.LONGEST + 500
+    assert len(logs) == LOGS_KEPT
+    assert LONGEST_LOG < logs[-1].stat().st_size < LONGEST_LOG + 500
 
 
 def test_ctrl_c_is_quiet(run):
@@ -167,3 +177,29 @@ def test_impossible_numbers_are_refused(option, capsys):
 
     assert end.value.code == COULD_NOT_RUN
     assert "; expected a " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "annotate functions/cats --threshold 0.4 a.jpg b.jpg",
+        "annotate --threshold 0.4 functions/cats a.jpg b.jpg",
+        "annotate functions/cats a.jpg --threshold 0.4 b.jpg --json",
+    ],
+)
+def test_options_may_stand_between_positional_arguments(line):
+    parsed = main.parser().parse_args(line.split())
+
+    assert (parsed.function, parsed.threshold) == (Path("functions/cats"), 0.4)
+    assert parsed.images == [Path("a.jpg"), Path("b.jpg")]
+
+
+def test_unknown_options_and_missing_arguments_are_refused(capsys):
+    for line, problem in (
+        ("annotate functions/cats --thresh-hold 0.4", "unrecognized arguments: --thresh-hold"),
+        ("annotate --threshold 0.4", "the following arguments are required: FUNCTION"),
+        ("rank functions/cats", "the following arguments are required: --task"),
+    ):
+        with pytest.raises(SystemExit):
+            main.main(line.split())
+        assert problem in capsys.readouterr().err

@@ -8,7 +8,7 @@ from PIL import Image
 
 from builder.static_check import TEMPLATE
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
-from preannotate.model_evaluation import annotated_exports, evaluate
+from preannotate.model_evaluation import evaluate
 from runtime.errors import ManifestError
 
 
@@ -26,7 +26,7 @@ def test_a_function_is_measured_by_the_labels_of_its_function_yaml(function, mon
         image = AnnotatedImage("a", "a.png", (64, 64), np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
         return GroundTruth(tmp_path, labels, (image,))
 
-    monkeypatch.setattr(annotated_exports, "load", load)
+    monkeypatch.setattr(evaluate, "load_ground_truth", load)
     found = evaluate.detect_on_exports(function, [tmp_path])
 
     assert seen == [("Kätzchen & <co>", "dog")]
@@ -35,4 +35,4 @@ def test_a_function_is_measured_by_the_labels_of_its_function_yaml(function, mon
 
 def test_what_is_no_model(tmp_path):
     with pytest.raises(ManifestError, match=r"model\.json: no such file"):
-        evaluate.evaluate(tmp_path, [])
+        evaluate.detect_on_exports(tmp_path, [])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from preannotate.active_learning.ranking.image_descriptors import describe, distances
+from preannotate.active_learning.ranking.diversity import describe, distances
 from runtime.errors import ImageError
 
 

@@ -2,9 +2,14 @@
 
 import pytest
 
-from preannotate.active_learning.review.detection_rates import DetectionRates
 from preannotate.active_learning.review.disagreements import DisagreementKind, find_disagreements
-from preannotate.active_learning.review.frames import UNKNOWN, AnnotatedBox, ReviewedFrame, annotated_boxes
+from preannotate.active_learning.review.reviewed_frames import (
+    UNKNOWN,
+    AnnotatedBox,
+    DetectionRates,
+    ReviewedFrame,
+    annotated_boxes,
+)
 from preannotate.formats.records import Shape
 from runtime.detector import Detection
 

@@ -206,16 +206,22 @@ def test_nothing_found_proves_nothing(folder, tmp_path, capsys):
         (["--mean", "1,2"], "--mean: '1,2'; expected one number, or three with commas between them."),
         (["--scale", "nan"], "--scale: 'nan'; expected one number, or three with commas between them."),
         (["--scale", "0"], "--scale: '0'; expected numbers other than 0."),
-        (
-            ["--name", "My Model"],
-            "--name: 'My Model'; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "
-            "end. Choose another name.",
-        ),
     ],
 )
 def test_impossible_options(folder, tmp_path, capsys, options, sentence):
-    assert bring(folder, tmp_path, *options) == 2
-    assert said(capsys) == f"error: {sentence}"
+    with pytest.raises(SystemExit) as end:
+        bring(folder, tmp_path, *options)
+    assert end.value.code == 2
+    assert said(capsys) == f"preannotate import: error: argument {sentence}"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_impossible_name(folder, tmp_path, capsys):
+    assert bring(folder, tmp_path, "--name", "My Model") == 2
+    assert said(capsys) == (
+        "error: --name: 'My Model'; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at either "
+        "end. Choose another name."
+    )
     assert not (tmp_path / "runs").exists()
 
 

@@ -3,9 +3,9 @@ import re
 import pytest
 from PIL import Image
 
+from preannotate import model_import
 from preannotate.formats.errors import DatasetError
-from preannotate.model_import import proof_images
-from preannotate.model_import.proof_images import ProofImageError, collect_proof_images
+from preannotate.model_import import ProofImageError, collect_proof_images
 
 
 def photos(folder, count):
@@ -17,26 +17,24 @@ def photos(folder, count):
 
 def test_without_images_scenes_are_drawn_and_their_annotations_do_not_count(tmp_path):
     found = collect_proof_images([], tmp_path, ("cat",))
-    assert not found.given
-    assert len(found.truth.images) == proof_images.DRAWN
-    assert all(image.size == (640, 480) and not len(image.boxes) for image in found.truth.images)
+    assert len(found.images) == model_import.SYNTHETIC_IMAGES
+    assert all(image.size == (640, 480) and not len(image.boxes) for image in found.images)
 
 
 def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
-    monkeypatch.setattr(proof_images, "MAX_PLAIN", 4)
+    monkeypatch.setattr(model_import, "MAX_PHOTOS", 4)
     store = tmp_path / "store"
     store.mkdir()
     found = collect_proof_images([photos(tmp_path / "photos", 9)], store, ("cat",))
-    assert found.given
-    assert [image.name for image in found.truth.images] == ["000.png", "003.png", "006.png"]
-    assert found.truth.images[0].size == (40, 30)
-    assert found.truth.data(found.truth.images[1]) == (tmp_path / "photos" / "003.png").read_bytes()
+    assert [image.name for image in found.images] == ["000.png", "003.png", "006.png"]
+    assert found.images[0].size == (40, 30)
+    assert found.data(found.images[1]) == (tmp_path / "photos" / "003.png").read_bytes()
 
 
 def test_a_folder_with_anything_else_is_an_export(tmp_path, rectangles):
     store = tmp_path / "store"
     found = collect_proof_images([rectangles], store, ("bright",))
-    assert sum(len(image.boxes) for image in found.truth.images) == 24
+    assert sum(len(image.boxes) for image in found.images) == 24
     (photos(tmp_path / "photos", 1) / "README.md").write_text("no export")
     with pytest.raises(DatasetError, match=r"^photos: no known annotation format"):
         collect_proof_images([tmp_path / "photos"], store, ("cat",))

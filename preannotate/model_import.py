@@ -1,0 +1,94 @@
+"""`preannotate import`: a detector trained elsewhere, and the images on which it is verified.
+
+The images are annotated exports, or photos, or synthetic images where none are given.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from builder.imports.import_model import ImportRequest, ImportResult, import_model
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from preannotate.core.errors import PreannotateError
+from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.inference.image_files import ImageFile, find_images
+from preannotate.model_evaluation.evaluate import load_ground_truth
+from preannotate.synthetic import write_export
+from runtime.errors import ImageError
+from runtime.image import decode
+
+# Enough to compare detections on; they are kept beside the function for every later check.
+MAX_PHOTOS = 50
+SYNTHETIC_IMAGES = 8
+# Small enough that a JPEG is decoded at an eighth of its size.
+_CHECK_SIZE = (32, 32)
+
+
+class ProofImageError(PreannotateError, ValueError):
+    """A file for the proof that is not a readable image."""
+
+
+def import_with_proof_images(
+    request: ImportRequest,
+    images: Sequence[Path],
+    directory: Path,
+    *,
+    overwrite: bool,
+    progress: Callable[[str], None],
+) -> ImportResult:
+    """Import a model into a run.
+
+    Args:
+        request: The model, and how it is read.
+        images: For the proof; see `collect_proof_images`.
+        directory: Folder of the run.
+        overwrite: Replace an earlier import there.
+        progress: Called with the name of each step.
+    """
+    with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
+        truth = collect_proof_images(images, Path(store), request.labels)
+        # Synthetic images show nothing of what a model is for.
+        return import_model(
+            request, truth, directory, for_calibration=bool(images), overwrite=overwrite, progress=progress
+        )
+
+
+def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> GroundTruth:
+    """Gather images in `store`, with their annotations if they have any.
+
+    Args:
+        paths: Annotation exports; or image files and folders that hold nothing but images; or nothing.
+        store: An empty folder.
+        labels: Those of the model.
+
+    Raises:
+        DatasetError: An export cannot be read, or none of its images can be used.
+        PreannotateError: No images, or one that cannot be read.
+    """
+    if not paths:
+        paths = [write_export(store / "synthetic", SYNTHETIC_IMAGES, seed=0) / "images"]
+    if not all(_holds_only_images(path) for path in paths):
+        return load_ground_truth(paths, store, labels)
+    found = find_images(paths)
+    step = -(-len(found) // MAX_PHOTOS)
+    images = [_without_annotations(image, number, store) for number, image in enumerate(found[::step])]
+    return GroundTruth(store, labels, tuple(images))
+
+
+def _holds_only_images(path: Path) -> bool:
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    visible = [file for file in files if not file.name.startswith(".")]
+    return bool(visible) and all(file.suffix.lower() in IMAGE_EXTENSIONS for file in visible)
+
+
+def _without_annotations(image: ImageFile, number: int, store: Path) -> AnnotatedImage:
+    try:
+        size = decode(image.path.read_bytes(), _CHECK_SIZE).size
+    except ImageError as error:
+        raise ProofImageError(f"{image.path}: {error}") from error
+    file = f"{number:04d}{image.path.suffix}"
+    shutil.copyfile(image.path, store / file)
+    return AnnotatedImage(image.name, file, size, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))

@@ -1,1 +1,0 @@
-"""`preannotate import`: a detector trained elsewhere, brought into a run."""
