@@ -9,7 +9,7 @@ from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.listing import PROJECT, part
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.survey import Container, Survey
-from preannotate.serving.metadata import KINDS
+from preannotate.serving.function_config import KINDS
 
 _LOG_LINES = "300"
 _LINE_LENGTH = 240

@@ -10,7 +10,7 @@ from builder.function_yaml import FINGERPRINT
 from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
 from preannotate.diagnostics.local import Labels, LocalFunction, labels_of
 from preannotate.serving.errors import DirectoryError
-from preannotate.serving.metadata import check_annotations, check_description
+from preannotate.serving.function_config import check_annotations, check_description
 
 PROJECT = "cvat"
 PROJECT_LABEL = "nuclio.io/project-name"

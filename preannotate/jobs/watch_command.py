@@ -158,7 +158,7 @@ async def _watch(
         return await watcher.watch(stop)
     from preannotate.jobs.webhook_receiver import PATH, webhook_app
     from preannotate.serving.errors import ServeError
-    from preannotate.serving.ports import Listener
+    from preannotate.serving.listener import Listener
 
     try:
         app = webhook_app(secret=secret, watched=watched, poll_now=watcher.poll_now.set)
@@ -215,7 +215,7 @@ def _check_receiver(options: WatchOptions, address: tuple[str, int] | None, secr
         return
     if options.once:
         raise WatchError("--listen: with --once, which does not wait; expected one of them. Leave one out.")
-    # Not by `serving.ports`, which needs uvicorn.
+    # Not by `serving.listener`, which needs uvicorn.
     if not secret and address[0] not in ("127.0.0.1", "::1", "localhost"):
         raise WatchError(
             f"--listen: {options.listen} without a secret, where other machines could start trainings; expected one. "

@@ -7,10 +7,13 @@ import os
 import sys
 from pathlib import Path
 
+from preannotate.core import secrets
 from preannotate.serving.devices import VARIABLE, parse_gpus
 from preannotate.serving.errors import ServeError
 
 PACKAGES = ("nuclio_sdk", "starlette", "uvicorn", "yaml")
+TOKEN_VARIABLE = "PREANNOTATE_TOKEN"
+_TOKEN = secrets.token(TOKEN_VARIABLE, ServeError)
 
 
 def run_server(
@@ -22,31 +25,47 @@ def run_server(
     token: str | None = None,
     token_file: Path | None = None,
 ) -> int:
-    """Serve the functions of a folder until stopped.
+    """Serve the functions of a folder until stopped by a signal, and return the exit code.
 
     Args:
         folder: Holds NAME/nuclio directories; or one NAME, or one nuclio directory.
         host: Where to listen; beyond loopback, anybody who reaches the port can use the functions.
-        port: Of the dashboard's endpoints; 0 takes a free one.
-        workers: Processes for each function; None takes the number in each function.yaml.
+        port: Of the dashboard's endpoints; 0 chooses a free one.
+        workers: Processes for each function; None for the number in each function.yaml.
         gpus: As in `--gpus 0,1`: serves the GPU variants, with one worker for each of these.
-        token: What callers have to know.
+        token: What callers have to send.
         token_file: Holds it instead; so may the environment variable PREANNOTATE_TOKEN.
 
-    Returns:
-        The exit code, after a stop by signal.
-
     Raises:
-        ServeError: An argument, a package or the port is not as it must be.
+        ServeError: An argument is wrong, a package is missing, or the port is in use.
     """
     chosen = _check(folder, port, workers, gpus)
-    from preannotate.serving.access import find_token
-    from preannotate.serving.server import ServerSettings, serve_folder
+    found = find_token(token, token_file)
+    from preannotate.serving.server import serve_folder
 
-    settings = ServerSettings(host, port, workers, chosen, find_token(token, token_file))
-    _log_to_stderr()
-    asyncio.run(serve_folder(folder.resolve(), settings))
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
+    )
+    # Every port would announce itself.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    asyncio.run(serve_folder(folder.resolve(), host, port, workers, chosen, found))
     return 0
+
+
+def find_token(token: str | None, file: Path | None) -> str | None:
+    """Return the token from the command line, else from a file, else from the environment; None if there is none.
+
+    Every user of the machine can read the command line, so it is the last to recommend.
+
+    Raises:
+        ServeError: Two are given, the file cannot be read, or the token is too short or has other characters.
+    """
+    if token is not None and file is not None:
+        raise ServeError("--token, --token-file: both are given; expected one. Leave out --token.")
+    if token is not None:
+        os.environ.pop(TOKEN_VARIABLE, None)
+        return _TOKEN.checked(token, "--token")
+    return _TOKEN.find(file) or None
 
 
 def _check(folder: Path, port: int, workers: int | None, gpus: str | None) -> tuple[str, ...]:
@@ -75,11 +94,3 @@ def _check(folder: Path, port: int, workers: int | None, gpus: str | None) -> tu
             "Run `pip install 'preannotate[serve-gpu]'`, or leave out --gpus."
         )
     return chosen
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
-    )
-    # Every port would announce itself.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -1,48 +1,53 @@
-"""What `function.yaml` asks for: the function, its HTTP trigger and its limits.
+"""What `function.yaml` holds: the function, its HTTP trigger and its limits, and what CVAT reads of it.
 
 `serve` runs the CPU variant, `function.yaml`, or with `--gpus` the other, `function-gpu.yaml`. Unknown keys are left
-alone, as nuclio does; what `serve` reads is checked, so that a mistake shows as a sentence in the log and not as an
-empty page in CVAT.
+alone, as nuclio does. What `serve` reads is checked, for CVAT reads the metadata of all functions in one go: one label
+without a name, one missing description, and the page of models is empty for everybody. A faulty file keeps only its
+own function out, with a sentence in the log.
 """
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from builder.function_names import RESERVED_NAMES
 from preannotate.core.durations import seconds
 from preannotate.serving.errors import DirectoryError
-from preannotate.serving.metadata import check_annotations, check_description, check_name
 
 CPU_FILE = "function.yaml"
 GPU_FILE = "function-gpu.yaml"
+KINDS = ("detector", "interactor", "reid", "tracker")
 # nuclio's own defaults, except for the first: without a timeout one endless request would block a worker for good.
-EVENT_TIMEOUT_SECONDS = 60.0
-WORKERS = 1
-QUEUE_TIMEOUT_MILLISECONDS = 10_000
-MAX_BODY_BYTES = 4 * 1024 * 1024
-READINESS_TIMEOUT_SECONDS = 120
+_EVENT_TIMEOUT_SECONDS = 60.0
+_WORKERS = 1
+_QUEUE_TIMEOUT_MILLISECONDS = 10_000
+_MAX_BODY_BYTES = 4 * 1024 * 1024
+_READINESS_TIMEOUT_SECONDS = 120
 _HANDLER = re.compile(r"[\w-]+(\.[\w-]+)*:\w+")
+_INPUT_TYPES = ("select", "radio", "checkbox", "number", "text")
+# A Kubernetes label has 63 characters, and nuclio puts `nuclio-` in front.
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"\s*[-+]?\d{1,18}\s*", re.ASCII)
+_WHOLE_NUMBERS = ("version", "min_pos_points", "min_neg_points")
+_Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class FunctionConfig:
-    """What `function.yaml` asks for.
+    """A checked `function.yaml`.
 
     Attributes:
         path: The directory that holds it (functions/NAME/nuclio).
         name: metadata.name, CVAT's id of the function.
-        annotations: What CVAT reads, checked.
-        description: spec.description, never empty.
+        description: Never empty.
         handler: `module:function`.
-        environment: spec.env.
         trigger: Name of the HTTP trigger.
-        workers: Processes, that is requests answered at once.
-        port: The port that direct calls should find, if the file names one.
-        max_body_bytes: A longer request is refused.
+        port: For direct calls; None for any.
         queue_seconds: How long a request may wait for a free worker; 0 means not at all.
         event_seconds: How long a handler may take.
         readiness_seconds: How long a worker may take until it is ready.
@@ -79,8 +84,10 @@ class FunctionConfig:
         trigger_name, trigger = _http_trigger(spec.get("triggers") or {}, where)
         attributes = _mapping(trigger.get("attributes") or {}, "attributes of the trigger", where)
         # maxWorkers is what numWorkers was called before nuclio 1.13.
-        workers = trigger.get("numWorkers") or trigger.get("maxWorkers") or WORKERS
-        queue = trigger.get("workerAvailabilityTimeoutMilliseconds", QUEUE_TIMEOUT_MILLISECONDS)
+        workers = trigger.get("numWorkers") or trigger.get("maxWorkers") or _WORKERS
+        queue = trigger.get("workerAvailabilityTimeoutMilliseconds", _QUEUE_TIMEOUT_MILLISECONDS)
+        max_body = attributes.get("maxRequestBodySize", _MAX_BODY_BYTES)
+        readiness = spec.get("readinessTimeoutSeconds", _READINESS_TIMEOUT_SECONDS)
         return cls(
             path=path,
             name=check_name(metadata.get("name"), where),
@@ -91,17 +98,10 @@ class FunctionConfig:
             trigger=trigger_name,
             workers=_whole(workers, "numWorkers", where, lowest=1),
             port=_port(attributes.get("port"), where),
-            max_body_bytes=_whole(
-                attributes.get("maxRequestBodySize", MAX_BODY_BYTES), "maxRequestBodySize", where, lowest=1
-            ),
+            max_body_bytes=_whole(max_body, "maxRequestBodySize", where, lowest=1),
             queue_seconds=_whole(queue, "workerAvailabilityTimeoutMilliseconds", where, lowest=0) / 1000,
             event_seconds=_event_seconds(spec.get("eventTimeout"), where),
-            readiness_seconds=_whole(
-                spec.get("readinessTimeoutSeconds", READINESS_TIMEOUT_SECONDS),
-                "readinessTimeoutSeconds",
-                where,
-                lowest=1,
-            ),
+            readiness_seconds=_whole(readiness, "readinessTimeoutSeconds", where, lowest=1),
         )
 
 
@@ -119,7 +119,7 @@ def _yaml(path: Path) -> Any:
 
 
 def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:
-    """Refuse labels that a function would not answer with: CVAT silently drops boxes of other labels.
+    """Refuse labels that the function does not return: CVAT silently drops boxes of other labels.
 
     In a container the variant's file is called function.yaml, and there the function looks for its labels; here both
     files lie side by side.
@@ -131,10 +131,10 @@ def _check_names(annotations: dict[str, str], path: Path, where: str) -> None:
             for labels in (json.loads(annotations.get("spec") or "[]"), other)
         )
     except (DirectoryError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
-        return  # the function itself will say what it misses there
+        return  # the function itself will report what it misses there
     if named != expected:
         raise DirectoryError(
-            f"{where}: labels {named!r}; expected {expected!r}, as in {CPU_FILE}, from which the function takes them. "
+            f"{where}: labels {named!r}; expected {expected!r}, as in {CPU_FILE}, from which the function reads them. "
             f"Name them alike in both files."
         )
 
@@ -199,8 +199,123 @@ def _port(value: Any, where: str) -> int | None:
 
 def _event_seconds(value: Any, where: str) -> float:
     if value is None or value == "":
-        return EVENT_TIMEOUT_SECONDS
+        return _EVENT_TIMEOUT_SECONDS
     found = seconds(value) if isinstance(value, str) else None
     if found is None:
         raise DirectoryError(f"{where}: eventTimeout is {value!r}; expected a duration above 0, as in 50s. Correct it.")
     return found
+
+
+def check_name(name: Any, where: str) -> str:
+    """Return the name, unless CVAT, nuclio or Docker would refuse it.
+
+    Raises:
+        DirectoryError: With the rule; `where` begins the sentence.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DirectoryError(
+            f"{where}: metadata.name is {name!r}; expected 1 to 56 lower-case letters, digits and hyphens, "
+            f"with no hyphen at either end. Rename the function."
+        )
+    if name in RESERVED_NAMES:
+        raise DirectoryError(
+            f"{where}: metadata.name is {name!r}, which is nuclio's own; expected another. Rename the function."
+        )
+    return name
+
+
+def check_description(description: Any, where: str) -> str:
+    """Return the description, unless it is empty: nuclio would leave it out, and CVAT cannot do without.
+
+    Raises:
+        DirectoryError: `where` begins the sentence.
+    """
+    if not _is_text(description) or not description.strip():
+        raise DirectoryError(
+            f"{where}: spec.description is {description!r}; expected a text that is not empty. "
+            f"CVAT would list no function at all."
+        )
+    return description
+
+
+def check_annotations(annotations: Any, where: str) -> dict[str, str]:
+    """Return the annotations, unless they would empty CVAT's list of functions, or this function's place in it.
+
+    Raises:
+        DirectoryError: The first fault, as a sentence that `where` begins.
+    """
+    if not isinstance(annotations, dict) or not annotations:
+        raise DirectoryError(
+            f"{where}: metadata.annotations is {annotations!r}; expected type, spec and version. "
+            f"CVAT would list no function at all."
+        )
+    for fault in _annotation_faults(annotations):
+        raise DirectoryError(f"{where}: {fault}")
+    return annotations
+
+
+def _annotation_faults(annotations: _Json) -> Iterator[str]:
+    for key, value in annotations.items():
+        if not _is_text(key):
+            yield f"annotation {key!r} has no text as its name; expected one. Put it in quotes."
+        if not _is_text(value):
+            yield f"annotation {key} is {value!r}; expected a text. Put it in quotes."
+    kind = annotations.get("type")
+    if kind not in KINDS:
+        yield f"annotation type is {kind!r}; expected one of: {', '.join(KINDS)}. CVAT could not call it."
+    for key in _WHOLE_NUMBERS:
+        if not _WHOLE_NUMBER.fullmatch(annotations.get(key, "1")):
+            yield f"annotation {key} is {annotations[key]!r}; expected a whole number in quotes. Correct it."
+    shape_types = annotations.get("supported_shape_types")
+    if shape_types is not None and not shape_types.strip():
+        yield "annotation supported_shape_types is empty; expected shape types or no such key. Remove it."
+    try:
+        labels = json.loads(annotations.get("spec") or "[]")
+        json.dumps(labels, ensure_ascii=False, allow_nan=False).encode()  # as CVAT will write them
+    except (ValueError, RecursionError) as error:
+        yield f"annotation spec is not JSON ({error}); expected a list of labels. Correct it."
+    else:
+        yield from _label_faults(labels, "annotation spec")
+
+
+def _label_faults(labels: Any, where: str) -> Iterator[str]:
+    yield from _named_once(labels, where, "labels")
+    for label in labels:
+        place = f"{where}, label {label['name']!r}"
+        if "type" in label and not isinstance(label["type"], str):
+            yield f"{place} has type {label['type']!r}; expected a text. Correct it."
+        if label.get("type") == "skeleton":
+            if not isinstance(label.get("svg"), str) or not label.get("sublabels"):
+                yield f"{place} is a skeleton without svg or sublabels; expected both. Add them."
+            yield from _label_faults(label["sublabels"], place)
+        attributes = label.get("attributes", [])
+        yield from _named_once(attributes, place, "attributes")
+        for attribute in attributes:
+            yield from _attribute_faults(attribute, f"{place}, attribute {attribute['name']!r}")
+
+
+def _attribute_faults(attribute: _Json, place: str) -> Iterator[str]:
+    if attribute.get("input_type") not in _INPUT_TYPES:
+        found = attribute.get("input_type")
+        yield f"{place} has input_type {found!r}; expected one of: {', '.join(_INPUT_TYPES)}. Correct it."
+    if not isinstance(attribute.get("values"), list):
+        yield f"{place} has values {attribute.get('values')!r}; expected a list. Add it."
+
+
+def _named_once(items: Any, where: str, what: str) -> Iterator[str]:
+    if not isinstance(items, list):
+        yield f"{where}: {items!r}; expected a list of {what}. Correct it."
+    names: set[str] = set()
+    for number, item in enumerate(items, start=1):
+        name = item.get("name") if isinstance(item, dict) else None
+        if not isinstance(name, str) or not name:
+            yield f"{where}: number {number} of the {what} has no name; expected a text. Add one."
+            continue
+        if name in names:
+            yield f"{where}: two {what} are called {name!r}; expected unique names. Rename one."
+        names.add(name)
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is a text that can be sent: YAML and JSON can hold half of a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -3,18 +3,21 @@
 import asyncio
 import enum
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preannotate.inference.worker_process import worker_environment
 from preannotate.serving.devices import gpu_environment
-from preannotate.serving.errors import FunctionNotReady, NoWorkerFree, StartError
+from preannotate.serving.errors import ClientGone, FunctionNotReady, NoWorkerFree, QueueFull, StartError
 from preannotate.serving.function_config import FunctionConfig
 from preannotate.serving.handler_process import HandlerProcess, HandlerReply
-from preannotate.serving.request_queue import RequestQueue
 
 # How long work in flight may take to finish when the pool stops; nuclio's workerTerminationTimeout.
 DRAIN_SECONDS = 10.0
+# For each function. With two workers at 100 ms the last in the queue is answered after 3 s, well within the 10 s that
+# `preannotate build` lets a request wait; a later client had better try again than hold a body here.
+MAX_WAITING = 64
 # A worker that ends again and again without an answer is started less and less often.
 RESTART_DELAY_SECONDS, MAX_RESTART_DELAY_SECONDS = 1.0, 30.0
 # The cause may have been a busy moment; a function that is broken costs little at this rate.
@@ -35,6 +38,7 @@ class WorkerPool:
     """Worker processes of one version of a function directory.
 
     Attributes:
+        alive: How many workers are ready or busy.
         cause: The last reason why a worker could not be started; "" while all is well.
     """
 
@@ -43,9 +47,10 @@ class WorkerPool:
 
         Args:
             config: Of the function.
-            workers: Number of processes; None takes the number in function.yaml.
-            gpus: One worker is started for each, whatever `workers` says; see `devices`.
+            workers: Number of processes; None for the number in function.yaml.
+            gpus: One worker is started for each, whatever `workers` is; see `devices`.
         """
+        self.alive = 0
         self.cause = ""
         self._config = config
         self._size = len(gpus) or workers or config.workers
@@ -53,7 +58,6 @@ class WorkerPool:
         self._environments = [gpu_environment(gpu, environment) for gpu in gpus] or [environment] * self._size
         self._queue = RequestQueue(config.name)
         self._keepers: list[asyncio.Task[None]] = []
-        self._alive = 0
         self._in_flight = 0
         self._drained = asyncio.Event()
         self._drained.set()
@@ -61,14 +65,9 @@ class WorkerPool:
 
     @property
     def state(self) -> FunctionState:
-        """The state in nuclio's words."""
-        down = self._state is FunctionState.READY and not self._alive
+        """The state of the function, if this is the version that answers."""
+        down = self._state is FunctionState.READY and not self.alive
         return FunctionState.UNHEALTHY if down else self._state
-
-    @property
-    def alive(self) -> int:
-        """How many workers are ready or busy."""
-        return self._alive
 
     @property
     def waiting(self) -> int:
@@ -82,8 +81,8 @@ class WorkerPool:
         self._keepers = [asyncio.create_task(self._keep(worker_id, first)) for worker_id, first in enumerate(firsts)]
         if any(await asyncio.gather(*firsts)):
             self._state = FunctionState.READY
-            self.cause = "" if self._alive == self._size else self.cause
-            _LOG.info("%s: ready, %d of %d workers.", self._config.name, self._alive, self._size)
+            self.cause = "" if self.alive == self._size else self.cause
+            _LOG.info("%s: ready, %d of %d workers.", self._config.name, self.alive, self._size)
         else:
             self._state = FunctionState.ERROR
             _LOG.error(
@@ -102,7 +101,7 @@ class WorkerPool:
             head: The keys of a nuclio event.
             body: Of the request.
             client_gone: Done once nobody waits for the answer. A worker that has the request then finishes it all the
-                same; else it gets no worker.
+                same; otherwise the request gets no worker.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
@@ -139,24 +138,24 @@ class WorkerPool:
         except TimeoutError as error:
             raise NoWorkerFree(
                 f"{self._config.name}: no worker became free within {seconds:g} s "
-                f"({self._alive} of {self._size} are running, the function is {self.state}). Try again later."
+                f"({self.alive} of {self._size} are running, the function is {self.state}). Try again later."
             ) from error
 
     async def _keep(self, worker_id: int, first: "asyncio.Future[bool]") -> None:
         """Keep one worker alive, for ever; `first` gets whether its first start worked."""
-        delay, told = 0.0, ""
+        delay, logged = 0.0, ""
         while True:
             try:
                 worker = await HandlerProcess.start(self._config, worker_id, self._environments[worker_id])
             except (StartError, OSError) as error:
-                if str(error) != told:
+                if str(error) != logged:
                     _LOG.error("%s", error)
-                self.cause = told = str(error)
+                self.cause = logged = str(error)
                 if not first.done():
                     first.set_result(False)
                 delay = max(RESTART_DELAY_SECONDS, delay)
             else:
-                told = ""
+                logged = ""
                 answered = await self._watch(worker, worker_id, first)
                 delay = 0.0 if answered else delay
             await asyncio.sleep(delay)
@@ -166,7 +165,7 @@ class WorkerPool:
 
     async def _watch(self, worker: HandlerProcess, worker_id: int, first: "asyncio.Future[bool]") -> int:
         """Offer a worker to requests until it ends; returns how many it answered."""
-        self._alive += 1
+        self.alive += 1
         try:
             self._queue.offer(worker)
             if first.done():
@@ -178,7 +177,7 @@ class WorkerPool:
                 first.set_result(True)
             reason = await worker.wait()
         finally:
-            self._alive -= 1
+            self.alive -= 1
             self._queue.withdraw(worker)
             await worker.stop()
         _LOG.error("%s/%d: the worker failed (%s); a new one is started.", self._config.name, worker_id, reason)
@@ -192,3 +191,95 @@ class WorkerPool:
         for result in results:
             if isinstance(result, Exception):
                 _LOG.error("%s: %s", self._config.name, result)
+
+
+class RequestQueue:
+    """Free workers, and the requests that wait for one: first come, first served, up to a limit.
+
+    Whenever a worker is free, no request waits: `offer` gives it to the first of them at once.
+    """
+
+    def __init__(self, name: str, limit: int = MAX_WAITING) -> None:
+        """Create an empty queue; `name` is the function's, for errors."""
+        self._name = name
+        self._limit = limit
+        self._free: deque[HandlerProcess] = deque()
+        self._waiting: deque[asyncio.Future[HandlerProcess]] = deque()
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    def offer(self, worker: HandlerProcess) -> None:
+        """Add a worker that is free."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(worker)
+                return
+        self._free.append(worker)
+
+    def withdraw(self, worker: HandlerProcess) -> None:
+        """Remove a worker that has ended; it may have been free."""
+        if worker in self._free:
+            self._free.remove(worker)
+
+    def close(self) -> None:
+        """Refuse all requests, those that wait too: there will be no more workers."""
+        self._closed = True
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(self._stopped())
+
+    async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
+        """Return a worker that is alive, for the caller alone until it is offered again.
+
+        Args:
+            seconds: How long to wait at most; with 0 only a worker that is free now is returned.
+            client_gone: Done as soon as the client has disconnected.
+
+        Raises:
+            TimeoutError: No worker became free in time.
+            QueueFull: Too many wait already.
+            NoWorkerFree: The queue is closed.
+            ClientGone: The client disconnected first.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            worker = self._free.popleft() if self._free else await self._turn(deadline, client_gone)
+            if worker.alive:
+                return worker
+
+    async def _turn(self, deadline: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
+        if self._closed:
+            raise self._stopped()
+        loop = asyncio.get_running_loop()
+        seconds = deadline - loop.time()
+        if seconds <= 0:
+            raise TimeoutError
+        if len(self._waiting) >= self._limit:
+            raise QueueFull(
+                f"{self._name}: {self._limit} requests are already waiting for a worker, the most that may. "
+                f"Try again later."
+            )
+        turn: asyncio.Future[HandlerProcess] = loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await asyncio.wait((turn, client_gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if client_gone.done():
+                raise ClientGone(f"{self._name}: the client disconnected while it waited for a worker.")
+            if not turn.done():
+                raise TimeoutError
+            return turn.result()
+        except BaseException:
+            if not turn.done():
+                self._waiting.remove(turn)
+            elif turn.exception() is None:  # a worker in the same moment: it is the next request's
+                self.offer(turn.result())
+            raise
+
+    def _stopped(self) -> NoWorkerFree:
+        return NoWorkerFree(f"{self._name}: the function is being stopped. Try again later.")

@@ -1,25 +1,125 @@
 """The functions of a folder: it is scanned every second, and each directory is handled by itself.
 
-A directory counts once it has been at rest between two looks, so that one being copied or replaced is not started
+A directory counts once two scans in a row find it unchanged, so that one being copied or replaced is not started
 half-written. A fault in one is a line in the log and a problem to report, and changes nothing for the others.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from builder.errors import BuildError
 from builder.function_directory import PARITY_FILE, FunctionDirectory, find_directories
 from preannotate.serving.errors import DirectoryError
 from preannotate.serving.function_config import CPU_FILE, FunctionConfig
-from preannotate.serving.pool import DRAIN_SECONDS
-from preannotate.serving.served_function import ServedFunction
+from preannotate.serving.handler_process import HandlerReply
+from preannotate.serving.pool import DRAIN_SECONDS, FunctionState, WorkerPool
 
 POLL_SECONDS = 1.0
+# nuclio's dashboard shows CVAT only the functions of the project that its headers name.
+_PROJECT_LABELS = {"nuclio.io/project-name": "cvat"}
 _LOG = logging.getLogger(__name__)
-_FunctionEvent = Callable[[ServedFunction], Awaitable[None]]
+
+
+class ServedFunction:
+    """A function that CVAT may list and call, whatever the state of its workers.
+
+    While a new version starts, the old one answers. If the new one cannot start, the old one still goes: a directory
+    with one version and a process that runs another would be worse than an error.
+
+    Attributes:
+        config: Of the version that answers.
+        port: Where direct calls are answered; None until a port is open.
+        wanted_port: The port in the latest version's file, which may still be starting.
+    """
+
+    def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
+        """Start the workers; `workers` or `gpus` override their number in function.yaml."""
+        self.config = config
+        self.port: int | None = None
+        self.wanted_port = config.port
+        self._workers = workers
+        self._gpus = gpus
+        self._pool = WorkerPool(config, workers, gpus)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._change = self._background(self._pool.start())
+
+    @property
+    def name(self) -> str:
+        """metadata.name, CVAT's id of the function."""
+        return self.config.name
+
+    @property
+    def state(self) -> FunctionState:
+        """Of the version that answers."""
+        return self._pool.state
+
+    async def settled(self) -> None:
+        """Wait until the latest version has started, or failed to."""
+        await asyncio.wait([self._change])
+
+    def replace(self, config: FunctionConfig) -> None:
+        """Start a new version; the old one answers until the new one is ready or has failed."""
+        self.wanted_port = config.port
+        self._change.cancel()
+        self._change = self._background(self._replace(config))
+
+    async def invoke(
+        self, head: Mapping[str, Any], body: bytes | bytearray, client_gone: "asyncio.Future[None]"
+    ) -> HandlerReply:
+        """Call the handler as `WorkerPool.invoke` does, in the version that answers now."""
+        return await self._pool.invoke(head, body, client_gone)
+
+    async def stop(self, drain_seconds: float = DRAIN_SECONDS) -> None:
+        """Give requests in flight `drain_seconds` to finish, and end all workers."""
+        self._change.cancel()
+        await self._pool.stop(drain_seconds)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def listing(self) -> dict[str, Any]:
+        """Return the function as nuclio's dashboard lists it: what CVAT reads, without the environment."""
+        config = self.config
+        return {
+            "metadata": {
+                "name": config.name,
+                "namespace": "nuclio",
+                "labels": _PROJECT_LABELS,
+                "annotations": config.annotations,
+            },
+            "spec": {"description": config.description, "handler": config.handler},
+            "status": {"state": self.state, "message": self._pool.cause, "httpPort": self.port},
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Return the state of the function for /healthz."""
+        return {
+            "state": self.state,
+            "cause": self._pool.cause,
+            "workers": self._pool.alive,
+            "waiting": self._pool.waiting,
+            "port": self.port,
+            "directory": str(self.config.path),
+        }
+
+    async def _replace(self, config: FunctionConfig) -> None:
+        pool = WorkerPool(config, self._workers, self._gpus)
+        try:
+            await pool.start()
+        except asyncio.CancelledError:
+            self._background(pool.stop())
+            raise
+        old, self._pool, self.config = self._pool, pool, config
+        self._background(old.stop())
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
 
 @dataclass
@@ -27,8 +127,8 @@ class _Entry:
     """One directory.
 
     Attributes:
-        seen: Change mark at the last look.
-        applied: Change mark that was last acted on; None asks for another try.
+        seen: Change mark at the last scan.
+        applied: Change mark that was last acted on; None requests another try.
         function: What serves it.
         problem: Why nothing does.
     """
@@ -39,8 +139,7 @@ class _Entry:
     problem: str = ""
 
 
-async def _nothing(function: ServedFunction) -> None:
-    pass
+_FunctionEvent = Callable[[ServedFunction], Awaitable[None]]
 
 
 class FunctionRegistry:
@@ -50,21 +149,21 @@ class FunctionRegistry:
         self,
         folder: Path,
         *,
+        opened: _FunctionEvent,
+        closing: _FunctionEvent,
         workers: int | None = None,
         file_name: str = CPU_FILE,
         gpus: Sequence[str] = (),
-        opened: _FunctionEvent = _nothing,
-        closing: _FunctionEvent = _nothing,
     ) -> None:
         """Set what to scan.
 
         Args:
             folder: See `find_directories`.
+            opened: Called when a function appears, and when another version of it is to be served.
+            closing: Called when it goes, before its workers end.
             workers: Overrides the number of workers in each function.yaml.
             file_name: Of the variant to serve; a directory without this file does not count.
             gpus: One worker of each function is started for each; see `devices`.
-            opened: Called when a function appears, and when another version of it is to be served.
-            closing: Called when it goes, before its workers end.
         """
         self._folder = folder
         self._workers = workers
@@ -78,15 +177,14 @@ class FunctionRegistry:
 
     @property
     def functions(self) -> dict[str, ServedFunction]:
-        """The functions that CVAT may see, by name."""
-        found = [entry.function for entry in self._entries.values() if entry.function is not None]
-        return {function.name: function for function in sorted(found, key=lambda function: function.name)}
+        """The functions that CVAT may see, sorted by name."""
+        found = {entry.function.name: entry.function for entry in self._entries.values() if entry.function is not None}
+        return dict(sorted(found.items()))
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for each directory that is not served at all."""
-        own = [self._folder_problem] if self._folder_problem else []
-        return own + [entry.problem for entry in self._entries.values() if entry.problem]
+        """One sentence for the folder, and for each directory that is not served at all."""
+        return [text for text in (self._folder_problem, *(entry.problem for entry in self._entries.values())) if text]
 
     async def watch(self) -> None:
         """Scan the folder every POLL_SECONDS, for ever."""
@@ -98,11 +196,7 @@ class FunctionRegistry:
                 _LOG.exception("%s: the folder could not be scanned; trying again.", self._folder)
 
     async def scan(self, *, at_rest: bool = False) -> None:
-        """Scan the folder once.
-
-        Args:
-            at_rest: Take the directories as they are now, without waiting for a second look.
-        """
+        """Scan the folder once; with `at_rest`, serve the directories as they are now, without a second scan."""
         try:
             found = await asyncio.to_thread(self._change_marks)
         except OSError as error:
@@ -155,14 +249,14 @@ class FunctionRegistry:
     def _check_name_is_free(self, config: FunctionConfig, entry: _Entry) -> None:
         other = self.functions.get(config.name)
         if other is not None and other is not entry.function:
-            entry.applied = None  # another try at each look: the other may go
+            entry.applied = None  # another try at each scan: the other may go
             raise DirectoryError(
                 f"{config.path / self._file_name}: metadata.name is {config.name!r}, as in "
                 f"{other.config.path}; expected a unique name. Rename one of them."
             )
 
     async def _remove(self, path: Path, entry: _Entry) -> None:
-        self._entries.pop(path, None)
+        del self._entries[path]
         if entry.function is not None:
             _LOG.info("%s: removed; no longer served.", entry.function.name)
         await self._close(entry)
@@ -186,8 +280,7 @@ def _read_proven(path: Path, file_name: str) -> FunctionConfig:
     """
     config = FunctionConfig.read(path, file_name)
     try:
-        directory = FunctionDirectory(path)
-        problems = directory.proof_problems() if (path / PARITY_FILE).is_file() else []
+        problems = FunctionDirectory(path).proof_problems() if (path / PARITY_FILE).is_file() else []
     except BuildError as error:
         problems = [str(error)]
     if problems:

@@ -17,7 +17,7 @@ from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
 if TYPE_CHECKING:
-    from preannotate.serving.ports import Listener
+    from preannotate.serving.listener import Listener
 
 _KEY = "studio-sessions"
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
@@ -49,7 +49,7 @@ def serve_studio(
         StudioError: The arguments are wrong, or the port is in use.
     """
     _check(port)
-    from preannotate.serving.ports import is_loopback
+    from preannotate.serving.listener import is_loopback
     from preannotate.studio.web.access.authentication import find_token
 
     token = find_token(token_file)
@@ -81,9 +81,8 @@ def _check(port: int) -> None:
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
-    from preannotate.serving.connection import ConnectionLimiter
     from preannotate.serving.errors import ServeError
-    from preannotate.serving.ports import Listener, is_loopback
+    from preannotate.serving.listener import Listener, is_loopback
     from preannotate.studio.services import Services
     from preannotate.studio.web.access.headers import LOOPBACK_NAMES, names_of_this_machine
     from preannotate.studio.web.app import AccessPolicy, make_app
@@ -104,7 +103,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
             files_anywhere=alone and not token,
         )
         try:
-            listener = Listener(make_app(studio, access), host, port, ConnectionLimiter())
+            listener = Listener(make_app(studio, access), host, port)
         except ServeError as error:
             raise StudioError(str(error)) from error
         studio.start()

@@ -12,7 +12,7 @@ from preannotate.jobs import webhook_receiver as module
 from preannotate.jobs.webhook_receiver import RejectionLog, check_delivery, webhook_app
 from preannotate.notifications.webhook import signature
 from preannotate.pipeline.run_request import RunRequest
-from preannotate.serving.ports import Listener
+from preannotate.serving.listener import Listener
 
 SECRET = "a secret of 16 or more".replace(" ", "-")
 WATCHED = RunRequest(tasks=(12,), projects=(3,), jobs=(77,))

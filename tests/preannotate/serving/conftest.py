@@ -19,12 +19,11 @@ import httpx
 import pytest
 import yaml
 
-from preannotate.serving.access import TokenGuard
 from preannotate.serving.body_budget import BodyBudget
-from preannotate.serving.connection import ConnectionLimiter
-from preannotate.serving.dashboard import HEALTH, dashboard_app
-from preannotate.serving.ports import FunctionPorts, Listener
+from preannotate.serving.endpoints import dashboard_app
+from preannotate.serving.listener import ConnectionLimiter, Listener
 from preannotate.serving.registry import FunctionRegistry
+from preannotate.serving.server import FunctionPorts
 
 # Answers with what it was given and what it knows.
 ECHO = """
@@ -114,7 +113,7 @@ def serving(tmp_path: Path) -> Callable[..., Serving]:
         workers: int | None = None, **options: Any
     ) -> AsyncIterator[tuple[FunctionRegistry, httpx.AsyncClient]]:
         body_budget = BodyBudget()
-        ports = FunctionPorts("127.0.0.1", body_budget)
+        ports = FunctionPorts("127.0.0.1", body_budget, ConnectionLimiter(), None)
         registry = FunctionRegistry(
             tmp_path / "functions", workers=workers, opened=ports.open_port, closing=ports.close_port, **options
         )
@@ -175,8 +174,7 @@ def live(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Live]]:
         await registry.scan(at_rest=True)
         for function in registry.functions.values():
             await function.settled()
-        app = dashboard_app(registry, body_budget)
-        listener = Listener(app if token is None else TokenGuard(app, token, (HEALTH,)), "127.0.0.1", 0, limiter)
+        listener = Listener(dashboard_app(registry, body_budget, token), "127.0.0.1", 0, limiter)
         try:
             yield Live(registry, listener, body_budget, limiter)
         finally:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from preannotate.serving.body_budget import BodyBudget
-from preannotate.serving.connection import ConnectionLimiter
+from preannotate.serving.listener import ConnectionLimiter
 
 pytestmark = pytest.mark.anyio
 

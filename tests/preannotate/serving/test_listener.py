@@ -1,14 +1,17 @@
-"""Clients that come and do not get anywhere."""
+"""A listener, and clients that connect and do not get anywhere."""
 
 import asyncio
 import re
 import socket
 
+import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 
-from preannotate.serving import ports
+from preannotate.serving import listener
 from preannotate.serving.body_budget import BodyBudget
-from preannotate.serving.connection import ConnectionLimiter
+from preannotate.serving.errors import ServeError
+from preannotate.serving.listener import ConnectionLimiter, Listener, bind_socket, is_loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -146,7 +149,7 @@ async def test_one_connection_too_many_is_told_so(live):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="no TCP_USER_TIMEOUT on this system")
 async def test_client_that_does_not_read_its_answer_is_given_up(write_function, live, monkeypatch):
-    monkeypatch.setattr(ports, "_UNREAD_MILLISECONDS", 500)
+    monkeypatch.setattr(listener, "_UNREAD_MILLISECONDS", 500)
     write_function("echo", "def handler(context, event): return 'x' * 20_000_000\n")
     async with live() as server:
         loop = asyncio.get_running_loop()
@@ -160,3 +163,48 @@ async def test_client_that_does_not_read_its_answer_is_given_up(write_function, 
                     await asyncio.sleep(0.01)
                 while server.limiter.open:
                     await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_known(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "172.17.0.1", "example.org", ""])
+def test_anything_else_may_be_reached_from_outside(host):
+    assert not is_loopback(host)
+
+
+async def test_listener_answers_until_it_is_closed():
+    listener = Listener(PlainTextResponse("here"), "127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}") as client:
+        assert (await client.get("/")).text == "here"
+        await listener.close()
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/")
+
+
+async def test_port_in_use_is_a_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = (
+            f"127.0.0.1:{port}: Address already in use; expected a free port of this machine. "
+            f"Stop what uses it, or choose another with --host and --port."
+        )
+        with pytest.raises(ServeError, match=f"^{re.escape(sentence)}$"):
+            Listener(PlainTextResponse("here"), "127.0.0.1", port)
+
+
+async def test_unknown_host_is_a_sentence():
+    with pytest.raises(ServeError, match=r"^999\.1\.1\.1:0: .+; expected a free port of this machine\. "):
+        bind_socket("999.1.1.1", 0)
+
+
+async def test_protocol_is_named_so_that_asyncio_sends_answers_at_once():
+    with bind_socket("127.0.0.1", 0) as opened:
+        assert opened.proto == socket.IPPROTO_TCP

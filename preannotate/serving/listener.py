@@ -1,4 +1,4 @@
-"""One HTTP connection, and how long a client may keep it open without sending or reading.
+"""A socket with an ASGI app behind it, and how long a client may keep a connection open without sending or reading.
 
 uvicorn limits the size of a request's head, but waits for ever for the rest of it, and reads without end what a
 client sends after it was refused. Behind a few hundred such clients nobody else would be answered. The other way
@@ -7,12 +7,25 @@ round, it hangs up on a client that is to be refused and still sends, and the cl
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import functools
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, cast
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from preannotate.serving.errors import ServeError
+from preannotate.serving.pool import DRAIN_SECONDS
+
+# The last resort when a connection does not end; longer than workers may take to.
+_CLOSE_SECONDS = int(DRAIN_SECONDS) + 2
+# A client that vanished, or that does not read its answer, is given up after so long without an acknowledgement.
+_UNREAD_MILLISECONDS = 60_000
 # Longer than the 60 s that common proxies keep an idle connection: it is theirs to close, or a request gets lost.
 KEEP_ALIVE_SECONDS = 75
 HEAD_SECONDS = 20.0
@@ -27,28 +40,110 @@ _FULL_RESPONSE = (
 )
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass
 class ConnectionLimiter:
     """Counts open connections, on all ports together.
 
     Attributes:
-        open: How many there are.
+        limit: How many may be open at once.
         head_seconds: How long the head of a request may take.
         rest_seconds: How long a client may go on sending after it got its answer.
+        open: How many are open.
     """
 
-    def __init__(
-        self, limit: int = MAX_CONNECTIONS, head_seconds: float = HEAD_SECONDS, rest_seconds: float = REST_SECONDS
-    ) -> None:
-        """Allow `limit` connections at once."""
-        self.open = 0
-        self.head_seconds = head_seconds
-        self.rest_seconds = rest_seconds
-        self._limit = limit
+    limit: int = MAX_CONNECTIONS
+    head_seconds: float = HEAD_SECONDS
+    rest_seconds: float = REST_SECONDS
+    open: int = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more connection is allowed."""
-        return self.open >= self._limit
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the servers: there are several."""
+        yield
+
+
+class Listener:
+    """An ASGI app on one port."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int, limiter: ConnectionLimiter | None = None) -> None:
+        """Bind the port and serve the app.
+
+        Args:
+            app: Answers requests.
+            host: Address or name of this machine.
+            port: 0 chooses a free one.
+            limiter: Counts the connections of several listeners together; None counts this one's alone.
+
+        Raises:
+            ServeError: The address cannot be bound.
+        """
+        self._socket = bind_socket(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http=cast(Any, functools.partial(Connection, limiter or ConnectionLimiter())),
+                lifespan="off",
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=_CLOSE_SECONDS,
+            )
+        )
+        self._task = asyncio.create_task(self._server.serve([self._socket]))
+
+    async def close(self) -> None:
+        """Accept no more connections; return when requests in flight are answered."""
+        self._server.should_exit = True
+        await self._task
+
+    def abort(self) -> None:
+        """Cut the connections that `close` still waits for."""
+        self._server.force_exit = True
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Return a socket for `Listener`; port 0 means any free one.
+
+    Raises:
+        ServeError: The address cannot be bound.
+    """
+    opened = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # asyncio sends at once (TCP_NODELAY) only where the protocol is named; each second answer on a connection
+        # would else wait 40 ms for the client's acknowledgement.
+        opened = socket.socket(family, kind, protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+        opened.bind(address)
+        opened.listen()  # from now on a connection waits for the server instead of failing
+        return opened
+    except OSError as error:
+        if opened is not None:
+            opened.close()
+        raise ServeError(
+            f"{host}:{port}: {error.strerror}; expected a free port of this machine. "
+            f"Stop what uses it, or choose another with --host and --port."
+        ) from error
 
 
 class Connection(H11Protocol):
@@ -67,7 +162,7 @@ class Connection(H11Protocol):
         """Begin to wait for a request."""
         transport = cast(asyncio.Transport, transport)
         super().connection_made(cast(asyncio.Transport, _Transport(transport, self._close)))
-        if self._limiter.is_full:
+        if self._limiter.open >= self._limiter.limit:
             transport.write(_FULL_RESPONSE)
             transport.close()
             return
