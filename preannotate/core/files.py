@@ -31,7 +31,7 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     Raises:
         FileError: The file cannot be written there.
     """
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_file(path, mode)
         try:
@@ -41,10 +41,6 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
             sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except PreannotateError:
-        raise
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def replace_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
@@ -94,22 +90,26 @@ def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Ite
         overwrite: Whether existing parts are replaced.
 
     Raises:
-        FileError: A part exists already.
+        FileError: A part exists already, or the folder cannot be written.
     """
     if not overwrite:
         for part in parts:
             if (target / part).exists():
                 raise FileError(f"{target / part}: exists; expected a new directory. Pass --overwrite to replace it.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    with _writing(target):
+        if target.exists() and not target.is_dir():  # before the work, though the folder is made after it
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield draft
-        target.mkdir(exist_ok=True)
-        for part in parts:
-            if (target / part).exists():
-                (target / part).rename(draft / f"old.{part}")
-            (draft / part).rename(target / part)
-        sync(target)
+        with _writing(target):
+            target.mkdir(exist_ok=True)
+            for part in parts:
+                if (target / part).exists():
+                    (target / part).rename(draft / f"old.{part}")
+                (draft / part).rename(target / part)
+            sync(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -140,10 +140,8 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
     Raises:
         FileError: The file exists and may not be replaced, is a folder, or cannot be written there.
     """
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
     if path.is_dir():
         raise FileError(f"{path}: is a folder; expected the name of a file to write. Name a file in it.")
     if path.exists() and not overwrite:
@@ -158,7 +156,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     Raises:
         FileError: The file cannot be written there.
     """
-    try:
+    with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _temporary_file(target, 0o666)
         try:
@@ -170,8 +168,6 @@ def link_or_copy(source: Path, target: Path) -> None:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)  # also where two names of one file are left: then `replace` does nothing
-    except OSError as error:
-        raise cannot_write(target, error) from error
 
 
 def sync_all(paths: Iterable[Path]) -> None:
@@ -194,9 +190,15 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def cannot_write(path: Path, error: OSError) -> FileError:
-    """Return the error for a file that the system does not let us write."""
-    return FileError(f"{path}: {error.strerror or error}; expected a writable place. Choose another one.")
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn an error of the system while `path` is written into one of ours."""
+    try:
+        yield
+    except PreannotateError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}; expected a writable place. Choose another one.") from error
 
 
 def _temporary_file(path: Path, mode: int) -> Path:

@@ -79,6 +79,14 @@ def test_an_existing_function_is_not_replaced_unasked(export, function_dir):
     expect(sentence, lambda: build(export, output, name="cats"), FileError)
 
 
+def test_a_file_where_a_folder_should_be(export, tmp_path):
+    output = tmp_path / "functions"
+    output.write_text("a file")
+    sentence = f"{output / 'cats'}: File exists; expected a writable place. Choose another one."
+    expect(sentence, lambda: build(export, output, name="cats"), FileError)
+    assert output.read_text() == "a file"
+
+
 def test_a_failing_step_leaves_the_old_function_and_no_rest(export, function_dir, monkeypatch):
     output = function_dir.parents[1]
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}

@@ -52,7 +52,7 @@ def main() -> int:
             for n in (1, 2, 3)
         ]
         with Path("ranking.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("rank", "frame", "link", "why"), *rows])
+            csv.writer(file).writerows([("rank", "frame", "link", "reasons"), *rows])
     return 0
 
 

@@ -29,15 +29,8 @@ class UploadState(StrEnum):
     DONE = "done"
 
 
-def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, output: Path) -> tuple[int, bool]:
-    """Create a task of the ranked frames, in their order.
-
-    Args:
-        server: Where the frames are.
-        task: The task that was ranked.
-        content: Of `ranking.json`.
-        name: Of the new task.
-        output: Folder that keeps `created.json`.
+def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, output: Path) -> tuple[int, bool]:
+    """Create a task of the ranked frames, in their order; `output` is the folder that keeps `created.json`.
 
     Returns:
         The ID of the new task, and whether it existed already.
@@ -53,25 +46,26 @@ def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, 
             return earlier["task"], True
         if earlier["state"] != UploadState.DONE:
             delete_task(server, earlier["task"])
-    if not content["frames"]:
+    if not ranking["frames"]:
         raise CvatError(
             f"task {task.id}: no frame for a new task; expected frames without annotations. Nothing was created."
         )
 
     def record(number: int, state: UploadState) -> None:
-        frames = [{"frame": one["frame"], "job": one["job"], "image": one["image"]} for one in content["frames"]]
-        created[key] = {"server": server.url, "from_task": task.id, "name": name, "task": number, "state": state}
-        created[key]["frames"] = frames
-        output.mkdir(parents=True, exist_ok=True)
+        frames = [{"frame": one["frame"], "job": one["job"], "image": one["image"]} for one in ranking["frames"]]
+        created[key] = {
+            "server": server.url, "from_task": task.id, "name": name, "task": number, "state": state, "frames": frames,
+        }  # fmt: skip
         write_json(output / FILE, created)
 
     with tempfile.TemporaryDirectory(prefix="preannotate-") as folder:
         # The rank in front keeps names distinct and, sorted, in order.
-        digits, names = len(str(len(content["frames"]))), ImageFileNames(task)
-        wanted = [
-            WantedImage(task.id, one["frame"], Path(folder) / f"{one['rank']:0{digits}d}-{_base(names, one['frame'])}")
-            for one in content["frames"]
-        ]
+        digits, names = len(str(len(ranking["frames"]))), ImageFileNames(task)
+        wanted = []
+        for one in ranking["frames"]:
+            file_name = names.of(one["frame"]).rsplit("/", 1)[-1]
+            target = Path(folder) / f"{one['rank']:0{digits}d}-{file_name}"
+            wanted.append(WantedImage(task.id, one["frame"], target))
         download_images(server, wanted, lambda: None)
         images = [path for image in wanted if (path := find_downloaded(image)) is not None]
         number = create_task(
@@ -84,7 +78,3 @@ def create_ranked_task(server: Server, task: Task, content: Ranking, name: str, 
         )
     record(number, UploadState.DONE)
     return number, False
-
-
-def _base(names: ImageFileNames, frame: int) -> str:
-    return names.of(frame).rsplit("/", 1)[-1]

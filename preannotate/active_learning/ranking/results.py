@@ -45,7 +45,6 @@ class Ranking(TaskResults):
 
 def write_ranking(content: Ranking, output: Path) -> None:
     """Write both files."""
-    output.mkdir(parents=True, exist_ok=True)
     write_json(output / JSON, content)
     header = ("rank", "frame", "job", "image", "uncertainty", "diversity")
     rows = (

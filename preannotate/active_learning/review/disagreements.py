@@ -64,25 +64,25 @@ class Disagreement:
         kind: What differs.
         frame: Relative number in the task.
         likelihood: In [0, 1], that a person made a mistake.
+        text: A sentence for people.
         label: Annotated label; of duplicates with different labels both. None if nothing is annotated.
-        model_label: Label of the detection; None without one.
-        score: Of the detection; None without one.
+        model_label: Label of the detection; None if nothing is detected.
+        score: Score of the detection; None if nothing is detected.
         iou: Overlap of the boxes that are compared; None if there is only one.
         annotated: Annotated boxes, xyxy in image pixels.
-        model: Box of the detection; None without one.
-        text: A sentence for people.
+        model: Box of the detection, xyxy in image pixels; None if nothing is detected.
     """
 
     kind: DisagreementKind
     frame: int
     likelihood: float
-    label: str | None
-    model_label: str | None
-    score: float | None
-    iou: float | None
-    annotated: tuple[Box, ...]
-    model: Box | None
     text: str
+    label: str | None = None
+    model_label: str | None = None
+    score: float | None = None
+    iou: float | None = None
+    annotated: tuple[Box, ...] = ()
+    model: Box | None = None
 
     @property
     def around(self) -> Box:
@@ -92,12 +92,7 @@ class Disagreement:
 
 
 def find_disagreements(frames: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> list[Disagreement]:
-    """Return all disagreements, the most likely mistake first.
-
-    Args:
-        frames: Annotated frames with detections.
-        thresholds: Of the function's classes.
-    """
+    """Return all disagreements, the most likely mistake first; `thresholds` are those of the function's classes."""
     rates = DetectionRates.count(frames, thresholds)
     found = [one for frame in frames for one in _FrameComparison(frame, thresholds, rates).disagreements()]
     return sorted(found, key=lambda one: (-one.likelihood, one.frame, one.kind, one.around))
@@ -193,13 +188,10 @@ class _FrameComparison:
                 DisagreementKind.MISSING,
                 self.frame.frame,
                 detection.score * (1 - inside / 2),
-                None,
-                detection.label,
-                detection.score,
-                None,
-                (),
-                detection.box,
                 f"The model detects {detection.label!r} ({detection.score:.2f}); nothing is annotated there.",
+                model_label=detection.label,
+                score=detection.score,
+                model=detection.box,
             )
 
     def _extra(self, explained: set[int]) -> Iterator[Disagreement]:
@@ -214,16 +206,7 @@ class _FrameComparison:
             likelihood = self.rates.rate(box.class_id, size) * (1 - best / 0.5)
             text = f"Annotated as {box.label!r}; the model detects nothing there, even with a low score."
             yield Disagreement(
-                DisagreementKind.EXTRA,
-                self.frame.frame,
-                likelihood,
-                box.label,
-                None,
-                None,
-                None,
-                (box.box,),
-                None,
-                text,
+                DisagreementKind.EXTRA, self.frame.frame, likelihood, text, label=box.label, annotated=(box.box,)
             )
 
     def _duplicates(self) -> Iterator[Disagreement]:
@@ -240,16 +223,17 @@ class _FrameComparison:
                 labels = a.label if same else f"{a.label}, {b.label}"
                 boxes = f"Two boxes of {a.label!r}" if same else f"Boxes of {a.label!r} and of {b.label!r}"
                 likelihood = 0.5 + 0.5 * (overlap - DUPLICATE_FROM) / (1 - DUPLICATE_FROM)
+                text = f"{boxes} overlap by {overlap:.0%} (IoU)."
                 yield Disagreement(
-                    DisagreementKind.DUPLICATE, self.frame.frame, likelihood, labels, None, None, overlap,
-                    (a.box, b.box), None, f"{boxes} overlap by {overlap:.0%} (IoU).",
+                    DisagreementKind.DUPLICATE, self.frame.frame, likelihood, text, labels, iou=overlap,
+                    annotated=(a.box, b.box),
                 )  # fmt: skip
 
     def _pair(self, kind: DisagreementKind, likelihood: float, row: int, column: int, text: str) -> Disagreement:
         box, detection = self.frame.annotated[row], self.frame.detections[column]
         return Disagreement(
-            kind, self.frame.frame, likelihood, box.label, detection.label, detection.score,
-            float(self.overlaps[column, row]), (box.box,), detection.box, text,
+            kind, self.frame.frame, likelihood, text, box.label, detection.label, detection.score,
+            float(self.overlaps[column, row]), (box.box,), detection.box,
         )  # fmt: skip
 
     def _on(self, row: int) -> list[int]:

@@ -16,13 +16,7 @@ SAME_PLACE_FROM = 0.5
 
 
 def add_issues(server: Server, jobs: Mapping[int, int], disagreements: Sequence[Disagreement]) -> IssueCount:
-    """Create an issue for each disagreement that has none.
-
-    Args:
-        server: Where the jobs are.
-        jobs: Frame to job.
-        disagreements: The disagreements.
-    """
+    """Create an issue for each disagreement that has none; `jobs` is frame to job ID."""
     of_job: dict[int, list[Disagreement]] = defaultdict(list)
     for one in disagreements:
         of_job[jobs[one.frame]].append(one)

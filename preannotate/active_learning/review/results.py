@@ -63,7 +63,6 @@ class Review(TaskResults):
 
 def write_review(content: Review, crops: Sequence[Crop | None], output: Path) -> None:
     """Write all three files; `crops` are those of the first disagreements, which are shown on the page."""
-    output.mkdir(parents=True, exist_ok=True)
     write_json(output / JSON, content)
     replace_text(output / HTML, _render_page(content, crops))
     header = ("rank", "kind", "likelihood", "frame", "job", "image", "label", "model_label", "score", "iou")

@@ -55,3 +55,14 @@ def test_a_part_that_is_there(tmp_path):
         new_directory(tmp_path / "cats", ["a", "b"], overwrite=False),
     ):
         pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize("target", ["taken", "taken/cats", "taken/new/cats"])
+def test_a_file_where_a_folder_should_be(tmp_path, target):
+    (tmp_path / "taken").write_text("a file")
+    with (
+        pytest.raises(FileError, match=rf"^{re.escape(str(tmp_path / target))}: .*; expected a writable place\."),
+        new_directory(tmp_path / target, ["a"], overwrite=True),
+    ):
+        pytest.fail("the block must not run")
+    assert (tmp_path / "taken").read_text() == "a file"

@@ -144,8 +144,8 @@ def _task_links(run: Run) -> list[tuple[str, str]]:
 _KINDS = (".csv", ".html", ".json", ".txt")
 # Columns of the files that are shown, and their headings; the rest is in the file.
 _HEADINGS = {
-    "rank": "Rank", "link": "Link", "frame": "Frame", "text": "Disagreement", "why": "Reason",
-    "likelihood": "Likelihood", "doubt": "Uncertainty", "uncertainty": "Uncertainty",
+    "rank": "Rank", "link": "Link", "frame": "Frame", "text": "Disagreement", "reasons": "Reasons",
+    "likelihood": "Likelihood", "uncertainty": "Uncertainty",
 }  # fmt: skip
 # Of the run itself.
 _OWN_FILES = (LOG, PROGRESS, PROCESS_FILE, END_FILE)

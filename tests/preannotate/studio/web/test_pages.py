@@ -460,7 +460,7 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
     run = full.with_run("done", kind="rank")
     run.folder.mkdir(parents=True)
     (run.folder / "ranking.csv").write_text(
-        "\ufeffrank,link,spread,why\n1,https://cvat.example.org/tasks/12,0.7981,<b>doubt</b>\n", encoding="utf-8"
+        "\ufeffrank,link,diversity,reasons\n1,https://cvat.example.org/tasks/12,0.7981,<b>doubt</b>\n", encoding="utf-8"
     )
     (run.folder / "review.html").write_text("<h1>review</h1>")
     (run.folder / "secret.txt").symlink_to("/etc/passwd")
@@ -468,7 +468,7 @@ def test_results_of_a_ranking_are_shown_and_served(full, browser, tmp_path):
 
     assert "<b>doubt</b>" in words(answer)
     assert "<b>" not in answer.text
-    assert "Rank Link Reason 1 open in CVAT" in words(answer)
+    assert "Rank Link Reasons 1 open in CVAT" in words(answer)
     assert "Open with images" in words(answer)
     assert browser.get("/runs/2/files/ranking.csv").headers["content-disposition"].startswith("attachment")
     assert "; sandbox" in browser.get("/runs/2/files/review.html").headers["content-security-policy"]
