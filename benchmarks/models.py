@@ -124,14 +124,14 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
 
 
 def _engine(network):
-    from builder.convert import openvino
+    from builder import openvino_ir
     from runtime.engines.openvino import load
     from trainer.export import save_graph
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_graph(network, folder / "saved_model")
-        openvino.convert(folder, folder, network.input_size)
+        openvino_ir.convert(folder, folder, network.input_size)
         return load(folder)
 
 

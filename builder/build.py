@@ -1,6 +1,5 @@
 """From an export directory to a function directory that nuctl can deploy and `serve` can run."""
 
-import importlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -9,15 +8,14 @@ from pathlib import Path
 
 import runtime
 from builder import check as checking
+from builder import openvino_ir
 from builder import precision as precisions
 from builder.errors import BuildError
 from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, Proof, network_fingerprint
-from builder.function_names import check_name
-from builder.function_yaml import FINGERPRINT, PRECISION, function_yaml
-from builder.graph import GRAPHS, find_graph, open_graph
+from builder.function_yaml import FINGERPRINT, PRECISION, check_name, function_yaml
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
-from builder.variants import Variant, possible
+from builder.variants import GRAPHS, Variant, find_graph, open_graph, possible
 from preannotate.core.files import new_directory
 from runtime.manifest import FILE_NAME, Manifest
 
@@ -78,8 +76,10 @@ def build(
         assemble(export, directory, name, manifest)
         for variant in variants:
             progress(f"Converting for {variant.framework}")
-            converter = importlib.import_module(f"builder.convert.{variant.engine}")
-            converter.convert(export, directory, manifest.input_size)
+            if variant.engine == "tensorflow":  # it reads the SavedModel as it is
+                shutil.copytree(export / "saved_model", directory / "saved_model", copy_function=shutil.copyfile)
+            else:
+                openvino_ir.convert(export, directory, manifest.input_size)
         if precision == "int8":
             outcome = precisions.quantise(export, directory, draft / VALIDATION_FOLDER, progress)
             written = Manifest.read(directory)

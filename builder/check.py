@@ -4,16 +4,15 @@ First what can be seen without running it, then whether the files are those of t
 result is written to `parity.json` in the directory.
 """
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
 from builder import static_check
+from builder.child import require_packages
 from builder.errors import BuildError
 from builder.function_directory import FunctionDirectory, Proof, ProofFigures
 from builder.proof import prove
 
-# Module and the extra of this project that brings it.
 _NEEDED = {"openvino": "build", "nuclio_sdk": "build", "pycocotools": "build"}
 
 
@@ -40,7 +39,7 @@ def check(function_dir: Path, validation: Path | None = None, *, accept_changes:
     # A failed check keeps the digests of what was proven, so that the next one still compares with them.
     result = replace(before, problems=tuple(problems), notes=tuple(notes), figures=ProofFigures())
     if not problems:  # a broken directory does not run, and its problems say why
-        _require_packages()
+        require_packages(_NEEDED, "checking")
         digests = directory.digests  # before it runs: what changes meanwhile is not proven
         proof = prove(directory, validation or directory.validation)
         result = replace(proof, notes=(*notes, *proof.notes), digests=before.digests if proof.problems else digests)
@@ -53,12 +52,3 @@ def _last_proof(directory: FunctionDirectory) -> Proof:
         return directory.proof() or Proof()
     except BuildError:
         return Proof()  # a damaged one is replaced
-
-
-def _require_packages() -> None:
-    for package, extra in _NEEDED.items():
-        if importlib.util.find_spec(package) is None:
-            raise BuildError(
-                f"{package}: not installed; expected it for checking. Install it with: "
-                f"pip install 'preannotate[{extra}]'."
-            )

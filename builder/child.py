@@ -1,9 +1,10 @@
 """Subprocesses of a build: a converter may crash the process it runs in, and a container sees only its own files."""
 
+import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from builder.errors import BuildError
@@ -14,16 +15,29 @@ from preannotate.core.child_process import Result
 COULD_NOT_RUN = 2
 
 
-def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
-    """Run one of our modules (`python -m module …`) without its output.
+def require_packages(extras: Mapping[str, str], purpose: str) -> None:
+    """Check that the packages of a subprocess are installed.
 
     Args:
-        module: Its name.
-        arguments: Of its command line.
-        step: Begins the sentence if it fails without a line `error: …` of its own.
+        extras: Package to the extra of this project that installs it.
+        purpose: What they are needed for; part of the message.
 
     Raises:
-        BuildError: It failed or crashed.
+        BuildError: One is not installed.
+    """
+    for package, extra in extras.items():
+        if importlib.util.find_spec(package) is None:
+            raise BuildError(
+                f"{package}: not installed; expected it for {purpose}. Install it with: "
+                f"pip install 'preannotate[{extra}]'."
+            )
+
+
+def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
+    """Run `python -m module …` without showing its output.
+
+    Raises:
+        BuildError: It failed or crashed; `step` begins the sentence unless the module printed a line `error: …`.
     """
     command = child_process.module_command(module, arguments)
     _check(child_process.run(command, stdout=subprocess.DEVNULL), step)
@@ -38,15 +52,15 @@ def run_isolated(
     step: str,
     timeout: float | None = None,
 ) -> None:
-    """Run a script as a container runs a function: in `directory`, which alone is on its path.
+    """Run a script as a container runs a function: in `directory`, and only that and installed packages on its path.
 
     Args:
-        script: May import what lies in `directory` and what is installed.
+        script: May lie elsewhere; its own folder is not on the path.
         arguments: Of the script.
         directory: Of the function.
-        engine: For MODEL_ENGINE.
+        engine: Value of MODEL_ENGINE.
         step: Begins the sentence if it fails.
-        timeout: Seconds that it may take; None waits for ever.
+        timeout: Seconds; None for no limit.
 
     Raises:
         BuildError: It failed, crashed or took too long.

@@ -13,10 +13,40 @@ from typing import Any
 
 import yaml
 
-from builder.variants import Variant
-from builder.versions import PYTHON
+from builder.errors import BuildError
+from builder.variants import PYTHON, VARIANTS, Variant
 from runtime.function_file import LABEL_TYPE, UNREADABLE
 from runtime.manifest import Manifest
+
+# Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.
+NAME_PATTERN = re.compile(r"[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?")
+RESERVED_NAMES = ("dashboard", "controller", "dlx", "scaler")
+# `functions/` is on Python's path in a development install: there a folder of this name would stand in for the package.
+PACKAGE_NAMES = ("runtime", *(variant.engine for variant in VARIANTS.values()))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that some platform on the way would refuse, or that collides.
+
+    Raises:
+        BuildError: With the rule.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise BuildError(
+            f"--name: {name!r}; expected 1 to 52 lower-case letters, digits and hyphens, with no hyphen at "
+            f"either end. Choose another name."
+        )
+    if name in RESERVED_NAMES:
+        raise BuildError(f"--name: {name!r} is nuclio's own; expected another name. Choose one.")
+    if name in PACKAGE_NAMES:
+        raise BuildError(f"--name: {name!r} is the name of a Python package; expected another name. Choose one.")
+    suffixes = [variant.suffix for variant in VARIANTS.values() if variant.suffix]
+    if name.endswith(tuple(suffixes)):
+        raise BuildError(
+            f"--name: {name!r} ends as the names of variants do; expected none of {', '.join(suffixes)} "
+            f"at the end. Choose another name."
+        )
+
 
 # nuclio looks at a clock that goes in steps of 10 s, once per timeout: it kills a worker whose request has lasted
 # between 10 s less than this and twice this. With 10 s in the queue that makes 110 s at most, and CVAT hangs up after

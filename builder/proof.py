@@ -5,30 +5,59 @@ engine in a subprocess that sees only the function directory.
 """
 
 import importlib.util
-import json
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder import child, replies
-from builder.accuracy_reference import NOT_ANNOTATED, accuracy_reference
-from builder.convert import openvino
+import numpy as np
+
+from builder import openvino_ir
 from builder.errors import BuildError
 from builder.function_directory import FunctionDirectory, Proof, ProofFigures
-from builder.graph import find_graph
-from builder.probe import ProbeResults
-from builder.variants import VARIANTS, Variant
+from builder.variant_run import Detections, detect_with_variant
+from builder.variants import VARIANTS, find_graph
 from evaluation import ground_truth, scores
 from evaluation import reference as references
-from evaluation.ground_truth import GroundTruth
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.parity import FLOAT_NOISE, MATCH_IOU, MIN_COMPARED_SCORE, ROUNDING, Difference, Tolerance, compare
 from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
-PROBE = Path(__file__).with_name("probe.py")
+NOT_ANNOTATED = "No image is annotated: accuracy was not measured. mAP50 and mAP are agreement with the reference."
+
+
+@dataclass(frozen=True)
+class AccuracyReference:
+    """Images with the objects that detections are compared with.
+
+    Attributes:
+        truth: For `scores.score`.
+        annotated: Whether people annotated them, so that mAP is accuracy.
+    """
+
+    truth: GroundTruth
+    annotated: bool
+
+
+def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> AccuracyReference:
+    """The ground truth if it has boxes, else the reference's detections that reach their class's threshold."""
+    if any(len(image.boxes) for image in truth.images):
+        return AccuracyReference(truth, annotated=True)
+    thresholds = manifest.postprocess.thresholds
+    images = tuple(
+        _with_boxes(image, [item for item in found if item.score >= thresholds[item.class_id]])
+        for image, found in zip(truth.images, reference.detections, strict=True)
+    )
+    return AccuracyReference(replace(truth, images=images), annotated=False)
+
+
+def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage:
+    boxes = np.array([item.box for item in found], np.float32).reshape(-1, 4)
+    return replace(image, boxes=boxes, class_ids=np.array([item.class_id for item in found], np.int64))
+
+
 # What the IR may lose of the reference's mAP50, by the precision in which it was built: half a point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 PRECISION_KEY = "precision"
@@ -47,26 +76,6 @@ RULES = {
     "ir vs reference": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost; with INT8 {LARGEST_LOSS['int8']}",
     "served": f"equal but for rounding: {ROUNDING.box} pixels, {ROUNDING.score} of the score",
 }
-Detections = list[list[Detection]]
-
-
-@dataclass(frozen=True)
-class VariantDetections:
-    """What one variant detected on the frozen images.
-
-    Attributes:
-        direct: Its detector's detections.
-        served: The same read back from its handler's replies.
-        problems: What is wrong with those replies.
-        device: What ran the network.
-        versions: Of the packages there.
-    """
-
-    direct: Detections
-    served: Detections
-    problems: tuple[str, ...]
-    device: str
-    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -171,61 +180,13 @@ def _detect_with_all(function: FunctionDirectory, validation: Path, truth: Groun
     return result
 
 
-def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, truth: GroundTruth) -> VariantDetections:
-    """Start one variant as a container would and send it every image.
-
-    Raises:
-        BuildError: It does not start, or it crashes.
-    """
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
-        requests_file, results_file = Path(work) / "requests.json", Path(work) / "results.json"
-        content = {
-            "images": [str((truth.folder / image.file).resolve()) for image in truth.images],
-            "threshold": scores.MIN_SCORE,
-        }
-        requests_file.write_text(json.dumps(content), encoding="utf-8")
-        child.run_isolated(
-            PROBE,
-            [str(requests_file), str(results_file)],
-            directory=directory.resolve(),
-            engine=variant.engine,
-            step=f"{directory}: running the {variant.framework} variant",
-        )
-        results: ProbeResults = json.loads(results_file.read_text(encoding="utf-8"))
-    direct = [
-        [
-            Detection(manifest.labels[class_id], class_id, score, (box[0], box[1], box[2], box[3]))
-            for class_id, score, box in found
-        ]
-        for found in results["direct"]
-    ]
-    served, problems = _read_replies(results, manifest.labels, truth)
-    description = results["description"]
-    return VariantDetections(direct, served, tuple(problems), description["device"], results["versions"])
-
-
 def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
     """The detections of the IR with float32 weights: if they differ, it is the conversion and not the rounding."""
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         copy = Path(work) / "f32"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("saved_model", "model.xml", "model.bin"))
-        openvino.convert(source, copy, manifest.input_size, weights="f32")
+        openvino_ir.convert(source, copy, manifest.input_size, weights="f32")
         return detect_with_variant(VARIANTS["cpu"], copy, manifest, truth).direct
-
-
-def _read_replies(results: ProbeResults, labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
-    served: Detections = []
-    problems: list[str] = []
-    for replies_of_kind in (results["served_by_default"], results["served"]):
-        served = []
-        for image, response in zip(truth.images, replies_of_kind, strict=False):
-            found, wrong = replies.parse_reply(response, labels, image.size)
-            served.append(found)
-            problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
-    bad = results["bad_request"]
-    if bad["status_code"] != 400 or set(json.loads(bad["body"])) != {"error"}:
-        problems.append(f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error")
-    return served, problems
 
 
 def _difference(

@@ -22,7 +22,7 @@ from runtime.function_file import LABEL_TYPE, UNREADABLE, read_labels, rename_cl
 from runtime.manifest import Manifest
 
 TEMPLATE = Path(__file__).parent / "templates" / "detector"
-# As in `builder.function_names.NAME_PATTERN`, with room for the suffix of a variant.
+# As in `builder.function_yaml.NAME_PATTERN`, with room for the suffix of a variant.
 _DEPLOYED_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?")
 
 

@@ -1,14 +1,67 @@
-"""The flavours of one function: what differs between them, as data.
+"""Graph and variants: the forms of one network in an export, and the flavours of the function made from it.
 
-Every function has the CPU variant; the others are there where its network can be run by their engine.
+An export holds a SavedModel, or an OpenVINO IR if the network never was a SavedModel. OpenVINO reads both and
+TensorFlow only the first, so the graph alone decides which variants can be built. Every function has the CPU variant.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.graph import Graph
-from builder.versions import OPENVINO, PYTHON, TENSORFLOW
+from builder.errors import BuildError
+
+# What a container holds; `tests/builder/deploy/test_images.py` compares it with pyproject.toml and builder/images.
+# nuclio 1.13 to 1.16 all have wheels for it. The runtime's minor version must equal the base image's Python.
+PYTHON = "3.11"
+OPENVINO = "2026.4"
+TENSORFLOW = "2.21"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One form of a network with the engine contract, weights in float32.
+
+    Attributes:
+        folder: Its name in an export directory.
+        file: In `folder`; without it there is no such graph.
+        engine: File name in `runtime/engines/` of what runs it as it is.
+        engine_folder: Where that engine looks for it, relative to the export directory.
+        for_openvino: What `Core.read_model` takes, relative to the export directory.
+    """
+
+    folder: str
+    file: str
+    engine: str
+    engine_folder: str
+    for_openvino: str
+
+
+GRAPHS = {
+    "saved_model": Graph("saved_model", "saved_model.pb", "tensorflow", ".", "saved_model"),
+    "ir": Graph("ir", "model.xml", "openvino", "ir", "ir/model.xml"),
+}
+
+
+def open_graph(export: Path) -> Graph:
+    """The graph of an export directory.
+
+    Raises:
+        BuildError: There is none.
+    """
+    if (found := find_graph(export)) is None:
+        raise BuildError(
+            f"{export}: no {' and no '.join(GRAPHS)}; expected the network of a run. Train or import again."
+        )
+    return found[1]
+
+
+def find_graph(*places: Path) -> tuple[Path, Graph] | None:
+    """The first of `places` that holds a graph, and that graph; None if none does."""
+    for place in places:
+        for graph in GRAPHS.values():
+            if (place / graph.folder / graph.file).is_file():
+                return place, graph
+    return None
 
 
 @dataclass(frozen=True)
@@ -25,7 +78,7 @@ class Variant:
         workers: Requests answered at once; each worker holds its own copy of the model.
         limits: Resource limits of nuclio.
         files: What the engine reads from the function directory.
-        graphs: Names of the graphs (`builder.graph`) that it can be made from.
+        graphs: Names of the graphs (`builder.variants`) that it can be made from.
         optional: Whether a function may lack it.
     """
 

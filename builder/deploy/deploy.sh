@@ -11,7 +11,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly IMAGES=${HERE%/deploy}/images
 readonly PROJECT=cvat # CVAT lists the functions of this project only
-# Tests hold these against builder/versions.py and builder/variants.py.
+# Tests compare these with builder/variants.py.
 readonly PYTHON_VERSION=3.11
 readonly CPU_BASE_IMAGE=preannotate/openvino:2026.4-py3.11
 readonly GPU_BASE_IMAGE=preannotate/tensorflow:2.21-gpu-py3.11

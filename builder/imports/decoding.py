@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports.errors import UnknownClassError
-from builder.imports.layout import Layout
+from builder.imports.layout import Layout, UnknownClassError
 
 
 def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import importlib.util
 import json
 import shutil
 import tempfile
@@ -13,8 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from builder import child
-from builder.convert import openvino
+from builder import child, openvino_ir
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters
@@ -117,7 +115,7 @@ def import_model(
         BuildError: The model cannot be imported.
     """
     source = recognise(request.model)
-    _require_packages(source)
+    child.require_packages(_NEEDED[source.kind], f"importing {source.path}")
     if request.adapter is not None and request.adapter not in adapters.names():
         raise BuildError(
             f"--adapter: unknown adapter {request.adapter!r}; expected one of: {', '.join(adapters.names())}."
@@ -147,15 +145,6 @@ def import_model(
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
     return ImportResult(target, manifest, detected.network, found, len(truth.images), measured)
-
-
-def _require_packages(source: Source) -> None:
-    for package, extra in _NEEDED[source.kind].items():
-        if importlib.util.find_spec(package) is None:
-            raise BuildError(
-                f"{package}: not installed; expected it for importing {source.path}. Install it with: "
-                f"pip install 'preannotate[{extra}]'."
-            )
 
 
 def _annotated(truth: GroundTruth) -> bool:
@@ -228,7 +217,7 @@ def _try_conversion(
     progress("Converting for OpenVINO, to see whether it can")
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         try:
-            openvino.convert(export, Path(work), size)
+            openvino_ir.convert(export, Path(work), size)
         except BuildError as error:
             cause = str(error).partition("conversion to OpenVINO's IR: ")[2].removesuffix("; expected it to succeed.")
             raise BuildError(

@@ -14,9 +14,8 @@ import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from builder.imports.errors import UnsupportedModelError, decisive_line
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
-from builder.imports.reference import ReferenceEngine
+from builder.imports.adapters import ReferenceEngine
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, UnsupportedModelError, decisive_line
 
 # All outputs of a network, in its order, for one input.
 RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]

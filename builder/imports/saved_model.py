@@ -14,9 +14,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from builder.imports.errors import UnsupportedModelError, decisive_line
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.reference import ReferenceEngine
+from builder.imports.adapters import ReferenceEngine
+from builder.imports.layout import AdapterMatch, Layout, Shapes, UnsupportedModelError, decisive_line
 
 _SIGNATURE = "serving_default"
 # What a detector never needs and a foreign graph could do to this machine; loading runs initialisers.

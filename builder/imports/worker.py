@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from builder.child import COULD_NOT_RUN
-from builder.imports.adapters import choose_adapter
-from builder.imports.errors import UnsupportedModelError
-from builder.imports.layout import Layout, PreprocessingOptions
-from builder.imports.reference import ReferenceEngine
+from builder.imports.adapters import ReferenceEngine, choose_adapter
+from builder.imports.layout import Layout, PreprocessingOptions, UnsupportedModelError
 from evaluation import ground_truth, reference, scores
 from runtime.detector import Detector
 from runtime.manifest import Manifest, Postprocess

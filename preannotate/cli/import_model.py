@@ -39,10 +39,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from builder.function_names import check_name
+    from builder.function_yaml import check_name
     from builder.imports.import_model import ImportRequest
-    from builder.imports.labels import read_class_names
     from builder.imports.layout import PreprocessingOptions
+    from builder.imports.source import read_class_names
     from preannotate.model_import import import_with_proof_images
 
     name = _default_name(arguments.model) if arguments.name is None else arguments.name

@@ -92,7 +92,8 @@ def base_images(found: Survey, directories: Sequence[LocalFunction]) -> Iterator
     """Whether what the containers start from is here: nobody can pull it from anywhere."""
     if found.dashboard is None:
         return
-    for image in sorted({one.base_image for one in directories if one.base_image and not one.variant.limits}):
+    images = {function.settings.base_image for function in directories if not function.variant.limits}
+    for image in sorted(images - {""}):
         said = run_tool("docker", "image", "inspect", "--format", "{{.Id}}", image)
         if said.problem:
             yield note(

@@ -1,12 +1,8 @@
 """A function as its directory describes it: what is compared with what nuclio and CVAT say of it."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from builder.function_yaml import FINGERPRINT
 from builder.variants import VARIANTS, Variant
@@ -26,7 +22,6 @@ class LocalFunction:
         settings: What its YAML file asks for.
         labels: (name, type) of each, sorted.
         fingerprint: Of the network; "" if the file names none.
-        base_image: What its container starts from; "" if the file names none.
     """
 
     path: Path
@@ -34,7 +29,6 @@ class LocalFunction:
     settings: FunctionConfig
     labels: Labels
     fingerprint: str
-    base_image: str
 
     @property
     def name(self) -> str:
@@ -78,13 +72,10 @@ def labels_of(spec: str) -> Labels:
 
 def _read(path: Path, directory: Path, variant: Variant) -> LocalFunction:
     settings = FunctionConfig.read(directory, variant.file)
-    content: Mapping[str, Any] = yaml.safe_load((directory / variant.file).read_bytes())
-    build = content["spec"].get("build")
     return LocalFunction(
         path=path,
         variant=variant,
         settings=settings,
         labels=labels_of(settings.annotations.get("spec", "")),
         fingerprint=settings.annotations.get(FINGERPRINT, ""),
-        base_image=str(build.get("baseImage", "")) if isinstance(build, dict) else "",
     )

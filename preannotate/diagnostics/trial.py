@@ -3,7 +3,6 @@
 It is `builder.probe` that asks: the real `main.py` with nuclio's SDK. A crash of an engine is a finding and no more.
 """
 
-import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from builder import probe, replies
-from builder.child import run_isolated
 from builder.errors import BuildError
+from builder.probe import ProbeResults
+from builder.variant_run import parse_reply, run_probe
 from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, ok, warning
 from preannotate.diagnostics.local import LocalFunction
 from preannotate.diagnostics.machine import free_memory
@@ -34,24 +33,15 @@ _OWN_ERROR = re.compile(r"exit code \d+ \(runtime\.errors\.\w+: (.+)\)", re.DOTA
 def request(function: LocalFunction) -> Iterator[Finding]:
     """Load the model, ask once, and judge the answer as CVAT would."""
     where = f"run {function.name} ({function.variant.framework})"
+    engine = function.settings.environment.get("MODEL_ENGINE", function.variant.engine)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
-        image, requests, results = (Path(work) / name for name in ("drawn.jpg", "requests.json", "results.json"))
+        image = Path(work) / "drawn.jpg"
         _draw(image)
-        requests.write_text(json.dumps({"images": [str(image)], "threshold": _THRESHOLD}), encoding="utf-8")
-        engine = function.settings.environment.get("MODEL_ENGINE", function.variant.engine)
         try:
-            run_isolated(
-                Path(probe.__file__),
-                [str(requests), str(results)],
-                directory=function.settings.path.resolve(),
-                engine=engine,
-                step="",
-                timeout=SECONDS,
-            )
+            content = run_probe(function.settings.path, engine, [image], threshold=_THRESHOLD, step="", timeout=SECONDS)
         except BuildError as failed:
             yield _failure(where, str(failed), function)
             return
-        content: probe.ProbeResults = json.loads(results.read_text(encoding="utf-8"))
     yield from _judge(where, content, function)
 
 
@@ -64,9 +54,9 @@ def _draw(path: Path) -> None:
     image.save(path, quality=90)
 
 
-def _judge(where: str, content: probe.ProbeResults, function: LocalFunction) -> Iterator[Finding]:
+def _judge(where: str, content: ProbeResults, function: LocalFunction) -> Iterator[Finding]:
     labels = [name for name, _ in function.labels]
-    found, wrong = replies.parse_reply(content["served"][0], labels, IMAGE_SIZE)
+    found, wrong = parse_reply(content["served"][0], labels, IMAGE_SIZE)
     if wrong:
         yield error(
             where,

@@ -106,7 +106,7 @@ def _export_directory(model: Path) -> Path:
 
 
 def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    from builder.graph import GRAPHS, find_graph
+    from builder.variants import GRAPHS, find_graph
 
     graph = (find_graph(directory) or (directory, GRAPHS["saved_model"]))[1]
     with quiet_loading():
@@ -115,7 +115,7 @@ def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) 
 
 
 def _detect_with_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    from builder.proof import detect_with_variant
+    from builder.variant_run import detect_with_variant
     from builder.variants import VARIANTS
 
     return detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served

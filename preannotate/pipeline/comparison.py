@@ -7,9 +7,9 @@ on. Both run as built functions: what is compared is what CVAT would get.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from builder.proof import detect_with_variant
+from builder.function_directory import FunctionDirectory
+from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
@@ -109,17 +109,20 @@ def _contents(version: VersionFolder) -> set[str]:
 def _map50(version: VersionFolder, truth: GroundTruth) -> float:
     if not truth.images:
         return 0.0
-    directory = version.function / "nuclio"
-    manifest = Manifest.read(directory)
-    own = GroundTruth(truth.folder, manifest.labels, truth.images)
-    served = detect_with_variant(VARIANTS["cpu"], directory, manifest, own).served
-    return round(score(truth.labels, truth.images, _by_name(served, truth.labels)).map50, _DECIMALS)
+    function = FunctionDirectory.open(version.function)
+    served = detect_with_variant(VARIANTS["cpu"], function.path, function.manifest, truth).served
+    # A class goes by its name in function.yaml, or by the one it was trained with if no annotation has the former.
+    renamed = zip(function.labels, Manifest.read(function.path).labels, strict=True)
+    names = [now if now in truth.labels else trained for now, trained in renamed]
+    return round(score(truth.labels, truth.images, _by_name(served, names, truth.labels)).map50, _DECIMALS)
 
 
-def _by_name(detections: Sequence[Sequence[Detection]], labels: Sequence[str]) -> list[list[Detection]]:
-    """Return them with the class ids of `labels`; detections with other labels do not count."""
-    ids: dict[str, Any] = {label: index for index, label in enumerate(labels)}
+def _by_name(
+    detections: Sequence[Sequence[Detection]], names: Sequence[str], labels: Sequence[str]
+) -> list[list[Detection]]:
+    """Replace class ids, which index `names`, by those of `labels`; detections of other classes do not count."""
+    ids = {class_id: labels.index(name) for class_id, name in enumerate(names) if name in labels}
     return [
-        [Detection(one.label, ids[one.label], one.score, one.box) for one in found if one.label in ids]
+        [Detection(names[one.class_id], ids[one.class_id], one.score, one.box) for one in found if one.class_id in ids]
         for found in detections
     ]

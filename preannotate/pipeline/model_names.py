@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from builder.errors import BuildError
-from builder.function_names import check_name
+from builder.function_yaml import check_name
 from preannotate.cvat.server import Server
 from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.run_request import RunRequest, read_run_request

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from builder.errors import BuildError
-from builder.function_names import check_name
+from builder.function_yaml import check_name
 from preannotate.core.files import read_json, write_json
 from preannotate.pipeline.errors import PipelineError, RunRequestError
 from preannotate.registry.deployment import Deploy

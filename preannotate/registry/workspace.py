@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.function_names import check_name
+from builder.function_yaml import check_name
 from preannotate.core.files import read_json
 from preannotate.core.locks import file_lock, is_locked
 from preannotate.registry.errors import WorkspaceError

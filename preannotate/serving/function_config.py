@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from builder.function_names import RESERVED_NAMES
+from builder.function_yaml import RESERVED_NAMES
 from preannotate.core.durations import seconds
 from preannotate.serving.errors import DirectoryError
 
@@ -51,6 +51,7 @@ class FunctionConfig:
         queue_seconds: How long a request may wait for a free worker; 0 means not at all.
         event_seconds: How long a handler may take.
         readiness_seconds: How long a worker may take until it is ready.
+        base_image: What nuclio builds the container from; "" if the file names none.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class FunctionConfig:
     queue_seconds: float
     event_seconds: float
     readiness_seconds: float
+    base_image: str
 
     @classmethod
     def read(cls, path: Path, file_name: str = CPU_FILE) -> "FunctionConfig":
@@ -102,6 +104,7 @@ class FunctionConfig:
             queue_seconds=_whole(queue, "workerAvailabilityTimeoutMilliseconds", where, lowest=0) / 1000,
             event_seconds=_event_seconds(spec.get("eventTimeout"), where),
             readiness_seconds=_whole(readiness, "readinessTimeoutSeconds", where, lowest=1),
+            base_image=_base_image(spec.get("build")),
         )
 
 
@@ -165,6 +168,10 @@ def _handler(handler: Any, where: str) -> str:
             f"{where}: spec.handler is {handler!r}; expected module:function, as in main:handler. Correct it."
         )
     return handler
+
+
+def _base_image(build: Any) -> str:
+    return str(build.get("baseImage", "")) if isinstance(build, dict) else ""  # `serve` itself does not need it
 
 
 def _environment(items: Any, where: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builder.accuracy_reference import accuracy_reference
+from builder.proof import accuracy_reference
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.reference import Reference
 from runtime.detector import Detection

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builder import versions
+from builder import variants
 from builder.errors import BuildError
-from builder.function_names import check_name
-from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, function_yaml, label_spec
+from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, check_name, function_yaml, label_spec
 from builder.variants import VARIANTS
 from runtime.manifest import Manifest, Postprocess
 
@@ -129,12 +128,12 @@ def test_the_slowest_answer_comes_before_cvat_hangs_up():
 
 def test_base_images_hold_the_versions_that_the_tests_run_with():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert f"openvino>={versions.OPENVINO}," in " ".join(extras["build"])
-    assert f"openvino>={versions.OPENVINO}," in " ".join(extras["serve"])
-    assert f"tensorflow-cpu>={versions.TENSORFLOW}," in " ".join(extras["train"])
-    assert f"tensorflow[and-cuda]>={versions.TENSORFLOW}," in " ".join(extras["train-gpu"])
-    assert versions.OPENVINO in VARIANTS["cpu"].base_image
-    assert versions.TENSORFLOW in VARIANTS["gpu"].base_image
+    assert f"openvino>={variants.OPENVINO}," in " ".join(extras["build"])
+    assert f"openvino>={variants.OPENVINO}," in " ".join(extras["serve"])
+    assert f"tensorflow-cpu>={variants.TENSORFLOW}," in " ".join(extras["train"])
+    assert f"tensorflow[and-cuda]>={variants.TENSORFLOW}," in " ".join(extras["train-gpu"])
+    assert variants.OPENVINO in VARIANTS["cpu"].base_image
+    assert variants.TENSORFLOW in VARIANTS["gpu"].base_image
 
 
 @pytest.mark.parametrize("name", ["a", "7", "cats", "cats-2", "a" * 52, "gpu"])

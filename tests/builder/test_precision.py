@@ -23,10 +23,9 @@ def expect(sentence, action):
 
 
 def test_nncf_that_is_not_installed(export, tmp_path, monkeypatch):
-    monkeypatch.setattr(precisions.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     sentence = (
-        "--precision int8: nncf is not installed; expected it for quantisation. Install it with: "
-        "pip install 'preannotate[int8]'."
+        "nncf: not installed; expected it for --precision int8. Install it with: pip install 'preannotate[int8]'."
     )
     expect(sentence, lambda: build(export, tmp_path / "functions", precision="int8"))
     assert not (tmp_path / "functions").exists()
@@ -34,7 +33,7 @@ def test_nncf_that_is_not_installed(export, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_no_calibration_images(export, tmp_path, monkeypatch, exists):
-    monkeypatch.setattr(precisions.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     if exists:
         (export / "calibration").mkdir()
     sentence = (

@@ -36,7 +36,7 @@ def test_one_threshold_for_all_labels_or_one_of_each(proven):
 
 
 def test_a_check_passes_after_a_change(proven, monkeypatch):
-    monkeypatch.setattr(check_module, "_require_packages", lambda: None)
+    monkeypatch.setattr(check_module, "require_packages", lambda extras, purpose: None)
     monkeypatch.setattr(check_module, "prove", lambda function, validation: Proof(figures={"boxes": 3}))
     change_threshold(proven, 0.7, where="cats")
 

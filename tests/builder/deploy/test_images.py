@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from builder import versions
-from builder.function_names import RESERVED_NAMES
-from builder.function_yaml import RUN_AS_USER
+from builder import variants
+from builder.function_yaml import RESERVED_NAMES, RUN_AS_USER
 from builder.variants import VARIANTS
 
 ROOT = Path(__file__).parents[3]
@@ -60,23 +59,23 @@ def test_both_images_decode_and_resize_with_the_same_packages():
 
 
 def test_engines_have_the_versions_that_the_images_are_called_by():
-    assert pinned("cpu")["openvino"].startswith(f"{versions.OPENVINO}.")
-    assert pinned("gpu")["tensorflow"].startswith(f"{versions.TENSORFLOW}.")
+    assert pinned("cpu")["openvino"].startswith(f"{variants.OPENVINO}.")
+    assert pinned("gpu")["tensorflow"].startswith(f"{variants.TENSORFLOW}.")
     assert any(name.startswith("nvidia-cudnn") for name in pinned("gpu"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_python_is_the_one_of_the_runtime(variant):
     dockerfile = (IMAGES / variant / "Dockerfile").read_text("utf-8")
-    assert f"ARG PYTHON_VERSION={versions.PYTHON}\n" in dockerfile
-    assert f"ARG BASE_IMAGE=python:{versions.PYTHON}-" in dockerfile
+    assert f"ARG PYTHON_VERSION={variants.PYTHON}\n" in dockerfile
+    assert f"ARG BASE_IMAGE=python:{variants.PYTHON}-" in dockerfile
     assert f"useradd --uid {RUN_AS_USER} " in dockerfile
     assert not re.search(r"^USER ", dockerfile, re.M)  # nuclio installs its packages on top, as root
 
 
 def test_deploy_sh_knows_the_same_images_and_python():
     text = DEPLOY.read_text("utf-8")
-    assert f"readonly PYTHON_VERSION={versions.PYTHON}\n" in text
+    assert f"readonly PYTHON_VERSION={variants.PYTHON}\n" in text
     assert f"readonly CPU_BASE_IMAGE={VARIANTS['cpu'].base_image}\n" in text
     assert f"readonly GPU_BASE_IMAGE={VARIANTS['gpu'].base_image}\n" in text
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from builder.errors import BuildError
-from builder.imports.labels import read_class_names
+from builder.imports.source import read_class_names
 
 EXPECTED = "expected names of classes, one a line, or a JSON list, or a label map (.pbtxt)."
 

@@ -234,7 +234,7 @@ def test_a_fixed_port_that_another_container_holds(directory):
 
 
 def test_the_base_image(functions, docker):
-    image = functions[0].base_image
+    image = functions[0].settings.base_image
     question = "image inspect --format {{.Id}} " + image
     docker.says({question: ("sha256:1\n", "", 0)})
     assert list(deployed.base_images(machine(DASHBOARD), functions)) == [ok(image, "the base image is here")]

@@ -9,7 +9,7 @@ def test_both_variants_as_their_files_describe_them(directory, functions, finger
     assert cpu.path == directory.parent
     assert cpu.labels == gpu.labels == (("cat", "rectangle"), ("dog", "rectangle"))
     assert cpu.fingerprint == gpu.fingerprint == fingerprint
-    assert cpu.base_image.startswith("preannotate/openvino:")
+    assert cpu.settings.base_image.startswith("preannotate/openvino:")
     assert cpu.settings.workers == 2
 
 

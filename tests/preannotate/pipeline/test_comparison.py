@@ -64,6 +64,17 @@ def test_classes_are_compared_by_name(make):
     assert (found.map50, found.map50_published) == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("renamed", [1, 2])
+def test_classes_that_were_renamed_in_function_yaml_still_count(make, renamed):
+    pair = make(1, [], []), make(2, ["0.png"], [])
+    file = pair[renamed - 1].function / "nuclio" / "function.yaml"
+    file.write_text(file.read_text().replace('"name": "cat"', '"name": "kitten"'))
+
+    found = compare(pair[1], pair[0])
+
+    assert (found.map50, found.map50_published) == (1.0, 1.0)
+
+
 def test_the_comparison_is_made_once(make, monkeypatch):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     first = compare(new, old)

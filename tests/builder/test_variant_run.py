@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from builder.replies import parse_reply
+from builder.variant_run import parse_reply
 from runtime.cvat import rectangle, reply
 from runtime.detector import Detection
 

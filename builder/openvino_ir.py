@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from builder import child
-from builder.graph import open_graph
+from builder.variants import open_graph
 
 
 def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weights: str = "f16") -> None:

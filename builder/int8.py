@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import child
-from builder.graph import open_graph
+from builder.variants import open_graph
 
 ATTEMPTS = ("plain", "control")
 _WITH_WEIGHTS = {"Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul"}
