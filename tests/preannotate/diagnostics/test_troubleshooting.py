@@ -12,7 +12,7 @@ DIAGNOSTICS = ROOT / "preannotate" / "diagnostics"
 SOURCES = [
     *sorted(DIAGNOSTICS.glob("*.py")),
     ROOT / "builder" / "static_check.py",
-    ROOT / "preannotate" / "serving" / "metadata.py",
+    ROOT / "preannotate" / "serving" / "function_config.py",
     ROOT / "preannotate" / "cvat" / "functions.py",
 ]
 # Their errors need more words than fit into a finding; those of the other modules are about this machine.
