@@ -94,7 +94,9 @@ def test_a_built_function_is_checked_and_annotates(installed, squares_built, tmp
 
 def test_the_deploying_script_is_found(installed):
     done = installed(
-        "-c", "from pathlib import Path; from preannotate.registry.deployment import Nuctl; Nuctl().publish(Path('no'))"
+        "-c",
+        "from pathlib import Path; from preannotate.registry import publication as p; "
+        "p.deploy_function(Path('no'), p.Deploy.NUCTL)",
     )
 
     assert "deploy.sh cpu no: exit code 2 (error: no: no such directory; expected function directories" in done.stderr

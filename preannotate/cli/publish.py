@@ -4,7 +4,7 @@ import argparse
 
 from preannotate.cli.arguments import add_json, add_name, add_workspace
 from preannotate.cli.command import Command
-from preannotate.registry.deployment import DEPLOYMENTS, Deploy
+from preannotate.registry.publication import DEPLOYMENTS, Deploy
 
 
 def _add_publish_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def _add_versions_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_versions(arguments: argparse.Namespace) -> int:
-    from preannotate.registry.listing import versions_as_json, versions_as_table
+    from preannotate.registry.publication import versions_as_json, versions_as_table
     from preannotate.registry.workspace import Workspace
 
     workspace = Workspace(arguments.workspace)

@@ -6,7 +6,7 @@ from typing import Any
 
 from preannotate.cli.arguments import add_login, add_notify, add_pull_rules, add_sources, add_workspace
 from preannotate.cli.command import Command
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,11 +5,11 @@ a time: a statement takes microseconds. Changes are written ahead (WAL), so that
 database.
 """
 
+import contextlib
 import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,19 +79,18 @@ class Database:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        connection = None
         try:
-            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self._connection = connection
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-            self._migrate(path)
-        except (sqlite3.DatabaseError, JobError) as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, JobError):
-                raise
+            with contextlib.ExitStack() as stack:
+                self._connection = sqlite3.connect(
+                    path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                stack.callback(self._connection.close)
+                self._connection.row_factory = sqlite3.Row
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._migrate(path)
+                stack.pop_all()
+        except sqlite3.DatabaseError as error:
             raise JobError(f"{path}: {error}; expected a database of Preannotate. Move it away.") from error
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -109,7 +108,7 @@ class Database:
         with self._lock:
             return int(self._connection.execute(statement, values).lastrowid or 0)
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Do all inside or nothing; other threads and processes wait."""
         with self._lock:

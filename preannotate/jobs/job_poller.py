@@ -1,21 +1,24 @@
-"""Polls CVAT: which of the watched jobs are completed, and when each was last changed."""
+"""Which of the watched jobs are completed: now in CVAT, and in the latest pull."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.login import Login
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.tasks import ANNOTATION, COMPLETED, GROUND_TRUTH, why_unusable
-from preannotate.jobs.watch_state import CompletedJobs
+from preannotate.jobs.retrain_policy import CompletedJobs
 from preannotate.pipeline.run_request import RunRequest
+from preannotate.registry.workspace import ModelFolder
 
 
 class JobPoller:
-    """Logs in when necessary, and again after an error."""
+    """Polls CVAT; logs in when necessary, and again after an error."""
 
     def __init__(self, login: Login) -> None:
-        """Request nothing yet."""
         self._login = login
         self._server: Server | None = None
 
@@ -28,7 +31,7 @@ class JobPoller:
         if self._server is not None:
             try:
                 return _completed(self._server, request)
-            except CvatError:  # the session may have expired: the next one reports what is wrong, if anything is
+            except CvatError:  # the session may have expired: the next login reports what is wrong, if anything is
                 self._server = None
         server = connect(self._login)
         found = _completed(server, request)
@@ -41,9 +44,22 @@ class JobPoller:
             self._server.stop()
 
 
+def pulled_jobs(model: ModelFolder) -> CompletedJobs | None:
+    """Return the completed jobs of the latest pull; None if there is none that can be read."""
+    try:
+        source = read_json(model.dataset / "source.json")
+        return {job["id"]: job["updated_date"] for job in source["jobs"] if _counts(job)}
+    except (FileError, KeyError, TypeError):
+        return None
+
+
 def _completed(server: Server, request: RunRequest) -> CompletedJobs:
+    tasks = set(request.tasks)
+    for project in sorted(request.projects):  # its tasks may change
+        with server.parsing_response(f"tasks of project {project}"):
+            tasks |= {task["id"] for task in server.tasks_of_project(project) if not why_unusable(task)}
     jobs: dict[int, Json] = {}
-    for number in _tasks(server, request):
+    for number in sorted(tasks):
         with server.parsing_response(f"jobs of task {number}"):
             jobs |= {job["id"]: job for job in server.jobs_of_task(number)}
     for number in sorted(set(request.jobs) - set(jobs)):
@@ -52,14 +68,5 @@ def _completed(server: Server, request: RunRequest) -> CompletedJobs:
         return {job["id"]: str(job["updated_date"]) for job in jobs.values() if _counts(job)}
 
 
-def _tasks(server: Server, request: RunRequest) -> Iterable[int]:
-    """Return the numbers of the tasks; those of a project may change."""
-    found = set(request.tasks)
-    for project in sorted(request.projects):
-        with server.parsing_response(f"tasks of project {project}"):
-            found |= {task["id"] for task in server.tasks_of_project(project) if not why_unusable(task)}
-    return sorted(found)
-
-
-def _counts(job: Json) -> bool:
+def _counts(job: Mapping[str, Any]) -> bool:
     return job["state"] == COMPLETED and job.get("type", ANNOTATION) in (ANNOTATION, GROUND_TRUTH)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from preannotate.core.errors import FileError
 from preannotate.core.progress import Progress, Stage, State, read_progress
-from preannotate.jobs.logs import tail
+from preannotate.jobs.exit_reasons import tail
 from preannotate.jobs.queue import LOG, PROGRESS, Run
 from preannotate.jobs.task_request import RunKind
 
@@ -25,9 +25,8 @@ class LiveProgress:
     """A moment of a run.
 
     Attributes:
-        stages: In order; empty before the run has written any. A run that does not train has one.
-        epoch: Of the training, from 1; None before it starts.
-        epochs: Of the training; None before it starts.
+        stages: In order; empty before the run has written any. A run that does not train has one stage.
+        epoch: From 1; None before the training starts, as `epochs`.
         seconds_left: Of the stage that runs; None if it is not known.
         curve: A row for each epoch: {"epoch", "loss", "map50", "mean_ap", "seconds"}; None where nothing was measured.
         log_tail: The last lines of the log, without control characters.

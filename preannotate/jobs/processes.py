@@ -1,11 +1,15 @@
 """Processes of runs: started, found again after a restart of whoever started them, stopped.
 
-A queued run is a process group of its own with `run_supervisor` at its head, and outlives whoever started it. Its
-number alone does not identify it, for numbers are used again: the time of its start is kept as well.
+A queued run is a process group of its own, and outlives whoever started it. Its number alone does not identify it, for
+numbers are used again: the time of its start is kept as well.
+
+The head of the group is `python -m preannotate.jobs.processes FOLDER COMMAND …` (`supervise`), which runs the command
+at low priority. FOLDER/process.json has the numbers of both processes from the beginning, FOLDER/end.json the exit code
+at the end; negative is the signal that killed the command. The head is small on purpose, so nothing heavy is imported
+here: when memory runs out, the system ends the large process.
 """
 
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -18,10 +22,13 @@ import psutil
 
 from preannotate.core.child_process import ChildProcess
 from preannotate.core.errors import FileError
-from preannotate.core.files import read_json
-from preannotate.jobs.run_supervisor import END_FILE, PROCESS_FILE
+from preannotate.core.files import read_json, write_json
 
-_MODULE = "preannotate.jobs.run_supervisor"
+PROCESS_FILE, END_FILE = "process.json", "end.json"
+# So that the web interface, and whoever else uses the machine, stays responsive while a network is trained.
+NICENESS = 10
+COULD_NOT_START = 127
+_MODULE = "preannotate.jobs.processes"
 # Both come from the same clock; the database keeps a float.
 _SAME_TIME_SECONDS = 0.05
 
@@ -65,27 +72,19 @@ class RunProcess:
                 victim.send_signal(number)
 
 
-@functools.cache
-def _own_process(pid: int) -> RunProcess:
-    return RunProcess(pid, psutil.Process(pid).create_time())
-
-
 def this_process() -> RunProcess:
     """Return this process."""
-    return _own_process(os.getpid())
+    return RunProcess(os.getpid(), psutil.Process().create_time())
 
 
 def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> RunProcess:
-    """Start a command that outlives this process.
+    """Start a command that outlives this process; raises OSError if it cannot be started.
 
     Args:
-        folder: Working directory; `run_supervisor` writes its files there.
+        folder: Working directory; `supervise` writes its files there.
         command: Without secrets: other users of the machine can read it.
-        log: Gets its output, behind what is there.
-        environment: All of it.
-
-    Raises:
-        OSError: It cannot be started.
+        log: Its output is appended.
+        environment: The whole environment of the command.
     """
     with log.open("ab") as output:
         child = ChildProcess(
@@ -102,6 +101,23 @@ def launch(folder: Path, command: Sequence[str], *, log: Path, environment: Mapp
         return RunProcess(child.pid, 0.0)
 
 
+def supervise(folder: Path, command: Sequence[str]) -> None:
+    """Run a command to its end, as the head of its process group."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The command gets them as well; SIG_IGN would be inherited by it.
+        signal.signal(number, lambda number, frame: None)
+    try:
+        child = ChildProcess(command, own_session=False, stdout=None, stderr=None)
+    except OSError as error:
+        print(f"error: {command[0]}: {error.strerror}; expected a program. Install it again.", flush=True)
+        write_json(folder / END_FILE, {"code": COULD_NOT_START})
+        return
+    write_json(folder / PROCESS_FILE, {"supervisor": os.getpid(), "process": child.pid})
+    write_json(folder / END_FILE, {"code": child.result().code})
+
+
 # Children of this process; those that have ended stay in the system's list until they are waited for.
 _children: list[ChildProcess] = []
 
@@ -113,7 +129,7 @@ def forget(folder: Path) -> None:
 
 
 def find_process(folder: Path) -> RunProcess | None:
-    """Return the head of the run that works in a folder, even one that has not written its files yet; None if none."""
+    """Return the head of the run in a folder, even before it has written its files; None if there is none."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
@@ -159,3 +175,7 @@ def _number(path: Path, name: str) -> int | None:
         return None
     value = content.get(name) if isinstance(content, dict) else None
     return value if isinstance(value, int) else None
+
+
+if __name__ == "__main__":
+    supervise(Path(sys.argv[1]), sys.argv[2:])

@@ -48,25 +48,17 @@ class Run:
     """A run, waiting, running or over.
 
     Attributes:
-        id: In the workspace.
-        kind: Which command it is.
-        source: Who asked for it.
-        model_name: Of the model.
         state: Not SKIPPED.
-        created: ISO 8601 with time zone.
-        started: ISO 8601 with time zone; None before.
-        ended: ISO 8601 with time zone; None before.
+        created: ISO 8601 with time zone, as `started` and `ended`, which are None before.
         error: Why it failed, what it waits for, or a remark about a run that is done; one sentence or "".
-        request: What it does; it can be requested again.
         server_id: The saved server that it logs in to; None logs in by the environment.
         machine: "cpu" or "gpu:0"; None leaves the choice to TensorFlow.
         notify: Whether a message is sent at its end by whoever supervises it.
         version: Number of the version that it creates; None if it creates none, or not yet.
         exit_code: Of its process, negative for a signal; None before its end, or if nobody could record it.
         folder: WORKSPACE/runs/ID, with log, progress, and what a review or ranking wrote.
-        model_folder: WORKSPACE/models/NAME.
         host: Name of the machine or container that it runs on; None before it starts.
-        stopping: It was told to stop, and has not yet.
+        stopping: A stop was requested, and it has not ended yet.
     """
 
     id: int
@@ -91,7 +83,7 @@ class Run:
 
 
 class RunQueue:
-    """See the module."""
+    """The list of runs in a workspace's database."""
 
     def __init__(self, database: Database, workspace: Workspace) -> None:
         self._database, self.workspace = database, workspace
@@ -110,14 +102,7 @@ class RunQueue:
         machine: str | None = None,
         notify: bool = False,
     ) -> int:
-        """Check a request and put it at the end of the queue; return the id of the run.
-
-        Args:
-            request: With the name of a model.
-            source: Who asks; the other arguments are as in `Run`.
-            server_id: See there.
-            machine: See there.
-            notify: See there.
+        """Check a request and put it at the end of the queue; return the id of the run. Arguments are as in `Run`.
 
         Raises:
             PreannotateError: The request can never run.
@@ -132,7 +117,7 @@ class RunQueue:
         return self._insert(request, source, State.WAITING, row)
 
     def register(self, request: RunRequest, process: RunProcess) -> int:
-        """Add a run that somebody has started by hand, whose process holds the lock of its model; return its id.
+        """Add a run that was started by hand and holds the lock of its model; return its id.
 
         Raises:
             JobError: Another run works on the model.
@@ -150,11 +135,7 @@ class RunQueue:
             return self._insert(request, RunSource.COMMAND_LINE, State.RUNNING, row)
 
     def get(self, run_id: int) -> Run:
-        """Return a run.
-
-        Raises:
-            JobError: There is no run of that id.
-        """
+        """Return a run; raises JobError if there is none of that id."""
         rows = self._database.rows("SELECT * FROM runs WHERE id = ?", (run_id,))
         if not rows:
             raise JobError(f"run {run_id}: not found; expected one of the list. It may have been deleted.")
@@ -180,7 +161,7 @@ class RunQueue:
         return int(self._database.rows(statement, (State.WAITING, run_id, State.WAITING))[0]["count"])
 
     def stop(self, run_id: int) -> None:
-        """Remove a waiting run from the queue, or tell a running one to stop: it does within a minute.
+        """Remove a waiting run from the queue, or have a running one stopped, which takes up to a minute.
 
         Raises:
             JobError: It is over.
@@ -239,7 +220,7 @@ class RunQueue:
 
         Args:
             may_start: Whether this process starts a run at all.
-            why_waiting: Of a run and those that run: why it must wait, as a sentence; "" if it can start.
+            why_waiting: Gets a run and those that are running; returns why it must wait, "" if it can start.
         """
         if not any(may_start(run) for run in self.in_state(State.WAITING)):
             return None  # without the lock of a transaction, twice a second
@@ -284,7 +265,7 @@ class RunQueue:
         return self._process(run_id, "owner")
 
     def stop_requested(self, run_id: int) -> float | None:
-        """Return when a run was told to stop, in seconds since 1970; None if it was not."""
+        """Return when a stop was requested, in seconds since 1970; None if it was not."""
         value = self._database.rows("SELECT stop_requested FROM runs WHERE id = ?", (run_id,))[0]["stop_requested"]
         return None if value is None else float(value)
 
@@ -336,25 +317,18 @@ class RunQueue:
         request: RunRequest | TaskRequest = (
             run_request_from_json(content) if kind == RunKind.TRAIN else TaskRequest(**content | {"kind": kind})
         )
+        same = ("id", "created", "started", "ended", "error", "machine", "version", "exit_code", "host")
         return Run(
-            id=row["id"],
+            **{name: row[name] for name in same},
             kind=kind,
             source=RunSource(row["source"]),
             model_name=row["name"],
             state=State(row["state"]),
-            created=row["created"],
-            started=row["started"],
-            ended=row["ended"],
-            error=row["error"],
             request=request,
             server_id=row["server"],
-            machine=row["machine"],
             notify=bool(row["notify"]),
-            version=row["version"],
-            exit_code=row["exit_code"],
             folder=self.workspace.run_folder(row["id"]),
             model_folder=self.workspace.path / "models" / row["name"],
-            host=row["host"],
             stopping=row["stop_requested"] is not None,
         )
 

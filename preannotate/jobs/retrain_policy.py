@@ -1,13 +1,99 @@
 """When to train again: pure functions of what was trained on, what CVAT has, and the time.
 
 Only completed jobs count. CVAT notes a change of a job at each save of its annotations, so a job counts as new if it
-is completed and was not, or is completed and was changed since.
+is completed and was not, or is completed and was changed since. `watch.json` keeps the state between restarts:
+
+{"format": 1, "version": 3, "trained": {"40": "2026-11-27T10:00:00Z"}, "seen": {"40": "…", "41": "…"},
+ "changed": 1795778838.2, "started": null, "failed": null}
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
+from preannotate.core.files import read_json, write_json
 from preannotate.core.text import first_of, plural
-from preannotate.jobs.watch_state import CompletedJobs, FailedRun, WatchState
+from preannotate.jobs.errors import WatchError
+
+FORMAT = 1
+# Number of a completed job to the time of its last change, as the server writes it.
+CompletedJobs = dict[int, str]
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that failed.
+
+    Attributes:
+        jobs: Completed jobs when it started.
+        at: Seconds since 1970.
+        attempts: How many runs failed with these jobs.
+        retry: Whether another attempt may help: it was not the training that failed.
+    """
+
+    jobs: CompletedJobs
+    at: float
+    attempts: int
+    retry: bool
+
+
+@dataclass(frozen=True)
+class WatchState:
+    """What is known about a watched model.
+
+    Attributes:
+        version: Number of the last finished version; None before there is one.
+        trained: Completed jobs that it was trained on.
+        seen: Completed jobs at the last poll.
+        changed: When `seen` changed, in seconds since 1970.
+        started: Completed jobs when the run started that has not ended yet; None if none runs.
+        failed: The run after which nothing has changed.
+    """
+
+    version: int | None = None
+    trained: CompletedJobs = field(default_factory=dict)
+    seen: CompletedJobs = field(default_factory=dict)
+    changed: float = 0.0
+    started: CompletedJobs | None = None
+    failed: FailedRun | None = None
+
+
+def read_watch_state(path: Path) -> WatchState:
+    """Return what the watch before kept; a fresh state if there was none.
+
+    Raises:
+        WatchError: The file is of another format.
+        FileError: It is not JSON.
+    """
+    content = read_json(path)
+    if content is None:
+        return WatchState()
+    try:
+        if content["format"] != FORMAT:
+            raise ValueError(content["format"])
+        version, failed, started = content["version"], content["failed"], content["started"]
+        return WatchState(
+            None if version is None else int(version),
+            _jobs_from_json(content["trained"]),
+            _jobs_from_json(content["seen"]),
+            float(content["changed"]),
+            None if started is None else _jobs_from_json(started),
+            None if failed is None else FailedRun(**failed | {"jobs": _jobs_from_json(failed["jobs"])}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WatchError(
+            f"{path}: {error!r}; expected the state of a watch, format {FORMAT}. Remove the file."
+        ) from error
+
+
+def write_watch_state(path: Path, state: WatchState) -> None:
+    """Keep a state."""
+    write_json(path, {"format": FORMAT, **asdict(state)})
+
+
+def _jobs_from_json(content: dict[str, Any]) -> CompletedJobs:
+    return {int(number): str(moment) for number, moment in content.items()}
+
 
 # A run that failed because CVAT was not reachable is started so often.
 ATTEMPTS = 3
@@ -15,7 +101,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class RetrainPolicy:
-    """When to train again.
+    """Settings of a watch.
 
     Attributes:
         new_jobs: How many newly completed jobs start a training.
@@ -50,19 +136,11 @@ def new_jobs(trained: CompletedJobs, now: CompletedJobs) -> tuple[int, ...]:
 
 def jobs_polled(state: WatchState, now: CompletedJobs, clock: float) -> WatchState:
     """Return the state after a poll of CVAT."""
-    if now == state.seen:
-        return state
-    return replace(state, seen=now, changed=clock)
+    return state if now == state.seen else replace(state, seen=now, changed=clock)
 
 
 def decide(state: WatchState, policy: RetrainPolicy, clock: float) -> Decision:
-    """Return what to do after a poll.
-
-    Args:
-        state: After `jobs_polled`.
-        policy: Of the user.
-        clock: Seconds since 1970.
-    """
+    """Return what to do with the state that `jobs_polled` returned; `clock` is in seconds since 1970."""
     if state.started is not None:
         return Decision(True, "the run before was interrupted")
     fresh = new_jobs(state.trained, state.seen)
@@ -90,7 +168,7 @@ def run_done(state: WatchState, *, version: int | None, pulled: CompletedJobs | 
 
     Args:
         state: While it ran.
-        version: The latest finished one; None if there is none.
+        version: The latest finished version; None if there is none.
         pulled: Completed jobs in the latest pull; None if they are not known.
     """
     jobs = dict(state.started or {})
@@ -100,13 +178,7 @@ def run_done(state: WatchState, *, version: int | None, pulled: CompletedJobs | 
 
 
 def run_failed(state: WatchState, clock: float, *, retry: bool) -> WatchState:
-    """Return the state after a run that failed.
-
-    Args:
-        state: While it ran.
-        clock: Seconds since 1970.
-        retry: Whether another attempt may help.
-    """
+    """Return the state after a run that failed; `retry`: another attempt may help."""
     jobs = state.started or {}
     before = state.failed.attempts if state.failed is not None and state.failed.jobs == jobs else 0
     return replace(state, started=None, failed=FailedRun(jobs, clock, before + 1, retry))

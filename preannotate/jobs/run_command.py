@@ -33,7 +33,7 @@ COULD_NOT_RUN = 2
 
 
 def run(folder: Path, request: RunRequest, *, repeats: bool, notify: bool) -> int:
-    """Run the pipeline; return the exit code, 1 if a check failed or the version was not published.
+    """Run the pipeline in a workspace; return the exit code, 1 if a check failed or the version was not published.
 
     Args:
         folder: The workspace.
@@ -73,20 +73,14 @@ class _RunEntry:
     """The entry of this process in the list of runs.
 
     Attributes:
-        request: With the name of the model.
         run: As registered.
-        folder: Of the run.
         code: Exit code; None before the end.
         remark: Why a finished version was not published; "" if it was, or was not to be.
     """
 
     def __init__(self, queue: RunQueue, request: RunRequest) -> None:
-        """Register the run, unless whoever started this process has.
-
-        Raises:
-            JobError: Another run works on the model.
-        """
-        self._queue, self.request = queue, request
+        """Register the run, unless whoever started this process has; raises JobError if another works on the model."""
+        self._queue = queue
         # Not for the processes that this one starts.
         run_id = os.environ.pop(RUN_VARIABLE, None)
         self._by_hand = run_id is None
@@ -124,8 +118,8 @@ def _registered(workspace: Workspace, request: RunRequest, *, repeats: bool) -> 
     """Lock the model, register the run, and record its end."""
     # Not before cvat-sdk is known to be there.
     from preannotate.cvat.connection import connect
-    from preannotate.pipeline.model_names import name_for
     from preannotate.pipeline.run import Pipeline, stages
+    from preannotate.pipeline.run_request import name_for
 
     login = functools.cache(lambda: connect(request.login()))
     request = replace(request, name=request.name or name_for(login(), workspace, request))

@@ -26,13 +26,7 @@ _TASK_DONE = {
 
 
 def run_message(run: Run, workspace: Workspace, link: str = "") -> Message:
-    """Return the message about a run that has just ended.
-
-    Args:
-        run: Over.
-        workspace: With its model.
-        link: Where to look: the page of the run, or CVAT's list of models.
-    """
+    """Return the message about a run that has just ended; `link` is the page of the run, or CVAT's Models page."""
     name = run.model_name
     if isinstance(run.request, TaskRequest):
         if run.state == State.DONE:

@@ -21,8 +21,7 @@ from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import write_json
 from preannotate.core.progress import FORMAT, VARIABLE, State, read_progress
 from preannotate.jobs import processes
-from preannotate.jobs.exit_reasons import explain_end
-from preannotate.jobs.logs import ATTEMPT
+from preannotate.jobs.exit_reasons import ATTEMPT, explain_end
 from preannotate.jobs.processes import RunProcess
 from preannotate.jobs.queue import HOST, LOG, PROGRESS, Run, RunQueue
 from preannotate.jobs.task_request import RunKind, TaskRequest
@@ -63,7 +62,7 @@ class Supervisor:
             environment: That login, and what else a run needs in its environment.
             not_inherited: Variables of this process that no run gets, besides the secrets of notifications.
             on_end: Sends the message about a run with `notify`; returns what could not be delivered, as sentences.
-            command: Of a run, before the name of the subcommand.
+            command: The program, before the name of the subcommand.
             clock: Seconds since 1970.
         """
         self._queue, self._may_start, self._environment = queue, may_start, environment
@@ -106,7 +105,8 @@ class Supervisor:
 
     def _follow(self, run: Run) -> None:
         if run.host != HOST:  # in another container: its process numbers say nothing here, but the lock does
-            if run.kind == RunKind.TRAIN and self._age(run) > _FOREIGN_SECONDS and not _model(run).busy:
+            age = self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
+            if run.kind == RunKind.TRAIN and age > _FOREIGN_SECONDS and not ModelFolder(run.model_folder).busy:
                 self._finish(run.id)
             return
         process = self._queue.process(run.id)
@@ -124,9 +124,6 @@ class Supervisor:
             self._finish(run.id)
         elif (requested := self._queue.stop_requested(run.id)) is not None:
             self._stop(run, process, self._clock() - requested)
-
-    def _age(self, run: Run) -> float:
-        return self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
 
     def _stop(self, run: Run, process: RunProcess, seconds: float) -> None:
         due = [number for after, number in STOP_SIGNALS if seconds >= after]
@@ -160,7 +157,11 @@ class Supervisor:
             run.folder.mkdir(parents=True, exist_ok=True)
             processes.forget(run.folder)
             (run.folder / PROGRESS).unlink(missing_ok=True)
-            argv = self._argv(run)
+            workspace = self._queue.workspace
+            if isinstance(run.request, TaskRequest):
+                argv = run.request.to_argv(workspace)
+            else:
+                argv = ["run", "--workspace", str(workspace.path), *run.request.to_argv()]
             environment = self._child_environment(run)
             with (run.folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{ATTEMPT}preannotate {shlex.join(argv)}\n")
@@ -173,12 +174,6 @@ class Supervisor:
             self._queue.end(run.id, State.FAILED, str(error))
             return
         self._queue.set_process(run.id, process)
-
-    def _argv(self, run: Run) -> list[str]:
-        workspace = self._queue.workspace
-        if isinstance(run.request, TaskRequest):
-            return run.request.to_argv(workspace)
-        return ["run", "--workspace", str(workspace.path), *run.request.to_argv()]
 
     def _child_environment(self, run: Run) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in self._not_inherited}
@@ -200,13 +195,9 @@ def _why_waiting(run: Run, running: Sequence[Run]) -> str:
             return f"waits for run {other.id} ({other.source}), which works on the same model."
         if run.machine is not None and run.machine.startswith(GPU) and other.machine == run.machine:
             return f"waits for run {other.id}, which uses {run.machine}."
-    if run.kind == RunKind.TRAIN and _model(run).busy:
+    if run.kind == RunKind.TRAIN and ModelFolder(run.model_folder).busy:
         return f"waits until another program has finished its work on the model {run.model_name!r}."
     return ""
-
-
-def _model(run: Run) -> ModelFolder:
-    return ModelFolder(run.model_folder)
 
 
 def _close_progress(run: Run, state: State) -> None:

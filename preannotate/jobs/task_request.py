@@ -36,7 +36,7 @@ class TaskRequest(CvatAccess):
     """See the module.
 
     Attributes:
-        kind: What to do; not TRAIN.
+        kind: Not TRAIN.
         name: Of the model.
         task: Number of the CVAT task.
         version: Of the model; None is the published one.
@@ -71,8 +71,7 @@ class TaskRequest(CvatAccess):
 
         Raises:
             RunRequestError: A field has an impossible value.
-            WorkspaceError: There is no such model.
-            JobError: Its version does not exist or is not finished.
+            WorkspaceError, JobError: As `find_version`.
         """
         check_model_name(self.name)
         check_numbers("tasks", self.tasks)

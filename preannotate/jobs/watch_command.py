@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,12 +24,11 @@ from preannotate.jobs.errors import WatchError
 from preannotate.jobs.queue import Run, RunQueue, RunSource
 from preannotate.jobs.retrain_policy import RetrainPolicy
 from preannotate.jobs.supervisor import COMMAND, Supervisor
-from preannotate.jobs.watched_jobs import watched_request
 from preannotate.notifications.delivery import deliver_and_report, describe_recipients
 from preannotate.notifications.message import Message
 from preannotate.notifications.settings import NotifySettings
-from preannotate.pipeline.run_request import CvatAccess, RunRequest
-from preannotate.registry.workspace import Workspace
+from preannotate.pipeline.run_request import CvatAccess, RunRequest, read_run_request
+from preannotate.registry.workspace import ModelFolder, Workspace
 
 if TYPE_CHECKING:
     from preannotate.jobs.watcher import Watcher
@@ -48,8 +47,6 @@ class WatchOptions:
     """The command line of `watch`; what to train is in the `run_request.json` of the model.
 
     Attributes:
-        workspace: Folder.
-        name: Of the model.
         every: Polling interval, as in 10m.
         new_jobs: How many newly completed jobs start a training.
         quiet_minutes: Without another change before it starts; None is 5, with `once` 0.
@@ -59,7 +56,7 @@ class WatchOptions:
         once: Poll once.
         annotate_rest: Of the runs; False leaves it as it was in the model's last run.
         notify: Send messages, as the environment says.
-        access: Where it differs from the model's last run.
+        access: Replaces the login of the model's last run where it is given.
     """
 
     workspace: Path
@@ -78,10 +75,6 @@ class WatchOptions:
 
 def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
     """Watch until stopped; return the exit code: 0 after a stop by signal, with `once` that of the run.
-
-    Args:
-        options: Of the user.
-        command: Of a run, before the name of the subcommand.
 
     Raises:
         PreannotateError: An option is wrong, or another watch works on the model.
@@ -131,12 +124,24 @@ def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
         return asyncio.run(_watch(watcher, _latest(watched, first), address, secret))
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """Split HOST:PORT, or [HOST]:PORT with an IPv6 address.
+def watched_request(model: ModelFolder) -> RunRequest:
+    """Return the request of the model's last run: its tasks, projects and jobs are watched.
 
     Raises:
-        WatchError: It is neither.
+        WatchError: There was no run.
+        FileError, PipelineError: `run_request.json` is damaged.
     """
+    request = read_run_request(model.run_request)
+    if request is None or not request.names_frames:
+        raise WatchError(
+            f"{model.path}: never trained; expected an earlier run to repeat. "
+            f"Run once: preannotate run --cvat URL --task ID."
+        )
+    return request
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Split HOST:PORT, or [HOST]:PORT with an IPv6 address; raises WatchError if `text` is neither."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname or "", parts.port
@@ -178,8 +183,7 @@ async def _watch(
 
 def _with_access(request: RunRequest, access: CvatAccess) -> RunRequest:
     """Return a request with the login options that the command line of `watch` gives."""
-    given = {one.name: getattr(access, one.name) for one in fields(CvatAccess)}
-    return replace(request, **{name: value for name, value in given.items() if value not in (None, False)})
+    return replace(request, **{name: value for name, value in asdict(access).items() if value not in (None, False)})
 
 
 def _latest(watched: Callable[[], RunRequest], first: RunRequest) -> Callable[[], RunRequest]:

@@ -12,23 +12,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.progress import Progress, State, read_progress
 from preannotate.jobs import retrain_policy
+from preannotate.jobs.job_poller import JobPoller, pulled_jobs
 from preannotate.jobs.queue import LOG, PROGRESS, Run, RunQueue, RunSource
+from preannotate.jobs.retrain_policy import WatchState, read_watch_state, write_watch_state
 from preannotate.jobs.run_messages import models_page, run_message
 from preannotate.jobs.supervisor import Supervisor
-from preannotate.jobs.watch_state import CompletedJobs, WatchState, read_watch_state, write_watch_state
-from preannotate.jobs.watched_jobs import pulled_jobs
 from preannotate.notifications.message import Message
 from preannotate.pipeline.run_request import RunRequest
 from preannotate.registry.workspace import ModelFolder
 
 DONE, COULD_NOT_RUN = 0, 2
-STATE_FILE = "watch.json"
 POLL_RUN_SECONDS = 0.5
 # An error in these stages is one of the training; in others CVAT, nuclio or the network may have been away.
 _NO_RETRY = ("train", "build", "check")
@@ -37,25 +35,13 @@ _SETTLE_SECONDS = 1.0
 _LOG = logging.getLogger(__name__)
 
 
-class CompletedJobsSource(Protocol):
-    """Where the completed jobs come from; see `JobPoller`."""
-
-    def completed(self, request: RunRequest) -> CompletedJobs:
-        """Return the completed jobs."""
-
-    def stop(self) -> None:
-        """Fail at once instead of retrying."""
-
-
 @dataclass(frozen=True)
 class WatchTask:
     """What to watch, and what to do then.
 
     Attributes:
-        model: To train again.
         watched: Returns the request whose jobs are watched, which a run by hand may change; raises PreannotateError.
-        request: Returns what is queued.
-        policy: When.
+        request: Returns the request of the run that is queued.
         send: Sends a message about the end of a run; may take its time.
         once: Poll once, run if needed, and end.
     """
@@ -69,28 +55,20 @@ class WatchTask:
 
 
 class Watcher:
-    """See the module.
-
-    Attributes:
-        poll_now: Set to poll CVAT at once.
-    """
+    """See the module; setting `poll_now` makes it poll CVAT at once."""
 
     def __init__(
         self,
         task: WatchTask,
         queue: RunQueue,
         supervisor: Supervisor,
-        source: CompletedJobsSource,
+        poller: JobPoller,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Read what the watch before kept.
-
-        Raises:
-            WatchError, FileError: It cannot be read.
-        """
+        """Read the state that an earlier watch kept; raises WatchError or FileError if it cannot be read."""
         self._task, self._queue, self._supervisor = task, queue, supervisor
-        self._source, self._clock = source, clock
-        self._path = task.model.path / STATE_FILE
+        self._poller, self._clock = poller, clock
+        self._path = task.model.path / "watch.json"
         self._state = read_watch_state(self._path)
         self._logged = self._problem = ""
         self.poll_now = asyncio.Event()
@@ -119,10 +97,10 @@ class Watcher:
     async def _poll(self, stop: asyncio.Event) -> bool:
         """Bring the state up to date; return whether CVAT responded."""
         self._notice_new_version()
-        polling = asyncio.create_task(asyncio.to_thread(self._completed))
+        polling = asyncio.create_task(asyncio.to_thread(lambda: self._poller.completed(self._task.watched())))
         await _first(polling, stop.wait())
         if not polling.done():
-            self._source.stop()
+            self._poller.stop()
         try:
             now = await polling
         except PreannotateError as error:
@@ -136,9 +114,6 @@ class Watcher:
         self._keep(retrain_policy.jobs_polled(self._state, now, self._clock()))
         return True
 
-    def _completed(self) -> CompletedJobs:
-        return self._source.completed(self._task.watched())
-
     def _version(self) -> int | None:
         latest = self._task.model.latest_version()
         return None if latest is None else latest.number
@@ -150,7 +125,7 @@ class Watcher:
             self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(self._task.model)))
 
     async def _run(self, stop: asyncio.Event) -> int | None:
-        """Queue a run, or find the one that an earlier watch has queued, and follow it.
+        """Queue a run, or find the run that an earlier watch has queued, and follow it.
 
         Returns:
             Its exit code; None if a run that somebody else has started works on the model.
@@ -211,7 +186,7 @@ class Watcher:
         return run
 
     async def _wait(self, seconds: float, stop: asyncio.Event) -> None:
-        """Wait until it is time, or a webhook came, or it is over."""
+        """Wait so long, or until a webhook comes or `stop` is set."""
         await _first(asyncio.sleep(seconds), self.poll_now.wait(), stop.wait())
         if self.poll_now.is_set():
             await _first(asyncio.sleep(_SETTLE_SECONDS), stop.wait())
@@ -222,12 +197,8 @@ class Watcher:
         if decision.why == self._logged and not decision.run:
             return
         self._logged = decision.why
-        if decision.run:
-            then = "training"
-        elif self._task.once:
-            then = "done"
-        else:
-            then = f"next poll by {_time(self._clock() + decision.wait)}"
+        next_poll = datetime.fromtimestamp(self._clock() + decision.wait).astimezone()
+        then = "training" if decision.run else "done" if self._task.once else f"next poll by {next_poll:%H:%M:%S}"
         _LOG.info("%s: %s; %s.", self._task.model.name, decision.why, then)
 
     def _keep(self, changed: WatchState) -> None:
@@ -263,7 +234,3 @@ def _pass_on(log: Path, shown: int) -> int:
     sys.stderr.write(new.decode("utf-8", "replace"))
     sys.stderr.flush()
     return shown + len(new)
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%H:%M:%S")

@@ -17,13 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from preannotate.jobs.watched_jobs import is_watched
 from preannotate.notifications.webhook import SIGNATURE_HEADER, signature
 from preannotate.pipeline.run_request import RunRequest
 
 PATH, HEALTH = "/cvat", "/health"
-# Where a delivery has the numbers of its job, task and project.
-_NUMBERS = {"job": "id", "task": "task_id", "project": "project_id"}
+# Fields of a run request, and where a delivery has the number of its job, task and project.
+_NUMBERS = {"jobs": "id", "tasks": "task_id", "projects": "project_id"}
 EVENT = "update:job"
 # A job in JSON has some kilobytes.
 MAX_BODY_BYTES = 1 << 20
@@ -37,13 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What becomes of a delivery.
-
-    Attributes:
-        status: Of the response.
-        line: For the log and the sender.
-        poll_now: Whether to poll CVAT at once.
-    """
+    """What becomes of a delivery: the status of the response, a line for the log and the sender, whether to poll."""
 
     status: int
     line: str
@@ -54,7 +47,7 @@ def check_delivery(body: bytes, signed: str | None, *, secret: str, watched: Run
     """Return what to do with a delivery; a pure function.
 
     Args:
-        body: As it came: the signature is that of these bytes.
+        body: As received: the signature is that of these bytes.
         signed: The header with the signature; None if there is none.
         secret: "" accepts everything.
         watched: Names the jobs that count.
@@ -79,8 +72,7 @@ def check_delivery(body: bytes, signed: str | None, *, secret: str, watched: Run
     if not isinstance(job, dict) or not isinstance(before, dict):
         return DeliveryResult(400, f"{EVENT} without a job; expected a delivery of CVAT")
     number = _short(job.get("id"))
-    numbers = {name: _number(job, key) for name, key in _NUMBERS.items()}
-    if not is_watched(watched, **numbers):
+    if not any(_number(job, key) in getattr(watched, names) for names, key in _NUMBERS.items()):
         return DeliveryResult(204, f"ignored: job {number} is not watched")
     if "state" not in before:
         return DeliveryResult(204, f"ignored: job {number} was saved, its state did not change")
@@ -93,7 +85,6 @@ class RejectionLog:
     """Limits the log to one line a minute about rejected deliveries: strangers must not fill it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without rejections."""
         self._clock = clock
         self._logged_at = -math.inf
         self._unlogged = 0
@@ -118,43 +109,37 @@ def webhook_app(*, secret: str, watched: Callable[[], RunRequest], poll_now: Cal
     """
     rejections = RejectionLog()
 
+    async def respond(request: Request) -> Response:
+        if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
+            return PlainTextResponse("ok\n")
+        if request.url.path != PATH:
+            return PlainTextResponse(f"expected {PATH}\n", 404)
+        if request.method != "POST":
+            return PlainTextResponse("expected POST\n", 405, {"Allow": "POST"})
+        try:
+            async with asyncio.timeout(SECONDS):
+                body = await _body(request)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("the body did not arrive in time\n", 408)
+        if body is None:
+            result = DeliveryResult(413, f"more than {MAX_BODY_BYTES} bytes; expected a delivery of CVAT")
+        else:
+            result = check_delivery(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
+        if result.status < 400:
+            _LOG.info("webhook: %s.", result.line)
+        elif line := rejections.line(result.line):
+            _LOG.warning("webhook: %s.", line)
+        if result.poll_now:
+            poll_now()
+        if result.status == 204:
+            return Response(status_code=204)
+        return PlainTextResponse(f"{result.line}\n", result.status)
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        response = await _respond(request, secret, watched, poll_now, rejections)
+        response = await respond(Request(scope, receive))
         await response(scope, receive, send)
 
     return app
-
-
-async def _respond(
-    request: Request,
-    secret: str,
-    watched: Callable[[], RunRequest],
-    poll_now: Callable[[], None],
-    rejections: RejectionLog,
-) -> Response:
-    if request.url.path == HEALTH and request.method in ("GET", "HEAD"):
-        return PlainTextResponse("ok\n")
-    if request.url.path != PATH:
-        return PlainTextResponse(f"expected {PATH}\n", 404)
-    if request.method != "POST":
-        return PlainTextResponse("expected POST\n", 405, {"Allow": "POST"})
-    try:
-        async with asyncio.timeout(SECONDS):
-            body = await _body(request)
-    except (TimeoutError, ClientDisconnect):
-        return PlainTextResponse("the body did not arrive in time\n", 408)
-    if body is None:
-        result = DeliveryResult(413, f"more than {MAX_BODY_BYTES} bytes; expected a delivery of CVAT")
-    else:
-        result = check_delivery(body, request.headers.get(SIGNATURE_HEADER), secret=secret, watched=watched())
-    if result.status < 400:
-        _LOG.info("webhook: %s.", result.line)
-    elif line := rejections.line(result.line):
-        _LOG.warning("webhook: %s.", line)
-    if result.poll_now:
-        poll_now()
-    return Response(status_code=204) if result.status == 204 else PlainTextResponse(f"{result.line}\n", result.status)
 
 
 async def _body(request: Request) -> bytes | None:
@@ -178,4 +163,4 @@ def _number(content: dict[str, Any], name: str) -> int | None:
 
 def _short(value: object) -> str:
     """Return what a stranger wrote, fit for a log."""
-    return ascii(value)[:_MAX_CHARACTERS] if not isinstance(value, int) else str(value)[:_MAX_CHARACTERS]
+    return ascii(value)[:_MAX_CHARACTERS]

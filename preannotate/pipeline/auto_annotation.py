@@ -37,7 +37,6 @@ class AutoAnnotationResult:
 
     Attributes:
         frames: How many the function was run on.
-        boxes: How many were added.
         jobs: How many CVAT annotated itself.
         notes: Whole sentences.
     """
@@ -61,12 +60,10 @@ class AutoAnnotator:
     """Annotates the rest of tasks of one server with one function.
 
     Attributes:
-        server: CVAT.
-        functions: Its functions.
         function: Id under which CVAT lists the function; None lets this machine annotate all frames.
         directory: functions/NAME, of the same model.
         labels: Of the function.
-        detail: Gets a line about what is done.
+        detail: Gets a line about what is going on.
     """
 
     server: Server
@@ -77,11 +74,7 @@ class AutoAnnotator:
     detail: Callable[[str], object]
 
     def annotate_rest(self, number: int, result: AutoAnnotationResult) -> None:
-        """Annotate the frames of a task that have no annotations.
-
-        Args:
-            number: Of the task.
-            result: Is added to.
+        """Annotate the frames of a task that have no annotations; `result` is added to.
 
         Raises:
             CvatError: CVAT refuses, or somebody else's automatic annotation does not end.
@@ -132,11 +125,9 @@ class AutoAnnotator:
         with self._cancelled_if_stopped(request):
             finished = self._wait_for_request(request, f"task {task.id}: CVAT annotates job {job.id}")
         if finished is None or finished.status != FINISHED:
-            why = (
-                "was cancelled"
-                if finished is None
-                else f"ended as {finished.status!r} ({finished.cause or 'no cause given'})"
-            )
+            why = "was cancelled"
+            if finished is not None:
+                why = f"ended as {finished.status!r} ({finished.cause or 'no cause given'})"
             result.notes.append(f"job {job.id}: CVAT's automatic annotation {why}; the rest was done by this machine.")
             return False
         result.jobs += 1
@@ -174,10 +165,7 @@ class AutoAnnotator:
     ) -> BatchRequest | None:
         """Return how a request ended; None if it was cancelled, `request` itself if it makes no progress.
 
-        Args:
-            request: Queued or running.
-            label: For people.
-            timeout: Seconds without progress; None waits forever.
+        `label` is shown; `timeout` is in seconds without progress, None waits forever.
         """
         last, since = request.progress, time.monotonic()
         self.detail(label)

@@ -1,7 +1,13 @@
-"""The stages `train`, `build` and `check`: a pull becomes a version, each step by a command of its own."""
+"""The stages `train`, `build` and `check`: a pull becomes a version, each step by a command of its own.
+
+`inputs_fingerprint` is what a version is made from: if an earlier version has the same, nothing is trained again.
+"""
 
 import contextlib
+import hashlib
+import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,35 +17,32 @@ from typing import Any
 
 from tqdm import tqdm
 
-from builder.function_directory import PARITY_FILE
+from builder.function_directory import file_digest
 from preannotate.core import child_process
 from preannotate.core.durations import format_duration
 from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import plural
-from preannotate.cvat.dataset_folder import VALIDATION
+from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.cvat.source import training_labels
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, RunRequest
 from preannotate.registry import versions
 from preannotate.registry.workspace import ModelFolder, VersionFolder
+from trainer.arguments import read_arguments
 
 _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
+# What people may change in CVAT without a box becoming another one.
+_COLOUR = re.compile(rb"<color>[^<]*</color>")
+_LABELS = re.compile(rb"<labels>.*</labels>", re.DOTALL)
 _LESS_MEMORY = "Lower batch_size or image_size in --arguments"
 
 
 @dataclass(frozen=True)
 class VersionBuilder:
-    """Trains, builds and checks versions of a model.
-
-    Attributes:
-        model: Whose versions they are.
-        request: Network, arguments, base model.
-        progress: Told how far the training is.
-        lock: Descriptor of the model's lock, which the children hold as well.
-    """
+    """Trains, builds and checks versions of a model; `lock` is its lock's descriptor, which child processes inherit."""
 
     model: ModelFolder
     request: RunRequest
@@ -47,11 +50,7 @@ class VersionBuilder:
     lock: int | None = None
 
     def train(self, version: VersionFolder, options: list[str]) -> str:
-        """Train, or continue from the last checkpoint; return a line for people.
-
-        Args:
-            version: Begun.
-            options: From `training_options`.
+        """Train with `training_options`, or continue from the last checkpoint; return a line for people.
 
         Raises:
             ChildError: The training failed.
@@ -94,14 +93,6 @@ class VersionBuilder:
         images = content["images"].get("validation", 0)
         return f"served mAP50 {content['map50']:.3f} on {plural(images, 'frozen image')}"
 
-    def is_trained(self, version: VersionFolder) -> bool:
-        """Return whether the training was finished."""
-        return (version.run / "summary.json").is_file()
-
-    def is_built(self, version: VersionFolder) -> bool:
-        """Return whether there is a whole function: `build` puts it in place last."""
-        return (version.function / "nuclio" / PARITY_FILE).is_file()
-
     def _train(self, version: VersionFolder, options: list[str], poll: Any) -> None:
         if self.request.kubernetes is None:
             arguments = self._command(version, options)
@@ -127,12 +118,7 @@ class VersionBuilder:
 
 
 def training_options(source: dict[str, Any], request: RunRequest) -> list[str]:
-    """Return what `pull` itself recommends for what it brought, without the path of the validation part.
-
-    Args:
-        source: The content of `source.json`.
-        request: Of the user.
-    """
+    """Return the options of `train` that a pull recommends, without the validation part; `source` is `source.json`."""
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
     options = [*(["--negatives"] if negatives else []), *(["--include-auto"] if request.include_auto else [])]
     return [*options, *training_labels(source)]
@@ -157,17 +143,60 @@ def _training_shown(path: Path, progress: ProgressWriter) -> Iterator[Any]:
             line = f"epoch {min(max(math.ceil(stage.done or 0), 1), epochs)} of {epochs}"
             if stage.seconds_left is not None:
                 line += f", {format_duration(stage.seconds_left)} left"
-            progress.update(
-                "train",
-                detail=line,
-                done=stage.done,
-                total=stage.total,
-                unit=stage.unit,
-                seconds_left=stage.seconds_left,
-            )
+            copied = {name: getattr(stage, name) for name in ("done", "total", "unit", "seconds_left")}
+            progress.update("train", detail=line, **copied)
             if line != shown:
                 shown = line
                 bar.n = 100 * stage.fraction
                 bar.set_description_str(line)  # and draws it
 
         yield poll
+
+
+def inputs_fingerprint(dataset: Path, request: RunRequest, options: list[str]) -> str:
+    """Return the fingerprint of annotations, images and training settings; the same wherever the workspace lies.
+
+    `--base-model previous` counts as the word alone: which version that is depends on what was trained before, and
+    training a version must not make it out of date.
+
+    Raises:
+        TrainingError: A training argument has an impossible value.
+    """
+    digest = hashlib.sha256()
+    for part in _parts(dataset, request, options):
+        digest.update(json.dumps(part, sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _parts(dataset: Path, request: RunRequest, options: list[str]) -> Iterator[Any]:
+    yield {
+        "model": request.model,
+        "arguments": read_arguments(None, request.arguments, []),
+        "base_model": _base_model(request.base_model),
+        "options": options,
+    }
+    for folder in (dataset, dataset / VALIDATION):
+        if (folder / FILE_NAME).is_file():
+            yield [folder.relative_to(dataset).as_posix(), _annotations(folder / FILE_NAME)]
+            for path in sorted((folder / IMAGES).rglob("*")):
+                if path.is_file():
+                    yield [path.relative_to(dataset).as_posix(), file_digest(path)]
+
+
+def _annotations(path: Path) -> str:
+    """Labels and images of an `annotations.xml` that a pull wrote; names of tasks and colours do not count."""
+    about, _, images = path.read_bytes().partition(b"</meta>")
+    labels = _LABELS.search(about)
+    return hashlib.sha256(_COLOUR.sub(b"", labels[0] if labels else b"") + (images or about)).hexdigest()
+
+
+def _base_model(base: str) -> Any:
+    """A name as it is, a file by its content, a run by its best weights."""
+    path = Path(base)
+    if path.is_file():
+        return file_digest(path)
+    if path.is_dir():
+        return [
+            [weights.name, file_digest(weights)] for weights in sorted((path / "checkpoints").glob("best-*.weights.h5"))
+        ]
+    return base

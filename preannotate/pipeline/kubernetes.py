@@ -4,6 +4,7 @@ The volume that the Job mounts must be on this machine as well, at the same path
 data, checkpoints and progress are the same files here and there, and everything but the training happens here.
 """
 
+import contextlib
 import json
 import shutil
 import time
@@ -16,7 +17,7 @@ from preannotate.core import child_process
 from preannotate.pipeline.errors import PipelineError
 from trainer.kubernetes.options import LONGEST_NAME, KubernetesOptions
 
-# Between two questions to the cluster, and how long it may fail to answer: masters are updated, networks break.
+# Polling interval, and how long the cluster may be unreachable: masters are updated, networks break.
 POLL_SECONDS = 5.0
 TIMEOUT_SECONDS = 300.0
 _KUBECTL, _CALL_SECONDS = "kubectl", 60.0
@@ -28,10 +29,10 @@ class KubernetesCluster:
     """Where a training runs.
 
     Attributes:
-        text: As `train --kubernetes` takes it.
+        text: As `train --kubernetes` reads it.
         claim: PersistentVolumeClaim with the volume.
         namespace: Of the Job; None leaves it to kubectl.
-        mount: Of the volume, here and there.
+        mount: Path of the volume, on this machine and in the pods.
         context: Of kubectl; None is its current one.
     """
 
@@ -76,13 +77,13 @@ def train(
 
     Args:
         command: As for this machine, with absolute paths on the volume.
-        cluster: Where.
+        cluster: Where to train.
         name: Of the model and its version.
         lock: Descriptor of the model's lock.
         poll: Called every half second.
 
     Raises:
-        PipelineError: kubectl or the Job failed, or the cluster does not answer.
+        PipelineError: kubectl or the Job failed, or the cluster does not respond.
         TrainingError: A path that no pod would find.
         KeyboardInterrupt: Interrupted; the Job is deleted, and the same command continues.
     """
@@ -99,26 +100,27 @@ def train(
     try:
         _wait(cluster, job, poll)
     except BaseException:
-        _delete(cluster, job)
+        with contextlib.suppress(PipelineError):  # the error that brought us here matters more
+            _kubectl(cluster, "delete", "job", job, "--ignore-not-found", "--wait=false")  # what its pods wrote stays
         raise
 
 
 def _wait(cluster: KubernetesCluster, job: str, poll: Callable[[], object]) -> None:
-    answered = asked = time.monotonic()
+    responded = requested = time.monotonic()
     while True:
         poll()
         time.sleep(min(child_process.POLL_SECONDS, POLL_SECONDS))
         now = time.monotonic()
-        if now - asked < POLL_SECONDS:
+        if now - requested < POLL_SECONDS:
             continue
-        asked = now
+        requested = now
         try:
             status = _status(cluster, job)
         except PipelineError:
-            if now - answered > TIMEOUT_SECONDS:
+            if now - responded > TIMEOUT_SECONDS:
                 raise
             continue
-        answered = now
+        responded = now
         if status is None:
             raise PipelineError(f"Job {job}: was deleted; expected it to finish. Run the same command again.")
         conditions = {one["type"]: one for one in status.get("conditions", ()) if one.get("status") == "True"}
@@ -150,14 +152,6 @@ def _status(cluster: KubernetesCluster, job: str) -> dict[str, Any] | None:
         return json.loads(found).get("status", {}) if found.strip() else None
     except (ValueError, AttributeError) as error:
         raise PipelineError(f"kubectl get job {job}: no JSON ({error}); expected the Job. Update kubectl.") from error
-
-
-def _delete(cluster: KubernetesCluster, job: str) -> None:
-    """Delete the Job; what its pods wrote stays."""
-    try:
-        _kubectl(cluster, "delete", "job", job, "--ignore-not-found", "--wait=false")
-    except PipelineError:  # the error that brought us here matters more
-        return
 
 
 def _kubectl(cluster: KubernetesCluster, *words: str, given: str | None = None) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from builder.function_directory import FunctionDirectory
+from builder.function_directory import PARITY_FILE, FunctionDirectory
 from preannotate.core.progress import ProgressWriter
 from preannotate.cvat.dataset_folder import OtherServerError
 from preannotate.cvat.functions import Functions
@@ -18,14 +18,14 @@ from preannotate.cvat.pull import pull
 from preannotate.cvat.pull_scope import PullScope
 from preannotate.cvat.selection import UNTOUCHED_COMPLETED, FrameSelectionRules
 from preannotate.cvat.server import Server
-from preannotate.pipeline import comparison, inputs
+from preannotate.pipeline import comparison
 from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator
-from preannotate.pipeline.build_version import VersionBuilder, training_options
+from preannotate.pipeline.build_version import VersionBuilder, inputs_fingerprint, training_options
 from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.run_request import RunRequest
 from preannotate.pipeline.verification import Verifier
 from preannotate.registry import publication, versions
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
 Source = dict[str, Any]
@@ -51,13 +51,11 @@ class Pipeline:
     """One run.
 
     Attributes:
-        workspace: With the model.
         model: Locked by the caller.
-        request: What to do.
         connect: Logs in to CVAT.
         lock: Descriptor of the model's lock, for child processes.
         progress: With `stages(request)`.
-        say: Gets a line for people at the end of each stage.
+        say: Prints a line for people.
     """
 
     workspace: Workspace
@@ -132,7 +130,7 @@ class Pipeline:
         """Return the version of what was pulled: an earlier one, or one that is trained, built and checked now."""
         with self._failing_as("train"):  # reading all images takes its time where there are many
             options = training_options(source, self.request)
-            fingerprint = inputs.fingerprint(self.model.dataset, self.request, options)
+            fingerprint = inputs_fingerprint(self.model.dataset, self.request, options)
             choice = versions.choose_version(self.model, fingerprint, restart=self.request.restart)
         version = choice.version
         self.progress.set_version(version.number)
@@ -141,13 +139,13 @@ class Pipeline:
                 self._skip(name, choice.why)
             return version
         builder = VersionBuilder(self.model, self.request, self.progress, self.lock)
-        if builder.is_trained(version):
+        if (version.run / "summary.json").is_file():
             self._skip("train", f"version {version.number} is trained")
         else:
             with self._stage("train"):
                 self._detail("train", choice.why)
                 self._detail("train", builder.train(version, options))
-        built = builder.is_built(version)
+        built = (version.function / "nuclio" / PARITY_FILE).is_file()  # `build` puts the directory in place last
         if built:
             self._skip("build", f"version {version.number} is built")
         else:

@@ -21,13 +21,19 @@ from builder.errors import BuildError
 from builder.function_yaml import check_name
 from preannotate.core.files import read_json, write_json
 from preannotate.pipeline.errors import PipelineError, RunRequestError
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 from trainer.arguments import read_arguments
 
 if TYPE_CHECKING:
     from preannotate.cvat.login import Login
+    from preannotate.cvat.server import Server
+import re
+import unicodedata
+
+from preannotate.registry.workspace import Workspace
 
 FORMAT = 1
+_LONGEST_NAME = 40  # nuclio accepts 52, and a number may follow
 IMAGENET = "imagenet"
 # Base model: the latest finished version of the same model.
 PREVIOUS = "previous"
@@ -71,7 +77,7 @@ class CvatAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest(CvatAccess):
-    """See the module.
+    """What `preannotate run` is to do.
 
     Attributes:
         name: Of the model and its function; None takes that of the first task or project.
@@ -81,9 +87,7 @@ class RunRequest(CvatAccess):
         completed_jobs: Only frames of completed jobs.
         include_auto: Also learn from what a model drew and nobody changed.
         accept_completed: What a model drew counts as checked where the job is completed.
-        model: As `train --model`.
-        arguments: As `train --arguments`.
-        base_model: As `train --base-model`, or `PREVIOUS`.
+        model: As `train --model`; `arguments` and `base_model` likewise, and `PREVIOUS` is a base model.
         deploy: How CVAT gets the function.
         annotate_rest: Let the function annotate the frames without annotations.
         only_if_better: Publish only a version that beats the published one.
@@ -164,11 +168,7 @@ class RunRequest(CvatAccess):
 
 
 def check_model_name(name: str) -> None:
-    """Refuse a name that CVAT or nuclio does not accept.
-
-    Raises:
-        RunRequestError: With the rule.
-    """
+    """Raise RunRequestError for a name that CVAT or nuclio does not accept."""
     try:
         check_name(name)
     except BuildError as error:
@@ -176,11 +176,7 @@ def check_model_name(name: str) -> None:
 
 
 def check_numbers(field: str, numbers: Sequence[int]) -> None:
-    """Refuse what cannot be the number of a task, project or job of CVAT.
-
-    Raises:
-        RunRequestError: One of them is no whole number from 1 on.
-    """
+    """Raise RunRequestError for what cannot be the number of a task, project or job of CVAT."""
     for number in numbers:
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise RunRequestError(field, f"{number!r}; expected a whole number from 1 on.")
@@ -189,11 +185,8 @@ def check_numbers(field: str, numbers: Sequence[int]) -> None:
 def to_keep(kept: RunRequest | None, request: RunRequest, *, repeats: bool) -> RunRequest:
     """Return what `run_request.json` holds after a run.
 
-    Args:
-        kept: What it held before; None if there was no run.
-        request: Of this run.
-        repeats: It repeats an earlier run: then it changes how is trained and deployed, but what is done with this one
-            version (`annotate_rest`, `only_if_better`) is not repeated.
+    A run that `repeats` the one before (`kept`) may change how later runs train and deploy, but not what they do with
+    their version (`annotate_rest`, `only_if_better`).
     """
     request = replace(request, restart=False, wait_seconds=RunRequest.wait_seconds)
     if kept is None or not repeats:
@@ -227,14 +220,51 @@ def write_run_request(path: Path, request: RunRequest) -> None:
 
 
 def run_request_from_json(content: dict[str, Any]) -> RunRequest:
-    """Return a request from what `dataclasses.asdict` made of it, after a detour over JSON.
-
-    Raises:
-        TypeError, ValueError: It is none.
-    """
+    """Return a request from the JSON of its `dataclasses.asdict`; raises TypeError or ValueError if it is not valid."""
     lists = {field: tuple(content[field]) for field in _LIST_FLAGS if field in content}
     deploy = {"deploy": Deploy(content["deploy"])} if "deploy" in content else {}
     unknown = set(content) - {field.name for field in fields(RunRequest)}
     if unknown:
         raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
     return RunRequest(**content | lists | deploy)
+
+
+def name_for(server: "Server", workspace: Workspace, request: RunRequest) -> str:
+    """Return the name of the model that was trained on the same tasks, or a free one, from the first project or task.
+
+    Raises:
+        CvatError: The server does not have that project, task or job.
+        PipelineError: The possible names belong to other models.
+    """
+    title, number = _title(server, request)
+    plain = slug(title)
+    candidates = [name for name in (plain, f"{plain}-{number}" if plain else f"task-{number}") if _possible(name)]
+    for name in candidates:
+        kept = read_run_request(workspace.model(name).run_request)
+        if kept is None or kept.source == request.source:
+            return name
+    raise PipelineError(
+        f"{workspace.path}: {' and '.join(map(repr, candidates))} are models of other tasks; expected a free name. "
+        f"Choose one with --name, or continue one of these models with --name."
+    )
+
+
+def slug(title: str) -> str:
+    """Return a title in lower-case letters, digits and hyphens; "" if nothing is left."""
+    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only)[:_LONGEST_NAME].strip("-")
+
+
+def _possible(name: str) -> bool:
+    try:
+        check_name(name)
+    except BuildError:
+        return False
+    return True
+
+
+def _title(server: "Server", request: RunRequest) -> tuple[str, int]:
+    if request.projects:
+        return str(server.project(request.projects[0])["name"]), request.projects[0]
+    number = request.tasks[0] if request.tasks else int(server.job(request.jobs[0])["task_id"])
+    return str(server.task(number)["name"]), number

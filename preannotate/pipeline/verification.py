@@ -16,6 +16,7 @@ import numpy as np
 
 from builder.function_directory import FunctionDirectory
 from builder.variants import VARIANTS
+from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import DETECTOR, FoundShape, Functions, ListedFunction, label_mapping
 from preannotate.cvat.images import WantedImage, download_images, find_downloaded
@@ -38,7 +39,7 @@ _MIN_IOU = 0.95
 _STARTING = (408, 500, 502, 503, 504)
 # Where nothing reaches the function's own thresholds: the lowest threshold, and how many of the best boxes count.
 _LOW_THRESHOLD, _BEST = 0.01, 6
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 _SERVE_HINT = (
     "Is `preannotate serve {functions}` running where CVAT looks for nuclio (CVAT_SERVERLESS=1, CVAT_NUCLIO_HOST and "
     "CVAT_NUCLIO_PORT of cvat_server and cvat_worker_annotation)? A nuclio of its own needs the function in project "
@@ -52,8 +53,7 @@ class Verification:
 
     Attributes:
         function: Id under which CVAT lists it.
-        task: Number.
-        frame: On which it was called; None if the task accepts none of its labels.
+        frame: Of the task, on which it was called; None if the task accepts none of its labels.
         boxes: How many it returned.
         notes: Whole sentences about labels of the function that the task does not have.
     """
@@ -69,7 +69,7 @@ class Verification:
         """One line for people."""
         if self.frame is None:
             return f"CVAT lists {self.function}; not called, because task {self.task} accepts none of its labels"
-        count = f"{self.boxes} box{'' if self.boxes == 1 else 'es'}"
+        count = plural(self.boxes, "box", "boxes")
         return f"CVAT lists {self.function}; on frame {self.frame} of task {self.task} it returns {count}, as expected"
 
 
@@ -94,7 +94,7 @@ class Verifier:
             server: CVAT.
             functions: Its functions.
             directory: WORKSPACE/functions/NAME.
-            seconds: How long to wait for it.
+            seconds: How long CVAT may need to list and load the function.
             detail: Gets a line about what is waited for.
         """
         self._server, self._functions = server, functions
@@ -102,10 +102,7 @@ class Verifier:
         self._seconds, self._detail = seconds, detail
 
     def verify(self, task: int) -> Verification:
-        """Wait until CVAT lists the function and returns the same boxes as the directory.
-
-        Args:
-            task: Number; the function is called on one of its frames.
+        """Wait until CVAT lists the function and returns the same boxes as the directory on a frame of a task.
 
         Raises:
             CvatError: CVAT has no list of functions, refuses, or does not list the function in time.
@@ -132,10 +129,7 @@ class Verifier:
             self._wait(until, f"CVAT still runs another model as {listed.id}", self._other(listed, frame, task))
 
     def listed(self, until: float | None = None) -> ListedFunction:
-        """Return the function in CVAT's list, with the labels that it has on disk.
-
-        Args:
-            until: On the monotonic clock; None waits from now on.
+        """Return the function in CVAT's list, with the labels that it has on disk; `until` is on the monotonic clock.
 
         Raises:
             CvatError: It is not listed in time.
@@ -160,7 +154,7 @@ class Verifier:
                 f"CVAT; the function stays published, and the same command continues."
             )
 
-    def _with_retries(self, until: float, request: Callable[[], _Answer]) -> _Answer:
+    def _with_retries(self, until: float, request: Callable[[], _Response]) -> _Response:
         """Return what `request` returns, repeated while CVAT does not reach `serve` or the model is being loaded."""
         while True:
             try:
@@ -192,21 +186,16 @@ class Verifier:
                 if (path := find_downloaded(wanted)) is None:
                     continue
                 image = ImageFile(path, str(frame))
-                answer = process.detect(image, None)
-                if isinstance(answer, UnreadableImage):
-                    continue
-                if found := [one for one in answer.detections if one.label in labels]:
+                found = _detect(process, image, None, labels)
+                if found:
                     return _Expected(frame, tuple(found))
-                first = first or (frame, image)
+                if found is not None:
+                    first = first or (frame, image)
             if first is None:
                 raise PipelineError(
                     f"task {task.id}: none of {len(spread)} frames can be read; expected images. Check them in CVAT."
                 )
-            answer = process.detect(first[1], _LOW_THRESHOLD)
-            found = (
-                [] if isinstance(answer, UnreadableImage) else [one for one in answer.detections if one.label in labels]
-            )
-            return _at_lower_threshold(first[0], found)
+            return _at_lower_threshold(first[0], _detect(process, first[1], _LOW_THRESHOLD, labels) or [])
 
     def _not_listed(self, listed: Collection[str]) -> CvatError:
         names = ", ".join(sorted(listed)) or "none"
@@ -229,6 +218,16 @@ class Verifier:
             f"{self._directory}, after {self._seconds:g} s; expected the same: CVAT runs another model. "
             f"Check which folder `preannotate serve` watches, or deploy again."
         )
+
+
+def _detect(
+    process: FunctionProcess, image: ImageFile, threshold: float | None, labels: Collection[str]
+) -> list[Detection] | None:
+    """Return the detections with one of the labels; None if the image cannot be read."""
+    result = process.detect(image, threshold)
+    if isinstance(result, UnreadableImage):
+        return None
+    return [detection for detection in result.detections if detection.label in labels]
 
 
 def _at_lower_threshold(frame: int, found: Sequence[Detection]) -> _Expected:

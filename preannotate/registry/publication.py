@@ -1,6 +1,7 @@
 """Which version of a model CVAT lists: publish, unpublish, roll back.
 
-Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches, or has nuclio deploy it.
+Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches; with `nuctl`, `deploy.sh`
+has nuclio deploy it as well, which needs Docker and nuctl.
 `published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version
 of null means that the model was unpublished. Rolling back publishes the version that was published before.
 
@@ -8,21 +9,42 @@ Whoever publishes holds the model's lock: the functions with a name take it, `in
 """
 
 import datetime
+import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
+import builder
 from builder.function_directory import FunctionDirectory
+from preannotate.core import child_process
 from preannotate.core.files import read_json, write_json
-from preannotate.registry.deployment import DEPLOYMENTS, Deploy
+from preannotate.core.text import columns
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 from runtime.errors import ManifestError
 
+SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"
+_LAST_LINES = 8
+_HEADER = ("MODEL", "VERSION", "CREATED", "NETWORK", "IMAGES", "MAP50", "STATE")
+
+
+class Deploy(StrEnum):
+    """How CVAT gets a function; NONE leaves it unpublished."""
+
+    SERVE = "serve"
+    NUCTL = "nuctl"
+    NONE = "none"
+
+
+# How a function can be published.
+DEPLOYMENTS = (Deploy.SERVE, Deploy.NUCTL)
+
 
 @dataclass(frozen=True)
 class Publication:
-    """One line of the history.
+    """An entry of the history.
 
     Attributes:
         version: Number; None means that the model was unpublished.
@@ -73,14 +95,18 @@ def was_withdrawn(model: ModelFolder, number: int) -> bool:
     return number in numbers and (numbers[-1] is None or numbers[-1] < number)
 
 
-def publish(workspace: Workspace, name: str, number: int, *, deploy: Deploy = Deploy.SERVE) -> VersionFolder:
-    """Publish a version in place of the one that CVAT lists now.
+def deploy_function(function: Path, deploy: Deploy) -> None:
+    """Deploy WORKSPACE/functions/NAME, which is in place: nuctl gets the CPU variant, `serve` sees it by itself.
 
-    Args:
-        workspace: With the model.
-        name: Of the model.
-        number: Of a complete version.
-        deploy: How; not `Deploy.NONE`.
+    Raises:
+        WorkspaceError: `deploy.sh` failed.
+    """
+    if deploy == Deploy.NUCTL:
+        _run_script("cpu", str(function))
+
+
+def publish(workspace: Workspace, name: str, number: int, *, deploy: Deploy = Deploy.SERVE) -> VersionFolder:
+    """Publish a version in place of the one that CVAT lists now; `deploy` is not `Deploy.NONE`.
 
     Raises:
         WorkspaceError: There is no such version, or it is not complete, or it could not be deployed.
@@ -98,7 +124,7 @@ def install(workspace: Workspace, name: str, number: int, *, deploy: Deploy) -> 
         known = ", ".join(str(one.number) for one in model.versions() if one.complete) or "none"
         raise WorkspaceError(f"{model.path}: no finished version {number}; expected one of: {known}.")
     _copy(workspace, version)
-    DEPLOYMENTS[deploy].publish(workspace.functions / name)
+    deploy_function(workspace.functions / name, deploy)
     _record(model, number, deploy)
     return version
 
@@ -115,7 +141,8 @@ def unpublish(workspace: Workspace, name: str) -> None:
         now = published(model)
         if now is None:
             raise WorkspaceError(f"{model.path}: is not published; expected a published version. Publish one first.")
-        DEPLOYMENTS[now.deploy].unpublish(workspace.functions / name)
+        if now.deploy == Deploy.NUCTL:
+            _run_script("delete", name)
         _remove(workspace, name)
         _record(model, None, now.deploy)
 
@@ -146,6 +173,16 @@ def roll_back(workspace: Workspace, name: str) -> VersionFolder:
                 f"{model.path}: no version was published before; expected one. Choose one: preannotate publish."
             )
         return install(workspace, name, number, deploy=history(model)[-1].deploy)
+
+
+def _run_script(*arguments: str) -> None:
+    result = child_process.run(["bash", str(SCRIPT), *arguments])  # an unpacked wheel may have lost its mode
+    if result.code:
+        last_lines = " | ".join((result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:])
+        raise WorkspaceError(
+            f"deploy.sh {' '.join(arguments)}: {child_process.exit_reason(result.code)} ({last_lines}); expected "
+            f"exit code 0. Fix that and run the same command again."
+        )
 
 
 def _fingerprint(function: Path) -> str:
@@ -182,3 +219,42 @@ def _record(model: ModelFolder, number: int | None, deploy: Deploy) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     entries = [*history(model), Publication(number, now, deploy)]
     write_json(model.publications, [asdict(entry) for entry in entries])
+
+
+def versions_as_json(models: Sequence[ModelFolder]) -> str:
+    """Return all that `version.json` holds, and which version is published."""
+    content = [
+        {
+            "name": model.name,
+            "published": now.version if (now := published(model)) else None,
+            "versions": [
+                {"number": version.number, "complete": version.complete, **version.record()}
+                for version in model.versions()
+            ],
+        }
+        for model in models
+    ]
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def versions_as_table(models: Sequence[ModelFolder]) -> str:
+    """Return a line for each version, the newest last."""
+    rows = [_row(model, version) for model in models for version in model.versions()]
+    return columns([_HEADER, *rows]) if rows else "no versions yet; create one: preannotate run"
+
+
+def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
+    if not version.complete:
+        return (model.name, str(version.number), "", "", "", "", "not finished")
+    record = version.record()
+    now = published(model)
+    images = record["images"]
+    return (
+        model.name,
+        str(version.number),
+        record["created"][:16].replace("T", " "),
+        record["model"],
+        f"{images.get('train', '?')}+{images.get('validation', '?')}",
+        f"{record['map50']:.3f}",
+        "published" if now is not None and now.version == version.number else "",
+    )

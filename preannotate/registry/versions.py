@@ -20,12 +20,7 @@ _INPUTS = "inputs.json"
 
 @dataclass(frozen=True)
 class VersionChoice:
-    """The version that a run creates or finds.
-
-    Attributes:
-        version: Finished, begun, or new.
-        why: For people.
-    """
+    """The version that a run creates or finds: finished, begun or new; and a phrase that says why."""
 
     version: VersionFolder
     why: str
@@ -36,9 +31,9 @@ def choose_version(model: ModelFolder, inputs: str, *, restart: bool) -> Version
 
     Args:
         model: With its versions.
-        inputs: From `inputs.fingerprint`.
-        restart: Create a new one all the same. An unfinished one with the same inputs is removed, unless it is from a
-            restart itself: then it is continued.
+        inputs: From `inputs_fingerprint`.
+        restart: Create a new version all the same. An unfinished one with the same inputs is removed, unless it is from
+            a restart itself: then it is continued.
     """
     same = [version for version in model.versions() if inputs_of(version) == inputs]
     newest = same[-1] if same else None

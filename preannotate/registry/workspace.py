@@ -29,11 +29,7 @@ LOCK_SECONDS = 3.0
 
 
 class Workspace:
-    """See the module; nothing is created before something is written.
-
-    Attributes:
-        path: Of the folder.
-    """
+    """See the module; nothing is created before something is written."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -53,20 +49,12 @@ class Workspace:
         return self.path / "runs" / str(run_id)
 
     def model(self, name: str) -> "ModelFolder":
-        """Return the folder of a model, whether or not it exists.
-
-        Raises:
-            BuildError: CVAT or nuclio does not accept the name.
-        """
+        """Return the folder of a model, whether or not it exists; raises BuildError if the name is not allowed."""
         check_name(name)
         return ModelFolder(self.path / "models" / name)
 
     def existing(self, name: str) -> "ModelFolder":
-        """Return the folder of an existing model.
-
-        Raises:
-            WorkspaceError: There is no such model.
-        """
+        """Return the folder of an existing model; raises WorkspaceError if there is no such model."""
         model = self.model(name)
         if not model.path.is_dir():
             known = ", ".join(repr(one.name) for one in self.models()) or "none"
@@ -143,12 +131,7 @@ class ModelFolder:
 
 @dataclass(frozen=True)
 class VersionFolder:
-    """One version of a model.
-
-    Attributes:
-        path: Of the folder; its name is the number.
-        name: Of the model.
-    """
+    """One version of a model: the folder, whose name is the number, and the name of the model."""
 
     path: Path
     name: str

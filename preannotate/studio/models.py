@@ -11,7 +11,7 @@ from builder.function_directory import FunctionDirectory
 from preannotate.core.errors import PreannotateError
 from preannotate.pipeline.run_request import RunRequest, read_run_request
 from preannotate.registry import publication
-from preannotate.registry.deployment import DEPLOYMENTS, Deploy
+from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from runtime.errors import FunctionError
@@ -181,7 +181,7 @@ class Models:
             copy = self._workspace.functions / name / "nuclio"
             if now is not None and now.version == version and copy.is_dir():
                 thresholds.change_threshold(self._inside(copy), value, where=where)
-                DEPLOYMENTS[now.deploy].publish(copy.parent)
+                publication.deploy_function(copy.parent, now.deploy)
 
     def list(self) -> list[ModelSummary]:
         """All models, by name."""

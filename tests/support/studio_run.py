@@ -20,7 +20,7 @@ from builder.function_directory import FunctionDirectory, Proof
 from preannotate.core.files import write_json
 from preannotate.core.progress import ProgressWriter
 from preannotate.registry import publication
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, Workspace
 from preannotate.synthetic.image import draw_image
 from preannotate.synthetic.objects import LABELS

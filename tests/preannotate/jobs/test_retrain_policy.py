@@ -3,8 +3,7 @@
 import pytest
 
 from preannotate.jobs import retrain_policy
-from preannotate.jobs.retrain_policy import ATTEMPTS, RetrainPolicy, decide, jobs_polled, new_jobs
-from preannotate.jobs.watch_state import WatchState
+from preannotate.jobs.retrain_policy import ATTEMPTS, RetrainPolicy, WatchState, decide, jobs_polled, new_jobs
 
 POLICY = RetrainPolicy(new_jobs=2, quiet=300, every=600)
 OLD, NEW, NEWER = "2026-11-02T10:00:00Z", "2026-11-02T11:00:00Z", "2026-11-02T12:00:00Z"

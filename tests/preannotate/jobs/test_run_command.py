@@ -1,7 +1,6 @@
 """`preannotate run` among the other runs of its workspace, with a fake in place of the pipeline."""
 
 import signal
-import threading
 
 import pytest
 from support import supervised_run
@@ -9,7 +8,6 @@ from support import supervised_run
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
 from preannotate.core.child_process import CheckFailedError
-from preannotate.core.errors import LockedError
 from preannotate.core.progress import State, read_progress
 from preannotate.jobs import processes, run_command
 from preannotate.jobs.queue import RunSource
@@ -139,29 +137,44 @@ def test_runs_by_hand_by_watch_and_by_the_studio_are_in_one_list(run, queue, hom
     assert {run.source: (run.state, run.exit_code) for run in queue.list()} == dict.fromkeys(RunSource, ("done", 0))
 
 
-def test_of_two_starts_of_one_model_one_runs_and_the_other_is_told(run, queue, home, training, monkeypatch):
+def test_a_second_start_of_a_model_that_is_being_trained_is_refused(home, queue, monkeypatch, capsys):
+    """Through the command itself, with nothing but the stages replaced."""
     monkeypatch.setattr(workspace_module, "LOCK_SECONDS", 0.0)
-    second = []
+    argv = ["run", "--workspace", str(home.path), "--cvat", "https://cvat.example.org", "--name", "boards"]
+    argv += ["--task", "12"]
+    trained, second = [], []
+
+    def work(entry, pipeline):
+        trained.append(entry.run.id)
+        if not second:
+            second.append("started")
+            second.append(main(argv))
+            second.append([(run.id, run.state) for run in queue.list()])
+
+    monkeypatch.setattr(run_command, "_run_pipeline", work)
+
+    assert main(argv) == 0
+    assert second == ["started", COULD_NOT_RUN, [(1, "running")]]
+    assert capsys.readouterr().err == (
+        f"error: {home.model('boards').path}: another run works on this model; expected none. Wait for it, or stop "
+        f"it.\n"
+    )
+    assert main(argv) == 0
+    assert trained == [1, 2]
+    assert [(run.id, run.state) for run in queue.list()] == [(2, "done"), (1, "done")]
+
+
+def test_the_web_interface_waits_for_a_run_by_hand_of_the_same_model(run, queue, training):
+    waiting = []
 
     def work(entry):
-        thread = threading.Thread(target=start)
-        thread.start()
-        thread.join()
         number = queue.add(training(), source=RunSource.STUDIO)
         queue._database.set_setting("simultaneous", 9)
         Supervisor(queue, may_start=lambda run: True, command=supervised_run.COMMAND).step()
-        second.append((queue.get(number).state, queue.get(number).error))
-
-    def start():
-        with (
-            pytest.raises(LockedError, match="another run works on this model") as caught,
-            home.model("forklifts").locked(),
-        ):
-            pass
-        second.append(str(caught.value))
+        waiting.append((queue.get(number).state, queue.get(number).error))
 
     assert run(work) == 0
-    assert second[1] == ("waiting", "waits for run 1 (command line), which works on the same model.")
+    assert waiting == [("waiting", "waits for run 1 (command line), which works on the same model.")]
     assert len(queue.list()) == 2
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from preannotate.core.errors import FileError
 from preannotate.jobs.errors import WatchError
-from preannotate.jobs.watch_state import FailedRun, WatchState, read_watch_state, write_watch_state
+from preannotate.jobs.retrain_policy import FailedRun, WatchState, read_watch_state, write_watch_state
 
 
 def test_it_is_read_as_it_was_written(tmp_path):

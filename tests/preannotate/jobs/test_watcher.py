@@ -18,10 +18,9 @@ from preannotate.jobs import watcher as module
 from preannotate.jobs.database import Database
 from preannotate.jobs.job_poller import JobPoller
 from preannotate.jobs.queue import RunQueue, RunSource
-from preannotate.jobs.retrain_policy import RetrainPolicy
+from preannotate.jobs.retrain_policy import RetrainPolicy, read_watch_state
 from preannotate.jobs.supervisor import Supervisor
-from preannotate.jobs.watch_state import read_watch_state
-from preannotate.jobs.watched_jobs import watched_request
+from preannotate.jobs.watch_command import watched_request
 from preannotate.jobs.watcher import Watcher, WatchTask
 from preannotate.pipeline.run_request import write_run_request
 from preannotate.registry.workspace import Workspace

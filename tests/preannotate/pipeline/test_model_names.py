@@ -6,8 +6,7 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, picture
 from preannotate.cvat.connection import connect
 from preannotate.cvat.login import Login
 from preannotate.pipeline.errors import PipelineError
-from preannotate.pipeline.model_names import name_for, slug
-from preannotate.pipeline.run_request import RunRequest, write_run_request
+from preannotate.pipeline.run_request import RunRequest, name_for, slug, write_run_request
 from preannotate.registry.workspace import Workspace
 
 

@@ -19,7 +19,7 @@ from preannotate.pipeline.run_request import (
     to_keep,
     write_run_request,
 )
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 
 EVERYTHING = RunRequest(
     cvat="https://cvat.example.org",

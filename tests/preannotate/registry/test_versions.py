@@ -10,7 +10,6 @@ from preannotate.cli.main import main
 from preannotate.core.errors import LockedError
 from preannotate.core.files import write_json
 from preannotate.registry import publication, versions
-from preannotate.registry.deployment import DEPLOYMENTS
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import Workspace
 
@@ -150,11 +149,10 @@ def test_unpublish_takes_it_away_and_keeps_the_versions(home, model):
 
 
 def test_a_deployment_that_fails_is_not_noted(home, model, monkeypatch):
-    class Failing:
-        def publish(self, function):
-            raise WorkspaceError("no Docker; expected it.")
+    def fail(*arguments):
+        raise WorkspaceError("no Docker; expected it.")
 
-    monkeypatch.setitem(DEPLOYMENTS, "nuctl", Failing())
+    monkeypatch.setattr(publication, "_run_script", fail)
     finish(model, 1)
 
     with pytest.raises(WorkspaceError, match="no Docker"):

@@ -6,8 +6,8 @@ from starlette.responses import FileResponse, Response
 
 from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
-from preannotate.registry.deployment import Deploy
 from preannotate.registry.errors import WorkspaceError
+from preannotate.registry.publication import Deploy
 from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.headers import REPORT_POLICY

@@ -10,8 +10,8 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from preannotate.core.progress import State
 from preannotate.jobs.errors import JobError
 from preannotate.jobs.live_progress import read_live_progress
+from preannotate.jobs.processes import END_FILE, PROCESS_FILE
 from preannotate.jobs.queue import LOG, PROGRESS, Run, RunSource
-from preannotate.jobs.run_supervisor import END_FILE, PROCESS_FILE
 from preannotate.pipeline.run_request import RunRequest
 from preannotate.studio.errors import PageError
 from preannotate.studio.web.access.headers import RESULT_POLICY

@@ -9,9 +9,8 @@ from starlette.responses import Response
 from preannotate.core.errors import PreannotateError
 from preannotate.jobs.queue import RunSource
 from preannotate.pipeline.errors import RunRequestError
-from preannotate.pipeline.model_names import slug
-from preannotate.pipeline.run_request import RunRequest, check_model_name
-from preannotate.registry.deployment import Deploy
+from preannotate.pipeline.run_request import RunRequest, check_model_name, slug
+from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import ArgumentField, assemble_arguments
 from preannotate.studio.arguments import argument_fields as argument_fields

@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from support import cvat_stand_in as stand_in
 from support import studio as example
 
-from preannotate.registry.deployment import Deploy
+from preannotate.registry.publication import Deploy
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import builder
-from preannotate.registry import deployment
-from preannotate.registry.deployment import DEPLOYMENTS, Nuctl
+from preannotate.registry import publication
 from preannotate.registry.errors import WorkspaceError
+from preannotate.registry.publication import DEPLOYMENTS, deploy_function
 
 SCRIPT = """#!/bin/sh
 echo "$@" >> "$0.calls"
@@ -22,13 +22,13 @@ fi
 def script(tmp_path, monkeypatch):
     path = tmp_path / "deploy.sh"
     path.write_text(SCRIPT)
-    monkeypatch.setattr(deployment, "SCRIPT", path)
+    monkeypatch.setattr(publication, "SCRIPT", path)
     return path
 
 
 def test_the_function_is_deployed_and_deleted(script, tmp_path):
-    Nuctl().publish(tmp_path / "functions" / "boards")
-    Nuctl().unpublish(tmp_path / "functions" / "boards")
+    deploy_function(tmp_path / "functions" / "boards", "nuctl")
+    publication._run_script("delete", "boards")
 
     assert script.with_name("deploy.sh.calls").read_text() == f"cpu {tmp_path}/functions/boards\ndelete boards\n"
 
@@ -37,7 +37,7 @@ def test_what_deploy_sh_says_is_the_sentence(script, tmp_path):
     script.with_name("deploy.sh.fails").touch()
 
     with pytest.raises(WorkspaceError) as caught:
-        Nuctl().publish(tmp_path / "boards")
+        deploy_function(tmp_path / "boards", "nuctl")
 
     assert str(caught.value) == (
         f"deploy.sh cpu {tmp_path}/boards: exit code 1 (boards: docker is not running); expected exit code 0. "
@@ -46,7 +46,7 @@ def test_what_deploy_sh_says_is_the_sentence(script, tmp_path):
 
 
 def test_the_script_is_a_part_of_the_package_and_runs(tmp_path):
-    assert deployment.SCRIPT.parents[1] == Path(builder.__file__).parent
+    assert publication.SCRIPT.parents[1] == Path(builder.__file__).parent
     assert set(DEPLOYMENTS) == {"serve", "nuctl"}
     with pytest.raises(WorkspaceError, match=r"no such directory; expected function directories in it"):
-        Nuctl().publish(tmp_path / "nowhere")
+        deploy_function(tmp_path / "nowhere", "nuctl")

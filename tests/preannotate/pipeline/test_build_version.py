@@ -8,7 +8,7 @@ import pytest
 from preannotate.formats.cvat_images import write_tasks
 from preannotate.formats.cvat_xml import CvatLabel, CvatTask
 from preannotate.formats.records import Frame, Shape
-from preannotate.pipeline.inputs import fingerprint
+from preannotate.pipeline.build_version import inputs_fingerprint
 from preannotate.pipeline.run_request import RunRequest
 from trainer.errors import TrainingError
 
@@ -27,12 +27,12 @@ def dataset(tmp_path):
 
 
 def test_the_same_wherever_it_lies_and_however_it_is_spelled(dataset, tmp_path):
-    before = fingerprint(dataset, ASKED, ["--negatives"])
+    before = inputs_fingerprint(dataset, ASKED, ["--negatives"])
     shutil.copytree(dataset, tmp_path / "moved")
     (tmp_path / "moved" / "source.json").write_text('{"jobs": []}')
 
     asked = RunRequest(tasks=(13,), arguments="batch_size=8,epochs=3", deploy="none", annotate_rest=True)
-    assert fingerprint(tmp_path / "moved", asked, ["--negatives"]) == before
+    assert inputs_fingerprint(tmp_path / "moved", asked, ["--negatives"]) == before
 
 
 LABEL = CvatLabel("cat", "#ff0000", "rectangle")
@@ -43,7 +43,7 @@ IMAGE = Frame("task-12/a.png", None, (BOX,), declared_size=(64, 64), task_id="12
 def write(dataset, *, label=LABEL, image=IMAGE, task="boards"):
     pieces = write_tasks([image], [label], [CvatTask("12", task, 1, video=False)], name="pulled from CVAT")
     (dataset / "annotations.xml").write_bytes(b"".join(pieces))
-    return fingerprint(dataset, ASKED, [])
+    return inputs_fingerprint(dataset, ASKED, [])
 
 
 def test_names_of_tasks_and_colours_of_labels_do_not_count(dataset):
@@ -68,10 +68,10 @@ def test_names_of_tasks_and_colours_of_labels_do_not_count(dataset):
     ],
 )
 def test_other_data_is_another_version(dataset, change):
-    before = fingerprint(dataset, ASKED, [])
+    before = inputs_fingerprint(dataset, ASKED, [])
     change(dataset)
 
-    assert fingerprint(dataset, ASKED, []) != before
+    assert inputs_fingerprint(dataset, ASKED, []) != before
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_other_data_is_another_version(dataset, change):
     ],
 )
 def test_another_training_is_another_version(dataset, asked):
-    assert fingerprint(dataset, asked, []) != fingerprint(dataset, ASKED, [])
-    assert fingerprint(dataset, asked, ["--negatives"]) != fingerprint(dataset, asked, [])
+    assert inputs_fingerprint(dataset, asked, []) != inputs_fingerprint(dataset, ASKED, [])
+    assert inputs_fingerprint(dataset, asked, ["--negatives"]) != inputs_fingerprint(dataset, asked, [])
 
 
 def test_a_base_model_on_disk_counts_by_its_content(dataset, tmp_path):
@@ -95,7 +95,7 @@ def test_a_base_model_on_disk_counts_by_its_content(dataset, tmp_path):
         (run / "best-3.weights.h5").write_bytes(content)
 
     def of(name):
-        return fingerprint(dataset, RunRequest(base_model=str(tmp_path / name)), [])
+        return inputs_fingerprint(dataset, RunRequest(base_model=str(tmp_path / name)), [])
 
     assert of("one.h5") == of("same.h5") != of("other.h5")
     assert of("run-one.h5") == of("run-same.h5") != of("run-other.h5")
@@ -103,4 +103,4 @@ def test_a_base_model_on_disk_counts_by_its_content(dataset, tmp_path):
 
 def test_impossible_arguments(dataset):
     with pytest.raises(TrainingError, match=r"arguments: batch_size=0; expected a whole number"):
-        fingerprint(dataset, RunRequest(arguments="batch_size=0"), [])
+        inputs_fingerprint(dataset, RunRequest(arguments="batch_size=0"), [])

@@ -1,6 +1,6 @@
 """The end of a log as text."""
 
-from preannotate.jobs.logs import last_error, last_line, tail
+from preannotate.jobs.exit_reasons import last_error, last_line, tail
 
 
 def test_a_long_log_is_cut_at_a_line(tmp_path):
