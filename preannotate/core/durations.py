@@ -16,8 +16,10 @@ def seconds(text: str) -> float | None:
 
 
 def format_duration(value: float) -> str:
-    """Return seconds for people: "45 s", "12 min", "2 h 5 min"."""
+    """Return seconds for people: "45 s", "12 min", "2 h 5 min", "3 days"."""
     if value < 100:
         return f"{value:.0f} s"
     minutes = round(value / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{round(minutes / 1440)} days"

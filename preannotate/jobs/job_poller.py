@@ -23,11 +23,7 @@ class JobPoller:
         self._server: Server | None = None
 
     def completed(self, request: RunRequest) -> CompletedJobs:
-        """Return the completed jobs among those that a request names.
-
-        Raises:
-            CvatError: CVAT does not respond, or not as expected.
-        """
+        """Return the completed jobs among those that a request names; raises CvatError."""
         if self._server is not None:
             try:
                 return _completed(self._server, request)

@@ -1,5 +1,6 @@
 """What a run is doing, read from the files that it writes; cheap enough for every second."""
 
+import contextlib
 import csv
 import io
 import math
@@ -7,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from preannotate.core.errors import FileError
-from preannotate.core.progress import Progress, Stage, State, read_progress
+from preannotate.core.progress import Progress, Stage, State
 from preannotate.jobs.exit_reasons import tail
-from preannotate.jobs.queue import LOG, PROGRESS, Run
+from preannotate.jobs.queue import LOG, Run
 from preannotate.jobs.task_request import RunKind
 
 Row = Mapping[str, float | None]
@@ -44,7 +44,9 @@ class LiveProgress:
 
 def read_live_progress(run: Run) -> LiveProgress:
     """Return what a run is doing now; files that do not exist yet, or are damaged, count as empty."""
-    progress = _progress(run)
+    progress = run.progress or Progress()
+    if run.state.is_over:
+        progress = progress.ended_as(run.state)
     stages = tuple(replace(stage, detail=stage.detail or stage.count) for stage in progress.stages)
     if run.kind != RunKind.TRAIN:  # its file counts one thing, whatever it is called
         stage = stages[0] if stages else Stage(run.kind)
@@ -77,14 +79,6 @@ def learning_curve(path: Path) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _progress(run: Run) -> Progress:
-    try:
-        progress = read_progress(run.folder / PROGRESS) or Progress()
-    except FileError:
-        return Progress()
-    return progress.ended_as(run.state) if run.state.is_over else progress
-
-
 def _fraction(stages: Sequence[Stage]) -> float:
     weights = {stage.name: _WEIGHTS.get(stage.name, 1) for stage in stages}
     done = sum(weights[stage.name] * stage.fraction for stage in stages)
@@ -92,11 +86,9 @@ def _fraction(stages: Sequence[Stage]) -> float:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(_MAX_BYTES).decode("utf-8", "replace")
+    return ""
 
 
 def _number(value: str | None) -> float | None:

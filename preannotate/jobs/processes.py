@@ -155,11 +155,6 @@ def exit_code(folder: Path) -> int | None:
     return _number(folder / END_FILE, "code")
 
 
-def command_pid(folder: Path) -> int | None:
-    """Return the number of the command's own process; None before it started."""
-    return _number(folder / PROCESS_FILE, "process")
-
-
 def _leads_group(pid: int) -> bool:
     """Whether signals go to a group: not for a run by hand, whose group may be that of a shell's pipeline."""
     try:

@@ -17,8 +17,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from preannotate.core.errors import LockedError
-from preannotate.core.progress import State
+from preannotate.core.errors import FileError, LockedError
+from preannotate.core.progress import Progress, State, read_progress
 from preannotate.jobs.database import Database
 from preannotate.jobs.errors import JobError
 from preannotate.jobs.processes import RunProcess, this_process
@@ -31,6 +31,8 @@ from preannotate.registry.workspace import Workspace
 LOG, PROGRESS = "log.txt", "progress.json"
 SIMULTANEOUS = "simultaneous"
 _MACHINE = re.compile(r"cpu|gpu:[0-9]{1,3}")
+# Columns that are fields of `Run` as they are.
+_SAME = ("id", "created", "started", "ended", "error", "machine", "version", "exit_code", "host", "stop_requested")
 # Of this machine or container: process numbers mean nothing elsewhere.
 HOST = socket.gethostname()
 
@@ -58,7 +60,9 @@ class Run:
         exit_code: Of its process, negative for a signal; None before its end, or if nobody could record it.
         folder: WORKSPACE/runs/ID, with log, progress, and what a review or ranking wrote.
         host: Name of the machine or container that it runs on; None before it starts.
-        stopping: A stop was requested, and it has not ended yet.
+        process: At the head of the run; None before it starts, or if nobody recorded it.
+        owner: The process that claimed it.
+        stop_requested: When, in seconds since 1970; None if not, or if it has ended.
     """
 
     id: int
@@ -79,7 +83,22 @@ class Run:
     folder: Path
     model_folder: Path
     host: str | None = None
-    stopping: bool = False
+    process: RunProcess | None = None
+    owner: RunProcess | None = None
+    stop_requested: float | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was requested, and it has not ended yet."""
+        return self.stop_requested is not None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is; None if it has written nothing yet, or nothing that can be read."""
+        try:
+            return read_progress(self.folder / PROGRESS)
+        except FileError:
+            return None
 
 
 class RunQueue:
@@ -102,11 +121,7 @@ class RunQueue:
         machine: str | None = None,
         notify: bool = False,
     ) -> int:
-        """Check a request and put it at the end of the queue; return the id of the run. Arguments are as in `Run`.
-
-        Raises:
-            PreannotateError: The request can never run.
-        """
+        """Queue a request and return the id of the run; raises PreannotateError if it can never run."""
         if machine is not None and not _MACHINE.fullmatch(machine):
             raise JobError(f"machine {machine!r}; expected cpu, or a GPU such as gpu:0.")
         if isinstance(request, TaskRequest):
@@ -117,11 +132,7 @@ class RunQueue:
         return self._insert(request, source, State.WAITING, row)
 
     def register(self, request: RunRequest, process: RunProcess) -> int:
-        """Add a run that was started by hand and holds the lock of its model; return its id.
-
-        Raises:
-            JobError: Another run works on the model.
-        """
+        """Add a run by hand, which holds the lock of its model; JobError if another run works on the model."""
         with self._database.transaction():
             for other in self.in_state(State.RUNNING):
                 if other.model_name == request.name and other.host != HOST:  # it does not hold the lock any more
@@ -161,11 +172,7 @@ class RunQueue:
         return int(self._database.rows(statement, (State.WAITING, run_id, State.WAITING))[0]["count"])
 
     def stop(self, run_id: int) -> None:
-        """Remove a waiting run from the queue, or have a running one stopped, which takes up to a minute.
-
-        Raises:
-            JobError: It is over.
-        """
+        """Remove a waiting run from the queue, or stop a running one within a minute; JobError if it is over."""
         with self._database.transaction():
             run = self.get(run_id)
             if run.state.is_over:
@@ -178,7 +185,7 @@ class RunQueue:
                 )
 
     def resume(self, run_id: int) -> None:
-        """Put a run that was stopped or failed at the end of the queue again; it continues where it was.
+        """Queue a run again that was stopped or failed; it continues where it was.
 
         Raises:
             JobError: It was neither, or it was started by hand.
@@ -197,11 +204,7 @@ class RunQueue:
             )
 
     def delete(self, run_id: int) -> None:
-        """Remove a run that is over, with its log and the unfinished version that it created; finished ones stay.
-
-        Raises:
-            JobError: It waits or runs.
-        """
+        """Remove a run that is over (else JobError), with its log and its version if that is unfinished."""
         with self._database.transaction():
             run = self.get(run_id)
             if not run.state.is_over:
@@ -256,19 +259,6 @@ class RunQueue:
         statement = "UPDATE runs SET process = ?, process_started = ? WHERE id = ?"
         self._database.change(statement, (process.pid, process.started, run_id))
 
-    def process(self, run_id: int) -> RunProcess | None:
-        """Return the process at the head of a run; None if it has none yet, or nobody recorded it."""
-        return self._process(run_id, "process")
-
-    def owner(self, run_id: int) -> RunProcess | None:
-        """Return the process that claimed a run."""
-        return self._process(run_id, "owner")
-
-    def stop_requested(self, run_id: int) -> float | None:
-        """Return when a stop was requested, in seconds since 1970; None if it was not."""
-        value = self._database.rows("SELECT stop_requested FROM runs WHERE id = ?", (run_id,))[0]["stop_requested"]
-        return None if value is None else float(value)
-
     def note(self, run_id: int, *, error: str | None = None, version: int | None = None) -> None:
         """Record what became known of a run; None leaves it as it is."""
         for column, value in (("error", error), ("version", version)):
@@ -308,18 +298,13 @@ class RunQueue:
             f"INSERT INTO runs ({columns}, place) VALUES ({marks}, {_NEXT_PLACE})", tuple(values.values())
         )
 
-    def _process(self, run_id: int, column: str) -> RunProcess | None:
-        row = self._database.rows(f"SELECT {column}, {column}_started FROM runs WHERE id = ?", (run_id,))[0]
-        return None if row[column] is None else RunProcess(row[column], row[f"{column}_started"])
-
     def _run(self, row: Any) -> Run:
         kind, content = RunKind(row["kind"]), json.loads(row["request"])
         request: RunRequest | TaskRequest = (
             run_request_from_json(content) if kind == RunKind.TRAIN else TaskRequest(**content | {"kind": kind})
         )
-        same = ("id", "created", "started", "ended", "error", "machine", "version", "exit_code", "host")
         return Run(
-            **{name: row[name] for name in same},
+            **{name: row[name] for name in _SAME},
             kind=kind,
             source=RunSource(row["source"]),
             model_name=row["name"],
@@ -329,7 +314,8 @@ class RunQueue:
             notify=bool(row["notify"]),
             folder=self.workspace.run_folder(row["id"]),
             model_folder=self.workspace.path / "models" / row["name"],
-            stopping=row["stop_requested"] is not None,
+            process=_process(row, "process"),
+            owner=_process(row, "owner"),
         )
 
     def _remove_unfinished(self, run: Run, number: int) -> None:
@@ -348,6 +334,10 @@ _RESET = (
     "state = ?, started = NULL, ended = NULL, error = '', exit_code = NULL, stop_requested = NULL, owner = NULL, "
     "process = NULL, notify = notify > 0"
 )
+
+
+def _process(row: Any, column: str) -> RunProcess | None:
+    return None if row[column] is None else RunProcess(row[column], row[f"{column}_started"])
 
 
 def _now() -> str:

@@ -116,13 +116,7 @@ class RetrainPolicy:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do now.
-
-    Attributes:
-        run: Start a run.
-        why: One line for people.
-        wait: Seconds until the next decision, if no webhook comes before.
-    """
+    """Whether to start a run, why (a line for people), and how many seconds to wait if no webhook comes before."""
 
     run: bool
     why: str

@@ -13,7 +13,7 @@ from preannotate.jobs.queue import PROGRESS, Run
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.message import Message, failure_message, validation_picture
 from preannotate.pipeline.run_request import read_run_request
-from preannotate.registry.publication import history, published
+from preannotate.registry.publication import history, published_version
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
 _MAX_LABELS = 20
@@ -63,14 +63,14 @@ def _version_message(run: Run, model: ModelFolder, link: str) -> Message | None:
     if not version.complete or run.exit_code not in (None, 0, CHECK_FAILED) or run.state == State.STOPPED:
         return None
     if run.exit_code == CHECK_FAILED:
-        return None if _is_published(model, version) else _not_published(model, version, progress, link)
+        return None if published_version(model) == version.number else _not_published(model, version, progress, link)
     return _ready(model, version, link) if run.state == State.DONE else None
 
 
 def _ready(model: ModelFolder, version: VersionFolder, link: str) -> Message:
     facts = _facts(version)
     title = f"{model.name}: version {version.number} is ready, mAP50 {facts['mAP50']}"
-    if _is_published(model, version):
+    if published_version(model) == version.number:
         facts |= _score_before(model, version)
         text = f"Version {version.number} is published: CVAT lists it on its Models page."
     else:
@@ -84,16 +84,11 @@ def _not_published(model: ModelFolder, version: VersionFolder, progress: Progres
     facts = _facts(version)
     stage = progress.stage("publish")
     reason = (stage.detail if stage is not None else "") or f"version {version.number} is not better."
-    now = published(model)
-    stays = f"Version {now.version} stays published." if now else "No version is published."
+    now = published_version(model)
+    stays = "No version is published." if now is None else f"Version {now} stays published."
     title = f"{model.name}: version {version.number} is not published, mAP50 {facts['mAP50']}"
     facts |= _score_before(model, version)
     return Message(title, f"{reason[0].upper()}{reason[1:]}\n\n{stays}", link, facts, validation_picture(version.run))
-
-
-def _is_published(model: ModelFolder, version: VersionFolder) -> bool:
-    now = published(model)
-    return now is not None and now.version == version.number
 
 
 def _facts(version: VersionFolder) -> dict[str, str]:

@@ -19,10 +19,9 @@ from dataclasses import asdict
 
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import write_json
-from preannotate.core.progress import FORMAT, VARIABLE, State, read_progress
+from preannotate.core.progress import FORMAT, VARIABLE, State
 from preannotate.jobs import processes
 from preannotate.jobs.exit_reasons import ATTEMPT, explain_end
-from preannotate.jobs.processes import RunProcess
 from preannotate.jobs.queue import HOST, LOG, PROGRESS, Run, RunQueue
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.settings import SECRETS
@@ -109,35 +108,32 @@ class Supervisor:
             if run.kind == RunKind.TRAIN and age > _FOREIGN_SECONDS and not ModelFolder(run.model_folder).busy:
                 self._finish(run.id)
             return
-        process = self._queue.process(run.id)
+        process = run.process
         if process is None:
             if (process := processes.find_process(run.folder)) is None:
-                owner = self._queue.owner(run.id)
-                if owner is None or not owner.alive:
+                if run.owner is None or not run.owner.alive:
                     self._queue.release(run.id)
                 return
             self._queue.set_process(run.id, process)  # whoever started it died before recording it
-        with contextlib.suppress(FileError):
-            if (progress := read_progress(run.folder / PROGRESS)) is not None and progress.version != run.version:
-                self._queue.note(run.id, version=progress.version)
+        if (progress := run.progress) is not None and progress.version != run.version:
+            self._queue.note(run.id, version=progress.version)
         if not processes.is_alive(run.folder, process):
             self._finish(run.id)
-        elif (requested := self._queue.stop_requested(run.id)) is not None:
-            self._stop(run, process, self._clock() - requested)
-
-    def _stop(self, run: Run, process: RunProcess, seconds: float) -> None:
-        due = [number for after, number in STOP_SIGNALS if seconds >= after]
-        if len(due) > self._signals_sent.get(run.id, 0):
-            self._signals_sent[run.id] = len(due)
-            process.send_signal(due[-1])
+        elif run.stop_requested is not None:
+            due = [number for after, number in STOP_SIGNALS if self._clock() - run.stop_requested >= after]
+            if len(due) > self._signals_sent.get(run.id, 0):
+                self._signals_sent[run.id] = len(due)
+                process.send_signal(due[-1])
 
     def _finish(self, run_id: int) -> None:
         run = self._queue.get(run_id)
         code = processes.exit_code(run.folder)
         end = explain_end(run, code, self._queue.workspace)
         self._signals_sent.pop(run_id, None)
-        if self._queue.end(run_id, end.state, end.error, code):
-            _close_progress(run, end.state)
+        if self._queue.end(run_id, end.state, end.error, code) and (progress := run.progress) is not None:
+            # A process that was killed could not note that its stage is over.
+            with contextlib.suppress(FileError):
+                write_json(run.folder / PROGRESS, {"format": FORMAT, **asdict(progress.ended_as(end.state))})
 
     def _send_message(self, run: Run, on_end: Callable[[Run], Sequence[str]]) -> None:
         def send() -> None:
@@ -198,10 +194,3 @@ def _why_waiting(run: Run, running: Sequence[Run]) -> str:
     if run.kind == RunKind.TRAIN and ModelFolder(run.model_folder).busy:
         return f"waits until another program has finished its work on the model {run.model_name!r}."
     return ""
-
-
-def _close_progress(run: Run, state: State) -> None:
-    """Record how far it came: a process that was killed could not note that its stage is over."""
-    with contextlib.suppress(FileError):
-        if (progress := read_progress(run.folder / PROGRESS)) is not None:
-            write_json(run.folder / PROGRESS, {"format": FORMAT, **asdict(progress.ended_as(state))})

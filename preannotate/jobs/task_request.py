@@ -93,8 +93,7 @@ class TaskRequest(CvatAccess):
             JobError: There is no such version; or it is not published, and no version is given.
         """
         model = workspace.existing(self.name)
-        now = publication.published(model)
-        number = self.version if self.version is not None else now.version if now is not None else None
+        number = self.version if self.version is not None else publication.published_version(model)
         if number is None:
             raise JobError(
                 f"model {self.name!r}: is not published; expected a version. Publish one, or choose a version."

@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 
 from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED
-from preannotate.core.errors import FileError, PreannotateError
-from preannotate.core.progress import Progress, State, read_progress
+from preannotate.core.errors import PreannotateError
+from preannotate.core.progress import State
 from preannotate.jobs import retrain_policy
 from preannotate.jobs.job_poller import JobPoller, pulled_jobs
-from preannotate.jobs.queue import LOG, PROGRESS, Run, RunQueue, RunSource
+from preannotate.jobs.queue import LOG, Run, RunQueue, RunSource
 from preannotate.jobs.retrain_policy import WatchState, read_watch_state, write_watch_state
 from preannotate.jobs.run_messages import models_page, run_message
 from preannotate.jobs.supervisor import Supervisor
@@ -143,7 +143,7 @@ class Watcher:
         if stop.is_set() and run.state == State.STOPPED:
             _LOG.info("The run was stopped; the next watch continues it.")
             return INTERRUPTED
-        version, progress = self._version(), _progress(run)
+        version, progress = self._version(), run.progress
         failed_stage = None if progress is None else progress.failed_stage or ""
         if code == DONE or (code == CHECK_FAILED and failed_stage == ""):
             self._keep(retrain_policy.run_done(self._state, version=version, pulled=pulled_jobs(model)))
@@ -214,13 +214,6 @@ async def _first(*awaitables: Awaitable[object]) -> None:
     for task, awaitable in zip(tasks, awaitables, strict=True):
         if task is not awaitable:
             task.cancel()
-
-
-def _progress(run: Run) -> Progress | None:
-    try:
-        return read_progress(run.folder / PROGRESS)
-    except FileError:
-        return None
 
 
 def _pass_on(log: Path, shown: int) -> int:

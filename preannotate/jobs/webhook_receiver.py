@@ -100,13 +100,7 @@ class RejectionLog:
 
 
 def webhook_app(*, secret: str, watched: Callable[[], RunRequest], poll_now: Callable[[], None]) -> ASGIApp:
-    """Return the ASGI app.
-
-    Args:
-        secret: Of the webhook; "" accepts everything.
-        watched: Returns what names the jobs that count.
-        poll_now: Called when CVAT should be polled; returns at once.
-    """
+    """Return the ASGI app; `secret` "" accepts everything, `poll_now` must return at once."""
     rejections = RejectionLog()
 
     async def respond(request: Request) -> Response:

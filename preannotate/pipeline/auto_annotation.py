@@ -33,13 +33,7 @@ _CONTINUE = "The same command continues with the frames without annotations."
 
 @dataclass
 class AutoAnnotationResult:
-    """What was done to the tasks; added to while they are annotated.
-
-    Attributes:
-        frames: How many the function was run on.
-        jobs: How many CVAT annotated itself.
-        notes: Whole sentences.
-    """
+    """What was done to the tasks; added to while they are annotated. `jobs` is how many CVAT annotated itself."""
 
     frames: int = 0
     boxes: int = 0
@@ -137,11 +131,7 @@ class AutoAnnotator:
         return True
 
     def _wait_for_others(self, task: int) -> None:
-        """Wait until no automatic annotation works on a task: two at once would draw everything twice.
-
-        Raises:
-            CvatError: One makes no progress.
-        """
+        """Wait until no automatic annotation works on a task: two at once would draw everything twice."""
         while (request := self._active(task)) is not None:
             where = f"job {request.job}" if request.job else "all jobs"
             what = f"task {task}: waiting for an automatic annotation of {where} with {request.function}"

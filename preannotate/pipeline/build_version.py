@@ -67,10 +67,10 @@ class VersionBuilder:
         )
 
     def build(self, version: VersionFolder) -> str:
-        """Build the function, which is verified on the way; return a line for people.
+        """Build and verify the function; return a line for people.
 
         Raises:
-            CheckFailedError: It does not answer as the trained network does.
+            CheckFailedError: Its detections are not those of the trained network.
             ChildError: The build failed.
         """
         version.function.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class VersionBuilder:
         """Compare the function with the trained network, unless the build has just done so; record the version.
 
         Raises:
-            CheckFailedError: It does not answer as the trained network does.
+            CheckFailedError: Its detections are not those of the trained network.
             ChildError: The check failed.
         """
         if not just_built:

@@ -15,12 +15,7 @@ class PipelineError(PreannotateError, ValueError):
 
 
 class RunRequestError(PipelineError):
-    """A field of a request has an impossible value; the message names the flag of the command line.
-
-    Attributes:
-        field: Name of the field.
-        problem: The sentence without the field: a form puts its own label before it.
-    """
+    """A field of a request has an impossible value; `problem` is the message without the flag, for forms."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{_FLAGS.get(field) or '--' + field.replace('_', '-')}: {problem}")

@@ -28,18 +28,10 @@ from preannotate.registry import publication, versions
 from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
-Source = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What a run achieved.
-
-    Attributes:
-        version: That the run created or found.
-        published: Whether CVAT lists it now.
-        not_published: Why it was not published although that was requested; None if it was.
-    """
+    """What a run achieved; `not_published` says why a version is not published although that was requested."""
 
     version: VersionFolder
     published: bool = False
@@ -93,7 +85,7 @@ class Pipeline:
     def _functions(self) -> Functions:
         return Functions(self._server)
 
-    def _pull(self) -> Source:
+    def _pull(self) -> dict[str, Any]:
         with self._stage("pull"):
             try:
                 pulled = pull(
@@ -126,7 +118,7 @@ class Pipeline:
             )
         return pulled.source
 
-    def _create_version(self, source: Source) -> VersionFolder:
+    def _create_version(self, source: dict[str, Any]) -> VersionFolder:
         """Return the version of what was pulled: an earlier one, or one that is trained, built and checked now."""
         with self._failing_as("train"):  # reading all images takes its time where there are many
             options = training_options(source, self.request)
@@ -156,7 +148,6 @@ class Pipeline:
         return version
 
     def _publish(self, version: VersionFolder) -> PipelineResult:
-        now = publication.published(self.model)
         if publication.is_published(self.workspace, version, self.request.deploy):
             self._skip("publish", f"version {version.number} is published")
             return PipelineResult(version, published=True)
@@ -168,15 +159,16 @@ class Pipeline:
             self._skip("publish", why)
             return PipelineResult(version, not_published=why)
         with self._stage("publish"):
-            if self.request.only_if_better and now is not None and (worse := self._worse_than(version, now.version)):
+            if self.request.only_if_better and (worse := self._why_worse(version)):
                 self._detail("publish", worse)
                 return PipelineResult(version, not_published=worse)
             publication.install(self.workspace, self.model.name, version.number, deploy=self.request.deploy)
             self._detail("publish", f"version {version.number} in {self.workspace.functions / self.model.name}")
         return PipelineResult(version, published=True)
 
-    def _worse_than(self, new: VersionFolder, published: int | None) -> str | None:
+    def _why_worse(self, new: VersionFolder) -> str | None:
         """Return why the new version must not replace the published one; None if it may."""
+        published = publication.published_version(self.model)
         if published in (None, new.number) or not (old := self.model.version(published)).complete:
             return None
         self._detail("publish", f"comparing with version {old.number}")

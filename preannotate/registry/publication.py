@@ -81,6 +81,12 @@ def published(model: ModelFolder) -> Publication | None:
     return entries[-1] if entries and entries[-1].version is not None else None
 
 
+def published_version(model: ModelFolder) -> int | None:
+    """Return the number of the version that CVAT lists now; None if there is none."""
+    now = published(model)
+    return None if now is None else now.version
+
+
 def is_published(workspace: Workspace, version: VersionFolder, deploy: Deploy) -> bool:
     """Return whether CVAT lists this very version, deployed in this way, and its copy was not replaced by hand."""
     now = published(workspace.model(version.name))
@@ -96,11 +102,7 @@ def was_withdrawn(model: ModelFolder, number: int) -> bool:
 
 
 def deploy_function(function: Path, deploy: Deploy) -> None:
-    """Deploy WORKSPACE/functions/NAME, which is in place: nuctl gets the CPU variant, `serve` sees it by itself.
-
-    Raises:
-        WorkspaceError: `deploy.sh` failed.
-    """
+    """Deploy WORKSPACE/functions/NAME, which is in place: nuctl gets the CPU variant, `serve` sees it by itself."""
     if deploy == Deploy.NUCTL:
         _run_script("cpu", str(function))
 
@@ -149,11 +151,10 @@ def unpublish(workspace: Workspace, name: str) -> None:
 
 def version_before(model: ModelFolder) -> int | None:
     """Return the version that `roll_back` would publish; None if there is none."""
-    now = published(model)
+    now = published_version(model)
     earlier = [entry.version for entry in history(model) if entry.version is not None]
-    if now is not None:
-        while earlier and earlier[-1] == now.version:
-            earlier.pop()
+    while earlier and earlier[-1] == now:
+        earlier.pop()
     complete = [number for number in earlier if model.version(number).complete]
     return complete[-1] if complete else None
 
@@ -226,7 +227,7 @@ def versions_as_json(models: Sequence[ModelFolder]) -> str:
     content = [
         {
             "name": model.name,
-            "published": now.version if (now := published(model)) else None,
+            "published": published_version(model),
             "versions": [
                 {"number": version.number, "complete": version.complete, **version.record()}
                 for version in model.versions()
@@ -247,7 +248,6 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
     if not version.complete:
         return (model.name, str(version.number), "", "", "", "", "not finished")
     record = version.record()
-    now = published(model)
     images = record["images"]
     return (
         model.name,
@@ -256,5 +256,5 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
         record["model"],
         f"{images.get('train', '?')}+{images.get('validation', '?')}",
         f"{record['map50']:.3f}",
-        "published" if now is not None and now.version == version.number else "",
+        "published" if version.number == published_version(model) else "",
     )

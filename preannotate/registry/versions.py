@@ -88,11 +88,7 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
 
 
 def served_scores(version: VersionFolder) -> ArtefactScores:
-    """Return the scores of the built function's own detections on the frozen validation images.
-
-    Raises:
-        WorkspaceError: The function was not verified.
-    """
+    """Return the built function's scores on the frozen validation images; raises WorkspaceError if not verified."""
     proof = FunctionDirectory.open(version.function).proof()
     if proof is None or "scores" not in proof.figures:
         raise WorkspaceError(

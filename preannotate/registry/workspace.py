@@ -111,10 +111,7 @@ class ModelFolder:
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Hold the model's lock: whoever trains, builds or publishes it does; it ends with its holders.
-
-        Yields:
-            Descriptor of the lock, for child processes that hold it as well.
+        """Hold the model's lock, as whoever trains, builds or publishes it does; yield its descriptor for children.
 
         Raises:
             LockedError: Another process works on this model.

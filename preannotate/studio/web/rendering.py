@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
+from preannotate.core.durations import format_duration
 from preannotate.core.text import plural
 from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
@@ -57,22 +58,10 @@ def moment(text: str, now: datetime.datetime | None = None) -> str:
     return f"{here.day} {here:%B %H:%M}" if here.year == now.year else f"{here.day} {here:%B %Y}"
 
 
-def duration(seconds: float | None) -> str:
-    """As in "40 s", "7 min" and "1 h 20 min"; "" for None."""
-    if seconds is None:
-        return ""
-    minutes = round(seconds / 60)
-    if seconds < 55:
-        return f"{max(round(seconds), 1)} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else f"{round(minutes / 1440)} days"
-
-
 def took(began: str | None, ended: str | None) -> str:
     """How long something took, or takes so far; "" before it began."""
     first, last = _time(began), _time(ended) or datetime.datetime.now(datetime.UTC)
-    return "" if first is None else duration(max((last - first).total_seconds(), 0.0))
+    return "" if first is None else format_duration(max((last - first).total_seconds(), 0.0))
 
 
 def score(value: float | None) -> str:
@@ -131,7 +120,7 @@ def latest(model: ModelSummary) -> VersionSummary | None:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
-    "duration": duration,
+    "duration": format_duration,
     "took": took,
     "score": score,
     "percent": percent,

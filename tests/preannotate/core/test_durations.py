@@ -1,6 +1,24 @@
+"""Durations as Go writes them, and for people."""
+
 import pytest
 
-from preannotate.core.durations import seconds
+from preannotate.core.durations import format_duration, seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "0 s"),
+        (9, "9 s"),
+        (640, "11 min"),
+        (3599, "60 min"),
+        (7500, "2 h 5 min"),
+        (9000, "2 h 30 min"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_duration(seconds, text):
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import pytest
 from PIL import Image
 
-from preannotate.core.durations import format_duration
 from preannotate.core.files import write_json
 from preannotate.core.progress import ProgressWriter, State
 from preannotate.jobs.queue import Run, RunSource
@@ -157,7 +156,3 @@ def test_the_page_of_models(model):
     assert models_page(model) == ""
     write_run_request(model.run_request, RunRequest(cvat="https://cvat.example.org/", tasks=(12,)))
     assert models_page(model) == "https://cvat.example.org/models"
-
-
-def test_durations():
-    assert [format_duration(seconds) for seconds in (9, 600, 7500)] == ["9 s", "10 min", "2 h 5 min"]

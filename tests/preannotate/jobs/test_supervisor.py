@@ -36,6 +36,10 @@ def importable(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "functions")]))
 
 
+def command_pid(folder):
+    return json.loads((folder / processes.PROCESS_FILE).read_text())["process"]
+
+
 class Clock:
     now = 1_800_000_000.0
 
@@ -80,7 +84,7 @@ def driver(queue):
     yield Driver(queue)
     for run in queue.in_state(State.RUNNING):
         with contextlib.suppress(Exception):
-            if (process := queue.process(run.id)) is not None and process != this_process():
+            if (process := queue.get(run.id).process) is not None and process != this_process():
                 process.send_signal(signal.SIGKILL)
 
 
@@ -185,7 +189,7 @@ def test_a_run_that_failed_is_resumed(driver, queue, add, fake):
 def test_a_run_that_the_system_kills(driver, add, fake):
     fake("wait")
     run = driver.training(add())
-    os.kill(processes.command_pid(run.folder), signal.SIGKILL)
+    os.kill(command_pid(run.folder), signal.SIGKILL)
     run = driver.ended(run.id)
 
     assert (run.state, run.error) == (
@@ -217,7 +221,7 @@ def test_a_run_that_ignores_a_stop_is_killed(queue, add, fake):
     clock = Clock()
     driver = Driver(queue, clock=clock)
     run = driver.training(add())
-    process = processes.command_pid(run.folder)
+    process = command_pid(run.folder)
     clock.now = time.time()
     queue.stop(run.id)
     for seconds, _ in supervisor.STOP_SIGNALS[:2]:
@@ -286,11 +290,11 @@ def test_each_supervisor_starts_its_own_runs_and_follows_all(driver, queue, home
 def test_a_run_outlives_its_supervisor_and_is_followed_by_the_next(driver, queue, home, add, fake):
     fake("wait")
     run = driver.training(add())
-    process = processes.command_pid(run.folder)
+    process = command_pid(run.folder)
     next_one = Driver(RunQueue(Database(home.database), home))
 
     assert next_one.states() == {run.id: "running"}
-    assert processes.command_pid(run.folder) == process
+    assert command_pid(run.folder) == process
     assert read_live_progress(run).fraction == pytest.approx((5 + 80 / 4) / 90)
     queue.stop(run.id)
     assert next_one.ended(run.id).state == State.STOPPED
@@ -300,11 +304,11 @@ def test_a_process_that_nobody_recorded_is_found(driver, queue, add, fake):
     """As if the supervisor had died right after it started the run."""
     fake("wait")
     run = driver.training(add())
-    head = queue.process(run.id)
+    head = queue.get(run.id).process
     queue._database.change("UPDATE runs SET process = NULL")
 
-    driver.until(lambda: queue.process(run.id) is not None)
-    assert queue.process(run.id) == head
+    driver.until(lambda: queue.get(run.id).process is not None)
+    assert queue.get(run.id).process == head
 
 
 def test_a_run_whose_supervisor_died_before_it_started_it_starts_again(driver, queue, add):
@@ -319,7 +323,7 @@ def test_a_run_whose_supervisor_died_before_it_started_it_starts_again(driver, q
 def test_what_ended_while_nobody_followed_it(driver, queue, add, fake):
     fake("wait")
     run = driver.training(add())
-    head = queue.process(run.id)
+    head = queue.get(run.id).process
     head.send_signal(signal.SIGKILL)
     run = driver.ended(run.id)
 
@@ -333,8 +337,8 @@ def test_what_ended_while_nobody_followed_it(driver, queue, add, fake):
 def test_a_killed_head_does_not_end_its_run(driver, queue, add, fake):
     fake("wait")
     run = driver.training(add())
-    os.kill(queue.process(run.id).pid, signal.SIGKILL)
-    driver.until(lambda: not queue.process(run.id).alive)
+    os.kill(queue.get(run.id).process.pid, signal.SIGKILL)
+    driver.until(lambda: not queue.get(run.id).process.alive)
     assert driver.states() == {run.id: "running"}
 
     queue.stop(run.id)

@@ -115,7 +115,12 @@ def test_a_job_that_is_at_work_already_is_waited_for(volume, pod, monkeypatch):
     """As after `kill -9` of the run that began it."""
     pod("forever")
     begun = threading.Event()
-    monkeypatch.setattr(kubernetes, "_delete", lambda *_: None)
+    kubectl = kubernetes._kubectl
+
+    def not_deleting(cluster, *words, **rest):
+        return "" if "--wait=false" in words else kubectl(cluster, *words, **rest)
+
+    monkeypatch.setattr(kubernetes, "_kubectl", not_deleting)
 
     def killed():
         begun.set()

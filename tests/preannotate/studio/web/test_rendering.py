@@ -24,24 +24,6 @@ def test_a_moment(text, said):
     assert rendering.moment(text, NOW) == said
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (None, ""),
-        (0.2, "1 s"),
-        (40, "40 s"),
-        (58, "1 min"),
-        (640, "11 min"),
-        (3540, "59 min"),
-        (3599, "1 h 0 min"),
-        (9000, "2 h 30 min"),
-        (200_000, "2 days"),
-    ],
-)
-def test_a_duration(seconds, said):
-    assert rendering.duration(seconds) == said
-
-
 def test_numbers_and_sentences():
     assert rendering.count(1, "box", "boxes") == "1 box"
     assert rendering.count(1204, "box", "boxes") == "1\N{NARROW NO-BREAK SPACE}204 boxes"
