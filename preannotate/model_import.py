@@ -39,14 +39,9 @@ def import_with_proof_images(
     overwrite: bool,
     progress: Callable[[str], None],
 ) -> ImportResult:
-    """Import a model into a run.
+    """Import a model into the run `directory`; `images` are those of `collect_proof_images`.
 
-    Args:
-        request: The model, and how it is read.
-        images: For the proof; see `collect_proof_images`.
-        directory: Folder of the run.
-        overwrite: Replace an earlier import there.
-        progress: Called with the name of each step.
+    `progress` is called with the name of each step; errors are those of `import_model` as well.
     """
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
         truth = collect_proof_images(images, Path(store), request.labels)

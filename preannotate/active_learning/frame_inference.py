@@ -98,11 +98,9 @@ class FrameInference:
         self._descriptors = AnswerCache(output, f"descriptors-{task.id}", images)
 
     def detect(self, frames: Sequence[int], *, describe_too: bool = False) -> dict[int, FrameDetections]:
-        """Return the detections of frames.
+        """Return the detections of frames, by relative number.
 
-        Args:
-            frames: Relative numbers.
-            describe_too: Also keep image descriptors, so that `descriptors` need not download the images again.
+        With `describe_too`, image descriptors are kept, too, so that `descriptors` need not download the images again.
 
         Raises:
             CvatError: An image cannot be downloaded; what is kept stays.

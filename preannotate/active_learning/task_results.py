@@ -10,14 +10,10 @@ from preannotate.core.text import plural
 
 @dataclass(frozen=True)
 class FunctionOnTask:
-    """A function to run on a CVAT task.
+    """A function to run on a CVAT task; `output` is the folder for results and kept detections.
 
-    Attributes:
-        task: ID of the task.
-        function: The function to run.
-        output: Folder for results and kept detections.
-        top: Number of frames to choose, or of disagreements on the page and of issues.
-        workers: Number of processes; None uses as many as are worth starting.
+    `top` is the number of frames to choose, or of disagreements on the page and of issues; None for `workers` uses as
+    many as are worth starting.
     """
 
     task: int

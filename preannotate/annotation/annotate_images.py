@@ -62,10 +62,10 @@ def annotate_images(
 
     results = []
     with FunctionPool(directory, workers or processes_for(len(files))) as pool, ProgressBar(len(files), "image") as bar:
-        labels = pool.labels
         for result in pool.map(files, threshold, finish):
             results.append(result)
             bar.update()
+        labels = pool.labels
     if export is not None:
         _write_export(*export, [result for result in results if isinstance(result, ImageDetections)], labels)
     return results, labels
@@ -91,15 +91,15 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
     return paths
 
 
-def _write_overlay(image: ImageFile, answer: ImageDetections, path: Path) -> ImageDetections | UnreadableImage:
+def _write_overlay(image: ImageFile, result: ImageDetections, path: Path) -> ImageDetections | UnreadableImage:
     try:
         pixels = decode(image.path.read_bytes()).pixels
     except (RequestError, OSError) as error:
         return UnreadableImage(image.name, str(error))
-    picture = draw_overlay(pixels, answer.detections)
+    picture = draw_overlay(pixels, result.detections)
     with replacing(path) as temporary:
         picture.save(temporary, _OVERLAY_FORMATS[path.suffix.lower()], quality=92)
-    return answer
+    return result
 
 
 def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwrite: bool) -> None:
@@ -117,8 +117,8 @@ def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwri
     check_new_file(path, overwrite=overwrite)
 
 
-def _write_export(name: str, path: Path, answers: Sequence[ImageDetections], labels: Sequence[str]) -> None:
-    files = WRITERS[name](Export(tuple(labels), tuple(map(_frame, answers))))
+def _write_export(name: str, path: Path, results: Sequence[ImageDetections], labels: Sequence[str]) -> None:
+    files = WRITERS[name](Export(tuple(labels), tuple(map(_frame, results))))
     with replacing(path) as temporary:
         if path.suffix.lower() == _ZIP:
             write_zip(temporary, files.items())
@@ -126,6 +126,6 @@ def _write_export(name: str, path: Path, answers: Sequence[ImageDetections], lab
             temporary.write_bytes(*files.values())
 
 
-def _frame(answer: ImageDetections) -> Frame:
-    shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in answer.detections)
-    return Frame(answer.name, None, tuple(shapes), declared_size=answer.size)
+def _frame(result: ImageDetections) -> Frame:
+    shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in result.detections)
+    return Frame(result.name, None, tuple(shapes), declared_size=result.size)

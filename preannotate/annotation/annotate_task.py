@@ -18,7 +18,7 @@ from preannotate.cvat.unannotated_frames import find_unannotated_frames
 from preannotate.cvat.upload import add_boxes, annotated_frames
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
-from preannotate.inference.results import ImageDetections, UnreadableImage
+from preannotate.inference.results import UnreadableImage
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,10 @@ class AnnotationOptions:
 
 @dataclass
 class TaskAnnotationResult:
-    """What was done.
+    """Numbers of frames that the function ran on, of uploaded boxes, and of frames on which nothing was detected.
 
-    Attributes:
-        frames: Number of frames that the function ran on.
-        boxes: Number of uploaded boxes.
-        empty: Number of frames on which nothing was detected.
-        left_out: Reason to number of frames.
-        unreadable: Frame (relative number) to the reason why its image cannot be read.
-        notes: Whole sentences.
+    `left_out` is reason to number of frames, `unreadable` relative number of a frame to the reason why its image cannot
+    be read; `notes` are whole sentences.
     """
 
     frames: int = 0
@@ -68,17 +63,12 @@ def annotate_task(
     options: AnnotationOptions,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> TaskAnnotationResult:
-    """Annotate a task with a function.
+    """Annotate task `number` with the function in `directory`, which is functions/NAME/nuclio.
 
-    Args:
-        server: Where the task is.
-        number: ID of the task.
-        directory: functions/NAME/nuclio.
-        options: How to annotate.
-        progress: Called after each batch with the number of frames done and their total.
+    `progress` is called after each batch with the number of frames done and their total.
 
     Raises:
-        CvatError: CVAT does not answer or rejects boxes, or no label matches; what was uploaded stays.
+        CvatError: CVAT does not respond or rejects boxes, or no label matches; what was uploaded stays.
         InferenceError: The function cannot be loaded, or its process ended.
     """
     task = read_usable_task(server, number)
@@ -120,11 +110,12 @@ def _annotate_batch(
 ) -> None:
     given = [ImageFile(path, str(frame)) for frame, path in images.items()]
     found = {}
-    for frame, answer in zip(images, pool.map(given, options.threshold, _unchanged), strict=True):
-        if isinstance(answer, UnreadableImage):
-            result.unreadable[frame] = answer.error
+    detected = pool.map(given, options.threshold, lambda _, of_image: of_image)
+    for frame, of_image in zip(images, detected, strict=True):
+        if isinstance(of_image, UnreadableImage):
+            result.unreadable[frame] = of_image.error
         else:
-            found[frame] = answer.detections
+            found[frame] = of_image.detections
     boxes, left_alone = add_boxes(server, task, job, found, targets, annotated_too=options.annotated_frames)
     result.boxes += boxes
     result.frames += len(found)
@@ -132,7 +123,3 @@ def _annotate_batch(
     if left_alone:
         reason = "that somebody annotated meanwhile"
         result.left_out[reason] = result.left_out.get(reason, 0) + left_alone
-
-
-def _unchanged(_: ImageFile, answer: ImageDetections | UnreadableImage) -> ImageDetections | UnreadableImage:
-    return answer

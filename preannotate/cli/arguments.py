@@ -77,11 +77,6 @@ def add_function(parser: Parser) -> None:
     parser.add_argument("function", type=Path, metavar="FUNCTION", help="function directory, such as functions/NAME")
 
 
-def add_name(parser: Parser) -> None:
-    """The model of a workspace that a command is about."""
-    parser.add_argument("name", metavar="NAME", help="name of the model")
-
-
 def add_workspace(parser: Parser) -> None:
     """The folder that keeps models."""
     parser.add_argument(

@@ -2,13 +2,13 @@
 
 import argparse
 
-from preannotate.cli.arguments import add_json, add_name, add_workspace
+from preannotate.cli.arguments import add_json, add_workspace
 from preannotate.cli.command import Command
 from preannotate.registry.publication import DEPLOYMENTS, Deploy
 
 
 def _add_publish_arguments(parser: argparse.ArgumentParser) -> None:
-    add_name(parser)
+    parser.add_argument("name", metavar="NAME", help="name of the model")
     parser.add_argument("version", metavar="VERSION", type=int, help="number of the version")
     parser.add_argument(
         "--deploy",
@@ -30,7 +30,7 @@ def _run_publish(arguments: argparse.Namespace) -> int:
 
 
 def _add_name_arguments(parser: argparse.ArgumentParser) -> None:
-    add_name(parser)
+    parser.add_argument("name", metavar="NAME", help="name of the model")
     add_workspace(parser)
 
 

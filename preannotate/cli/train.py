@@ -7,13 +7,12 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from preannotate.cli.arguments import add_images_file, add_json, add_negatives, add_notify
-from preannotate.cli.command import Command
-from preannotate.core.text import Table, plural
+from preannotate.cli.command import INTERRUPTED, Command
+from preannotate.core.text import plural
 from trainer.library_logging import quiet_loading
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from trainer.run_directory import Summary
     from trainer.trials import TrialOptions, TrialResults
 
-INTERRUPTED = 130
 # Loggers whose information is shown on the terminal as well.
 TERMINAL_LOGGERS = ("trainer.train", "trainer.preparation", "trainer.eta")
 
@@ -76,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 "train: --notify with --kubernetes or --pick, which do not train here; expected a training. "
                 "Leave --notify out."
             )
-        print(_pick_best(arguments) if arguments.pick else _render_manifests(arguments))
+        print(_pick_best(arguments.pick, arguments.json) if arguments.pick else _render_manifests(arguments))
         return 0
     default = Path("runs", datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     folder: Path = arguments.resume or arguments.output or default
@@ -100,31 +98,20 @@ def _add_markdown(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", action="store_true", help="print Markdown, as in docs/training.md")
 
 
-def _run_arguments(arguments: argparse.Namespace) -> int:
+def _run_listing(arguments: argparse.Namespace) -> int:
     with quiet_loading():
-        from trainer.arguments.listing import tables
-        from trainer.models import MODELS
+        import trainer.arguments.listing
+        import trainer.models.listing
 
-    _print_tables(tables(MODELS), markdown=arguments.markdown)
-    return 0
-
-
-def _run_models(arguments: argparse.Namespace) -> int:
-    with quiet_loading():
-        from trainer.models import MODELS
-        from trainer.models.listing import tables
-
-    _print_tables(tables(MODELS), markdown=arguments.markdown)
-    return 0
-
-
-def _print_tables(tables: Mapping[str, Table], *, markdown: bool) -> None:
+    listing = {"arguments": trainer.arguments.listing, "models": trainer.models.listing}[arguments.command]
     width = shutil.get_terminal_size((120, 24)).columns
     print(
         "\n\n".join(
-            f"{head}:\n\n{table.markdown() if markdown else table.plain(width)}" for head, table in tables.items()
+            f"{head}:\n\n{table.markdown() if arguments.markdown else table.plain(width)}"
+            for head, table in listing.tables(trainer.models.MODELS).items()
         )
     )
+    return 0
 
 
 def training_request(arguments: argparse.Namespace) -> "TrainingRequest":
@@ -192,10 +179,10 @@ def _train(arguments: argparse.Namespace, folder: Path) -> str:
     return _summary_text(train.start(dataclasses.replace(request, output=folder)), as_json=arguments.json)
 
 
-def _pick_best(arguments: argparse.Namespace) -> str:
+def _pick_best(folder: Path, as_json: bool) -> str:
     from trainer.trials import pick_best
 
-    return _trials_text(pick_best(arguments.pick), arguments.pick, as_json=arguments.json)
+    return _trials_text(pick_best(folder), folder, as_json=as_json)
 
 
 def _render_manifests(arguments: argparse.Namespace) -> str:
@@ -253,6 +240,6 @@ def _log_to_stderr() -> None:
 
 COMMANDS = (
     Command("train", "train a detector on annotated images", _add_arguments, _run),
-    Command("arguments", "list the settings of a training and their defaults", _add_markdown, _run_arguments),
-    Command("models", "list the models: speed, accuracy, and when to choose which", _add_markdown, _run_models),
+    Command("arguments", "list the settings of a training and their defaults", _add_markdown, _run_listing),
+    Command("models", "list the models: speed, accuracy, and when to choose which", _add_markdown, _run_listing),
 )

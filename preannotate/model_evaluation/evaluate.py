@@ -52,7 +52,8 @@ def detect_on_exports(
         DatasetError: No image of the exports can be used.
     """
     function = FunctionDirectory.find(model)
-    directory = function.path if function else _export_directory(model)
+    export = model / "export"
+    directory = function.path if function else export if (export / FILE_NAME).is_file() else model
     # The handler returns labels as they are called in function.yaml.
     manifest = function.manifest if function else Manifest.read(directory)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
@@ -97,12 +98,6 @@ def load_ground_truth(
         print(f"note: {warning}", file=sys.stderr)
     images = tuple(sample.to_ground_truth(str(sample.image.relative_to(store))) for sample in dataset.samples)
     return GroundTruth(store, labels, images)
-
-
-def _export_directory(model: Path) -> Path:
-    """The export directory of a run, or `model` itself."""
-    export = model / "export"
-    return export if (export / FILE_NAME).is_file() else model
 
 
 def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:

@@ -19,10 +19,10 @@ from trainer.report import BuiltFunction
 from trainer.report.facts import RunFacts
 from trainer.run_directory import RunDirectory
 
-# An hour for one box is no assumption but a slip of the keyboard.
+# An hour for one box is a typing error.
 MAX_SECONDS = 3600.0
-# Of measuring a function.
-SECONDS = 5.0
+# How long the speed of a function is measured.
+MEASURED_SECONDS = 5.0
 
 
 def write_report(path: Path, *, costs: str | None, output: Path | None, function: Path | None) -> int:
@@ -32,7 +32,8 @@ def write_report(path: Path, *, costs: str | None, output: Path | None, function
     built = _built(function, directory, facts) if function else None
     if costs is not None:
         changed = report.change_costs(directory, parse_costs(costs, facts.costs))
-        print(f"{directory.export}: thresholds {_listed(facts.truth.labels, changed)}")
+        thresholds = zip(facts.truth.labels, changed, strict=True)
+        print(f"{directory.export}: thresholds {', '.join(f'{label} {value:.3f}' for label, value in thresholds)}")
         print("functions built earlier keep their thresholds; to change them run: preannotate build --overwrite")
     # The run's own page always has the costs by which its thresholds were chosen.
     if costs is not None or output is None:
@@ -43,11 +44,7 @@ def write_report(path: Path, *, costs: str | None, output: Path | None, function
 
 
 def parse_costs(text: str, base: CorrectionCosts) -> CorrectionCosts:
-    """`draw=25,delete=3` as seconds.
-
-    Args:
-        text: `name=seconds` parts between commas.
-        base: What is not named stays as here.
+    """Parse seconds such as `draw=25,delete=3`; costs that are not named stay as in `base`.
 
     Raises:
         ReportError: An unknown name or an impossible value, with the choices.
@@ -100,8 +97,4 @@ def _measure(directory: Path, manifest: Manifest, run: RunDirectory) -> StageTim
         print(f"note: speed not measured: {error}", file=sys.stderr)
         return None
     truth = ground_truth.read(run.export / "validation")
-    return speed.measure(Detector(engine, manifest), truth, seconds=SECONDS)[0]
-
-
-def _listed(labels: tuple[str, ...], thresholds: tuple[float, ...]) -> str:
-    return ", ".join(f"{label} {value:.3f}" for label, value in zip(labels, thresholds, strict=True))
+    return speed.measure(Detector(engine, manifest), truth, seconds=MEASURED_SECONDS)[0]

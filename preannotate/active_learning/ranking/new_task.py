@@ -6,7 +6,6 @@ It is written before the images are uploaded, so that the next command deletes a
 
 import json
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,6 @@ from preannotate.cvat.tasks import Task
 FILE = "created.json"
 
 
-class UploadState(StrEnum):
-    """How far a new task is."""
-
-    UPLOADING = "uploading"
-    DONE = "done"
-
-
 def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, output: Path) -> tuple[int, bool]:
     """Create a task of the ranked frames, in their order; `output` is the folder that keeps `created.json`.
 
@@ -42,19 +34,20 @@ def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, 
     created: dict[str, Any] = read_json(output / FILE) or {}
     key = json.dumps([server.url, task.id, name])
     if (earlier := created.get(key)) is not None:
-        if earlier["state"] == UploadState.DONE and task_exists(server, earlier["task"]):
-            return earlier["task"], True
-        if earlier["state"] != UploadState.DONE:
+        if not earlier["complete"]:
             delete_task(server, earlier["task"])
+        elif task_exists(server, earlier["task"]):
+            return earlier["task"], True
     if not ranking["frames"]:
         raise CvatError(
             f"task {task.id}: no frame for a new task; expected frames without annotations. Nothing was created."
         )
 
-    def record(number: int, state: UploadState) -> None:
+    def record(number: int, *, complete: bool) -> None:
         frames = [{"frame": one["frame"], "job": one["job"], "image": one["image"]} for one in ranking["frames"]]
         created[key] = {
-            "server": server.url, "from_task": task.id, "name": name, "task": number, "state": state, "frames": frames,
+            "server": server.url, "from_task": task.id, "name": name, "task": number, "complete": complete,
+            "frames": frames,
         }  # fmt: skip
         write_json(output / FILE, created)
 
@@ -74,7 +67,7 @@ def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, 
             project=server.task(task.id).get("project_id"),
             labels=server.labels_of_task(task.id),
             images=images,
-            begun=lambda number: record(number, UploadState.UPLOADING),
+            begun=lambda number: record(number, complete=False),
         )
-    record(number, UploadState.DONE)
+    record(number, complete=True)
     return number, False

@@ -31,9 +31,9 @@ class RankedFrame:
 
     Attributes:
         frame: Relative number in the task.
-        uncertainty: In [0, 1]; see `uncertainty`.
+        uncertainty: In [0, 1].
         diversity: In [0, 1]: how different it is from annotated frames and from those ranked before it.
-        reasons: For people, the weightiest first; at least one.
+        reasons: Texts for people, the weightiest first; at least one.
     """
 
     frame: int
@@ -46,10 +46,8 @@ class RankedFrame:
 class AnnotatedFrames:
     """What is annotated in a task.
 
-    Attributes:
-        labels: Annotated frame to the labels on it; none if people saw that nothing is there.
-        boxes: Label to number of annotated boxes.
-        video: Whether the frames are those of a video.
+    `labels` is annotated frame to the labels on it, an empty set if people saw that nothing is there; `boxes` is label
+    to number of annotated boxes.
     """
 
     labels: Mapping[int, frozenset[str]]
@@ -70,7 +68,7 @@ def rank_frames(
     Args:
         detections: Candidate frame to detections, down to a low score.
         descriptors: Frame, candidate or annotated, to its image descriptor (D,); frames without one are left out.
-        thresholds: Of the classes.
+        thresholds: Score thresholds of the classes.
         annotated: What is annotated already.
         top: Number of frames to return; fewer if there are fewer candidates.
     """
@@ -78,9 +76,7 @@ def rank_frames(
     if not frames:
         return []
     candidates = _described(frames, descriptors)
-    present = _described(
-        sorted(annotated.labels.keys() & descriptors.keys()), descriptors, candidates.descriptors.shape[1]
-    )
+    present = _described(sorted(annotated.labels.keys() & descriptors.keys()), descriptors)
     typical = typical_distance(np.concatenate([candidates.descriptors, present.descriptors]))
     found = [
         frozenset(one.label for one in detections[frame] if one.score >= thresholds[one.class_id]) for frame in frames
@@ -106,9 +102,9 @@ def rank_frames(
     ]
 
 
-def _described(frames: Sequence[int], descriptors: Mapping[int, np.ndarray], width: int = 0) -> DescribedFrames:
-    """Stack descriptors; `width` is their length where there are no frames."""
-    stacked = np.stack([descriptors[frame] for frame in frames]) if frames else np.zeros((0, width), np.float32)
+def _described(frames: Sequence[int], descriptors: Mapping[int, np.ndarray]) -> DescribedFrames:
+    length = len(next(iter(descriptors.values())))
+    stacked = np.array([descriptors[frame] for frame in frames], np.float32).reshape(-1, length)
     return DescribedFrames(stacked, np.array(frames, int))
 
 

@@ -38,7 +38,7 @@ def rank_task(server: Server, request: RankingRequest) -> Ranking:
     """Choose frames without annotations to annotate next; write the results and, if wanted, create a task of them.
 
     Raises:
-        CvatError: CVAT does not answer, or the task has none of the function's labels.
+        CvatError: CVAT does not respond, or the task has none of the function's labels.
         InferenceError: The function cannot be loaded, or its process ended.
     """
     task = read_usable_task(server, request.task)

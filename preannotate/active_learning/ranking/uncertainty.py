@@ -57,14 +57,12 @@ def normalised_score(detection: Detection, thresholds: Sequence[float]) -> float
 
 def near_threshold(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
     """Return one reason for all boxes near the threshold of their class; empty if there are none."""
-    uncertain = []
-    for detection in detections:
-        closeness = 1 - abs(normalised_score(detection, thresholds) - 0.5) / MARGIN
-        if closeness > 0:
-            uncertain.append((closeness**2, detection.score))
+    closeness = [1 - abs(normalised_score(one, thresholds) - 0.5) / MARGIN for one in detections]
+    uncertain = sorted(
+        ((near**2, one.score) for near, one in zip(closeness, detections, strict=True) if near > 0), reverse=True
+    )
     if not uncertain:
         return []
-    uncertain.sort(reverse=True)
     weight = 1 - float(np.prod([1 - value for value, _ in uncertain]))
     scores = ", ".join(f"{score:.2f}" for score in sorted(score for _, score in uncertain[:_MAX_SCORES_SHOWN]))
     if len(uncertain) == 1:
@@ -100,10 +98,7 @@ def nothing_found(
 ) -> list[UncertaintyReason]:
     """Return a reason if no score reaches its threshold, but most similar images show the same label.
 
-    Args:
-        detections: Of the image.
-        thresholds: Of the classes.
-        neighbours: Labels on each of the most similar images.
+    `neighbours` are the labels on each of the most similar images.
     """
     if any(one.score >= thresholds[one.class_id] for one in detections):
         return []
@@ -120,10 +115,7 @@ def rare_labels(
 ) -> list[UncertaintyReason]:
     """Return a reason if the image may show a label with few annotated boxes.
 
-    Args:
-        detections: Of the image.
-        thresholds: Of the classes.
-        annotated: Label to number of annotated boxes; labels without boxes have 0.
+    `annotated` is label to number of annotated boxes; labels without boxes have 0.
     """
     most = max(annotated.values(), default=0)
     likely = {one.label for one in detections if normalised_score(one, thresholds) >= MARGIN} & annotated.keys()

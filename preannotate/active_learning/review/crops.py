@@ -27,14 +27,7 @@ _QUALITY = 80
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of an image.
-
-    Attributes:
-        data: JPEG as a data URI.
-        size: (width, height) of the crop.
-        annotated: Annotated boxes, xyxy in pixels of the crop.
-        model: Box of the detection; None without one.
-    """
+    """A part of an image as a JPEG in a data URI; boxes are xyxy in pixels of the crop, `size` is (width, height)."""
 
     data: str
     size: tuple[int, int]

@@ -44,7 +44,7 @@ def review_task(server: Server, request: ReviewRequest) -> Review:
     """Compare a function with the annotations of a task; write the results and, if wanted, create issues.
 
     Raises:
-        CvatError: CVAT does not answer, nothing is annotated, or the task has none of the function's labels.
+        CvatError: CVAT does not respond, nothing is annotated, or the task has none of the function's labels.
         InferenceError: The function cannot be loaded, or its process ended.
     """
     task = read_usable_task(server, request.task)

@@ -331,7 +331,7 @@ def test_a_task_that_a_crash_left_half_made_is_deleted_by_the_next_command(newes
     newest.pages.append(changes)
     run(newest, "--create-task", "next")
     record = tmp_path / "out" / "created.json"
-    record.write_text(record.read_text().replace('"done"', '"uploading"'))
+    record.write_text(record.read_text().replace('"complete": true', '"complete": false'))
 
     said = run(newest, "--create-task", "next")
 
