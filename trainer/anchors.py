@@ -43,14 +43,10 @@ def generate(
 
 
 def fit_aspects(boxes: np.ndarray) -> tuple[float, ...]:
-    """Return the anchor shapes for a dataset: one, or two where its boxes are both wide and tall.
+    """Return the anchor shapes (width / height) for boxes float32 (G, 4), xyxy, in input pixels; G may be 0.
 
-    Args:
-        boxes: float32 (G, 4), xyxy, in input pixels; G may be 0.
-
-    Returns:
-        One or two aspects (width / height): the median, or the medians of the taller and the wider
-        half where these differ by more than `ASPECT_SPREAD` squared.
+    One, the median of the boxes; or two where these are both wide and tall: the medians of the taller and of the wider
+    half, if they differ by more than `ASPECT_SPREAD` squared.
     """
     if not len(boxes):
         return (1.0,)

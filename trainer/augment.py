@@ -81,14 +81,7 @@ def augment(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return one augmented input.
-
-    Args:
-        example: The image to show.
-        another: Returns another training image, for mosaics.
-        input_size: (width, height).
-        strength: See `Augmentation`.
-        rng: Everything random comes from here.
+    """Return one augmented input; `another` returns other training images, for mosaics.
 
     Returns:
         Pixels uint8 (H, W, 3); boxes float32 (G', 4), xyxy, input pixels, clipped; class ids int64 (G',).

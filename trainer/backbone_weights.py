@@ -29,8 +29,7 @@ class BaseModel:
     Attributes:
         source: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
         alpha: Width of the backbone that the weights fit.
-        path: The file of weights, if they come from one.
-        original: The pretrained network, if they come from there.
+        original: The pretrained network, if the weights come from one.
     """
 
     source: str
@@ -47,11 +46,8 @@ class BaseModel:
 def resolve(base_model: str, *, alpha: float | None, backbone: Backbone) -> BaseModel:
     """Find the weights before anything expensive happens.
 
-    Args:
-        base_model: `none`, a name that the backbone has pretrained weights for, or a path to a file of
-            Keras weights of this backbone without top.
-        alpha: As requested; None uses that of the weights, or the backbone's usual one.
-        backbone: Of the model to train.
+    `base_model` is `none`, a name that the backbone has pretrained weights for, or a path to a file of Keras weights of
+    this backbone without top. If `alpha` is None, it is that of the weights, or the backbone's usual one.
 
     Raises:
         TrainingError: A file that is missing, is no file of weights, or has another alpha; a package is missing.

@@ -38,13 +38,11 @@ class TrainingState:
     """State of a run beside its weights and optimizers.
 
     Attributes:
-        epoch: Epochs done.
-        step: Steps done.
+        epoch, step: How many are done.
         progress: Part of the training done, in [0, 1].
         spent: Seconds of training so far.
         history: A row for each epoch, as in `metrics.csv`.
-        best: The best validation so far; None before the first.
-        stopped_early: Whether `early_stopping` ended the training.
+        best: None before the first validation.
     """
 
     epoch: int = 0
@@ -89,12 +87,7 @@ def newest(run: RunDirectory) -> str | None:
 
 
 def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None) -> TrainingState:
-    """Load a state into the network trainer.
-
-    Args:
-        run: Its folder.
-        network_trainer: Of the same model.
-        name: From `newest`; None starts from the beginning.
+    """Load a state, named by `newest`, into a network trainer of the same model; None starts from the beginning.
 
     Raises:
         TrainingError: The state is damaged or from another version.

@@ -22,12 +22,7 @@ PORT = 2222
 
 @dataclass(frozen=True)
 class WorkerCluster:
-    """The workers of a run.
-
-    Attributes:
-        addresses: `host:port` of each, the chief first.
-        index: Of this process.
-    """
+    """The workers of a run, as `host:port`, the chief first; `index` is that of this process."""
 
     addresses: tuple[str, ...]
     index: int

@@ -64,13 +64,9 @@ class RunConfig:
     """Content of `config.json`.
 
     Attributes:
-        arguments: With everything decided.
         overrides: The arguments that were requested, by name.
-        model: A name in `MODELS`.
         labels: In the order of the class ids.
         base_model: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
-        pretrained: Whether the backbone started from pretrained weights.
-        alpha: Width of the backbone.
         input_size: (width, height).
         aspects: Anchor shapes of a cell, width / height.
         recommendation: Why `--model auto` chose this model; None if it was named.

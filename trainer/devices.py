@@ -41,11 +41,7 @@ def strategy(config: RequestedConfig, cluster: WorkerCluster | None) -> tf.distr
 
 
 def check_batch(config: TrainingConfig, replicas: int) -> None:
-    """Refuse a batch that cannot be divided equally among all replicas.
-
-    Raises:
-        TrainingError: `batch_size` is not a multiple of `replicas`.
-    """
+    """Refuse, by a TrainingError, a batch that cannot be divided equally among all replicas."""
     if config.batch_size % replicas:
         raise TrainingError(
             f"arguments: batch_size={config.batch_size} for {replicas} replicas; expected a multiple of {replicas}, "

@@ -27,10 +27,6 @@ class EarlierRun:
     """A run and its best weights.
 
     Attributes:
-        name: Of its folder.
-        model: A name in `MODELS`.
-        labels: Of its classes.
-        alpha: Width of the backbone.
         input_size: (width, height).
         aspects: Anchor shapes of a cell, width / height.
         weights: File of the averaged weights.
@@ -77,12 +73,6 @@ def read(folder: Path) -> EarlierRun:
 
 def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network, labels: Sequence[str]) -> None:
     """Load the weights of an earlier run into a new network of the same family, width and anchor shapes.
-
-    Args:
-        earlier: From `read`.
-        family: That built `network`.
-        network: With its initial weights, of any input size.
-        labels: Of its classes.
 
     Raises:
         TrainingError: The weights are damaged or from another version, or cannot be split by class.

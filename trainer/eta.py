@@ -43,16 +43,10 @@ class EtaEstimator:
         file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start the clock.
+        """Start the clock, after `spent` seconds of training before a resume.
 
-        Args:
-            epochs: As planned.
-            steps_in_epoch: The last epoch may have fewer.
-            steps: Of the whole training; None is all steps of all epochs.
-            spent: Seconds of training before a resume.
-            max_seconds: Time limit; None is no limit.
-            file: `progress.json`; None writes none.
-            clock: Seconds.
+        The last epoch may have fewer than `steps_in_epoch`. `steps` is the whole training's limit; None is all steps of
+        all epochs. `file` is `progress.json`; None writes none.
         """
         self._epochs = epochs
         self._steps_in_epoch = steps_in_epoch
@@ -75,13 +69,7 @@ class EtaEstimator:
             yield
 
     def step_done(self, *, epoch: int, number: int, frozen: bool) -> None:
-        """Note the end of a step.
-
-        Args:
-            epoch: From 0 on.
-            number: Of the step in its epoch, from 0 on.
-            frozen: Whether the backbone is.
-        """
+        """Note the end of a step; `epoch` counts from 0, and so does `number`, the step in its epoch."""
         now = self._clock()
         before, self._last = self._last, (now, epoch, frozen)
         done = epoch * self._steps_in_epoch + number + 1

@@ -30,15 +30,7 @@ CALIBRATION_IMAGES = 100
 
 @dataclass(frozen=True)
 class Exported:
-    """Content of an export directory.
-
-    Attributes:
-        network: With the weights to export.
-        manifest: Its `model.json`.
-        train: Training samples, for calibration.
-        validation: Validation samples.
-        detections: Of the Keras network on each validation sample.
-    """
+    """Content of an export directory; `detections` are those of the Keras network on each validation sample."""
 
     network: Network
     manifest: Manifest

@@ -18,24 +18,14 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as the driver lists it.
-
-    Attributes:
-        name: Of its kind.
-        memory: In GB (10^9 bytes).
-    """
+    """A GPU as the driver lists it, with its memory in GB (10^9 bytes)."""
 
     name: str
     memory: float
 
 
 def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
-    """Refuse a single GPU that is too small; several share a batch, and without any the CPU's memory counts.
-
-    Args:
-        model: Its name, for the sentence.
-        least: GB that it needs on one GPU.
-        gpus: Those that share a batch; `num_clones` says how many.
+    """Refuse a single GPU with less than `least` GB; several share a batch, and without any the CPU's memory counts.
 
     Raises:
         TrainingError: There is one GPU, and it has less.
@@ -62,11 +52,9 @@ def visible() -> list[Gpu]:
 
 
 def parse(listing: str, chosen: str | None) -> list[Gpu]:
-    """Return the GPUs in the driver's listing.
+    """Return the GPUs in the driver's listing: lines of index, uuid, name and memory in MiB.
 
-    Args:
-        listing: Lines of index, uuid, name and memory in MiB.
-        chosen: CUDA_VISIBLE_DEVICES: indices or uuids between commas; None is all.
+    `chosen` is CUDA_VISIBLE_DEVICES: indices or uuids between commas; None is all.
 
     >>> parse("0, GPU-a, T4, 15360", None)
     [Gpu(name='T4', memory=16.10612736)]

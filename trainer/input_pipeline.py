@@ -66,8 +66,6 @@ class Epoch:
     """An epoch: its images in order, and their augmentation.
 
     Attributes:
-        seed: Of the run.
-        number: From 0 on.
         batch_size: Images in a step; the last, smaller batch of an epoch is filled up with further images.
         augmentation: None prepares images as serving does.
     """
@@ -103,11 +101,7 @@ WHOLE_BATCH = Shard()
 def batches(images: ImageCache, network: Network, epoch: Epoch, shard: Shard = WHOLE_BATCH) -> tf.data.Dataset:
     """Return batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
 
-    Args:
-        images: All training images.
-        network: Makes the targets.
-        epoch: Order and augmentation.
-        shard: Of each batch; B is the batch size divided by the number of shards, which must divide it.
+    B is the batch size divided by the number of shards, which must divide it.
     """
     order = epoch.order(len(images))
     width, height = network.input_size

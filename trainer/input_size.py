@@ -19,16 +19,10 @@ _TOLERANCE = 0.12
 
 
 def choose(image_sizes: Sequence[tuple[int, int]], *, side: int = SIDE) -> tuple[int, int]:
-    """Return the square, or the shape of the photos if nearly all have the same.
+    """Return the square, or the shape of the photos if nearly all have the same: (width, height), multiples of 32.
 
-    Photos of mixed shapes get the square even if most are wide: a wide input would shrink the upright ones.
-
-    Args:
-        image_sizes: (width, height) of the training images; at least one.
-        side: Of the square, a multiple of 32; other shapes have about as many pixels.
-
-    Returns:
-        (width, height), multiples of 32.
+    Photos of mixed shapes get the square even if most are wide: a wide input would shrink the upright ones. Shapes have
+    about as many pixels as the square, whose `side` is a multiple of 32. There must be at least one photo.
 
     >>> choose([(800, 600)]), choose([(1920, 1080)]), choose([(800, 600), (600, 800)])
     ((384, 288), (416, 224), (320, 320))

@@ -33,11 +33,7 @@ class LossScale:
         return [gradient / self._scale for gradient in gradients]
 
     def update(self, finite: tf.Tensor) -> None:
-        """Adjust the factor after a step, outside of replicas.
-
-        Args:
-            finite: Whether all gradients were finite.
-        """
+        """Adjust the factor after a step, outside of replicas; `finite` is whether all gradients were."""
         steps = tf.where(finite, self._good_steps + 1.0, 0.0)
         double = steps >= STEPS_TO_DOUBLE
         factor = tf.where(finite, tf.where(double, 2.0, 1.0), 0.5)

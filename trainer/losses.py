@@ -15,12 +15,8 @@ BOX_WEIGHT = 2.0
 def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
     """Return the binary cross-entropy with a soft target, weighted by the squared error of the score.
 
-    Args:
-        logits: float32 (..., K).
-        quality: float32 (..., K), in [0, 1]: IoU of the predicted box for the true class, else 0.
-
-    Returns:
-        float32 (..., K): `|quality - sigmoid(logits)|² · cross-entropy`.
+    That is `|quality - sigmoid(logits)|² · cross-entropy`, float32 (..., K) like both arguments. `quality` in [0, 1] is
+    the IoU of the predicted box for the true class, else 0.
     """
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=quality, logits=logits)
     return tf.square(quality - tf.sigmoid(logits)) * cross_entropy
@@ -29,12 +25,7 @@ def quality_focal_loss(logits: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
 def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the IoU of boxes pair by pair, and its generalisation that has a gradient for boxes apart.
 
-    Args:
-        boxes_a: float32 (..., 4), xyxy.
-        boxes_b: The same shape and frame.
-
-    Returns:
-        IoU in [0, 1] and GIoU in [-1, 1], float32 (...).
+    Both float32 (..., 4), xyxy, in one frame, to IoU in [0, 1] and GIoU in [-1, 1], float32 (...).
     """
     ax1, ay1, ax2, ay2 = tf.unstack(boxes_a, axis=-1)
     bx1, by1, bx2, by2 = tf.unstack(boxes_b, axis=-1)

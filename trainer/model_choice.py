@@ -17,12 +17,7 @@ from trainer.recommendation import Recommendation, TrainingConditions, recommend
 
 
 def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample]) -> Recommendation:
-    """Choose the model for these training images.
-
-    Args:
-        base_model: As in `--base-model`: a run and a file of weights decide for themselves.
-        requested: The arguments as requested.
-        samples: The training part.
+    """Choose the model for the samples of the training part; a run or a file of weights as base model decides itself.
 
     Raises:
         TrainingError: The base model fits no model.

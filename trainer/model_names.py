@@ -21,14 +21,10 @@ UNSUPPORTED = {
 
 
 def resolve(name: str, known: Collection[str]) -> tuple[str, str | None]:
-    """Return the model that a name means, and a note if it has another name here.
-
-    Args:
-        name: As given to `--model`; `-`, `_` and capitals do not matter.
-        known: Names in `MODELS`.
+    """Return the model that a name means, and a note if it has another name here; `-`, `_` and capitals do not matter.
 
     Raises:
-        TrainingError: The name means none of them; the message lists the choices.
+        TrainingError: The name means no known model; the message lists the choices.
     """
     plain = name.strip().lower().replace("_", "-")
     current = ALIASES.get(plain, plain)

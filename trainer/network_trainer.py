@@ -21,13 +21,10 @@ GLOBAL_CLIP_NORM = 10.0
 
 
 class NetworkTrainer:
-    """A network with all the state that a checkpoint holds.
+    """A network with all the state that a checkpoint holds; `step` counts the steps done.
 
-    Attributes:
-        network: The network that is trained.
-        ema_network: Of the same shape; its weights are an exponential moving average of those of `network`. It is
-            validated and exported. Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
-        step: Steps done.
+    The weights of `ema_network` are an exponential moving average of those of `network`. It is validated and exported.
+    Reference: Mean teachers, https://arxiv.org/abs/1703.01780.
     """
 
     def __init__(
@@ -71,15 +68,9 @@ class NetworkTrainer:
         )
 
     def train_step(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
-        """Do one step.
+        """Do one step on this process's shard of the global batch; return the parts of the loss as in `Network.losses`.
 
-        Args:
-            batch: From `input_pipeline.batches`: this process's shard of the global batch.
-            progress: How far training is, in [0, 1].
-            backbone_frozen: Whether only the heads are trained.
-
-        Returns:
-            The parts of the loss by their names in `Network.losses`.
+        `progress` is how far training is, in [0, 1]; with `backbone_frozen` only the heads are trained.
         """
         rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)

@@ -36,14 +36,7 @@ TRAIN_FILE, VALIDATION_FILE = "train.json", "validation.json"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to train.
-
-    Attributes:
-        config: Everything decided.
-        split: Training and validation samples.
-        network: To be trained, with its base weights.
-        ema_network: Of the same shape; its weights follow those of `network`.
-    """
+    """A run that is ready to train; the weights of `ema_network` follow those of `network`."""
 
     config: RunConfig
     split: Split

@@ -26,10 +26,8 @@ class TrainingConditions:
     """Data and machine, as known before training.
 
     Attributes:
-        images: Number of training images.
         sides: Square root of the area of each box, in input pixels.
         input_size: (width, height) that these pixels refer to.
-        gpu: Whether the machine has one.
         pretrained: Whether to start from pretrained weights.
         cached: Models whose pretrained weights are on this machine.
         models: Models that can start from the requested base model.

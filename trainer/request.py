@@ -70,8 +70,7 @@ class TrainingRequest:
     def to_argv(self, map_path: Callable[[Path], object] = str) -> list[str]:
         """Return the command line that follows `train` and makes another process do the same.
 
-        Args:
-            map_path: Turns a path into what the other process knows it by.
+        `map_path` turns a path into what that process knows it by.
         """
         settings = ",".join(f"{name}={format_value(name, value)}" for name, value in self.overrides.items())
         values: dict[str, list[object]] = {

@@ -20,16 +20,10 @@ class Schedule:
     max_seconds: float | None = None
 
     def epoch_share(self, *, epoch: int, progress: float, spent: float, epoch_seconds: float | None) -> float:
-        """Return the part of the whole training that the next epoch is.
+        """Return the part of the whole training that the next epoch is, in (0, 1 - progress].
 
-        Args:
-            epoch: How many are done.
-            progress: In [0, 1), after them.
-            spent: Seconds since the start, those of an interrupted part of the run included.
-            epoch_seconds: What one epoch takes now, with its validation; None if not known yet.
-
-        Returns:
-            In (0, 1 - progress].
+        Before it, `epoch` epochs took `spent` seconds, an interrupted part of the run included. `epoch_seconds` is what
+        one takes now, with its validation; None if not known yet.
         """
         left = 1 - progress
         epochs_left = max(self.epochs - epoch, 1)

@@ -43,7 +43,6 @@ class TrialOptions:
     """How many trainings, and what they differ by.
 
     Attributes:
-        count: Number of trials.
         vary: Settings that differ, `alpha=0.5|1.0,freeze=0|3`; "" for the seed alone.
         parallel: Trials at a time on this machine.
         index: The only trial to train; None trains all.
@@ -83,12 +82,7 @@ class TrialResults(TypedDict):
 
 @dataclass(frozen=True)
 class Trial:
-    """One of several trainings.
-
-    Attributes:
-        index: From 0 on.
-        overrides: Its seed and the settings that vary.
-    """
+    """One of several trainings, counted from 0; `overrides` are its seed and the settings that vary."""
 
     index: int
     overrides: Mapping[str, Any]
@@ -105,12 +99,7 @@ class Trial:
 
 
 def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
-    """Return the trials: all combinations of settings with the first seed, then with the next.
-
-    Args:
-        count: Number of trials.
-        vary: See `TrialOptions`.
-        seed: Of the first.
+    """Return the trials: all combinations of settings (`TrialOptions.vary`) with the first seed, then with the next.
 
     Raises:
         TrainingError: An impossible number, setting or value.
@@ -136,9 +125,7 @@ def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
 def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
     """Train all trials on this machine, and pick the best.
 
-    Args:
-        request: Of each; `output` is the folder of all trials, and a trial that exists there is continued.
-        options: How many trials, and what they differ by.
+    `request.output` is the folder of all trials; a trial that exists there is continued.
 
     Raises:
         TrainingError: An impossible option, or no trial was finished.
@@ -150,12 +137,7 @@ def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
 
 
 def run_trial(request: TrainingRequest, options: TrialOptions, index: int) -> Summary:
-    """Train the trial that a scheduler has the index of; the last one to end picks the best.
-
-    Args:
-        request: As in `run_trials`.
-        options: As in `run_trials`.
-        index: From 0 on.
+    """Train the trial that a scheduler has the index of, from 0 on; the last one to end picks the best.
 
     Raises:
         TrainingError: An impossible option, or the training cannot start or continue.
@@ -222,9 +204,7 @@ def list_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> l
 def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
     """Rank the finished trials in a folder by validation mAP, and write `trials.json`.
 
-    Args:
-        folder: Of all trials.
-        expected: Trials that should be there; one that could not even start has no folder.
+    An `expected` trial that could not even start has no folder.
 
     Raises:
         TrainingError: No trial is finished.

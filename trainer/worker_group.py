@@ -35,12 +35,9 @@ _PEER = re.compile(r"/job:worker/replica:0/task:(\d+)")
 
 
 class WorkerGroup:
-    """The processes of a run and the place of this one; a process alone is its own chief.
+    """The `size` processes of a run and the `index` of this one; a process alone is its own chief, which is 0.
 
-    Attributes:
-        strategy: Under which networks are built and trained.
-        size: Number of processes.
-        index: Of this process; the chief is 0.
+    Networks are built and trained under `strategy`.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, cluster: WorkerCluster | None = None) -> None:
@@ -79,10 +76,7 @@ class WorkerGroup:
         return self.index == 0
 
     def from_chief(self, make: Callable[[], Result]) -> Result:
-        """Call a function on the chief alone, and return its result on all.
-
-        Args:
-            make: Its result must survive the conversion to JSON and back.
+        """Call a function on the chief alone, and return its result, as JSON would, on all.
 
         Raises:
             TrainingError: On all, what it raised on the chief.

@@ -16,15 +16,12 @@ class Defaults:
     """Default arguments of a model family.
 
     Attributes:
-        batch_size: Images in a step.
         side: Of a square with as many pixels as the input, if no `image_size` is requested.
         initial_learning_rate: Of the heads with a pretrained backbone.
-        initial_learning_rate_from_scratch: From random weights.
         backbone_learning_rate: Relative to that of the heads.
         freeze: Blocks of a pretrained backbone that are never trained.
         passes: Images shown in a training with a pretrained backbone. Networks fine-tuned on 120 and on 160 photos
             scored no better on held-out ones after 6 000.
-        passes_from_scratch: From random weights, which need more.
     """
 
     batch_size: int = 16
@@ -57,13 +54,7 @@ def resolve_arguments(
 ) -> TrainingConfig:
     """Decide all arguments of a run.
 
-    Args:
-        overrides: Requested arguments, from `read_arguments`.
-        defaults: Of the model.
-        images: In the training part.
-        pretrained: Whether the backbone is.
-        alpha: Width of the backbone, found with its weights.
-        input_size: (width, height).
+    `images` are those in the training part; `alpha` was found with the weights of the backbone.
     """
     suggested = {
         "batch_size": defaults.batch_size,

@@ -19,10 +19,7 @@ RIVALS = {"epochs": "steps", "steps": "epochs"}
 def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -> dict[str, Value]:
     """Return the requested arguments by name, None where a value is set to auto or none.
 
-    Args:
-        file: YAML, or None.
-        arguments: Text of `--arguments`.
-        settings: Text of each `--set`.
+    They come from a YAML file, the text of `--arguments`, and that of each `--set`.
 
     Raises:
         TrainingError: An unknown name or an impossible value, with the choices; a name given twice.
@@ -38,12 +35,9 @@ def read_arguments(file: Path | None, arguments: str, settings: Sequence[str]) -
 
 
 def parse_arguments(text: str, *, where: str = "arguments") -> dict[str, Value]:
-    """Return the values of `epochs=40,batch_size=16` by name.
+    """Return the values of `epochs=40,batch_size=16` by name; `where` is the source, for errors.
 
-    Args:
-        text: `name=value` parts between commas, semicolons or newlines; `-` and `_` are alike; `#` starts
-            a comment that ends with its line.
-        where: The source, for errors.
+    Commas, semicolons and newlines separate parts; `-` and `_` are alike; `#` starts a comment that ends with its line.
 
     Raises:
         TrainingError: An unknown name or an impossible value, with the choices; a name given twice.

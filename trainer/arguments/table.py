@@ -25,8 +25,6 @@ class Argument:
     """One argument.
 
     Attributes:
-        type: Of its value.
-        meaning: For the table in the documentation.
         expected: The rest of the sentence "expected ...", without the word for None.
         accepts: Whether a value of the type is possible.
         unset: The word for None, `AUTO` or `NONE`; None if the argument always has a value.
@@ -117,13 +115,8 @@ ARGUMENTS: dict[str, Argument] = {
 def parse_value(name: str, text: str, *, where: str) -> Value:
     """Return the value of an argument from its text; None if it is left to the trainer, or unlimited.
 
-    Args:
-        name: In `ARGUMENTS`.
-        text: As a person wrote it.
-        where: The source, for the error.
-
     Raises:
-        TrainingError: The value is impossible; the message lists what is possible.
+        TrainingError: The value is impossible; the message names the source `where` and lists what is possible.
     """
     argument = ARGUMENTS[name]
     if argument.unset and text.lower() == argument.unset:

@@ -21,12 +21,9 @@ KEEP_SECONDS = 7 * 24 * 3600
 
 
 def build(options: KubernetesOptions, arguments: Sequence[str], *, trials: int | None) -> list[Manifest]:
-    """Return the objects to apply, in order.
+    """Return the objects to apply, in order; `arguments` are what follows `preannotate train` in a pod.
 
-    Args:
-        options: Where it runs.
-        arguments: What follows `preannotate train` in a pod.
-        trials: Pods that each train a run of their own; None for pods that train one together.
+    With `trials` so many pods each train a run of their own; without, all pods train one together.
     """
     job = _job(options, arguments, trials)
     return [_service(options), job] if options.workers > 1 else [job]

@@ -24,9 +24,7 @@ class KubernetesOptions:
         name: Of the Job and its Service; by default the name of the run.
         namespace: None leaves it to kubectl.
         workers: Pods that train one run together.
-        gpus: Of each pod.
-        cpu: Cores that a pod requests.
-        memory: Request and limit of a pod.
+        gpus, cpu, memory: Of each pod; `memory` is request and limit, `cpu` a request only.
         mount: Where the claim is mounted; relative paths start there.
         pull_secret: Name of the Secret with which the image is pulled; None if it needs none.
     """
@@ -44,11 +42,7 @@ class KubernetesOptions:
 
     @classmethod
     def parse(cls, text: str, *, output: Path | None) -> "KubernetesOptions":
-        """Read `image=…,claim=…,workers=2`.
-
-        Args:
-            text: `name=value` parts between commas; `-` and `_` are alike.
-            output: Folder of the run, which gives the name.
+        """Read `image=…,claim=…,workers=2`, where `-` and `_` are alike; the folder of the run gives the name.
 
         Raises:
             TrainingError: An unknown name, an impossible value, or no image, claim or output.

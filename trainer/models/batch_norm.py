@@ -72,9 +72,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def with_fused_batch_norm(model: keras.Model, *, padding: str | None = None) -> keras.Model:
     """Return a copy of a functional model, without its weights, in which every batch normalisation is the fused one.
 
-    Args:
-        model: Of `keras.applications`, for example.
-        padding: Of all layers that have one; None leaves it as it is.
+    All layers that have a padding get `padding`; None leaves it as it is.
     """
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:

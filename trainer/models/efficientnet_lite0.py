@@ -61,13 +61,9 @@ _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 def build(*, input_size: tuple[int, int] | tuple[None, None]) -> keras.Model:
-    """Return the network up to its last feature map, stride 32, with random weights.
+    """Return the network up to its last feature map with random weights; `input_size` is (width, height), None for any.
 
-    Args:
-        input_size: (width, height) in pixels; None for any.
-
-    Returns:
-        Normalised pixels float32 (B, H, W, 3) to features (B, H / 32, W / 32, 1280).
+    Normalised pixels float32 (B, H, W, 3) to features (B, H / 32, W / 32, 1280).
     """
     width, height = input_size
     pixels = keras.Input((height, width, 3), name="normalised")

@@ -1,8 +1,7 @@
 """A model family: what `--model` names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import keras
 
@@ -11,49 +10,37 @@ from trainer.models.backbone import Backbone
 from trainer.models.network import Network
 
 
-class BuildDetector(Protocol):
-    """Build a detector on a backbone; `ssd.build` and `faster_rcnn.build` do."""
+@dataclass(frozen=True, kw_only=True)
+class DetectorSpec:
+    """What `ssd.build` and `faster_rcnn.build` make a network of.
 
-    def __call__(
-        self,
-        *,
-        num_classes: int,
-        input_size: tuple[int, int],
-        aspects: Sequence[float],
-        backbone: keras.Model,
-        taps: Sequence[str],
-        block_starts: tuple[str, ...],
-        preprocess: keras.layers.Layer,
-    ) -> Network:
-        """Build the network.
+    Attributes:
+        num_classes: K, at least 1.
+        input_size: (width, height), multiples of 32.
+        aspects: Anchor shapes of a cell, width / height.
+        backbone: Preprocessed pixels (B, H, W, 3) to features.
+        block_starts: See `Network`.
+        pixels: Input of the network, uint8 (B, H, W, 3).
+        features: The backbone's feature maps of these pixels, strides 8, 16 and 32.
+    """
 
-        Args:
-            num_classes: K, at least 1.
-            input_size: (width, height), multiples of 32.
-            aspects: Anchor shapes of a cell, width / height.
-            backbone: Preprocessed pixels (B, H, W, 3) to features.
-            taps: See `Backbone`.
-            block_starts: See `Network`.
-            preprocess: uint8 pixels to what the backbone expects.
-        """
+    num_classes: int
+    input_size: tuple[int, int]
+    aspects: Sequence[float]
+    backbone: keras.Model
+    block_starts: tuple[str, ...]
+    pixels: keras.KerasTensor
+    features: Sequence[keras.KerasTensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFamily:
-    """A detector on a backbone.
-
-    Attributes:
-        name: For `--model`.
-        when_to_choose: For the table of models.
-        backbone: Its backbone.
-        detector: Builds the rest of the network.
-        defaults: Of its arguments.
-    """
+    """A detector on a backbone, as `--model` names it; `when_to_choose` is for the table of models."""
 
     name: str
     when_to_choose: str
     backbone: Backbone
-    detector: BuildDetector
+    detector: Callable[[DetectorSpec], Network]
     defaults: Defaults
 
     def build_backbone(self, *, input_size: tuple[int, int], alpha: float) -> keras.Model:
@@ -63,13 +50,19 @@ class ModelFamily:
     def build(
         self, *, num_classes: int, input_size: tuple[int, int], aspects: Sequence[float], backbone: keras.Model
     ) -> Network:
-        """Return the network on a backbone from `build_backbone`; arguments as in `BuildDetector`."""
+        """Return the network on a backbone from `build_backbone`; see `DetectorSpec`."""
+        width, height = input_size
+        taps = [backbone.get_layer(tap).output for tap in self.backbone.taps]
+        pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
+        features = keras.Model(backbone.input, taps, name="features")
         return self.detector(
-            num_classes=num_classes,
-            input_size=input_size,
-            aspects=aspects,
-            backbone=backbone,
-            taps=self.backbone.taps,
-            block_starts=self.backbone.find_block_starts(backbone),
-            preprocess=self.backbone.preprocess(),
+            DetectorSpec(
+                num_classes=num_classes,
+                input_size=input_size,
+                aspects=aspects,
+                backbone=backbone,
+                block_starts=self.backbone.find_block_starts(backbone),
+                pixels=pixels,
+                features=features(self.backbone.preprocess()(pixels)),
+            )
         )

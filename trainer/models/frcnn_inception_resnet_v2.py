@@ -5,11 +5,8 @@ stride says. Here every map is padded (`same`), as in TensorFlow's own Faster R-
 (`align_feature_maps` of TF-Slim); the weights are the same.
 """
 
-import keras
-
 from trainer.models import faster_rcnn
-from trainer.models.backbone import Backbone
-from trainer.models.batch_norm import with_fused_batch_norm
+from trainer.models.backbone import application_backbone
 from trainer.models.family import ModelFamily
 
 # Where the stem and each inception block end; the last block is followed by one convolution.
@@ -23,23 +20,12 @@ BLOCK_ENDS = (
 )
 
 
-def _build(input_size: tuple[int, int], _: float) -> keras.Model:
-    shape = (input_size[1], input_size[0], 3)
-    original = keras.applications.InceptionResNetV2(input_shape=shape, include_top=False, weights=None)
-    return with_fused_batch_norm(original, padding="same")
-
-
-def _imagenet(_: float) -> keras.Model:
-    return keras.applications.InceptionResNetV2(include_top=False, weights="imagenet")
-
-
-BACKBONE = Backbone(
-    name="InceptionResNetV2",
-    build=_build,
+BACKBONE = application_backbone(
+    "InceptionResNetV2",
+    padding="same",
     taps=("block35_10_ac", "block17_20_ac", "conv_7b_ac"),
     block_ends=BLOCK_ENDS,
     alpha_by_kernel={(2080, 1536): 1.0},  # conv_7b
-    pretrained={"imagenet": _imagenet},
     file="inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
 )
 FAMILIES = (

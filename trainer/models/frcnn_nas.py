@@ -2,11 +2,8 @@
 
 from dataclasses import replace
 
-import keras
-
 from trainer.models import faster_rcnn
-from trainer.models.backbone import Backbone
-from trainer.models.batch_norm import with_fused_batch_norm
+from trainer.models.backbone import application_backbone
 from trainer.models.family import ModelFamily
 
 # Where the cells end: the two of the stem, then three times six normal ones, the second and third six after a
@@ -23,22 +20,11 @@ BLOCK_ENDS = (
 )
 
 
-def _build(input_size: tuple[int, int], _: float) -> keras.Model:
-    shape = (input_size[1], input_size[0], 3)
-    return with_fused_batch_norm(keras.applications.NASNetLarge(input_shape=shape, include_top=False, weights=None))
-
-
-def _imagenet(_: float) -> keras.Model:
-    return keras.applications.NASNetLarge(include_top=False, weights="imagenet")
-
-
-BACKBONE = Backbone(
-    name="NASNetLarge",
-    build=_build,
+BACKBONE = application_backbone(
+    "NASNetLarge",
     taps=("normal_concat_5", "normal_concat_12", "normal_concat_18"),
     block_ends=BLOCK_ENDS,
     alpha_by_kernel={(4032, 672): 1.0},  # from the cell before the last one into the last one
-    pretrained={"imagenet": _imagenet},
     file="NASNet-large-no-top.h5",
     # Training took 5.5 GB of memory with one image of 320x320 in a step and 6.1 GB with two (on a CPU, TensorFlow
     # itself included): eight images, and the workspace of a GPU's convolutions, fit into 12.

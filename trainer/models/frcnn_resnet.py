@@ -6,8 +6,7 @@ import keras
 import tensorflow as tf
 
 from trainer.models import faster_rcnn
-from trainer.models.backbone import Backbone
-from trainer.models.batch_norm import with_fused_batch_norm
+from trainer.models.backbone import application_backbone
 from trainer.models.family import ModelFamily
 
 # Mean of ImageNet's blue, green and red: the weights were trained on such pixels, in this order.
@@ -29,26 +28,13 @@ class CaffePixels(keras.layers.Layer):
 def _family(name: str, depth: int, blocks: tuple[int, ...], when_to_choose: str) -> ModelFamily:
     """Return the family on the ResNet of a depth; `blocks` counts those of the stages of strides 4, 8, 16 and 32."""
     counts = dict(enumerate(blocks, start=2))
-
-    def application(**options: object) -> keras.Model:
-        return getattr(keras.applications, f"ResNet{depth}")(**options)
-
-    def build(input_size: tuple[int, int], _: float) -> keras.Model:
-        shape = (input_size[1], input_size[0], 3)
-        return with_fused_batch_norm(application(input_shape=shape, include_top=False, weights=None))
-
-    def imagenet(_: float) -> keras.Model:
-        return application(include_top=False, weights="imagenet")
-
     firsts = (f"conv{stage}_block{i}_1_conv" for stage, count in counts.items() for i in range(1, count + 1))
-    backbone = Backbone(
-        name=f"ResNet{depth}",
-        build=build,
+    backbone = application_backbone(
+        f"ResNet{depth}",
         taps=(f"conv3_block{counts[3]}_out", f"conv4_block{counts[4]}_out", f"conv5_block{counts[5]}_out"),
         block_starts=("conv1_conv", *firsts),
         preprocess=functools.partial(CaffePixels, name="preprocess"),
         alpha_by_kernel={(512, 2048): 1.0},  # conv5_block3_3_conv
-        pretrained={"imagenet": imagenet},
         file=f"resnet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",
     )
     return ModelFamily(

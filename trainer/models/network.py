@@ -14,13 +14,10 @@ import tensorflow as tf
 
 
 class Loss(NamedTuple):
-    """A part of the loss, as a sum and the count for its mean.
+    """A part of the loss: its sum over this replica's images, and how many anchors or proposals that is the sum over.
 
-    The training step divides by the count of the global batch: losses do not depend on how many replicas share it.
-
-    Attributes:
-        total: float32 scalar: the sum over this replica's images.
-        count: float32 scalar: how many things (positive anchors, sampled proposals) it is the sum over.
+    Both are float32 scalars. The training step divides by the count of the global batch: losses do not depend on how
+    many replicas share it.
     """
 
     total: tf.Tensor
@@ -32,12 +29,11 @@ class Network(ABC):
     """A detector network before its training or after.
 
     Attributes:
-        keras_model: uint8 pixels (B, H, W, 3) to raw answers; it holds every weight.
+        keras_model: uint8 pixels (B, H, W, 3) to raw outputs; it holds every weight.
         backbone: The part that may carry pretrained weights, its layers in the order of the data.
         block_starts: Names of the backbone's layers that begin a block: with `freeze=n`, training starts at the
             n-th of them, counted from 0.
         input_size: (width, height).
-        num_classes: K.
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.

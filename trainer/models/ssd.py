@@ -21,7 +21,9 @@ from trainer import anchors
 from trainer.assigner import assign_anchors
 from trainer.box_coder import decode
 from trainer.losses import detection_losses
+from trainer.models.backbone import merge_levels
 from trainer.models.batch_norm import BatchNormalization
+from trainer.models.family import DetectorSpec
 from trainer.models.network import Loss, Network
 
 STRIDES = (8, 16, 32, 64)
@@ -73,47 +75,25 @@ class SsdNetwork(Network):
         return decode(deltas, self.anchors), keras.ops.sigmoid(logits)
 
 
-def build(
-    *,
-    num_classes: int,
-    input_size: tuple[int, int],
-    aspects: Sequence[float],
-    backbone: keras.Model,
-    taps: Sequence[str],
-    block_starts: tuple[str, ...],
-    preprocess: keras.layers.Layer,
-) -> SsdNetwork:
-    """Build the network; arguments as in `family.BuildDetector`."""
-    width, height = input_size
-    features = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
-    pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
-    levels = _pyramid(features(preprocess(pixels)))
-    per_cell = len(aspects)
+def build(spec: DetectorSpec) -> SsdNetwork:
+    """Build the network."""
+    levels = merge_levels(spec.features, CHANNELS)
+    levels.append(layers.SeparableConv2D(CHANNELS, 3, 2, padding="same", name="coarsest")(levels[-1]))
+    per_cell = len(spec.aspects)
     prior_logit = -math.log((1 - PRIOR) / PRIOR)
-    logits = _head("class", levels, per_cell, num_classes, keras.initializers.Constant(prior_logit))
+    logits = _head("class", levels, per_cell, spec.num_classes, keras.initializers.Constant(prior_logit))
     deltas = _head("box", levels, per_cell, 4, "zeros")
-    boxes, box_levels = anchors.generate(input_size, STRIDES, aspects)
+    boxes, box_levels = anchors.generate(spec.input_size, STRIDES, spec.aspects)
     return SsdNetwork(
-        keras_model=keras.Model(pixels, [logits, deltas], name="ssd"),
-        backbone=backbone,
-        block_starts=block_starts,
-        input_size=(width, height),
-        num_classes=num_classes,
+        keras_model=keras.Model(spec.pixels, [logits, deltas], name="ssd"),
+        backbone=spec.backbone,
+        block_starts=spec.block_starts,
+        input_size=spec.input_size,
+        num_classes=spec.num_classes,
         class_layers=("class_predictor",),
         anchors=boxes,
         anchor_levels=box_levels,
     )
-
-
-def _pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """Return feature maps of strides 8, 16, 32 as equally many of `CHANNELS` channels, and stride 64."""
-    lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
-    merged = [lateral[-1]]
-    for i in reversed(range(len(lateral) - 1)):
-        above = layers.UpSampling2D(2, name=f"upsample_{i}")(merged[0])
-        merged.insert(0, layers.Add(name=f"merge_{i}")([lateral[i], above]))
-    coarsest = layers.SeparableConv2D(CHANNELS, 3, 2, padding="same", name="coarsest")(merged[-1])
-    return [*merged, coarsest]
 
 
 def _head(

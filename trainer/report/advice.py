@@ -19,17 +19,8 @@ WEAK_AP50 = 0.7
 STILL_RISING = 0.02
 
 
-def doubts(facts: RunFacts, figures: Figures) -> list[str]:
-    """Return the reasons why the figures may be unreliable."""
-    return list(_doubts(facts, figures))
-
-
-def next_steps(facts: RunFacts, figures: Figures) -> list[str]:
-    """Return advice, the most urgent first."""
-    return list(_next_steps(facts, figures))
-
-
-def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
+def doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
+    """Yield the reasons why the figures may be unreliable."""
     boxes, map50 = sum(figures.boxes), figures.precision.map50
     if not boxes:
         yield "The validation images hold no box: nothing could be measured."
@@ -57,7 +48,8 @@ def _doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
     )
 
 
-def _next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
+def next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
+    """Yield advice, the most urgent first."""
     labels = facts.truth.labels
     few = [
         f"{label} ({number})"

@@ -21,12 +21,9 @@ def criterion(costs: CorrectionCosts) -> dict[str, Any]:
 
 
 def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]:
-    """Choose the thresholds of a finished run again.
+    """Choose the thresholds of a finished run again, and return that of each class.
 
     The network and its fingerprint stay as they are. Functions that were built before keep their thresholds.
-
-    Returns:
-        The threshold of each class.
 
     Raises:
         TrainingError: The run is not finished, or a file is damaged.

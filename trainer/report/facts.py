@@ -28,12 +28,9 @@ class RunFacts:
         name: Of the run's folder when it was trained.
         truth: The frozen validation images.
         detections: On each of them, down to a low score.
-        manifest: The export's `model.json`.
         costs: By which its thresholds were chosen.
         epochs: A row of metrics for each epoch; None where nothing was measured.
-        config: What it was trained with.
         dataset: The health summary and the split.
-        summary: The result.
         measurements: Speed and parity; empty if they were not measured.
     """
 

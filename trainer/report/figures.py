@@ -19,15 +19,12 @@ class Figures:
 
     Attributes:
         boxes: Annotated boxes of each class.
-        precision: Average precision with intervals.
-        curves: Precision and recall of each class.
         sweeps: Seconds of correction of all images for every threshold of a class, the others as they are.
-        by_image: What has to be done on each image.
-        total: The same for all.
+        by_image, total: The corrections that each image, and all together, need.
         seconds: Of correcting all images.
         seconds_from_nothing: Of drawing all their boxes.
         times_less: The latter over the former.
-        confusion: Rows annotated, columns shown; background last.
+        confusion: Rows annotated, columns detected; background last.
         bands: By the size of objects.
     """
 

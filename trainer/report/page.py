@@ -46,7 +46,6 @@ class BuiltFunction:
     """A function built from the run, of which the page shows parity and speed.
 
     Attributes:
-        name: Of the function.
         parity: The content of its `parity.json`.
         stages: Its speed on this machine; None if its engine is not installed.
         postprocess: Its thresholds, which may be older than those of the run.
@@ -59,15 +58,7 @@ class BuiltFunction:
 
 
 def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunction | None = None) -> Path:
-    """Write the page of a finished run.
-
-    Args:
-        run: Its folder.
-        output: Where to; None is `report.html` in the run.
-        function: Built from the run; its parity and speed are shown too.
-
-    Returns:
-        The page's path.
+    """Write the page of a finished run, by default as `report.html` in its folder, and return its path.
 
     Raises:
         TrainingError: The run is not finished, or a file is damaged.
@@ -87,8 +78,8 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         figures=figures,
         labels=facts.truth.labels,
         thresholds=facts.manifest.postprocess.thresholds,
-        doubts=advice.doubts(facts, figures),
-        steps=advice.next_steps(facts, figures),
+        doubts=list(advice.doubts(facts, figures)),
+        steps=list(advice.next_steps(facts, figures)),
         work=_work(facts, figures),
         losses=plots.losses(facts.epochs),
         loss_parts=_loss_parts(facts),

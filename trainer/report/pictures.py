@@ -44,10 +44,8 @@ class CorrectionPicture:
     """One image of the page.
 
     Attributes:
-        name: Of the image.
         seconds: Of correcting it, without looking at boxes that are right.
         source: `data:` URI.
-        size: (width, height) in pixels.
         remarks: What is wrong, in the order of the numbers in the picture.
         right: How many boxes are right.
     """

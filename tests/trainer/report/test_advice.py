@@ -17,7 +17,7 @@ def advice(tmp_path, detections, images=40, metrics=FLAT):
     run.metrics.write_text(metrics)
     facts = RunFacts.read(run)
     figures = Figures.of(facts)
-    return next_steps(facts, figures), doubts(facts, figures)
+    return list(next_steps(facts, figures)), list(doubts(facts, figures))
 
 
 def test_a_good_model_on_enough_images_needs_no_advice(tmp_path):

@@ -35,10 +35,8 @@ def pad_ground_truth(
 def make_gt_proposals(gt_boxes: np.ndarray, input_size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Return the boxes, then jittered copies in turn: float32 (GT_PROPOSALS, 4), xyxy; zeros without an object.
 
-    Args:
-        gt_boxes: float32 (G, 4), xyxy, input pixels; of more than `GT_PROPOSALS` a random part.
-        input_size: (width, height): copies are clipped to it.
-        rng: For jitter.
+    Of more than `GT_PROPOSALS` boxes, float32 (G, 4) in input pixels, a random part is used; copies are clipped to the
+    input.
     """
     if not len(gt_boxes):
         return np.zeros((GT_PROPOSALS, 4), np.float32)

@@ -14,12 +14,12 @@ from trainer.models.network import Loss
 
 
 def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, gt_boxes: tf.Tensor) -> dict[str, Loss]:
-    """Return the losses of the first stage.
+    """Return the losses of the first stage, for S sampled anchors (see `rpn_targets.AnchorSample`).
 
     Args:
-        objectness: float32 (B, S): logits of the sampled anchors.
+        objectness: float32 (B, S): logits.
         boxes: float32 (B, S, 4): decoded, input pixels.
-        state: int32 (B, S): see `rpn_targets.AnchorSample`.
+        state: int32 (B, S).
         gt_boxes: float32 (B, S, 4): of the positive ones.
     """
     positive = state == POSITIVE
@@ -31,13 +31,7 @@ def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, g
 
 
 def roi_losses(logits: tf.Tensor, boxes: tf.Tensor, rois: RoiSample) -> dict[str, Loss]:
-    """Return the losses of the second stage.
-
-    Args:
-        logits: float32 (B, S, K).
-        boxes: float32 (B, S, 4): the final ones, input pixels.
-        rois: The sampled proposals.
-    """
+    """Return the losses of the second stage: logits float32 (B, S, K), final boxes float32 (B, S, 4), input pixels."""
     # Of negative classes one_hot makes a row of zeros.
     truth = tf.one_hot(rois.gt_classes, logits.shape[-1])
     entropy = tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits), axis=-1)

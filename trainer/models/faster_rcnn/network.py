@@ -1,6 +1,6 @@
 """The two stages as one network: layers, targets and losses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 from trainer import anchors
 from trainer.assigner import IGNORED
 from trainer.box_coder import decode
+from trainer.models.family import DetectorSpec
 from trainer.models.faster_rcnn import gt_proposals, losses, rpn_targets, sampling, stages
 from trainer.models.faster_rcnn.proposals import Proposals
 from trainer.models.faster_rcnn.roi_align import RoiAlign
@@ -98,39 +99,27 @@ class FasterRcnnNetwork(Network):
         return decode(deltas, proposals), keras.ops.sigmoid(logits)
 
 
-def build(
-    *,
-    num_classes: int,
-    input_size: tuple[int, int],
-    aspects: Sequence[float],
-    backbone: keras.Model,
-    taps: Sequence[str],
-    block_starts: tuple[str, ...],
-    preprocess: keras.layers.Layer,
-) -> FasterRcnnNetwork:
-    """Build the network; arguments as in `family.BuildDetector`."""
-    width, height = input_size
-    tapped = keras.Model(backbone.input, [backbone.get_layer(tap).output for tap in taps], name="features")
-    pixels = keras.Input((height, width, 3), dtype="uint8", name="pixels")
-    levels = stages.pyramid(tapped(preprocess(pixels)))
-    objectness, deltas = stages.first_stage(levels, len(aspects))
-    boxes, box_levels = anchors.generate(input_size, STRIDES, aspects)
-    propose = Proposals(boxes, input_size, name="proposals")
+def build(spec: DetectorSpec) -> FasterRcnnNetwork:
+    """Build the network."""
+    levels = stages.pyramid(spec.features)
+    objectness, deltas = stages.first_stage(levels, len(spec.aspects))
+    boxes, box_levels = anchors.generate(spec.input_size, STRIDES, spec.aspects)
+    propose = Proposals(boxes, spec.input_size, name="proposals")
     proposals = propose(objectness, deltas)
     align = RoiAlign(STRIDES[0], name="roi_align")
     crops = align(levels[0], proposals)
-    answers = stages.second_stage(crops, num_classes)
+    outputs = stages.second_stage(crops, spec.num_classes)
     return FasterRcnnNetwork(
-        keras_model=keras.Model(pixels, [proposals, *answers], name="faster_rcnn"),
-        backbone=backbone,
-        block_starts=block_starts,
-        input_size=(width, height),
-        num_classes=num_classes,
+        keras_model=keras.Model(spec.pixels, [proposals, *outputs], name="faster_rcnn"),
+        backbone=spec.backbone,
+        block_starts=spec.block_starts,
+        input_size=spec.input_size,
+        num_classes=spec.num_classes,
         class_layers=("class_predictor",),
-        first_stage=keras.Model(pixels, [levels[0], objectness, deltas], name="first_stage"),
+        first_stage=keras.Model(spec.pixels, [levels[0], objectness, deltas], name="first_stage"),
         propose=propose,
         align=align,
-        second_stage=keras.Model(crops, answers, name="second_stage"),
+        second_stage=keras.Model(crops, outputs, name="second_stage"),
         anchors=boxes,
         anchor_levels=box_levels,
     )

@@ -23,12 +23,7 @@ _LAST = 1e6
 
 
 class Proposals(keras.layers.Layer):
-    """The best boxes of the first stage after non-maximum suppression.
-
-    Args:
-        anchors: float32 (A, 4), xyxy, input pixels.
-        input_size: (width, height).
-    """
+    """The best boxes of the first stage after non-maximum suppression; anchors float32 (A, 4), xyxy, input pixels."""
 
     def __init__(self, anchors: np.ndarray, input_size: tuple[int, int], **options: object) -> None:
         super().__init__(trainable=False, dtype="float32", **options)
@@ -38,14 +33,9 @@ class Proposals(keras.layers.Layer):
         self.count = min(AFTER_SUPPRESSION, self._before)
 
     def call(self, objectness: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
-        """Return the proposals of each image.
+        """Return the proposals of each image from logits float32 (B, A) and deltas float32 (B, A, 4).
 
-        Args:
-            objectness: float32 (B, A): logits.
-            deltas: float32 (B, A, 4).
-
-        Returns:
-            float32 (B, N, 4), xyxy, input pixels, inside the input, best first; N is `count`.
+        They are float32 (B, N, 4), xyxy, input pixels, inside the input, best first; N is `count`.
         """
         # Logits and not scores: saturated scores tie, and engines break ties in different ways.
         logits, best = tf.math.top_k(objectness, self._before)
@@ -79,17 +69,11 @@ def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
 
 
 def survivors(boxes: tf.Tensor) -> tf.Tensor:
-    """Return which boxes a greedy suppression keeps.
+    """Return which boxes, float32 (B, M, 4), xyxy, best first, a greedy suppression keeps: bool (B, M).
 
     A box survives if no better box that survives overlaps it by more than `IOU_THRESHOLD`. Starting from "all survive",
-    each round applies this rule to the answer of the round before; after n rounds everything is right that hangs on
+    each round applies this rule to the result of the round before; after n rounds everything is right that hangs on
     chains of at most n boxes. Reference: Cluster-NMS, section 3.2, https://arxiv.org/abs/2005.03572.
-
-    Args:
-        boxes: float32 (B, M, 4), xyxy, best first.
-
-    Returns:
-        bool (B, M).
     """
     better = np.triu(np.ones((boxes.shape[1], boxes.shape[1]), np.float32), k=1)  # [j, i]: j comes before i
     threat = tf.cast(pairwise_iou(boxes, boxes) > IOU_THRESHOLD, tf.float32) * better

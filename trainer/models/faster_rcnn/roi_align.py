@@ -15,8 +15,7 @@ BINS, POINTS = 7, 2
 class RoiAlign(keras.layers.Layer):
     """Features (B, h, w, C) and boxes (B, N, 4), xyxy, input pixels, to (B, N, BINS · BINS · C).
 
-    Args:
-        stride: Input pixels for one cell of the feature map.
+    A cell of the feature map is `stride` input pixels wide.
     """
 
     def __init__(self, stride: int, **options: object) -> None:
@@ -46,11 +45,8 @@ class RoiAlign(keras.layers.Layer):
 def _outermost(low: tf.Tensor, high: tf.Tensor, points: int, cells: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the first and last point of a box for `crop_and_resize`: the first cell's centre is 0, the last's 1.
 
-    Args:
-        low: Left or upper edge in cells of the map without its border: the first cell reaches from 0 to 1.
-        high: Right or lower edge.
-        points: Along this axis of the box.
-        cells: Along this axis of the map, with its border.
+    The edges `low` and `high` are in cells of the map without its border: the first cell reaches from 0 to 1. Along
+    this axis the box has `points`, and the map `cells` with its border.
     """
     half_step = (high - low) / (2 * points)
     # A cell for the border, half a cell from a cell's edge to its centre.

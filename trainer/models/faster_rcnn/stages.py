@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from trainer.models.backbone import merge_levels
+
 CHANNELS = 128
 HIDDEN = 512
 # Score of every anchor and proposal before training: most of what is drawn is background.
@@ -19,11 +21,7 @@ PRIOR = 0.1
 
 def pyramid(taps: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
     """Return feature maps of strides 8, 16, 32 as equally many of `CHANNELS` channels, and stride 64."""
-    lateral = [layers.Conv2D(CHANNELS, 1, name=f"lateral_{i}")(tap) for i, tap in enumerate(taps)]
-    merged = [lateral[-1]]
-    for i in reversed(range(len(lateral) - 1)):
-        above = layers.UpSampling2D(2, name=f"upsample_{i}")(merged[0])
-        merged.insert(0, layers.Add(name=f"merge_{i}")([lateral[i], above]))
+    merged = merge_levels(taps, CHANNELS)
     levels = [layers.Conv2D(CHANNELS, 3, padding="same", name=f"level_{i}")(x) for i, x in enumerate(merged)]
     return [*levels, layers.MaxPooling2D(1, 2, padding="same", name="coarsest")(levels[-1])]
 
