@@ -1,10 +1,11 @@
-"""Files and folders that are there whole or not at all, also after a power cut.
+"""Files and folders that are there whole or not at all, even after a power cut.
 
 Everything that must never be seen half-written goes through `replacing`: a temporary file beside the target, flushed
 to the disk, renamed onto it, and the folder flushed too.
 """
 
 import contextlib
+import csv
 import errno
 import json
 import os
@@ -18,6 +19,8 @@ from typing import Any
 from preannotate.core.errors import FileError, PreannotateError
 
 _SYNC_THREADS = 16
+# What spreadsheets take for the beginning of a formula; the last four are full-width letters.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @contextlib.contextmanager
@@ -57,6 +60,26 @@ def replace_text(path: Path, text: str, *, mode: int = 0o666) -> None:
 def write_json(path: Path, content: Any, *, mode: int = 0o666) -> None:
     """Create or replace a JSON file; arguments and errors as in `replacing`."""
     replace_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n", mode=mode)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Create or replace a CSV file that is safe to open in a spreadsheet; errors as in `replacing`.
+
+    Names of images and labels may be anybody's: a text that begins like a formula gets an apostrophe in front, which
+    spreadsheets do not show. UTF-8 with a mark, so that they detect the encoding.
+
+    Source: OWASP, "CSV injection".
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([_csv_cell(value) for value in row] for row in rows)
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def read_json(path: Path) -> Any:

@@ -1,5 +1,6 @@
-"""Numbers, lists and tables as text for people."""
+"""Numbers, durations, lists and tables as text for people."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 _GAP = "  "
 # Of the last column, which is wrapped: a terminal may be narrower than the others together.
 _MIN_WIDTH = 30
+_DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
 
 
 def plural(count: int, noun: str, plural_noun: str = "") -> str:
@@ -18,6 +22,24 @@ def plural(count: int, noun: str, plural_noun: str = "") -> str:
         plural_noun: The plural, where it is not the singular with an s.
     """
     return f"{count} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+def parse_duration(text: str) -> float | None:
+    """Return a duration as Go writes it (`50s`, `1m30s`, `500ms`) in seconds, above 0; None if `text` is none."""
+    if not _DURATION.fullmatch(text):
+        return None
+    total = sum(float(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+    return total if 0 < total < float("inf") else None
+
+
+def format_duration(value: float) -> str:
+    """Return seconds for people: "45 s", "12 min", "2 h 5 min", "3 days"."""
+    if value < 100:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{round(minutes / 1440)} days"
 
 
 def first_of(names: Sequence[str], shown: int = 5) -> str:

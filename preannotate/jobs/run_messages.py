@@ -4,11 +4,10 @@ import contextlib
 from typing import Any
 
 from preannotate.core.child_process import CHECK_FAILED
-from preannotate.core.durations import format_duration
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.progress import Progress, State, read_progress
-from preannotate.core.text import first_of
+from preannotate.core.text import first_of, format_duration
 from preannotate.jobs.queue import PROGRESS, Run
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.message import Message, failure_message, validation_picture

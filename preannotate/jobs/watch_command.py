@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from preannotate.core.durations import seconds
 from preannotate.core.errors import PreannotateError
 from preannotate.core.http import server_url
 from preannotate.core.locks import file_lock
 from preannotate.core.secrets import SharedSecret
+from preannotate.core.text import parse_duration
 from preannotate.jobs.database import Database
 from preannotate.jobs.errors import WatchError
 from preannotate.jobs.queue import Run, RunQueue, RunSource
@@ -199,7 +199,7 @@ def _latest(watched: Callable[[], RunRequest], first: RunRequest) -> Callable[[]
 
 
 def _policy(options: WatchOptions) -> RetrainPolicy:
-    every = seconds(options.every)
+    every = parse_duration(options.every)
     if every is None or not MIN_EVERY <= every <= MAX_EVERY:
         raise WatchError(f"--every: {options.every!r}; expected 5s to 24h, as in 30s, 10m or 1h30m.")
     if options.new_jobs < 1:

@@ -5,10 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from preannotate.core.durations import format_duration
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
-from preannotate.core.text import first_of
+from preannotate.core.text import first_of, format_duration
 from preannotate.notifications.delivery import deliver_and_report
 from preannotate.notifications.message import Message, failure_message, validation_picture
 from preannotate.notifications.settings import NotifySettings

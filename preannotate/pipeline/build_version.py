@@ -19,11 +19,10 @@ from tqdm import tqdm
 
 from builder.function_directory import file_digest
 from preannotate.core import child_process
-from preannotate.core.durations import format_duration
 from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
-from preannotate.core.text import plural
+from preannotate.core.text import format_duration, plural
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.cvat.source import training_labels
 from preannotate.formats.cvat_xml import FILE_NAME

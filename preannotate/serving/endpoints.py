@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from preannotate.core.durations import seconds
+from preannotate.core.text import parse_duration
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.errors import InvocationError
 from preannotate.serving.pool import FunctionState
@@ -68,7 +68,7 @@ def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget, token: st
         client_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         path = request.headers.get("x-nuclio-path") or "/"
         call = asyncio.ensure_future(_invoke(function, request, path, body_budget, client_gone))
-        timeout = seconds(request.headers.get("x-nuclio-invoke-timeout", ""))
+        timeout = parse_duration(request.headers.get("x-nuclio-invoke-timeout", ""))
         abandoned.add(call)
         call.add_done_callback(abandoned.discard)
         done, _ = await asyncio.wait([call], timeout=timeout)

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from builder.function_yaml import RESERVED_NAMES
-from preannotate.core.durations import seconds
+from preannotate.core.text import parse_duration
 from preannotate.serving.errors import DirectoryError
 
 CPU_FILE = "function.yaml"
@@ -207,7 +207,7 @@ def _port(value: Any, where: str) -> int | None:
 def _event_seconds(value: Any, where: str) -> float:
     if value is None or value == "":
         return _EVENT_TIMEOUT_SECONDS
-    found = seconds(value) if isinstance(value, str) else None
+    found = parse_duration(value) if isinstance(value, str) else None
     if found is None:
         raise DirectoryError(f"{where}: eventTimeout is {value!r}; expected a duration above 0, as in 50s. Correct it.")
     return found

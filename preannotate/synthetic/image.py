@@ -1,23 +1,20 @@
 """A synthetic photograph of a work table with exact boxes.
 
 Objects and clutter are placed on the background one after the other. A thing that would leave less than
-`occlusion.MIN_VISIBLE` of an object visible is placed elsewhere, so that every object in the image is annotated.
+`MIN_VISIBLE` of an object visible is placed elsewhere, so that every object in the image is annotated.
 A box is tight around the visible part.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from preannotate.core.errors import PreannotateError
 from preannotate.synthetic.backgrounds import draw_background, smooth_noise
-from preannotate.synthetic.clutter import clutter_parts
-from preannotate.synthetic.distance import Plane
-from preannotate.synthetic.objects import LABELS, RELATIVE_SIZE, object_parts
-from preannotate.synthetic.occlusion import CLUTTER, OcclusionMap, bounds
-from preannotate.synthetic.shading import Light, Part, coverage, outline, paint
+from preannotate.synthetic.objects import LABELS, RELATIVE_SIZE, clutter_parts, object_parts
+from preannotate.synthetic.shading import Light, Part, Plane, coverage, outline, paint
 
 MIN_OBJECTS, MAX_OBJECTS = 2, 6
 # Longest side of an object as a share of the image's shorter side: 1 : 4.
@@ -25,6 +22,12 @@ MIN_EXTENT, MAX_EXTENT = 0.15, 0.6
 _MAX_CLUTTER_EXTENT = 0.4
 _MIN_CLUTTER, _MAX_CLUTTER = 3, 6
 _TRIES = 25
+MIN_VISIBLE = 0.7
+# Clutter may lie half outside or below something, but a sliver of it would look like nothing.
+_MIN_VISIBLE_CLUTTER = 0.2
+CLUTTER = -1
+
+Window = tuple[slice, slice]
 
 
 class SyntheticImageError(PreannotateError, ValueError):
@@ -50,6 +53,62 @@ class SyntheticImage:
     labels: tuple[str, ...] = LABELS
 
 
+@dataclass
+class OcclusionMap:
+    """The things that were placed so far: keeps every object visible enough to be annotated, and gives its box.
+
+    Attributes:
+        owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is the background.
+        class_ids: Class of each thing, or `CLUTTER`.
+        areas: Pixels of each thing without occlusion.
+        visible: Visible pixels of each thing.
+    """
+
+    owners: np.ndarray
+    class_ids: list[int] = field(default_factory=list)
+    areas: list[int] = field(default_factory=list)
+    visible: list[int] = field(default_factory=list)
+
+    def count_objects(self) -> int:
+        """Return the number of things that have a class."""
+        return sum(class_id != CLUTTER for class_id in self.class_ids)
+
+    def accepts(self, window: Window, mask: np.ndarray, area: int, *, annotated: bool) -> bool:
+        """Whether a thing may cover `mask` without hiding too much of any object, itself included."""
+        if mask.sum() < (MIN_VISIBLE if annotated else _MIN_VISIBLE_CLUTTER) * area:
+            return False
+        return all(
+            class_id == CLUTTER or visible - hidden >= MIN_VISIBLE * whole
+            for class_id, visible, hidden, whole in zip(
+                self.class_ids, self.visible, self._covered(window, mask), self.areas, strict=True
+            )
+        )
+
+    def add(self, window: Window, mask: np.ndarray, area: int, class_id: int) -> None:
+        """Place a thing on top."""
+        covered = self._covered(window, mask)
+        self.visible = [seen - hidden for seen, hidden in zip(self.visible, covered, strict=True)]
+        self.visible.append(int(mask.sum()))
+        self.class_ids.append(class_id)
+        self.areas.append(area)
+        self.owners[window][mask] = len(self.areas)
+
+    def annotations(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return boxes float32 (G, 4) xyxy of visible parts, class ids int64 (G,), whether occluded bool (G,)."""
+        boxes, class_ids, occluded = [], [], []
+        for i, class_id in enumerate(self.class_ids):
+            if class_id != CLUTTER:
+                rows, columns = _bounds(self.owners == i + 1)
+                boxes.append((columns.start, rows.start, columns.stop, rows.stop))
+                class_ids.append(class_id)
+                occluded.append(self.visible[i] < self.areas[i])
+        return np.array(boxes, np.float32), np.array(class_ids, np.int64), np.array(occluded, bool)
+
+    def _covered(self, window: Window, mask: np.ndarray) -> list[int]:
+        """Return the number of visible pixels of each thing under `mask`."""
+        return np.bincount(self.owners[window][mask], minlength=len(self.areas) + 1)[1:].tolist()
+
+
 def draw_image(seed: int, size: tuple[int, int] = (640, 480)) -> SyntheticImage:
     """Draw an image; the same seed and size give the same pixels with the same NumPy and Pillow.
 
@@ -58,7 +117,7 @@ def draw_image(seed: int, size: tuple[int, int] = (640, 480)) -> SyntheticImage:
         size: (width, height), at least 64 pixels each.
 
     Returns:
-        2 to 6 objects, each at least 60 % visible.
+        2 to 6 objects, each at least 70 % visible.
 
     Raises:
         SyntheticImageError: The size is too small, or the seed is negative.
@@ -101,7 +160,7 @@ def _place(class_id: int, canvas: np.ndarray, occlusion: OcclusionMap, light: Li
     plane = Plane.turned(extent=extent, angle=rng.uniform(0, 360), margin=margin)
     parts = clutter_parts(plane, rng) if class_id == CLUTTER else object_parts(LABELS[class_id], plane, rng)
     distance = outline(parts)
-    needed = bounds(distance < margin)
+    needed = _bounds(distance < margin)
     distance, parts = distance[needed], [part.cropped(needed) for part in parts]
     whole = distance < 0
     area = int(whole.sum())
@@ -117,9 +176,13 @@ def _place(class_id: int, canvas: np.ndarray, occlusion: OcclusionMap, light: Li
             return
 
 
-def _overlap(
-    corner: tuple[int, int], patch_shape: tuple[int, int], shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _bounds(mask: np.ndarray) -> Window:
+    """Return the smallest window around the true pixels."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _overlap(corner: tuple[int, int], patch_shape: tuple[int, int], shape: tuple[int, int]) -> tuple[Window, Window]:
     """Return the part of the image that a patch covers, and the part of the patch that is in the image."""
     left, top = corner
     x1, x2 = max(left, 0), min(left + patch_shape[1], shape[1])
@@ -129,8 +192,8 @@ def _overlap(
 
 def _compose(
     canvas: np.ndarray,
-    window: tuple[slice, slice],
-    patch: tuple[slice, slice],
+    window: Window,
+    patch: Window,
     parts: list[Part],
     distance: np.ndarray,
     light: Light,

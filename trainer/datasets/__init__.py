@@ -4,13 +4,12 @@
 on, `split_samples` divides it (`read_split_file`: as a person chose), `save_dataset` and `read_dataset` keep it.
 """
 
-from trainer.datasets.dataset import Dataset, check_dataset
+from trainer.datasets.dataset import Dataset, check_dataset, read_dataset, save_dataset
 from trainer.datasets.health import Health
 from trainer.datasets.loading import load_dataset
 from trainer.datasets.sample import Sample
 from trainer.datasets.split import Split, split_samples
 from trainer.datasets.split_file import read_split_file
-from trainer.datasets.store import read_dataset, save_dataset
 
 __all__ = [
     "Dataset",

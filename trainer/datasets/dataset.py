@@ -1,13 +1,27 @@
-"""Samples with their labels and statistics, and whether they suffice for training."""
+"""Samples with their labels and statistics, whether they suffice for training, and the run's own copy of them.
+
+A run that holds its images can be moved, resumed and evaluated when the export is long gone. Images, named by their
+content, are hard links where the file system allows it: programs that replace a file leave the run's alone, a program
+that writes into the file itself changes both.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from preannotate.core.files import link_or_copy, read_json, write_json
 from preannotate.core.text import plural
 from preannotate.formats.errors import DatasetError
-from trainer.datasets.health import Health
+from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
 
 MIN_IMAGES = 10
+FORMAT = 1
+FILE_NAME = "samples.json"
+IMAGES = "images"
+_EXPECTED = "expected the samples of a run. Start the training again."
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,74 @@ def check_dataset(dataset: Dataset) -> None:
         )
 
 
+def store_image(source: Path, content: str, store: Path) -> Path:
+    """Link or copy an image into the store; whole or absent at any moment, but not yet flushed to the disk.
+
+    Args:
+        source: The image's file.
+        content: sha256 of its bytes, hexadecimal.
+        store: The store's folder.
+
+    Returns:
+        `store/images/<content><extension>`.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    target = store / IMAGES / f"{content}{source.suffix.lower()}"
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        return target
+    link_or_copy(source, target)
+    return target
+
+
+def save_dataset(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
+    """Write the samples beside their images; `read_dataset` gives an equal dataset back.
+
+    Args:
+        dataset: Its images must lie in `store`.
+        store: The store's folder.
+        name: Another file name keeps a second set, say for validation, in the same store.
+    """
+    content = {
+        "format": FORMAT,
+        "labels": list(dataset.labels),
+        "samples": [_to_json(sample, store) for sample in dataset.samples],
+        "load_report": dataset.health.load_report.to_json(),
+    }
+    write_json(store / name, content)
+    return store / name
+
+
+def read_dataset(store: Path, *, name: str = FILE_NAME) -> Dataset:
+    """Read what `save_dataset` wrote.
+
+    Raises:
+        DatasetError: No such file, not ours, or an image is missing.
+        FileError: The file is not JSON.
+    """
+    path = store / name
+    content = read_json(path)
+    if content is None:
+        raise DatasetError(f"{path}: no such file; {_EXPECTED}")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise DatasetError(f"{path}: format {found!r}; expected {FORMAT}. Start the training again.")
+    try:
+        samples = tuple(_from_json(entry, store) for entry in content["samples"])
+        labels = tuple(content["labels"])
+        health = Health.of(samples, labels, LoadReport.from_json(content["load_report"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: {error!r}; {_EXPECTED}") from error
+    missing = [sample.name for sample in samples if not sample.image.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{path}: {len(missing)} images are missing, the first {missing[0]!r}; expected them in {store / IMAGES}. "
+            f"Start the training again."
+        )
+    return Dataset(labels, samples, health)
+
+
 def _why_few(health: Health) -> str:
     report = health.load_report
     reasons = []
@@ -58,3 +140,36 @@ def _why_few(health: Health) -> str:
         reasons.append(f"{automatic} shapes are automatic and need --include-auto")
     reasons += [f"{len(names)} {kind}" for kind, names in report.problems.items()]
     return f" Of the others {', '.join(reasons)}." if reasons else ""
+
+
+def _to_json(sample: Sample, store: Path) -> dict[str, Any]:
+    return {
+        "name": sample.name,
+        "image": sample.image.relative_to(store).as_posix(),
+        "content": sample.content,
+        "image_size": list(sample.image_size),
+        # A float32 is exactly a float64, and JSON writes those with all their digits.
+        "boxes": sample.boxes.tolist(),
+        "class_ids": sample.class_ids.tolist(),
+        "group": sample.group,
+        "frame": sample.frame,
+        "dropped": dict(sample.dropped),
+        "converted": dict(sample.converted),
+        "ignored": sample.ignored.tolist(),
+    }
+
+
+def _from_json(entry: dict[str, Any], store: Path) -> Sample:
+    return Sample(
+        name=entry["name"],
+        image=store / entry["image"],
+        content=entry["content"],
+        image_size=(int(entry["image_size"][0]), int(entry["image_size"][1])),
+        boxes=np.array(entry["boxes"], np.float32).reshape(-1, 4),
+        class_ids=np.array(entry["class_ids"], np.int64),
+        group=entry["group"],
+        frame=entry["frame"],
+        dropped=entry["dropped"],
+        converted=entry["converted"],
+        ignored=np.array(entry["ignored"], np.float32).reshape(-1, 4),
+    )

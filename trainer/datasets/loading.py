@@ -15,19 +15,18 @@ import numpy as np
 from PIL import Image
 
 from preannotate.core.files import sync_all
+from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
 from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
-from preannotate.formats.recognition import read_export
 from preannotate.formats.records import BOX, TAG, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import EXIF_ORIENTATION, decode
 from trainer.datasets.coordinates import clip, to_upright_pixels
-from trainer.datasets.dataset import Dataset
+from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
 from trainer.datasets.health import Health, LoadedExport, LoadReport
 from trainer.datasets.sample import Sample
-from trainer.datasets.store import store_image
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"

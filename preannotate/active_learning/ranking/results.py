@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from preannotate.active_learning.task_results import TaskResults, remarks
-from preannotate.core.csv_files import write_csv
-from preannotate.core.files import write_json
+from preannotate.core.files import write_csv, write_json
 from preannotate.core.text import columns, plural
 
 CSV, JSON = "ranking.csv", "ranking.json"

@@ -13,8 +13,7 @@ import jinja2
 from preannotate.active_learning.review.crops import Crop
 from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
 from preannotate.active_learning.task_results import TaskResults, remarks
-from preannotate.core.csv_files import write_csv
-from preannotate.core.files import replace_text, write_json
+from preannotate.core.files import replace_text, write_csv, write_json
 from preannotate.core.text import columns, plural
 
 CSV, JSON, HTML = "review.csv", "review.json", "review.html"

@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from preannotate.core.durations import format_duration
-from preannotate.core.text import plural
+from preannotate.core.text import format_duration, plural
 from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
 

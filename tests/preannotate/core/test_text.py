@@ -1,4 +1,6 @@
-from preannotate.core.text import Table
+import pytest
+
+from preannotate.core.text import Table, format_duration, parse_duration
 
 TABLE = Table(
     ("name", "is", "why"), [("a_long_name", "1", "`code` and words that need a second line here"), ("b", "22", "")]
@@ -19,3 +21,32 @@ def test_a_terminal_gets_columns_and_wrapped_sentences():
         "                 line here\n"
         "b            22"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("50s", 50), ("1m30s", 90), ("500ms", 0.5), ("1.5h", 5400), (".5s", 0.5), ("120s", 120)],
+)
+def test_durations_as_go_writes_them(text, expected):
+    assert parse_duration(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "50", "s", "50 s", "-5s", "0s", "5sec", "9" * 400 + "s", "\u0665s"])
+def test_other_texts_are_none(text):
+    assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "0 s"),
+        (9, "9 s"),
+        (640, "11 min"),
+        (3599, "60 min"),
+        (7500, "2 h 5 min"),
+        (9000, "2 h 30 min"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_duration(seconds, text):
+    assert format_duration(seconds) == text

@@ -4,9 +4,8 @@ import shutil
 import pytest
 from support import annotation_exports
 
-from preannotate.formats import FORMATS
+from preannotate.formats import FORMATS, read_export
 from preannotate.formats.errors import DatasetError
-from preannotate.formats.recognition import read_export
 
 
 def test_a_folder_in_a_folder_is_read_as_its_format(tmp_path):

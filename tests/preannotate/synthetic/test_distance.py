@@ -1,6 +1,6 @@
 import numpy as np
 
-from preannotate.synthetic.distance import Plane
+from preannotate.synthetic.shading import Plane
 
 
 def test_a_plane_is_centred_and_measured_in_pixels():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from preannotate.synthetic import LABELS, SyntheticImageError, draw_image, image
+from preannotate.synthetic.image import OcclusionMap
 from preannotate.synthetic.objects import object_parts
-from preannotate.synthetic.occlusion import OcclusionMap
 from preannotate.synthetic.shading import Light, outline, paint
 
 SMALL = (320, 240)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from preannotate.synthetic.occlusion import OcclusionMap
+from preannotate.synthetic.image import OcclusionMap
 
 
 def test_a_thing_may_not_hide_more_than_30_percent_of_an_object():

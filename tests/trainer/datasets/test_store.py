@@ -8,7 +8,7 @@ from support import annotation_exports
 from preannotate.core.errors import FileError
 from preannotate.formats.errors import DatasetError
 from trainer.datasets import load_dataset, read_dataset, save_dataset
-from trainer.datasets.store import store_image
+from trainer.datasets.dataset import store_image
 
 
 @pytest.fixture

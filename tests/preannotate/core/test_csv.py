@@ -4,17 +4,17 @@ import csv
 
 import pytest
 
-from preannotate.core.csv_files import safe, write_csv
+from preannotate.core.files import write_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "\uff1d1"])
-def test_what_begins_like_a_formula_is_text(text):
-    assert safe(text) == f"'{text}"
+def test_what_begins_like_a_formula_is_text(text, tmp_path):
+    assert _written(tmp_path / "a.csv", text) == f"'{text}"
 
 
 @pytest.mark.parametrize("value", [-1.5, 3, "a=b", "", "1-2"])
-def test_the_rest_stays(value):
-    assert safe(value) == value
+def test_the_rest_stays(value, tmp_path):
+    assert _written(tmp_path / "a.csv", value) == str(value)
 
 
 def test_a_file_is_written_whole(tmp_path):
@@ -27,3 +27,9 @@ def test_a_file_is_written_whole(tmp_path):
         ["'=x", "1"],
         ['two\nlines, "quoted"', ""],
     ]
+
+
+def _written(path, value):
+    write_csv(path, ("a",), [[value]])
+    rows = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+    return rows[1][0]
