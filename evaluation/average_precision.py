@@ -108,10 +108,7 @@ def _accumulate(matches: ClassMatches, weights: np.ndarray) -> np.ndarray:
 def _area(found: np.ndarray, seen: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Mean precision over `RECALLS`, from the ranks at which something was found: precision falls in between.
 
-    Args:
-        found: (R, P) objects found so far.
-        seen: (R, P) detections so far.
-        boxes: (R,) objects there are.
+    `found` objects and `seen` detections up to each rank are (R, P), `boxes` of the class (R,).
     """
     precision = found / np.maximum(seen, 1)
     best_from_here = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]

@@ -40,7 +40,6 @@ class PrecisionEstimates:
     Attributes:
         mean_ap: Mean over classes and IoU 0.50:0.05:0.95.
         map50: Mean over classes at IoU 0.50.
-        ap: For each class, mean over IoU.
         ap50: For each class, at IoU 0.50.
     """
 

@@ -20,14 +20,7 @@ _SYSTEM_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels that suit one image.
-
-    Attributes:
-        line: Width of a box's line.
-        font: For all text.
-        padding: Around text.
-        tag_height: Of a line of text with its padding.
-    """
+    """Sizes in pixels that suit one image."""
 
     line: int
     font: ImageFont.FreeTypeFont

@@ -18,7 +18,6 @@ class AnnotatedImage:
     """One image and its objects.
 
     Attributes:
-        name: What people call it.
         file: Path relative to the folder.
         size: (width, height) after EXIF rotation.
         boxes: float32 (G, 4), xyxy, image pixels.

@@ -26,8 +26,6 @@ class SizeBand:
     """Objects and false detections of one size.
 
     Attributes:
-        name: One of `BANDS`.
-        boxes: Annotated ones.
         corrections: What has to be done; false boxes count by their own size, all others by that of the object.
     """
 

@@ -17,14 +17,7 @@ RIGHT_FROM = 0.8
 
 @dataclass(frozen=True)
 class Pair:
-    """A shown detection that is matched to an object.
-
-    Attributes:
-        detection: Its row.
-        gt: Row of the object.
-        iou: Their overlap.
-        same_label: Whether the label is right.
-    """
+    """A shown detection that is matched to an object."""
 
     detection: int
     gt: int
@@ -58,9 +51,6 @@ class ImageComparison:
 
     Attributes:
         boxes: (N, 4), xyxy, of the detections.
-        class_ids: (N,).
-        gt_boxes: (G, 4).
-        gt_class_ids: (G,).
     """
 
     boxes: np.ndarray

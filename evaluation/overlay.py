@@ -90,13 +90,7 @@ def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> st
 
 
 def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]], style: Style) -> Image.Image:
-    """Return the picture with a legend of colours and dashes below it.
-
-    Args:
-        picture: RGB.
-        entries: Kind of swatch ("solid", "dashed" or "filled"), text and colour.
-        style: Of the picture.
-    """
+    """Return the picture with a legend of colours and dashes below it."""
     swatch, gap = style.tag_height, 3 * style.padding
     places, x, row = [], gap, 0
     for _, text, _ in entries:

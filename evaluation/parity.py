@@ -26,7 +26,6 @@ class Tolerance:
 
     Attributes:
         box: Of each coordinate, image pixels.
-        score: Of the score.
     """
 
     box: float
@@ -44,9 +43,6 @@ class Difference:
     """How the detections of two artefacts differ over all images.
 
     Attributes:
-        detections: Pairs and single detections that were compared.
-        unmatched: Of these, the ones without a partner.
-        beyond_tolerance: Of these, pairs that differ by more than the tolerance.
         largest_box: Largest difference of a coordinate within a pair, image pixels.
         largest_score: Largest difference of the scores within a pair.
     """

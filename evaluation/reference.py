@@ -40,10 +40,6 @@ def write(folder: Path, reference: Reference) -> None:
 def read(folder: Path, labels: Sequence[str]) -> Reference:
     """Read what `write` wrote.
 
-    Args:
-        folder: Of the frozen images.
-        labels: Names of the classes.
-
     Raises:
         ValueError: `reference.json` is missing or broken.
     """

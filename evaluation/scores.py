@@ -21,15 +21,11 @@ MIN_SCORE = 0.01
 
 @dataclass(frozen=True)
 class Scores:
-    """Average precision, each in [0, 1]; -1 for a class without ground truth.
+    """Average precision over classes, each in [0, 1]; -1 for a class without ground truth.
 
     Attributes:
-        mean_ap: Mean over classes and over IoU 0.50:0.05:0.95.
-        map50: Mean over classes at IoU 0.50.
-        map75: Mean over classes at IoU 0.75.
-        ap50: At IoU 0.50 for each label.
-        images: How many images were scored.
-        boxes: How many ground-truth boxes they hold.
+        mean_ap: At IoU 0.50:0.05:0.95; `map50` at 0.50, `map75` at 0.75.
+        ap50: Of each label, at IoU 0.50.
     """
 
     mean_ap: float
@@ -50,13 +46,7 @@ def detect_all(detector: Detector, truth: GroundTruth) -> list[list[Detection]]:
 
 
 def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> Scores:
-    """Compare detections with ground truth.
-
-    Args:
-        labels: Names of the classes.
-        images: The ground truth.
-        detections: For each image, in the same order.
-    """
+    """Compare detections with ground truth."""
     truth = _coco(labels, images)
     results = [
         {

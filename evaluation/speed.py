@@ -18,11 +18,7 @@ class StageTimes:
 
     Attributes:
         decode: From the bytes of the file to pixels.
-        letterbox: Into the network's input.
-        inference: The engine.
         suppression: From the network's output to detections.
-        images: How many were measured.
-        device: What ran the network.
     """
 
     decode: float

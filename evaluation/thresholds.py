@@ -130,12 +130,6 @@ def choose_thresholds(
 ) -> tuple[float, tuple[float, ...]]:
     """Choose thresholds.
 
-    Args:
-        labels: Names of the classes.
-        images: Ground truth.
-        detections: For each image, down to a low score.
-        costs: What corrections cost.
-
     Returns:
         The threshold of all classes together, and one for each class.
     """

@@ -23,8 +23,6 @@ class Detection:
     """One found object.
 
     Attributes:
-        label: Name of its class.
-        class_id: Index of its class.
         score: In [0, 1].
         box: (x1, y1, x2, y2), image pixels, inside the image, x1 < x2 and y1 < y2.
     """

@@ -42,7 +42,6 @@ class Manifest:
         family: The trainer's name of the model, for people.
         labels: Names of the classes; the index is the class id.
         input_size: (width, height) of the network's input in pixels.
-        postprocess: See `Postprocess`.
         provenance: Dataset fingerprint, split, seed, arguments, versions, metrics: free-form JSON.
     """
 

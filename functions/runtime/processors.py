@@ -23,9 +23,6 @@ def threads(directory: Path) -> int:
 
     MODEL_THREADS if it is set, else the cores of this container divided by its workers.
 
-    Args:
-        directory: Of the function.
-
     Raises:
         EngineError: MODEL_THREADS is not a positive whole number.
     """

@@ -59,8 +59,6 @@ class Result:
 
     Attributes:
         code: Exit code; negative is the signal that ended it; None if it never ran or took too long.
-        stdout: Its standard output; "" if that was not captured.
-        stderr: Its standard error; "" if that was not captured.
         not_run: Why `code` is None.
         missing: There is no such program.
     """
@@ -305,14 +303,8 @@ def run(
 ) -> Result:
     """Run a program to its end; whatever interrupts this stops the program first.
 
-    Args:
-        command: Program and arguments.
-        timeout: Seconds; None waits for ever.
-        poll: Called every POLL_SECONDS.
-        options: Of `ChildProcess`.
-
-    Returns:
-        How it ended. There is no error: a missing program and one that took too long are results as well.
+    `poll` is called every POLL_SECONDS. There is no error: a missing program and one that took longer than `timeout`
+    seconds are results as well.
     """
     try:
         child = ChildProcess(command, **options)
@@ -377,13 +369,7 @@ def run_module(
 
 
 def failure(result: Result, name: str, remedy: str = "Free memory") -> str:
-    """Return the sentence about a child process that failed without an error of its own.
-
-    Args:
-        result: Of the process; not that of a success.
-        name: What it did.
-        remedy: What helps against a lack of memory.
-    """
+    """Return the sentence about a child process that failed without an error of its own."""
     if result.killed:
         return f"{name}: {_OUT_OF_MEMORY}; expected exit code 0. {remedy}, then run the same command again."
     return (

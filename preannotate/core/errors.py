@@ -5,11 +5,7 @@ Every package has its own subclass, so that callers can tell whose error it is.
 
 
 class PreannotateError(Exception):
-    """A sentence for the user: what was found, where, what was expected and what to do.
-
-    Attributes:
-        exit_code: Of a command that ends with this error.
-    """
+    """A sentence for the user: what was found, where, what was expected and what to do."""
 
     exit_code = 2
 

@@ -53,13 +53,7 @@ class NoResponseError(PreannotateError, OSError):
 
 @dataclass(frozen=True)
 class Response:
-    """The response to a request.
-
-    Attributes:
-        status: HTTP status code.
-        body: Up to `MAX_BYTES`.
-        location: Target of a redirect; "" without one.
-    """
+    """The response to a request: at most MAX_BYTES of its body; `location` of a redirect, else ""."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -96,10 +90,6 @@ def is_http_url(url: str) -> bool:
 def server_url(option: str, url: str) -> str:
     """Return a server's URL without a final slash, query and fragment.
 
-    Args:
-        option: Where the URL was given, for messages.
-        url: The URL.
-
     Raises:
         AddressError: It is not a URL, or contains a login, which would end in logs.
     """
@@ -125,13 +115,7 @@ def request(
 ) -> Response:
     """Send one request and return its response, whatever its status.
 
-    Args:
-        method: "GET", "POST", "PUT", …
-        url: http or https.
-        headers: Added to the request.
-        json_body: Sent as JSON; None sends `body`.
-        body: Bytes to send.
-        timeout: Seconds for all of it, from the connection to the last byte.
+    `json_body` is sent as JSON, else `body` as it is; `timeout` is for all of it, from the connection to the last byte.
 
     Raises:
         NoResponseError: There is no response, or not all of it.

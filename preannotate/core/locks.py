@@ -17,12 +17,9 @@ _POLL_SECONDS = 0.1
 
 @contextlib.contextmanager
 def file_lock(path: Path, busy: str, *, wait_seconds: float = 0.0) -> Iterator[int]:
-    """Hold an exclusive lock on `path` inside the block.
+    """Hold an exclusive lock on `path` inside the block; the file and its folder are created, and stay.
 
-    Args:
-        path: Lock file; it and its folder are created, and it stays.
-        busy: The message if another process holds the lock.
-        wait_seconds: How long to wait for it.
+    `busy` is the message if another process still holds the lock after `wait_seconds`.
 
     Yields:
         The descriptor of the lock, for `pass_fds` of child processes that shall hold it as well.

@@ -55,13 +55,8 @@ class Stage:
     """One step of a piece of work.
 
     Attributes:
-        name: Unique in its file.
-        state: See there.
         detail: One line for people, which may change while the stage runs.
         done: How much is done, in units; may be a fraction ("2.4 of 40 epochs"). None if nothing is counted.
-        total: How much there is to do, in units.
-        unit: In the singular.
-        seconds_left: None if it cannot be told.
         started: ISO 8601 with time zone; None before it started.
         ended: ISO 8601 with time zone; None before it ended.
     """
@@ -96,7 +91,6 @@ class Progress:
     """What a progress file says.
 
     Attributes:
-        stages: In order.
         version: Number of the model version that is made; None before it is known, or if none is made.
         error: The sentence that ended the work; "" if none did.
     """
@@ -152,13 +146,7 @@ class ProgressWriter:
     def __init__(
         self, path: Path | None, stages: Sequence[str], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Replace what an earlier piece of work left.
-
-        Args:
-            path: The file; None writes none.
-            stages: Names, in order.
-            clock: Seconds.
-        """
+        """Replace what an earlier piece of work left; without a path no file is written."""
         self._path, self._clock = path, clock
         self._stages = {name: Stage(name) for name in stages}
         self._version: int | None = None
@@ -180,12 +168,7 @@ class ProgressWriter:
         self.write()
 
     def update(self, name: str, **changes: Any) -> None:
-        """Change attributes of a stage; the file follows within a second if updates go on, else with the next `write`.
-
-        Args:
-            name: Of the stage.
-            changes: Attributes of `Stage`.
-        """
+        """Change attributes of a stage; the file follows within a second if updates go on, else with `write`."""
         self._stages[name] = replace(self._stages[name], **changes)
         if self._clock() - self._written >= WRITE_SECONDS:
             self.write()
@@ -229,13 +212,7 @@ class ProgressBar:
     """
 
     def __init__(self, total: int, unit: str, label: str | None = None) -> None:
-        """Begin at 0.
-
-        Args:
-            total: How much there is to do.
-            unit: In the singular.
-            label: Stands before the bar.
-        """
+        """Begin at 0."""
         self._bar = tqdm(total=total, unit=unit, desc=label, file=sys.stderr, disable=None)
         path = os.environ.get(VARIABLE)
         self._writer = ProgressWriter(Path(path) if path else None, [unit])

@@ -30,11 +30,7 @@ class SharedSecret:
 
     Attributes:
         what: It is, for messages: "token".
-        option: Of the command line that names its file.
-        variable: Of the environment.
-        pattern: What it has to match.
         letters: The pattern in words.
-        error: What is raised.
     """
 
     what: str

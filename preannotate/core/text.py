@@ -14,13 +14,7 @@ _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
 
 
 def plural(count: int, noun: str, plural_noun: str = "") -> str:
-    """Return a number with its noun: "1 box", "2 boxes", "0 images".
-
-    Args:
-        count: How many.
-        noun: In the singular.
-        plural_noun: The plural, where it is not the singular with an s.
-    """
+    """Return a number with its noun: "1 box", "2 boxes", "0 images"; the plural is the noun with an s if not given."""
     return f"{count} {noun if count == 1 else plural_noun or noun + 's'}"
 
 

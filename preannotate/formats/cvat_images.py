@@ -87,11 +87,7 @@ def write_tasks(
 ) -> Iterator[bytes]:
     """Yield `annotations.xml` of several tasks with the same labels, piece by piece, as CVAT exports a project.
 
-    Args:
-        frames: Each with its `task_id`, a declared size, and its number in the task.
-        labels: Of all tasks.
-        tasks: In the order of their frames.
-        name: Title of the project.
+    Each frame has its `task_id`, a declared size, and its number in the task; `tasks` are in the order of their frames.
     """
     meta = Element("meta")
     project = SubElement(meta, "project")

@@ -34,9 +34,6 @@ class CvatTask:
     """One task of `<meta>`.
 
     Attributes:
-        id: Number on the server, as text.
-        name: Title of the task.
-        size: Number of frames; None if not given.
         video: Whether its frames are those of a video file; None if not given.
         start: Absolute number of the first frame.
     """
@@ -123,12 +120,9 @@ def add_text(parent: Element, tag: str, text: str) -> None:
 
 
 def parse_shape(element: Element, where: str, *, default_label: str = "") -> Shape:
-    """Read a shape element, of an image or of a track.
+    """Read a shape element, of an image or of a track, whose label is `default_label`.
 
-    Args:
-        element: `<box>`, `<polygon>`, …
-        where: Beginning of error messages: file, image, number of the shape.
-        default_label: Label of the track if the element has none.
+    Error messages begin with `where`: file, image, number of the shape.
     """
     label = element.get("label", default_label).strip()
     if not label:

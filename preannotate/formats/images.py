@@ -33,9 +33,7 @@ def video_frame(name: str) -> int | None:
 def video_position(name: str, part: str = "") -> tuple[str | None, int | None]:
     """Return the video of a frame, as a name inside the export, and the frame's number; None twice for other images.
 
-    Args:
-        name: Name of the image.
-        part: Subset or task of the frame: equal names in two parts belong to two videos.
+    `part` is the subset or task of the frame: equal names in two parts belong to two videos.
     """
     number = video_frame(name)
     return (None, None) if number is None else (f"{part}/{PurePosixPath(name).parent}", number)
@@ -45,7 +43,6 @@ class ImageIndex:
     """The image files of a folder, found by name.
 
     Attributes:
-        folder: The folder.
         paths: Path relative to `folder`, with "/", to the file, sorted.
     """
 

@@ -86,12 +86,7 @@ def xml_root_tag(path: Path) -> str:
 
 
 def number(value: Any, where: str) -> float:
-    """Return a finite number from text or JSON.
-
-    Args:
-        value: Text, int or float.
-        where: What the error message begins with: file, image, shape, attribute.
-    """
+    """Return a finite number from text or JSON; messages begin with `where`: file, image, shape, attribute."""
     try:
         result = float(value)
     except (TypeError, ValueError):
@@ -127,9 +122,7 @@ def rotation_attribute(annotation: dict[str, Any], where: str) -> float:
 def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
     """Return the box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
 
-    Args:
-        mask: `counts` and `size`, (height, width).
-        where: What the error message begins with.
+    `size` in the mask is (height, width).
     """
     try:
         counts = mask["counts"]

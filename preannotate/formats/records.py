@@ -23,13 +23,11 @@ class Shape:
     """One annotation of a frame.
 
     Attributes:
-        label: Name of the class.
         kind: `BOX`, one of `CONVERTED_KINDS`, or a kind that cannot become a box.
         box: Tight axis-aligned box, xyxy, not clipped, in pixels of the frame's declared size, or in
             [0, 1] if the frame is `relative`. None for a kind that cannot become a box or an empty mask.
         source: Who drew it: `MANUAL`, `AUTOMATIC`, "semi-auto", …; "" if the format does not say.
         score: Of a detection, in [0, 1]; None for an annotation.
-        occluded: Whether something hides a part of it.
         outline: The exact shape as attributes of its element in CVAT's XML (`points`, `rle`, `rotation`, …). Readers
             of files leave it empty, for nothing but the box is used.
     """
@@ -88,7 +86,6 @@ class Export:
 
     Attributes:
         labels: In declared order if the format declares them, else in order of first appearance.
-        frames: In the order of the file.
         has_sources: The format states which shapes a model drew.
         notes: Whole sentences about what had to be guessed.
     """

@@ -44,11 +44,6 @@ def parse_labels(path: Path, folder: Path, labels: list[str]) -> tuple[Shape, ..
 
     A line is `class cx cy w h`, with a track's id or a score after it in some dialects; or `class` and
     the points of a polygon; four points are an oriented box.
-
-    Args:
-        path: The text file.
-        folder: Root of the export, for messages.
-        labels: Names of the classes.
     """
     shapes = []
     for index, line in enumerate(read_text(path).splitlines(), 1):

@@ -9,15 +9,7 @@ Size = tuple[int, int]
 
 
 def draw_background(size: Size, rng: np.random.Generator) -> np.ndarray:
-    """Draw a random background.
-
-    Args:
-        size: (width, height).
-        rng: Source of all choices.
-
-    Returns:
-        float32 (H, W, 3), about [0, 1].
-    """
+    """Draw a random background of `size` (width, height): float32 (H, W, 3), about [0, 1]."""
     return _DRAW[rng.integers(len(_DRAW))](size, rng)
 
 

@@ -17,13 +17,10 @@ _SEEDS_PER_SET = 1_000_000
 
 
 def write_export(destination: Path, count: int, seed: int, size: tuple[int, int] = (640, 480)) -> Path:
-    """Draw `count` images and write them with their annotations; the same seed gives the same bytes.
+    """Draw `count` images of `size` (width, height) and write them with their annotations.
 
-    Args:
-        destination: A name that ends with .zip, or else that of a folder; neither may exist.
-        count: Number of images.
-        seed: Number of the set; two sets have no image in common.
-        size: (width, height) of each image.
+    The same seed gives the same bytes; two seeds have no image in common. `destination` is a new zip if its name ends
+    with .zip, else a new folder.
 
     Returns:
         `destination`, with `annotations.xml` and `images/image_0000.jpg` and so on.

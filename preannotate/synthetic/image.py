@@ -39,11 +39,9 @@ class SyntheticImage:
     """An image and its annotations.
 
     Attributes:
-        image: RGB.
         boxes: float32 (G, 4), xyxy, whole image pixels, tight around the visible part of each object.
         class_ids: int64 (G,), into `LABELS`.
         occluded: bool (G,): partly covered or cut off by the border.
-        labels: `LABELS`.
     """
 
     image: Image.Image
@@ -60,8 +58,6 @@ class OcclusionMap:
     Attributes:
         owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is the background.
         class_ids: Class of each thing, or `CLUTTER`.
-        areas: Pixels of each thing without occlusion.
-        visible: Visible pixels of each thing.
     """
 
     owners: np.ndarray

@@ -32,10 +32,7 @@ class Plane:
     def turned(cls, *, extent: float, angle: float, margin: int) -> "Plane":
         """Return a square patch that holds everything within `extent` / 2 and `margin` pixels of its centre.
 
-        Args:
-            extent: Pixels for one unit.
-            angle: Degrees, clockwise on the screen.
-            margin: Pixels around.
+        One unit is `extent` pixels; the angle is in degrees, clockwise on the screen.
         """
         half = math.ceil(extent / 2) + margin
         axis = np.arange(-half, half + 1, dtype=np.float32) / np.float32(extent)

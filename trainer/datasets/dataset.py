@@ -29,9 +29,8 @@ class Dataset:
     """Samples with the labels that their class ids refer to.
 
     Attributes:
-        labels: Names of the classes; the index is the class id.
+        labels: The index is the class id.
         samples: In the order of the exports and of the frames inside them.
-        health: Counts, and what was left out and converted.
     """
 
     labels: tuple[str, ...]
@@ -64,11 +63,6 @@ def check_dataset(dataset: Dataset) -> None:
 def store_image(source: Path, content: str, store: Path) -> Path:
     """Link or copy an image into the store; whole or absent at any moment, but not yet flushed to the disk.
 
-    Args:
-        source: The image's file.
-        content: sha256 of its bytes, hexadecimal.
-        store: The store's folder.
-
     Returns:
         `store/images/<content><extension>`.
 
@@ -83,12 +77,9 @@ def store_image(source: Path, content: str, store: Path) -> Path:
 
 
 def save_dataset(dataset: Dataset, store: Path, *, name: str = FILE_NAME) -> Path:
-    """Write the samples beside their images; `read_dataset` gives an equal dataset back.
+    """Write the samples beside their images, which lie in `store`; `read_dataset` gives an equal dataset back.
 
-    Args:
-        dataset: Its images must lie in `store`.
-        store: The store's folder.
-        name: Another file name keeps a second set, say for validation, in the same store.
+    Another file name keeps a second set, say for validation, in the same store.
     """
     content = {
         "format": FORMAT,

@@ -17,14 +17,8 @@ def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str, unkn
     A wanted name means all names equal to it; if there is none, those equal without extension; if there
     is none, those whose last part is equal without extension.
 
-    Args:
-        wanted: Names as a person wrote them.
-        names: Names of images.
-        where: What the error message begins with.
-        unknown_allowed: Ignore wanted names that mean no image.
-
     Raises:
-        DatasetError: A wanted name means no image, unless that is allowed.
+        DatasetError: A wanted name means no image, unless `unknown_allowed`; its message begins with `where`.
     """
     names = list(names)
     exact = set(names)

@@ -37,8 +37,6 @@ class LoadReport:
     """What reading the exports found beside the samples.
 
     Attributes:
-        exports: In the order given.
-        frames: Frames in all exports.
         unannotated: Frames without any shape.
         unannotated_used: Of these, those that became samples, as true negatives.
         unusable: Frames that had shapes, of which none could be used.
@@ -49,7 +47,6 @@ class LoadReport:
         unreadable: Name to the decoder's message.
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
         conflicts: Names of images with equal content and different boxes; all are kept.
-        notes: Whole sentences about what had to be guessed.
     """
 
     exports: list[LoadedExport] = field(default_factory=list)
@@ -90,13 +87,10 @@ class Health:
     """Counts and warnings about a dataset.
 
     Attributes:
-        labels: The dataset's.
-        images: Number of samples.
         negatives: Samples without boxes.
         boxes_of: Label to number of boxes.
         images_of: Label to number of samples with at least one.
         sizes: For each box (width, height, image width, image height), pixels.
-        load_report: What reading the exports found.
     """
 
     labels: tuple[str, ...]

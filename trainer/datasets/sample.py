@@ -20,7 +20,6 @@ class Sample:
 
     Attributes:
         name: Name in the export: the path inside the task, with extension; not unique across exports.
-        image: The file on disk.
         content: sha256 of the file's bytes, hexadecimal: the identity of the image.
         image_size: True (width, height) in pixels after EXIF rotation: the frame of `boxes`.
         boxes: float32 (G, 4), xyxy, image pixels, clipped to the image, sides of at least one pixel.

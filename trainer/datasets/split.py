@@ -51,13 +51,7 @@ _BLOCKS = 5
 
 @dataclass(frozen=True)
 class Split:
-    """Samples for training and for validation.
-
-    Attributes:
-        train: In the order given.
-        validation: In the order given.
-        notes: Whole sentences for the user.
-    """
+    """Samples for training and for validation."""
 
     train: tuple[Sample, ...]
     validation: tuple[Sample, ...]

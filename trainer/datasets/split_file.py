@@ -21,14 +21,7 @@ _FORM = 'a list of names or {"train": [names], "validation": [names]}'
 
 
 def read_split_file(path: Path, samples: Sequence[Sample]) -> dict[str, Subset]:
-    """Read the file, for `pinned` of `split_samples`.
-
-    Args:
-        path: Text or JSON; names as in `match_names`.
-        samples: All of them.
-
-    Returns:
-        Content to "train" or "validation".
+    """Read the file, for `pinned` of `split_samples`: content to subset. Names are matched as in `match_names`.
 
     Raises:
         DatasetError: The file cannot be read, a name means no image, or an image is in both subsets.

@@ -40,12 +40,7 @@ class Engine(Protocol):
 
 
 def one_by_one(run: Callable[[np.ndarray], dict[str, np.ndarray]], pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """`Engine.run` for a graph that takes one image at a time.
-
-    Args:
-        run: Takes (1, H, W, 3).
-        pixels: (B, H, W, 3).
-    """
+    """`Engine.run` for a graph that takes one image, (1, H, W, 3), at a time; `pixels` are (B, H, W, 3)."""
     runs = [run(image[None]) for image in np.ascontiguousarray(pixels)]
     return runs[0] if len(runs) == 1 else {name: np.concatenate([one[name] for one in runs]) for name in runs[0]}
 
