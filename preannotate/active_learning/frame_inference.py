@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class FrameDetections:
     error: str | None = None
 
 
-class AnswerCache:
+class ResultCache:
     """Results of one kind that stay on disk, so that a stopped command continues where it was.
 
     One line of JSON for each frame, written as soon as it is known. The file is named by a digest of everything that
@@ -94,8 +95,8 @@ class FrameInference:
         """Read what earlier commands kept in `output`; workers None are as many as are worth starting."""
         self._server, self._task, self._function, self._workers = server, task, function, workers
         images = [server.url, task.id, task.data, task.size, task.start, task.step, task.names, task.sizes]
-        self._detections = AnswerCache(output, f"detections-{task.id}", [images, function.fingerprint, MIN_SCORE])
-        self._descriptors = AnswerCache(output, f"descriptors-{task.id}", images)
+        self._detections = ResultCache(output, f"detections-{task.id}", [images, function.fingerprint, MIN_SCORE])
+        self._descriptors = ResultCache(output, f"descriptors-{task.id}", images)
 
     def detect(self, frames: Sequence[int], *, describe_too: bool = False) -> dict[int, FrameDetections]:
         """Return the detections of frames, by relative number.
@@ -108,11 +109,12 @@ class FrameInference:
         """
         missing = [frame for frame in frames if frame not in self._detections.entries]
         if missing:
+            make_entry = partial(self._make_entry, describe_too)
             with FunctionPool(self._function.path, self._workers or processes_for(len(missing))) as pool:
 
                 def detect(images: dict[int, Path]) -> Iterator[tuple[int, Any]]:
                     files = [ImageFile(path, str(frame)) for frame, path in images.items()]
-                    return zip(images, pool.map(files, MIN_SCORE, self._make_entry(describe_too)), strict=True)
+                    return zip(images, pool.map(files, MIN_SCORE, make_entry), strict=True)
 
                 for frame, (entry, descriptor) in self._process(missing, detect, "detecting"):
                     if descriptor is not None:
@@ -145,23 +147,18 @@ class FrameInference:
                     yield result
                     bar.update()
 
-    def _make_entry(self, describe_too: bool) -> Callable[[ImageFile, ImageDetections | UnreadableImage], Any]:
-        """What is kept of a result, and of the image; it is made in the thread that got the result."""
-
-        def make(image: ImageFile, result: ImageDetections | UnreadableImage) -> Any:
-            data = image.path.read_bytes()
-            wanted = describe_too and int(image.name) not in self._descriptors.entries
-            descriptor = _rounded_descriptor(data) if wanted else None
-            content = hashlib.sha256(data).hexdigest()
-            if isinstance(result, UnreadableImage):
-                return {"content": content, "error": result.error}, descriptor
-            rows = [
-                [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box)]
-                for one in result.detections
-            ]
-            return {"content": content, "detections": rows}, descriptor
-
-        return make
+    def _make_entry(self, describe_too: bool, image: ImageFile, result: ImageDetections | UnreadableImage) -> Any:
+        """Return what is kept of a result and of the image; called in the thread that got the result."""
+        data = image.path.read_bytes()
+        wanted = describe_too and int(image.name) not in self._descriptors.entries
+        descriptor = _rounded_descriptor(data) if wanted else None
+        content = hashlib.sha256(data).hexdigest()
+        if isinstance(result, UnreadableImage):
+            return {"content": content, "error": result.error}, descriptor
+        rows = [
+            [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box)] for one in result.detections
+        ]
+        return {"content": content, "detections": rows}, descriptor
 
     def _read_entry(self, entry: dict[str, Any]) -> FrameDetections:
         known = {label.name for label in self._task.labels.values()}

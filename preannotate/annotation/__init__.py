@@ -1,1 +1,1 @@
-"""`preannotate annotate`: a built function's own detections on images of a folder, as text, pictures or an export."""
+"""`preannotate annotate`: what a function detects, as text, pictures, an export or boxes in a CVAT task."""

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 TERMINAL_LOGGERS = ("trainer.train", "trainer.preparation", "trainer.eta")
 
 
-def add_train_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of a training, on this machine or in a pod."""
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("exports", metavar="EXPORT", type=Path, nargs="*", help="zip file or folder of annotations in one of CVAT's "
         "formats")  # fmt: skip
@@ -57,14 +56,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add_images_file(parser)
     add("--labels", metavar="A,B", help="learn only these labels (default: all labels of the export)")
     add_json(parser)
-
-
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_train_arguments(parser)
     add_notify(parser)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run_train(arguments: argparse.Namespace) -> int:
     from trainer.errors import TrainingError
 
     _log_to_stderr()
@@ -239,7 +234,7 @@ def _log_to_stderr() -> None:
 
 
 COMMANDS = (
-    Command("train", "train a detector on annotated images", _add_arguments, _run),
+    Command("train", "train a detector on annotated images", _add_train_arguments, _run_train),
     Command("arguments", "list the settings of a training and their defaults", _add_markdown, _run_listing),
     Command("models", "list the models: speed, accuracy, and when to choose which", _add_markdown, _run_listing),
 )

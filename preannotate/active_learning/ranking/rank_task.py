@@ -60,7 +60,8 @@ def _rank(server: Server, task: Task, request: RankingRequest) -> Ranking:
     if task.video:
         jobs, between = _thinned(jobs, CANDIDATES_PER_CHOICE * request.top)
         labels, _ = _thinned(labels, CANDIDATES_PER_CHOICE * request.top)
-        left_out |= {BETWEEN: between} if between else {}
+        if between:
+            left_out[BETWEEN] = between
     inference = FrameInference(server, task, function, request.output, workers=request.workers)
     found = inference.detect(sorted(jobs), describe_too=True)
     detections = {frame: one.detections for frame, one in found.items() if one.error is None}
