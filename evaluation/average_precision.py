@@ -115,3 +115,31 @@ def _area(found: np.ndarray, seen: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     reached = np.searchsorted(RECALLS, found / np.maximum(boxes, 1)[:, None], side="right")
     reached[found == 0] = 0  # recall 0 is reached by the first object that is found
     return (best_from_here * np.diff(reached, axis=1, prepend=0)).sum(axis=1) / len(RECALLS)
+
+
+@dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """Precision and recall of one class at IoU 0.5: a point for each score that a detection has, best score first.
+
+    Attributes:
+        thresholds: float64 (P,), falling.
+        precision: float64 (P,), part of the detections from this score on that are right.
+        recall: float64 (P,), part of the objects that they find.
+    """
+
+    thresholds: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+
+    def at(self, threshold: float) -> tuple[float, float] | None:
+        """(precision, recall) of what reaches `threshold`; None if nothing does."""
+        shown = int((self.thresholds >= threshold).sum())
+        return (float(self.precision[shown - 1]), float(self.recall[shown - 1])) if shown else None
+
+
+def precision_recall_curve(matches: ClassMatches) -> PrecisionRecallCurve:
+    """The raw curve, not smoothed as average precision does; empty without detections or without boxes."""
+    boxes = int(matches.boxes.sum())
+    last_of_score = np.flatnonzero(np.diff(matches.scores, append=-1.0)) if boxes else np.zeros(0, int)
+    found = np.cumsum(matches.hits[0])[last_of_score]
+    return PrecisionRecallCurve(matches.scores[last_of_score], found / (last_of_score + 1), found / max(boxes, 1))

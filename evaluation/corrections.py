@@ -7,10 +7,8 @@ to see that none is missing, takes as long with a model as without: it is left o
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-import numpy as np
-
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import ImageComparison, Outcome
+from evaluation.outcomes import Outcome, compare_image, reaches_threshold
 from runtime.detector import Detection
 
 
@@ -89,21 +87,6 @@ class Corrections:
             + costs.adjust * self.loose
             + costs.relabel * self.wrong_label
         )
-
-
-def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageComparison:
-    """The objects of an image beside everything that was detected on it."""
-    return ImageComparison(
-        np.array([detection.box for detection in found], np.float32).reshape(-1, 4),
-        np.array([detection.class_id for detection in found], np.int64),
-        image.boxes,
-        image.class_ids,
-    )
-
-
-def reaches_threshold(found: Sequence[Detection], thresholds: Sequence[float]) -> np.ndarray:
-    """Which detections of an image, bool (N,), reach the threshold of their class."""
-    return np.array([detection.score >= thresholds[detection.class_id] for detection in found], bool)
 
 
 def corrections_by_image(

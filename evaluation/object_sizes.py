@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.corrections import Corrections, compare_image, reaches_threshold
+from evaluation.corrections import Corrections
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import Outcome
+from evaluation.outcomes import Outcome, compare_image, reaches_threshold
 from runtime.boxes import area
 from runtime.detector import Detection
 from runtime.letterbox import Letterbox

@@ -4,12 +4,15 @@ The bounds are those by which CVAT's own quality reports compare annotations (it
 `low_overlap_threshold`): two boxes are of the same object from an IoU of 0.4 on, and loosely so below 0.8.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from evaluation.ground_truth import AnnotatedImage
 from runtime.boxes import iou
+from runtime.detector import Detection
 
 SAME_OBJECT_FROM = 0.4
 RIGHT_FROM = 0.8
@@ -84,3 +87,43 @@ class ImageComparison:
         false = tuple(int(row) for row in np.flatnonzero(shown) if row not in matched)
         missed = tuple(row for row in range(len(self.gt_boxes)) if row not in found)
         return Outcome(tuple(pairs), false, missed)
+
+
+def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageComparison:
+    """The objects of an image beside everything that was detected on it."""
+    return ImageComparison(
+        np.array([detection.box for detection in found], np.float32).reshape(-1, 4),
+        np.array([detection.class_id for detection in found], np.int64),
+        image.boxes,
+        image.class_ids,
+    )
+
+
+def reaches_threshold(found: Sequence[Detection], thresholds: Sequence[float]) -> np.ndarray:
+    """Which detections of an image, bool (N,), reach the threshold of their class."""
+    return np.array([detection.score >= thresholds[detection.class_id] for detection in found], bool)
+
+
+def confusion_matrix(
+    classes: int,
+    images: Sequence[AnnotatedImage],
+    detections: Sequence[Sequence[Detection]],
+    thresholds: Sequence[float],
+) -> np.ndarray:
+    """Count which class was shown for which annotated one, with background.
+
+    Returns:
+        int64 (K + 1, K + 1): rows are annotated classes, columns shown ones. The last row holds false detections,
+        the last column missed objects.
+    """
+    matrix = np.zeros((classes + 1, classes + 1), int)
+    for image, found in zip(images, detections, strict=True):
+        compared = compare_image(image, found)
+        outcome = compared.outcome(reaches_threshold(found, thresholds))
+        for pair in outcome.pairs:
+            matrix[image.class_ids[pair.gt], compared.class_ids[pair.detection]] += 1
+        for row in outcome.false:
+            matrix[classes, compared.class_ids[row]] += 1
+        for row in outcome.missed:
+            matrix[image.class_ids[row], classes] += 1
+    return matrix

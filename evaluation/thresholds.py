@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.corrections import CorrectionCosts, Corrections, compare_image
+from evaluation.corrections import CorrectionCosts, Corrections
 from evaluation.ground_truth import AnnotatedImage
+from evaluation.outcomes import compare_image
 from runtime.detector import Detection
 
 MIN_BOXES = 5

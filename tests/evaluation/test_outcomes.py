@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from evaluation.outcomes import ImageComparison
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.outcomes import ImageComparison, confusion_matrix
+from runtime.detector import Detection
 
 
 def box(x, width=10):
@@ -75,3 +77,26 @@ def test_what_is_not_shown_is_not_there():
 
 def test_nothing_against_nothing():
     assert outcome([], []).missed == ()
+
+
+def at(x):
+    return (float(x), 0.0, float(x + 10), 10.0)
+
+
+def test_every_object_and_every_shown_box_has_one_cell():
+    gt = AnnotatedImage("", "", (200, 100), np.float32([at(0), at(20), at(40), at(60)]), np.array([0, 0, 1, 1]))
+    found = [
+        Detection("a", 0, 0.9, at(0)),  # right
+        Detection("b", 1, 0.9, at(20)),  # a taken for b
+        Detection("b", 1, 0.9, at(40)),  # right
+        Detection("a", 0, 0.9, at(100)),  # false
+        Detection("b", 1, 0.2, at(60)),  # below the threshold: missed
+    ]
+
+    matrix = confusion_matrix(2, [gt], [found], (0.5, 0.5))
+
+    assert matrix.tolist() == [
+        [1, 1, 0],
+        [0, 1, 1],
+        [1, 0, 0],
+    ]

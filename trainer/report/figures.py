@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation import average_precision, bootstrap, confusion, object_sizes, precision_recall, thresholds
+from evaluation import average_precision, bootstrap, object_sizes, outcomes, thresholds
+from evaluation.average_precision import PrecisionRecallCurve
 from evaluation.bootstrap import Estimate, PrecisionEstimates
 from evaluation.corrections import Corrections, corrections_by_image
 from evaluation.object_sizes import SizeBand
-from evaluation.precision_recall import PrecisionRecallCurve
 from evaluation.thresholds import ThresholdSweep
 from trainer.report.facts import RunFacts
 
@@ -54,13 +54,13 @@ class Figures:
         return cls(
             boxes=tuple(int(of_class.boxes.sum()) for of_class in matches),
             precision=bootstrap.estimate_precision(matches),
-            curves=tuple(precision_recall.precision_recall_curve(of_class) for of_class in matches),
+            curves=tuple(average_precision.precision_recall_curve(of_class) for of_class in matches),
             sweeps=tuple(search.sweep([class_id], cuts) for class_id in classes),
             by_image=tuple(by_image),
             total=sum(by_image, Corrections()),
             seconds=float(with_model.sum()),
             seconds_from_nothing=float(from_nothing.sum()),
             times_less=bootstrap.estimate_ratio(from_nothing, with_model),
-            confusion=confusion.confusion_matrix(len(classes), images, detections, cuts),
+            confusion=outcomes.confusion_matrix(len(classes), images, detections, cuts),
             bands=object_sizes.corrections_by_size(images, detections, cuts, facts.manifest.input_size),
         )

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from evaluation.corrections import Corrections, compare_image, reaches_threshold
+from evaluation.corrections import Corrections
 from evaluation.drawing import WHITE, Colour, Style, draw_dashed_box, draw_solid_box, draw_tag, pixel_corners
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
-from evaluation.outcomes import ImageComparison, Outcome
+from evaluation.outcomes import ImageComparison, Outcome, compare_image, reaches_threshold
 from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
 from runtime.image import decode

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evaluation.precision_recall import PrecisionRecallCurve
+from evaluation.average_precision import PrecisionRecallCurve
 from evaluation.thresholds import HIGHEST, LOWEST, ThresholdSweep
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
