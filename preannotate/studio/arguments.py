@@ -41,8 +41,6 @@ class ArgumentField:
     """The field of a training argument.
 
     Attributes:
-        name: Of the argument.
-        kind: See there.
         default: For the model and the number of images, as text.
         choices: Of a `CHOICE`; else empty.
         help: Its meaning, one line.
@@ -90,7 +88,7 @@ def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[Ar
         value = values.get(field.name, "").strip()
         if not value or {field.name, RIVALS.get(field.name)} & set(free):
             continue
-        if not _same(field, parse_value(field.name, value, where=WHERE)):
+        if _text(field.name, parse_value(field.name, value, where=WHERE)) != field.default:
             changed.append(f"{field.name}={value}")
     joined = ",".join([*changed, *_parts(text)])
     parse_arguments(joined, where=WHERE)
@@ -126,10 +124,6 @@ def _field(name: str, defaults: Mapping[str, Any]) -> ArgumentField:
 
 def _text(name: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else format_value(name, value)
-
-
-def _same(field: ArgumentField, value: Any) -> bool:
-    return _text(field.name, value) == field.default
 
 
 def _parts(text: str) -> list[str]:

@@ -1,67 +1,42 @@
 """Projects and tasks of CVAT servers, as lists with pages, previews and counts."""
 
+import hashlib
 import io
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from preannotate.core.files import replace_bytes
 from preannotate.jobs.database import Database
+from preannotate.studio.errors import StudioError
 from preannotate.studio.servers import Servers
+from preannotate.studio.training_preview import AnnotationCounts, count_annotations
 
 if TYPE_CHECKING:
     from preannotate.cvat.server import Server
     from preannotate.formats.cvat_xml import CvatLabel
-import hashlib
-import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
 
-from preannotate.core.files import replace_bytes
-from preannotate.studio.errors import StudioError
-from preannotate.studio.training_preview import AnnotationCounts, count_annotations
-
-ListRow = TypeVar("ListRow")
-
-
-@dataclass(frozen=True)
-class ListPage(Generic[ListRow]):
-    """One page of a list.
-
-    Attributes:
-        entries: Of this page.
-        number: Of this page, from 1.
-        pages: Number of pages, at least 1.
-        count: Number of entries on all pages.
-    """
-
-    entries: tuple[ListRow, ...]
-    number: int
-    pages: int
-    count: int
-
-
-@dataclass(frozen=True)
-class ProjectSummary:
-    """A project; `updated` is ISO 8601, as the server writes it."""
-
-    id: int
-    name: str
-    tasks: int
-    updated: str
+PAGE_SIZE = 20
+# Longest search text; most tasks of a project that are counted.
+_MAX_SEARCH, _MAX_TASKS = 200, 100
+# A preview of CVAT has a few kilobytes.
+MOST_FILES = 1000
+MOST_BYTES = 5_000_000
+# Content types that are served, by the first bytes of the file.
+_CONTENT_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
 
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """A task.
+    """A task of a server.
 
     Attributes:
-        id: On the server.
-        name: As in CVAT.
         project_id: None if it belongs to no project.
         project: Name of the project; "" without a project, or if its name cannot be read.
         frames: Number of images, or of frames of the video.
-        video: Whether it is a video.
         jobs: Number of jobs.
         accepted: Number of jobs completed in the stage *acceptance*; CVAT counts no others here.
         updated: ISO 8601, as the server writes it.
@@ -81,11 +56,20 @@ class TaskSummary:
 
 
 @dataclass(frozen=True)
+class TaskPage:
+    """One page of a list of tasks; `number` is from 1, `pages` at least 1, and `count` the tasks on all pages."""
+
+    entries: tuple[TaskSummary, ...]
+    number: int
+    pages: int
+    count: int
+
+
+@dataclass(frozen=True)
 class LabelSummary:
     """A label of a task.
 
     Attributes:
-        name: As in CVAT.
         color: As in CVAT: "#rrggbb".
         type: "rectangle", "any", "polygon", "tag", …
         boxes: On frames that a training would use; shapes that become boxes count.
@@ -114,20 +98,8 @@ class TaskDetail(AnnotationCounts):
     problem: str | None = None
 
 
-PAGE_SIZE = 20
-# Longest search text; most tasks of a project that are counted.
-_MAX_SEARCH, _MAX_TASKS = 200, 100
-
-
-# A preview of CVAT has a few kilobytes.
-MOST_FILES = 1000
-MOST_BYTES = 5_000_000
-# Content types that are served, by the first bytes of the file.
-_KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF": "image/webp"}
-
-
 class PreviewCache:
-    """A folder of preview images."""
+    """Preview images of tasks, kept on disk so that lists load at once; the least recently used ones are removed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -139,7 +111,7 @@ class PreviewCache:
             server_id: In the studio.
             task_id: On the server.
             updated: When the task changed last; its preview may be another one since.
-            fetch: Downloads the preview if it is not there.
+            fetch: Downloads the preview if it is not in the folder.
 
         Raises:
             StudioError: The downloaded bytes are not an image.
@@ -151,21 +123,19 @@ class PreviewCache:
             os.utime(path)
         except OSError:
             content = fetch()
-            kind = _kind(content)
-            if not kind or len(content) > MOST_BYTES:
+            if not _content_type(content) or len(content) > MOST_BYTES:
                 raise StudioError(
                     f"task {task_id}: preview of {len(content)} bytes is not an image; expected JPEG, PNG or WebP."
                 ) from None
             self._keep(path, content)
-        return content, _kind(content)
+        return content, _content_type(content)
 
     def _keep(self, path: Path, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         for stale in self._folder.glob(f"{path.name.rpartition('-')[0]}-*"):
             stale.unlink(missing_ok=True)
         replace_bytes(path, content)
-        kept = sorted(self._folder.iterdir(), key=_used, reverse=True)
-        for old in kept[MOST_FILES:]:
+        for old in sorted(self._folder.iterdir(), key=_used, reverse=True)[MOST_FILES:]:
             old.unlink(missing_ok=True)
 
 
@@ -176,8 +146,8 @@ def _used(path: Path) -> float:
         return 0.0
 
 
-def _kind(content: bytes) -> str:
-    return next((kind for first, kind in _KINDS.items() if content.startswith(first)), "")
+def _content_type(content: bytes) -> str:
+    return next((kind for first, kind in _CONTENT_TYPES.items() if content.startswith(first)), "")
 
 
 class Catalogue:
@@ -186,63 +156,56 @@ class Catalogue:
     Every method raises CvatError if the server does not answer, and StudioError if there is no such server.
     """
 
-    def __init__(self, servers: Servers, database: Database, previews: PreviewCache) -> None:
-        self._servers, self._database, self._previews = servers, database, previews
+    def __init__(self, servers: Servers, database: Database, previews: Path) -> None:
+        self._servers, self._database, self._previews = servers, database, PreviewCache(previews)
         # From lists, for the previews and names that are requested next.
         self._projects: dict[tuple[int, int], str] = {}
         self._updated: dict[tuple[int, int], str] = {}
 
-    def projects(self, server_id: int, search: str = "", page: int = 1) -> ListPage[ProjectSummary]:
-        """Return a page of projects, the newest first; the last page instead of one that does not exist."""
+    def projects(self, server_id: int) -> dict[int, str]:
+        """Return the names of the newest projects by their ids, as many as fit on a page."""
 
-        def ask(server: "Server") -> ListPage[ProjectSummary]:
-            def get(number: int) -> Any:
-                return server.page_of_projects(page=number, size=PAGE_SIZE, search=_words(search))
-
-            answer, number = _existing(get, page)
+        def read(server: "Server") -> dict[int, str]:
+            answer = server.page_of_projects(page=1, size=PAGE_SIZE)
             with server.parsing_response("projects"):
-                return _page(answer, number, [_project(one) for one in answer["results"]])
+                return {one["id"]: one["name"] for one in answer["results"]}
 
-        found = self._servers.ask(server_id, ask)
-        self._projects.update({(server_id, one.id): one.name for one in found.entries})
+        found = self._servers.query(server_id, read)
+        self._projects.update({(server_id, project): name for project, name in found.items()})
         return found
 
-    def tasks(
-        self, server_id: int, *, project: int | None = None, search: str = "", page: int = 1
-    ) -> ListPage[TaskSummary]:
+    def tasks(self, server_id: int, *, project: int | None = None, search: str = "", page: int = 1) -> TaskPage:
         """Return a page of tasks, the newest first; the last page instead of one that does not exist."""
+        words = " ".join(search.split())[:_MAX_SEARCH]
 
-        def ask(server: "Server") -> ListPage[TaskSummary]:
+        def read(server: "Server") -> TaskPage:
             def get(number: int) -> Any:
-                return server.page_of_tasks(page=number, size=PAGE_SIZE, search=_words(search), project=project)
+                return server.page_of_tasks(page=number, size=PAGE_SIZE, search=words, project=project)
 
             answer, number = _existing(get, page)
             with server.parsing_response("tasks"):
-                return _page(answer, number, [self._summary(server, server_id, one) for one in answer["results"]])
+                entries = tuple(self._summary(server, server_id, one) for one in answer["results"])
+                return TaskPage(entries, number, _pages(answer), answer["count"])
 
-        return self._servers.ask(server_id, ask)
+        return self._servers.query(server_id, read)
 
     def summary(self, server_id: int, task_id: int) -> TaskSummary:
         """Return one row of `tasks`."""
-        return self._servers.ask(server_id, lambda server: self._summary(server, server_id, server.task(task_id)))
+        return self._servers.query(server_id, lambda server: self._summary(server, server_id, server.task(task_id)))
 
-    def task(self, server_id: int, task_id: int) -> TaskDetail:
-        """Return a task with its counts; this takes seconds for a large task that is not cached."""
-        return self.tasks_detail(server_id, (task_id,))
-
-    def tasks_detail(self, server_id: int, tasks: Sequence[int], projects: Sequence[int] = ()) -> TaskDetail:
-        """Return the counts of several tasks together.
+    def detail(self, server_id: int, tasks: Sequence[int], projects: Sequence[int] = ()) -> TaskDetail:
+        """Return the counts of tasks together; this takes seconds for a large task that is not cached.
 
         Tasks of projects without images are skipped, as `pull` does.
         """
-        return self._servers.ask(server_id, lambda server: self._detail(server, server_id, tasks, projects))
+        return self._servers.query(server_id, lambda server: self._detail(server, server_id, tasks, projects))
 
     def preview(self, server_id: int, task_id: int) -> tuple[bytes, str]:
         """Return the preview of a task and its content type: image/jpeg, image/png or image/webp."""
 
         def fetch() -> bytes:
             sink = io.BytesIO()
-            self._servers.ask(server_id, lambda server: server.preview(task_id, sink))
+            self._servers.query(server_id, lambda server: server.preview(task_id, sink))
             return sink.getvalue()
 
         self._servers.get(server_id)
@@ -251,11 +214,11 @@ class Catalogue:
         return self._previews.picture(server_id, task_id, self._updated[server_id, task_id], fetch)
 
     def _detail(self, server: "Server", server_id: int, tasks: Sequence[int], projects: Sequence[int]) -> TaskDetail:
-        from preannotate.cvat.tasks import has_boxes, read_task
+        from preannotate.cvat.tasks import has_boxes, read_task, why_unusable
 
         contents = {number: server.task(number) for number in tasks}
         for number in projects:
-            usable = [task for task in server.tasks_of_project(number) if not _unusable(task)]
+            usable = [task for task in server.tasks_of_project(number) if not why_unusable(task)]
             contents.update({task["id"]: task for task in usable[:_MAX_TASKS]})
         if not contents:
             names = ", ".join(map(str, projects))
@@ -263,7 +226,7 @@ class Catalogue:
         first = next(iter(contents.values()))
         with server.parsing_response(f"task {first['id']}"):
             summary = self._summary(server, server_id, first)
-        unusable = [f"task {one['id']}: {why}" for one in contents.values() if (why := _unusable(one))]
+        unusable = [f"task {one['id']}: {why}" for one in contents.values() if (why := why_unusable(one))]
         if unusable:
             problem = f"{unusable[0]}; expected images or a video. Choose another task."
             return TaskDetail(summary=summary, problem=problem)
@@ -280,6 +243,8 @@ class Catalogue:
         return TaskDetail(**vars(counts), summary=summary, labels=found, problem=_problem(sorted(contents), found))
 
     def _summary(self, server: "Server", server_id: int, content: dict[str, Any]) -> TaskSummary:
+        from preannotate.cvat.tasks import why_unusable
+
         project = content.get("project_id")
         self._updated[server_id, content["id"]] = str(content["updated_date"])
         jobs = content.get("jobs") or {}
@@ -293,7 +258,7 @@ class Catalogue:
             jobs=jobs.get("count") or 0,
             accepted=jobs.get("completed") or 0,
             updated=str(content["updated_date"]),
-            problem=_unusable(content) or None,
+            problem=why_unusable(content) or None,
         )
 
     def _project_name(self, server: "Server", server_id: int, project: int) -> str:
@@ -307,18 +272,8 @@ class Catalogue:
         return self._projects[server_id, project]
 
 
-def _unusable(content: dict[str, Any]) -> str:
-    from preannotate.cvat.tasks import why_unusable
-
-    return why_unusable(content)
-
-
-def _words(search: str) -> str:
-    return " ".join(search.split())[:_MAX_SEARCH]
-
-
 def _existing(get: Callable[[int], Any], number: int) -> tuple[Any, int]:
-    """The answer for a page, or for the last one if there are not so many; and its number."""
+    """Return the answer for a page, or for the last one if there are fewer pages, and its number."""
     from preannotate.cvat.errors import CvatError
 
     number = max(1, number)
@@ -334,15 +289,6 @@ def _existing(get: Callable[[int], Any], number: int) -> tuple[Any, int]:
 
 def _pages(answer: Mapping[str, Any]) -> int:
     return max(1, math.ceil(answer["count"] / PAGE_SIZE))
-
-
-def _page(answer: Mapping[str, Any], number: int, entries: list[ListRow]) -> ListPage[ListRow]:
-    return ListPage(tuple(entries), number, _pages(answer), answer["count"])
-
-
-def _project(content: Mapping[str, Any]) -> ProjectSummary:
-    tasks = content.get("tasks") or {}
-    return ProjectSummary(content["id"], content["name"], tasks.get("count") or 0, str(content["updated_date"]))
 
 
 def _problem(tasks: Sequence[int], labels: Sequence[LabelSummary]) -> str | None:

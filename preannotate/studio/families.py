@@ -25,51 +25,55 @@ class Family:
     """A model.
 
     Attributes:
-        name: For `--model`.
-        line: When to choose it.
-        defaults: See there.
-        alpha: Width of the backbone with pretrained weights; relative.
-        alpha_from_scratch: Without.
+        line: When to choose it, for people.
+        alpha: Relative width of the backbone with pretrained weights.
+        alpha_from_scratch: Relative width without pretrained weights.
         pretrained: Names for `--base-model` beside "none".
-        file: What a download of its weights fetches; "" if nothing is downloaded.
-        package: That brings its weights; "" if none does.
-        gpu_memory: GB that a single GPU must have; 0 if any will do.
+        file: Name of the downloaded weights in Keras's cache; None if nothing is downloaded.
+        package: Python package that contains the weights; None if none does.
         scores: Of benchmarks/accuracy.py: data, photos for training, mAP50 on held-out photos.
     """
 
-    name: str
     line: str
     defaults: Defaults
     alpha: float
     alpha_from_scratch: float
     pretrained: tuple[str, ...]
-    file: str
-    package: str
-    gpu_memory: float
+    file: str | None
+    package: str | None
     scores: tuple[tuple[str, int, float], ...]
 
     def at_hand(self, cache: Path) -> bool:
-        """Whether its pretrained weights are on this machine: `cache` is Keras's."""
+        """Return whether its pretrained weights are on this machine; `cache` is that of Keras."""
         if self.package:
             return importlib.util.find_spec(self.package) is not None
-        return bool(self.file) and (cache / self.file).is_file()
+        return self.file is not None and (cache / self.file).is_file()
 
 
 @functools.cache
 def families() -> Mapping[str, Family]:
     """Return the families by name, in the trainer's order."""
-    content = json.loads(FILE.read_text(encoding="utf-8"))
-    return {name: _family(name, one) for name, one in content.items()}
+    return {
+        name: Family(
+            **content
+            | {
+                "defaults": Defaults(**content["defaults"]),
+                "pretrained": tuple(content["pretrained"]),
+                "scores": tuple(map(tuple, content["scores"])),
+            }
+        )
+        for name, content in json.loads(FILE.read_text(encoding="utf-8")).items()
+    }
 
 
 @functools.cache
 def measured() -> Mapping[str, Any]:
-    """What `preannotate models` shows: times relative to those of one model, and where they were measured."""
+    """Return the times of all models relative to those of one of them, as `preannotate models` shows them."""
     return json.loads(MEASURED.read_text(encoding="utf-8"))
 
 
-def described() -> dict[str, Any]:
-    """The content of the file, from the models themselves; imports TensorFlow."""
+def describe_families() -> dict[str, Any]:
+    """Return the content of the file, from the models themselves; imports TensorFlow."""
     from trainer.models import MODELS
 
     accuracy = json.loads(ACCURACY.read_text(encoding="utf-8"))
@@ -80,9 +84,8 @@ def described() -> dict[str, Any]:
             "alpha": family.backbone.alpha,
             "alpha_from_scratch": family.backbone.alpha_from_scratch,
             "pretrained": list(family.backbone.pretrained),
-            "file": (family.backbone.file or "").format(alpha=family.backbone.alpha),
-            "package": family.backbone.package or "",
-            "gpu_memory": family.backbone.gpu_memory or 0.0,
+            "file": family.backbone.file and family.backbone.file.format(alpha=family.backbone.alpha),
+            "package": family.backbone.package,
             "scores": [
                 [one["name"], one["training_images"], one["map50_mean"]] for one in accuracy if one["model"] == name
             ],
@@ -91,11 +94,5 @@ def described() -> dict[str, Any]:
     }
 
 
-def _family(name: str, content: Mapping[str, Any]) -> Family:
-    said = {**content, "defaults": Defaults(**content["defaults"]), "pretrained": tuple(content["pretrained"])}
-    said["scores"] = tuple((data, photos, map50) for data, photos, map50 in content["scores"])
-    return Family(name, **said)
-
-
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(described(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps(describe_families(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -15,22 +15,20 @@ from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 from preannotate.studio.errors import StudioError
 from runtime.errors import FunctionError
-from runtime.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class VersionSummary:
-    """A version.
+    """A version of a model.
 
     Attributes:
         number: From 1.
         created: ISO 8601; "" if it is not finished.
-        map50: On the frozen validation images; None if not known.
-        mean_ap: The same.
+        map50: On the frozen validation images; None if not known. Likewise `mean_ap`.
         model: Name of the network: "ssd-mobilenet-v2".
         images: {"train": 80, "validation": 20}.
         complete: Whether it can be published.
-        published: Whether CVAT sees this one.
+        published: Whether it is the version that CVAT lists.
         report: Whether there is a report.
     """
 
@@ -42,12 +40,12 @@ class VersionSummary:
     images: Mapping[str, int]
     complete: bool
     published: bool
-    report: bool = False
+    report: bool
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What the proof of a built function said (`parity.json`).
+    """The result of the proof of a built function (`parity.json`).
 
     Attributes:
         passed: Whether the function is what was trained.
@@ -65,100 +63,83 @@ class ModelSummary:
     Attributes:
         name: Of the model and of its function.
         versions: The newest first.
-        published: Number of the version that CVAT sees; None if it sees none.
-        before: Number of the version that `roll_back` would publish; None if there is none.
+        published: Number of the version that CVAT lists; None if it lists none.
+        before: Number of the version that a roll-back would publish; None if there is none.
         deploy: How it is published; None if it is not.
-        labels: Of the published version, else of the newest finished one.
-        threshold: Score from which a detection counts, of the same version; None if there is none.
+        shown: Number of the published version, else of the newest finished one; None if none is finished.
+        labels: Of the version that is shown, as are the following three.
+        threshold: Minimum score of a detection; None if no version is shown.
         thresholds: Label to its own threshold.
-        parity: Of the same version; None if there is none.
-        shown: Number of the version that these are of; None if none is finished.
+        parity: None if there is no proof that can be read.
         last_request: Of its last run; None if there was none.
-        problem: A sentence if its files are damaged; "" otherwise.
+        problem: A sentence if its files are damaged; None otherwise.
     """
 
     name: str
-    versions: tuple[VersionSummary, ...]
-    published: int | None
+    versions: tuple[VersionSummary, ...] = ()
+    published: int | None = None
     before: int | None = None
     deploy: Deploy | None = None
+    shown: int | None = None
     labels: tuple[str, ...] = ()
     threshold: float | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     parity: Parity | None = None
-    shown: int | None = None
     last_request: RunRequest | None = None
-    problem: str = ""
+    problem: str | None = None
+
+    def version(self, number: int | None) -> VersionSummary | None:
+        """Return a version by its number."""
+        return next((version for version in self.versions if version.number == number), None)
 
 
 class Models:
     """The models of a workspace; names and numbers from strangers cannot lead out of it.
 
-    Every method with a name raises WorkspaceError if there is no such model, BuildError if it can be no name.
+    Every method with a name raises WorkspaceError if there is no such model, BuildError if the name is malformed.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
 
     def get(self, name: str) -> ModelSummary:
-        """One model."""
+        """Return a model."""
         return _summary(self._model(name))
 
     def publish(self, name: str, version: int, *, deploy: Deploy = Deploy.SERVE) -> None:
-        """Let CVAT see a version.
-
-        Raises:
-            WorkspaceError: It is not finished, or could not be deployed.
-        """
+        """Publish a version; WorkspaceError if it is not finished, or could not be deployed."""
         publication.publish(self._workspace, self._model(name).name, version, deploy=deploy)
 
     def unpublish(self, name: str) -> None:
-        """Take the model away from CVAT.
-
-        Raises:
-            WorkspaceError: It is not published.
-        """
+        """Remove the model from CVAT; WorkspaceError if it is not published."""
         publication.unpublish(self._workspace, self._model(name).name)
 
     def roll_back(self, name: str) -> None:
-        """Publish the version that was there before.
-
-        Raises:
-            WorkspaceError: There is none.
-        """
+        """Publish the previous version again; WorkspaceError if there is none."""
         publication.roll_back(self._workspace, self._model(name).name)
 
     def report_file(self, name: str, version: int) -> Path:
-        """The page of a version's training.
-
-        Raises:
-            StudioError: There is none.
-        """
-        found = self._version(name, version)
-        report = found.run / "report.html"
+        """Return the HTML report of a version; StudioError if there is none."""
+        report = self._version(name, version).run / "report.html"
         if not report.is_file():
             raise StudioError(f"model {name!r}: no report of version {version}; expected a version that is trained.")
         return self._inside(report)
 
     def overlays(self, name: str, version: int) -> list[Path]:
-        """Pictures of what a version found on validation images, by name; empty if there are none."""
+        """Return validation images with a version's detections, by name; empty if there are none."""
         folder = self._version(name, version).run / "overlays"
         pictures = sorted(folder.glob("*.jpg")) if folder.is_dir() else []
         return [self._inside(picture) for picture in pictures if not picture.is_symlink()]
 
     def overlay(self, name: str, version: int, picture: str) -> Path:
-        """One of `overlays` by its file name.
-
-        Raises:
-            StudioError: There is none of that name.
-        """
+        """Return one of `overlays` by its file name; StudioError if there is none of that name."""
         for path in self.overlays(name, version):
             if path.name == picture:
                 return path
         raise StudioError(f"model {name!r}: no picture {picture!r} of version {version}; expected one of the list.")
 
     def set_threshold(self, name: str, version: int, value: float | Mapping[str, float]) -> None:
-        """Change the score from which detections count, of a version and of its published copy.
+        """Change the minimum score of detections, of a version and of its published copy.
 
         Args:
             name: Of the model.
@@ -184,7 +165,7 @@ class Models:
                 publication.deploy_function(copy.parent, now.deploy)
 
     def list(self) -> list[ModelSummary]:
-        """All models, by name."""
+        """Return all models, by name."""
         return [_summary(model) for model in self._workspace.models() if not model.path.is_symlink()]
 
     def _model(self, name: str) -> ModelFolder:
@@ -193,7 +174,6 @@ class Models:
         return model
 
     def _version(self, name: str, number: int) -> VersionFolder:
-        """A version that is there."""
         model = self._model(name)
         version = model.version(int(number))
         if number < 1 or not version.path.is_dir():
@@ -203,7 +183,7 @@ class Models:
         return version
 
     def _inside(self, path: Path) -> Path:
-        """The path, if no link leads out of the workspace."""
+        """Return the path if no link leads out of the workspace, else raise StudioError."""
         if not path.resolve().is_relative_to(self._workspace.path.resolve()):
             raise StudioError(f"{path}: leads out of the workspace; expected a file in it. Remove the link.")
         return path
@@ -213,9 +193,9 @@ def _summary(model: ModelFolder) -> ModelSummary:
     try:
         return _read(model)
     except (PreannotateError, FunctionError) as error:
-        return ModelSummary(model.name, (), None, problem=str(error))
+        return ModelSummary(model.name, problem=str(error))
     except (OSError, TypeError, KeyError, ValueError, AttributeError) as error:
-        return ModelSummary(model.name, (), None, problem=f"{model.path}: {error!r}; expected files of a run.")
+        return ModelSummary(model.name, problem=f"{model.path}: {error!r}; expected files of a run.")
 
 
 def _read(model: ModelFolder) -> ModelSummary:
@@ -224,8 +204,9 @@ def _read(model: ModelFolder) -> ModelSummary:
     versions = model.versions()
     finished = [version.number for version in versions if version.complete]
     shown = number if number in finished else max(finished, default=None)
-    manifest = _manifest(model.version(shown)) if shown else None
-    cut = manifest.postprocess if manifest else None
+    directory = FunctionDirectory.open(model.version(shown).function) if shown else None
+    manifest = directory.manifest if directory else None
+    scores = manifest.postprocess if manifest else None
     return ModelSummary(
         name=model.name,
         versions=tuple(_version_summary(version, number) for version in reversed(versions)),
@@ -233,9 +214,9 @@ def _read(model: ModelFolder) -> ModelSummary:
         before=publication.version_before(model),
         deploy=now.deploy if now else None,
         labels=manifest.labels if manifest else (),
-        threshold=cut.threshold if cut else None,
-        thresholds=dict(zip(manifest.labels, cut.thresholds, strict=True)) if manifest and cut else {},
-        parity=_parity(model.version(shown)) if shown else None,
+        threshold=scores.threshold if scores else None,
+        thresholds=dict(zip(manifest.labels, scores.thresholds, strict=True)) if manifest and scores else {},
+        parity=_parity(directory) if directory else None,
         shown=shown,
         last_request=read_run_request(model.run_request),
     )
@@ -256,10 +237,6 @@ def _version_summary(version: VersionFolder, published: int | None) -> VersionSu
     )
 
 
-def _manifest(version: VersionFolder) -> Manifest:
-    return FunctionDirectory.open(version.function).manifest
-
-
 _NAMES = {
     "reference": "the trained network",
     "ir": "OpenVINO",
@@ -269,10 +246,8 @@ _NAMES = {
 }
 
 
-def _parity(version: VersionFolder) -> Parity | None:
-    """The proof in a few facts; None if there is none that can be read."""
+def _parity(directory: FunctionDirectory) -> Parity | None:
     try:
-        directory = FunctionDirectory.open(version.function)
         proof = directory.proof()
         if proof is None:
             return None

@@ -33,12 +33,7 @@ class Sufficiency(StrEnum):
 
 @dataclass(frozen=True)
 class DataAssessment:
-    """Whether the annotations are enough.
-
-    Attributes:
-        level: See there.
-        sentences: For people, with the numbers; the most important first.
-    """
+    """Whether the annotations are enough, with the reasons; the most important sentence is the first."""
 
     level: Sufficiency
     sentences: tuple[str, ...]
@@ -50,35 +45,33 @@ class ModelChoice:
 
     Attributes:
         name: For `--model`.
-        line: When to choose it.
+        line: When to choose it, for people.
         speed: Measured: "inference 1.9 times as long as ssd-mobilenet-v2"; or "not measured".
         accuracy: Measured: "mAP50 0.93 on 40 photos of …"; or "not measured".
-        recommended: Whether `--model auto` would take it for these annotations on this machine.
-        why: The sentence of `--model auto`, for the recommended one; else "".
+        why: The reason of `--model auto`, if it would choose this model for these annotations on this machine.
     """
 
     name: str
     line: str
     speed: str
     accuracy: str
-    recommended: bool
-    why: str = ""
+    why: str | None
+
+    @property
+    def recommended(self) -> bool:
+        """Whether `--model auto` would choose it."""
+        return self.why is not None
 
 
 def assess_annotations(detail: TaskDetail) -> DataAssessment:
-    """Whether there is enough to learn from: the trainer's own limits, before anything is fetched."""
-    if detail.problem:
-        return DataAssessment(Sufficiency.TOO_FEW, (_capital(detail.problem), *_automatic(detail), *_left_out(detail)))
+    """Apply the trainer's own limits, before anything is downloaded."""
     frames = detail.annotated_frames + detail.empty_frames
-    if frames < MIN_IMAGES:
-        return DataAssessment(
-            Sufficiency.TOO_FEW,
-            (
-                f"{plural(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames.",
-                *_automatic(detail),
-                *_left_out(detail),
-            ),
-        )
+    problem = detail.problem
+    if not problem and frames < MIN_IMAGES:
+        problem = f"{plural(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames."
+    if problem:
+        sentences = (problem[0].upper() + problem[1:], *_automatic(detail), *_left_out(detail))
+        return DataAssessment(Sufficiency.TOO_FEW, sentences)
     few = tuple(_few(detail))
     more = (*_automatic(detail), *_boxless(detail), *_left_out(detail), *_uncounted(detail))
     total = f"{plural(sum(detail.boxes.values()), 'box', 'boxes')} on {plural(detail.annotated_frames, 'frame')}."
@@ -86,19 +79,12 @@ def assess_annotations(detail: TaskDetail) -> DataAssessment:
 
 
 def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[ModelChoice]:
-    """All models, the recommended one first.
-
-    Args:
-        detail: What would be learnt from.
-        base_model: "imagenet" or "none".
-    """
-    able = [name for name, family in families().items() if base_model in ("none", *family.pretrained)] or list(
-        families()
-    )
-    chosen, why = "", ""
+    """Return all models, the recommended one first; `base_model` is "imagenet" or "none"."""
+    able = [name for name, family in families().items() if base_model in ("none", *family.pretrained)]
+    recommendation = None
     if detail.annotated_frames and detail.image_size:
         size = input_size.choose([detail.image_size])
-        found = recommend(
+        recommendation = recommend(
             TrainingConditions(
                 images=max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART)),
                 sides=_sides(detail.sides, detail.image_size, size),
@@ -106,12 +92,17 @@ def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[M
                 gpu=bool(gpus()),
                 pretrained=base_model != "none",
                 cached=[name for name in able if families()[name].at_hand(_keras_cache())],
-                models=able,
+                models=able or list(families()),
             )
         )
-        chosen, why = found.model, found.why
     choices = [
-        ModelChoice(name, family.line, _speed(name), _accuracy(family), name == chosen, why if name == chosen else "")
+        ModelChoice(
+            name,
+            family.line,
+            _speed(name),
+            _accuracy(family),
+            recommendation.why if recommendation and recommendation.model == name else None,
+        )
         for name, family in families().items()
     ]
     return sorted(choices, key=lambda choice: not choice.recommended)
@@ -201,7 +192,3 @@ def _accuracy(family: Family) -> str:
 
 def _keras_cache() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -21,14 +21,11 @@ _OTHERS = 0o077
 class Keyring(Protocol):
     """The methods of a keyring's backend that are used."""
 
-    def get_password(self, service: str, username: str) -> str | None:
-        """Return a secret; None if there is none."""
+    def get_password(self, service: str, username: str) -> str | None: ...  # noqa: D102
 
-    def set_password(self, service: str, username: str, password: str) -> None:
-        """Store a secret."""
+    def set_password(self, service: str, username: str, password: str) -> None: ...  # noqa: D102
 
-    def delete_password(self, service: str, username: str) -> None:
-        """Remove a secret."""
+    def delete_password(self, service: str, username: str) -> None: ...  # noqa: D102
 
 
 def find_keyring() -> Keyring | None:
@@ -46,11 +43,11 @@ class SecretStore:
     """Secrets by name; none appears in its texts and errors."""
 
     def __init__(self, folder: Path, service: str, keyring: Keyring | None) -> None:
-        """Open a store; creates nothing.
+        """Open a store; create nothing.
 
         Args:
             folder: For files.
-            service: Name in the keyring, which keeps two workspaces apart.
+            service: Name in the keyring, different for each workspace.
             keyring: None stores all secrets in files.
         """
         self._folder, self._service, self._keyring = folder, service, keyring
@@ -59,11 +56,7 @@ class SecretStore:
         return f"SecretStore({str(self._folder)!r})"
 
     def get(self, name: str) -> str:
-        """Return a secret; "" if there is none.
-
-        Raises:
-            StudioError: Others could have read the file.
-        """
+        """Return a secret; "" if there is none, and a StudioError if others could have read its file."""
         path = self._file(name)
         if (found := self._read(path)) is not None:
             return found

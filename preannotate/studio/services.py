@@ -12,35 +12,24 @@ from preannotate.jobs.supervisor import COMMAND, Supervisor
 from preannotate.notifications.delivery import deliver
 from preannotate.registry.workspace import Workspace
 from preannotate.studio import secrets
-from preannotate.studio.catalogue import Catalogue, PreviewCache
+from preannotate.studio.catalogue import Catalogue
 from preannotate.studio.models import Models
 from preannotate.studio.servers import Servers
 from preannotate.studio.settings import Settings
 
 # Logins of this process are not those of a run.
 _NOT_INHERITED = ("CVAT_ACCESS_TOKEN", "PASS", "PREANNOTATE_TOKEN", "PREANNOTATE_STUDIO_TOKEN")
-# Of a run, behind the address of the web interface.
-_RUN_PAGE = "/runs/{}"
 
 
 class Services:
-    """Everything behind the page; all methods may be called from several threads.
-
-    Attributes:
-        workspace: Where models and functions are.
-        servers: Saved CVAT servers and their logins.
-        catalogue: Projects and tasks of these servers.
-        queue: Runs.
-        models: Models with their versions.
-        settings: What is kept between restarts.
-    """
+    """Everything behind the pages; all methods may be called from several threads."""
 
     def __init__(self, workspace: Workspace, *, command: Sequence[str] = COMMAND) -> None:
         """Open the database of the workspace, which is created if it does not exist; start nothing.
 
         Args:
-            workspace: Where models and functions are.
-            command: Of a run's process, before the name of the subcommand.
+            workspace: Of models, functions and runs.
+            command: Starts a run's process; the name of the subcommand follows.
 
         Raises:
             JobError: The database is of a newer version of this program, or not a database.
@@ -52,8 +41,7 @@ class Services:
         )
         self.settings = Settings(self._database, store, self.workspace.path)
         self.servers = Servers(self._database, store)
-        previews = PreviewCache(self.workspace.path / "studio" / "previews")
-        self.catalogue = Catalogue(self.servers, self._database, previews)
+        self.catalogue = Catalogue(self.servers, self._database, self.workspace.path / "studio" / "previews")
         self.queue = RunQueue(self._database, self.workspace)
         self.models = Models(self.workspace)
         self._supervisor = Supervisor(
@@ -70,7 +58,7 @@ class Services:
         """Follow the runs of the workspace, and start waiting ones from now on, in a thread.
 
         Raises:
-            LockedError: Another studio works on this workspace.
+            LockedError: Another studio uses this workspace.
         """
         busy = f"{self.workspace.path}: another studio uses this workspace; expected none. Use that one, or stop it."
         self._lock.enter_context(file_lock(self.workspace.path / "studio" / ".lock", busy))
@@ -87,12 +75,12 @@ class Services:
 
     def _send_message(self, run: Run) -> list[str]:
         base = self.settings.link_base
-        message = run_message(run, self.workspace, base + _RUN_PAGE.format(run.id) if base else "")
+        message = run_message(run, self.workspace, f"{base}/runs/{run.id}" if base else "")
         return deliver(self.settings.notifications(), message)
 
 
 def _identity(database: Database) -> str:
-    """What tells this workspace from others, wherever it is moved."""
+    """Return what distinguishes this workspace from others, wherever it is moved."""
     statement = "INSERT INTO settings VALUES ('identity', ?) ON CONFLICT (name) DO NOTHING"
     database.change(statement, (uuid.uuid4().hex,))
     return database.rows("SELECT value FROM settings WHERE name = 'identity'")[0]["value"]

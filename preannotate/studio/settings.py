@@ -8,7 +8,6 @@ from preannotate.core.http import AddressError, server_url
 from preannotate.jobs.database import Database
 from preannotate.jobs.queue import SIMULTANEOUS
 from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings
-from preannotate.pipeline.kubernetes import KubernetesCluster
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
@@ -19,11 +18,7 @@ _PASSWORD, _URL, _SECRET = "smtp-password", "webhook-url", "webhook-secret"
 
 
 class Settings:
-    """Settings; secrets among them are in the `SecretStore`.
-
-    Attributes:
-        workspace: Folder that they are of.
-    """
+    """Settings of the studio on a workspace; secrets among them are in the `SecretStore`."""
 
     def __init__(self, database: Database, secrets: SecretStore, workspace: Path) -> None:
         self._database, self._secrets, self.workspace = database, secrets, workspace
@@ -34,7 +29,7 @@ class Settings:
         return int(self._database.setting(SIMULTANEOUS, 1))
 
     def set_simultaneous(self, value: int) -> None:
-        """Change it, from the next run on.
+        """Change the number, from the next run on.
 
         Raises:
             StudioError: Not in [1, 16].
@@ -49,10 +44,10 @@ class Settings:
         return self._database.setting("link_base", "")
 
     def set_link_base(self, url: str) -> None:
-        """Change it; "" for none.
+        """Change the URL; "" removes it.
 
         Raises:
-            StudioError: No address.
+            StudioError: Not a URL.
         """
         try:
             self._database.set_setting("link_base", server_url("address of the studio", url) if url.strip() else "")
@@ -60,22 +55,9 @@ class Settings:
             raise StudioError(str(error)) from error
 
     @property
-    def kubernetes(self) -> str:
-        """The value of `run --kubernetes` for trainings on a cluster; "" if it is not set.
-
-        The saved value, else PREANNOTATE_KUBERNETES of the environment.
-        """
-        return self._database.setting("kubernetes", "") or os.environ.get(KUBERNETES_VARIABLE, "").strip()
-
-    def set_kubernetes(self, text: str) -> None:
-        """Change it: `image=…,claim=…,mount=…,context=…,gpus=1`; "" for none.
-
-        Raises:
-            TrainingError: An unknown name, an impossible value, or no image or claim.
-        """
-        if text.strip():
-            KubernetesCluster.parse(text)
-        self._database.set_setting("kubernetes", text.strip())
+    def kubernetes(self) -> str | None:
+        """The value of `run --kubernetes` for trainings on a cluster, from the environment; None if it is not set."""
+        return os.environ.get(KUBERNETES_VARIABLE, "").strip() or None
 
     @property
     def can_notify(self) -> bool:
@@ -87,7 +69,7 @@ class Settings:
         """E-mail and webhook, with their secrets; a part that is not set is None.
 
         Raises:
-            StudioError: The secrets lie where others could have read them.
+            StudioError: Other users could have read the secrets.
         """
         smtp, webhook = self._database.setting("smtp", None), self._secrets.get(_URL)
         return NotifySettings(
@@ -96,11 +78,7 @@ class Settings:
         )
 
     def set_notifications(self, settings: NotifySettings) -> None:
-        """Change them.
-
-        Args:
-            settings: A part that is None is turned off, and its secrets are removed.
-        """
+        """Change them; a part that is None is turned off, and its secrets are removed."""
         smtp, webhook = settings.smtp, settings.webhook
         self._secrets.set(_PASSWORD, smtp.password if smtp else "")
         self._secrets.set(_URL, webhook.url if webhook else "")

@@ -40,7 +40,6 @@ class AnnotationCounts:
         empty_frames: Frames of completed jobs without annotations, which a training uses as images without objects.
         automatic: Boxes drawn by a model and never corrected; a training leaves them out, and `boxes` does too.
         left_out: Reason to number of frames: "without annotations, in a job that is not completed".
-        counted_jobs: Number of jobs whose annotations were counted.
         all_jobs: Number of jobs; more than `counted_jobs` only for tasks with very many.
         image_size: (width, height) of most images; None if not known.
         sides: Square root of the area of boxes, in pixels of images of `image_size`; a sample if there are many.
@@ -69,7 +68,7 @@ def count_annotations(
         database: Caches the annotations of jobs.
 
     Raises:
-        CvatError: The server refuses something, or answers in an unknown form.
+        CvatError: The server rejects a request, or its answer has an unknown form.
     """
     from preannotate.cvat.selection import FrameSelectionRules, select_frames, used_jobs
 
@@ -87,16 +86,15 @@ def count_annotations(
 def _counts(
     selection: "FrameSelection", tasks: "Sequence[Task]", counted: int, jobs: int, shapes: list[Shape]
 ) -> AnnotationCounts:
-    taken: tuple[SelectedFrame, ...] = (*selection.training, *selection.validation)
-    boxes = [
-        shape for one in taken for shape in one.shapes if shape.boxed and not shape.automatic
-    ]  # as training takes them
+    frames: tuple[SelectedFrame, ...] = (*selection.training, *selection.validation)
+    # As in training.
+    boxes = [shape for one in frames for shape in one.shapes if shape.boxed and not shape.automatic]
     sides = [_side(shape) for shape in boxes]
     sizes = Counter(size for task in tasks for size in task.sizes)
     return AnnotationCounts(
         boxes=Counter(shape.label for shape in boxes),
-        annotated_frames=sum(not one.negative for one in taken),
-        empty_frames=sum(one.negative for one in taken),
+        annotated_frames=sum(not one.negative for one in frames),
+        empty_frames=sum(one.negative for one in frames),
         automatic=sum(shape.boxed and shape.automatic for shape in shapes),
         left_out=selection.left_out,
         counted_jobs=counted,
@@ -111,7 +109,7 @@ def _all_shapes(shapes: Mapping[int, Shapes]) -> list[Shape]:
 
 
 def _shapes(server: "Server", server_id: int, task: "Task", job: "Job", database: Database) -> Shapes:
-    """Return the shapes of each frame of a job, from the database if the job has not changed since."""
+    """Return the shapes of each frame of a job, from the database while job and task are unchanged."""
     from preannotate.cvat.shapes import shapes_of_frames
 
     state = f"{job.updated} {task.updated} {len(job.frames)}"

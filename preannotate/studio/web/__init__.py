@@ -1,5 +1,5 @@
 """The pages of the studio: server-rendered HTML, usable by keyboard, on a phone and without JavaScript.
 
-`access` decides who may ask, `app` puts the pages together, `pages` answers, `templates` and `static` are what is seen.
-A page is a plain function of a `visit.Visit`, run in a thread, for whatever it asks may take seconds.
+`access` decides whose requests are answered, `app` has the table of pages, `pages` their functions.
+A page is a plain function of a `page_request.PageRequest`, which runs in a thread, since CVAT may take seconds.
 """

@@ -1,5 +1,6 @@
 """The studio as an ASGI app: the table of its pages, and the middleware in front of them."""
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from preannotate.studio.services import Services
 from preannotate.studio.web.access.authentication import Authenticator
 from preannotate.studio.web.access.headers import AllowedHostsMiddleware, SecurityHeadersMiddleware
 from preannotate.studio.web.access.sessions import HEALTH, LOGIN, SessionMiddleware, Sessions
-from preannotate.studio.web.page_request import CVAT_THREADS, AppContext, PageRequest, endpoint, error_page
+from preannotate.studio.web.page_request import CVAT_THREADS, AppContext, PageRequest, answer_request, error_page
 from preannotate.studio.web.pages import login as login_page
 from preannotate.studio.web.pages import (
     models,
@@ -28,7 +29,7 @@ from preannotate.studio.web.pages import (
     wizard,
     wizard_start,
 )
-from preannotate.studio.web.rendering import STATIC, Templates
+from preannotate.studio.web.rendering import STATIC
 
 _LOG = logging.getLogger(__name__)
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -36,7 +37,7 @@ PageFunction = Callable[[PageRequest], Response]
 
 
 class _Number(Convertor[int]):
-    """A part of an address that the database can hold; a longer one is a page that is not there."""
+    """A number in a path that the database can hold; the path with a longer one is not found."""
 
     regex = "[0-9]{1,15}"
 
@@ -52,16 +53,16 @@ register_url_convertor("number", _Number())
 
 @dataclass(frozen=True)
 class AccessPolicy:
-    """Who may ask.
+    """Who may use the studio, and for what.
 
     Attributes:
-        names: By which the studio may be called.
-        numbers: Whether any address in numbers will do, too.
-        token: Of the login; "" lets everybody in.
+        names: Allowed host names.
+        numbers: Whether any IP address is allowed as well.
+        token: Of the login; "" requires no login.
         key: Signs sessions.
-        cookie: Name of the session's; two studios of one machine need two.
-        files_anywhere: Whether people may name files outside of the workspace.
-        live_seconds: After so many a page about something that goes on is asked for again.
+        cookie: Name of the session cookie; two studios of one machine need two.
+        files_anywhere: Whether weights outside the workspace may be named.
+        live_seconds: Refresh interval of a page with active runs.
     """
 
     names: Sequence[str]
@@ -73,7 +74,7 @@ class AccessPolicy:
     live_seconds: float = 2.0
 
 
-# path: (page for GET, page for POST, whether it asks CVAT)
+# path: (page for GET, page for POST, whether it may wait for CVAT)
 PAGES: dict[str, tuple[PageFunction | None, PageFunction | None, bool]] = {
     "/": (runs.show_home, None, False),
     LOGIN: (login_page.show, login_page.enter, False),
@@ -115,9 +116,9 @@ PAGES: dict[str, tuple[PageFunction | None, PageFunction | None, bool]] = {
 
 
 def make_app(services: Services, access: AccessPolicy) -> ASGIApp:
-    """Everything between a socket and the studio."""
+    """Return the ASGI app of the studio, behind its middleware."""
     sessions, authenticator = Sessions(access.key), Authenticator(access.token)
-    context = AppContext(services, Templates(), sessions, authenticator, access.files_anywhere, access.live_seconds)
+    context = AppContext(services, sessions, authenticator, access.files_anywhere, access.live_seconds)
     app = Starlette(
         routes=[
             Route("/static/{file}", _static),
@@ -132,17 +133,15 @@ def make_app(services: Services, access: AccessPolicy) -> ASGIApp:
 
 
 def _route(
-    path: str, get: PageFunction | None, post: PageFunction | None, asks_cvat: bool, context: AppContext
+    path: str, get: PageFunction | None, post: PageFunction | None, waits_for_cvat: bool, context: AppContext
 ) -> Route:
-    limiter: list[anyio.CapacityLimiter] = []  # is made inside the running loop
-
+    # A limiter belongs to the running loop.
+    limiter = functools.cache(lambda: anyio.CapacityLimiter(CVAT_THREADS))
     functions = {method: page for method, page in (("GET", get), ("POST", post)) if page is not None}
 
     async def answer(request: Request) -> Response:
         page = functions.get(request.method) or functions["GET"]  # HEAD
-        if asks_cvat and not limiter:
-            limiter.append(anyio.CapacityLimiter(CVAT_THREADS))
-        return await endpoint(page, context, limiter[0] if asks_cvat else None)(request)
+        return await answer_request(page, request, context, limiter() if waits_for_cvat else None)
 
     return Route(path, answer, methods=list(functions))
 

@@ -12,7 +12,7 @@ _MOST_POINTS = 240
 
 @dataclass(frozen=True)
 class Tick:
-    """A line across, or a mark along, with its text."""
+    """A labelled position on an axis."""
 
     at: float
     text: str
@@ -24,7 +24,7 @@ class ChartLine:
 
     Attributes:
         label: In the legend.
-        key: Part of its class in the style sheet.
+        key: Its class in the style sheet.
         points: "x,y x,y …".
         last: Its latest value, as text.
         end: (x, y) of the latest value.
@@ -39,11 +39,10 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture of curves over epochs.
+    """A chart of curves over epochs.
 
     Attributes:
-        title: For people.
-        summary: What it shows, in a sentence: its text alternative.
+        summary: Its text alternative, one sentence.
         lines: Curves with at least one value.
         across: Ticks of the values.
         along: Ticks of the epochs.
@@ -57,30 +56,23 @@ class Chart:
 
 
 def charts(curve: Sequence[Mapping[str, float | None]], epochs: int) -> list[Chart]:
-    """Loss, and accuracy on the validation images; those of which nothing is known are left out.
+    """Return the charts of loss and of accuracy on the validation images, without those that have no values.
 
     Args:
-        curve: A row for each epoch, as in `Live`.
+        curve: A row for each epoch, as in `LiveProgress`.
         epochs: Of the whole training; 0 if not known.
     """
     last = max([epochs, 1, *(int(row.get("epoch") or 0) for row in curve)])
+    accuracy = (("map50", "mAP50", "first"), ("mean_ap", "mAP", "second"))
     found = [
-        _chart("Loss", "loss", curve, last, (("loss", "training", "loss"),), top=None),
-        _chart(
-            "Accuracy on validation images",
-            "accuracy",
-            curve,
-            last,
-            (("map50", "mAP50", "first"), ("mean_ap", "mAP", "second")),
-            top=1.0,
-        ),
+        _chart("Loss", curve, last, (("loss", "training", "loss"),), top=None),
+        _chart("Accuracy on validation images", curve, last, accuracy, top=1.0),
     ]
     return [chart for chart in found if chart is not None]
 
 
 def _chart(
     title: str,
-    what: str,
     curve: Sequence[Mapping[str, float | None]],
     last_epoch: int,
     columns: Sequence[tuple[str, str, str]],
@@ -93,11 +85,11 @@ def _chart(
         return None
     ceiling = top or _round_up(max(values))
     lines = [_line(label, style, series[key], last_epoch, ceiling) for key, label, style in columns if series[key]]
-    said = ", ".join(f"{line.label} {line.last}" for line in lines)
+    latest = ", ".join(f"{line.label} {line.last}" for line in lines)
     epoch = max(epoch for pairs in series.values() for epoch, _ in pairs)
     return Chart(
         title,
-        f"{title} over {epoch:g} of {last_epoch} epochs; latest: {said}.",
+        f"{title} over {epoch:g} of {last_epoch} epochs; latest: {latest}.",
         tuple(lines),
         tuple(Tick(_y(ceiling * part / 4, ceiling), f"{ceiling * part / 4:.3g}") for part in range(5)),
         tuple(Tick(_x(epoch, last_epoch), str(epoch)) for epoch in _epochs(last_epoch)),
@@ -131,7 +123,7 @@ def _y(value: float, ceiling: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 4, 5, 8, 10 with its power of ten, so that four parts of it have short numbers."""
+    """Round up to 1, 2, 2.5, 4, 5, 8 or 10 times a power of ten, so that quarters of it are short numbers."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -145,7 +137,7 @@ def _epochs(last: int) -> list[int]:
 
 
 def sparkline(values: Sequence[float], width: int = 120, height: int = 28) -> str:
-    """Points of a small curve of scores, such as those of a model's versions; from a little below the least."""
+    """Return the points of a small curve of scores, such as those of a model's versions; "" without scores."""
     if not values:
         return ""
     steps = max(len(values) - 1, 1)

@@ -35,7 +35,7 @@ def serve_studio(
     """Serve the studio until SIGTERM or Ctrl-C.
 
     Args:
-        workspace: Where models and functions are; created if it does not exist.
+        workspace: Of models, functions and runs; created if it does not exist.
         host: Address to listen on; a token is required unless it is a loopback address.
         port: 0 chooses a free port.
         token_file: Holds the token; the environment variable PREANNOTATE_STUDIO_TOKEN can hold it instead.
@@ -46,21 +46,22 @@ def serve_studio(
         The exit code.
 
     Raises:
-        StudioError: The arguments are wrong, or the port is in use.
+        StudioError: The arguments are wrong.
+        ServeError: The port is in use.
     """
     _check(port)
     from preannotate.serving.listener import is_loopback
     from preannotate.studio.web.access.authentication import find_token
 
     token = find_token(token_file)
-    if allowed and not token:
+    exposed = None
+    if allowed:
+        exposed = f"--allow-host {allowed[0]}: others could reach the studio by that name"
+    elif not is_loopback(host):
+        exposed = f"--host {host}: other machines could reach the studio"
+    if exposed and not token:
         raise StudioError(
-            f"--allow-host {allowed[0]}: others could reach the studio by that name, and it has no login; expected a "
-            f"token. Write one into a file of mode 0600 and name it: --token-file FILE."
-        )
-    if not is_loopback(host) and not token:
-        raise StudioError(
-            f"--host {host}: other machines could reach the studio, and it has no login; expected a token. "
+            f"{exposed}, and it has no login; expected a token. "
             f"Write one into a file of mode 0600 and name it: --token-file FILE."
         )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
@@ -81,7 +82,6 @@ def _check(port: int) -> None:
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
-    from preannotate.serving.errors import ServeError
     from preannotate.serving.listener import Listener, is_loopback
     from preannotate.studio.services import Services
     from preannotate.studio.web.access.headers import LOOPBACK_NAMES, names_of_this_machine
@@ -102,10 +102,7 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
             cookie=f"preannotate-studio-{port}",
             files_anywhere=alone and not token,
         )
-        try:
-            listener = Listener(make_app(studio, access), host, port)
-        except ServeError as error:
-            raise StudioError(str(error)) from error
+        listener = Listener(make_app(studio, access), host, port)
         studio.start()
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else shown}:{listener.port}/"
@@ -119,10 +116,10 @@ async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequen
 
 
 def _key(folder: Path, token: str) -> bytes:
-    """What signs sessions.
+    """Return the key that signs sessions.
 
-    With a login it ends with the process, and so do all sessions. Without one a session protects nothing but forms,
-    and a page that is open should outlive a restart.
+    With a login it ends with the process, and so do all sessions. Without a login a session protects only forms, and
+    an open page should survive a restart.
     """
     fresh = secrets.token_hex(32)
     if token:
@@ -142,5 +139,5 @@ async def _close(listener: "Listener") -> None:
 
 
 def _has_screen() -> bool:
-    """Whether a browser would open a window, and not fill the terminal."""
+    """Return whether a browser would open a window, rather than fill the terminal."""
     return sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

@@ -1,10 +1,11 @@
 """Requests and their forms as pages see them, and the endpoint that Starlette calls for a page."""
 
+import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import anyio
@@ -12,19 +13,22 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from builder.errors import BuildError
 from preannotate.core.errors import PreannotateError
-from preannotate.studio.errors import PageError
+from preannotate.cvat.errors import CvatError
+from preannotate.jobs.errors import JobError
+from preannotate.studio.errors import PageError, StudioError
 from preannotate.studio.services import Services
 from preannotate.studio.web.access.authentication import Authenticator
 from preannotate.studio.web.access.form_body import SAFE_METHODS, TOKEN_FIELD, comes_from_elsewhere, read_form
 from preannotate.studio.web.access.sessions import Session, Sessions, session_of
-from preannotate.studio.web.rendering import Templates
+from preannotate.studio.web.rendering import templates
 from runtime.errors import FunctionError
-from trainer.errors import TrainerError
 
 # Each waits for a CVAT that may not answer for minutes; other pages must not wait behind them.
 CVAT_THREADS = 16
+# Errors of the command line begin with a flag, which a page does not have.
+_FLAG = re.compile(r"^--([a-z-]+): ")
+Found = TypeVar("Found")
 _LOG = logging.getLogger(__name__)
 _NOT_OURS = (
     "This form was not sent from a page of this studio, or its page has expired; nothing was changed. "
@@ -37,16 +41,11 @@ class AppContext:
     """What all requests share.
 
     Attributes:
-        services: What pages show and change.
-        templates: Renders HTML.
-        sessions: Signs and reads the cookies of browsers.
-        authenticator: Checks the studio's token.
         files_anywhere: Whether weights outside the workspace may be named; only for a studio of this machine alone.
         live_seconds: Refresh interval of a page with active runs.
     """
 
     services: Services
-    templates: Templates
     sessions: Sessions
     authenticator: Authenticator
     files_anywhere: bool
@@ -55,13 +54,7 @@ class AppContext:
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A request to a page.
-
-    Attributes:
-        raw: Starlette's.
-        app: What all requests share.
-        form: Fields of a POST request; empty otherwise.
-    """
+    """A request to a page; `form` has the fields of a POST request, and `raw` is Starlette's object."""
 
     raw: Request
     app: AppContext
@@ -79,6 +72,10 @@ class PageRequest:
 
     def path(self, name: str) -> str:
         """Return a part of the URL's path."""
+        return self.raw.path_params[name]
+
+    def number(self, name: str) -> int:
+        """Return a part of the URL's path that is a number."""
         return self.raw.path_params[name]
 
     def query(self, name: str) -> str:
@@ -119,11 +116,20 @@ class PageRequest:
             "live_seconds": self.app.live_seconds,
             "can_log_out": self.app.authenticator.required and self.session.admitted,
         }
-        return HTMLResponse(self.app.templates.render(template, context), status)
+        return HTMLResponse(templates().get_template(template).render(context), status)
 
-    def confirm(self, title: str, text: str, *, action: str, button: str, back: str) -> Response:
-        """Ask for confirmation before an action."""
-        return self.page("confirm.html", title=title, text=text, action=action, button=button, back=back)
+    def confirm(self, title: str, text: str, *, button: str) -> Response:
+        """Ask for confirmation before a POST request to the same path; its parent is the way back."""
+        back = self.raw.url.path.rpartition("/")[0]
+        return self.page("confirm.html", title=title, text=text, button=button, back=back)
+
+
+def found_or_404(title: str, find: Callable[..., Found], *args: Any) -> Found:
+    """Return what `find(*args)` returns; a PageError 404 if it raises StudioError or JobError."""
+    try:
+        return find(*args)
+    except (StudioError, JobError) as error:
+        raise PageError(404, title, str(error)) from error
 
 
 def go_to(path: str, **query: Any) -> Response:
@@ -131,24 +137,24 @@ def go_to(path: str, **query: Any) -> Response:
     return RedirectResponse(f"{path}?{urlencode(query, doseq=True)}" if query else path, 303)
 
 
-def endpoint(page: Callable[[PageRequest], Response], app: AppContext, limiter: anyio.CapacityLimiter | None) -> Any:
-    """Return what Starlette calls: it reads and checks a form, then runs the page in a thread."""
-
-    async def answer(raw: Request) -> Response:
-        request = PageRequest(raw, app)
-        try:
-            if raw.method not in SAFE_METHODS:
-                request = PageRequest(raw, app, await _own_form(raw, app))
-            return await anyio.to_thread.run_sync(page, request, limiter=limiter, abandon_on_cancel=False)
-        except PageError as error:
-            return error_page(request, error.status, error.title, str(error))
-        except (PreannotateError, TrainerError, BuildError, FunctionError) as error:
-            return error_page(request, 502 if _is_of_cvat(error) else 400, "Request failed", str(error))
-        except OSError as error:  # a full disk, a folder of another user: not a bug
-            _LOG.warning("%s %s: %s", raw.method, raw.url.path, error)
-            return error_page(request, 500, "Request failed", f"{error}. Fix the cause and try again.")
-
-    return answer
+async def answer_request(
+    page: Callable[[PageRequest], Response], raw: Request, app: AppContext, limiter: anyio.CapacityLimiter | None
+) -> Response:
+    """Read and check a form, then run the page in a thread."""
+    request = PageRequest(raw, app)
+    try:
+        if raw.method not in SAFE_METHODS:
+            request = PageRequest(raw, app, await _own_form(raw, app))
+        return await anyio.to_thread.run_sync(page, request, limiter=limiter, abandon_on_cancel=False)
+    except PageError as error:
+        return error_page(request, error.status, error.title, str(error))
+    except CvatError as error:
+        return error_page(request, 502, "Request failed", str(error))
+    except (PreannotateError, FunctionError) as error:
+        return error_page(request, 400, "Request failed", str(error))
+    except OSError as error:  # a full disk, a folder of another user: not a bug
+        _LOG.warning("%s %s: %s", raw.method, raw.url.path, error)
+        return error_page(request, 500, "Request failed", f"{error}. Fix the cause and try again.")
 
 
 def error_page(request: PageRequest, status: int, title: str, sentence: str) -> Response:
@@ -165,28 +171,18 @@ async def _own_form(raw: Request, app: AppContext) -> dict[str, list[str]]:
     return form
 
 
-def _is_of_cvat(error: Exception) -> bool:
-    from preannotate.cvat.errors import CvatError
-
-    return isinstance(error, CvatError)
-
-
 def _numbers(texts: list[str]) -> tuple[int, ...]:
-    # Longer ones are no ids, and the database could not hold them.
+    # Longer numbers are no ids, and the database could not hold them.
     found = (int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 15)
     return tuple(dict.fromkeys(found))
 
 
-# Errors of the command line begin with a flag, which a page does not have.
-_FLAG = re.compile(r"^--([a-z-]+): ")
-
-
 @dataclass
 class Form:
-    """Values and errors of a form's fields.
+    """What a form shows again after an error: its values without secrets, and an error at each field.
 
     Attributes:
-        values: Name to text; of boxes "on" or "".
+        values: Name to text; of checkboxes "on" or "".
         errors: Name to sentence; the name "" is the form as a whole.
     """
 
@@ -209,6 +205,25 @@ class Form:
         self.errors.setdefault(
             name, _FLAG.sub(lambda match: f"{match[1].replace('-', ' ').capitalize()}: ", str(sentence))
         )
+
+    @contextlib.contextmanager
+    def errors_at(self, name: str) -> Iterator[None]:
+        """Add an error that is raised inside to a field, instead of raising it."""
+        try:
+            yield
+        except (PreannotateError, FunctionError) as error:
+            self.add_error(name, error)
+
+    def fraction(self, name: str, label: str, *, expected: str = "a number from 0 to 1") -> float:
+        """Return the number in a field, with a decimal point or comma; add an error if it is not in [0, 1]."""
+        text = self.values[name].replace(",", ".")
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            self.add_error(name, f"{label}: {text!r}; expected {expected}.")
+        return value
 
     def whole_number(self, name: str, label: str, *, least: int, most: int) -> int:
         """Return the whole number in a field; add an error and return `least` if it is not one in the range."""

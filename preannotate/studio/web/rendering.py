@@ -4,7 +4,7 @@ import datetime
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -47,7 +47,7 @@ _BEGUN = ("running", "failed", "stopped")  # and not yet done
 
 
 def moment(text: str, now: datetime.datetime | None = None) -> str:
-    """An ISO time in the studio's own time zone: "14:05" today, else with the date; "" stays so."""
+    """Return an ISO time in the studio's own time zone: "14:05" today, else with the date; "" if it is none."""
     if (when := _time(text)) is None:
         return ""
     now = now or datetime.datetime.now().astimezone()
@@ -58,23 +58,23 @@ def moment(text: str, now: datetime.datetime | None = None) -> str:
 
 
 def took(began: str | None, ended: str | None) -> str:
-    """How long something took, or takes so far; "" before it began."""
+    """Return how long something took, or has taken so far; "" before it began."""
     first, last = _time(began), _time(ended) or datetime.datetime.now(datetime.UTC)
     return "" if first is None else format_duration(max((last - first).total_seconds(), 0.0))
 
 
 def score(value: float | None) -> str:
-    """0.934; a dash for what is not known."""
+    """Return a score as in "0.934"; a dash for None."""
     return "\N{EN DASH}" if value is None else f"{value:.3f}"
 
 
 def percent(value: float) -> str:
-    """43 %, with a space that does not break."""
+    """Return a fraction as in "43 %", with a no-break space."""
     return f"{round(100 * value)} %"
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """As in "1 box" and "1 204 boxes"."""
+    """Return a number with its noun, as in "1 box" and "1 204 boxes"."""
     noun = plural(number, one, many).partition(" ")[2]
     return f"{number:,} {noun}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
@@ -88,18 +88,18 @@ def _time(text: str | None) -> datetime.datetime | None:
 
 
 def sentence(text: str) -> str:
-    """A phrase with a capital letter and a full stop; code marks are left out."""
+    """Return a phrase with a capital letter and a full stop, without backquotes."""
     text = text.strip().replace("`", "")
-    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return text and text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
 def is_color(text: str) -> bool:
-    """Whether CVAT's colour may stand in an attribute of an SVG."""
+    """Return whether a colour of CVAT may be put into an attribute of an SVG."""
     return re.fullmatch(r"#[0-9a-fA-F]{6}", text) is not None
 
 
 def stage_now(live: LiveProgress) -> str:
-    """What a run is doing, in the words of its stages."""
+    """Return the name of the stage that runs or ended the run."""
     for state in _BEGUN:
         for stage in live.stages:
             if stage.state == state:
@@ -108,12 +108,12 @@ def stage_now(live: LiveProgress) -> str:
 
 
 def is_training(live: LiveProgress) -> bool:
-    """Whether epochs are what a run counts, or ended with."""
+    """Return whether a run is in training, or ended in it."""
     return bool(live.epochs) and any(stage.name == "train" and stage.state in _BEGUN for stage in live.stages)
 
 
 def latest(model: ModelSummary) -> VersionSummary | None:
-    """The newest finished version."""
+    """Return the newest finished version."""
     return next((version for version in model.versions if version.complete), None)
 
 
@@ -137,30 +137,25 @@ FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
-HERE = Path(__file__).parent
-STATIC = HERE / "static"
+STATIC = Path(__file__).parent / "static"
 
 
-class Templates:
-    """The templates of the studio."""
-
-    def __init__(self) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= FILTERS
-        self._environment.globals |= {"asset": _asset, "NOTICES": NOTICES}
-
-    def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """A page, or a piece of one."""
-        return self._environment.get_template(template).render(context)
+@functools.cache
+def templates() -> jinja2.Environment:
+    """Return the templates of the studio with their filters."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= FILTERS
+    environment.globals |= {"asset": _asset, "NOTICES": NOTICES}
+    return environment
 
 
 @functools.cache
 def _asset(name: str) -> str:
-    """The address of a file of `static`, which changes with its content."""
+    """Return the URL of a file of `static`, which changes with its content."""
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

@@ -76,13 +76,12 @@ def test_tasks_of_a_project(studio, cvat, server):
     cvat.add(FakeTask(13, images(1), [FORKLIFT], [], project_id=4))
 
     assert [one.id for one in studio.catalogue.tasks(server, project=3).entries] == [12]
-    projects = studio.catalogue.projects(server)
-    assert [(one.id, one.name, one.tasks) for one in projects.entries] == [(4, "project 4", 1), (3, "project 3", 1)]
+    assert list(studio.catalogue.projects(server).items()) == [(4, "project 4"), (3, "project 3")]
 
 
 def test_counts_are_those_of_a_training(studio, cvat, server):
     cvat.add(dock())
-    found = studio.catalogue.task(server, 12)
+    found = studio.catalogue.detail(server, [12])
 
     assert found.boxes == {"forklift": 2, "person": 1}
     assert [(label.name, label.boxes, label.learnable) for label in found.labels] == [
@@ -104,18 +103,18 @@ def test_a_track_counts_in_each_frame(studio, cvat, server):
     keys = (key_frame(0, [0, 0, 10, 10]), key_frame(3, [30, 0, 40, 10], outside=True))
     cvat.add(FakeTask(5, images(4), [FORKLIFT], [FakeJob(50, 0, 3, tracks=[track(7, *keys)])], video=True))
 
-    assert studio.catalogue.task(server, 5).boxes == {"forklift": 3}
+    assert studio.catalogue.detail(server, [5]).boxes == {"forklift": 3}
 
 
 def test_annotations_are_asked_for_again_only_when_they_changed(studio, cvat, server):
     task = cvat.add(dock())
-    studio.catalogue.task(server, 12)
-    assert studio.catalogue.task(server, 12).boxes["forklift"] == 2
+    studio.catalogue.detail(server, [12])
+    assert studio.catalogue.detail(server, [12]).boxes["forklift"] == 2
     assert len(cvat.asked("GET /api/jobs/40/annotations")) == 1
 
     task.jobs[0].shapes.append(rectangle(1, 7, [20, 20, 40, 40]))
     task.jobs[0].updated = "2026-11-03T10:00:00.000000Z"
-    assert studio.catalogue.task(server, 12).boxes["forklift"] == 3
+    assert studio.catalogue.detail(server, [12]).boxes["forklift"] == 3
     assert len(cvat.asked("GET /api/jobs/40/annotations")) == 2
     assert len(cvat.asked("GET /api/jobs/41/annotations")) == 1
 
@@ -123,7 +122,7 @@ def test_annotations_are_asked_for_again_only_when_they_changed(studio, cvat, se
 def test_very_many_jobs_are_not_all_counted(studio, cvat, server, monkeypatch):
     monkeypatch.setattr(training_preview, "MOST_JOBS", 1)
     cvat.add(dock())
-    found = studio.catalogue.task(server, 12)
+    found = studio.catalogue.detail(server, [12])
 
     assert (found.counted_jobs, found.all_jobs) == (1, 2)
     assert found.boxes == {"forklift": 2, "person": 1}
@@ -136,7 +135,7 @@ def test_several_tasks_and_projects_as_one(studio, cvat, server):
     yard = FakeJob(60, 0, 0, shapes=[rectangle(0, 17, [0, 0, 9, 9])])
     cvat.add(FakeTask(13, images(1), [FakeLabel(17, "pallet")], [yard], project_id=3))
     cvat.add(FakeTask(14, [], [FORKLIFT], [], project_id=3))
-    found = studio.catalogue.tasks_detail(server, (12,), (3,))
+    found = studio.catalogue.detail(server, (12,), (3,))
 
     assert found.boxes == {"forklift": 2, "person": 1, "pallet": 1}
     assert found.summary.id == 12
@@ -167,7 +166,7 @@ def test_several_tasks_and_projects_as_one(studio, cvat, server):
 def test_why_nothing_can_be_learnt(studio, cvat, server, task, sentence):
     cvat.add(task)
 
-    assert studio.catalogue.task(server, 12).problem == sentence
+    assert studio.catalogue.detail(server, [12]).problem == sentence
 
 
 def test_a_picture_is_fetched_once_and_again_when_the_task_changed(studio, cvat, server):
@@ -217,10 +216,10 @@ def test_annotations_that_do_not_come_are_not_counted_as_none(studio, cvat, serv
     cvat.add(dock())
     cvat.fail("/api/jobs/40/annotations", "status")
     with pytest.raises(CvatError, match="500 for annotations of job 40, CVAT failed"):
-        studio.catalogue.task(server, 12)
+        studio.catalogue.detail(server, [12])
 
     cvat.faults.clear()
-    assert studio.catalogue.task(server, 12).boxes["forklift"] == 2
+    assert studio.catalogue.detail(server, [12]).boxes["forklift"] == 2
 
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n...", b"\xff\xd8\xff..."

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from preannotate.studio.families import FILE, described, families
+from preannotate.studio.families import FILE, describe_families, families
 
 
 @pytest.mark.slow
 def test_it_is_fresh():
     pytest.importorskip("tensorflow")
 
-    assert json.loads(FILE.read_text(encoding="utf-8")) == described(), "run python -m preannotate.studio.families"
+    assert json.loads(FILE.read_text(encoding="utf-8")) == describe_families(), (
+        "run python -m preannotate.studio.families"
+    )
 
 
 def test_weights_at_hand(tmp_path):

@@ -6,13 +6,12 @@ import pytest
 
 from preannotate.core.child_process import Result
 from preannotate.studio import machines as module
-from preannotate.studio.machines import Card, Machine, machines, parse
+from preannotate.studio.machines import Card, Machine, machines, parse_gpus
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    monkeypatch.setattr(module, "_remembered", [])
-    monkeypatch.setattr(module, "_clusters", {})
+    monkeypatch.setattr(module, "_cache", {})
     monkeypatch.delenv("PREANNOTATE_KUBERNETES", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(module, "installed", lambda name: "2.21" if name == "tensorflow" else None)
@@ -36,7 +35,7 @@ def test_the_processor_is_always_there(monkeypatch):
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     (only,) = machines()
 
-    assert (only.id, only.available, only.why) == ("cpu", True, "")
+    assert (only.id, only.problem) == ("cpu", None)
     assert re.fullmatch(r"This machine's processor: \d+ cores?(, [\d.]+ GiB of memory free)?", only.name)
 
 
@@ -61,9 +60,9 @@ def test_a_driver_that_does_not_answer(driver):
 def test_only_gpus_that_this_process_may_use():
     listing = "0, A, 1000, 0\n1, B, 1000, 0\ngarbage\n2, C, [N/A], 0\n"
 
-    assert [card.index for card in parse(listing, None)] == [0, 1]
-    assert parse(listing, "1") == (Card(1, "B", 1.048576, 0.0),)
-    assert parse(listing, "") == ()
+    assert [card.index for card in parse_gpus(listing, None)] == [0, 1]
+    assert parse_gpus(listing, "1") == (Card(1, "B", 1.048576, 0.0),)
+    assert parse_gpus(listing, "") == ()
 
 
 def test_a_tensorflow_without_cuda(driver, monkeypatch):
@@ -71,10 +70,9 @@ def test_a_tensorflow_without_cuda(driver, monkeypatch):
     monkeypatch.setattr(module, "installed", lambda name: "2.21" if name == "tensorflow-cpu" else None)
     gpu, _ = machines()
 
-    assert (gpu.available, gpu.why) == (
-        False,
+    assert gpu.problem == (
         "TensorFlow is installed without CUDA; expected it with. "
-        "pip uninstall --yes tensorflow-cpu && pip install 'preannotate[train-gpu]'",
+        "pip uninstall --yes tensorflow-cpu && pip install 'preannotate[train-gpu]'"
     )
 
 
@@ -82,40 +80,37 @@ def cluster(studio):
     return f"context=home,namespace=ml,image=i,claim=data,mount={studio.workspace.path.parent}"
 
 
-def test_kubernetes_is_listed_where_configured(studio, driver):
+def test_kubernetes_is_listed_where_configured(studio, driver, monkeypatch):
     asked = driver("persistentvolumeclaim/data\n")
     assert [one.id for one in machines(studio.settings)] == ["cpu"]
-    studio.settings.set_kubernetes(cluster(studio))
+    monkeypatch.setenv("PREANNOTATE_KUBERNETES", cluster(studio))
     place = machines(studio.settings)[-1]
 
-    assert place == Machine("kubernetes", "Kubernetes: home, ml", True)
+    assert place == Machine("kubernetes", "Kubernetes: home, ml")
     words = ("kubectl", "--context", "home", "--namespace", "ml", "get", "pvc", "data", "--output", "name")
     machines(studio.settings)
     assert asked.count(words) == 1
 
 
-def test_a_cluster_that_does_not_answer(studio, driver):
+def test_a_cluster_that_does_not_answer(studio, driver, monkeypatch):
     driver("", "Unable to connect to the server.")
-    studio.settings.set_kubernetes(cluster(studio))
+    monkeypatch.setenv("PREANNOTATE_KUBERNETES", cluster(studio))
     place = machines(studio.settings)[-1]
 
-    assert (place.available, place.why) == (
-        False, "kubectl: Unable to connect to the server; expected the claim 'data'.",
-    )  # fmt: skip
+    assert place.problem == "kubectl: Unable to connect to the server; expected the claim 'data'."
 
 
-def test_a_workspace_that_the_cluster_does_not_see(studio):
-    studio.settings.set_kubernetes("image=i,claim=data,mount=/srv/data")
+def test_a_workspace_that_the_cluster_does_not_see(studio, monkeypatch):
+    monkeypatch.setenv("PREANNOTATE_KUBERNETES", "image=i,claim=data,mount=/srv/data")
     place = machines(studio.settings)[-1]
 
-    assert (place.available, place.why) == (
-        False,
+    assert place.problem == (
         f"{studio.workspace.path}: not on the cluster's volume; expected a workspace below /srv/data. "
-        f"Start the studio with one there.",
+        f"Start the studio with one there."
     )
 
 
 def test_a_cluster_that_is_configured_wrongly(studio, monkeypatch):
     monkeypatch.setenv("PREANNOTATE_KUBERNETES", "image=i")
 
-    assert machines(studio.settings)[-1].why.startswith("--kubernetes: no claim; expected claim=NAME")
+    assert machines(studio.settings)[-1].problem.startswith("--kubernetes: no claim; expected claim=NAME")

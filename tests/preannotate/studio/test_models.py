@@ -85,7 +85,7 @@ def test_what_is_shown(models, pets):
 def test_the_newest_finished_version_is_shown_if_none_is_published(models, pets):
     found = models.get("pets")
 
-    assert (found.published, found.shown, found.problem) == (None, 2, "")
+    assert (found.published, found.shown, found.problem) == (None, 2, None)
 
 
 def test_publish_roll_back_unpublish(models, pets, workspace):
@@ -212,7 +212,7 @@ def test_a_damaged_model_does_not_hide_the_others(models, pets, workspace, file)
     (pets.path / file).write_text("{")
     cars, damaged = models.list()
 
-    assert (cars.name, cars.versions, cars.problem) == ("cars", (), "")
+    assert (cars.name, cars.versions, cars.problem) == ("cars", (), None)
     assert (damaged.name, damaged.versions) == ("pets", ())
     assert str(pets.path / file) in damaged.problem or "model.json" in damaged.problem
 

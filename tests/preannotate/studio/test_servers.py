@@ -80,7 +80,7 @@ def test_a_token_that_expired_marks_its_server_until_a_new_login(studio, newest)
         studio.catalogue.tasks(saved.id)
     assert studio.servers.get(saved.id).problem == sentence
 
-    assert studio.servers.log_in(saved.id, token="a-new-token").problem == ""
+    assert studio.servers.log_in(saved.id, token="a-new-token").problem is None
     assert studio.catalogue.tasks(saved.id).count == 0
 
 
@@ -89,7 +89,7 @@ def test_a_session_that_ended_is_begun_again(studio, cvat, login):
     cvat.fail("/api/tasks", "status", times=1, status=401)
 
     assert studio.catalogue.tasks(saved.id).count == 0
-    assert studio.servers.get(saved.id).problem == ""
+    assert studio.servers.get(saved.id).problem is None
 
 
 def test_a_server_that_is_gone_is_not_taken_for_a_refused_login(studio, cvat, login):
@@ -98,7 +98,7 @@ def test_a_server_that_is_gone_is_not_taken_for_a_refused_login(studio, cvat, lo
 
     with pytest.raises(CvatError, match="500 for tasks, CVAT failed"):
         studio.catalogue.tasks(saved.id)
-    assert studio.servers.get(saved.id).problem == ""
+    assert studio.servers.get(saved.id).problem is None
 
 
 def test_a_removed_server_takes_its_secret_along(studio, newest):
@@ -154,10 +154,10 @@ def test_the_environments_own_login_is_not_used(studio, newest, monkeypatch):
 
 
 def test_profiles_of_cvat_sdk_are_offered_and_used(studio, newest):
-    assert studio.servers.profiles() == ()
+    assert studio.servers.profiles() == {}
     AuthStore().put_profile("home", ProfileEntry(newest.url, TOKEN, ""))
 
-    assert [(one.name, one.url) for one in studio.servers.profiles()] == [("home", newest.url)]
+    assert studio.servers.profiles() == {"home": newest.url}
     saved = studio.servers.add_profile("home")
     assert (saved.name, saved.url, saved.profile, saved.user) == ("home", newest.url, "home", USER)
     assert studio.servers.environment(saved.id) == {}

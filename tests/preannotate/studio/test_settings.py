@@ -7,7 +7,6 @@ import pytest
 from preannotate.notifications.settings import NotifySettings, SmtpSettings, WebhookSettings
 from preannotate.studio.errors import StudioError
 from preannotate.studio.services import Services
-from trainer.errors import TrainingError
 
 SMTP = SmtpSettings("mail.example.org", 587, "starttls", "ann", "geheim", "ann@example.org", ("bo@example.org",))
 WEBHOOK = WebhookSettings("https://chat.example.org/hooks/abc123", "signing-secret")
@@ -16,21 +15,18 @@ WEBHOOK = WebhookSettings("https://chat.example.org/hooks/abc123", "signing-secr
 def test_they_have_defaults(studio):
     settings = studio.settings
 
-    assert (settings.simultaneous, settings.link_base, settings.kubernetes) == (1, "", "")
+    assert (settings.simultaneous, settings.link_base, settings.kubernetes) == (1, "", None)
     assert settings.notifications() == NotifySettings()
 
 
 def test_they_survive_a_restart_and_the_database_has_no_secret(studio, workspace):
-    where = "context=home,image=registry.example.org/preannotate,claim=data,mount=/srv/data"
     studio.settings.set_simultaneous(2)
     studio.settings.set_link_base("https://studio.example.org/")
-    studio.settings.set_kubernetes(where)
     studio.settings.set_notifications(NotifySettings(SMTP, WEBHOOK))
     studio.close()
     again = Services(workspace)
 
     assert (again.settings.simultaneous, again.settings.link_base) == (2, "https://studio.example.org")
-    assert again.settings.kubernetes == where
     assert again.settings.notifications() == NotifySettings(SMTP, WEBHOOK)
     again.close()
     written = b"".join(path.read_bytes() for path in workspace.path.glob("jobs.sqlite*"))
@@ -68,8 +64,3 @@ def test_an_address_that_is_none(studio):
 def test_a_cluster_from_the_environment(studio, monkeypatch):
     monkeypatch.setenv("PREANNOTATE_KUBERNETES", "image=i,claim=c")
     assert studio.settings.kubernetes == "image=i,claim=c"
-    studio.settings.set_kubernetes("image=other,claim=c")
-    assert studio.settings.kubernetes == "image=other,claim=c"
-
-    with pytest.raises(TrainingError, match=re.escape("--kubernetes: no claim; expected claim=NAME")):
-        studio.settings.set_kubernetes("image=i")

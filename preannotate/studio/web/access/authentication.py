@@ -48,12 +48,9 @@ class Authenticator:
             self._forget(now)
             own = list(self._failures.get(address, ()))
             everybody = sorted(at for times in self._failures.values() for at in times)
-        waits = [0.0]
-        if len(own) >= MOST_FAILURES:
-            waits.append(own[-MOST_FAILURES] + WINDOW_SECONDS - now)
-        if len(everybody) >= MOST_FAILURES_OF_ALL:
-            waits.append(everybody[-MOST_FAILURES_OF_ALL] + WINDOW_SECONDS - now)
-        return int(max(waits)) + 1 if max(waits) > 0 else 0
+        limits = ((own, MOST_FAILURES), (everybody, MOST_FAILURES_OF_ALL))
+        waits = [times[-most] + WINDOW_SECONDS - now for times, most in limits if len(times) >= most]
+        return int(max(waits)) + 1 if waits and max(waits) > 0 else 0
 
     def admits(self, address: str, token: str) -> bool:
         """Return whether the token is right, and count a wrong one."""
@@ -68,12 +65,10 @@ class Authenticator:
         return False
 
     def _forget(self, now: float) -> None:
-        for address, times in list(self._failures.items()):
-            recent = [at for at in times if now - at < WINDOW_SECONDS]
-            if recent:
-                self._failures[address] = recent
-            else:
-                del self._failures[address]
+        recent = {
+            address: [at for at in times if now - at < WINDOW_SECONDS] for address, times in self._failures.items()
+        }
+        self._failures = {address: times for address, times in recent.items() if times}
 
 
 def own_path(text: str, otherwise: str = "/") -> str:

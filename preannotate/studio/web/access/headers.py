@@ -1,7 +1,7 @@
-"""The host names under which the studio answers, against DNS rebinding.
+"""Middleware for headers: the host names under which the studio answers, and the security headers of its answers.
 
-A foreign web page can let its own host name point at 127.0.0.1 and then read the studio as if it were its own site. The
-Host header has that name; an IP address cannot be rebound.
+The names are checked against DNS rebinding: a foreign web page can let its own host name point at 127.0.0.1 and then
+read the studio as if it were its own site. The Host header has that name; an IP address cannot be rebound.
 """
 
 import ipaddress
@@ -21,13 +21,7 @@ class AllowedHostsMiddleware:
     """ASGI middleware that answers only requests for known host names."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str], *, numbers: bool) -> None:
-        """Wrap `app`.
-
-        Args:
-            app: Answers requests for these names.
-            names: Host names and IP addresses, without ports.
-            numbers: Whether any IP address is allowed.
-        """
+        """Let `names`, without ports, through to `app`, and any IP address if `numbers`."""
         self._app = app
         self._names = frozenset(name.casefold() for name in names)
         self._numbers = numbers
@@ -104,7 +98,6 @@ class SecurityHeadersMiddleware:
     """ASGI middleware that adds the headers which an answer does not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Sessions as signed cookies, and the CSRF tokens of their forms.
+"""Sessions as signed cookies, the CSRF tokens of their forms, and the redirect to the login page.
 
 The server stores only which sessions ended early: a cookie holds when it was created and whether its browser is logged
 in, and its signature proves that the studio wrote it.
@@ -33,9 +33,8 @@ class Session:
     """The session of a browser.
 
     Attributes:
-        id: Random.
         made: When it was created, seconds since 1970.
-        admitted: Whether it is logged in.
+        admitted: Whether its browser is logged in.
     """
 
     id: str
@@ -146,7 +145,7 @@ def change_session(request: Request, session: Session) -> None:
 
 
 def _to_login(request: Request) -> Response:
-    # A piece of a page that asks for itself must not get the login page in its place.
+    # The script that refreshes a part of a page must not put the login page in its place.
     if request.method not in SAFE_METHODS or request.headers.get("x-requested-with"):
         return PlainTextResponse("Not logged in; expected a login. Reload the page.", 401)
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -5,20 +5,17 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 from builder.errors import BuildError
-from preannotate.core.errors import PreannotateError
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.publication import Deploy
-from preannotate.studio.errors import PageError, StudioError
+from preannotate.studio.errors import PageError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.headers import REPORT_POLICY
 from preannotate.studio.web.charts import sparkline
-from preannotate.studio.web.page_request import Form, PageRequest, go_to
-from runtime.errors import FunctionError
+from preannotate.studio.web.page_request import Form, PageRequest, found_or_404, go_to
 
 _RUNS = 10
 # Before the names of labels, which may be anything.
 PREFIX = "label-"
-_PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
 def show_all(request: PageRequest) -> Response:
@@ -30,11 +27,10 @@ def show_all(request: PageRequest) -> Response:
 def show(request: PageRequest) -> Response:
     """One model with its versions."""
     model = find(request)
-    shown = next((version for version in model.versions if version.number == model.shown), None)
     return request.page(
         "model.html",
         model=model,
-        shown=shown,
+        shown=model.version(model.shown),
         spark=_spark(model),
         runs=request.services.queue.list(model_name=model.name, limit=_RUNS),
         source=_source(request, model),
@@ -56,9 +52,7 @@ def ask_unpublish(request: PageRequest) -> Response:
         f"Unpublish {model.name}?",
         "The model disappears from CVAT's Models page, and annotators can no longer use it. Its versions are kept "
         "and can be published again.",
-        action=f"/models/{model.name}/unpublish",
         button="Unpublish",
-        back=f"/models/{model.name}",
     )
 
 
@@ -77,22 +71,16 @@ def roll_back(request: PageRequest) -> Response:
 
 
 def find(request: PageRequest) -> ModelSummary:
-    """The model that the address names.
-
-    Raises:
-        PageError: There is none of that name.
-    """
+    """Return the model that the URL names; a PageError 404 if there is none."""
     try:
         return request.services.models.get(request.path("name"))
     except (WorkspaceError, BuildError) as error:
-        name = request.path("name")[:80]
-        raise PageError(
-            404, "Model not found", f"{name!r}: no such model; expected one from the list of models."
-        ) from error
+        sentence = f"{request.path('name')[:80]!r}: no such model; expected one from the list of models."
+        raise PageError(404, "Model not found", sentence) from error
 
 
 def _source(request: PageRequest, model: ModelSummary) -> dict[str, int]:
-    """Server and task from which it learnt last, for an address; empty if they are not known here."""
+    """Return server and task of its last training, for a URL; empty if the studio has no such server."""
     last = model.last_request
     url, tasks = (last.cvat, last.tasks) if last is not None else (None, ())
     server = next((one for one in request.services.servers.list() if one.url == url), None)
@@ -127,40 +115,25 @@ def report_file(request: PageRequest) -> Response:
 def overlay(request: PageRequest) -> Response:
     """Return an image with detections."""
     model, version = _find_version(request)
-    try:
-        path = request.services.models.overlay(model.name, version.number, request.path("picture"))
-    except StudioError as error:
-        raise PageError(404, "Image not found", str(error)) from error
-    kind = _PICTURES.get(path.suffix.casefold())
-    if kind is None:
-        raise PageError(404, "Image not found", f"{path.name}: not an image; expected one of: {', '.join(_PICTURES)}.")
-    return FileResponse(path, media_type=kind, headers={"content-security-policy": "default-src 'none'; sandbox"})
+    find_picture = request.services.models.overlay
+    path = found_or_404("Image not found", find_picture, model.name, version.number, request.path("picture"))
+    return FileResponse(
+        path, media_type="image/jpeg", headers={"content-security-policy": "default-src 'none'; sandbox"}
+    )
 
 
 def set_threshold(request: PageRequest) -> Response:
     """Change the thresholds of the labels."""
     model, version = _find_version(request)
     form = Form.submitted(request, [PREFIX + str(place) for place in range(len(model.labels))])
-    values = {label: _value(form, PREFIX + str(place), label) for place, label in enumerate(model.labels)}
+    values = {
+        label: form.fraction(PREFIX + str(place), f"Threshold of {label}") for place, label in enumerate(model.labels)
+    }
     if not form.errors:
-        try:
+        with form.errors_at(""):
             request.services.models.set_threshold(model.name, version.number, values)
-        except (PreannotateError, FunctionError) as error:
-            form.add_error("", error)
-        else:
             return go_to(f"/models/{model.name}/versions/{version.number}", done="threshold")
     return _page(request, model, version, form, 422)
-
-
-def _value(form: Form, name: str, label: str) -> float:
-    text = form.values[name].replace(",", ".")
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        form.add_error(name, f"Threshold of {label}: {text!r}; expected a number from 0 to 1.")
-    return value
 
 
 def _page(
@@ -181,15 +154,11 @@ def _page(
 
 def _find_version(request: PageRequest) -> tuple[ModelSummary, VersionSummary]:
     model = find(request)
-    number = request.raw.path_params["version"]
-    for version in model.versions:
-        if version.number == number:
-            return model, version
+    number = request.number("version")
+    if (version := model.version(number)) is not None:
+        return model, version
     raise PageError(404, "Version not found", f"{model.name}: no version {number}; expected one that its page lists.")
 
 
 def _report_file(request: PageRequest, model: ModelSummary, version: VersionSummary) -> Path:
-    try:
-        return request.services.models.report_file(model.name, version.number)
-    except StudioError as error:
-        raise PageError(404, "Report not found", str(error)) from error
+    return found_or_404("Report not found", request.services.models.report_file, model.name, version.number)

@@ -15,23 +15,23 @@ from preannotate.studio.models import ModelSummary
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages import models
 
-_BOXES = ("annotated_frames", "completed_jobs", "issues")
-FIELDS = {kind: tuple(name for name in names if name not in _BOXES) for kind, names in OPTIONS.items()}
-BOXES = {kind: tuple(name for name in names if name in _BOXES) for kind, names in OPTIONS.items()}
+_CHECKBOXES = ("annotated_frames", "completed_jobs", "issues")
+FIELDS = {kind: tuple(name for name in names if name not in _CHECKBOXES) for kind, names in OPTIONS.items()}
+CHECKBOXES = {kind: tuple(name for name in names if name in _CHECKBOXES) for kind, names in OPTIONS.items()}
 
 
 def show(request: PageRequest) -> Response:
     """Choose a task."""
     model = _model(request)
     kind = _kind(request)
-    form = Form.initial(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(BOXES[kind], False))
+    form = Form.initial(**dict.fromkeys(FIELDS[kind], ""), **dict.fromkeys(CHECKBOXES[kind], False))
     return _page(request, model, kind, form)
 
 
 def place(request: PageRequest) -> Response:
     """Add the run to the queue."""
     model, kind = _model(request), _kind(request)
-    form = Form.submitted(request, FIELDS[kind], boxes=BOXES[kind])
+    form = Form.submitted(request, FIELDS[kind], boxes=CHECKBOXES[kind])
     tasks, server = request.numbers("task"), next(iter(request.numbers("server")), 0)
     if len(tasks) != 1:
         form.add_error("task", "Task: none chosen; expected one from the list.")
@@ -63,15 +63,9 @@ def place(request: PageRequest) -> Response:
 
 
 def _options(form: Form, kind: RunKind) -> dict[str, Any]:
-    options: dict[str, Any] = {name: True for name in BOXES[kind] if form.values[name]}
-    if text := form.values.get("threshold", "").replace(",", "."):
-        try:
-            options["threshold"] = float(text)
-            bad = not 0 <= float(text) <= 1
-        except ValueError:
-            bad = True
-        if bad:
-            form.add_error("threshold", f"Threshold: {text!r}; expected a number from 0 to 1, or nothing.")
+    options: dict[str, Any] = {name: True for name in CHECKBOXES[kind] if form.values[name]}
+    if form.values.get("threshold"):
+        options["threshold"] = form.fraction("threshold", "Threshold", expected="a number from 0 to 1, or nothing")
     if form.values.get("top"):
         options["top"] = form.whole_number("top", "Frames", least=1, most=10_000)
     for name in ("confidence_attribute", "create_task"):
@@ -87,7 +81,7 @@ def _page(request: PageRequest, model: ModelSummary, kind: RunKind, form: Form, 
     server = next((one for one in servers if one.id in numbers("server")), servers[0] if servers else None)
     search = request.field("search") if sent else request.query("search")
     page = request.query_number("page") or 1
-    found, problem = None, ""
+    found, problem = None, None
     if server is not None:
         try:
             found = request.services.catalogue.tasks(server.id, search=search, page=page)
@@ -114,16 +108,14 @@ def _page(request: PageRequest, model: ModelSummary, kind: RunKind, form: Form, 
 def _kind(request: PageRequest) -> RunKind:
     kind = request.path("kind")
     if kind not in tuple(OPTIONS):
-        raise PageError(
-            404, "Page not found", f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(OPTIONS)}."
-        )
+        sentence = f"{kind[:80]!r}: no such page of a model; expected one of: {', '.join(OPTIONS)}."
+        raise PageError(404, "Page not found", sentence)
     return RunKind(kind)
 
 
 def _model(request: PageRequest) -> ModelSummary:
     model = models.find(request)
     if model.shown is None:
-        raise PageError(
-            409, "No finished version", f"{model.name}: no finished version; expected one. Train the model first."
-        )
+        sentence = f"{model.name}: no finished version; expected one. Train the model first."
+        raise PageError(409, "No finished version", sentence)
     return model

@@ -2,45 +2,56 @@
 
 import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from starlette.responses import Response
 
 from preannotate.cvat.errors import CvatError
-from preannotate.studio.catalogue import ListPage, TaskDetail, TaskSummary
-from preannotate.studio.errors import PageError, StudioError
+from preannotate.studio.catalogue import TaskDetail, TaskPage
+from preannotate.studio.errors import PageError
 from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
-from preannotate.studio.web.pages.servers import empty_form, profiles
+from preannotate.studio.web.pages.servers import empty_form, profiles, saved_server
 
-IMAGENET, NONE, VERSION, FILE = "imagenet", "none", "version", "file"
-BASES = (IMAGENET, NONE, VERSION, FILE)
 # More do not fit into a URL.
 MOST_TASKS = 100
+# "12", "#12", and the URL of a task or of one of its jobs.
+_NUMBER = re.compile(r"#?(\d{1,12})")
+_URL = re.compile(r"https?://[^?#]*/tasks/(\d{1,12})(?:[/?#]|$)")
+_TEXTS = ("model", "base_version", "base_file", "name", "arguments")
+
+
+class InitialWeights(StrEnum):
+    """What training starts from."""
+
+    IMAGENET = "imagenet"
+    NONE = "none"  # random weights
+    VERSION = "version"
+    FILE = "file"
 
 
 @dataclass(frozen=True)
 class WizardState:
-    """The choices of the steps so far.
+    """The choices of the steps so far, as they stand in the URL; a text is "" while it is not chosen.
 
     Attributes:
         server: Id of a saved server.
         tasks: Numbers on the server.
         projects: Ids of whole projects on the server.
-        model: Name of the network; "" before it is chosen.
-        base: One of `BASES`.
-        base_version: NAME/NUMBER of a version, for `VERSION`.
-        base_file: A file or folder, for `FILE`.
-        name: Of an annotation model that gets another version; "" for a new one.
-        arguments: As text, of a run that is ordered again.
+        model: Name of the network.
+        base_version: NAME/NUMBER of a version, for `InitialWeights.VERSION`.
+        base_file: A file or folder, for `InitialWeights.FILE`.
+        name: Of the model that gets another version.
+        arguments: Of an earlier run that is trained again, as text.
     """
 
     server: int
     tasks: tuple[int, ...] = ()
     projects: tuple[int, ...] = ()
     model: str = ""
-    base: str = IMAGENET
+    base: InitialWeights = InitialWeights.IMAGENET
     base_version: str = ""
     base_file: str = ""
     name: str = ""
@@ -50,49 +61,36 @@ class WizardState:
     def read(cls, request: PageRequest) -> "WizardState":
         """Read it from the form of a POST request, else from the URL."""
         numbers, text = (request.numbers, request.field) if request.form else (request.query_numbers, request.query)
-        server = next(iter(numbers("server")), 0)
         base = text("base")
         return cls(
-            server,
-            numbers("task")[:MOST_TASKS],
-            numbers("whole")[:1],
-            text("model"),
-            base if base in BASES else IMAGENET,
-            text("base_version"),
-            text("base_file"),
-            text("name"),
-            text("arguments"),
+            server=next(iter(numbers("server")), 0),
+            tasks=numbers("task")[:MOST_TASKS],
+            projects=numbers("whole")[:1],
+            base=InitialWeights(base) if base in tuple(InitialWeights) else InitialWeights.IMAGENET,
+            **{name: text(name) for name in _TEXTS},
         )
 
+    @property
+    def base_weights(self) -> str:
+        """The weights of the network before training, for defaults: "imagenet" or "none"."""
+        return InitialWeights.NONE if self.base == InitialWeights.NONE else InitialWeights.IMAGENET
+
     def query(self, **changes: Any) -> dict[str, Any]:
-        """Return the fields of an address; what is not decided is left out."""
-        one = replace(self, **changes) if changes else self
-        pairs = {
-            "server": one.server, "task": list(one.tasks), "whole": list(one.projects), "model": one.model,
-            "base": "" if one.base == IMAGENET else one.base, "base_version": one.base_version,
-            "base_file": one.base_file, "name": one.name, "arguments": one.arguments,
-        }  # fmt: skip
+        """Return the parameters of a URL with these choices; those that are not chosen are left out."""
+        state = replace(self, **changes)
+        pairs = {"server": state.server, "task": list(state.tasks), "whole": list(state.projects)}
+        pairs |= {"base": "" if state.base == InitialWeights.IMAGENET else state.base}
+        pairs |= {name: getattr(state, name) for name in _TEXTS}
         return {name: value for name, value in pairs.items() if value}
 
     def hidden(self, *names: str) -> list[tuple[str, Any]]:
         """Return (name, value) of hidden fields of a form; only of `names` if any are given."""
-        pairs = []
-        for name, value in self.query().items():
-            if not names or name in names:
-                pairs += [(name, one) for one in value] if isinstance(value, list) else [(name, value)]
-        return pairs
-
-
-def saved_server(request: PageRequest, number: int | None) -> SavedServer:
-    """Return a saved server.
-
-    Raises:
-        PageError: There is no such server.
-    """
-    try:
-        return request.services.servers.get(number or 0)
-    except StudioError as error:
-        raise PageError(404, "Server not found", str(error)) from error
+        return [
+            (name, value)
+            for name, values in self.query().items()
+            if not names or name in names
+            for value in (values if isinstance(values, list) else [values])
+        ]
 
 
 def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail:
@@ -103,19 +101,9 @@ def selected_annotations(request: PageRequest, state: WizardState) -> TaskDetail
         CvatError: The server does not answer.
     """
     if not state.tasks and not state.projects:
-        raise PageError(
-            400,
-            "No task is chosen yet",
-            "No task is chosen; expected at least one. Go back and select the tasks to train on.",
-        )
-    if len(state.tasks) == 1 and not state.projects:
-        return request.services.catalogue.task(state.server, state.tasks[0])
-    return request.services.catalogue.tasks_detail(state.server, state.tasks, state.projects)
-
-
-# "12", "#12", and the URL of a task or of one of its jobs.
-_NUMBER = re.compile(r"#?(\d{1,12})")
-_URL = re.compile(r"https?://[^?#]*/tasks/(\d{1,12})(?:[/?#]|$)")
+        sentence = "No task is chosen; expected at least one. Go back and select the tasks to train on."
+        raise PageError(400, "No task is chosen yet", sentence)
+    return request.services.catalogue.detail(state.server, state.tasks, state.projects)
 
 
 def choose_server(request: PageRequest) -> Response:
@@ -133,7 +121,7 @@ def choose_tasks(request: PageRequest) -> Response:
     server = saved_server(request, state.server)
     search, project = request.query("search"), request.query_number("project")
     page = request.query_number("page") or 1
-    problem, projects, found = "", None, None
+    problem, projects, found = None, None, None
     try:
         projects = request.services.catalogue.projects(server.id)
         found = _find_task(request, server, search) or request.services.catalogue.tasks(
@@ -163,7 +151,7 @@ def choose_model(request: PageRequest) -> Response:
     server = saved_server(request, state.server)
     detail = selected_annotations(request, state)
     assessment = assess_annotations(detail)
-    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=_base_model(state))
+    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=state.base_weights)
     names = [choice.name for choice in choices]
     recommended = next((choice.name for choice in choices if choice.recommended), names[0] if names else "")
     return request.page(
@@ -181,13 +169,13 @@ def choose_model(request: PageRequest) -> Response:
     )
 
 
-def _find_task(request: PageRequest, server: SavedServer, search: str) -> ListPage[TaskSummary] | None:
+def _find_task(request: PageRequest, server: SavedServer, search: str) -> TaskPage | None:
     """Return the task whose number or URL is the search text; None if there is no such task."""
     match = _NUMBER.fullmatch(search) or (_URL.match(search) if search.startswith(f"{server.url}/") else None)
     if match is None:
         return None
     try:
-        return ListPage((request.services.catalogue.summary(server.id, int(match[1])),), 1, 1, 1)
+        return TaskPage((request.services.catalogue.summary(server.id, int(match[1])),), 1, 1, 1)
     except CvatError:  # the name of a task may be a number, too
         return None
 
@@ -200,7 +188,3 @@ def finished_versions(request: PageRequest) -> list[tuple[str, str]]:
         for version in model.versions
         if version.complete
     ]
-
-
-def _base_model(state: WizardState) -> str:
-    return "none" if state.base == NONE else IMAGENET

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import Response
 
@@ -12,8 +13,7 @@ from preannotate.pipeline.errors import RunRequestError
 from preannotate.pipeline.run_request import RunRequest, check_model_name, slug
 from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import VersionFolder
-from preannotate.studio.arguments import ArgumentField, assemble_arguments
-from preannotate.studio.arguments import argument_fields as argument_fields
+from preannotate.studio.arguments import ArgumentField, argument_fields, assemble_arguments
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.errors import PageError
 from preannotate.studio.families import families
@@ -21,19 +21,14 @@ from preannotate.studio.machines import CPU, KUBERNETES, Machine, machines
 from preannotate.studio.recommendations import Sufficiency, assess_annotations
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
-from preannotate.studio.web.pages.wizard import (
-    FILE,
-    IMAGENET,
-    NONE,
-    VERSION,
-    WizardState,
-    saved_server,
-    selected_annotations,
-)
+from preannotate.studio.web.pages.servers import saved_server
+from preannotate.studio.web.pages.wizard import InitialWeights, WizardState, selected_annotations
 from trainer.errors import TrainerError
 
 NAMES = ("name", "machine", "arguments", "deploy")
-BOXES = ("annotate_rest", "notify", "completed_jobs", "include_auto", "accept_completed", "only_if_better")
+# Checkboxes; those of the same name in a `RunRequest`.
+RULES = ("completed_jobs", "include_auto", "accept_completed", "only_if_better")
+BOXES = ("annotate_rest", "notify", *RULES)
 # Labels of the fields, for sentences that name the flag of the command line.
 LABELS = {"name": "Name", "model": "Model", "base_model": "Initial weights", "tasks": "Tasks", "projects": "Projects"}
 # Before the names of arguments, so that none is taken for a field of the form itself.
@@ -41,7 +36,7 @@ PREFIX = "a-"
 
 
 def show(request: PageRequest) -> Response:
-    """The form, filled in."""
+    """Show the form with its defaults."""
     state = WizardState.read(request)
     step = _Step(request, state)
     form = Form.initial(
@@ -49,12 +44,7 @@ def show(request: PageRequest) -> Response:
         machine=step.machines[0].id if step.machines else "",
         arguments=state.arguments,
         deploy="serve",
-        annotate_rest=False,
-        notify=step.can_notify,
-        completed_jobs=False,
-        include_auto=False,
-        accept_completed=True,
-        only_if_better=False,
+        **dict.fromkeys(BOXES, False) | {"notify": step.can_notify, "accept_completed": True},
     )
     form.values |= {PREFIX + one.name: one.default for one in step.fields}
     return step.page(form)
@@ -85,7 +75,7 @@ def place(request: PageRequest) -> Response:
 
 
 class _Step:
-    """What the page shows beside the form."""
+    """What the page shows beside the form, and the run request that the form makes of it."""
 
     def __init__(self, request: PageRequest, state: WizardState) -> None:
         self.request, self.state = request, state
@@ -96,21 +86,22 @@ class _Step:
             raise PageError(409, "Not enough annotations yet", " ".join(self.assessment.sentences))
         if not state.model:
             raise PageError(400, "No model is chosen yet", "No model is chosen; expected one. Go back and choose one.")
-        self.base = base_model(request, state)
-        if state.base == VERSION:  # training goes on with the network that it is
-            self.state = state = replace(state, model=_network(request, state.base_version) or state.model)
+        self.base = _base_model(request, state)
+        if state.base == InitialWeights.VERSION:  # the network is that of the version
+            record = _version(request, state.base_version).record()
+            self.state = state = replace(state, model=str(record.get("model") or state.model))
         images = self.detail.annotated_frames + self.detail.empty_frames
-        weights = "none" if state.base == NONE else IMAGENET
-        self.fields: list[ArgumentField] = argument_fields(state.model, images, base_model=weights)
+        self.fields: list[ArgumentField] = argument_fields(state.model, images, base_model=state.base_weights)
         places = machines(request.services.settings)
-        self.machines: list[Machine] = [one for one in places if one.available]
-        self.absent: list[Machine] = [one for one in places if not one.available]
+        self.machines: list[Machine] = [one for one in places if one.problem is None]
+        self.unavailable: list[Machine] = [one for one in places if one.problem]
         self.can_notify = request.services.settings.can_notify
 
     def page(self, form: Form, status: int = 200) -> Response:
-        """The form."""
-        models = {model.name: model for model in self.request.services.models.list()}
-        own = form.values["name"]
+        """Render the form."""
+        others = [one for one in self.fields if not one.common]
+        name = form.values["name"]
+        versions = {model.name: model.versions for model in self.request.services.models.list()}.get(name)
         return self.request.page(
             "wizard_start.html",
             status,
@@ -120,18 +111,16 @@ class _Step:
             assessment=self.assessment,
             form=form,
             common=[one for one in self.fields if one.common],
-            others=[one for one in self.fields if not one.common],
+            others=others,
             changed=any(
-                form.values[PREFIX + one.name] != one.default or form.errors.get(PREFIX + one.name)
-                for one in self.fields
-                if not one.common
+                form.values[PREFIX + one.name] != one.default or form.errors.get(PREFIX + one.name) for one in others
             ),
             prefix=PREFIX,
             machines=self.machines,
-            absent=self.absent,
+            unavailable=self.unavailable,
             can_notify=self.can_notify,
-            next_version=models[own].versions[0].number + 1 if own in models and models[own].versions else 1,
-            exists=own in models,
+            next_version=versions[0].number + 1 if versions else 1,
+            exists=versions is not None,
         )
 
     def run_request(self, form: Form) -> RunRequest:
@@ -150,6 +139,7 @@ class _Step:
             form.add_error("deploy", f"After training: {deploy!r}; expected one of: {', '.join(Deploy)}.")
             deploy = Deploy.NONE
         on_cluster = values["machine"] == KUBERNETES
+        rules: dict[str, Any] = {name: bool(values[name]) for name in RULES}
         return RunRequest(
             **vars(self.request.services.servers.access(self.server.id)),
             name=values["name"],
@@ -160,48 +150,32 @@ class _Step:
             base_model=self.base,
             deploy=Deploy(deploy),
             annotate_rest=bool(values["annotate_rest"]) and deploy != Deploy.NONE,
-            completed_jobs=bool(values["completed_jobs"]),
-            include_auto=bool(values["include_auto"]),
-            accept_completed=bool(values["accept_completed"]),
-            only_if_better=bool(values["only_if_better"]),
+            **rules,
             kubernetes=self.request.services.settings.kubernetes if on_cluster else None,
         )
 
     def _arguments(self, form: Form) -> str:
-        said = {one.name: form.values[PREFIX + one.name] for one in self.fields}
-        for name, value in said.items():  # one at a time, so that each sentence stands at its field
+        values = {one.name: form.values[PREFIX + one.name] for one in self.fields}
+        for name, value in values.items():  # one at a time, so that each error is shown at its field
             try:
                 assemble_arguments({name: value}, "", self.fields)
             except TrainerError as error:
                 form.add_error(PREFIX + name, error)
         try:
-            assemble_arguments({}, form.values["arguments"], self.fields)
-        except TrainerError as error:
-            form.add_error("arguments", error)
-        if form.errors:
-            return ""
-        try:
-            return assemble_arguments(said, form.values["arguments"], self.fields)
+            # Without the values while one of them is wrong: this error is then that of the text.
+            return assemble_arguments({} if form.errors else values, form.values["arguments"], self.fields)
         except TrainerError as error:
             form.add_error("arguments", error)
             return ""
 
 
-def base_model(request: PageRequest, state: WizardState) -> str:
-    """What `--base-model` gets.
-
-    Raises:
-        PageError: The version or the file is not there, or lies where it may not.
-    """
-    if state.base == VERSION:
+def _base_model(request: PageRequest, state: WizardState) -> str:
+    """Return the value of `--base-model`; a PageError if the version or the file does not exist or is not allowed."""
+    if state.base == InitialWeights.VERSION:
         return str(_version(request, state.base_version).run)
-    if state.base == FILE:
+    if state.base == InitialWeights.FILE:
         return str(_own_file(request, state.base_file))
     return state.base
-
-
-def _network(request: PageRequest, text: str) -> str:
-    return str(_version(request, text).record().get("model") or "")
 
 
 def _version(request: PageRequest, text: str) -> VersionFolder:
@@ -211,11 +185,8 @@ def _version(request: PageRequest, text: str) -> VersionFolder:
     except (PreannotateError, ValueError):
         folder = None
     if folder is None or not folder.complete:
-        raise PageError(
-            400,
-            "Version not found",
-            f"Initial weights: no version {text[:80]!r}; expected one from the list. Go back and choose it.",
-        )
+        sentence = f"Initial weights: no version {text[:80]!r}; expected one from the list. Go back and choose it."
+        raise PageError(400, "Version not found", sentence)
     return folder
 
 
@@ -229,17 +200,16 @@ def _own_file(request: PageRequest, text: str) -> Path:
         allowed = False
     if not allowed:
         where = "that exists" if request.app.files_anywhere else f"in the studio's workspace, {workspace.name}"
-        raise PageError(
-            400,
-            "File not found",
+        sentence = (
             f"Initial weights: {text[:200]!r}; expected a file of weights or the folder of a run {where}. "
-            f"Go back and correct it.",
+            f"Go back and correct it."
         )
+        raise PageError(400, "File not found", sentence)
     return path
 
 
 def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
-    """A name that CVAT and nuclio can take, from that of the project or the task, and not yet in use."""
+    """Return a name that CVAT and nuclio accept, from that of the project or the task, and not in `taken`."""
     task = detail.summary
     name = (task and (slug(task.project or task.name) or f"task-{task.id}")) or "model"
     names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))

@@ -13,7 +13,6 @@ from preannotate.notifications.settings import NotifySettings, SmtpSettings, Web
 from preannotate.pipeline.run_request import RunRequest, write_run_request
 from preannotate.studio.errors import StudioError
 from preannotate.studio.machines import Machine
-from preannotate.studio.servers import Profile
 
 START = "/new/start?server=1&task=12&model=ssd-mobilenet-v2"
 PLACE = {"server": "1", "task": "12", "model": "ssd-mobilenet-v2", "name": "boats", "machine": "cpu", "deploy": "serve"}
@@ -127,7 +126,7 @@ def test_an_error_is_tied_to_its_field(example, browser):
 
 
 def test_a_profile_of_cvat_cli_can_be_taken(example, browser, monkeypatch):
-    monkeypatch.setattr(example.services.servers, "profiles", lambda: (Profile("work", "https://cvat.example.org"),))
+    monkeypatch.setattr(example.services.servers, "profiles", lambda: {"work": "https://cvat.example.org"})
     added = []
     monkeypatch.setattr(example.services.servers, "add_profile", lambda *names: added.append(names))
     assert "work (https://cvat.example.org)" in words(browser.get("/servers/add"))
@@ -303,8 +302,8 @@ def test_the_last_step_is_filled_in(example, browser, monkeypatch):
     from preannotate.studio.web.pages import wizard_start
 
     places = [
-        Machine("cpu", "Processor", True),
-        Machine("gpu:0", "GPU 0", False, "no CUDA"),
+        Machine("cpu", "Processor"),
+        Machine("gpu:0", "GPU 0", "no CUDA"),
     ]
     monkeypatch.setattr(wizard_start, "machines", lambda settings: places)
     example.with_server()
