@@ -7,8 +7,8 @@ from pathlib import Path
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from preannotate.core.progress import State
+from preannotate.jobs.exit_reasons import tail
 from preannotate.jobs.live_progress import read_live_progress
-from preannotate.jobs.logs import tail
 from preannotate.jobs.processes import END_FILE, PROCESS_FILE
 from preannotate.jobs.queue import LOG, PROGRESS, Run, RunSource
 from preannotate.pipeline.run_request import RunRequest
