@@ -19,7 +19,7 @@ from builder.function_directory import FunctionDirectory
 from preannotate.active_learning.ranking.diversity import describe
 from preannotate.core.progress import ProgressBar
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.frames import download_in_batches
+from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, has_boxes
 from preannotate.inference.image_files import ImageFile

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from preannotate.core.progress import ProgressBar
-from preannotate.cvat.frames import download_in_batches
-from preannotate.cvat.labels import TargetLabel, match_labels
+from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
-from preannotate.cvat.unannotated_frames import find_unannotated_frames
-from preannotate.cvat.upload import add_boxes, annotated_frames
+from preannotate.cvat.upload import TargetLabel, add_boxes, annotated_frames, find_unannotated_frames, match_labels
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.pool import FunctionPool, processes_for
 from preannotate.inference.results import UnreadableImage

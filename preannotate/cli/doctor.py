@@ -19,7 +19,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from preannotate.diagnostics.command import Options, run
+    from preannotate.diagnostics.command import Options, print_diagnosis
 
     options = Options(
         functions=tuple(arguments.functions),
@@ -29,7 +29,7 @@ def _run(arguments: argparse.Namespace) -> int:
         frame=arguments.frame,
         gpu=arguments.gpu,
     )
-    return run(options, as_json=arguments.json)
+    return print_diagnosis(options, as_json=arguments.json)
 
 
 COMMAND = Command("doctor", "diagnose why a model is missing or fails", _add_arguments, _run)

@@ -30,8 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError("pull: no source; expected --task, --project or --job with an ID.")
     with cvat_server(arguments) as server:
         from preannotate.cvat.pull import pull
-        from preannotate.cvat.pull_scope import PullScope
-        from preannotate.cvat.selection import FrameSelectionRules
+        from preannotate.cvat.selection import FrameSelectionRules, PullScope
 
         pulled = pull(
             server,
@@ -72,7 +71,7 @@ def _summary(pulled: "PullResult", output: Path) -> str:
 
 
 def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
-    from preannotate.cvat.source import training_labels
+    from preannotate.cvat.dataset_folder import training_labels
 
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
     options = [

@@ -84,7 +84,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
 
     if not arguments.notify:
         return train()
-    from preannotate.notifications.training import train_and_notify
+    from preannotate.notifications.delivery import train_and_notify
 
     return train_and_notify(train, folder, trials=arguments.trials is not None and arguments.trial is None)
 

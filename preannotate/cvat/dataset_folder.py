@@ -2,28 +2,33 @@
 
     DIR/annotations.xml   images/          for training
     DIR/validation/       the same         from ground-truth jobs, if there are any
-    DIR/source.json                        what was taken from where, and what not
+    DIR/source.json                        where the frames come from, and what was left out
     DIR/.pull/                             annotations of each job as the server gave them
 
 `annotations.xml` and `source.json` are replaced at the end: a pull that is stopped leaves those of the one before,
 and a first one leaves none. No login is written anywhere.
 """
 
-import json
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from preannotate.core.files import replacing
+from preannotate.core.errors import FileError
+from preannotate.core.files import read_json, replacing, write_json
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.tasks import Job, Task
+from preannotate.cvat.selection import FrameSelection, FrameSelectionRules, PullPlan, PullScope, SelectedFrame
+from preannotate.cvat.server import Json, Server
+from preannotate.cvat.tasks import BOXLESS, Job, Task, has_boxes
 from preannotate.formats.cvat_xml import FILE_NAME
+from preannotate.formats.records import Shape
 
 FORMAT = 1
 SOURCE = "source.json"
 IMAGES, VALIDATION = "images", "validation"
-_MEMORY = ".pull"
+_CACHE = ".pull"
 _SERVER = "server.json"
 
 
@@ -32,60 +37,50 @@ class OtherServerError(CvatError):
 
 
 class PullFolder:
-    """See the module.
+    """The folder of a pull, created with the first file that is written.
 
-    Attributes:
-        path: Of the folder; made with the first thing that is kept.
+    Raises:
+        CvatError: It is a file, or holds something else.
+        OtherServerError: It holds a pull from another server.
     """
 
     def __init__(self, path: Path, url: str) -> None:
-        """Look at the folder.
-
-        Raises:
-            CvatError: It holds something else.
-        """
         self.path = path
         self._url = url
         self._check()
 
     def part(self, *, validation: bool) -> Path:
-        """The folder of an export: that for training, or that for validation."""
+        """Return the folder of the export for training, or of that for validation."""
         return self.path / VALIDATION if validation else self.path
 
-    def annotations(self, job: Job, ask: Callable[[], Any]) -> Any:
-        """Annotations of a job: those kept if it did not change since, else what `ask` gives, which is kept."""
-        kept = self._read(f"job-{job.id}.json")
+    def annotations(self, job: Job, download: Callable[[], Any]) -> Any:
+        """Return the annotations of a job: the kept ones if it did not change since, else those of `download`."""
+        name = f"job-{job.id}.json"
+        kept = self._read(name)
         if kept is not None and kept.get("updated") == job.updated:
             return kept["annotations"]
-        annotations = ask()
-        self._keep(f"job-{job.id}.json", {"updated": job.updated, "annotations": annotations})
+        annotations = download()
+        self._keep(name, {"updated": job.updated, "annotations": annotations})
         return annotations
 
-    def look_at_images(self, task: Task) -> None:
-        """Remove the images of a task if other ones stand behind the same frames since."""
+    def remove_outdated_images(self, task: Task) -> None:
+        """Remove the images of a task whose data was replaced since they were downloaded."""
         name = f"task-{task.id}.json"
         kept = self._read(name)
         if kept is not None and kept.get("data") == task.data:
             return
         for part in (self.part(validation=False), self.part(validation=True)):
             if (images := part / IMAGES / f"task-{task.id}").is_dir():
-                (part / FILE_NAME).unlink(missing_ok=True)  # an export without its images is none
+                (part / FILE_NAME).unlink(missing_ok=True)  # no export without its images
                 shutil.rmtree(images)
         self._keep(name, {"data": task.data})
 
     def write_annotations(self, pieces: Iterable[bytes], *, validation: bool) -> None:
         """Replace an `annotations.xml`."""
-        part = self.part(validation=validation)
-        part.mkdir(parents=True, exist_ok=True)
-        with replacing(part / FILE_NAME) as temporary, temporary.open("wb") as file:
+        with replacing(self.part(validation=validation) / FILE_NAME) as temporary, temporary.open("wb") as file:
             file.writelines(pieces)
 
-    def write_source(self, content: Any) -> None:
-        """Replace `source.json`."""
-        with replacing(self.path / SOURCE) as temporary:
-            temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-    def tidy(self, images: Collection[Path]) -> None:
+    def remove_other_images(self, images: Collection[Path]) -> None:
         """Remove images that are not among these, and the validation part if it has none."""
         kept = set(images)
         for part in (self.part(validation=False), self.part(validation=True)):
@@ -114,18 +109,90 @@ class PullFolder:
                 f"Name another folder."
             )
 
-    def _read(self, name: str) -> Any:
+    def _read(self, name: str) -> Json | None:
         try:
-            content = json.loads((self.path / _MEMORY / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # absent, or damaged: asked for again
+            content = read_json(self.path / _CACHE / name)
+        except FileError:  # damaged: downloaded again
             return None
         return content if isinstance(content, dict) else None
 
-    def _keep(self, name: str, content: Any) -> None:
-        memory = self.path / _MEMORY
-        memory.mkdir(parents=True, exist_ok=True)
-        if not (memory / _SERVER).is_file():
-            with replacing(memory / _SERVER) as temporary:
-                temporary.write_text(json.dumps({"format": FORMAT, "url": self._url}), encoding="utf-8")
-        with replacing(memory / name) as temporary:
-            temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    def _keep(self, name: str, content: Json) -> None:
+        if not (self.path / _CACHE / _SERVER).is_file():
+            write_json(self.path / _CACHE / _SERVER, {"format": FORMAT, "url": self._url})
+        write_json(self.path / _CACHE / name, content)
+
+
+def describe_pull(
+    server: Server,
+    scope: PullScope,
+    rules: FrameSelectionRules,
+    plan: PullPlan,
+    selection: FrameSelection,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """Return the content of `source.json`: no login, and the same for the same state of the server.
+
+    `notes` are whole sentences to add to those of the plan.
+    """
+    frames = (*selection.training, *selection.validation)
+    selected = Counter(frame.job.id for frame in frames)
+    boxes = Counter(shape.label for frame in frames for shape in frame.shapes if _learnt(shape, rules))
+    return {
+        "format": FORMAT,
+        "server": server.url,
+        "version": server.version,
+        "options": asdict(scope) | asdict(rules),
+        "tasks": [
+            {"id": task.id, "name": task.name, "video": task.video, "frames": task.size, "updated_date": task.updated}
+            for task in plan.tasks
+        ],
+        "jobs": [
+            {
+                "id": job.id,
+                "task": task.id,
+                "type": job.type,
+                "state": job.state,
+                "stage": job.stage,
+                "updated_date": job.updated,
+                "taken": selected[job.id],
+            }
+            for task in plan.tasks
+            for job in task.jobs
+        ],
+        "labels": [
+            {"name": label.name, "color": label.color, "type": label.type, "boxes": boxes[label.name]}
+            for label in plan.labels
+        ],
+        "training": _counts(selection.training),
+        "validation": _counts(selection.validation),
+        "left_out": dict(selection.left_out),
+        "untouched_shapes": selection.untouched,
+        "notes": [
+            *notes,
+            *plan.notes,
+            *(
+                f"label {label.name!r} has no box on the selected frames: nothing is learnt for it."
+                for label in plan.labels
+                if has_boxes(label) and not boxes[label.name]
+            ),
+        ],
+    }
+
+
+def training_labels(source: dict[str, Any]) -> list[str]:
+    """Return `--labels …` for `train`, which rejects labels without a box; empty if no label lacks boxes.
+
+    Also empty if a name has a comma, which `--labels` cannot express: the trainer then reports the label without a box.
+    """
+    names = [label["name"] for label in source["labels"] if label.get("boxes")]
+    absent = any(label.get("boxes") == 0 and label["type"] not in BOXLESS for label in source["labels"])
+    return ["--labels", ",".join(names)] if absent and not any("," in name for name in names) else []
+
+
+def _learnt(shape: Shape, rules: FrameSelectionRules) -> bool:
+    return shape.boxed and (rules.include_auto or not shape.automatic)
+
+
+def _counts(frames: Sequence[SelectedFrame]) -> dict[str, int]:
+    negatives = sum(taken.negative for taken in frames)
+    return {"annotated": len(frames) - negatives, "negatives": negatives}

@@ -13,7 +13,7 @@ from typing import Any
 from cvat_sdk.api_client.exceptions import ApiException
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.http_errors import server_message
+from preannotate.cvat.requests import server_message
 from preannotate.cvat.server import Json, Server
 
 DETECTOR = "detector"

@@ -1,6 +1,7 @@
-"""The recipe of a pull: look up, choose, download, write."""
+"""The recipe of a pull: plan, select, download, write."""
 
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,22 +10,23 @@ from typing import Any
 
 from tqdm import tqdm
 
-from preannotate.cvat.dataset_folder import IMAGES, PullFolder
+from preannotate.core.files import write_json
+from preannotate.cvat.dataset_folder import IMAGES, SOURCE, PullFolder, describe_pull
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.image_file_names import ImageFileNames
-from preannotate.cvat.images import WantedImage, download_images, find_downloaded
-from preannotate.cvat.pull_scope import PullPlan, PullScope, plan_pull
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded, image_file_names
 from preannotate.cvat.selection import (
     BROKEN,
     FrameSelection,
     FrameSelectionRules,
+    PullPlan,
+    PullScope,
     SelectedFrame,
+    plan_pull,
     select_frames,
     used_jobs,
 )
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
-from preannotate.cvat.source import describe_pull
 from preannotate.formats.cvat_images import write_tasks
 from preannotate.formats.cvat_xml import CvatTask
 from preannotate.formats.records import Frame
@@ -32,12 +34,7 @@ from preannotate.formats.records import Frame
 
 @dataclass(frozen=True)
 class PullResult:
-    """What a pull did.
-
-    Attributes:
-        source: The content of `source.json`.
-        downloaded: Number of images that came from the server; the others were there.
-    """
+    """The content of `source.json`, and the number of images that were not there already."""
 
     source: dict[str, Any]
     downloaded: int
@@ -51,24 +48,19 @@ def pull(
     rules: FrameSelectionRules,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> PullResult:
-    """Bring annotated frames into a folder that `train` reads; only what changed since an earlier pull is fetched.
+    """Download annotated frames into a folder that `train` reads; an earlier pull there is brought up to date.
 
-    Args:
-        server: Where they are.
-        scope: Tasks, projects and jobs.
-        output: New folder, or that of an earlier pull.
-        rules: Which frames the user wants.
-        progress: Told after each image how many came, and of how many.
+    `progress` is called after each image with the number of downloaded images and of all to download.
 
     Raises:
-        CvatError: The server does not answer, or nothing can be taken.
+        CvatError: The server does not answer, or no frame has a box to learn from.
     """
     folder = PullFolder(output, server.url)
     plan = plan_pull(server, scope)
     selection = select_frames(plan.tasks, _shapes(server, folder, plan), rules)
     _check(server, plan, selection)
     for task in plan.tasks:
-        folder.look_at_images(task)
+        folder.remove_outdated_images(task)
     training = list(_wanted(folder, selection.training, validation=False))
     validation = list(_wanted(folder, selection.validation, validation=True))
     missing = [image for image in (*training, *validation) if find_downloaded(image) is None]
@@ -83,33 +75,31 @@ def pull(
     source = describe_pull(
         server, scope, rules, plan, selection, [*server.notes, *(f"left out: {why}" for why in broken.values())]
     )
-    folder.write_source(source)
-    folder.tidy(files)
+    write_json(output / SOURCE, source)
+    folder.remove_other_images(files)
     return PullResult(source, len(missing) - len(broken))
 
 
 def _download(
     server: Server, missing: Sequence[WantedImage], progress: Callable[[int, int], object]
 ) -> dict[WantedImage, str]:
-    """Fetch images, and say how far it is; returns why some are none."""
-    done = 0
-    shown = None if missing else True  # None: only where a person looks
-    with tqdm(total=len(missing), unit="image", desc="images", file=sys.stderr, disable=shown) as bar:
+    """Download images with a progress bar; as `download_images`."""
+    disable = None if missing else True  # None: only on a terminal
+    with tqdm(total=len(missing), unit="image", desc="images", file=sys.stderr, disable=disable) as bar:
+        done = itertools.count(1)
 
-        def one() -> None:
-            nonlocal done
-            done += 1
+        def report() -> None:
             bar.update()
-            progress(done, len(missing))
+            progress(next(done), len(missing))
 
-        return download_images(server, missing, one)
+        return download_images(server, missing, report)
 
 
 def _without(selection: FrameSelection, broken: Collection[tuple[int, int]]) -> FrameSelection:
     """The selection without frames whose images are broken, which are counted as left out."""
 
     def good(frames: Sequence[SelectedFrame]) -> tuple[SelectedFrame, ...]:
-        return tuple(taken for taken in frames if (taken.task.id, taken.frame) not in broken)
+        return tuple(frame for frame in frames if (frame.task.id, frame.frame) not in broken)
 
     left_out = {**selection.left_out, BROKEN: len(broken)}
     return replace(
@@ -141,10 +131,10 @@ def _check(server: Server, plan: PullPlan, selection: FrameSelection, broken: st
 
 
 def _wanted(folder: PullFolder, frames: Sequence[SelectedFrame], *, validation: bool) -> Iterator[WantedImage]:
-    names = {taken.task.id: ImageFileNames(taken.task) for taken in frames}
+    names = {task.id: image_file_names(task) for task in {taken.task.id: taken.task for taken in frames}.values()}
     images = folder.part(validation=validation) / IMAGES
     for taken in frames:
-        yield WantedImage(taken.task.id, taken.frame, images / names[taken.task.id].of(taken.frame))
+        yield WantedImage(taken.task.id, taken.frame, images / names[taken.task.id][taken.frame])
 
 
 def _write(

@@ -5,6 +5,7 @@ Source: cvat-sdk's generated classes name the endpoints; `contents` of each are 
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import IO, Any
 
 from cvat_sdk import models
@@ -15,16 +16,16 @@ from preannotate.cvat.requests import Requests
 Json = dict[str, Any]
 # The most that CVAT gives on one page.
 _PAGE_SIZE = 500
+WEBHOOK_EVENT = "update:job"
+_WEBHOOK_DESCRIPTION = "preannotate watch"
 
 
 class Server:
     """A CVAT server, logged in; `connection.connect` makes it.
 
     Attributes:
-        client: cvat-sdk's.
-        requests: Sends requests with it.
-        url: Of the server, without a login.
-        version: Of the server.
+        url: Without a login.
+        version: CVAT's.
         notes: Whole sentences about what may go wrong.
     """
 
@@ -85,7 +86,7 @@ class Server:
         return self.requests.json(f"frames of task {number}", self._api.tasks_api.retrieve_data_meta, number)
 
     def frames_of_job(self, number: int) -> Json:
-        """The same of a job; which frames a ground-truth job has is only said here."""
+        """The same of a job; only this page lists the frames of a ground-truth job."""
         return self.requests.json(f"frames of job {number}", self._api.jobs_api.retrieve_data_meta, number)
 
     def validation_of_task(self, number: int) -> Json:
@@ -109,12 +110,13 @@ class Server:
         Args:
             job: Number.
             shapes: As in `annotations_of_job`, without ids.
-            happened: Whether the shapes are there: asked before another attempt, for the answer may be what was lost.
+            happened: Returns whether the shapes are there; called before another attempt, because a lost response
+                may be that of a successful request.
         """
         body = models.PatchedLabeledDataRequest(shapes=[_shape_request(shape) for shape in shapes])
         attempts = 0
 
-        def ask() -> None:
+        def send() -> None:
             nonlocal attempts
             attempts += 1
             if attempts > 1 and happened():
@@ -124,10 +126,10 @@ class Server:
             with response:
                 response.drain_conn()
 
-        self.requests.with_retries(f"new shapes of job {job}", ask)
+        self.requests.with_retries(f"new shapes of job {job}", send)
 
     def stop(self) -> None:
-        """Do not ask again what fails from now on."""
+        """Retry nothing from now on."""
         self.requests.stop()
 
     def parsing_response(self, what: str) -> AbstractContextManager[None]:
@@ -139,15 +141,107 @@ class Server:
         found: list[Json] = []
         page = 1
         while True:
-            answer = self.requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
+            content = self.requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
             with self.parsing_response(what):
-                found += answer["results"]
-                more = answer["next"]
-                if not more:
+                found += content["results"]
+                if not content["next"]:
                     return sorted(found, key=lambda entry: entry["id"])
             page += 1
+
+
+@dataclass(frozen=True)
+class Issue:
+    """CVAT's remark on a place of a frame, which people see while they work on the job; resolved or not.
+
+    Attributes:
+        frame: Relative number.
+        position: (x1, y1, x2, y2) in image pixels, around all its points.
+        message: The first comment.
+    """
+
+    frame: int
+    position: tuple[float, float, float, float]
+    message: str
+
+
+def issues_of_job(server: Server, job: int) -> list[Issue]:
+    """Return all issues of a job. Their messages are comments, which CVAT lists apart."""
+    api = server.client.api_client
+    what = f"issues of job {job}"
+    issues = server.pages(what, api.issues_api.list, job_id=job)
+    comments = server.pages(f"comments of job {job}", api.comments_api.list, job_id=job) if issues else []
+    with server.parsing_response(what):
+        messages: dict[int, str] = {}
+        for comment in comments:  # by their ids: the first is what the issue was made with
+            messages.setdefault(comment["issue"], comment["message"])
+        return [Issue(issue["frame"], _around(issue["position"]), messages.get(issue["id"], "")) for issue in issues]
+
+
+def add_issue(server: Server, job: int, issue: Issue) -> None:
+    """Make an issue, without retries: if the response is lost, it may be there."""
+    request = models.IssueWriteRequest(
+        frame=issue.frame, position=[round(float(value), 2) for value in issue.position], job=job, message=issue.message
+    )
+    server.requests.json_once(f"a new issue of job {job}", server.client.api_client.issues_api.create, request)
+
+
+def register_webhook(server: Server, project: int, *, url: str, secret: str) -> int:
+    """Make CVAT report changes of a project's jobs to `url`; an earlier webhook for this URL is updated.
+
+    CVAT never shows a secret, so it is set each time.
+
+    Args:
+        server: Of a user who may change the project.
+        project: Number.
+        url: Of the receiver, as CVAT reaches it.
+        secret: Signs what CVAT sends.
+
+    Returns:
+        The number of the webhook.
+
+    Raises:
+        CvatError: CVAT does not answer, or refuses.
+    """
+    api = server.client.api_client.webhooks_api
+    what = f"the webhooks of project {project}"
+
+    def find() -> int | None:
+        for webhook in server.pages(what, api.list, project_id=project):
+            if webhook["target_url"] == url and webhook.get("project_id", webhook.get("project")) == project:
+                return webhook["id"]
+        return None
+
+    def send() -> int | None:
+        found = find()  # before each attempt: what was lost may be the response to a successful one
+        fields: Json = {
+            "target_url": url,
+            "content_type": models.WebhookContentType("application/json"),
+            "secret": secret,
+            "is_active": True,
+            "enable_ssl": True,
+            "events": [models.EventsEnum(WEBHOOK_EVENT)],
+        }
+        if found is None:
+            kind = models.WebhookType("project")
+            request = models.WebhookWriteRequest(
+                type=kind, project_id=project, description=_WEBHOOK_DESCRIPTION, **fields, _check_type=False
+            )
+            _, response = api.create(request, _parse_response=False)
+        else:
+            request = models.PatchedWebhookWriteRequest(**fields, _check_type=False)
+            _, response = api.partial_update(found, patched_webhook_write_request=request, _parse_response=False)
+        with response:
+            response.drain_conn()
+        return found
+
+    found = server.requests.with_retries(what, send)
+    return found if found is not None else find() or 0
 
 
 def _shape_request(shape: Json) -> models.LabeledShapeRequest:
     attributes = [models.AttributeValRequest(**attribute) for attribute in shape["attributes"]]
     return models.LabeledShapeRequest(**{**shape, "attributes": attributes})
+
+
+def _around(points: Sequence[float]) -> tuple[float, float, float, float]:
+    return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])

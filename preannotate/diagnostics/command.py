@@ -1,4 +1,4 @@
-"""`preannotate doctor`: the table of checks, in the order in which a colleague would look."""
+"""`preannotate doctor`: the checks, from this machine to a call through CVAT."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,9 @@ from builder.function_directory import FunctionDirectory, find_directories
 from preannotate.core import http
 from preannotate.core.errors import UsageError
 from preannotate.cvat.login import Login, check_login
-from preannotate.diagnostics import (
-    containers,
-    cvat,
-    dashboard,
-    deployed,
-    directory,
-    local,
-    machine,
-    packages,
-    report,
-    trial,
-)
-from preannotate.diagnostics.finding import ERROR, Finding, from_sentence
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics import containers, cvat, dashboard, deployed, directory, machine, packages, trial
+from preannotate.diagnostics.finding import Finding, Severity, error_from_sentence, format_json, format_text, warning
+from preannotate.diagnostics.functions import LocalFunction, read_variants
 from preannotate.diagnostics.survey import Survey, survey
 
 Findings = Iterator[Finding]
@@ -52,7 +41,7 @@ DEPLOYED: tuple[Callable[[Survey, Sequence[LocalFunction]], Findings], ...] = (
 
 @dataclass(frozen=True)
 class Options:
-    """What to look at.
+    """What to check.
 
     Attributes:
         functions: Function directories, or folders of them.
@@ -60,7 +49,7 @@ class Options:
         nuclio: URL of nuclio's dashboard or of `preannotate serve`.
         task: Number of a task of that CVAT; the functions are called on a frame of it.
         frame: Counts from 0.
-        gpu: Also look at the GPU and the GPU variants.
+        gpu: Also check the GPU and the GPU variants.
     """
 
     functions: tuple[Path, ...] = ()
@@ -71,26 +60,18 @@ class Options:
     gpu: bool = False
 
 
-def run(options: Options, *, as_json: bool = False) -> int:
-    """Look at everything and print what was found.
-
-    Returns:
-        0 if there is no error, else 1.
-
-    Raises:
-        PreannotateError: Bad usage: not a URL, a task without CVAT.
-        BuildError: A path is no function directory.
-    """
+def print_diagnosis(options: Options, *, as_json: bool = False) -> int:
+    """Print the findings of `diagnose`; returns 1 if there is an error among them, else 0."""
     found = diagnose(options)
-    print(report.as_json(found) if as_json else report.as_text(found))
-    return int(any(finding.severity == ERROR for findings in found.values() for finding in findings))
+    print(format_json(found) if as_json else format_text(found))
+    return int(any(finding.severity == Severity.ERROR for findings in found.values() for finding in findings))
 
 
 def diagnose(options: Options) -> dict[str, list[Finding]]:
-    """The findings of each area.
+    """Return the findings of each area.
 
     Raises:
-        PreannotateError: Bad usage.
+        PreannotateError: Not a URL, a contradictory login, or a task without CVAT.
         BuildError: A path is no function directory.
     """
     if options.task is not None and (options.cvat is None or not options.functions):
@@ -106,7 +87,7 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
     areas = {"this machine": [finding for check in checks for finding in _guarded(check)]}
     functions: list[LocalFunction] = []
     for path, found in directories.values():
-        areas[f"function {_shown(path, found)}"], variants = _function(path, found, options)
+        areas[f"function {_shown(path, found)}"], variants = _function(path, found, gpu=options.gpu)
         functions += variants
     if len(directories) > 1:
         areas["functions together"] = list(_guarded(directory.collisions, functions))
@@ -121,30 +102,27 @@ def diagnose(options: Options) -> dict[str, list[Finding]]:
 
 
 def _directories(path: Path) -> list[Path]:
-    """The function directories that a path stands for."""
     found = find_directories(path) if path.is_dir() else []
     return found or [FunctionDirectory.open(path).path]
 
 
 def _shown(path: Path, found: Path) -> Path:
-    """How to call a directory: as it was named, or by its own name where a whole folder was named."""
+    """The directory as the user named it, or its own name if the user named a whole folder."""
     return path if found in (path, path / "nuclio") else found.parent
 
 
-def _function(path: Path, found: Path, options: Options) -> tuple[list[Finding], list[LocalFunction]]:
-    """Everything about one function directory."""
-    variants, problems = local.read(_shown(path, found), found)
+def _function(path: Path, found: Path, *, gpu: bool) -> tuple[list[Finding], list[LocalFunction]]:
+    """The findings about one function directory, and its variants."""
+    variants, problems = read_variants(_shown(path, found), found)
     findings = [finding for check in DIRECTORY for finding in _guarded(check, found)]
     known = " ".join(finding.finding for finding in findings)
-    for sentence in problems:
-        broken = from_sentence(ERROR, str(found), sentence, "Correct it.")
-        if broken.finding not in known:
-            findings.append(broken)
+    broken = [error_from_sentence(str(found), sentence, "Correct it.") for sentence in problems]
+    findings += [finding for finding in broken if finding.finding not in known]
     findings += _guarded(directory.fingerprints, found, variants)
-    findings += _guarded(directory.ports, [one for one in variants if options.gpu or not one.variant.limits])
-    for variant in variants:
-        if options.gpu or not variant.variant.limits:
-            findings += _guarded(trial.request, variant)
+    used = [variant for variant in variants if gpu or not variant.variant.limits]
+    findings += _guarded(directory.ports, used)
+    for variant in used:
+        findings += _guarded(trial.request, variant)
     return findings, variants
 
 
@@ -159,13 +137,12 @@ def _docker(functions: Sequence[LocalFunction]) -> list[Finding]:
 
 
 def _guarded(check: Callable[..., Findings], *arguments: object, **options: object) -> Findings:
-    """The findings of a check; if it fails itself, that is one more, and the other checks go on."""
+    """The findings of a check; an exception of the check is a finding, too, and the other checks go on."""
     try:
         yield from check(*arguments, **options)
-    except Exception as failed:  # a doctor who faints helps nobody
-        yield Finding(
-            "warning",
+    except Exception as failed:
+        yield warning(
             f"{check.__module__.rpartition('.')[2]}.{check.__name__}",
-            f"this check failed itself: {type(failed).__name__}: {failed}",
+            f"this check itself failed: {type(failed).__name__}: {failed}",
             "Report it as a bug of Preannotate, with this line.",
         )

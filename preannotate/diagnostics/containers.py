@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.machine import UNPROXIED
-from preannotate.diagnostics.requirements import release
+from preannotate.diagnostics.packages import release
 from preannotate.diagnostics.survey import Container, Survey
 
 # The first that knows `host-gateway`, by which CVAT's containers reach the ports of the machine.

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from preannotate.core.text import plural
 from preannotate.cvat.errors import RESUME, CvatError
 from preannotate.cvat.login import Login
-from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
-from preannotate.diagnostics.listing import different_labels
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.finding import Finding, error, error_from_sentence, note, ok, warning
+from preannotate.diagnostics.functions import LocalFunction, different_labels
 
 if TYPE_CHECKING:
     from preannotate.cvat.functions import Functions, ListedFunction
@@ -69,8 +68,7 @@ def check(
 
 def _failure(failed: CvatError) -> Finding:
     """The finding for a failed request, whose sentence begins with the place and ends with the remedy."""
-    where, _, sentence = str(failed).removesuffix(f" {RESUME}").partition(": ")
-    return from_sentence(ERROR, where, sentence, "Check the URL and the login.")
+    return error_from_sentence("", str(failed).removesuffix(f" {RESUME}"), "Check the URL and the login.")
 
 
 def _serverless(server: "Server", api: "Functions") -> Iterator[Finding]:

@@ -8,13 +8,20 @@ from urllib.parse import urlsplit
 
 from preannotate.core import http
 from preannotate.core.http import Failure
-from preannotate.diagnostics import listing
-from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
-from preannotate.diagnostics.listing import part
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.finding import Finding, error, error_from_sentence, note, ok, warning
+from preannotate.diagnostics.functions import (
+    PROJECT,
+    READY,
+    Listed,
+    LocalFunction,
+    check_metadata,
+    check_state,
+    compare_with_directory,
+    part,
+)
 
 # As CVAT sends them.
-HEADERS = {"x-nuclio-project-name": listing.PROJECT, "x-nuclio-function-namespace": "nuclio"}
+HEADERS = {"x-nuclio-project-name": PROJECT, "x-nuclio-function-namespace": "nuclio"}
 TOKEN = "PREANNOTATE_TOKEN"
 _STARTING = "start nuclio's dashboard, or `preannotate serve functions/`"
 _CONNECT_SECONDS = 3.0
@@ -52,12 +59,12 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
     yield ok(url, f"{'`preannotate serve`' if is_serve else 'nuclio'}, functions for CVAT: {len(listed)}")
     if is_serve:
         for sentence in serves.get("problems") or ():
-            yield from_sentence(ERROR, "not served", str(sentence), "Correct the directory.")
+            yield error_from_sentence("not served", str(sentence), "Correct the directory.")
     if not listed:
         yield warning(url, "no function: CVAT's Models page is empty.", _empty(is_serve))
     for name, one in listed.items():
-        yield from listing.rules(name, one)
-        yield from listing.state(name, one)
+        yield from check_metadata(name, one)
+        yield from check_state(name, one)
     yield from _ours(url, listed, functions)
 
 
@@ -93,15 +100,15 @@ def _ours(url: str, listed: Mapping[str, Any], functions: Sequence[LocalFunction
             names = " and ".join(function.name for function in variants)
             yield error(url, f"does not list {names}.", f"./deploy.sh cpu {path}, or `preannotate serve` its folder.")
         for function in present:
-            yield from listing.drift(function, listed[function.name])
+            yield from compare_with_directory(function, listed[function.name])
             yield from _port(url, function.name, listed[function.name])
 
 
-def _port(url: str, name: str, one: listing.Listed) -> Iterator[Finding]:
+def _port(url: str, name: str, one: Listed) -> Iterator[Finding]:
     """Whether anybody listens where CVAT would call directly."""
     port, host = part(one, "status", "httpPort"), urlsplit(url).hostname or ""
     if not isinstance(port, int) or port <= 0:
-        if part(one, "status", "state") in listing.READY:
+        if part(one, "status", "state") in READY:
             yield note(
                 name,
                 "has no port of its own: CVAT can call it through the dashboard only.",
@@ -130,4 +137,4 @@ def _remedy(reply: http.Response) -> str:
 def _empty(is_serve: bool) -> str:
     if is_serve:
         return "Put function directories (NAME/nuclio) into the folder that is served."
-    return f"Deploy with --project-name {listing.PROJECT}; functions of another project are not shown."
+    return f"Deploy with --project-name {PROJECT}; functions of another project are not shown."

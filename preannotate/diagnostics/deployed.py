@@ -4,10 +4,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from preannotate.core.child_process import run_tool
-from preannotate.diagnostics import listing
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
-from preannotate.diagnostics.listing import PROJECT, part
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.functions import (
+    PROJECT,
+    PROJECT_LABEL,
+    Listed,
+    LocalFunction,
+    check_metadata,
+    check_state,
+    compare_with_directory,
+    part,
+)
 from preannotate.diagnostics.survey import Container, Survey
 from preannotate.serving.function_config import KINDS
 
@@ -39,16 +46,16 @@ def list_of_cvat(found: Survey) -> Iterator[Finding]:
     ours, elsewhere = {}, []
     for one in found.records:
         name = str(part(one, "metadata", "name"))
-        if part(one, "metadata", "labels", listing.PROJECT_LABEL) == PROJECT:
+        if part(one, "metadata", "labels", PROJECT_LABEL) == PROJECT:
             ours[name] = one
         elif part(one, "metadata", "annotations", "type") in KINDS:
             elsewhere.append(name)
-    faults = [fault for name, one in ours.items() for fault in listing.rules(name, one)]
+    faults = [fault for name, one in ours.items() for fault in check_metadata(name, one)]
     yield from faults
     if ours and not faults:
         yield ok(f"project {PROJECT}", f"CVAT can read what nuclio says of {', '.join(ours)}")
     for name, one in ours.items():
-        yield from listing.state(name, one)
+        yield from check_state(name, one)
     if elsewhere:
         yield warning(
             ", ".join(elsewhere),
@@ -67,7 +74,7 @@ def functions(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[F
             continue
         deployed.add(function.path)
         if record is not None:
-            yield from listing.drift(function, record)
+            yield from compare_with_directory(function, record)
         if container is None:
             yield error(
                 function.name,
@@ -166,7 +173,7 @@ def _help(container: Container, words: str, function: LocalFunction) -> str:
     return f"docker logs --tail 100 {container.name}; then deploy {function.path} again."
 
 
-def _port(function: LocalFunction, container: Container, record: listing.Listed | None) -> Iterator[Finding]:
+def _port(function: LocalFunction, container: Container, record: Listed | None) -> Iterator[Finding]:
     """Whether nuclio tells CVAT the port at which the container really listens."""
     offered = [port.host for port in container.ports if port.container.startswith("8080/")]
     if container.status != "running":

@@ -8,9 +8,9 @@ from typing import Any
 from builder import static_check
 from builder.errors import BuildError
 from builder.function_directory import PARITY_FILE, FunctionDirectory
-from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, note, ok, warning
-from preannotate.diagnostics.local import LocalFunction
-from preannotate.diagnostics.requirements import installed
+from preannotate.diagnostics.finding import Finding, error, error_from_sentence, note, ok, warning
+from preannotate.diagnostics.functions import LocalFunction
+from preannotate.diagnostics.packages import installed
 from runtime.errors import ManifestError
 from runtime.manifest import FILE_NAME, FORMAT
 
@@ -30,8 +30,7 @@ def files(directory: Path) -> Iterator[Finding]:
         )
     for sentence in found:
         if sentence not in changed and not (too_new and FILE_NAME in sentence):
-            where, _, rest = sentence.partition(": ")
-            yield from_sentence(ERROR, where, rest, "Build the function again.")
+            yield error_from_sentence("", sentence, "Build the function again.")
     if changed:
         yield warning(
             _RUNTIME,
@@ -51,16 +50,14 @@ def proof(directory: Path) -> Iterator[Finding]:
     try:
         found = function.proof()
     except BuildError as failed:
-        where, _, rest = str(failed).partition(": ")
-        yield from_sentence(ERROR, where, rest, remedy)
+        yield error_from_sentence("", str(failed), remedy)
         return
     if found is None:
         yield warning(PARITY_FILE, "no such file: nobody has compared this function with what was trained.", remedy)
         return
     problems = function.proof_problems()
     for sentence in problems:
-        where, _, rest = sentence.partition(": ")
-        yield from_sentence(ERROR, where, rest, remedy)
+        yield error_from_sentence("", sentence, remedy)
     if not problems:
         yield ok(PARITY_FILE, _proven_with(found.figures.get("versions")))
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from preannotate.core.child_process import run_tool
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
-from preannotate.diagnostics.packages import IMPORT_SECONDS, TENSORFLOWS
-from preannotate.diagnostics.requirements import installed
+from preannotate.diagnostics.packages import IMPORT_SECONDS, TENSORFLOWS, installed
 from runtime.processors import cores
 
 PROC = Path("/proc")

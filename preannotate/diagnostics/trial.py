@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from builder.errors import BuildError
 from builder.probe import ProbeResults
 from builder.variant_run import parse_reply, run_probe
-from preannotate.diagnostics.finding import ERROR, Finding, error, from_sentence, ok, warning
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.finding import Finding, error, error_from_sentence, ok, warning
+from preannotate.diagnostics.functions import LocalFunction
 from preannotate.diagnostics.machine import free_memory
 
 # Loading TensorFlow from a slow disk takes ten.
@@ -102,5 +102,5 @@ def _failure(where: str, sentence: str, function: LocalFunction) -> Finding:
     own_words = _OWN_ERROR.fullmatch(what)
     if own_words is None:
         return error(where, f"{what}.", remedy or "Build the function again.")
-    found = from_sentence(ERROR, where, own_words[1], "Build the function again.")
+    found = error_from_sentence(where, own_words[1], "Build the function again.")
     return replace(found, remedy=remedy or found.remedy)

@@ -237,7 +237,7 @@ def _check_receiver(options: WatchOptions, address: tuple[str, int] | None, secr
 def _register(request: RunRequest, url: str, secret: str) -> None:
     """Create the webhooks; a task outside a project has none."""
     from preannotate.cvat.connection import connect
-    from preannotate.cvat.webhooks import register_webhook
+    from preannotate.cvat.server import register_webhook
     from preannotate.jobs.webhook_receiver import PATH
 
     target = url if urlsplit(url).path.rstrip("/") else url.rstrip("/") + PATH

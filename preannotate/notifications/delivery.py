@@ -1,9 +1,15 @@
 """Delivering messages by everything that is configured, and `preannotate notify`, which shows and tests that."""
 
+import contextlib
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from preannotate.notifications.message import Message, NotifyError
+from preannotate.core.errors import FileError, PreannotateError
+from preannotate.core.files import read_json
+from preannotate.core.text import first_of, format_duration
+from preannotate.notifications.message import Message, NotifyError, failure_message, validation_picture
 from preannotate.notifications.settings import VARIABLES, NotifySettings
 
 NOT_DELIVERED = 1
@@ -17,8 +23,7 @@ def deliver(settings: NotifySettings, message: Message) -> list[str]:
     """
     problems: list[str] = []
     if settings.smtp is not None:
-        from preannotate.notifications.mail import compose_mail
-        from preannotate.notifications.smtp import send_mail
+        from preannotate.notifications.mail import compose_mail, send_mail
 
         try:
             problems += send_mail(settings.smtp, compose_mail(settings.smtp, message))
@@ -88,3 +93,64 @@ def show_or_test(*, test: bool, picture: Path | None) -> int:
         picture=picture,
     )
     return deliver_and_report(settings, message)
+
+
+def train_and_notify(train: Callable[[], int], folder: Path, *, trials: bool) -> int:
+    """Train, then send a message unless the training was interrupted.
+
+    Args:
+        train: Returns the exit code of the training.
+        folder: Of the run, or of all trials.
+        trials: Whether it has several.
+
+    Returns:
+        The exit code of the training, whether or not the message was delivered.
+
+    Raises:
+        NotifyError: No recipient is configured; raised before anything is trained.
+    """
+    settings = NotifySettings.from_environment()
+    try:
+        code = train()
+    except PreannotateError as error:
+        _notify(settings, failure_message(folder.name, str(error)))
+        raise
+    except Exception as error:
+        _notify(settings, failure_message(folder.name, f"{type(error).__name__}: {error}"))
+        raise
+    if code == 0 and trials:
+        text = f"`preannotate train --pick {folder}` names the best."
+        _notify(settings, Message(f"{folder.name}: the trials are done", text))
+    elif code == 0:
+        _notify(settings, training_message(folder))
+    return code
+
+
+def training_message(run: Path) -> Message:
+    """Return the message about a finished training, from the `summary.json` in its RUN directory."""
+    try:
+        summary = read_json(run / "summary.json")
+        scores = summary["validation"]
+        facts = {
+            "mAP50": f"{scores['map50']:.2f}",
+            "mAP": f"{scores['mean_ap']:.2f}",
+            "labels": first_of(summary["labels"], 20),
+            "epochs": str(summary["epochs"]),
+            "time": format_duration(summary["seconds"]),
+        }
+    except (FileError, KeyError, TypeError, ValueError):
+        return Message(f"{run.name}: the training is done", "It left no readable summary.")
+    text = f"The training is done. `preannotate build {run}` builds a function from it."
+    return Message(f"{run.name}: trained, mAP50 {facts['mAP50']}", text, "", facts, validation_picture(run))
+
+
+def _notify(settings: NotifySettings, message: Message) -> None:
+    """Send a message; of several machines that train together only the chief does."""
+    from trainer.cluster import find_cluster
+    from trainer.errors import TrainerError
+
+    with contextlib.suppress(TrainerError):  # the training has reported it
+        cluster = find_cluster(os.environ)
+        if cluster is not None and not cluster.is_chief:
+            return
+    deliver_and_report(settings, message)

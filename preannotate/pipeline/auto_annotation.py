@@ -18,11 +18,9 @@ from preannotate.annotation.annotate_task import AnnotationOptions, annotate_tas
 from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FINISHED, QUEUED, BatchRequest, Functions, TaskBusyError, label_mapping
-from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task
-from preannotate.cvat.unannotated_frames import find_unannotated_frames
-from preannotate.cvat.upload import annotated_frames
+from preannotate.cvat.upload import annotated_frames, find_unannotated_frames, match_labels
 
 POLL_SECONDS = 2.0
 _BAR = "{desc} {percentage:3.0f}%|{bar}|"

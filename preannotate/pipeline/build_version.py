@@ -23,8 +23,7 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import format_duration, plural
-from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
-from preannotate.cvat.source import training_labels
+from preannotate.cvat.dataset_folder import IMAGES, VALIDATION, training_labels
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, RunRequest

@@ -15,8 +15,7 @@ from preannotate.core.progress import ProgressWriter
 from preannotate.cvat.dataset_folder import OtherServerError
 from preannotate.cvat.functions import Functions
 from preannotate.cvat.pull import pull
-from preannotate.cvat.pull_scope import PullScope
-from preannotate.cvat.selection import UNTOUCHED_COMPLETED, FrameSelectionRules
+from preannotate.cvat.selection import UNTOUCHED_COMPLETED, FrameSelectionRules, PullScope
 from preannotate.cvat.server import Server
 from preannotate.pipeline import comparison
 from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator

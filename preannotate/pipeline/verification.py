@@ -20,9 +20,9 @@ from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import DETECTOR, FoundShape, Functions, ListedFunction, label_mapping
 from preannotate.cvat.images import WantedImage, download_images, find_downloaded
-from preannotate.cvat.labels import match_labels
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, read_task
+from preannotate.cvat.upload import match_labels
 from preannotate.inference.function_process import FunctionProcess
 from preannotate.inference.image_files import ImageFile
 from preannotate.inference.results import UnreadableImage

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from preannotate.core.child_process import run_tool
 from preannotate.core.text import plural
 from preannotate.diagnostics.machine import free_memory
-from preannotate.diagnostics.packages import TENSORFLOWS
-from preannotate.diagnostics.requirements import installed
+from preannotate.diagnostics.packages import TENSORFLOWS, installed
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from runtime.processors import cores
 from trainer.errors import TrainingError

@@ -12,8 +12,7 @@ from typing import Any
 from preannotate.active_learning.ranking.results import Ranking
 from preannotate.core.files import read_json, write_json
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.image_file_names import ImageFileNames
-from preannotate.cvat.images import WantedImage, download_images, find_downloaded
+from preannotate.cvat.images import WantedImage, download_images, find_downloaded, image_file_names
 from preannotate.cvat.new_task import create_task, delete_task, task_exists
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
@@ -53,12 +52,11 @@ def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, 
 
     with tempfile.TemporaryDirectory(prefix="preannotate-") as folder:
         # The rank in front keeps names distinct and, sorted, in order.
-        digits, names = len(str(len(ranking["frames"]))), ImageFileNames(task)
-        wanted = []
-        for one in ranking["frames"]:
-            file_name = names.of(one["frame"]).rsplit("/", 1)[-1]
-            target = Path(folder) / f"{one['rank']:0{digits}d}-{file_name}"
-            wanted.append(WantedImage(task.id, one["frame"], target))
+        digits, names = len(str(len(ranking["frames"]))), [Path(name).name for name in image_file_names(task)]
+        wanted = [
+            WantedImage(task.id, one["frame"], Path(folder) / f"{one['rank']:0{digits}d}-{names[one['frame']]}")
+            for one in ranking["frames"]
+        ]
         download_images(server, wanted, lambda: None)
         images = [path for image in wanted if (path := find_downloaded(image)) is not None]
         number = create_task(

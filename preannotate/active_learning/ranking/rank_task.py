@@ -14,7 +14,7 @@ from preannotate.active_learning.task_results import FunctionOnTask
 from preannotate.cvat.server import Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, GROUND_TRUTH, Task, read_usable_task
-from preannotate.cvat.unannotated_frames import find_unannotated_frames
+from preannotate.cvat.upload import find_unannotated_frames
 from runtime.detector import Detection
 
 HELD_OUT = "that a ground-truth job holds for validation"

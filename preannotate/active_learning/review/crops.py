@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from preannotate.active_learning.review.disagreements import Disagreement
-from preannotate.cvat.frames import download_in_batches
+from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.formats.records import Box
 from runtime.errors import RequestError

@@ -7,8 +7,7 @@ import numpy as np
 
 from preannotate.active_learning.review.disagreements import TITLES, Disagreement, DisagreementKind
 from preannotate.active_learning.review.results import IssueCount
-from preannotate.cvat.issues import Issue, add_issue, issues_of_job
-from preannotate.cvat.server import Server
+from preannotate.cvat.server import Issue, Server, add_issue, issues_of_job
 from runtime.boxes import iou
 
 # Another model, or a box that was moved a little since, is still the same disagreement.

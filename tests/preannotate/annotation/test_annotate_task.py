@@ -9,7 +9,8 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, recta
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
-from preannotate.cvat import frames, requests
+from preannotate.cvat import images as frames
+from preannotate.cvat import requests
 
 CAT = FakeLabel(7, "Kätzchen & <co>", "rectangle")
 

@@ -66,7 +66,7 @@ def test_tidying_removes_what_is_not_wanted_any_more(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
 
-    folder.tidy([tmp_path / "images/task-1/a.png"])
+    folder.remove_other_images([tmp_path / "images/task-1/a.png"])
 
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
         "images",

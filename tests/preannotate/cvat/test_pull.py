@@ -18,7 +18,7 @@ from support.cvat_stand_in import (
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
-from preannotate.cvat.source import training_labels
+from preannotate.cvat.dataset_folder import training_labels
 from trainer import datasets
 
 FORKLIFT, PALLET = FakeLabel(5, "forklift", "rectangle", "#ff8800"), FakeLabel(7, "pallet", "any", "#00ff00")
@@ -134,7 +134,7 @@ def test_a_label_without_boxes_is_left_out_of_the_training(cvat, pull, tmp_path)
 
     said = pull()
 
-    assert "note: label 'hand truck' has no box on the frames that are taken: nothing is learnt for it.\n" in said
+    assert "note: label 'hand truck' has no box on the selected frames: nothing is learnt for it.\n" in said
     assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'} --negatives --labels forklift,pallet\n")
     source = json.loads((tmp_path / "pulled/source.json").read_text())
     assert training_labels(source) == ["--labels", "forklift,pallet"]

@@ -15,8 +15,7 @@ from support.web_server import WebServer, web_server
 
 from builder.build import assemble
 from builder.function_directory import network_fingerprint
-from preannotate.diagnostics import local
-from preannotate.diagnostics.local import LocalFunction
+from preannotate.diagnostics.functions import LocalFunction, read_variants
 from runtime.manifest import Manifest, Postprocess
 
 # One box in the middle of whatever it sees.
@@ -75,7 +74,7 @@ def fingerprint(directory: Path) -> str:
 @pytest.fixture
 def functions(directory: Path) -> list[LocalFunction]:
     """Its CPU and its GPU variant."""
-    found, problems = local.read(directory.parent, directory)
+    found, problems = read_variants(directory.parent, directory)
     assert problems == []
     return found
 

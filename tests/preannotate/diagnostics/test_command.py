@@ -11,7 +11,7 @@ import pytest
 from preannotate.cli import main
 from preannotate.cvat.login import Login
 from preannotate.diagnostics import command
-from preannotate.diagnostics.command import Options, UsageError, diagnose, run
+from preannotate.diagnostics.command import Options, UsageError, diagnose, print_diagnosis
 from preannotate.diagnostics.finding import Finding, error, ok
 
 
@@ -30,7 +30,7 @@ def fine(monkeypatch):
 
 
 def test_without_arguments(capsys):
-    assert run(Options()) == 0
+    assert print_diagnosis(Options()) == 0
     assert capsys.readouterr().out == (
         "This machine\n  ok       Python: 3.11\n\n"
         "Docker and nuclio\n  ok       docker: 27\n\n"
@@ -41,7 +41,7 @@ def test_without_arguments(capsys):
 def test_an_error_is_exit_code_1(monkeypatch, capsys):
     monkeypatch.setattr(command, "survey", lambda: error("docker", "old.", "Update it."))
 
-    assert run(Options(), as_json=True) == 1
+    assert print_diagnosis(Options(), as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["counts"]["error"] == 1
 
 
@@ -87,7 +87,7 @@ def test_a_check_that_fails_itself_does_not_hide_the_others(monkeypatch):
         Finding(
             "warning",
             "machine.broken",
-            "this check failed itself: ZeroDivisionError: by zero",
+            "this check itself failed: ZeroDivisionError: by zero",
             "Report it as a bug of Preannotate, with this line.",
         ),
         ok("Python", "3.11"),

@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from preannotate.core.http import Failure, NoResponseError
-from preannotate.diagnostics import dashboard, local
+from preannotate.diagnostics import dashboard
 from preannotate.diagnostics.finding import error, ok, warning
+from preannotate.diagnostics.functions import read_variants
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_nuclio_lists_it(site, functions, listed, fingerprint):
 
     assert list(dashboard.check(site.url, functions)) == [
         ok(site.url, "nuclio, functions for CVAT: 1"),
-        ok("cats", f"what is deployed is what lies in the directory (model {fingerprint})"),
+        ok("cats", f"deployed as in the directory (model {fingerprint})"),
         ok("cats", f"listens at port {listed['status']['httpPort']}"),
     ]
     headers = site.requests[0][2]
@@ -176,7 +177,7 @@ def test_preannotate_serve(runnable, monkeypatch):
                 error(url, "wants a token.", "export PREANNOTATE_TOKEN=…   (that of `preannotate serve`)")
             ]
             monkeypatch.setenv("PREANNOTATE_TOKEN", "a-token-of-many-characters")
-            found = list(dashboard.check(url, local.read(runnable, runnable)[0]))
+            found = list(dashboard.check(url, read_variants(runnable, runnable)[0]))
         finally:
             server.terminate()
 

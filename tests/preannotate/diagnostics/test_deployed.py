@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from preannotate.diagnostics import deployed, local
+from preannotate.diagnostics import deployed
 from preannotate.diagnostics.finding import error, note, ok, warning
+from preannotate.diagnostics.functions import read_variants
 from preannotate.diagnostics.survey import Container, Port, Survey
 
 DASHBOARD = Container("nuclio", "nuclio/dashboard:1.13.0-amd64", "running")
@@ -82,7 +83,7 @@ def test_a_store_that_cannot_be_read():
 
 def test_a_function_at_work(functions, record, fingerprint):
     assert list(deployed.functions(machine(CATS, records=[record]), functions)) == [
-        ok("cats", f"what is deployed is what lies in the directory (model {fingerprint})"),
+        ok("cats", f"deployed as in the directory (model {fingerprint})"),
         ok("nuclio-nuclio-cats", "running"),
         ok("nuclio-nuclio-cats", "port 32768"),
     ]
@@ -220,7 +221,7 @@ def test_a_gpu_that_is_not_seen(functions, docker):
 def test_a_fixed_port_that_another_container_holds(directory):
     path = directory / "function.yaml"
     path.write_text(path.read_text().replace("maxRequestBodySize:", "port: 32768\n        maxRequestBodySize:"))
-    functions, _ = local.read(directory.parent, directory)
+    functions, _ = read_variants(directory.parent, directory)
     other = replace(CATS, name="nuclio-nuclio-dogs", labels={"nuclio.io/function-name": "dogs"})
 
     assert list(deployed.ports(machine(CATS), functions)) == []

@@ -5,8 +5,8 @@ import shutil
 from support.functions import prove
 
 from preannotate.diagnostics import directory as checks
-from preannotate.diagnostics import local
 from preannotate.diagnostics.finding import error, note, ok, warning
+from preannotate.diagnostics.functions import read_variants
 
 
 def test_a_whole_directory(directory, functions):
@@ -130,7 +130,7 @@ def test_proven_with_another_openvino(directory, monkeypatch):
 def test_files_of_two_builds(directory, fingerprint):
     path = directory / "function-gpu.yaml"
     path.write_text(path.read_text().replace(fingerprint, "0123456789abcdef"))
-    functions, _ = local.read(directory.parent, directory)
+    functions, _ = read_variants(directory.parent, directory)
 
     assert list(checks.fingerprints(directory, functions)) == [
         error(
@@ -160,7 +160,7 @@ def test_a_port_that_docker_chooses(functions):
 
 def test_a_fixed_port(directory):
     pin(directory, "function.yaml", 32001)
-    functions, _ = local.read(directory, directory)
+    functions, _ = read_variants(directory, directory)
 
     assert next(checks.ports(functions)) == ok("function.yaml", "port 32001, always the same")
 
@@ -168,7 +168,7 @@ def test_a_fixed_port(directory):
 def test_two_functions_with_one_port(directory):
     for file in ("function.yaml", "function-gpu.yaml"):
         pin(directory, file, 32001)
-    functions, _ = local.read(directory, directory)
+    functions, _ = read_variants(directory, directory)
 
     assert list(checks.collisions(functions)) == [
         error(

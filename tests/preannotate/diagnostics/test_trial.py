@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from preannotate.diagnostics import local, trial
+from preannotate.diagnostics import trial
 from preannotate.diagnostics.finding import error
+from preannotate.diagnostics.functions import read_variants
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def tried(runnable):
         if file is not None:
             path = runnable / file
             path.write_text(change(path.read_text()) if callable(change) else change)
-        functions, _ = local.read(runnable.parent, runnable)
+        functions, _ = read_variants(runnable.parent, runnable)
         return list(trial.request(functions[0]))
 
     pytest.importorskip("nuclio_sdk")
@@ -51,7 +52,7 @@ def test_a_slow_answer(tried, monkeypatch):
 def test_a_gpu_variant_without_a_gpu(tried, runnable):
     engine = runnable / "runtime" / "engines" / "fake.py"
     engine.write_text(engine.read_text().replace("no device", "CPU, TensorFlow 2.21.0"))
-    (found,) = trial.request(local.read(runnable.parent, runnable)[0][1])
+    (found,) = trial.request(read_variants(runnable.parent, runnable)[0][1])
 
     assert found.severity == "warning"
     assert found.finding.endswith(" MiB: no GPU was used.")

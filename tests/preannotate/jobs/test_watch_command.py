@@ -228,7 +228,7 @@ def test_a_service_takes_a_signed_delivery_trains_and_ends_in_order(cvat, watche
 def test_registering_twice_leaves_one_webhook_and_brings_it_up_to_date(cvat, watched):
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
-    from preannotate.cvat.webhooks import register_webhook
+    from preannotate.cvat.server import register_webhook
 
     login = Login(cvat.url, user=None if cvat.new else "ann")
     url = "http://trainer.example.org:8090/cvat"
@@ -270,7 +270,7 @@ def test_a_task_outside_a_project_sends_no_webhooks(cvat, watched, caplog):
 def test_a_lost_answer_makes_no_second_webhook(cvat):
     from preannotate.cvat.connection import connect
     from preannotate.cvat.login import Login
-    from preannotate.cvat.webhooks import register_webhook
+    from preannotate.cvat.server import register_webhook
 
     cvat.projects.append(3)
     cvat.fail("POST /api/webhooks", "lost", times=1)

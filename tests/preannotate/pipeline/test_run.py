@@ -67,7 +67,7 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
     said = run("--annotate-rest")
 
     assert said.out == (
-        "note: label 'dog' has no box on the frames that are taken: nothing is learnt for it.\n"
+        "note: label 'dog' has no box on the selected frames: nothing is learnt for it.\n"
         "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
         "train: version 1: 3 epochs in 3 min, mAP50 0.900 on 2 validation images\n"
         "build: version 1: function pets\n"

@@ -12,7 +12,7 @@ from builder.function_directory import FunctionDirectory
 from preannotate.core.errors import LockedError
 from preannotate.core.files import write_json
 from preannotate.diagnostics.directory import proof
-from preannotate.diagnostics.finding import OK
+from preannotate.diagnostics.finding import Severity
 from preannotate.registry.errors import WorkspaceError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
@@ -127,7 +127,7 @@ def test_the_proof_still_holds_after_a_change_of_thresholds(models, pets):
     directory = pets.version(2).function / "nuclio"
     models.set_threshold("pets", 2, 0.7)
     (finding,) = proof(directory)
-    assert finding.severity == OK
+    assert finding.severity == Severity.OK
 
     (directory / "main.py").write_text("")
     models.set_threshold("pets", 2, 0.8)  # does not hide it

@@ -1,13 +1,13 @@
 import pytest
 
-from preannotate.cvat.image_file_names import ImageFileNames
+from preannotate.cvat.images import image_file_names
 from preannotate.cvat.tasks import Task
 
 
 def names(*images, video=False, start=0, step=1):
     count = 3 if video else len(images)
     task = Task(12, "t", video, count, "", "", start, step, images, (), frozenset(), {}, ())
-    return [ImageFileNames(task).of(frame) for frame in range(count)]
+    return image_file_names(task)
 
 
 def test_images_keep_their_names_and_folders():
