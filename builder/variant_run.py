@@ -14,7 +14,6 @@ from typing import Any
 from builder import child, probe
 from builder.probe import ProbeResults, Reply
 from builder.variants import Variant
-from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
@@ -55,11 +54,13 @@ def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, t
     Raises:
         BuildError: It does not start, or it crashes.
     """
+    from evaluation.scores import MIN_SCORE  # needs pycocotools, which doctor does without
+
     results = run_probe(
         directory,
         variant.engine,
         [truth.folder / image.file for image in truth.images],
-        threshold=scores.MIN_SCORE,
+        threshold=MIN_SCORE,
         step=f"{directory}: running the {variant.framework} variant",
     )
     direct = [
