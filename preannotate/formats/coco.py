@@ -117,15 +117,13 @@ def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex,
     for record in records:
         name = str(record["file_name"])
         roots = ("images", f"images/{subset}", subset, path.parent.relative_to(images.folder).as_posix(), "")
-        sequence, frame = video_position(name, subset)
         yield Frame(
             name,
             images.find(name, roots=roots),
             tuple(shapes[record["id"]]),
             declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
             subset=subset,
-            sequence=sequence,
-            frame=frame,
+            **video_position(name, subset),
         )
 
 

@@ -108,7 +108,6 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
         for index, child in enumerate(element, 1)
         if child.tag in cvat_xml.SHAPE_TAGS
     )
-    sequence, number_in_video = video_position(name, task_id)
     return Frame(
         name=name,
         image=images.find(name, roots=(f"images/{subset}",) if subset else ("images", "")),
@@ -116,8 +115,7 @@ def _parse_image(element: Element, images: ImageIndex) -> Frame:
         declared_size=(width, height),
         subset=subset,
         task_id=task_id,
-        sequence=sequence,
-        frame=number_in_video,
+        **video_position(name, task_id),
     )
 
 

@@ -116,7 +116,6 @@ def _by_order(
         key = (task_id, subset, task.start + position)
         known = complete and len(set(candidates)) == 1
         name = candidates[0]
-        sequence, number_in_video = video_position(name, task_id)
         frames.append(
             Frame(
                 name=name if known else f"frame {key[2]}",
@@ -124,9 +123,8 @@ def _by_order(
                 shapes=tuple(shapes.get(key, ())),
                 subset=subset,
                 task_id=task_id,
-                sequence=sequence,
-                frame=number_in_video,
                 ambiguous="" if known else UNNAMED,
+                **video_position(name, task_id),
             )
         )
     note = (

@@ -62,15 +62,13 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
     name = str(image.get("path") or item["id"]).replace("\\", "/")
     annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
     shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
-    sequence, frame = video_position(name, path.stem)
     return Frame(
         name,
         images.find(name, roots=(f"images/{path.stem}", "images", "")),
         shapes,
         declared_size=_declared_size(image.get("size"), where),
         subset=path.stem,
-        sequence=sequence,
-        frame=frame,
+        **video_position(name, path.stem),
     )
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import TypedDict
 
 IMAGE_EXTENSIONS = frozenset(
     [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm"]
@@ -30,13 +31,20 @@ def video_frame(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def video_position(name: str, part: str = "") -> tuple[str | None, int | None]:
-    """Return the video of a frame, as a name inside the export, and the frame's number; None twice for other images.
+class VideoPosition(TypedDict):
+    """`Frame.sequence` and `Frame.frame`; None twice for an image that is no video frame."""
+
+    sequence: str | None
+    frame: int | None
+
+
+def video_position(name: str, part: str = "") -> VideoPosition:
+    """Return where the image called `name` lies in a video.
 
     `part` is the subset or task of the frame: equal names in two parts belong to two videos.
     """
     number = video_frame(name)
-    return (None, None) if number is None else (f"{part}/{PurePosixPath(name).parent}", number)
+    return {"sequence": None if number is None else f"{part}/{PurePosixPath(name).parent}", "frame": number}
 
 
 class ImageIndex:

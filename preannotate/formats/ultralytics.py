@@ -95,5 +95,4 @@ def _frame(
         shapes = parse_labels(text_path, folder, labels)
         if pose:
             shapes = tuple(Shape(shape.label, "skeleton", None) for shape in shapes)
-    sequence, frame = video_position(name, subset)
-    return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)
+    return Frame(name, image, shapes, relative=True, subset=subset, **video_position(name, subset))

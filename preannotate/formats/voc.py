@@ -43,8 +43,7 @@ def read(folder: Path) -> Export:
     for path in images.paths.values():
         if path not in seen:
             name = _image_name(path, folder)
-            sequence, number_in_video = video_position(name)
-            frames.append(Frame(name, path, (), sequence=sequence, frame=number_in_video))
+            frames.append(Frame(name, path, (), **video_position(name)))
     return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: frame.name)))
 
 
@@ -83,15 +82,7 @@ def _frame(path: Path, folder: Path, images: ImageIndex) -> Frame:
         image = images.find(filename, roots=_IMAGE_FOLDERS)
     name = _image_name(image, folder) if image else filename or stem
     shapes = tuple(_shape(element, path, index) for index, element in enumerate(root.findall("object"), 1))
-    sequence, number_in_video = video_position(name)
-    return Frame(
-        name,
-        image,
-        shapes,
-        declared_size=_declared_size(root, path),
-        sequence=sequence,
-        frame=number_in_video,
-    )
+    return Frame(name, image, shapes, declared_size=_declared_size(root, path), **video_position(name))
 
 
 def _image_name(path: Path, folder: Path) -> str:

@@ -67,8 +67,7 @@ def _frame(key: str, image: Path | None, texts: dict[str, Path], folder: Path, l
     subset, _, name = key.partition("/")
     if not (name and subset.startswith("obj_") and subset.endswith("_data")):
         subset, name = "", key
-    sequence, frame = video_position(name, subset)
-    return Frame(name, image, shapes, relative=True, subset=subset, sequence=sequence, frame=frame)
+    return Frame(name, image, shapes, relative=True, subset=subset, **video_position(name, subset))
 
 
 def _shape(words: list[str], labels: list[str], where: str) -> Shape:
