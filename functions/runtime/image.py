@@ -90,13 +90,13 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
     _check_size(image)
     stored_size, reduced = image.size, None
     if input_size is not None:
-        turned = _orientation(image) in _TURNED
+        turned = exif_orientation(image) in _TURNED
         wanted = Letterbox.fit(stored_size[::-1] if turned else stored_size, input_size).resized
         reduced = image.draft("RGB", wanted[::-1] if turned else wanted)
     try:
         image.load()
         # Asked again: Pillow has turned a TIFF by itself now, and a PNG may say it only behind its pixels.
-        orientation = _orientation(image)
+        orientation = exif_orientation(image)
         size = stored_size if reduced else image.size
         upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
         return DecodedImage(_to_rgb(upright), size[::-1] if orientation in _TURNED else size)
@@ -159,7 +159,8 @@ def _count_scans(data: bytes) -> int:
     return sum(int(np.count_nonzero(pair == 0xDAFF)) for pair in pairs)  # FF DA, read as a little-endian number
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
+    """EXIF orientation of an opened image, 1 to 8; 1 if there is none, and any number if the file is damaged."""
     try:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets

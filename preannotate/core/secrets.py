@@ -56,7 +56,7 @@ class SharedSecret:
             return self.checked(file.read_text(encoding="utf-8").strip(), where)
         except OSError as error:
             raise self.error(
-                f"{where}: {error.strerror}; expected a file that holds the {self.what}. Look at its rights."
+                f"{where}: {error.strerror}; expected a file that holds the {self.what}. Check its permissions."
             ) from error
         except UnicodeDecodeError as error:
             raise self.error(f"{where}: not text; expected the {self.what}. Write it again.") from error

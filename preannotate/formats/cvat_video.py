@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_images import without_shared_files
-from preannotate.formats.cvat_xml import FILE_NAME, CvatMeta, CvatTask
+from preannotate.formats.cvat_xml import FILE_NAME, CvatMeta
 from preannotate.formats.images import ImageIndex, video_frame, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import AUTOMATIC, Export, Frame, Shape
@@ -110,7 +110,8 @@ def _by_order(
     names = [path.removeprefix(f"{_IMAGES}/").removeprefix(f"{subset}/") for path in images.paths]
     file_of = dict(zip(names, images.paths.values(), strict=True))
     orders = [sorted(names), *(sorted(names, key=key) for key in (_natural, _plain, str.casefold))]
-    complete = _is_complete(task, len(names), [frame for _, _, frame in shapes])
+    last = max((frame for _, _, frame in shapes), default=task.start)
+    complete = task.size in (None, 0, len(names)) and last < task.start + len(names)
     frames = []
     for position, candidates in enumerate(zip(*orders, strict=True)):
         key = (task_id, subset, task.start + position)
@@ -132,10 +133,6 @@ def _by_order(
         "order of their names; export such a task as 'CVAT for images 1.1' to be sure."
     )
     return frames, (note,)
-
-
-def _is_complete(task: CvatTask, images: int, used: list[int]) -> bool:
-    return task.size in (None, 0, images) and max(used, default=task.start) < task.start + images
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

@@ -123,9 +123,4 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _common_tail(left: tuple[str, ...], right: tuple[str, ...]) -> int:
-    common = 0
-    for a, b in zip(reversed(left), reversed(right), strict=False):
-        if a != b:
-            break
-        common += 1
-    return common
+    return len(os.path.commonprefix([left[::-1], right[::-1]]))

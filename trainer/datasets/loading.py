@@ -21,7 +21,7 @@ from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
 from preannotate.formats.records import BOX, TAG, Export, Frame, Shape
 from runtime.errors import RequestError
-from runtime.image import EXIF_ORIENTATION, decode
+from runtime.image import decode, exif_orientation
 from trainer.datasets.coordinates import clip, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
@@ -189,11 +189,13 @@ class _Loader:
         try:
             data = frame.image.read_bytes()
             size = decode(data, _CHECK_SIZE).size
+            with Image.open(frame.image) as image:
+                orientation = exif_orientation(image)
         except (OSError, RequestError) as error:
             self.report.add_problem(UNREADABLE, frame.name)
             self.report.unreadable[frame.name] = str(error)
             return None
-        return _ReadableImage(frame.image, hashlib.sha256(data).hexdigest(), size, _orientation(frame.image))
+        return _ReadableImage(frame.image, hashlib.sha256(data).hexdigest(), size, orientation)
 
     def _make_sample(
         self, frame: Frame, shapes: list[Shape], ignored: list[Shape], image: _ReadableImage, dropped: Counter[str]
@@ -260,12 +262,3 @@ def _rows(sample: Sample) -> list[tuple[float, ...]]:
 
 def _with_extension(name: str, path: Path) -> str:
     return name if without_extension(name) != name else name + path.suffix
-
-
-def _orientation(path: Path) -> int:
-    try:
-        with Image.open(path) as image:
-            orientation: int = image.getexif().get(EXIF_ORIENTATION, 1)
-            return orientation
-    except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
-        return 1

@@ -9,11 +9,6 @@ import numpy as np
 from evaluation.ground_truth import AnnotatedImage
 
 
-def no_boxes() -> np.ndarray:
-    """Return float32 (0, 4)."""
-    return np.zeros((0, 4), np.float32)
-
-
 @dataclass(frozen=True, eq=False)
 class Sample:
     """An image and its ground truth, ready for training.
@@ -42,7 +37,7 @@ class Sample:
     frame: int | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
-    ignored: np.ndarray = field(default_factory=no_boxes)
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
     def to_ground_truth(self, file: str) -> AnnotatedImage:
         """Return it with its image in `file`, a path relative to the folder of the ground truth."""

@@ -151,7 +151,8 @@ def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
         members = [index for index, sample in enumerate(samples) if sample.group == group]
         if len({samples[index].content for index in members}) == 1:
             continue
-        frames = {index: _frame_number(samples[index], index) for index in members}
+        numbers = ((index, samples[index].frame) for index in members)
+        frames = {index: index if number is None else number for index, number in numbers}
         length = next(
             length for length in _BLOCK_LENGTHS if length == 1 or len({f // length for f in frames.values()}) >= _BLOCKS
         )
@@ -162,10 +163,6 @@ def _groups(samples: Sequence[Sample]) -> tuple[list[str], list[str]]:
             f"validation images resemble training images, and mAP on another video will be lower."
         )
     return groups, notes
-
-
-def _frame_number(sample: Sample, index: int) -> int:
-    return index if sample.frame is None else sample.frame
 
 
 def _units(samples: Sequence[Sample], groups: Sequence[str]) -> list[_Unit]:
@@ -241,11 +238,6 @@ def _is_last(unit: _Unit, having: Mapping[int | None, list[_Unit]]) -> bool:
     """Whether a class that is in the unit's subset would vanish from there with it."""
     return any(
         sum(other.subset == unit.subset for other in having[class_id]) == 1
-        for class_id in _classes(unit)
+        for class_id in (None, *unit.classes)
         if len(having[class_id]) > 1
     )
-
-
-def _classes(unit: _Unit) -> Iterable[int | None]:
-    yield None
-    yield from unit.classes

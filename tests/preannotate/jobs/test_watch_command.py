@@ -121,7 +121,7 @@ def test_two_watches(refused, model):
         (b"short", "5 characters; expected 16 to 64 letters, digits and signs without spaces. Make one with "
          "`python3 -c 'import secrets; print(secrets.token_urlsafe())'`."),
         (b"\xff" * 20, "not text; expected the secret. Write it again."),
-        (None, "No such file or directory; expected a file that holds the secret. Look at its rights."),
+        (None, "No such file or directory; expected a file that holds the secret. Check its permissions."),
     ],
 )  # fmt: skip
 def test_wrong_secrets(refused, tmp_path, content, said):

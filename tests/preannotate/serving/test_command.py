@@ -331,7 +331,7 @@ def test_poor_file_is_refused(tmp_path):
 def test_missing_file_is_a_sentence(tmp_path):
     sentence = (
         f"--token-file: {tmp_path}/none: No such file or directory; expected a file that holds the token. "
-        f"Look at its rights."
+        f"Check its permissions."
     )
     with pytest.raises(ServeError, match=f"^{re.escape(sentence)}$"):
         find_token(None, tmp_path / "none")
