@@ -1,4 +1,4 @@
-"""What makes function directories out of models, and proves them.
+"""Build function directories from models, and verify them.
 
 Imports neither TensorFlow nor OpenVINO: both run in subprocesses.
 """

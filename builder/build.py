@@ -26,12 +26,10 @@ PARTS = (VALIDATION_FOLDER, "nuclio")
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What was built.
+    """A function that passed its check.
 
     Attributes:
-        name: Of the function.
         directory: functions/NAME/nuclio.
-        proof: Passed.
     """
 
     name: str
@@ -52,11 +50,11 @@ def build(
 
     Args:
         run_or_export: A run directory, or its `export/`.
-        output: Where function directories live, usually `functions`.
-        name: Of the function; None takes the run's.
-        overwrite: Whether OUTPUT/NAME may be there already; it is replaced at the very end.
-        precision: Of the CPU variant's weights: "fp16", or "int8" where that is accurate enough.
-        progress: Called with each step, for people.
+        output: The parent of function directories, usually `functions`.
+        name: None uses the run's.
+        overwrite: Replace an existing OUTPUT/NAME, at the very end.
+        precision: Of the CPU variant's weights: "fp16", or "int8", which is used only if it is accurate enough.
+        progress: Called with a description of each step.
 
     Raises:
         BuildError: A step could not run.
@@ -87,12 +85,14 @@ def build(
         progress("Running what was built on the validation images")
         proof = checking.check(directory)
         proof.raise_if_failed()
-        write_function_yamls(directory, variants, name, manifest, map50=_accuracy(proof))
+        annotated = proof.figures["boxes"] > 0
+        map50 = proof.figures["scores"]["served"]["map50"] if annotated else None
+        write_function_yamls(directory, variants, name, manifest, map50)
     return BuildResult(name, output / name / "nuclio", proof)
 
 
 def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> None:
-    """Write everything into a new `directory` but the weights and their proof."""
+    """Write everything but the weights and `parity.json` into a new `directory`."""
     directory.mkdir()
     for source in sorted(TEMPLATE.glob("*.py")):
         shutil.copyfile(source, directory / source.name)
@@ -110,7 +110,7 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
 def write_function_yamls(
     directory: Path, variants: Sequence[Variant], name: str, manifest: Manifest, map50: float | None = None
 ) -> None:
-    """Write one YAML file for each variant; `map50` of the served detections, once it is known."""
+    """Write one YAML file for each variant; `map50` is that of the served detections, None if not measured."""
     written = Manifest.read(directory)
     annotations = {FINGERPRINT: written.provenance[MODEL_FINGERPRINT]}
     if map50 is not None:
@@ -123,23 +123,18 @@ def write_function_yamls(
 
 
 def _keep_proof(export: Path, validation: Path) -> None:
-    """Copy what a check needs and nobody deploys: the frozen images, and the graph unless the function has it."""
+    """Copy what only a check needs: the frozen images, and the graph unless a variant contains it."""
     shutil.copytree(export / "validation", validation, copy_function=shutil.copyfile)
     graph = open_graph(export)
     if not any(file.startswith(f"{graph.folder}/") for variant in possible(graph) for file in variant.files):
         shutil.copytree(export / graph.folder, validation / graph.folder, copy_function=shutil.copyfile)
 
 
-def _accuracy(proof: Proof) -> float | None:
-    """mAP50 of the served detections; None if no image is annotated."""
-    return proof.figures["scores"]["served"]["map50"] if proof.figures["boxes"] else None
-
-
 def find_export(run_or_export: Path) -> Path:
-    """The export directory of a run, or the path itself if it is one.
+    """Return the export directory of a run, or the path itself if it is one.
 
     Raises:
-        BuildError: Neither is complete.
+        BuildError: It is missing or not complete.
     """
     export = run_or_export / "export" if (run_or_export / "export").is_dir() else run_or_export
     if not run_or_export.is_dir():
@@ -158,7 +153,7 @@ def find_export(run_or_export: Path) -> Path:
 
 
 def default_name(run_or_export: Path) -> str:
-    """The run's name, made fit for a function: runs/My_Cars/export becomes my-cars."""
+    """Turn the run's name into one for a function: runs/My_Cars/export becomes my-cars."""
     path = run_or_export.resolve()
     stem = path.parent.name if path.name == "export" else path.name
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")

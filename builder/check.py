@@ -1,7 +1,7 @@
-"""Is a function directory what was trained, and do nuclio and CVAT accept it?
+"""Check that a function directory is what was trained, and that nuclio and CVAT accept it.
 
-First what can be seen without running it, then whether the files are those of the last proof, then the proof; the
-result is written to `parity.json` in the directory.
+First what can be checked without running it, then whether its files are those of the last proof, then the proof. The
+result is written to `parity.json`.
 """
 
 from dataclasses import replace
@@ -19,16 +19,16 @@ _NEEDED = {"openvino": "build", "nuclio_sdk": "build", "pycocotools": "build"}
 def check(function_dir: Path, validation: Path | None = None, *, accept_changes: bool = False) -> Proof:
     """Check a function directory and write its `parity.json`.
 
-    A file that is not the one of the last proof is a problem, also where the changed function would pass: a check
-    that anybody runs must not turn a changed network into a proven one.
+    A file that changed since the last proof is a problem even if the function would pass with it: a check that anybody
+    runs must not turn a changed network into a proven one.
 
     Args:
         function_dir: functions/NAME or functions/NAME/nuclio.
-        validation: The frozen validation images; None takes the folder that `build` put beside it.
+        validation: The frozen validation images; None for the folder that `build` put beside it.
         accept_changes: Prove the files as they are now, whatever was proven before.
 
     Raises:
-        BuildError: It could not run: no such directory, a package is missing, a variant does not start.
+        BuildError: There is no such directory, a package is missing, or a variant does not start.
     """
     directory = FunctionDirectory.open(function_dir)
     before = _last_proof(directory)

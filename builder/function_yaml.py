@@ -26,7 +26,7 @@ PACKAGE_NAMES = ("runtime", *(variant.engine for variant in VARIANTS.values()))
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that some platform on the way would refuse, or that collides.
+    """Refuse a name that CVAT, nuclio, Docker or Kubernetes would refuse, or that collides.
 
     Raises:
         BuildError: With the rule.
@@ -76,11 +76,11 @@ _NOT_IN_BLOCK = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uf
 
 
 class _Block(str):
-    """A text that YAML shows as a block, line by line."""
+    """A text that YAML writes as a block, line by line."""
 
 
 class _Quoted(str):
-    """A text that stays one for every reader: nuclio's takes a bare 1e3 or y for something else."""
+    """A text in quotes: nuclio's parser reads a bare 1e3 as a number and y as a boolean."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -94,13 +94,13 @@ _Dumper.add_representer(_Quoted, lambda dumper, text: dumper.represent_scalar("t
 
 
 def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: Mapping[str, str]) -> str:
-    """The text of one variant's file.
+    """Return the text of one variant's file.
 
     Args:
-        name: Passes `check_name`.
+        name: Must pass `check_name`.
         variant: From `VARIANTS`.
-        manifest: Gives labels and the description.
-        annotations: Our own, beside those that CVAT reads; keys start with `preannotate.`. FINGERPRINT is one.
+        manifest: For labels and the description.
+        annotations: Added to those that CVAT reads; keys start with `preannotate.`, and FINGERPRINT must be there.
     """
     content = {
         "metadata": {
@@ -122,13 +122,13 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
 
 
 def image_name(deployed_name: str, annotations: Mapping[str, str]) -> str:
-    """The function's image, one tag for each model and precision; nuclio puts the registry before it."""
+    """Return the name of the function's image, with a tag of its own for each model and precision."""
     tag = "-".join(annotations[key] for key in (FINGERPRINT, PRECISION) if key in annotations)
     return f"preannotate.{deployed_name}:{tag}"
 
 
 def label_spec(labels: Sequence[str]) -> str:
-    """CVAT's JSON list of labels, one a line; `id` is the class id."""
+    """Return CVAT's JSON list of labels, one on each line; `id` is the class id."""
     lines = [
         json.dumps({"id": class_id, "name": label, "type": LABEL_TYPE, "attributes": []}, ensure_ascii=False)
         for class_id, label in enumerate(labels)

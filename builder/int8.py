@@ -1,11 +1,10 @@
 """The IR with 8-bit weights and activations, by nncf's post-training quantisation.
 
-What lies between the input and the last layer with weights is quantised; what turns the network's numbers into
-boxes stays as it is, for there a step of 8 bits would be a step of pixels. The two are told apart by the
-structure of the graph, not by the names of one family.
+Operations between the input and the last layer with weights are quantised. The decoding of boxes after it is not: a
+step of 8 bits would be several pixels there. The structure of the graph tells them apart, not the names of a family.
 
-Runs in a subprocess, as every conversion. `plain` quantises everything that may be; `control` then finds the layers
-that cost the most accuracy and leaves them in floating point.
+`plain` quantises all operations that may be quantised; `control` finds the layers that cost the most accuracy and
+leaves them in floating point. Runs in a subprocess, as every conversion.
 """
 
 import sys
@@ -33,8 +32,8 @@ def convert(
     Args:
         export: Has `saved_model/` or `ir/`, and `calibration/`.
         directory: Of the function; its `model.json` is read by "control".
-        input_size: (width, height) of the network's input; the batch is fixed to 1.
-        validation: Frozen validation images; only "control" looks at them.
+        input_size: (width, height) of the network's input; the batch size is fixed to 1.
+        validation: Frozen validation images; only "control" uses them.
         attempt: One of `ATTEMPTS`.
         max_drop: mAP50 that "control" may lose, in [0, 1].
 
@@ -87,7 +86,7 @@ def main(
 
 
 def outside_the_network(model: Any) -> list[str]:
-    """Names of the operations of an `openvino.Model` that do not lie between its input and its last weights."""
+    """List operations of an `openvino.Model`, by name, that are not between its input and its last weights."""
     operations = [operation for operation in model.get_ordered_ops() if operation.get_type_name() != "Constant"]
     kinds = {operation.get_friendly_name(): operation.get_type_name() for operation in operations}
     reached: set[str] = set()
@@ -112,7 +111,7 @@ def outside_the_network(model: Any) -> list[str]:
 
 
 def _judge(directory: Path, validation: Path) -> tuple[Any, list[Any]]:
-    """What nncf asks how good a network is, and the images to ask about: mAP50 by the way that requests go."""
+    """Return a function that measures mAP50 of a compiled network for nncf, and the images to measure it on."""
     from evaluation import ground_truth, scores
     from runtime.detector import Detector
     from runtime.engines.openvino import OpenVinoEngine

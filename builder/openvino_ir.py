@@ -17,8 +17,8 @@ def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weigh
     Args:
         export: Has `saved_model/` or `ir/`.
         directory: Of the function.
-        input_size: (width, height) of the network's input; the batch is fixed to 1.
-        weights: "f16", half the size and as good; or "f32", to prove the conversion itself.
+        input_size: (width, height) of the network's input; the batch size is fixed to 1.
+        weights: "f16", half the size and as accurate; or "f32", to verify the conversion itself.
 
     Raises:
         BuildError: OpenVINO failed or crashed, or the graph does not have the engine contract.

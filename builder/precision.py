@@ -1,7 +1,7 @@
-"""FP16 or INT8: quantise, measure on the frozen validation images, and keep the better bargain.
+"""FP16 or INT8: quantise, measure mAP50 on the frozen validation images, and keep INT8 if it loses little enough.
 
-Accuracy is measured on the images of the proof. Where a first, plain quantisation loses too much, a second one chooses
-on the same images which layers stay in floating point: its score on them is then a little flattering.
+If a plain quantisation loses too much, a second one chooses on the same images which layers stay in floating point, so
+its score on them is slightly too high.
 """
 
 import json
@@ -33,7 +33,6 @@ class PrecisionResult(TypedDict):
     """What was requested and built, and why; written into `model.json` under `proof.PRECISION_KEY`.
 
     Attributes:
-        requested: "int8".
         built: "int8", or "fp16" if INT8 lost too much.
         map50: By artefact: "reference", "fp16", "int8".
         model_bin_bytes: Size of model.bin: "fp16", "int8".
@@ -52,7 +51,7 @@ class PrecisionResult(TypedDict):
 
 
 def check_possible(export: Path) -> None:
-    """Whether `export` can be quantised here; called before anything expensive.
+    """Check that `export` can be quantised here, before anything expensive.
 
     Raises:
         BuildError: nncf is not installed, or there are no calibration images.
@@ -71,13 +70,10 @@ def quantise(
     """Replace the FP16 IR in `directory` by an INT8 one if that is accurate enough.
 
     Args:
-        export: The export directory.
+        export: With `calibration/`.
         directory: A function directory, complete but for its proof.
         validation: The frozen validation images.
-        progress: Called with each step, for people.
-
-    Returns:
-        What to write into `model.json` under `proof.PRECISION_KEY`.
+        progress: Called with a description of each step.
 
     Raises:
         BuildError: A step could not run.
@@ -117,7 +113,7 @@ def quantise(
 
 
 def describe_precision(result: PrecisionResult) -> str:
-    """One sentence for people about what `quantise` returned."""
+    """Describe what `quantise` returned in one sentence."""
     if result["built"] == "fp16":
         return result["reason"]
     size, map50 = result["model_bin_bytes"], result["map50"]

@@ -34,7 +34,7 @@ class AccuracyReference:
 
     Attributes:
         truth: For `scores.score`.
-        annotated: Whether people annotated them, so that mAP is accuracy.
+        annotated: Whether the objects are annotations, so that mAP is accuracy.
     """
 
     truth: GroundTruth
@@ -42,7 +42,11 @@ class AccuracyReference:
 
 
 def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> AccuracyReference:
-    """The ground truth if it has boxes, else the reference's detections that reach their class's threshold."""
+    """Return the ground truth, or if it has no boxes the reference's detections that reach their class's threshold.
+
+    Against its own detections the reference has a mAP of 1, and that of an artefact shows how far it agrees. That is no
+    accuracy, and every report says so; but a loss of half a point is as good a limit there.
+    """
     if any(len(image.boxes) for image in truth.images):
         return AccuracyReference(truth, annotated=True)
     thresholds = manifest.postprocess.thresholds
@@ -61,7 +65,7 @@ def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage
 # What the IR may lose of the reference's mAP50, by the precision in which it was built: half a point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 PRECISION_KEY = "precision"
-# (reference, what is held against it, what counts as equal)
+# (first artefact, artefact compared with it, what counts as equal)
 COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
     ("reference", "saved_model", FLOAT_NOISE),
     ("reference", "ir_f32", FLOAT_NOISE),
@@ -93,8 +97,8 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     """Run every variant on the frozen validation images and compare all with the reference.
 
     Args:
-        function: What is proven.
-        validation: `ground_truth.json`, its images, `reference.json`, and the graph if `function` has none.
+        function: Its files are proven as they are.
+        validation: Folder with `ground_truth.json`, its images, `reference.json`, and the graph if `function` has none.
 
     Raises:
         BuildError: A variant does not start, or the validation images are missing or broken.
@@ -102,14 +106,15 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     truth, reference = read_validation(validation)
     manifest = function.manifest
     measured = _detect_with_all(function, validation, truth)
-    found: dict[str, Detections] = {"reference": list(map(list, reference.detections)), **measured.detections}
-    problems, notes = list(measured.problems), list(measured.notes)
+    found = {"reference": list(map(list, reference.detections)), **measured.detections}
+    problems, notes = measured.problems, measured.notes
     expected = accuracy_reference(truth, reference, manifest)
     if not expected.annotated:
         notes.append(NOT_ANNOTATED)
     scored = {name: scores.score(manifest.labels, expected.truth.images, found[name]) for name in found}
+    limit = manifest.postprocess.max_detections
     differences = {
-        f"{second} vs {first}": _difference(found, first, second, tolerance, manifest)
+        f"{second} vs {first}": compare(found[first], found[second], tolerance, max_detections=limit)
         for first, second, tolerance in COMPARISONS
         if {first, second} <= set(found)
     }
@@ -133,12 +138,12 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
 
 
 def precision_of(manifest: Manifest) -> str:
-    """The precision in which a built function's IR is: "fp16" or "int8"."""
+    """Return the precision of a built function's IR: "fp16" or "int8"."""
     return manifest.provenance.get(PRECISION_KEY, {}).get("built", "fp16")
 
 
 def read_validation(folder: Path) -> tuple[GroundTruth, Reference]:
-    """The frozen images and what the reference network found on them.
+    """Read the frozen images and what the reference network detected on them.
 
     Raises:
         BuildError: Something is missing, or the two do not belong together.
@@ -181,19 +186,12 @@ def _detect_with_all(function: FunctionDirectory, validation: Path, truth: Groun
 
 
 def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
-    """The detections of the IR with float32 weights: if they differ, it is the conversion and not the rounding."""
+    """Detect with an IR with float32 weights: a difference there comes from the conversion and not from rounding."""
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         copy = Path(work) / "f32"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("saved_model", "model.xml", "model.bin"))
         openvino_ir.convert(source, copy, manifest.input_size, weights="f32")
         return detect_with_variant(VARIANTS["cpu"], copy, manifest, truth).direct
-
-
-def _difference(
-    found: dict[str, Detections], first: str, second: str, tolerance: Tolerance, manifest: Manifest
-) -> Difference:
-    limit = manifest.postprocess.max_detections
-    return compare(found[first], found[second], tolerance, max_detections=limit)
 
 
 def _parity_problems(differences: dict[str, Difference], map50: dict[str, float], precision: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Graph and variants: the forms of one network in an export, and the flavours of the function made from it.
+"""The graph of a network in an export, and the CPU and GPU variants of the function built from it, as data.
 
 An export holds a SavedModel, or an OpenVINO IR if the network never was a SavedModel. OpenVINO reads both and
 TensorFlow only the first, so the graph alone decides which variants can be built. Every function has the CPU variant.
@@ -19,14 +19,13 @@ TENSORFLOW = "2.21"
 
 @dataclass(frozen=True)
 class Graph:
-    """One form of a network with the engine contract, weights in float32.
+    """A format of a network with the engine contract and float32 weights; paths are relative to the export directory.
 
     Attributes:
-        folder: Its name in an export directory.
-        file: In `folder`; without it there is no such graph.
-        engine: File name in `runtime/engines/` of what runs it as it is.
-        engine_folder: Where that engine looks for it, relative to the export directory.
-        for_openvino: What `Core.read_model` takes, relative to the export directory.
+        file: In `folder`; the export has this graph if the file exists.
+        engine: File name in `runtime/engines/` of the engine that runs it without conversion.
+        engine_folder: The folder that this engine loads.
+        for_openvino: The path for `Core.read_model`.
     """
 
     folder: str
@@ -43,7 +42,7 @@ GRAPHS = {
 
 
 def open_graph(export: Path) -> Graph:
-    """The graph of an export directory.
+    """Return the graph of an export directory.
 
     Raises:
         BuildError: There is none.
@@ -56,29 +55,26 @@ def open_graph(export: Path) -> Graph:
 
 
 def find_graph(*places: Path) -> tuple[Path, Graph] | None:
-    """The first of `places` that holds a graph, and that graph; None if none does."""
-    for place in places:
-        for graph in GRAPHS.values():
-            if (place / graph.folder / graph.file).is_file():
-                return place, graph
-    return None
+    """Return the first of `places` that holds a graph, and that graph; None if there is none."""
+    found = ((place, graph) for place in places for graph in GRAPHS.values())
+    return next(((place, graph) for place, graph in found if (place / graph.folder / graph.file).is_file()), None)
 
 
 @dataclass(frozen=True)
 class Variant:
-    """How one model is served on one kind of machine.
+    """How a model is served on one kind of machine.
 
     Attributes:
-        file: Name of its YAML file, as CVAT's deploy scripts look for it.
+        file: Name of its YAML file, as CVAT's deploy scripts expect it.
         engine: File name in `runtime/engines/`.
-        framework: What CVAT shows beside the function (up to CVAT 2.14).
-        suffix: Ends the function's name, so that the variants live side by side in CVAT.
-        display_suffix: The same for people.
-        base_image: What the container starts from.
-        workers: Requests answered at once; each worker holds its own copy of the model.
+        framework: CVAT up to 2.14 shows it beside the function.
+        suffix: End of the function's id, so that both variants can be deployed to the same CVAT.
+        display_suffix: End of the name that CVAT shows.
+        base_image: Of the container.
+        workers: Requests processed at once; each worker holds its own copy of the model.
         limits: Resource limits of nuclio.
-        files: What the engine reads from the function directory.
-        graphs: Names of the graphs (`builder.variants`) that it can be made from.
+        files: Files that the engine reads, relative to the function directory.
+        graphs: Keys of `GRAPHS` that it can be built from.
         optional: Whether a function may lack it.
     """
 
@@ -129,12 +125,12 @@ VARIANTS = {
 
 
 def possible(graph: Graph) -> list[Variant]:
-    """The variants that can be made from a graph."""
+    """List the variants that can be built from a graph."""
     return [variant for variant in VARIANTS.values() if graph.folder in variant.graphs]
 
 
 def present(directory: Path) -> list[Variant]:
-    """The variants of a function directory: an optional one counts if any of its own files is there."""
+    """List the variants of a function directory; an optional one is present if any of its own files is."""
     return [
         variant
         for variant in VARIANTS.values()

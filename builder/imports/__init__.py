@@ -1,5 +1,4 @@
-"""From a network trained elsewhere to an export directory, as the trainer would have left it.
+"""Import of detectors trained elsewhere: from their files to an export directory like that of a training.
 
-`import_model` is the way from a file to a directory, `source` what kinds of files there are, `adapters` what their
-outputs may mean, `worker` the subprocess in which the file is parsed: nothing of it is read in the user's process.
+Model files are parsed in a subprocess (`worker`) only.
 """

@@ -1,4 +1,4 @@
-"""From a model trained elsewhere to an export directory, whole or not at all."""
+"""Turn a model trained elsewhere into an export directory, whole or not at all."""
 
 import datetime
 import importlib.metadata
@@ -32,7 +32,7 @@ from runtime.manifest import FILE_NAME, Manifest, Postprocess
 
 EXPORT_FOLDER = "export"
 DEFAULT_IOU_THRESHOLD = 0.5
-# Package that reads a kind of model, and the extra of this project that brings it. OpenVINO converts all.
+# By kind of model: each package that reads it, and the extra of this project that installs it. OpenVINO converts all.
 _NEEDED = {
     "onnx": {"openvino": "import"},
     "ir": {"openvino": "import"},
@@ -48,15 +48,14 @@ class ImportRequest:
 
     Attributes:
         model: A SavedModel folder, an IR or an ONNX file.
-        labels: Names of the classes.
-        adapter: Its name; None chooses the one that fits.
-        image_size: (width, height) of the input, where the model leaves it open.
-        pixels: Fields of `builder.imports.layout.Pixels` that are not the adapter's.
-        first_class: Number of the first label, where it is not the adapter's.
-        threshold: Score from which a detection counts; None chooses, or takes the adapter's.
+        labels: Names of the classes, in the order of the network.
+        adapter: None chooses the one that fits.
+        image_size: (width, height) of the input; needed only if the model accepts any size.
+        first_class: Class number of the first label; None for the adapter's.
+        threshold: Minimum score; None chooses it on annotated images, or else uses the adapter's.
         iou_threshold: Overlap above which the lower-scored of two boxes is dropped.
-        licence: Of the model; free text.
-        origin: Where it is from; free text.
+        licence: Free text.
+        origin: Free text.
     """
 
     model: Path
@@ -73,15 +72,15 @@ class ImportRequest:
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What was made.
+    """What was written.
 
     Attributes:
         directory: The run directory; `export/` is in it.
         manifest: Its `model.json`.
-        network: What the reference detections came from, for people.
-        detections: How many it found, from `parity.MIN_COMPARED_SCORE` on.
-        images: On how many images.
-        scores: Against annotations; None if there are none.
+        network: What ran the reference, for people.
+        detections: Number of reference detections with a score above `parity.MIN_COMPARED_SCORE`.
+        images: Number of images they were found on.
+        scores: Of the reference; None if no image is annotated.
     """
 
     directory: Path
@@ -101,15 +100,16 @@ def import_model(
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ImportResult:
-    """Make `target`/export.
+    """Write `target`/export.
 
     Args:
-        request: See `Request`.
-        truth: Images for the proof, with their annotations if there are any.
-        target: A run directory to make.
-        for_calibration: Whether the images show what the network will see, so that INT8 may be fitted to them.
-        overwrite: Whether `target`/export may be there already.
-        progress: Called with each step, for people.
+        request: The model and its options.
+        truth: Images for the proof, annotated or not.
+        target: The run directory.
+        for_calibration: Whether the images are like those that the function will get, so that INT8 can be calibrated
+            on them.
+        overwrite: Replace an existing `target`/export.
+        progress: Called with a description of each step.
 
     Raises:
         BuildError: The model cannot be imported.
@@ -131,7 +131,7 @@ def import_model(
         if not found:
             raise BuildError(
                 f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
-                f"Give photos of what it knows with --proof-images, and look at --channels, --mean and --scale."
+                f"Give photos of its classes with --proof-images, and check --channels, --mean and --scale."
             )
         (width, height), adapter = network["input_size"], network["adapter"]
         size = (width, height)
@@ -213,8 +213,8 @@ def _provenance(
 def _try_conversion(
     request: ImportRequest, export: Path, size: tuple[int, int], progress: Callable[[str], None]
 ) -> None:
-    """Find out now, not at the next build, whether OpenVINO can run the network."""
-    progress("Converting for OpenVINO, to see whether it can")
+    """Find out now, and not in the next build, whether OpenVINO can run the network."""
+    progress("Checking that OpenVINO can convert the network")
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
         try:
             openvino_ir.convert(export, Path(work), size)

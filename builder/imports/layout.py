@@ -1,13 +1,11 @@
-"""What goes into a network and what comes out of it, as far as an adapter must know."""
+"""Inputs and outputs of an imported network, and why one cannot be imported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-# Orders of the colour channels.
-ORDERS = ("rgb", "bgr")
-# Name of an output to its shape; -1 where the size is not known before the network runs.
+# Name of an output to its shape; -1 for a size that is not known before the network runs.
 Shapes = Mapping[str, tuple[int, ...]]
 # Strides of the feature levels that nearly every YOLO has, and of those with one level more.
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
@@ -19,7 +17,7 @@ class AdapterMatch:
 
     Attributes:
         names: In the order in which `decode` and `graph` get them.
-        num_classes: From the shapes; None if they do not show it.
+        num_classes: None if it does not follow from the shapes.
     """
 
     names: tuple[str, ...]
@@ -43,12 +41,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the network is fed with, where the engine contract gives uint8 RGB: `(channel - mean) / scale`.
+    """From the engine contract's uint8 RGB to the input of the network: `(channel - mean) / scale`.
 
     Attributes:
-        order: Of the channels: "rgb" or "bgr".
-        mean: One number for each channel, in that order.
-        scale: One number for each channel.
+        order: "rgb" or "bgr"; that of the channels, `mean` and `scale`.
     """
 
     order: str = "rgb"
@@ -57,25 +53,18 @@ class Preprocessing:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the values stay what they were."""
+        """Whether the values stay unchanged."""
         return not any(self.mean) and set(self.scale) == {1.0}
 
     def prepare(self, pixels: np.ndarray) -> np.ndarray:
-        """Preprocess a batch of images in NumPy.
-
-        Args:
-            pixels: uint8 (B, H, W, 3), RGB.
-
-        Returns:
-            float32 (B, H, W, 3).
-        """
+        """Preprocess uint8 (B, H, W, 3), RGB, in NumPy; returns float32 of the same shape."""
         ordered = pixels[..., ::-1] if self.order == "bgr" else pixels
         return (ordered.astype(np.float32) - np.array(self.mean, np.float32)) / np.array(self.scale, np.float32)
 
 
 @dataclass(frozen=True)
 class PreprocessingOptions:
-    """Fields of `Preprocessing` that the user has set; None leaves the adapter's."""
+    """Fields of `Preprocessing` that the user has set; None for the adapter's."""
 
     order: str | None = None
     mean: tuple[float, float, float] | None = None

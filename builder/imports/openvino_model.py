@@ -1,7 +1,7 @@
-"""An ONNX file or an IR: the network with the engine contract, and the untouched one as the reference.
+"""An ONNX file or an IR: the network with the engine contract, and the unchanged one as the reference.
 
-The reference of an ONNX file is run by ONNX Runtime where it is installed. An IR has OpenVINO only: there the proof
-covers what was built around the network, not OpenVINO itself. Imports OpenVINO: for the worker only.
+ONNX Runtime runs the reference of an ONNX file if it is installed. An IR can only be run by OpenVINO, so that its
+proof covers what was built around the network and not OpenVINO itself. Imports OpenVINO: for the worker only.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ class OpenVinoGraph:
     """A network at a fixed input size.
 
     Attributes:
-        model: `openvino.Model`, untouched but for that size.
+        model: Unchanged but for that size.
         input_size: (width, height).
         order: "NCHW" or "NHWC".
         dtype: Of the input: "float32", "float16" or "uint8".
@@ -58,7 +58,7 @@ class OpenVinoGraph:
     def with_contract(
         self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
     ) -> ov.Model:
-        """The network between uint8 RGB and boxes with scores; `model` must not be used afterwards."""
+        """Add preprocessing and decoding, so that the engine contract holds; `model` must not be used afterwards."""
         processor = PrePostProcessor(self.model)
         feed = processor.input(0)
         feed.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC")).set_color_format(ColorFormat.RGB)
@@ -140,7 +140,7 @@ def openvino_reference(
     layout: Layout,
     pixels: Preprocessing,
 ) -> tuple[ReferenceEngine, str]:
-    """The untouched network as an engine, and a description of what runs it."""
+    """Return the unchanged network as an engine, and a description of what runs it."""
     with_onnxruntime = kind == "onnx" and importlib.util.find_spec("onnxruntime") is not None
     run, description = _onnxruntime(file) if with_onnxruntime else _openvino(graph)
     at = [list(graph.outputs).index(name) for name in match.names]

@@ -35,10 +35,10 @@ class SavedModelGraph:
     """
 
     def __init__(self, folder: Path, image_size: tuple[int, int] | None) -> None:
-        """Look for what does not belong into a detector, then load it.
+        """Refuse operations that no detector needs, then load the model.
 
         Raises:
-            UnsupportedModelError: It is no SavedModel, does more than detect, or its input is no image.
+            UnsupportedModelError: It is no SavedModel, has such operations, or its input is no image.
         """
         _refuse_dangerous(folder / "saved_model.pb")
         try:
@@ -58,7 +58,7 @@ class SavedModelGraph:
         }
 
     def with_contract(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tf.Module:
-        """A module whose `detect` takes `pixels` and gives `boxes` and `scores`, without variables."""
+        """Return a module without variables whose `detect` has the engine contract."""
         width, height = self.input_size
         spec = tf.TensorSpec((1, height, width, 3), tf.uint8, name="pixels")
 
@@ -79,7 +79,7 @@ class SavedModelGraph:
         return module
 
     def reference(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tuple[ReferenceEngine, str]:
-        """The untouched network as an engine, and a description of what runs it."""
+        """Return the unchanged network as an engine, and a description of what runs it."""
 
         def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
             outputs = self._function(**{self._input: tf.constant(pixels)})
@@ -124,7 +124,7 @@ def _refuse_dangerous(file: Path) -> None:
     try:
         content.ParseFromString(file.read_bytes())
     except DecodeError as error:
-        raise UnsupportedModelError("saved_model.pb is none; expected a whole SavedModel. Export it again.") from error
+        raise UnsupportedModelError("saved_model.pb: not readable; expected a SavedModel. Export it again.") from error
     found = set()
     for graph in (meta.graph_def for meta in content.meta_graphs):
         found |= {node.op for node in graph.node}

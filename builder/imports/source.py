@@ -1,7 +1,7 @@
-"""Which kind of model a path holds, and a copy of it that stands alone.
+"""The user's files: the model, and the names of its classes.
 
-An ONNX file may name other files for its weights; in a folder of its own it finds those that lay beside it and
-nothing else of this machine.
+An ONNX file may name other files for its weights. It is read as a copy in a folder of its own, so that it finds only
+those that lay beside it and no other file of this machine.
 """
 
 import json
@@ -21,12 +21,12 @@ _ONNX_WEIGHTS = ("{name}.data", "{name}_data", "{stem}.data", "{stem}.onnx_data"
 
 @dataclass(frozen=True)
 class Source:
-    """A model as the user named it.
+    """A model file or folder.
 
     Attributes:
-        path: For messages.
+        path: As the user named it, for messages.
         kind: "saved_model", "ir" or "onnx".
-        files: What belongs to it; for a SavedModel the folder.
+        files: The model file and its weights; for a SavedModel its folder.
     """
 
     path: Path
@@ -35,7 +35,7 @@ class Source:
 
 
 def recognise(path: Path) -> Source:
-    """Find out what a path is.
+    """Find out which kind of model a path is.
 
     Raises:
         BuildError: It is no model that can be imported.
@@ -56,7 +56,7 @@ def recognise(path: Path) -> Source:
 
 
 def stage(source: Source, folder: Path) -> Path:
-    """Copy an ONNX file or an IR into `folder`; gives what is to be read. A SavedModel stays where it is."""
+    """Copy an ONNX file or an IR into `folder`, and return the path to read. A SavedModel is not copied."""
     if source.kind == "saved_model":
         return source.files[0]
     for file in source.files:
@@ -65,7 +65,7 @@ def stage(source: Source, folder: Path) -> Path:
 
 
 def content_hash(source: Source) -> str:
-    """SHA-256 of the file that was named: of `saved_model.pb` for a folder."""
+    """SHA-256 of the model file without its weights; of `saved_model.pb` for a SavedModel."""
     main = source.files[0] / "saved_model.pb" if source.kind == "saved_model" else source.files[0]
     return file_digest(main)
 

@@ -1,7 +1,7 @@
-"""The subprocess that reads a model from elsewhere: `python -m builder.imports.worker JOB.json`.
+"""The subprocess that reads an imported model: `python -m builder.imports.worker JOB.json`.
 
-Writes the graph with the engine contract and what the untouched network detects on the images. If the model cannot be
-imported, its last line is `error: …` with the reason in one sentence.
+It writes the graph with the engine contract and what the unchanged network detects on the images. If the model cannot
+be imported, its last line is `error: …` with the reason in one sentence.
 """
 
 import json
@@ -22,18 +22,15 @@ RESULT_FILE = "result.json"
 
 @dataclass(frozen=True)
 class ImportJob:
-    """What the worker has to do; plain JSON in a file.
+    """The content of JOB.json; what is None or missing is left to the model or the adapter.
 
     Attributes:
-        kind: Of the model; see `builder.imports.source`.
-        file: What is to be read.
+        kind: See `builder.imports.source.Source`.
+        file: The model that is read; a copy unless it is a SavedModel.
         where: The model as the user named it, for messages.
-        adapter: Its name; None chooses the one that fits.
-        image_size: (width, height); None leaves it to the model.
-        labels: Names of the classes.
+        image_size: (width, height).
         preprocessing: `PreprocessingOptions` as JSON.
-        first_class: As in `Layout`; None leaves it to the adapter.
-        iou_threshold: For the suppression.
+        first_class: As in `Layout`.
         validation: Folder with `ground_truth.json`; `reference.json` is written there.
         output: Empty folder for the graph and `result.json`.
     """
@@ -52,7 +49,7 @@ class ImportJob:
 
 
 class ImportedNetwork(TypedDict):
-    """The content of `result.json`: what the network turned out to be."""
+    """The content of `result.json`: how the network is fed and decoded."""
 
     input_size: list[int]
     first_class: int
@@ -62,41 +59,25 @@ class ImportedNetwork(TypedDict):
     scale: NotRequired[tuple[float, float, float]]
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """A model that was read.
-
-    Attributes:
-        engine: The untouched network.
-        description: What runs it, for people.
-        layout: Of its outputs.
-        network: The content of `result.json`.
-    """
-
-    engine: ReferenceEngine
-    description: str
-    layout: Layout
-    network: ImportedNetwork
+# The unchanged network, what runs it, the layout of its outputs, and the content of `result.json`.
+_ReadModel = tuple[ReferenceEngine, str, Layout, ImportedNetwork]
 
 
 def main(job_file: str) -> None:
     """Do the job in this process."""
     job = ImportJob(**json.loads(Path(job_file).read_text(encoding="utf-8")))
+    size = None if job.image_size is None else (job.image_size[0], job.image_size[1])
+    read = _read_saved_model if job.kind == "saved_model" else _read_openvino
     try:
-        _work(job)
+        engine, description, layout, network = read(job, size)
+        _write_reference(job, engine, description, layout)
     except UnsupportedModelError as error:
         print(f"error: {job.where}: {error}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
+    (Path(job.output) / RESULT_FILE).write_text(json.dumps(network), encoding="utf-8")
 
 
-def _work(job: ImportJob) -> None:
-    size = None if job.image_size is None else (job.image_size[0], job.image_size[1])
-    reading = _read_saved_model(job, size) if job.kind == "saved_model" else _read_openvino(job, size)
-    _write_reference(job, reading)
-    (Path(job.output) / RESULT_FILE).write_text(json.dumps(reading.network), encoding="utf-8")
-
-
-def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
+def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
     from builder.imports.openvino_model import OpenVinoGraph, openvino_reference, save
 
     file = Path(job.file)
@@ -108,13 +89,13 @@ def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
     engine, description = openvino_reference(job.kind, file, graph, adapter, match, layout, pixels)
     network = _network(name, layout)
     network["order"], network["mean"], network["scale"] = pixels.order, pixels.mean, pixels.scale
-    return _Reading(engine, description, layout, network)
+    return engine, description, layout, network
 
 
-def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
+def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
     if _preprocessing_options(job) != PreprocessingOptions():
         raise UnsupportedModelError(
-            "--channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
+            "--channels, --mean or --scale for a SavedModel, which preprocesses images itself; expected none of them. "
             "Leave them out."
         )
     from builder.imports.saved_model import SavedModelGraph, save
@@ -124,7 +105,7 @@ def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _Reading:
     layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
     save(graph.with_contract(adapter, match, layout), Path(job.output) / "saved_model")
     engine, description = graph.reference(adapter, match, layout)
-    return _Reading(engine, description, layout, _network(name, layout))
+    return engine, description, layout, _network(name, layout)
 
 
 def _network(adapter: str, layout: Layout) -> ImportedNetwork:
@@ -145,14 +126,13 @@ def _preprocessing_options(job: ImportJob) -> PreprocessingOptions:
     return PreprocessingOptions(job.preprocessing["order"], mean, scale)
 
 
-def _write_reference(job: ImportJob, reading: _Reading) -> None:
-    """Write what the untouched network detects on the validation images."""
+def _write_reference(job: ImportJob, engine: ReferenceEngine, description: str, layout: Layout) -> None:
     truth = ground_truth.read(Path(job.validation))
     # Thresholds are chosen later; `detect_all` goes down to a score of its own.
     cut = Postprocess(0.5, (0.5,) * len(job.labels), job.iou_threshold)
-    detector = Detector(reading.engine, Manifest("reference", tuple(job.labels), reading.layout.input_size, cut))
+    detector = Detector(engine, Manifest("reference", tuple(job.labels), layout.input_size, cut))
     found = scores.detect_all(detector, truth)
-    reference.write(Path(job.validation), reference.Reference(reading.description, found))
+    reference.write(Path(job.validation), reference.Reference(description, found))
 
 
 if __name__ == "__main__":

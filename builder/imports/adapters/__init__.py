@@ -4,15 +4,15 @@ An adapter has
 
     OUTPUTS       what it decodes, in words
     GRAPHS        the kinds of files whose networks it decodes: "onnx", "ir", "saved_model"
-    PIXELS        `builder.imports.layout.Pixels`: what such networks are fed with, unless the user says otherwise
-    FIRST_CLASS   class number of the first label, where the network returns numbers
-    THRESHOLD     score from which its authors count a detection, where nobody annotated images to choose by
-    match(outputs, input_size) -> AdapterMatch | None            whether shapes and names fit, and to how many classes
+    PIXELS        the usual `builder.imports.layout.Preprocessing` of such networks; the user may override it
+    FIRST_CLASS   usual class number of the first label, if the network returns class numbers
+    THRESHOLD     minimum score that its authors use; the default if no image is annotated
+    match(outputs, input_size) -> AdapterMatch | None     whether names and shapes fit, and how many classes they have
     decode(arrays, layout) -> boxes, scores               in NumPy, for the reference
-    graph(outputs, layout, ops) -> boxes, scores          the same as operations, for what is served
+    graph(outputs, layout, ops) -> boxes, scores          the same as operations of the served graph
 
-`decode` and `graph` are two texts on purpose: the one proves the other. Boxes are (1, N, 4), xyxy, input pixels;
-scores (1, N, K), in [0, 1].
+`decode` and `graph` are written independently on purpose: each verifies the other. Boxes are (1, N, 4), xyxy,
+input pixels; scores (1, N, K), in [0, 1].
 """
 
 import importlib
@@ -26,32 +26,32 @@ from builder.imports.layout import AdapterMatch, Layout, Shapes, UnknownClassErr
 
 
 def names() -> list[str]:
-    """The adapters there are."""
+    """List all adapters, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> ModuleType:
-    """One of `names()`."""
+    """Import one of `names()`."""
     return importlib.import_module(f"{__name__}.{name}")
 
 
 def choose_adapter(
     kind: str, outputs: Shapes, input_size: tuple[int, int], *, num_labels: int, wanted: str | None
 ) -> tuple[str, ModuleType, AdapterMatch]:
-    """Find the adapter.
+    """Find the adapter whose layout fits.
 
     Args:
-        kind: Of the file: "onnx", "ir" or "saved_model".
+        kind: "onnx", "ir" or "saved_model".
         outputs: Of the network.
         input_size: (width, height).
-        num_labels: How many names the user gave.
-        wanted: The name of an adapter; None looks for one.
+        num_labels: Number of class names from the user.
+        wanted: The only adapter to consider; None for all.
 
     Returns:
-        Its name, the adapter, and what it decodes.
+        Its name, the adapter, and the outputs it decodes.
 
     Raises:
-        UnsupportedModelError: None fits, several do, or there are more or fewer labels than classes.
+        UnsupportedModelError: No adapter fits, several do, or the number of labels is not that of the classes.
     """
     possible = {name: load(name) for name in ([wanted] if wanted else names())}
     possible = {name: adapter for name, adapter in possible.items() if kind in adapter.GRAPHS}

@@ -194,7 +194,7 @@ def test_nothing_found_proves_nothing(folder, tmp_path, capsys):
     assert bring(folder, tmp_path, "--proof-images", tmp_path / "grey.png") == 2
     assert said(capsys) == (
         f"error: {folder / 'Squares v8.onnx'}: found nothing on the 1 images; expected detections to compare. Give "
-        "photos of what it knows with --proof-images, and look at --channels, --mean and --scale."
+        "photos of its classes with --proof-images, and check --channels, --mean and --scale."
     )
     assert list((tmp_path / "runs").iterdir()) == []
 
