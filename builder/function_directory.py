@@ -1,6 +1,4 @@
-"""A built function on disk: where it is, what it holds, and whether it is still what was proven.
-
-`functions/NAME` holds it as `nuclio/`, and either may be named.
+"""A built function on disk, `functions/NAME/nuclio`, and whether its files are still those that were proven.
 
 `parity.json` lists the SHA-256 digest of every file that was proven: the network (`model.xml`, `model.bin`,
 `saved_model/`), `model.json` with the thresholds, and all code (`main.py`, `model_handler.py`, `auto_annotation.py`,
@@ -15,7 +13,7 @@
 import enum
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +32,7 @@ PARITY_FILE = "parity.json"
 VALIDATION_FOLDER = "validation"
 # Key of the manifest's provenance.
 MODEL_FINGERPRINT = "model_fingerprint"
-# One of them is enough to recognise a function directory; what else is missing is reported by `static_check`.
+# Either makes a directory a function directory; `static_check` reports what else is missing.
 _SIGNS = ("main.py", "function.yaml")
 _NOT_LISTED = {PARITY_FILE, *(variant.file for variant in VARIANTS.values())}
 
@@ -47,7 +45,7 @@ class Verdict(enum.StrEnum):
 
 
 class ArtefactScores(TypedDict):
-    """Average precision of one artefact on the frozen validation images, each in [0, 1]."""
+    """Average precision of one artefact on the frozen validation images, in [0, 1]."""
 
     map50: float
     mean_ap: float
@@ -100,7 +98,7 @@ class Proof:
 
     @property
     def verdict(self) -> Verdict:
-        """PASSED if there is no problem."""
+        """FAILED if there is any problem."""
         return Verdict.FAILED if self.problems else Verdict.PASSED
 
     def raise_if_failed(self) -> None:
@@ -128,30 +126,23 @@ class Proof:
             BuildError: It cannot be read.
         """
         try:
-            content = read_json(path)
-            if content is None:
+            if (content := read_json(path)) is None:
                 return None
-            verdict = Verdict(content.pop("verdict"))
-            problems = tuple(map(str, content.pop("problems", ())))
+            failed = Verdict(content.pop("verdict")) is Verdict.FAILED
+            problems, notes = (tuple(map(str, content.pop(key, ()))) for key in ("problems", "notes"))
             digests = {str(name): str(digest) for name, digest in content.pop("digests", {}).items()}
-            notes, next_manifest = tuple(map(str, content.pop("notes", ()))), str(content.pop("next_manifest", ""))
+            next_manifest = str(content.pop("next_manifest", ""))
         except (FileError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise BuildError(
                 f"{path.name}: {type(error).__name__} {error}; expected the result of a check. "
                 f"Run: preannotate check {path.parent}"
             ) from error
-        if verdict is Verdict.FAILED and not problems:
-            problems = ("The check failed.",)
-        return cls(problems if verdict is Verdict.FAILED else (), notes, content, digests, next_manifest)
+        return cls((problems or ("The check failed.",)) if failed else (), notes, content, digests, next_manifest)
 
 
 @dataclass(frozen=True)
 class FunctionDirectory:
-    """A function directory as it is when it is first read; open it again to see changes.
-
-    Attributes:
-        path: functions/NAME/nuclio, the directory that nuclio deploys.
-    """
+    """A function directory, `path`; what was read once is kept, so open it again to see changes."""
 
     path: Path
 
@@ -165,11 +156,7 @@ class FunctionDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "FunctionDirectory":
-        """As `find`, for a path that must be a function directory.
-
-        Raises:
-            BuildError: It is none.
-        """
+        """As `find`, but raise BuildError if neither is a function directory."""
         if (directory := cls.find(path)) is None:
             raise BuildError(
                 f"{path}: no function directory; expected functions/NAME, as `preannotate build` makes them."
@@ -193,7 +180,7 @@ class FunctionDirectory:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """`model.json`, with the labels as they are called in `function.yaml`.
+        """`model.json` with the labels as they are called in `function.yaml`.
 
         Raises:
             FunctionError: One of the two is missing or broken, or they contradict each other.
@@ -207,33 +194,25 @@ class FunctionDirectory:
 
     @property
     def model_fingerprint(self) -> str:
-        """The fingerprint of the network that `model.json` names; "" if it names none.
-
-        Raises:
-            ManifestError: `model.json` is missing or broken.
-        """
+        """Fingerprint of the network according to `model.json`, "" if it has none; raises ManifestError."""
         return str(Manifest.read(self.path).provenance.get(MODEL_FINGERPRINT, ""))
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Relative path to SHA-256 of each file that a proof covers. Reads every byte.
-
-        Raises:
-            BuildError: A file cannot be read.
-        """
-        return file_digests(self.path, _NOT_LISTED)
+        """Relative path to SHA-256 of each file that a proof covers; reads every byte, and raises BuildError."""
+        return _digests(self.path, _NOT_LISTED)
 
     @property
     def fingerprint(self) -> str:
-        """A name for everything that decides what the function detects; labels may be renamed without changing it."""
+        """SHA-256 of all files that decide what the function detects; the names of labels do not change it."""
         return _fingerprint(self.digests)
 
     @property
     def change_mark(self) -> str:
         """A text that changes whenever a file is added, removed or written; "" if the directory is gone.
 
-        It reads no file, so that a folder can be polled, and is no proof of anything. It is made of sizes, inodes and
-        the times of the last change of status, which no program can set back.
+        It is made of sizes, inodes and the times of the last status change, which no program can set. It reads no file,
+        so that a folder can be polled, and proves nothing.
         """
         marks = []
         for name, path in _files(self.path):
@@ -245,11 +224,7 @@ class FunctionDirectory:
         return hashlib.sha256("".join(marks).encode(errors="surrogateescape")).hexdigest() if marks else ""
 
     def proof(self) -> Proof | None:
-        """Read `parity.json`; None if the function was never checked.
-
-        Raises:
-            BuildError: It cannot be read.
-        """
+        """As `Proof.read`."""
         return Proof.read(self.path / PARITY_FILE)
 
     def write_proof(self, proof: Proof) -> None:
@@ -257,11 +232,7 @@ class FunctionDirectory:
         write_json(self.path / PARITY_FILE, proof.to_json())
 
     def changed_files(self, proof: Proof) -> list[str]:
-        """One sentence for each file that is not, byte for byte, what `proof` lists; empty if it lists nothing.
-
-        Raises:
-            BuildError: A file cannot be read.
-        """
+        """One sentence for each file that differs from what `proof` lists, none if it lists no files."""
         if not proof.digests:
             return []
         remedy = f"Build the function again, or accept the change: preannotate check --accept-changes {self.path}"
@@ -270,23 +241,18 @@ class FunctionDirectory:
             found, expected = self.digests.get(name), proof.digests.get(name)
             if found == expected or (name == MANIFEST_FILE and found == proof.next_manifest):
                 continue
+            problem = "changed after the proof; expected the bytes that were proven"
             if found is None:
-                sentences.append(f"{name}: no such file; expected the file that was proven. {remedy}")
+                problem = "no such file; expected the file that was proven"
             elif expected is None:
-                sentences.append(f"{name}: was added after the proof; expected only files that were proven. {remedy}")
-            else:
-                sentences.append(f"{name}: changed after the proof; expected the bytes that were proven. {remedy}")
+                problem = "was added after the proof; expected only files that were proven"
+            sentences.append(f"{name}: {problem}. {remedy}")
         return sentences
 
     def proof_problems(self) -> list[str]:
-        """One sentence for each reason why the files here do not count as proven; empty if they do.
-
-        Raises:
-            BuildError: A file cannot be read.
-        """
+        """One sentence for each reason why the files are not proven; empty if they are. Raises BuildError."""
         check = f"Run: preannotate check {self.path}"
-        proof = self.proof()
-        if proof is None:
+        if (proof := self.proof()) is None:
             return [f"{PARITY_FILE}: no such file; expected the result of a check. {check}"]
         if changed := self.changed_files(proof):
             return changed
@@ -298,11 +264,9 @@ class FunctionDirectory:
 
 
 def find_directories(folder: Path, file_name: str = VARIANTS["cpu"].file) -> list[Path]:
-    """List the function directories with a file of that name in `folder`, sorted.
+    """List the function directories with a file of that name, sorted.
 
-    Args:
-        folder: A folder of NAME/nuclio directories, one NAME, or one nuclio directory.
-        file_name: YAML file of the variant.
+    `folder` has NAME/nuclio directories in it, or is itself a NAME or a nuclio directory.
     """
     for single in (folder, folder / "nuclio"):
         if (single / file_name).is_file():
@@ -315,21 +279,12 @@ def find_directories(folder: Path, file_name: str = VARIANTS["cpu"].file) -> lis
     ]
 
 
-def file_digests(folder: Path, left_out: set[str] | frozenset[str] = frozenset()) -> dict[str, str]:
-    """Relative path to SHA-256 of each file below `folder` that is not hidden or Python's cache, sorted.
-
-    Raises:
-        BuildError: A file cannot be read.
-    """
+def _digests(folder: Path, left_out: Collection[str] = ()) -> dict[str, str]:
     return {name: file_digest(path) for name, path in _files(folder) if name not in left_out}
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        BuildError: It cannot be read.
-    """
+    """SHA-256 of a file, in hexadecimal; raises BuildError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -338,8 +293,8 @@ def file_digest(path: Path) -> str:
 
 
 def network_fingerprint(graph: Path) -> str:
-    """Return 16 hex digits that name a network: of the names and bytes of the files of its SavedModel or IR."""
-    return _fingerprint(file_digests(graph))[:16]
+    """Return 16 hex digits that identify a network, from names and bytes of the files of its SavedModel or IR."""
+    return _fingerprint(_digests(graph))[:16]
 
 
 def _fingerprint(digests: Mapping[str, str]) -> str:
@@ -347,7 +302,10 @@ def _fingerprint(digests: Mapping[str, str]) -> str:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Relative path and path of each file, sorted; links are followed, for a container would get what they point to."""
+    """Relative path and path of each file that is not hidden or in Python's cache, sorted.
+
+    Links are followed, for a container gets what they point to.
+    """
     found = []
     for where, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]

@@ -80,7 +80,7 @@ def quantise(
     """
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
-    truth = accuracy_reference(truth, reference, manifest).truth
+    truth = accuracy_reference(truth, reference, manifest)
     expected = scores.score(manifest.labels, truth.images, reference.detections).map50
     result: PrecisionResult = {
         "requested": "int8",

@@ -28,33 +28,20 @@ from runtime.manifest import Manifest
 NOT_ANNOTATED = "No image is annotated: accuracy was not measured. mAP50 and mAP are agreement with the reference."
 
 
-@dataclass(frozen=True)
-class AccuracyReference:
-    """Images with the objects that detections are compared with.
-
-    Attributes:
-        truth: For `scores.score`.
-        annotated: Whether the objects are annotations, so that mAP is accuracy.
-    """
-
-    truth: GroundTruth
-    annotated: bool
-
-
-def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> AccuracyReference:
+def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> GroundTruth:
     """Return the ground truth, or if it has no boxes the reference's detections that reach their class's threshold.
 
     Against its own detections the reference has a mAP of 1, and that of an artefact shows how far it agrees. That is no
     accuracy, and every report says so; but a loss of half a point is as good a limit there.
     """
     if any(len(image.boxes) for image in truth.images):
-        return AccuracyReference(truth, annotated=True)
+        return truth
     thresholds = manifest.postprocess.thresholds
     images = tuple(
         _with_boxes(image, [item for item in found if item.score >= thresholds[item.class_id]])
         for image, found in zip(truth.images, reference.detections, strict=True)
     )
-    return AccuracyReference(replace(truth, images=images), annotated=False)
+    return replace(truth, images=images)
 
 
 def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage:
@@ -109,9 +96,9 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     found = {"reference": list(map(list, reference.detections)), **measured.detections}
     problems, notes = measured.problems, measured.notes
     expected = accuracy_reference(truth, reference, manifest)
-    if not expected.annotated:
+    if expected is not truth:
         notes.append(NOT_ANNOTATED)
-    scored = {name: scores.score(manifest.labels, expected.truth.images, found[name]) for name in found}
+    scored = {name: scores.score(manifest.labels, expected.images, found[name]) for name in found}
     limit = manifest.postprocess.max_detections
     differences = {
         f"{second} vs {first}": compare(found[first], found[second], tolerance, max_detections=limit)

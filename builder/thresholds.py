@@ -1,14 +1,10 @@
-"""Other score thresholds for a function that is built and proven.
+"""Change the score thresholds of a function that is built and proven.
 
-A threshold changes which detections CVAT gets and nothing about the network. The proof compares the detections of all
-artefacts by class, box and score from a score of 0.05 on (`evaluation.parity.MIN_COMPARED_SCORE`), whatever the
-thresholds are, so it holds for every threshold from there on; boxes with lower scores are compared for no function.
-What has to be shown is that the new `model.json` is the proven one but for thresholds: it is written from the proven
-one, and its digest takes the place of the old one.
+The proof compares detections from a score of 0.05 on (`evaluation.parity.MIN_COMPARED_SCORE`), whatever the thresholds
+are, so it stays valid: the new `model.json` is written from the proven one, and its digest replaces the old one.
 
-One kind of proof depends on thresholds: where no validation image is annotated, mAP50 is measured against those
-detections of the reference network that reach them. There the function is checked again with the new ones, before
-they are put in place.
+One kind of proof depends on thresholds: if no validation image is annotated, mAP50 is measured against the detections
+of the reference network that reach them. Then the function is first checked with the new thresholds.
 """
 
 import shutil
@@ -26,11 +22,11 @@ from runtime.manifest import Manifest
 def change_threshold(function: Path, value: float | Mapping[str, float], *, where: str) -> None:
     """Change the thresholds of a function together with its proof: both or neither, also after a power cut.
 
-    If the function is not proven, or another of its files changed since, this stays as it was and as visible.
+    A function that was not proven, or has other files that changed since, stays so.
 
     Args:
         function: functions/NAME or functions/NAME/nuclio.
-        value: In [0, 1]; for all labels, or label to value for these only.
+        value: In [0, 1]; for all labels, or label to value for some.
         where: Begins the message if a value is refused.
 
     Raises:

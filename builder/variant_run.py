@@ -28,7 +28,7 @@ class VariantDetections:
     """What one variant detected on the frozen images.
 
     Attributes:
-        direct: Of its detector, for each image.
+        direct: Detections of its detector, for each image.
         served: The same, read back from the replies of its handler.
         problems: What is wrong with those replies.
         device: What ran the network.
@@ -86,7 +86,7 @@ def run_probe(
         directory: functions/NAME/nuclio.
         engine: Value of MODEL_ENGINE.
         images: Image files, sent in this order.
-        threshold: Minimum score of all requests but `served_by_default`, in [0, 1].
+        threshold: Minimum score, in [0, 1]; not sent in the request of `served_by_default`.
         step: Begins the sentence if it fails.
         timeout: Seconds; None for no limit.
 
@@ -107,15 +107,9 @@ def run_probe(
 def parse_reply(
     response: Reply, labels: Sequence[str], image_size: tuple[int, int]
 ) -> tuple[list[Detection], list[str]]:
-    """Read a reply back.
+    """Return the detections of a reply, and a phrase for each thing that is wrong with it.
 
-    Args:
-        response: What nuclio would send: status_code, content_type, body.
-        labels: Names of the classes as `function.yaml` has them.
-        image_size: (width, height).
-
-    Returns:
-        The detections, and a phrase for each thing that is wrong with the reply.
+    `labels` are the names in `function.yaml`, by class id; `image_size` is (width, height).
     """
     if response["status_code"] != 200 or response["content_type"] != CONTENT_TYPE:
         return [], [f"status {response['status_code']}, {response['content_type']}: {response['body'][:200]}"]

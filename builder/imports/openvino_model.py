@@ -40,6 +40,7 @@ class OpenVinoGraph:
         Raises:
             UnsupportedModelError: It is no model, or its input is no image.
         """
+        self._file = file
         try:
             self.model = ov.Core().read_model(file)
         except RuntimeError as error:
@@ -77,6 +78,25 @@ class OpenVinoGraph:
         wrapped = ov.Model(results, model.get_parameters(), "detector")
         wrapped.input(0).get_tensor().set_names({"pixels"})
         return wrapped
+
+    def reference(
+        self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
+    ) -> tuple[ReferenceEngine, str]:
+        """Return the unchanged network as an engine, and a description of what runs it."""
+        with_onnxruntime = self._file.suffix.lower() == ".onnx" and importlib.util.find_spec("onnxruntime") is not None
+        run, description = _onnxruntime(self._file) if with_onnxruntime else _openvino(self.model)
+        at = [list(self.outputs).index(name) for name in match.names]
+
+        def run_matched(feed: np.ndarray) -> Sequence[np.ndarray]:
+            outputs = run(feed)
+            return [np.asarray(outputs[index], np.float32) for index in at]
+
+        def prepare(image: np.ndarray) -> np.ndarray:
+            ready = pixels.prepare(image)
+            ordered = ready.transpose(0, 3, 1, 2) if self.order == "NCHW" else ready
+            return np.ascontiguousarray(ordered).astype(self.dtype)
+
+        return ReferenceEngine(run_matched, prepare, adapter, layout), description
 
     def _fix_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         if len(self.model.inputs) != 1:
@@ -131,31 +151,6 @@ def _name(port: ov.Output, index: int) -> str:
     return port.get_any_name() if port.get_names() else f"output{index}"
 
 
-def openvino_reference(
-    kind: str,
-    file: Path,
-    graph: OpenVinoGraph,
-    adapter: ModuleType,
-    match: AdapterMatch,
-    layout: Layout,
-    pixels: Preprocessing,
-) -> tuple[ReferenceEngine, str]:
-    """Return the unchanged network as an engine, and a description of what runs it."""
-    with_onnxruntime = kind == "onnx" and importlib.util.find_spec("onnxruntime") is not None
-    run, description = _onnxruntime(file) if with_onnxruntime else _openvino(graph)
-    at = [list(graph.outputs).index(name) for name in match.names]
-
-    def chosen(feed: np.ndarray) -> Sequence[np.ndarray]:
-        outputs = run(feed)
-        return [np.asarray(outputs[index], np.float32) for index in at]
-
-    def prepare(image: np.ndarray) -> np.ndarray:
-        ready = pixels.prepare(image)
-        return np.ascontiguousarray(ready.transpose(0, 3, 1, 2) if graph.order == "NCHW" else ready).astype(graph.dtype)
-
-    return ReferenceEngine(chosen, prepare, adapter, layout), description
-
-
 def _onnxruntime(file: Path) -> tuple[RunAll, str]:
     import onnxruntime
 
@@ -166,8 +161,8 @@ def _onnxruntime(file: Path) -> tuple[RunAll, str]:
     ), f"the ONNX file as it came, by ONNX Runtime {onnxruntime.__version__}"
 
 
-def _openvino(graph: OpenVinoGraph) -> tuple[RunAll, str]:
-    compiled = ov.Core().compile_model(graph.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+def _openvino(model: ov.Model) -> tuple[RunAll, str]:
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(feed: np.ndarray) -> Sequence[np.ndarray]:
         results = compiled([feed])

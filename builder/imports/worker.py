@@ -78,7 +78,7 @@ def main(job_file: str) -> None:
 
 
 def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
-    from builder.imports.openvino_model import OpenVinoGraph, openvino_reference, save
+    from builder.imports.openvino_model import OpenVinoGraph, save
 
     file = Path(job.file)
     graph = OpenVinoGraph(file, size)
@@ -86,7 +86,7 @@ def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
     layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
     pixels = _preprocessing_options(job).over(adapter.PIXELS)
     save(OpenVinoGraph(file, size).with_contract(adapter, match, layout, pixels), Path(job.output) / "ir")
-    engine, description = openvino_reference(job.kind, file, graph, adapter, match, layout, pixels)
+    engine, description = graph.reference(adapter, match, layout, pixels)
     network = _network(name, layout)
     network["order"], network["mean"], network["scale"] = pixels.order, pixels.mean, pixels.scale
     return engine, description, layout, network

@@ -1,4 +1,4 @@
-"""The same model for cvat-sdk, without nuclio: this machine downloads the frames, finds objects and uploads them.
+"""The same model for cvat-sdk, without nuclio: it downloads frames, detects objects here and uploads the rectangles.
 
     cvat-cli task auto-annotate TASK --function-file functions/NAME/nuclio/auto_annotation.py
 
@@ -22,7 +22,7 @@ from runtime.image import prepare  # noqa: E402
 
 
 class DetectionFunction:
-    """A detection function as cvat-sdk wants it.
+    """A detection function as cvat-sdk expects it.
 
     Attributes:
         spec: Names and ids of the labels; cvat-sdk matches them with the task's by name.
@@ -41,11 +41,11 @@ class DetectionFunction:
         )
 
     def detect(self, context: cvataa.DetectionFunctionContext, image: PIL.Image.Image) -> list:
-        """Find objects.
+        """Detect objects in an image as cvat-sdk opens it.
 
         Args:
-            context: Its `conf_threshold` replaces the thresholds in `model.json`.
-            image: As cvat-sdk opens it.
+            context: Its `conf_threshold` replaces the thresholds in `model.json`, unless it is None.
+            image: Not yet decoded.
 
         Returns:
             Rectangles in pixels of the image, best first.
@@ -59,5 +59,5 @@ class DetectionFunction:
 
 
 def create() -> DetectionFunction:
-    """What cvat-cli calls."""
+    """Called by cvat-cli."""
     return DetectionFunction()

@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(do, tmp_path, case):
 
 def test_a_saved_model_is_fed_with_pixels_as_they_are(do, tmp_path):
     assert do(tmp_path / "od", kind="saved_model", preprocessing=UNSET | {"order": "bgr"}) == (
-        "od: --channels, --mean or --scale for a SavedModel, which takes pixels as they are; expected none of them. "
+        "od: --channels, --mean or --scale for a SavedModel, which preprocesses images itself; expected none of them. "
         "Leave them out."
     )
 

@@ -22,17 +22,17 @@ def init_context(context):
 
 
 def handler(context, event):
-    """Answer one request, or the list of requests that nuclio hands over when batching is on for the trigger."""
+    """Answer one request, or the list of requests that nuclio passes if the trigger has batching."""
     if not isinstance(event, list):
         return _answer(context, [event])[0]
     responses = _answer(context, event)
     for response, answered in zip(responses, event, strict=True):
-        response.event_id = answered.id  # by which nuclio finds the request
+        response.event_id = answered.id  # nuclio finds the request by it
     return responses
 
 
 def _answer(context, events):
-    """One response for each event: rectangles, or status 400 and a sentence."""
+    """Return a response for each event: rectangles, or status 400 and a sentence."""
     model = context.user_data.model
     responses, waiting = {}, {}
     for number, event in enumerate(events):
@@ -49,7 +49,7 @@ def _answer(context, events):
 
 
 def _unreadable(context, error):
-    # CVAT ends a batch at the first error and throws away the frames before it; an operator may prefer a gap.
+    # CVAT ends a batch at the first error and discards the frames before it; an operator may prefer a gap.
     if context.user_data.unreadable == "error":
         return _bad_request(context, error)
     context.logger.warn_with("Unreadable image, answered with no rectangles", error=str(error))

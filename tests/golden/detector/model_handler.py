@@ -1,7 +1,6 @@
-"""The model: one image file in, CVAT's rectangles out.
+"""The model: image files in, CVAT's rectangles out.
 
-`function.yaml` names the engine in the environment variable MODEL_ENGINE; what the network expects stands in
-`model.json`, and the code that both variants share in `runtime/`.
+The environment variable MODEL_ENGINE, set in `function.yaml`, chooses the engine. `model.json` describes the network.
 """
 
 import os
@@ -26,16 +25,16 @@ class ModelHandler:
     """The network of this directory, loaded and warm.
 
     Attributes:
-        detector: The path of an image through letterbox, engine and suppression.
-        description: What runs where, for the log.
-        warning: A sentence if it runs otherwise than one would expect, else "".
+        detector: Letterbox, engine and suppression.
+        description: Engine, device and fingerprint, for the log.
+        warning: A sentence if it does not run as expected, for example on a CPU instead of a GPU; else "".
     """
 
     def __init__(self, labels: Mapping[int, str]) -> None:
-        """Load the model and run it once, so that the first request is not the slow one.
+        """Load the model and run it once, so that the first request is not slow.
 
         Args:
-            labels: Name of each class id, from `function.yaml`: the names that replies use.
+            labels: Name of each class id in replies, from `function.yaml`.
 
         Raises:
             FunctionError: Labels, `model.json` and the engine do not fit together.
@@ -53,19 +52,15 @@ class ModelHandler:
         self.detector.detect(DecodedImage(blank, blank.size))
 
     def decode(self, image: bytes) -> DecodedImage:
-        """Decode an image file, no larger than the network needs it.
-
-        Raises:
-            ImageError: It cannot be decoded.
-        """
+        """Decode an image file, no larger than the network needs it; raises ImageError."""
         return self.detector.decode(image)
 
     def infer(self, image: bytes, threshold: float | None) -> list[dict[str, Any]]:
-        """Find objects in one image.
+        """Detect objects in an image file.
 
         Args:
-            image: Bytes of an image file.
-            threshold: Score from which a detection counts; None uses the thresholds in `model.json`.
+            image: Bytes of the file.
+            threshold: Minimum score, in [0, 1]; None uses the thresholds in `model.json`.
 
         Returns:
             Rectangles as CVAT stores them, best first.
@@ -76,14 +71,7 @@ class ModelHandler:
         return self.infer_batch([(self.decode(image), threshold)])[0]
 
     def infer_batch(self, requests: Sequence[tuple[DecodedImage, float | None]]) -> list[list[dict[str, Any]]]:
-        """Find objects in several images with one call of the engine.
-
-        Args:
-            requests: Image and threshold of each, as for `infer`.
-
-        Returns:
-            For each image what `infer` gives.
-        """
+        """Detect objects in several images with one call of the engine; for each as in `infer`."""
         images, thresholds = [image for image, _ in requests], [threshold for _, threshold in requests]
         found = self.detector.detect_batch(images, thresholds)
         return [[rectangle(detection) for detection in detections] for detections in found]
