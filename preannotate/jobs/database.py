@@ -72,11 +72,7 @@ class Database:
     """Rows in, rows out; may be used by several threads."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file and bring it up to date; it is created if it does not exist.
-
-        Raises:
-            JobError: It is of a newer version of this program, or not a database.
-        """
+        """Create or open the file and bring it up to date; JobError if it is of a newer version, or no database."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         try:

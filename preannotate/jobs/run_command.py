@@ -35,11 +35,7 @@ COULD_NOT_RUN = 2
 def run(folder: Path, request: RunRequest, *, repeats: bool, notify: bool) -> int:
     """Run the pipeline in a workspace; return the exit code, 1 if a check failed or the version was not published.
 
-    Args:
-        folder: The workspace.
-        request: Complete.
-        repeats: The command line names a model only, and the rest is that of its last run.
-        notify: Send a message at the end, as the environment says.
+    `repeats` means that the command line named a model only, and the rest is that of its last run.
 
     Raises:
         NotifyError: There is nobody to send it to.

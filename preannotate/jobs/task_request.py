@@ -37,9 +37,8 @@ class TaskRequest(CvatAccess):
 
     Attributes:
         kind: Not TRAIN.
-        name: Of the model.
         task: Number of the CVAT task.
-        version: Of the model; None is the published one.
+        version: Of the model; None is the published version.
         threshold: Minimum score; None is that of the function.
         confidence_attribute: Attribute of CVAT that gets the score; "" for none.
         annotated_frames: Also add boxes to annotated frames.

@@ -87,13 +87,7 @@ def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
     model = workspace.existing(options.name)
 
     def watched() -> RunRequest:
-        return _with_access(watched_request(model), options.access)
-
-    def request() -> RunRequest:
-        kept = watched()
-        return replace(
-            kept, name=model.name, only_if_better=True, annotate_rest=options.annotate_rest or kept.annotate_rest
-        )
+        return _with_options(watched_request(model), options)
 
     first = watched()
     settings = NotifySettings.from_environment() if options.notify else NotifySettings()
@@ -115,7 +109,7 @@ def run(options: WatchOptions, *, command: Sequence[str] = COMMAND) -> int:
     from preannotate.jobs.job_poller import JobPoller
     from preannotate.jobs.watcher import Watcher, WatchTask
 
-    task = WatchTask(model, watched, request, policy, send, options.once)
+    task = WatchTask(model, watched, policy, send, options.once)
     busy = f"{model.path}: is watched already; expected no other watch. Stop the other one."
     with file_lock(model.path / ".watch.lock", busy), contextlib.closing(Database(workspace.database)) as database:
         queue = RunQueue(database, workspace)
@@ -181,9 +175,10 @@ async def _watch(
         await listener.close()
 
 
-def _with_access(request: RunRequest, access: CvatAccess) -> RunRequest:
-    """Return a request with the login options that the command line of `watch` gives."""
-    return replace(request, **{name: value for name, value in asdict(access).items() if value not in (None, False)})
+def _with_options(request: RunRequest, options: WatchOptions) -> RunRequest:
+    """Return a request with what the command line of `watch` gives."""
+    given = asdict(options.access) | {"annotate_rest": options.annotate_rest}
+    return replace(request, **{name: value for name, value in given.items() if value not in (None, False)})
 
 
 def _latest(watched: Callable[[], RunRequest], first: RunRequest) -> Callable[[], RunRequest]:

@@ -41,14 +41,12 @@ class WatchTask:
 
     Attributes:
         watched: Returns the request whose jobs are watched, which a run by hand may change; raises PreannotateError.
-        request: Returns the request of the run that is queued.
         send: Sends a message about the end of a run; may take its time.
         once: Poll once, run if needed, and end.
     """
 
     model: ModelFolder
     watched: Callable[[], RunRequest]
-    request: Callable[[], RunRequest]
     policy: retrain_policy.RetrainPolicy
     send: Callable[[Message], object]
     once: bool = False
@@ -136,7 +134,8 @@ class Watcher:
             _LOG.info("Another run works on this model: waiting for its end.")
             return None
         if run is None:
-            run = self._queue.get(self._queue.add(self._task.request(), source=RunSource.WATCH))
+            request = replace(self._task.watched(), name=model.name, only_if_better=True)
+            run = self._queue.get(self._queue.add(request, source=RunSource.WATCH))
         self._keep(retrain_policy.run_started(self._state))
         run = await self._until_over(run, stop)
         code = COULD_NOT_RUN if run.exit_code is None else run.exit_code

@@ -83,20 +83,14 @@ class _Expected:
 
 
 class Verifier:
-    """Verifies one published function on one server."""
+    """Verifies one published function (`directory` is WORKSPACE/functions/NAME) on one server.
+
+    `seconds` is how long CVAT may need to list and load it; `detail` gets a line about what is waited for.
+    """
 
     def __init__(
         self, server: Server, functions: Functions, directory: Path, *, seconds: float, detail: Callable[[str], object]
     ) -> None:
-        """Request nothing yet.
-
-        Args:
-            server: CVAT.
-            functions: Its functions.
-            directory: WORKSPACE/functions/NAME.
-            seconds: How long CVAT may need to list and load the function.
-            detail: Gets a line about what is waited for.
-        """
         self._server, self._functions = server, functions
         self._directory, self._name = directory, directory.name
         self._seconds, self._detail = seconds, detail

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from builder.function_directory import ArtefactScores, FunctionDirectory
+from builder.function_directory import FunctionDirectory
 from preannotate.core.files import read_json, write_json
 from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.workspace import ModelFolder, VersionFolder
@@ -29,11 +29,8 @@ class VersionChoice:
 def choose_version(model: ModelFolder, inputs: str, *, restart: bool) -> VersionChoice:
     """Return the newest version with these inputs, finished or not; else a new one, whose inputs are recorded.
 
-    Args:
-        model: With its versions.
-        inputs: From `inputs_fingerprint`.
-        restart: Create a new version all the same. An unfinished one with the same inputs is removed, unless it is from
-            a restart itself: then it is continued.
+    `restart` creates a new version all the same. An unfinished one with the same `inputs` (from `inputs_fingerprint`)
+    is removed, unless it is from a restart itself: then it is continued.
     """
     same = [version for version in model.versions() if inputs_of(version) == inputs]
     newest = same[-1] if same else None
@@ -67,10 +64,15 @@ def previous_version(model: ModelFolder, version: VersionFolder) -> VersionFolde
 
 
 def record_version(version: VersionFolder) -> dict[str, Any]:
-    """Write `version.json` of a version that is built and verified; return its content."""
+    """Write `version.json` of a version that is built; return its content. WorkspaceError if it was not verified."""
     directory = FunctionDirectory.open(version.function)
-    manifest = directory.manifest
-    scores = served_scores(version)
+    manifest, proof = directory.manifest, directory.proof()
+    if proof is None or "scores" not in proof.figures:
+        raise WorkspaceError(
+            f"{version.function}: its check measured nothing; expected the proof of a built function. Run again with "
+            f"--restart."
+        )
+    scores = proof.figures["scores"]["served"]
     content = {
         "format": FORMAT,
         "number": version.number,
@@ -85,14 +87,3 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
     }
     write_json(version.record_file, content)
     return content
-
-
-def served_scores(version: VersionFolder) -> ArtefactScores:
-    """Return the built function's scores on the frozen validation images; raises WorkspaceError if not verified."""
-    proof = FunctionDirectory.open(version.function).proof()
-    if proof is None or "scores" not in proof.figures:
-        raise WorkspaceError(
-            f"{version.function}: its check measured nothing; expected the proof of a built function. Run again with "
-            f"--restart."
-        )
-    return proof.figures["scores"]["served"]

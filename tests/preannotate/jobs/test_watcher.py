@@ -50,13 +50,10 @@ class Watch:
         def watched():
             return watched_request(self.model)
 
-        def request():
-            return replace(watched(), name="boards", only_if_better=True)
-
         supervisor = Supervisor(
             self.queue, may_start=lambda run: run.source == RunSource.WATCH, command=watched_run.COMMAND
         )
-        task = WatchTask(self.model, watched, request, self.policy, self.told.append, once)
+        task = WatchTask(self.model, watched, self.policy, self.told.append, once)
         return Watcher(task, self.queue, supervisor, JobPoller(watched().login()))
 
     def look(self):
