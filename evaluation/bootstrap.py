@@ -35,13 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class PrecisionEstimates:
-    """Average precision with intervals.
-
-    Attributes:
-        mean_ap: Mean over classes and IoU 0.50:0.05:0.95.
-        map50: Mean over classes at IoU 0.50.
-        ap50: For each class, at IoU 0.50.
-    """
+    """Average precision with intervals, over IoU 0.50:0.05:0.95 and at IoU 0.50: of all classes, and of each."""
 
     mean_ap: Estimate
     map50: Estimate

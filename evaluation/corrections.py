@@ -45,16 +45,7 @@ COST_NAMES = tuple(field.name for field in fields(CorrectionCosts))
 
 @dataclass(frozen=True)
 class Corrections:
-    """What has to be done; a box may be both loose and of the wrong label.
-
-    Attributes:
-        shown: Boxes to check.
-        right: Of these, boxes that stay as they are.
-        missed: Boxes to draw.
-        false: Boxes to delete.
-        loose: Boxes to adjust.
-        wrong_label: Boxes to relabel.
-    """
+    """Number of boxes of each kind; a box may be both loose and of the wrong label."""
 
     shown: int = 0
     right: int = 0

@@ -22,11 +22,7 @@ NEAR_TIES_ONE_IN = 200
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How much two detections of the same object may differ.
-
-    Attributes:
-        box: Of each coordinate, image pixels.
-    """
+    """How much two detections of the same object may differ: each coordinate, in image pixels, and the score."""
 
     box: float
     score: float
@@ -42,9 +38,7 @@ ROUNDING = Tolerance(box=0.011, score=6e-5)
 class Difference:
     """How the detections of two artefacts differ over all images.
 
-    Attributes:
-        largest_box: Largest difference of a coordinate within a pair, image pixels.
-        largest_score: Largest difference of the scores within a pair.
+    Of `detections`, pairs and single ones, `unmatched` have no partner. `largest_box` is in image pixels.
     """
 
     detections: int

@@ -50,7 +50,7 @@ class ChildError(PreannotateError, RuntimeError):
 
 
 class CheckFailedError(ChildError):
-    """A command of ours ran to its end (exit code 1), and what it checked is not as it must be."""
+    """A command of ours ran to its end (exit code 1), and what it checked did not pass."""
 
 
 @dataclass(frozen=True)

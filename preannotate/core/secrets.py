@@ -26,11 +26,14 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class SharedSecret:
-    """Where a secret comes from, and what it may be.
+    """Where a secret comes from, and the pattern that it matches.
 
     Attributes:
-        what: It is, for messages: "token".
+        what: Its name in messages: "token".
+        option: The option of the command line that names its file.
+        variable: The environment variable that holds it.
         letters: The pattern in words.
+        error: The class of the error about it.
     """
 
     what: str
@@ -41,7 +44,7 @@ class SharedSecret:
     error: type[PreannotateError]
 
     def find(self, file: Path | None) -> str:
-        """The secret from a file, else from the environment; "" where there is none.
+        """Return the secret from a file, else from the environment; "" if there is none.
 
         The variable is taken out of the environment, so that no other process inherits it.
 
@@ -62,10 +65,10 @@ class SharedSecret:
             raise self.error(f"{where}: not text; expected the {self.what}. Write it again.") from error
 
     def checked(self, secret: str, where: str) -> str:
-        """The secret itself.
+        """Return the secret, which was found at `where`.
 
         Raises:
-            PreannotateError: `error`: it is none; `where` says where it was found.
+            PreannotateError: `error`: it does not match the pattern.
         """
         if not re.fullmatch(self.pattern, secret):
             raise self.error(

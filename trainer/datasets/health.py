@@ -88,8 +88,7 @@ class Health:
 
     Attributes:
         negatives: Samples without boxes.
-        boxes_of: Label to number of boxes.
-        images_of: Label to number of samples with at least one.
+        images_of: Label to number of samples with at least one box.
         sizes: For each box (width, height, image width, image height), pixels.
     """
 
