@@ -61,7 +61,7 @@ def argument_fields(model: str, images: int, *, base_model: str = "imagenet") ->
     """Return the fields of all arguments with their defaults, the common ones first.
 
     Args:
-        model: Name of a model; "auto" shows the defaults of the fast model.
+        model: Its name; "auto" shows the defaults of the fast model.
         images: Number of images, for training and validation together.
         base_model: "none" is random weights; everything else is pretrained.
     """
@@ -74,13 +74,7 @@ def argument_fields(model: str, images: int, *, base_model: str = "imagenet") ->
 def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[ArgumentField]) -> str:
     """Return the value of `--arguments`: values that differ from the defaults, then the text, which overrides them.
 
-    Args:
-        values: Of the form, by name of the argument; empty values and unknown names are skipped.
-        text: Of the text field.
-        fields: From `argument_fields`.
-
-    Raises:
-        TrainingError: An impossible value.
+    Empty values and unknown names are skipped; TrainingError is raised for an impossible value.
     """
     free = parse_arguments(text, where=WHERE)
     changed = []

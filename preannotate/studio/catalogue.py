@@ -105,16 +105,9 @@ class PreviewCache:
         self._folder = folder
 
     def picture(self, server_id: int, task_id: int, updated: str, fetch: Callable[[], bytes]) -> tuple[bytes, str]:
-        """Return a preview and its content type.
+        """Return the preview of a task as it was at `updated`, and its content type.
 
-        Args:
-            server_id: In the studio.
-            task_id: On the server.
-            updated: When the task changed last; its preview may be another one since.
-            fetch: Downloads the preview if it is not in the folder.
-
-        Raises:
-            StudioError: The downloaded bytes are not an image.
+        `fetch` downloads it if it is not in the folder; StudioError is raised if that is not an image.
         """
         moment = hashlib.sha256(updated.encode()).hexdigest()[:12]
         path = self._folder / f"{server_id}-{task_id}-{moment}"

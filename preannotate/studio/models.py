@@ -141,10 +141,7 @@ class Models:
     def set_threshold(self, name: str, version: int, value: float | Mapping[str, float]) -> None:
         """Change the minimum score of detections, of a version and of its published copy.
 
-        Args:
-            name: Of the model.
-            version: Number.
-            value: For all labels; or label to value, for these only.
+        `value` is for all labels, or label to value for these only.
 
         Raises:
             StudioError: The version is not finished.

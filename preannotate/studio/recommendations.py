@@ -44,7 +44,6 @@ class ModelChoice:
     """A model that can be trained.
 
     Attributes:
-        name: For `--model`.
         line: When to choose it, for people.
         speed: Measured: "inference 1.9 times as long as ssd-mobilenet-v2"; or "not measured".
         accuracy: Measured: "mAP50 0.93 on 40 photos of …"; or "not measured".
@@ -70,10 +69,10 @@ def assess_annotations(detail: TaskDetail) -> DataAssessment:
     if not problem and frames < MIN_IMAGES:
         problem = f"{plural(frames, 'frame')} to learn from; expected at least {MIN_IMAGES}. Annotate more frames."
     if problem:
-        sentences = (problem[0].upper() + problem[1:], *_automatic(detail), *_left_out(detail))
+        sentences = (problem[0].upper() + problem[1:], *_left_out(detail))
         return DataAssessment(Sufficiency.TOO_FEW, sentences)
     few = tuple(_few(detail))
-    more = (*_automatic(detail), *_boxless(detail), *_left_out(detail), *_uncounted(detail))
+    more = (*_left_out(detail), *_remarks(detail))
     total = f"{plural(sum(detail.boxes.values()), 'box', 'boxes')} on {plural(detail.annotated_frames, 'frame')}."
     return DataAssessment(Sufficiency.FEW if few else Sufficiency.ENOUGH, (*few, total, *more))
 
@@ -135,31 +134,24 @@ def _few(detail: TaskDetail) -> list[str]:
     return sentences
 
 
-def _automatic(detail: TaskDetail) -> list[str]:
-    if not detail.automatic:
-        return []
-    return [
+def _left_out(detail: TaskDetail) -> list[str]:
+    automatic = (
         f"{plural(detail.automatic, 'box was', 'boxes were')} drawn by a model and never corrected: training leaves "
         f"them out. Correct them, and complete the job when the rest is right."
-    ]
+    )
+    frames = [f"Left out: {plural(count, 'frame')} {reason}." for reason, count in detail.left_out.items() if count]
+    return [automatic, *frames] if detail.automatic else frames
 
 
-def _boxless(detail: TaskDetail) -> list[str]:
-    return [
+def _remarks(detail: TaskDetail) -> list[str]:
+    sentences = [
         f"Label {label.name!r} has the type {label.type}, which has no boxes: it is ignored."
         for label in detail.labels
         if not label.learnable
     ]
-
-
-def _left_out(detail: TaskDetail) -> list[str]:
-    return [f"Left out: {plural(count, 'frame')} {reason}." for reason, count in detail.left_out.items() if count]
-
-
-def _uncounted(detail: TaskDetail) -> list[str]:
-    if detail.counted_jobs >= detail.all_jobs:
-        return []
-    return [f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; training uses all of them."]
+    if detail.counted_jobs < detail.all_jobs:
+        sentences.append(f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; training uses all of them.")
+    return sentences
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

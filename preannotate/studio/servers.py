@@ -66,11 +66,7 @@ class Servers:
         self._connected: dict[int, tuple[float, Server]] = {}
 
     def get(self, server_id: int) -> SavedServer:
-        """Return a server.
-
-        Raises:
-            StudioError: There is none of that id.
-        """
+        """Return a server; StudioError if there is none of that id."""
         return _server(self._row(server_id))
 
     def add(
@@ -84,16 +80,9 @@ class Servers:
         organization: str | None = None,
         insecure: bool = False,
     ) -> SavedServer:
-        """Log in by a token, or by user and password, and save the server if that succeeds.
+        """Log in by an access token, or by user and password, and save the server if that succeeds.
 
-        Args:
-            name: For people; "" stands for the host name.
-            url: Of CVAT, with http:// or https://.
-            token: Access token.
-            user: User name, instead of a token.
-            password: Of the user.
-            organization: As in `SavedServer`.
-            insecure: Accept any certificate.
+        An empty `name` becomes the host name; `organization` and `insecure` are those of `SavedServer`.
 
         Raises:
             CvatError: The server does not answer, or rejects the login.
@@ -104,12 +93,7 @@ class Servers:
         return self._save(name, _new_login(url, organization, insecure, token, user, password))
 
     def add_profile(self, profile: str, name: str = "") -> SavedServer:
-        """Log in with a profile of cvat-sdk and save a server that uses it; its token stays in the profile.
-
-        Raises:
-            CvatError: There is no such profile, or as `add`.
-            StudioError: The name is in use.
-        """
+        """Log in with a profile of cvat-sdk and save a server that uses it; its token stays there. Raises as `add`."""
         from preannotate.cvat.login import Login
 
         return self._save(name or profile, Login(profile=profile))
@@ -128,11 +112,7 @@ class Servers:
         return self.get(server_id)
 
     def remove(self, server_id: int) -> None:
-        """Forget a server and its secret; runs that use it stay.
-
-        Raises:
-            StudioError: There is none of that id.
-        """
+        """Forget a server and its secret; runs that use it stay. StudioError if there is none of that id."""
         self._row(server_id)
         self._forget(server_id)
         self._secrets.remove(_secret_name(server_id))
@@ -164,12 +144,7 @@ class Servers:
         return server
 
     def query(self, server_id: int, question: "Callable[[Server], Answer]") -> Answer:
-        """Return what `question` finds on a server, with a login that is reused for some minutes.
-
-        Raises:
-            CvatError: As `connect`, and whatever the question raises.
-            StudioError: As `connect`.
-        """
+        """Return what `question` finds on a server, with a login that is reused for minutes; raises as `connect`."""
         server = self._kept(server_id)
         if server is not None:
             try:

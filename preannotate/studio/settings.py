@@ -29,11 +29,7 @@ class Settings:
         return int(self._database.setting(SIMULTANEOUS, 1))
 
     def set_simultaneous(self, value: int) -> None:
-        """Change the number, from the next run on.
-
-        Raises:
-            StudioError: Not in [1, 16].
-        """
+        """Change the number, from the next run on; StudioError if it is not in [1, 16]."""
         if not 1 <= value <= MOST_SIMULTANEOUS:
             raise StudioError(f"runs at a time: {value}; expected a whole number from 1 to {MOST_SIMULTANEOUS}.")
         self._database.set_setting(SIMULTANEOUS, value)
@@ -44,11 +40,7 @@ class Settings:
         return self._database.setting("link_base", "")
 
     def set_link_base(self, url: str) -> None:
-        """Change the URL; "" removes it.
-
-        Raises:
-            StudioError: Not a URL.
-        """
+        """Change the URL; "" removes it, and StudioError is raised for what is not a URL."""
         try:
             self._database.set_setting("link_base", server_url("address of the studio", url) if url.strip() else "")
         except AddressError as error:
@@ -66,11 +58,7 @@ class Settings:
         return settings.smtp is not None or settings.webhook is not None
 
     def notifications(self) -> NotifySettings:
-        """E-mail and webhook, with their secrets; a part that is not set is None.
-
-        Raises:
-            StudioError: Other users could have read the secrets.
-        """
+        """Return e-mail and webhook with their secrets, None if not set; StudioError if others could have read them."""
         smtp, webhook = self._database.setting("smtp", None), self._secrets.get(_URL)
         return NotifySettings(
             SmtpSettings(**smtp, password=self._secrets.get(_PASSWORD)) if smtp else None,

@@ -61,14 +61,7 @@ def count_annotations(
 ) -> AnnotationCounts:
     """Count what a training would use of tasks.
 
-    Args:
-        server: CVAT.
-        server_id: Its id in the studio.
-        tasks: With their jobs.
-        database: Caches the annotations of jobs.
-
-    Raises:
-        CvatError: The server rejects a request, or its answer has an unknown form.
+    CvatError is raised if the server rejects a request, or its answer has an unknown form.
     """
     from preannotate.cvat.selection import FrameSelectionRules, select_frames, used_jobs
 
@@ -79,7 +72,9 @@ def count_annotations(
     shapes = {job.id: of_job for (_, job), of_job in zip(counted, found, strict=True)}
     known = [replace(task, jobs=tuple(job for job in task.jobs if job.id in shapes)) for task in tasks]
     selection = select_frames(known, shapes, FrameSelectionRules(accept_completed=True))  # as the form offers it
-    not_accepted = _all_shapes({job.id: shapes[job.id] for _, job in counted if not job.completed})
+    not_accepted = [
+        shape for _, job in counted if not job.completed for of_frame in shapes[job.id].values() for shape in of_frame
+    ]
     return _counts(selection, known, len(counted), len(jobs), not_accepted)
 
 
@@ -102,10 +97,6 @@ def _counts(
         image_size=sizes.most_common(1)[0][0] if sizes else None,
         sides=tuple(sides[:: max(1, math.ceil(len(sides) / _MOST_SIDES))]),
     )
-
-
-def _all_shapes(shapes: Mapping[int, Shapes]) -> list[Shape]:
-    return [shape for of_job in shapes.values() for of_frame in of_job.values() for shape in of_frame]
 
 
 def _shapes(server: "Server", server_id: int, task: "Task", job: "Job", database: Database) -> Shapes:

@@ -122,7 +122,7 @@ def make_app(services: Services, access: AccessPolicy) -> ASGIApp:
     app = Starlette(
         routes=[
             Route("/static/{file}", _static),
-            Route(HEALTH, _health),
+            Route(HEALTH, lambda request: PlainTextResponse("ok")),
             *(_route(path, *pages, context) for path, pages in PAGES.items()),
         ],
         exception_handlers=_handlers(context),
@@ -155,7 +155,7 @@ def _handlers(context: AppContext) -> dict[Any, Any]:
         sentence = f"{request.url.path[:200]}: {request.method} is not allowed here. Start from the home page."
         return error_page(PageRequest(request, context), 405, "Not allowed", sentence)
 
-    async def broken(request: Request, error: Exception) -> Response:
+    async def internal_error(request: Request, error: Exception) -> Response:
         _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
         sentence = (
             "An unexpected error occurred in the studio; your input did not cause it. The log of the studio has the "
@@ -163,11 +163,7 @@ def _handlers(context: AppContext) -> dict[Any, Any]:
         )
         return error_page(PageRequest(request, context), 500, "Internal error", sentence)
 
-    return {404: not_found, 405: wrong_method, Exception: broken}
-
-
-async def _health(request: Request) -> Response:
-    return PlainTextResponse("ok")
+    return {404: not_found, 405: wrong_method, Exception: internal_error}
 
 
 async def _static(request: Request) -> Response:

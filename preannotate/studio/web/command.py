@@ -35,15 +35,12 @@ def serve_studio(
     """Serve the studio until SIGTERM or Ctrl-C.
 
     Args:
-        workspace: Of models, functions and runs; created if it does not exist.
+        workspace: Created if it does not exist.
         host: Address to listen on; a token is required unless it is a loopback address.
         port: 0 chooses a free port.
         token_file: Holds the token; the environment variable PREANNOTATE_STUDIO_TOKEN can hold it instead.
         allowed: Further host names of the studio, such as that of a proxy.
         browser: Whether to open a browser.
-
-    Returns:
-        The exit code.
 
     Raises:
         StudioError: The arguments are wrong.
@@ -51,9 +48,9 @@ def serve_studio(
     """
     _check(port)
     from preannotate.serving.listener import is_loopback
-    from preannotate.studio.web.access.authentication import find_token
+    from preannotate.studio.web.access.authentication import TOKEN
 
-    token = find_token(token_file)
+    token = TOKEN.find(token_file)
     exposed = None
     if allowed:
         exposed = f"--allow-host {allowed[0]}: others could reach the studio by that name"

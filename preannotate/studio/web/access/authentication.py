@@ -6,28 +6,18 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from preannotate.core import secrets
 from preannotate.studio.errors import StudioError
 
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
-_TOKEN = secrets.token(VARIABLE, StudioError)
+TOKEN = secrets.token(VARIABLE, StudioError)
 MOST_FAILURES = 5
 # Of all addresses together: many addresses must not get around the limit.
 MOST_FAILURES_OF_ALL = 100
 WINDOW_SECONDS = 300
 _MOST_ADDRESSES = 2000
-
-
-def find_token(file: Path | None) -> str:
-    """Return the token from a file, else from the environment; "" if there is none.
-
-    Raises:
-        StudioError: The file cannot be read, or the token is malformed.
-    """
-    return _TOKEN.find(file)
 
 
 class Authenticator:

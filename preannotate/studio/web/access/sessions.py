@@ -30,12 +30,7 @@ _MOST_ENDED = 10_000
 
 @dataclass(frozen=True)
 class Session:
-    """The session of a browser.
-
-    Attributes:
-        made: When it was created, seconds since 1970.
-        admitted: Whether its browser is logged in.
-    """
+    """The session of a browser: when it was made, in seconds since 1970, and whether the browser is logged in."""
 
     id: str
     made: int

@@ -367,15 +367,15 @@ def test_the_token_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     file.write_text(TOKEN + "\n")
     monkeypatch.setenv(authentication.VARIABLE, "another-token-of-the-studio")
 
-    assert authentication.find_token(file) == TOKEN
-    assert authentication.find_token(None) == ""  # it was taken out, so that no run inherits it
+    assert authentication.TOKEN.find(file) == TOKEN
+    assert authentication.TOKEN.find(None) == ""  # it was taken out, so that no run inherits it
 
 
 def test_a_token_that_is_none_is_not_shown(tmp_path):
     file = tmp_path / "token"
     file.write_text("short secret")
     with pytest.raises(authentication.StudioError) as error:
-        authentication.find_token(file)
+        authentication.TOKEN.find(file)
 
     assert str(error.value) == (
         f"--token-file: {file}: 12 characters; expected 16 to 512 of A-Z, a-z, 0-9, '.', '_', '~' and '-'. "
