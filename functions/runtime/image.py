@@ -27,7 +27,7 @@ MAX_PIXELS = 178_000_000
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 # A progressive JPEG has about ten, a colour one three more. Each costs a pass over all pixels and may be empty.
 MAX_SCANS = 100
-# Space for one tile is taken even where the image is smaller than that.
+# Memory for a whole tile is allocated even where the image is smaller.
 MAX_TILE_PIXELS = 4096 * 4096
 EXIF_ORIENTATION = 0x0112
 # What a viewer does with each value of the tag; 1 and values that mean nothing leave the image as it is.

@@ -46,7 +46,7 @@ class SharedSecret:
     def find(self, file: Path | None) -> str:
         """Return the secret from a file, else from the environment; "" if there is none.
 
-        The variable is taken out of the environment, so that no other process inherits it.
+        The variable is removed from the environment, so that no other process inherits it.
 
         Raises:
             PreannotateError: `error`: the file cannot be read, or holds none.

@@ -23,7 +23,7 @@ _MAX_CLUTTER_EXTENT = 0.4
 _MIN_CLUTTER, _MAX_CLUTTER = 3, 6
 _TRIES = 25
 MIN_VISIBLE = 0.7
-# Clutter may lie half outside or below something, but a sliver of it would look like nothing.
+# Clutter may lie half outside or below something, but nobody would recognise a sliver of it.
 _MIN_VISIBLE_CLUTTER = 0.2
 CLUTTER = -1
 
