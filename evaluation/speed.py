@@ -28,6 +28,11 @@ class StageTimes:
     images: int
     device: str
 
+    @property
+    def total(self) -> float:
+        """Milliseconds from bytes to detections."""
+        return self.decode + self.letterbox + self.inference + self.suppression
+
     def to_json(self) -> dict[str, object]:
         """Plain JSON."""
         return asdict(self)

@@ -37,7 +37,7 @@ def test_every_stage_and_every_image_is_measured(tmp_path):
 
     assert stages.images == len(found) == 3
     assert engine.calls == 4  # the first is not counted
-    assert min(stages.decode, stages.letterbox, stages.inference) > 0
+    assert min(stages.decode, stages.letterbox, stages.total) > 0
     assert [detection.box for detection in found[0]] == [(0, 0, 64, 64)]  # below the threshold, but kept to compare
 
 
