@@ -12,7 +12,7 @@ import numpy as np
 
 from builder.imports.import_model import ImportRequest, ImportResult, import_model
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
-from preannotate.core.errors import PreannotateError
+from preannotate.core.errors import UsageError
 from preannotate.formats.images import IMAGE_EXTENSIONS
 from preannotate.inference.image_files import ImageFile, find_images
 from preannotate.model_evaluation.evaluate import load_ground_truth
@@ -25,10 +25,6 @@ MAX_PHOTOS = 50
 SYNTHETIC_IMAGES = 8
 # Small enough that a JPEG is decoded at an eighth of its size.
 _CHECK_SIZE = (32, 32)
-
-
-class ProofImageError(PreannotateError, ValueError):
-    """A file for the proof that is not a readable image."""
 
 
 def import_with_proof_images(
@@ -61,7 +57,7 @@ def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, 
 
     Raises:
         DatasetError: An export cannot be read, or none of its images can be used.
-        PreannotateError: No images, or one that cannot be read.
+        PreannotateError: No image, or an image that cannot be read.
     """
     if not paths:
         paths = [write_export(store / "synthetic", SYNTHETIC_IMAGES, seed=0) / "images"]
@@ -83,7 +79,7 @@ def _without_annotations(image: ImageFile, number: int, store: Path) -> Annotate
     try:
         size = decode(image.path.read_bytes(), _CHECK_SIZE).size
     except ImageError as error:
-        raise ProofImageError(f"{image.path}: {error}") from error
+        raise UsageError(f"{image.path}: {error}") from error
     file = f"{number:04d}{image.path.suffix}"
     shutil.copyfile(image.path, store / file)
     return AnnotatedImage(image.name, file, size, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))

@@ -24,10 +24,6 @@ NAME = "demo"
 START_SECONDS = 60
 
 
-class DemoError(PreannotateError, RuntimeError):
-    """A step of the demonstration failed."""
-
-
 def _add_draw_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("output", type=Path, metavar="EXPORT", help="zip file or folder to write")
@@ -51,7 +47,6 @@ def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_demo(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.output
-    minutes: float = arguments.minutes
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     names = ("train.zip", "test.zip", "run", "functions", "photos", "overlays", "annotations.zip")
@@ -63,7 +58,7 @@ def _run_demo(arguments: argparse.Namespace) -> int:
     _preannotate("draw", paths["test.zip"], "--count", str(TEST_IMAGES), "--seed", "2")
     _preannotate(
         *("train", paths["train.zip"], "--base-model", "none"),
-        *("--arguments", f"max_minutes={minutes:g},{ARGUMENTS}", "--output", paths["run"]),
+        *("--arguments", f"max_minutes={arguments.minutes:g},{ARGUMENTS}", "--output", paths["run"]),
     )
     _preannotate("build", paths["run"], "--name", NAME, "--output", paths["functions"])
     _preannotate("check", function)
@@ -90,7 +85,9 @@ def _preannotate(*arguments: str) -> None:
     if result.interrupted:
         raise KeyboardInterrupt
     if result.code != 0:
-        raise DemoError(f"preannotate {arguments[0]}: {result.problem}; expected exit code 0. See the message above.")
+        raise PreannotateError(
+            f"preannotate {arguments[0]}: {result.problem}; expected exit code 0. See the message above."
+        )
 
 
 def _serve_and_call(functions: str, image: Path) -> None:
@@ -99,7 +96,7 @@ def _serve_and_call(functions: str, image: Path) -> None:
     command = module_command("preannotate", ["serve", functions, "--port", str(port)])
     with ChildProcess(command, stdout=None, stderr=None) as server:
         dashboard = f"http://127.0.0.1:{port}"
-        listed = _listed(dashboard, server)
+        listed = _wait_for_function(dashboard, server)
         print(f"\n$ curl {dashboard}/api/functions      # as CVAT's Models page does")
         for name, content in listed.items():
             print(f"{name}: {content['status']['state']}, port {content['status'].get('httpPort')}")
@@ -109,15 +106,15 @@ def _serve_and_call(functions: str, image: Path) -> None:
         url = f"{dashboard}/api/function_invocations"
         response = http.request("POST", url, headers=headers, json_body=body, timeout=60)
         if response.status != 200:
-            raise DemoError(
+            raise PreannotateError(
                 f"preannotate serve: {response.status} {response.message()}; expected 200. See its log above."
             )
         for shape in response.json():
             print(json.dumps(shape, ensure_ascii=False))
 
 
-def _listed(dashboard: str, server: ChildProcess) -> dict[str, Any]:
-    """The response to `GET /api/functions` once the function of the demo is ready."""
+def _wait_for_function(dashboard: str, server: ChildProcess) -> dict[str, Any]:
+    """Return the response to `GET /api/functions` once the function of the demo is ready."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.alive:
         try:
@@ -127,7 +124,7 @@ def _listed(dashboard: str, server: ChildProcess) -> dict[str, Any]:
         if listed.get(NAME, {}).get("status", {}).get("state") == "ready":
             return listed
         time.sleep(0.2)
-    raise DemoError(
+    raise PreannotateError(
         f"preannotate serve: no function ready after {START_SECONDS} s; expected {NAME!r}. See its log above."
     )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.function_directory import FunctionDirectory
+from builder.variant_run import detect_with_variant
+from builder.variants import GRAPHS, VARIANTS, find_graph
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
@@ -60,8 +62,11 @@ def detect_on_exports(
         truth = load_ground_truth(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )
-        detect = _detect_with_function if function else _detect_with_graph
-        return ModelDetections(manifest, truth.images, detect(directory, manifest, truth))
+        if function:
+            detections = detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served
+        else:
+            detections = _detect_with_graph(directory, manifest, truth)
+        return ModelDetections(manifest, truth.images, detections)
 
 
 def load_ground_truth(
@@ -101,16 +106,7 @@ def load_ground_truth(
 
 
 def _detect_with_graph(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    from builder.variants import GRAPHS, find_graph
-
     graph = (find_graph(directory) or (directory, GRAPHS["saved_model"]))[1]
     with quiet_loading():
         engine = engines.load(graph.engine, directory / graph.engine_folder)
     return scores.detect_all(Detector(engine, manifest), truth)
-
-
-def _detect_with_function(directory: Path, manifest: Manifest, truth: GroundTruth) -> list[list[Detection]]:
-    from builder.variant_run import detect_with_variant
-    from builder.variants import VARIANTS
-
-    return detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served

@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from preannotate import model_import
+from preannotate.core.errors import UsageError
 from preannotate.formats.errors import DatasetError
-from preannotate.model_import import ProofImageError, collect_proof_images
+from preannotate.model_import import collect_proof_images
 
 
 def photos(folder, count):
@@ -43,5 +44,5 @@ def test_a_folder_with_anything_else_is_an_export(tmp_path, rectangles):
 def test_a_photo_that_is_none(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no image")
     sentence = f"{tmp_path / 'a.jpg'}: image: 8 bytes that no image decoder knows; expected a whole file in one of"
-    with pytest.raises(ProofImageError, match=f"^{re.escape(sentence)}"):
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}"):
         collect_proof_images([tmp_path / "a.jpg"], tmp_path, ("cat",))
