@@ -1,6 +1,6 @@
-"""What is asked of a running CVAT: annotated frames out of its tasks.
+"""A client of CVAT.
 
-`command` is the recipe; `login` and `server` speak with CVAT through cvat-sdk, `tasks` reads what tasks
-look like, `tracks` and `shapes` turn annotations into shapes of frames, `selection` says which frames are
-taken, `folder` keeps them. Every module but `command` may import cvat-sdk, which is an extra.
+`connection` logs in and returns a `Server`, which has the pages of CVAT's REST API and sends `requests` with retries;
+`functions` has those of models. `pull` downloads annotated frames, `upload` adds boxes, `new_task` creates tasks.
+All modules but `login` and `errors` import cvat-sdk, which is an extra.
 """

@@ -30,12 +30,7 @@ Credentials: TypeAlias = PasswordCredentials | AccessTokenCredentials
 
 
 def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | None = None) -> Server:
-    """Log in.
-
-    Args:
-        login: Where, and as whom.
-        retry: Send requests again after failures that may pass.
-        timeout: Seconds to connect, and between two parts of a response; None is `requests.TIMEOUT_SECONDS`.
+    """Log in. `timeout` is as in `requests.TIMEOUT_SECONDS`, its default.
 
     Raises:
         CvatError: No server, not CVAT, too old, or the login is rejected.

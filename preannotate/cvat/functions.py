@@ -8,6 +8,7 @@ source `auto` beside the existing ones, frame by frame, one request per task at 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from cvat_sdk.api_client.exceptions import ApiException
@@ -17,9 +18,6 @@ from preannotate.cvat.requests import server_message
 from preannotate.cvat.server import Json, Server
 
 DETECTOR = "detector"
-QUEUED, STARTED, FINISHED, FAILED = "queued", "started", "finished", "failed"
-# Status of a request that may still add shapes; newer servers have more names for ended ones than the two above.
-_ACTIVE = (QUEUED, STARTED, "scheduled", "deferred")
 # CVAT itself waits 120 s for a function.
 CALL_TIMEOUT_SECONDS = (10.0, 130.0)
 _MAX_CAUSE_LENGTH = 200
@@ -74,6 +72,21 @@ CALL_STATUS = {
 }
 
 
+class RequestStatus(StrEnum):
+    """Status of an automatic annotation; newer servers have more for ended ones."""
+
+    QUEUED = "queued"
+    STARTED = "started"
+    SCHEDULED = "scheduled"
+    DEFERRED = "deferred"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+# These may still add shapes.
+_ACTIVE = (RequestStatus.QUEUED, RequestStatus.STARTED, RequestStatus.SCHEDULED, RequestStatus.DEFERRED)
+
+
 @dataclass(frozen=True)
 class ListedFunction:
     """A function as CVAT lists it.
@@ -103,10 +116,9 @@ class BatchRequest:
 
     Attributes:
         id: Opaque.
-        function: Its id.
-        task: Number.
-        job: Number; None is the whole task.
-        status: `QUEUED`, `STARTED`, `FINISHED`, `FAILED`, or another one that a server has for ended requests.
+        function: Id of the function.
+        job: None is the whole task.
+        status: A `RequestStatus`, or another that a server has for ended requests.
         progress: Percentage of the task's frames.
         cause: Last line of the traceback of a failed request, else "".
     """
@@ -174,16 +186,10 @@ class Functions:
         *,
         timeout: tuple[float, float] = CALL_TIMEOUT_SECONDS,
     ) -> list[FoundShape]:
-        """Return what a function finds on one frame, without retries; nothing is saved.
+        """Return what a function finds on one frame (relative number), without retries; nothing is saved.
 
-        Args:
-            function: Its id.
-            task: Number.
-            frame: Relative number.
-            mapping: From `mapping`.
-            labels: Id to name of the task's labels.
-            threshold: Minimum score, above 0; None uses the function's own.
-            timeout: Seconds to connect, and to wait for the response.
+        `mapping` is that of `label_mapping`, `labels` maps ids of the task's labels to names. `threshold` is the
+        minimum score, above 0; None uses the function's own. `timeout` is in seconds: to connect, and for the response.
 
         Raises:
             CvatError: CVAT or the function rejects the call or fails.
@@ -205,13 +211,8 @@ class Functions:
     def start(self, function: str, task: int, job: int, mapping: Mapping[str, Json]) -> BatchRequest:
         """Have CVAT annotate all frames of a job; existing shapes stay.
 
-        If the response is lost, the next attempt finds the request that the first one began.
-
-        Args:
-            function: Its id.
-            task: Number.
-            job: Number of one of the task's jobs.
-            mapping: From `mapping`.
+        If the response is lost, the next attempt finds the request that the first one began. `mapping` is that of
+        `label_mapping`.
 
         Raises:
             TaskBusyError: Another request works on the task.
@@ -310,11 +311,8 @@ class Functions:
 def label_mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Json]:
     """Return the label of a task for each label of a function, by name, in the form of CVAT's requests.
 
-    Explicit, because CVAT 2.15 fails to make its own for labels with attributes.
-
-    Args:
-        labels: Of the task, as the server gives them.
-        names: Labels of the function that have one, from `labels.match_labels`.
+    Explicit, because CVAT 2.15 fails to make its own for labels with attributes. `labels` are the task's, as the server
+    gives them; `names` are those of the function that are among them.
     """
     exact = {label["name"].strip(): label["name"] for label in labels if label.get("parent_id") is None}
     return {name: {"name": exact[name], "attributes": {}} for name in names}
@@ -331,7 +329,7 @@ def _explain(url: str, what: str, error: CvatError, causes: Mapping[int, tuple[s
         return error
     cause, remedy = causes[error.status]
     remedy = remedy.replace("NAME", name).replace("DIRECTORY", f"functions/{name}")
-    said = server_message(error.__cause__) if isinstance(error.__cause__, ApiException) else ""
+    message = server_message(error.__cause__) if isinstance(error.__cause__, ApiException) else ""
     return CvatError(
-        f"{url}: {error.status} for {what}, {cause}{said}; expected a response. {remedy}", status=error.status
+        f"{url}: {error.status} for {what}, {cause}{message}; expected a response. {remedy}", status=error.status
     )

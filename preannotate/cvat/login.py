@@ -1,4 +1,4 @@
-"""How to log in to CVAT; without cvat-sdk, so that the command line can say it before anything is loaded."""
+"""The login to CVAT as the command line has it; without cvat-sdk, which takes long to load."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ TOKEN_VARIABLE, PASSWORD_VARIABLE = "CVAT_ACCESS_TOKEN", "PASS"
 
 @dataclass(frozen=True)
 class Login:
-    """What the command line says; the rest is in the environment and in cvat-sdk's profiles.
+    """Login from the command line; the rest is in the environment and in cvat-sdk's profiles.
 
     Attributes:
         url: Of CVAT; None uses the profile's, or the SDK's default.
@@ -33,11 +33,11 @@ class Login:
 
 
 def check_login(login: Login) -> None:
-    """Refuse what contradicts itself, or would be seen by others.
+    """Check the settings without connecting.
 
     Raises:
-        CvatError: One of the settings is wrong.
-        AddressError: The URL is.
+        CvatError: Two settings contradict each other, or a password would be seen by others.
+        AddressError: The URL is wrong.
     """
     if login.url is not None:
         server_url("--cvat", login.url)
@@ -53,14 +53,7 @@ def check_login(login: Login) -> None:
 
 
 def check_sdk(command: str) -> None:
-    """Check that cvat-sdk, which is an extra, is installed.
-
-    Args:
-        command: Needs it, for the message.
-
-    Raises:
-        CvatError: It is not installed.
-    """
+    """Raise a CvatError that names the command if cvat-sdk, which is an extra, is not installed."""
     try:
         import cvat_sdk  # noqa: F401
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """A new task of some images, whole or not at all.
 
-cvat-sdk sends the images; whether the server has made frames of them is asked here, because servers differ: newer ones
+cvat-sdk sends the images. Whether the server has made frames of them is polled here, because servers differ: newer ones
 name a request, whose status is at /api/requests, 2.15 has it at the task.
 """
 
@@ -19,10 +19,10 @@ from preannotate.cvat.server import Json, Server
 
 # Images come as they are; only what CVAT shows while people draw is compressed, so weakly that nobody sees it.
 IMAGE_QUALITY = 95
-# Of one request: proxies in front of CVAT often refuse more than some dozen megabytes, and time limits hold.
+# Of one request: proxies in front of CVAT often refuse more than some dozen megabytes.
 _REQUEST_BYTES = 20 << 20
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.5, 5.0
-# Some hundred photos take a minute; a server whose workers stand still should be said in words.
+# Some hundred photos take a minute.
 TIMEOUT_SECONDS = 1800.0
 _ATTRIBUTE_FIELDS = ("name", "mutable", "input_type", "default_value", "values")
 
@@ -38,16 +38,12 @@ def create_task(
 ) -> int:
     """Create a task; if anything fails afterwards, Ctrl-C included, it is deleted again.
 
-    Args:
-        server: Where.
-        name: Of the task.
-        project: Number; its labels are the task's. None takes `labels`.
-        labels: As the server gives those of another task.
-        images: Files with different names; frames are in the order of the names.
-        begun: Called with the number of the task before anything is uploaded.
+    Labels are those of the `project`, or, if it is None, `labels` as the server gives those of another task. `images`
+    have different names; frames are in the order of the names. `begun` is called with the number of the task before
+    anything is uploaded.
 
     Returns:
-        Its number.
+        The number of the task.
 
     Raises:
         CvatError: The server refuses, or does not answer.
@@ -69,7 +65,7 @@ def create_task(
 def delete_task(server: Server, number: int) -> None:
     """Delete a task; one that is gone already is fine."""
 
-    def ask() -> None:
+    def send() -> None:
         call = server.client.api_client.tasks_api.destroy
         _, response = call(number, _parse_response=False, _check_status=False)
         with response:
@@ -80,24 +76,24 @@ def delete_task(server: Server, number: int) -> None:
                 f"Delete it in CVAT."
             )
 
-    server.requests.with_retries(f"deleting task {number}", ask, attempts=ATTEMPTS)
+    server.requests.with_retries(f"deleting task {number}", send, attempts=ATTEMPTS)
 
 
 def task_exists(server: Server, number: int) -> bool:
-    """Whether this user sees a task."""
+    """Return whether this user sees a task."""
 
-    def ask() -> bool:
+    def send() -> bool:
         call = server.client.api_client.tasks_api.retrieve
         _, response = call(number, _parse_response=False, _check_status=False)
         with response:
             response.drain_conn()
         return response.status == 200
 
-    return server.requests.with_retries(f"task {number}", ask)
+    return server.requests.with_retries(f"task {number}", send)
 
 
 def _take_back(server: Server, number: int, error: BaseException) -> None:
-    """Delete a half-made task; what went wrong before is not forgotten if that fails, too."""
+    """Delete a half-made task; if that fails, too, report both errors."""
     try:
         delete_task(server, number)
     except CvatError as stuck:
@@ -138,7 +134,7 @@ def _upload(server: Server, number: int, images: Sequence[Path]) -> str | None:
         except CvatSdkException as error:
             raise CvatError(
                 f"{server.url}: the images of task {number} did not arrive ({error}); expected all of them. "
-                f"Look at the network and at what a proxy allows, and try again."
+                f"Check the network and the proxy's limits, then try again."
             ) from error
 
     content = server.requests.with_retries(f"the images of task {number}", send, attempts=1)
@@ -159,25 +155,25 @@ def _wait(server: Server, number: int, request: str | None) -> None:
             answer = server.requests.json(what, api.tasks_api.retrieve_status, number)
         else:
             answer = server.requests.json(what, api.requests_api.retrieve, request)
-        state, said = _state(server, answer, what)
+        state, message = _state(server, answer, what)
         if state == "finished":
             return
         if state == "failed":
             raise CvatError(
-                f"{server.url}: task {number} could not be made of the images ({said}); expected frames. "
-                f"`docker logs --tail 100 cvat_worker_import` says more."
+                f"{server.url}: task {number} could not be made of the images ({message}); expected frames. "
+                f"`docker logs --tail 100 cvat_worker_import` shows why."
             )
         if time.monotonic() > until:
             raise CvatError(
                 f"{server.url}: task {number} is not made after {TIMEOUT_SECONDS / 60:.0f} minutes; expected frames. "
-                f"Look whether cvat_worker_import runs: docker ps."
+                f"Check that cvat_worker_import runs: docker ps."
             )
         time.sleep(pause)
         pause = min(2 * pause, MAX_WAIT_SECONDS)
 
 
 def _state(server: Server, answer: Mapping[str, object], what: str) -> tuple[str, str]:
-    """State in small letters, and the server's words on one line."""
+    """State in lower case, and the server's message on one line."""
     with server.parsing_response(what):
         state = str(answer["status"] if "status" in answer else answer["state"]).lower()
-        return state, " ".join(str(answer.get("message") or "without a word").split())[:200]
+        return state, " ".join(str(answer.get("message") or "no message").split())[:200]

@@ -50,11 +50,7 @@ def add_timeouts(api_client: ApiClient, timeout: tuple[float, float] | None = No
 
 
 class Requests:
-    """Sends requests to one server.
-
-    Attributes:
-        url: Of the server, for messages.
-    """
+    """Sends requests to one server, whose URL is used in messages."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -65,13 +61,7 @@ class Requests:
         self._stopped.set()
 
     def json(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Return the JSON of a response.
-
-        Args:
-            what: What is requested, for messages.
-            call: A method of one of the SDK's API classes.
-            arguments: For `call`.
-            options: For `call`, too.
+        """Return the JSON of a response of `call`, a method of one of the SDK's API classes; `what` is for messages.
 
         Raises:
             CvatError: There is no response, or it is not JSON.
@@ -79,7 +69,7 @@ class Requests:
         return self._json(what, ATTEMPTS, call, *arguments, **options)
 
     def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Do the same without retries, for what must not happen twice: a lost response is an error."""
+        """As `json` without retries, for what must not happen twice: a lost response is an error."""
         return self._json(what, 1, call, *arguments, **options)
 
     def _json(self, what: str, attempts: int, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -141,9 +131,9 @@ class Requests:
 
 def _wait_seconds(attempt: int, error: Exception) -> float:
     """Time before the next attempt: each time twice as long, and not all clients at the same moment."""
-    asked = retry_after(error)
-    if asked is not None:
-        return min(asked, MAX_WAIT_SECONDS)
+    requested = retry_after(error)
+    if requested is not None:
+        return min(requested, MAX_WAIT_SECONDS)
     return FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
 
 
@@ -169,20 +159,14 @@ def retry_after(error: Exception) -> float | None:
 
 
 def server_message(error: ApiException) -> str:
-    """Return the server's own words in brackets, " (Not found.)"; "" if there are none for people."""
+    """Return the server's message in brackets, " (Not found.)"; "" if there is none for people."""
     body = error.body or b""
     message = Response(error.status or 0, body if isinstance(body, bytes) else str(body).encode()).message()
     return f" ({message})" if message else ""
 
 
 def explain(url: str, what: str, error: Exception) -> CvatError:
-    """Return the sentence for a failed request.
-
-    Args:
-        url: Of the server.
-        what: What was requested: "task 12", "frame 3 of task 12".
-        error: One of `HTTP_ERRORS`.
-    """
+    """Return the error for a failed request of `what` ("task 12"), from one of `HTTP_ERRORS`."""
     if isinstance(error, ApiException):
         return CvatError(_explain_status(url, what, error), status=error.status)
     return CvatError(_explain_connection(url, what, error))

@@ -1,10 +1,10 @@
-"""Which frames are taken, and why the others are not.
+"""Which tasks, jobs and frames a pull selects, and why it leaves others out.
 
-People train in the middle of a task. So a frame with boxes is taken whatever the state of its job, but a frame
-without any says that nothing is there only where its job is completed: elsewhere it is work not done yet.
+People train in the middle of a task. So a frame with boxes is selected whatever the state of its job, but a frame
+without boxes is a negative example only where its job is completed: elsewhere it is work not done yet.
 
-A picture may stand in several places: as frame of two jobs that overlap, as frame of an annotation job and of the
-ground-truth job, as honeypot. It is taken once, and what validates is never trained on.
+A picture may occur several times: as frame of two jobs that overlap, as frame of an annotation job and of the
+ground-truth job, as honeypot. It is selected once, and never trained on if it is in the validation part.
 """
 
 from collections import Counter
@@ -35,9 +35,9 @@ class FrameSelectionRules:
     """What the user chose.
 
     Attributes:
-        completed_jobs: Take frames of completed jobs only.
-        include_auto: Also take frames that only have shapes which a model drew and nobody changed.
-        accept_completed: What a model drew counts as checked where somebody completed the job.
+        completed_jobs: Only frames of completed jobs.
+        include_auto: Also frames that only have shapes which a model drew and nobody changed.
+        accept_completed: Shapes that a model drew count as checked in completed jobs.
     """
 
     completed_jobs: bool = False
@@ -56,19 +56,19 @@ class SelectedFrame:
 
     @property
     def negative(self) -> bool:
-        """Whether it says that nothing is there."""
+        """Whether it has no shapes, and so shows that no object is there."""
         return all(shape.kind == TAG for shape in self.shapes)
 
 
 @dataclass(frozen=True)
 class FrameSelection:
-    """What is taken.
+    """The selected frames.
 
     Attributes:
         training: Frames of annotation jobs, by task and frame.
         validation: Frames of ground-truth jobs.
         left_out: Reason to number of frames.
-        untouched: Number of shapes on taken frames that a model drew and nobody changed.
+        untouched: Number of shapes on these frames that a model drew and nobody changed.
     """
 
     training: tuple[SelectedFrame, ...]
@@ -80,13 +80,7 @@ class FrameSelection:
 def select_frames(
     tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], rules: FrameSelectionRules
 ) -> FrameSelection:
-    """Choose frames.
-
-    Args:
-        tasks: With their jobs; jobs of other types than annotation and ground truth are passed over.
-        shapes: Number of a job to the shapes of its frames.
-        rules: The user's.
-    """
+    """Select frames of annotation and ground-truth jobs; `shapes` maps numbers of jobs to frames to shapes."""
     left_out: Counter[str] = Counter()
     validation = _once(_good(tasks, shapes, rules, GROUND_TRUTH, left_out), left_out)
     held_out = {_picture(taken) for taken in validation}
@@ -102,7 +96,7 @@ def select_frames(
 
 
 def used_jobs(task: Task) -> tuple[Job, ...]:
-    """The jobs whose annotations matter: a replica is one of the votes that its annotation job is made of."""
+    """Return the jobs to use: a replica is only one of the votes that its annotation job is made of."""
     return tuple(job for job in task.jobs if job.type in (ANNOTATION, GROUND_TRUTH))
 
 
@@ -176,10 +170,10 @@ class PullScope:
 
 @dataclass(frozen=True)
 class PullPlan:
-    """What was asked for, as the server has it.
+    """The tasks of a scope, as the server has them.
 
     Attributes:
-        tasks: In the order in which they were asked for; each once, with those of its jobs that were asked for.
+        tasks: In the order of the scope; each once, with those of its jobs that the scope includes.
         labels: Of all tasks, by name, in the order of the first task that has them.
         notes: Whole sentences about what is left out or odd.
     """
@@ -190,11 +184,7 @@ class PullPlan:
 
 
 def plan_pull(server: Server, scope: PullScope) -> PullPlan:
-    """Look up everything but annotations and images.
-
-    Raises:
-        CvatError: Something is not there, or has no images.
-    """
+    """Read all but annotations and images; raises CvatError if something does not exist or has no images."""
     notes: list[str] = []
     tasks = tuple(
         read_task(server, content, only_jobs=jobs) for content, jobs in _contents(server, scope, notes).values()
@@ -210,7 +200,7 @@ def plan_pull(server: Server, scope: PullScope) -> PullPlan:
         notes.append(f"votes for a consensus, left out for the job that holds it: job {', '.join(votes)}.")
     rejected = [str(job.id) for task in tasks for job in used_jobs(task) if job.state == _REJECTED]
     if rejected:
-        notes.append(f"rejected in review, taken all the same: job {', '.join(rejected)}.")
+        notes.append(f"rejected in review, used all the same: job {', '.join(rejected)}.")
     return PullPlan(tasks, labels, tuple(notes))
 
 
@@ -226,7 +216,7 @@ def _contents(server: Server, scope: PullScope, notes: list[str]) -> dict[int, t
         server.project(number)  # a list of the tasks of no project is empty and no error
         contents = server.tasks_of_project(number)
         if not contents:
-            raise CvatError(f"project {number}: no tasks; expected some. Look whether this user may see them.")
+            raise CvatError(f"project {number}: no tasks; expected some. Check that this user may see them.")
         for content in contents:
             if problem := why_unusable(content):
                 notes.append(f"task {content['id']} of project {number} {problem}: left out.")
@@ -264,6 +254,6 @@ def _labels(tasks: Sequence[Task], notes: list[str]) -> tuple[CvatLabel, ...]:
             if first.type != label.type:
                 notes.append(
                     f"label {label.name!r} is of the type {label.type} in task {task.id} and {first.type} in one "
-                    f"before: taken as {first.type}."
+                    f"before: used as {first.type}."
                 )
     return tuple(labels.values())

@@ -25,13 +25,11 @@ class Job:
     """A job.
 
     Attributes:
-        id: Number on the server.
-        task_id: Of its task.
         type: `ANNOTATION`, `GROUND_TRUTH`, or "replica" (a vote that a consensus is made of).
         state: "new", "in progress", `COMPLETED` or "rejected".
         stage: "annotation", "validation" or "acceptance".
         updated: When it or its annotations changed last, as the server writes it.
-        frames: Its frames, without deleted ones.
+        frames: Without deleted ones.
         stop: Last frame of its range, deleted or not.
     """
 
@@ -46,7 +44,7 @@ class Job:
 
     @property
     def completed(self) -> bool:
-        """Whether somebody said that it is done."""
+        """Whether somebody set its state to completed."""
         return self.state == COMPLETED
 
 
@@ -55,19 +53,15 @@ class Task:
     """A task.
 
     Attributes:
-        id: Number on the server.
-        name: For people.
         video: Its frames are those of a video.
         size: Number of frames, deleted ones included.
         updated: When it changed last, as the server writes it.
-        data: Changes if other images stand behind the same frames; "" if the server does not say.
+        data: Changes if the images of its frames are replaced; "" on servers without that.
         start: Absolute number of frame 0.
-        step: Between two frames.
+        step: Between the absolute numbers of two frames.
         names: Of the images; of a video none.
         sizes: (width, height) of each image; of a video only one.
-        deleted: Frames that are deleted.
         labels: By id, which is the task's order; parts of skeletons are left out.
-        jobs: Of all types that were asked for.
         real_frames: Honeypot to the frame that it repeats.
     """
 
@@ -92,12 +86,12 @@ class Task:
 
 
 def has_boxes(label: CvatLabel) -> bool:
-    """Whether shapes of this label can be boxes or become some."""
+    """Return whether shapes of this label are boxes or can become boxes."""
     return label.type not in BOXLESS
 
 
 def why_unusable(task: Json) -> str:
-    """Why a task has no images, or "" if it has."""
+    """Return why a task has no images; "" if it has."""
     if task.get("dimension", "2d") != "2d":
         return "is three-dimensional"
     if "audio" in (task.get("media_type") or ""):  # came with 2.7x
@@ -106,11 +100,7 @@ def why_unusable(task: Json) -> str:
 
 
 def read_usable_task(server: Server, number: int) -> Task:
-    """Look a task up by its number and read it.
-
-    Raises:
-        CvatError: It has no images, or as in `read_task`.
-    """
+    """Read a task by its number; raises CvatError if it has no images, or as `read_task`."""
     content = server.task(number)
     if problem := why_unusable(content):
         raise CvatError(f"task {number}: {problem}; expected images or a video. Name another.")
@@ -118,12 +108,7 @@ def read_usable_task(server: Server, number: int) -> Task:
 
 
 def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None = None) -> Task:
-    """Read a task with all that belongs to it.
-
-    Args:
-        server: Where it is.
-        content: Its JSON.
-        only_jobs: Numbers of the jobs to use; None uses all.
+    """Read a task, whose JSON is `content`, with its labels and jobs; `only_jobs` are their numbers, None is all.
 
     Raises:
         CvatError: The server refuses something, or answers in an unknown form.
@@ -132,7 +117,7 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
     meta = server.frames_of_task(number)
     jobs = server.jobs_of_task(number)
     labels = server.labels_of_task(number)
-    # 2.15 neither has the page nor says the mode.
+    # 2.15 has neither the page nor the mode.
     honeypots = server.validation_of_task(number) if content.get("validation_mode") == "gt_pool" else {}
     with server.parsing_response(f"task {number}"):
         start, step = meta["start_frame"], _step(meta.get("frame_filter") or "")

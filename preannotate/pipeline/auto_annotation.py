@@ -17,7 +17,7 @@ from tqdm import tqdm
 from preannotate.annotation.annotate_task import AnnotationOptions, annotate_task
 from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import FINISHED, QUEUED, BatchRequest, Functions, TaskBusyError, label_mapping
+from preannotate.cvat.functions import BatchRequest, Functions, RequestStatus, TaskBusyError, label_mapping
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task
 from preannotate.cvat.upload import annotated_frames, find_unannotated_frames, match_labels
@@ -116,7 +116,7 @@ class AutoAnnotator:
             return False
         with self._cancelled_if_stopped(request):
             finished = self._wait_for_request(request, f"task {task.id}: CVAT annotates job {job.id}")
-        if finished is None or finished.status != FINISHED:
+        if finished is None or finished.status != RequestStatus.FINISHED:
             why = "was cancelled"
             if finished is not None:
                 why = f"ended as {finished.status!r} ({finished.cause or 'no cause given'})"
@@ -164,7 +164,9 @@ class AutoAnnotator:
                     return now
                 bar.n = round(now.progress)
                 bar.refresh()
-                waiting = " (waits in CVAT's queue)" if now.status == QUEUED else f" ({now.progress:.0f} %)"
+                waiting = (
+                    " (waits in CVAT's queue)" if now.status == RequestStatus.QUEUED else f" ({now.progress:.0f} %)"
+                )
                 self.detail(label + waiting)
                 if now.progress != last:
                     last, since = now.progress, time.monotonic()

@@ -358,6 +358,16 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # headers and body are two packets
     protocol_version = "HTTP/1.1"
 
+    def parse_request(self) -> bool:
+        """As CVAT, which answers in application/vnd.cvat+json, refuse whoever accepts application/json only."""
+        if not super().parse_request():
+            return False
+        if self.headers.get("Accept") != "application/json":
+            return True
+        self.close_connection = True
+        self._send(406, {"detail": "Could not satisfy the request Accept header."})
+        return False
+
     def do_GET(self) -> None:
         self._note()
         parts = urlsplit(self.path)

@@ -23,6 +23,7 @@ from support.cvat_stand_in import (
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
+from preannotate.core import http
 from preannotate.cvat import connection
 from preannotate.cvat.connection import connect
 from preannotate.cvat.login import Login
@@ -243,3 +244,9 @@ def test_without_cvat_sdk(pull, monkeypatch):
         "error: pull: cvat-sdk is not installed; expected it for every command that connects to CVAT. "
         "Run: pip install 'preannotate[cvat]'\n",
     )
+
+
+def test_the_stand_in_refuses_a_request_for_plain_json_as_cvat_does(newest):
+    headers = {"Accept": "application/json"}
+
+    assert http.request("GET", f"{newest.url}/api/server/about", headers=headers).status == 406

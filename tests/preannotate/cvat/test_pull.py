@@ -310,8 +310,8 @@ def test_labels_of_several_tasks_are_one_list_in_the_order_of_the_first(cvat, pu
     assert dataset.labels == ("forklift", "pallet", "person")
     assert read(tmp_path)["task-13/b.png"] == [("forklift", 1, 1, 9, 9), ("person", 2, 2, 9, 9)]
     assert (
-        "note: label 'pallet' is of the type mask in task 13 and any in one before: taken as any.\n"
-        "note: label 'forklift' is of the type any in task 13 and rectangle in one before: taken as rectangle.\n"
+        "note: label 'pallet' is of the type mask in task 13 and any in one before: used as any.\n"
+        "note: label 'forklift' is of the type any in task 13 and rectangle in one before: used as rectangle.\n"
     ) in said
 
 
@@ -421,7 +421,7 @@ def test_rejected_jobs_and_replicas_are_said(cvat, pull):
 
     assert (
         "note: votes for a consensus, left out for the job that holds it: job 60.\n"
-        "note: rejected in review, taken all the same: job 41.\n"
+        "note: rejected in review, used all the same: job 41.\n"
     ) in pull()
     assert pull("--job", "60", expected=COULD_NOT_RUN) == (
         "error: job 60: is of the type replica; expected an annotation or a ground-truth job.\n"
@@ -485,7 +485,7 @@ def test_names_that_lead_out_of_the_folder_do_not(cvat, pull, tmp_path):
         (
             {},
             ("--project", "3"),
-            "project 3: no tasks; expected some. Look whether this user may see them.",
+            "project 3: no tasks; expected some. Check that this user may see them.",
         ),
         (
             {},

@@ -9,7 +9,7 @@ from preannotate.cvat import functions as module
 from preannotate.cvat import requests
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.functions import FAILED, FINISHED, FoundShape, Functions, TaskBusyError, label_mapping
+from preannotate.cvat.functions import FoundShape, Functions, RequestStatus, TaskBusyError, label_mapping
 from preannotate.cvat.login import Login
 
 LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
@@ -58,7 +58,7 @@ def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
     wait_until(lambda: not ready.request(request.id).active)
 
     ended = ready.request(request.id)
-    assert (ended.status, ended.progress, ended.task, ended.job) == (FINISHED, 100, 12, 41)
+    assert (ended.status, ended.progress, ended.task, ended.job) == (RequestStatus.FINISHED, 100, 12, 41)
     assert [(one["frame"], one["label_id"], one["source"]) for one in pets.jobs[1].shapes] == [
         (2, 7, "auto"),
         (3, 7, "auto"),
@@ -111,7 +111,7 @@ def test_a_request_that_fails_says_why(cvat, ready, pets):
     wait_until(lambda: not ready.request(request.id).active)
 
     ended = ready.request(request.id)
-    assert ended.status == FAILED
+    assert ended.status == RequestStatus.FAILED
     assert ended.cause == "requests.exceptions.HTTPError: HTTP Error 400: Bad Request"
 
 

@@ -242,7 +242,7 @@ def test_a_large_image_goes_up_in_parts(cvat, run, monkeypatch):
         (
             {"fails": "No media data found"},
             "task 13 could not be made of the images (No media data found); expected frames. "
-            "`docker logs --tail 100 cvat_worker_import` says more.",
+            "`docker logs --tail 100 cvat_worker_import` shows why.",
         ),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_task_that_is_never_made_is_given_up(newest, run, monkeypatch):
 
     assert said == (
         f"error: {newest.url}: task 13 is not made after 0 minutes; expected frames. "
-        f"Look whether cvat_worker_import runs: docker ps.\n"
+        f"Check that cvat_worker_import runs: docker ps.\n"
     )
     assert changes.deleted == [13]
 
@@ -285,7 +285,7 @@ def test_images_that_break_off_are_said(newest, run, monkeypatch):
 
     assert said.endswith(
         f"error: {newest.url}: the images of task 13 did not arrive (Too many upload errors); expected all of them. "
-        f"Look at the network and at what a proxy allows, and try again.\n"
+        f"Check the network and the proxy's limits, then try again.\n"
     )
     assert changes.deleted == [13]
 
@@ -301,7 +301,7 @@ def test_a_task_that_cannot_be_deleted_is_deleted_by_the_same_command(newest, ru
 
     assert said == (
         f"error: {newest.url}: task 13 could not be made of the images (no); expected frames. "
-        f"`docker logs --tail 100 cvat_worker_import` says more. "
+        f"`docker logs --tail 100 cvat_worker_import` shows why. "
         f"And the half-made task 13 could not be deleted: the same command tries again.\n"
     )
     newest.fail("DELETE /api/tasks/13", "status", times=1, status=403)
