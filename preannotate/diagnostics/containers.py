@@ -52,13 +52,13 @@ def nuctl(found: Survey) -> Iterator[Finding]:
     dashboard = _dashboard_version(found)
     wanted = f" {_dotted(dashboard)}" if dashboard else ", the version of CVAT's nuclio dashboard,"
     download = f"Download nuctl{wanted} from github.com/nuclio/nuclio/releases."
-    said = run_tool("nuctl", "version")
-    if said.missing:
+    result = run_tool("nuctl", "version")
+    if result.missing:
         yield note("nuctl", "no such command; only deploying with nuclio needs it.", download)
         return
-    label = re.search(r"Label: v?(\d[\d.]*\d)", said.stdout)
+    label = re.search(r"Label: v?(\d[\d.]*\d)", result.stdout)
     if label is None:
-        yield note("nuctl", f"its version is not known ({said.problem or 'built from source'}).", download)
+        yield note("nuctl", f"its version is not known ({result.problem or 'built from source'}).", download)
         return
     version = release(label[1])
     if version < OLDEST_NUCTL:

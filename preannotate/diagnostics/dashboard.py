@@ -1,4 +1,4 @@
-"""`--nuclio URL`: nuclio's dashboard or `preannotate serve`, asked as CVAT asks it."""
+"""`--nuclio URL`: nuclio's dashboard or `preannotate serve`, with the requests that CVAT sends."""
 
 import os
 import socket
@@ -50,9 +50,9 @@ def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
         yield error(url, "wants a token.", f"export {TOKEN}=…   (that of `preannotate serve`)")
         return
     if reply.status != 200 or not isinstance(listed, dict):
-        said = f": {reply.message()}" if reply.message() else ""
+        message = f": {reply.message()}" if reply.message() else ""
         yield error(
-            url, f"answers {reply.status} to /api/functions{said}; that is no list of functions.", _remedy(reply)
+            url, f"answers {reply.status} to /api/functions{message}; that is no list of functions.", _remedy(reply)
         )
         return
     is_serve = isinstance(serves, dict) and "status" in serves

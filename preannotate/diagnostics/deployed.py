@@ -34,7 +34,7 @@ def list_of_cvat(found: Survey) -> Iterator[Finding]:
             yield note(
                 "nuclio's store",
                 "cannot be read: its container does not run (nuclio starts it when the Models page is opened).",
-                "Open the Models page and ask again; if it answers 500: docker rm -f nuclio-local-storage-reader",
+                "Open the Models page and run this again; if it answers 500: docker rm -f nuclio-local-storage-reader",
             )
         return
     if PROJECT not in found.projects:
@@ -101,8 +101,8 @@ def base_images(found: Survey, directories: Sequence[LocalFunction]) -> Iterator
         return
     images = {function.settings.base_image for function in directories if not function.variant.limits}
     for image in sorted(images - {""}):
-        said = run_tool("docker", "image", "inspect", "--format", "{{.Id}}", image)
-        if said.problem:
+        result = run_tool("docker", "image", "inspect", "--format", "{{.Id}}", image)
+        if result.problem:
             yield note(
                 image,
                 "no such image here; `nuctl deploy` alone would fail with `pull access denied`.",
@@ -127,8 +127,8 @@ def ports(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[Findi
 
 def last_error(container: str) -> str:
     """The last line of a container's log that looks like an error, shortened; "" if there is none."""
-    said = run_tool("docker", "logs", "--tail", _LOG_LINES, container)
-    lines = [_COLOUR.sub("", line).strip() for line in (said.stdout + said.stderr).splitlines()]
+    result = run_tool("docker", "logs", "--tail", _LOG_LINES, container)
+    lines = [_COLOUR.sub("", line).strip() for line in (result.stdout + result.stderr).splitlines()]
     bad = [line for line in lines if _BAD.search(line) and not _HARMLESS.search(line)]
     return bad[-1][:_LINE_LENGTH] if bad else ""
 
@@ -138,19 +138,19 @@ def _container(function: LocalFunction, container: Container) -> Iterator[Findin
         yield ok(container.name, "running")
         return
     words = last_error(container.name)
-    said = f"; its log says: {words}" if words else ""
+    logged = f"; its log says: {words}" if words else ""
     if container.status == "running" and container.health in ("healthy", ""):
         yield warning(
             container.name,
-            f"running, and Docker had to start it again {container.restarts} times{said}.",
+            f"running, and Docker had to start it again {container.restarts} times{logged}.",
             f"docker logs --tail 100 {container.name}",
         )
     elif container.status == "running" and container.health == "starting":
-        yield note(container.name, f"is starting{said}.", "Wait until the model is loaded, and ask again.")
+        yield note(container.name, f"is starting{logged}.", "Wait until the model is loaded, then run this again.")
     else:
         yield error(
             container.name,
-            f"is {container.health if container.status == 'running' else container.status}{_why(container)}{said}.",
+            f"is {container.health if container.status == 'running' else container.status}{_why(container)}{logged}.",
             _help(container, words, function),
         )
 
@@ -205,8 +205,8 @@ def _gpu(function: LocalFunction, container: Container) -> Iterator[Finding]:
             f"Deploy it with function-gpu.yaml: ./deploy.sh gpu {function.path}",
         )
         return
-    said = run_tool("docker", "logs", "--tail", _LOG_LINES, container.name)
-    if "sees no GPU" in said.stdout + said.stderr:
+    result = run_tool("docker", "logs", "--tail", _LOG_LINES, container.name)
+    if "sees no GPU" in result.stdout + result.stderr:
         yield error(
             container.name,
             "has a GPU and does not see it: it runs on the CPU.",

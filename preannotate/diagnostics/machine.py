@@ -124,15 +124,15 @@ def gpu() -> Iterator[Finding]:
         return
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    said = run_tool(sys.executable, "-P", "-c", code, timeout=IMPORT_SECONDS, env=environment)
-    if not said.problem and said.stdout.strip() not in ("", "0"):
-        yield ok("GPU", f"TensorFlow sees {said.stdout.strip()}")
+    result = run_tool(sys.executable, "-P", "-c", code, timeout=IMPORT_SECONDS, env=environment)
+    if not result.problem and result.stdout.strip() not in ("", "0"):
+        yield ok("GPU", f"TensorFlow sees {result.stdout.strip()}")
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     chosen = "" if visible is None else f" (CUDA_VISIBLE_DEVICES is {visible!r})"
     yield error(
         "GPU",
-        f"TensorFlow sees none{chosen}{f': {said.problem}' if said.problem else ''}.",
+        f"TensorFlow sees none{chosen}{f': {result.problem}' if result.problem else ''}.",
         "pip uninstall --yes tensorflow tensorflow-cpu && pip install 'preannotate[train-gpu]'"
         if names == ["tensorflow-cpu"]
         else "pip install --upgrade 'preannotate[train-gpu]' brings CUDA's libraries; the driver must not be older.",

@@ -1,7 +1,7 @@
-"""What Docker says of CVAT, of nuclio and of its functions: asked once, judged elsewhere.
+"""The containers of CVAT, of nuclio and of its functions, read once from Docker for all checks.
 
-Docker is asked and not nuctl, which would write a default project and start a container when it only lists. nuclio's
-own records are read where nuclio reads them: in the container that holds its store.
+Not from nuctl, which writes a default project and starts a container even to list functions. nuclio's own records are
+read where nuclio reads them: in the container that holds its store.
 """
 
 import base64
@@ -17,10 +17,10 @@ from preannotate.diagnostics.finding import Finding, error, note
 
 STORE = "nuclio-local-storage-reader"
 _STORE_FOLDER = "/etc/nuclio/store"
-# CVAT asks for this namespace, and nuctl uses it unless told otherwise.
+# CVAT requests this namespace, and it is the default of nuctl.
 NAMESPACE = "nuclio"
 DASHBOARD_IMAGE = "nuclio/dashboard"
-# Environment variables of CVAT's containers that are looked at; the others stay unread.
+# Environment variables of CVAT's containers that are read; no others.
 SETTINGS = (
     *("CVAT_SERVERLESS", "CVAT_NUCLIO_HOST", "CVAT_NUCLIO_PORT", "CVAT_NUCLIO_INVOKE_METHOD"),
     *("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"),
@@ -38,7 +38,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Container:
-    """What `docker inspect` says.
+    """A container as `docker inspect` describes it.
 
     Attributes:
         name: Without the slash.
@@ -48,11 +48,9 @@ class Container:
         exit_code: Of the last end.
         out_of_memory: The system ended it for its memory.
         restarts: How often Docker has started it again.
-        labels: Of the container.
         settings: Those of its environment variables that are in SETTINGS.
         hosts: Names that were added to its /etc/hosts.
         ports: Offered by the host.
-        networks: Names.
         gpu: Whether it was started with GPUs.
     """
 
@@ -95,8 +93,8 @@ class Survey:
     @property
     def dashboard(self) -> Container | None:
         """The container of nuclio's dashboard; None if there is none here."""
-        found = [one for one in self.containers.values() if DASHBOARD_IMAGE in one.image]
-        return next((one for one in found if one.status == "running"), found[0] if found else None)
+        found = [container for container in self.containers.values() if DASHBOARD_IMAGE in container.image]
+        return next((container for container in found if container.status == "running"), found[0] if found else None)
 
     def of_function(self, name: str) -> Container | None:
         """The container of a function; None if it has none."""
@@ -108,31 +106,27 @@ class Survey:
 
 
 def survey() -> Survey | Finding:
-    """Look around.
-
-    Returns:
-        What is there, or the finding that Docker cannot be asked.
-    """
-    said = run_tool("docker", "version", "--format", "{{.Server.Version}}")
-    if said.problem:
-        return _unreachable(said)
+    """Return what runs here, or the finding that Docker cannot be used."""
+    result = run_tool("docker", "version", "--format", "{{.Server.Version}}")
+    if result.problem:
+        return _unreachable(result)
     containers = {one.name: one for one in _containers()}
     reader = containers.get(STORE)
     if reader is None or reader.status != "running":
-        return Survey(said.stdout.strip(), containers)
+        return Survey(result.stdout.strip(), containers)
     functions, projects = (_store(kind) for kind in ("functions", "projects"))
     names = None if projects is None else frozenset(str(one.get("meta", {}).get("name", "")) for one in projects)
-    return Survey(said.stdout.strip(), containers, None if functions is None else tuple(functions), names)
+    return Survey(result.stdout.strip(), containers, None if functions is None else tuple(functions), names)
 
 
-def _unreachable(said: Result) -> Finding:
-    if said.missing:
+def _unreachable(result: Result) -> Finding:
+    if result.missing:
         return note(
             "docker",
             "no such command.",
             "Install Docker if nuclio shall run here; `preannotate serve` serves functions without it.",
         )
-    if "permission denied" in said.problem.lower() or "permission denied" in said.stderr.lower():
+    if "permission denied" in result.problem.lower() or "permission denied" in result.stderr.lower():
         return error(
             "docker",
             "permission denied: the engine runs, and your user may not use it.",
@@ -140,8 +134,8 @@ def _unreachable(said: Result) -> Finding:
         )
     return error(
         "docker",
-        f"the engine does not answer ({said.problem.rstrip('.')}).",
-        "Start it: sudo systemctl start docker (Linux), or open Docker Desktop; then ask again.",
+        f"the engine does not answer ({result.problem.rstrip('.')}).",
+        "Start it: sudo systemctl start docker (Linux), or open Docker Desktop; then run this again.",
     )
 
 
@@ -154,9 +148,9 @@ def _containers() -> Iterator[Container]:
             names.append(name)
     if not names:
         return
-    said = run_tool("docker", "inspect", "--type", "container", *names)
+    result = run_tool("docker", "inspect", "--type", "container", *names)
     try:  # if one went away meanwhile, the exit code is 1 and the others are there all the same
-        content = json.loads(said.stdout)
+        content = json.loads(result.stdout)
     except ValueError:
         return
     yield from map(_container, content)
@@ -192,11 +186,11 @@ def _ports(ports: Mapping[str, Any]) -> Iterator[Port]:
 
 def _store(kind: str) -> list[dict[str, Any]] | None:
     """Nuclio's records of a kind: one line each, JSON in base64. None if they cannot be read."""
-    said = run_tool("docker", "exec", STORE, "/bin/sh", "-c", f"/bin/cat {_STORE_FOLDER}/{kind}/{NAMESPACE}/*")
-    if said.problem:
-        return [] if "No such file" in said.stderr else None
+    result = run_tool("docker", "exec", STORE, "/bin/sh", "-c", f"/bin/cat {_STORE_FOLDER}/{kind}/{NAMESPACE}/*")
+    if result.problem:
+        return [] if "No such file" in result.stderr else None
     try:
-        records = [json.loads(base64.b64decode(line)) for line in said.stdout.split()]
+        records = [json.loads(base64.b64decode(line)) for line in result.stdout.split()]
     except (binascii.Error, ValueError):
         return None
     return [record for record in records if isinstance(record, dict)]

@@ -1,6 +1,6 @@
 """One request to a function directory, as CVAT would send it, in a process that sees only that directory.
 
-It is `builder.probe` that asks: the real `main.py` with nuclio's SDK. A crash of an engine is a finding and no more.
+`builder.probe` sends it to the real `main.py` with nuclio's SDK. A crash of an engine is only a finding.
 """
 
 import re
@@ -26,12 +26,12 @@ _SLOW_SECONDS = 1.0
 _MIB = 1024**2
 # Low, so that there are boxes to judge.
 _THRESHOLD = 0.05
-# The last words of a function that knew what was wrong.
+# The error of a function that knew what was wrong.
 _OWN_ERROR = re.compile(r"exit code \d+ \(runtime\.errors\.\w+: (.+)\)", re.DOTALL)
 
 
 def request(function: LocalFunction) -> Iterator[Finding]:
-    """Load the model, ask once, and judge the answer as CVAT would."""
+    """Load the model, send one request, and check the response as CVAT would."""
     where = f"run {function.name} ({function.variant.framework})"
     engine = function.settings.environment.get("MODEL_ENGINE", function.variant.engine)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:

@@ -64,14 +64,7 @@ def describe_recipients(settings: NotifySettings) -> list[str]:
 
 
 def show_or_test(*, test: bool, picture: Path | None) -> int:
-    """Print the settings, or send a test message.
-
-    Args:
-        test: Send a message.
-        picture: Attached to it.
-
-    Returns:
-        The exit code: `NOT_DELIVERED` if the message could not be delivered.
+    """Print the settings, or send a test message with a picture; returns the exit code, as `deliver_and_report`.
 
     Raises:
         NotifyError: Nothing is configured, or a setting is wrong.
@@ -98,13 +91,8 @@ def show_or_test(*, test: bool, picture: Path | None) -> int:
 def train_and_notify(train: Callable[[], int], folder: Path, *, trials: bool) -> int:
     """Train, then send a message unless the training was interrupted.
 
-    Args:
-        train: Returns the exit code of the training.
-        folder: Of the run, or of all trials.
-        trials: Whether it has several.
-
     Returns:
-        The exit code of the training, whether or not the message was delivered.
+        The exit code of `train`, whether or not the message was delivered.
 
     Raises:
         NotifyError: No recipient is configured; raised before anything is trained.

@@ -42,22 +42,12 @@ class Message:
 
 
 def failure_message(name: str, reason: str, *, link: str = "") -> Message:
-    """Return the message about a run that failed.
-
-    Args:
-        name: Of the model or of the run.
-        reason: Whole sentences that say what helps.
-        link: Where to look.
-    """
+    """Return the message about a failed run; `reason` is whole sentences, with what to do."""
     return Message(f"{name}: the run failed", reason, link, failed=True)
 
 
 def validation_picture(run: Path) -> Path | None:
-    """Return a picture of detections on a validation image: of those with annotations, the middle one; None without.
-
-    Args:
-        run: RUN directory of a training.
-    """
+    """Return a picture of detections from a RUN directory: the middle validation image with annotations, or None."""
     pictures = sorted((run / "overlays").glob("*.jpg"))
     try:
         truth = read_json(run / "export" / "validation" / "ground_truth.json")

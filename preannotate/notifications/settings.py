@@ -43,11 +43,9 @@ class SmtpSettings:
     """A mail server, and who gets mail.
 
     Attributes:
-        host: Name or address.
         port: Usually `PORTS[security]`.
         security: "starttls", "tls" (from the first byte) or "none".
         user: "" for a server without login.
-        password: Of the user.
         sender: Address, or "Name <address>".
         recipients: The same, at least one.
     """
@@ -61,11 +59,7 @@ class SmtpSettings:
     recipients: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what no server could take.
-
-        Raises:
-            NotifyError: Says which setting is wrong.
-        """
+        """Raise a NotifyError that names the setting if one is wrong."""
         object.__setattr__(self, "recipients", tuple(self.recipients))
         _check_host(self.host)
         if not 1 <= self.port <= 65535:
@@ -105,11 +99,7 @@ class WebhookSettings:
     secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what is no address.
-
-        Raises:
-            NotifyError: It is none, or carries a login.
-        """
+        """Raise a NotifyError if the URL is none, or contains a login."""
         if not is_http_url(self.url) or not self.url.isascii() or not self.url.isprintable() or " " in self.url:
             raise NotifyError("webhook: not a URL; expected one, as in https://chat.example.org/hooks/abc.")
         if "@" in urlsplit(self.url).netloc:
@@ -131,11 +121,7 @@ class NotifySettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "NotifySettings":
-        """What `VARIABLES` say.
-
-        Raises:
-            NotifyError: One of them is wrong, or there is none.
-        """
+        """Read `VARIABLES`; raises NotifyError if one of them is wrong, or none is set."""
         environment = os.environ if environment is None else environment
         given = {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
         smtp = _smtp(given) if _is_configured(given, "PREANNOTATE_SMTP_HOST", "PREANNOTATE_SMTP_") else None
@@ -146,14 +132,10 @@ class NotifySettings:
 
 
 def mailbox(what: str, text: str) -> Address:
-    """Name and address of somebody who sends or gets mail.
-
-    Args:
-        what: The setting, for messages.
-        text: address, or Name <address>.
+    """Return name and address from "address" or "Name <address>"; `what` is the setting, for messages.
 
     Raises:
-        NotifyError: It is none, or not one.
+        NotifyError: It is not exactly one address.
     """
     found = getaddresses([text]) if text.isprintable() else []
     name, spec = found[0] if len(found) == 1 else ("", "")

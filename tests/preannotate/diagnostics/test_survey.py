@@ -32,7 +32,7 @@ def test_docker_does_not_run(docker):
         "docker",
         "the engine does not answer (Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker "
         "daemon running?).",
-        "Start it: sudo systemctl start docker (Linux), or open Docker Desktop; then ask again.",
+        "Start it: sudo systemctl start docker (Linux), or open Docker Desktop; then run this again.",
     )
 
 
