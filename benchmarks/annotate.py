@@ -16,8 +16,8 @@ from pathlib import Path
 from results import describe_machine
 
 from builder.function_directory import FunctionDirectory
-from preannotate.inference.image_files import find_images
-from preannotate.inference.pool import FunctionPool, processes_for
+from preannotate.inference.function_process import FunctionPool, processes_for
+from preannotate.inference.images import find_images
 
 
 def main() -> None:

@@ -22,9 +22,8 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, has_boxes
-from preannotate.inference.image_files import ImageFile
-from preannotate.inference.pool import FunctionPool, processes_for
-from preannotate.inference.results import ImageDetections, UnreadableImage
+from preannotate.inference.function_process import FunctionPool, processes_for
+from preannotate.inference.images import ImageDetections, ImageFile, UnreadableImage
 from runtime.detector import Detection
 from runtime.errors import RequestError
 

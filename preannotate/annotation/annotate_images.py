@@ -10,9 +10,8 @@ from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
 from preannotate.inference.errors import InferenceError
-from preannotate.inference.image_files import ImageFile, find_images
-from preannotate.inference.pool import FunctionPool, processes_for
-from preannotate.inference.results import ImageDetections, UnreadableImage
+from preannotate.inference.function_process import FunctionPool, processes_for
+from preannotate.inference.images import ImageDetections, ImageFile, UnreadableImage, find_images
 from runtime.errors import RequestError
 from runtime.image import decode
 

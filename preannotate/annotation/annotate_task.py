@@ -14,9 +14,8 @@ from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
 from preannotate.cvat.upload import TargetLabel, add_boxes, annotated_frames, find_unannotated_frames, match_labels
-from preannotate.inference.image_files import ImageFile
-from preannotate.inference.pool import FunctionPool, processes_for
-from preannotate.inference.results import UnreadableImage
+from preannotate.inference.function_process import FunctionPool, processes_for
+from preannotate.inference.images import ImageFile, UnreadableImage
 
 
 @dataclass(frozen=True)

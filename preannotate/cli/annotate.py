@@ -61,7 +61,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _annotate_images(arguments: argparse.Namespace) -> int:
     from builder.function_directory import FunctionDirectory
     from preannotate.annotation.annotate_images import annotate_images
-    from preannotate.inference.results import UnreadableImage, as_json, as_table
+    from preannotate.inference.images import UnreadableImage, as_json, as_table
 
     function = FunctionDirectory.open(arguments.function)
     results, labels = annotate_images(

@@ -24,8 +24,7 @@ from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task, read_task
 from preannotate.cvat.upload import match_labels
 from preannotate.inference.function_process import FunctionProcess
-from preannotate.inference.image_files import ImageFile
-from preannotate.inference.results import UnreadableImage
+from preannotate.inference.images import ImageFile, UnreadableImage
 from preannotate.pipeline.errors import PipelineError
 from runtime.boxes import iou
 from runtime.detector import Detection
