@@ -1,4 +1,4 @@
-"""The supervised child process: started, watched, stopped in steps, and its end put into one sentence.
+"""The supervised child process: started, watched, stopped in steps, and its end described in one sentence.
 
 Every program that this project starts is started here. A child has a session of its own (Ctrl-C reaches it through its
 parent, once), its streams are read all the time, so that it never waits for a reader, and what it leaves behind in its
@@ -10,6 +10,7 @@ one folder.
 """
 
 import contextlib
+import math
 import os
 import runpy
 import signal
@@ -29,8 +30,7 @@ from preannotate.core.errors import PreannotateError
 POLL_SECONDS = 0.5
 TOOL_SECONDS = 10.0
 # A training that is interrupted ends after its step; an engine that hangs does not. SIGKILL follows the last step.
-StopSteps = Sequence[tuple[signal.Signals, float]]
-STOP_STEPS: StopSteps = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))
+STOP_STEPS: Sequence[tuple[signal.Signals, float]] = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))
 CHECK_FAILED = 1
 INTERRUPTED = 130
 # Of each stream. The longest that is needed whole is what `docker inspect` and manifests print.
@@ -50,7 +50,7 @@ class ChildError(PreannotateError, RuntimeError):
 
 
 class CheckFailedError(ChildError):
-    """A command of ours ran to its end (exit code 1), and what it checked did not pass."""
+    """A command of ours ran to its end, and the check that it is for failed (exit code 1)."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ class Result:
 
     Attributes:
         code: Exit code; negative is the signal that ended it; None if it never ran or took too long.
+        stdout: "" if it was not captured; so is stderr.
         not_run: Why `code` is None.
-        missing: There is no such program.
+        missing: Whether there is no such program.
     """
 
     code: int | None
@@ -86,9 +87,8 @@ class Result:
 
     @property
     def last_line(self) -> str:
-        """The last line that it printed, on its standard error if there is one; "" if it printed nothing."""
-        lines = [line.strip() for line in (self.stderr.strip() or self.stdout.strip()).splitlines()]
-        return lines[-1] if lines else ""
+        """The last line of its standard error, or else of its standard output; "" if it printed nothing."""
+        return (self.stderr.strip() or self.stdout.strip()).rpartition("\n")[2].strip()
 
     @property
     def ending(self) -> str:
@@ -138,7 +138,7 @@ class ChildProcess:
 
     Attributes:
         pid: Of the process, and of its session and process group.
-        stopped: Whether `stop` or `kill` ended it.
+        stopped: Whether `stop`, `kill` or `close` ended it.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class ChildProcess:
 
         Args:
             command: Program and arguments. Other users of the machine can read them: no secrets.
-            cwd: Its working directory.
+            cwd: Working directory.
             env: All of its environment; None gives it that of this process.
             pass_fds: Descriptors that it inherits, such as that of a lock.
             given: What it reads on its standard input; None is nothing.
@@ -168,7 +168,7 @@ class ChildProcess:
             own_session: Whether it leads a session and a process group of its own. Without, signals are sent to it
                 alone, and what it leaves behind stays.
             stdout: PIPE captures it, None is where this process's goes, and a file gets it; as for `subprocess`.
-            stderr: The same.
+            stderr: As `stdout`.
             on_stderr: Called with each line of a captured standard error, in a thread.
             max_kept_bytes: Of each captured stream, so many bytes at its end are kept, and longer lines are cut: no
                 child fills the memory.
@@ -194,8 +194,9 @@ class ChildProcess:
                 start_new_session=own_session,
             )
         self.pid = self._process.pid
-        self._stdout = None if protocol else _reader(self._process.stdout, None, max_kept_bytes)
-        self._stderr = _reader(self._process.stderr, on_stderr, max_kept_bytes)
+        self._stdout = _LineReader(None if protocol else self._process.stdout, None, max_kept_bytes)
+        self._stderr = _LineReader(self._process.stderr, on_stderr, max_kept_bytes)
+        self._protocol = protocol
         self._own_session, self._reaped = own_session, False
 
     @property
@@ -214,25 +215,18 @@ class ChildProcess:
         return self._process.poll() is None
 
     def wait(self, timeout: float | None = None, *, poll: Callable[[], object] | None = None) -> bool:
-        """Wait for the end.
+        """Wait for the end, at most `timeout` seconds; return whether it has ended.
 
-        Args:
-            timeout: Seconds; None waits for ever.
-            poll: Called every POLL_SECONDS, and once more at the end.
-
-        Returns:
-            Whether it has ended.
+        `poll` is called every POLL_SECONDS, and once more at the end.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        ended = not self.alive
-        while not ended and (deadline is None or time.monotonic() < deadline):
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while self.alive and (rest := deadline - time.monotonic()) > 0:
             if poll is not None:
                 poll()
-            rest = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-            step = rest if poll is None else min(POLL_SECONDS, POLL_SECONDS if rest is None else rest)
+                rest = min(rest, POLL_SECONDS)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(step)
-                ended = True
+                self._process.wait(rest if rest < math.inf else None)
+        ended = not self.alive
         if poll is not None and ended:
             poll()
         return ended
@@ -243,16 +237,12 @@ class ChildProcess:
         if self._own_session and not self._reaped:
             self._reaped = True
             self._signal_group(signal.SIGKILL)
-        return Result(code, _text(self._stdout), _text(self._stderr))
+        return Result(code, self._stdout.text(), self._stderr.text())
 
-    def stop(self, steps: StopSteps | None = None) -> None:
-        """End the process and what it started: a signal, then the next after so many seconds, at last SIGKILL.
-
-        Args:
-            steps: Signals, and the seconds that each may take to work; None is STOP_STEPS.
-        """
+    def stop(self) -> None:
+        """End the process and what it started, by the signals of STOP_STEPS and their seconds, at last by SIGKILL."""
         try:
-            for number, seconds in STOP_STEPS if steps is None else steps:
+            for number, seconds in STOP_STEPS:
                 if not self.alive:
                     return
                 self.stopped = True
@@ -267,18 +257,16 @@ class ChildProcess:
             self.stopped = True
             self._signal_group(signal.SIGKILL)
 
-    def close(self, steps: StopSteps | None = None) -> Result:
-        """Stop the process if it still runs, as `stop` does, and return how it ended."""
+    def close(self) -> None:
+        """Stop the process if it still runs, and close the streams of a protocol."""
         try:
-            self.stop(steps)
+            self.stop()
         finally:
-            result = self.result()
+            self.result()
             # Streams that a thread reads are closed there: a grandchild may still hold them open.
-            for stream in (self._process.stdin, None if self._stdout else self._process.stdout):
-                if stream is not None:
-                    with contextlib.suppress(OSError):  # what was not written yet is of no use to anybody
-                        stream.close()
-        return result
+            for stream in (self.stdin, self.stdout) if self._protocol else ():
+                with contextlib.suppress(OSError):  # what was not written yet is of no use to anybody
+                    stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -303,8 +291,8 @@ def run(
 ) -> Result:
     """Run a program to its end; whatever interrupts this stops the program first.
 
-    `poll` is called every POLL_SECONDS. There is no error: a missing program and one that took longer than `timeout`
-    seconds are results as well.
+    Command and options are those of `ChildProcess`, timeout and poll those of its `wait`. There is no error: a missing
+    program and one that took too long are results as well.
     """
     try:
         child = ChildProcess(command, **options)
@@ -334,7 +322,6 @@ def run_module(
     module: str,
     arguments: Sequence[str],
     *,
-    name: str = "",
     lock: int | None = None,
     poll: Callable[[], object] | None = None,
     remedy: str = "Free memory",
@@ -343,8 +330,7 @@ def run_module(
 
     Args:
         module: As for `python -m`.
-        arguments: Of its command line.
-        name: What the sentence about its end begins with; "" is the first argument.
+        arguments: Of its command line; the first begins the sentence about its end.
         lock: Descriptor of a lock that the child holds as well, as long as it lives.
         poll: Called every POLL_SECONDS.
         remedy: What helps against a lack of memory.
@@ -365,11 +351,11 @@ def run_module(
         return result.stdout.rstrip("\n")
     if result.error and not result.killed:
         raise (CheckFailedError if result.code == CHECK_FAILED else ChildError)(result.error)
-    raise ChildError(failure(result, name or arguments[0], remedy))
+    raise ChildError(failure(result, arguments[0], remedy))
 
 
-def failure(result: Result, name: str, remedy: str = "Free memory") -> str:
-    """Return the sentence about a child process that failed without an error of its own."""
+def failure(result: Result, name: str, remedy: str) -> str:
+    """Return the sentence about a child process that failed without an error of its own; see `run_module`."""
     if result.killed:
         return f"{name}: {_OUT_OF_MEMORY}; expected exit code 0. {remedy}, then run the same command again."
     return (
@@ -391,22 +377,25 @@ def sigterm_interrupts() -> Iterator[None]:
 class _LineReader:
     """Reads a stream to its end in a thread, and keeps the end of it."""
 
-    def __init__(self, stream: IO[bytes], on_line: Callable[[str], object] | None, max_kept_bytes: int) -> None:
-        self._stream, self._on_line, self._max_kept_bytes = stream, on_line, max_kept_bytes
+    def __init__(self, stream: IO[bytes] | None, on_line: Callable[[str], object] | None, max_kept_bytes: int) -> None:
+        self._on_line, self._max_kept_bytes = on_line, max_kept_bytes
         self._kept: deque[bytes] = deque()
         self._bytes = 0
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if stream is not None:
+            self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+            self._thread.start()
 
     def text(self) -> str:
         """Return what was kept, once the stream has ended or _STREAM_SECONDS later."""
-        self._thread.join(_STREAM_SECONDS)
+        if self._thread is not None:
+            self._thread.join(_STREAM_SECONDS)
         return b"".join(tuple(self._kept)).decode("utf-8", "replace")
 
-    def _read(self) -> None:
+    def _read(self, stream: IO[bytes]) -> None:
         begins = True
-        with self._stream:
-            while piece := self._stream.readline(self._max_kept_bytes):
+        with stream:
+            while piece := stream.readline(self._max_kept_bytes):
                 if begins:
                     self._keep(piece)
                 begins = piece.endswith(b"\n")
@@ -418,16 +407,6 @@ class _LineReader:
             self._bytes -= len(self._kept.popleft())
         if self._on_line is not None:
             self._on_line(line.decode("utf-8", "backslashreplace").rstrip())
-
-
-def _reader(
-    stream: IO[bytes] | None, on_line: Callable[[str], object] | None, max_kept_bytes: int
-) -> _LineReader | None:
-    return None if stream is None else _LineReader(stream, on_line, max_kept_bytes)
-
-
-def _text(reader: _LineReader | None) -> str:
-    return "" if reader is None else reader.text()
 
 
 def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:

@@ -1,1 +1,1 @@
-"""Function directories asked on this machine, outside nuclio."""
+"""Function directories run on this machine, outside nuclio."""

@@ -4,10 +4,10 @@ Started in the function directory, which comes first on its path. It imports the
 lies in that directory, and nothing else of this project. There are two kinds:
 
     python -P worker.py handler HANDLER WORKER_ID TRIGGER   calls the handler, as nuclio's Python wrapper would
-    python -P worker.py detector                            asks the detector of model_handler.py about image files
+    python -P worker.py detector                            runs the detector of model_handler.py on image files
 
 Requests come in on stdin and replies go out on stdout, as frames: lengths of head and body, the head as JSON, the body
-as it is. The first reply says that the function is ready, or why it is not. Whatever the function prints goes to
+as it is. The first reply reports that the function is ready, or why it is not. Whatever the function prints goes to
 stderr. When stdin ends, because the parent stopped or was killed, the process ends.
 
 Where nuclio's own behaviour helps nobody, the handler's worker differs: a reply to the client holds no traceback (the
@@ -50,11 +50,7 @@ _Message = tuple[dict[str, Any], bytes]
 
 
 class _Function(Protocol):
-    """What answers requests.
-
-    Attributes:
-        about: What the first reply says of it.
-    """
+    """What answers requests; `about` is the first reply."""
 
     about: dict[str, Any]
 
@@ -66,7 +62,7 @@ class _Function(Protocol):
 
 
 def main(kind: str, *arguments: str) -> None:
-    """Load the function, say whether it is ready, answer until stdin ends."""
+    """Load the function, report whether it is ready, answer until stdin ends."""
     requests, replies = _claim_pipes()
     _isolate(Path.cwd())
     _offer_to_the_memory_killer()
@@ -89,7 +85,7 @@ def main(kind: str, *arguments: str) -> None:
 
 
 class _Detector:
-    """The detector that answers the handler's requests, asked without the handler: nothing is rounded."""
+    """The detector behind the handler, called without it: nothing is rounded."""
 
     def __init__(self) -> None:
         from runtime.errors import RequestError
@@ -227,7 +223,7 @@ def _offer_to_the_memory_killer() -> None:
 
 
 def _end_without_memory() -> NoReturn:
-    with contextlib.suppress(BaseException):  # even these words take memory
+    with contextlib.suppress(BaseException):  # even this needs memory
         traceback.print_exc()
     os._exit(OUT_OF_MEMORY)
 

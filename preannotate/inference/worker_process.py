@@ -1,7 +1,7 @@
-"""The code of a function directory at work in a process of its own, seen from its parent.
+"""A worker process that runs the code of a function directory, seen from its parent.
 
-Always a process of its own, even if the directory's `runtime/` equals the project's: what answers is then exactly what
-CVAT would be answered with, and a crash of an engine is a sentence and no more.
+Always a process of its own, even if the directory's `runtime/` equals the project's: the results are then exactly those
+that CVAT would get, and a crash of an engine ends in a sentence and no more.
 
 A worker is either in step with its pipes or dead: whoever gives up an exchange kills it, so that an answer can never
 reach the wrong request.
@@ -31,16 +31,13 @@ Message = tuple[dict[str, Any], bytes]
 
 
 class WorkerError(Exception):
-    """A worker could not start, or ended; the text is the beginning of a sentence, without what to do."""
+    """A worker could not start, or ended; the message is the beginning of a sentence, without what to do."""
 
 
 def worker_environment(workers: int) -> dict[str, str]:
-    """Return the environment of a worker: this process's, without its Python path and all secrets.
+    """Return the environment of one of `workers` workers: this process's, without its Python path and all secrets.
 
     MODEL_THREADS shares the cores among the workers unless it is set already.
-
-    Args:
-        workers: How many there are.
     """
     environment = without_secrets(os.environ)
     environment.pop("PYTHONPATH", None)
@@ -53,7 +50,6 @@ class WorkerProcess:
     """A running worker; its methods may be called from several threads, `exchange` from one at a time.
 
     Attributes:
-        name: Begins the sentences of errors.
         last_line: That it printed; "" if it printed nothing.
     """
 
@@ -71,14 +67,14 @@ class WorkerProcess:
         Args:
             directory: functions/NAME/nuclio.
             arguments: Of `worker.py`.
-            name: As in the attribute.
-            environment: All of the process's environment.
+            name: Begins the sentences of errors.
+            environment: The whole environment of the process.
             on_log_line: Called with each line that it prints, without control characters, in a thread.
 
         Raises:
             OSError: The process cannot be started.
         """
-        self.name = name
+        self._name = name
         self.last_line = ""
         self._on_log_line = on_log_line
         # -P keeps the folder of worker.py off its path.
@@ -110,17 +106,13 @@ class WorkerProcess:
         except (EOFError, OSError) as error:
             reason = self.wait()
             last = f"; last line: {self.last_line}" if self.last_line else ""
-            raise WorkerError(f"{self.name}: the worker failed before it was ready ({reason}{last})") from error
+            raise WorkerError(f"{self._name}: the worker failed before it was ready ({reason}{last})") from error
         if "failed" in head:
-            raise WorkerError(f"{self.name}: {head['failed']}")
+            raise WorkerError(f"{self._name}: {head['failed']}")
         return head
 
     def exchange(self, head: Mapping[str, Any], body: bytes | bytearray = b"") -> Message:
-        """Send one request and wait for its reply.
-
-        Args:
-            head: Plain JSON.
-            body: As it is.
+        """Send one request and wait for its reply; the head travels as JSON.
 
         Raises:
             WorkerError: The process ended instead of answering.
@@ -133,18 +125,18 @@ class WorkerProcess:
             stream.flush()
             return self._read()
         except (EOFError, OSError, ValueError) as error:  # ValueError: somebody else closed the pipe
-            # Its pipes end a moment before it does; killed in between, it could no longer tell how it ended.
+            # Its pipes end a moment before it does; killed in between, it could no longer report how it ended.
             self._child.wait(1)
             self.kill()
             reason = self.wait()
-            raise WorkerError(f"{self.name}: the worker failed ({reason}) while it had this request") from error
+            raise WorkerError(f"{self._name}: the worker failed ({reason}) while it had this request") from error
 
     def kill(self) -> None:
         """End the process and what it started at once."""
         self._child.kill()
 
     def wait(self) -> str:
-        """Wait for the end; returns the reason."""
+        """Wait for the end; return the reason."""
         code = self._child.result().code
         if code == worker.OUT_OF_MEMORY:
             return "out of memory"
@@ -153,7 +145,7 @@ class WorkerProcess:
         return exit_reason(code or 0) or "exit code 0"
 
     def stop(self, seconds: float) -> bool:
-        """Let an idle process end by itself, and kill it if it does not; returns whether it ended by itself."""
+        """Let an idle process end by itself, and kill it if it does not; return whether it ended by itself."""
         with contextlib.suppress(OSError):  # what was not written yet is of no use to anybody
             self._child.stdin.close()
         ended = self._child.wait(seconds)

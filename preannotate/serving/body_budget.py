@@ -7,6 +7,7 @@ still arriving, those that wait and those that a worker has, are counted togethe
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -18,23 +19,19 @@ MAX_HELD_BYTES = 512 * 1024 * 1024
 BODY_SECONDS = 120.0
 
 
+@dataclass
 class BodyBudget:
     """Reads bodies, and counts their bytes together.
 
     Attributes:
-        held: Their bytes.
+        limit: Bytes that all bodies may have together. A body that is alone may have more.
+        seconds: How long a body may take to arrive.
+        held: Bytes of all bodies at the moment.
     """
 
-    def __init__(self, limit: int = MAX_HELD_BYTES, seconds: float = BODY_SECONDS) -> None:
-        """Set the limits.
-
-        Args:
-            limit: Bytes that all bodies may have together. A body that is alone may have more.
-            seconds: How long one may take to arrive.
-        """
-        self.held = 0
-        self._limit = limit
-        self._seconds = seconds
+    limit: int = MAX_HELD_BYTES
+    seconds: float = BODY_SECONDS
+    held: int = 0
 
     @asynccontextmanager
     async def read(self, receive: Receive, name: str, largest: int, declared: int) -> AsyncIterator[bytearray]:
@@ -44,7 +41,7 @@ class BodyBudget:
             receive: ASGI's.
             name: Of the function; begins the sentences of errors.
             largest: Bytes that the function allows.
-            declared: What Content-Length says, so that a hopeless body is refused before it comes; 0 if it is not said.
+            declared: The request's Content-Length, so that a hopeless body is refused before it comes; 0 if missing.
 
         Raises:
             BodyTooLarge: It has more than `largest` bytes.
@@ -56,14 +53,14 @@ class BodyBudget:
         try:
             self._check(name, largest, declared, own=0)
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(self.seconds):
                     async for chunk in _chunks(receive):
                         self._check(name, largest, len(body) + len(chunk), own=len(body))
                         body += chunk
                         self.held += len(chunk)
             except TimeoutError as error:
                 raise BodyTooSlow(
-                    f"{name}: the body did not arrive within {self._seconds:g} s (only {len(body)} bytes did); "
+                    f"{name}: the body did not arrive within {self.seconds:g} s (only {len(body)} bytes did); "
                     f"expected the whole body. Send a smaller image."
                 ) from error
             yield body
@@ -77,9 +74,9 @@ class BodyBudget:
                 f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
             )
         others = self.held - own
-        if others and others + length > self._limit:
+        if others and others + length > self.limit:
             raise TooManyBytes(
-                f"{name}: the server already holds request bodies of {others} bytes; expected at most {self._limit} "
+                f"{name}: the server already holds request bodies of {others} bytes; expected at most {self.limit} "
                 f"bytes with this one. Try again later."
             )
 

@@ -19,9 +19,7 @@ _IDENTIFIER = re.compile(r"(GPU|MIG)-[0-9A-Za-z/-]{1,100}", re.ASCII)
 def parse_gpus(text: str, visible: str | None = None) -> tuple[str, ...]:
     """Return the GPUs that `--gpus` names, each as CUDA_VISIBLE_DEVICES has to name it for its worker.
 
-    Args:
-        text: Numbers or identifiers with commas between them.
-        visible: CUDA_VISIBLE_DEVICES of this process; None if it is not set.
+    `visible` is CUDA_VISIBLE_DEVICES of this process; None if it is not set.
 
     Raises:
         ServeError: An entry is no GPU, stands there twice, or is not among the visible ones.

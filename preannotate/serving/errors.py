@@ -1,25 +1,10 @@
-"""What can go wrong while serving.
-
-ServeError (RuntimeError)
-├── DirectoryError (ValueError)   a function directory cannot be listed or started as it is
-├── StartError                    a worker ended, or gave up, before it could answer
-└── InvocationError               one request was not answered; has the HTTP status
-    ├── BodyTooSlow        408    the body did not arrive in time
-    ├── BodyTooLarge       413    more than maxRequestBodySize
-    ├── FunctionNotReady   503    no worker could be started
-    ├── TooManyBytes       503    the bodies held for others leave no room
-    ├── QueueFull          503    too many requests wait already
-    ├── NoWorkerFree       503    all are busy for too long
-    ├── WorkerDied         503    the worker ended in the middle of the request
-    ├── HandlerTimedOut    504    the handler took longer than eventTimeout
-    └── ClientGone         503    whoever asked has hung up, so nobody sees the status
-"""
+"""What can go wrong while serving: as a whole, with one function, or with one request."""
 
 from preannotate.core.errors import PreannotateError
 
 
 class ServeError(PreannotateError, RuntimeError):
-    """Something is wrong while serving; one sentence says what and what to do."""
+    """Serving failed; one sentence with the cause and what to do."""
 
 
 class DirectoryError(ServeError, ValueError):
@@ -31,7 +16,7 @@ class StartError(ServeError):
 
 
 class InvocationError(ServeError):
-    """One request was not answered.
+    """A request could not be handled by the function.
 
     Attributes:
         status: Of the HTTP answer.
@@ -86,4 +71,4 @@ class HandlerTimedOut(InvocationError):  # noqa: N818
 
 
 class ClientGone(InvocationError):  # noqa: N818
-    """Whoever asked hung up before a worker was free; no worker is spent on it."""
+    """The client disconnected before a worker was free, so nobody sees the status; no worker is spent on it."""

@@ -22,7 +22,7 @@ _Return = TypeVar("_Return")
 
 @dataclass(frozen=True)
 class HandlerReply:
-    """What the handler answered, by nuclio's rules."""
+    """The handler's response, by nuclio's rules."""
 
     status: int
     content_type: str
@@ -31,11 +31,7 @@ class HandlerReply:
 
 
 class HandlerProcess:
-    """A running worker.
-
-    Attributes:
-        answered: How many requests it has answered.
-    """
+    """A running worker; `answered` is how many requests it has answered."""
 
     def __init__(self, config: FunctionConfig, worker_id: int, environment: Mapping[str, str]) -> None:
         """Start a process; use `start`, which waits until it is ready.
@@ -43,7 +39,7 @@ class HandlerProcess:
         Args:
             config: Of the function.
             worker_id: Counts from 0 within the function.
-            environment: All of the process's environment.
+            environment: The whole environment of the process.
         """
         self.answered = 0
         self._busy = False
@@ -94,9 +90,7 @@ class HandlerProcess:
     async def invoke(self, head: Mapping[str, Any], body: bytes | bytearray) -> HandlerReply:
         """Hand one request to the handler and wait for its reply; an interruption kills the process.
 
-        Args:
-            head: The keys of a nuclio event, without trigger, size and body.
-            body: As it came.
+        `head` has the keys of a nuclio event, without trigger, size and body.
 
         Raises:
             HandlerTimedOut: It took longer than eventTimeout; the process was killed.
@@ -129,7 +123,7 @@ class HandlerProcess:
         self._worker.kill()
 
     async def wait(self) -> str:
-        """Wait for the end; returns the reason."""
+        """Wait for the end; return the reason."""
         return await asyncio.shield(self._ended)
 
     async def stop(self) -> None:

@@ -102,17 +102,19 @@ def test_the_end_by_the_system_is_a_sentence():
 
 def test_an_error_in_the_program_leaves_its_traceback(capfd):
     with pytest.raises(ChildError) as caught:
-        run_module("a_command", ["crash"], name="step 2")
+        run_module("a_command", ["crash"])
 
     assert str(caught.value) == (
-        "step 2: exit code 1 (ZeroDivisionError: division by zero); expected exit code 0. This is an error in the "
+        "crash: exit code 1 (ZeroDivisionError: division by zero); expected exit code 0. This is an error in the "
         "program; the lines above show where."
     )
     assert "Traceback" in capfd.readouterr().err
 
 
 def test_a_crash_of_an_engine_is_named():
-    assert failure(Result(-signal.SIGSEGV), "train").startswith("train: ended by SIGSEGV (no output); expected exit")
+    assert failure(Result(-signal.SIGSEGV), "train", "Free memory").startswith(
+        "train: ended by SIGSEGV (no output); expected exit"
+    )
 
 
 def test_the_last_error_counts():
@@ -287,11 +289,12 @@ def test_a_tool_has_little_time_and_an_environment_of_its_own(monkeypatch):
     assert (result.stdout, result.problem) == ("red\n", "no answer within 0.5 s")
 
 
-def test_a_child_may_stay_in_the_group_of_its_parent():
+def test_a_child_may_stay_in_the_group_of_its_parent(monkeypatch):
+    monkeypatch.setattr(child_process, "STOP_STEPS", ((signal.SIGTERM, 30),))
     code = "import os, sys, time; print(os.getpgid(0), file=sys.stderr, flush=True); time.sleep(60)"
     lines = queue.SimpleQueue()
     with ChildProcess(python(code), own_session=False, on_stderr=lines.put) as child:
         assert int(lines.get(timeout=30)) == os.getpgid(0)
-        child.stop(((signal.SIGTERM, 30),))
+        child.stop()
 
     assert child.result().code == -signal.SIGTERM
