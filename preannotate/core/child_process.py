@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self, TypedDict, Unpack
+from typing import IO, Any, Self, TypedDict, Unpack, cast
 
 from preannotate.core.errors import PreannotateError
 
@@ -88,7 +88,8 @@ class Result:
     @property
     def last_line(self) -> str:
         """The last line of its standard error, or else of its standard output; "" if it printed nothing."""
-        return (self.stderr.strip() or self.stdout.strip()).rpartition("\n")[2].strip()
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        return lines[-1].strip() if lines else ""
 
     @property
     def ending(self) -> str:
@@ -110,7 +111,7 @@ def exit_reason(code: int) -> str:
     if code in _KILLED:
         return _OUT_OF_MEMORY
     if code < 0:
-        return f"ended by {_signal_name(-code)}"
+        return f"ended by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
     return f"exit code {code}" if code else ""
 
 
@@ -202,12 +203,12 @@ class ChildProcess:
     @property
     def stdin(self) -> IO[bytes]:
         """What the child reads; only with `protocol`, and to be flushed."""
-        return _open_stream(self._process.stdin)
+        return cast(IO[bytes], self._process.stdin)
 
     @property
     def stdout(self) -> IO[bytes]:
         """What the child writes; only with `protocol`."""
-        return _open_stream(self._process.stdout)
+        return cast(IO[bytes], self._process.stdout)
 
     @property
     def alive(self) -> bool:
@@ -326,7 +327,9 @@ def run_module(
     poll: Callable[[], object] | None = None,
     remedy: str = "Free memory",
 ) -> str:
-    """Run a module of ours to its end; its standard error goes to that of this process, but for its last error.
+    """Run a module of ours to its end, and return its standard output without the last line end.
+
+    Its standard error goes to that of this process, but for its last error.
 
     Args:
         module: As for `python -m`.
@@ -334,9 +337,6 @@ def run_module(
         lock: Descriptor of a lock that the child holds as well, as long as it lives.
         poll: Called every POLL_SECONDS.
         remedy: What helps against a lack of memory.
-
-    Returns:
-        What it printed on standard output, without the last line end.
 
     Raises:
         CheckFailedError: It exited with 1 and an error of its own.
@@ -409,21 +409,11 @@ class _LineReader:
             self._on_line(line.decode("utf-8", "backslashreplace").rstrip())
 
 
-def _open_stream(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise ValueError("the child process was started without `protocol`")
-    return stream
-
-
 def _forward(line: str) -> None:
     if line and not line.startswith(_NOT_FORWARDED):
         from tqdm import tqdm  # whoever only calls tools, as `doctor` does, works without it
 
         tqdm.write(line, file=sys.stderr)
-
-
-def _signal_name(number: int) -> str:
-    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _end_with(parent: int) -> None:

@@ -29,10 +29,10 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn
 
 # Bytes of the head, bytes of the body.
 LENGTHS = struct.Struct(">IQ")
@@ -49,18 +49,6 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _Message = tuple[dict[str, Any], bytes]
 
 
-class _Function(Protocol):
-    """What answers requests; `about` is the first reply."""
-
-    about: dict[str, Any]
-
-    def answer(self, head: dict[str, Any], body: bytes) -> _Message:
-        """Return the reply to one request."""
-
-    def end(self) -> None:
-        """Clean up before the process ends."""
-
-
 def main(kind: str, *arguments: str) -> None:
     """Load the function, report whether it is ready, answer until stdin ends."""
     requests, replies = _claim_pipes()
@@ -70,7 +58,7 @@ def main(kind: str, *arguments: str) -> None:
     idle = threading.Event()
     threading.Thread(target=_read_all, args=(requests, inbox, idle), daemon=True).start()
     try:
-        function: _Function = _Handler(*arguments) if kind == "handler" else _Detector()
+        function = _Handler(*arguments) if kind == "handler" else _Detector()
     except BaseException as error:  # sys.exit() in a function must not look like an ordinary end
         traceback.print_exc()
         _write(replies, {"failed": _sentence(error)}, b"")
@@ -85,7 +73,7 @@ def main(kind: str, *arguments: str) -> None:
 
 
 class _Detector:
-    """The detector behind the handler, called without it: nothing is rounded."""
+    """The detector behind the handler, called without it: nothing is rounded; `about` is the first reply."""
 
     def __init__(self) -> None:
         from runtime.errors import RequestError
@@ -114,7 +102,7 @@ class _Detector:
 
 
 class _Handler:
-    """The handler of a function and its context."""
+    """The handler of a function and its context; `about` is the first reply."""
 
     def __init__(self, handler_name: str, worker_id: str, trigger_name: str) -> None:
         import nuclio_sdk
@@ -125,9 +113,12 @@ class _Handler:
         asyncio.set_event_loop(self._loop)
         self._encode = nuclio_sdk.json_encoder.Encoder().encode
         self._trigger = {"kind": "http", "name": trigger_name}
-        self._handler = _find_handler(handler_name)
+        module_name, _, function_name = handler_name.partition(":")
+        self._handler = getattr(importlib.import_module(module_name), function_name)
+        logger = nuclio_sdk.Logger(level="DEBUG")
+        logger.set_handler("default", sys.stderr, nuclio_sdk.logger.HumanReadableFormatter())
         self._context = nuclio_sdk.Context(
-            logger=_logger(nuclio_sdk),
+            logger=logger,
             platform=nuclio_sdk.Platform("local", namespace="nuclio"),
             worker_id=worker_id,
             trigger=nuclio_sdk.TriggerInfo(**self._trigger),
@@ -203,17 +194,6 @@ def _headers(headers: Any) -> dict[str, str]:
         if _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(str(value)):
             kept[name] = str(value).strip()
     return kept
-
-
-def _find_handler(name: str) -> Callable[[Any, Any], Any]:
-    module_name, _, function_name = name.partition(":")
-    return getattr(importlib.import_module(module_name), function_name)
-
-
-def _logger(nuclio_sdk: ModuleType) -> Any:
-    logger = nuclio_sdk.Logger(level="DEBUG")
-    logger.set_handler("default", sys.stderr, nuclio_sdk.logger.HumanReadableFormatter())
-    return logger
 
 
 def _offer_to_the_memory_killer() -> None:

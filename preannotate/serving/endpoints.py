@@ -40,13 +40,7 @@ _WITHOUT_BODY = (204, 205, 304)
 
 
 def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget, token: str | None = None) -> ASGIApp:
-    """Return the ASGI app with the endpoints of nuclio's dashboard.
-
-    Args:
-        registry: Its functions are listed and called.
-        body_budget: Counts the bodies of requests.
-        token: What callers have to send; None lets everybody in.
-    """
+    """Return the ASGI app with the endpoints of nuclio's dashboard; a `token` of None lets everybody in."""
     # Calls that CVAT no longer waits for: their workers finish, and nobody reads the answer.
     abandoned: set[asyncio.Task[Response]] = set()
 
@@ -183,14 +177,9 @@ async def _invoke(
     body_budget: BodyBudget,
     client_gone: "asyncio.Future[None]",
 ) -> Response:
-    """Call a function as nuclio's HTTP trigger does.
+    """Call a function as nuclio's HTTP trigger does: all but the path reaches the handler unchanged.
 
-    Args:
-        function: Answers.
-        request: Its method, headers, query and body reach the handler unchanged.
-        path: What the handler sees as path.
-        body_budget: Counts the body.
-        client_gone: To be set once nobody waits for the answer any more; a client that disconnects sets it, too.
+    `client_gone` is to be set once nobody waits for the answer any more; a client that disconnects sets it, too.
     """
     largest, declared = function.config.max_body_bytes, _declared_length(request)
     try:

@@ -98,13 +98,12 @@ class FunctionConfig:
             handler=_handler(spec.get("handler", "main:handler"), where),
             environment=_environment(spec.get("env") or [], where),
             trigger=trigger_name,
-            workers=_whole(workers, "numWorkers", where, lowest=1),
+            workers=_whole(workers, "numWorkers", where),
             port=_port(attributes.get("port"), where),
-            max_body_bytes=_whole(max_body, "maxRequestBodySize", where, lowest=1),
+            max_body_bytes=_whole(max_body, "maxRequestBodySize", where),
             queue_seconds=_whole(queue, "workerAvailabilityTimeoutMilliseconds", where, lowest=0) / 1000,
             event_seconds=_event_seconds(spec.get("eventTimeout"), where),
-            readiness_seconds=_whole(readiness, "readinessTimeoutSeconds", where, lowest=1),
-            base_image=_base_image(spec.get("build")),
+            readiness_seconds=_whole(readiness, "readinessTimeoutSeconds", where),
         )
 
 
@@ -190,7 +189,7 @@ def _environment(items: Any, where: str) -> dict[str, str]:
     return environment
 
 
-def _whole(value: Any, what: str, where: str, *, lowest: int) -> int:
+def _whole(value: Any, what: str, where: str, *, lowest: int = 1) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise DirectoryError(f"{where}: {what} is {value!r}; expected a whole number from {lowest} on. Correct it.")
     return value
@@ -199,7 +198,7 @@ def _whole(value: Any, what: str, where: str, *, lowest: int) -> int:
 def _port(value: Any, where: str) -> int | None:
     if value is None or value == 0:  # nuclio's 0 is "any"
         return None
-    if _whole(value, "attributes.port", where, lowest=1) > 65535:
+    if _whole(value, "attributes.port", where) > 65535:
         raise DirectoryError(f"{where}: attributes.port is {value!r}; expected a whole number up to 65535. Correct it.")
     return value
 
@@ -214,11 +213,7 @@ def _event_seconds(value: Any, where: str) -> float:
 
 
 def check_name(name: Any, where: str) -> str:
-    """Return the name, unless CVAT, nuclio or Docker would refuse it.
-
-    Raises:
-        DirectoryError: With the rule; `where` begins the sentence.
-    """
+    """Return the name; raise DirectoryError, beginning with `where`, if CVAT, nuclio or Docker would refuse it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DirectoryError(
             f"{where}: metadata.name is {name!r}; expected 1 to 56 lower-case letters, digits and hyphens, "
@@ -232,11 +227,7 @@ def check_name(name: Any, where: str) -> str:
 
 
 def check_description(description: Any, where: str) -> str:
-    """Return the description, unless it is empty: nuclio would leave it out, and CVAT cannot do without.
-
-    Raises:
-        DirectoryError: `where` begins the sentence.
-    """
+    """Return the description; raise DirectoryError if it is empty: nuclio leaves it out, and CVAT cannot do without."""
     if not _is_text(description) or not description.strip():
         raise DirectoryError(
             f"{where}: spec.description is {description!r}; expected a text that is not empty. "
@@ -246,11 +237,7 @@ def check_description(description: Any, where: str) -> str:
 
 
 def check_annotations(annotations: Any, where: str) -> dict[str, str]:
-    """Return the annotations, unless they would empty CVAT's list of functions, or this function's place in it.
-
-    Raises:
-        DirectoryError: The first fault, as a sentence that `where` begins.
-    """
+    """Return the annotations; raise DirectoryError on the first fault for which CVAT would not list the function."""
     if not isinstance(annotations, dict) or not annotations:
         raise DirectoryError(
             f"{where}: metadata.annotations is {annotations!r}; expected type, spec and version. "

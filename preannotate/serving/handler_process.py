@@ -34,13 +34,7 @@ class HandlerProcess:
     """A running worker; `answered` is how many requests it has answered."""
 
     def __init__(self, config: FunctionConfig, worker_id: int, environment: Mapping[str, str]) -> None:
-        """Start a process; use `start`, which waits until it is ready.
-
-        Args:
-            config: Of the function.
-            worker_id: Counts from 0 within the function.
-            environment: The whole environment of the process.
-        """
+        """Start a process with the whole `environment`; use `start`, which waits until it is ready."""
         self.answered = 0
         self._busy = False
         self._config = config

@@ -76,13 +76,9 @@ class Listener:
     """An ASGI app on one port."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, limiter: ConnectionLimiter | None = None) -> None:
-        """Bind the port and serve the app.
+        """Bind the port (0 for a free one) and serve the app.
 
-        Args:
-            app: Answers requests.
-            host: Address or name of this machine.
-            port: 0 chooses a free one.
-            limiter: Counts the connections of several listeners together; None counts this one's alone.
+        `limiter` counts the connections of several listeners together; None counts this one's alone.
 
         Raises:
             ServeError: The address cannot be bound.

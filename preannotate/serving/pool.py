@@ -43,13 +43,7 @@ class WorkerPool:
     """
 
     def __init__(self, config: FunctionConfig, workers: int | None = None, gpus: Sequence[str] = ()) -> None:
-        """Prepare a pool; `start` starts the processes.
-
-        Args:
-            config: Of the function.
-            workers: Number of processes; None for the number in function.yaml.
-            gpus: One worker is started for each, whatever `workers` is; see `devices`.
-        """
+        """Prepare a pool; `start` starts one process for each GPU, else `workers`, else the number in function.yaml."""
         self.alive = 0
         self.cause = ""
         self._config = config
@@ -97,11 +91,8 @@ class WorkerPool:
     ) -> HandlerReply:
         """Call the handler in a free worker, waiting for one as long as the trigger allows.
 
-        Args:
-            head: The keys of a nuclio event.
-            body: Of the request.
-            client_gone: Done once nobody waits for the answer. A worker that has the request then finishes it all the
-                same; otherwise the request gets no worker.
+        `head` has the keys of a nuclio event. `client_gone` is done once nobody waits for the answer: a worker that has
+        the request then finishes it all the same, otherwise the request gets no worker.
 
         Raises:
             InvocationError: There is no answer; the error has the HTTP status.
@@ -235,11 +226,7 @@ class RequestQueue:
                 turn.set_exception(self._stopped())
 
     async def take(self, seconds: float, client_gone: "asyncio.Future[None]") -> HandlerProcess:
-        """Return a worker that is alive, for the caller alone until it is offered again.
-
-        Args:
-            seconds: How long to wait at most; with 0 only a worker that is free now is returned.
-            client_gone: Done as soon as the client has disconnected.
+        """Return a worker that is alive, for the caller alone until it is offered again; 0 s does not wait.
 
         Raises:
             TimeoutError: No worker became free in time.

@@ -155,15 +155,14 @@ class FunctionRegistry:
         file_name: str = CPU_FILE,
         gpus: Sequence[str] = (),
     ) -> None:
-        """Set what to scan.
+        """Scan nothing yet.
 
         Args:
             folder: See `find_directories`.
             opened: Called when a function appears, and when another version of it is to be served.
             closing: Called when it goes, before its workers end.
-            workers: Overrides the number of workers in each function.yaml.
+            workers: As in `WorkerPool`; so are `gpus`.
             file_name: Of the variant to serve; a directory without this file does not count.
-            gpus: One worker of each function is started for each; see `devices`.
         """
         self._folder = folder
         self._workers = workers

@@ -26,13 +26,7 @@ async def serve_folder(
 ) -> None:
     """Serve the functions of a folder until SIGTERM or Ctrl-C; a second one does not wait for what is in flight.
 
-    Args:
-        folder: See `find_directories`.
-        host: Where to listen.
-        port: Of the dashboard's endpoints; 0 chooses a free one.
-        workers: Processes for each function; None for the number in each function.yaml.
-        gpus: If there are any, the GPU variants are served, with one worker for each of these.
-        token: What callers have to send; None lets everybody in.
+    Arguments as in `command.run_server`; a token of None lets everybody in.
 
     Raises:
         ServeError: The port cannot be opened.
