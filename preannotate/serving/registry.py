@@ -161,8 +161,9 @@ class FunctionRegistry:
             folder: See `find_directories`.
             opened: Called when a function appears, and when another version of it is to be served.
             closing: Called when it goes, before its workers end.
-            workers: As in `WorkerPool`; so are `gpus`.
+            workers: As in `WorkerPool`.
             file_name: Of the variant to serve; a directory without this file does not count.
+            gpus: As in `WorkerPool`.
         """
         self._folder = folder
         self._workers = workers
