@@ -104,6 +104,7 @@ class FunctionConfig:
             queue_seconds=_whole(queue, "workerAvailabilityTimeoutMilliseconds", where, lowest=0) / 1000,
             event_seconds=_event_seconds(spec.get("eventTimeout"), where),
             readiness_seconds=_whole(readiness, "readinessTimeoutSeconds", where),
+            base_image=_base_image(spec.get("build")),
         )
 
 
