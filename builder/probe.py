@@ -1,8 +1,7 @@
-"""What a container would do with a function directory, as a script: `python -P probe.py REQUESTS RESULTS`.
+"""Run a function directory as a container would: `python -P probe.py REQUESTS RESULTS`.
 
-Runs in the function directory, which alone is on its path; it may import the standard library, nuclio_sdk
-and what lies in that directory, and nothing else of this project. It starts `main.py` as nuclio's wrapper
-does; each image goes through the handler, as CVAT would send it, and through the same detector directly.
+The script runs in the function directory and may import only the standard library, nuclio_sdk and what lies there. It
+starts `main.py` as nuclio's wrapper does, and sends each image to the handler, as CVAT would, and to its detector.
 """
 
 import base64
@@ -20,7 +19,7 @@ PACKAGES = ("numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nucl
 
 
 class Reply(TypedDict):
-    """What nuclio would send back."""
+    """The reply that nuclio would send."""
 
     status_code: int
     content_type: str
@@ -33,7 +32,7 @@ class ProbeResults(TypedDict):
     Attributes:
         description: `ModelHandler.description`: engine, device and fingerprint.
         versions: By package.
-        cost: `load_seconds`; `request_seconds` of the last image; `memory_bytes`, the most that was ever held.
+        cost: `load_seconds`; `request_seconds` of the last image; `memory_bytes`, the peak.
         bad_request: Reply to a body that is not JSON.
         direct: For each image the detector's detections: class id, score, box.
         served: For each image the handler's reply.
@@ -89,7 +88,7 @@ def main(requests_file: str, results_file: str) -> None:
         started = time.perf_counter()
         results["served"].append(call({"image": image, "threshold": requests["threshold"]}))
         cost["request_seconds"] = time.perf_counter() - started
-        if not results["served_by_default"]:  # a subset of the others; once shows that it is understood
+        if not results["served_by_default"]:  # a subset of the others: one is enough
             results["served_by_default"].append(call({"image": image}))
     cost["memory_bytes"] = _memory()
     Path(results_file).write_text(json.dumps(results), encoding="utf-8")
@@ -116,7 +115,7 @@ def _logger(nuclio_sdk: Any) -> Any:
 
 
 def _memory() -> int:
-    """The most that this process ever held, in bytes; Linux counts in KiB, macOS in bytes."""
+    """Peak memory of this process in bytes; Linux counts in KiB, macOS in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -1,7 +1,7 @@
-"""What is wrong with a function directory, as far as one can see without running it.
+"""Find what is wrong with a function directory without running it.
 
-nuclio ignores unknown keys, and CVAT shows an empty list of models if one function's metadata is broken:
-mistakes show far from where they were made, so they are searched for here.
+nuclio ignores unknown keys, and CVAT shows an empty list of models if one function's metadata is broken: mistakes show
+far from where they were made.
 """
 
 import filecmp
@@ -27,7 +27,7 @@ _DEPLOYED_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?")
 
 
 def problems(directory: Path) -> list[str]:
-    """One sentence for each thing that is wrong with `directory` (functions/NAME/nuclio)."""
+    """List what is wrong with `directory` (functions/NAME/nuclio), in sentences."""
     return [
         *_missing_files(directory),
         *_changed_runtime(directory),
@@ -43,7 +43,7 @@ def problems(directory: Path) -> list[str]:
 
 
 def notes(directory: Path) -> list[str]:
-    """What a person should know although it is no mistake."""
+    """List what a person should know although it is no mistake."""
     return [
         f"{source.name} was edited after the build."
         for source in sorted(TEMPLATE.glob("*.py"))
@@ -52,7 +52,7 @@ def notes(directory: Path) -> list[str]:
 
 
 def runtime_files(directory: Path) -> list[str]:
-    """Names of the Python files of a `runtime/`, relative to it."""
+    """List the Python files of a `runtime/`, relative to it."""
     return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*.py"))
 
 

@@ -1,6 +1,6 @@
-"""Arithmetic on boxes and scores that adapters share: in NumPy for the reference, as operations for what is served.
+"""Arithmetic on boxes and scores that adapters share: in NumPy for the reference, as operations for the served graph.
 
-`ops` is a module of OpenVINO's operations. Every factor is a scalar of one coordinate: a factor for all four at
+`ops` is a module of OpenVINO's operations. Factors are scalars and apply to one coordinate: a factor for all four at
 once makes INT8 graphs that OpenVINO cannot compile.
 """
 
@@ -13,7 +13,7 @@ from builder.imports.layout import Layout, UnknownClassError
 
 
 def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.ndarray:
-    """Scores (1, N, K) from one class number (N,) and one score (N,) for each row.
+    """Turn a class number (N,) and a score (N,) of each row into scores (1, N, K).
 
     Raises:
         UnknownClassError: A row with a score has a number without a label.
@@ -33,23 +33,23 @@ def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.
 
 
 def column(rows: Any, index: int, ops: Any) -> Any:
-    """Column `index` of (1, N, C) as (1, N, 1)."""
+    """Return column `index` of (1, N, C) as (1, N, 1)."""
     return columns(rows, index, index + 1, ops)
 
 
 def columns(rows: Any, start: int, stop: int, ops: Any) -> Any:
-    """Columns `start` to `stop` (exclusive) of (1, N, C)."""
+    """Return columns `start` to `stop` (exclusive) of (1, N, C)."""
     bounds = (np.array([value], np.int64) for value in (start, stop, 1, 2))
     return ops.slice(rows, *bounds)
 
 
 def scaled(node: Any, factor: float, ops: Any) -> Any:
-    """A node times a number."""
+    """Multiply a node by a number."""
     return ops.multiply(node, np.float32(factor))
 
 
 def corner_nodes(columns: Iterable[Any], ops: Any) -> Any:
-    """Boxes (1, N, 4), xyxy, from the columns centre x, centre y, width and height."""
+    """Turn the columns centre x, centre y, width and height into boxes (1, N, 4), xyxy."""
     centre_x, centre_y, width, height = columns
     half_width, half_height = scaled(width, 0.5, ops), scaled(height, 0.5, ops)
     ends = (ops.subtract, ops.add)
@@ -58,6 +58,6 @@ def corner_nodes(columns: Iterable[Any], ops: Any) -> Any:
 
 
 def class_score_nodes(numbers: Any, scores: Any, layout: Layout, ops: Any) -> Any:
-    """Scores (1, N, K) from one class number and one score for each row, both (1, N, 1)."""
+    """Turn a class number and a score of each row, both (1, N, 1), into scores (1, N, K)."""
     wanted = np.arange(layout.num_classes, dtype=np.float32).reshape(1, 1, -1) + np.float32(layout.first_class)
     return ops.select(ops.equal(ops.round(numbers, "half_to_even"), wanted), scores, np.float32(0))

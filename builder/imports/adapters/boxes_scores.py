@@ -1,4 +1,4 @@
-"""Networks that have the engine contract already (docs/architecture.md): nothing is decoded."""
+"""Networks that have the engine contract already (docs/architecture.md), so that nothing has to be decoded."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +23,12 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """As they are."""
+    """Return both unchanged."""
     boxes, scores = arrays
     return boxes, scores
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """As they are."""
+    """Return both unchanged."""
     boxes, scores = outputs
     return boxes, scores

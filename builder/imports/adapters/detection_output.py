@@ -30,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Parts to pixels, one score to one of K, rows after the end to nothing."""
+    """Scale parts to pixels, give each row K scores, and none to rows after the last object."""
     found = arrays[0][0]
     width, height = layout.input_size
     end = np.flatnonzero(found[0, :, 0] < 0)
@@ -41,7 +41,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     found = ops.squeeze(outputs[0], np.array([0]))
     image, number, score = (decoding.column(found, index, ops) for index in range(3))
     sides = [decoding.column(found, 3 + index, ops) for index in range(4)]

@@ -55,7 +55,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     (found,) = outputs
     _, channels, rows, columns = found.get_shape()
     width, height = layout.input_size

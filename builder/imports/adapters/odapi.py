@@ -1,6 +1,6 @@
-"""TensorFlow's Object Detection API: a SavedModel that suppresses by itself and lists what it found.
+"""TensorFlow's Object Detection API: a SavedModel with its own suppression, which returns a list of detections.
 
-Here `ops` of `graph` is TensorFlow, for the network stays a SavedModel.
+`ops` of `graph` is TensorFlow here, for the network stays a SavedModel.
 
 Reference: https://github.com/tensorflow/models, `research/object_detection/exporter_lib_v2.py`.
 """
@@ -25,12 +25,12 @@ THRESHOLD = 0.5
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """These four names, whatever else there is."""
+    """Outputs with these four names; others are ignored."""
     return AdapterMatch(_NAMES, None) if set(_NAMES) <= set(outputs) else None
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Parts to pixels, yxyx to xyxy, one score to one of K, rows after the last to nothing."""
+    """Scale parts to pixels, order yxyx as xyxy, give each row K scores, and none to rows after the last object."""
     boxes, scores, numbers, count = arrays
     width, height = layout.input_size
     scores = np.where(np.arange(scores.shape[1]) < int(count[0]), scores[0], 0)
@@ -40,7 +40,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations of TensorFlow."""
+    """As `decode`, as operations of TensorFlow."""
     boxes, scores, numbers, count = (ops.cast(output, ops.float32) for output in outputs)
     width, height = layout.input_size
     y1, x1, y2, x2 = ops.split(boxes, 4, axis=-1)

@@ -29,13 +29,13 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """One score to one of K."""
+    """Give each row K scores, all but one of them 0."""
     (found,) = arrays
     return found[..., :4], decoding.class_scores(found[0, :, 5], found[0, :, 4], layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     (found,) = outputs
     score, number = (decoding.column(found, index, ops) for index in (4, 5))
     return decoding.columns(found, 0, 4, ops), decoding.class_score_nodes(number, score, layout, ops)

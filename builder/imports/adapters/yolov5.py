@@ -24,7 +24,7 @@ _ANCHORS_OF_A_CELL = 3
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """One output with three rows for each cell of the feature levels; raw levels beside it are left alone."""
+    """One output with three rows for each cell of the feature levels; raw feature levels beside it are ignored."""
     for name, shape in outputs.items():
         rows_of_cells = len(shape) == 3 and feature_strides(input_size, shape[1], for_each_cell=_ANCHORS_OF_A_CELL)
         if rows_of_cells and shape[0] == 1 and shape[2] > 5:
@@ -33,14 +33,14 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Centres to corners; two scores to one."""
+    """Turn centres into corners, and multiply the score of a class by that of the object."""
     rows = arrays[0]
     centre, half = rows[..., :2], rows[..., 2:4] / 2
     return np.concatenate([centre - half, centre + half], -1), rows[..., 5:] * rows[..., 4:5]
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     (rows,) = outputs
     boxes = decoding.corner_nodes((decoding.column(rows, index, ops) for index in range(4)), ops)
     scores = decoding.columns(rows, 5, 5 + layout.num_classes, ops)

@@ -28,13 +28,13 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """One score to one of K."""
+    """Give each row K scores, all but one of them 0."""
     (found,) = arrays
     return found[None, :, 1:5], decoding.class_scores(found[:, 5], found[:, 6], layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     found = ops.unsqueeze(outputs[0], np.int64(0))
     number, score = (decoding.column(found, index, ops) for index in (5, 6))
     return decoding.columns(found, 1, 5, ops), decoding.class_score_nodes(number, score, layout, ops)

@@ -27,14 +27,14 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Columns to rows, centres to corners."""
+    """Transpose columns to rows, and turn centres into corners."""
     rows = arrays[0].transpose(0, 2, 1)
     centre, half = rows[..., :2], rows[..., 2:4] / 2
     return np.concatenate([centre - half, centre + half], -1), rows[..., 4:]
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     rows = ops.transpose(outputs[0], np.array([0, 2, 1]))
     boxes = decoding.corner_nodes((decoding.column(rows, index, ops) for index in range(4)), ops)
     return boxes, decoding.columns(rows, 4, 4 + layout.num_classes, ops)

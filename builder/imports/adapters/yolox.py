@@ -46,7 +46,7 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
-    """The same as operations."""
+    """As `decode`, as operations."""
     (rows,) = outputs
     x, y, stride = (column.reshape(1, -1, 1) for column in _cells(layout.input_size, rows.get_shape()[1]))
     centres = (ops.multiply(ops.add(decoding.column(rows, index, ops), at), stride) for index, at in enumerate((x, y)))
@@ -57,7 +57,7 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
 
 
 def _cells(input_size: tuple[int, int], count: int) -> np.ndarray:
-    """float32 (3, A): column, row and stride of each cell."""
+    """Return float32 (3, A): column, row and stride of each cell."""
     width, height = input_size
     grids = []
     for stride in feature_strides(input_size, count) or ():
