@@ -19,7 +19,6 @@ from builder.variants import GRAPHS, Variant, find_graph, open_graph, possible
 from preannotate.core.files import new_directory
 from runtime.manifest import FILE_NAME, Manifest
 
-EXPORT_PARTS = (FILE_NAME, "validation")
 # In this order: should the machine stop in between, an old function with new images can still be checked.
 PARTS = (VALIDATION_FOLDER, "nuclio")
 
@@ -141,7 +140,7 @@ def find_export(run_or_export: Path) -> Path:
         raise BuildError(
             f"{run_or_export}: no such folder; expected a run directory, as `preannotate train` and `import` make it."
         )
-    missing = [part for part in EXPORT_PARTS if not (export / part).exists()]
+    missing = [part for part in (FILE_NAME, "validation") if not (export / part).exists()]
     if find_graph(export) is None:
         missing.append(" or ".join(GRAPHS))
     if missing:

@@ -31,7 +31,10 @@ def check(function_dir: Path, validation: Path | None = None, *, accept_changes:
         BuildError: There is no such directory, a package is missing, or a variant does not start.
     """
     directory = FunctionDirectory.open(function_dir)
-    before = _last_proof(directory)
+    try:
+        before = directory.proof() or Proof()
+    except BuildError:
+        before = Proof()  # a damaged one is replaced
     problems, notes = static_check.problems(directory.path), static_check.notes(directory.path)
     if not accept_changes:
         named = {problem.partition(":")[0] for problem in problems}
@@ -45,10 +48,3 @@ def check(function_dir: Path, validation: Path | None = None, *, accept_changes:
         result = replace(proof, notes=(*notes, *proof.notes), digests=before.digests if proof.problems else digests)
     directory.write_proof(result)
     return result
-
-
-def _last_proof(directory: FunctionDirectory) -> Proof:
-    try:
-        return directory.proof() or Proof()
-    except BuildError:
-        return Proof()  # a damaged one is replaced

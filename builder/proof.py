@@ -71,7 +71,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class _Measured:
-    """What all artefacts of a function detected, by the artefact's name, and what goes into the `Proof`."""
+    """Detections by artefact, and what else goes into the `Proof`."""
 
     detections: dict[str, Detections]
     problems: list[str]

@@ -58,7 +58,7 @@ def change_threshold(function: Path, value: float | Mapping[str, float], *, wher
 
 
 def _proven_again(directory: FunctionDirectory, manifest: Path) -> Proof:
-    """The proof of a copy with another `model.json`."""
+    """Check a copy with another `model.json`."""
     from builder.check import check  # needs packages that only building and checking need
 
     with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
@@ -72,12 +72,11 @@ def _proven_again(directory: FunctionDirectory, manifest: Path) -> Proof:
 
 
 def _changed(manifest: Manifest, labels: tuple[str, ...], value: float | Mapping[str, float], where: str) -> Manifest:
-    """The manifest with other thresholds; labels are called as in `function.yaml`."""
+    """Return the manifest with other thresholds; `labels` are those of `function.yaml`."""
     cut = manifest.postprocess
     if not isinstance(value, Mapping):
         every = _checked(value, where)
-        cut = replace(cut, threshold=every, thresholds=(every,) * len(labels))
-        return replace(manifest, postprocess=cut)
+        return replace(manifest, postprocess=replace(cut, threshold=every, thresholds=(every,) * len(labels)))
     for label in value:
         if label not in labels:
             raise BuildError(f"{where}: no label {label!r}; expected one of: {', '.join(labels)}.")
