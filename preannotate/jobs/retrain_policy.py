@@ -59,12 +59,7 @@ class WatchState:
 
 
 def read_watch_state(path: Path) -> WatchState:
-    """Return what the watch before kept; a fresh state if there was none.
-
-    Raises:
-        WatchError: The file is of another format.
-        FileError: It is not JSON.
-    """
+    """Return what an earlier watch kept, else a fresh state; WatchError or FileError if the file is damaged."""
     content = read_json(path)
     if content is None:
         return WatchState()

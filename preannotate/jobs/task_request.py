@@ -66,12 +66,7 @@ class TaskRequest(CvatAccess):
         return (self.task,)
 
     def check(self, workspace: Workspace) -> None:
-        """Refuse a request that can never run.
-
-        Raises:
-            RunRequestError: A field has an impossible value.
-            WorkspaceError, JobError: As `find_version`.
-        """
+        """Refuse a request that can never run: RunRequestError for a field, else an error of `find_version`."""
         check_model_name(self.name)
         check_numbers("tasks", self.tasks)
         if self.threshold is not None and not 0 <= self.threshold <= 1:

@@ -195,12 +195,7 @@ def to_keep(kept: RunRequest | None, request: RunRequest, *, repeats: bool) -> R
 
 
 def read_run_request(path: Path) -> RunRequest | None:
-    """Return the request of the latest run of a model; None if there was none.
-
-    Raises:
-        FileError: The file is damaged.
-        PipelineError: It is of another format.
-    """
+    """Return a model's latest request, None if there was none; FileError or PipelineError if the file is damaged."""
     content = read_json(path)
     if content is None:
         return None
