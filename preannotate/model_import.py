@@ -48,12 +48,9 @@ def import_with_proof_images(
 
 
 def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> GroundTruth:
-    """Gather images in `store`, with their annotations if they have any.
+    """Gather images in the empty folder `store`, with their annotations if they have any.
 
-    Args:
-        paths: Annotation exports; or image files and folders that hold nothing but images; or nothing.
-        store: An empty folder.
-        labels: Those of the model.
+    `paths` are annotation exports; or image files and folders that hold nothing but images; or nothing.
 
     Raises:
         DatasetError: An export cannot be read, or none of its images can be used.

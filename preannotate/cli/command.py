@@ -136,11 +136,8 @@ def keep_traceback(command: str, report: str) -> str:
     """Write the traceback of an unexpected error to a file for a bug report, and remove the oldest files.
 
     They lie in `$XDG_STATE_HOME/preannotate`, else `~/.local/state/preannotate`, and only their owner can read them. Of
-    the command line they hold the command's name alone, for an argument may be a token.
-
-    Args:
-        command: Name of the command that failed.
-        report: The traceback; its middle is left out if it is longer than `LONGEST_LOG` characters.
+    the command line they hold the command's name alone, for an argument may be a token. The middle of a report that is
+    longer than `LONGEST_LOG` characters is left out.
 
     Returns:
         A sentence that says where it is; the traceback itself where it cannot be written.

@@ -69,12 +69,7 @@ def _by_cell(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DescribedFrames:
-    """Frames with their image descriptors.
-
-    Attributes:
-        descriptors: float32 (N, D), of `describe`.
-        frames: int (N,), relative numbers in the task.
-    """
+    """Image descriptors, float32 (N, D), of frames, int (N,), by their relative numbers in the task."""
 
     descriptors: np.ndarray
     frames: np.ndarray

@@ -38,12 +38,9 @@ class AnnotatedBox:
 
 @dataclass(frozen=True)
 class ReviewedFrame:
-    """A frame with both sides of the comparison.
+    """A frame, by its relative number, with G annotated boxes and N detections down to a low score.
 
-    Attributes:
-        frame: Relative number in the task.
-        annotated: G boxes.
-        detections: N detections down to a low score, with labels that the task has.
+    Detections have only labels that the task has.
     """
 
     frame: int
