@@ -28,12 +28,7 @@ _CONNECT_SECONDS = 3.0
 
 
 def check(url: str, functions: Sequence[LocalFunction]) -> Iterator[Finding]:
-    """The list that CVAT gets, and each function in it.
-
-    Args:
-        url: Of the dashboard.
-        functions: Those of the given directories.
-    """
+    """Check the list that CVAT gets, and each function in it."""
     token = os.environ.get(TOKEN)
     headers = HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
@@ -74,13 +69,7 @@ def redirected(url: str, reply: http.Response) -> Finding:
 
 
 def no_response(url: str, failed: http.NoResponseError, *, starting: str) -> Finding:
-    """The finding for a server that did not answer.
-
-    Args:
-        url: Of the server.
-        failed: What happened.
-        starting: How to start the server.
-    """
+    """The finding for a server that did not answer; `starting` is how to start it."""
     remedies = {
         Failure.CERTIFICATE: "Trust the authority of its certificate: export SSL_CERT_FILE=/path/to/authority.pem",
         Failure.REFUSED: f"Check host and port; {starting}",

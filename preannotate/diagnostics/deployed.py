@@ -1,4 +1,4 @@
-"""The functions that nuclio runs on this machine: those of the given directories, and strangers that spoil the list."""
+"""The functions that nuclio runs on this machine: those of the given directories, and others that break the list."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _HARMLESS = re.compile(r"\((D|I)\)|Read configuration")
 
 
 def list_of_cvat(found: Survey) -> Iterator[Finding]:
-    """Whether what nuclio would tell CVAT is something that CVAT can read."""
+    """Whether CVAT can read the functions that nuclio lists."""
     if found.records is None or found.projects is None:
         if found.dashboard is not None and found.dashboard.status == "running":
             yield note(

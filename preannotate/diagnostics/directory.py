@@ -18,7 +18,7 @@ _RUNTIME = "runtime/"
 
 
 def files(directory: Path) -> Iterator[Finding]:
-    """What `preannotate check` would refuse before it runs anything."""
+    """What `preannotate check` rejects before it runs anything."""
     found = static_check.problems(directory)
     changed = [sentence for sentence in found if sentence.startswith(_RUNTIME)]
     too_new = _is_too_new(directory)
@@ -45,7 +45,7 @@ def files(directory: Path) -> Iterator[Finding]:
 
 
 def proof(directory: Path) -> Iterator[Finding]:
-    """What `parity.json` says, and whether it says it of these very bytes."""
+    """Whether `parity.json` proves the function, with the digests of these very files."""
     function, remedy = FunctionDirectory(directory), f"preannotate check {directory}"
     try:
         found = function.proof()
@@ -67,7 +67,7 @@ def fingerprints(directory: Path, functions: Sequence[LocalFunction]) -> Iterato
     try:
         named = FunctionDirectory(directory).model_fingerprint
     except ManifestError:
-        return  # `files` says so
+        return  # `files` reports it
     for function in functions:
         if function.fingerprint != named:
             yield error(
@@ -94,7 +94,7 @@ def ports(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
 
 
 def collisions(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
-    """Functions that cannot live beside each other."""
+    """Functions that cannot be deployed beside each other."""
     for what, value_of in {"metadata.name": lambda one: one.name, "port": lambda one: one.settings.port}.items():
         holders: dict[Any, list[str]] = {}
         for function in functions:
