@@ -4,7 +4,7 @@ TrainerError
 └── TrainingError (RuntimeError)  training cannot start or continue
     └── WorkerLostError           another process of the run is gone; all can continue
 
-Errors in annotations or a dataset are `preannotate.formats.errors.DatasetError`.
+Errors in annotations or a dataset are `preannotate.formats.records.DatasetError`.
 
 Each message is one sentence for a person: where, what was found, what was expected, what to do.
 """

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from preannotate.core.files import write_json
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
 from trainer import anchors, backbone_weights, datasets, earlier_run, gpu_memory, input_size, model_choice, model_names
 from trainer.arguments.defaults import Defaults, resolve_arguments

@@ -9,9 +9,8 @@ from preannotate.core.progress import ProgressBar
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
-from preannotate.inference.errors import InferenceError
 from preannotate.inference.function_process import FunctionPool, processes_for
-from preannotate.inference.images import ImageDetections, ImageFile, UnreadableImage, find_images
+from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage, find_images
 from runtime.errors import RequestError
 from runtime.image import decode
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from preannotate.core.text import first_of
 from preannotate.formats import coco, cvat_images, cvat_video, datumaro, ultralytics, voc, yolo
 from preannotate.formats.archive import inner_folders
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import IMAGE_EXTENSIONS
-from preannotate.formats.records import Export
+from preannotate.formats.records import DatasetError, Export
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 # Photographs hardly shrink and XML shrinks to a thirtieth: what grows 200-fold to over a gigabyte is a zip bomb.
 MAX_RATIO = 200

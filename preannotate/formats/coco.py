@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import box_shape, points_box, size_box
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
-from preannotate.formats.records import Box, Export, Frame, Shape
+from preannotate.formats.records import Box, DatasetError, Export, Frame, Shape
 
 _FILE_NAME = "annotations/instances_default.json"
 _KEYS = {"images", "annotations", "categories"}

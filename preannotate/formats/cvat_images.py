@@ -15,10 +15,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, xml_elements
-from preannotate.formats.records import Export, Frame
+from preannotate.formats.records import DatasetError, Export, Frame
 
 SHARED_NAME = "name shared by several tasks of the export: not used"
 # A fixed time: the same annotations give the same bytes.

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
 from preannotate.formats.parsing import number, xml_elements, xml_root_tag
-from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shape
+from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, DatasetError, Shape
 
 FILE_NAME = "annotations.xml"
 # Types of labels that cannot have a box; "any" and a label without a type, as older servers write it, can.

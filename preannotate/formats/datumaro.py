@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, size_box
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
-from preannotate.formats.records import TAG, Export, Frame, Shape
+from preannotate.formats.records import TAG, DatasetError, Export, Frame, Shape
 
 _KEYS = {"categories", "items"}
 # Datumaro's words for kinds that cannot become a box, where they differ from CVAT's.

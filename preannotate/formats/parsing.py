@@ -11,9 +11,8 @@ import yaml
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import decode_coco_counts, run_length_box
-from preannotate.formats.records import Box
+from preannotate.formats.records import Box, DatasetError
 
 _XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
 

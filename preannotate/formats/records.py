@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from preannotate.core.errors import PreannotateError
+
+
+class DatasetError(PreannotateError, ValueError):
+    """An annotation file says something impossible, or there is too little to train on."""
+
+
 Box = tuple[float, float, float, float]
 
 # Kinds of shapes that are boxes or become their tight axis-aligned box.

@@ -8,10 +8,9 @@ image whose path has `images` where it has `labels`.
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import ImageIndex, video_position, without_extension
 from preannotate.formats.parsing import read_yaml
-from preannotate.formats.records import Export, Frame, Shape
+from preannotate.formats.records import DatasetError, Export, Frame, Shape
 from preannotate.formats.yolo import parse_labels
 
 _FILE_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")

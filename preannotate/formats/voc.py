@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import box_shape
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
-from preannotate.formats.records import Export, Frame, Shape
+from preannotate.formats.records import DatasetError, Export, Frame, Shape
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")

@@ -6,11 +6,10 @@ boxes as if unrotated, or not at all in newer versions; this format has no mark 
 
 from pathlib import Path
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.geometry import centre_box, points_box
 from preannotate.formats.images import IMAGE_EXTENSIONS, ImageIndex, video_position, without_extension
 from preannotate.formats.parsing import number, read_text
-from preannotate.formats.records import BOX, ROTATED_BOX, Export, Frame, Shape
+from preannotate.formats.records import BOX, ROTATED_BOX, DatasetError, Export, Frame, Shape
 
 _NAMES = "obj.names"
 _PREFIX = "data/"

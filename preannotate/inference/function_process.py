@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
-from preannotate.inference.errors import InferenceError
-from preannotate.inference.images import ImageDetections, ImageFile, UnreadableImage
+from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage
 from preannotate.inference.worker_process import WorkerError, WorkerProcess, worker_environment
 from runtime.detector import Detection
 from runtime.processors import cores

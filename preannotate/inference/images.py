@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from preannotate.core.errors import PreannotateError
 from preannotate.core.text import columns, plural
 from preannotate.formats.images import IMAGE_EXTENSIONS
-from preannotate.inference.errors import InferenceError
 from runtime.detector import Detection
+
+
+class InferenceError(PreannotateError, ValueError):
+    """No images, no function to ask about them, or a function that does not answer."""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from preannotate.jobs.errors import JobError
 from preannotate.jobs.processes import RunProcess, this_process
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.pipeline.run_request import RunRequest, run_request_from_json
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import Workspace
+from preannotate.registry.workspace import Workspace, WorkspaceError
 
 # In the folder of a run.
 LOG, PROGRESS = "log.txt", "progress.json"

@@ -16,7 +16,7 @@ from builder.variants import GRAPHS, VARIANTS, find_graph
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from runtime import engines
 from runtime.detector import Detection, Detector
 from runtime.manifest import FILE_NAME, Manifest

@@ -9,7 +9,7 @@ from builder.function_directory import FunctionDirectory
 from evaluation import ground_truth, speed
 from evaluation.corrections import COST_NAMES, CorrectionCosts
 from evaluation.speed import StageTimes
-from preannotate.model_evaluation.errors import ReportError
+from preannotate.core.errors import PreannotateError
 from runtime import engines
 from runtime.detector import Detector
 from runtime.errors import EngineError
@@ -18,6 +18,11 @@ from trainer import report
 from trainer.report import BuiltFunction
 from trainer.report.facts import RunFacts
 from trainer.run_directory import RunDirectory
+
+
+class ReportError(PreannotateError, ValueError):
+    """The report of a run cannot be written as requested."""
+
 
 # An hour for one box is a typing error.
 MAX_SECONDS = 3600.0

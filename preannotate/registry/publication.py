@@ -21,8 +21,7 @@ from builder.function_directory import FunctionDirectory
 from preannotate.core import child_process
 from preannotate.core.files import read_json, write_json
 from preannotate.core.text import columns
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
+from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, WorkspaceError
 from runtime.errors import ManifestError
 
 SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"

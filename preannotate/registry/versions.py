@@ -11,8 +11,7 @@ from typing import Any
 
 from builder.function_directory import FunctionDirectory
 from preannotate.core.files import read_json, write_json
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import ModelFolder, VersionFolder
+from preannotate.registry.workspace import ModelFolder, VersionFolder, WorkspaceError
 
 FORMAT = 1
 _INPUTS = "inputs.json"

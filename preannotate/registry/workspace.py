@@ -20,9 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from builder.function_yaml import check_name
+from preannotate.core.errors import PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.locks import file_lock, is_locked
-from preannotate.registry.errors import WorkspaceError
+
+
+class WorkspaceError(PreannotateError, ValueError):
+    """A workspace, a model or a version does not exist or is not in the state that an operation needs."""
+
 
 # Child processes of a run that was killed end a moment after it.
 LOCK_SECONDS = 3.0

@@ -11,7 +11,7 @@ from PIL import Image
 
 from builder.function_yaml import function_yaml
 from builder.variants import VARIANTS
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from runtime.cvat import rectangle, reply
 from runtime.detector import Detection
 from runtime.function_file import read_labels, rename_classes

@@ -5,7 +5,7 @@ from PIL import Image
 
 from preannotate import model_import
 from preannotate.core.errors import UsageError
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from preannotate.model_import import collect_proof_images
 
 

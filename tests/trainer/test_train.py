@@ -10,7 +10,7 @@ import pytest
 from support.training import newest_checkpoint
 
 from evaluation import ground_truth, scores
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest

@@ -13,7 +13,7 @@ import numpy as np
 
 from preannotate.core.files import link_or_copy, read_json, write_json
 from preannotate.core.text import plural
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
-from preannotate.formats.records import Frame
+from preannotate.formats.records import DatasetError, Frame
 
 
 def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False) -> set[str]:

@@ -17,9 +17,8 @@ from PIL import Image
 from preannotate.core.files import sync_all
 from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.images import without_extension
-from preannotate.formats.records import BOX, TAG, Export, Frame, Shape
+from preannotate.formats.records import BOX, TAG, DatasetError, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import decode, exif_orientation
 from trainer.datasets.coordinates import clip, to_upright_pixels

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets.sample import Sample
 
 

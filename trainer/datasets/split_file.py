@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from preannotate.formats.errors import DatasetError
 from preannotate.formats.parsing import read_text
+from preannotate.formats.records import DatasetError
 from trainer.datasets.frames import match_names
 from trainer.datasets.sample import Sample
 from trainer.datasets.split import Subset

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from preannotate.cli.main import parser
 from preannotate.core.errors import PreannotateError
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 KITTEN = "Kätzchen & <co>"
 

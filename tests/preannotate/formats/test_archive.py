@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from preannotate.formats import archive
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 
 def open_zip(path, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import coco
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset
 
 

@@ -6,8 +6,7 @@ from support import annotation_exports
 
 from preannotate.formats import cvat_images
 from preannotate.formats.cvat_xml import CvatLabel, CvatTask
-from preannotate.formats.errors import DatasetError
-from preannotate.formats.records import Export, Frame, Shape
+from preannotate.formats.records import DatasetError, Export, Frame, Shape
 
 
 def read(folder, shapes, meta=None):

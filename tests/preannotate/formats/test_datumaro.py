@@ -5,7 +5,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import datumaro
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 
 def write(folder, *annotations):

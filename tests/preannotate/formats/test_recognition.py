@@ -5,7 +5,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import FORMATS, read_export
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 
 def test_a_folder_in_a_folder_is_read_as_its_format(tmp_path):

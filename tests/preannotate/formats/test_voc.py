@@ -4,7 +4,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import voc
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset
 
 OBJECT = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>{}</object>"

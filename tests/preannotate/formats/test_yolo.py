@@ -4,7 +4,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import ultralytics, yolo
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 
 
 def test_images_that_no_list_names_are_found(tmp_path):

@@ -5,9 +5,8 @@ import pytest
 from PIL import Image
 
 from preannotate.inference import function_process, worker_process
-from preannotate.inference.errors import InferenceError
 from preannotate.inference.function_process import FunctionPool, FunctionProcess, processes_for
-from preannotate.inference.images import ImageDetections, ImageFile
+from preannotate.inference.images import ImageDetections, ImageFile, InferenceError
 
 
 def test_the_directorys_own_runtime_answers(function, photos):

@@ -2,8 +2,7 @@ import re
 
 import pytest
 
-from preannotate.inference.errors import InferenceError
-from preannotate.inference.images import find_images
+from preannotate.inference.images import InferenceError, find_images
 
 
 def test_folders_are_searched_in_order_and_without_hidden_files(tmp_path):

@@ -11,7 +11,7 @@ from preannotate.jobs.errors import JobError
 from preannotate.jobs.task_request import OPTIONS, RunKind, TaskRequest
 from preannotate.pipeline.errors import RunRequestError
 from preannotate.pipeline.run_request import CvatAccess
-from preannotate.registry.errors import WorkspaceError
+from preannotate.registry.workspace import WorkspaceError
 
 VALUES = {
     "threshold": 0.25,

@@ -6,8 +6,7 @@ import pytest
 from support.functions import prove
 
 from evaluation.corrections import CorrectionCosts
-from preannotate.model_evaluation.errors import ReportError
-from preannotate.model_evaluation.report import parse_costs, write_report
+from preannotate.model_evaluation.report import ReportError, parse_costs, write_report
 from runtime.manifest import Manifest
 from tests.trainer.report.finished_run import write_run
 

@@ -6,8 +6,8 @@ import pytest
 
 import builder
 from preannotate.registry import publication
-from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.publication import DEPLOYMENTS, deploy_function
+from preannotate.registry.workspace import WorkspaceError
 
 SCRIPT = """#!/bin/sh
 echo "$@" >> "$0.calls"

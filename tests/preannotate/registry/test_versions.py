@@ -10,8 +10,7 @@ from preannotate.cli.main import main
 from preannotate.core.errors import LockedError
 from preannotate.core.files import write_json
 from preannotate.registry import publication, versions
-from preannotate.registry.errors import WorkspaceError
-from preannotate.registry.workspace import Workspace
+from preannotate.registry.workspace import Workspace, WorkspaceError
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from preannotate.core.errors import LockedError
 from preannotate.core.files import write_json
 from preannotate.diagnostics.directory import proof
 from preannotate.diagnostics.finding import Severity
-from preannotate.registry.errors import WorkspaceError
+from preannotate.registry.workspace import WorkspaceError
 from preannotate.studio.errors import StudioError
 from preannotate.studio.models import Models
 from runtime.errors import ManifestError

@@ -8,7 +8,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.formats import FORMATS
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset
 
 WRONG = [None, True, -1, 0.5, 1e999, "", "x", "../x", [], [1], [[1, 2]], {}, {"a": 1}, [None], "\x00", 10**30]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support import annotation_exports
 
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import Dataset, Health, Sample, check_dataset, load_dataset
 from trainer.datasets.health import LoadedExport, LoadReport
 

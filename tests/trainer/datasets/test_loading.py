@@ -9,7 +9,7 @@ from PIL import Image
 from support import annotation_exports
 
 from preannotate.formats import FORMATS
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset
 
 A_BOXES = [[10, 20, 60, 70.5], [100, 0, 200, 50]]

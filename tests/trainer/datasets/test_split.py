@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import Sample, split_samples
 from trainer.datasets.split import FRACTION, Split, without_unreviewed
 

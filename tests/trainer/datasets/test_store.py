@@ -6,7 +6,7 @@ import pytest
 from support import annotation_exports
 
 from preannotate.core.errors import FileError
-from preannotate.formats.errors import DatasetError
+from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset, read_dataset, save_dataset
 from trainer.datasets.dataset import store_image
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from starlette.responses import FileResponse, Response
 
 from builder.errors import BuildError
-from preannotate.registry.errors import WorkspaceError
 from preannotate.registry.publication import Deploy
+from preannotate.registry.workspace import WorkspaceError
 from preannotate.studio.errors import PageError
 from preannotate.studio.models import ModelSummary, VersionSummary
 from preannotate.studio.web.access.headers import REPORT_POLICY
