@@ -10,8 +10,6 @@ from builder.check import check
 from builder.function_directory import Verdict
 from evaluation.parity import Difference
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def built(squares_built):
@@ -58,6 +56,7 @@ def test_a_checked_directory_is_unchanged_and_checks_again_somewhere_else(functi
     assert {path: path.read_bytes() for path in function.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_an_exchanged_network_is_found_out(function):
     """The two classes change places in what the reference network is said to have found."""
     path = function / "validation" / "reference.json"

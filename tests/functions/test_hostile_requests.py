@@ -10,8 +10,6 @@ pytest.importorskip("psutil")
 from tests.functions.hostile_requests import OTHER, PLAIN, REFUSED, SAME
 from tests.functions.worker import answer_of
 
-pytestmark = pytest.mark.slow
-
 # The largest image that is let in takes 0.7 GB as Pillow holds it, and its rows are turned into RGB beside it.
 MEMORY_LIMIT_KB = 1_600_000
 

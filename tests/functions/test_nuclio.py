@@ -12,8 +12,6 @@ pytest.importorskip("nuclio_sdk")
 from tests.functions.hostile_requests import OTHER, PLAIN, PNG, REFUSED, SAME
 from tests.functions.worker import answer_of, request
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def wrapped(squares_built, tmp_path_factory):

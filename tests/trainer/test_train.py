@@ -20,8 +20,6 @@ from trainer.models import MODELS
 from trainer.request import TrainingRequest
 from trainer.training_loop import TrainingLoop
 
-pytestmark = pytest.mark.slow
-
 SHORT = {"epochs": 3, "batch_size": 8, "image_size": "128x96"}
 
 
@@ -82,6 +80,7 @@ def test_the_configuration_says_what_was_asked_and_what_was_decided(trained):
     assert content["arguments"]["alpha"] == content["alpha"] == 0.35
 
 
+@pytest.mark.slow
 def test_steps_end_a_training_exactly_and_auto_chooses_a_model(rectangles, tmp_path):
     # Twenty images in batches of eight are three steps an epoch: the second epoch is cut short.
     train.start(request(rectangles, tmp_path / "run", overrides={**SHORT, "epochs": None, "steps": 4}, model="auto"))
@@ -124,6 +123,7 @@ def test_thresholds_cost_the_fewest_seconds_and_say_so(trained):
     assert list(summary["thresholds"].values()) == list(manifest.postprocess.thresholds)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_uninterrupted_one(rectangles, tmp_path, monkeypatch):
     train.start(request(rectangles, tmp_path / "whole"))
 
@@ -185,6 +185,7 @@ def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeyp
         train.start(request(rectangles, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_epoch_before(rectangles, tmp_path, monkeypatch):
     import tensorflow as tf
 

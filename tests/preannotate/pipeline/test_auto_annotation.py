@@ -14,8 +14,6 @@ from preannotate.cvat.login import Login
 from preannotate.pipeline import auto_annotation
 from preannotate.pipeline.auto_annotation import AutoAnnotationResult, AutoAnnotator
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def directory(served):
