@@ -17,7 +17,7 @@ from trainer.models.backbone import Backbone
 
 log = logging.getLogger(__name__)
 
-IMAGENET, NONE = "imagenet", "none"
+NONE = "none"
 # A firewall that drops packets must not hold up training for the minutes that TCP would try.
 DOWNLOAD_TIMEOUT_SECONDS = 20
 
@@ -72,11 +72,7 @@ def resolve(base_model: str, *, alpha: float | None, backbone: Backbone) -> Base
 
 
 def load(network: keras.Model, base: BaseModel, backbone: Backbone) -> None:
-    """Load the weights into a backbone.
-
-    Raises:
-        TrainingError: They do not fit.
-    """
+    """Load the weights into a backbone; a TrainingError if they do not fit."""
     if base.original is not None:
         network.set_weights(base.original.get_weights())
     if base.path is None:

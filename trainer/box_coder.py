@@ -42,14 +42,9 @@ def decode(deltas: Tensor, anchors: Tensor) -> Tensor:
 
 
 def encode(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Return the offsets of boxes: `decode(encode(boxes, anchors), anchors)` gives the boxes back.
+    """Return the offsets float32 (A, 4) of boxes: `decode(encode(boxes, anchors), anchors)` gives the boxes back.
 
-    Args:
-        boxes: float32 (A, 4), xyxy, positive sides: the box of each anchor.
-        anchors: float32 (A, 4), xyxy.
-
-    Returns:
-        float32 (A, 4).
+    Both are float32 (A, 4), xyxy; row by row the box of each anchor, with positive sides.
     """
     x, y, w, h = _centres_and_sides(boxes)
     xa, ya, wa, ha = _centres_and_sides(anchors)

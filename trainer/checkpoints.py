@@ -60,11 +60,7 @@ class TrainingState:
 
 
 def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingState) -> None:
-    """Write the state of a run and delete the one before.
-
-    Raises:
-        TrainingError: The disk is full or cannot be written; the state before stays.
-    """
+    """Write the state of a run and delete the one before, which stays if the disk is full or cannot be written."""
     target = run.checkpoints / f"epoch-{state.epoch:05d}"
     try:
         with replacing_directory(target) as temporary:
@@ -87,11 +83,7 @@ def newest(run: RunDirectory) -> str | None:
 
 
 def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None) -> TrainingState:
-    """Load a state, named by `newest`, into a network trainer of the same model; None starts from the beginning.
-
-    Raises:
-        TrainingError: The state is damaged or from another version.
-    """
+    """Load a state, named by `newest`, into a network trainer of the same model; None starts from the beginning."""
     if name is None:
         return TrainingState()
     newest = run.checkpoints / name
@@ -113,11 +105,7 @@ def load_best(run: RunDirectory, network: Network, state: TrainingState) -> None
 
 
 def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) -> None:
-    """Write the averaged weights; `delete_other_best` deletes the ones before once the state names the new ones.
-
-    Raises:
-        TrainingError: The disk is full or cannot be written.
-    """
+    """Write the averaged weights; `delete_other_best` deletes the ones before once the state names the new ones."""
     path = _best_weights(run, epoch)
     temporary = run.checkpoints / "new.weights.h5"
     try:

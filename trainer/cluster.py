@@ -34,11 +34,7 @@ class WorkerCluster:
 
 
 def find_cluster(environment: Mapping[str, str]) -> WorkerCluster | None:
-    """Return the cluster that this process belongs to; None if it trains alone.
-
-    Raises:
-        TrainingError: The environment describes an impossible cluster.
-    """
+    """Return the cluster that this process belongs to, None if it trains alone; a TrainingError if it is impossible."""
     if environment.get("TF_CONFIG", "").strip():
         cluster = _from_tf_config(environment["TF_CONFIG"])
     elif INDEX in environment and WORKERS in environment:

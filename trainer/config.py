@@ -66,7 +66,7 @@ class RunConfig:
     Attributes:
         overrides: The arguments that were requested, by name.
         labels: In the order of the class ids.
-        base_model: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
+        base_model: As in `backbone_weights.BaseModel.source`.
         input_size: (width, height).
         aspects: Anchor shapes of a cell, width / height.
         recommendation: Why `--model auto` chose this model; None if it was named.
@@ -89,11 +89,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: Path) -> "RunConfig":
-        """Return what `write` wrote.
-
-        Raises:
-            TrainingError: The file is missing or damaged.
-        """
+        """Return what `write` wrote; a TrainingError if the file is missing or damaged."""
         try:
             content = read_json(path)
             if content is None:

@@ -12,9 +12,7 @@ from trainer.errors import TrainingError
 
 
 def strategy(config: RequestedConfig, cluster: WorkerCluster | None) -> tf.distribute.Strategy:
-    """Return the strategy that a run is built and trained under: `num_clones` replicas on each worker.
-
-    With several workers this waits until all of them are connected.
+    """Return the strategy of a run: `num_clones` replicas on each worker; waits until all workers are connected.
 
     Raises:
         TrainingError: The machine has fewer devices, or XLA is requested with several.

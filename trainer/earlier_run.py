@@ -24,31 +24,19 @@ from trainer.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run and its best weights.
+    """A run and the file of its best averaged weights.
 
-    Attributes:
-        input_size: (width, height).
-        aspects: Anchor shapes of a cell, width / height.
-        weights: File of the averaged weights.
-        trained_on: `Sample.content` of its training images; empty if they are no longer there.
+    `trained_on` is the `Sample.content` of its training images; empty if they are no longer there.
     """
 
     name: str
-    model: str
-    labels: tuple[str, ...]
-    alpha: float
-    input_size: tuple[int, int]
-    aspects: tuple[float, ...]
+    config: RunConfig
     weights: Path
     trained_on: frozenset[str] = frozenset()
 
 
 def read(folder: Path) -> EarlierRun:
-    """Read the folder of a run.
-
-    Raises:
-        TrainingError: The folder is no run, or has no best weights yet.
-    """
+    """Read the folder of a run; a TrainingError if it is none, or has no best weights yet."""
     run = RunDirectory(folder)
     if not run.config.is_file():
         raise TrainingError(f"--base-model: {str(folder)!r} has no config.json; expected the folder of a run.")
@@ -61,11 +49,7 @@ def read(folder: Path) -> EarlierRun:
         )
     return EarlierRun(
         name=folder.resolve().name,
-        model=config.model,
-        labels=config.labels,
-        alpha=config.alpha,
-        input_size=config.input_size,
-        aspects=config.aspects,
+        config=config,
         weights=weights[-1],
         trained_on=_trained_on(run),
     )
@@ -77,32 +61,33 @@ def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network,
     Raises:
         TrainingError: The weights are damaged or from another version, or cannot be split by class.
     """
-    if not network.class_layers and tuple(labels) != earlier.labels:
+    config = earlier.config
+    if not network.class_layers and tuple(labels) != config.labels:
         raise TrainingError(
-            f"--base-model {earlier.name}: labels {', '.join(earlier.labels)}; expected {', '.join(labels)} in this "
-            f"order, since {earlier.model} has no weights of single classes. Pass --labels, or another base model."
+            f"--base-model {earlier.name}: labels {', '.join(config.labels)}; expected {', '.join(labels)} in this "
+            f"order, since {config.model} has no weights of single classes. Pass --labels, or another base model."
         )
     size = network.input_size
     before = family.build(
-        num_classes=len(earlier.labels),
+        num_classes=len(config.labels),
         input_size=size,
-        aspects=earlier.aspects,
-        backbone=family.build_backbone(input_size=size, alpha=earlier.alpha),
+        aspects=config.aspects,
+        backbone=family.build_backbone(input_size=size, alpha=config.alpha),
     )
     try:
         before.keras_model.load_weights(earlier.weights)
     except (ValueError, OSError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise TrainingError(
-            f"{earlier.weights}: {first_line}; expected weights of {earlier.model} from this version. "
+            f"{earlier.weights}: {first_line}; expected weights of {config.model} from this version. "
             f"Choose another base model."
         ) from error
-    pairs = [(earlier.labels.index(label), place) for place, label in enumerate(labels) if label in earlier.labels]
+    pairs = [(config.labels.index(label), place) for place, label in enumerate(labels) if label in config.labels]
     by_class = {id(variable) for variable in _class_variables(network)}
     for old, new in zip(before.keras_model.variables, network.keras_model.variables, strict=True):
         values = old.numpy()
         if id(new) in by_class:
-            values = _matched(values, new.numpy(), pairs, len(earlier.labels), len(labels))
+            values = _matched(values, new.numpy(), pairs, len(config.labels), len(labels))
         new.assign(values)
 
 
@@ -110,16 +95,17 @@ def notes(
     earlier: EarlierRun, labels: Sequence[str], input_size: tuple[int, int], validation: Sequence[Sample]
 ) -> list[str]:
     """Return log lines: which classes are kept, and whether validation images were trained on before."""
-    kept = [label for label in labels if label in earlier.labels]
-    new = [label for label in labels if label not in earlier.labels]
-    dropped = [label for label in earlier.labels if label not in labels]
+    config = earlier.config
+    kept = [label for label in labels if label in config.labels]
+    new = [label for label in labels if label not in config.labels]
+    dropped = [label for label in config.labels if label not in labels]
     parts = [f"keeps {', '.join(kept) or 'no class'}"]
     if new:
         parts.append(f"learns {', '.join(new)} from scratch")
     if dropped:
         parts.append(f"drops {', '.join(dropped)}")
-    if input_size != earlier.input_size:
-        parts.append("at {}x{} instead of {}x{}".format(*input_size, *earlier.input_size))
+    if input_size != config.input_size:
+        parts.append("at {}x{} instead of {}x{}".format(*input_size, *config.input_size))
     lines = [f"fine-tuning {earlier.name}: {'; '.join(parts)}; its anchor shapes stay"]
     seen = sum(sample.content in earlier.trained_on for sample in validation)
     if seen:

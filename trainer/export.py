@@ -8,7 +8,6 @@ validation/     the frozen validation images, their ground truth, and the detect
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -22,30 +21,30 @@ from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox
 from runtime.manifest import FILE_NAME, Manifest
-from trainer.datasets import Sample
+from trainer.datasets import Sample, Split
 from trainer.models.network import Network
 
 CALIBRATION_IMAGES = 100
 
 
-@dataclass(frozen=True)
-class Exported:
-    """Content of an export directory; `detections` are those of the Keras network on each validation sample."""
+def write(
+    target: Path, network: Network, manifest: Manifest, split: Split, detections: Sequence[Sequence[Detection]]
+) -> None:
+    """Write the export directory, whole or not at all; an old one is replaced.
 
-    network: Network
-    manifest: Manifest
-    train: Sequence[Sample]
-    validation: Sequence[Sample]
-    detections: Sequence[Sequence[Detection]]
-
-
-def write(exported: Exported, target: Path) -> None:
-    """Write the export directory, whole or not at all; an old one is replaced."""
+    `detections` are those of the Keras network on each validation sample.
+    """
     with replacing_directory(target) as temporary:
-        save_graph(exported.network, temporary / "saved_model")
-        exported.manifest.write(temporary / FILE_NAME)
-        _write_calibration(exported.train, exported.network.input_size, temporary / "calibration")
-        _write_validation(exported, temporary / "validation")
+        save_graph(network, temporary / "saved_model")
+        manifest.write(temporary / FILE_NAME)
+        _write_calibration(split.train, network.input_size, temporary / "calibration")
+        validation = temporary / "validation"
+        (validation / "images").mkdir(parents=True)
+        for sample in split.validation:
+            shutil.copyfile(sample.image, validation / "images" / sample.image.name)
+        truth = [sample.to_ground_truth(f"images/{sample.image.name}") for sample in split.validation]
+        ground_truth.write(validation, manifest.labels, truth)
+        reference.write(validation, Reference(f"Keras {keras.__version__}", detections))
 
 
 def save_graph(network: Network, path: Path) -> None:
@@ -70,13 +69,3 @@ def _write_calibration(train: Sequence[Sample], input_size: tuple[int, int], fol
         image = decode(sample.image.read_bytes(), input_size)
         pixels = Letterbox.fit(image.size, input_size).pixels(image.pixels)
         Image.fromarray(pixels).save(folder / f"{number:03d}.png")
-
-
-def _write_validation(exported: Exported, folder: Path) -> None:
-    images = folder / "images"
-    images.mkdir(parents=True)
-    for sample in exported.validation:
-        shutil.copyfile(sample.image, images / sample.image.name)
-    truth = [sample.to_ground_truth(f"images/{sample.image.name}") for sample in exported.validation]
-    ground_truth.write(folder, exported.manifest.labels, truth)
-    reference.write(folder, Reference(f"Keras {keras.__version__}", exported.detections))

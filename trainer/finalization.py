@@ -49,7 +49,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "versions": _versions(),
     }
     manifest = Manifest(config.model, config.labels, config.input_size, Postprocess(threshold, per_class), provenance)
-    export.write(export.Exported(network, manifest, split.train, split.validation, detections), run.export)
+    export.write(run.export, network, manifest, split, detections)
     report.write_overlays(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)
     summary = Summary(
         run=name,

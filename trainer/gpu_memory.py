@@ -25,11 +25,7 @@ class Gpu:
 
 
 def check(model: str, least: float, gpus: Sequence[Gpu]) -> None:
-    """Refuse a single GPU with less than `least` GB; several share a batch, and without any the CPU's memory counts.
-
-    Raises:
-        TrainingError: There is one GPU, and it has less.
-    """
+    """Refuse a single GPU with less than `least` GB; several share a batch, and without any the CPU's memory counts."""
     if len(gpus) != 1 or gpus[0].memory >= least:
         return
     gpu = gpus[0]

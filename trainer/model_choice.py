@@ -1,7 +1,7 @@
-"""`--model auto`: the model that the base model belongs to, else the one recommended for data and machine."""
+"""The model that `--model` names, also by names of other tools; `auto` is the base model's or the recommended one."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,49 @@ from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.recommendation import Recommendation, TrainingConditions, recommend
 
+AUTO = "auto"
+# Names in TensorFlow's Object Detection API, which CVAT users know.
+ALIASES = {
+    "ssd-mobilenet-v2-coco": "ssd-mobilenet-v2",
+    "frcnn-res50-coco": "frcnn-resnet50",
+    "frcnn-res101-coco": "frcnn-resnet101",
+    "frcnn-nas-coco": "frcnn-nas",
+    "faster-rcnn-inception-resnet-v2": "frcnn-inception-resnet-v2",
+}
+# Beginnings of names, without `-` and `_`, and what to use instead.
+UNSUPPORTED = {
+    "yolo": "Use ssd-mobilenet-v2",
+    "maskrcnn": "Masks become their bounding boxes; use ssd-mobilenet-v2",
+}
 
-def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample]) -> Recommendation:
-    """Choose the model for the samples of the training part; a run or a file of weights as base model decides itself.
+
+def resolve_name(name: str, known: Collection[str]) -> tuple[str, str | None]:
+    """Return the model that a name means, and a note if it has another name here; `-`, `_` and capitals do not matter.
 
     Raises:
-        TrainingError: The base model fits no model.
+        TrainingError: The name means no known model; the message lists the choices.
     """
+    plain = name.strip().lower().replace("_", "-")
+    current = ALIASES.get(plain, plain)
+    choices = ", ".join([AUTO, *sorted(known)])
+    for beginning, remedy in UNSUPPORTED.items():
+        if current.replace("-", "").startswith(beginning):
+            raise TrainingError(f"--model: {name!r} is not supported yet; expected one of: {choices}. {remedy}.")
+    if current not in known and current != AUTO:
+        raise TrainingError(f"--model: unknown model {name!r}; expected one of: {choices}.")
+    if current == plain:
+        return current, None
+    return current, f"--model: {name} is called {current} here; it starts from --base-model, not from COCO weights."
+
+
+def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample]) -> Recommendation:
+    """Choose the model for these training samples; a run or a file of weights as base model decides itself."""
     path = Path(base_model)
     if path.is_dir():
         earlier = earlier_run.read(path)
-        return Recommendation(earlier.model, f"{earlier.model} is chosen: {earlier.name} is a run of this model.")
+        return Recommendation(
+            earlier.config.model, f"{earlier.config.model} is chosen: {earlier.name} is a run of this model."
+        )
     if path.is_file():
         return _fitting(path, requested)
     able = [

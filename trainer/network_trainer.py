@@ -11,10 +11,9 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from trainer.adamw import AdamW
 from trainer.config import TrainingConfig
-from trainer.loss_scale import LossScale
 from trainer.models.network import Loss, Network
+from trainer.optimizer import AdamW, LossScale
 from trainer.schedule import ema_decay, learning_rate
 
 GLOBAL_CLIP_NORM = 10.0
@@ -122,7 +121,6 @@ class NetworkTrainer:
 
 
 def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> dict[str, tf.Tensor]:
-    """Distribute a batch over the replicas of this process."""
     if strategy.num_replicas_in_sync == 1:
         return batch
     local = len(strategy.extended.worker_devices)
@@ -171,7 +169,6 @@ def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list
 
 
 def _optimizer(weight_decay: float, variables: list) -> keras.optimizers.Optimizer:
-    """Return AdamW; each step sets its learning rate."""
     optimizer = AdamW(weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) == 1])
     # Built now: a checkpoint restored into an unbuilt optimizer drops its state with a mere warning.

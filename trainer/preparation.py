@@ -15,7 +15,7 @@ import numpy as np
 from preannotate.core.files import write_json
 from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
-from trainer import anchors, backbone_weights, datasets, earlier_run, gpu_memory, input_size, model_choice, model_names
+from trainer import anchors, backbone_weights, datasets, earlier_run, gpu_memory, input_size, model_choice
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.backbone_weights import BaseModel
 from trainer.config import RunConfig, parse_range, parse_size
@@ -48,11 +48,14 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     """Read the data, decide all arguments, and write both into the new folder of the run.
 
     Raises:
-        TrainerError: What the user has to fix, in one sentence.
+        TrainingError, DatasetError: What the user has to fix, in one sentence.
     """
     requested, recommendation, loaded = request.config, None, None
-    request = _with_current_name(request)
-    if request.model == model_names.AUTO:
+    name, note = model_choice.resolve_name(request.model, MODELS)
+    if note:
+        log.info(note)
+    request = dataclasses.replace(request, model=name)
+    if request.model == model_choice.AUTO:
         loaded = _load(request, run)
         chosen = model_choice.choose(request.base_model, requested, loaded[1].train)
         log.info(chosen.why)
@@ -62,7 +65,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         gpu_memory.check(request.model, family.backbone.gpu_memory, gpu_memory.visible()[: requested.num_clones])
     earlier = _earlier(request)
     base = (
-        BaseModel(earlier.name, earlier.alpha)
+        BaseModel(earlier.name, earlier.config.alpha)
         if earlier
         else backbone_weights.resolve(request.base_model, alpha=requested.alpha, backbone=family.backbone)
     )
@@ -85,7 +88,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=base.pretrained,
         alpha=base.alpha,
         input_size=size,
-        aspects=earlier.aspects if earlier else anchors.fit_aspects(np.concatenate(boxes)),
+        aspects=earlier.config.aspects if earlier else anchors.fit_aspects(np.concatenate(boxes)),
         recommendation=recommendation,
     )
     config.write(run.config)
@@ -102,11 +105,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
 
 
 def reopen(run: RunDirectory) -> Prepared:
-    """Prepare a run that was interrupted, from its folder; its weights are in its checkpoint.
-
-    Raises:
-        TrainerError: The run stopped too early to continue, or its files are damaged.
-    """
+    """Prepare a run that was interrupted, from its folder; its weights are in its checkpoint."""
     config = RunConfig.read(run.config)
     if config.pretrained and not any(run.checkpoints.glob("epoch-*")):
         raise TrainingError(
@@ -115,13 +114,6 @@ def reopen(run: RunDirectory) -> Prepared:
     train = datasets.read_dataset(run.data, name=TRAIN_FILE)
     validation = datasets.read_dataset(run.data, name=VALIDATION_FILE)
     return Prepared(config, Split(train.samples, validation.samples), *_build(config))
-
-
-def _with_current_name(request: TrainingRequest) -> TrainingRequest:
-    name, note = model_names.resolve(request.model, MODELS)
-    if note:
-        log.info(note)
-    return dataclasses.replace(request, model=name)
 
 
 def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
@@ -186,14 +178,14 @@ def _earlier(request: TrainingRequest) -> EarlierRun | None:
     if not Path(request.base_model).is_dir():
         return None
     earlier = earlier_run.read(Path(request.base_model))
-    if earlier.model != request.model:
+    if earlier.config.model != request.model:
         raise TrainingError(
-            f"--base-model {earlier.name}: a run of {earlier.model}; expected one of {request.model}. "
-            f"Pass --model {earlier.model}, or another base model."
+            f"--base-model {earlier.name}: a run of {earlier.config.model}; expected one of {request.model}. "
+            f"Pass --model {earlier.config.model}, or another base model."
         )
-    if request.config.alpha not in (None, earlier.alpha):
+    if request.config.alpha not in (None, earlier.config.alpha):
         raise TrainingError(
-            f"--base-model {earlier.name}: alpha {earlier.alpha}; expected {request.config.alpha}. "
+            f"--base-model {earlier.name}: alpha {earlier.config.alpha}; expected {request.config.alpha}. "
             f"Leave alpha out or change it."
         )
     return earlier
@@ -215,7 +207,7 @@ def _input_size(
     image_sizes = [sample.image_size for sample in samples]
     if image_size and (sides := parse_range(image_size)):
         return input_size.between(image_sizes, *sides)
-    return earlier.input_size if earlier else input_size.choose(image_sizes, side=model.side)
+    return earlier.config.input_size if earlier else input_size.choose(image_sizes, side=model.side)
 
 
 def _dataset_summary(dataset: Dataset, split: Split, size: tuple[int, int]) -> dict[str, Any]:

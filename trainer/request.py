@@ -53,11 +53,7 @@ class TrainingRequest:
         return RequestedConfig(**self.overrides)
 
     def check(self) -> None:
-        """Find what is missing before TensorFlow is loaded, which takes seconds.
-
-        Raises:
-            TrainingError: Nothing to train on, or a file that is missing.
-        """
+        """Find what is missing before TensorFlow is loaded, which takes seconds; a TrainingError names it."""
         if not self.exports:
             raise TrainingError("train: no EXPORT; expected annotations to train on, or --resume RUN to continue.")
         if self.continue_run and not self.output:
@@ -94,11 +90,7 @@ class TrainingRequest:
 
 
 def read_image_names(path: Path | None) -> list[str] | None:
-    """Return the names of images in a file, one a line; None for no file.
-
-    Raises:
-        TrainingError: The file cannot be read.
-    """
+    """Return the names of images in a file, one a line; None for no file. A TrainingError if it cannot be read."""
     if path is None:
         return None
     try:

@@ -65,11 +65,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path) -> "RunDirectory":
-        """Create the folder of a new run.
-
-        Raises:
-            TrainingError: The folder exists and is not empty, or cannot be created.
-        """
+        """Create the folder of a new run; a TrainingError if it is not empty, or cannot be created."""
         run = cls(path)
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
             raise TrainingError(
@@ -84,11 +80,7 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
-        """Return the folder of a run that was started.
-
-        Raises:
-            TrainingError: It is not the folder of a run.
-        """
+        """Return the folder of a run that was started; a TrainingError if it is none."""
         run = cls(path)
         if not run.config.is_file():
             raise TrainingError(f"{path}: no config.json; expected the folder of a run. Start one with train EXPORT.")

@@ -41,11 +41,7 @@ class Tensor(NamedTuple):
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Return names and values of all tensors, float32 or int64.
-
-    Raises:
-        TrainingError: No such checkpoint, or one that holds more than tensors.
-    """
+    """Return names and values of all tensors, float32 or int64; a TrainingError if the file holds anything else."""
     try:
         with path.open("rb") as file:
             if _Machine(file).run() != MAGIC:

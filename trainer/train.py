@@ -30,7 +30,7 @@ def start(request: TrainingRequest) -> Summary:
         The content of `summary.json`, with `run` as a path that the caller can use.
 
     Raises:
-        TrainerError: What the user has to fix, in one sentence.
+        TrainingError: What the user has to fix, in one sentence.
     """
     if request.output is None:
         raise ValueError("a run needs a folder")
@@ -135,7 +135,6 @@ def _network_trainer(prepared: Prepared, strategy: tf.distribute.Strategy) -> Ne
 
 @contextlib.contextmanager
 def _log_file(run: RunDirectory) -> Iterator[None]:
-    """Write log messages into the folder of the run as well."""
     handler = logging.FileHandler(run.log, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger("trainer")

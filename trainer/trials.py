@@ -40,12 +40,10 @@ NOTE = (
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """How many trainings, and what they differ by.
+    """How many trainings, and how many at a time on this machine.
 
-    Attributes:
-        vary: Settings that differ, `alpha=0.5|1.0,freeze=0|3`; "" for the seed alone.
-        parallel: Trials at a time on this machine.
-        index: The only trial to train; None trains all.
+    They differ by the settings in `vary`, such as `alpha=0.5|1.0,freeze=0|3`, or "" for the seed alone. `index` is the
+    only trial to train; None trains all.
     """
 
     count: int
@@ -99,11 +97,7 @@ class Trial:
 
 
 def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
-    """Return the trials: all combinations of settings (`TrialOptions.vary`) with the first seed, then with the next.
-
-    Raises:
-        TrainingError: An impossible number, setting or value.
-    """
+    """Return the trials: all combinations of settings (`TrialOptions.vary`) with the first seed, then with the next."""
     if not 1 <= count <= MAX_TRIALS:
         raise TrainingError(f"--trials: {count}; expected a whole number from 1 to {MAX_TRIALS}.")
     names, choices = [], []
@@ -123,12 +117,9 @@ def plan_trials(count: int, vary: str, seed: int) -> list[Trial]:
 
 
 def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
-    """Train all trials on this machine, and pick the best.
+    """Train all trials on this machine, and pick the best; a TrainingError if none was finished.
 
     `request.output` is the folder of all trials; a trial that exists there is continued.
-
-    Raises:
-        TrainingError: An impossible option, or no trial was finished.
     """
     trials, folder = _plan(request, options)
     request.check()
@@ -137,11 +128,7 @@ def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
 
 
 def run_trial(request: TrainingRequest, options: TrialOptions, index: int) -> Summary:
-    """Train the trial that a scheduler has the index of, from 0 on; the last one to end picks the best.
-
-    Raises:
-        TrainingError: An impossible option, or the training cannot start or continue.
-    """
+    """Train the trial that a scheduler has the index of, from 0 on; the last one to end picks the best."""
     trials, folder = _plan(request, options)
     if not 0 <= index < len(trials):
         raise TrainingError(f"--trial: {index}; expected a number from 0 to {len(trials) - 1}.")
@@ -202,12 +189,9 @@ def list_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> l
 
 
 def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
-    """Rank the finished trials in a folder by validation mAP, and write `trials.json`.
+    """Rank the finished trials in a folder by validation mAP, and write `trials.json`; a TrainingError if none is finished.
 
     An `expected` trial that could not even start has no folder.
-
-    Raises:
-        TrainingError: No trial is finished.
     """
     names = {path.name for path in folder.glob("trial-*") if path.is_dir()} | {trial.name for trial in expected}
     runs = [RunDirectory(folder / name) for name in sorted(names)]

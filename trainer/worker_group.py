@@ -49,11 +49,7 @@ class WorkerGroup:
 
     @classmethod
     def join(cls, config: RequestedConfig) -> "WorkerGroup":
-        """Wait for the other processes that the environment names.
-
-        Raises:
-            TrainingError: See `find_cluster` and `devices.strategy`.
-        """
+        """Wait for the other processes that the environment names; errors of `find_cluster` and `devices.strategy`."""
         cluster = find_cluster(os.environ)
         try:
             with _join_timeout(cluster):
@@ -76,11 +72,7 @@ class WorkerGroup:
         return self.index == 0
 
     def from_chief(self, make: Callable[[], Result]) -> Result:
-        """Call a function on the chief alone, and return its result, as JSON would, on all.
-
-        Raises:
-            TrainingError: On all, what it raised on the chief.
-        """
+        """Call a function on the chief alone; return its result, as JSON would, or raise its error, on all."""
         if self.size == 1:
             return make()
         if not self.is_chief:
@@ -99,11 +91,7 @@ class WorkerGroup:
 
     @contextlib.contextmanager
     def watched(self, run: Path) -> Iterator[None]:
-        """Turn TensorFlow's error about a lost worker into one sentence.
-
-        Raises:
-            WorkerLostError: In place of TensorFlow's error.
-        """
+        """Turn TensorFlow's error about a lost worker into a WorkerLostError, which is one sentence."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -120,7 +108,6 @@ class WorkerGroup:
         )
 
     def _broadcast(self, content: bytes) -> bytes:
-        """Return the chief's content on all."""
         length = int(self._sum(np.array([len(content)], np.float32))[0])
         padded = np.frombuffer(content.ljust(length, b"\0")[:length], np.uint8)
         return np.asarray(self._sum(padded.astype(np.float32))).astype(np.uint8).tobytes()

@@ -182,9 +182,8 @@ def _pick_best(folder: Path, as_json: bool) -> str:
 
 def _render_manifests(arguments: argparse.Namespace) -> str:
     from trainer import kubernetes
-    from trainer.kubernetes.options import KubernetesOptions
 
-    pods = KubernetesOptions.parse(arguments.kubernetes, output=arguments.output)
+    pods = kubernetes.KubernetesOptions.parse(arguments.kubernetes, output=arguments.output)
     return kubernetes.render(training_request(arguments), pods, trial_options(arguments)).rstrip()
 
 

@@ -135,9 +135,9 @@ def training_message(run: Path) -> Message:
 def _notify(settings: NotifySettings, message: Message) -> None:
     """Send a message; of several machines that train together only the chief does."""
     from trainer.cluster import find_cluster
-    from trainer.errors import TrainerError
+    from trainer.errors import TrainingError
 
-    with contextlib.suppress(TrainerError):  # the training has reported it
+    with contextlib.suppress(TrainingError):  # the training has reported it
         cluster = find_cluster(os.environ)
         if cluster is not None and not cluster.is_chief:
             return

@@ -15,7 +15,7 @@ from typing import Any
 
 from preannotate.core import child_process
 from preannotate.pipeline.errors import PipelineError
-from trainer.kubernetes.options import LONGEST_NAME, KubernetesOptions
+from trainer.kubernetes import LONGEST_NAME, KubernetesOptions
 
 # Polling interval, and how long the cluster may be unreachable: masters are updated, networks break.
 POLL_SECONDS = 5.0

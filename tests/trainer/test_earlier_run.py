@@ -40,19 +40,23 @@ def answers(found, sample):
     return found.predict(pixels[None])[1].numpy()[0]
 
 
-def test_a_run_says_what_it_is(earlier, trained):
-    assert (earlier.name, earlier.model, earlier.labels) == ("rectangles", "ssd-mobilenet-v2", ("bright", "dark"))
-    assert (earlier.alpha, earlier.input_size) == (0.35, (128, 96))
+def test_a_run_is_read(earlier, trained):
+    assert (earlier.name, earlier.config.model, earlier.config.labels) == (
+        "rectangles",
+        "ssd-mobilenet-v2",
+        ("bright", "dark"),
+    )
+    assert (earlier.config.alpha, earlier.config.input_size) == (0.35, (128, 96))
     assert earlier.weights.is_file()
     assert len(earlier.trained_on) == 24 - trained[1]["validation"]["images"]
 
 
 def test_classes_are_matched_by_name(earlier, validation):
     """The second class of before is the first one now, and a class between them is new."""
-    before = network(earlier.labels, earlier.aspects, (128, 96))
+    before = network(earlier.config.labels, earlier.config.aspects, (128, 96))
     before.keras_model.load_weights(earlier.weights)
     labels = ("dark", "striped", "bright")
-    now = network(labels, earlier.aspects, (128, 96))
+    now = network(labels, earlier.config.aspects, (128, 96))
     earlier_run.transfer_weights(earlier, SSD, now, labels)
 
     old, new = answers(before, validation[0]), answers(now, validation[0])
@@ -64,16 +68,16 @@ def test_classes_are_matched_by_name(earlier, validation):
 
 
 def test_a_class_may_be_forgotten(earlier, validation):
-    before = network(earlier.labels, earlier.aspects, (128, 96))
+    before = network(earlier.config.labels, earlier.config.aspects, (128, 96))
     before.keras_model.load_weights(earlier.weights)
-    now = network(("dark",), earlier.aspects, (128, 96))
+    now = network(("dark",), earlier.config.aspects, (128, 96))
     earlier_run.transfer_weights(earlier, SSD, now, ("dark",))
 
     np.testing.assert_allclose(answers(now, validation[0])[:, 0], answers(before, validation[0])[:, 1], atol=1e-5)
 
 
 def test_a_family_that_learns_all_classes_together_needs_the_same_labels(earlier):
-    now = dataclasses.replace(network(("dark",), earlier.aspects), class_layers=())
+    now = dataclasses.replace(network(("dark",), earlier.config.aspects), class_layers=())
     sentence = (
         "--base-model rectangles: labels bright, dark; expected dark in this order, since ssd-mobilenet-v2 has no "
         "weights of single classes. Pass --labels, or another base model."
@@ -86,11 +90,11 @@ def test_a_family_that_learns_all_classes_together_needs_the_same_labels(earlier
 def test_damaged_weights_are_refused(earlier, tmp_path):
     damaged = tmp_path / "best-00001.weights.h5"
     damaged.write_bytes(earlier.weights.read_bytes()[:1000])
-    labels = earlier.labels
+    labels = earlier.config.labels
 
     with pytest.raises(TrainingError, match=r"best-00001\.weights\.h5: .*; expected weights of ssd-mobilenet-v2"):
         earlier_run.transfer_weights(
-            dataclasses.replace(earlier, weights=damaged), SSD, network(labels, earlier.aspects), labels
+            dataclasses.replace(earlier, weights=damaged), SSD, network(labels, earlier.config.aspects), labels
         )
 
 
@@ -114,7 +118,7 @@ def test_a_run_without_weights_is_refused(trained, tmp_path):
         earlier_run.read(run)
 
 
-def test_what_is_kept_is_said(earlier, validation):
+def test_notes_list_the_kept_classes(earlier, validation):
     assert earlier_run.notes(earlier, ("bright", "dark"), (128, 96), validation) == [
         "fine-tuning rectangles: keeps bright, dark; its anchor shapes stay"
     ]
@@ -127,7 +131,7 @@ def test_what_is_kept_is_said(earlier, validation):
 def test_images_that_the_earlier_run_trained_on_are_counted(earlier, validation):
     known = dataclasses.replace(earlier, trained_on=frozenset(sample.content for sample in validation[:2]))
 
-    assert earlier_run.notes(known, earlier.labels, (128, 96), validation)[1] == (
+    assert earlier_run.notes(known, earlier.config.labels, (128, 96), validation)[1] == (
         f"2 of {len(validation)} validation images are training images of rectangles: scores on them are too high. "
         f"Hold out others with --validation or --split-file."
     )

@@ -37,13 +37,13 @@ def test_compiling_is_not_taken_for_the_pace(caplog):
     assert run.said == ["training will take about 20 minutes: 10 epochs of 60 steps, and validation"]
 
 
-def test_nothing_is_said_before_enough_steps(caplog):
+def test_nothing_is_logged_before_enough_steps(caplog):
     Run(caplog, epochs=10, steps_in_epoch=60).epoch(5, step=2)
 
     assert caplog.messages == []
 
 
-def test_the_pace_after_the_thaw_is_said_again(caplog):
+def test_the_estimate_after_unfreezing_is_logged_again(caplog):
     run = Run(caplog, epochs=10, steps_in_epoch=60)
     run.epoch(60, step=1, frozen=True)
     run.epoch(60, step=3)
@@ -76,7 +76,7 @@ def test_epochs_of_one_step_have_a_pace_too(caplog):
     assert run.said == ["training will take about 10 minutes: 300 epochs of 1 step"]
 
 
-def test_a_time_limit_that_is_shorter_is_said(caplog):
+def test_a_shorter_time_limit_is_logged(caplog):
     run = Run(caplog, epochs=10, steps_in_epoch=60, max_seconds=300)
     run.epoch(6, step=2)
 

@@ -84,7 +84,7 @@ def test_targets_lie_on_the_rectangles(samples, network):
                 assert value > 200 if class_id == 0 else value < 60
 
 
-def test_places_to_pass_over_are_told_to_the_network(samples, network):
+def test_ignore_regions_reach_the_network(samples, network):
     unsure = [replace(one, boxes=one.boxes[:0], class_ids=one.class_ids[:0], ignored=one.boxes) for one in samples]
 
     sure = collect(samples, network, Epoch(0, 0, 10, None))[0]

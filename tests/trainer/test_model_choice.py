@@ -7,7 +7,7 @@ import pytest
 from trainer.config import RequestedConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.model_choice import choose
+from trainer.model_choice import ALIASES, choose, resolve_name
 from trainer.models import MODELS, backbone
 
 
@@ -32,7 +32,7 @@ def test_objects_are_measured_in_the_input():
     )
 
 
-def test_an_input_that_was_asked_for_is_taken():
+def test_a_requested_input_size_is_used():
     why = choose("none", RequestedConfig(image_size="640x640"), [sample([[0, 0, 100, 64]]), sample([])]).why
 
     assert why.endswith(
@@ -75,3 +75,57 @@ def test_a_run_as_base_model_decides(trained):
     chosen = choose(str(trained[0]), RequestedConfig(), [])
 
     assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of this model."
+
+
+KNOWN = [*ALIASES.values(), "ssd-efficientnet-lite0"]
+CHOICES = (
+    "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, ssd-efficientnet-lite0, "
+    "ssd-mobilenet-v2"
+)
+
+
+def refused(sentence):
+    return pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$")
+
+
+def test_current_names_stay():
+    assert [resolve_name(name, KNOWN) for name in KNOWN] == [(name, None) for name in KNOWN]
+    assert resolve_name("auto", KNOWN) == ("auto", None)
+
+
+def test_capitals_and_underscores_do_not_matter():
+    assert resolve_name(" SSD_MobileNet_v2", KNOWN) == ("ssd-mobilenet-v2", None)
+
+
+@pytest.mark.parametrize(("old", "name"), ALIASES.items())
+def test_old_spellings_are_accepted_with_a_note(old, name):
+    note = f"--model: {old} is called {name} here; it starts from --base-model, not from COCO weights."
+
+    assert resolve_name(old, KNOWN) == (name, note)
+
+
+def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
+    with refused("--model: unknown model 'frcnn-nas-coco'; expected one of: auto, ssd-mobilenet-v2."):
+        resolve_name("frcnn-nas-coco", ["ssd-mobilenet-v2"])
+
+
+@pytest.mark.parametrize("name", ["yolo", "yolov8n", "YOLO-v3"])
+def test_yolo_is_not_there_yet(name):
+    with refused(f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. Use ssd-mobilenet-v2."):
+        resolve_name(name, KNOWN)
+
+
+@pytest.mark.parametrize("name", ["mask-rcnn", "mask_rcnn_inception", "maskrcnn"])
+def test_mask_rcnn_is_not_there_yet(name):
+    sentence = (
+        f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. "
+        "Masks become their bounding boxes; use ssd-mobilenet-v2."
+    )
+
+    with refused(sentence):
+        resolve_name(name, KNOWN)
+
+
+def test_an_unknown_name_is_refused_with_the_choices():
+    with refused(f"--model: unknown model 'retina'; expected one of: {CHOICES}."):
+        resolve_name("retina", KNOWN)

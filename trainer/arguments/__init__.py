@@ -1,7 +1,7 @@
 """Arguments of a training: from `--config`, `--arguments` and `--set` to one set of values.
 
-`sources` reads the three; `table` defines each argument; `spellings` has other names of them; `defaults` decides what
-was not requested. Nothing here needs TensorFlow, so that mistakes are found at once.
+`sources` reads the three; `table` defines each argument; `defaults` decides what was not requested. Nothing here needs
+TensorFlow, so that mistakes are found at once.
 """
 
 from trainer.arguments.sources import parse_arguments, read_arguments

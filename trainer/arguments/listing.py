@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from preannotate.core.text import Table
 from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults
-from trainer.arguments.spellings import PAIRS, SYNONYMS
+from trainer.arguments.sources import PAIRS, SYNONYMS
 from trainer.arguments.table import ARGUMENTS, format_value
 from trainer.config import RequestedConfig
 

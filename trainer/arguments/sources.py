@@ -8,10 +8,27 @@ from pathlib import Path
 
 import yaml
 
-from trainer.arguments.spellings import PAIRED, canonical_name, join_sizes
 from trainer.arguments.table import ARGUMENTS, Value, parse_value
+from trainer.config import LARGEST_SIDE, SMALLEST_SIDE
 from trainer.errors import TrainingError
 
+# Names of TensorFlow's Object Detection API: of its command line and `pipeline.config` (train_config, image_resizer).
+SYNONYMS = {
+    "num_epochs": "epochs",
+    "num_steps": "steps",
+    "num_train_steps": "steps",
+    "learning_rate": "initial_learning_rate",
+    "num_gpus": "num_clones",
+    "height": "image_height",
+    "width": "image_width",
+}
+# Two numbers that are one `image_size`: its form, and the names in the order of the form.
+PAIRS = {
+    "{}x{}": ("image_width", "image_height"),
+    "{}-{}": ("min_dimension", "max_dimension"),
+}
+PAIRED = tuple(name for pair in PAIRS.values() for name in pair)
+_WAYS = "one of image_size, image_width with image_height, min_dimension with max_dimension"
 # Two arguments for one thing: a later source with one of them overrules an earlier source with the other.
 RIVALS = {"epochs": "steps", "steps": "epochs"}
 
@@ -78,13 +95,13 @@ def read_file(path: Path) -> dict[str, Value]:
 def _values(pairs: Iterable[Sequence[str]], *, where: str) -> dict[str, Value]:
     texts: dict[str, str] = {}
     for written, text in pairs:
-        name = canonical_name(written)
+        name = _canonical_name(written)
         if name not in ARGUMENTS and name not in PAIRED:
             raise TrainingError(f"{where}: unknown name {written.strip()!r}; expected one of: {_choices()}.")
         if name in texts:
             raise TrainingError(f"{where}: {name} twice; expected it once.")
         texts[name] = text.strip()
-    values = {name: parse_value(name, text, where=where) for name, text in join_sizes(texts, where=where).items()}
+    values = {name: parse_value(name, text, where=where) for name, text in _join_sizes(texts, where=where).items()}
     _check_rivals(values, where)
     return values
 
@@ -98,3 +115,35 @@ def _check_rivals(values: Mapping[str, Value], where: str) -> None:
 
 def _choices() -> str:
     return ", ".join(sorted([*ARGUMENTS, *PAIRED]))
+
+
+def _canonical_name(name: str) -> str:
+    """Return the name of an argument here: `-` and `_` are alike, synonyms are replaced."""
+    name = name.strip().replace("-", "_")
+    return SYNONYMS.get(name, name)
+
+
+def _join_sizes(values: Mapping[str, str], *, where: str) -> dict[str, str]:
+    """Return `values` with sizes in two numbers as one `image_size`; half of a pair, or two forms, is an error."""
+    given_sizes = [name for name in values if name == "image_size" or name in PAIRED]
+    rest = {name: text for name, text in values.items() if name not in PAIRED}
+    for form, pair in PAIRS.items():
+        given = [name for name in pair if name in values]
+        if not given:
+            continue
+        others = [name for name in given_sizes if name not in pair]
+        if others:
+            raise TrainingError(f"{where}: {others[0]} together with {given[0]}; expected {_WAYS}.")
+        if len(given) == 1:
+            other = pair[0] if given == [pair[1]] else pair[1]
+            raise TrainingError(f"{where}: {given[0]} without {other}; expected both, or image_size.")
+        rest["image_size"] = form.format(*(_side(name, values[name], form, where) for name in pair))
+    return rest
+
+
+def _side(name: str, text: str, form: str, where: str) -> str:
+    step = 32 if "x" in form else 1
+    if not (text.isascii() and text.isdigit()) or int(text) % step or not SMALLEST_SIDE <= int(text) <= LARGEST_SIDE:
+        kind = f"a multiple of {step}" if step > 1 else "a whole number of pixels"
+        raise TrainingError(f"{where}: {name}={text}; expected {kind} from {SMALLEST_SIDE} to {LARGEST_SIDE}.")
+    return text

@@ -115,8 +115,7 @@ ARGUMENTS: dict[str, Argument] = {
 def parse_value(name: str, text: str, *, where: str) -> Value:
     """Return the value of an argument from its text; None if it is left to the trainer, or unlimited.
 
-    Raises:
-        TrainingError: The value is impossible; the message names the source `where` and lists what is possible.
+    The TrainingError for an impossible value names the source, `where`, and lists what is possible.
     """
     argument = ARGUMENTS[name]
     if argument.unset and text.lower() == argument.unset:

@@ -78,11 +78,7 @@ def build(*, input_size: tuple[int, int] | tuple[None, None]) -> keras.Model:
 
 
 def checkpoint() -> dict[str, np.ndarray]:
-    """Return the tensors of the package by PyTorch's names.
-
-    Raises:
-        TrainingError: The package is not installed, or its file is damaged.
-    """
+    """Return the tensors of the package by PyTorch's names; a TrainingError if it is not installed, or damaged."""
     spec = importlib.util.find_spec(PACKAGE)  # finds the folder; nothing of the package runs
     if spec is None or not spec.submodule_search_locations:
         raise TrainingError(
@@ -130,6 +126,5 @@ def _block(inputs: keras.KerasTensor, name: str, stage: Stage, *, stride: int) -
 
 
 def _unit(convolution: layers.Layer, x: keras.KerasTensor) -> keras.KerasTensor:
-    """Add a convolution, its batch normalisation and ReLU6."""
     x = BatchNormalization(epsilon=EPSILON, name=f"{convolution.name}_norm")(convolution(x))
     return layers.ReLU(6.0, name=f"{convolution.name}_relu")(x)

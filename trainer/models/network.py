@@ -65,18 +65,13 @@ class Network(ABC):
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
         """Return the losses, computed as in training; names end with `_loss`.
 
-        The same batch gives the same losses: an interrupted run could not be continued exactly otherwise.
-
-        Args:
-            batch: `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front.
+        `batch` has `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front. The same batch gives the same
+        losses: an interrupted run could not be continued exactly otherwise.
         """
 
     @abstractmethod
     def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict boxes and scores: the engine contract inside the graph.
-
-        Args:
-            pixels: uint8 (B, H, W, 3).
+        """Predict boxes and scores from pixels uint8 (B, H, W, 3): the engine contract inside the graph.
 
         Returns:
             `boxes`, float32 (B, N, 4), xyxy, input pixels, and `scores`, float32 (B, N, K), in [0, 1].

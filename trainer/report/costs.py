@@ -24,9 +24,6 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
     """Choose the thresholds of a finished run again, and return that of each class.
 
     The network and its fingerprint stay as they are. Functions that were built before keep their thresholds.
-
-    Raises:
-        TrainingError: The run is not finished, or a file is damaged.
     """
     facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels

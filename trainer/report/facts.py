@@ -47,12 +47,7 @@ class RunFacts:
 
     @classmethod
     def read(cls, run: RunDirectory) -> "RunFacts":
-        """Read the folder of a run.
-
-        Raises:
-            TrainingError: It is not finished, or a file is damaged.
-            ManifestError: `model.json` is damaged.
-        """
+        """Read the folder of a run; a TrainingError or ManifestError if it is not finished, or damaged."""
         if not (run.export / FILE_NAME).is_file():
             raise TrainingError(
                 f"{run.path}: no export/{FILE_NAME}; expected a finished run. "

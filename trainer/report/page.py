@@ -58,11 +58,7 @@ class BuiltFunction:
 
 
 def write(run: RunDirectory, *, output: Path | None = None, function: BuiltFunction | None = None) -> Path:
-    """Write the page of a finished run, by default as `report.html` in its folder, and return its path.
-
-    Raises:
-        TrainingError: The run is not finished, or a file is damaged.
-    """
+    """Write the page of a finished run, by default as `report.html` in its folder, and return its path."""
     path = output or run.report
     replace_text(path, render(RunFacts.read(run), function))
     return path
@@ -176,7 +172,6 @@ def _curves(facts: RunFacts, figures: Figures) -> list[_ClassCurves]:
 
 
 def _speeds(facts: RunFacts, function: BuiltFunction | None) -> list[tuple[str, StageTimes]]:
-    """Return the measured speeds with their names."""
     measured = []
     if "stages" in facts.measurements:
         measured.append(("SavedModel", StageTimes(**facts.measurements["stages"])))

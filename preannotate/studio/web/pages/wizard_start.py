@@ -23,7 +23,7 @@ from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import saved_server
 from preannotate.studio.web.pages.wizard import InitialWeights, WizardState, selected_annotations
-from trainer.errors import TrainerError
+from trainer.errors import TrainingError
 
 NAMES = ("name", "machine", "arguments", "deploy")
 # Checkboxes; those of the same name in a `RunRequest`.
@@ -159,12 +159,12 @@ class _Step:
         for name, value in values.items():  # one at a time, so that each error is shown at its field
             try:
                 assemble_arguments({name: value}, "", self.fields)
-            except TrainerError as error:
+            except TrainingError as error:
                 form.add_error(PREFIX + name, error)
         try:
             # Without the values while one of them is wrong: this error is then that of the text.
             return assemble_arguments({} if form.errors else values, form.values["arguments"], self.fields)
-        except TrainerError as error:
+        except TrainingError as error:
             form.add_error("arguments", error)
             return ""
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.models.faster_rcnn.losses import proposal_losses, roi_losses
-from trainer.models.faster_rcnn.rpn_targets import NEGATIVE, POSITIVE
-from trainer.models.faster_rcnn.rpn_targets import UNUSED as UNUSED_ANCHOR
+from trainer.models.faster_rcnn.network import proposal_losses, roi_losses
 from trainer.models.faster_rcnn.sampling import BACKGROUND, UNUSED, RoiSample
+from trainer.models.faster_rcnn.targets import NEGATIVE, POSITIVE
+from trainer.models.faster_rcnn.targets import UNUSED as UNUSED_ANCHOR
 
 BOX, WILD = [0.0, 0.0, 10.0, 10.0], [math.inf] * 4
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,7 +74,8 @@ def test_classes_of_an_earlier_run_are_taken_over_by_name(family, network, batch
 
     before, after = build("ab"), build("bca")
     before.keras_model.save_weights(tmp_path / "best.weights.h5")
-    run = EarlierRun("run", family.name, ("a", "b"), 1.0, network.input_size, (0.5, 2.0), tmp_path / "best.weights.h5")
+    config = SimpleNamespace(model=family.name, labels=("a", "b"), alpha=1.0, aspects=(0.5, 2.0))
+    run = EarlierRun("run", config, tmp_path / "best.weights.h5")
     transfer_weights(run, family, after, "bca")
     boxes, scores = map(np.array, before.predict(batch["pixels"]))
     new_boxes, new_scores = map(np.array, after.predict(batch["pixels"]))

@@ -59,7 +59,7 @@ def test_noise_decides_alone():
     assert not np.array_equal(sample(proposals, seed=1)[0], sample(proposals, seed=2)[0])
 
 
-def test_proposals_at_a_place_to_pass_over_are_not_drawn():
+def test_proposals_at_an_ignore_region_are_not_sampled():
     a_third = [10, 10, 24, 50]  # 14 of 40 columns
     boxes, classes, _ = sample(
         [a_third, *near(GT[0, 0], 10), *near(GT[0, 1], 3), *far(20)], classes=np.int32([[IGNORED, 1, 0]])

@@ -1,9 +1,25 @@
+import logging
+
 import numpy as np
+import pytest
 
 from runtime.boxes import iou
 from trainer import anchors
 from trainer.assigner import IGNORED
-from trainer.models.faster_rcnn.rpn_targets import NEGATIVE, NEGATIVE_BELOW, POSITIVE, SAMPLES, UNUSED, sample_anchors
+from trainer.models.faster_rcnn import targets
+from trainer.models.faster_rcnn.targets import (
+    GT_PROPOSALS,
+    JITTER,
+    MAX_OBJECTS,
+    NEGATIVE,
+    NEGATIVE_BELOW,
+    POSITIVE,
+    SAMPLES,
+    UNUSED,
+    make_gt_proposals,
+    pad_ground_truth,
+    sample_anchors,
+)
 
 BOXES, LEVELS = anchors.generate((256, 192), (8, 16, 32, 64))
 GT = np.float32([[20, 20, 60, 60], [100, 50, 230, 170]])
@@ -25,7 +41,7 @@ def test_objects_and_background_are_drawn():
     assert (overlaps[~positive] < NEGATIVE_BELOW).all()
 
 
-def test_a_place_to_pass_over_is_neither_object_nor_background():
+def test_an_ignore_region_is_neither_object_nor_background():
     sample = drawn(GT, classes=[0, IGNORED])
     rows = BOXES[sample.index[sample.state != UNUSED]]
     centres = (rows[:, :2] + rows[:, 2:]) / 2
@@ -35,7 +51,7 @@ def test_a_place_to_pass_over_is_neither_object_nor_background():
     assert (iou(GT[1:], rows) < NEGATIVE_BELOW).all()
 
 
-def test_a_positive_anchor_answers_for_a_box_that_it_overlaps():
+def test_a_positive_anchor_is_matched_to_a_box_that_it_overlaps():
     sample = drawn(GT)
     rows = np.flatnonzero(sample.state == POSITIVE)
 
@@ -64,3 +80,50 @@ def test_few_anchors_leave_places_unused():
 def test_the_generator_decides_alone():
     assert np.array_equal(drawn(GT, 1).index, drawn(GT, 1).index)
     assert not np.array_equal(drawn(GT, 1).index, drawn(GT, 2).index)
+
+
+OBJECTS = np.float32([[10, 10, 50, 30], [60, 0, 100, 90]])
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_objects_stand_before_zeros(rng):
+    boxes, classes = pad_ground_truth(OBJECTS, np.array([2, 1]), rng)
+
+    assert (boxes.shape, boxes.dtype, classes.dtype) == ((MAX_OBJECTS, 4), np.float32, np.int32)
+    assert boxes[:2].tolist() == OBJECTS.tolist() and classes[:2].tolist() == [2, 1]
+    assert not boxes[2:].any() and not classes[2:].any()
+
+
+def test_of_too_many_objects_a_random_part_is_used_and_logged_once(rng, caplog):
+    targets._warn_once.cache_clear()
+    many = np.arange(4.0 * (MAX_OBJECTS + 100), dtype=np.float32).reshape(-1, 4)
+
+    with caplog.at_level(logging.WARNING):
+        first, second = (pad_ground_truth(many, np.arange(len(many)), rng) for _ in range(2))
+
+    assert not np.array_equal(first[0], second[0])
+    assert all(np.array_equal(boxes, many[classes]) for boxes, classes in (first, second))
+    assert caplog.messages == [
+        "an image has more than 1000 objects: the second stage is trained on a random part of them in each epoch."
+    ]
+
+
+def test_gt_proposals_are_the_objects_and_moved_copies(rng):
+    found = make_gt_proposals(OBJECTS, (120, 90), rng)
+    exact = {tuple(box) for box in found[:2]}
+    rows = found[:, None] - OBJECTS  # (HINTS, G, 4)
+    sides = np.tile(OBJECTS[:, 2:] - OBJECTS[:, :2], 2)
+
+    assert found.shape == (GT_PROPOSALS, 4)
+    assert exact == {tuple(box) for box in OBJECTS}
+    assert ((np.abs(rows) <= JITTER * sides + 1e-4).all(axis=-1)).any(axis=1).all()
+    assert found.min() >= 0 and found[:, 3].max() <= 90
+    assert len(np.unique(found, axis=0)) > GT_PROPOSALS / 2
+
+
+def test_without_objects_there_are_no_gt_proposals(rng):
+    assert not make_gt_proposals(np.zeros((0, 4), np.float32), (120, 90), rng).any()

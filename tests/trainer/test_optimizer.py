@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 
-from trainer.adamw import AdamW
+from trainer.optimizer import AdamW
 
 
 def trained(kind, steps=5):

@@ -160,7 +160,7 @@ def test_what_no_pod_could_do_is_refused(line, exports, sentence):
 
 
 def test_the_image_is_made_of_what_there_is():
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     text = (root / "trainer" / "images" / "Dockerfile").read_text()
     copied = [name for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE) for name in line.split()]
     packages = yaml.safe_load(re.search(r"packages = (\[.*\])", (root / "pyproject.toml").read_text())[1])
