@@ -189,7 +189,7 @@ def list_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> l
 
 
 def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
-    """Rank the finished trials in a folder by validation mAP, and write `trials.json`; a TrainingError if none is finished.
+    """Rank the finished trials in a folder by validation mAP, and write `trials.json`; an error if none is finished.
 
     An `expected` trial that could not even start has no folder.
     """
