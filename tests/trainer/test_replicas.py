@@ -1,6 +1,7 @@
 """What several replicas and other numbers change: nothing that is more than rounding."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def found():
     script = Path(__file__).with_name("replicas.py")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}  # for `support`
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
