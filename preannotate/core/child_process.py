@@ -195,10 +195,15 @@ class ChildProcess:
                 start_new_session=own_session,
             )
         self.pid = self._process.pid
-        self._stdout = _LineReader(None if protocol else self._process.stdout, None, max_kept_bytes)
-        self._stderr = _LineReader(self._process.stderr, on_stderr, max_kept_bytes)
         self._protocol = protocol
         self._own_session, self._reaped = own_session, False
+        try:
+            self._stdout = _LineReader(None if protocol else self._process.stdout, None, max_kept_bytes)
+            self._stderr = _LineReader(self._process.stderr, on_stderr, max_kept_bytes)
+        except BaseException:  # Ctrl-C in this moment: nobody else can stop it yet
+            self.stop()
+            self._process.wait()
+            raise
 
     @property
     def stdin(self) -> IO[bytes]:

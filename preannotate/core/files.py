@@ -39,11 +39,16 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
         temporary = _temporary_file(path, mode)
         try:
             yield temporary
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
+            put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a finished file of the same folder to `path`, on the disk before it counts."""
+    sync(temporary)
+    temporary.replace(path)
+    sync(path.parent)
 
 
 def replace_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:

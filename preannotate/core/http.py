@@ -217,12 +217,12 @@ def _connections(url: str, sockets: list[socket.socket], timeout: float) -> "url
     pool = manager.connection_from_url(url)
     connection_class: Any = pool.ConnectionCls
 
-    class Connection(connection_class):  # type: ignore[misc]
+    class TrackedConnection(connection_class):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
             sockets.append(self.sock)
 
-    pool.ConnectionCls = Connection
+    pool.ConnectionCls = TrackedConnection
     return manager
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
+from preannotate.core.files import put_in_place
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
@@ -163,7 +164,7 @@ def _download(server: Server, wanted: WantedImage, broken: dict[WantedImage, str
     try:
         with temporary.open("wb") as file:
             server.image(wanted.task_id, wanted.frame, file)
-        temporary.replace(_named(wanted, temporary))
+        put_in_place(temporary, _named(wanted, temporary))
     except BrokenImageError as error:
         broken[wanted] = str(error)
     except CvatError as error:

@@ -28,7 +28,7 @@ EPSILON = 1e-3
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 
 
-class Stage(NamedTuple):
+class BlockGroup(NamedTuple):
     """Blocks of one kind in a row; the first has the stride."""
 
     repeats: int
@@ -39,13 +39,13 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    BlockGroup(1, 3, 1, 1, 16),
+    BlockGroup(2, 3, 2, 6, 24),
+    BlockGroup(2, 5, 2, 6, 40),
+    BlockGroup(3, 3, 2, 6, 80),
+    BlockGroup(3, 5, 1, 6, 112),
+    BlockGroup(4, 5, 2, 6, 192),
+    BlockGroup(1, 3, 1, 6, 320),
 )
 # Names of each layer with weights here and of the modules of the checkpoint that have them.
 _BLOCK_MODULES = {
@@ -110,7 +110,7 @@ def _module(layer_name: str) -> str:
     return f"_blocks.{number}.{_BLOCK_MODULES[part]}"
 
 
-def _block(inputs: keras.KerasTensor, name: str, stage: Stage, *, stride: int) -> keras.KerasTensor:
+def _block(inputs: keras.KerasTensor, name: str, stage: BlockGroup, *, stride: int) -> keras.KerasTensor:
     """Add an inverted residual: widen, filter each channel, narrow; the input is added where shapes agree."""
     channels = inputs.shape[-1]
     x = inputs

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.outcomes import SAME_OBJECT_FROM
+from preannotate.core.text import plural
 from runtime.boxes import iou
 from runtime.detector import Detection
 
@@ -126,5 +127,5 @@ def rare_labels(
     share = count / most
     if share >= RARE_BELOW:
         return []
-    boxes = f"only {count} annotated {'box' if count == 1 else 'boxes'}" if count else "no annotated box yet"
+    boxes = f"only {plural(count, 'annotated box', 'annotated boxes')}" if count else "no annotated box yet"
     return [UncertaintyReason(RARE_WEIGHT * (1 - share), f"may show {label!r}, which has {boxes}")]

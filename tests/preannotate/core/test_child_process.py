@@ -255,6 +255,19 @@ def test_a_stop_reaches_the_child_and_is_waited_for(tmp_path, capfd, number):
     assert "--resume" not in capfd.readouterr().err  # the run has its own way to go on
 
 
+def test_ctrl_c_while_a_child_starts_leaves_no_child(tmp_path, monkeypatch):
+    def interrupted(*_):
+        _pid(tmp_path / "pid")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child_process, "_LineReader", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_module("a_command", ["sleep", str(tmp_path / "pid")])
+
+    assert not _alive(_pid(tmp_path / "pid"))
+
+
 def test_a_child_that_ignores_signals_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(child_process, "STOP_STEPS", ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1)))
 
