@@ -185,11 +185,11 @@ def _port(function: LocalFunction, container: Container, record: Listed | None) 
             "Remove disablePortPublishing from function.yaml and deploy it again.",
         )
         return
-    told = part(record or {}, "status", "httpPort")
-    if told and told not in offered:
+    listed = part(record or {}, "status", "httpPort")
+    if listed and listed not in offered:
         yield error(
             container.name,
-            f"listens at port {offered[0]}, and nuclio tells CVAT {told} (status 503, connection refused): Docker "
+            f"listens at port {offered[0]}, and nuclio tells CVAT {listed} (status 503, connection refused): Docker "
             f"chose another port at a restart.",
             f"Deploy {function.path} again, with `port: {offered[0]}` beside maxRequestBodySize so that it stays.",
         )

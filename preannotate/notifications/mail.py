@@ -169,19 +169,19 @@ def _explaining_errors(where: str, settings: SmtpSettings) -> Iterator[None]:
         ) from error
     except smtplib.SMTPSenderRefused as error:
         raise NotifyError(
-            f"{where}: {error.smtp_code} for the sender {settings.sender!r}{_said(error.smtp_error)}; expected an "
+            f"{where}: {error.smtp_code} for the sender {settings.sender!r}{_reply(error.smtp_error)}; expected an "
             f"accepted sender. Many servers let users send from their own address only, or only with a login."
         ) from error
     except smtplib.SMTPDataError as error:
         raise NotifyError(
-            f"{where}: {error.smtp_code} for the message{_said(error.smtp_error)}; expected an accepted message."
+            f"{where}: {error.smtp_code} for the message{_reply(error.smtp_error)}; expected an accepted message."
         ) from error
     except smtplib.SMTPServerDisconnected as error:
         late = isinstance(error.__context__, TimeoutError)  # smtplib has no exception of its own for it
         raise NotifyError(_late(where) if late else _broken_off(where, settings)) from error
     except smtplib.SMTPResponseException as error:
         raise NotifyError(
-            f"{where}: answers {error.smtp_code}{_said(error.smtp_error)}; expected a mail server that is ready."
+            f"{where}: answers {error.smtp_code}{_reply(error.smtp_error)}; expected a mail server that is ready."
         ) from error
     except smtplib.SMTPException as error:
         raise NotifyError(
@@ -221,10 +221,10 @@ def _broken_off(where: str, settings: SmtpSettings) -> str:
 
 
 def _refused(where: str, address: str, code: int, words: bytes | str) -> str:
-    what = f"{where}: {code} for the recipient {address!r}{_said(words)}"
+    what = f"{where}: {code} for the recipient {address!r}{_reply(words)}"
     return f"{what}; expected an accepted recipient. Check the address."
 
 
-def _said(words: bytes | str) -> str:
+def _reply(words: bytes | str) -> str:
     text = one_line(words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words))
     return f" ({text[:_MOST_LETTERS]})" if text else ""

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from preannotate.core import secrets
@@ -68,6 +69,25 @@ def find_token(token: str | None, file: Path | None) -> str | None:
     return _TOKEN.find(file) or None
 
 
+def check_port(port: int) -> None:
+    """Raise a ServeError if `--port` cannot be a port; 0 is any free one."""
+    if not 0 <= port <= 65535:
+        raise ServeError(f"--port: {port}; expected a number from 0 to 65535. Choose another.")
+
+
+def check_packages(command: str, packages: Mapping[str, str]) -> None:
+    """Raise a ServeError if packages of a command, which has an extra of its name, are not installed.
+
+    `packages` is module to the name that people install.
+    """
+    missing = [name for module, name in packages.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ServeError(
+            f"{command}: {', '.join(missing)} not installed; expected the packages of the extra `{command}`. "
+            f"Run `pip install 'preannotate[{command}]'`."
+        )
+
+
 def _check(folder: Path, port: int, workers: int | None, gpus: str | None) -> tuple[str, ...]:
     """Refuse what cannot be served; returns the GPUs."""
     if not folder.is_dir():
@@ -75,19 +95,13 @@ def _check(folder: Path, port: int, workers: int | None, gpus: str | None) -> tu
             f"{folder}: no such folder; expected one with function directories (NAME/nuclio/function.yaml). "
             f"Build a function first with `preannotate build`."
         )
-    if not 0 <= port <= 65535:
-        raise ServeError(f"--port: {port}; expected a number from 0 to 65535. Choose another.")
+    check_port(port)
     if workers is not None and workers < 1:
         raise ServeError(f"--workers: {workers}; expected a number from 1 on. Choose another.")
     if workers is not None and gpus is not None:
         raise ServeError("--gpus, --workers: both are given; expected one, as each GPU has one worker. Leave one out.")
     chosen = () if gpus is None else parse_gpus(gpus, os.environ.get(VARIABLE))
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ServeError(
-            f"serve: {', '.join(missing)} not installed; expected the packages of the extra `serve`. "
-            f"Run `pip install 'preannotate[serve]'`."
-        )
+    check_packages("serve", {name: name for name in PACKAGES})
     if chosen and importlib.util.find_spec("tensorflow") is None:
         raise ServeError(
             "--gpus: tensorflow not installed; expected it, as the GPU variant runs on it. "

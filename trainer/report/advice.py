@@ -19,7 +19,7 @@ WEAK_AP50 = 0.7
 STILL_RISING = 0.02
 
 
-def doubts(facts: RunFacts, figures: Figures) -> Iterator[str]:
+def caveats(facts: RunFacts, figures: Figures) -> Iterator[str]:
     """Yield the reasons why the figures may be unreliable."""
     boxes, map50 = sum(figures.boxes), figures.precision.map50
     if not boxes:

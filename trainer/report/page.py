@@ -20,6 +20,7 @@ from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
 from evaluation.speed import StageTimes
 from evaluation.thresholds import ThresholdSweep
 from preannotate.core.files import replace_text
+from preannotate.core.html import html_environment
 from preannotate.core.text import plural
 from runtime.manifest import Postprocess
 from trainer.arguments.table import format_value
@@ -74,7 +75,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         figures=figures,
         labels=facts.truth.labels,
         thresholds=facts.manifest.postprocess.thresholds,
-        doubts=list(advice.doubts(facts, figures)),
+        caveats=list(advice.caveats(facts, figures)),
         steps=list(advice.next_steps(facts, figures)),
         work=_work(facts, figures),
         losses=plots.losses(facts.epochs),
@@ -99,13 +100,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent)
     environment.filters.update(duration=duration, fixed=fixed, percent=percent, count=plural)
     return environment
 

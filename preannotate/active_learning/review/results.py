@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-import jinja2
-
 from preannotate.active_learning.review.crops import Crop
 from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
 from preannotate.active_learning.task_results import TaskResults, remarks
 from preannotate.core.files import replace_text, write_csv, write_json
+from preannotate.core.html import html_environment
 from preannotate.core.text import columns, plural
 
 CSV, JSON, HTML = "review.csv", "review.json", "review.html"
@@ -102,13 +101,7 @@ def summary(content: Review, output: Path) -> str:
 
 
 def _render_page(review: Review, crops: Sequence[Crop | None]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent)
     shown = review["disagreements"][: len(crops)]
     return environment.get_template("page.html").render(
         review=review,

@@ -1,7 +1,6 @@
 """`preannotate studio`: the arguments are checked before anything heavy is imported."""
 
 import asyncio
-import importlib.util
 import logging
 import secrets
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preannotate.registry.workspace import Workspace
+from preannotate.serving.command import check_packages, check_port
 from preannotate.studio.errors import StudioError
 from preannotate.studio.secrets import SecretStore
 
@@ -44,9 +44,10 @@ def serve_studio(
 
     Raises:
         StudioError: The arguments are wrong.
-        ServeError: The port is in use.
+        ServeError: The port cannot be used, or packages are missing.
     """
-    _check(port)
+    check_port(port)
+    check_packages("studio", PACKAGES)
     from preannotate.serving.listener import is_loopback
     from preannotate.studio.web.access.authentication import TOKEN
 
@@ -65,17 +66,6 @@ def serve_studio(
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(_serve(workspace, host, port, token, allowed, browser))
     return 0
-
-
-def _check(port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise StudioError(f"--port: {port}; expected a number from 0 to 65535. Choose another.")
-    missing = [name for module, name in PACKAGES.items() if importlib.util.find_spec(module) is None]
-    if missing:
-        raise StudioError(
-            f"studio: {', '.join(missing)} not installed; expected the packages of the extra `studio`. "
-            f"Run `pip install 'preannotate[studio]'`."
-        )
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:

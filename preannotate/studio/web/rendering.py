@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
+from preannotate.core.html import html_environment
 from preannotate.core.text import format_duration, plural
 from preannotate.jobs.live_progress import LiveProgress
 from preannotate.studio.models import ModelSummary, VersionSummary
@@ -143,13 +144,7 @@ STATIC = Path(__file__).parent / "static"
 @functools.cache
 def templates() -> jinja2.Environment:
     """Return the templates of the studio with their filters."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent / "templates")
     environment.filters |= FILTERS
     environment.globals |= {"asset": _asset, "NOTICES": NOTICES}
     return environment

@@ -1,7 +1,7 @@
 """Each sentence comes when there is reason for it, and does not when there is none."""
 
 from tests.trainer.report.finished_run import METRICS, at, found, write_run
-from trainer.report.advice import doubts, next_steps
+from trainer.report.advice import caveats, next_steps
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 
@@ -17,7 +17,7 @@ def advice(tmp_path, detections, images=40, metrics=FLAT):
     run.metrics.write_text(metrics)
     facts = RunFacts.read(run)
     figures = Figures.of(facts)
-    return list(next_steps(facts, figures)), list(doubts(facts, figures))
+    return list(next_steps(facts, figures)), list(caveats(facts, figures))
 
 
 def test_a_good_model_on_enough_images_needs_no_advice(tmp_path):
