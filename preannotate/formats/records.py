@@ -37,6 +37,9 @@ class Shape:
         score: Of a detection, in [0, 1]; None for an annotation.
         outline: The exact shape as attributes of its element in CVAT's XML (`points`, `rle`, `rotation`, …). Readers
             of files leave it empty, for nothing but the box is used.
+        problem: Why the shape cannot be used although its kind could, a `LeftOut.reason`; "" if it can. If it has a
+            box, that region is neither object nor background.
+        where: Its place in the annotation file: file and line, or file and id; "" if the reader does not say.
     """
 
     label: str
@@ -46,6 +49,8 @@ class Shape:
     score: float | None = None
     occluded: bool = False
     outline: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    where: str = ""
 
     @property
     def automatic(self) -> bool:
@@ -56,6 +61,19 @@ class Shape:
     def boxed(self) -> bool:
         """Whether shapes of this kind are boxes or become boxes."""
         return self.kind == BOX or self.kind in CONVERTED_KINDS
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An entry of an annotation file that belongs to no frame or cannot be understood, and was left out.
+
+    Attributes:
+        reason: The kind of problem, without numbers or names: equal problems are counted under equal reasons.
+        where: Its place: file and line, or file and id.
+    """
+
+    reason: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,8 @@ class Frame:
         task_id: The CVAT task of the frame, in formats that hold several tasks; else "".
         sequence: Name, inside the export, of the video the frame belongs to; None for an image of its own.
         frame: Number of the frame in the video or task; None if unknown.
-        ambiguous: Why it is unknown which file is meant, or "".
+        ambiguous: Why there is no image file that can be used although the export may have one: a kind of problem
+            such as "two files of this name" or "HEIC, which is not read"; "" if nothing is known.
     """
 
     name: str
@@ -95,9 +114,11 @@ class Export:
         labels: In declared order if the format declares them, else in order of first appearance.
         has_sources: The format states which shapes a model drew.
         notes: Whole sentences about what had to be guessed.
+        left_out: Entries that could not be read; the others are used all the same.
     """
 
     labels: tuple[str, ...]
     frames: tuple[Frame, ...]
     has_sources: bool = False
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

@@ -19,7 +19,7 @@ FEW_BOXES_OF_A_CLASS = 10
 FEW_BOXES = 100
 # Half a cell of the finest feature level (stride 8) in each direction: smaller objects are not detected.
 INVISIBLE_BELOW = 8
-_NAMES_SHOWN = 5
+EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class LoadReport:
         unannotated_used: Of these, those that became samples, as true negatives.
         unusable: Frames that had shapes, of which none could be used.
         partly_automatic: Samples that lost automatic shapes and kept others.
-        dropped: Reason to number of shapes left out.
+        dropped: Reason to number of shapes and entries left out.
+        examples: Reason, of `dropped`, to the first few places in the annotation files.
         converted: Kind to number of shapes that became boxes.
         problems: Problem of an image to the names concerned; see `loading`.
         unreadable: Name to the decoder's message.
@@ -56,12 +57,20 @@ class LoadReport:
     unusable: int = 0
     partly_automatic: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
     problems: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add_left_out(self, reason: str, where: str) -> None:
+        """Count a shape or entry that was left out; `where` is its place in an annotation file, or ""."""
+        self.dropped[reason] += 1
+        examples = self.examples.setdefault(reason, [])
+        if where and len(examples) < EXAMPLES:
+            examples.append(where)
 
     def add_problem(self, kind: str, name: str) -> None:
         """Note that the image called `name` has a problem."""
@@ -217,7 +226,7 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"left out: {_counts(report.dropped)}"
     for kind, names in report.problems.items():
         yield f"{kind}: {plural(len(names), 'image')} ({first_of(names)})"
-    for name, reason in list(report.unreadable.items())[:_NAMES_SHOWN]:
+    for name, reason in list(report.unreadable.items())[:EXAMPLES]:
         yield f"  {name}: {reason}"
     if report.duplicates:
         listed = first_of([f"{name} = {kept}" for name, kept in report.duplicates])

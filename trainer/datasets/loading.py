@@ -124,6 +124,8 @@ class _Loader:
 
     def add_export(self, export: Export, only: Collection[str] | None) -> None:
         """Add samples of the frames of one export."""
+        for entry in export.left_out:
+            self.report.add_left_out(entry.reason, entry.where)
         frames = with_distinct_names(export.frames)
         self.groups = video_groups(frames)
         if not self.fixed:
@@ -141,11 +143,11 @@ class _Loader:
         for shape in frame.shapes:
             if reason := self._reason_to_drop(shape):
                 dropped[reason] += 1
-                if reason == AUTOMATIC and shape.box is not None:
+                self.report.add_left_out(reason, shape.where or frame.name)
+                if (reason == AUTOMATIC or shape.problem) and shape.box is not None:
                     ignored.append(shape)
             else:
                 shapes.append(shape)
-        self.report.dropped.update(dropped)
         annotated = any(reason not in (TAG, OTHER_LABEL) for reason in dropped) or bool(shapes)
         if not annotated:
             self.report.unannotated += 1
@@ -174,6 +176,8 @@ class _Loader:
             return shape.kind or "of unknown kind"
         if shape.label not in self.class_ids:
             return OTHER_LABEL
+        if shape.problem:
+            return shape.problem
         if shape.automatic and not self.include_auto:
             return AUTOMATIC
         return "" if shape.box is not None else DEGENERATE
@@ -214,9 +218,9 @@ class _Loader:
         boxes, kept = clip(upright, image.size)
         ignored_boxes = boxes[len(shapes) :][kept[len(shapes) :]]
         boxes, kept = boxes[: len(shapes)], kept[: len(shapes)]
-        if lost := int((~kept).sum()):
-            dropped[DEGENERATE] += lost
-            self.report.dropped[DEGENERATE] += lost
+        for shape in (shape for shape, keep in zip(shapes, kept, strict=True) if not keep):
+            dropped[DEGENERATE] += 1
+            self.report.add_left_out(DEGENERATE, shape.where or frame.name)
         shapes = [shape for shape, keep in zip(shapes, kept, strict=True) if keep]
         return Sample(
             name=_with_extension(frame.name, image.path),
