@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ _MIN_WIDTH = 30
 _DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
+# Control characters, marks that turn the direction of writing, halves of letters, private ones, line separators.
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # belong to words of Persian and Hindi, and to emoji
 
 
 def plural(count: int, noun: str, plural_noun: str = "") -> str:
@@ -37,9 +41,27 @@ def format_duration(value: float) -> str:
 
 
 def first_of(names: Sequence[str], shown: int = 5) -> str:
-    """Return the first names, and how many more there are: "a, b, c and 4 more"."""
-    text = ", ".join(names[:shown])
+    """Return the first names, and how many more there are: "a, b, c and 4 more"; each as `printable` shows it."""
+    text = ", ".join(printable(name) for name in names[:shown])
     return text if len(names) <= shown else f"{text} and {len(names) - shown} more"
+
+
+def printable(text: str, limit: int = 300) -> str:
+    """Return a stranger's text as it can be shown in a line of a message, a log or a terminal.
+
+    Line ends, escape sequences of terminals and marks of direction are written as Python writes them ("\\n", "\\x1b"),
+    and what is longer than `limit` characters is cut, with "…" at its end.
+    """
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    if short.isprintable():
+        return short
+    return "".join(_escaped(letter) for letter in short)
+
+
+def _escaped(letter: str) -> str:
+    if letter in _JOINERS or unicodedata.category(letter) not in _UNPRINTABLE:
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from preannotate.core.text import Table, format_duration, parse_duration
+from preannotate.core.text import Table, first_of, format_duration, parse_duration, printable
 
 TABLE = Table(
     ("name", "is", "why"), [("a_long_name", "1", "`code` and words that need a second line here"), ("b", "22", "")]
@@ -50,3 +50,20 @@ def test_other_texts_are_none(text):
 )
 def test_a_duration(seconds, text):
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Größe 5 é", "Größe 5 é"),
+        ("a\nb\r\t", "a\\nb\\r\\t"),
+        ("\x1b[31mred\x7f\x9b", "\\x1b[31mred\\x7f\\x9b"),
+        ("abc\u202egpj.exe", "abc\\u202egpj.exe"),
+        ("a\u2028b\ud800", "a\\u2028b\\ud800"),
+        ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("x" * 400, "x" * 299 + "…"),
+    ],
+)
+def test_texts_of_strangers_are_shown_in_one_line_without_hidden_letters(text, shown):
+    assert printable(text) == shown
+    assert first_of([text]) == shown
