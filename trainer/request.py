@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from preannotate.core.text import join_list
 from trainer.arguments.table import format_value
 from trainer.config import Overrides, RequestedConfig
 from trainer.errors import TrainingError
@@ -30,7 +31,7 @@ class TrainingRequest:
         validation: Exports held out; if there are none, a part of `exports` is held out.
         split_file: Names the validation images; None splits by content.
         images: File with the names of the images of `exports` to use; None uses all.
-        labels: Classes to train on, in this order; None uses all that the exports declare.
+        labels: Classes to train on, in this order; None uses all that have a box.
         continue_run: Continue the run in `output` if there is one.
     """
 
@@ -76,7 +77,7 @@ class TrainingRequest:
             "--validation": [map_path(path) for path in self.validation],
             "--split-file": [map_path(self.split_file)] if self.split_file else [],
             "--images": [map_path(self.images)] if self.images else [],
-            "--labels": [",".join(self.labels)] if self.labels else [],
+            "--labels": [join_list(self.labels)] if self.labels else [],
             "--output": [map_path(self.output)] if self.output else [],
         }
         switches = {

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +70,11 @@ def _summary(pulled: "PullResult", output: Path) -> str:
 
 
 def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
-    from preannotate.cvat.dataset_folder import training_labels
-
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
     options = [
         " --negatives" if negatives else "",
         " --include-auto" if source["options"]["include_auto"] else "",
         f" --validation {output / 'validation'}" if held_out else "",
-        f" {shlex.join(labels)}" if (labels := training_labels(source)) else "",
     ]
     return f"preannotate train {output}{''.join(options)}"
 

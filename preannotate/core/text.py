@@ -1,5 +1,7 @@
 """Numbers, durations, lists and tables as text for people."""
 
+import csv
+import io
 import re
 import textwrap
 import unicodedata
@@ -47,9 +49,9 @@ def first_of(names: Sequence[str], shown: int = 5) -> str:
 
 
 def printable(text: str, limit: int = 300) -> str:
-    """Return a stranger's text as it can be shown in a line of a message, a log or a terminal.
+    r"""Return a stranger's text as it can be shown in a line of a message, a log or a terminal.
 
-    Line ends, escape sequences of terminals and marks of direction are written as Python writes them ("\\n", "\\x1b"),
+    Line ends, escape sequences of terminals and marks of direction are written as Python writes them ("\n", "\x1b"),
     and what is longer than `limit` characters is cut, with "…" at its end.
     """
     short = text if len(text) <= limit else text[: limit - 1] + "…"
@@ -62,6 +64,26 @@ def _escaped(letter: str) -> str:
     if letter in _JOINERS or unicodedata.category(letter) not in _UNPRINTABLE:
         return letter
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a list with commas, without spaces around them; quoted as in CSV, one may hold a comma.
+
+    Raises:
+        ValueError: A quotation mark that is not closed.
+    """
+    rows = csv.reader([text], skipinitialspace=True, strict=True)
+    try:
+        return [item for row in rows for word in row if (item := word.strip())]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+
+
+def join_list(items: Sequence[str]) -> str:
+    """Return the text that `split_list` turns into these items."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(items)
+    return text.getvalue()
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

@@ -21,7 +21,7 @@ from preannotate.core.files import read_json, replacing, write_json
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.selection import FrameSelection, FrameSelectionRules, PullPlan, PullScope, SelectedFrame
 from preannotate.cvat.server import Json, Server
-from preannotate.cvat.tasks import BOXLESS, Job, Task, has_boxes
+from preannotate.cvat.tasks import Job, Task, has_boxes
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.formats.records import Shape
 
@@ -177,16 +177,6 @@ def describe_pull(
             ),
         ],
     }
-
-
-def training_labels(source: dict[str, Any]) -> list[str]:
-    """Return `--labels …` for `train`, which rejects labels without a box; empty if no label lacks boxes.
-
-    Also empty if a name has a comma, which `--labels` cannot express: the trainer then reports the label without a box.
-    """
-    names = [label["name"] for label in source["labels"] if label.get("boxes")]
-    absent = any(label.get("boxes") == 0 and label["type"] not in BOXLESS for label in source["labels"])
-    return ["--labels", ",".join(names)] if absent and not any("," in name for name in names) else []
 
 
 def _learnt(shape: Shape, rules: FrameSelectionRules) -> bool:

@@ -23,7 +23,7 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import format_duration, plural
-from preannotate.cvat.dataset_folder import IMAGES, VALIDATION, training_labels
+from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, RunRequest
@@ -118,8 +118,7 @@ class VersionBuilder:
 def training_options(source: dict[str, Any], request: RunRequest) -> list[str]:
     """Return the options of `train` that a pull recommends, without the validation part; `source` is `source.json`."""
     negatives = source["training"]["negatives"] + source["validation"]["negatives"]
-    options = [*(["--negatives"] if negatives else []), *(["--include-auto"] if request.include_auto else [])]
-    return [*options, *training_labels(source)]
+    return [*(["--negatives"] if negatives else []), *(["--include-auto"] if request.include_auto else [])]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from preannotate.core.files import link_or_copy, read_json, write_json
-from preannotate.core.text import plural
+from preannotate.core.text import first_of, plural
 from preannotate.formats.records import DatasetError
 from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
@@ -42,7 +42,7 @@ def check_dataset(dataset: Dataset) -> None:
     """Refuse what cannot be trained on.
 
     Raises:
-        DatasetError: Fewer than `MIN_IMAGES` images, or a class without a box.
+        DatasetError: Fewer than `MIN_IMAGES` images, or a class of `--labels` without a box.
     """
     health = dataset.health
     where = ", ".join(export.name for export in health.load_report.exports) or "dataset"
@@ -53,10 +53,10 @@ def check_dataset(dataset: Dataset) -> None:
         )
     empty = [label for label in health.labels if not health.boxes_of[label]]
     if empty:
-        listed = ", ".join(repr(label) for label in empty)
+        listed = first_of([repr(label) for label in empty])
         raise DatasetError(
             f"{where}: no box of {listed}; expected at least one of each class. "
-            f"Annotate some, or leave it out with --labels."
+            f"Annotate some, or do not name it in --labels."
         )
 
 

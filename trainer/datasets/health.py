@@ -48,6 +48,7 @@ class LoadReport:
         unreadable: Name to the decoder's message.
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
         conflicts: Names of images with equal content and different boxes; all are kept.
+        unused_labels: Labels of the exports without a box, which are not learnt.
     """
 
     exports: list[LoadedExport] = field(default_factory=list)
@@ -64,6 +65,7 @@ class LoadReport:
     duplicates: list[list[str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unused_labels: list[str] = field(default_factory=list)
 
     def add_left_out(self, reason: str, where: str) -> None:
         """Count a shape or entry that was left out; `where` is its place in an annotation file, or ""."""
@@ -209,6 +211,8 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
     for label in health.labels:
         boxes, images = health.boxes_of[label], health.images_of[label]
         yield f"  {label}: {plural(boxes, 'box', 'boxes')} in {plural(images, 'image')}"
+    if report.unused_labels:
+        yield f"labels without a box, not learnt: {len(report.unused_labels)} ({first_of(report.unused_labels)})"
     if input_size:
         sizes = health.box_sizes(input_size)
         yield (

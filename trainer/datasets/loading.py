@@ -6,9 +6,10 @@ without a box, degenerate) is *unusable*: it is not known to be empty, so it is 
 """
 
 import hashlib
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ _CHECK_SIZE = (32, 32)
 
 def load_dataset(
     exports: Sequence[Path],
-    store: Path,
+    store: Path | None,
     *,
     include_auto: bool = False,
     negatives: bool = False,
@@ -49,11 +50,12 @@ def load_dataset(
 
     Args:
         exports: Zips or folders of any format in `FORMATS`; labels are matched by name.
-        store: Folder of the run's own copy of the images; created if absent.
+        store: Folder of the run's own copy of the images; created if absent. None copies nothing: images of archives
+            are gone afterwards, `Sample.image` of a folder is the file there.
         include_auto: Use shapes that a model drew and nobody edited.
         negatives: Use frames without annotations as images without objects.
-        labels: The class ids to use: shapes of other labels are counted and left out. None takes all
-            labels in order of first appearance.
+        labels: The class ids to use: shapes of other labels are counted and left out. None takes all labels that
+            have a box, in order of first appearance: converters declare 80 names and use two.
         only: Names of the images to use, with or without folders and extensions. None uses all.
 
     Returns:
@@ -62,14 +64,22 @@ def load_dataset(
     Raises:
         DatasetError: An export that cannot be read, or a name in `only` that is not there.
     """
+    if store is None:
+        with tempfile.TemporaryDirectory(prefix="preannotate-") as workspace:
+            return _load(exports, Path(workspace), _Loader(None, include_auto, negatives, labels), only)
     store.mkdir(parents=True, exist_ok=True)
-    loader = _Loader(store, include_auto, negatives, labels)
+    dataset = _load(exports, store, _Loader(store, include_auto, negatives, labels), only)
+    sync_all(sample.image for sample in dataset.samples)
+    return dataset
+
+
+def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Collection[str] | None) -> Dataset:
     names: list[str] = []
     for path in map(Path, exports):
-        with open_export(path, store) as folder:
+        with open_export(path, workspace) as folder:
             recognised = read_export(path, folder)
             export = recognised.export
-            if labels is None:
+            if not loader.fixed:
                 _check_labels(export.labels, path.name)
             names += [frame.name for frame in export.frames]
             loader.report.exports.append(
@@ -80,9 +90,10 @@ def load_dataset(
     if only is not None:
         match_names(only, names, where=", ".join(Path(path).name for path in exports))
     samples = _without_repeats(loader.samples, loader.report)
-    sync_all(sample.image for sample in samples)
-    used_labels = tuple(loader.class_ids)
-    return Dataset(used_labels, samples, Health.of(samples, used_labels, loader.report))
+    known = tuple(loader.class_ids)
+    if not loader.fixed:
+        known, samples = _without_unused_labels(known, samples, loader.report)
+    return Dataset(known, samples, Health.of(samples, known, loader.report))
 
 
 def _check_labels(labels: Sequence[str], where: str) -> None:
@@ -112,7 +123,7 @@ class _ReadableImage:
 class _Loader:
     """The rules about frames and shapes, and the counts made while they are applied."""
 
-    def __init__(self, store: Path, include_auto: bool, negatives: bool, labels: Sequence[str] | None) -> None:
+    def __init__(self, store: Path | None, include_auto: bool, negatives: bool, labels: Sequence[str] | None) -> None:
         self.store = store
         self.include_auto = include_auto
         self.negatives = negatives
@@ -224,7 +235,7 @@ class _Loader:
         shapes = [shape for shape, keep in zip(shapes, kept, strict=True) if keep]
         return Sample(
             name=_with_extension(frame.name, image.path),
-            image=store_image(image.path, image.content, self.store),
+            image=store_image(image.path, image.content, self.store) if self.store else image.path,
             content=image.content,
             image_size=image.size,
             boxes=boxes[kept],
@@ -257,6 +268,17 @@ def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sam
         same.append(sample)
         result.append(sample)
     return tuple(result)
+
+
+def _without_unused_labels(
+    labels: tuple[str, ...], samples: tuple[Sample, ...], report: LoadReport
+) -> tuple[tuple[str, ...], tuple[Sample, ...]]:
+    """Leave out the labels that no sample has a box of."""
+    used = {class_id for sample in samples for class_id in sample.class_ids.tolist()}
+    report.unused_labels = [label for class_id, label in enumerate(labels) if class_id not in used]
+    ids = np.cumsum([class_id in used for class_id in range(len(labels))]) - 1
+    samples = tuple(replace(sample, class_ids=ids[sample.class_ids]) for sample in samples)
+    return tuple(label for class_id, label in enumerate(labels) if class_id in used), samples
 
 
 def _rows(sample: Sample) -> list[tuple[float, ...]]:

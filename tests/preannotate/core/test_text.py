@@ -1,6 +1,6 @@
 import pytest
 
-from preannotate.core.text import Table, first_of, format_duration, parse_duration, printable
+from preannotate.core.text import Table, first_of, format_duration, join_list, parse_duration, printable, split_list
 
 TABLE = Table(
     ("name", "is", "why"), [("a_long_name", "1", "`code` and words that need a second line here"), ("b", "22", "")]
@@ -67,3 +67,17 @@ def test_a_duration(seconds, text):
 def test_texts_of_strangers_are_shown_in_one_line_without_hidden_letters(text, shown):
     assert printable(text) == shown
     assert first_of([text]) == shown
+
+
+@pytest.mark.parametrize("items", [["bolt"], ["nut, small", "bolt"], ['12" rim', "a,b"], ["Schraube", "螺栓"]])
+def test_a_list_as_text_gives_the_same_items_back(items):
+    assert split_list(join_list(items)) == items
+
+
+def test_items_of_a_list_have_no_spaces_around_them_and_are_not_empty():
+    assert split_list(' bolt , "nut, small",, gear') == ["bolt", "nut, small", "gear"]
+
+
+def test_an_open_quotation_mark_in_a_list_is_refused():
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        split_list('"nut, small')

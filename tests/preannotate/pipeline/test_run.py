@@ -136,8 +136,6 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
         *("train", str(dataset), "--output", str(version / "run"), "--continue", "--json", "--negatives"),
         *(
             "--include-auto",
-            "--labels",
-            "cat",
             "--validation",
             str(dataset / "validation"),
             "--model",

@@ -122,7 +122,7 @@ def test_a_class_without_a_box_is_refused():
     samples = [sample(index, [[0, 0, 60, 60]], [0]) for index in range(10)]
     sentence = (
         "export.zip: no box of 'dog', 'bird'; expected at least one of each class. "
-        "Annotate some, or leave it out with --labels."
+        "Annotate some, or do not name it in --labels."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         check_dataset(dataset(samples, labels=("cat", "dog", "bird")))

@@ -141,7 +141,8 @@ def test_labels_of_several_exports_are_matched_by_name(tmp_path):
 
     dataset = load_dataset([first, second], tmp_path / "store")
 
-    assert dataset.labels == ("cat", "dog", "bird")
+    assert dataset.labels == ("cat", "dog")
+    assert dataset.health.load_report.unused_labels == ["bird"]
     assert [sample.name for sample in dataset.samples] == ["a.jpg", "a.jpg"]
     assert [sample.class_ids.tolist() for sample in dataset.samples] == [[1], [0]]
 
@@ -330,3 +331,15 @@ def test_a_damaged_file_is_named_with_its_export(tmp_path):
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         load_dataset([annotation_exports.voc(tmp_path / "first"), export], tmp_path / "store")
+
+
+def test_labels_without_a_box_are_left_out_and_class_ids_have_no_gaps(tmp_path):
+    shapes = annotation_exports.cvat_box("dog", (1, 1, 9, 9)) + annotation_exports.cvat_box("fox", (2, 2, 9, 9))
+    export = write_cvat(tmp_path / "export", shapes, labels=("ant", "bee", "cat", "dog", "eel", "elk", "emu", "fox"))
+
+    dataset = load_dataset([export], tmp_path / "store")
+
+    assert dataset.labels == ("dog", "fox")
+    assert dataset.samples[0].class_ids.tolist() == [0, 1]
+    line = "labels without a box, not learnt: 6 (ant, bee, cat, eel, elk and 1 more)"
+    assert line in dataset.health.to_text().splitlines()

@@ -13,9 +13,8 @@ EXPORTS = SHARED / "data/cvat-exports"
 pytestmark = pytest.mark.skipif(not EXPORTS.is_dir(), reason="PREANNOTATE_SHARED has no data/cvat-exports")
 
 # (task, format, images used, frames, boxes of each label, converted, dropped)
-SYNTH = {"red_square": 18, "blue_circle": 9, "never_used": 0}
+SYNTH = {"red_square": 18, "blue_circle": 9}
 MIXED = {"car": 5, 'Person, "quoted" <x>': 3, "ünï label": 1, "only_box": 1}
-MIXED_UNUSED = dict.fromkeys(["scene", "fish", "head", "tail"], 0)
 VIDEO = {"red_square": 24, "blue_circle": 29}
 KINDS_LEFT_OUT = {"points": 1, "polyline": 1, "skeleton": 1, "cuboid": 1}
 CASES = [
@@ -50,7 +49,7 @@ CASES = [
         "COCO_1.0",
         5,
         6,
-        MIXED | {'Person, "quoted" <x>': 2} | MIXED_UNUSED,
+        MIXED | {'Person, "quoted" <x>': 2},
         {"rotated box": 1, "polygon": 2, "mask": 3},
         {},
     ),
@@ -60,7 +59,7 @@ CASES = [
         "PASCAL_VOC_1.1",
         2,
         6,
-        MIXED | {"car": 2, 'Person, "quoted" <x>': 1} | MIXED_UNUSED,
+        MIXED | {"car": 2, 'Person, "quoted" <x>': 1},
         {"rotated box": 1},
         {},
     ),
@@ -69,16 +68,16 @@ CASES = [
         "YOLO_1.1",
         2,
         6,
-        MIXED | {"car": 2, 'Person, "quoted" <x>': 1} | MIXED_UNUSED,
+        MIXED | {"car": 2, 'Person, "quoted" <x>': 1},
         {},
         {},
     ),
     ("video-tracks", "CVAT_for_images_1.1", 25, 25, VIDEO, {"ellipse": 28}, {"tag": 1}),
     ("video-tracks", "CVAT_for_video_1.1", 25, 25, VIDEO, {"ellipse": 28}, {}),
-    ("video-tracks", "COCO_1.0", 25, 25, VIDEO | {"scene": 0}, {"mask": 28}, {}),
-    ("video-tracks", "Datumaro_1.0", 25, 25, VIDEO | {"scene": 0}, {"mask": 28}, {"tag": 1}),
-    ("video-tracks", "PASCAL_VOC_1.1", 24, 25, {"red_square": 24, "blue_circle": 1, "scene": 0}, {}, {}),
-    ("video-tracks", "YOLO_1.1", 24, 25, {"red_square": 24, "blue_circle": 1, "scene": 0}, {}, {}),
+    ("video-tracks", "COCO_1.0", 25, 25, VIDEO, {"mask": 28}, {}),
+    ("video-tracks", "Datumaro_1.0", 25, 25, VIDEO, {"mask": 28}, {"tag": 1}),
+    ("video-tracks", "PASCAL_VOC_1.1", 24, 25, {"red_square": 24, "blue_circle": 1}, {}, {}),
+    ("video-tracks", "YOLO_1.1", 24, 25, {"red_square": 24, "blue_circle": 1}, {}, {}),
 ]
 
 
