@@ -83,6 +83,40 @@ def draw_overlay(
     return _with_legend(picture, entries, style)
 
 
+def draw_annotations(
+    image: Image.Image, boxes: np.ndarray, class_ids: Sequence[int], labels: Sequence[str], ignored: np.ndarray
+) -> Image.Image:
+    """Draw the boxes that people drew, and the regions that count neither as objects nor as background.
+
+    Args:
+        image: Any mode; stays as it is.
+        boxes: (G, 4), xyxy, in pixels of `image`.
+        class_ids: G indices into `labels`.
+        labels: Names of the classes.
+        ignored: (I, 4), as `boxes`.
+
+    Returns:
+        RGB, as wide as `image` and higher by the legend.
+    """
+    shown_ids = sorted(set(class_ids))
+    style = Style.fitting(image.size, tuple(labels[class_id] for class_id in shown_ids))
+    names = {class_id: _shown(labels[class_id], class_id, style.font) for class_id in shown_ids}
+    picture = image.convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for box in ignored:
+        draw_dashed_box(draw, pixel_corners(box), style)
+    corners = list(map(pixel_corners, boxes))
+    for box, class_id in zip(corners, class_ids, strict=True):
+        draw_solid_box(draw, box, class_colour(class_id), style)
+    for (x1, y1, _, _), class_id in zip(corners, class_ids, strict=True):
+        draw_tag(draw, names[class_id], (x1, y1 - style.tag_height), class_colour(class_id), style, picture.size)
+    entries = [("solid", f"{len(boxes)} annotated", GROUND_TRUTH)]
+    if len(ignored):
+        entries.append(("dashed", f"{len(ignored)} ignored", GROUND_TRUTH))
+    entries += [("filled", names[class_id], class_colour(class_id)) for class_id in shown_ids]
+    return _with_legend(picture, entries, style)
+
+
 def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> str:
     if label.strip() and has_glyphs(font, label):
         return " ".join(label.split())

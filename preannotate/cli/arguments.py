@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preannotate.core.errors import UsageError
+from preannotate.core.text import split_list
 from preannotate.cvat.login import Login, check_sdk
 
 if TYPE_CHECKING:  # it needs cvat-sdk, which may be missing
@@ -123,6 +125,27 @@ def add_negatives(parser: Parser) -> None:
     parser.add_argument(
         "--negatives", action="store_true", help="treat images without annotations as images without objects"
     )
+
+
+def add_labels(parser: Parser) -> None:
+    """A selection of labels."""
+    parser.add_argument("--labels", metavar="A,B", help="learn only these labels (default: all that have a box); one "
+        "with a comma in quotes: '\"nut, small\",bolt'")  # fmt: skip
+
+
+def labels_of(arguments: argparse.Namespace) -> tuple[str, ...] | None:
+    """Return what `add_labels` says; None for all labels.
+
+    Raises:
+        UsageError: A quotation mark that is not closed.
+    """
+    try:
+        return tuple(split_list(arguments.labels or "")) or None
+    except ValueError as error:
+        raise UsageError(
+            f"--labels {arguments.labels}: {error}; expected labels with commas between them, such as "
+            f"'bolt,\"nut, small\"'."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from preannotate.cli.arguments import add_images_file, add_json, add_negatives, add_notify
+from preannotate.cli.arguments import add_images_file, add_json, add_labels, add_negatives, add_notify, labels_of
 from preannotate.cli.command import INTERRUPTED, Command
-from preannotate.core.text import plural, split_list
+from preannotate.core.text import plural
 from trainer.library_logging import quiet_loading
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
         "a part of EXPORT)")  # fmt: skip
     add("--split-file", type=Path, metavar="FILE", help="file with the names of the validation images")
     add_images_file(parser)
-    add("--labels", metavar="A,B", help="learn only these labels (default: all that have a box); one with a comma "
-        "in quotes: '\"nut, small\",bolt'")  # fmt: skip
+    add_labels(parser)
     add_json(parser)
     add_notify(parser)
 
@@ -117,16 +116,8 @@ def training_request(arguments: argparse.Namespace) -> "TrainingRequest":
         TrainingError: Impossible arguments, or a --config that cannot be read.
     """
     from trainer.arguments import read_arguments
-    from trainer.errors import TrainingError
     from trainer.request import TrainingRequest
 
-    try:
-        labels = tuple(split_list(arguments.labels or ""))
-    except ValueError as error:
-        raise TrainingError(
-            f"--labels {arguments.labels}: {error}; expected labels with commas between them, such as "
-            f"'bolt,\"nut, small\"'."
-        ) from error
     return TrainingRequest(
         exports=tuple(arguments.exports),
         output=arguments.output,
@@ -138,7 +129,7 @@ def training_request(arguments: argparse.Namespace) -> "TrainingRequest":
         validation=tuple(arguments.validation),
         split_file=arguments.split_file,
         images=arguments.images,
-        labels=labels or None,
+        labels=labels_of(arguments),
         continue_run=arguments.continue_run,
     )
 

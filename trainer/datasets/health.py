@@ -20,6 +20,9 @@ FEW_BOXES = 100
 # Half a cell of the finest feature level (stride 8) in each direction: smaller objects are not detected.
 INVISIBLE_BELOW = 8
 EXAMPLES = 5
+UNANNOTATED = "image without annotations"
+UNUSABLE = "image without a usable shape"
+REPEATED = "repeated image"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class LoadReport:
         unusable: Frames that had shapes, of which none could be used.
         partly_automatic: Samples that lost automatic shapes and kept others.
         dropped: Reason to number of shapes and entries left out.
-        examples: Reason, of `dropped`, to the first few places in the annotation files.
+        examples: Reason, of `dropped` or `UNANNOTATED` or `UNUSABLE`, to the first few places in the annotation files
+            or names of images.
         converted: Kind to number of shapes that became boxes.
         problems: Problem of an image to the names concerned; see `loading`.
         unreadable: Name to the decoder's message.
@@ -70,6 +74,10 @@ class LoadReport:
     def add_left_out(self, reason: str, where: str) -> None:
         """Count a shape or entry that was left out; `where` is its place in an annotation file, or ""."""
         self.dropped[reason] += 1
+        self.add_example(reason, where)
+
+    def add_example(self, reason: str, where: str) -> None:
+        """Note an example of what was left out for a reason; only the first few are kept."""
         examples = self.examples.setdefault(reason, [])
         if where and len(examples) < EXAMPLES:
             examples.append(where)
@@ -77,6 +85,16 @@ class LoadReport:
     def add_problem(self, kind: str, name: str) -> None:
         """Note that the image called `name` has a problem."""
         self.problems.setdefault(kind, []).append(name)
+
+    def left_out(self) -> list[tuple[str, int, list[str]]]:
+        """Return what is not learnt: the reason, how often it occurs, and a few places or names of images."""
+        images = {UNANNOTATED: self.unannotated - self.unannotated_used, UNUSABLE: self.unusable}
+        counted = [*self.dropped.items(), *((reason, count) for reason, count in images.items() if count)]
+        rows = [(reason, count, self.examples.get(reason, [])) for reason, count in counted]
+        rows += [(kind, len(names), names[:EXAMPLES]) for kind, names in self.problems.items()]
+        if self.duplicates:
+            rows.append((REPEATED, len(self.duplicates), [f"{a} = {b}" for a, b in self.duplicates[:EXAMPLES]]))
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         """Return the report for a JSON file."""
@@ -173,7 +191,7 @@ class Health:
 
 def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
     report = health.load_report
-    if health.boxes < FEW_BOXES:
+    if 0 < health.boxes < FEW_BOXES:
         yield (
             f"Only {plural(health.boxes, 'box', 'boxes')}: expect a detector that finds objects much like "
             f"those annotated and misses many others, and a mAP that changes by points with each image more."

@@ -25,7 +25,7 @@ from runtime.image import decode, exif_orientation
 from trainer.datasets.coordinates import clip, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
-from trainer.datasets.health import Health, LoadedExport, LoadReport
+from trainer.datasets.health import UNANNOTATED, UNUSABLE, Health, LoadedExport, LoadReport
 from trainer.datasets.sample import Sample
 
 AUTOMATIC = "automatic"
@@ -163,9 +163,11 @@ class _Loader:
         if not annotated:
             self.report.unannotated += 1
             if not self.negatives:
+                self.report.add_example(UNANNOTATED, frame.name)
                 return None
         elif not shapes:
             self.report.unusable += 1
+            self.report.add_example(UNUSABLE, frame.name)
             return None
         image = self._check_image(frame)
         if image is None:
@@ -177,6 +179,7 @@ class _Loader:
             self.report.unannotated_used += 1
         elif not len(sample.boxes):
             self.report.unusable += 1
+            self.report.add_example(UNUSABLE, frame.name)
             return None
         self.report.converted.update(sample.converted)
         self.report.partly_automatic += AUTOMATIC in dropped

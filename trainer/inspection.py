@@ -1,0 +1,142 @@
+"""What a training would learn from annotation exports, before anything is trained."""
+
+import contextlib
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.overlay import draw_annotations
+from preannotate.core.files import check_new_file, replacing
+from preannotate.core.text import printable
+from preannotate.formats.records import DatasetError
+from runtime.image import decode
+from trainer import datasets
+from trainer.datasets import Dataset, Sample
+
+_DECIMALS = 2
+_JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The dataset of some exports.
+
+    Attributes:
+        problem: Why `train` refuses it; "" if it does not.
+    """
+
+    dataset: Dataset
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for a JSON file; boxes are [x1, y1, x2, y2] in pixels of the upright image, after all corrections.
+
+        `ignored` has the regions that count neither as objects nor as background.
+        """
+        labels, report = self.dataset.labels, self.dataset.health.load_report
+        return {
+            "labels": list(labels),
+            "images": [_image_to_json(sample, labels) for sample in self.dataset.samples],
+            "left_out": [
+                {"reason": reason, "count": count, "examples": examples}
+                for reason, count, examples in report.left_out()
+            ],
+            "unused_labels": report.unused_labels,
+            "formats": {export.name: export.title for export in report.exports},
+            "notes": self.dataset.health.warnings(),
+            "problem": self.problem or None,
+        }
+
+    def to_text(self) -> str:
+        """Return a line for each image, then the health summary: what matters most is last on a terminal."""
+        lines = []
+        for sample in self.dataset.samples:
+            width, height = sample.image_size
+            boxes = [
+                f"{printable(self.dataset.labels[class_id])} {_corners(box)}"
+                for class_id, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True)
+            ]
+            ignored = [f"ignored {_corners(box)}" for box in sample.ignored.tolist()]
+            lines.append(f"{printable(sample.name)} {width}x{height}: {'; '.join([*boxes, *ignored]) or 'no objects'}")
+        lines += ["", self.dataset.health.to_text()] if lines else [self.dataset.health.to_text()]
+        return "\n".join([*lines, *([f"train would refuse this: {self.problem}"] if self.problem else [])])
+
+
+def inspect_exports(
+    exports: Sequence[Path],
+    *,
+    include_auto: bool = False,
+    negatives: bool = False,
+    labels: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
+    overlay: Path | None = None,
+    overwrite: bool = False,
+) -> Inspection:
+    """Read exports as `load_dataset` does for a training.
+
+    Args:
+        exports: As for `load_dataset`, like the four that follow.
+        include_auto: Use shapes that a model drew and nobody edited.
+        negatives: Use frames without annotations as images without objects.
+        labels: Labels to learn; None for all that have a box.
+        only: Names of the images to use; None for all.
+        overlay: Folder for copies of the images with the annotations drawn in; None draws nothing.
+        overwrite: Replace existing files in `overlay`.
+
+    Raises:
+        DatasetError: An export that cannot be read.
+        FileError: A file in `overlay` exists or cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        store = None
+        if overlay is not None:  # pictures of an archive are only there while it is read
+            check_new_file(overlay / "0", overwrite=True)
+            store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".inspect-", dir=overlay)))
+        dataset = datasets.load_dataset(
+            exports, store, include_auto=include_auto, negatives=negatives, labels=labels, only=only
+        )
+        if overlay is not None:
+            _draw(dataset, overlay, overwrite=overwrite)
+    try:
+        datasets.check_dataset(dataset)
+    except DatasetError as error:
+        return Inspection(dataset, str(error))
+    return Inspection(dataset, "")
+
+
+def _draw(dataset: Dataset, overlay: Path, *, overwrite: bool) -> None:
+    digits = len(str(len(dataset.samples)))
+    paths = [
+        overlay / f"{number:0{digits}}-{Path(sample.name).stem}.jpg" for number, sample in enumerate(dataset.samples, 1)
+    ]
+    for path in paths:
+        check_new_file(path, overwrite=overwrite)
+    for path, sample in zip(paths, dataset.samples, strict=True):
+        pixels = decode(sample.image.read_bytes()).pixels
+        picture = draw_annotations(pixels, sample.boxes, sample.class_ids.tolist(), dataset.labels, sample.ignored)
+        with replacing(path) as temporary:
+            picture.save(temporary, "JPEG", quality=_JPEG_QUALITY)
+
+
+def _image_to_json(sample: Sample, labels: Sequence[str]) -> dict[str, Any]:
+    width, height = sample.image_size
+    return {
+        "name": sample.name,
+        "width": width,
+        "height": height,
+        "boxes": [
+            {"label": labels[class_id], "box": _rounded(box)}
+            for class_id, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True)
+        ],
+        "ignored": [_rounded(box) for box in sample.ignored.tolist()],
+    }
+
+
+def _rounded(box: Sequence[float]) -> list[float]:
+    return [round(value, _DECIMALS) for value in box]
+
+
+def _corners(box: Sequence[float]) -> str:
+    return ",".join(f"{value:g}" for value in _rounded(box))
