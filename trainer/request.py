@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from preannotate.core.encodings import EncodingError, read_text
 from preannotate.core.text import join_list
 from trainer.arguments.table import format_value
 from trainer.config import Overrides, RequestedConfig
@@ -95,6 +96,6 @@ def read_image_names(path: Path | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    except (OSError, EncodingError) as error:
         raise TrainingError(f"{path}: {error}; expected a text file of image names, one a line.") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from builder.errors import BuildError
 from builder.function_directory import file_digest
+from preannotate.core.encodings import read_text
 
 _EXPECTED = "a SavedModel folder, an OpenVINO IR (.xml with .bin) or an .onnx file"
 # How exporters call the file with the weights of model.onnx.
@@ -110,7 +111,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError("more than a million bytes")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         names = _parse(path, text)
     except (OSError, ValueError) as error:
         raise BuildError(

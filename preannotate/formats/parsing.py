@@ -11,6 +11,7 @@ import yaml
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
+from preannotate.core import encodings
 from preannotate.formats.geometry import decode_coco_counts, run_length_box
 from preannotate.formats.records import Box, DatasetError
 
@@ -18,11 +19,11 @@ _XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError
 
 
 def read_text(path: Path) -> str:
-    """Return the file as UTF-8 text, without a byte order mark."""
+    """Return the text of a file, whatever its byte order mark; see `core.encodings`."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path.name}: {error}; expected UTF-8 text. Export again.") from error
+        return encodings.read_text(path)
+    except (OSError, encodings.EncodingError) as error:
+        raise DatasetError(f"{path.name}: {error}; expected UTF-8 text. Save it as UTF-8.") from error
 
 
 def read_json(path: Path) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from preannotate.core.encodings import EncodingError, read_text
 from trainer.arguments.table import ARGUMENTS, Value, parse_value
 from trainer.config import LARGEST_SIDE, SMALLEST_SIDE
 from trainer.errors import TrainingError
@@ -75,8 +76,8 @@ def read_file(path: Path) -> dict[str, Value]:
     """
     expected = "expected YAML with one argument a line, such as epochs: 40"
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
+        node = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+    except (OSError, EncodingError) as error:
         raise TrainingError(f"{path}: {error}; {expected}.") from error
     except yaml.YAMLError as error:
         raise TrainingError(f"{path}: {' '.join(str(error).split())}; {expected}.") from error
