@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from preannotate.core.drafts import clear_abandoned
 from preannotate.core.files import read_json
 from trainer import checkpoints, devices
 from trainer.checkpoints import TrainingState
@@ -91,6 +92,8 @@ def _prepared(request: TrainingRequest, run: RunDirectory, workers: WorkerGroup)
 
 def _reopened(run: RunDirectory, workers: WorkerGroup) -> Summary:
     with _log_file(run) if workers.is_chief else contextlib.nullcontext(), workers.watched(run.path):
+        if workers.is_chief:
+            clear_abandoned(run.path)
         with workers.strategy.scope():
             prepared = reopen(run)
         devices.check_batch(prepared.config.arguments, workers.strategy.num_replicas_in_sync)

@@ -10,12 +10,12 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from preannotate.core.drafts import draft_directory, hold, put_directory_in_place
 from preannotate.core.errors import FileError, PreannotateError
 
 _SYNC_THREADS = 16
@@ -36,12 +36,13 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_file(path, mode)
+        temporary, descriptor = _temporary_file(path, mode)
         try:
             yield temporary
             put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+            os.close(descriptor)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
@@ -128,38 +129,29 @@ def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Ite
         if target.exists() and not target.is_dir():  # before the work, though the folder is made after it
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    with contextlib.ExitStack() as stack:
+        with _writing(target):
+            draft = stack.enter_context(draft_directory(target))
         yield draft
         with _writing(target):
             target.mkdir(exist_ok=True)
             for part in parts:
-                if (target / part).exists():
-                    (target / part).rename(draft / f"old.{part}")
-                (draft / part).rename(target / part)
+                put_directory_in_place(draft / part, target / part)
             sync(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def replacing_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`, which becomes `path` if the block ends without an error.
-
-    Its name is always the same, so that the next writer removes what a killed one left.
-    """
-    temporary = path.with_name(f".{path.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    """Yield an empty folder beside `path`, which becomes `path` if the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with draft_directory(path) as draft:
+        temporary = draft / path.name
+        temporary.mkdir()
         yield temporary
         for part in temporary.rglob("*"):
             sync(part)
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        put_directory_in_place(temporary, path)
         sync(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_new_file(path: Path, *, overwrite: bool) -> None:
@@ -186,7 +178,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     """
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_file(target, 0o666)
+        temporary, descriptor = _temporary_file(target, 0o666)
         try:
             try:
                 temporary.unlink()
@@ -196,6 +188,7 @@ def link_or_copy(source: Path, target: Path) -> None:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)  # also where two names of one file are left: then `replace` does nothing
+            os.close(descriptor)
 
 
 def sync_all(paths: Iterable[Path]) -> None:
@@ -229,11 +222,19 @@ def _writing(path: Path) -> Iterator[None]:
         raise FileError(f"{path}: {error.strerror or error}; expected a writable place. Choose another one.") from error
 
 
-def _temporary_file(path: Path, mode: int) -> Path:
-    # Two writers of one file, in two threads of one process too, never share a temporary file.
+def _temporary_file(path: Path, mode: int) -> tuple[Path, int]:
+    """Create a temporary file beside `path` and lock it, so that nobody takes it for one of a killed writer.
+
+    Two writers of one file, in two threads of one process too, never share one.
+
+    Returns:
+        Its path, and the descriptor that holds the lock until it is closed.
+    """
     for _ in range(100):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.new")
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
-            return temporary
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            if hold(descriptor, temporary):
+                return temporary, descriptor
+            os.close(descriptor)
     raise FileExistsError(errno.EEXIST, "no free temporary name", str(path))

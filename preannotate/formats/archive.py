@@ -8,12 +8,12 @@ import contextlib
 import lzma
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from preannotate.core.drafts import EXTRACT, scratch_directory
 from preannotate.formats.records import DatasetError
 
 # Photographs hardly shrink and XML shrinks to a thirtieth: what grows 200-fold to over a gigabyte is a zip bomb.
@@ -50,8 +50,8 @@ def open_export(export: Path, workspace: Path) -> Iterator[Path]:
         return
     if not export.exists():
         raise DatasetError(f"{export}: no such file or folder; expected an annotation export, zip or folder.")
-    with tempfile.TemporaryDirectory(prefix=".extract-", dir=workspace, ignore_cleanup_errors=True) as temporary:
-        target = Path(temporary) / export.stem
+    with scratch_directory(workspace, f".{EXTRACT}") as temporary:
+        target = temporary / export.stem
         target.mkdir()
         _extract(export, target)
         yield target

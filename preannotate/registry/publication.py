@@ -1,16 +1,16 @@
 """Which version of a model CVAT lists: publish, unpublish, roll back.
 
-Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches; with `nuctl`, `deploy.sh`
-has nuclio deploy it as well, which needs Docker and nuctl.
+Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches: it appears there at once.
+With `nuctl`, `deploy.sh` has nuclio deploy it before, which needs Docker and nuctl.
 `published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version
 of null means that the model was unpublished. Rolling back publishes the version that was published before.
 
 Whoever publishes holds the model's lock: the functions with a name take it, `install` expects it.
 """
 
+import contextlib
 import datetime
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -19,8 +19,9 @@ from pathlib import Path
 import builder
 from builder.function_directory import FunctionDirectory
 from preannotate.core import child_process
-from preannotate.core.files import read_json, write_json
+from preannotate.core.errors import PreannotateError
 from preannotate.core.text import columns
+from preannotate.registry import journal
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, WorkspaceError
 from runtime.errors import ManifestError
 
@@ -63,10 +64,13 @@ def history(model: ModelFolder) -> list[Publication]:
         FileError: `published.json` is damaged.
         WorkspaceError: It has entries of another format.
     """
+    if journal.is_interrupted(model.path):
+        with contextlib.suppress(PreannotateError, OSError), model.locked(wait_seconds=0.0):
+            pass  # taking the lock puts it in order; whoever holds it is publishing
     try:
         return [
             Publication(entry["version"], entry["at"], Deploy(entry["deploy"]))
-            for entry in read_json(model.publications) or []
+            for entry in journal.read_entries(model.path, model.published_function)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise WorkspaceError(
@@ -101,7 +105,7 @@ def was_withdrawn(model: ModelFolder, number: int) -> bool:
 
 
 def deploy_function(function: Path, deploy: Deploy) -> None:
-    """Deploy WORKSPACE/functions/NAME, which is in place: nuctl gets the CPU variant, `serve` sees it by itself."""
+    """Deploy the directory of a function: nuctl gets the CPU variant, `serve` sees what is in place by itself."""
     if deploy == Deploy.NUCTL:
         _run_script("cpu", str(function))
 
@@ -124,9 +128,8 @@ def install(workspace: Workspace, name: str, number: int, *, deploy: Deploy) -> 
     if not version.complete:
         known = ", ".join(str(one.number) for one in model.versions() if one.complete) or "none"
         raise WorkspaceError(f"{model.path}: no finished version {number}; expected one of: {known}.")
-    _copy(workspace, version)
-    deploy_function(workspace.functions / name, deploy)
-    _record(model, number, deploy)
+    deploy_function(version.function, deploy)
+    _record(model, version.function, number, deploy)
     return version
 
 
@@ -144,8 +147,7 @@ def unpublish(workspace: Workspace, name: str) -> None:
             raise WorkspaceError(f"{model.path}: is not published; expected a published version. Publish one first.")
         if now.deploy == Deploy.NUCTL:
             _run_script("delete", name)
-        _remove(workspace, name)
-        _record(model, None, now.deploy)
+        _record(model, None, None, now.deploy)
 
 
 def version_before(model: ModelFolder) -> int | None:
@@ -193,32 +195,11 @@ def _fingerprint(function: Path) -> str:
         return ""
 
 
-def _copy(workspace: Workspace, version: VersionFolder) -> None:
-    """Put a copy in place; `serve` sees the old one or the new one, and waits until a change has settled."""
-    target = workspace.functions / version.name
-    fresh, old = target.with_name(f".{version.name}.new"), target.with_name(f".{version.name}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(version.function, fresh)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove(workspace: Workspace, name: str) -> None:
-    gone = workspace.functions / f".{name}.old"
-    shutil.rmtree(gone, ignore_errors=True)
-    if (target := workspace.functions / name).exists():
-        target.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-def _record(model: ModelFolder, number: int | None, deploy: Deploy) -> None:
+def _record(model: ModelFolder, source: Path | None, number: int | None, deploy: Deploy) -> None:
+    """Put the function of a version in place, or withdraw it, and add that to the history."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     entries = [*history(model), Publication(number, now, deploy)]
-    write_json(model.publications, [asdict(entry) for entry in entries])
+    journal.put_in_place(source, model.published_function, model.path, [asdict(entry) for entry in entries])
 
 
 def versions_as_json(models: Sequence[ModelFolder]) -> str:

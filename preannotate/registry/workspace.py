@@ -6,6 +6,7 @@
                          /versions/3/function/NAME/   what was built of it
                          /versions/3/version.json     how it scored, and what it was made from
                          /published.json     which version CVAT lists, and which it listed before (`publication`)
+                         /publishing.json    only while that changes (`journal`)
                          /.lock              held while a run works on the model
     WORKSPACE/functions/NAME/                a copy of the published version: what `preannotate serve` watches
     WORKSPACE/jobs.sqlite, runs/ID/          the queue of runs; log and progress of each
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from builder.function_yaml import check_name
+from preannotate.core.drafts import clear_abandoned
 from preannotate.core.errors import PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.locks import file_lock, is_locked
+from preannotate.registry import journal
 
 
 class WorkspaceError(PreannotateError, ValueError):
@@ -98,7 +101,12 @@ class ModelFolder:
     @property
     def publications(self) -> Path:
         """Which version CVAT lists, and which it listed before."""
-        return self.path / "published.json"
+        return journal.history_file(self.path)
+
+    @property
+    def published_function(self) -> Path:
+        """WORKSPACE/functions/NAME, the copy that `preannotate serve` watches, whether or not it exists."""
+        return self.path.parents[1] / "functions" / self.name
 
     def version(self, number: int) -> "VersionFolder":
         """Return the folder of a version, whether or not it exists."""
@@ -115,14 +123,18 @@ class ModelFolder:
         return next((version for version in reversed(self.versions()) if version.complete), None)
 
     @contextmanager
-    def locked(self) -> Iterator[int]:
+    def locked(self, *, wait_seconds: float = LOCK_SECONDS) -> Iterator[int]:
         """Hold the model's lock, as whoever trains, builds or publishes it does; yield its descriptor for children.
+
+        What a killed process left is put in order first: a publication is finished or undone, and drafts are removed.
 
         Raises:
             LockedError: Another process works on this model.
         """
         busy = f"{self.path}: another run works on this model; expected none. Wait for it, or stop it."
-        with file_lock(self.path / ".lock", busy, wait_seconds=LOCK_SECONDS) as descriptor:
+        with file_lock(self.path / ".lock", busy, wait_seconds=wait_seconds) as descriptor:
+            journal.settle(self.path, self.published_function)
+            clear_abandoned(self.path)
             yield descriptor
 
     @property

@@ -1,0 +1,144 @@
+"""Folders that are written beside their place and appear there at once, and what is left of writers that were killed.
+
+Whoever writes a draft or a temporary file holds a lock on it, which ends with the process. So what is not locked was
+abandoned, and the next writer removes it. Two folders are exchanged by one system call where the file system can.
+"""
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import functools
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_RANDOM = "[a-z0-9_]{8}"
+DRAFT, EXTRACT = "draft-", "extract-"
+_DRAFT = re.compile(rf"\..*\b({DRAFT}|{EXTRACT}){_RANDOM}")
+_TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.new")
+# Folders of images: their files are many, and none of them is a draft.
+_NOT_SEARCHED = ("data", "images")
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+# What systems and file systems without the exchange answer.
+_NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder PARENT/PREFIXxxxxxxxx, which is removed at the end; its name should begin with a dot.
+
+    What killed writers left there under the same prefix is removed at the beginning.
+
+    Raises:
+        OSError: The folder cannot be created there.
+    """
+    _clear_named(parent, re.compile(re.escape(prefix) + _RANDOM))
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        if hold(descriptor, path):
+            break
+        os.close(descriptor)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def draft_directory(target: Path) -> contextlib.AbstractContextManager[Path]:
+    """Yield a `scratch_directory` beside `target` for what will become `target` or parts of it."""
+    return scratch_directory(target.parent, f".{target.name}.{DRAFT}")
+
+
+def put_directory_in_place(draft: Path, target: Path) -> None:
+    """Make a finished folder of the same file system `target`; what `target` was before is `draft` then.
+
+    Readers see the one or the other, never none, unless the system cannot exchange folders.
+    """
+    if not target.exists():
+        draft.rename(target)
+        return
+    if not _exchange(draft, target):
+        aside = draft.with_name(f"{draft.name}.old")
+        target.rename(aside)
+        draft.rename(target)
+        aside.rename(draft)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove drafts and temporary files of killed writers from a folder and all folders in it but those of images.
+
+    What cannot be removed stays.
+    """
+    for where, folders, files in os.walk(folder):
+        drafts = [name for name in folders if _DRAFT.fullmatch(name)]
+        folders[:] = [name for name in folders if name not in drafts and name not in _NOT_SEARCHED]
+        for name in drafts:
+            _remove_if_abandoned(Path(where, name), functools.partial(shutil.rmtree, ignore_errors=True))
+        for name in filter(_TEMPORARY.fullmatch, files):
+            _remove_if_abandoned(Path(where, name), Path.unlink)
+
+
+def hold(descriptor: int, path: Path) -> bool:
+    """Lock a draft that was just created; False if somebody took it for an abandoned one, so that it may be gone.
+
+    A file system without such locks has no abandoned drafts that could be told from others: then True.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return _is_still(descriptor, path)
+
+
+def _clear_named(parent: Path, pattern: re.Pattern[str]) -> None:
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                _remove_if_abandoned(Path(entry.path), functools.partial(shutil.rmtree, ignore_errors=True))
+
+
+def _remove_if_abandoned(path: Path, remove: Callable[[Path], object]) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(descriptor, path):
+                remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    """Whether a path still leads to the file that was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two paths at once; False if this system or file system cannot."""
+    rename = _renameat2()
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(first), None, str(second))
+
+
+@functools.cache
+def _renameat2() -> Callable[..., int] | None:
+    """The system call, which Python's library does not offer; None on systems without it."""
+    found: Callable[..., int] | None = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return found
