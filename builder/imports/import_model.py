@@ -16,7 +16,8 @@ from builder import child, openvino_ir
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters
-from builder.imports.layout import PreprocessingOptions
+from builder.imports.layout import GUIDE, PreprocessingOptions
+from builder.imports.plausibility import ACCURATE_MAP50, BLIND_MAP50, is_annotated, map50_regardless_of_class
 from builder.imports.source import Source, content_hash, recognise, stage
 from builder.imports.worker import RESULT_FILE, ImportedNetwork, ImportJob
 from evaluation import ground_truth, reference, scores, thresholds
@@ -137,7 +138,9 @@ def import_model(
         size = (width, height)
         if for_calibration:
             _write_calibration(truth, size, export / "calibration")
-        measured = scores.score(request.labels, truth.images, detected.detections) if _annotated(truth) else None
+        measured = scores.score(request.labels, truth.images, detected.detections) if is_annotated(truth) else None
+        if measured and measured.map50 < BLIND_MAP50:
+            raise BuildError(_why_blind(request, truth, detected.detections, measured))
         threshold, per_class = _thresholds(request, adapter, truth, detected.detections)
         cut = Postprocess(threshold, per_class, request.iou_threshold)
         provenance = _provenance(request, source, network, detected.network, measured)
@@ -147,8 +150,17 @@ def import_model(
     return ImportResult(target, manifest, detected.network, found, len(truth.images), measured)
 
 
-def _annotated(truth: GroundTruth) -> bool:
-    return any(len(image.boxes) for image in truth.images)
+def _why_blind(
+    request: ImportRequest, truth: GroundTruth, detections: Sequence[Sequence[Detection]], measured: Scores
+) -> str:
+    found = (
+        f"{request.model}: mAP50 {measured.map50:.3f} on {len(truth.images)} annotated images with {measured.boxes} "
+        f"boxes; expected it to find what is drawn there."
+    )
+    regardless = map50_regardless_of_class(truth, detections)
+    if regardless >= ACCURATE_MAP50:
+        return f"{found} The boxes are right (mAP50 {regardless:.3f}) and their labels wrong: correct their order."
+    return f"{found} Check --channels, --mean, --scale and --adapter: {GUIDE}."
 
 
 def _run_worker(request: ImportRequest, source: Source, export: Path) -> ImportedNetwork:
@@ -185,7 +197,7 @@ def _thresholds(
     truth: GroundTruth,
     detections: Sequence[Sequence[Detection]],
 ) -> tuple[float, tuple[float, ...]]:
-    if request.threshold is None and _annotated(truth):
+    if request.threshold is None and is_annotated(truth):
         return thresholds.choose_thresholds(request.labels, truth.images, detections, CorrectionCosts())
     threshold = adapters.load(adapter).THRESHOLD if request.threshold is None else request.threshold
     return threshold, (threshold,) * len(request.labels)

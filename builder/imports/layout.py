@@ -88,7 +88,9 @@ def feature_strides(input_size: tuple[int, int], rows: int, *, for_each_cell: in
     return None
 
 
-_MAX_LETTERS = 300
+# Where it is written which layouts are read, and how to export so.
+GUIDE = "docs/importing.md#what-the-outputs-mean"
+_MAX_LETTERS = 200
 
 
 class UnsupportedModelError(ValueError):

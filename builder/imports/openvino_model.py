@@ -14,7 +14,7 @@ import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from builder.imports.adapters import ReferenceEngine
+from builder.imports.adapters import Run
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, UnsupportedModelError, decisive_line
 
 # All outputs of a network, in its order, for one input.
@@ -32,6 +32,7 @@ class OpenVinoGraph:
         order: "NCHW" or "NHWC".
         dtype: Of the input: "float32", "float16" or "uint8".
         outputs: Names and shapes, in the file's order.
+        metadata: What the exporter wrote into the file, such as `task` and `names`.
     """
 
     def __init__(self, file: Path, image_size: tuple[int, int] | None) -> None:
@@ -55,6 +56,7 @@ class OpenVinoGraph:
             for index, port in enumerate(self.model.outputs)
             if port.partial_shape.rank.is_static
         }
+        self.metadata = _metadata(self.model)
 
     def with_contract(
         self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
@@ -79,24 +81,26 @@ class OpenVinoGraph:
         wrapped.input(0).get_tensor().set_names({"pixels"})
         return wrapped
 
-    def reference(
-        self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
-    ) -> tuple[ReferenceEngine, str]:
-        """Return the unchanged network as an engine, and a description of what runs it."""
+    def reference(self) -> tuple[RunAll, str]:
+        """Return the unchanged network as a function, and a description of what runs it."""
         with_onnxruntime = self._file.suffix.lower() == ".onnx" and importlib.util.find_spec("onnxruntime") is not None
-        run, description = _onnxruntime(self._file) if with_onnxruntime else _openvino(self.model)
+        return _onnxruntime(self._file) if with_onnxruntime else _openvino(self.model)
+
+    def select(self, run: RunAll, match: AdapterMatch) -> Run:
+        """Return a function that gives the outputs that an adapter decodes, float32."""
         at = [list(self.outputs).index(name) for name in match.names]
 
         def run_matched(feed: np.ndarray) -> Sequence[np.ndarray]:
             outputs = run(feed)
             return [np.asarray(outputs[index], np.float32) for index in at]
 
-        def prepare(image: np.ndarray) -> np.ndarray:
-            ready = pixels.prepare(image)
-            ordered = ready.transpose(0, 3, 1, 2) if self.order == "NCHW" else ready
-            return np.ascontiguousarray(ordered).astype(self.dtype)
+        return run_matched
 
-        return ReferenceEngine(run_matched, prepare, adapter, layout), description
+    def prepare(self, image: np.ndarray, pixels: Preprocessing) -> np.ndarray:
+        """Turn the engine contract's uint8 RGB into what the network is fed with."""
+        ready = pixels.prepare(image)
+        ordered = ready.transpose(0, 3, 1, 2) if self.order == "NCHW" else ready
+        return np.ascontiguousarray(ordered).astype(self.dtype)
 
     def _fix_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         if len(self.model.inputs) != 1:
@@ -139,6 +143,14 @@ def save(model: ov.Model, folder: Path) -> None:
     """Write model.xml and model.bin, with the weights as they are."""
     folder.mkdir()
     ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
+
+
+def _metadata(model: ov.Model) -> dict[str, str]:
+    """OpenVINO keeps the metadata of an ONNX file, and so does an IR that was made of one."""
+    if not model.has_rt_info("framework"):
+        return {}
+    found = model.get_rt_info("framework").value
+    return {key: str(getattr(item, "value", item)) for key, item in found.items()} if isinstance(found, dict) else {}
 
 
 def _result(node: ov.Node, name: str) -> ov.Node:

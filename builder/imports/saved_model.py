@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from builder.imports.adapters import ReferenceEngine
+from builder.imports.adapters import Run
 from builder.imports.layout import AdapterMatch, Layout, Shapes, UnsupportedModelError, decisive_line
 
 _SIGNATURE = "serving_default"
@@ -32,7 +32,10 @@ class SavedModelGraph:
     Attributes:
         input_size: (width, height).
         outputs: Names and shapes.
+        description: What runs the unchanged network.
     """
+
+    description = f"the SavedModel as it came, by TensorFlow {tf.__version__} with decoding in NumPy"
 
     def __init__(self, folder: Path, image_size: tuple[int, int] | None) -> None:
         """Refuse operations that no detector needs, then load the model.
@@ -78,15 +81,14 @@ class SavedModelGraph:
         module.detect = serve
         return module
 
-    def reference(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tuple[ReferenceEngine, str]:
-        """Return the unchanged network as an engine, and a description of what runs it."""
+    def select(self, match: AdapterMatch) -> Run:
+        """Return the unchanged network as a function that gives the outputs that an adapter decodes."""
 
         def run(pixels: np.ndarray) -> Sequence[np.ndarray]:
             outputs = self._function(**{self._input: tf.constant(pixels)})
             return [outputs[name].numpy() for name in match.names]
 
-        description = f"the SavedModel as it came, by TensorFlow {tf.__version__} with decoding in NumPy"
-        return ReferenceEngine(run, lambda pixels: pixels, adapter, layout), description
+        return run
 
     def _read_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         inputs = self._function.structured_input_signature[1]

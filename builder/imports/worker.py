@@ -6,16 +6,18 @@ be imported, its last line is `error: …` with the reason in one sentence.
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from builder.child import COULD_NOT_RUN
-from builder.imports.adapters import ReferenceEngine, choose_adapter
-from builder.imports.layout import Layout, PreprocessingOptions, UnsupportedModelError
-from evaluation import ground_truth, reference, scores
-from runtime.detector import Detector
-from runtime.manifest import Manifest, Postprocess
+from builder.imports import unsupported
+from builder.imports.adapter_selection import MakeEngine, choose
+from builder.imports.adapters import Candidate, ReferenceEngine, describe_outputs, fitting_adapters
+from builder.imports.layout import Layout, Preprocessing, PreprocessingOptions, Shapes, UnsupportedModelError
+from evaluation import ground_truth, reference
 
 RESULT_FILE = "result.json"
 
@@ -59,40 +61,44 @@ class ImportedNetwork(TypedDict):
     scale: NotRequired[tuple[float, float, float]]
 
 
-# The unchanged network, what runs it, the layout of its outputs, and the content of `result.json`.
-_ReadModel = tuple[ReferenceEngine, str, Layout, ImportedNetwork]
-
-
 def main(job_file: str) -> None:
     """Do the job in this process."""
     job = ImportJob(**json.loads(Path(job_file).read_text(encoding="utf-8")))
     size = None if job.image_size is None else (job.image_size[0], job.image_size[1])
     read = _read_saved_model if job.kind == "saved_model" else _read_openvino
     try:
-        engine, description, layout, network = read(job, size)
-        _write_reference(job, engine, description, layout)
+        network = read(job, size)
     except UnsupportedModelError as error:
         print(f"error: {job.where}: {error}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
     (Path(job.output) / RESULT_FILE).write_text(json.dumps(network), encoding="utf-8")
 
 
-def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
+def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> ImportedNetwork:
     from builder.imports.openvino_model import OpenVinoGraph, save
 
     file = Path(job.file)
     graph = OpenVinoGraph(file, size)
-    name, adapter, match = _choose(job, graph.outputs, graph.input_size)
-    layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
-    pixels = _preprocessing_options(job).over(adapter.PIXELS)
-    save(OpenVinoGraph(file, size).with_contract(adapter, match, layout, pixels), Path(job.output) / "ir")
-    engine, description = graph.reference(adapter, match, layout, pixels)
-    network = _network(name, layout)
+    run, description = graph.reference()
+
+    def pixels_of(candidate: Candidate) -> Preprocessing:
+        return _preprocessing_options(job).over(candidate.adapter.PIXELS)
+
+    def make_engine(candidate: Candidate) -> ReferenceEngine:
+        layout = _layout(job, graph.input_size, candidate.adapter.FIRST_CLASS)
+        prepare = partial(graph.prepare, pixels=pixels_of(candidate))
+        return ReferenceEngine(graph.select(run, candidate.match), prepare, candidate.adapter, layout)
+
+    chosen = _choose(job, graph.outputs, graph.input_size, graph.metadata, make_engine, description)
+    layout, pixels = _layout(job, graph.input_size, chosen.adapter.FIRST_CLASS), pixels_of(chosen)
+    contract = OpenVinoGraph(file, size).with_contract(chosen.adapter, chosen.match, layout, pixels)
+    save(contract, Path(job.output) / "ir")
+    network = _network(chosen.name, layout)
     network["order"], network["mean"], network["scale"] = pixels.order, pixels.mean, pixels.scale
-    return engine, description, layout, network
+    return network
 
 
-def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _ReadModel:
+def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> ImportedNetwork:
     if _preprocessing_options(job) != PreprocessingOptions():
         raise UnsupportedModelError(
             "--channels, --mean or --scale for a SavedModel, which preprocesses images itself; expected none of them. "
@@ -101,19 +107,39 @@ def _read_saved_model(job: ImportJob, size: tuple[int, int] | None) -> _ReadMode
     from builder.imports.saved_model import SavedModelGraph, save
 
     graph = SavedModelGraph(Path(job.file), size)
-    name, adapter, match = _choose(job, graph.outputs, graph.input_size)
-    layout = _layout(job, graph.input_size, adapter.FIRST_CLASS)
-    save(graph.with_contract(adapter, match, layout), Path(job.output) / "saved_model")
-    engine, description = graph.reference(adapter, match, layout)
-    return engine, description, layout, _network(name, layout)
+
+    def make_engine(candidate: Candidate) -> ReferenceEngine:
+        layout = _layout(job, graph.input_size, candidate.adapter.FIRST_CLASS)
+        return ReferenceEngine(graph.select(candidate.match), lambda pixels: pixels, candidate.adapter, layout)
+
+    chosen = _choose(job, graph.outputs, graph.input_size, {}, make_engine, graph.description)
+    layout = _layout(job, graph.input_size, chosen.adapter.FIRST_CLASS)
+    save(graph.with_contract(chosen.adapter, chosen.match, layout), Path(job.output) / "saved_model")
+    return _network(chosen.name, layout)
+
+
+def _choose(
+    job: ImportJob,
+    outputs: Shapes,
+    input_size: tuple[int, int],
+    metadata: Mapping[str, str],
+    make_engine: MakeEngine,
+    description: str,
+) -> Candidate:
+    """Choose the adapter, and write what the network detects with it."""
+    if kind := unsupported.recognise(outputs, input_size, metadata, len(job.labels)):
+        raise UnsupportedModelError(
+            f"{kind}, with outputs {describe_outputs(outputs)}; expected a detector of upright boxes. Import one."
+        )
+    find = partial(fitting_adapters, job.kind, outputs, input_size, num_labels=len(job.labels))
+    truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.labels))
+    chosen, found = choose(find(wanted=job.adapter), lambda: find(wanted=None), make_engine, truth, job.iou_threshold)
+    reference.write(Path(job.validation), reference.Reference(description, found))
+    return chosen
 
 
 def _network(adapter: str, layout: Layout) -> ImportedNetwork:
     return {"input_size": list(layout.input_size), "first_class": layout.first_class, "adapter": adapter}
-
-
-def _choose(job: ImportJob, outputs: Any, input_size: tuple[int, int]) -> tuple[str, Any, Any]:
-    return choose_adapter(job.kind, outputs, input_size, num_labels=len(job.labels), wanted=job.adapter)
 
 
 def _layout(job: ImportJob, input_size: tuple[int, int], usual: int) -> Layout:
@@ -124,15 +150,6 @@ def _preprocessing_options(job: ImportJob) -> PreprocessingOptions:
     """As written by `import_model`; JSON has lists for tuples."""
     mean, scale = (tuple(job.preprocessing[key] or ()) or None for key in ("mean", "scale"))
     return PreprocessingOptions(job.preprocessing["order"], mean, scale)
-
-
-def _write_reference(job: ImportJob, engine: ReferenceEngine, description: str, layout: Layout) -> None:
-    truth = ground_truth.read(Path(job.validation))
-    # Thresholds are chosen later; `detect_all` goes down to a score of its own.
-    cut = Postprocess(0.5, (0.5,) * len(job.labels), job.iou_threshold)
-    detector = Detector(engine, Manifest("reference", tuple(job.labels), layout.input_size, cut))
-    found = scores.detect_all(detector, truth)
-    reference.write(Path(job.validation), reference.Reference(description, found))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,23 @@ input pixels; scores (1, N, K), in [0, 1].
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
-from builder.imports.layout import AdapterMatch, Layout, Shapes, UnknownClassError, UnsupportedModelError
+from builder.imports import unsupported
+from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnknownClassError, UnsupportedModelError
+from builder.imports.plausibility import Answers
+from preannotate.core.text import first_of, plural, printable
+
+# Of a message, which stays shorter than 300 characters.
+_SHOWN_OUTPUTS = 3
+_NEAREST = 2
+# A shape in the words of an adapter: "(1, A, 5 + K)".
+_PATTERN = re.compile(r"\([^()]*,[^()]*\)")
 
 
 def names() -> list[str]:
@@ -35,53 +46,84 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def choose_adapter(
+@dataclass(frozen=True)
+class Candidate:
+    """An adapter whose layout fits the outputs of a network, which may still mean something else."""
+
+    name: str
+    adapter: ModuleType
+    match: AdapterMatch
+
+
+def fitting_adapters(
     kind: str, outputs: Shapes, input_size: tuple[int, int], *, num_labels: int, wanted: str | None
-) -> tuple[str, ModuleType, AdapterMatch]:
-    """Find the adapter whose layout fits.
+) -> list[Candidate]:
+    """Return the adapters whose layout fits; at least one.
 
     Args:
         kind: "onnx", "ir" or "saved_model".
         outputs: Of the network.
         input_size: (width, height).
-        num_labels: Number of class names from the user.
+        num_labels: Number of class names.
         wanted: The only adapter to consider; None for all.
 
-    Returns:
-        Its name, the adapter, and the outputs it decodes.
-
     Raises:
-        UnsupportedModelError: No adapter fits, several do, or the number of labels is not that of the classes.
+        UnsupportedModelError: None fits, or the number of labels is not that of the classes.
     """
     possible = {name: load(name) for name in ([wanted] if wanted else names())}
-    possible = {name: adapter for name, adapter in possible.items() if kind in adapter.GRAPHS}
-    fitting = {name: match for name, adapter in possible.items() if (match := adapter.match(outputs, input_size))}
-    counted = {name: match for name, match in fitting.items() if match.num_classes in (None, num_labels)}
-    if len(counted) == 1:
-        ((name, match),) = counted.items()
-        return name, possible[name], match
+    fitting = [
+        Candidate(name, adapter, match)
+        for name, adapter in possible.items()
+        if kind in adapter.GRAPHS and (match := adapter.match(outputs, input_size))
+    ]
+    counted = [candidate for candidate in fitting if candidate.match.num_classes in (None, num_labels)]
     if counted:
-        raise UnsupportedModelError(
-            f"outputs {describe_outputs(outputs)}, which {' and '.join(counted)} decode; expected one adapter to fit. "
-            f"Choose it with --adapter."
-        )
+        return counted
+    shown = describe_outputs(outputs)
     if fitting:
-        counts = " or ".join(str(match.num_classes) for match in fitting.values())
+        counts = " or ".join(sorted({str(candidate.match.num_classes) for candidate in fitting}))
         raise UnsupportedModelError(
-            f"{num_labels} labels for {counts} classes of the network; expected one name for each class, in the order "
-            f"of its training. Correct the file of labels."
+            f"outputs {shown} of {counts} classes, and {plural(num_labels, 'label')}; expected one for each class. "
+            f"Correct the labels, or see {GUIDE}."
         )
-    known = " | ".join(f"{name}: {adapter.OUTPUTS}" for name, adapter in possible.items())
+    if wanted:
+        expected = possible[wanted].OUTPUTS if kind in possible[wanted].GRAPHS else f"another kind of file than {kind}"
+        raise UnsupportedModelError(
+            f"outputs {shown}; expected for --adapter {wanted} {printable(expected, 100)}. See {GUIDE}."
+        )
+    if unsupported.is_raw_levels(outputs, input_size):
+        raise UnsupportedModelError(
+            f"outputs {shown}: feature levels without decoding; expected boxes. Export with decoding: {GUIDE}."
+        )
     raise UnsupportedModelError(
-        f"outputs {describe_outputs(outputs)} at input {input_size[0]}x{input_size[1]}; expected those of an adapter "
-        f"for such files ({known or f'{wanted} reads none'}). Export the model in another way, or write an adapter."
+        f"outputs {shown}; expected a known layout, the nearest: {_nearest(kind, outputs)}. "
+        f"Export in another way: {GUIDE}."
     )
 
 
+def _nearest(kind: str, outputs: Shapes) -> str:
+    """The adapters with as many outputs, and one of as many dimensions, come first."""
+    ranks = {len(shape) for shape in outputs.values()}
+
+    def distance(pattern: str) -> tuple[bool, int]:
+        first = _PATTERN.search(pattern)
+        return first is None or first[0].count(",") + 1 not in ranks, abs(len(_PATTERN.findall(pattern)) - len(outputs))
+
+    known = {name: load(name) for name in names()}
+    patterns = {name: adapter.OUTPUTS for name, adapter in known.items() if kind in adapter.GRAPHS}
+    nearest = sorted(patterns, key=lambda name: (distance(patterns[name]), name))[:_NEAREST]
+    first = ((name, _PATTERN.search(patterns[name])) for name in nearest)
+    return ", ".join(f"{name} {pattern[0]}" if pattern else name for name, pattern in first)
+
+
 def describe_outputs(outputs: Shapes) -> str:
-    """Names and shapes for a message."""
-    return ", ".join(
-        f"{name} ({', '.join('?' if side < 0 else str(side) for side in shape)})" for name, shape in outputs.items()
+    """Names and shapes for a message; the names are a stranger's."""
+    return first_of(
+        [
+            f"{printable(name, 24)} ({', '.join('?' if side < 0 else str(side) for side in shape)})"
+            for name, shape in outputs.items()
+        ],
+        _SHOWN_OUTPUTS,
     )
 
 
@@ -92,7 +134,12 @@ _ROUNDING = 1e-3
 
 
 class ReferenceEngine:
-    """A network with its adapter, as an engine of the runtime."""
+    """A network with its adapter, as an engine of the runtime.
+
+    Attributes:
+        input_size: (width, height).
+        answers: What was read from its outputs so far.
+    """
 
     name, device, warning = "reference", "CPU", ""
 
@@ -103,6 +150,8 @@ class ReferenceEngine:
         self._prepare = prepare
         self._adapter = adapter
         self._layout = layout
+        self.input_size = layout.input_size
+        self.answers = Answers(layout.input_size, adapter.THRESHOLD)
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See `runtime.engines.Engine.run`; one image.
@@ -110,15 +159,24 @@ class ReferenceEngine:
         Raises:
             UnsupportedModelError: What comes out cannot be what the adapter takes it for.
         """
+        outputs = self._run(self._prepare(pixels))
         try:
-            boxes, scores = self._adapter.decode(self._run(self._prepare(pixels)), self._layout)
+            with np.errstate(over="ignore", invalid="ignore"):  # what a wrong adapter computes
+                boxes, scores = self._adapter.decode(outputs, self._layout)
         except UnknownClassError as error:
-            raise UnsupportedModelError(f"{error}. Correct the file of labels, or give --first-class.") from error
+            raise UnsupportedModelError(f"{error}. Correct the labels, or give --first-class.") from error
         # Written so that a NaN is refused too.
         if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
             raise UnsupportedModelError(
                 f"scores from {scores.min():.3g} to {scores.max():.3g}; expected numbers in [0, 1]: these are no "
-                f"outputs of {self._adapter.__name__.rpartition('.')[2]}. Choose another --adapter, or export the "
-                f"model with its sigmoid."
+                f"outputs of {adapter_name(self._adapter)}. Choose another --adapter, or export the model with its "
+                f"sigmoid."
             )
-        return {"boxes": boxes.astype(np.float32), "scores": np.clip(scores, 0, 1).astype(np.float32)}
+        scores = np.clip(scores, 0, 1).astype(np.float32)
+        self.answers.add(boxes, scores)
+        return {"boxes": boxes.astype(np.float32), "scores": scores}
+
+
+def adapter_name(adapter: ModuleType) -> str:
+    """Return the name of a loaded adapter."""
+    return adapter.__name__.rpartition(".")[2]

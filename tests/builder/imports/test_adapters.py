@@ -173,19 +173,19 @@ REFUSED = {
     ),
     "labels": (
         {"labels": ["one"]},
-        "model.onnx: 1 labels for 2 classes of the network; expected one name for each class, in the order of its "
-        "training. Correct the file of labels.",
+        "model.onnx: outputs output0 (1, 6, 62) of 2 classes, and 1 label; expected one for each class. Correct the "
+        "labels, or see docs/importing.md#what-the-outputs-mean.",
     ),
     "adapter": (
         {"adapter": "yolov5"},
-        "model.onnx: outputs output0 (1, 6, 62) at input 64x48; expected those of an adapter for such files (yolov5: "
-        "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K "
-        "scores; three rows for each cell). Export the model in another way, or write an adapter.",
+        "model.onnx: outputs output0 (1, 6, 62); expected for --adapter yolov5 (1, A, 5 + K): centre x and y, width, "
+        "height in input pixels, the score that there is an object, th…. See "
+        "docs/importing.md#what-the-outputs-mean.",
     ),
     "adapter of SavedModels": (
         {"adapter": "odapi"},
-        "model.onnx: outputs output0 (1, 6, 62) at input 64x48; expected those of an adapter for such files (odapi "
-        "reads none). Export the model in another way, or write an adapter.",
+        "model.onnx: outputs output0 (1, 6, 62); expected for --adapter odapi another kind of file than onnx. See "
+        "docs/importing.md#what-the-outputs-mean.",
     ),
 }
 
@@ -207,8 +207,7 @@ def test_several_that_fit(do, tmp_path, monkeypatch):
     monkeypatch.setattr(adapters, "names", lambda: ["yolov8", "twin"])
     monkeypatch.setattr(adapters, "load", lambda name: importlib.import_module("builder.imports.adapters.yolov8"))
     assert do(squares_onnx.write("yolov8", tmp_path / "model.onnx")) == (
-        "model.onnx: outputs output0 (1, 6, 62), which yolov8 and twin decode; expected one adapter to fit. "
-        "Choose it with --adapter."
+        "model.onnx: yolov8 and twin fit its outputs; expected one adapter. Choose it with --adapter."
     )
 
 
@@ -220,15 +219,16 @@ def written(graph, file):
     return file
 
 
-def test_without_an_adapter_all_are_named(do, tmp_path):
+def test_without_an_adapter_the_nearest_are_named(do, tmp_path):
     from onnx import TensorProto, helper
 
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 96, 128]) for name in "xy"]
     sentence = do(written(helper.make_graph(nodes, "g", ends[:1], ends[1:]), tmp_path / "model.onnx"))
-    assert sentence.startswith("model.onnx: outputs y (1, 3, 96, 128) at input 128x96; expected those of an adapter")
-    for name in squares_onnx.LAYOUTS:
-        assert f"{name}: {adapters.load(name).OUTPUTS}" in sentence
+    assert sentence == (
+        "model.onnx: a segmentation network, with outputs y (1, 3, 96, 128); expected a detector of upright boxes. "
+        "Import one."
+    )
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.onnx", b"no model"), ("empty.onnx", b"")])
@@ -291,7 +291,7 @@ def test_more_classes_than_labels(do, tmp_path, adapter, first):
     file = squares_onnx.write(adapter, tmp_path / "model.onnx")
     assert do(file, labels=["one"]) == (
         f"model.onnx: the network returns class {first + 1}; expected {first} to {first}, the numbers of the 1 "
-        "labels. Correct the file of labels, or give --first-class."
+        "labels. Correct the labels, or give --first-class."
     )
 
 
@@ -299,7 +299,7 @@ def test_numbers_from_zero_where_others_count_from_one(do, tmp_path):
     file = squares_onnx.write("detection_output", tmp_path / "model.onnx")
     assert do(file, first_class=0) == (
         "model.onnx: the network returns class 2; expected 0 to 1, the numbers of the 2 labels. "
-        "Correct the file of labels, or give --first-class."
+        "Correct the labels, or give --first-class."
     )
     output = tmp_path / "again"
     assert do(file, first_class=0, labels=["background", *squares.LABELS], output=str(output)) == output
