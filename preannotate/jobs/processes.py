@@ -5,8 +5,9 @@ numbers are used again: the time of its start is kept as well.
 
 The head of the group is `python -m preannotate.jobs.processes FOLDER COMMAND …` (`supervise`), which runs the command
 at low priority. FOLDER/process.json has the numbers of both processes from the beginning, FOLDER/end.json the exit code
-at the end; negative is the signal that killed the command. The head is small on purpose, so nothing heavy is imported
-here: when memory runs out, the system ends the large process.
+at the end; negative is the signal that killed the command. Both hold a lock in the folder, which other containers see
+as well. The head is small on purpose, so nothing heavy is imported here: when memory runs out, the system ends the
+large process.
 """
 
 import contextlib
@@ -21,10 +22,11 @@ from pathlib import Path
 import psutil
 
 from preannotate.core.child_process import ChildProcess
-from preannotate.core.errors import FileError
+from preannotate.core.errors import FileError, LockedError
 from preannotate.core.files import read_json, write_json
+from preannotate.core.locks import file_lock, is_locked
 
-PROCESS_FILE, END_FILE = "process.json", "end.json"
+PROCESS_FILE, END_FILE, _LOCK = "process.json", "end.json", ".process.lock"
 # So that the web interface, and whoever else uses the machine, stays responsive while a network is trained.
 NICENESS = 10
 COULD_NOT_START = 127
@@ -109,7 +111,15 @@ def supervise(folder: Path, command: Sequence[str]) -> None:
         # The command gets them as well; SIG_IGN would be inherited by it.
         signal.signal(number, lambda number, frame: None)
     try:
-        child = ChildProcess(command, own_session=False, stdout=None, stderr=None)
+        with file_lock(folder / _LOCK, f"{folder}: this run is running already; expected no other process.") as lock:
+            _run_locked(folder, command, lock)
+    except LockedError as error:
+        print(f"error: {error}", flush=True)
+
+
+def _run_locked(folder: Path, command: Sequence[str], lock: int) -> None:
+    try:
+        child = ChildProcess(command, own_session=False, pass_fds=(lock,), stdout=None, stderr=None)
     except OSError as error:
         print(f"error: {command[0]}: {error.strerror}; expected a program. Install it again.", flush=True)
         write_json(folder / END_FILE, {"code": COULD_NOT_START})
@@ -148,6 +158,16 @@ def is_alive(folder: Path, process: RunProcess) -> bool:
         return pid is not None and exit_code(folder) is None and os.getpgid(pid) == process.pid
     except ProcessLookupError:
         return False
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a run has processes on any machine or container that shares the folder's file system."""
+    return is_locked(folder / _LOCK)
+
+
+def has_begun(folder: Path) -> bool:
+    """Return whether the command of the latest attempt was started, however that ended."""
+    return (folder / PROCESS_FILE).exists() or (folder / END_FILE).exists()
 
 
 def exit_code(folder: Path) -> int | None:

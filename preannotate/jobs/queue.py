@@ -246,11 +246,14 @@ class RunQueue:
                 return self.get(run.id)
         return None
 
-    def release(self, run_id: int) -> None:
-        """Put a run back into its place in the queue: whoever was about to start it has died."""
+    def release(self, run: Run) -> None:
+        """Put a run back into its place in the queue, unless it has changed hands meanwhile."""
+        owner, process = run.owner, run.process
+        hands = (owner and owner.pid, owner and owner.started, process and process.pid)
         self._database.change(
-            f"UPDATE runs SET {_RESET} WHERE id = ? AND state = ? AND process IS NULL",
-            (State.WAITING, run_id, State.RUNNING),
+            f"UPDATE runs SET {_RESET} WHERE id = ? AND state = ? AND owner IS ? AND owner_started IS ? "
+            "AND process IS ?",
+            (State.WAITING, run.id, State.RUNNING, *hands),
         )
 
     def set_process(self, run_id: int, process: RunProcess) -> None:

@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
+from preannotate.core.drafts import clear_abandoned
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import write_json
 from preannotate.core.progress import FORMAT, VARIABLE, State
 from preannotate.jobs import processes
 from preannotate.jobs.exit_reasons import ATTEMPT, explain_end
-from preannotate.jobs.queue import HOST, LOG, PROGRESS, Run, RunQueue
+from preannotate.jobs.queue import HOST, LOG, PROGRESS, Run, RunQueue, RunSource
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.settings import SECRETS
 from preannotate.registry.workspace import ModelFolder
@@ -34,7 +35,7 @@ STOP_SIGNALS = ((0.0, signal.SIGINT), (40.0, signal.SIGTERM), (60.0, signal.SIGK
 RUN_VARIABLE = "PREANNOTATE_RUN"
 COMMAND = (sys.executable, "-m", "preannotate")
 GPU = "gpu"
-# A run of another host is over if it does not hold the lock of its model so long after its start.
+# A run of another host is over if nobody holds its locks so long after its start.
 _FOREIGN_SECONDS = 120.0
 _log = logging.getLogger(__name__)
 
@@ -103,33 +104,49 @@ class Supervisor:
             self._closing.wait(POLL_SECONDS)
 
     def _follow(self, run: Run) -> None:
-        if run.host != HOST:  # in another container: its process numbers say nothing here, but the lock does
-            age = self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
-            if run.kind == RunKind.TRAIN and age > _FOREIGN_SECONDS and not ModelFolder(run.model_folder).busy:
-                self._finish(run.id)
+        if run.host != HOST:
+            self._follow_from_afar(run)
             return
         process = run.process
         if process is None:
             if (process := processes.find_process(run.folder)) is None:
                 if run.owner is None or not run.owner.alive:
-                    self._queue.release(run.id)
+                    self._start_again(run)
                 return
             self._queue.set_process(run.id, process)  # whoever started it died before recording it
         if (progress := run.progress) is not None and progress.version != run.version:
             self._queue.note(run.id, version=progress.version)
         if not processes.is_alive(run.folder, process):
-            self._finish(run.id)
+            # Whoever started it may have been killed together with it, before it did anything.
+            killed_with_owner = run.owner is not None and not run.owner.alive and not processes.has_begun(run.folder)
+            self._start_again(run) if killed_with_owner else self._finish(run.id)
         elif run.stop_requested is not None:
             due = [number for after, number in STOP_SIGNALS if self._clock() - run.stop_requested >= after]
             if len(due) > self._signals_sent.get(run.id, 0):
                 self._signals_sent[run.id] = len(due)
                 process.send_signal(due[-1])
 
+    def _follow_from_afar(self, run: Run) -> None:
+        """Follow a run of another container: its process numbers say nothing here, but its locks do."""
+        age = self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
+        works = processes.is_held(run.folder) or (run.kind == RunKind.TRAIN and ModelFolder(run.model_folder).busy)
+        if age > _FOREIGN_SECONDS and not works:
+            by_hand = run.source == RunSource.COMMAND_LINE
+            self._finish(run.id) if by_hand or processes.has_begun(run.folder) else self._start_again(run)
+
+    def _start_again(self, run: Run) -> None:
+        """Put a run back into its place in the queue: it was claimed, and never began."""
+        if run.stopping:
+            self._queue.end(run.id, State.STOPPED)
+        else:
+            self._queue.release(run)
+
     def _finish(self, run_id: int) -> None:
         run = self._queue.get(run_id)
         code = processes.exit_code(run.folder)
         end = explain_end(run, code, self._queue.workspace)
         self._signals_sent.pop(run_id, None)
+        clear_abandoned(run.folder)
         if self._queue.end(run_id, end.state, end.error, code) and (progress := run.progress) is not None:
             # A process that was killed could not note that its stage is over.
             with contextlib.suppress(FileError):

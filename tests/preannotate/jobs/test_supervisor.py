@@ -17,6 +17,7 @@ import pytest
 from support import supervised_run
 
 from preannotate.core.files import write_json
+from preannotate.core.locks import file_lock
 from preannotate.core.progress import State
 from preannotate.jobs import processes, supervisor
 from preannotate.jobs.database import Database
@@ -345,17 +346,68 @@ def test_a_killed_head_does_not_end_its_run(driver, queue, add, fake):
     assert driver.ended(run.id).state == State.STOPPED
 
 
-def test_a_run_of_another_container_is_over_when_nobody_holds_its_model(queue, home, add):
+def test_a_head_that_was_killed_together_with_its_supervisor_starts_again(driver, queue, home, add):
+    """As when a container is killed in the moment after the process was recorded."""
+    number = add()
+    run = queue.claim_next(lambda run: True, lambda run, running: "")
+    queue.set_process(number, RunProcess(2**22 + 1, 1.0))
+    queue._database.change("UPDATE runs SET owner_started = 1")
+
+    assert driver.ended(number).state == State.DONE
+    assert not processes.is_held(run.folder)
+
+
+def test_a_head_that_dies_at_once_is_a_failure_as_long_as_its_supervisor_lives(driver, queue, add):
+    number = add()
+    queue.claim_next(lambda run: True, lambda run, running: "")
+    queue.set_process(number, RunProcess(2**22 + 1, 1.0))
+
+    assert driver.states(1) == {number: "failed"}
+
+
+def test_a_run_that_was_claimed_and_stopped_does_not_start(driver, queue, add):
+    number = add()
+    queue.claim_next(lambda run: True, lambda run, running: "")
+    queue.stop(number)
+    queue._database.change("UPDATE runs SET owner_started = 1")
+
+    assert driver.states(1) == {number: "stopped"}
+
+
+def test_a_run_is_not_released_once_another_supervisor_has_it(queue, add):
+    number = add()
+    stale = queue.claim_next(lambda run: True, lambda run, running: "")
+    queue._database.change("UPDATE runs SET owner_started = 1")
+    queue.release(stale)
+
+    assert queue.get(number).state == State.RUNNING
+
+
+def test_a_second_head_of_a_run_does_not_run_its_command(driver, queue, add, fake, capfd):
+    fake("wait")
+    run = driver.training(add())
+    processes.supervise(run.folder, [sys.executable, "-c", "print('twice')"])
+
+    assert capfd.readouterr().out == (f"error: {run.folder}: this run is running already; expected no other process.\n")
+    assert driver.states() == {run.id: "running"}
+
+
+@pytest.mark.parametrize(("begun", "state"), [(True, "failed"), (False, "done")])
+def test_a_run_of_another_container_is_over_when_nobody_holds_its_locks(queue, home, add, begun, state):
+    """If it has begun; otherwise it begins here."""
     clock = Clock()
     driver = Driver(queue, clock=clock)
     number = add()
-    queue.claim_next(lambda run: True, lambda run, running: "")
+    folder = queue.claim_next(lambda run: True, lambda run, running: "").folder
+    if begun:
+        write_json(folder / processes.PROCESS_FILE, {"supervisor": 1, "process": 2})
     queue._database.change("UPDATE runs SET host = 'another'")
     clock.now = time.time() + 1000
-    with home.model("forklifts").locked():
-        assert driver.states() == {number: "running"}
+    for lock in (home.model("forklifts").path / ".lock", folder / processes._LOCK):
+        with file_lock(lock, ""):
+            assert driver.states() == {number: "running"}
 
-    assert driver.states() == {number: "failed"}
+    assert driver.ended(number).state == state
 
 
 def test_a_run_that_cannot_be_started_fails_with_the_reason(queue, add):
