@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builder.imports.import_model import ImportRequest, ImportResult, import_model
+from builder.imports.import_model import ImportRequest, ImportResult, import_model, with_labels
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.errors import UsageError
 from preannotate.formats.images import IMAGE_EXTENSIONS
@@ -39,6 +39,7 @@ def import_with_proof_images(
 
     `progress` is called with the name of each step; errors are those of `import_model` as well.
     """
+    request = with_labels(request)
     with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
         truth = collect_proof_images(images, Path(store), request.labels)
         # Synthetic images show nothing of what a model is for.

@@ -15,7 +15,7 @@ from PIL import Image
 from builder import child, openvino_ir
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
-from builder.imports import adapters
+from builder.imports import adapters, class_names
 from builder.imports.layout import GUIDE, PreprocessingOptions
 from builder.imports.plausibility import ACCURATE_MAP50, BLIND_MAP50, is_annotated, map50_regardless_of_class
 from builder.imports.source import Source, content_hash, recognise, stage
@@ -49,7 +49,7 @@ class ImportRequest:
 
     Attributes:
         model: A SavedModel folder, an IR or an ONNX file.
-        labels: Names of the classes, in the order of the network.
+        labels: Names of the classes, in the order of the network; () for those that lie in the model or beside it.
         adapter: None chooses the one that fits.
         image_size: (width, height) of the input; needed only if the model accepts any size.
         first_class: Class number of the first label; None for the adapter's.
@@ -90,6 +90,29 @@ class ImportResult:
     detections: int
     images: int
     scores: Scores | None
+
+
+def with_labels(request: ImportRequest) -> ImportRequest:
+    """Return the request with the labels that lie in the model or beside it, if it has none of its own.
+
+    Raises:
+        BuildError: There are none, or the model cannot be read.
+    """
+    if request.labels:
+        return request
+    source = recognise(request.model)
+    names = class_names.names_beside(source)
+    if not names and source.kind != "saved_model":
+        child.require_packages(_NEEDED[source.kind], f"importing {source.path}")
+        with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+            staged, result = Path(work) / "model", Path(work) / "metadata.json"
+            staged.mkdir()
+            arguments = [str(stage(source, staged)), str(result)]
+            child.run_module("builder.imports.metadata", arguments, step=f"{request.model}: reading")
+            names = class_names.names_inside(json.loads(result.read_text(encoding="utf-8")), request.model)
+    if not names:
+        raise BuildError(f"{request.model}: no names of classes in it; expected them. Give a file with --labels.")
+    return replace(request, labels=names)
 
 
 def import_model(

@@ -42,13 +42,7 @@ class OpenVinoGraph:
             UnsupportedModelError: It is no model, or its input is no image.
         """
         self._file = file
-        try:
-            self.model = ov.Core().read_model(file)
-        except RuntimeError as error:
-            cause = decisive_line(error).replace(f"{file.parent}/", "")  # a folder of ours: no use to the user
-            raise UnsupportedModelError(
-                f"OpenVINO cannot read it ({cause}); expected a whole model. Export it again."
-            ) from error
+        self.model = read_network(file)
         self.order, self.input_size = self._fix_input(image_size)
         self.dtype = _TYPES[self.model.input(0).element_type]
         self.outputs: Shapes = {
@@ -56,7 +50,7 @@ class OpenVinoGraph:
             for index, port in enumerate(self.model.outputs)
             if port.partial_shape.rank.is_static
         }
-        self.metadata = _metadata(self.model)
+        self.metadata = read_metadata(self.model)
 
     def with_contract(
         self, adapter: ModuleType, match: AdapterMatch, layout: Layout, pixels: Preprocessing
@@ -139,18 +133,35 @@ class OpenVinoGraph:
         return order, size
 
 
+def read_network(file: Path) -> ov.Model:
+    """Read an ONNX file or an IR.
+
+    Raises:
+        UnsupportedModelError: It is no model.
+    """
+    try:
+        return ov.Core().read_model(file)
+    except RuntimeError as error:
+        cause = decisive_line(error).replace(f"{file.parent}/", "")  # a folder of ours: no use to the user
+        raise UnsupportedModelError(
+            f"OpenVINO cannot read it ({cause}); expected a whole model. Export it again."
+        ) from error
+
+
+def read_metadata(model: ov.Model) -> dict[str, str]:
+    """Return what the exporter wrote into an ONNX file, which an IR that was made of it keeps, or into an IR."""
+    found: dict[str, str] = {}
+    for section in ("model_info", "framework"):
+        values = model.get_rt_info(section).value if model.has_rt_info(section) else None
+        if isinstance(values, dict):
+            found |= {str(key): str(getattr(item, "value", item)) for key, item in values.items()}
+    return found
+
+
 def save(model: ov.Model, folder: Path) -> None:
     """Write model.xml and model.bin, with the weights as they are."""
     folder.mkdir()
     ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
-
-
-def _metadata(model: ov.Model) -> dict[str, str]:
-    """OpenVINO keeps the metadata of an ONNX file, and so does an IR that was made of one."""
-    if not model.has_rt_info("framework"):
-        return {}
-    found = model.get_rt_info("framework").value
-    return {key: str(getattr(item, "value", item)) for key, item in found.items()} if isinstance(found, dict) else {}
 
 
 def _result(node: ov.Node, name: str) -> ov.Node:

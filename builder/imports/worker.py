@@ -6,18 +6,20 @@ be imported, its last line is `error: …` with the reason in one sentence.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from builder.child import COULD_NOT_RUN
-from builder.imports import unsupported
+from builder.errors import BuildError
+from builder.imports import class_names, unsupported
 from builder.imports.adapter_selection import MakeEngine, choose
 from builder.imports.adapters import Candidate, ReferenceEngine, describe_outputs, fitting_adapters
 from builder.imports.layout import Layout, Preprocessing, PreprocessingOptions, Shapes, UnsupportedModelError
 from evaluation import ground_truth, reference
+from preannotate.core.text import join_list, printable
 
 RESULT_FILE = "result.json"
 
@@ -131,11 +133,25 @@ def _choose(
         raise UnsupportedModelError(
             f"{kind}, with outputs {describe_outputs(outputs)}; expected a detector of upright boxes. Import one."
         )
+    _check_order(job.labels, metadata)
     find = partial(fitting_adapters, job.kind, outputs, input_size, num_labels=len(job.labels))
     truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.labels))
     chosen, found = choose(find(wanted=job.adapter), lambda: find(wanted=None), make_engine, truth, job.iou_threshold)
     reference.write(Path(job.validation), reference.Reference(description, found))
     return chosen
+
+
+def _check_order(labels: Sequence[str], metadata: Mapping[str, str]) -> None:
+    """The model's own names tell their order; other names may be the user's choice."""
+    try:
+        inside = list(class_names.names_inside(metadata, Path("model")))
+    except BuildError:
+        return
+    if inside != list(labels) and sorted(inside) == sorted(labels):
+        raise UnsupportedModelError(
+            f"the labels {printable(join_list(labels), 60)}, and in the model {printable(join_list(inside), 60)}; "
+            f"expected its order. Leave --labels out."
+        )
 
 
 def _network(adapter: str, layout: Layout) -> ImportedNetwork:

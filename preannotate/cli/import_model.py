@@ -17,7 +17,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL", help="ONNX file, OpenVINO IR (.xml) or SavedModel of TensorFlow's Object "
         "Detection API")  # fmt: skip
-    add("--labels", type=Path, metavar="FILE", required=True, help="class names: one per line, JSON or .pbtxt")
+    add("--labels", type=Path, metavar="FILE", help="class names: one per line, JSON, data.yaml or .pbtxt "
+        "(default: those in the model)")  # fmt: skip
     add("--name", help="name of the run and of the function (default: the model's)")
     add("--output", type=Path, metavar="DIR", default=Path("runs"), help="folder of runs (default: runs)")
     add("--proof-images", type=Path, nargs="+", default=[], metavar="EXPORT", help="annotated exports or folders of "
@@ -40,16 +41,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from builder.function_yaml import check_name
+    from builder.imports.class_names import read_class_names
     from builder.imports.import_model import ImportRequest
     from builder.imports.layout import PreprocessingOptions
-    from builder.imports.source import read_class_names
     from preannotate.model_import import import_with_proof_images
 
     name = _default_name(arguments.model) if arguments.name is None else arguments.name
     check_name(name)
     request = ImportRequest(
         arguments.model,
-        read_class_names(arguments.labels),
+        read_class_names(arguments.labels) if arguments.labels else (),
         adapter=arguments.adapter,
         image_size=arguments.image_size,
         preprocessing=PreprocessingOptions(arguments.channels, arguments.mean, arguments.scale),
