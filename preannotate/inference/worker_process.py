@@ -31,7 +31,15 @@ Message = tuple[dict[str, Any], bytes]
 
 
 class WorkerError(Exception):
-    """A worker could not start, or ended; the message is the beginning of a sentence, without what to do."""
+    """A worker could not start, or ended; the message is the beginning of a sentence, without what to do.
+
+    Attributes:
+        killed: Whether a signal from outside ended it: SIGKILL, as for lack of memory, SIGTERM or SIGINT.
+    """
+
+    def __init__(self, message: str, *, killed: bool = False) -> None:
+        super().__init__(message)
+        self.killed = killed
 
 
 def worker_environment(workers: int) -> dict[str, str]:
@@ -106,7 +114,9 @@ class WorkerProcess:
         except (EOFError, OSError) as error:
             reason = self.wait()
             last = f"; last line: {self.last_line}" if self.last_line else ""
-            raise WorkerError(f"{self._name}: the worker failed before it was ready ({reason}{last})") from error
+            raise WorkerError(
+                f"{self._name}: the worker failed before it was ready ({reason}{last})", killed=self._killed
+            ) from error
         if "failed" in head:
             raise WorkerError(f"{self._name}: {head['failed']}")
         return head
@@ -129,7 +139,9 @@ class WorkerProcess:
             self._child.wait(1)
             self.kill()
             reason = self.wait()
-            raise WorkerError(f"{self._name}: the worker failed ({reason}) while it had this request") from error
+            raise WorkerError(
+                f"{self._name}: the worker failed ({reason}) while it had this request", killed=self._killed
+            ) from error
 
     def kill(self) -> None:
         """End the process and what it started at once."""
@@ -156,6 +168,11 @@ class WorkerProcess:
         """Kill the process and wait for its end."""
         self.kill()
         self._child.close()
+
+    @property
+    def _killed(self) -> bool:
+        result = self._child.result()
+        return result.killed or result.interrupted
 
     def _read(self) -> Message:
         stream = self._child.stdout

@@ -29,7 +29,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from preannotate.core.text import parse_duration
 from preannotate.serving.body_budget import BodyBudget
 from preannotate.serving.errors import InvocationError
-from preannotate.serving.pool import FunctionState
 from preannotate.serving.registry import FunctionRegistry, ServedFunction
 
 # Both need no token: they are for the probes of whatever watches over this server. The second is nuclio's.
@@ -76,12 +75,13 @@ def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget, token: st
         return response
 
     async def health(request: Request) -> Response:
-        functions = {name: found.health() for name, found in registry.functions.items()}
-        well = all(found["state"] in (FunctionState.READY, FunctionState.BUILDING) for found in functions.values())
-        status = "ok" if well and not registry.problems else "degraded"
-        if not request.scope.get(_ADMITTED, True):  # enough for a probe; paths and causes are not for everybody
-            return _Json({"status": status})
-        return _Json({"status": status, "functions": functions, "problems": registry.problems})
+        found = registry.functions.values()
+        well = not registry.problems and not any(function.problem for function in found)
+        content: dict[str, Any] = {"status": "ok" if well else "degraded"}
+        if request.scope.get(_ADMITTED, True):  # a probe needs no more; paths and causes are not for everybody
+            functions = {function.name: function.health() for function in found}
+            content |= {"functions": functions, "problems": registry.problems}
+        return _Json(content, 503 if found and not any(function.alive for function in found) else 200)
 
     async def not_found(request: Request, error: Exception) -> Response:
         return _error(404, f"{request.scope['path']}: not found; expected /api/functions or /healthz.")
@@ -111,7 +111,7 @@ def function_app(function: ServedFunction, body_budget: BodyBudget, token: str |
         if request.method == "CONNECT":  # an answer of 200 would make the connection a tunnel
             response = _error(405, "CONNECT is not allowed here; expected a request to a function.")
         elif path == _FUNCTION_HEALTH:
-            response = Response()
+            response = Response(status_code=200 if function.alive else 503)
         else:
             client_gone = asyncio.get_running_loop().create_future()
             response = await _invoke(function, request, path, body_budget, client_gone)

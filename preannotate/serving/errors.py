@@ -12,7 +12,15 @@ class DirectoryError(ServeError, ValueError):
 
 
 class StartError(ServeError):
-    """A worker ended, or gave up, before it could answer."""
+    """A worker ended, or gave up, before it could answer.
+
+    Attributes:
+        killed: Whether somebody else ended it: the system for lack of memory, or a person.
+    """
+
+    def __init__(self, sentence: str, *, killed: bool = False) -> None:
+        super().__init__(sentence)
+        self.killed = killed
 
 
 class InvocationError(ServeError):

@@ -31,12 +31,11 @@ class HandlerReply:
 
 
 class HandlerProcess:
-    """A running worker; `answered` is how many requests it has answered."""
+    """A running worker; `used` is whether it has had a request."""
 
     def __init__(self, config: FunctionConfig, worker_id: int, environment: Mapping[str, str]) -> None:
         """Start a process with the whole `environment`; use `start`, which waits until it is ready."""
-        self.answered = 0
-        self._busy = False
+        self.used = self._busy = False
         self._config = config
         self._name = f"{config.name}/{worker_id}"
         self._worker = WorkerProcess(
@@ -48,7 +47,11 @@ class HandlerProcess:
         )
         # One waits for the end, one for a reply.
         self._threads = ThreadPoolExecutor(2)
-        self._ended = self._in_thread(self._worker.wait)
+        try:
+            self._ended = self._in_thread(self._worker.wait)
+        except BaseException:  # no thread is left for it: nobody else would end the process
+            self._worker.close()
+            raise
 
     @classmethod
     async def start(cls, config: FunctionConfig, worker_id: int, environment: Mapping[str, str]) -> "HandlerProcess":
@@ -70,7 +73,7 @@ class HandlerProcess:
             ) from error
         except WorkerError as error:
             await started._end()
-            raise StartError(str(error)) from error
+            raise StartError(str(error), killed=error.killed) from error
         except BaseException:
             await started._end()
             raise
@@ -91,7 +94,7 @@ class HandlerProcess:
             WorkerDied: The process ended instead of answering.
         """
         seconds = self._config.event_seconds
-        self._busy = True
+        self.used = self._busy = True
         try:
             async with asyncio.timeout(seconds):
                 reply, answer = await self._in_thread(self._worker.exchange, head, body)
@@ -109,7 +112,6 @@ class HandlerProcess:
             raise
         finally:
             self._busy = False
-        self.answered += 1
         return HandlerReply(reply["status"], reply["content_type"], reply["headers"], answer)
 
     def kill(self) -> None:

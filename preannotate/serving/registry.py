@@ -57,6 +57,21 @@ class ServedFunction:
         """Of the version that answers."""
         return self._pool.state
 
+    @property
+    def problem(self) -> str:
+        """A sentence if fewer workers run than should; else ""."""
+        return self._pool.problem
+
+    @property
+    def alive(self) -> bool:
+        """Whether a worker can answer."""
+        return self._pool.alive > 0
+
+    @property
+    def message(self) -> str:
+        """What nuclio's dashboard would say about the state: the cause, with numbers while it still answers."""
+        return self._pool.problem if self._pool.alive and self._pool.cause else self._pool.cause
+
     async def settled(self) -> None:
         """Wait until the latest version has started, or failed to."""
         await asyncio.wait([self._change])
@@ -91,15 +106,17 @@ class ServedFunction:
                 "annotations": config.annotations,
             },
             "spec": {"description": config.description, "handler": config.handler},
-            "status": {"state": self.state, "message": self._pool.cause, "httpPort": self.port},
+            "status": {"state": self.state, "message": self.message, "httpPort": self.port},
         }
 
     def health(self) -> dict[str, Any]:
         """Return the state of the function for /healthz."""
         return {
             "state": self.state,
+            "problem": self.problem,
             "cause": self._pool.cause,
             "workers": self._pool.alive,
+            "workers_asked": self._pool.size,
             "waiting": self._pool.waiting,
             "port": self.port,
             "directory": str(self.config.path),

@@ -204,6 +204,147 @@ async def test_idle_worker_that_is_killed_is_replaced_without_a_lost_request(wri
         assert int(after.text) != pid
 
 
+KILLED_AT_START = """
+import os, signal
+tries = open("../tries", "a")
+tries.write("x")
+tries.close()
+if os.path.getsize("../tries") <= {kills}:
+    os.kill(os.getpid(), signal.SIGKILL)
+def handler(context, event): return str(os.getpid())
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_workers_killed_while_they_start_are_replaced_and_requests_wait_for_them(
+    write_function, serving, monkeypatch, workers
+):
+    monkeypatch.setattr(pool, "RESTART_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "MAX_KILLED_DELAY_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "MAX_BROKEN_DELAY_SECONDS", 3600.0)
+    write_function(main=KILLED_AT_START.format(kills=7), change=set_trigger(numWorkers=workers))
+    async with serving() as (registry, client):
+        function = registry.functions["echo"]
+        health = await client.get("/healthz")
+        assert (health.status_code, health.json()["status"]) == (503, "degraded")
+        assert function.state == "unhealthy"
+        assert function.health()["problem"] == (
+            f"echo: 0 of {workers} workers are running ({function.health()['cause']})."
+        )
+        assert "before it was ready (ended by the system (SIGKILL)" in function.health()["cause"]
+        assert (await call(client)).status_code == 200
+        while function.health()["workers"] < workers:
+            await asyncio.sleep(0.01)
+
+        health = await client.get("/healthz")
+        assert (health.status_code, health.json()["status"]) == (200, "ok")
+        assert (function.health()["problem"], function.health()["cause"]) == ("", "")
+
+
+async def test_nothing_ends_a_keeper(write_function, serving, monkeypatch, caplog):
+    monkeypatch.setattr(pool, "RESTART_DELAY_SECONDS", 0.01)
+    faults = iter(
+        [RuntimeError("can't start new thread"), MemoryError(), KeyError("head"), OSError("no more processes")]
+    )
+    start = pool.HandlerProcess.start
+
+    async def unlucky(*arguments):
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return await start(*arguments)
+
+    monkeypatch.setattr(pool.HandlerProcess, "start", unlucky)
+    write_function(main=MORTAL)
+    async with serving() as (registry, client):
+        assert registry.functions["echo"].health()["cause"] == "echo/0: can't start new thread"
+        assert (await call(client)).status_code == 200
+        assert registry.functions["echo"].health()["cause"] == ""
+
+    logged = [record for record in caplog.records if record.levelname == "ERROR" and record.exc_info]
+    assert [record.getMessage() for record in logged] == [
+        "echo/0: the worker could not be kept running; trying again."
+    ] * 4
+
+
+async def test_function_with_fewer_workers_than_asked_is_degraded_and_says_so(write_function, serving, gate):
+    main = """
+import os
+def init_context(context):
+    if context.worker_id == "1":
+        raise ValueError("no second place")
+def handler(context, event): return "here"
+"""
+    write_function(main=main, change=set_trigger(numWorkers=2))
+    async with serving() as (registry, client):
+        health = await client.get("/healthz")
+        listed = (await client.get("/api/functions/echo")).json()["status"]
+        own = await httpx.AsyncClient().get(f"http://127.0.0.1:{registry.functions['echo'].port}/__internal/health")
+
+        sentence = "echo: 1 of 2 workers are running (echo/1: ValueError: no second place)."
+        assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        found = health.json()["functions"]["echo"]
+        assert (found["workers"], found["workers_asked"], found["problem"]) == (1, 2, sentence)
+        assert (listed["state"], listed["message"]) == ("ready", sentence)
+        assert own.status_code == 200
+        assert (await call(client)).text == "here"
+
+
+async def test_request_whose_worker_is_killed_is_answered_by_another(write_function, serving, caplog):
+    main = """
+import os
+def handler(context, event):
+    if not os.path.exists("../killed"):
+        open("../killed", "w").close()
+        os.kill(os.getpid(), 9)
+    return event.body
+"""
+    write_function(main=main)
+    async with serving() as (_, client):
+        answer = await call(client, b"an image")
+
+        assert (answer.status_code, answer.text) == (200, "an image")
+    assert "echo: the request is tried once more." in [record.getMessage() for record in caplog.records]
+
+
+async def test_request_that_kills_its_workers_gets_two_of_them_and_no_more(write_function, serving):
+    main = """
+import os
+def handler(context, event):
+    if event.body == b"poison":
+        with open("../deaths", "a") as deaths:
+            deaths.write("x")
+        os._exit(3)
+    return "here"
+"""
+    directory = write_function(main=main, change=set_trigger(numWorkers=3))
+    async with serving() as (_, client):
+        assert (await call(client, b"poison")).status_code == 503
+        assert (directory.parent / "deaths").read_text() == "xx"
+        assert (await call(client)).text == "here"
+
+
+async def test_request_whose_worker_died_gets_no_other_once_its_caller_is_gone(write_function, live, gate):
+    main = f"""
+{WAIT}
+def handler(context, event):
+    if event.body == b"wait":
+        wait()
+        with open("../deaths", "a") as deaths:
+            deaths.write("x")
+        os._exit(3)
+    return "here"
+"""
+    directory = write_function(main=main)
+    async with live() as server, httpx.AsyncClient(base_url=server.url) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(
+                "/api/function_invocations", headers={"x-nuclio-function-name": "echo"}, content=b"wait", timeout=0.1
+            )
+        gate.open()
+        assert (await call(client)).text == "here"
+        assert (directory.parent / "deaths").read_text() == "x"
+
+
 async def test_handler_over_its_time_is_504_and_the_next_is_answered(write_function, serving):
     write_function(main=MORTAL, change=lambda content: content["spec"].update(eventTimeout="300ms"))
     async with serving() as (_, client):
@@ -387,7 +528,7 @@ async def test_broken_function_is_an_error_beside_a_good_one(write_function, ser
 
 async def test_function_that_could_not_start_is_tried_again(write_function, serving, monkeypatch, tmp_path, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(pool, "NEXT_TRY_SECONDS", 0.06)
+    monkeypatch.setattr(pool, "MAX_BROKEN_DELAY_SECONDS", 0.06)
     monkeypatch.setattr(pool, "RESTART_DELAY_SECONDS", 0.01)
     tries = tmp_path / "tries"
     main = f"open({str(tries)!r}, 'a').write('x')\nopen({str(tmp_path / 'late')!r})\n"
@@ -405,7 +546,9 @@ async def test_function_that_could_not_start_is_tried_again(write_function, serv
         assert (await call(client)).text == "here"
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    told = f"echo: could not be started ({cause}). It is retried every 0.001 min, and when its directory changes."
+    told = (
+        f"echo: could not be started ({cause}). It is tried again, less and less often, and when its directory changes."
+    )
     assert errors == [cause, told]  # however often it was tried
 
 
