@@ -1,8 +1,8 @@
 """Text files in whatever encoding they were saved: editors and shells of Windows write other ones than UTF-8.
 
-A byte order mark decides. Without one a file is UTF-8, UTF-16 if every second byte is zero, or of a Windows code page if
-the code pages of Europe that are written with Latin letters agree about every character of it. Everything else is
-refused with the encoding that it looks like: a label read in the wrong one is another label.
+A byte order mark decides. Without one a file is UTF-8, UTF-16 if every second byte is zero, or of a Windows code page
+if those of Europe that have Latin letters agree about every character of it. Everything else is refused with the
+encoding that it looks like: a label read in the wrong one is another label.
 """
 
 import codecs
@@ -24,9 +24,9 @@ _HIGH_RUN = re.compile(rb"(?:[\x80-\xff][\x20-\xff]?){3,}")
 _LETTERS_IN_A_ROW = re.compile(r"[^\W\d_a-zA-Z]{3}")
 # Their name, Python's, and what most letters of a text are if it is the right one.
 _FOREIGN = (
-    ("Windows-1251", "cp1251", "[а-яё]"),
-    ("KOI8-R", "koi8-r", "[а-яё]"),
-    ("CP866", "cp866", "[а-яё]"),
+    ("Windows-1251", "cp1251", "[\u0430-\u044f\u0451]"),
+    ("KOI8-R", "koi8-r", "[\u0430-\u044f\u0451]"),
+    ("CP866", "cp866", "[\u0430-\u044f\u0451]"),
     ("Shift-JIS", "cp932", "[\u3040-\u30ff\u4e00-\u9fff]"),
     ("EUC-KR", "cp949", "[\uac00-\ud7a3]"),
     ("GBK", "gbk", "[\u4e00-\u9fff]"),
@@ -40,7 +40,7 @@ class EncodingError(ValueError):
 
 
 def read_text(path: Path, *, max_bytes: int | None = None) -> str:
-    """Return the text of a file, without its byte order mark, and with line ends as `\\n`.
+    """Return the text of a file, without its byte order mark, and with line feeds as line ends.
 
     Raises:
         OSError: The file cannot be read.

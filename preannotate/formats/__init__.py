@@ -4,13 +4,14 @@ Light on purpose: no format needs more than the standard library and parsers of 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preannotate.core.text import first_of
 from preannotate.formats import coco, cvat_images, cvat_video, datumaro, ultralytics, voc, yolo
-from preannotate.formats.archive import inner_folders
-from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.file_tree import FileTree
+from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
+from preannotate.formats.images import without_shared_files
 from preannotate.formats.records import DatasetError, Export
 
 
@@ -27,8 +28,8 @@ class Format:
     """
 
     title: str
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path], Export]
+    recognise: Callable[[FileTree], bool]
+    read: Callable[[FileTree], Export]
     write: Callable[[Export], Mapping[str, bytes]] | None = None
 
 
@@ -56,7 +57,7 @@ class RecognisedExport:
         return FORMATS[self.format].title
 
 
-def read_export(path: Path, folder: Path) -> RecognisedExport:
+def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     """Read a folder of any format in `FORMATS`.
 
     Args:
@@ -66,25 +67,27 @@ def read_export(path: Path, folder: Path) -> RecognisedExport:
     Raises:
         DatasetError: No known format, images missing altogether, or an error of the reader.
     """
-    for inner in inner_folders(folder):
-        for name, known in FORMATS.items():
-            if known.recognise(inner):
-                try:
-                    export = known.read(inner)
-                except DatasetError as error:  # readers know the file, not which export it came with
-                    raise DatasetError(f"{path.name}: {error}") from error
-                if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
-                    raise DatasetError(
-                        f"{path.name}: {known.title} with {len(export.frames)} frames but no images; "
-                        f"expected their images too. Export again in CVAT with 'Save images' switched on."
-                    )
-                return RecognisedExport(name, export)
-    raise _unknown_format(path, folder)
+    files = FileTree.of(folder)
+    for name, known in FORMATS.items():
+        if known.recognise(files):
+            try:
+                export = known.read(files)
+            except DatasetError as error:  # readers know the file, not which export it came with
+                raise DatasetError(f"{path.name}: {error}") from error
+            frames = without_shared_files(export.frames)
+            export = replace(export, frames=frames, notes=(*export.notes, *files.notes))
+            if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
+                raise DatasetError(
+                    f"{path.name}: {known.title} with {len(export.frames)} frames but no images; "
+                    f"expected their images too. Export again in CVAT with 'Save images' switched on."
+                )
+            return RecognisedExport(name, export)
+    raise _unknown_format(path, files)
 
 
-def _unknown_format(path: Path, folder: Path) -> DatasetError:
+def _unknown_format(path: Path, tree: FileTree) -> DatasetError:
     titles = ", ".join(known.title for known in FORMATS.values())
-    files = sorted(entry.relative_to(folder).as_posix() for entry in folder.rglob("*") if entry.is_file())
+    files = tree.paths
     if {"task.json", "project.json"} & {Path(file).name for file in files}:
         return DatasetError(
             f"{path.name}: a CVAT backup; expected an annotation export ({titles}). "

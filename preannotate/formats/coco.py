@@ -8,33 +8,36 @@ Scores are those of COCO's results; pycocotools reads them.
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, points_box, size_box
-from preannotate.formats.images import ImageIndex, video_position
-from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
+from preannotate.formats.images import ImageIndex, split_of, video_position
+from preannotate.formats.parsing import coco_mask_box, entries, number, rotation_attribute
 from preannotate.formats.records import Box, DatasetError, Export, Frame, Shape
 
 _FILE_NAME = "annotations/instances_default.json"
+# A file of keypoints has the same images and boxes as the one of instances beside it.
+_OTHER_TASKS = ("person_keypoints",)
 _KEYS = {"images", "annotations", "categories"}
 
 
-def recognise(folder: Path) -> bool:
+def recognise(folder: Path | FileTree) -> bool:
     """Whether the folder has a JSON file with images, annotations and categories."""
-    return any(True for _ in _instance_files(folder))
+    return any(True for _ in _instance_files(FileTree.of(folder)))
 
 
-def read(folder: Path) -> Export:
-    """Read all subsets."""
-    images = ImageIndex(folder)
+def read(folder: Path | FileTree) -> Export:
+    """Read all subsets, wherever they lie."""
+    files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    for path in _instance_files(folder):
-        content = read_json(path)
+    for name in _instance_files(files):
+        path, content = files.file(name), files.json(name)
         names = _labels(content, path)
         labels.update(dict.fromkeys(names.values()))
-        frames += _frames(content, names, images, path)
+        frames += _frames(content, names, files.images_for(name), path)
     return Export(tuple(labels), tuple(frames))
 
 
@@ -69,24 +72,28 @@ def _annotation(shape: Shape, box: Box) -> dict[str, Any]:
     return {"bbox": [x1, y1, width, height], "area": area, "iscrowd": 0, "segmentation": [], **score}
 
 
-def _instance_files(folder: Path) -> Iterator[Path]:
-    """Yield files with COCO's keys; captions, keypoints and panoptic files of the same set are left out."""
-    for place in (folder / "annotations", folder, *sorted(p for p in folder.iterdir() if p.is_dir())):
-        found = [path for path in sorted(place.glob("*.json")) if _is_instances(path)]
-        instances = [path for path in found if path.name.startswith("instances")]
-        if found:
-            yield from instances or found
-            if place == folder / "annotations" or place == folder:
-                return
+def _instance_files(files: FileTree) -> Iterator[str]:
+    """Yield files with COCO's keys; keypoints and panoptic files count only if there are no others."""
+    found = False
+    others = []
+    for path in files.candidates(".json", lambda path: _is_instances(files, path)):
+        if PurePosixPath(path).name.startswith(_OTHER_TASKS):
+            others.append(path)
+        else:
+            found = True
+            yield path
+    if not found:
+        yield from others
 
 
-def _is_instances(path: Path) -> bool:
-    if path.name.startswith((".", "person_keypoints", "captions", "panoptic")):
+def _is_instances(files: FileTree, path: str) -> bool:
+    name = PurePosixPath(path).name
+    if name.startswith((".", "captions", "panoptic", "image_info")):
         return False
     try:
-        content = read_json(path)
+        content = files.json(path)
     except DatasetError:
-        return path.name.startswith("instances_")  # damaged: `read` names the place
+        return name.startswith("instances_")  # damaged: `read` names the place
     return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["categories"], list)
 
 
@@ -115,11 +122,13 @@ def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex,
     subset = path.stem.removeprefix("instances_")
     for record in records:
         name = str(record["file_name"])
-        roots = ("images", f"images/{subset}", subset, path.parent.relative_to(images.folder).as_posix(), "")
+        roots = ("images", f"images/{subset}", subset, "")
+        found = images.find(name, roots=roots, part=split_of(path))
         yield Frame(
             name,
-            images.find(name, roots=roots),
+            found.path,
             tuple(shapes[record["id"]]),
+            ambiguous=found.problem,
             declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
             subset=subset,
             **video_position(name, subset),

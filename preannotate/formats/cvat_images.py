@@ -7,59 +7,46 @@ CVAT imports the file as "CVAT 1.1". It finds the frame of an `<image>` by its n
 image has in the task.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import DatasetError, Export, Frame
 
-SHARED_NAME = "name shared by several tasks of the export: not used"
 # A fixed time: the same annotations give the same bytes.
 _DUMPED = "2026-01-01 00:00:00.000000+00:00"
 _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#999999")
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the folder has CVAT's `annotations.xml`, without tracks."""
-    return cvat_xml.is_cvat_xml(folder) and not cvat_xml.has_tracks(folder)
+def recognise(folder: Path | FileTree) -> bool:
+    """Whether the folder has a file of CVAT's without tracks: `annotations.xml`, or of another name."""
+    return any(True for _ in cvat_xml.annotation_files(FileTree.of(folder), tracks=False))
 
 
-def read(folder: Path) -> Export:
-    """Read `annotations.xml`."""
-    images = ImageIndex(folder)
+def read(folder: Path | FileTree) -> Export:
+    """Read all such files; each means the images beside it."""
+    files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    for element in xml_elements(folder / FILE_NAME):
-        if element.tag == "meta":
-            labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
-        elif element.tag == "image":
-            frame = _parse_image(element, images)
-            labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
-            frames.append(frame)
-    return Export(tuple(labels), without_shared_files(frames), has_sources=True)
-
-
-def without_shared_files(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Mark frames of two tasks that mean the same file as ambiguous.
-
-    CVAT calls the frames of each video frame_000000 and so on: two video tasks in one subset overwrite
-    each other's images in the archive.
-    """
-    owners: dict[Path, set[str]] = defaultdict(set)
-    for frame in frames:
-        if frame.image:
-            owners[frame.image].add(frame.task_id)
-    shared = {path for path, tasks in owners.items() if len(tasks) > 1}
-    return tuple(
-        Frame(frame.name, None, frame.shapes, ambiguous=SHARED_NAME) if frame.image in shared else frame
-        for frame in frames
-    )
+    paths = list(cvat_xml.annotation_files(files, tracks=False))
+    for path in paths:
+        part = cvat_xml.part_of(path, paths)
+        images = files.images_for(path)
+        for element in xml_elements(files.file(path)):
+            if element.tag == "meta":
+                labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
+            elif element.tag == "image":
+                frame = _parse_image(element, images, files.file(path).name)
+                labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
+                frames.append(replace(frame, subset=frame.subset or part))
+    return Export(tuple(labels), tuple(frames), has_sources=True)
 
 
 def write(export: Export) -> dict[str, bytes]:
@@ -98,19 +85,21 @@ def write_tasks(
     yield from _document(meta, frames)
 
 
-def _parse_image(element: Element, images: ImageIndex) -> Frame:
+def _parse_image(element: Element, images: ImageIndex, file_name: str) -> Frame:
     name, subset, task_id = (element.get(key, "") for key in ("name", "subset", "task_id"))
-    where = f"{FILE_NAME}: image {name!r} (#{element.get('id')})"
+    where = f"{file_name}: image {name!r} (#{element.get('id')})"
     width, height = (int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
     shapes = tuple(
         cvat_xml.parse_shape(child, f"{where}, {child.tag} {index}")
         for index, child in enumerate(element, 1)
         if child.tag in cvat_xml.SHAPE_TAGS
     )
+    found = images.find(f"{subset}/{name}" if subset else name, roots=("images", ""))
     return Frame(
         name=name,
-        image=images.find(name, roots=(f"images/{subset}",) if subset else ("images", "")),
+        image=found.path,
         shapes=shapes,
+        ambiguous=found.problem,
         declared_size=(width, height),
         subset=subset,
         task_id=task_id,

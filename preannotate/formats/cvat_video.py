@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from preannotate.formats import cvat_xml
-from preannotate.formats.cvat_images import without_shared_files
-from preannotate.formats.cvat_xml import FILE_NAME, CvatMeta
+from preannotate.formats.cvat_xml import CvatMeta
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_frame, video_position
 from preannotate.formats.parsing import number, xml_elements
 from preannotate.formats.records import AUTOMATIC, Export, Frame, Shape
@@ -26,37 +26,53 @@ _IMAGES = "images"
 _FrameKey = tuple[str, str, int]  # task id, subset, frame number
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the folder has CVAT's `annotations.xml` with tracks."""
-    return cvat_xml.is_cvat_xml(folder) and cvat_xml.has_tracks(folder)
+def recognise(folder: Path | FileTree) -> bool:
+    """Whether the folder has a file of CVAT's with tracks: `annotations.xml`, or of another name."""
+    return any(True for _ in cvat_xml.annotation_files(FileTree.of(folder), tracks=True))
 
 
-def read(folder: Path) -> Export:
-    """Read `annotations.xml`."""
-    images = ImageIndex(folder)
+def read(folder: Path | FileTree) -> Export:
+    """Read all such files; each means the images beside it."""
+    files = FileTree.of(folder)
+    paths = list(cvat_xml.annotation_files(files, tracks=True))
+    exports = [_read_file(files.file(path), files.images_for(path), cvat_xml.part_of(path, paths)) for path in paths]
+    return Export(
+        tuple(dict.fromkeys(label for export in exports for label in export.labels)),
+        tuple(frame for export in exports for frame in export.frames),
+        has_sources=True,
+        notes=tuple(dict.fromkeys(note for export in exports for note in export.notes)),
+    )
+
+
+def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
     meta = CvatMeta()
     labels: dict[str, None] = {}
     shapes: dict[_FrameKey, list[Shape]] = defaultdict(list)
-    for element in xml_elements(folder / FILE_NAME):
+    for element in xml_elements(path):
         if element.tag == "meta":
             meta = cvat_xml.parse_meta(element)
             labels.update(dict.fromkeys(meta.labels))
         elif element.tag == "track":
-            for key, shape in _track(element):
+            for key, shape in _track(element, path.name):
                 shapes[key].append(shape)
                 if shape.box:
                     labels.setdefault(shape.label)
     frames, notes = _frames(images, meta, shapes)
-    return Export(tuple(labels), without_shared_files(frames), has_sources=True, notes=notes)
+    if part:  # equal numbers of tasks in two files are two tasks
+        frames = [
+            replace(f, subset=f.subset or part, sequence=None if f.sequence is None else f"{part}/{f.sequence}")
+            for f in frames
+        ]
+    return Export(tuple(labels), tuple(frames), notes=notes)
 
 
-def _track(element: Element) -> list[tuple[_FrameKey, Shape]]:
+def _track(element: Element, file_name: str) -> list[tuple[_FrameKey, Shape]]:
     label, task_id, subset = (element.get(name, "") for name in ("label", "task_id", "subset"))
     found = []
     for child in element:
         if child.tag not in cvat_xml.SHAPE_TAGS or child.get("outside") == "1":
             continue
-        where = f"{FILE_NAME}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
+        where = f"{file_name}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
         frame = int(number(child.get("frame"), f"{where}: frame"))
         shape = cvat_xml.parse_shape(child, where, default_label=label)
         if element.get("source") == AUTOMATIC:
@@ -83,16 +99,16 @@ def _frames(
 def _video_frame(key: _FrameKey, images: ImageIndex, meta: CvatMeta, shapes: dict[_FrameKey, list[Shape]]) -> Frame:
     task_id, subset, number_in_video = key
     name = f"frame_{number_in_video:06d}"
-    path = images.find(name, roots=(f"{_IMAGES}/{subset}",) if subset else (_IMAGES, ""))
+    found = images.find(f"{subset}/{name}" if subset else name, roots=(_IMAGES, ""))
     return Frame(
-        path.name if path else name,
-        path,
+        found.path.name if found.path else name,
+        found.path,
         tuple(shapes.get(key, ())),
         subset=subset,
         task_id=task_id,
         sequence=f"{task_id}/.",
         frame=number_in_video,
-        ambiguous=UNNAMED if meta.task(task_id).video is False else "",
+        ambiguous=UNNAMED if meta.task(task_id).video is False else found.problem,
     )
 
 

@@ -1,11 +1,12 @@
 """What CVAT's two XML formats share: `<meta>` and the shapes, as elements and as records."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
 from preannotate.formats.parsing import number, xml_elements, xml_root_tag
 from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, DatasetError, Shape
@@ -61,16 +62,29 @@ class CvatMeta:
         return self.tasks.get(task_id, CvatTask())
 
 
-def is_cvat_xml(folder: Path) -> bool:
-    """Whether the folder has CVAT's `annotations.xml`."""
-    path = folder / FILE_NAME
-    return path.is_file() and xml_root_tag(path) in ("annotations", "")  # "": damaged, `read` says where
+def annotation_files(files: FileTree, *, tracks: bool) -> Iterator[str]:
+    """Yield CVAT's files, of any name: those that begin with a track ("CVAT for video"), or the others."""
+    for path in files.candidates(".xml", lambda path: _is_cvat_xml(files, path)):
+        if _has_tracks(files.file(path)) == tracks:
+            yield path
 
 
-def has_tracks(folder: Path) -> bool:
-    """Whether the first annotation of `annotations.xml` is a track, as in "CVAT for video"."""
+def part_of(path: str, paths: Sequence[str]) -> str:
+    """Return a name for the file among several of one export: its folder, or its stem; "" if it is the only one."""
+    if len(paths) == 1:
+        return ""
+    folders = {PurePosixPath(other).parent for other in paths}
+    return str(PurePosixPath(path).parent if len(folders) == len(paths) else PurePosixPath(path).with_suffix(""))
+
+
+def _is_cvat_xml(files: FileTree, path: str) -> bool:
+    tag = xml_root_tag(files.file(path))
+    return tag == "annotations" or (tag == "" and PurePosixPath(path).name == FILE_NAME)  # damaged: `read` says where
+
+
+def _has_tracks(path: Path) -> bool:
     try:
-        tags = (element.tag for element in xml_elements(folder / FILE_NAME))
+        tags = (element.tag for element in xml_elements(path))
         return next((tag for tag in tags if tag in ("image", "track")), "") == "track"
     except DatasetError:  # damaged further down: `read` will say where
         return False

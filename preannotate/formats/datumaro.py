@@ -4,12 +4,13 @@ Sizes are (height, width) here, boxes x, y, width, height; a rotated box has an 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, size_box
 from preannotate.formats.images import ImageIndex, video_position
-from preannotate.formats.parsing import coco_mask_box, entries, number, read_json, rotation_attribute
+from preannotate.formats.parsing import coco_mask_box, entries, number, rotation_attribute
 from preannotate.formats.records import TAG, DatasetError, Export, Frame, Shape
 
 _KEYS = {"categories", "items"}
@@ -17,34 +18,37 @@ _KEYS = {"categories", "items"}
 _KINDS = {"label": TAG, "cuboid_2d": "cuboid", "cuboid_3d": "cuboid"}
 
 
-def recognise(folder: Path) -> bool:
+def recognise(folder: Path | FileTree) -> bool:
     """Whether the folder has a JSON file with categories and items."""
-    return any(True for _ in _item_files(folder))
+    return any(True for _ in _item_files(FileTree.of(folder)))
 
 
-def read(folder: Path) -> Export:
+def read(folder: Path | FileTree) -> Export:
     """Read all subsets."""
-    images = ImageIndex(folder)
+    files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    for path in _item_files(folder):
-        content = read_json(path)
+    parts = frozenset(PurePosixPath(name).stem for name in _item_files(files))
+    for name in _item_files(files):
+        path, content = files.file(name), files.json(name)
         names = _labels(content, path)
         labels.update(dict.fromkeys(names))
+        images = files.images_for(name)
         items = entries(content["items"], ("id",), f"{path.name}: items")
-        frames += [_frame(item, names, images, path) for item in items]
+        frames += [_frame(item, names, images, path, parts) for item in items]
     return Export(tuple(labels), tuple(frames))
 
 
-def _item_files(folder: Path) -> Iterator[Path]:
-    for path in sorted((folder / "annotations").glob("*.json")):
-        try:
-            content = read_json(path)
-        except DatasetError:  # damaged: `read` says where
-            yield path
-            continue
-        if isinstance(content, dict) and content.keys() >= _KEYS:
-            yield path
+def _item_files(files: FileTree) -> Iterator[str]:
+    yield from files.candidates(".json", lambda path: _has_items(files, path))
+
+
+def _has_items(files: FileTree, path: str) -> bool:
+    try:
+        content = files.json(path)
+    except DatasetError:  # damaged: `read` says where
+        return files.file(path).parent.name == "annotations" and PurePosixPath(path).name == "default.json"
+    return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["items"], list)
 
 
 def _labels(content: dict[str, Any], path: Path) -> list[str]:
@@ -55,16 +59,18 @@ def _labels(content: dict[str, Any], path: Path) -> list[str]:
     return [str(entry["name"]).strip() for entry in listed]
 
 
-def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path) -> Frame:
+def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path, parts: frozenset[str]) -> Frame:
     where = f"{path.name}: item {item['id']!r}"
     image = item["image"] if isinstance(item.get("image"), dict) else {}
     name = str(image.get("path") or item["id"]).replace("\\", "/")
     annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
     shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
+    found = images.find(name, roots=(f"images/{path.stem}", "images", ""), part=path.stem, parts=parts)
     return Frame(
         name,
-        images.find(name, roots=(f"images/{path.stem}", "images", "")),
+        found.path,
         shapes,
+        ambiguous=found.problem,
         declared_size=_declared_size(image.get("size"), where),
         subset=path.stem,
         **video_position(name, path.stem),

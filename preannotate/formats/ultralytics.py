@@ -1,54 +1,66 @@
-"""Ultralytics YOLO: `data.yaml`, images below `images/<subset>/`, text files below `labels/<subset>/`.
+"""Ultralytics YOLO: a YAML file with the names of the classes, and one text file of boxes for each image.
 
-Also the layout of many published sets: `<subset>/images/` and `<subset>/labels/`. Made for detection; the
-lines of segmentation and oriented boxes become boxes. A text file belongs to the
-image whose path has `images` where it has `labels`.
+The file is called `data.yaml` or anything else. Texts lie below `labels/<subset>/` and images below `images/<subset>/`,
+or in `<subset>/labels/` and `<subset>/images/`, or side by side. Made for detection; the lines of segmentation and
+oriented boxes become boxes.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from preannotate.formats.images import ImageIndex, video_position, without_extension
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.parsing import read_yaml
-from preannotate.formats.records import DatasetError, Export, Frame, Shape
-from preannotate.formats.yolo import parse_labels
+from preannotate.formats.records import DatasetError, Export, Shape
+from preannotate.formats.yolo import find_names, folder_of_names, read_texts
 
 _FILE_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
-_IMAGES, _LABELS = "images", "labels"
-_SUBSETS = ("train", "val", "valid", "validation", "test")
+_MAX_BYTES = 1_000_000
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the folder has `data.yaml` and a folder of labels or images."""
-    if _data_file(folder) is None:
-        return False
-    return any((folder / name).is_dir() for name in (_IMAGES, _LABELS)) or any(folder.glob(f"*/{_LABELS}"))
+def recognise(folder: Path | FileTree) -> bool:
+    """Whether the folder has a YAML file with names, and texts or images."""
+    files = FileTree.of(folder)
+    return any(True for _ in _data_files(files)) and bool(files.images or files.with_suffix(".txt"))
 
 
-def read(folder: Path) -> Export:
+def read(folder: Path | FileTree) -> Export:
     """Read the images of all subsets, and text files whose image is missing."""
-    data_file = _data_file(folder)
-    if data_file is None:
-        raise DatasetError(f"{folder.name}: no {_FILE_NAMES[0]}; expected Ultralytics' data file. Export again.")
-    content = read_yaml(data_file)
-    labels = _labels(content, data_file)
-    images = ImageIndex(folder)
-    texts = {_key(path.relative_to(folder).as_posix()): path for path in sorted(folder.rglob("*.txt"))}
-    texts = {key: path for key, path in texts.items() if _LABELS in path.relative_to(folder).parts}
-    pose = isinstance(content, dict) and "kpt_shape" in content
-    subsets = {*_SUBSETS, *(content if isinstance(content, dict) else ())}
-    frames = []
-    for relative, image in images.paths.items():
-        text_path = texts.pop(_key(relative), None)
-        frames.append(_frame(relative, image, text_path, folder, labels, subsets, pose))
-    for text_path in texts.values():
-        relative = text_path.relative_to(folder).with_suffix("").as_posix()
-        frames.append(_frame(relative, None, text_path, folder, labels, subsets, pose))
-    return Export(tuple(labels), tuple(frames))
+    files = FileTree.of(folder)
+    names: dict[str, list[str]] = {}
+    subsets: set[str] = set()
+    pose = False
+    for path, content in _data_files(files):
+        labels = _labels(content, files.file(path))
+        names.setdefault(folder_of_names(path.rpartition("/")[0]), labels)
+        subsets |= {str(key) for key in content} if isinstance(content, dict) else set()
+        pose = pose or (isinstance(content, dict) and "kpt_shape" in content)
+    export = read_texts(
+        files, names | {key: value for key, value in find_names(files).items() if key not in names}, subsets
+    )
+    if pose:
+        skeletons = [tuple(Shape(shape.label, "skeleton", None) for shape in frame.shapes) for frame in export.frames]
+        frames = tuple(replace(f, shapes=shapes) for f, shapes in zip(export.frames, skeletons, strict=True))
+        export = replace(export, frames=frames)
+    return export
 
 
-def _data_file(folder: Path) -> Path | None:
-    return next((folder / name for name in _FILE_NAMES if (folder / name).is_file()), None)
+def _data_files(files: FileTree) -> Iterator[tuple[str, Any]]:
+    """Yield YAML files with names, the usual ones first; a damaged one counts if it has a usual name."""
+    paths = files.with_suffix(".yaml", ".yml")
+    for path in sorted(paths, key=lambda path: (PurePosixPath(path).name not in _FILE_NAMES, path.count("/"), path)):
+        usual = PurePosixPath(path).name in _FILE_NAMES
+        if not usual and files.file(path).stat().st_size > _MAX_BYTES:
+            continue
+        try:
+            content = read_yaml(files.file(path))
+        except DatasetError:
+            if usual:
+                raise
+            continue
+        if usual or (isinstance(content, dict) and "names" in content):
+            yield path, content
 
 
 def _labels(content: Any, path: Path) -> list[str]:
@@ -61,37 +73,3 @@ def _labels(content: Any, path: Path) -> list[str]:
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path.name}: names is {names!r}; expected the names of the classes. Export again.")
     return [str(name).strip() for name in names]
-
-
-def _key(relative: str) -> tuple[str, ...]:
-    """Return the path without extension, with the last `images` or `labels` folder left empty."""
-    parts = list(PurePosixPath(relative).parts)
-    for index in reversed(range(len(parts) - 1)):
-        if parts[index] in (_IMAGES, _LABELS):
-            parts[index] = ""
-            break
-    last = parts[-1].removesuffix(".txt") if parts[-1].endswith(".txt") else without_extension(parts[-1])
-    return (*parts[:-1], last)
-
-
-def _frame(
-    relative: str,
-    image: Path | None,
-    text_path: Path | None,
-    folder: Path,
-    labels: list[str],
-    subsets: set[str],
-    pose: bool,
-) -> Frame:
-    parts = list(PurePosixPath(relative).parts)
-    subset = ""
-    while len(parts) > 1 and (parts[0] in (_IMAGES, _LABELS) or (not subset and parts[0] in subsets)):
-        subset = parts[0] if parts[0] not in (_IMAGES, _LABELS) else subset
-        parts.pop(0)
-    name = "/".join(parts)
-    shapes: tuple[Shape, ...] = ()
-    if text_path is not None:
-        shapes = parse_labels(text_path, folder, labels)
-        if pose:
-            shapes = tuple(Shape(shape.label, "skeleton", None) for shape in shapes)
-    return Frame(name, image, shapes, relative=True, subset=subset, **video_position(name, subset))

@@ -5,12 +5,12 @@ original 1-based integers is less than the care with which boxes are drawn.
 An XML file belongs to the image of its own name; `<filename>` is only used where there is none.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape
-from preannotate.formats.images import ImageIndex, video_position
+from preannotate.formats.images import video_position
 from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
 from preannotate.formats.records import DatasetError, Export, Frame, Shape
 
@@ -18,75 +18,90 @@ _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
 _NO_PHOTOGRAPHS = ("SegmentationClass", "SegmentationObject")
 _BACKGROUND = "background"
+_MAX_LOOKS = 10
 
 
-def recognise(folder: Path) -> bool:
-    """Whether the folder has an XML file whose root is `<annotation>`."""
-    first = next(_annotation_files(folder), None)
-    if first is None:
-        return False
-    tag = xml_root_tag(first)  # "": damaged, `read` says where
-    return tag == "annotation" or (tag == "" and first.parent != folder)
+def recognise(folder: Path | FileTree) -> bool:
+    """Whether the folder has XML files whose root is `<annotation>`."""
+    files = FileTree.of(folder)
+    if any(True for _ in files.candidates(".xml", lambda path: xml_root_tag(files.file(path)) == "annotation")):
+        return True
+    named = [path for path in files.with_suffix(".xml") if files.file(path).parent.name.lower() in _ANNOTATION_FOLDERS]
+    return any(xml_root_tag(files.file(path)) == "" for path in named[:_MAX_LOOKS])  # damaged: `read` says where
 
 
-def read(folder: Path) -> Export:
+def read(folder: Path | FileTree) -> Export:
     """Read all annotation files, and the images that have none as frames without shapes."""
-    images = ImageIndex(folder, leaving_out=_NO_PHOTOGRAPHS)
-    labels = dict.fromkeys(_declared_labels(folder / "labelmap.txt"))
+    files = FileTree.of(folder)
+    labelmaps = [path for path in files.paths if path.rpartition("/")[2] == "labelmap.txt"]
+    labels = dict.fromkeys(label for path in labelmaps for label in _declared_labels(files, path))
     frames = []
-    for path in sorted(_annotation_files(folder)):
-        frame = _frame(path, folder, images)
+    used: set[Path] = set()
+    for path in files.with_suffix(".xml"):
+        frame, image = _frame(files, path)
         labels.update(dict.fromkeys(shape.label for shape in frame.shapes))
         frames.append(frame)
-    seen = {frame.image for frame in frames}
-    for path in images.paths.values():
-        if path not in seen:
-            name = _image_name(path, folder)
-            frames.append(Frame(name, path, (), **video_position(name)))
-    return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: frame.name)))
+        if image is not None:
+            used.add(image)
+    for name, image in files.images.below("", leaving_out=_NO_PHOTOGRAPHS).paths.items():
+        if image not in used and not _is_mask(name):
+            subset, name = _image_name(name)
+            frames.append(Frame(name, image, (), subset=subset, **video_position(name, subset)))
+    return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: (frame.name, frame.subset))))
 
 
-def _annotation_files(folder: Path) -> Iterator[Path]:
-    folders = [path for path in folder.iterdir() if path.is_dir()]
-    roots = [path for path in folders if path.name.lower() in _ANNOTATION_FOLDERS]
-    if roots:
-        found = (path for root in roots for path in root.rglob("*.xml"))
-    elif len(folders) > 1:  # train/, test/, each with XML files beside images
-        found = (path for place in (folder, *folders) for path in place.glob("*.xml"))
-    else:
-        found = folder.glob("*.xml")
-    yield from (path for path in found if not path.name.startswith("._"))
+def _is_mask(path: str) -> bool:
+    return not set(_NO_PHOTOGRAPHS).isdisjoint(path.split("/"))
 
 
-def _declared_labels(labelmap: Path) -> list[str]:
+def _declared_labels(files: FileTree, labelmap: str) -> list[str]:
     """Return the labels of CVAT's `label:r,g,b:parts:actions` lines; the background is no label."""
-    if not labelmap.is_file():
-        return []
-    lines = (line.strip() for line in read_text(labelmap).splitlines())
+    lines = (line.strip() for line in read_text(files.file(labelmap)).splitlines())
     names = [line.rsplit(":", 3)[0] for line in lines if line and not line.startswith("#")]
     return [name for name in names if name != _BACKGROUND]
 
 
-def _frame(path: Path, folder: Path, images: ImageIndex) -> Frame:
-    root = read_xml(path)
+def _frame(files: FileTree, path: str) -> tuple[Frame, Path | None]:
+    """Return the frame of an annotation file, and the image that it means."""
+    file = files.file(path)
+    root = read_xml(file)
     if root.tag != "annotation":
         raise DatasetError(
-            f"{path.name}: the root is <{root.tag}>; expected <annotation>. Remove the file or export again."
+            f"{file.name}: the root is <{root.tag}>; expected <annotation>. Remove the file or export again."
         )
-    parts = path.relative_to(folder).with_suffix("").parts
-    stem = Path(*parts[1:] if len(parts) > 1 and parts[0].lower() in _ANNOTATION_FOLDERS else parts).as_posix()
+    images = files.images_for(path, leaving_out=_NO_PHOTOGRAPHS)
+    stem = path.removeprefix(images.folder)[: -len(".xml")]
+    parts = stem.split("/")
+    stem = "/".join(parts[1:] if len(parts) > 1 and parts[0].lower() in _ANNOTATION_FOLDERS else parts)
     filename = (root.findtext("filename") or "").strip()
-    image = images.find(stem, roots=_IMAGE_FOLDERS)
-    if image is None and filename:
-        image = images.find(filename, roots=_IMAGE_FOLDERS)
-    name = _image_name(image, folder) if image else filename or stem
-    shapes = tuple(_shape(element, path, index) for index, element in enumerate(root.findall("object"), 1))
-    return Frame(name, image, shapes, declared_size=_declared_size(root, path), **video_position(name))
+    found = images.find(stem, roots=_IMAGE_FOLDERS)
+    if found.path is None and filename:
+        named = images.find(filename, roots=_IMAGE_FOLDERS)
+        found = named if named.path or not found.problem else found
+    subset, name = _image_name(images.folder + (filename or stem))
+    if found.path is not None:
+        subset, image_name = _image_name(found.name)
+        name = image_name if found.exact else stem
+    shapes = tuple(_shape(element, file, index) for index, element in enumerate(root.findall("object"), 1))
+    frame = Frame(
+        name,
+        found.path,
+        shapes,
+        declared_size=_declared_size(root, file),
+        subset=subset,
+        ambiguous=found.problem,
+        **video_position(name, subset),
+    )
+    return frame, found.path
 
 
-def _image_name(path: Path, folder: Path) -> str:
-    parts = path.relative_to(folder).parts
-    return Path(*parts[1:] if len(parts) > 1 and parts[0] in _IMAGE_FOLDERS else parts).as_posix()
+def _image_name(path: str) -> tuple[str, str]:
+    """Return the folder around the folder of images, and the name of the image in that, or its path."""
+    parts = path.split("/")
+    place = next((index for index, part in enumerate(parts[:-1]) if part in _IMAGE_FOLDERS), None)
+    if place is None:
+        return "", path
+    return "/".join(parts[:place]), "/".join(parts[place + 1 :])
 
 
 def _declared_size(root: Element, path: Path) -> tuple[int, int] | None:

@@ -2,7 +2,9 @@ import unicodedata
 
 import pytest
 
-from preannotate.formats.images import ImageIndex, video_frame, without_extension
+from preannotate.formats.file_tree import FileTree
+from preannotate.formats.image_kinds import without_extension
+from preannotate.formats.images import SEVERAL_FILES, video_frame
 
 
 @pytest.mark.parametrize(
@@ -27,12 +29,20 @@ def test_video_frames_are_known_by_their_name(name, frame):
     assert video_frame(name) == frame
 
 
-def index(tmp_path, *names, **options):
+JPEG = b"\xff\xd8\xff\xe0"
+
+
+def files(tmp_path, *names):
     for name in names:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return ImageIndex(tmp_path, **options)
+        path.write_bytes(JPEG)
+    return FileTree(tmp_path)
+
+
+def find(tmp_path, name, *names, **options):
+    match = files(tmp_path, *names).images.find(name, **options)
+    return match.name if match.path else match.problem or None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +54,7 @@ def index(tmp_path, *names, **options):
         ("sub\\b", "images/sub/b.PNG"),
         ("data/obj/sub/b.png", "images/sub/b.PNG"),
         ("C:\\photos\\sub\\b.png", "images/sub/b.PNG"),
-        ("twice", None),
+        ("twice", SEVERAL_FILES),
         ("twice.png", "images/twice.png"),
         ("other/twice.jpg", "other/twice.jpg"),
         ("../a.jpg", "images/a.jpg"),
@@ -54,25 +64,17 @@ def index(tmp_path, *names, **options):
 )
 def test_an_image_is_found_by_what_people_call_it(tmp_path, name, found):
     names = ["images/a.jpg", "images/sub/b.PNG", "images/twice.jpg", "images/twice.png", "other/twice.jpg", "no.txt"]
-    path = index(tmp_path, *names).find(name, roots=("images",))
-
-    assert (path and path.relative_to(tmp_path).as_posix()) == found
+    assert find(tmp_path, name, *names, roots=("images",)) == found
 
 
 def test_decomposed_names_are_found_by_composed_ones(tmp_path):
     decomposed = unicodedata.normalize("NFD", "Ünï.jpg")
 
-    assert index(tmp_path, decomposed).find("Ünï") == tmp_path / decomposed
+    assert find(tmp_path, "Ünï", decomposed, "other.jpg") == decomposed
 
 
 def test_resource_forks_and_label_pictures_are_no_images(tmp_path):
-    paths = index(
-        tmp_path,
-        "__MACOSX/a.jpg",
-        "images/._a.jpg",
-        "SegmentationClass/a.png",
-        "images/a.jpg",
-        leaving_out=("SegmentationClass",),
-    ).paths
+    names = ("__MACOSX/a.jpg", "images/._a.jpg", "SegmentationClass/a.png", "images/a.jpg")
+    images = files(tmp_path, *names).images.below("", leaving_out=("SegmentationClass",))
 
-    assert list(paths) == ["images/a.jpg"]
+    assert list(images.paths) == ["images/a.jpg"]

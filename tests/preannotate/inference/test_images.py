@@ -39,8 +39,8 @@ def test_a_folder_without_images_is_refused(tmp_path):
     touch(tmp_path, "notes.txt")
 
     with refusal(
-        f"{tmp_path}: no images; expected files such as .avif, .bmp, .gif, .jfif, .jp2, .jpe, .jpeg, .jpg, .png, .ppm, "
-        ".tif, .tiff, .webp."
+        f"{tmp_path}: no images; expected files such as .apng, .avif, .bmp, .gif, .j2k, .jfif, .jp2, .jpe, .jpeg, "
+        ".jpg, .jpx, .mpo, .pbm, .pgm, .png, .pnm, .ppm, .tif, .tiff, .webp."
     ):
         find_images([tmp_path])
 

@@ -198,7 +198,7 @@ def test_frames_of_two_tasks_that_share_a_file_are_not_used(tmp_path):
 
     assert dataset.samples == ()
     assert dataset.health.load_report.problems == {
-        "name shared by several tasks of the export: not used": ["frame_000000", "frame_000000"]
+        "one file that several names or tasks mean: not used": ["default/frame_000000", "default/frame_000000"]
     }
 
 
