@@ -32,6 +32,28 @@ def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.
     return result
 
 
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """Turn centre x, centre y, width and height (..., 4) into xyxy."""
+    centre, half = boxes[..., :2], boxes[..., 2:4] / 2
+    return np.concatenate([centre - half, centre + half], -1)
+
+
+def in_pixels(boxes: np.ndarray, layout: Layout) -> np.ndarray:
+    """Turn fractions of the input's width and height (..., 4) into input pixels."""
+    width, height = layout.input_size
+    return boxes * np.array([width, height, width, height], np.float32)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into scores; no overflow for large ones."""
+    return 0.5 * (1 + np.tanh(logits / 2))
+
+
+def before(scores: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return the scores (N,) of the first `count` rows, and 0 for those after them."""
+    return np.where(np.arange(len(scores)) < int(count.reshape(-1)[0]), scores, 0)
+
+
 def column(rows: Any, index: int, ops: Any) -> Any:
     """Return column `index` of (1, N, C) as (1, N, 1)."""
     return columns(rows, index, index + 1, ops)
@@ -55,6 +77,18 @@ def corner_nodes(columns: Iterable[Any], ops: Any) -> Any:
     ends = (ops.subtract, ops.add)
     sides = [end(*pair) for end in ends for pair in ((centre_x, half_width), (centre_y, half_height))]
     return ops.concat(sides, 2)
+
+
+def pixel_nodes(sides: Iterable[Any], layout: Layout, ops: Any) -> list[Any]:
+    """Turn columns of fractions into input pixels: widths and heights by turns."""
+    return [scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)]
+
+
+def listed_nodes(numbers: Any, scores: Any, layout: Layout, ops: Any) -> Any:
+    """As `class_score_nodes`, for numbers and scores of N rows in any shape."""
+    shape = np.array([1, -1, 1])
+    numbers, scores = (ops.reshape(node, shape, False) for node in (numbers, scores))
+    return class_score_nodes(numbers, scores, layout, ops)
 
 
 def class_score_nodes(numbers: Any, scores: Any, layout: Layout, ops: Any) -> Any:

@@ -18,10 +18,16 @@ class AdapterMatch:
     Attributes:
         names: In the order in which `decode` and `graph` get them.
         num_classes: None if it does not follow from the shapes.
+        unlabelled: How many of them may have no label: classes that are never returned, before or behind the others.
     """
 
     names: tuple[str, ...]
     num_classes: int | None
+    unlabelled: int = 0
+
+    def fits_labels(self, num_labels: int) -> bool:
+        """Whether the network can have this many labels."""
+        return self.num_classes is None or 0 <= self.num_classes - num_labels <= self.unlabelled
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from builder.imports import values
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.shapes import boxes_and_classes
 
 OUTPUTS = "boxes (1, N, 4): xyxy in input pixels; scores (1, N, K): in [0, 1]"
 GRAPHS = ("onnx", "ir")
@@ -16,10 +18,16 @@ THRESHOLD = 0.3
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Two outputs of these names and shapes."""
-    boxes, scores = (outputs.get(name, ()) for name in ("boxes", "scores"))
-    if len(boxes) == len(scores) == 3 and boxes[0] == scores[0] == 1 and boxes[1] == scores[1] and boxes[2] == 4:
-        return AdapterMatch(("boxes", "scores"), scores[2])
+    found = boxes_and_classes(outputs)
+    if found and (found.boxes, found.classes) == ("boxes", "scores"):
+        return AdapterMatch(("boxes", "scores"), found.columns)
     return None
+
+
+def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+    """Boxes are pixels."""
+    boxes, scores = arrays
+    return values.are_pixels(boxes) and values.are_scores(scores)
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

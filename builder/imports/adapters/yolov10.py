@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
+from builder.imports import decoding, values
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.shapes import listed_rows
 
 OUTPUTS = "(1, N, 6): x1, y1, x2, y2 in input pixels, score, class number from 0"
 GRAPHS = ("onnx", "ir")
@@ -19,13 +20,14 @@ THRESHOLD = 0.25
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """The only output, with six columns; rows for cells would be those of a YOLOv5 or YOLOX with one class."""
-    if len(outputs) == 1:
-        ((name, shape),) = outputs.items()
-        if len(shape) == 3 and shape[0] == 1 and shape[2] == 6:
-            of_cells = any(feature_strides(input_size, shape[1], for_each_cell=count) for count in (1, 3))
-            return None if of_cells else AdapterMatch((name,), None)
-    return None
+    """The only output, with six columns."""
+    return AdapterMatch((name,), None) if (name := listed_rows(outputs, input_size, 6)) else None
+
+
+def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+    """Boxes are pixels, and the last column has class numbers."""
+    (found,) = arrays
+    return values.are_pixels(found[..., :4]) and values.are_whole(found[..., 5])
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
+from builder.imports import decoding, values
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "(N, 7): image number, x1, y1, x2, y2 in input pixels, class number from 0, score"
@@ -25,6 +25,12 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
         if len(shape) == 2 and shape[1] == 7:
             return AdapterMatch((name,), None)
     return None
+
+
+def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+    """The sixth column has class numbers, the seventh scores."""
+    (found,) = arrays
+    return values.are_whole(found[:, 5]) and values.are_scores(found[:, 6])
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

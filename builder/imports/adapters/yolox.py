@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
+from builder.imports import decoding, values
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
 
 OUTPUTS = (
@@ -27,6 +27,11 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
         if len(shape) == 3 and shape[0] == 1 and shape[2] > 5 and feature_strides(input_size, shape[1]):
             return AdapterMatch((name,), shape[2] - 5)
     return None
+
+
+def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+    """Sides are logarithms."""
+    return not values.are_sides(arrays[0][..., 2:4])
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,27 @@
+"""DAMO-YOLO exported without suppression: two outputs, scores first.
+
+Reference: https://github.com/tinyvision/DAMO-YOLO, `tools/converter.py`, and
+`damo/base_models/heads/zero_head.py`, `forward_eval`; the network is fed with pixels as they are.
+"""
+
+from builder.imports.adapters import boxes_scores
+from builder.imports.layout import AdapterMatch, Preprocessing, Shapes, feature_strides
+from builder.imports.shapes import boxes_and_classes
+
+OUTPUTS = "(1, A, K): scores; (1, A, 4): x1, y1, x2, y2 in input pixels; one row for each cell, scores first"
+GRAPHS = ("onnx", "ir")
+PIXELS = Preprocessing()
+FIRST_CLASS = 0
+THRESHOLD = 0.4
+
+fits, decode, graph = boxes_scores.fits, boxes_scores.decode, boxes_scores.graph
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
+    """Two outputs with a row for each cell of the feature levels, under names other than those of the contract."""
+    found = boxes_and_classes(outputs)
+    if found is None or found.boxes_first or not feature_strides(input_size, found.rows):
+        return None
+    return (
+        None if boxes_scores.match(outputs, input_size) else AdapterMatch((found.boxes, found.classes), found.columns)
+    )

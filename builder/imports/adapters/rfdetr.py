@@ -1,0 +1,54 @@
+"""RF-DETR, exported by its own script.
+
+It has one or two columns more than classes. The last one is never returned; if there are two, or if it has the 91
+columns of COCO, whose numbers begin with 1, the first one is not, either.
+
+Reference: https://github.com/roboflow/rf-detr, `rfdetr/deploy/export.py`, and `rfdetr/models/lwdetr.py`, PostProcess.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.imports import decoding
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+
+OUTPUTS = (
+    "dets (1, N, 4): centre x and y, width, height as fractions of the input; labels (1, N, K + 1 or K + 2): logits"
+)
+GRAPHS = ("onnx", "ir")
+PIXELS = Preprocessing("rgb", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+FIRST_CLASS = 0
+THRESHOLD = 0.5
+_COCO_COLUMNS = 91
+
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
+    """Two outputs of these names."""
+    boxes, logits = outputs.get("dets", ()), outputs.get("labels", ())
+    if len(outputs) == 2 and len(boxes) == len(logits) == 3 and boxes[:2] == logits[:2] and boxes[2] == 4:
+        return AdapterMatch(("dets", "labels"), logits[2], unlabelled=2)
+    return None
+
+
+def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Turn centres into corners, fractions into pixels, and the logits of labelled classes into scores."""
+    boxes, logits = arrays
+    first = _first_column(logits.shape[2], layout)
+    scores = decoding.sigmoid(logits[..., first : first + layout.num_classes])
+    return decoding.in_pixels(decoding.corners(boxes), layout), scores
+
+
+def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
+    """As `decode`, as operations."""
+    boxes, logits = outputs
+    first = _first_column(logits.get_partial_shape()[2].get_length(), layout)
+    columns = (decoding.column(boxes, index, ops) for index in range(4))
+    scores = ops.sigmoid(decoding.columns(logits, first, first + layout.num_classes, ops))
+    return decoding.corner_nodes(decoding.pixel_nodes(columns, layout, ops), ops), scores
+
+
+def _first_column(columns: int, layout: Layout) -> int:
+    spare = columns - layout.num_classes
+    return 1 if spare == 2 or (spare == 1 and columns == _COCO_COLUMNS) else 0

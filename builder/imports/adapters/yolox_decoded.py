@@ -1,0 +1,30 @@
+"""YOLOX exported with `--decode_in_inference`: boxes are in pixels already.
+
+Reference: https://github.com/Megvii-BaseDetection/YOLOX, `tools/export_onnx.py`, and `yolox/models/yolo_head.py`,
+`decode_outputs`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from builder.imports import values
+from builder.imports.adapters import yolov5, yolox
+from builder.imports.layout import Layout
+
+OUTPUTS = (
+    "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K scores; "
+    "one row for each cell"
+)
+GRAPHS = yolox.GRAPHS
+PIXELS = yolox.PIXELS
+FIRST_CLASS = 0
+THRESHOLD = yolox.THRESHOLD
+
+match, decode, graph = yolox.match, yolov5.decode, yolov5.graph
+
+
+def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+    """Sides are pixels, and objects have scores of their own."""
+    (rows,) = arrays
+    return values.are_sides(rows[..., 2:4]) and not (rows[..., 4] == 1).all()

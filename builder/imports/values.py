@@ -1,0 +1,57 @@
+"""What the values of an output say of its layout, where another layout has the same shape.
+
+Each function gets the numbers of all proof images at once.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Boxes as fractions of the image reach a little beyond its edges; boxes in pixels reach much further than this.
+_LARGEST_FRACTION = 4.0
+# Logarithms of sides in strides stay below: e to the power of 10 strides is wider than any image.
+_LARGEST_LOGARITHM = 10.0
+# A score may miss [0, 1] by rounding.
+_ROUNDING = 1e-3
+
+
+def gather(outputs: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Put each output of several images side by side: along the axis in which they differ, else along the first."""
+    gathered = []
+    for parts in zip(*outputs, strict=True):
+        shapes = np.array([part.shape for part in parts])
+        differing = np.flatnonzero((shapes != shapes[0]).any(0))
+        gathered.append(np.concatenate(parts, int(differing[0]) if len(differing) else 0))
+    return gathered
+
+
+def are_pixels(coordinates: np.ndarray) -> bool:
+    """Whether coordinates are pixels rather than fractions of the image."""
+    return bool(coordinates.size and np.abs(coordinates).max() > _LARGEST_FRACTION)
+
+
+def are_fractions(coordinates: np.ndarray) -> bool:
+    """Whether coordinates are fractions of the image rather than pixels; so are those of rows without an object, 0."""
+    return not are_pixels(coordinates)
+
+
+def are_sides(sides: np.ndarray) -> bool:
+    """Whether these are widths and heights in pixels rather than logarithms, which are small or negative."""
+    return bool(sides.size and sides.min() >= 0 and sides.max() > _LARGEST_LOGARITHM)
+
+
+def are_corners(boxes: np.ndarray) -> bool:
+    """Whether boxes (..., 4) are x1, y1, x2, y2, and not centre and sides: no corner lies before the first."""
+    used = boxes.reshape(-1, 4)
+    used = used[used.any(1)]
+    return bool(len(used) and (used[:, 2:] > used[:, :2]).all())
+
+
+def are_whole(numbers: np.ndarray) -> bool:
+    """Whether all are whole numbers, as class numbers are."""
+    return bool((numbers == np.rint(numbers)).all())
+
+
+def are_scores(numbers: np.ndarray) -> bool:
+    """Whether all lie in [0, 1]."""
+    return not numbers.size or bool(numbers.min() >= -_ROUNDING and numbers.max() <= 1 + _ROUNDING)
