@@ -11,6 +11,8 @@ from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import MIN_COMPARED_SCORE
 from runtime.detector import Detection, Detector
+from runtime.image import decode
+from runtime.letterbox import Letterbox
 from runtime.manifest import Manifest, Postprocess
 
 # Images on which several adapters are tried; annotated ones first.
@@ -71,6 +73,9 @@ def _best(
     candidates: Sequence[Candidate], make_engine: MakeEngine, truth: GroundTruth, iou_threshold: float
 ) -> Candidate:
     few = _few(truth)
+    candidates = _fitting_values(candidates, make_engine, few)
+    if len(candidates) == 1:
+        return candidates[0]
     trials = [_try(candidate, make_engine, few, iou_threshold) for candidate in candidates]
     usable = [trial for trial in trials if not trial.reason]
     usable = [trial for trial in usable if trial.found] or usable
@@ -85,6 +90,27 @@ def _best(
         raise UnsupportedModelError(f"{several} fit its outputs; expected one adapter. Choose it with --adapter.")
     reasons = "; ".join(f"as {trial.candidate.name}, {trial.reason}" for trial in trials)
     raise UnsupportedModelError(f"its outputs are no boxes: {reasons}; expected boxes of objects. Layouts: {GUIDE}.")
+
+
+def _fitting_values(
+    candidates: Sequence[Candidate], make_engine: MakeEngine, truth: GroundTruth
+) -> Sequence[Candidate]:
+    """Leave out the candidates whose layout the values of the outputs contradict."""
+    fitting = []
+    for candidate in candidates:
+        engine = make_engine(candidate)
+        size = engine.input_size
+        images = [decode(truth.data(image), size) for image in truth.images]
+        pixels = [Letterbox.fit(image.size, size).pixels(image.pixels) for image in images]
+        if engine.fits([engine.outputs(image[None]) for image in pixels]):
+            fitting.append(candidate)
+    if fitting:
+        return fitting
+    several = " and ".join(candidate.name for candidate in candidates)
+    raise UnsupportedModelError(
+        f"outputs with the shapes of {several}, and values of none of them; expected boxes of objects. "
+        f"Layouts: {GUIDE}."
+    )
 
 
 def _try(candidate: Candidate, make_engine: MakeEngine, truth: GroundTruth, iou_threshold: float) -> _Trial:

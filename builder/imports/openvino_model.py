@@ -5,7 +5,7 @@ proof covers what was built around the network and not OpenVINO itself. Imports 
 """
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +21,18 @@ from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, 
 RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
 _TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
 _CHANNELS = 3
+_RANK = 4
+# What other inputs mean, from (width, height): the image is as large as the network's input, and not scaled.
+_INPUTS: dict[str, Callable[[int, int], tuple[float, ...]]] = {
+    # RT-DETR, D-FINE, DEIM.
+    "orig_target_sizes": lambda width, height: (width, height),
+    # PaddleDetection: height first, as in the sources; scale_factor is (y, x).
+    "im_shape": lambda width, height: (height, width),
+    "scale_factor": lambda width, height: (1, 1),
+    # YOLOv3 and Faster R-CNN of the ONNX and OpenVINO Model Zoos.
+    "image_shape": lambda width, height: (height, width),
+    "image_info": lambda width, height: (height, width, 1),
+}
 
 
 class OpenVinoGraph:
@@ -43,10 +55,16 @@ class OpenVinoGraph:
         """
         self._file = file
         self.model = read_network(file)
-        self.order, self.input_size = self._fix_input(image_size)
+        port = self._image_input()
+        self._has_batch = port.partial_shape.rank.get_length() == _RANK
+        if not self._has_batch:
+            _add_batch(self.model, port)
+        self.order, self.input_size = self._read_input(port.partial_shape, image_size)
+        self._bound = self._bind_inputs()
+        self._fix_size()
         self.dtype = _TYPES[self.model.input(0).element_type]
         self.outputs: Shapes = {
-            _name(port, index): tuple(side.get_length() if side.is_static else -1 for side in port.partial_shape)
+            _name(port, index): _shape_of_one(port)
             for index, port in enumerate(self.model.outputs)
             if port.partial_shape.rank.is_static
         }
@@ -78,7 +96,13 @@ class OpenVinoGraph:
     def reference(self) -> tuple[RunAll, str]:
         """Return the unchanged network as a function, and a description of what runs it."""
         with_onnxruntime = self._file.suffix.lower() == ".onnx" and importlib.util.find_spec("onnxruntime") is not None
-        return _onnxruntime(self._file) if with_onnxruntime else _openvino(self.model)
+        if not with_onnxruntime:
+            return _openvino(self.model)
+        return _onnxruntime(self._file, self._bound, has_batch=self._has_batch)
+
+    def usual_pixels(self, usual: Preprocessing) -> Preprocessing:
+        """What the network is fed with, if the user does not say: an uint8 input is normalised in the network."""
+        return Preprocessing(usual.order) if self.dtype == "uint8" else usual
 
     def select(self, run: RunAll, match: AdapterMatch) -> Run:
         """Return a function that gives the outputs that an adapter decodes, float32."""
@@ -96,23 +120,25 @@ class OpenVinoGraph:
         ordered = ready.transpose(0, 3, 1, 2) if self.order == "NCHW" else ready
         return np.ascontiguousarray(ordered).astype(self.dtype)
 
-    def _fix_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
-        if len(self.model.inputs) != 1:
-            raise UnsupportedModelError(
-                f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
-            )
-        port = self.model.input(0)
-        shape = port.partial_shape
-        sides = list(shape) if shape.rank.is_static else []
-        order = next(
-            (order for order, at in (("NCHW", 1), ("NHWC", 3)) if len(sides) == 4 and sides[at] == _CHANNELS), ""
+    def _image_input(self) -> ov.Output:
+        """Return the input that is an image; a batch of any size but 1 is refused later."""
+        images = [port for port in self.model.inputs if _order(port.partial_shape)]
+        if len(images) == 1 and images[0].element_type in _TYPES:
+            return images[0]
+        if len(self.model.inputs) == 1:
+            port = self.model.input(0)
+            raise UnsupportedModelError(_no_image(port.partial_shape, port.element_type))
+        raise UnsupportedModelError(
+            f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
         )
-        if not order or port.element_type not in _TYPES or not sides[0].compatible(ov.Dimension(1)):
-            raise UnsupportedModelError(
-                f"input of shape {shape} and type {port.element_type.get_type_name()}; expected one image with 3 "
-                f"channels, float or uint8, one at a time. Export the model so."
-            )
-        height, width = (sides[order.index(letter)] for letter in "HW")
+
+    def _read_input(self, shape: ov.PartialShape, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
+        """Return the order of the axes, with a batch, and (width, height)."""
+        order = _order(shape)
+        sides = list(shape)
+        if len(sides) == _RANK and not sides[0].compatible(ov.Dimension(1)):
+            raise UnsupportedModelError(_no_image(shape, self.model.input(0).element_type))
+        height, width = (sides[order.index(letter) - _RANK] for letter in "HW")
         if image_size is None and not (height.is_static and width.is_static):
             raise UnsupportedModelError(
                 f"input of shape {shape}, which leaves the size open; expected one size. Give it with --image-size."
@@ -122,15 +148,35 @@ class OpenVinoGraph:
             raise UnsupportedModelError(
                 f"input of shape {shape}; expected no other size with --image-size than this. Leave it out."
             )
-        fixed = {"N": 1, "C": _CHANNELS, "H": size[1], "W": size[0]}
+        return order, size
+
+    def _bind_inputs(self) -> dict[str, np.ndarray]:
+        """Turn each input but the image into a constant, and return these by name.
+
+        Raises:
+            UnsupportedModelError: It is not known what such an input means.
+        """
+        bound = {}
+        for port in [port for port in self.model.inputs if not _order(port.partial_shape)]:
+            name = port.get_any_name()
+            if (meaning := _INPUTS.get(name)) is None:
+                raise UnsupportedModelError(
+                    f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
+                )
+            bound[name] = np.array([meaning(*self.input_size)], port.element_type.to_dtype())
+            _replace(self.model, port, ops.constant(bound[name]))
+        return bound
+
+    def _fix_size(self) -> None:
+        width, height = self.input_size
+        fixed = {"N": 1, "C": _CHANNELS, "H": height, "W": width}
         try:
-            self.model.reshape([fixed[letter] for letter in order])
+            self.model.reshape([fixed[letter] for letter in self.order])
         except RuntimeError as error:
             raise UnsupportedModelError(
-                f"OpenVINO cannot give it the size {size[0]}x{size[1]} ({decisive_line(error)}); expected a size that "
+                f"OpenVINO cannot give it the size {width}x{height} ({decisive_line(error)}); expected a size that "
                 f"the network takes. Choose another --image-size."
             ) from error
-        return order, size
 
 
 def read_network(file: Path) -> ov.Model:
@@ -164,6 +210,41 @@ def save(model: ov.Model, folder: Path) -> None:
     ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
 
 
+def _order(shape: ov.PartialShape) -> str:
+    """Return the order of an image's axes, with or without a batch; "" if it is none."""
+    sides = list(shape) if shape.rank.is_static else []
+    if len(sides) not in (_RANK, _RANK - 1):
+        return ""
+    return next((order for order, at in (("NCHW", -3), ("NHWC", -1)) if sides[at] == _CHANNELS), "")
+
+
+def _no_image(shape: ov.PartialShape, element_type: ov.Type) -> str:
+    return (
+        f"input of shape {shape} and type {element_type.get_type_name()}; expected one image with 3 channels, float "
+        f"or uint8, one at a time. Export the model so."
+    )
+
+
+def _add_batch(model: ov.Model, port: ov.Output) -> None:
+    """Put a batch of one image before an input of one image."""
+    batched = ops.parameter(ov.PartialShape([1, *port.partial_shape]), port.element_type)
+    batched.output(0).get_tensor().set_names(port.get_names())
+    _replace(model, port, ops.squeeze(batched, np.array([0])))
+    model.add_parameters([batched])
+
+
+def _replace(model: ov.Model, port: ov.Output, node: ov.Node) -> None:
+    for target in port.get_target_inputs():
+        target.replace_source_output(node.output(0))
+    model.remove_parameter(port.get_node())
+
+
+def _shape_of_one(port: ov.Output) -> tuple[int, ...]:
+    """Shape of an output for one image: where the size of the batch did not follow from that of the input, it is 1."""
+    sides = [side.get_length() if side.is_static else -1 for side in port.partial_shape]
+    return tuple([1, *sides[1:]] if len(sides) > 2 and sides[0] < 0 else sides)
+
+
 def _result(node: ov.Node, name: str) -> ov.Node:
     result = ops.result(node)
     result.output(0).get_tensor().set_names({name})
@@ -174,14 +255,17 @@ def _name(port: ov.Output, index: int) -> str:
     return port.get_any_name() if port.get_names() else f"output{index}"
 
 
-def _onnxruntime(file: Path) -> tuple[RunAll, str]:
+def _onnxruntime(file: Path, bound: Mapping[str, np.ndarray], *, has_batch: bool) -> tuple[RunAll, str]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda feed: session.run(
-        None, {name: feed}
-    ), f"the ONNX file as it came, by ONNX Runtime {onnxruntime.__version__}"
+    (name,) = (port.name for port in session.get_inputs() if port.name not in bound)
+
+    def run(feed: np.ndarray) -> Sequence[np.ndarray]:
+        outputs: Sequence[np.ndarray] = session.run(None, {**bound, name: feed if has_batch else feed[0]})
+        return outputs
+
+    return run, f"the ONNX file as it came, by ONNX Runtime {onnxruntime.__version__}"
 
 
 def _openvino(model: ov.Model) -> tuple[RunAll, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 # Boxes as fractions of the image reach a little beyond its edges; boxes in pixels reach much further than this.
 _LARGEST_FRACTION = 4.0
-# Logarithms of sides in strides stay below: e to the power of 10 strides is wider than any image.
+# Offsets in cells and logarithms of sides stay below: e to the power of 10 strides is wider than any image.
 _LARGEST_LOGARITHM = 10.0
 # A score may miss [0, 1] by rounding.
 _ROUNDING = 1e-3
@@ -35,9 +35,9 @@ def are_fractions(coordinates: np.ndarray) -> bool:
     return not are_pixels(coordinates)
 
 
-def are_sides(sides: np.ndarray) -> bool:
-    """Whether these are widths and heights in pixels rather than logarithms, which are small or negative."""
-    return bool(sides.size and sides.min() >= 0 and sides.max() > _LARGEST_LOGARITHM)
+def are_centres_and_sides(boxes: np.ndarray) -> bool:
+    """Whether boxes (..., 4) are centres and sides in pixels, and not offsets in cells and logarithms of sides."""
+    return bool(boxes.size and boxes[..., 2:].min() >= 0 and boxes.max() > _LARGEST_LOGARITHM)
 
 
 def are_corners(boxes: np.ndarray) -> bool:

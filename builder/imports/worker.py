@@ -84,7 +84,7 @@ def _read_openvino(job: ImportJob, size: tuple[int, int] | None) -> ImportedNetw
     run, description = graph.reference()
 
     def pixels_of(candidate: Candidate) -> Preprocessing:
-        return _preprocessing_options(job).over(candidate.adapter.PIXELS)
+        return _preprocessing_options(job).over(graph.usual_pixels(candidate.adapter.PIXELS))
 
     def make_engine(candidate: Candidate) -> ReferenceEngine:
         layout = _layout(job, graph.input_size, candidate.adapter.FIRST_CLASS)

@@ -11,6 +11,10 @@ An adapter has
     decode(arrays, layout) -> boxes, scores               in NumPy, for the reference
     graph(outputs, layout, ops) -> boxes, scores          the same as operations of the served graph
 
+and, if another layout has the same shapes,
+
+    fits(arrays, layout) -> bool      whether the values on all proof images, side by side, can be such outputs
+
 `decode` and `graph` are written independently on purpose: each verifies the other. Boxes are (1, N, 4), xyxy,
 input pixels; scores (1, N, K), in [0, 1].
 """
@@ -24,7 +28,7 @@ from types import ModuleType
 
 import numpy as np
 
-from builder.imports import unsupported
+from builder.imports import unsupported, values
 from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnknownClassError, UnsupportedModelError
 from builder.imports.plausibility import Answers
 from preannotate.core.text import first_of, plural, printable
@@ -76,7 +80,7 @@ def fitting_adapters(
         for name, adapter in possible.items()
         if kind in adapter.GRAPHS and (match := adapter.match(outputs, input_size))
     ]
-    counted = [candidate for candidate in fitting if candidate.match.num_classes in (None, num_labels)]
+    counted = [candidate for candidate in fitting if candidate.match.fits_labels(num_labels)]
     if counted:
         return counted
     shown = describe_outputs(outputs)
@@ -153,13 +157,22 @@ class ReferenceEngine:
         self.input_size = layout.input_size
         self.answers = Answers(layout.input_size, adapter.THRESHOLD)
 
+    def outputs(self, pixels: np.ndarray) -> Sequence[np.ndarray]:
+        """The outputs that the adapter decodes, for the pixels of `run`."""
+        return self._run(self._prepare(pixels))
+
+    def fits(self, outputs: Sequence[Sequence[np.ndarray]]) -> bool:
+        """Whether the values of the outputs for several images can be those of the adapter's layout."""
+        fits = getattr(self._adapter, "fits", None)
+        return fits is None or bool(fits(values.gather(outputs), self._layout))
+
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See `runtime.engines.Engine.run`; one image.
 
         Raises:
             UnsupportedModelError: What comes out cannot be what the adapter takes it for.
         """
-        outputs = self._run(self._prepare(pixels))
+        outputs = self.outputs(pixels)
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what a wrong adapter computes
                 boxes, scores = self._adapter.decode(outputs, self._layout)

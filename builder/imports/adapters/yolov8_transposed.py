@@ -30,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
     """Columns three and four are sides in pixels, and no corners."""
     boxes = arrays[0][..., :4]
-    return values.are_sides(boxes[..., 2:]) and not values.are_corners(boxes)
+    return values.are_centres_and_sides(boxes) and not values.are_corners(boxes)
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
     """Sides are logarithms."""
-    return not values.are_sides(arrays[0][..., 2:4])
+    return not values.are_centres_and_sides(arrays[0][..., :4])
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

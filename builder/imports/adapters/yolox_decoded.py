@@ -27,4 +27,4 @@ match, decode, graph = yolox.match, yolov5.decode, yolov5.graph
 def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
     """Sides are pixels, and objects have scores of their own."""
     (rows,) = arrays
-    return values.are_sides(rows[..., 2:4]) and not (rows[..., 4] == 1).all()
+    return values.are_centres_and_sides(rows[..., :4]) and not (rows[..., 4] == 1).all()
