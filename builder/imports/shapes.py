@@ -60,10 +60,10 @@ def detection_list(outputs: Shapes, rank: int) -> tuple[str, str, str] | None:
 
 
 def listed_rows(outputs: Shapes, input_size: tuple[int, int], columns: int | None = None) -> str | None:
-    """Name of the only output, if it is (1, N, `columns`) and its rows are no cells of feature levels."""
+    """Name of the only output, if it is (1, N, `columns`) and has no cells of feature levels in either axis."""
     if len(outputs) == 1:
         ((name, shape),) = outputs.items()
         if len(shape) == 3 and shape[0] == 1 and (shape[2] > 4 if columns is None else shape[2] == columns):
-            of_cells = any(feature_strides(input_size, shape[1], for_each_cell=count) for count in (1, 3))
-            return None if of_cells else name
+            rows_of_cells = any(feature_strides(input_size, shape[1], for_each_cell=count) for count in (1, 3))
+            return None if rows_of_cells or feature_strides(input_size, shape[2]) else name
     return None
