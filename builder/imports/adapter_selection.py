@@ -96,20 +96,19 @@ def _fitting_values(
     candidates: Sequence[Candidate], make_engine: MakeEngine, truth: GroundTruth
 ) -> Sequence[Candidate]:
     """Leave out the candidates whose layout the values of the outputs contradict."""
-    fitting = []
+    reasons = {}
     for candidate in candidates:
         engine = make_engine(candidate)
         size = engine.input_size
         images = [decode(truth.data(image), size) for image in truth.images]
         pixels = [Letterbox.fit(image.size, size).pixels(image.pixels) for image in images]
-        if engine.fits([engine.outputs(image[None]) for image in pixels]):
-            fitting.append(candidate)
-    if fitting:
+        reasons[candidate.name] = engine.contradiction([engine.outputs(image[None]) for image in pixels])
+    if fitting := [candidate for candidate in candidates if not reasons[candidate.name]]:
         return fitting
-    several = " and ".join(candidate.name for candidate in candidates)
+    against = ", ".join(f"{name} ({reason})" for name, reason in reasons.items())
     raise UnsupportedModelError(
-        f"outputs with the shapes of {several}, and values of none of them; expected boxes of objects. "
-        f"Layouts: {GUIDE}."
+        f"values that contradict each layout of these shapes: {against}; expected one that fits. "
+        f"Check the number of labels (none for the background), or see {GUIDE}."
     )
 
 

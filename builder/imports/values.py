@@ -25,6 +25,11 @@ def gather(outputs: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
     return gathered
 
 
+def first_reason(**found: bool) -> str:
+    """Return the first keyword that holds, as words; "" if none does."""
+    return next((reason.replace("_", " ") for reason, holds in found.items() if holds), "")
+
+
 def are_pixels(coordinates: np.ndarray) -> bool:
     """Whether coordinates are pixels rather than fractions of the image."""
     return bool(coordinates.size and np.abs(coordinates).max() > _LARGEST_FRACTION)
@@ -50,6 +55,11 @@ def are_corners(boxes: np.ndarray) -> bool:
 def are_whole(numbers: np.ndarray) -> bool:
     """Whether all are whole numbers, as class numbers are."""
     return bool((numbers == np.rint(numbers)).all())
+
+
+def have_background(scores: np.ndarray) -> bool:
+    """Whether the scores (..., C) of each row add up to 1: one of the columns is then the background."""
+    return scores.shape[-1] > 1 and bool(np.abs(scores.sum(-1) - 1).max(initial=0) < _ROUNDING)
 
 
 def are_scores(numbers: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ An adapter has
 
 and, if another layout has the same shapes,
 
-    fits(arrays, layout) -> bool      whether the values on all proof images, side by side, can be such outputs
+    contradiction(arrays, layout) -> str    what in the values on several images, side by side, cannot be such outputs
 
 `decode` and `graph` are written independently on purpose: each verifies the other. Boxes are (1, N, 4), xyxy,
 input pixels; scores (1, N, K), in [0, 1].
@@ -161,10 +161,10 @@ class ReferenceEngine:
         """The outputs that the adapter decodes, for the pixels of `run`."""
         return self._run(self._prepare(pixels))
 
-    def fits(self, outputs: Sequence[Sequence[np.ndarray]]) -> bool:
-        """Whether the values of the outputs for several images can be those of the adapter's layout."""
-        fits = getattr(self._adapter, "fits", None)
-        return fits is None or bool(fits(values.gather(outputs), self._layout))
+    def contradiction(self, outputs: Sequence[Sequence[np.ndarray]]) -> str:
+        """What the values of the outputs for several images have that the adapter's layout has not; "" if nothing."""
+        contradiction = getattr(self._adapter, "contradiction", None)
+        return "" if contradiction is None else str(contradiction(values.gather(outputs), self._layout))
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See `runtime.engines.Engine.run`; one image.

@@ -24,10 +24,14 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
-    """Boxes are pixels."""
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """Boxes are pixels, and no column is the background."""
     boxes, scores = arrays
-    return values.are_pixels(boxes) and values.are_scores(scores)
+    return values.first_reason(
+        fractions=values.are_fractions(boxes),
+        no_scores=not values.are_scores(scores),
+        a_column_for_the_background=values.have_background(scores),
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

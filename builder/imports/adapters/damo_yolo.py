@@ -14,7 +14,7 @@ PIXELS = Preprocessing()
 FIRST_CLASS = 0
 THRESHOLD = 0.4
 
-fits, decode, graph = boxes_scores.fits, boxes_scores.decode, boxes_scores.graph
+contradiction, decode, graph = boxes_scores.contradiction, boxes_scores.decode, boxes_scores.graph
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:

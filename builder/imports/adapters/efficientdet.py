@@ -24,10 +24,12 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return AdapterMatch((name,), None) if (name := listed_rows(outputs, input_size, 7)) else None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Boxes are pixels, and the last column has class numbers."""
     (found,) = arrays
-    return values.are_pixels(found[..., 1:5]) and values.are_whole(found[..., 6])
+    return values.first_reason(
+        fractions=values.are_fractions(found[..., 1:5]), no_class_numbers=not values.are_whole(found[..., 6])
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

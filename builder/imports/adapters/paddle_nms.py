@@ -28,10 +28,13 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return AdapterMatch((rows[0],), None) if len(rows) == 1 and all(len(shape) < 2 for shape in others) else None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """The first column has class numbers, and -1 in a row without an object; the second scores."""
     (found,) = arrays
-    return values.are_whole(found[:, 0]) and values.are_scores(np.maximum(found[:, 1], 0))
+    return values.first_reason(
+        no_class_numbers=not values.are_whole(found[:, 0]),
+        no_scores=not values.are_scores(np.maximum(found[:, 1], 0)),
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -46,10 +46,10 @@ def _are_cells(input_size: tuple[int, int], rows: int) -> bool:
     return rows in counts or feature_strides(input_size, rows) is not None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Boxes are corners in pixels."""
     boxes = arrays[0][..., :4]
-    return values.are_pixels(boxes) and values.are_corners(boxes)
+    return values.first_reason(fractions=values.are_fractions(boxes), no_corners=not values.are_corners(boxes))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -25,10 +25,10 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return AdapterMatch((name,), outputs[name][2] - 4) if name else None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Boxes are fractions, and the last column has no class numbers."""
     (found,) = arrays
-    return values.are_fractions(found[..., :4]) and not values.are_whole(found[..., -1])
+    return values.first_reason(pixels=values.are_pixels(found[..., :4]), class_numbers=values.are_whole(found[..., -1]))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

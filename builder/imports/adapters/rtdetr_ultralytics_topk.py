@@ -21,10 +21,12 @@ THRESHOLD = rtdetr_ultralytics.THRESHOLD
 match = yolov10.match
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Boxes are fractions, and the last column has class numbers."""
     (found,) = arrays
-    return values.are_fractions(found[..., :4]) and values.are_whole(found[..., 5])
+    return values.first_reason(
+        pixels=values.are_pixels(found[..., :4]), no_class_numbers=not values.are_whole(found[..., 5])
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

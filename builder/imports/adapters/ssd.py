@@ -28,10 +28,10 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return AdapterMatch((found.boxes, found.classes), found.columns - 1) if found and found.columns > 1 else None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
-    """Boxes are fractions, and the background's score is the rest of the others."""
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """Boxes are fractions, and a column is the background."""
     boxes, scores = arrays
-    return values.are_fractions(boxes) and values.are_scores(scores)
+    return values.first_reason(pixels=values.are_pixels(boxes), no_scores=not values.are_scores(scores))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

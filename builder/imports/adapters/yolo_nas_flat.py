@@ -22,10 +22,12 @@ THRESHOLD = 0.25
 match = yolov7_nms.match
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """The sixth column has scores, the seventh class numbers."""
     (found,) = arrays
-    return values.are_scores(found[:, 5]) and values.are_whole(found[:, 6])
+    return values.first_reason(
+        no_scores=not values.are_scores(found[:, 5]), no_class_numbers=not values.are_whole(found[:, 6])
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -28,10 +28,14 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return AdapterMatch((found.boxes, found.classes), found.columns) if found else None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
-    """Boxes are corners as fractions."""
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """Boxes are fractions, and no column is the background."""
     boxes, scores = arrays
-    return values.are_fractions(boxes) and values.are_scores(scores)
+    return values.first_reason(
+        pixels=values.are_pixels(boxes),
+        no_scores=not values.are_scores(scores),
+        a_column_for_the_background=values.have_background(scores),
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

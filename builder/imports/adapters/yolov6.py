@@ -23,7 +23,10 @@ THRESHOLD = 0.25
 match, decode, graph = yolox.match, yolov5.decode, yolov5.graph
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Sides are pixels, and the fifth column is 1 in every row."""
     (rows,) = arrays
-    return values.are_centres_and_sides(rows[..., :4]) and bool((rows[..., 4] == 1).all())
+    return values.first_reason(
+        sides_that_are_logarithms=not values.are_centres_and_sides(rows[..., :4]),
+        no_column_of_1=bool((rows[..., 4] != 1).any()),
+    )

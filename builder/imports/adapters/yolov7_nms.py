@@ -27,10 +27,12 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """The sixth column has class numbers, the seventh scores."""
     (found,) = arrays
-    return values.are_whole(found[:, 5]) and values.are_scores(found[:, 6])
+    return values.first_reason(
+        no_class_numbers=not values.are_whole(found[:, 5]), no_scores=not values.are_scores(found[:, 6])
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -29,9 +29,9 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return None
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Sides are logarithms."""
-    return not values.are_centres_and_sides(arrays[0][..., :4])
+    return values.first_reason(sides_in_pixels=values.are_centres_and_sides(arrays[0][..., :4]))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,10 @@ THRESHOLD = yolox.THRESHOLD
 match, decode, graph = yolox.match, yolov5.decode, yolov5.graph
 
 
-def fits(arrays: Sequence[np.ndarray], layout: Layout) -> bool:
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Sides are pixels, and objects have scores of their own."""
     (rows,) = arrays
-    return values.are_centres_and_sides(rows[..., :4]) and not (rows[..., 4] == 1).all()
+    return values.first_reason(
+        sides_that_are_logarithms=not values.are_centres_and_sides(rows[..., :4]),
+        a_column_of_1=bool((rows[..., 4] == 1).all()),
+    )
