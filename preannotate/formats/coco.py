@@ -6,21 +6,48 @@ Scores are those of COCO's results; pycocotools reads them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, points_box, size_box
+from preannotate.formats.geometry import MIN_POLYGON, box_shape, points_box, polygon_shape, size_box
 from preannotate.formats.images import ImageIndex, split_of, video_position
-from preannotate.formats.parsing import coco_mask_box, entries, number, rotation_attribute
-from preannotate.formats.records import Box, DatasetError, Export, Frame, Shape
+from preannotate.formats.parsing import (
+    coco_mask_box,
+    damaged_shape,
+    declared_size,
+    json_list,
+    label_name,
+    number,
+    numbers,
+    read_shape,
+    rotation_attribute,
+    whole_number,
+)
+from preannotate.formats.records import (
+    DAMAGED_FILE,
+    NO_BOX,
+    NO_LABEL,
+    NOT_UNDERSTOOD,
+    UNKNOWN_CLASS,
+    UNKNOWN_IMAGE,
+    Box,
+    DatasetError,
+    EntryError,
+    Export,
+    Frame,
+    LeftOut,
+    Shape,
+)
 
 _FILE_NAME = "annotations/instances_default.json"
 # A file of keypoints has the same images and boxes as the one of instances beside it.
 _OTHER_TASKS = ("person_keypoints",)
 _KEYS = {"images", "annotations", "categories"}
+_SHARED_ID = "of an id that two images or two categories share"
 
 
 def recognise(folder: Path | FileTree) -> bool:
@@ -33,12 +60,21 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
+    left_out: list[LeftOut] = []
+    damaged: list[DatasetError] = []
     for name in _instance_files(files):
-        path, content = files.file(name), files.json(name)
-        names = _labels(content, path)
-        labels.update(dict.fromkeys(names.values()))
-        frames += _frames(content, names, files.images_for(name), path)
-    return Export(tuple(labels), tuple(frames))
+        try:
+            file = _File(files.file(name), files.json(name))
+        except DatasetError as error:
+            damaged.append(error)
+            left_out.append(LeftOut(DAMAGED_FILE, damaged_shape(error).where))
+            continue
+        labels.update(dict.fromkeys(label for label in file.labels.values() if label))
+        frames += file.frames(files.images_for(name))
+        left_out += file.left_out
+    if damaged and not frames:
+        raise damaged[0]
+    return Export(tuple(labels), tuple(frames), left_out=tuple(left_out))
 
 
 def write(export: Export) -> dict[str, bytes]:
@@ -97,72 +133,152 @@ def _is_instances(files: FileTree, path: str) -> bool:
     return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["categories"], list)
 
 
-def _labels(content: dict[str, Any], path: Path) -> dict[Any, str]:
-    if not isinstance(content, dict) or not content.keys() >= _KEYS:
-        raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
-    categories = entries(content["categories"], ("id", "name"), f"{path.name}: categories")
-    return {category["id"]: str(category["name"]).strip() for category in categories}
+class _File:
+    """The entries of one JSON file; those that are not understood are in `left_out`.
 
+    Attributes:
+        labels: Id of a category to its label; "" for a category without a name or an id that occurs twice.
+    """
 
-def _frames(content: dict[str, Any], labels: dict[Any, str], images: ImageIndex, path: Path) -> Iterator[Frame]:
-    records = entries(content["images"], ("id", "file_name"), f"{path.name}: images")
-    shapes: dict[Any, list[Shape]] = {record["id"]: [] for record in records}
-    annotations = entries(content["annotations"], ("image_id", "category_id"), f"{path.name}: annotations")
-    for index, annotation in enumerate(annotations):
-        where = f"{path.name}: annotation {annotation.get('id', index)}"
-        if annotation["image_id"] not in shapes:
-            raise DatasetError(
-                f"{where} has image_id {annotation['image_id']!r}; expected one of images. Export again."
-            )
-        if annotation["category_id"] not in labels:
-            raise DatasetError(
-                f"{where} has category_id {annotation['category_id']!r}; expected one of categories. Export again."
-            )
-        shapes[annotation["image_id"]].append(_shape(annotation, labels[annotation["category_id"]], where))
-    subset = path.stem.removeprefix("instances_")
-    for record in records:
-        name = str(record["file_name"])
+    def __init__(self, path: Path, content: Any) -> None:
+        if not isinstance(content, dict) or not content.keys() >= _KEYS:
+            raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
+        self.path = path
+        self.left_out: list[LeftOut] = []
+        self.labels: dict[Hashable, str] = {}
+        self._problems: dict[Hashable, str] = {}
+        self._images = self._by_id(content["images"])
+        self._read_categories(content["categories"])
+        self._annotations = json_list(content["annotations"], f"{path.name}: annotations")
+
+    def frames(self, images: ImageIndex) -> Iterator[Frame]:
+        """Yield a frame for each image; one that is listed twice under its name has the shapes of both."""
+        shapes = self._shapes()
+        merged: dict[str, tuple[dict[str, Any], list[Shape]]] = {}
+        for image_id, records in self._images.items():
+            for name, record in records.items():
+                merged.setdefault(name, (record, []))[1].extend(shapes[image_id])
+        subset = self.path.stem.removeprefix("instances_")
         roots = ("images", f"images/{subset}", subset, "")
-        found = images.find(name, roots=roots, part=split_of(path))
-        yield Frame(
-            name,
-            found.path,
-            tuple(shapes[record["id"]]),
-            ambiguous=found.problem,
-            declared_size=_declared_size(record, f"{path.name}: image {name!r}"),
-            subset=subset,
-            **video_position(name, subset),
-        )
+        for name, (record, found) in merged.items():
+            match = images.find(name, roots=roots, part=split_of(self.path))
+            yield Frame(
+                name,
+                match.path,
+                _without_equal(found),
+                ambiguous=match.problem,
+                declared_size=declared_size(record.get("width"), record.get("height")),
+                subset=subset,
+                **video_position(name, subset),
+            )
+
+    def _by_id(self, value: Any) -> dict[Hashable, dict[str, dict[str, Any]]]:
+        """Return the images by id and name."""
+        found: dict[Hashable, dict[str, dict[str, Any]]] = {}
+        for index, record in enumerate(json_list(value, f"{self.path.name}: images")):
+            image_id = _id(record.get("id")) if isinstance(record, dict) else None
+            name = record.get("file_name") if isinstance(record, dict) else None
+            if image_id is None or not isinstance(name, str) or not name.strip():
+                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: images[{index}]"))
+            else:
+                found.setdefault(image_id, {}).setdefault(name, record)
+        return found
+
+    def _read_categories(self, value: Any) -> None:
+        for index, category in enumerate(json_list(value, f"{self.path.name}: categories")):
+            category_id = _id(category.get("id")) if isinstance(category, dict) else None
+            if category_id is None:
+                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: categories[{index}]"))
+                continue
+            label = label_name(category.get("name"))
+            if self.labels.setdefault(category_id, label) != label:
+                self._problems[category_id], self.labels[category_id] = _SHARED_ID, ""
+            elif not label:
+                self._problems[category_id] = NO_LABEL
+
+    def _shapes(self) -> dict[Hashable, list[Shape]]:
+        found: dict[Hashable, list[Shape]] = {image_id: [] for image_id in self._images}
+        for index, annotation in enumerate(self._annotations):
+            if not isinstance(annotation, dict):
+                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: annotations[{index}]"))
+                continue
+            own_id = annotation.get("id", index)
+            where = f"{self.path.name}: annotation {own_id if isinstance(own_id, int | str) else index}"
+            image_id = _id(annotation.get("image_id"))
+            if image_id not in found:
+                self.left_out.append(LeftOut(UNKNOWN_IMAGE, where))
+                continue
+            category_id = _id(annotation.get("category_id"))
+            label = self.labels.get(category_id, "")
+            shape = read_shape(partial(_shape, annotation, label), where, label=label)
+            problem = _SHARED_ID if len(self._images[image_id]) > 1 else self._problems.get(category_id, "")
+            problem = problem or ("" if category_id in self.labels else UNKNOWN_CLASS)
+            found[image_id].append(replace(shape, problem=problem) if problem else shape)
+        return found
 
 
-def _declared_size(record: dict[str, Any], where: str) -> tuple[int, int] | None:
-    width, height = (int(number(record.get(side) or 0, f"{where}: {side}")) for side in ("width", "height"))
-    return (width, height) if width > 0 and height > 0 else None
+def _id(value: Any) -> Hashable:
+    """Return an id such that 7, 7.0 and "7" are equal; None if it is none."""
+    whole = whole_number(value)
+    return (value if isinstance(value, str) else None) if whole is None else whole
 
 
-def _shape(annotation: dict[str, Any], label: str, where: str) -> Shape:
-    segmentation = annotation.get("segmentation")
+def _without_equal(shapes: list[Shape]) -> tuple[Shape, ...]:
+    return tuple({(s.label, s.kind, s.problem, s.box or s.where): s for s in shapes}.values())
+
+
+def _shape(annotation: Mapping[str, Any], label: str) -> Shape:
+    """Read an annotation: its segmentation if that has an area, else its box."""
+    segmentation, bbox = annotation.get("segmentation"), annotation.get("bbox")
+    try:
+        outline = _outline(label, segmentation)
+    except EntryError:
+        if _has_area(bbox):  # a mask or polygon that cannot be read, beside a box that can
+            return _box_shape(annotation, label)
+        raise
+    if outline is not None and not (_has_area(bbox) and (outline.problem or _is_empty(outline.box))):
+        return outline
+    if not _has_area(bbox) and (points := _keypoints(annotation)):
+        return Shape(label, "skeleton", points_box(points))
+    return _box_shape(annotation, label)
+
+
+def _outline(label: str, segmentation: Any) -> Shape | None:
     if isinstance(segmentation, dict):
-        return Shape(label, "mask", coco_mask_box(segmentation, where))
-    if isinstance(segmentation, list) and segmentation:
-        parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
-        values = [number(value, f"{where}: segmentation") for part in parts for value in _list(part, where)]
-        if len(values) >= 2 and len(values) % 2 == 0:
-            return Shape(label, "polygon", points_box(values))
-    box = _box(annotation.get("bbox"), where)
-    shape = box_shape(label, box, rotation_attribute(annotation, where))
+        return Shape(label, "mask", coco_mask_box(segmentation))
+    if not isinstance(segmentation, list) or not segmentation:
+        return None
+    parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
+    polygons = [numbers(part) for part in parts]
+    whole = [value for part in polygons if len(part) >= MIN_POLYGON and len(part) % 2 == 0 for value in part]
+    return polygon_shape(label, whole or [value for part in polygons for value in part[: len(part) // 2 * 2]])
+
+
+def _box_shape(annotation: Mapping[str, Any], label: str) -> Shape:
+    if "bbox" in annotation and isinstance(annotation["bbox"], list) and len(annotation["bbox"]) > 4:
+        raise EntryError(NO_BOX)  # centre, size and angle in some tools: not what stands here
+    shape = box_shape(label, size_box(*numbers(annotation.get("bbox"), 4)), rotation_attribute(annotation))
     score = annotation.get("score")
-    return shape if score is None else replace(shape, score=number(score, f"{where}: score"))
+    return shape if score is None else replace(shape, score=number(score))
 
 
-def _list(part: Any, where: str) -> list[Any]:
-    if not isinstance(part, list):
-        raise DatasetError(f"{where} has segmentation {part!r}; expected lists of numbers. Export again.")
-    return part
+def _has_area(bbox: Any) -> bool:
+    try:
+        return all(numbers(bbox, 4)[2:])
+    except EntryError:
+        return False
 
 
-def _box(bbox: Any, where: str) -> Box:
-    if not isinstance(bbox, list) or len(bbox) != 4:
-        raise DatasetError(f"{where} has bbox {bbox!r}; expected x, y, width, height. Export again.")
-    x, y, width, height = (number(value, f"{where}: bbox") for value in bbox)
-    return size_box(x, y, width, height)
+def _is_empty(box: Box | None) -> bool:
+    return box is None or box[0] == box[2] or box[1] == box[3]
+
+
+def _keypoints(annotation: Mapping[str, Any]) -> list[float]:
+    """Return x and y of the keypoints that are there, of COCO's x, y, visibility; [] if there are none."""
+    values = annotation.get("keypoints")
+    try:
+        flat = numbers(values)
+    except EntryError:
+        return []
+    triples = zip(flat[0::3], flat[1::3], flat[2::3], strict=False)
+    return [value for x, y, visibility in triples if visibility for value in (x, y)]

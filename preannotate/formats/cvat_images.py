@@ -17,8 +17,8 @@ from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_position
-from preannotate.formats.parsing import number, xml_elements
-from preannotate.formats.records import DatasetError, Export, Frame
+from preannotate.formats.parsing import declared_size, xml_elements
+from preannotate.formats.records import NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOut
 
 # A fixed time: the same annotations give the same bytes.
 _DUMPED = "2026-01-01 00:00:00.000000+00:00"
@@ -35,6 +35,7 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
+    left_out: list[LeftOut] = []
     paths = list(cvat_xml.annotation_files(files, tracks=False))
     for path in paths:
         part = cvat_xml.part_of(path, paths)
@@ -42,11 +43,13 @@ def read(folder: Path | FileTree) -> Export:
         for element in xml_elements(files.file(path)):
             if element.tag == "meta":
                 labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
+            elif element.tag == "image" and not element.get("name"):
+                left_out.append(LeftOut(NOT_UNDERSTOOD, f"{files.file(path).name}: image #{element.get('id')}"))
             elif element.tag == "image":
                 frame = _parse_image(element, images, files.file(path).name)
-                labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.box))
+                labels.update(dict.fromkeys(s.label for s in frame.shapes if s.boxed and s.box and not s.problem))
                 frames.append(replace(frame, subset=frame.subset or part))
-    return Export(tuple(labels), tuple(frames), has_sources=True)
+    return Export(tuple(labels), tuple(frames), has_sources=True, left_out=tuple(left_out))
 
 
 def write(export: Export) -> dict[str, bytes]:
@@ -88,7 +91,6 @@ def write_tasks(
 def _parse_image(element: Element, images: ImageIndex, file_name: str) -> Frame:
     name, subset, task_id = (element.get(key, "") for key in ("name", "subset", "task_id"))
     where = f"{file_name}: image {name!r} (#{element.get('id')})"
-    width, height = (int(number(element.get(side), f"{where}: {side}")) for side in ("width", "height"))
     shapes = tuple(
         cvat_xml.parse_shape(child, f"{where}, {child.tag} {index}")
         for index, child in enumerate(element, 1)
@@ -100,7 +102,7 @@ def _parse_image(element: Element, images: ImageIndex, file_name: str) -> Frame:
         image=found.path,
         shapes=shapes,
         ambiguous=found.problem,
-        declared_size=(width, height),
+        declared_size=declared_size(element.get("width"), element.get("height")),
         subset=subset,
         task_id=task_id,
         **video_position(name, task_id),

@@ -1,21 +1,36 @@
 """What CVAT's two XML formats share: `<meta>` and the shapes, as elements and as records."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
-from preannotate.formats.parsing import number, xml_elements, xml_root_tag
-from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, DatasetError, Shape
+from preannotate.formats.geometry import box_shape, ellipse_box, mask_box, points_box, polygon_shape, size_box
+from preannotate.formats.parsing import number, read_shape, whole_number, xml_elements, xml_root_tag
+from preannotate.formats.records import (
+    BAD_MASK,
+    BOX,
+    MANUAL,
+    NO_LABEL,
+    ROTATED_BOX,
+    TAG,
+    Box,
+    DatasetError,
+    EntryError,
+    Shape,
+)
 
 FILE_NAME = "annotations.xml"
 # Types of labels that cannot have a box; "any" and a label without a type, as older servers write it, can.
 BOXLESS_LABEL_TYPES = ("tag", "points", "polyline", "cuboid", "skeleton")
 SHAPE_TAGS = (BOX, "polygon", "mask", "ellipse", TAG, "points", "polyline", "cuboid", "skeleton")
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
+_CUBOID_CORNERS = ("tl1", "bl1", "tr1", "br1", "tl2", "bl2", "tr2", "br2")
+_STEP = re.compile(r"step\s*=\s*(\d{1,9})", re.ASCII)
 # XML 1.0 cannot hold these, not even escaped.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -34,15 +49,41 @@ class CvatTask:
     """One task of `<meta>`.
 
     Attributes:
+        size: Number of frames, deleted ones too; None if not given.
         video: Whether its frames are those of a video file; None if not given.
-        start: Absolute number of the first frame.
+        start: Absolute number of the first frame. Of a job, too.
+        stop: Absolute number of the last frame; None if not given.
+        step: Difference of the absolute numbers of neighbours, from `frame_filter`; None if that is not understood.
     """
 
     id: str = ""
     name: str = ""
     size: int | None = None
     video: bool | None = None
+    subset: str = ""
     start: int = 0
+    stop: int | None = None
+    step: int | None = 1
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames, from the last frame or from the size; None if neither is known."""
+        if self.stop is not None and self.step is not None:
+            return (self.stop - self.start) // self.step + 1
+        return self.size or None
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether size, stop and step are there and agree: then it is a number that fits no frame which is odd."""
+        return self.stop is not None and self.size is not None and self.size == self.length
+
+    def position(self, frame: int) -> int | None:
+        """Return which frame of the task, from 0, has this absolute number; None if none has."""
+        if self.step is None:
+            return None
+        position, rest = divmod(frame - self.start, self.step)
+        beyond = self.length is not None and position >= self.length
+        return None if rest or position < 0 or beyond else position
 
 
 @dataclass(frozen=True)
@@ -133,29 +174,49 @@ def add_text(parent: Element, tag: str, text: str) -> None:
 
 
 def parse_shape(element: Element, where: str, *, default_label: str = "") -> Shape:
-    """Read a shape element, of an image or of a track, whose label is `default_label`.
+    """Read a shape element, of an image or of a track, whose label is `default_label`; never fails.
 
-    Error messages begin with `where`: file, image, number of the shape.
+    Args:
+        element: `<box>`, `<polygon>`, ….
+        where: Its place: file, image, number of the shape.
+        default_label: See above.
     """
     label = element.get("label", default_label).strip()
-    if not label:
-        raise DatasetError(f"{where} has no label; expected a label. Correct the shape or export again.")
+    shape = read_shape(partial(_shape, element, label), where, label=label, region=partial(_region, element))
+    shape = replace(shape, source=element.get("source", ""), occluded=element.get("occluded") == "1")
+    return shape if label or shape.problem else replace(shape, problem=NO_LABEL)
+
+
+def _shape(element: Element, label: str) -> Shape:
     kind: str = element.tag
-    box: Box | None = None
     if kind == BOX:
-        x1, y1, x2, y2 = (_number(element, name, where) for name in _CORNERS)
-        box = x1, y1, x2, y2
-        if degrees := _rotation(element, where):
-            kind, box = ROTATED_BOX, rotated_box(box, degrees)
-    elif kind == "polygon":
-        box = points_box(_points(element, where))
-    elif kind == "ellipse":
-        cx, cy, rx, ry = (_number(element, name, where) for name in ("cx", "cy", "rx", "ry"))
-        box = ellipse_box(cx, cy, rx, ry, _rotation(element, where))
-    elif kind == "mask":
-        box = _mask_box(element, where)
-    occluded = element.get("occluded") == "1"
-    return Shape(label, kind, box, source=element.get("source", ""), occluded=occluded)
+        x1, y1, x2, y2 = (_number(element, name) for name in _CORNERS)
+        return box_shape(label, (x1, y1, x2, y2), _rotation(element))
+    if kind == "polygon":
+        return polygon_shape(label, _points(element.get("points", "")))
+    if kind == "ellipse":
+        cx, cy, rx, ry = (_number(element, name) for name in ("cx", "cy", "rx", "ry"))
+        return Shape(label, kind, ellipse_box(cx, cy, rx, ry, _rotation(element)))
+    if kind == "mask":
+        return Shape(label, kind, _mask_box(element))
+    return Shape(label, kind, _region(element))
+
+
+def _region(element: Element) -> Box | None:
+    """Return the box around whatever points a shape has; None if it has none that can be read."""
+    if element.tag == "mask":
+        left, top, width, height = (whole_number(element.get(name)) for name in ("left", "top", "width", "height"))
+        known = None not in (left, top, width, height)
+        return size_box(left or 0, top or 0, width or 0, height or 0) if known else None
+    found: list[float] = []
+    for part in element.iter():
+        texts = [part.get("points", "")] if part.get("outside") != "1" else []
+        if element.tag == "cuboid":
+            texts = [f"{part.get(f'x{corner}')},{part.get(f'y{corner}')}" for corner in _CUBOID_CORNERS]
+        for pair in ";".join(texts).split(";"):
+            with contextlib.suppress(EntryError):
+                found += _points(pair)
+    return points_box(found) if found else None
 
 
 def add_shape(parent: Element, shape: Shape) -> None:
@@ -180,41 +241,36 @@ def coordinate(value: float) -> str:
 
 def _parse_task(element: Element) -> CvatTask:
     mode = (element.findtext("mode") or "").strip()
+    step = _STEP.fullmatch((element.findtext("frame_filter") or "").strip() or "step=1")
     return CvatTask(
         id=(element.findtext("id") or "").strip(),
         name=(element.findtext("name") or "").strip(),
-        size=_whole(element.findtext("size")),
+        subset=(element.findtext("subset") or "").strip(),
+        size=whole_number(element.findtext("size")),
         video=(mode == "interpolation") if mode else None,
-        start=_whole(element.findtext("start_frame")) or 0,
+        start=whole_number(element.findtext("start_frame")) or 0,
+        stop=whole_number(element.findtext("stop_frame")),
+        step=(int(step[1]) or None) if step else None,
     )
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdecimal() else None
-
-
-def _mask_box(element: Element, where: str) -> Box | None:
-    left, top, width, height = (int(_number(element, name, where)) for name in ("left", "top", "width", "height"))
-    counts = [int(number(count, f"{where}: rle")) for count in element.get("rle", "").split(",")]
+def _mask_box(element: Element) -> Box | None:
+    left, top, width, height = (int(_number(element, name)) for name in ("left", "top", "width", "height"))
+    counts = [int(number(count, BAD_MASK)) for count in element.get("rle", "").split(",")]
     try:
         return mask_box(counts, left=left, top=top, width=width, height=height)
-    except ValueError as error:
-        raise DatasetError(
-            f"{where}: rle covers {error} pixels; expected {width}x{height}. Draw the mask again or remove it."
-        ) from None
+    except ValueError:
+        raise EntryError(BAD_MASK) from None
 
 
-def _points(element: Element, where: str) -> list[float]:
-    coordinates = []
-    for pair in element.get("points", "").split(";"):
-        x, _, y = pair.partition(",")
-        coordinates += [number(x, f"{where}: x of points"), number(y, f"{where}: y of points")]
-    return coordinates
+def _points(text: str) -> list[float]:
+    """Return x1, y1, x2, y2, … of "x1,y1;x2,y2"."""
+    return [number(value) for pair in text.split(";") for value in pair.partition(",")[::2]]
 
 
-def _rotation(element: Element, where: str) -> float:
-    return _number(element, "rotation", where) if element.get("rotation") else 0.0
+def _rotation(element: Element) -> float:
+    return _number(element, "rotation") if element.get("rotation") else 0.0
 
 
-def _number(element: Element, name: str, where: str) -> float:
-    return number(element.get(name), f"{where}: {name}")
+def _number(element: Element, name: str) -> float:
+    return number(element.get(name))

@@ -3,15 +3,40 @@
 Sizes are (height, width) here, boxes x, y, width, height; a rotated box has an attribute `rotation`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, size_box
+from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, polygon_shape, size_box
 from preannotate.formats.images import ImageIndex, video_position
-from preannotate.formats.parsing import coco_mask_box, entries, number, rotation_attribute
-from preannotate.formats.records import TAG, DatasetError, Export, Frame, Shape
+from preannotate.formats.parsing import (
+    coco_mask_box,
+    damaged_shape,
+    declared_size,
+    json_list,
+    label_name,
+    numbers,
+    read_shape,
+    rotation_attribute,
+)
+from preannotate.formats.records import (
+    BOX,
+    DAMAGED_FILE,
+    NO_LABEL,
+    NOT_UNDERSTOOD,
+    TAG,
+    UNKNOWN_CLASS,
+    Box,
+    DatasetError,
+    EntryError,
+    Export,
+    Frame,
+    LeftOut,
+    Shape,
+)
 
 _KEYS = {"categories", "items"}
 # Datumaro's words for kinds that cannot become a box, where they differ from CVAT's.
@@ -28,15 +53,29 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
+    left_out: list[LeftOut] = []
+    damaged: list[DatasetError] = []
     parts = frozenset(PurePosixPath(name).stem for name in _item_files(files))
     for name in _item_files(files):
-        path, content = files.file(name), files.json(name)
-        names = _labels(content, path)
-        labels.update(dict.fromkeys(names))
+        path = files.file(name)
+        try:
+            content = files.json(name)
+            names = _labels(content, path)
+            items = json_list(content["items"], f"{path.name}: items")
+        except DatasetError as error:
+            damaged.append(error)
+            left_out.append(LeftOut(DAMAGED_FILE, damaged_shape(error).where))
+            continue
+        labels.update(dict.fromkeys(filter(None, names)))
         images = files.images_for(name)
-        items = entries(content["items"], ("id",), f"{path.name}: items")
-        frames += [_frame(item, names, images, path, parts) for item in items]
-    return Export(tuple(labels), tuple(frames))
+        for index, item in enumerate(items):
+            if isinstance(item, dict) and isinstance(item.get("id"), int | str):
+                frames.append(_frame(item, names, images, path, parts))
+            else:
+                left_out.append(LeftOut(NOT_UNDERSTOOD, f"{path.name}: items[{index}]"))
+    if damaged and not frames:
+        raise damaged[0]
+    return Export(tuple(labels), tuple(frames), left_out=tuple(left_out))
 
 
 def _item_files(files: FileTree) -> Iterator[str]:
@@ -52,63 +91,74 @@ def _has_items(files: FileTree, path: str) -> bool:
 
 
 def _labels(content: dict[str, Any], path: Path) -> list[str]:
+    """Return the labels by their number; "" for one without a name."""
     categories = content["categories"] if isinstance(content["categories"], dict) else {}
     label_category = categories.get("label")
     listed = label_category.get("labels", []) if isinstance(label_category, dict) else []
-    listed = entries(listed, ("name",), f"{path.name}: categories.label.labels")
-    return [str(entry["name"]).strip() for entry in listed]
+    listed = json_list(listed, f"{path.name}: categories.label.labels")
+    return [label_name(entry.get("name")) if isinstance(entry, dict) else "" for entry in listed]
 
 
 def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path, parts: frozenset[str]) -> Frame:
     where = f"{path.name}: item {item['id']!r}"
     image = item["image"] if isinstance(item.get("image"), dict) else {}
-    name = str(image.get("path") or item["id"]).replace("\\", "/")
-    annotations = entries(item.get("annotations", []), ("type",), f"{where}: annotations")
-    shapes = tuple(_shape(a, labels, f"{where}, annotation {index}") for index, a in enumerate(annotations, 1))
+    file_name = image.get("path")
+    name = str(file_name if isinstance(file_name, str) and file_name else item["id"]).replace("\\", "/")
+    size = image.get("size")
+    height, width = size if isinstance(size, list) and len(size) == 2 else (None, None)
     found = images.find(name, roots=(f"images/{path.stem}", "images", ""), part=path.stem, parts=parts)
     return Frame(
         name,
         found.path,
-        shapes,
+        tuple(_shapes(item.get("annotations", []), labels, where)),
         ambiguous=found.problem,
-        declared_size=_declared_size(image.get("size"), where),
+        declared_size=declared_size(width, height),
         subset=path.stem,
         **video_position(name, path.stem),
     )
 
 
-def _declared_size(size: Any, where: str) -> tuple[int, int] | None:
-    if not isinstance(size, list) or len(size) != 2:
-        return None
-    height, width = (int(number(side, f"{where}: image size")) for side in size)
-    return (width, height) if width > 0 and height > 0 else None
+def _shapes(annotations: Any, labels: list[str], where: str) -> Iterator[Shape]:
+    for index, annotation in enumerate(annotations if isinstance(annotations, list) else [annotations], 1):
+        place = f"{where}, annotation {index}"
+        if not isinstance(annotation, dict) or not isinstance(annotation.get("type"), str):
+            yield Shape("", BOX, None, problem=NOT_UNDERSTOOD, where=place)
+            continue
+        label_id = annotation.get("label_id")
+        label = labels[label_id] if isinstance(label_id, int) and 0 <= label_id < len(labels) else None
+        shape = read_shape(partial(_shape, annotation, label or ""), place, label=label or "")
+        if shape.boxed and not label:
+            shape = replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)
+        yield shape
 
 
-def _shape(annotation: dict[str, Any], labels: list[str], where: str) -> Shape:
-    kind = str(annotation["type"])
-    label_id = annotation.get("label_id")
-    if kind not in ("bbox", "rotated_bbox", "polygon", "mask", "ellipse"):
-        label = labels[label_id] if isinstance(label_id, int) and 0 <= label_id < len(labels) else ""
-        return Shape(label, _KINDS.get(kind, kind), None)
-    if not isinstance(label_id, int) or not 0 <= label_id < len(labels):
-        raise DatasetError(f"{where} has label_id {label_id!r}; expected 0 to {len(labels) - 1}. Export again.")
-    label = labels[label_id]
+def _shape(annotation: Mapping[str, Any], label: str) -> Shape:
+    kind, points = annotation["type"], annotation.get("points")
     if kind == "mask":
         rle = annotation.get("rle")
-        return Shape(label, kind, coco_mask_box(rle if isinstance(rle, dict) else {}, where))
+        return Shape(label, kind, coco_mask_box(rle if isinstance(rle, dict) else {}))
     if kind == "polygon":
-        return Shape(label, kind, points_box(_numbers(annotation.get("points"), where, at_least=2)))
+        return polygon_shape(label, numbers(points))
     if kind == "ellipse":  # Datumaro stores the corners of its unrotated box
-        x1, y1, x2, y2 = _numbers(annotation.get("points"), where, at_least=4)[:4]
+        x1, y1, x2, y2 = numbers(points, 4)
         return Shape(label, kind, ellipse_box((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2))
     if kind == "rotated_bbox":
-        cx, cy, width, height, degrees = _numbers(annotation.get("points"), where, at_least=5)[:5]
+        cx, cy, width, height, degrees = numbers(points, 5)
         return box_shape(label, centre_box(cx, cy, width, height), degrees)
-    x, y, width, height = _numbers(annotation.get("bbox"), where, at_least=4)[:4]
-    return box_shape(label, size_box(x, y, width, height), rotation_attribute(annotation, where))
+    if kind == "bbox":
+        return box_shape(label, size_box(*numbers(annotation.get("bbox"), 4)), rotation_attribute(annotation))
+    return Shape(label, _KINDS.get(kind, kind), _region(annotation))
 
 
-def _numbers(values: Any, where: str, *, at_least: int) -> list[float]:
-    if not isinstance(values, list) or len(values) < at_least or (at_least == 2 and len(values) % 2):
-        raise DatasetError(f"{where} has coordinates {values!r}; expected {at_least} numbers or more. Export again.")
-    return [number(value, f"{where}: a coordinate") for value in values]
+def _region(annotation: Mapping[str, Any]) -> Box | None:
+    """Return the box around a shape that cannot become a box, such as a polyline or a skeleton; None if it has none."""
+    elements = annotation.get("elements")
+    parts = [annotation, *(elements if isinstance(elements, list) else ())]
+    found: list[float] = []
+    for part in parts:
+        try:
+            values = numbers(part.get("points")) if isinstance(part, dict) and annotation["type"] != "cuboid_3d" else []
+        except EntryError:
+            continue
+        found += values[: len(values) // 2 * 2]
+    return points_box(found) if found else None

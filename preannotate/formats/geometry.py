@@ -7,13 +7,26 @@ import math
 from collections.abc import Sequence
 from itertools import accumulate
 
-from preannotate.formats.records import BOX, ROTATED_BOX, Box, Shape
+from preannotate.formats.records import BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Shape
+
+# Numbers of the smallest polygon, two a point.
+MIN_POLYGON = 6
+# Bits of a run's length: numbers without an end would take for ever.
+_LONGEST_COUNT = 60
 
 
 def points_box(coordinates: Sequence[float]) -> Box:
     """Return the box around points, given as x1, y1, x2, y2, …; at least one point."""
     xs, ys = coordinates[0::2], coordinates[1::2]
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
+
+
+def polygon_shape(label: str, coordinates: Sequence[float]) -> Shape:
+    """Return a polygon, or what is left of one: with fewer than three points it is only known where it lies."""
+    problem = "" if len(coordinates) >= MIN_POLYGON else FEW_POINTS
+    if len(coordinates) < 2:
+        raise EntryError(FEW_POINTS)
+    return Shape(label, "polygon", points_box(coordinates), problem=problem)
 
 
 def size_box(x: float, y: float, width: float, height: float) -> Box:
@@ -30,7 +43,7 @@ def rotated_box(box: Box, degrees: float) -> Box:
     """Return the box around `box` after it was turned about its own centre, as CVAT stores rotation."""
     x1, y1, x2, y2 = box
     cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
-    width, height = x2 - x1, y2 - y1
+    width, height = abs(x2 - x1), abs(y2 - y1)
     return centre_box((x1 + x2) / 2, (y1 + y2) / 2, width * cosine + height * sine, width * sine + height * cosine)
 
 
@@ -95,6 +108,8 @@ def decode_coco_counts(text: str) -> list[int]:
         value |= (code & 0x1F) << shift
         shift += 5
         if code & 0x20:
+            if shift > _LONGEST_COUNT:
+                raise ValueError("a run longer than any image")
             continue
         if code & 0x10:
             value -= 1 << shift

@@ -35,7 +35,7 @@ SHARED_FILE = "one file that several names or tasks mean: not used"
 OTHER_FOLDER = "only in another folder than the name says: not used"
 NO_IMAGE = "there, but no image by its content"
 # CVAT's name of a video frame; "_1" is added where two tasks of a project collide.
-_VIDEO_FRAME = re.compile(r"frame_(\d{6,})(?:_\d+)?$")
+_VIDEO_FRAME = re.compile(r"frame_(\d{6,15})(?:_\d+)?$")
 # Folders that say what is in them and not which.
 _KIND_FOLDERS = frozenset(
     ["", ".", "..", "/", "images", "image", "imgs", "img", "jpegimages", "data", "obj", "frames", "default",

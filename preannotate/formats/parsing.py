@@ -1,20 +1,34 @@
 """Untrusted files to Python values; every failure is a `DatasetError` that names the file."""
 
+import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
-import yaml
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
 
 from preannotate.core import encodings
+from preannotate.core.text import printable
 from preannotate.formats.geometry import decode_coco_counts, run_length_box
-from preannotate.formats.records import Box, DatasetError
+from preannotate.formats.records import (
+    BAD_MASK,
+    BOX,
+    DAMAGED_FILE,
+    NO_BOX,
+    NO_NUMBERS,
+    Box,
+    DatasetError,
+    EntryError,
+    Shape,
+)
+from runtime import bounded_yaml
 
+_LARGEST = 1e9
 _XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
 
 
@@ -36,13 +50,12 @@ def read_json(path: Path) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Return the file's YAML value; only plain data, never objects."""
+    """Return the file's YAML value; scalars are text as it was written, so that a name `yes` or `007` stays one."""
     text = read_text(path)
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise DatasetError(f"{path.name}: {problem}; expected YAML. Export again.") from error
+        return bounded_yaml.load(text, scalars_as_text=True)
+    except ValueError as error:
+        raise DatasetError(f"{path.name}: {printable(str(error))}; expected YAML. Export again.") from error
 
 
 def read_xml(path: Path) -> Element:
@@ -85,58 +98,110 @@ def xml_root_tag(path: Path) -> str:
     return ""
 
 
-def number(value: Any, where: str) -> float:
-    """Return a finite number from text or JSON; messages begin with `where`: file, image, shape, attribute."""
+def number(value: Any, reason: str = NO_NUMBERS) -> float:
+    """Return a finite number from text or JSON, at most a milliard: sums and products stay finite.
+
+    Raises:
+        EntryError: It is none; the message is `reason`.
+    """
     try:
         result = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         result = math.nan
-    if isinstance(value, bool) or not math.isfinite(result):
-        raise DatasetError(f"{where} is {value!r}; expected a finite number. Correct the shape or export again.")
+    if isinstance(value, bool) or not abs(result) <= _LARGEST:
+        raise EntryError(reason)
     return result
 
 
-def entries(value: Any, keys: tuple[str, ...], where: str) -> list[dict[str, Any]]:
-    """Check a JSON list of objects that all have `keys`; those that end in "id" are numbers or text."""
+def numbers(values: Any, count: int | None = None) -> list[float]:
+    """Return the first `count` values of a JSON list, which has at least as many; all if it is None.
+
+    Raises:
+        EntryError: It has not, or they are no numbers.
+    """
+    if not isinstance(values, list) or len(values) < (count or 0):
+        raise EntryError(NO_BOX)
+    return [number(value) for value in values[:count]]
+
+
+def whole_number(value: Any) -> int | None:
+    """Return a whole number from text or JSON, such as "7" or 7.0; None if it is none."""
+    with contextlib.suppress(EntryError):
+        if (result := number(value)).is_integer():
+            return int(result)
+    return None
+
+
+def declared_size(width: Any, height: Any) -> tuple[int, int] | None:
+    """Return a size in pixels from text or JSON; None if it is missing, 0 or no number."""
+    with contextlib.suppress(EntryError):
+        size = int(number(width)), int(number(height))
+        return size if min(size) > 0 else None
+    return None
+
+
+def label_name(value: Any) -> str:
+    """Return a label from JSON or text without blanks around it; "" if there is none."""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def read_shape(
+    read: Callable[[], Shape], where: str, *, label: str = "", region: Callable[[], Box | None] = lambda: None
+) -> Shape:
+    """Return the shape that `read` returns, or, if it cannot be understood, one with its problem.
+
+    Args:
+        read: Reads one entry; may raise `EntryError`.
+        where: Place of the entry in the annotation file.
+        label: Its label, if that is known before.
+        region: Returns its place for as much as can be read of it.
+    """
+    try:
+        return replace(read(), where=where)
+    except EntryError as error:
+        return Shape(label, BOX, region(), problem=str(error), where=where)
+
+
+def damaged_shape(error: DatasetError) -> Shape:
+    """Return what stands for the shapes of one image whose own annotation file cannot be read."""
+    return Shape("", BOX, None, problem=DAMAGED_FILE, where=str(error).partition(";")[0])
+
+
+def json_list(value: Any, where: str) -> list[Any]:
+    """Check that a JSON value is a list; messages begin with `where`: file, key."""
     if not isinstance(value, list):
         raise DatasetError(f"{where} is of type {type(value).__name__}; expected a list. Export again.")
-    for index, entry in enumerate(value):
-        missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else list(keys)
-        if missing:
-            raise DatasetError(f"{where}[{index}] has no {', '.join(missing)}; expected it. Export again.")
-        for key in keys:
-            if key.endswith("id") and not isinstance(entry[key], int | str):
-                raise DatasetError(
-                    f"{where}[{index}] has {key} {entry[key]!r}; expected a number or text. Export again."
-                )
     return value
 
 
-def rotation_attribute(annotation: dict[str, Any], where: str) -> float:
+def rotation_attribute(annotation: Mapping[str, Any]) -> float:
     """Return the angle in degrees that CVAT keeps as attribute `rotation` of a box; 0 if there is none."""
     attributes = annotation.get("attributes")
     rotation = attributes.get("rotation") if isinstance(attributes, dict) else None
-    return number(rotation, f"{where}: rotation") if rotation else 0.0
+    return number(rotation) if rotation else 0.0
 
 
-def coco_mask_box(mask: dict[str, Any], where: str) -> Box | None:
+def coco_mask_box(mask: Mapping[str, Any]) -> Box | None:
     """Return the box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
 
     `size` in the mask is (height, width).
+
+    Raises:
+        EntryError: The runs do not fill the mask.
     """
     try:
         counts = mask["counts"]
         if isinstance(counts, str):
             counts = decode_coco_counts(counts)
-        height, width = (int(side) for side in mask["size"])
-        valid = min(height, width) > 0 and min(counts) >= 0 and sum(counts) == height * width
+        height, width = (int(number(side)) for side in mask["size"])
+        valid = min(height, width) > 0 and all(type(count) is int for count in counts)
+        valid = valid and min(counts) >= 0 and sum(counts) == height * width
     except (KeyError, TypeError, ValueError):
         valid = False
     if not valid:
-        raise DatasetError(
-            f"{where}: a mask whose runs do not fill its size; expected height x width pixels. "
-            f"Draw it again or export again."
-        )
+        raise EntryError(BAD_MASK)
     box = run_length_box(counts, minor=height)
     return None if box is None else (box[1], box[0], box[3], box[2])
 

@@ -14,6 +14,10 @@ class DatasetError(PreannotateError, ValueError):
     """An annotation file says something impossible, or there is too little to train on."""
 
 
+class EntryError(DatasetError):
+    """One entry of an annotation file cannot be understood; the message is a `LeftOut.reason`. Readers go on."""
+
+
 Box = tuple[float, float, float, float]
 
 # Kinds of shapes that are boxes or become their tight axis-aligned box.
@@ -21,6 +25,17 @@ BOX, ROTATED_BOX = "box", "rotated box"
 CONVERTED_KINDS = (ROTATED_BOX, "polygon", "mask", "ellipse")
 # All other kinds are counted and left out: "tag", "points", "polyline", "cuboid", "skeleton", ….
 TAG = "tag"
+# Reasons of entries and shapes that are left out, without numbers or names, so that equal ones can be counted.
+NO_LABEL = "without a label"
+UNKNOWN_CLASS = "of a class that is not declared"
+UNKNOWN_IMAGE = "of an image that is not listed"
+UNKNOWN_FRAME = "with a frame number that is not in the task"
+NO_NUMBERS = "with coordinates that are no numbers"
+NO_BOX = "without a box"
+FEW_POINTS = "polygon of fewer than three points"
+BAD_MASK = "mask whose runs do not fill its size"
+NOT_UNDERSTOOD = "entry that is not understood"
+DAMAGED_FILE = "annotation file that cannot be read"
 # Sources of shapes as CVAT names them.
 MANUAL, AUTOMATIC = "manual", "auto"
 
@@ -32,13 +47,14 @@ class Shape:
     Attributes:
         kind: `BOX`, one of `CONVERTED_KINDS`, or a kind that cannot become a box.
         box: Tight axis-aligned box, xyxy, not clipped, in pixels of the frame's declared size, or in
-            [0, 1] if the frame is `relative`. None for a kind that cannot become a box or an empty mask.
+            [0, 1] if the frame is `relative`; corners may be swapped. Of a kind that cannot become a box, the region
+            around it: neither object nor background. None for an empty mask and where no place is known.
         source: Who drew it: `MANUAL`, `AUTOMATIC`, "semi-auto", …; "" if the format does not say.
         score: Of a detection, in [0, 1]; None for an annotation.
         outline: The exact shape as attributes of its element in CVAT's XML (`points`, `rle`, `rotation`, …). Readers
             of files leave it empty, for nothing but the box is used.
         problem: Why the shape cannot be used although its kind could, a `LeftOut.reason`; "" if it can. If it has a
-            box, that region is neither object nor background.
+            box, that region is neither object nor background. Its label may be "": unknown.
         where: Its place in the annotation file: file and line, or file and id; "" if the reader does not say.
     """
 

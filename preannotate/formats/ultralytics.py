@@ -2,20 +2,21 @@
 
 The file is called `data.yaml` or anything else. Texts lie below `labels/<subset>/` and images below `images/<subset>/`,
 or in `<subset>/labels/` and `<subset>/images/`, or side by side. Made for detection; the lines of segmentation and
-oriented boxes become boxes.
+oriented boxes become boxes, of poses their boxes are used.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from preannotate.core.text import printable
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.parsing import read_yaml
-from preannotate.formats.records import DatasetError, Export, Shape
+from preannotate.formats.parsing import label_name, read_yaml, whole_number
+from preannotate.formats.records import DatasetError, Export
 from preannotate.formats.yolo import find_names, folder_of_names, read_texts
 
 _FILE_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+_MOST_LABELS = 100_000
 _MAX_BYTES = 1_000_000
 
 
@@ -36,14 +37,8 @@ def read(folder: Path | FileTree) -> Export:
         names.setdefault(folder_of_names(path.rpartition("/")[0]), labels)
         subsets |= {str(key) for key in content} if isinstance(content, dict) else set()
         pose = pose or (isinstance(content, dict) and "kpt_shape" in content)
-    export = read_texts(
-        files, names | {key: value for key, value in find_names(files).items() if key not in names}, subsets
-    )
-    if pose:
-        skeletons = [tuple(Shape(shape.label, "skeleton", None) for shape in frame.shapes) for frame in export.frames]
-        frames = tuple(replace(f, shapes=shapes) for f, shapes in zip(export.frames, skeletons, strict=True))
-        export = replace(export, frames=frames)
-    return export
+    found = {key: value for key, value in find_names(files).items() if key not in names}
+    return read_texts(files, names | found, subsets, pose=pose)
 
 
 def _data_files(files: FileTree) -> Iterator[tuple[str, Any]]:
@@ -64,12 +59,17 @@ def _data_files(files: FileTree) -> Iterator[tuple[str, Any]]:
 
 
 def _labels(content: Any, path: Path) -> list[str]:
+    """Return the labels by their number; "" for a number without a name. They stay what was written: `yes`, `007`."""
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict):
-        ids = sorted(names, key=lambda key: int(key) if str(key).isdecimal() else -1)
-        if [str(key) for key in ids] != [str(index) for index in range(len(ids))]:
-            raise DatasetError(f"{path.name}: names has the keys {list(names)}; expected 0, 1, …. Export again.")
-        names = [names[key] for key in ids]
+    if isinstance(names, dict) and names:
+        numbers = {number: name for key, name in names.items() if (number := whole_number(key)) is not None}
+        if len(numbers) < len(names) or not 0 <= min(numbers, default=-1) <= max(numbers, default=0) < _MOST_LABELS:
+            raise DatasetError(
+                f"{path.name}: names has the keys {printable(str(list(names)))}; expected 0, 1, …. Export again."
+            )
+        names = [numbers.get(number, "") for number in range(max(numbers) + 1)]
     if not isinstance(names, list) or not names:
-        raise DatasetError(f"{path.name}: names is {names!r}; expected the names of the classes. Export again.")
-    return [str(name).strip() for name in names]
+        raise DatasetError(
+            f"{path.name}: names is {printable(repr(names))}; expected the names of the classes. Export again."
+        )
+    return [label_name(name) for name in names]

@@ -5,20 +5,44 @@ original 1-based integers is less than the care with which boxes are drawn.
 An XML file belongs to the image of its own name; `<filename>` is only used where there is none.
 """
 
+import math
+import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape
+from preannotate.formats.geometry import box_shape, centre_box, polygon_shape
 from preannotate.formats.images import video_position
-from preannotate.formats.parsing import number, read_text, read_xml, xml_root_tag
-from preannotate.formats.records import DatasetError, Export, Frame, Shape
+from preannotate.formats.parsing import (
+    damaged_shape,
+    declared_size,
+    number,
+    read_shape,
+    read_text,
+    read_xml,
+    xml_root_tag,
+)
+from preannotate.formats.records import (
+    NO_BOX,
+    NO_LABEL,
+    NOT_UNDERSTOOD,
+    DatasetError,
+    EntryError,
+    Export,
+    Frame,
+    LeftOut,
+    Shape,
+)
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
 _NO_PHOTOGRAPHS = ("SegmentationClass", "SegmentationObject")
 _BACKGROUND = "background"
 _MAX_LOOKS = 10
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_ROTATED = ("cx", "cy", "w", "h", "angle")
 
 
 def recognise(folder: Path | FileTree) -> bool:
@@ -37,17 +61,32 @@ def read(folder: Path | FileTree) -> Export:
     labels = dict.fromkeys(label for path in labelmaps for label in _declared_labels(files, path))
     frames = []
     used: set[Path] = set()
+    left_out: list[LeftOut] = []
+    damaged: list[DatasetError] = []
     for path in files.with_suffix(".xml"):
-        frame, image = _frame(files, path)
-        labels.update(dict.fromkeys(shape.label for shape in frame.shapes))
+        root: Element | None = None
+        try:
+            root = read_xml(files.file(path))
+        except DatasetError as error:
+            damaged.append(error)
+        if root is not None and root.tag != "annotation":
+            left_out.append(LeftOut(NOT_UNDERSTOOD, path))
+            continue
+        frame, image = _frame(files, path, root)
+        if root is None:
+            frame = replace(frame, shapes=(damaged_shape(damaged[-1]),))
+        labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.label))
         frames.append(frame)
         if image is not None:
             used.add(image)
+    if damaged and len(damaged) == len(frames):
+        raise damaged[0]
     for name, image in files.images.below("", leaving_out=_NO_PHOTOGRAPHS).paths.items():
         if image not in used and not _is_mask(name):
             subset, name = _image_name(name)
             frames.append(Frame(name, image, (), subset=subset, **video_position(name, subset)))
-    return Export(tuple(labels), tuple(sorted(frames, key=lambda frame: (frame.name, frame.subset))))
+    ordered = sorted(frames, key=lambda frame: (frame.name, frame.subset))
+    return Export(tuple(labels), tuple(ordered), left_out=tuple(left_out))
 
 
 def _is_mask(path: str) -> bool:
@@ -61,14 +100,10 @@ def _declared_labels(files: FileTree, labelmap: str) -> list[str]:
     return [name for name in names if name != _BACKGROUND]
 
 
-def _frame(files: FileTree, path: str) -> tuple[Frame, Path | None]:
-    """Return the frame of an annotation file, and the image that it means."""
-    file = files.file(path)
-    root = read_xml(file)
-    if root.tag != "annotation":
-        raise DatasetError(
-            f"{file.name}: the root is <{root.tag}>; expected <annotation>. Remove the file or export again."
-        )
+def _frame(files: FileTree, path: str, root: Element | None) -> tuple[Frame, Path | None]:
+    """Return the frame of an annotation file, and the image that it means; without shapes if it could not be read."""
+    if root is None:
+        root = Element("annotation")
     images = files.images_for(path, leaving_out=_NO_PHOTOGRAPHS)
     stem = path.removeprefix(images.folder)[: -len(".xml")]
     parts = stem.split("/")
@@ -82,12 +117,15 @@ def _frame(files: FileTree, path: str) -> tuple[Frame, Path | None]:
     if found.path is not None:
         subset, image_name = _image_name(found.name)
         name = image_name if found.exact else stem
-    shapes = tuple(_shape(element, file, index) for index, element in enumerate(root.findall("object"), 1))
+    shapes = tuple(
+        read_shape(partial(_shape, element), f"{path}: object {index}", label=_label(element))
+        for index, element in enumerate(root.findall("object"), 1)
+    )
     frame = Frame(
         name,
         found.path,
         shapes,
-        declared_size=_declared_size(root, file),
+        declared_size=declared_size(root.findtext("size/width"), root.findtext("size/height")),
         subset=subset,
         ambiguous=found.problem,
         **video_position(name, subset),
@@ -104,21 +142,37 @@ def _image_name(path: str) -> tuple[str, str]:
     return "/".join(parts[:place]), "/".join(parts[place + 1 :])
 
 
-def _declared_size(root: Element, path: Path) -> tuple[int, int] | None:
-    texts = ((root.findtext(f"size/{side}") or "0").strip() for side in ("width", "height"))
-    width, height = (int(number(text, f"{path.name}: <size>")) for text in texts)
-    return (width, height) if width > 0 and height > 0 else None
+def _label(element: Element) -> str:
+    return (element.findtext("name") or "").strip()
 
 
-def _shape(element: Element, path: Path, index: int) -> Shape:
-    where = f"{path.name}: object {index}"
-    label = (element.findtext("name") or "").strip()
-    if not label:
-        raise DatasetError(f"{where} has no <name>; expected a label. Correct the object or export again.")
-    corners = [element.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")]
-    x1, y1, x2, y2 = (number(corner, f"{where}: a corner of <bndbox>") for corner in corners)
-    degrees = 0.0
+def _shape(element: Element) -> Shape:
+    """Read an object: its box; a rotated one as roLabelImg writes it; or the box around its polygon."""
+    label = _label(element)
+    if element.find("bndbox") is not None:
+        x1, y1, x2, y2 = (number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
+        shape = box_shape(label, (x1, y1, x2, y2), _rotation(element))
+    elif element.find("robndbox") is not None:
+        cx, cy, width, height, radians = (number(element.findtext(f"robndbox/{name}")) for name in _ROTATED)
+        shape = box_shape(label, centre_box(cx, cy, width, height), math.degrees(radians))
+    else:
+        shape = polygon_shape(label, _polygon(element))
+    return shape if label else replace(shape, problem=NO_LABEL)
+
+
+def _rotation(element: Element) -> float:
     for attribute in element.findall("attributes/attribute"):
         if attribute.findtext("name") == "rotation":
-            degrees = number(attribute.findtext("value"), f"{where}: rotation")
-    return box_shape(label, (x1, y1, x2, y2), degrees)
+            return number(attribute.findtext("value"))
+    return 0.0
+
+
+def _polygon(element: Element) -> list[float]:
+    """Return x1, y1, x2, y2, … of `<polygon>`, whose children are `<x1>`, `<y1>`, … or hold `<x>` and `<y>` each."""
+    polygon = element.find("polygon")
+    if polygon is None:
+        raise EntryError(NO_BOX)
+    found = [[number(part.text) for part in polygon.iter() if re.fullmatch(rf"{axis}\d*", part.tag)] for axis in "xy"]
+    if len(found[0]) != len(found[1]):
+        raise EntryError(NO_BOX)
+    return [value for point in zip(*found, strict=True) for value in point]

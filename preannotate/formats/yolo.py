@@ -8,15 +8,28 @@ has no mark for it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import centre_box, points_box
+from preannotate.formats.geometry import centre_box, polygon_shape
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS, UNREAD_EXTENSIONS, without_extension
 from preannotate.formats.images import ImageMatch, video_position
-from preannotate.formats.parsing import number, read_text
-from preannotate.formats.records import BOX, ROTATED_BOX, DatasetError, Export, Frame, Shape
+from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text, whole_number
+from preannotate.formats.records import (
+    BOX,
+    NO_BOX,
+    NO_LABEL,
+    ROTATED_BOX,
+    UNKNOWN_CLASS,
+    DatasetError,
+    EntryError,
+    Export,
+    Frame,
+    Shape,
+)
 
 _NAMES = re.compile(
     r"(.*\.names|_?classes\.txt|class_?names?\.txt|predefined_classes\.txt|obj_names\.txt|names\.txt|labels\.txt"
@@ -29,9 +42,16 @@ _PREFIX = "data/"
 _INNER_FOLDERS = ("data", "cfg", "config", "labels", "label", "annotations", "txt", "images")
 _LEADING = re.compile(r"images|labels|data|obj|txt|jpegimages|imgs?|annotations", re.IGNORECASE)
 _SUBSET = re.compile(r"obj_.*_data|train|training|val|valid|validation|dev|test", re.IGNORECASE)
-_LABEL_LINE = re.compile(r"\d+(\.0*)?(\s+[-+\d.eE]+){4}")
+_LABEL_LINE = re.compile(r"\d+(\.0*)?([\s,;]+[-+\d.,eE]+){4}")
 _LABEL_FOLDER = re.compile(r"(^|/)(labels|obj_[^/]*_data)/")
 _OBB_NUMBERS = 8
+IN_PIXELS = "in pixels, where numbers from 0 to 1 are expected"
+# Fractions of an image whose object sticks out are hardly above 1; pixels hardly ever below.
+_LARGEST_FRACTION = 2.0
+# Beyond this part of lines in pixels, it is the set that is in pixels and not some odd lines.
+_MOSTLY = 0.9
+_DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
+_VISIBILITIES = (0.0, 1.0, 2.0)
 _MAX_LOOKS = 100
 
 Names = Mapping[str, list[str]]
@@ -69,13 +89,14 @@ def folder_of_names(parent: str) -> str:
     return f"{parent}/" if parent else ""
 
 
-def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = ()) -> Export:
+def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, pose: bool = False) -> Export:
     """Read all texts of boxes, and all images.
 
     Args:
         files: The export.
         names: At least one list of names; a text that lies in none of the folders means the first.
         subsets: Names of folders that are subsets, beside the usual ones.
+        pose: Keypoints follow each box.
     """
     known = frozenset(subset.lower() for subset in subsets)
     texts: dict[str, ImageMatch] = {}
@@ -96,7 +117,7 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = ()) -> Ex
         key = found.name if found.exact else listed.get(key, key)
         if found.path is None:
             unsure.add(_stem(path))
-        shapes = parse_labels(files.file(path), path, classes)
+        shapes = parse_labels(files.file(path), path, classes, pose=pose)
         frames[key] = _frame(key, folder, found, shapes, known)
     for line in listed.values():
         found = files.images.find(line)
@@ -107,7 +128,8 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = ()) -> Ex
     for key, image in files.images.paths.items():
         if image not in used and _stem(key) not in unsure:
             frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
-    labels = dict.fromkeys(label for classes in names.values() for label in classes)
+    check_fractions(frames.values())
+    labels = dict.fromkeys(label for classes in names.values() for label in classes if label)
     return Export(tuple(labels), tuple(frames[key] for key in sorted(frames)))
 
 
@@ -116,18 +138,42 @@ def without_text_extension(path: str) -> str:
     return without_extension(path[: -len(".txt")])
 
 
-def parse_labels(file: Path, path: str, labels: list[str]) -> tuple[Shape, ...]:
-    """Read one image's file, which is called `path` in the export.
+def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = False) -> tuple[Shape, ...]:
+    """Read one image's file.
 
-    A line is `class cx cy w h`, with a track's id or a score after it in some dialects; or `class` and
-    the points of a polygon; four points are an oriented box.
+    A line is `class cx cy w h`, with a track's id, a score or both after it in some dialects; or `class` and the points
+    of a polygon; four points are an oriented box. Of a pose, keypoints come after the box.
+
+    Args:
+        file: The text file.
+        path: What it is called in the export.
+        labels: Names of the classes; "" for one without a name.
+        pose: Every line is a box with keypoints; otherwise only those with visibilities of keypoints are.
     """
-    shapes = []
-    for index, line in enumerate(read_text(file).splitlines(), 1):
-        if line.strip():
-            where = f"{path}: line {index}"
-            shapes.append(_shape(line.split(), labels, where))
-    return tuple(shapes)
+    try:
+        text = read_text(file)
+    except DatasetError as error:
+        return (damaged_shape(error),)
+    return tuple(
+        read_shape(partial(_shape, _words(line), labels, pose), f"{path}: line {index}")
+        for index, line in enumerate(text.splitlines(), 1)
+        if line.strip()
+    )
+
+
+def check_fractions(frames: Iterable[Frame]) -> None:
+    """Refuse a set whose numbers are pixels: whether of centres and sizes or of corners is not known.
+
+    Raises:
+        DatasetError: Nearly all lines are in pixels.
+    """
+    shapes = [shape for frame in frames for shape in frame.shapes if shape.boxed]
+    in_pixels = [shape for shape in shapes if shape.problem == IN_PIXELS]
+    if in_pixels and len(in_pixels) > _MOSTLY * len(shapes):
+        raise DatasetError(
+            f"{in_pixels[0].where}: numbers from 0 to 1 expected; these look like pixels. "
+            f"Divide x and width by the image's width, y and height by its height."
+        )
 
 
 def _names_for(path: str, names: Names) -> tuple[str, list[str]]:
@@ -157,7 +203,7 @@ def _is_text(files: FileTree, path: str) -> bool:
 def _read_names(path: Path) -> list[str]:
     """Return the names in a text file, one a line; none if it is a text of another kind."""
     try:
-        lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
     except DatasetError:
         if path.name == _FILE_NAME:
             raise
@@ -200,18 +246,56 @@ def _frame(key: str, folder: str, found: ImageMatch, shapes: tuple[Shape, ...], 
     return Frame(name, found.path, shapes, relative=True, subset=subset, ambiguous=found.problem, **position)
 
 
-def _shape(words: list[str], labels: list[str], where: str) -> Shape:
-    class_id = number(words[0], f"{where}: class")
-    if not class_id.is_integer() or not 0 <= class_id < len(labels):
-        raise DatasetError(f"{where}: class {words[0]}; expected 0 to {len(labels) - 1}. Export again.")
-    label = labels[int(class_id)]
-    values = [number(word, f"{where}: a coordinate") for word in words[1:]]
-    if len(values) in (4, 5):
+def _words(line: str) -> list[str]:
+    """Return the numbers of a line, which some tools part with commas or semicolons; a decimal comma is a point."""
+    words = line.replace(";", " ").split()
+    if "," not in line:
+        return words
+    if len(words) > 1 and all(_DECIMAL_COMMA.fullmatch(word) for word in words if "," in word):
+        return [word.replace(",", ".") for word in words]
+    return line.replace(",", " ").replace(";", " ").split()
+
+
+def _shape(words: Sequence[str], labels: Sequence[str], pose: bool) -> Shape:
+    label = _label(words[0], labels) if words else None
+    shape = _outline(label or "", [number(word) for word in words[1:]], pose)
+    if not label:
+        return replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)
+    return shape
+
+
+def _label(word: str, labels: Sequence[str]) -> str | None:
+    """Return the label of a class number, or the word itself if it is one of the labels; None if it is neither."""
+    if word in labels:
+        return word
+    class_id = whole_number(word)
+    return labels[class_id] if class_id is not None and 0 <= class_id < len(labels) else None
+
+
+def _outline(label: str, values: Sequence[float], pose: bool) -> Shape:
+    if len(values) < 4:
+        raise EntryError(NO_BOX)
+    if pose or len(values) in (4, 5) or _is_followed_by_ids(values) or _has_keypoints(values):
+        _check_fractions(values[:4])
         cx, cy, width, height = values[:4]
         return Shape(label, BOX, centre_box(cx, cy, width, height))
-    if len(values) >= 6 and len(values) - len(values) % 2 >= 6:
-        points = values[: len(values) - len(values) % 2]  # an odd one is a track's id
-        return Shape(label, ROTATED_BOX if len(points) == _OBB_NUMBERS else "polygon", points_box(points))
-    raise DatasetError(
-        f"{where}: {len(values)} numbers after the class; expected cx cy w h or the points of a polygon. Export again."
-    )
+    points = values[: len(values) // 2 * 2]  # an odd one is a track's id
+    _check_fractions(points)
+    shape = polygon_shape(label, points)
+    return replace(shape, kind=ROTATED_BOX) if len(points) == _OBB_NUMBERS else shape
+
+
+def _check_fractions(values: Sequence[float]) -> None:
+    if max(map(abs, values)) > _LARGEST_FRACTION:
+        raise EntryError(IN_PIXELS)
+
+
+def _is_followed_by_ids(values: Sequence[float]) -> bool:
+    """Whether a score and a track's id come after a box, as Ultralytics saves results of tracking."""
+    return len(values) == 6 and values[5] > _LARGEST_FRACTION and values[5].is_integer()
+
+
+def _has_keypoints(values: Sequence[float]) -> bool:
+    """Whether x, y, visibility come after a box: no polygon has a 0, 1 or 2 in every third place, and a 2."""
+    visibilities = values[6::3]
+    return len(values) % 3 == 1 and 2.0 in visibilities and all(value in _VISIBILITIES for value in visibilities)

@@ -69,6 +69,27 @@ def turn(boxes: np.ndarray, raw_size: tuple[int, int], orientation: int) -> np.n
     return np.stack(turned, axis=1)
 
 
+def in_order(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes (G, 4) with the upper left corner first, and bool (G,): which were drawn from another corner."""
+    ordered = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
+    return ordered, (ordered != boxes).any(axis=1)
+
+
+def inside(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Return bool (G,): which boxes touch the image."""
+    return np.all((boxes[:, 2:] > 0) & (boxes[:, :2] < np.array(image_size)), axis=1)
+
+
+def ignore_regions(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Return float32 (I, 4): what lies in the image of boxes that are not learnt, `MIN_SIDE` wide and high at least."""
+    size = np.array(image_size, np.float64)
+    boxes = boxes[inside(boxes, image_size)]
+    low, high = np.clip(boxes[:, :2], 0, size), np.clip(boxes[:, 2:], 0, size)
+    missing = np.maximum(MIN_SIDE - (high - low), 0)
+    low = np.clip(low - missing / 2, 0, size - MIN_SIDE)
+    return np.concatenate([low, np.maximum(high, low + MIN_SIDE)], axis=1).astype(np.float32)
+
+
 def clip(boxes: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Cut boxes to the image.
 

@@ -20,6 +20,7 @@ FEW_BOXES = 100
 # Half a cell of the finest feature level (stride 8) in each direction: smaller objects are not detected.
 INVISIBLE_BELOW = 8
 EXAMPLES = 5
+EXAMPLES_SHOWN = 2
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
 REPEATED = "repeated image"
@@ -48,6 +49,7 @@ class LoadReport:
         examples: Reason, of `dropped` or `UNANNOTATED` or `UNUSABLE`, to the first few places in the annotation files
             or names of images.
         converted: Kind to number of shapes that became boxes.
+        reordered: Boxes whose corners were put in order.
         problems: Problem of an image to the names concerned; see `loading`.
         unreadable: Name to the decoder's message.
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
@@ -64,6 +66,7 @@ class LoadReport:
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
+    reordered: int = 0
     problems: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
@@ -212,6 +215,8 @@ def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[st
             f"{plural(tiny, 'box', 'boxes')} smaller than {INVISIBLE_BELOW} pixels in an input of "
             f"{input_size[0]}x{input_size[1]}: too small to be detected. Choose a larger input."
         )
+    if report.reordered:
+        yield f"{plural(report.reordered, 'box was', 'boxes were')} drawn from another corner: corners put in order."
     if report.conflicts:
         yield (
             f"{plural(len(report.conflicts), 'image')} with the same content but different boxes "
@@ -246,6 +251,9 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"turned into boxes: {_counts(report.converted)}"
     if report.dropped:
         yield f"left out: {_counts(report.dropped)}"
+        for reason in report.dropped:
+            if places := report.examples.get(reason):
+                yield f"  {reason}: {first_of(places, EXAMPLES_SHOWN)}"
     for kind, names in report.problems.items():
         yield f"{kind}: {plural(len(names), 'image')} ({first_of(names)})"
     for name, reason in list(report.unreadable.items())[:EXAMPLES]:

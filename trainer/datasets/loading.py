@@ -3,6 +3,9 @@
 A frame is *unannotated* if it has no shapes but tags: in a half-annotated task that is work still to
 do, so it is used only on request. A frame of which every shape was left out (automatic, of a kind
 without a box, degenerate) is *unusable*: it is not known to be empty, so it is never a negative.
+
+What was left out of a frame that is used must not be taught as background: where its place is known, that is an
+ignore region.
 """
 
 import hashlib
@@ -10,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +23,10 @@ from preannotate.core.files import sync_all
 from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
 from preannotate.formats.images import without_extension
-from preannotate.formats.records import BOX, TAG, DatasetError, Export, Frame, Shape
+from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import decode, exif_orientation
-from trainer.datasets.coordinates import clip, to_upright_pixels
+from trainer.datasets.coordinates import clip, ignore_regions, in_order, inside, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
 from trainer.datasets.health import UNANNOTATED, UNUSABLE, Health, LoadedExport, LoadReport
@@ -30,11 +34,16 @@ from trainer.datasets.sample import Sample
 
 AUTOMATIC = "automatic"
 OTHER_LABEL = "of another label"
-DEGENERATE = "degenerate or outside the image"
+OUTSIDE = "outside the image"
+TOO_SMALL = "smaller than one pixel"
+EMPTY = "without a pixel"
+LONG_LABEL = "with a label of more than 500 characters"
+BROKEN_LABEL = "with a label that is no whole text"
 MISSING = "missing"
 UNREADABLE = "unreadable"
 # Small enough that a JPEG is decoded at an eighth of its size; a truncated file fails all the same.
 _CHECK_SIZE = (32, 32)
+_LONGEST_LABEL = 500
 
 
 def load_dataset(
@@ -79,8 +88,6 @@ def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Col
         with open_export(path, workspace) as folder:
             recognised = read_export(path, folder)
             export = recognised.export
-            if not loader.fixed:
-                _check_labels(export.labels, path.name)
             names += [frame.name for frame in export.frames]
             loader.report.exports.append(
                 LoadedExport(path.name, recognised.format, recognised.title, export.has_sources)
@@ -96,18 +103,13 @@ def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Col
     return Dataset(known, samples, Health.of(samples, known, loader.report))
 
 
-def _check_labels(labels: Sequence[str], where: str) -> None:
-    """Refuse now what no later step could write: neither UTF-8 nor CVAT's database has a place for it."""
-    for label in labels:
-        if not label:
-            raise DatasetError(
-                f"{where}: a label without a name; expected a name. Rename or remove it, and export again."
-            )
-        if "\0" in label or any("\ud800" <= letter <= "\udfff" for letter in label):
-            raise DatasetError(
-                f"{where}: label {label!r} holds a NUL or half of a letter; expected whole Unicode letters. "
-                f"Rename it and export again."
-            )
+def _label_problem(label: str) -> str:
+    """Return why a label cannot be learnt: neither UTF-8 nor CVAT's database has a place for it; "" if it can."""
+    if not label:
+        return NO_LABEL
+    if "\0" in label or any("\ud800" <= letter <= "\udfff" for letter in label):
+        return BROKEN_LABEL
+    return LONG_LABEL if len(label) > _LONGEST_LABEL else ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class _Loader:
         self.negatives = negatives
         self.fixed = labels is not None
         self.class_ids = {label: index for index, label in enumerate(labels or ())}
+        self.boxed_labels: set[str] = set()
         self.samples: list[Sample] = []
         self.groups: dict[str, str] = {}
         self.report = LoadReport()
@@ -141,7 +144,9 @@ class _Loader:
         self.groups = video_groups(frames)
         if not self.fixed:
             for label in export.labels:
-                self.class_ids.setdefault(label, len(self.class_ids))
+                if not _label_problem(label):
+                    self.class_ids.setdefault(label, len(self.class_ids))
+        self.boxed_labels |= {s.label for frame in frames for s in frame.shapes if s.boxed and not s.problem}
         for frame in select_frames(frames, only):
             self.report.frames += 1
             sample = self._sample(frame)
@@ -150,13 +155,14 @@ class _Loader:
 
     def _sample(self, frame: Frame) -> Sample | None:
         dropped: Counter[str] = Counter()
-        shapes, ignored = [], []
+        shapes: list[Shape] = []
+        ignored: list[Box] = []
         for shape in frame.shapes:
             if reason := self._reason_to_drop(shape):
                 dropped[reason] += 1
                 self.report.add_left_out(reason, shape.where or frame.name)
-                if (reason == AUTOMATIC or shape.problem) and shape.box is not None:
-                    ignored.append(shape)
+                if shape.box is not None and self._is_object(shape, reason):
+                    ignored.append(shape.box)
             else:
                 shapes.append(shape)
         annotated = any(reason not in (TAG, OTHER_LABEL) for reason in dropped) or bool(shapes)
@@ -188,13 +194,21 @@ class _Loader:
     def _reason_to_drop(self, shape: Shape) -> str:
         if not shape.boxed:
             return shape.kind or "of unknown kind"
+        if shape.problem and not shape.label:
+            return shape.problem
         if shape.label not in self.class_ids:
-            return OTHER_LABEL
+            return ("" if self.fixed else _label_problem(shape.label)) or OTHER_LABEL
         if shape.problem:
             return shape.problem
         if shape.automatic and not self.include_auto:
             return AUTOMATIC
-        return "" if shape.box is not None else DEGENERATE
+        return "" if shape.box is not None else EMPTY
+
+    def _is_object(self, shape: Shape, reason: str) -> bool:
+        """Whether a shape that is left out is, or may be, an object of a class that is learnt."""
+        if not shape.boxed:  # a polyline of a label that is otherwise drawn with boxes
+            return shape.label in self.class_ids and shape.label in self.boxed_labels
+        return reason != OTHER_LABEL
 
     def _check_image(self, frame: Frame) -> _ReadableImage | None:
         if frame.ambiguous:
@@ -215,9 +229,11 @@ class _Loader:
         return _ReadableImage(frame.image, hashlib.sha256(data).hexdigest(), size, orientation)
 
     def _make_sample(
-        self, frame: Frame, shapes: list[Shape], ignored: list[Shape], image: _ReadableImage, dropped: Counter[str]
+        self, frame: Frame, shapes: list[Shape], ignored: list[Box], image: _ReadableImage, dropped: Counter[str]
     ) -> Sample | None:
-        boxes = np.array([shape.box for shape in (*shapes, *ignored)], np.float64).reshape(-1, 4)
+        boxes, reordered = in_order(
+            np.array([*(shape.box for shape in shapes), *ignored], np.float64).reshape(-1, 4),
+        )
         upright, problem = to_upright_pixels(
             boxes,
             declared=frame.declared_size,
@@ -229,13 +245,14 @@ class _Loader:
             self.report.add_problem(problem, frame.name)
         if upright is None:
             return None
-        boxes, kept = clip(upright, image.size)
-        ignored_boxes = boxes[len(shapes) :][kept[len(shapes) :]]
-        boxes, kept = boxes[: len(shapes)], kept[: len(shapes)]
-        for shape in (shape for shape, keep in zip(shapes, kept, strict=True) if not keep):
-            dropped[DEGENERATE] += 1
-            self.report.add_left_out(DEGENERATE, shape.where or frame.name)
-        shapes = [shape for shape, keep in zip(shapes, kept, strict=True) if keep]
+        own, regions = upright[: len(shapes)], upright[len(shapes) :]
+        boxes, kept = clip(own, image.size)
+        for shape, touches in zip(compress(shapes, ~kept), inside(own[~kept], image.size), strict=True):
+            reason = TOO_SMALL if touches else OUTSIDE
+            dropped[reason] += 1
+            self.report.add_left_out(reason, shape.where or frame.name)
+        self.report.reordered += int(reordered[: len(shapes)][kept].sum())
+        shapes = list(compress(shapes, kept))
         return Sample(
             name=_with_extension(frame.name, image.path),
             image=store_image(image.path, image.content, self.store) if self.store else image.path,
@@ -247,7 +264,7 @@ class _Loader:
             frame=frame.frame if frame.sequence else None,
             dropped=dict(dropped),
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
-            ignored=ignored_boxes,
+            ignored=ignore_regions(np.concatenate([regions, own[~kept]]), image.size),
         )
 
 

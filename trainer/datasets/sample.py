@@ -23,8 +23,8 @@ class Sample:
         frame: Number inside the group if the group is a video.
         dropped: Reason to number of this image's shapes that were left out.
         converted: Kind of shape to number of this image's shapes that became boxes.
-        ignored: float32 (I, 4), as `boxes`: unreviewed automatic boxes that were left out. Training counts these
-            regions neither as objects nor as background.
+        ignored: float32 (I, 4), as `boxes`: places of shapes that were left out, such as unreviewed automatic boxes.
+            Training counts these regions neither as objects nor as background.
     """
 
     name: str

@@ -47,6 +47,8 @@ _DOMINATES = 0.5
 # Longer blocks have fewer neighbours across a cut; five are enough for one to be validation.
 _BLOCK_LENGTHS = (100, 50, 25, 10, 5, 1)
 _BLOCKS = 5
+# In pixels.
+_SMALLEST_OBJECT = 2
 
 
 @dataclass(frozen=True)
@@ -114,20 +116,26 @@ def split_samples(
 
 
 def without_unreviewed(split: Split) -> Split:
-    """Leave out validation images with unreviewed automatic boxes, unless all have some.
+    """Leave out validation images with objects that are not learnt, such as automatic ones, unless all have some.
 
     A detection there may be right, and would count as a false positive.
     """
-    kept = tuple(sample for sample in split.validation if not len(sample.ignored))
+    kept = tuple(sample for sample in split.validation if not _hides_objects(sample))
     left_out, all_of_them = len(split.validation) - len(kept), len(split.validation)
     if not left_out:
         return split
-    why = f"{left_out} of {all_of_them} validation images have unreviewed automatic boxes"
+    why = f"{left_out} of {all_of_them} validation images have shapes that were left out"
     if not kept:
         return replace(
-            split, notes=(*split.notes, f"{why}: detections there count as false positives. Review them in CVAT.")
+            split, notes=(*split.notes, f"{why}: detections there count as false positives. Correct them in CVAT.")
         )
     return replace(split, validation=kept, notes=(*split.notes, f"{why}: they are left out of validation."))
+
+
+def _hides_objects(sample: Sample) -> bool:
+    """Whether an ignore region is large enough to be detected as an object; that of an accidental click is not."""
+    sides = sample.ignored[:, 2:] - sample.ignored[:, :2]
+    return bool((sides >= _SMALLEST_OBJECT).all(axis=1).any())
 
 
 def _missing(units: Sequence[_Unit]) -> Iterable[str]:

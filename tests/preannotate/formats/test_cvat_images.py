@@ -1,5 +1,3 @@
-import re
-
 import defusedxml.ElementTree
 import pytest
 from support import annotation_exports
@@ -27,10 +25,16 @@ def read(folder, shapes, meta=None):
         # rows of 4 at (100, 50): ...X / XX.. / ....
         ('<mask label="cat" rle="3, 3, 6" left="100" top="50" width="4" height="3"/>', "mask", (100, 50, 104, 52)),
         ('<mask label="cat" rle="12" left="100" top="50" width="4" height="3"/>', "mask", None),
-        ('<points label="cat" points="1,2"/>', "points", None),
-        ('<polyline label="cat" points="1,2;3,4"/>', "polyline", None),
+        ('<points label="cat" points="1,2"/>', "points", (1, 2, 1, 2)),
+        ('<polyline label="cat" points="1,2;3,4"/>', "polyline", (1, 2, 3, 4)),
         ('<cuboid label="cat" xtl1="1"/>', "cuboid", None),
-        ('<skeleton label="cat"><points label="head" points="1,1"/></skeleton>', "skeleton", None),
+        ('<cuboid label="cat" xtl1="1" ytl1="2" xbr1="7" ybr1="9" xtr2="5" ytr2="0"/>', "cuboid", (1, 0, 7, 9)),
+        (
+            '<skeleton label="cat"><points label="head" points="1,1"/><points outside="1" points="9,9"/>'
+            '<points points="4,7"/></skeleton>',
+            "skeleton",
+            (1, 1, 4, 7),
+        ),
         ('<tag label="cat"/>', "tag", None),
     ],
 )
@@ -51,45 +55,44 @@ def test_labels_that_cannot_have_a_box_are_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("element", "sentence"),
+    ("element", "label", "problem", "box"),
     [
+        ('<box label="cat" xtl="1" ytl="nan" xbr="5" ybr="5"/>', "cat", "with coordinates that are no numbers", None),
+        ('<box label="cat" xtl="1" ytl="2" xbr="5"/>', "cat", "with coordinates that are no numbers", None),
         (
-            '<tag label="x"/><box label="cat" xtl="1" ytl="nan" xbr="5" ybr="5"/>',
-            "annotations.xml: image 'a.jpg' (#3), box 2: ytl is 'nan'; expected a finite number. "
-            "Correct the shape or export again.",
+            '<polygon label="cat" points="1,2;3;9,8"/>',
+            "cat",
+            "with coordinates that are no numbers",
+            (1, 2, 9, 8),
         ),
+        ('<polygon label="cat" points="1,2;9,8"/>', "cat", "polygon of fewer than three points", (1, 2, 9, 8)),
         (
-            '<polygon label="cat" points="1,2;3"/>',
-            "annotations.xml: image 'a.jpg' (#3), polygon 1: y of points is ''; expected a finite number. "
-            "Correct the shape or export again.",
+            '<mask label="cat" rle="3, 3" left="2" top="1" width="4" height="3"/>',
+            "cat",
+            "mask whose runs do not fill its size",
+            (2, 1, 6, 4),
         ),
-        (
-            '<mask label="cat" rle="3, 3" left="0" top="0" width="4" height="3"/>',
-            "annotations.xml: image 'a.jpg' (#3), mask 1: rle covers 6 pixels; expected 4x3. "
-            "Draw the mask again or remove it.",
-        ),
-        (
-            '<box xtl="1" ytl="1" xbr="5" ybr="5"/>',
-            "annotations.xml: image 'a.jpg' (#3), box 1 has no label; expected a label. "
-            "Correct the shape or export again.",
-        ),
+        ('<box xtl="1" ytl="1" xbr="5" ybr="5"/>', "", "without a label", (1, 1, 5, 5)),
     ],
 )
-def test_an_impossible_shape_is_named(tmp_path, element, sentence):
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        read(tmp_path, element)
+def test_an_odd_shape_is_left_out_with_its_place(tmp_path, element, label, problem, box):
+    odd, good = read(tmp_path, element + annotation_exports.cvat_box("cat", (1, 1, 9, 9))).frames[0].shapes
+
+    assert (odd.label, odd.problem, odd.box) == (label, problem, box)
+    assert odd.where == f"annotations.xml: image 'a.jpg' (#3), {element[1:].split()[0]} 1"
+    assert (good.problem, good.box) == ("", (1, 1, 9, 9))
 
 
-def test_an_image_without_a_size_is_named(tmp_path):
+def test_an_image_without_a_size_is_read_and_one_without_a_name_left_out(tmp_path):
     annotation_exports.write_text(
-        tmp_path / "annotations.xml", '<annotations><image id="0" name="a.jpg"/></annotations>'
+        tmp_path / "annotations.xml", '<annotations><image id="0" name="a.jpg"/><image id="1"/></annotations>'
     )
-    sentence = (
-        "annotations.xml: image 'a.jpg' (#0): width is None; expected a finite number. "
-        "Correct the shape or export again."
-    )
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        cvat_images.read(tmp_path)
+    export = cvat_images.read(tmp_path)
+
+    assert [(frame.name, frame.declared_size) for frame in export.frames] == [("a.jpg", None)]
+    assert [(entry.reason, entry.where) for entry in export.left_out] == [
+        ("entry that is not understood", "annotations.xml: image #1")
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "<annotations><image", "<annotations><meta></annotations>"])

@@ -29,9 +29,10 @@ def write(folder, *annotations):
         ({"type": "ellipse", "points": [1, 1, 5, 3]}, "ellipse", (1, 1, 5, 3)),
         ({"type": "mask", "rle": {"counts": "522O<", "size": [4, 6]}}, "mask", (1, 1, 3, 3)),
         ({"type": "label"}, "tag", None),
-        ({"type": "points", "points": [1, 1]}, "points", None),
+        ({"type": "points", "points": [1, 1, 5, 2]}, "points", (1, 1, 5, 2)),
         ({"type": "cuboid_2d"}, "cuboid", None),
         ({"type": "skeleton"}, "skeleton", None),
+        ({"type": "skeleton", "elements": [{"points": [1, 1, 2]}, {"points": [4, 3]}]}, "skeleton", (1, 1, 4, 3)),
     ],
 )
 def test_each_kind_of_annotation_gives_its_tight_box(tmp_path, annotation, kind, box):
@@ -44,26 +45,34 @@ def test_each_kind_of_annotation_gives_its_tight_box(tmp_path, annotation, kind,
 
 
 @pytest.mark.parametrize(
-    ("annotation", "sentence"),
+    ("annotation", "label", "problem", "box"),
     [
-        ({"label_id": 1}, " has label_id 1; expected 0 to 0. Export again."),
-        ({"label_id": None}, " has label_id None; expected 0 to 0. Export again."),
-        ({"bbox": [1, 2]}, " has coordinates [1, 2]; expected 4 numbers or more. Export again."),
-        (
-            {"bbox": ["x", 2, 3, 4]},
-            ": a coordinate is 'x'; expected a finite number. Correct the shape or export again.",
-        ),
-        (
-            {"type": "mask"},
-            ": a mask whose runs do not fill its size; expected height x width pixels. Draw it again or export again.",
-        ),
+        ({"label_id": 1}, "", "of a class that is not declared", (1, 1, 3, 3)),
+        ({"label_id": None}, "", "of a class that is not declared", (1, 1, 3, 3)),
+        ({"bbox": [1, 2]}, "cat", "without a box", None),
+        ({"bbox": ["x", 2, 3, 4]}, "cat", "with coordinates that are no numbers", None),
+        ({"type": "mask"}, "cat", "mask whose runs do not fill its size", None),
+        ({"type": "polygon", "points": [1, 1, 3, 3]}, "cat", "polygon of fewer than three points", (1, 1, 3, 3)),
+        ({"type": 7}, "", "entry that is not understood", None),
     ],
 )
-def test_an_impossible_annotation_is_named(tmp_path, annotation, sentence):
-    export = write(tmp_path, {"type": "bbox", "label_id": 0} | annotation)
-    sentence = "default.json: item 'a', annotation 1" + sentence
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        datumaro.read(export)
+def test_an_odd_annotation_is_left_out_with_its_place(tmp_path, annotation, label, problem, box):
+    good = {"type": "bbox", "label_id": 0, "bbox": [1, 1, 2, 2]}
+    odd, kept = datumaro.read(write(tmp_path, good | annotation, good)).frames[0].shapes
+
+    assert (odd.label, odd.problem, odd.box) == (label, problem, box)
+    assert odd.where == "default.json: item 'a', annotation 1"
+    assert (kept.problem, kept.box) == ("", (1, 1, 3, 3))
+
+
+def test_an_item_without_an_id_is_left_out(tmp_path):
+    path = write(tmp_path) / "annotations/default.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"items": [*content["items"], 3, {"id": []}]}))
+    export = datumaro.read(tmp_path)
+
+    assert [frame.name for frame in export.frames] == ["a.jpg"]
+    assert [entry.where for entry in export.left_out] == ["default.json: items[1]", "default.json: items[2]"]
 
 
 def test_broken_json_is_named(tmp_path):

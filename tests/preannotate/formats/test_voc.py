@@ -63,23 +63,62 @@ def test_a_rotation_attribute_turns_the_box(tmp_path):
     assert shape.box == pytest.approx((7.5, -4.5, 14.5, 15.5))  # centre (11, 5.5), sides 20 and 7
 
 
+ROBNDBOX = "<robndbox><cx>11</cx><cy>5.5</cy><w>20</w><h>7</h><angle>1.5707963</angle></robndbox>"
+POINTS = "<polygon><x1>5</x1><y1>6</y1><x2>30</x2><y2>8</y2><x3>25</x3><y3>29</y3></polygon>"
+PAIRS = "<polygon><pt><x>5</x><y>6</y></pt><pt><x>30</x><y>8</y></pt><pt><x>25</x><y>29</y></pt></polygon>"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "box"),
+    [
+        (POINTS, "polygon", (5, 6, 30, 29)),
+        (PAIRS, "polygon", (5, 6, 30, 29)),
+        (ROBNDBOX, "rotated box", (7.5, -4.5, 14.5, 15.5)),
+    ],
+)
+def test_an_object_without_a_box_is_read_from_what_it_has(tmp_path, content, kind, box):
+    text = annotation(f"<object><name>cat</name>{content}</object>")
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", text)
+    (shape,) = voc.read(tmp_path).frames[0].shapes
+
+    assert (shape.label, shape.kind, shape.problem) == ("cat", kind, "")
+    assert shape.box == pytest.approx(box)
+
+
+@pytest.mark.parametrize(
+    ("element", "label", "problem"),
+    [
+        (OBJECT.format("wide", ""), "cat", "with coordinates that are no numbers"),
+        ("<object><name>cat</name></object>", "cat", "without a box"),
+        ("<object><name>cat</name><polygon><x1>1</x1></polygon></object>", "cat", "without a box"),
+        ("<object/>", "", "without a box"),
+        (OBJECT.format(9, "").replace("cat", " "), "", "without a label"),
+    ],
+)
+def test_an_odd_object_is_left_out_with_its_place(tmp_path, element, label, problem):
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation(OBJECT.format(9, ""), element))
+    good, odd = voc.read(tmp_path).frames[0].shapes
+
+    assert (good.problem, good.box) == ("", (1, 2, 9, 9))
+    assert (odd.label, odd.problem, odd.where) == (label, problem, "Annotations/a.xml: object 2")
+
+
+def test_a_damaged_file_leaves_out_its_image_and_no_other(tmp_path):
+    annotation_exports.draw(tmp_path / "JPEGImages/b.jpg", (40, 30))
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation(OBJECT.format(9, "")))
+    annotation_exports.write_text(tmp_path / "Annotations/b.xml", "<annotation><object>")
+    first, second = voc.read(tmp_path).frames
+
+    assert [shape.problem for shape in first.shapes] == [""]
+    assert second.image == tmp_path / "JPEGImages/b.jpg"
+    assert [(shape.problem, shape.box, shape.where) for shape in second.shapes] == [
+        ("annotation file that cannot be read", None, "b.xml: no element found: line 1, column 20")
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (
-            annotation(OBJECT.format("wide", "")),
-            "a.xml: object 1: a corner of <bndbox> is 'wide'; expected a finite number. "
-            "Correct the shape or export again.",
-        ),
-        (
-            annotation(OBJECT.format(9, ""), "<object><name>cat</name></object>"),
-            "a.xml: object 2: a corner of <bndbox> is None; expected a finite number. "
-            "Correct the shape or export again.",
-        ),
-        (
-            annotation("<object/>"),
-            "a.xml: object 1 has no <name>; expected a label. Correct the object or export again.",
-        ),
         ("<annotation><object>", "a.xml: no element found: line 1, column 20; expected XML. Export again."),
         ("", "a.xml: no element found: line 1, column 0; expected XML. Export again."),
         (
@@ -88,16 +127,19 @@ def test_a_rotation_attribute_turns_the_box(tmp_path):
         ),
     ],
 )
-def test_an_impossible_file_is_named(tmp_path, text, sentence):
+def test_nothing_but_damaged_files_is_named(tmp_path, text, sentence):
     annotation_exports.write_text(tmp_path / "Annotations/a.xml", text)
     assert voc.recognise(tmp_path)
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         voc.read(tmp_path)
 
 
-def test_a_stray_xml_file_is_named(tmp_path):
+def test_a_stray_xml_file_is_left_out(tmp_path):
     annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation())
     annotation_exports.write_text(tmp_path / "Annotations/b.xml", "<project/>")
-    sentence = "b.xml: the root is <project>; expected <annotation>. Remove the file or export again."
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        voc.read(tmp_path)
+    export = voc.read(tmp_path)
+
+    assert [frame.name for frame in export.frames] == ["a"]
+    assert [(entry.reason, entry.where) for entry in export.left_out] == [
+        ("entry that is not understood", "Annotations/b.xml")
+    ]

@@ -37,24 +37,83 @@ def test_a_listed_image_that_is_missing_keeps_its_boxes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "sentence"),
+    ("line", "label", "problem", "box"),
     [
-        ("2 0.5 0.5 0.1 0.1", "class 2; expected 0 to 1. Export again."),
-        ("0.5 0.5 0.5 0.1 0.1", "class 0.5; expected 0 to 1. Export again."),
-        ("cat 0.5 0.5 0.1 0.1", "class is 'cat'; expected a finite number. Correct the shape or export again."),
-        ("0 0.5 0.5 x 0.1", "a coordinate is 'x'; expected a finite number. Correct the shape or export again."),
-        (
-            "0 0.5 0.5",
-            "2 numbers after the class; expected cx cy w h or the points of a polygon. Export again.",
-        ),
+        ("2 0.5 0.5 0.5 0.25", "", "of a class that is not declared", (0.25, 0.375, 0.75, 0.625)),
+        ("-1 0.5 0.5 0.5 0.25", "", "of a class that is not declared", (0.25, 0.375, 0.75, 0.625)),
+        ("0.5 0.5 0.5 0.5 0.25", "", "of a class that is not declared", (0.25, 0.375, 0.75, 0.625)),
+        ("0 0.5 0.5 x 0.1", "", "with coordinates that are no numbers", None),
+        ("0 0.5 0.5 nan 0.1", "", "with coordinates that are no numbers", None),
+        ("0 0.5 0.5 1e999 0.1", "", "with coordinates that are no numbers", None),
+        ("0 0.5 0.5", "", "without a box", None),
+        ("0", "", "without a box", None),
+        ("0 85 31 30 35", "", "in pixels, where numbers from 0 to 1 are expected", None),
     ],
 )
-def test_an_impossible_line_is_named(tmp_path, line, sentence):
+def test_an_odd_line_is_left_out_with_its_place(tmp_path, line, label, problem, box):
     annotation_exports.yolo(tmp_path)
-    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", f"\n{line}\n")
-    sentence = f"obj_train_data/a.txt: line 2: {sentence}"
-    with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
-        yolo.read(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", f"\n{line}\n0 0.5 0.5 0.5 0.25\n")
+    odd, good = next(frame.shapes for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
+
+    assert (odd.label, odd.problem, odd.box) == (label, problem, box)
+    assert odd.where == "obj_train_data/a.txt: line 2"
+    assert (good.label, good.problem, good.where) == ("cat", "", "obj_train_data/a.txt: line 3")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0,0.5,0.5,0.5,0.25",
+        "0, 0.5, 0.5, 0.5, 0.25",
+        "0;0.5;0.5;0.5;0.25",
+        "0 0,5 0,5 0,5 0,25",
+        "0;0,5;0,5;0,5;0,25",
+        "0\t0.5\t0.5\t0.5\t0.25",
+        "0.0 0.5 0.5 0.5 0.25",
+        "cat 0.5 0.5 0.5 0.25",
+        "0 0.5 0.5 0.5 0.25 0.99 17",
+        "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0.4 0.4 2",
+        "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0 0 0 0.3 0.3 1",
+    ],
+)
+def test_other_spellings_of_a_box_are_read(tmp_path, line):
+    annotation_exports.yolo(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", line)
+    (shape,) = next(frame.shapes for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
+
+    assert (shape.label, shape.kind, shape.box, shape.problem) == ("cat", "box", (0.25, 0.375, 0.75, 0.625), "")
+
+
+@pytest.mark.parametrize("reader", [yolo, ultralytics])
+def test_a_whole_set_in_pixels_is_refused_with_the_reason(tmp_path, reader):
+    name = "yolo" if reader is yolo else "ultralytics"
+    annotation_exports.WRITERS[name](tmp_path)
+    for path in tmp_path.rglob("*.txt"):
+        if path.parent != tmp_path:
+            path.write_text("0 85.5 31 30 35.25\n1 12 40 20 20\n")
+    with pytest.raises(DatasetError, match=r"a.txt: line 1: numbers from 0 to 1 expected; these look like pixels\. "):
+        reader.read(tmp_path)
+
+
+def test_a_class_without_a_name_keeps_its_number(tmp_path):
+    annotation_exports.yolo(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj.names", "\ncat\n\n")
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", "1 0.5 0.5 0.5 0.25\n0 0.5 0.5 0.5 0.25")
+    export = yolo.read(tmp_path)
+    named, unnamed = next(frame.shapes for frame in export.frames if frame.name == "a.jpg")
+
+    assert export.labels == ("cat",)
+    assert (named.label, named.problem) == ("cat", "")
+    assert (unnamed.label, unnamed.problem) == ("", "without a label")
+
+
+def test_a_text_file_that_cannot_be_read_leaves_out_its_image(tmp_path):
+    annotation_exports.yolo(tmp_path)
+    (tmp_path / "obj_train_data/a.txt").write_bytes(b"0 0.5\x00\x81\xff")
+    frames = {frame.name: frame for frame in yolo.read(tmp_path).frames}
+
+    assert [shape.problem for shape in frames["a.jpg"].shapes] == ["annotation file that cannot be read"]
+    assert [shape.problem for shape in frames["sub/b & ü.png"].shapes] == [""]
 
 
 @pytest.mark.parametrize(
@@ -74,12 +133,24 @@ def test_lines_of_the_other_ultralytics_tasks_become_boxes(tmp_path, line, kind,
     assert [(shape.kind, shape.box) for shape in frame.shapes] == [(kind, pytest.approx(box))]
 
 
-def test_poses_are_skeletons(tmp_path):
+def test_poses_have_their_boxes(tmp_path):
     annotation_exports.ultralytics(tmp_path)
     path = tmp_path / "data.yaml"
-    annotation_exports.write_text(path, path.read_text() + "kpt_shape: [2, 3]\n")
+    annotation_exports.write_text(path, path.read_text() + "kpt_shape: [2, 2]\n")
+    annotation_exports.write_text(tmp_path / "labels/train/a.txt", "0 0.5 0.5 0.5 0.25 0.1 0.1 0.9 0.9")
+    (shape,) = next(frame.shapes for frame in ultralytics.read(tmp_path).frames if frame.name == "a.jpg")
 
-    assert {shape.kind for frame in ultralytics.read(tmp_path).frames for shape in frame.shapes} == {"skeleton"}
+    assert (shape.kind, shape.box) == ("box", (0.25, 0.375, 0.75, 0.625))
+
+
+@pytest.mark.parametrize("name", ["yes", "no", "on", "007", "1.0", "null", "2024-01-01", "1e3", "0x1F", "~", "1:30"])
+def test_names_stay_what_was_written(tmp_path, name):
+    annotation_exports.ultralytics(tmp_path)
+    annotation_exports.write_text(tmp_path / "data.yaml", f"names: [{name}, 'two']")
+    listed = ultralytics.read(tmp_path).labels
+    annotation_exports.write_text(tmp_path / "data.yaml", f"names:\n  0: {name}\n  01: two\n")
+
+    assert listed == ultralytics.read(tmp_path).labels == (name, "two")
 
 
 def test_the_layout_with_folders_of_subsets_first_is_read(tmp_path):
@@ -99,8 +170,10 @@ def test_the_layout_with_folders_of_subsets_first_is_read(tmp_path):
     ("text", "sentence"),
     [
         ("train: x", "data.yaml: names is None; expected the names of the classes. Export again."),
-        ("names: {0: cat, 2: dog}", "data.yaml: names has the keys [0, 2]; expected 0, 1, …. Export again."),
-        ("names: !!python/object:os.system {}", "could not determine a constructor for the tag"),
+        ("names: {a: cat, 2: dog}", "data.yaml: names has the keys ['a', '2']; expected 0, 1, …. Export again."),
+        ("names: {-1: cat}", "data.yaml: names has the keys ['-1']; expected 0, 1, …. Export again."),
+        ("names: {1000000000: cat}", "data.yaml: names has the keys ['1000000000']; expected 0, 1, …. Export again."),
+        ("names: !!python/object:os.system {}", "data.yaml: names is {}; expected the names of the classes."),
         ("names: [cat", "data.yaml: while parsing a flow sequence"),
     ],
 )

@@ -124,13 +124,55 @@ def test_a_frame_with_nothing_but_a_tag_is_a_negative(tmp_path):
 def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(tmp_path):
     shapes = "".join(
         annotation_exports.cvat_box("cat", box)
-        for box in [(-5, -5, 20, 20), (190, 90, 300, 300), (199.5, 0, 250, 50), (40, 40, 40, 60), (60, 10, 50, 20)]
+        for box in [(-5, -5, 20, 20), (190, 90, 300, 300), (199.5, 0, 250, 50), (40, 40, 40, 60), (210, 10, 250, 20)]
     )
     dataset = load_dataset([write_cvat(tmp_path / "export", shapes)], tmp_path / "store")
 
     assert dataset.samples[0].boxes.tolist() == [[0, 0, 20, 20], [190, 90, 200, 100]]
     assert dataset.samples[0].boxes.dtype == np.float32
-    assert dataset.samples[0].dropped == {"degenerate or outside the image": 3}
+    assert dataset.samples[0].dropped == {"smaller than one pixel": 2, "outside the image": 1}
+    assert dataset.samples[0].ignored.tolist() == [[199, 0, 200, 50], [39.5, 40, 40.5, 60]]
+
+
+def test_swapped_corners_are_put_in_order(tmp_path):
+    """The second is drawn from the lower left corner, the third from the lower right one."""
+    boxes = [(1, 2, 30, 40), (10, 20, 60, 5), (90, 80, 70, 60)]
+    shapes = "".join(annotation_exports.cvat_box("cat", box) for box in boxes)
+    dataset = load_dataset([write_cvat(tmp_path / "export", shapes)], tmp_path / "store")
+
+    assert dataset.samples[0].boxes.tolist() == [[1, 2, 30, 40], [10, 5, 60, 20], [70, 60, 90, 80]]
+    assert dataset.health.load_report.reordered == 2
+    assert "2 boxes were drawn from another corner: corners put in order." in dataset.health.warnings()
+
+
+def test_places_of_shapes_that_cannot_be_used_are_ignored_and_others_are_not(tmp_path):
+    """A polyline counts only if its label has boxes; a shape of a label that is not wanted is background."""
+    shapes = (
+        annotation_exports.cvat_box("cat", (1, 2, 30, 40))
+        + '<polygon label="cat" points="50,50;60,70"/><polyline label="cat" points="80,10;90,30;85,5"/>'
+        + '<polyline label="lane" points="100,10;110,30"/><points label="cat" points="120,50"/>'
+        + '<mask label="cat" rle="1" left="130" top="60" width="4" height="5"/>'
+        + annotation_exports.cvat_box("dog", (150, 10, 160, 20))
+    )
+    export = write_cvat(tmp_path / "export", shapes, labels=("cat", "dog", "lane"))
+    sample = load_dataset([export], tmp_path / "store", labels=["cat"]).samples[0]
+
+    assert sample.boxes.tolist() == [[1, 2, 30, 40]]
+    assert sample.ignored.tolist() == [
+        [50, 50, 60, 70],
+        [80, 5, 90, 30],
+        [119.5, 49.5, 120.5, 50.5],
+        [130, 60, 134, 65],
+    ]
+
+
+def test_reasons_come_with_their_places(tmp_path):
+    export = annotation_exports.yolo(tmp_path / "export")
+    annotation_exports.write_text(export / "obj_train_data/a.txt", "0 0.5 0.5 0.5 0.5\n7 0.5 0.5 0.5 0.5\n")
+    report = load_dataset([export], tmp_path / "store").health.load_report
+
+    assert report.dropped == {"of a class that is not declared": 1}
+    assert report.examples["of a class that is not declared"] == ["obj_train_data/a.txt: line 2"]
 
 
 def test_labels_of_several_exports_are_matched_by_name(tmp_path):

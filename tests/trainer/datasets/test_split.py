@@ -151,12 +151,12 @@ def test_one_image_cannot_be_divided():
 
 def test_images_with_unreviewed_boxes_are_left_out_of_validation():
     sure, unsure = sample("a", 0), replace(sample("b", 0), ignored=np.float32([[1, 2, 3, 4]]))
-    why = "validation images have unreviewed automatic boxes"
+    why = "validation images have shapes that were left out"
 
     assert without_unreviewed(Split((unsure,), (sure,))) == Split((unsure,), (sure,))
     assert without_unreviewed(Split((sure,), (sure, unsure), ("a note.",))) == Split(
         (sure,), (sure,), ("a note.", f"1 of 2 {why}: they are left out of validation.")
     )
     assert without_unreviewed(Split((sure,), (unsure,))) == Split(
-        (sure,), (unsure,), (f"1 of 1 {why}: detections there count as false positives. Review them in CVAT.",)
+        (sure,), (unsure,), (f"1 of 1 {why}: detections there count as false positives. Correct them in CVAT.",)
     )
