@@ -157,7 +157,8 @@ class _File:
         merged: dict[str, tuple[dict[str, Any], list[Shape]]] = {}
         for image_id, records in self._images.items():
             for name, record in records.items():
-                merged.setdefault(name, (record, []))[1].extend(shapes[image_id])
+                first, found = merged.setdefault(name, (record, []))
+                found += shapes[image_id] if first is record else _others(shapes[image_id], found)
         subset = self.path.stem.removeprefix("instances_")
         roots = ("images", f"images/{subset}", subset, "")
         for name, (record, found) in merged.items():
@@ -165,7 +166,7 @@ class _File:
             yield Frame(
                 name,
                 match.path,
-                _without_equal(found),
+                tuple(found),
                 ambiguous=match.problem,
                 declared_size=declared_size(record.get("width"), record.get("height")),
                 subset=subset,
@@ -223,8 +224,10 @@ def _id(value: Any) -> Hashable:
     return (value if isinstance(value, str) else None) if whole is None else whole
 
 
-def _without_equal(shapes: list[Shape]) -> tuple[Shape, ...]:
-    return tuple({(s.label, s.kind, s.problem, s.box or s.where): s for s in shapes}.values())
+def _others(shapes: list[Shape], known: list[Shape]) -> list[Shape]:
+    """Return those of `shapes` that are not among `known`."""
+    seen = {(shape.label, shape.kind, shape.box) for shape in known}
+    return [shape for shape in shapes if shape.box is None or (shape.label, shape.kind, shape.box) not in seen]
 
 
 def _shape(annotation: Mapping[str, Any], label: str) -> Shape:

@@ -44,7 +44,7 @@ def test_json_has_what_would_be_learnt_and_what_was_left_out(export, capsys):
             "width": 60,
             "height": 50,
             "boxes": [{"label": "cat", "box": [2, 3, 30.25, 40]}],
-            "ignored": [[10, 5, 50, 45]],
+            "ignored": [[10, 5, 50, 45], [19.6, 19.6, 20.6, 20.6]],
         }
     ]
     left_out = {row["reason"]: row for row in content["left_out"]}
@@ -63,7 +63,11 @@ def test_text_has_a_line_for_each_image_before_the_summary(export, capsys):
     assert main(["inspect", str(export), "--negatives"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["a.png 60x50: cat 2,3,30.25,40; ignored 10,5,50,45", "b.png 60x50: no objects", ""]
+    assert lines[:3] == [
+        "a.png 60x50: cat 2,3,30.25,40; ignored 10,5,50,45; ignored 19.6,19.6,20.6,20.6",
+        "b.png 60x50: no objects",
+        "",
+    ]
     assert lines[3] == "export: CVAT for images 1.1"
     assert lines[-1].startswith("train would refuse this: export: 2 usable images of 2;")
 
