@@ -24,8 +24,14 @@ source "$HERE/output.sh"
 source "$HERE/tools.sh"
 # shellcheck source=builder/deploy/directories.sh
 source "$HERE/directories.sh"
+# shellcheck source=builder/deploy/ports.sh
+source "$HERE/ports.sh"
 # shellcheck source=builder/deploy/failure_cause.sh
 source "$HERE/failure_cause.sh"
+# shellcheck source=builder/deploy/readiness.sh
+source "$HERE/readiness.sh"
+# shellcheck source=builder/deploy/version_before.sh
+source "$HERE/version_before.sh"
 
 usage() {
     cat <<'END'
@@ -45,9 +51,14 @@ Options:
   --rebuild-base         build the base image even if it exists
   --registry R           kube only: where the cluster pulls images from (default: $NUCTL_REGISTRY)
   --wheels DIR           build without internet: packages from the wheel files in DIR, no image is pulled
+  --no-pull              pull no image; without it, only images are pulled that are not here
+  --ca-certificates FILE authorities (PEM) that pip trusts while the base image is built, such as your company's
+  --port PORT            fixed port on this machine, for one function (default: the one it has, else a free one)
+  --timeout SECONDS      how long a function may take until it answers (default 300)
 
-Environment: BASE_IMAGE (of the base image; default python:3.11-slim-bookworm), NUCTL_NAMESPACE (default nuclio).
-Port 8070 of nuclio's dashboard is not needed. Exit code: 0 all deployed, 1 something failed, 2 nothing was tried.
+Environment: BASE_IMAGE (of the base image; default python:3.11-slim-bookworm), PIP_INDEX_URL (of the base image's
+packages), FUNCTION_PORTS (from which ports are chosen, default 31001-31999), NUCTL_NAMESPACE (default nuclio).
+Port 8070 of nuclio's dashboard is not needed. Exit code: 0 all answer, 1 something failed, 2 nothing was tried.
 END
 }
 
@@ -57,7 +68,8 @@ parse() {
     command=${1:-}
     dry_run=no check=no rebuild_base=no
     platform=local registry="" wheels="" new_name=""
-    words=() nuctl_flags=()
+    no_pull=no certificates="" new_port="" ready_seconds=300
+    words=() nuctl_flags=() given_ports=()
     case $command in
     cpu | gpu | list | delete | rollback) shift ;;
     -h | --help | help) usage && exit 0 ;;
@@ -69,7 +81,8 @@ parse() {
         --check) check=yes ;;
         --dry-run) dry_run=yes ;;
         --rebuild-base) rebuild_base=yes ;;
-        --name | --platform | --registry | --wheels)
+        --no-pull) no_pull=yes ;;
+        --name | --platform | --registry | --wheels | --ca-certificates | --port | --timeout)
             [ $# -ge 2 ] || fail "$1: no value; expected one after it. See ./deploy.sh --help."
             set_option "$1" "$2"
             shift
@@ -94,6 +107,9 @@ set_option() {
     --platform) platform=$2 ;;
     --registry) registry=$2 ;;
     --wheels) wheels=$2 ;;
+    --ca-certificates) certificates=$2 ;;
+    --port) new_port=$2 ;;
+    --timeout) ready_seconds=$2 ;;
     esac
 }
 
@@ -112,7 +128,21 @@ check_options() {
     if [ -n "$wheels" ] && ! compgen -G "$wheels/*.whl" >/dev/null; then
         fail "--wheels: no *.whl in '$wheels'; expected a directory with wheel files. Fill it as docs/deploying.md says."
     fi
-    if [ -n "$wheels" ]; then wheels=$(absolute "$wheels"); fi
+    if [ -n "$wheels" ]; then
+        wheels=$(absolute "$wheels")
+        no_pull=yes
+    fi
+    if [ -n "$certificates" ] && ! grep -q -e '-----BEGIN CERTIFICATE-----' "$certificates" 2>/dev/null; then
+        fail "--ca-certificates: no certificate in '$certificates'; expected a file in PEM format. Ask whoever runs your network for it."
+    fi
+    if [ -n "$new_port" ] && ! { [[ $new_port =~ ^[1-9][0-9]{0,4}$ ]] && ((new_port <= 65535)); }; then
+        fail "--port: '$new_port'; expected a number from 1 to 65535. Choose another port."
+    fi
+    if [ -n "$new_port" ] && [ "$platform" = kube ]; then
+        fail "--port: given for platform kube, where nuclio has services; expected it for platform local. Leave it out."
+    fi
+    [[ $ready_seconds =~ ^[1-9][0-9]{0,5}$ ]] ||
+        fail "--timeout: '$ready_seconds'; expected a number of seconds from 1 on. Choose another."
     if [ -n "$new_name" ] && ! valid_name "$new_name"; then
         fail "--name: '$new_name'; expected at most 56 lower-case letters, digits and hyphens. Choose another name."
     fi
@@ -128,6 +158,9 @@ deploy_all() {
     find_functions "${words[@]:-functions}"
     if [ -n "$new_name" ] && [ "${#directories[@]}" -ne 1 ]; then
         fail "--name: ${#directories[@]} function directories; expected one. Name it: functions/NAME."
+    fi
+    if [ -n "$new_port" ] && [ "${#directories[@]}" -ne 1 ]; then
+        fail "--port: ${#directories[@]} function directories; expected one. Name it: functions/NAME."
     fi
     if [ "$dry_run" = no ]; then require_tools; fi
     if [ "$check" = yes ] && ! command -v preannotate >/dev/null; then
@@ -169,11 +202,13 @@ deploy() {
     fi
     if [ "$prepared" = no ]; then
         ensure_base_image
+        pull_only_what_is_missing
         ensure_project
         prepared=yes
     fi
     say "Deploying $dir as $name ..."
     stage "$dir" "$work/$name"
+    fix_port "$name" "$work/$name/function.yaml"
     nuctl_deploy "$name" --path "$work/$name" --file "$work/$name/function.yaml"
 }
 
@@ -187,24 +222,48 @@ twice() {
 }
 
 nuctl_deploy() { # $1 name, then what else `nuctl deploy` needs
-    local name=$1 log=$work/$1.log flags=(--project-name "$PROJECT" --platform "$platform")
+    local name=$1 log=$work/$1.log why flags
     shift
-    if [ "$platform" = kube ]; then flags+=(--registry "$registry"); fi
-    if [ -n "$wheels" ]; then flags+=(--no-pull); fi
-    flags+=("$@" ${nuctl_flags[@]+"${nuctl_flags[@]}"})
+    flags=("$@" ${nuctl_flags[@]+"${nuctl_flags[@]}"})
     if [ "$dry_run" = yes ]; then
-        run nuctl deploy "${flags[@]}"
+        call_nuctl "${flags[@]}"
         record "$name" "dry run" "" ""
-    elif nuctl deploy "${flags[@]}" 2>&1 | tee "$log" | without_report >&3; then
-        rm "$log"
-        record "$name" "$(column STATE "$name")" "$(column 'NODE PORT' "$name")" ""
+        return
+    fi
+    remember_version "$name"
+    if ! call_nuctl "${flags[@]}" 2>&1 | tee "$log" | without_report >&3; then
+        why=$(cause "$name" "$log")
+        record "$name" failed "" "$(sentences "$why" "$(put_back "$name")")"
+        return
+    fi
+    rm "$log"
+    if [ "$platform" = local ] && ! why=$(wait_until_ready "$name"); then
+        docker logs --tail 1000 "$(container_of "$name")" >"$log" 2>&1 || true
+        record "$name" failed "" "$(sentences "$why" "$(put_back "$name")")"
     else
-        record "$name" failed "" "$(cause "$name" "$log")"
+        record "$name" "$(column STATE "$name")" "$(column 'NODE PORT' "$name")" ""
     fi
 }
 
-without_report() { # nuctl ends with the container's whole log, in one line and then in many; the table gives the cause
-    awk '/^Error - / { quiet = 1 } !quiet { print substr($0, 1, 400) }'
+sentences() { # two of them, the second may be empty
+    if [ -z "$2" ]; then echo "$1"; else echo "${1%.}. $2"; fi
+}
+
+call_nuctl() { # `nuctl deploy` with these flags, and those that every deployment has
+    local flags=(--project-name "$PROJECT" --platform "$platform")
+    if [ "$platform" = kube ]; then flags+=(--registry "$registry"); fi
+    if [ "$no_pull" = yes ]; then flags+=(--no-pull); fi
+    run nuctl deploy "${flags[@]}" "$@"
+}
+
+# nuctl ends with the container's whole log, in one line and then in many; the table gives the cause. Not by awk or sed,
+# which may show nothing before the end: a build takes minutes.
+without_report() {
+    local line quiet=no
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in "Error - "*) quiet=yes ;; esac
+        if [ "$quiet" = no ]; then printf '%s\n' "${line:0:400}"; fi
+    done
 }
 
 record() {
@@ -235,6 +294,9 @@ list() {
     [ "${#words[@]}" -eq 0 ] || fail "list: ${#words[@]} arguments; expected none. Leave them out."
     run nuctl get functions --platform "$platform"
     if [ "$platform" = local ]; then
+        say "" "What runs, with the fingerprint of its model behind the colon:"
+        run docker ps --all --filter "label=nuclio.io/project-name=$PROJECT" --format 'table {{.Label "nuclio.io/function-name"}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
+        say "" "Images to go back to:"
         run docker image ls --filter 'reference=preannotate.*' --format 'table {{.Repository}}\t{{.Tag}}\t{{.CreatedSince}}\t{{.Size}}'
     fi
 }
@@ -270,6 +332,7 @@ rollback() {
         fail "$image: cannot be read ($(first_line <"$work/$name.log")); expected an image built earlier. See ./deploy.sh list."
     fi
     if [ "$platform" = kube ]; then from=(--run-registry "$registry"); fi
+    if [ "$dry_run" = no ]; then fix_port "$name" "$work/function.yaml"; fi
     nuctl_deploy "$name" --file "$work/function.yaml" --run-image "$image" ${from[@]+"${from[@]}"}
     tidy
 }

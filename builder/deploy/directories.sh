@@ -60,7 +60,7 @@ valid_name() {
 }
 
 yaml_value() { # $1 file, $2 key with its indentation: as `preannotate build` writes it
-    sed -n "/^$2: */{s///;s/[\"']//g;s/ *\$//;p;q;}" "$1"
+    sed -n "/^$2: */{s///;s/[\"']//g;s/[[:space:]]*\$//;p;q;}" "$1"
 }
 
 check_function() { # prints what is wrong with directory $1, one sentence; nothing if it may be deployed

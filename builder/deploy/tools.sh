@@ -17,11 +17,13 @@ require_docker() {
 }
 
 require_nuctl() {
-    local found dashboard
+    local found dashboard answer
     command -v nuctl >/dev/null ||
         fail "nuctl: no such command; expected nuclio's command line. Download the version of your dashboard from nuclio's releases."
-    found=$(nuctl version 2>/dev/null | plain | sed -n 's/.*Label: \([0-9][0-9.]*\).*/\1/p') || found=""
+    answer=$(nuctl version 2>/dev/null | plain) || answer=""
+    found=$(sed -n 's/.*Label: \([0-9][0-9.]*\).*/\1/p' <<<"$answer")
     [ -n "$found" ] || return 0 # built from source: nothing to compare
+    nuctl_tag=$found-$(sed -n 's/.*Arch: \([a-z0-9]*\).*/\1/p' <<<"$answer")
     if older "$found" "$OLDEST_NUCTL"; then
         fail "nuctl: version $found; expected $OLDEST_NUCTL or newer, which knows python:$PYTHON_VERSION and numWorkers. Update CVAT's nuclio and nuctl."
     fi
@@ -57,6 +59,15 @@ ensure_project() {
     fi
 }
 
+pull_only_what_is_missing() { # nuctl pulls what it builds with at each deployment, and fails without internet
+    local here
+    if [ "$no_pull" = yes ] || [ "$dry_run" = yes ] || [ "$platform" = kube ] || [ -z "${nuctl_tag-}" ]; then return; fi
+    here=$(docker image ls --format '{{.Repository}}:{{.Tag}}' 2>/dev/null) || here=""
+    case $here in
+    *"nuclio/handler-builder-python-onbuild:$nuctl_tag"*) case $here in *"nuclio/uhttpc:"*) no_pull=yes ;; esac ;;
+    esac
+}
+
 base_image() { if [ "$command" = gpu ]; then echo "$GPU_BASE_IMAGE"; else echo "$CPU_BASE_IMAGE"; fi; }
 
 ensure_base_image() {
@@ -65,14 +76,24 @@ ensure_base_image() {
     if [ "$dry_run" = no ] && [ "$rebuild_base" = no ] && docker image inspect "$image" >/dev/null 2>&1; then return; fi
     say "Building base image $image ..."
     context=$work/base
-    run mkdir -p "$context/wheels"
+    run mkdir -p "$context/wheels" "$context/certificates"
     run cp "$IMAGES/$command/Dockerfile" "$IMAGES/$command/requirements.txt" "$context"
     [ -z "$wheels" ] || run cp "$wheels"/*.whl "$context/wheels"
-    if [ -n "${BASE_IMAGE:-}" ]; then arguments=(--build-arg "BASE_IMAGE=$BASE_IMAGE"); fi
+    [ -z "$certificates" ] || run cp "$certificates" "$context/certificates/authorities.pem"
+    if [ -n "${BASE_IMAGE:-}" ]; then
+        arguments+=(--build-arg "BASE_IMAGE=$BASE_IMAGE")
+    elif [ "$no_pull" = yes ]; then # an image that was loaded from a file has its tag, and no digest
+        arguments+=(--build-arg "BASE_IMAGE=$(sed -n 's/^ARG BASE_IMAGE=\([^@]*\).*/\1/p' "$IMAGES/$command/Dockerfile")")
+    fi
+    if [ -n "${PIP_INDEX_URL:-}" ]; then arguments+=(--build-arg PIP_INDEX_URL); fi # its value may be a secret
     # A dry run asks nobody: what would be asked is printed.
     if [ "$dry_run" = yes ] && [ "$rebuild_base" = no ]; then
         printf '%s >/dev/null 2>&1 || ' "$(quoted docker image inspect "$image")"
     fi
-    run docker build --tag "$image" ${arguments[@]+"${arguments[@]}"} "$context" >&3 2>&1 ||
-        fail "$image: docker build failed, see above; expected a base image. Nothing was deployed."
+    arguments=(docker build --tag "$image" ${arguments[@]+"${arguments[@]}"} "$context")
+    if [ "$dry_run" = yes ]; then
+        run "${arguments[@]}"
+    elif ! "${arguments[@]}" 2>&1 | tee "$work/base.txt" >&3; then
+        fail "$image: docker build failed ($(nuctl_error <"$work/base.txt")); expected a base image. Nothing was deployed."
+    fi
 }

@@ -65,8 +65,14 @@ def load(directory: Path) -> OpenVinoEngine:
     try:
         return OpenVinoEngine(ov.Core().compile_model(path, "CPU", config))
     except RuntimeError as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise EngineError(f"{path}: OpenVINO cannot load it ({first_line}). Build the function again.") from error
+        raise EngineError(f"{path}: OpenVINO cannot load it ({_reason(error)}). Build the function again.") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The line of OpenVINO's message that says what is wrong; those before it say where in its source."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Exception from ", "Check '"))]
+    return (told or [line for line in lines if line] or [type(error).__name__])[0].rstrip(".!")
 
 
 def _writable(folder: Path) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ class Machine:
         self.answer({})
         for command in COMMANDS:
             (self.bin / command).symlink_to(shutil.which(command))
+        self.install("sleep", [shutil.which("true")])
+        self.port = free_ports()
         for tool in ("nuctl", "docker"):
             self.install(tool, [sys.executable, "-IS", Path(__file__).with_name("fake_tools.py"), folder, tool])
 
@@ -84,8 +87,8 @@ class Machine:
         before = json.loads(path.read_text("utf-8")) if path.exists() else {}
         path.write_text(json.dumps({**before, **state}), "utf-8")
 
-    def answer(self, answers: dict[str, dict[str, object]]) -> None:
-        """Answer calls that begin with these words otherwise than the fake would."""
+    def answer(self, answers: dict[str, object]) -> None:
+        """Answer calls that begin with these words otherwise than the fake would; a list is given one by one."""
         (self.folder / "answers.json").write_text(json.dumps(answers), "utf-8")
 
     def staged(self, name: str) -> Path:
@@ -104,7 +107,13 @@ class Machine:
         temporary = self.folder / "temporary files"
         done = subprocess.run(
             [str(word) for word in command],
-            env={"PATH": str(self.bin), "TMPDIR": str(temporary), "HOME": str(self.folder), **environment},
+            env={
+                "PATH": str(self.bin),
+                "TMPDIR": str(temporary),
+                "HOME": str(self.folder),
+                "FUNCTION_PORTS": f"{self.port}-{self.port + 9}",
+                **environment,
+            },
             cwd=self.folder,
             input=stdin,
             capture_output=True,
@@ -122,6 +131,19 @@ class Machine:
             [[work.sub("WORK", word) for word in call] for call in calls],
             done.stdout,
         )
+
+
+def free_ports() -> int:
+    """The first of ten ports at which nobody listens on this machine."""
+    for first in range(21_000, 31_000, 10):
+        try:
+            for port in range(first, first + 10):
+                with socket.socket() as probe:
+                    probe.bind(("", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports")
 
 
 def shlex_spaces(path: Path) -> str:

@@ -2,8 +2,8 @@
 
 Called as `fake_tools.py FOLDER TOOL ARGUMENTS…`. In FOLDER: `calls` (one JSON list a line), `state.json` (images,
 project, functions), `staged/` (what `nuctl deploy --path` and `docker build` were given), and `answers.json`, written
-by a test: {"nuctl deploy cats": {"code": 1, "out": "…"}} answers calls that begin with these words.
-The texts are nuctl 1.14.1's, colours and all.
+by a test: {"nuctl deploy cats": {"code": 1, "out": "…"}} answers calls that begin with these words; a list of answers
+is given one by one, the last of them for ever. The texts are nuctl 1.14.1's and Docker's, colours and all.
 """
 
 import json
@@ -13,6 +13,29 @@ import sys
 from pathlib import Path
 
 VERSION = 'Client version:\n"Label: 1.13.0, Git commit: 0, OS: linux, Arch: amd64, Go version: go1.21"\n'
+
+
+# nuctl's own spelling of a function, in parts.
+RECORD = """\
+metadata:
+  name: {name}
+spec:
+  build:
+    image: preannotate.{name}:0123456789abcdef
+  env:
+  - name: NOTE
+    value: before
+  image: preannotate.{name}:0123456789abcdef
+  triggers:
+    myHttpTrigger:
+      attributes:
+        maxRequestBodySize: 268435456
+        port: {port}
+      kind: http
+status:
+  httpPort: {port}
+  state: ready
+"""
 
 
 def value_of(words: list[str], flag: str) -> str | None:
@@ -25,6 +48,11 @@ def table(functions: dict[str, list[str]]) -> str:
         f" nuclio    | {name} | cvat    | {state} | 1/1      | {port} " for name, (state, port) in functions.items()
     ]
     return "\n".join(rows) + "\n"
+
+
+def port_of(words: list[str]) -> str | None:
+    found = re.search(r"^ +port: ([0-9]+)$", Path(value_of(words, "--file")).read_text("utf-8"), re.M)
+    return found and found[1]
 
 
 def name_of(words: list[str]) -> str:
@@ -44,16 +72,36 @@ def nuctl(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
         name = name_of(words)
         source = Path(value_of(words, "--path") or value_of(words, "--file"))
         (shutil.copytree if source.is_dir() else shutil.copy)(source, staged / name)
-        state["functions"][name] = ["ready", str(32768 + len(state["functions"]))]
+        state["functions"][name] = ["ready", port_of(words) or str(32768 + len(state["functions"]))]
         return 0, "\x1b[34m(I)\x1b[0m Function deploy complete\n"
     if command == "get functions":
         wanted = [words[2]] if len(words) > 2 and not words[2].startswith("-") else list(state["functions"])
         found = {name: state["functions"][name] for name in wanted if name in state["functions"]}
+        if value_of(words, "--output") == "yaml":
+            return 0, "".join(RECORD.format(name=name, port=port) for name, (_, port) in found.items())
         return (0, table(found)) if found else (1, "No functions found")
     if command == "delete functions":
         del state["functions"][words[2]]
         return 0, "\x1b[34m(I)\x1b[0m Successfully deleted function\n"
     raise SystemExit(f"the fake nuctl does not know {words}")
+
+
+def function_of(words: list[str], state: dict) -> str | None:
+    """The function whose container the words name, if it runs."""
+    names = [word.removeprefix("nuclio-nuclio-") for word in words if word.startswith("nuclio-nuclio-")]
+    return next((name for name in names if name in state["functions"]), None)
+
+
+def inspected(words: list[str], state: dict) -> tuple[int, str]:
+    """What `docker inspect --format` prints of a function's container."""
+    name, template = function_of(words, state), value_of(words, "--format")
+    if name is None:
+        return 1, ""
+    if ".State" in template:
+        return 0, "running false 0 0\n"
+    if ".Config.Image" in template:
+        return 0, f"sha256:{name} preannotate.{name}:0123456789abcdef\n"
+    return 0, f"{state['functions'][name][1]} \n"
 
 
 def docker(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
@@ -64,7 +112,13 @@ def docker(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
         state["images"].append(value_of(words, "--tag"))
         shutil.copytree(words[-1], staged / "base")
         return 0, "Successfully built\n"
-    if words[0] in ("version", "ps", "logs") or command == "image ls":
+    if words[0] == "exec":
+        return (0, "200\n") if function_of(words, state) else (1, "")
+    if words[0] == "inspect":
+        return inspected(words, state)
+    if words[0] == "ps" and value_of(words, "--format") == "{{.Names}}":
+        return 0, "".join(f"nuclio-nuclio-{name}\n" for name in state["functions"])
+    if words[0] in ("version", "ps", "logs", "tag") or command == "image ls":
         return 0, ""
     raise SystemExit(f"the fake docker does not know {words}")
 
@@ -75,10 +129,19 @@ def main() -> int:
         file.write(json.dumps([tool, *words]) + "\n")
     named = [name_of(words)] if words[0] == "deploy" else []
     line = " ".join([tool, *words[: len(named)], *named, *words[len(named) :]])
-    for beginning, answer in json.loads((folder / "answers.json").read_text("utf-8")).items():
+    answers = json.loads((folder / "answers.json").read_text("utf-8"))
+    for beginning, answer in answers.items():
         if line.startswith(beginning):
-            print(answer.get("out", ""), end="")
-            return answer.get("code", 0)
+            if isinstance(answer, list):
+                given = answer[0]
+                answers[beginning] = answer[1:] or answer
+                (folder / "answers.json").write_text(json.dumps(answers), "utf-8")
+            else:
+                given = answer
+            if given.get("as usual"):
+                break
+            print(given.get("out", ""), end="")
+            return given.get("code", 0)
     state = json.loads((folder / "state.json").read_text("utf-8"))
     code, text = {"nuctl": nuctl, "docker": docker}[tool](words, state, folder / "staged")
     (folder / "state.json").write_text(json.dumps(state), "utf-8")

@@ -39,11 +39,11 @@ def cause(machine, functions, report, log=None):
     [
         (
             'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].\n',
-            "Docker has no GPU for containers. Install the NVIDIA Container Toolkit.",
+            "Docker has no GPU for containers. Install the NVIDIA Container Toolkit, and restart Docker.",
         ),
         (
             "driver failed: Bind for 0.0.0.0:32001 failed: port is already allocated.\n",
-            "The port in function.yaml is taken. Choose another, or remove what listens there.",
+            "The port of the function is taken. Choose another with --port, or remove what listens there.",
         ),
         (
             "Error response from daemon: Container nuclio-local-storage-reader is not running\n",
@@ -59,7 +59,8 @@ def cause(machine, functions, report, log=None):
         ),
         (
             command_failed('Error response from daemon: Get "https://mirror/v2/": dial tcp: no such host'),
-            'Error response from daemon: Get "https://mirror/v2/": dial tcp: no such host',
+            "The registry mirror cannot be reached. Look at network and proxy; with the images loaded (docker load "
+            "--input FILE), deploy with --no-pull.",
         ),
         (
             command_failed(
@@ -84,12 +85,12 @@ def test_what_nuctl_reports(machine, functions, report, sentence):
 
 
 def test_what_python_said_last_in_the_container(machine, functions):
-    sentence = "runtime.errors.LabelError: function.yaml: label ids [0, 9]; expected 0 to 1."
+    sentence = "function.yaml: label ids [0, 9]; expected 0 to 1."
     assert cause(machine, functions, NOT_READY, LOG) == sentence
 
 
 def test_the_log_in_nuctl_s_report_serves_where_the_container_is_gone(machine, functions):
-    sentence = "runtime.errors.LabelError: function.yaml: label ids [0, 9]; expected 0 to 1."
+    sentence = "function.yaml: label ids [0, 9]; expected 0 to 1."
     assert cause(machine, functions, NOT_READY + LOG) == sentence
 
 

@@ -15,6 +15,8 @@ spec:
   triggers:
     myHttpTrigger:
       kind: http
+      attributes:
+        maxRequestBodySize: 268435456
 """
 CAT = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "cat"]
 
@@ -65,8 +67,9 @@ def test_rollback_deploys_the_image_with_the_file_inside_it_and_builds_nothing(m
     assert done.deployed() == [["nuctl", "deploy", *flags, "--env", "A=1"]]
     text = machine.staged("cats").read_text()
     before, rest = FUNCTION.split("  build:\n")
-    assert text == before + rest[rest.index("  triggers:") :]  # with `build`, nuctl would build
-    assert done.table == ["cats  ready      32768"]
+    expected = before + rest[rest.index("  triggers:") :]  # with `build`, nuctl would build
+    assert text == f"{expected}        port: {machine.port}\n"
+    assert done.table == [f"cats  ready      {machine.port}"]
 
 
 def test_rollback_in_a_cluster_takes_the_image_from_the_registry(machine):
