@@ -67,9 +67,7 @@ def test_ready_is_said_when_every_worker_is(machine, functions):
         (import_failed(r'"C:\\new \"x\"\tend\nsecond line"'), 'C:\\new "x" end'),
         (import_failed(r'"red\u001b[31m"'), r"red\u001b[31m"),
         (
-            import_failed(
-                "\"Exception from src/core.cpp:132:\\nCheck 'a' failed at b.cpp:9:\\nIncorrect weights!\\n\""
-            ),
+            import_failed("\"Exception from src/core.cpp:132:\\nCheck 'a' failed at b.cpp:9:\\nIncorrect weights!\""),
             "Incorrect weights!",
         ),
         (
