@@ -22,6 +22,7 @@ RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
 _TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
 _CHANNELS = 3
 _RANK = 4
+_LARGEST_CHANNEL = 65536
 # What other inputs mean, from (width, height): the image is as large as the network's input, and not scaled.
 _INPUTS: dict[str, Callable[[int, int], tuple[float, ...]]] = {
     # RT-DETR, D-FINE, DEIM.
@@ -101,8 +102,17 @@ class OpenVinoGraph:
         return _onnxruntime(self._file, self._bound, has_batch=self._has_batch)
 
     def usual_pixels(self, usual: Preprocessing) -> Preprocessing:
-        """What the network is fed with, if the user does not say: an uint8 input is normalised in the network."""
-        return Preprocessing(usual.order) if self.dtype == "uint8" else usual
+        """What the network is fed with, if the user does not say.
+
+        A network with an uint8 input normalises it itself. Geti, OpenVINO Training Extensions and Ultralytics write
+        mean and scale into the file; their networks take RGB.
+        """
+        if self.dtype == "uint8":
+            return Preprocessing(usual.order)
+        mean, scale = (_three_numbers(self.metadata, key) for key in ("mean_values", "scale_values"))
+        if not mean and not scale:
+            return usual
+        return Preprocessing("rgb", mean or Preprocessing().mean, scale or Preprocessing().scale)
 
     def select(self, run: RunAll, match: AdapterMatch) -> Run:
         """Return a function that gives the outputs that an adapter decodes, float32."""
@@ -202,6 +212,20 @@ def read_metadata(model: ov.Model) -> dict[str, str]:
         if isinstance(values, dict):
             found |= {str(key): str(getattr(item, "value", item)) for key, item in values.items()}
     return found
+
+
+def _three_numbers(metadata: Mapping[str, str], key: str) -> tuple[float, float, float] | None:
+    """Numbers such as "123.675 116.28 103.53" in the metadata of an IR, or of an ONNX file with the section before."""
+    text = metadata.get(key) or metadata.get(f"model_info {key}") or ""
+    try:
+        numbers = [float(part) for part in text.strip("[]").replace(",", " ").split()]
+    except ValueError:
+        return None
+    usable = len(numbers) in (1, 3) and all(0 <= number < _LARGEST_CHANNEL for number in numbers)
+    if not usable or (key == "scale_values" and not all(numbers)):
+        return None
+    first, second, third = numbers * (3 // len(numbers))
+    return first, second, third
 
 
 def save(model: ov.Model, folder: Path) -> None:

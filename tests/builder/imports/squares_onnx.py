@@ -368,26 +368,31 @@ FED = {
     **dict.fromkeys(("yolox", "yolox_decoded", "detection_output", "boxes_labels"), (255, "bgr")),
     "fastestdet": (1, "bgr"),
 }
-_RGB = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
-_BGR = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395])
+RGB = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
+BGR = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395])
 # Those that are fed with (channel - mean) / scale.
 NORMALISED = {
-    **dict.fromkeys(("detr", "detr_of_sigmoids", "rfdetr", "rfdetr_of_roboflow"), _RGB),
-    **dict.fromkeys(("picodet", "mmdetection", "efficientdet"), _RGB),
-    **dict.fromkeys(("nanodet", "nanodet_plus"), _BGR),
+    **dict.fromkeys(("detr", "detr_of_sigmoids", "rfdetr", "rfdetr_of_roboflow"), RGB),
+    **dict.fromkeys(("picodet", "mmdetection", "efficientdet"), RGB),
+    **dict.fromkeys(("nanodet", "nanodet_plus"), BGR),
     "ssd": ([127.0] * 3, [128.0] * 3),
 }
 
 
-def write(layout: str, file: Path, *, open_size: bool = False, classes: int = 2) -> Path:
-    """Write the network of a layout; with `open_size` its input's height and width are left open."""
+def write(layout: str, file: Path, *, open_size: bool = False, classes: int = 2, normalised=None) -> Path:
+    """Write the network of a layout.
+
+    With `open_size` its input's height and width are left open; `normalised` is used in place of the usual mean and
+    scale.
+    """
     largest, order = FED.get(layout, (1, "rgb"))
-    if layout in NORMALISED:
-        largest, order = 255, "bgr" if NORMALISED[layout] is _BGR else "rgb"
+    normalised = normalised or NORMALISED.get(layout)
+    if normalised:
+        largest, order = 255, "bgr" if normalised is BGR else "rgb"
     net = Network(layout, 255 / largest, order, classes)
     pixels = "images"
-    if layout in NORMALISED:
-        mean, scale = (net.constant(np.reshape(numbers, (1, 3, 1, 1))) for numbers in NORMALISED[layout])
+    if normalised:
+        mean, scale = (net.constant(np.reshape(numbers, (1, 3, 1, 1))) for numbers in normalised)
         pixels = net.add("Add", net.add("Mul", pixels, scale), mean)
     outputs = _ALL[layout](net, pixels)
     sides = ["height", "width"] if open_size else [net.height, net.width]

@@ -129,6 +129,13 @@ def test_an_adapter_is_whole(name):
     assert adapter.match({"something": (1, 2, 3)}, (64, 48)) is None
 
 
+def test_the_guide_has_a_row_for_every_adapter():
+    guide = (HERE.parents[2] / "docs" / "importing.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in guide.splitlines() if line.startswith("| `")]
+    thresholds = {row[0].strip("`"): float(row[-1]) for row in rows if len(row) == 5}
+    assert thresholds == {name: adapters.load(name).THRESHOLD for name in adapters.names()}
+
+
 def test_an_ir_answers_for_itself_by_openvino(do, drawn, tmp_path):
     import openvino as ov
 
@@ -183,6 +190,32 @@ def test_mean_and_scale_are_the_users(do, drawn, tmp_path):
     check(drawn, do(file, preprocessing=UNSET | {"scale": [1.0, 1.0, 1.0]}), "yolov8")
     manifest = json.loads((tmp_path / "output" / "result.json").read_text())
     assert (manifest["order"], manifest["scale"]) == ("rgb", [1, 1, 1])
+
+
+def test_mean_and_scale_are_those_of_the_file(do, drawn, tmp_path):
+    """As Geti and OpenVINO Training Extensions write them; the user's go before."""
+    import openvino as ov
+
+    file = squares_onnx.write("boxes_labels", tmp_path / "model.onnx", normalised=squares_onnx.RGB)
+    model = ov.Core().read_model(file)
+    model.set_rt_info("123.675 116.28 103.53", ["model_info", "mean_values"])
+    model.set_rt_info("58.395 57.12 57.375", ["model_info", "scale_values"])
+    ov.save_model(model, tmp_path / "model.xml")
+    output = do(tmp_path / "model.xml", kind="ir")
+    check(drawn, output, "boxes_labels")
+    other = do(tmp_path / "model.xml", kind="ir", preprocessing=UNSET | {"mean": [1, 2, 3]}, output=str(tmp_path / "o"))
+    found = [json.loads((folder / "result.json").read_text()) for folder in (output, other)]
+    assert [(answer["mean"], answer["scale"]) for answer in found] == [
+        ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+        ([1, 2, 3], [58.395, 57.12, 57.375]),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "one two three", "nan", "1 2", "-1", "0", "1e9", "inf inf inf"])
+def test_a_scale_that_is_none_is_not_used(text):
+    from builder.imports.openvino_model import _three_numbers
+
+    assert _three_numbers({"scale_values": text}, "scale_values") is None
 
 
 def test_an_open_size_is_asked_for(do, drawn, tmp_path):
