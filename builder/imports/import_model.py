@@ -1,6 +1,7 @@
 """Turn a model trained elsewhere into an export directory, whole or not at all."""
 
 import datetime
+import difflib
 import importlib.metadata
 import json
 import shutil
@@ -26,6 +27,7 @@ from evaluation.ground_truth import GroundTruth
 from evaluation.parity import MIN_COMPARED_SCORE
 from evaluation.scores import Scores
 from preannotate.core.files import new_directory
+from preannotate.core.text import printable
 from runtime.detector import Detection
 from runtime.image import decode
 from runtime.letterbox import Letterbox
@@ -141,8 +143,10 @@ def import_model(
     source = recognise(request.model)
     child.require_packages(_NEEDED[source.kind], f"importing {source.path}")
     if request.adapter is not None and request.adapter not in adapters.names():
+        near = difflib.get_close_matches(request.adapter, adapters.names(), cutoff=0) or adapters.names()[:3]
         raise BuildError(
-            f"--adapter: unknown adapter {request.adapter!r}; expected one of: {', '.join(adapters.names())}."
+            f"--adapter: unknown adapter {printable(request.adapter, 40)!r}; expected one such as {', '.join(near)}. "
+            f"See {GUIDE}."
         )
     with new_directory(target, (EXPORT_FOLDER,), overwrite=overwrite) as draft:
         export = draft / EXPORT_FOLDER

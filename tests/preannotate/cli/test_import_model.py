@@ -228,8 +228,8 @@ def test_an_impossible_name(folder, tmp_path, capsys):
 def test_an_unknown_adapter_is_answered_with_the_choices(folder, tmp_path, capsys):
     assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--adapter", "yolo") == 2
     assert said(capsys) == (
-        "error: --adapter: unknown adapter 'yolo'; expected one of: boxes_scores, detection_output, fastestdet, odapi, "
-        "yolov10, yolov5, yolov7_nms, yolov8, yolox."
+        "error: --adapter: unknown adapter 'yolo'; expected one such as yolox, yolov8, yolov6. "
+        "See docs/importing.md#what-the-outputs-mean."
     )
 
 
