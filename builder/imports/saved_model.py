@@ -4,26 +4,21 @@ Its variables become constants: a SavedModel around a loaded one cannot be read 
 variables under their old names. Imports TensorFlow: for the worker only.
 """
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from builder.imports.adapters import Run
-from builder.imports.layout import AdapterMatch, Layout, Shapes, UnsupportedModelError, decisive_line
+from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnsupportedModelError, decisive_line
+from builder.imports.saved_model_check import copy_checked
+from preannotate.core.text import first_of, printable
 
 _SIGNATURE = "serving_default"
-# What a detector never needs and a foreign graph could do to this machine; loading runs initialisers.
-_DANGEROUS = {
-    *("ReadFile", "WriteFile", "MatchingFiles", "DeleteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc"),
-    *("Save", "SaveSlices", "WholeFileReaderV2", "FixedLengthRecordDatasetV2", "TextLineDataset", "TFRecordDataset"),
-    *("RpcCall", "RpcServer", "DecodeAndExecute", "WriteSummary", "CreateSummaryFileWriter", "SendTensor"),
-}
 
 
 class SavedModelGraph:
@@ -38,27 +33,32 @@ class SavedModelGraph:
     description = f"the SavedModel as it came, by TensorFlow {tf.__version__} with decoding in NumPy"
 
     def __init__(self, folder: Path, image_size: tuple[int, int] | None) -> None:
-        """Refuse operations that no detector needs, then load the model.
+        """Check the operations, then load the model.
 
         Raises:
             UnsupportedModelError: It is no SavedModel, has such operations, or its input is no image.
         """
-        _refuse_dangerous(folder / "saved_model.pb")
+        with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+            copy = Path(work) / "model"
+            copy_checked(folder, copy)
+            self._load(copy)
+        if _SIGNATURE not in self._model.signatures:
+            found = first_of([printable(name, 30) for name in sorted(self._model.signatures)]) or "none"
+            raise UnsupportedModelError(f"signatures {found}; expected {_SIGNATURE}. Export the model again.")
+        self._function = self._model.signatures[_SIGNATURE]
+        self.outputs: Shapes = {
+            name: tuple(-1 if side is None else side for side in spec.shape) if spec.shape.rank is not None else ()
+            for name, spec in self._function.structured_outputs.items()
+        }
+        self._input, self.input_size = self._read_input(image_size)
+
+    def _load(self, folder: Path) -> None:
         try:
             self._model = tf.saved_model.load(str(folder))
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             raise UnsupportedModelError(
                 f"TensorFlow cannot load it ({decisive_line(error)}); expected a whole SavedModel."
             ) from error
-        if _SIGNATURE not in self._model.signatures:
-            found = ", ".join(sorted(self._model.signatures)) or "none"
-            raise UnsupportedModelError(f"signatures {found}; expected {_SIGNATURE}. Export the model again.")
-        self._function = self._model.signatures[_SIGNATURE]
-        self._input, self.input_size = self._read_input(image_size)
-        self.outputs: Shapes = {
-            name: tuple(-1 if side is None else side for side in spec.shape) if spec.shape.rank is not None else ()
-            for name, spec in self._function.structured_outputs.items()
-        }
 
     def with_contract(self, adapter: ModuleType, match: AdapterMatch, layout: Layout) -> tf.Module:
         """Return a module without variables whose `detect` has the engine contract."""
@@ -90,9 +90,17 @@ class SavedModelGraph:
 
         return run
 
+    def _advice(self) -> str:
+        """What to export in place of it."""
+        if "detection_boxes" in self.outputs:
+            return "Export it with the Object Detection API's exporter_main_v2.py --input_type image_tensor."
+        if len(self.outputs) == 1:
+            return "From Ultralytics, take ONNX: yolo export format=onnx."
+        return f"Export the network to ONNX: {GUIDE}."
+
     def _read_input(self, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         inputs = self._function.structured_input_signature[1]
-        shown = ", ".join(f"{name} {spec.shape} {spec.dtype.name}" for name, spec in inputs.items())
+        shown = printable(", ".join(f"{name} {spec.shape} {spec.dtype.name}" for name, spec in inputs.items()), 80)
         fits = [
             name
             for name, spec in inputs.items()
@@ -100,8 +108,7 @@ class SavedModelGraph:
         ]
         if len(inputs) != 1 or not fits:
             raise UnsupportedModelError(
-                f"input {shown}; expected one of shape (1, height, width, 3) and type uint8. Export the model with "
-                f"--input_type image_tensor."
+                f"input {shown}; expected one image, (1, height, width, 3) of type uint8. {self._advice()}"
             )
         _, height, width, _ = inputs[fits[0]].shape
         if image_size is None and not (height and width):
@@ -119,20 +126,3 @@ class SavedModelGraph:
 def save(module: tf.Module, folder: Path) -> None:
     """Write a SavedModel with `serving_default`."""
     tf.saved_model.save(module, str(folder), signatures={_SIGNATURE: module.detect})
-
-
-def _refuse_dangerous(file: Path) -> None:
-    content = saved_model_pb2.SavedModel()
-    try:
-        content.ParseFromString(file.read_bytes())
-    except DecodeError as error:
-        raise UnsupportedModelError("saved_model.pb: not readable; expected a SavedModel. Export it again.") from error
-    found = set()
-    for graph in (meta.graph_def for meta in content.meta_graphs):
-        found |= {node.op for node in graph.node}
-        found |= {node.op for function in graph.library.function for node in function.node_def}
-    if dangerous := sorted(found & _DANGEROUS):
-        raise UnsupportedModelError(
-            f"the graph has the operations {', '.join(dangerous)}, which reach outside it; expected a detector. "
-            f"Import models of people you trust, exported again without them."
-        )

@@ -146,8 +146,8 @@ def test_a_saved_model_goes_the_whole_way_and_has_both_variants(folder, saved_mo
 def test_a_saved_model_that_writes_files_is_not_even_loaded(folder, saved_model, tmp_path, capsys):
     assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--image-size", "64x48", model="writes") == 2
     assert said(capsys) == (
-        f"error: {folder / 'writes'}: the graph has the operations WriteFile, which reach outside it; expected a "
-        "detector. Import models of people you trust, exported again without them."
+        f"error: {folder / 'writes'}: the graph has operations that no detector needs: WriteFile; expected arithmetic "
+        "only. Export to ONNX: docs/importing.md#what-the-outputs-mean."
     )
     assert not Path("/tmp/preannotate-was-here").exists()
     assert bring(folder, tmp_path, "--proof-images", folder / "photos", model=saved_model) == 2
