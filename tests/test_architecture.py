@@ -43,6 +43,7 @@ CONVERTERS = {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"}
 CONVERTER_MODULES = {
     "builder.imports.openvino_model",
     "builder.imports.saved_model",
+    "builder.imports.saved_model_check",
 }
 
 
