@@ -82,10 +82,13 @@ def _by_shapes(shapes: Sequence[tuple[int, ...]], input_size: tuple[int, int], n
         return _CLASSIFICATION
     if len(shape) != 3 or num_labels is None:
         return ""
-    columns = shape[1] if feature_strides(input_size, shape[2]) else shape[2]
-    of_detections = 6  # corners, score and class of a network that suppresses by itself
-    kinds = {_KEYPOINT_NUMBERS: _POSE, _MASK_COEFFICIENTS: _SEGMENTATION}
-    for extra, kind in kinds.items():
-        if columns in (4 + num_labels + extra, of_detections + extra):
-            return kind
+    of_cells = feature_strides(input_size, shape[2]) is not None
+    columns = shape[1] if of_cells else shape[2]
+    detector = {4 + num_labels, 5 + num_labels}
+    # Corners, score and class of a network that suppresses by itself.
+    listed = set() if of_cells else {6}
+    if columns not in detector:
+        for extra, kind in ((_KEYPOINT_NUMBERS, _POSE), (_MASK_COEFFICIENTS, _SEGMENTATION)):
+            if columns - extra in detector | listed:
+                return kind
     return ""
