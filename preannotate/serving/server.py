@@ -9,10 +9,11 @@ from typing import Any
 
 from preannotate.core.text import plural
 from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection_limiter import ConnectionLimiter
 from preannotate.serving.endpoints import dashboard_app, function_app
 from preannotate.serving.errors import ServeError
 from preannotate.serving.function_config import CPU_FILE, GPU_FILE
-from preannotate.serving.listener import ConnectionLimiter, Listener, is_loopback
+from preannotate.serving.listener import Listener, is_loopback
 from preannotate.serving.pool import DRAIN_SECONDS
 from preannotate.serving.registry import FunctionRegistry, ServedFunction
 

@@ -20,8 +20,9 @@ import pytest
 import yaml
 
 from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection_limiter import ConnectionLimiter
 from preannotate.serving.endpoints import dashboard_app
-from preannotate.serving.listener import ConnectionLimiter, Listener
+from preannotate.serving.listener import Listener
 from preannotate.serving.registry import FunctionRegistry
 from preannotate.serving.server import FunctionPorts
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from preannotate.serving.body_budget import BodyBudget
-from preannotate.serving.listener import ConnectionLimiter
+from preannotate.serving.connection_limiter import ConnectionLimiter
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +33,10 @@ CORPUS = {
     "nothing at all": (b"\r\n" * 3 + b"\x00", 400),
     "TLS instead of HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), 400),
     "SSH instead of HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", None),
-    "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 404),
+    "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "random bytes": (random.Random(5).randbytes(3000) + b"\r\n\r\n", 400),
     "HTTP/0.9": (b"GET /api/functions\r\n\r\n", 400),
-    "HTTP/9.9": (LIST.replace(b"1.1", b"9.9") + b"\r\n", 200),
+    "HTTP/9.9": (LIST.replace(b"1.1", b"9.9") + b"\r\n", 400),
     "HTTP/1.0": (b"GET /api/functions HTTP/1.0\r\n\r\n", 200),
     "no host": (b"GET /api/functions HTTP/1.1\r\n\r\n", 400),
     "two hosts": (b"GET /api/functions HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
@@ -71,7 +71,7 @@ CORPUS = {
     "a header without a colon": (LIST + b"nonsense\r\n\r\n", 400),
     "a header without a name": (LIST + b": value\r\n\r\n", 400),
     "a space before the colon": (LIST + b"X-A : b\r\n\r\n", 400),
-    "a folded header": (LIST + b"X-A: b\r\n c\r\n\r\n", 200),
+    "a folded header": (LIST + b"X-A: b\r\n c\r\n\r\n", 400),
     "a zero byte in a header": (LIST + b"X-A: b\x00c\r\n\r\n", 400),
     "a header that is not UTF-8": (call(b"X-Own-Header: \xff\xfe\xc3", body=b"x"), 200),
     "a header name that is not ASCII": (LIST + b"X-\xc3\xa4: b\r\n\r\n", 400),
@@ -104,13 +104,26 @@ CORPUS = {
     "a length that is no number": (CALL + CLOSE + b"Content-Length: 1e3\r\n\r\n", 400),
     "two lengths that differ": (CALL + CLOSE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
     "a length and chunks": (
-        chunked(b"1\r\nx\r\n0\r\n\r\n").replace(b"Transfer", b"Content-Length: 9\r\nTransfer"), 200,
+        chunked(b"1\r\nx\r\n0\r\n\r\n").replace(b"Transfer", b"Content-Length: 9\r\nTransfer"), 400,
     ),
-    "chunks": (chunked(b"3\r\nabc\r\n2;a=b\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"), 200),
+    "chunks": (chunked(b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"), 200),
+    "a chunk extension": (chunked(b"3\r\nabc\r\n2;a=b\r\nde\r\n0\r\n\r\n"), 400),
+    "a chunk that ends in a bare LF": (chunked(b"3\nabc\r\n0\r\n\r\n"), 400),
+    "a folded trailer": (chunked(b"1\r\nx\r\n0\r\nX: 1\r\n 2\r\n\r\n"), 400),
+    "a chunk for each byte": (chunked(b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"), 400),
+    "the same length twice": (CALL + CLOSE + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+    "a list of lengths": (CALL + CLOSE + b"Content-Length: 1, 1\r\n\r\nx", 400),
+    "a length with a sign": (CALL + CLOSE + b"Content-Length: +1\r\n\r\nx", 400),
+    "chunks in HTTP/1.0": (chunked(b"1\r\nx\r\n0\r\n\r\n").replace(b"1.1", b"1.0"), 400),
+    "lines that end in a bare LF": (LIST.replace(b"\r\n", b"\n") + b"\n", 400),
+    "one line that ends in a bare LF": (LIST + b"X-A: b\nX-B: c\r\n\r\n", 400),
+    "a bare CR in a header": (LIST + b"X-A: b\rContent-Length: 3\r\n\r\n", 400),
+    "a space in front of a header": (LIST.replace(b"Host", b" Host") + b"\r\n", 400),
+    "two spaces in the first line": (LIST.replace(b"GET ", b"GET  ") + b"\r\n", 400),
     "chunks over the limit": (chunked(b"2000\r\n" + bytes(0x2000) + b"\r\n") + b"2000\r\n" + bytes(0x2000)
                               + b"\r\n" + b"20000\r\n" + bytes(0x20000) + b"\r\n0\r\n\r\n", 413),
     "a chunk whose length is no number": (chunked(b"xyz\r\nabc\r\n0\r\n\r\n"), 400),
-    "a chunk of a huge length": (chunked(b"F" * 18 + b"\r\nabc"), 408),
+    "a chunk of a huge length": (chunked(b"F" * 18 + b"\r\nabc"), 400),
     "a chunk of an endless length": (chunked(b"F" * 100 + b"\r\nabc"), 400),
     "a chunk that is longer than it says": (chunked(b"1\r\nabcdef\r\n0\r\n\r\n"), 400),
     "an endless chunk extension": (chunked(b"1;" + b"a" * 100_000), 400),
@@ -203,3 +216,59 @@ async def test_one_connection_may_ask_again_and_again(echo, live):
             assert (await client.get("/nope")).status_code == 404
 
         assert server.limiter.open == 1
+
+
+async def test_what_leaves_open_where_a_request_ends_ends_the_connection(echo, live):
+    """The next request may be one that a proxy in front took for a part of the body."""
+    hidden = b"GET /api/functions HTTP/1.1\r\nHost: a\r\n\r\n"
+    both = CALL + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(hidden)) + hidden
+    doubts = {
+        "a length and chunks": both,
+        "chunks and a length": both.replace(b"a\r\n", b"a\r\nTransfer-Encoding: chunked\r\n", 1),
+        "two lengths": CALL + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n" + hidden,
+        "a hidden name": CALL + b"Content-Length: 0\r\nTransfer-Encoding : chunked\r\n\r\n" + hidden,
+        "a folded name": CALL + b"X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n" + hidden,
+        "a vertical tab": CALL + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + hidden,
+        "an encoding twice": CALL + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n" + hidden,
+        "a bare LF": CALL + b"X: y\nContent-Length: 0\r\n\r\n" + hidden,
+        "an extension": CALL + b"Transfer-Encoding: chunked\r\n\r\n0;x\r\n\r\n" + hidden,
+    }
+    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
+        found = {name: statuses(await server.send(sent)) for name, sent in doubts.items()}
+
+        assert {name: answered for name, answered in found.items() if answered != [400]} == {}
+
+
+async def test_bad_request_says_what_is_wrong(echo, live):
+    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
+        answer = await server.send(CALL + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+        assert b"\r\nconnection: close\r\n" in answer
+        assert answer.endswith(
+            b'{"error": "HTTP request: Content-Length and Transfer-Encoding; expected one of them."}'
+        )
+
+
+async def test_upload_that_waits_for_a_word_and_is_refused_ends_the_connection(echo, live):
+    """Whether its body still comes is unknown, so what comes must not be taken for a request."""
+    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
+        body = LIST + b"\r\n"
+        refused = CALL.replace(b"echo", b"nope") + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+        assert statuses(await server.send(refused + body)) == [404]
+
+
+async def test_request_whose_client_sends_no_more_is_answered_all_the_same(echo, live):
+    async with live() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
+        writer.write(LIST + b"\r\n")
+        writer.write_eof()
+
+        assert statuses(await reader.read()) == [200]
+
+
+async def test_empty_line_behind_a_body_is_passed_over(echo, live):
+    async with live() as server:
+        answer = await server.send(CALL + b"Content-Length: 1\r\n\r\nx\r\n" + LIST + b"\r\n")
+
+        assert statuses(answer) == [200, 200]

@@ -10,8 +10,9 @@ from starlette.responses import PlainTextResponse
 
 from preannotate.serving import listener
 from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection_limiter import ConnectionLimiter
 from preannotate.serving.errors import ServeError
-from preannotate.serving.listener import ConnectionLimiter, Listener, bind_socket, is_loopback
+from preannotate.serving.listener import Listener, bind_socket, is_loopback
 
 pytestmark = pytest.mark.anyio
 
@@ -125,25 +126,61 @@ async def test_upload_that_is_refused_may_end_and_the_connection_goes_on(write_f
         writer.close()
 
 
-async def test_one_connection_too_many_is_told_so(live):
+async def begin_upload(server) -> asyncio.StreamWriter:
+    """A connection that is not idle."""
+    busy = server.body_budget.held
+    _, writer = await connect(server)
+    writer.write(CALL + b"Content-Length: 2\r\n\r\nx")
+    while server.body_budget.held == busy:
+        await asyncio.sleep(0.01)
+    return writer
+
+
+async def test_one_connection_too_many_is_told_so(write_function, live):
+    write_function("echo")
     async with live(limiter=ConnectionLimiter(limit=2)) as server:
-        first, second = await connect(server), await connect(server)
-        while server.limiter.open < 2:
-            await asyncio.sleep(0.01)
+        first, second = await begin_upload(server), await begin_upload(server)
         third, _ = await connect(server)
 
         told = await until_hung_up(third)
         assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert b"\r\nRetry-After: 1\r\n" in told
+        assert b"\r\nretry-after: 1\r\n" in told
         assert told.endswith(b'\r\n\r\n{"error": "too many connections; expected fewer. Try again later."}')
 
-        first[1].close()
+        first.close()
         while server.limiter.open == 2:
             await asyncio.sleep(0.01)
         again, writer = await connect(server)
         writer.write(LIST)
-        assert await answer(again) == (200, b"{}")
-        second[1].close()
+        assert (await answer(again))[0] == 200
+        second.close()
+
+
+async def test_connections_that_are_only_held_make_room(live):
+    async with live(limiter=ConnectionLimiter(limit=3)) as server:
+        held = [await connect(server) for _ in range(3)]
+        while server.limiter.open < 3:
+            await asyncio.sleep(0.01)
+        for _ in range(5):
+            reader, writer = await connect(server)
+            writer.write(LIST)
+            assert await answer(reader) == (200, b"{}")
+
+        assert await until_hung_up(held[0][0]) == b""
+        assert server.limiter.open <= 3
+
+
+async def test_answer_that_is_read_in_drops_ends_in_time(write_function, live):
+    write_function("echo", "def handler(context, event): return 'x' * 20_000_000\n")
+    async with live(limiter=ConnectionLimiter(read_seconds=0.3)) as server:
+        _, writer = await connect(server)
+        writer.write(CALL + b"Content-Length: 1\r\n\r\nx")
+        writer.transport.pause_reading()
+        while not server.limiter.open:
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while server.limiter.open:
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.slow
