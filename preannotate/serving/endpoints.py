@@ -81,7 +81,7 @@ def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget, token: st
         if request.scope.get(_ADMITTED, True):  # a probe needs no more; paths and causes are not for everybody
             functions = {function.name: function.health() for function in found}
             content |= {"functions": functions, "problems": registry.problems}
-        return _Json(content, 503 if found and not any(function.alive for function in found) else 200)
+        return _Json(content, 503 if found and not any(function.can_answer for function in found) else 200)
 
     async def not_found(request: Request, error: Exception) -> Response:
         return _error(404, f"{request.scope['path']}: not found; expected /api/functions or /healthz.")
@@ -111,7 +111,7 @@ def function_app(function: ServedFunction, body_budget: BodyBudget, token: str |
         if request.method == "CONNECT":  # an answer of 200 would make the connection a tunnel
             response = _error(405, "CONNECT is not allowed here; expected a request to a function.")
         elif path == _FUNCTION_HEALTH:
-            response = Response(status_code=200 if function.alive else 503)
+            response = Response(status_code=200 if function.can_answer else 503)
         else:
             client_gone = asyncio.get_running_loop().create_future()
             response = await _invoke(function, request, path, body_budget, client_gone)

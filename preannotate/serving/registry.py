@@ -63,9 +63,9 @@ class ServedFunction:
         return self._pool.problem
 
     @property
-    def alive(self) -> bool:
-        """Whether a worker can answer."""
-        return self._pool.alive > 0
+    def can_answer(self) -> bool:
+        """Whether a request would be answered: a worker runs, or the first ones are starting."""
+        return self._pool.alive > 0 or self.state is FunctionState.BUILDING
 
     @property
     def message(self) -> str:

@@ -211,11 +211,11 @@ def test_gpus_serve_the_other_variant(start, write_function):
     wait_until(lambda: httpx.get(f"{server.url}/api/functions/sleepy-gpu").status_code == 200)
 
     assert server.call("", "sleepy-gpu").text in ("4", "5")
+    wait_until(lambda: "sleepy-gpu: ready, 2 of 2 workers." in "".join(server.log))
     assert server.end() == 0
     log = "".join(server.log)
     assert "GPU variants (function-gpu.yaml), a worker of each function for each GPU: 5, 4." in log
     assert "no functions yet; NAME/nuclio/function-gpu.yaml is served once it is there." in log
-    assert "sleepy-gpu: ready, 2 of 2 workers." in log
 
 
 @pytest.mark.parametrize(
