@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preannotate.core.text import first_of
-from preannotate.formats import coco, cvat_images, cvat_video, datumaro, ultralytics, voc, yolo
+from preannotate.formats import coco, cvat_images, cvat_video, datumaro, labelme, ultralytics, voc, yolo
+from preannotate.formats.archive import with_inner_archives
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
-from preannotate.formats.images import without_shared_files
-from preannotate.formats.records import DatasetError, Export
+from preannotate.formats.images import with_plain_names, without_shared_files
+from preannotate.formats.records import DatasetError, Export, Frame
+from preannotate.formats.unsupported import describe
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ FORMATS = {
     "cvat-video": Format("CVAT for video 1.1", cvat_video.recognise, cvat_video.read),
     "coco": Format("COCO 1.0", coco.recognise, coco.read, coco.write),
     "voc": Format("PASCAL VOC 1.1", voc.recognise, voc.read),
-    "yolo": Format("YOLO 1.1", yolo.recognise, yolo.read),
     "ultralytics": Format("Ultralytics YOLO Detection 1.0", ultralytics.recognise, ultralytics.read),
+    "yolo": Format("YOLO 1.1", yolo.recognise, yolo.read),
     "datumaro": Format("Datumaro 1.0", datumaro.recognise, datumaro.read),
+    "labelme": Format("LabelMe", labelme.recognise, labelme.read),
 }
+# The second is read together with the first.
+_SAME_FILES = (("ultralytics", "yolo"),)
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,21 @@ class RecognisedExport:
         """Name of the format in CVAT."""
         return FORMATS[self.format].title
 
+    @property
+    def found_images(self) -> int:
+        """Number of frames with an image."""
+        return sum(frame.image is not None for frame in self.export.frames)
+
+    @property
+    def has_missing_images(self) -> bool:
+        """Whether frames have no image, and nothing is known of it."""
+        return any(frame.image is None and not frame.ambiguous for frame in self.export.frames)
+
 
 def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     """Read a folder of any format in `FORMATS`.
+
+    Archives in it are opened if there is no annotation file outside of them, or if images are missing.
 
     Args:
         path: The export as the user named it, for messages.
@@ -68,34 +85,57 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
         DatasetError: No known format, images missing altogether, or an error of the reader.
     """
     files = FileTree.of(folder)
-    for name, known in FORMATS.items():
-        if known.recognise(files):
-            try:
-                export = known.read(files)
-            except DatasetError as error:  # readers know the file, not which export it came with
-                raise DatasetError(f"{path.name}: {error}") from error
-            frames = without_shared_files(export.frames)
-            export = replace(export, frames=frames, notes=(*export.notes, *files.notes))
-            if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
-                raise DatasetError(
-                    f"{path.name}: {known.title} with {len(export.frames)} frames but no images; "
-                    f"expected their images too. Export again in CVAT with 'Save images' switched on."
-                )
-            return RecognisedExport(name, export)
-    raise _unknown_format(path, files)
-
-
-def _unknown_format(path: Path, tree: FileTree) -> DatasetError:
-    titles = ", ".join(known.title for known in FORMATS.values())
-    files = tree.paths
-    if {"task.json", "project.json"} & {Path(file).name for file in files}:
-        return DatasetError(
-            f"{path.name}: a CVAT backup; expected an annotation export ({titles}). "
-            f"Choose 'Export task dataset' in CVAT instead of 'Backup task'."
+    recognised = _read(path, files)
+    unopened: list[str] = []
+    if recognised is None or recognised.has_missing_images:
+        more, unopened = with_inner_archives(files)
+        again = _read(path, more) if more is not files else None
+        if again is not None and (recognised is None or again.found_images > recognised.found_images):
+            recognised, files = again, more
+    if recognised is None:
+        raise _unknown_format(path, files)
+    export = recognised.export
+    if unopened:
+        export = replace(export, frames=_maybe_in_archive(export.frames, unopened))
+    if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
+        raise DatasetError(
+            f"{path.name}: {recognised.title} with {len(export.frames)} frames but no images; "
+            f"expected their images too. Export again in CVAT with 'Save images' switched on."
         )
-    only_images = files and all(Path(file).suffix.lower() in IMAGE_EXTENSIONS for file in files)
+    return replace(recognised, export=replace(export, notes=(*export.notes, *files.notes)))
+
+
+def _read(path: Path, files: FileTree) -> RecognisedExport | None:
+    """Return the content of files, or None for no known format."""
+    formats = {name: known for name, known in FORMATS.items() if known.recognise(files)}
+    name = next(iter(formats), None)
+    if name is None:
+        return None
+    try:
+        export = formats[name].read(files)
+    except DatasetError as error:  # readers know the file, not which export it came with
+        raise DatasetError(f"{path.name}: {error}") from error
+    frames = with_plain_names(without_shared_files(export.frames))
+    others = [known.title for other, known in formats.items() if (name, other) not in _SAME_FILES and other != name]
+    notes = (
+        [f"also has annotations of {first_of(others)}, which are not read: give them on their own."] if others else []
+    )
+    return RecognisedExport(name, replace(export, frames=frames, notes=(*export.notes, *notes)))
+
+
+def _maybe_in_archive(frames: tuple[Frame, ...], unopened: list[str]) -> tuple[Frame, ...]:
+    problem = f"perhaps in {first_of(unopened, 2)}, which cannot be opened: unpack it"
+    return tuple(replace(f, ambiguous=problem) if f.image is None and not f.ambiguous else f for f in frames)
+
+
+def _unknown_format(path: Path, files: FileTree) -> DatasetError:
+    titles = ", ".join(known.title for known in FORMATS.values())
+    only_images = files.paths and all(Path(file).suffix.lower() in IMAGE_EXTENSIONS for file in files.paths)
+    if (known := describe(files)) is not None:
+        title, remedy = known
+        return DatasetError(f"{path.name}: {title}, which is not read; expected one of: {titles}. {remedy}.")
     problem = "images without annotations" if only_images else "no known annotation format"
     return DatasetError(
-        f"{path.name}: {problem} (found {first_of(files) or 'nothing'}); expected one of: {titles}. "
+        f"{path.name}: {problem} (found {first_of(files.paths) or 'nothing'}); expected one of: {titles}. "
         f"Export the task in CVAT in one of these formats."
     )

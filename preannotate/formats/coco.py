@@ -46,6 +46,8 @@ from preannotate.formats.records import (
 _FILE_NAME = "annotations/instances_default.json"
 # A file of keypoints has the same images and boxes as the one of instances beside it.
 _OTHER_TASKS = ("person_keypoints",)
+# Names of files that are alike in each folder.
+_NO_SUBSET = ("annotations", "instances", "labels", "coco", "result", "")
 _KEYS = {"images", "annotations", "categories"}
 _SHARED_ID = "of an id that two images or two categories share"
 
@@ -159,7 +161,7 @@ class _File:
             for name, record in records.items():
                 first, found = merged.setdefault(name, (record, []))
                 found += shapes[image_id] if first is record else _others(shapes[image_id], found)
-        subset = self.path.stem.removeprefix("instances_")
+        subset = _subset(self.path)
         roots = ("images", f"images/{subset}", subset, "")
         for name, (record, found) in merged.items():
             match = images.find(name, roots=roots, part=split_of(self.path))
@@ -216,6 +218,12 @@ class _File:
             problem = problem or ("" if category_id in self.labels else UNKNOWN_CLASS)
             found[image_id].append(replace(shape, problem=problem) if problem else shape)
         return found
+
+
+def _subset(path: Path) -> str:
+    """Return what is after `instances_` in the file's name, or the folder's name where that says nothing."""
+    stem = path.stem.removeprefix("instances_").removesuffix(".coco").strip("_")
+    return path.parent.name if stem in _NO_SUBSET and path.parent.name != "annotations" else stem
 
 
 def _id(value: Any) -> Hashable:

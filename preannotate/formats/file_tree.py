@@ -37,17 +37,24 @@ class FileTree:
     Attributes:
         folder: The folder; where people packed a whole folder, the innermost one that is not alone.
         paths: Sorted.
+        scratch: A folder for what archives among the files hold; None if they cannot be extracted.
         notes: Whole sentences about what could not be listed.
     """
 
     def __init__(
-        self, folder: Path, *, annotations: str | None = None, added: Mapping[str, Path] | None = None
+        self,
+        folder: Path,
+        *,
+        annotations: str | None = None,
+        added: Mapping[str, Path] | None = None,
+        scratch: Path | None = None,
     ) -> None:
         """List the files of a folder.
 
         Args:
             folder: Where they lie.
             annotations: Path, in the folder, of the only annotation file that counts; None for all.
+            scratch: A folder that archives among the files can be extracted to, for as long as the tree is used.
             added: Files from elsewhere, such as those of an archive in the folder, by the path that they get.
 
         Raises:
@@ -55,6 +62,7 @@ class FileTree:
         """
         self.notes: list[str] = []
         self.annotations = annotations
+        self.scratch = scratch
         self._elsewhere = dict(added or {})
         listed = [*_walk(folder, self.notes), *self._elsewhere]
         prefix = "" if annotations or self._elsewhere else _lone_folder(listed)
@@ -80,6 +88,11 @@ class FileTree:
     def of(cls, folder: "Path | FileTree") -> "FileTree":
         """Return the tree of a folder, or the tree itself."""
         return folder if isinstance(folder, FileTree) else cls(folder)
+
+    def with_files(self, added: Mapping[str, Path]) -> "FileTree":
+        """Return a tree of the same files and others."""
+        added = {**self._elsewhere, **added}
+        return FileTree(self.folder, annotations=self.annotations, added=added, scratch=self.scratch)
 
     @cached_property
     def images(self) -> ImageIndex:

@@ -307,6 +307,19 @@ def _misread(name: str) -> Iterator[str]:
         yield data.decode("utf-8", errors="surrogateescape")  # a file system keeps bytes that are no UTF-8
 
 
+def with_plain_names(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Take from names what a URL has around the name of its file, and percent escapes where the file has none."""
+    return tuple(replace(f, name=_plain_name(f.name, f.image)) if f.image is not None else f for f in frames)
+
+
+def _plain_name(name: str, image: Path) -> str:
+    plain = name.replace("\\", "/")
+    if "%" not in plain and "?" not in plain and "://" not in plain:
+        return plain
+    variants = ((variant, PurePosixPath(variant).name) for variant in _variants(plain))
+    return next((v.lstrip("/") for v, last in variants if last in (image.name, without_extension(image.name))), plain)
+
+
 class _Claim(IntEnum):
     """How a name means its file, from sure to unsure."""
 

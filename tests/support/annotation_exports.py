@@ -163,6 +163,19 @@ def datumaro(folder: Path) -> Path:
     return folder
 
 
+def labelme(folder: Path) -> Path:
+    _draw_all(folder)
+    for name, (width, height) in SIZES.items():
+        shapes = [
+            {"label": LABELS[c], "points": [[x1, y1], [x2, y2]], "shape_type": "rectangle", "group_id": None}
+            for c, x1, y1, x2, y2 in BOXES[name]
+        ]
+        content = {"version": "5.4.1", "flags": {}, "shapes": shapes, "imageData": None}
+        content |= {"imagePath": Path(name).name, "imageHeight": height, "imageWidth": width}
+        write_text((folder / name).with_suffix(".json"), json.dumps(content))
+    return folder
+
+
 WRITERS = {
     "cvat-images": cvat_images,
     "cvat-video": cvat_video,
@@ -171,4 +184,5 @@ WRITERS = {
     "yolo": yolo,
     "ultralytics": ultralytics,
     "datumaro": datumaro,
+    "labelme": labelme,
 }

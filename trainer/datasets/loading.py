@@ -85,8 +85,8 @@ def load_dataset(
 def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Collection[str] | None) -> Dataset:
     names: list[str] = []
     for path in map(Path, exports):
-        with open_export(path, workspace) as folder:
-            recognised = read_export(path, folder)
+        with open_export(path, workspace) as files:
+            recognised = read_export(path, files)
             export = recognised.export
             names += [frame.name for frame in export.frames]
             loader.report.exports.append(

@@ -4,13 +4,13 @@ import zipfile
 
 import pytest
 
-from preannotate.formats import archive
+from preannotate.formats import archive, extraction
 from preannotate.formats.records import DatasetError
 
 
 def open_zip(path, tmp_path):
     with archive.open_export(path, tmp_path) as folder:
-        return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        return folder.paths
 
 
 def make_zip(tmp_path, entries):
@@ -70,7 +70,7 @@ def test_encrypted_entries_are_refused(tmp_path):
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_FREE_BYTES", 100_000)
+    monkeypatch.setattr(extraction, "MAX_FREE_BYTES", 100_000)
     path = make_zip(tmp_path, [("zeros", bytes(1_000_000))])
     packed = zipfile.ZipFile(path).infolist()[0].compress_size
     sentence = (
@@ -82,7 +82,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
 
 
 def test_too_many_entries_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(extraction, "MAX_ENTRIES", 2)
     sentence = "export.zip: 3 entries; expected at most 2. Unpack it yourself and give the folder if you trust it."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         open_zip(make_zip(tmp_path, [(str(index), b"") for index in range(3)]), tmp_path)
@@ -90,9 +90,7 @@ def test_too_many_entries_are_refused(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_zip_is_named(tmp_path):
     (tmp_path / "export.zip").write_text("hello")
-    sentence = (
-        "export.zip: File is not a zip file; expected a whole zip archive or a folder. Download the export again."
-    )
+    sentence = "export.zip: File is not a zip file; expected a whole zip or tar archive. Download the export again."
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         open_zip(tmp_path / "export.zip", tmp_path)
 
@@ -103,7 +101,7 @@ def test_a_damaged_entry_is_named(tmp_path):
         file.writestr("a.txt", b"hello hello")
     path.write_bytes(path.read_bytes().replace(b"hello hello", b"jello jello"))
     sentence = (
-        "export.zip: Bad CRC-32 for file 'a.txt'; expected a whole zip archive or a folder. Download the export again."
+        "export.zip: Bad CRC-32 for file 'a.txt'; expected a whole zip or tar archive. Download the export again."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         open_zip(path, tmp_path)
@@ -114,7 +112,7 @@ def test_a_zip_cut_anywhere_gives_one_sentence(tmp_path):
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(DatasetError, match="expected a whole zip archive"):
+        with pytest.raises(DatasetError, match="expected a whole zip or tar archive"):
             open_zip(path, tmp_path)
 
 

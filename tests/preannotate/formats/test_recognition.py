@@ -50,7 +50,7 @@ TITLES = ", ".join(known.title for known in FORMATS.values())
         ),
         (
             ["task.json", "annotations.json"],
-            f"export: a CVAT backup; expected an annotation export ({TITLES}). "
+            f"export: a CVAT backup, which is not read; expected one of: {TITLES}. "
             "Choose 'Export task dataset' in CVAT instead of 'Backup task'.",
         ),
     ],
