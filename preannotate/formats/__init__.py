@@ -98,9 +98,12 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     if unopened:
         export = replace(export, frames=_maybe_in_archive(export.frames, unopened))
     if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
+        remedy = "Export again in CVAT with 'Save images' switched on."
+        if files.annotations is not None:
+            remedy = "Put the file beside its images, or give the folder or the archive that holds both."
         raise DatasetError(
             f"{path.name}: {recognised.title} with {len(export.frames)} frames but no images; "
-            f"expected their images too. Export again in CVAT with 'Save images' switched on."
+            f"expected their images too. {remedy}"
         )
     return replace(recognised, export=replace(export, notes=(*export.notes, *files.notes)))
 
