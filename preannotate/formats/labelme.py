@@ -5,22 +5,33 @@ Coordinates are pixels. A circle is given by its centre and a point on it; a mas
 
 import math
 import posixpath
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import ellipse_box, points_box
+from preannotate.formats.geometry import ellipse_box, points_box, polygon_shape
 from preannotate.formats.images import ImageIndex, ImageMatch, video_position
-from preannotate.formats.parsing import number
-from preannotate.formats.records import BOX, ROTATED_BOX, TAG, Box, DatasetError, Export, Frame, LeftOut, Shape
+from preannotate.formats.parsing import damaged_shape, declared_size, label_name, numbers, read_shape
+from preannotate.formats.records import (
+    BOX,
+    DAMAGED_FILE,
+    NO_BOX,
+    NO_LABEL,
+    ROTATED_BOX,
+    TAG,
+    DatasetError,
+    EntryError,
+    Export,
+    Frame,
+    LeftOut,
+    Shape,
+)
 
 _KEYS = {"shapes", "imagePath"}
 _EMBEDDED = "only inside its JSON file: save it with labelme_export_json"
-_KINDS = {"rectangle": BOX, "rotation": ROTATED_BOX, "quadrilateral": "polygon", "circle": "ellipse"}
-_BOXLESS = {"point": "points", "points": "points", "line": "polyline", "linestrip": "polyline"}
-# A file in which these cannot be read is no file of LabelMe, or none that can be used.
-_UNREADABLE = "JSON file that cannot be read"
-_NO_POINTS = "shape without points that can be read"
+_KINDS = {"rectangle": BOX, "rotation": ROTATED_BOX, "quadrilateral": "polygon", "circle": "ellipse",
+          "point": "points", "line": "polyline", "linestrip": "polyline"}  # fmt: skip
 
 
 def recognise(folder: Path | FileTree) -> bool:
@@ -36,13 +47,19 @@ def read(folder: Path | FileTree) -> Export:
     frames: list[Frame] = []
     left_out: list[LeftOut] = []
     for path in files.with_suffix(".json"):
-        content = _json(files, path)
-        if not _is_labelme(content):
-            if content is None:
-                left_out.append(LeftOut(_UNREADABLE, path))
+        images = files.images_for(path)
+        try:
+            content = files.json(path)
+        except DatasetError as error:
+            found = _find(images, path, "")
+            if found.path is None:
+                left_out.append(LeftOut(DAMAGED_FILE, path))
+            else:
+                frames.append(Frame(found.name, found.path, (damaged_shape(error),)))
             continue
-        frames.append(_frame(content, path, files.images_for(path)))
-        labels.update(dict.fromkeys(shape.label for shape in frames[-1].shapes if shape.kind != TAG))
+        if _is_labelme(content):
+            frames.append(_frame(content, path, images))
+            labels.update(dict.fromkeys(shape.label for shape in frames[-1].shapes if shape.boxed and shape.label))
         files.forget()
     used = {frame.image for frame in frames}
     frames += [
@@ -70,13 +87,15 @@ def _frame(content: dict[str, Any], path: str, images: ImageIndex) -> Frame:
     found = _find(images, path, given)
     problem = found.problem or (_EMBEDDED if found.path is None and content.get("imageData") else "")
     name = found.name or posixpath.join(posixpath.dirname(path), PurePosixPath(given).name)
-    shapes = [
-        _shape(shape if isinstance(shape, dict) else {}, f"{path}: shape {index}")
-        for index, shape in enumerate(content["shapes"], 1)
-    ]
+    shapes = []
+    for index, entry in enumerate(content["shapes"], 1):
+        shape = entry if isinstance(entry, dict) else {}
+        label = label_name(shape.get("label"))
+        shapes.append(read_shape(partial(_shape, shape, label), f"{path}: shape {index}", label=label))
     flags = content["flags"] if isinstance(content.get("flags"), dict) else {}
     shapes += [Shape(str(flag), TAG, None) for flag, is_set in flags.items() if is_set is True]
-    return Frame(name, found.path, tuple(shapes), _declared_size(content), ambiguous=problem, **video_position(name))
+    size = declared_size(content.get("imageWidth"), content.get("imageHeight"))
+    return Frame(name, found.path, tuple(shapes), size, ambiguous=problem, **video_position(name))
 
 
 def _find(images: ImageIndex, path: str, given: str) -> ImageMatch:
@@ -92,31 +111,20 @@ def _find(images: ImageIndex, path: str, given: str) -> ImageMatch:
     return named if named.path is not None or named.problem else own
 
 
-def _declared_size(content: dict[str, Any]) -> tuple[int, int] | None:
-    sides = [content.get(side) for side in ("imageWidth", "imageHeight")]
-    width, height = (int(side) if isinstance(side, int | float) and math.isfinite(side) else 0 for side in sides)
-    return (width, height) if width > 0 and height > 0 else None
-
-
-def _shape(shape: dict[str, Any], where: str) -> Shape:
-    label = str(shape.get("label") or "").strip()
+def _shape(shape: dict[str, Any], label: str) -> Shape:
     given = str(shape.get("shape_type") or "polygon")
-    kind = _BOXLESS.get(given) or _KINDS.get(given, given)
-    if kind not in (BOX, ROTATED_BOX, "polygon", "ellipse", "mask"):
-        return Shape(label, kind, None, where=where)
-    try:
-        return Shape(label, kind, _box(shape.get("points"), kind, where), where=where)
-    except DatasetError:
-        return Shape(label, kind, None, problem=_NO_POINTS, where=where)
-
-
-def _box(points: Any, kind: str, where: str) -> Box:
-    """Return the box around points; a DatasetError if they are too few or no numbers."""
-    pairs = points if isinstance(points, list) else []
-    values = [number(value, where) for pair in pairs if isinstance(pair, list) for value in pair[:2]]
-    if len(values) < (6 if kind in ("polygon", ROTATED_BOX) else 4) or len(values) % 2:
-        raise DatasetError(_NO_POINTS)
+    kind = _KINDS.get(given, given)
+    if not label:
+        raise EntryError(NO_LABEL)
+    pairs = shape.get("points")
+    points = [value for pair in (pairs if isinstance(pairs, list) else []) for value in numbers(pair, 2)]
+    if kind == "polygon":
+        return polygon_shape(label, points)
+    if kind not in (BOX, ROTATED_BOX, "ellipse", "mask"):
+        return Shape(label, kind, points_box(points) if points else None)
+    if len(points) < 4:
+        raise EntryError(NO_BOX)
     if kind == "ellipse":
-        radius = math.dist(values[:2], values[2:4])
-        return ellipse_box(values[0], values[1], radius, radius)
-    return points_box(values)
+        radius = math.dist(points[:2], points[2:4])
+        return Shape(label, kind, ellipse_box(points[0], points[1], radius, radius))
+    return Shape(label, kind, points_box(points))
