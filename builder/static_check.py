@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import runtime
 from builder.function_directory import FunctionDirectory
 from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, MAX_REQUEST_BODY_SIZE, image_name
 from builder.variants import Variant, present
+from runtime import bounded_yaml
 from runtime.errors import FunctionError
 from runtime.function_file import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
 from runtime.manifest import Manifest
@@ -96,8 +95,8 @@ def _same_names(directory: Path) -> Iterator[str]:
     names = []
     for variant in present(directory):
         try:
-            names.append(yaml.safe_load((directory / variant.file).read_text("utf-8"))["metadata"]["name"])
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            names.append(bounded_yaml.read(directory / variant.file)["metadata"]["name"])
+        except (OSError, ValueError, KeyError, TypeError):
             return  # reported already
     if len(set(names)) != len(names):
         yield f"metadata.name is {names[0]!r} twice; expected different names. One would replace the other."
@@ -105,13 +104,13 @@ def _same_names(directory: Path) -> Iterator[str]:
 
 def _yaml_problems(path: Path, variant: Variant) -> Iterator[str]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = bounded_yaml.read(path)
         metadata, spec = content["metadata"], content["spec"]
         annotations = metadata["annotations"]
         yield from _metadata_problems(metadata["name"], annotations)
         yield from _spec_problems(spec, variant)
         yield from _image_problems(metadata["name"], annotations, spec, path.parent)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, yaml.YAMLError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         first_line = (str(error).strip() or "broken").splitlines()[0]
         yield f"{type(error).__name__} {first_line}; expected a function of nuclio. Build it again."
 

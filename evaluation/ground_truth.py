@@ -64,7 +64,7 @@ def read(folder: Path) -> GroundTruth:
             for image in content["images"]
         )
         return GroundTruth(folder, tuple(content["labels"]), images)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(
             f"{path}: {type(error).__name__} {error}; expected the frozen validation images of a run. Train again."
         ) from error

@@ -51,7 +51,7 @@ def read(folder: Path, labels: Sequence[str]) -> Reference:
             for found in content["detections"]
         ]
         return Reference(str(content["network"]), detections)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(
             f"{path}: {type(error).__name__} {error}; expected the detections of a reference. Train or import again."
         ) from error

@@ -3,6 +3,7 @@
 Nine lines of ten aliases each stand for a milliard of values, and whoever walks through them never ends.
 """
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -37,6 +38,17 @@ for _tag, _construct in (("int", _Safe.construct_yaml_int), ("float", _Safe.cons
     _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _bounded(_construct))
 
 
+def read(path: Path) -> Any:
+    """Return the value of a YAML file in UTF-8.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: As in `load`.
+    """
+    with path.open("rb") as file:
+        return load(file.read(4 * MAX_LENGTH + 1).decode("utf-8"))
+
+
 def load(text: str, *, scalars_as_text: bool = False) -> Any:
     """Return the value of a YAML document.
 
@@ -47,22 +59,37 @@ def load(text: str, *, scalars_as_text: bool = False) -> Any:
     Raises:
         ValueError: It is no YAML, or larger than the bounds above; the message is one line.
     """
+    check(text)
+    try:
+        return yaml.load(text, Loader=_Base if scalars_as_text else _Loader)
+    except _ERRORS as error:
+        raise ValueError(_one_line(error)) from error
+
+
+def check(text: str) -> None:
+    """Refuse a YAML document that is larger than the bounds above, before anything of it is built.
+
+    Raises:
+        ValueError: As in `load`.
+    """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"{len(text)} characters of YAML; at most {MAX_LENGTH} are read")
-    loader = _Base if scalars_as_text else _Loader
     try:
-        _check(text, loader)
-        return yaml.load(text, Loader=loader)
+        _count(text)
     except _ERRORS as error:
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise ValueError(_one_line(error)) from error
 
 
-def _check(text: str, loader: Any) -> None:
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _count(text: str) -> None:
     """Count values and depth in the events of the parser, which builds nothing."""
     anchored: dict[str, int] = {}
     total = 0
     open_collections: list[tuple[str | None, int]] = []
-    for event in yaml.parse(text, Loader=loader):
+    for event in yaml.parse(text, Loader=_Base):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in anchored:
                 raise ValueError(f"an alias of {event.anchor!r}, which is not complete before")

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
+from runtime import bounded_yaml
 from runtime.errors import EngineError, LabelError, first_line
 from runtime.manifest import Manifest
 
@@ -30,9 +29,9 @@ def read_labels(path: Path) -> dict[int, str]:
         LabelError: No file, no list, or an id or a name that is missing or there twice.
     """
     try:
-        function = yaml.safe_load(path.read_text(encoding="utf-8"))
+        function = bounded_yaml.read(path)
         items = [(item["id"], item["name"]) for item in json.loads(function["metadata"]["annotations"]["spec"])]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LabelError(
             f"{path}: {type(error).__name__} {first_line(error)}; expected a JSON list of labels, each with "
             f"id and name, in metadata.annotations.spec. Build the function again."

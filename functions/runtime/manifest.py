@@ -69,7 +69,7 @@ class Manifest:
             raise ManifestError(
                 f"{path}: no such file; expected the manifest of a trained model. Run `preannotate build` again."
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ManifestError(f"{path}: {error}; expected a JSON object. Build the function again.") from error
         return _parse(content, path)
 

@@ -8,8 +8,7 @@ import math
 import os
 from pathlib import Path
 
-import yaml
-
+from runtime import bounded_yaml
 from runtime.errors import EngineError
 
 # The configuration in force, which nuclio puts into every container; flags of nuctl may have changed the file's.
@@ -44,10 +43,10 @@ def workers(directory: Path) -> int:
     """Number of processes that serve this function here; 1 where no file gives one."""
     for path in (DEPLOYED, directory / FUNCTION_FILE):
         try:
-            triggers = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["triggers"].values()
+            triggers = bounded_yaml.read(path)["spec"]["triggers"].values()
             http = next(trigger for trigger in triggers if trigger.get("kind") == "http")
             return max(1, int(http.get("numWorkers") or http.get("maxWorkers") or 1))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, yaml.YAMLError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
             continue
     return 1
 

@@ -98,7 +98,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: not JSON ({error}); expected a complete JSON file. Remove the file.") from error
     except OSError as error:
         raise FileError(

@@ -63,7 +63,7 @@ class Response:
         """Return the parsed body; None if it is not JSON."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     def message(self) -> str:

@@ -83,7 +83,7 @@ class Requests:
         content = self.with_retries(what, send, attempts=attempts)
         try:
             return json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CvatError(f"{self.url}: {what} is not JSON; expected CVAT's response. Use CVAT's own URL.") from error
 
     def download(self, what: str, sink: IO[bytes], call: Callable[..., Any], *arguments: Any, **options: Any) -> None:

@@ -75,7 +75,7 @@ def labels_of(spec: str) -> Labels:
     """Return (name, type) of each label in the `spec` annotation, sorted; empty if it is no list of labels."""
     try:
         return tuple(sorted((str(item["name"]), str(item.get("type", "any"))) for item in json.loads(spec or "[]")))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ()
 
 

@@ -147,7 +147,7 @@ def parse_meta(element: Element) -> CvatMeta:
     tasks = {task.id: task for tag in ("task", "job") for task in map(_parse_task, element.iter(tag))}
     if len(tasks) == 1:
         tasks[""] = next(iter(tasks.values()))
-    return CvatMeta(tuple(dict.fromkeys(labels)), tasks)
+    return CvatMeta(tuple(dict.fromkeys(filter(None, labels))), tasks)
 
 
 def add_task(parent: Element, task: CvatTask) -> Element:
@@ -182,8 +182,14 @@ def parse_shape(element: Element, where: str, *, default_label: str = "") -> Sha
         default_label: See above.
     """
     label = element.get("label", default_label).strip()
-    shape = read_shape(partial(_shape, element, label), where, label=label, region=partial(_region, element))
-    shape = replace(shape, source=element.get("source", ""), occluded=element.get("occluded") == "1")
+    shape = read_shape(
+        partial(_shape, element, label),
+        where,
+        label=label,
+        region=partial(_region, element),
+        source=element.get("source", ""),
+        occluded=element.get("occluded") == "1",
+    )
     return shape if label or shape.problem else replace(shape, problem=NO_LABEL)
 
 

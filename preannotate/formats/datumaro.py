@@ -21,6 +21,7 @@ from preannotate.formats.parsing import (
     numbers,
     read_shape,
     rotation_attribute,
+    whole_number,
 )
 from preannotate.formats.records import (
     BOX,
@@ -124,8 +125,8 @@ def _shapes(annotations: Any, labels: list[str], where: str) -> Iterator[Shape]:
         if not isinstance(annotation, dict) or not isinstance(annotation.get("type"), str):
             yield Shape("", BOX, None, problem=NOT_UNDERSTOOD, where=place)
             continue
-        label_id = annotation.get("label_id")
-        label = labels[label_id] if isinstance(label_id, int) and 0 <= label_id < len(labels) else None
+        number = whole_number(annotation.get("label_id"))
+        label = labels[number] if number is not None and 0 <= number < len(labels) else None
         shape = read_shape(partial(_shape, annotation, label or ""), place, label=label or "")
         if shape.boxed and not label:
             shape = replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)

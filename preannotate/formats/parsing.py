@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeElementTree
@@ -28,23 +28,42 @@ from preannotate.formats.records import (
 )
 from runtime import bounded_yaml
 
+# Bounds of what is read before it is understood. The JSON of COCO's 118,000 images is 450 MB with 5 million lists.
+MAX_TEXT_BYTES = 1 << 26
+MAX_JSON_BYTES = 600 << 20
+MAX_JSON_LISTS = 10_000_000
+MAX_XML_BYTES = 1 << 24
+MAX_XML_DEPTH = 50
+# In one `<image>` or `<track>`.
+MAX_XML_ELEMENTS = 500_000
+MAX_XML_PIECE = 1 << 25
+_XML_FIRST_CHUNK = 1 << 14
+_XML_CHUNK = 1 << 20
+_LONGEST_WHOLE = 20
 _LARGEST = 1e9
 _XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
     """Return the text of a file, whatever its byte order mark; see `core.encodings`."""
     try:
-        return encodings.read_text(path)
+        return encodings.read_text(path, max_bytes=max_bytes)
     except (OSError, encodings.EncodingError) as error:
         raise DatasetError(f"{path.name}: {error}; expected UTF-8 text. Save it as UTF-8.") from error
 
 
 def read_json(path: Path) -> Any:
-    """Return the file's JSON value."""
-    text = read_text(path)
+    """Return the file's JSON value; one odd number in it, of thousands of digits, is infinite."""
+    text = read_text(path, max_bytes=MAX_JSON_BYTES)
+    if text.count("[") + text.count("{") > MAX_JSON_LISTS:
+        raise DatasetError(f"{path.name}: more than {MAX_JSON_LISTS} lists and objects; expected fewer. Divide it.")
     try:
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # a whole number that Python refuses to convert
+            return json.loads(text, parse_int=_whole_or_float)
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path.name}: {error}; expected JSON. Export again.") from error
 
@@ -59,11 +78,16 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_xml(path: Path) -> Element:
-    """Return the root element of an XML file."""
+    """Return the root element of an XML file about one image."""
     try:
-        root: Element | None = SafeElementTree.parse(path).getroot()
-    except _XML_ERRORS as error:
+        size = path.stat().st_size
+    except OSError as error:
         raise _not_xml(path, error) from error
+    if size > MAX_XML_BYTES:
+        raise _not_xml(path, ValueError(f"{size} bytes, more than {MAX_XML_BYTES}"))
+    root: Element | None = None
+    for _, _, element in _xml_events(path):
+        root = element if root is None else root
     if root is None:
         raise _not_xml(path, ValueError("no root element"))
     return root
@@ -74,28 +98,62 @@ def xml_elements(path: Path) -> Iterator[Element]:
 
     A project's export may be hundreds of megabytes: the tree is never held as a whole.
     """
-    depth, root = 0, None
-    try:
-        for event, element in SafeElementTree.iterparse(path, events=("start", "end")):
-            depth += 1 if event == "start" else -1
-            root = element if root is None else root
-            if event == "end" and depth == 1:
-                yield element
-                root.clear()
-    except _XML_ERRORS as error:
-        if isinstance(error, DatasetError):
-            raise
-        raise _not_xml(path, error) from error
+    root: Element | None = None
+    elements = 0
+    for event, depth, element in _xml_events(path):
+        root = element if root is None else root
+        elements += event == "start"
+        if elements > MAX_XML_ELEMENTS:
+            raise _not_xml(path, ValueError(f"more than {MAX_XML_ELEMENTS} elements in one"))
+        if event == "end" and depth == 1:
+            yield element
+            root.clear()
+            elements = 0
 
 
 def xml_root_tag(path: Path) -> str:
     """Return the name of the root element, or "" if the file is no XML."""
-    try:
-        for _, element in SafeElementTree.iterparse(path, events=("start",)):
+    with contextlib.suppress(DatasetError):
+        for _, _, element in _xml_events(path):
             return element.tag
-    except _XML_ERRORS:
-        pass
     return ""
+
+
+def _xml_events(path: Path) -> Iterator[tuple[str, int, Element]]:
+    """Yield "start" and "end", the depth after it, and the element.
+
+    Declarations of a document type are refused: default values of attributes, like entities, turn kilobytes into
+    gigabytes.
+    A piece that does not end is read again with every chunk, so that chunks are large and pieces bounded.
+    """
+    depth = waiting = 0
+    size = _XML_FIRST_CHUNK
+    safe: dict[str, Any] = {"_parser": SafeElementTree.XMLParser(forbid_dtd=True)}
+    parser: Any = XMLPullParser(("start", "end"), **safe)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(size):
+                size = _XML_CHUNK
+                parser.feed(chunk)
+                waiting += len(chunk)
+                for event, element in parser.read_events():
+                    waiting = 0
+                    depth += 1 if event == "start" else -1
+                    if depth > MAX_XML_DEPTH:
+                        raise ParseError(f"more than {MAX_XML_DEPTH} elements inside one another")
+                    yield event, depth, element
+                if waiting > MAX_XML_PIECE:
+                    raise ParseError(f"no element in {waiting} bytes")
+        parser.close()
+        yield from ((event, 0, element) for event, element in parser.read_events())
+    except DatasetError:
+        raise
+    except _XML_ERRORS as error:
+        raise _not_xml(path, error) from error
+
+
+def _whole_or_float(text: str) -> float:
+    return int(text) if len(text) <= _LONGEST_WHOLE else float(text)
 
 
 def number(value: Any, reason: str = NO_NUMBERS) -> float:
@@ -148,7 +206,12 @@ def label_name(value: Any) -> str:
 
 
 def read_shape(
-    read: Callable[[], Shape], where: str, *, label: str = "", region: Callable[[], Box | None] = lambda: None
+    read: Callable[[], Shape],
+    where: str,
+    *,
+    label: str = "",
+    region: Callable[[], Box | None] = lambda: None,
+    **fields: Any,
 ) -> Shape:
     """Return the shape that `read` returns, or, if it cannot be understood, one with its problem.
 
@@ -157,11 +220,12 @@ def read_shape(
         where: Place of the entry in the annotation file.
         label: Its label, if that is known before.
         region: Returns its place for as much as can be read of it.
+        **fields: Other attributes of the shape.
     """
     try:
-        return replace(read(), where=where)
+        return replace(read(), where=where, **fields)
     except EntryError as error:
-        return Shape(label, BOX, region(), problem=str(error), where=where)
+        return Shape(label, BOX, region(), problem=str(error), where=where, **fields)
 
 
 def damaged_shape(error: DatasetError) -> Shape:
@@ -208,4 +272,6 @@ def coco_mask_box(mask: Mapping[str, Any]) -> Box | None:
 
 def _not_xml(path: Path, error: Exception) -> DatasetError:
     problem = str(error) or type(error).__name__
+    if isinstance(error, DefusedXmlException):
+        problem = "a declaration of a document type, which is not read"
     return DatasetError(f"{path.name}: {problem}; expected XML. Export again.")

@@ -45,6 +45,8 @@ _SUBSET = re.compile(r"obj_.*_data|train|training|val|valid|validation|dev|test"
 _LABEL_LINE = re.compile(r"\d+(\.0*)?([\s,;]+[-+\d.,eE]+){4}")
 _LABEL_FOLDER = re.compile(r"(^|/)(labels|obj_[^/]*_data)/")
 _OBB_NUMBERS = 8
+# Of one image: more than 100,000 boxes.
+_MAX_TEXT_BYTES = 1 << 23
 IN_PIXELS = "in pixels, where numbers from 0 to 1 are expected"
 # Fractions of an image whose object sticks out are hardly above 1; pixels hardly ever below.
 _LARGEST_FRACTION = 2.0
@@ -151,7 +153,7 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
         pose: Every line is a box with keypoints; otherwise only those with visibilities of keypoints are.
     """
     try:
-        text = read_text(file)
+        text = read_text(file, max_bytes=_MAX_TEXT_BYTES)
     except DatasetError as error:
         return (damaged_shape(error),)
     return tuple(

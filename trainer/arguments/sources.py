@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from preannotate.core.encodings import EncodingError, read_text
+from preannotate.core.encodings import read_text
+from runtime import bounded_yaml
 from trainer.arguments.table import ARGUMENTS, Value, parse_value
 from trainer.config import LARGEST_SIDE, SMALLEST_SIDE
 from trainer.errors import TrainingError
@@ -76,11 +77,11 @@ def read_file(path: Path) -> dict[str, Value]:
     """
     expected = "expected YAML with one argument a line, such as epochs: 40"
     try:
-        node = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
-    except (OSError, EncodingError) as error:
+        text = read_text(path, max_bytes=bounded_yaml.MAX_LENGTH)
+        bounded_yaml.check(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, ValueError) as error:
         raise TrainingError(f"{path}: {error}; {expected}.") from error
-    except yaml.YAMLError as error:
-        raise TrainingError(f"{path}: {' '.join(str(error).split())}; {expected}.") from error
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):

@@ -54,7 +54,7 @@ def _read_lists(path: Path) -> dict[Subset, list[str]]:
         return {Subset.VALIDATION: [line for line in lines if line and not line.startswith("#")]}
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path.name}: {error}; expected {_FORM}. Correct the file.") from error
     lists = {Subset.VALIDATION.value: content} if isinstance(content, list) else content
     if not lists or not set(lists) <= set(Subset) or not all(map(_is_names, lists.values())):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from preannotate.core.errors import FileError
-from preannotate.core.files import check_new_file, link_or_copy, replacing, sync_all
+from preannotate.core.files import check_new_file, link_or_copy, read_json, replacing, sync_all
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -79,3 +79,9 @@ def test_a_copy_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="No space left on device"):
         link_or_copy(tmp_path / "source", tmp_path / "new" / "target")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_json_that_is_too_deep_is_named(tmp_path):
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(FileError, match=r"a\.json: not JSON \("):
+        read_json(tmp_path / "a.json")
