@@ -36,11 +36,13 @@ OTHER_FOLDER = "only in another folder than the name says: not used"
 NO_IMAGE = "there, but no image by its content"
 # CVAT's name of a video frame; "_1" is added where two tasks of a project collide.
 _VIDEO_FRAME = re.compile(r"frame_(\d{6,15})(?:_\d+)?$")
-# Folders that say what is in them and not which.
-_KIND_FOLDERS = frozenset(
-    ["", ".", "..", "/", "images", "image", "imgs", "img", "jpegimages", "data", "obj", "frames", "default",
-     "labels", "label", "annotations", "annotation", "xml", "xmls", "txt", "json"]
-)  # fmt: skip
+# Folders that say what is in them and not which are of these words: `images`, `JPEGImages`, `yolo_txt`, ….
+_KIND_FOLDER = re.compile(
+    r"[./]*|(?:(?:jpeg)?images?|imgs?|jpe?gs?|pngs?|pic(?:ture)?s?|photos?|frames|data|dataset|obj|default|labels?"
+    r"|ann(?:otation)?s?|bbox(?:es)?|boxes|xmls?|txts?|jsons?|yolo|voc|coco)(?:[ _-](?:images?|imgs?|labels?"
+    r"|ann(?:otation)?s?|bbox(?:es)?|boxes|xmls?|txts?|jsons?|yolo|voc|coco|data|files?))*",
+    re.IGNORECASE,
+)
 _SPLIT = re.compile(
     r"(?:obj_)?(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id|idation)?|dev)|(?P<test>test(?:ing)?))"
     r"(?:_?data|_?set)?(?:20\d\d)?(?:_?(?:images?|imgs?|labels?))?",
@@ -254,7 +256,7 @@ def _same(left: str, right: str) -> bool:
 def folders_of(path: str) -> tuple[str, ...]:
     """Return the folders of a path that say which file it is, without case; names of splits in one spelling."""
     parts = path.replace("\\", "/").split("/")[:-1]
-    return tuple(_folder(part) for part in parts if part.casefold() not in _KIND_FOLDERS)
+    return tuple(_folder(part) for part in parts if not _KIND_FOLDER.fullmatch(part))
 
 
 def _folder(part: str) -> str:

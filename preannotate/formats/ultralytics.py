@@ -54,7 +54,7 @@ def _data_files(files: FileTree) -> Iterator[tuple[str, Any]]:
             if usual:
                 raise
             continue
-        if usual or (isinstance(content, dict) and "names" in content):
+        if usual or (isinstance(content, dict) and isinstance(content.get("names"), list | dict)):
             yield path, content
 
 
