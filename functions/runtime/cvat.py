@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import math
+import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ from runtime.errors import RequestError, first_line
 from runtime.function_file import LABEL_TYPE
 
 CONTENT_TYPE = "application/json"
+# A request has two keys, and some have a region of interest: a list of numbers.
+_MAX_VALUES = 200_000
+# Bytes of a body in which other letters than ASCII may stand: each then takes up to four bytes.
+_MAX_WIDE = 16_000_000
+# Removed without splitting the text, which would make an object of each piece.
+_SPACES = b" \t\n\r\v\f\x1c\x1d\x1e\x1f"
+_WIDE_SPACES = (
+    "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+# As people write a number; float() would also take "1_0", "infinity" and digits of other scripts.
+_NUMBER = re.compile(r"\s{0,9}[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?\s{0,9}")
 _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
 
 
@@ -42,12 +54,13 @@ def decode_request(event: Any) -> DetectionRequest:
     or any other type, the body arrives as bytes and is parsed here.
 
     Args:
-        event: `nuclio_sdk.Event`; only its `body` is read.
+        event: `nuclio_sdk.Event`; only its `body` is read, and removed.
 
     Raises:
         RequestError: The body is not what CVAT sends.
     """
-    body = event.body
+    # Let go of: a large photo lies here as JSON, as text and as bytes, and its pixels need the room.
+    body, event.body = event.body, None
     if isinstance(body, memoryview):
         body = bytes(body)
     if isinstance(body, (bytes, bytearray, str)):
@@ -88,6 +101,7 @@ def reply(body: Any) -> str:
 
 
 def _parse_json(body: bytes | bytearray | str) -> Any:
+    _check_json(body)
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -95,9 +109,22 @@ def _parse_json(body: bytes | bytearray | str) -> Any:
         raise RequestError(f"body: {size} that are not JSON ({first_line(error)}); {_EXPECTED_BODY}.") from error
 
 
-def _image_bytes(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise RequestError(f"image: JSON of type {_json_type(text)}; expected an image file as base64 text.")
+def _check_json(body: bytes | bytearray | str) -> None:
+    """Refuse what takes many times its own size once parsed: millions of values, or long texts of wide letters."""
+    if isinstance(body, str):
+        values, escaped = sum(body.count(mark) for mark in ",[{"), "\\u" in body
+    else:
+        values, escaped = sum(body.count(mark) for mark in (b",", b"[", b"{")), b"\\u" in body
+    if values > _MAX_VALUES:
+        raise RequestError(f"body: JSON of more than {_MAX_VALUES} values; {_EXPECTED_BODY}.")
+    if len(body) > _MAX_WIDE and (escaped or not body.isascii()):
+        raise RequestError(f"body: {len(body)} bytes with other letters than ASCII; {_EXPECTED_BODY}.")
+
+
+def _image_bytes(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise RequestError(f"image: JSON of type {_json_type(value)}; expected an image file as base64 text.")
+    text: Any = value
     if text.startswith("data:"):  # what a browser's FileReader gives
         text = text.partition(",")[2]
     try:
@@ -105,10 +132,13 @@ def _image_bytes(text: Any) -> bytes:
             return binascii.a2b_base64(text, strict_mode=True)  # as CVAT sends it: without another copy
     except (binascii.Error, ValueError):
         pass
-    text = "".join(text.split())
+    for space in _WIDE_SPACES:
+        text = text.replace(space, "")
+    if text.isascii():
+        text = text.encode("ascii").translate(None, _SPACES)
+        text += b"=" * (-len(text) % 4)  # padding that was left out loses nothing
     if not text:
         raise RequestError("image: empty text; expected an image file as base64 text.")
-    text += "=" * (-len(text) % 4)  # padding that was left out loses nothing
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -118,13 +148,17 @@ def _image_bytes(text: Any) -> bytes:
 
 
 def _threshold(value: Any) -> float | None:
+    """Return a number; as text it is taken too, since functions of CVAT's own take it."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    number = value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        number = float(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= 1:
         raise RequestError(
             f"threshold: {reprlib.repr(value)}; expected a number in [0, 1], or none for the model's own."
         )
-    return float(value)
+    return float(number)
 
 
 def _rounded_side(low: float, high: float) -> tuple[float, float]:

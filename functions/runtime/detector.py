@@ -4,7 +4,7 @@ The same class serves requests, validates training and measures mAP: what is rep
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from runtime.engines import Engine
 from runtime.image import DecodedImage, decode
 from runtime.letterbox import Letterbox
 from runtime.manifest import Manifest
+from runtime.memory import limited
 
 # Candidates of one class that go into suppression: bounds the work for a request with threshold 0.
 MAX_CANDIDATES = 400
@@ -41,8 +42,14 @@ class Detector:
         self.manifest = manifest
 
     def decode(self, data: bytes) -> DecodedImage:
-        """Decode an image file no larger than the network needs it."""
-        return decode(data, self.manifest.input_size)
+        """Decode an image file to the size that the network needs, with no more memory than a worker has for it.
+
+        For a process that does one thing at a time; see `runtime.memory.limited`.
+        """
+        with limited():
+            image = decode(data, self.manifest.input_size)
+            fitting = Letterbox.fit(image.size, self.manifest.input_size).resize(image.pixels)
+        return replace(image, pixels=fitting)
 
     def detect(self, image: DecodedImage, threshold: float | None = None) -> list[Detection]:
         """Find objects.

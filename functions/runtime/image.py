@@ -2,33 +2,29 @@
 
 A JPEG much larger than the network's input is decoded at a reduced scale (Pillow's draft mode): several
 times faster, and training sees the very same pixels. EXIF rotation is applied, as CVAT does before
-it shows an image; 16-bit images are scaled, transparency lies on white.
+it shows an image; images of more than 8 bits are stretched as CVAT stretches them, transparency lies on white.
 
-The file may be anybody's. Only formats that cameras, scanners and browsers write are opened, and what a small file
-can cost is bounded before its pixels are read: their number, the size of a tile, how often a JPEG goes over them.
+The file may be anybody's: `runtime.image_headers` reads what it claims, and `runtime.image_limits` says what is too
+much, before its pixels are read.
 """
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import IO
 
-import numpy as np
 from PIL import Image
 
+from runtime import high_depth, image_headers
 from runtime.errors import ImageError
+from runtime.image_headers import FORMATS
+from runtime.image_headers.header import Header
+from runtime.image_limits import check_file, check_header, choose_scale
 from runtime.letterbox import Letterbox
 
-# 178 million pixels make 0.5 GB of RGB: more is a mistake or an attack. CVAT's own limit is the same order.
-MAX_PIXELS = 178_000_000
-# Left out of what Pillow reads: what runs another program (EPS, WMF), has no signature of its own (TGA, PCX, DIB), is
-# a stub without a decoder (HDF5, GRIB, BUFR), or holds no photographs (ICO, PSD, textures, plots). CVAT's video frames
-# are PNG, and images keep the format in which they were uploaded.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
-# A progressive JPEG has about ten, a colour one three more. Each costs a pass over all pixels and may be empty.
-MAX_SCANS = 100
-# Memory for a whole tile is allocated even where the image is smaller.
-MAX_TILE_PIXELS = 4096 * 4096
 EXIF_ORIENTATION = 0x0112
 # What a viewer does with each value of the tag; 1 and values that mean nothing leave the image as it is.
 _UPRIGHT = {
@@ -41,10 +37,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)
-_TILE_WIDTH, _TILE_LENGTH = 322, 323
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
-# Converted so many rows at a time: the copies in floating point are then small beside the image.
-_STRIP_ROWS = 256
+# Pillow turns all tags of an EXIF block into numbers to find one of them.
+_MAX_EXIF_BYTES = 1_048_576
+# Converted so many pixels at a time if the image is large: the copies are then small beside it.
+_STRIP_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -54,10 +50,14 @@ class DecodedImage:
     Attributes:
         pixels: RGB, upright; may be smaller than `size`.
         size: True (width, height) after EXIF rotation: the frame of all boxes.
+        orientation: What its EXIF said, 1 to 8, or any number if the file is damaged; `pixels` are upright already.
+        stretched: Whether it had more than 8 bits for each value; see `runtime.high_depth`.
     """
 
     pixels: Image.Image
     size: tuple[int, int]
+    orientation: int = 1
+    stretched: bool = False
 
 
 def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedImage:
@@ -69,12 +69,19 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
             to be to fill it. None decodes at full size.
 
     Raises:
-        ImageError: Not an image, truncated, or over one of the limits above.
+        ImageError: Not an image, truncated, or over one of the limits of `runtime.image_limits`.
     """
-    image = _open(data)
-    if image.format in ("JPEG", "MPO") and (scans := _count_scans(data)) > MAX_SCANS:
-        raise ImageError(f"image: JPEG with {scans} scans; expected at most {MAX_SCANS}. Save the image again.")
-    return prepare(image, input_size)
+    check_file(len(data))
+    found = image_headers.read_header(data)
+    if found is None:
+        raise _unknown(data)
+    format_name, header = found
+    check_header(header, format_name, len(data))
+    try:
+        image = _open(data, format_name)
+    except MemoryError as error:
+        raise _no_memory(header.size) from error
+    return _decode(image, header, len(data), input_size)
 
 
 def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> DecodedImage:
@@ -85,26 +92,47 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
         input_size: As in `decode`.
 
     Raises:
-        ImageError: Truncated or broken, or over one of the limits above.
+        ImageError: Truncated or broken, or over one of the limits of `runtime.image_limits`.
     """
-    _check_size(image)
-    stored_size, reduced = image.size, None
+    file: IO[bytes] | None = getattr(image, "fp", None)
+    if file is None:
+        return _decode(image, Header(image.size), 0, input_size)
+    position = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(position)
+    _, header = image_headers.read_header(data) or ("", Header(image.size))
+    check_header(header, image.format or "image", len(data))
+    return _decode(image, header, len(data), input_size)
+
+
+def _decode(image: Image.Image, header: Header, file_bytes: int, input_size: tuple[int, int] | None) -> DecodedImage:
+    check_header(Header(image.size), image.format or "image", 0)
+    stored_size, reduced, wanted = image.size, None, image.size
+    # Pillow looks for it behind the pixels of a PNG, and decodes them: not before they are known to fit.
+    stored_orientation = 1 if image.format == "PNG" and "exif" not in image.info else exif_orientation(image)
+    turned = stored_orientation in _TURNED
     if input_size is not None:
-        turned = exif_orientation(image) in _TURNED
         wanted = Letterbox.fit(stored_size[::-1] if turned else stored_size, input_size).resized
-        reduced = image.draft("RGB", wanted[::-1] if turned else wanted)
+        wanted = wanted[::-1] if turned else wanted
+        reduced = image.draft("RGB", wanted) or _halve(image, header.halvings, wanted)
+    scale = choose_scale(image, _decoded_size(image), header, file_bytes, wanted, turned or header.late_exif)
     try:
-        image.load()
-        # Asked again: Pillow has turned a TIFF by itself now, and a PNG may say it only behind its pixels.
+        with _without_warnings():
+            image.load()
+        # Asked again: Pillow has turned a TIFF by itself now.
         orientation = exif_orientation(image)
         size = stored_size if reduced else image.size
-        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
-        return DecodedImage(_to_rgb(upright), size[::-1] if orientation in _TURNED else size)
+        pixels = _to_rgb(image, scale)
+        upright = pixels.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else pixels
+        return DecodedImage(
+            upright,
+            size[::-1] if orientation in _TURNED else size,
+            stored_orientation if image.format == "TIFF" else orientation,
+            stretched=image.mode in high_depth.MODES,
+        )
     except MemoryError as error:
-        raise ImageError(
-            f"image: {stored_size[0]}x{stored_size[1]} pixels need more memory than there is; expected a smaller "
-            f"image. Send it smaller, or give the process more memory."
-        ) from error
+        raise _no_memory(stored_size) from error
     except Exception as error:  # the decoders share no exception class
         raise ImageError(
             f"image: {_reason(error)} while decoding {image.format or 'the file'}; expected a whole image. "
@@ -112,66 +140,88 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
         ) from error
 
 
-def _open(data: bytes) -> Image.Image:
+def _halve(image: Image.Image, halvings: int, wanted: tuple[int, int]) -> bool:
+    """Let a JPEG 2000 be decoded at a reduced scale, as a JPEG; return whether it will be."""
+    width, height = image.size
+    for count in range(halvings, 0, -1):
+        divisor = 1 << count
+        # Pillow rounds where the decoder rounds up.
+        agree = all((side + divisor // 2) // divisor == -(-side // divisor) for side in (width, height))
+        if agree and width // divisor >= wanted[0] and height // divisor >= wanted[1]:
+            image.reduce = count  # type: ignore[method-assign, assignment]
+            return True
+    return False
+
+
+def _decoded_size(image: Image.Image) -> tuple[int, int]:
+    halvings = image.reduce if isinstance(image.reduce, int) else 0
+    return -(-image.width >> halvings), -(-image.height >> halvings)
+
+
+def _open(data: bytes, format_name: str) -> Image.Image:
+    _load_plugins()
     try:
-        with warnings.catch_warnings():
-            # Pillow warns from half of its limit on and raises above it; ours is checked below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=_known_formats())
+        with _without_warnings():
+            return Image.open(io.BytesIO(data), formats=[format_name])
+    except MemoryError:
+        raise
     except Exception as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise ImageError(
-                f"image: its header promises too many pixels; expected at most {MAX_PIXELS} pixels. "
-                f"Send a smaller image."
-            ) from error
-        raise ImageError(
-            f"image: {len(data)} bytes that no image decoder knows; expected a whole file in one of the formats "
-            f"{', '.join(FORMATS)}."
-        ) from error
-    return image
+        raise _unknown(data) from error
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Pillow warns of odd tags, and of large images from half of its limit on; what is too much is said here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @cache
-def _known_formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow has: AVIF came late."""
+def _load_plugins() -> None:
+    """Register the decoders of Pillow's that are used: otherwise each unknown file looks through all of them."""
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise ImageError(f"image: {width}x{height} pixels; expected at least one. Send another image.")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"image: {width}x{height} pixels; expected at most {MAX_PIXELS} pixels. Send a smaller image.")
-    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    tile = [tags.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
-    if all(isinstance(side, int) for side in tile) and tile[0] * tile[1] > max(width * height, MAX_TILE_PIXELS):
-        raise ImageError(
-            f"image: tiles of {tile[0]}x{tile[1]} in a TIFF of {width}x{height}; expected at most {MAX_TILE_PIXELS} "
-            f"pixels in a tile. Save the image again."
-        )
-
-
-def _count_scans(data: bytes) -> int:
-    """Start-of-scan markers in a JPEG, wherever they lie: among compressed pixels these two bytes do not occur."""
-    pairs = (np.frombuffer(data, "<u2", (len(data) - offset) // 2, offset) for offset in (0, 1))
-    return sum(int(np.count_nonzero(pair == 0xDAFF)) for pair in pairs)  # FF DA, read as a little-endian number
+def _unknown(data: bytes) -> ImageError:
+    return ImageError(
+        f"image: {len(data)} bytes that no image decoder knows; expected a whole file in one of the formats "
+        f"{', '.join(FORMATS)}."
+    )
 
 
 def exif_orientation(image: Image.Image) -> int:
     """EXIF orientation of an opened image, 1 to 8; 1 if there is none, and any number if the file is damaged."""
     try:
+        if len(image.info.get("exif", b"")) > _MAX_EXIF_BYTES:
+            return 1
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
         return 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, scale: int) -> Image.Image:
+    """Convert a loaded image, divided by `scale`; a large one strip by strip."""
+    if image.mode == "RGB" and scale == 1:
+        return image
+    limits = high_depth.value_range(image) if image.mode in high_depth.MODES else (0.0, 0.0)
+    rows = max(_STRIP_PIXELS // image.width // scale, 1) * scale
+    if rows >= image.height:
+        whole = _part_to_rgb(image, limits)
+        return whole if scale == 1 else whole.reduce(scale)
+    result = Image.new("RGB", (-(-image.width // scale), -(-image.height // scale)))
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height)))
+        pixels = _part_to_rgb(part, limits)
+        result.paste(pixels if scale == 1 else pixels.reduce(scale), (0, top // scale))
+    return result
+
+
+def _part_to_rgb(image: Image.Image, limits: tuple[float, float]) -> Image.Image:
     if image.mode == "RGB":
         return image
-    if image.mode in _SIXTEEN_BIT_MODES:
-        return _from_high_depth(image).convert("RGB")
+    if image.mode in high_depth.MODES:
+        return high_depth.to_grey(image, limits).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         white = Image.new("RGB", rgba.size, "white")
@@ -180,23 +230,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_high_depth(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits to 8: Pillow's own convert() clips at 255 and shows white."""
-    values = np.asarray(image)
-    strips = [slice(top, top + _STRIP_ROWS) for top in range(0, len(values), _STRIP_ROWS)]
-    largest = max(_finite(values[strip]).max() for strip in strips)
-    scale = 1 / 257 if largest > 255 else 1.0
-    if image.mode == "F" and largest <= 1:
-        scale = 255.0
-    grey = np.empty(values.shape, np.uint8)
-    for strip in strips:
-        grey[strip] = np.clip(_finite(values[strip]) * scale, 0, 255)
-    return Image.fromarray(grey)
-
-
-def _finite(values: np.ndarray) -> np.ndarray:
-    """float32, no larger than 16 bits go: what lies beyond is white anyhow, and would overflow when it is scaled."""
-    return np.clip(np.nan_to_num(values.astype(np.float32)), -1, 65536)
+def _no_memory(size: tuple[int, int]) -> ImageError:
+    return ImageError(
+        f"image: {size[0]}x{size[1]} pixels need more memory than there is; expected a smaller image. "
+        f"Send it smaller, or give the process more memory."
+    )
 
 
 def _reason(error: Exception) -> str:

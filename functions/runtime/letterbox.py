@@ -58,8 +58,12 @@ class Letterbox:
         width, height = self.resized
         canvas[:height, width:] = PADDING
         canvas[height:] = PADDING
-        canvas[:height, :width] = np.asarray(image.resize(self.resized, Image.Resampling.BILINEAR))
+        canvas[:height, :width] = np.asarray(self.resize(image))
         return canvas
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """The image at the size that it has in the input; `pixels` gives the same for it as for the original."""
+        return image if image.size == self.resized else image.resize(self.resized, Image.Resampling.BILINEAR)
 
     def to_input(self, boxes_image: np.ndarray) -> np.ndarray:
         """Boxes (N, 4) from image pixels to input pixels, float32."""

@@ -27,7 +27,12 @@ PLAIN = request(PNG, threshold=0.5)
 NO_JSON, NO_BASE64 = "that are not JSON", "image: text that is not base64"
 NO_NUMBER = "expected a number in [0, 1], or none for the model's own."
 ONLY_ASCII = "(string argument should contain only ASCII characters)"
+AS_BYTES = {"content_type": "application/json; charset=utf-8"}  # nuclio leaves it to the function to parse these
 UNKNOWN, BROKEN = "bytes that no image decoder knows", "expected a whole image. Send the file again."
+NO_PIXELS, TOO_MUCH = (
+    "pixels; expected at least one. Send another image.",
+    "MB to decode; expected at most 275 MB. Send it",
+)
 TOO_LARGE, SPLIT = "expected at most 178000000 pixels. Send a smaller image.", len(BASE64) // 2
 
 
@@ -93,6 +98,8 @@ SAME = {
     "base64 in lines": Case(_text("\r\n".join(BASE64[at : at + 76] for at in range(0, len(BASE64), 76)))),
     "base64 with spaces": Case(_text(f"  {BASE64[:SPLIT]} \t\u2003{BASE64[SPLIT:]}\n")),
     "base64 without padding": Case(_text(_unpadded())),
+    "threshold as text": Case(_threshold('"0.5"')),
+    "threshold as text with spaces and exponent": Case(_threshold('" +5.0e-1 "')),
     "threshold as exponent": Case(_threshold("5E-1")),
     "BMP": Case(_image(lambda: encode(picture(), "BMP"))),
     "TIFF": Case(_image(lambda: encode(picture(), "TIFF", compression="tiff_lzw"))),
@@ -141,7 +148,6 @@ OTHER = {
     "grey with transparency": Case(_image(lambda: encode(picture(mode="LA"), "PNG"))),
     "one bit": Case(_image(lambda: encode(picture(mode="1"), "PNG"))),
     "one bit, fax": Case(_image(lambda: encode(picture(mode="1"), "TIFF", compression="group4"))),
-    "PNG with a wrong pixel and checksum": Case(_image(lambda: files.flipped(PNG, len(PNG) // 2))),
     "JPEG by arithmetic": Case(_image(lambda: _jpeg_with(1, 0xC9))),
     "palette": Case(_image(lambda: encode(picture(mode="P"), "PNG"))),
     "palette with a transparent colour": Case(_image(lambda: encode(picture(mode="P"), "PNG", transparency=0))),
@@ -232,7 +238,21 @@ REFUSED = {
     "threshold above 1": Case(_threshold("1.0000001"), "threshold: 1.0000001; " + NO_NUMBER),
     "threshold below 0": Case(_threshold("-5e-324"), "threshold: -5e-324; " + NO_NUMBER),
     "threshold in percent": Case(_threshold("50"), "threshold: 50; " + NO_NUMBER),
-    "threshold as text": Case(_threshold('"0.5"'), "threshold: '0.5'; " + NO_NUMBER),
+    "threshold as no text of a number": Case(_threshold('"half"'), "threshold: 'half'; " + NO_NUMBER),
+    "threshold as empty text": Case(_threshold('""'), "threshold: ''; " + NO_NUMBER),
+    "threshold as text NaN": Case(_threshold('"nan"'), "threshold: 'nan'; " + NO_NUMBER),
+    "threshold as text 1e400": Case(_threshold('"1e400"'), "threshold: '1e400'; " + NO_NUMBER),
+    "threshold as text above 1": Case(_threshold('"1.5"'), "threshold: '1.5'; " + NO_NUMBER),
+    "threshold as text with underscores": Case(_threshold('"0_1"'), "threshold: '0_1'; " + NO_NUMBER),
+    "threshold as text in Arabic digits": Case(_threshold('"\u0660.\u0665"'), "threshold: '"),
+    "threshold as text of a million digits": Case(_threshold('"0.%s"' % ("3" * 1_000_000)), "threshold: '0.333"),
+    "a million values": Case(lambda: b"[%s1]" % (b"1," * 1_000_000), "body: JSON of more than 200000 values", AS_BYTES),
+    "a million lists": Case(
+        lambda: b'{"image": [%s[]]}' % (b"[]," * 1_000_000), "body: JSON of more than 200000", AS_BYTES
+    ),
+    "20 MB and an emoji": Case(
+        lambda: b'{"image": "%s\\ud83d\\ude00"}' % (b"A" * 20_000_000), "bytes with other letters than ASCII", AS_BYTES
+    ),
     "threshold as boolean": Case(_threshold("true"), "threshold: True; " + NO_NUMBER),
     "threshold as list": Case(_threshold("[0.5]"), "threshold: [0.5]; " + NO_NUMBER),
     "threshold as object": Case(_threshold('{"a": {"b": {"c": []}}}'), "threshold: {'a': {'b':"),
@@ -265,21 +285,25 @@ REFUSED = {
     "ZIP": Case(_image(lambda: _zip()), UNKNOWN),
     "gzip": Case(_image(lambda: b"\x1f\x8b\x08" + b"\0" * 30), UNKNOWN),
     "zeros": Case(_image(lambda: b"\0" * 100_000), UNKNOWN),
-    "PNG of 0x0": Case(_image(lambda: files.png(0, 0)), UNKNOWN),
-    "PNG of 0x5": Case(_image(lambda: files.png(0, 5)), UNKNOWN),
+    "PNG of 0x0": Case(_image(lambda: files.png(0, 0)), NO_PIXELS),
+    "PNG of 0x5": Case(_image(lambda: files.png(0, 5)), NO_PIXELS),
     "PNG of 20000x20000": Case(_image(lambda: files.png(20_000, 20_000)), TOO_LARGE),
     "PNG of 2147483647x2147483647": Case(_image(lambda: files.png(2**31 - 1, 2**31 - 1)), TOO_LARGE),
     "PNG of 13343x13343 in name": Case(_image(lambda: files.png(13_342, 13_342)), TOO_LARGE),
-    "PNG that promises 13000x13000": Case(_image(lambda: files.png(13_000, 13_000, rows=b"\0" * 99)), BROKEN),
+    "PNG that promises 13000x13000": Case(_image(lambda: files.png(13_000, 13_000, rows=b"\0" * 99)), TOO_MUCH),
     "PNG with a wrong checksum": Case(_image(lambda: files.flipped(PNG, 30)), UNKNOWN),
+    "PNG with a wrong pixel and checksum": Case(_image(lambda: files.flipped(PNG, len(PNG) // 2)), BROKEN),
     "PNG of colour type 7": Case(_image(lambda: files.png(4, 4, colour=7)), UNKNOWN),
     "PNG with a zTXt bomb": Case(_image(lambda: files.with_text(b"zTXt", 30_000_000)), UNKNOWN),
     "PNG with an iTXt bomb": Case(_image(lambda: files.with_text(b"iTXt", 30_000_000)), UNKNOWN),
     "PNG without pixels": Case(_image(lambda: files.png(8, 8)), BROKEN),
     "JPEG of 65500x65500": Case(_image(lambda: files.jpeg_of_size(65_500, 65_500)), TOO_LARGE),
-    "JPEG without height": Case(_image(lambda: files.jpeg_of_size(96, 0)), UNKNOWN),
+    "JPEG without height": Case(_image(lambda: files.jpeg_of_size(96, 0)), NO_PIXELS),
     "JPEG with 1000 scans": Case(_image(lambda: files.many_scans(64, 1000)), "expected at most 100. Save"),
-    "JPEG of markers": Case(_image(lambda: b"\xff\xd8" + b"\xff\xe0\0\2" * 50_000 + b"\xff\xd9"), UNKNOWN),
+    "JPEG of markers": Case(
+        _image(lambda: b"\xff\xd8" + b"\xff\xe0\0\2" * 50_000 + b"\xff\xd9"),
+        "more than 4096 segments before",
+    ),
     "JPEG of 12 bits": Case(_image(lambda: _jpeg_with(4, 12)), UNKNOWN),
     "JPEG without loss": Case(_image(lambda: _jpeg_with(1, 0xC3)), BROKEN),
     "JPEG of five channels": Case(_image(lambda: _jpeg_with(9, 5)), UNKNOWN),
@@ -288,12 +312,15 @@ REFUSED = {
     "GIF of 65535x65535": Case(_image(lambda: files.gif(65535, 65535, _gif_frame(9, 9))), TOO_LARGE),
     "GIF with a frame of 65535x65535": Case(_image(lambda: files.gif(1, 1, _gif_frame(65535, 65535))), TOO_LARGE),
     "GIF with a frame of 12000x12000": Case(_image(lambda: files.gif(1, 1, _gif_frame(12000, 12000))), BROKEN),
-    "BMP of 0x0": Case(_image(lambda: files.bmp(0, 0)), UNKNOWN),
+    "BMP of 0x0": Case(_image(lambda: files.bmp(0, 0)), NO_PIXELS),
     "BMP of -5x-5": Case(_image(lambda: files.bmp(-5, -5)), TOO_LARGE),
     "BMP of 100000x100000": Case(_image(lambda: files.bmp(100_000, 100_000)), TOO_LARGE),
-    "BMP that promises 13000x13000": Case(_image(lambda: files.bmp(13_000, 13_000)), BROKEN),
-    "BMP whose run lengths end": Case(_image(lambda: files.bmp(9000, 9000, bits=8, compression=1)), BROKEN),
-    "TIFF of 0x0": Case(_image(lambda: files.tiff(0, 0)), UNKNOWN),
+    "BMP that promises 13000x13000": Case(_image(lambda: files.bmp(13_000, 13_000)), TOO_MUCH),
+    "BMP whose run lengths end": Case(
+        _image(lambda: files.bmp(9000, 9000, bits=8, compression=1)),
+        "in run lengths; expected",
+    ),
+    "TIFF of 0x0": Case(_image(lambda: files.tiff(0, 0)), NO_PIXELS),
     "TIFF of 100000x100000": Case(_image(lambda: files.tiff(100_000, 100_000)), TOO_LARGE),
     "TIFF that promises 13000x13000": Case(_image(lambda: files.tiff(13_000, 13_000)), BROKEN),
     "TIFF with a tile of 46000x46000": Case(
@@ -306,10 +333,13 @@ REFUSED = {
         _image(lambda: files.tiff(99, 99, ((259, 3, 1, 8),), zlib.compress(b"\0" * 99) + b"\0" * 9)), BROKEN
     ),
     "WebP with a canvas of 16000x16000": Case(_image(lambda: files.webp_canvas(16_000, 16_000)), TOO_LARGE),
-    "WebP with a canvas of 13000x13000": Case(_image(lambda: files.webp_canvas(13_000, 13_000)), UNKNOWN),
-    "JPEG 2000 of 20000x20000": Case(_image(lambda: files.jpeg2000_of_size(20_000, 20_000)), TOO_LARGE),
-    "PPM of 0x0": Case(_image(lambda: b"P6\n0 0\n255\n"), UNKNOWN),
-    "PPM that promises 13000x13000": Case(_image(lambda: b"P6\n13000 13000\n255\n" + b"1" * 99), BROKEN),
+    "WebP with a canvas of 13000x13000": Case(_image(lambda: files.webp_canvas(13_000, 13_000)), TOO_MUCH),
+    "JPEG 2000 of 20000x20000": Case(
+        _image(lambda: files.jpeg2000_of_size(20_000, 20_000)),
+        "more than 4096 tiles",
+    ),
+    "PPM of 0x0": Case(_image(lambda: b"P6\n0 0\n255\n"), NO_PIXELS),
+    "PPM that promises 13000x13000": Case(_image(lambda: b"P6\n13000 13000\n255\n" + b"1" * 99), TOO_MUCH),
     "PPM of words": Case(_image(lambda: b"P3\n9 9\n255\n" + b"one two " * 99), BROKEN),
     "PPM of a number without end": Case(_image(lambda: b"P3\n" + b"9" * 100_000), UNKNOWN),
 }

@@ -60,6 +60,37 @@ def test_no_threshold_leaves_it_to_the_model(body):
     assert decode_request(event(body)).threshold is None
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("0.4", 0.4), ("0", 0.0), ("1", 1.0), (" .5\n", 0.5), ("1.", 1.0), ("+25e-2", 0.25)]
+)
+def test_a_threshold_may_be_text_as_in_functions_of_cvat(text, number):
+    assert decode_request(event({"image": BASE64, "threshold": text})).threshold == number
+
+
+def test_the_body_is_let_go_of():
+    request = event({"image": BASE64})
+    decode_request(request)
+    assert request.body is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"1," * 300_000 + b"1]", b'{"image": [' + b"[]," * 300_000 + b"[]]}", "[" + "{}," * 300_000 + "{}]"]
+)
+def test_json_of_millions_of_values_is_not_parsed(body):
+    expect(body, f"body: JSON of more than 200000 values; {EXPECTED_BODY}.")
+
+
+def test_long_text_of_wide_letters_is_not_parsed():
+    for body in (b"A" * 17_000_000 + "\N{GRINNING FACE}".encode(), b'"' + b"A" * 17_000_000 + b'\\ud83d\\ude00"'):
+        expect(body, f"body: {len(body)} bytes with other letters than ASCII; {EXPECTED_BODY}.")
+
+
+def test_spaces_between_all_letters_of_base64():
+    spaces = " \t\n\r\v\f\x1c\x1f\x85\xa0\u2003\u3000"
+    text = "".join(letter + spaces[number % len(spaces)] for number, letter in enumerate(BASE64))
+    assert decode_request(event({"image": text})).image == png()
+
+
 @pytest.mark.parametrize("threshold", [0, 1, 0.0, 1.0, 1e-9])
 def test_threshold_includes_both_ends(threshold):
     assert decode_request(event({"image": BASE64, "threshold": threshold})).threshold == threshold
@@ -168,7 +199,18 @@ def test_base64_with_one_character_too_many():
         (-0.1, "-0.1"),
         (1.01, "1.01"),
         (50, "50"),
-        ("0.5", "'0.5'"),
+        ("", "''"),
+        ("half", "'half'"),
+        ("nan", "'nan'"),
+        ("inf", "'inf'"),
+        ("1.0000001", "'1.0000001'"),
+        ("-0.1", "'-0.1'"),
+        ("1e400", "'1e400'"),
+        ("0_5", "'0_5'"),
+        ("0x1", "'0x1'"),
+        ("0,5", "'0,5'"),
+        ("\u0660", "'\u0660'"),
+        ("0." + "1" * 100, "'0.1111111111...1111111111111'"),
         (True, "True"),
         ([0.5], "[0.5]"),
         (math.nan, "nan"),

@@ -112,4 +112,4 @@ def test_decode_reads_a_file_for_this_network():
     Image.new("RGB", (1600, 1200)).save(buffer, "JPEG")
     decoded = detector([[0, 0, 1, 1]], [[0, 0]]).decode(buffer.getvalue())
     assert decoded.size == (1600, 1200)
-    assert decoded.pixels.size == (200, 150)
+    assert decoded.pixels.size == (100, 75)

@@ -52,6 +52,7 @@ class LoadReport:
         reordered: Boxes whose corners were put in order.
         problems: Problem of an image to the names concerned; see `loading`.
         unreadable: Name to the decoder's message.
+        stretched: Samples of more than 8 bits; see `runtime.high_depth`.
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
         conflicts: Names of images with equal content and different boxes; all are kept.
         unused_labels: Labels of the exports without a box, which are not learnt.
@@ -71,6 +72,7 @@ class LoadReport:
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
+    stretched: int = 0
     notes: list[str] = field(default_factory=list)
     unused_labels: list[str] = field(default_factory=list)
 
@@ -249,6 +251,11 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"without a usable shape: {plural(report.unusable, 'image')}, not used"
     if report.converted:
         yield f"turned into boxes: {_counts(report.converted)}"
+    if report.stretched:
+        yield (
+            f"more than 8 bits: {plural(report.stretched, 'image')}, stretched between the least and the greatest "
+            f"value as CVAT shows them"
+        )
     if report.dropped:
         yield f"left out: {_counts(report.dropped)}"
         for reason in report.dropped:

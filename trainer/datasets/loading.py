@@ -17,7 +17,6 @@ from itertools import compress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from preannotate.core.files import sync_all
 from preannotate.formats import read_export
@@ -25,7 +24,7 @@ from preannotate.formats.archive import open_export
 from preannotate.formats.images import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
 from runtime.errors import RequestError
-from runtime.image import decode, exif_orientation
+from runtime.image import decode
 from trainer.datasets.coordinates import clip, ignore_regions, in_order, inside, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
@@ -120,6 +119,7 @@ class _ReadableImage:
     content: str
     size: tuple[int, int]
     orientation: int
+    stretched: bool
 
 
 class _Loader:
@@ -188,6 +188,7 @@ class _Loader:
             self.report.add_example(UNUSABLE, frame.name)
             return None
         self.report.converted.update(sample.converted)
+        self.report.stretched += image.stretched
         self.report.partly_automatic += AUTOMATIC in dropped
         return sample
 
@@ -219,14 +220,14 @@ class _Loader:
             return None
         try:
             data = frame.image.read_bytes()
-            size = decode(data, _CHECK_SIZE).size
-            with Image.open(frame.image) as image:
-                orientation = exif_orientation(image)
+            image = decode(data, _CHECK_SIZE)
         except (OSError, RequestError) as error:
             self.report.add_problem(UNREADABLE, frame.name)
             self.report.unreadable[frame.name] = str(error)
             return None
-        return _ReadableImage(frame.image, hashlib.sha256(data).hexdigest(), size, orientation)
+        return _ReadableImage(
+            frame.image, hashlib.sha256(data).hexdigest(), image.size, image.orientation, image.stretched
+        )
 
     def _make_sample(
         self, frame: Frame, shapes: list[Shape], ignored: list[Box], image: _ReadableImage, dropped: Counter[str]

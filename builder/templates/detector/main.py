@@ -8,6 +8,10 @@ from model_handler import ModelHandler
 from runtime.cvat import CONTENT_TYPE, decode_request, reply
 from runtime.errors import ImageError, RequestError
 from runtime.function_file import UNREADABLE, read_labels, unreadable_policy
+from runtime.memory import give_back, resident_bytes
+
+# What a worker may keep for the next request, above what it had before the first.
+KEPT_BYTES = 64_000_000
 
 
 def init_context(context):
@@ -16,6 +20,7 @@ def init_context(context):
     context.user_data.unreadable = unreadable_policy(os.environ.get(UNREADABLE, ""))
     model = ModelHandler(read_labels(Path(__file__).with_name("function.yaml")))
     context.user_data.model = model
+    context.user_data.resident_bytes = resident_bytes()
     if model.warning:
         context.logger.warn(model.warning)
     context.logger.info_with("Init context...100%", **model.description)
@@ -23,9 +28,10 @@ def init_context(context):
 
 def handler(context, event):
     """Answer one request, or the list of requests that nuclio passes if the trigger has batching."""
+    responses = _answer(context, event if isinstance(event, list) else [event])
+    give_back(context.user_data.resident_bytes + KEPT_BYTES)
     if not isinstance(event, list):
-        return _answer(context, [event])[0]
-    responses = _answer(context, event)
+        return responses[0]
     for response, answered in zip(responses, event, strict=True):
         response.event_id = answered.id  # nuclio finds the request by it
     return responses
