@@ -83,8 +83,9 @@ def _best(
         first, second, *_ = sorted(usable, key=lambda trial: -trial.map50)
         if first.map50 >= ACCURATE_MAP50 and second.map50 < first.map50 / 2:
             usable = [first]
-    if len(usable) == 1:
-        return usable[0].candidate
+    usual = [trial for trial in usable if trial.candidate.match.usual]
+    if len(usual or usable) == 1:
+        return (usual or usable)[0].candidate
     if usable:
         several = " and ".join(trial.candidate.name for trial in usable)
         raise UnsupportedModelError(f"{several} fit its outputs; expected one adapter. Choose it with --adapter.")
@@ -105,7 +106,8 @@ def _fitting_values(
         reasons[candidate.name] = engine.contradiction([engine.outputs(image[None]) for image in pixels])
     if fitting := [candidate for candidate in candidates if not reasons[candidate.name]]:
         return fitting
-    against = ", ".join(f"{name} ({reason})" for name, reason in reasons.items())
+    shown = [candidate for candidate in candidates if candidate.match.usual] or candidates
+    against = ", ".join(f"{candidate.name} ({reasons[candidate.name]})" for candidate in shown)
     raise UnsupportedModelError(
         f"values that contradict each layout of these shapes: {against}; expected one that fits. "
         f"Check the number of labels (none for the background), or see {GUIDE}."

@@ -7,8 +7,10 @@ import numpy as np
 
 # Name of an output to its shape; -1 for a size that is not known before the network runs.
 Shapes = Mapping[str, tuple[int, ...]]
-# Strides of the feature levels that nearly every YOLO has, and of those with one level more.
+# Strides of the feature levels that nearly every YOLO has, and of those with one level more; and of tiny models and of
+# those for small objects.
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+_RARE_STRIDES = ((4, 8, 16, 32), (4, 8, 16), (16, 32))
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,14 @@ class AdapterMatch:
         names: In the order in which `decode` and `graph` get them.
         num_classes: None if it does not follow from the shapes.
         unlabelled: How many of them may have no label: classes that are never returned, before or behind the others.
+        usual: Whether names and order are those that the exporter writes; where not, only shapes fit, and an adapter
+            whose usual names they are is preferred.
     """
 
     names: tuple[str, ...]
     num_classes: int | None
     unlabelled: int = 0
+    usual: bool = True
 
     def fits_labels(self, num_labels: int) -> bool:
         """Whether the network can have this many labels."""
@@ -81,14 +86,18 @@ class PreprocessingOptions:
         return Preprocessing(self.order or usual.order, self.mean or usual.mean, self.scale or usual.scale)
 
 
-def feature_strides(input_size: tuple[int, int], rows: int, *, for_each_cell: int = 1) -> Sequence[int] | None:
-    """The strides of the feature levels whose cells make up `rows` predictions; None if no usual ones do.
+def feature_strides(
+    input_size: tuple[int, int], rows: int, *, for_each_cell: int = 1, rare: bool = True
+) -> Sequence[int] | None:
+    """The strides of the feature levels whose cells make up `rows` predictions; None if no known ones do.
+
+    Without `rare`, only those that nearly every YOLO has are known.
 
     >>> feature_strides((640, 640), 8400), feature_strides((640, 640), 25200, for_each_cell=3)
     ((8, 16, 32), (8, 16, 32))
     """
     width, height = input_size
-    for strides in _STRIDES:
+    for strides in (*_STRIDES, *(_RARE_STRIDES if rare else ())):
         if rows == for_each_cell * sum((width // stride) * (height // stride) for stride in strides):
             return strides
     return None

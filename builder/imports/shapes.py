@@ -1,11 +1,12 @@
 """Which outputs of a network are boxes, scores and class numbers, by their shapes and, where those are equal, names."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from builder.imports.layout import Shapes, feature_strides
 
 _SCORE_WORDS = ("score", "conf", "prob")
-_NUMBER_WORDS = ("label", "class", "cls")
+_NUMBER_WORDS = ("label", "class", "cls", "logit")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,11 @@ def detection_list(outputs: Shapes, rank: int) -> tuple[str, str, str] | None:
 
 
 def listed_rows(outputs: Shapes, input_size: tuple[int, int], columns: int | None = None) -> str | None:
-    """Name of the only output, if it is (1, N, `columns`) and has no cells of feature levels in either axis."""
+    """Name of the only output, if it is (1, N, `columns`) and neither axis is that of cells of the usual levels."""
     if len(outputs) == 1:
         ((name, shape),) = outputs.items()
         if len(shape) == 3 and shape[0] == 1 and (shape[2] > 4 if columns is None else shape[2] == columns):
-            rows_of_cells = any(feature_strides(input_size, shape[1], for_each_cell=count) for count in (1, 3))
-            return None if rows_of_cells or feature_strides(input_size, shape[2]) else name
+            strides = partial(feature_strides, input_size, rare=False)
+            of_cells = any(strides(shape[1], for_each_cell=count) for count in (1, 3)) or strides(shape[2])
+            return None if of_cells else name
     return None

@@ -22,6 +22,7 @@ input pixels; scores (1, N, K), in [0, 1].
 import importlib
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -37,7 +38,7 @@ from preannotate.core.text import first_of, plural, printable
 _SHOWN_OUTPUTS = 3
 _NEAREST = 2
 # A shape in the words of an adapter: "(1, A, 5 + K)".
-_PATTERN = re.compile(r"\([^()]*,[^()]*\)")
+_PATTERN = re.compile(r"\([^()]*,[^()]*\)|\(N\)")
 
 
 def names() -> list[str]:
@@ -106,12 +107,12 @@ def fitting_adapters(
 
 
 def _nearest(kind: str, outputs: Shapes) -> str:
-    """The adapters with as many outputs, and one of as many dimensions, come first."""
-    ranks = {len(shape) for shape in outputs.values()}
+    """The adapters whose outputs have the most like numbers of dimensions come first."""
+    ranks = Counter(len(shape) for shape in outputs.values())
 
-    def distance(pattern: str) -> tuple[bool, int]:
-        first = _PATTERN.search(pattern)
-        return first is None or first[0].count(",") + 1 not in ranks, abs(len(_PATTERN.findall(pattern)) - len(outputs))
+    def distance(pattern: str) -> int:
+        expected = Counter(shape.count(",") + 1 for shape in _PATTERN.findall(pattern))
+        return ((ranks - expected) + (expected - ranks)).total()
 
     known = {name: load(name) for name in names()}
     patterns = {name: adapter.OUTPUTS for name, adapter in known.items() if kind in adapter.GRAPHS}

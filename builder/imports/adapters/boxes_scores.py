@@ -7,7 +7,7 @@ import numpy as np
 
 from builder.imports import values
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
-from builder.imports.shapes import boxes_and_classes
+from builder.imports.shapes import BoxesAndClasses, boxes_and_classes
 
 OUTPUTS = "boxes (1, N, 4): xyxy in input pixels; scores (1, N, K): in [0, 1]"
 GRAPHS = ("onnx", "ir")
@@ -17,11 +17,14 @@ THRESHOLD = 0.3
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """Two outputs of these names and shapes."""
+    """Two outputs of these shapes."""
     found = boxes_and_classes(outputs)
-    if found and (found.boxes, found.classes) == ("boxes", "scores"):
-        return AdapterMatch(("boxes", "scores"), found.columns)
-    return None
+    return AdapterMatch((found.boxes, found.classes), found.columns, usual=has_names(found)) if found else None
+
+
+def has_names(found: BoxesAndClasses) -> bool:
+    """Whether the outputs have the names of the contract."""
+    return (found.boxes, found.classes) == ("boxes", "scores")
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:

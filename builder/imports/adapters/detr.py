@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
+from builder.imports import decoding, values
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.shapes import boxes_and_classes
 
 OUTPUTS = (
     "logits (1, N, K + 1), the last column for no object, or (1, N, K); pred_boxes (1, N, 4): centre x and y, width, "
@@ -26,11 +27,18 @@ THRESHOLD = 0.5
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """Outputs of these names; hidden states beside them are ignored."""
-    logits, boxes = outputs.get("logits", ()), outputs.get("pred_boxes", ())
-    if len(logits) == len(boxes) == 3 and logits[:2] == boxes[:2] and boxes[2] == 4:
-        return AdapterMatch(("logits", "pred_boxes"), logits[2], unlabelled=1)
-    return None
+    """Outputs of these names, beside which hidden states are ignored; or two outputs of these shapes."""
+    named = {name: outputs[name] for name in ("pred_boxes", "logits") if name in outputs}
+    found = boxes_and_classes(named) or boxes_and_classes(outputs)
+    if found is None:
+        return None
+    return AdapterMatch((found.classes, found.boxes), found.columns, unlabelled=1, usual=len(named) == 2)
+
+
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """Boxes are fractions, and classes have logits."""
+    logits, boxes = arrays
+    return values.first_reason(pixels=values.are_pixels(boxes), scores_in_place_of_logits=values.are_scores(logits))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from builder.imports import decoding
+from builder.imports.adapters import detr
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.shapes import boxes_and_classes
 
 OUTPUTS = (
     "dets (1, N, 4): centre x and y, width, height as fractions of the input; labels (1, N, K + 1 or K + 2): logits"
@@ -22,14 +24,21 @@ PIXELS = Preprocessing("rgb", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 FIRST_CLASS = 0
 THRESHOLD = 0.5
 _COCO_COLUMNS = 91
+_NAMES = {"dets", "labels"}
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """Two outputs of these names."""
-    boxes, logits = outputs.get("dets", ()), outputs.get("labels", ())
-    if len(outputs) == 2 and len(boxes) == len(logits) == 3 and boxes[:2] == logits[:2] and boxes[2] == 4:
-        return AdapterMatch(("dets", "labels"), logits[2], unlabelled=2)
-    return None
+    """Two outputs of these shapes."""
+    found = boxes_and_classes(outputs)
+    if found is None:
+        return None
+    return AdapterMatch((found.boxes, found.classes), found.columns, unlabelled=2, usual=set(outputs) == _NAMES)
+
+
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """Boxes are fractions, and classes have logits."""
+    boxes, logits = arrays
+    return detr.contradiction((logits, boxes), layout)
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -18,10 +18,9 @@ contradiction, decode, graph = boxes_scores.contradiction, boxes_scores.decode, 
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
-    """Two outputs with a row for each cell of the feature levels, under names other than those of the contract."""
+    """Two outputs with a row for each cell of the feature levels."""
     found = boxes_and_classes(outputs)
-    if found is None or not found.boxes_first or not feature_strides(input_size, found.rows):
+    if found is None or not feature_strides(input_size, found.rows):
         return None
-    return (
-        None if boxes_scores.match(outputs, input_size) else AdapterMatch((found.boxes, found.classes), found.columns)
-    )
+    usual = found.boxes_first and not boxes_scores.has_names(found)
+    return AdapterMatch((found.boxes, found.classes), found.columns, usual=usual)

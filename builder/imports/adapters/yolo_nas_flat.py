@@ -11,7 +11,7 @@ import numpy as np
 
 from builder.imports import decoding, values
 from builder.imports.adapters import yolov7_nms
-from builder.imports.layout import Layout
+from builder.imports.layout import AdapterMatch, Layout, Shapes
 
 OUTPUTS = "(N, 7): image number, x1, y1, x2, y2 in input pixels, score, class number from 0"
 GRAPHS = yolov7_nms.GRAPHS
@@ -19,7 +19,11 @@ PIXELS = yolov7_nms.PIXELS
 FIRST_CLASS = 0
 THRESHOLD = 0.25
 
-match = yolov7_nms.match
+
+def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
+    """The only output, with seven columns and as many rows as there are objects."""
+    found = yolov7_nms.match(outputs, input_size)
+    return AdapterMatch(found.names, None, usual="flat" in found.names[0]) if found else None
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:

@@ -23,7 +23,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     if len(outputs) == 1:
         ((name, shape),) = outputs.items()
         if len(shape) == 2 and shape[1] == 7:
-            return AdapterMatch((name,), None)
+            return AdapterMatch((name,), None, usual="flat" not in name)
     return None
 
 

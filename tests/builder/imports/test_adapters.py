@@ -115,6 +115,57 @@ def test_a_layout_with_one_class(do, red, tmp_path, layout):
     check(red, output, ALL_LAYOUTS[layout], labels=RED)
 
 
+@pytest.mark.parametrize("layout", ["yolo_nas", "damo_yolo", "boxes_scores", "detr", "rfdetr"])
+def test_without_annotations_names_and_order_decide_what_values_leave_open(do, drawn, tmp_path, layout):
+    bare = tmp_path / "bare"
+    shutil.copytree(drawn, bare)
+    images = [
+        replace(image, boxes=image.boxes[:0], class_ids=image.class_ids[:0])
+        for image in ground_truth.read(drawn).images
+    ]
+    ground_truth.write(bare, squares.LABELS, images)
+    output = do(squares_onnx.write(layout, tmp_path / "model.onnx"), validation=str(bare))
+    assert json.loads((output / "result.json").read_text())["adapter"] == layout
+
+
+def renamed(file, order=1):
+    """Outputs called 700, 701, …, in their order or, with -1, the other way round."""
+    import onnx
+
+    model = onnx.load(file)
+    names = {output.name: f"{700 + number}" for number, output in enumerate(model.graph.output)}
+    for node in model.graph.node:
+        node.output[:] = [names.get(name, name) for name in node.output]
+    outputs = list(model.graph.output)[::order]
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    for output in model.graph.output:
+        output.name = names[output.name]
+    onnx.save(model, file)
+    return file
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("layout", ["ssd", "yolov4", "mmdetection", "boxes_labels", "picodet", "ppyoloe", "paddle_nms"])
+def test_layouts_that_are_known_by_shapes_and_values_alone(do, drawn, tmp_path, layout, order):
+    file = renamed(squares_onnx.write(layout, tmp_path / "model.onnx"), order)
+    check(drawn, do(file), layout)
+
+
+def test_two_adapters_that_only_names_tell_apart_are_asked_for(do, tmp_path):
+    file = renamed(squares_onnx.write("detr", tmp_path / "model.onnx"))
+    assert do(file) == "model.onnx: detr and rfdetr fit its outputs; expected one adapter. Choose it with --adapter."
+
+
+def test_a_column_for_the_background_is_no_class(do, tmp_path):
+    file = squares_onnx.write("ssd", tmp_path / "model.onnx", classes=1)
+    assert do(file) == (
+        "model.onnx: values that contradict each layout of these shapes: boxes_scores (fractions), yolov4 (a column "
+        "for the background); expected one that fits. Check the number of labels (none for the background), or see "
+        "docs/importing.md#what-the-outputs-mean."
+    )
+
+
 def test_every_adapter_is_proven_here_or_on_a_saved_model():
     assert set(adapters.names()) == {*squares_onnx.LAYOUTS, "odapi"}
 
