@@ -383,12 +383,13 @@ def test_a_run_is_not_released_once_another_supervisor_has_it(queue, add):
     assert queue.get(number).state == State.RUNNING
 
 
-def test_a_second_head_of_a_run_does_not_run_its_command(driver, queue, add, fake, capfd):
+def test_a_second_head_of_a_run_does_not_run_its_command(driver, queue, add, fake):
     fake("wait")
     run = driver.training(add())
-    processes.supervise(run.folder, [sys.executable, "-c", "print('twice')"])
+    head = [sys.executable, "-P", "-m", processes._MODULE, str(run.folder), sys.executable, "-c", "print('twice')"]
 
-    assert capfd.readouterr().out == (f"error: {run.folder}: this run is running already; expected no other process.\n")
+    said = subprocess.run(head, capture_output=True, text=True, check=True).stdout
+    assert said == f"error: {run.folder}: this run is running already; expected no other process.\n"
     assert driver.states() == {run.id: "running"}
 
 
