@@ -8,9 +8,11 @@ Only the moment differs: a password is sent after the server has answered as CVA
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.cookies import CookieError, SimpleCookie
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from cvat_sdk.api_client import models
 from cvat_sdk.core import auth
 from cvat_sdk.core.client import AccessTokenCredentials, Client, PasswordCredentials
 from cvat_sdk.core.exceptions import AuthStoreError, InvalidHostException
@@ -18,19 +20,21 @@ from packaging.version import InvalidVersion, Version
 
 from preannotate.core.http import server_url
 from preannotate.cvat.errors import CvatError
+from preannotate.cvat.limited_http import SMALL, exchange, limit, receive
 from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login, check_login
-from preannotate.cvat.requests import Requests, add_timeouts
+from preannotate.cvat.requests import Requests
 from preannotate.cvat.server import Server
 
 # The REST API that is used here came with 2.x; its responses were compared from 2.15 on.
 OLDEST = Version("2")
 OLDEST_TESTED = Version("2.15")
+_MAX_VERSION = 64
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 Credentials: TypeAlias = PasswordCredentials | AccessTokenCredentials
 
 
 def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | None = None) -> Server:
-    """Log in. `timeout` is as in `requests.TIMEOUT_SECONDS`, its default.
+    """Log in. `timeout` is as in `limited_http.TIMEOUT_SECONDS`, its default.
 
     Raises:
         CvatError: No server, not CVAT, too old, or the login is rejected.
@@ -45,7 +49,7 @@ def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | 
             f"login: {str(error).rstrip('.')}; expected a login that cvat-sdk can use. "
             f"Run `cvat-cli profile list` to see the profiles."
         ) from error
-    add_timeouts(client.api_client, timeout)
+    limit(client.api_client, timeout)
     url = client.api_client.configuration.host
     requests = Requests(url)
     if not retry:
@@ -107,7 +111,8 @@ def _version(client: Client, requests: Requests) -> Version:
         if error.status != 404:
             raise
     try:
-        version = Version(str(about["version"]) if isinstance(about, dict) and "version" in about else "")
+        named = about.get("version") if isinstance(about, dict) else None
+        version = Version(named if isinstance(named, str) and len(named) <= _MAX_VERSION else "")
     except InvalidVersion as error:
         raise CvatError(f"{url}: a server that is not CVAT; expected CVAT's version. Use CVAT's own URL.") from error
     if version < OLDEST:
@@ -123,13 +128,30 @@ def _notes(url: str, version: Version) -> Iterator[str]:
 
 
 def _log_in(client: Client, requests: Requests, credentials: Credentials) -> None:
-    def attempt() -> None:
-        try:
-            client.login(credentials)
-        except AssertionError as error:  # the SDK's way to say that the session's cookies did not come
-            raise CvatError(
-                f"{requests.url}: a login without a session; expected cookies. Check whether a proxy removes them, "
-                f"or use an access token: CVAT_ACCESS_TOKEN."
-            ) from error
+    """Log in as the SDK does, which would read more of the response than the cookies."""
+    api = client.api_client
+    if isinstance(credentials, AccessTokenCredentials):
+        api.configuration.access_token = credentials.token
+        return
+    request = models.LoginSerializerExRequest(username=credentials.user, password=credentials.password)
 
-    requests.with_retries("the login", attempt)
+    def send() -> SimpleCookie:
+        with exchange(SMALL):
+            _, response = api.auth_api.create_login(request, _parse_response=False)
+            receive(response)
+        return SimpleCookie(response.headers.get("Set-Cookie"))
+
+    try:
+        api.cookies.update(requests.with_retries("the login", send))
+    except CookieError as error:
+        raise _no_session(requests.url) from error
+    if not {"sessionid", "csrftoken"} <= api.cookies.keys():
+        raise _no_session(requests.url)
+    api.configuration.api_key["csrfHeaderAuth"] = api.cookies["csrftoken"].value
+
+
+def _no_session(url: str) -> CvatError:
+    return CvatError(
+        f"{url}: a login without a session; expected cookies. Check whether a proxy removes them, or use an access "
+        f"token: {TOKEN_VARIABLE}."
+    )

@@ -14,7 +14,9 @@ from typing import Any
 from cvat_sdk.api_client.exceptions import ApiException
 
 from preannotate.cvat.errors import CvatError
+from preannotate.cvat.limited_http import LIST
 from preannotate.cvat.requests import server_message
+from preannotate.cvat.response_checks import FUNCTIONS, checked
 from preannotate.cvat.server import Json, Server
 
 DETECTOR = "detector"
@@ -161,9 +163,10 @@ class Functions:
             CvatError: CVAT has no list, cannot reach nuclio, or does not let this user see it.
         """
         try:
-            content = self._requests.json("the functions", self._api.lambda_api.list_functions)
+            content = self._requests.json("the functions", self._api.lambda_api.list_functions, limits=LIST)
         except CvatError as error:
             raise _explain(self.url, "the list of functions", error, LIST_STATUS) from error
+        checked(self.url, "the list of functions", content, FUNCTIONS)
         with self._requests.parsing_response("the list of functions"):
             found = [
                 ListedFunction(
@@ -256,7 +259,7 @@ class Functions:
 
     def active(self, task: int) -> BatchRequest | None:
         """Return the queued or running request of a task; None if there is none."""
-        content = self._requests.json("the automatic annotations", self._api.lambda_api.list_requests)
+        content = self._requests.json("the automatic annotations", self._api.lambda_api.list_requests, limits=LIST)
         with self._requests.parsing_response("the list of automatic annotations"):
             found = [self._request(entry) for entry in content]
         return next((request for request in found if request.task == task and request.active), None)
@@ -265,11 +268,7 @@ class Functions:
         """Stop a request at its next frame; an ended one is no error."""
 
         def send() -> None:
-            _, response = self._api.call_api(
-                "/api/lambda/requests/{id}", "DELETE", _parse_response=False, **self._options(id=number)
-            )
-            response.drain_conn()
-            response.release_conn()
+            self._requests.send(self._api.call_api, "/api/lambda/requests/{id}", "DELETE", **self._options(id=number))
 
         try:
             self._requests.with_retries("the end of an automatic annotation", send)

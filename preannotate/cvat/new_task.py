@@ -67,13 +67,10 @@ def delete_task(server: Server, number: int) -> None:
 
     def send() -> None:
         call = server.client.api_client.tasks_api.destroy
-        _, response = call(number, _parse_response=False, _check_status=False)
-        with response:
-            response.drain_conn()
-        if response.status not in (204, 404):
+        status = server.requests.send(call, number, _check_status=False)
+        if status not in (204, 404):
             raise CvatError(
-                f"{server.url}: {response.status} for deleting the half-made task {number}; expected it gone. "
-                f"Delete it in CVAT."
+                f"{server.url}: {status} for deleting the half-made task {number}; expected it gone. Delete it in CVAT."
             )
 
     server.requests.with_retries(f"deleting task {number}", send, attempts=ATTEMPTS)
@@ -84,10 +81,7 @@ def task_exists(server: Server, number: int) -> bool:
 
     def send() -> bool:
         call = server.client.api_client.tasks_api.retrieve
-        _, response = call(number, _parse_response=False, _check_status=False)
-        with response:
-            response.drain_conn()
-        return response.status == 200
+        return server.requests.send(call, number, _check_status=False) == 200
 
     return server.requests.with_retries(f"task {number}", send)
 

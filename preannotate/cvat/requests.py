@@ -1,7 +1,7 @@
 """Requests to CVAT with time limits and retries, whose failures are one sentence.
 
 cvat-sdk has the endpoints and the login. Its models are not used, because they reject responses of older and newer
-servers; nor are its retries, because it has no time limits.
+servers; nor are its retries, because it has no time limits (`limited_http`).
 """
 
 import json
@@ -14,39 +14,30 @@ from urllib.parse import urlsplit
 
 import urllib3
 import urllib3.exceptions
-from cvat_sdk.api_client import ApiClient, rest
 from cvat_sdk.api_client.exceptions import ApiException
 
 from preannotate.core.http import Failure, Response, no_response, proxy_hint
+from preannotate.core.text import printable
 from preannotate.cvat.errors import RESUME, CvatError
+from preannotate.cvat.limited_http import (
+    IMAGE,
+    SMALL,
+    UPLOAD,
+    Limits,
+    OtherServerError,
+    TooLargeError,
+    TooSlowError,
+    exchange,
+    receive,
+)
 
-# Seconds to connect, and between two parts of a response: a server that cuts a frame out of a video takes its time.
-TIMEOUT_SECONDS = (10.0, 60.0)
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0
-MAX_REDIRECTS = 3
-_CHUNK_BYTES = 1 << 16
+# Objects and lists in one response: Python needs some hundred bytes for each, and they can be two bytes of text.
+MAX_CONTAINERS = 4_000_000
 
 Result = TypeVar("Result")
-
-
-class _LimitedRest(rest.RESTClientObject):
-    """The SDK's HTTP with a time limit for every request; it fails at once, because `Requests` retries."""
-
-    def __init__(self, configuration: Any, timeout: tuple[float, float]) -> None:
-        # `retries=False` would hide the reason of a failure; redirects within CVAT are followed.
-        configuration.retries = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=MAX_REDIRECTS)
-        super().__init__(configuration)
-        self._timeout = timeout
-
-    def request(self, *arguments: Any, _request_timeout: Any = None, **options: Any) -> urllib3.HTTPResponse:
-        return super().request(*arguments, _request_timeout=_request_timeout or self._timeout, **options)
-
-
-def add_timeouts(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> None:
-    """Give all requests of a client that has not sent any yet time limits."""
-    api_client.rest_client = _LimitedRest(api_client.configuration, timeout or TIMEOUT_SECONDS)
 
 
 class Requests:
@@ -60,48 +51,68 @@ class Requests:
         """Retry nothing from now on: the user wants to end, or another request failed."""
         self._stopped.set()
 
-    def json(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def json(self, what: str, call: Callable[..., Any], *arguments: Any, limits: Limits = SMALL, **options: Any) -> Any:
         """Return the JSON of a response of `call`, a method of one of the SDK's API classes; `what` is for messages.
 
         Raises:
-            CvatError: There is no response, or it is not JSON.
+            CvatError: There is no response within the limits, or it is not JSON.
         """
-        return self._json(what, ATTEMPTS, call, *arguments, **options)
+        return self._json(what, ATTEMPTS, limits, call, *arguments, **options)
 
     def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """As `json` without retries, for what must not happen twice: a lost response is an error."""
-        return self._json(what, 1, call, *arguments, **options)
+        return self._json(what, 1, SMALL, call, *arguments, **options)
 
-    def _json(self, what: str, attempts: int, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _json(
+        self, what: str, attempts: int, limits: Limits, call: Callable[..., Any], *arguments: Any, **options: Any
+    ) -> Any:
         def send() -> bytes:
-            _, response = call(*arguments, _parse_response=False, **options)
-            try:
-                return response.data
-            finally:
-                response.release_conn()
+            with exchange(limits):
+                _, response = call(*arguments, _parse_response=False, **options)
+                return receive(response)
 
         content = self.with_retries(what, send, attempts=attempts)
         try:
-            return json.loads(content)
+            if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
+                raise ValueError("too many entries")
+            return json.loads(content, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             raise CvatError(f"{self.url}: {what} is not JSON; expected CVAT's response. Use CVAT's own URL.") from error
 
-    def download(self, what: str, sink: IO[bytes], call: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    def download(
+        self,
+        what: str,
+        sink: IO[bytes],
+        call: Callable[..., Any],
+        *arguments: Any,
+        limits: Limits = IMAGE,
+        **options: Any,
+    ) -> None:
         """Write the body of a response to `sink` in parts; `sink` is emptied before another attempt.
 
         Raises:
-            CvatError: There is no response, or not all of it.
+            CvatError: There is no response within the limits, or not all of it.
         """
 
         def send() -> None:
             sink.seek(0)
             sink.truncate()
-            _, response = call(*arguments, _parse_response=False, **options)
-            with response:
-                for chunk in response.stream(_CHUNK_BYTES):
-                    sink.write(chunk)
+            with exchange(limits):
+                _, response = call(*arguments, _parse_response=False, **options)
+                receive(response, sink)
 
         self.with_retries(what, send)
+
+    def send(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> int:
+        """Send a request whose response does not matter, and return its status; for use in `with_retries`.
+
+        Raises:
+            HTTPError, ApiException: It failed.
+        """
+        with exchange(UPLOAD):
+            _, response = call(*arguments, _parse_response=False, **options)
+            receive(response)
+        return int(response.status)
 
     @contextmanager
     def parsing_response(self, what: str) -> Iterator[None]:
@@ -109,8 +120,9 @@ class Requests:
         try:
             yield
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            found = printable(repr(error), 100)
             raise CvatError(
-                f"{self.url}: {what} has an unknown form ({error!r}); expected that of CVAT 2.15 and newer. "
+                f"{self.url}: {what} has an unknown form ({found}); expected that of CVAT 2.15 and newer. "
                 f"Check whether the server is newer than this program."
             ) from error
 
@@ -127,6 +139,11 @@ class Requests:
                 if attempt == attempts or not is_transient(error) or self._stopped.wait(_wait_seconds(attempt, error)):
                     raise explain(self.url, what, error) from error
         raise AssertionError("unreachable")
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity are Python's own, and no JSON."""
+    raise ValueError(constant)
 
 
 def _wait_seconds(attempt: int, error: Exception) -> float:
@@ -148,6 +165,8 @@ def is_transient(error: Exception) -> bool:
     """Return whether the same request may succeed later."""
     if isinstance(error, ApiException):
         return error.status in _TRANSIENT_STATUS
+    if isinstance(error, OtherServerError | TooLargeError | TooSlowError):
+        return False
     return not _is_redirect_loop(error) and no_response(error).failure not in _PERMANENT_FAILURES
 
 
@@ -202,6 +221,13 @@ def _explain_status(url: str, what: str, error: ApiException) -> str:
 def _explain_connection(url: str, what: str, error: Exception) -> str:
     if _is_redirect_loop(error):
         return f"{url}: too many redirects; expected CVAT. Use CVAT's own URL."
+    if isinstance(error, OtherServerError):
+        return (
+            f"{url}: {what} leads to {error.target}, another server, which would get the login; expected CVAT itself. "
+            f"If that is your CVAT, name it: --cvat {error.target}"
+        )
+    if isinstance(error, TooLargeError):
+        return f"{url}: {what}: {error}. Check that the URL is CVAT's own."
     reason = no_response(error)
     hint = proxy_hint(url)
     match reason.failure:

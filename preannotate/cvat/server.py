@@ -11,11 +11,31 @@ from typing import IO, Any
 from cvat_sdk import models
 from cvat_sdk.core.client import Client
 
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.limited_http import LARGE, LIST, Limits
 from preannotate.cvat.requests import Requests
+from preannotate.cvat.response_checks import (
+    ANNOTATIONS,
+    COMMENT,
+    FRAMES_OF_JOB,
+    FRAMES_OF_TASK,
+    ISSUE,
+    JOB,
+    LABEL,
+    PROJECT,
+    TASK,
+    USER,
+    VALIDATION,
+    WEBHOOK,
+    Check,
+    checked,
+    page_of,
+)
 
 Json = dict[str, Any]
 # The most that CVAT gives on one page.
 _PAGE_SIZE = 500
+_MAX_PAGES = 200
 WEBHOOK_EVENT = "update:job"
 _WEBHOOK_DESCRIPTION = "preannotate watch"
 
@@ -39,64 +59,70 @@ class Server:
 
     def task(self, number: int) -> Json:
         """A task."""
-        return self.requests.json(f"task {number}", self._api.tasks_api.retrieve, number)
+        return self._read(f"task {number}", TASK, self._api.tasks_api.retrieve, number)
 
     def job(self, number: int) -> Json:
         """A job."""
-        return self.requests.json(f"job {number}", self._api.jobs_api.retrieve, number)
+        return self._read(f"job {number}", JOB, self._api.jobs_api.retrieve, number)
 
     def project(self, number: int) -> Json:
         """A project."""
-        return self.requests.json(f"project {number}", self._api.projects_api.retrieve, number)
+        return self._read(f"project {number}", PROJECT, self._api.projects_api.retrieve, number)
 
     def user(self) -> Json:
         """Who is logged in."""
-        return self.requests.json("the login", self._api.users_api.retrieve_self)
+        return self._read("the login", USER, self._api.users_api.retrieve_self)
 
     def page_of_projects(self, *, page: int, size: int, search: str = "") -> Json:
         """A part of the list of projects, the newest first: `count` and `results`."""
-        named = {"search": search} if search else {}
-        return self.requests.json("projects", self._api.projects_api.list, page=page, page_size=size, **named)
+        named: Json = {"search": search} if search else {}
+        check = page_of(PROJECT, next_page=False)
+        return self._read("projects", check, self._api.projects_api.list, page=page, page_size=size, **named)
 
     def page_of_tasks(self, *, page: int, size: int, search: str = "", project: int | None = None) -> Json:
         """A part of the list of tasks, the newest first: `count` and `results`."""
         named: Json = {"search": search} if search else {}
         if project is not None:
             named["project_id"] = project
-        return self.requests.json("tasks", self._api.tasks_api.list, page=page, page_size=size, **named)
+        check = page_of(TASK, next_page=False)
+        return self._read("tasks", check, self._api.tasks_api.list, page=page, page_size=size, **named)
 
     def preview(self, task: int, sink: IO[bytes]) -> None:
         """Write the small picture of a task to `sink`."""
-        self.requests.download(f"picture of task {task}", sink, self._api.tasks_api.retrieve_preview, task)
+        what = f"picture of task {task}"
+        self.requests.download(what, sink, self._api.tasks_api.retrieve_preview, task, limits=LIST)
 
     def tasks_of_project(self, number: int) -> list[Json]:
         """Its tasks."""
-        return self.pages(f"tasks of project {number}", self._api.tasks_api.list, project_id=number)
+        return self.pages(f"tasks of project {number}", TASK, self._api.tasks_api.list, project_id=number)
 
     def jobs_of_task(self, number: int) -> list[Json]:
         """Its jobs of all types."""
-        return self.pages(f"jobs of task {number}", self._api.jobs_api.list, task_id=number)
+        return self.pages(f"jobs of task {number}", JOB, self._api.jobs_api.list, task_id=number)
 
     def labels_of_task(self, number: int) -> list[Json]:
         """Its labels in their order, those of its project if it has one; parts of skeletons among them."""
-        return self.pages(f"labels of task {number}", self._api.labels_api.list, task_id=number)
+        return self.pages(f"labels of task {number}", LABEL, self._api.labels_api.list, task_id=number)
 
     def frames_of_task(self, number: int) -> Json:
         """Names, sizes and deleted frames."""
-        return self.requests.json(f"frames of task {number}", self._api.tasks_api.retrieve_data_meta, number)
+        what, call = f"frames of task {number}", self._api.tasks_api.retrieve_data_meta
+        return self._read(what, FRAMES_OF_TASK, call, number, limits=LARGE)
 
     def frames_of_job(self, number: int) -> Json:
         """The same of a job; only this page lists the frames of a ground-truth job."""
-        return self.requests.json(f"frames of job {number}", self._api.jobs_api.retrieve_data_meta, number)
+        what, call = f"frames of job {number}", self._api.jobs_api.retrieve_data_meta
+        return self._read(what, FRAMES_OF_JOB, call, number, limits=LARGE)
 
     def validation_of_task(self, number: int) -> Json:
         """Which frames are honeypots."""
-        call = self._api.tasks_api.retrieve_validation_layout
-        return self.requests.json(f"validation of task {number}", call, number)
+        what, call = f"validation of task {number}", self._api.tasks_api.retrieve_validation_layout
+        return self._read(what, VALIDATION, call, number, limits=LARGE)
 
     def annotations_of_job(self, number: int) -> Json:
         """Tags, shapes and tracks with their key frames."""
-        return self.requests.json(f"annotations of job {number}", self._api.jobs_api.retrieve_annotations, number)
+        what, call = f"annotations of job {number}", self._api.jobs_api.retrieve_annotations
+        return self._read(what, ANNOTATIONS, call, number, limits=LARGE)
 
     def image(self, task: int, frame: int, sink: IO[bytes]) -> None:
         """Write the image of a frame (relative number) to `sink`, in the quality in which it was uploaded."""
@@ -122,9 +148,7 @@ class Server:
             if attempts > 1 and happened():
                 return
             call = self._api.jobs_api.partial_update_annotations
-            _, response = call("create", job, patched_labeled_data_request=body, _parse_response=False)
-            with response:
-                response.drain_conn()
+            self.requests.send(call, "create", job, patched_labeled_data_request=body)
 
         self.requests.with_retries(f"new shapes of job {job}", send)
 
@@ -136,17 +160,34 @@ class Server:
         """As `Requests.parsing_response`."""
         return self.requests.parsing_response(what)
 
-    def pages(self, what: str, call: Callable[..., Any], **named: Any) -> list[Json]:
-        """All entries, by their ids: lists come with the newest first, and exports have labels in this order."""
-        found: list[Json] = []
-        page = 1
-        while True:
-            content = self.requests.json(what, call, page=page, page_size=_PAGE_SIZE, **named)
-            with self.parsing_response(what):
-                found += content["results"]
-                if not content["next"]:
-                    return sorted(found, key=lambda entry: entry["id"])
-            page += 1
+    def pages(self, what: str, entry: Check, call: Callable[..., Any], **named: Any) -> list[Json]:
+        """All entries, by their ids: lists come with the newest first, and exports have labels in this order.
+
+        Raises:
+            CvatError: An entry is not as `entry` checks it, or the list does not end.
+        """
+        found: dict[int, Json] = {}
+        check = page_of(entry)
+        for page in range(1, _MAX_PAGES + 1):
+            content = self._read(what, check, call, page=page, page_size=_PAGE_SIZE, **named)
+            before = len(found)
+            found |= {one["id"]: one for one in content["results"]}
+            if not content.get("next"):
+                return sorted(found.values(), key=lambda one: one["id"])
+            if len(found) == before:
+                raise CvatError(
+                    f"{self.url}: {what}: page {page} has nothing new and names another page; expected a list that "
+                    f"ends. Check whether something on the way changes CVAT's responses."
+                )
+        raise CvatError(
+            f"{self.url}: {what}: more than {_MAX_PAGES * _PAGE_SIZE}; expected at most that. Name less at a time."
+        )
+
+    def _read(
+        self, what: str, check: Check, call: Callable[..., Any], *arguments: Any, limits: Limits = LIST, **named: Any
+    ) -> Any:
+        content = self.requests.json(what, call, *arguments, limits=limits, **named)
+        return checked(self.url, what, content, check)
 
 
 @dataclass(frozen=True)
@@ -168,8 +209,8 @@ def issues_of_job(server: Server, job: int) -> list[Issue]:
     """Return all issues of a job. Their messages are comments, which CVAT lists apart."""
     api = server.client.api_client
     what = f"issues of job {job}"
-    issues = server.pages(what, api.issues_api.list, job_id=job)
-    comments = server.pages(f"comments of job {job}", api.comments_api.list, job_id=job) if issues else []
+    issues = server.pages(what, ISSUE, api.issues_api.list, job_id=job)
+    comments = server.pages(f"comments of job {job}", COMMENT, api.comments_api.list, job_id=job) if issues else []
     with server.parsing_response(what):
         messages: dict[int, str] = {}
         for comment in comments:  # by their ids: the first is what the issue was made with
@@ -206,7 +247,7 @@ def register_webhook(server: Server, project: int, *, url: str, secret: str) -> 
     what = f"the webhooks of project {project}"
 
     def find() -> int | None:
-        for webhook in server.pages(what, api.list, project_id=project):
+        for webhook in server.pages(what, WEBHOOK, api.list, project_id=project):
             if webhook["target_url"] == url and webhook.get("project_id", webhook.get("project")) == project:
                 return webhook["id"]
         return None
@@ -226,12 +267,10 @@ def register_webhook(server: Server, project: int, *, url: str, secret: str) -> 
             request = models.WebhookWriteRequest(
                 type=kind, project_id=project, description=_WEBHOOK_DESCRIPTION, **fields, _check_type=False
             )
-            _, response = api.create(request, _parse_response=False)
+            server.requests.send(api.create, request)
         else:
             request = models.PatchedWebhookWriteRequest(**fields, _check_type=False)
-            _, response = api.partial_update(found, patched_webhook_write_request=request, _parse_response=False)
-        with response:
-            response.drain_conn()
+            server.requests.send(api.partial_update, found, patched_webhook_write_request=request)
         return found
 
     found = server.requests.with_retries(what, send)

@@ -5,7 +5,7 @@ of the uploaded file or video, which `start` and `step` of the task lead to. All
 but for names of video frames.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from preannotate.cvat.errors import CvatError
@@ -17,6 +17,8 @@ COMPLETED = "completed"
 # Types of labels whose shapes are no boxes and become none; an interval is a part of a sound.
 BOXLESS = (*BOXLESS_LABEL_TYPES, "interval")
 _VIDEO = "interpolation"
+# Of all jobs together, which may overlap.
+_MAX_FRAMES_OF_JOBS = 20_000_000
 _DEFAULT_COLOR = "#000000"
 
 
@@ -119,6 +121,8 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
     labels = server.labels_of_task(number)
     # 2.15 has neither the page nor the mode.
     honeypots = server.validation_of_task(number) if content.get("validation_mode") == "gt_pool" else {}
+    _check_frames(server, content, meta, jobs)
+    video = content.get("mode") == _VIDEO
     with server.parsing_response(f"task {number}"):
         start, step = meta["start_frame"], _step(meta.get("frame_filter") or "")
         deleted = frozenset(meta["deleted_frames"])
@@ -126,13 +130,13 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
         return Task(
             id=number,
             name=content["name"],
-            video=content["mode"] == _VIDEO,
+            video=video,
             size=meta["size"],
             updated=content["updated_date"],
             data=str(meta.get("chunks_updated_date") or ""),
             start=start,
             step=step,
-            names=() if content["mode"] == _VIDEO else tuple(frame["name"] for frame in frames),
+            names=() if video else tuple(frame["name"] for frame in frames),
             sizes=tuple((frame["width"], frame["height"]) for frame in frames),
             deleted=deleted,
             labels={
@@ -151,6 +155,24 @@ def read_task(server: Server, content: Json, *, only_jobs: frozenset[int] | None
                 zip(honeypots.get("honeypot_frames", ()), honeypots.get("honeypot_real_frames", ()), strict=True)
             ),
         )
+
+
+def _check_frames(server: Server, content: Json, meta: Json, jobs: Sequence[Json]) -> None:
+    """Refuse frames that a task does not have: what has images would otherwise be looked for in vain, or for ever."""
+    where, size = f"{server.url}: task {content['id']}", meta["size"]
+    video = content.get("mode") == _VIDEO
+    if not video and size > len(meta["frames"]):
+        raise CvatError(f"{where}: {size} frames, of which {len(meta['frames'])} have a name; expected a name of each.")
+    if video and not meta["frames"]:
+        raise CvatError(f"{where}: a video without the size of its frames; expected it. Check the task in CVAT.")
+    if sum(job["stop_frame"] - job["start_frame"] for job in jobs) > _MAX_FRAMES_OF_JOBS:
+        raise CvatError(f"{where}: its jobs have more than {_MAX_FRAMES_OF_JOBS} frames; expected at most that.")
+    for job in jobs:
+        if not job["start_frame"] <= job["stop_frame"] < size:
+            raise CvatError(
+                f"{where}: job {job['id']} has the frames {job['start_frame']} to {job['stop_frame']}; expected frames "
+                f"of the task, which has {size}. Check the task in CVAT."
+            )
 
 
 def _job(server: Server, content: Json, *, deleted: frozenset[int], start: int, step: int) -> Job:

@@ -10,7 +10,7 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, StandIn, picture
 
 from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
-from preannotate.cvat import requests
+from preannotate.cvat import limited_http, requests
 
 RESUME = "Run the same command again to continue."
 
@@ -67,7 +67,7 @@ def test_an_unknown_host(tmp_path, monkeypatch, capsys):
 
 
 def test_slow(cvat, pull, tmp_path, monkeypatch):
-    monkeypatch.setattr(requests, "TIMEOUT_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(limited_http, "TIMEOUT_SECONDS", (0.2, 0.2))
     cvat.fail("/api/tasks/12/data/meta", "slow")
 
     assert pull() == (
@@ -216,8 +216,8 @@ def test_an_answer_of_an_unknown_form(cvat, pull):
     del cvat.tasks[12].jobs[0].shapes[0]["points"]
 
     assert pull() == (
-        f"error: {cvat.url}: annotations of job 40 has an unknown form (KeyError('points')); expected that of "
-        f"CVAT 2.15 and newer. Check whether the server is newer than this program.\n"
+        f"error: {cvat.url}: annotations of job 40: shapes[0].points is missing; expected a list of numbers. "
+        f"Check whether the server is CVAT 2.15 or newer, and whether something on the way changes its responses.\n"
     )
 
 

@@ -1,0 +1,232 @@
+"""A server that is not what it seems: no login leaves for another one, and no response is larger or slower than it may.
+
+Each is one sentence.
+"""
+
+import gzip
+import io
+import itertools
+
+import pytest
+from support.hostile_server import head, hostile_server
+
+from preannotate.cvat import limited_http, requests
+from preannotate.cvat.connection import connect
+from preannotate.cvat.errors import CvatError
+from preannotate.cvat.limited_http import LimitedRest, Limits, OtherServerError
+from preannotate.cvat.login import Login
+
+SECRET = "correct horse"
+
+
+@pytest.fixture
+def cvat():
+    with hostile_server() as server:
+        server.json("/api/server/about", {"version": "2.80.0"})
+        server.json(
+            "/api/auth/login", {"key": "k"}, "Set-Cookie: sessionid=session-of-ann", "Set-Cookie: csrftoken=csrf-of-ann"
+        )
+        yield server
+
+
+@pytest.fixture
+def other():
+    with hostile_server() as server:
+        yield server
+
+
+def log_in(cvat):
+    return connect(Login(url=cvat.url, user="ann", password=SECRET))
+
+
+def refusal(action, *arguments):
+    with pytest.raises(CvatError) as caught:
+        action(*arguments)
+    assert SECRET not in str(caught.value)
+    return str(caught.value)
+
+
+def other_server(cvat, other, what):
+    return (
+        f"{cvat.url}: {what} leads to {other.url}, another server, which would get the login; expected CVAT itself. If "
+        f"that is your CVAT, name it: --cvat {other.url}"
+    )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_password_does_not_follow_a_redirect(cvat, other, status):
+    cvat.redirect("/api/auth/login", f"{other.url}/api/auth/login", status)
+
+    assert refusal(log_in, cvat) == other_server(cvat, other, "the login")
+    assert other.received == []
+
+
+def test_nothing_follows_a_redirect_before_the_login(cvat, other):
+    cvat.redirect("/api/server/about", f"http://ann:pw@{other.url.removeprefix('http://')}/elsewhere?token=1")
+
+    assert refusal(log_in, cvat) == other_server(cvat, other, "its version")
+    assert other.received == []
+    assert len(cvat.received) == 1
+
+
+@pytest.mark.parametrize("method", ["json", "shapes"])
+def test_no_session_and_no_csrf_token_follow_a_redirect(cvat, other, method):
+    server = log_in(cvat)
+    if method == "json":
+        cvat.redirect("/api/tasks/12", f"{other.url}/api/tasks/12")
+        refusal(server.task, 12)
+    else:
+        cvat.redirect("/api/jobs/40/annotations/", f"{other.url}/")
+        shape = {"type": "rectangle", "frame": 0, "label_id": 7, "points": [1.0, 2.0, 3.0, 4.0], "attributes": []}
+        with pytest.raises(CvatError, match="another server"):
+            server.add_shapes(40, [shape], happened=lambda: False)
+        assert cvat.received[-1][1]["x-csrftoken"] == "csrf-of-ann"
+    assert other.received == []
+
+
+def test_a_redirect_within_the_server_is_followed(cvat):
+    cvat.redirect("/api/users/self", "/api/moved")
+    cvat.json("/api/moved", {"username": "ann"})
+
+    assert log_in(cvat).user() == {"username": "ann"}
+
+
+def test_a_circle_of_redirects_ends(cvat):
+    cvat.redirect("/api/users/self", "/api/users/self")
+
+    assert refusal(log_in(cvat).user) == f"{cvat.url}: too many redirects; expected CVAT. Use CVAT's own URL."
+
+
+def test_https_of_the_same_host_is_named(cvat):
+    secure = cvat.url.replace("http://", "https://")
+    cvat.redirect("/api/server/about", f"{secure}/api/server/about", 301)
+
+    assert refusal(log_in, cvat).endswith(f"If that is your CVAT, name it: --cvat {secure}")
+
+
+def test_an_upload_does_not_go_on_at_another_server(cvat, other):
+    """Uploads go on at the address that the response to their beginning names."""
+    rest = log_in(cvat).client.api_client.rest_client
+    assert isinstance(rest, LimitedRest)
+    with pytest.raises(OtherServerError):
+        rest.PATCH(f"{other.url}/api/tasks/1/data/upload", headers={"X-CSRFTOKEN": "csrf-of-ann"})
+    assert other.received == []
+
+
+@pytest.mark.parametrize(
+    ("named", "used"),
+    [
+        ("http://cvat.example.org/up", "https://cvat.example.org/up"),  # a server that does not know of its proxy
+        ("https://cvat.example.org:443/up", "https://cvat.example.org:443/up"),
+        ("https://cvat.example.org:8443/up", None),
+        ("https://evil.example.org/up", None),
+        ("https://cvat.example.org.evil.org/up", None),
+        ("https://cvat.example.org@evil.org/up", None),
+        ("//evil.org/up", None),
+        ("file:///etc/passwd", None),
+    ],
+)
+def test_an_address_that_the_server_names(named, used):
+    from cvat_sdk.api_client import ApiClient, Configuration
+
+    client = ApiClient(Configuration(host="https://cvat.example.org"))
+    limited_http.limit(client)
+    if used is None:
+        with pytest.raises(OtherServerError):
+            client.rest_client._on_server(named)
+    else:
+        assert client.rest_client._on_server(named) == used
+
+
+def endless(start):
+    return lambda: itertools.chain([start], itertools.repeat(b"10000\r\n" + b" " * 65536 + b"\r\n"))
+
+
+def bomb():
+    stream = io.BytesIO()
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=9) as file:
+        for _ in range(64):
+            file.write(b" " * (1 << 20))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("path", ["/api/server/about", "/api/users/self"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_endless_response(cvat, path, status, monkeypatch):
+    monkeypatch.setattr(requests, "ATTEMPTS", 1)
+    cvat.answers[path] = endless(head(status, "Transfer-Encoding: chunked"))
+    what = "the login" if "users" in path else "its version"
+
+    assert refusal(lambda: log_in(cvat).user()) == (
+        f"{cvat.url}: {what}: the response is larger than {16 if 'users' in path else 4} megabytes; expected at most "
+        f"that. Check that the URL is CVAT's own."
+    )
+
+
+def test_an_endless_response_to_the_password(cvat):
+    cvat.answers["/api/auth/login"] = endless(head(200, "Transfer-Encoding: chunked"))
+
+    assert refusal(log_in, cvat).startswith(f"{cvat.url}: the login: the response is larger than 4 megabytes;")
+
+
+def test_an_image_without_end(cvat):
+    server = log_in(cvat)
+    cvat.answers["/api/tasks/12/preview"] = endless(head(200, "Transfer-Encoding: chunked"))
+
+    with pytest.raises(CvatError, match="picture of task 12: the response is larger than 16 megabytes;"):
+        server.preview(12, io.BytesIO())
+
+
+@pytest.mark.parametrize(("encoding", "times"), [("gzip", 1), ("gzip, gzip", 2)])
+def test_a_bomb(cvat, encoding, times):
+    content = bomb() if times == 1 else gzip.compress(bomb())
+    cvat.answers["/api/server/about"] = lambda: [head(200, f"Content-Encoding: {encoding}"), content]
+
+    found = refusal(log_in, cvat)
+    expected = "larger than 4 megabytes" if times == 1 else "compressed more than once"
+    assert found.startswith(f"{cvat.url}: its version: the response is {expected};")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", head(200, "Content-Length: 1000000"), head(200)],
+    ids=["status", "header", "body", "body without length"],
+)
+def test_a_response_that_drips(cvat, start, monkeypatch):
+    monkeypatch.setattr(requests.Requests.json, "__kwdefaults__", {"limits": Limits(1000, 0.3)})
+    cvat.answers["/api/server/about"] = lambda: cvat.drip(start, b"a")
+
+    assert refusal(log_in, cvat) == (
+        f"{cvat.url}: no response in time for its version; expected a response. Check the load of the server. Run the "
+        f"same command again to continue."
+    )
+    assert len(cvat.received) == 1  # not again and again
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" + b"{}," * 1_000_000 + b"{}]", b'{"version": NaN}'])
+def test_json_that_is_none_or_too_deep(cvat, body, monkeypatch):
+    monkeypatch.setattr(requests, "MAX_CONTAINERS", 1_000_000)
+    cvat.answers["/api/server/about"] = lambda: [head(200), body]
+
+    assert (
+        refusal(log_in, cvat) == f"{cvat.url}: its version is not JSON; expected CVAT's response. Use CVAT's own URL."
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [[], {}, {"version": []}, {"version": "2" * 100_000}, "2.80", None, {"version": {}}]
+)
+def test_a_version_of_another_form(cvat, content):
+    cvat.json("/api/server/about", content)
+
+    assert refusal(log_in, cvat) == (
+        f"{cvat.url}: a server that is not CVAT; expected CVAT's version. Use CVAT's own URL."
+    )
+
+
+@pytest.mark.parametrize("content", [[], "x", 3, None, {"key": 5}])
+@pytest.mark.parametrize("cookie", ["sessionid=a", "=;=;\x01", "sessionid=\x1b[31m; csrftoken=\t"])
+def test_a_login_of_another_form(cvat, content, cookie):
+    cvat.json("/api/auth/login", content, f"Set-Cookie: {cookie}")
+
+    assert refusal(log_in, cvat).startswith(f"{cvat.url}: ")
