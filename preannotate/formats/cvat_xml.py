@@ -103,9 +103,18 @@ class CvatMeta:
         return self.tasks.get(task_id, CvatTask())
 
 
+_PULLED_VALIDATION = "validation/"
+
+
 def annotation_files(files: FileTree, *, tracks: bool) -> Iterator[str]:
-    """Yield CVAT's files, of any name: those that begin with a track ("CVAT for video"), or the others."""
+    """Yield CVAT's files, of any name: those that begin with a track ("CVAT for video"), or the others.
+
+    The validation part of a folder that `pull` wrote, which `source.json` tells, is an export of its own.
+    """
+    pulled = files.file("source.json").is_file() and files.file(FILE_NAME).is_file()
     for path in files.candidates(".xml", lambda path: _is_cvat_xml(files, path)):
+        if pulled and path.startswith(_PULLED_VALIDATION):
+            continue
         if _has_tracks(files.file(path)) == tracks:
             yield path
 
