@@ -5,7 +5,8 @@ FunctionError
 ├── LabelError    (ValueError)   function.yaml and model.json disagree
 ├── EngineError   (RuntimeError) the engine is not installed or cannot load the model
 └── RequestError  (ValueError)   no image, not base64, threshold outside [0, 1]
-    └── ImageError (RequestError)  the bytes of its image cannot be decoded
+    ├── ImageError       (RequestError)  the bytes of its image cannot be decoded
+    └── MisdirectedError (RequestError)  it is meant for another function
 
 Each message is one sentence for a person: where, what was found, what was expected, what to do.
 """
@@ -33,6 +34,10 @@ class RequestError(FunctionError, ValueError):
 
 class ImageError(RequestError):
     """The bytes of an image cannot be decoded; everything else about the request is right."""
+
+
+class MisdirectedError(RequestError):
+    """A request that is meant for another function (HTTP status 421)."""
 
 
 def first_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ pytest.importorskip("psutil")
 pytest.importorskip("nuclio_sdk")
 
 from tests.functions.hostile_requests import OTHER, PLAIN, PNG, REFUSED, SAME
-from tests.functions.worker import answer_of, request
+from tests.functions.worker import Worker, answer_of, request
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +127,13 @@ def test_handler_and_init_context_are_defined_in_the_module_that_function_yaml_n
     module, name = function["spec"]["handler"].split(":")
     tree = ast.parse((squares_built.directory / f"{module}.py").read_text("utf-8"))
     assert {name, "init_context"} <= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_a_request_for_another_function_is_refused_and_says_so(squares_built, tmp_path):
+    function = Worker(squares_built.directory, tmp_path / "log.txt", MODEL_THREADS="1", NUCLIO_FUNCTION_NAME="squares")
+    other = function.ask(PLAIN, {"headers": {"X-Nuclio-Target": "boards"}})
+    own = function.ask(PLAIN, {"headers": {"X-Nuclio-Target": "squares"}})
+    function.close()
+    assert answer_of(other)[0] == 421
+    assert answer_of(other)[1]["error"].startswith("X-Nuclio-Target: 'boards', and this is 'squares': ")
+    assert answer_of(own)[0] == 200

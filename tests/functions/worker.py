@@ -73,7 +73,7 @@ def request(image: bytes, **more: Any) -> bytes:
 
 
 def answer_of(response: dict[str, Any]) -> tuple[int, Any]:
-    """Status and parsed body of a reply that keeps the rule: JSON, 200 with a list or 400 with one sentence."""
+    """Status and parsed body of a reply that keeps the rule: JSON, 200 with a list, or 400 or 421 with one sentence."""
     status, body = response["status_code"], json.loads(response["body"], parse_constant=_refuse)
     assert response["content_type"] == "application/json"
     assert response["body_encoding"] == "text"
@@ -84,7 +84,7 @@ def answer_of(response: dict[str, Any]) -> tuple[int, Any]:
             assert 0 <= x1 < x2
             assert 0 <= y1 < y2
     else:
-        assert status == 400
+        assert status in (400, 421)
         assert list(body) == ["error"]
         assert len(body["error"]) < 600
         assert "\n" not in body["error"]

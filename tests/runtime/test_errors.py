@@ -8,7 +8,7 @@ from runtime import errors
 def test_every_error_is_drawn_in_the_tree_with_its_second_parent():
     classes = [item for _, item in inspect.getmembers(errors, inspect.isclass)]
     leaves = [item for item in classes if item is not errors.FunctionError]
-    assert len(leaves) == 5
+    assert len(leaves) == 6
     for leaf in leaves:
         assert issubclass(leaf, errors.FunctionError)
         assert f"── {leaf.__name__} " in errors.__doc__

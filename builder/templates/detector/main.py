@@ -6,9 +6,10 @@ from pathlib import Path
 from model_handler import ModelHandler
 
 from runtime.cvat import CONTENT_TYPE, decode_request, reply
-from runtime.errors import ImageError, RequestError
+from runtime.errors import ImageError, MisdirectedError, RequestError
 from runtime.function_file import UNREADABLE, read_labels, unreadable_policy
 from runtime.memory import give_back, resident_bytes
+from runtime.target import check_target, function_name
 
 # What a worker may keep for the next request, above what it had before the first.
 KEPT_BYTES = 64_000_000
@@ -21,6 +22,7 @@ def init_context(context):
     model = ModelHandler(read_labels(Path(__file__).with_name("function.yaml")))
     context.user_data.model = model
     context.user_data.resident_bytes = resident_bytes()
+    context.user_data.name = function_name()
     if model.warning:
         context.logger.warn(model.warning)
     context.logger.info_with("Init context...100%", **model.description)
@@ -38,15 +40,18 @@ def handler(context, event):
 
 
 def _answer(context, events):
-    """Return a response for each event: rectangles, or status 400 and a sentence."""
+    """Return a response for each event: rectangles, or status 400 or 421 and a sentence."""
     model = context.user_data.model
     responses, waiting = {}, {}
     for number, event in enumerate(events):
         try:
+            check_target(event, context.user_data.name)
             request = decode_request(event)
             waiting[number] = (model.decode(request.image), request.threshold)
         except ImageError as error:
             responses[number] = _unreadable(context, error)
+        except MisdirectedError as error:
+            responses[number] = _bad_request(context, error, 421)
         except RequestError as error:
             responses[number] = _bad_request(context, error)
     for number, results in zip(waiting, model.infer_batch(list(waiting.values())), strict=True):
@@ -62,9 +67,9 @@ def _unreadable(context, error):
     return _response(context, [], 200)
 
 
-def _bad_request(context, error):
+def _bad_request(context, error, status=400):
     context.logger.warn_with("Bad request", error=str(error))
-    return _response(context, {"error": str(error)}, 400)
+    return _response(context, {"error": str(error)}, status)
 
 
 def _response(context, content, status):
