@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Why a deployment failed, in one line, with what helps.
-# Sourced by deploy.sh, which sets the variables that are only read here.
+# Sourced by deploy.sh, which sets the variables that are only read here, and by preannotate/diagnostics/known_causes.py.
 # shellcheck disable=SC2154
 
 # Pairs: an extended regular expression of what nuctl, Docker or pip print, and the sentence. The first that is found
@@ -171,14 +171,19 @@ complaint() { # of a command that nuctl ran: pip's, Docker's, or the last on its
 }
 
 container_cause() { # $1 function, $2 nuctl's output or nothing, $3 yes if it was out of memory; empty if nothing is known
-    local log=$2 error found
+    local log=$2 found
     if [ "$platform" = local ]; then
         found=$(docker logs --tail 400 "$(container_of "$1")" 2>&1 | plain) && log=$found
     fi
+    log_cause "$3" <<<"$log"
+}
+
+log_cause() { # the same of the log on stdin; $1 as above
+    local log error known
+    log=$(cat)
     error=$(python_error <<<"$log")
-    if [ "$3" = yes ]; then error=$OUT_OF_MEMORY; fi
-    found=$(known_cause "${error:-$log}" "${LOG_CAUSES[@]}")
-    if [ "$3" = no ] && [ -n "$found" ]; then error=$found; fi
+    known=$(known_cause "${error:-$log}" "${LOG_CAUSES[@]}")
+    if [ "$1" = yes ]; then error=$OUT_OF_MEMORY; elif [ -n "$known" ]; then error=$known; fi
     printf '%s\n' "$error"
 }
 

@@ -27,10 +27,12 @@ MACHINE: tuple[Callable[[], Findings], ...] = (
 DIRECTORY: tuple[Callable[[Path], Findings], ...] = (directory.files, directory.proof, machine.disk)
 DOCKER: tuple[Callable[[Survey], Findings], ...] = (
     containers.engine,
+    containers.storage,
     containers.nuctl,
     containers.dashboard,
     containers.cvat,
     deployed.list_of_cvat,
+    deployed.containers,
 )
 DEPLOYED: tuple[Callable[[Survey, Sequence[LocalFunction]], Findings], ...] = (
     deployed.functions,

@@ -7,12 +7,14 @@ the name host.docker.internal. "dashboard", usual with Kubernetes: through nucli
 import platform
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from preannotate.core.child_process import run_tool
+from preannotate.diagnostics import machine
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.machine import UNPROXIED
 from preannotate.diagnostics.packages import release
-from preannotate.diagnostics.survey import Container, Survey
+from preannotate.diagnostics.survey import SERVER, Container, Survey
 
 # The first that knows `host-gateway`, by which CVAT's containers reach the ports of the machine.
 OLDEST_DOCKER = (20, 10)
@@ -20,7 +22,7 @@ OLDEST_DOCKER = (20, 10)
 STRICT_DOCKER, TOLERATED_DASHBOARD = (29,), (1, 15, 9)
 # The first with python:3.11 and numWorkers.
 OLDEST_NUCTL = (1, 13)
-SERVER, WORKER = "cvat_server", "cvat_worker_annotation"
+WORKER = "cvat_worker_annotation"
 _COMPOSE = "docker compose -f docker-compose.yml -f components/serverless/docker-compose.serverless.yml up -d"
 _EVERYWHERE = ("0.0.0.0", "::", "")
 _OWN_HOSTS = ("nuclio", "")
@@ -45,6 +47,22 @@ def engine(found: Survey) -> Iterator[Finding]:
         )
     else:
         yield ok("docker", found.engine)
+
+
+def storage(found: Survey) -> Iterator[Finding]:
+    """Where Docker keeps its images: whether there is room, and whether it is the Docker of snap."""
+    root = run_tool("docker", "info", "--format", "{{.DockerRootDir}}")
+    if root.problem:
+        return
+    folder = Path(root.stdout.strip())
+    if "/snap/" in str(folder):
+        yield warning(
+            "docker",
+            f"keeps its images in {folder}: it is from snap, does not see /tmp, and nuctl cannot build with it.",
+            "Install Docker Engine from docs.docker.com in its place, or try: TMPDIR=~/tmp ./deploy.sh ...",
+        )
+    if folder.is_dir():  # not on Docker Desktop, where it lies in a virtual machine
+        yield from machine.disk(folder)
 
 
 def nuctl(found: Survey) -> Iterator[Finding]:
@@ -167,6 +185,15 @@ def _ways(container: Container, found: Survey) -> Iterator[Finding]:
             container.name,
             f"shares no network with {nuclio.name}: CVAT cannot find the host nuclio (status 503).",
             f"Start both with the same project: {_COMPOSE}",
+        )
+    if nuclio is not None and host == "nuclio" and not direct:
+        problems = True
+        yield warning(
+            container.name,
+            "calls functions through nuclio's dashboard, at addresses that change at a restart of Docker: another "
+            "function may answer then.",
+            f"Remove CVAT_NUCLIO_INVOKE_METHOD=dashboard from {container.name}, and recreate it: direct calls go to "
+            f"the function's port. (dashboard is for `preannotate serve`.)",
         )
     if not problems:
         way = "direct calls" if direct else "calls through the dashboard"

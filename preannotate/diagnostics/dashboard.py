@@ -100,8 +100,9 @@ def _port(url: str, name: str, one: Listed) -> Iterator[Finding]:
         if part(one, "status", "state") in READY:
             yield note(
                 name,
-                "has no port of its own: CVAT can call it through the dashboard only.",
-                "Set CVAT_NUCLIO_INVOKE_METHOD=dashboard for cvat_server and cvat_worker_annotation.",
+                "has no port of its own: CVAT can call it through the dashboard only, as in Kubernetes.",
+                "With Docker, deploy it again by ./deploy.sh, which gives it a port. In Kubernetes set "
+                "CVAT_NUCLIO_INVOKE_METHOD=dashboard for CVAT's backend.",
             )
         return
     try:
@@ -110,8 +111,8 @@ def _port(url: str, name: str, one: Listed) -> Iterator[Finding]:
         yield error(
             name,
             f"nobody answers at {host}:{port}, where CVAT is told to call it ({failed.strerror or failed}).",
-            "Docker chose another port at a restart, or a firewall is in between: deploy it again with a fixed "
-            "`port:` in function.yaml, or set CVAT_NUCLIO_INVOKE_METHOD=dashboard.",
+            f"Its container does not run (docker ps --all --filter name={name}), a firewall is in between, or Docker "
+            f"chose another port at a restart: deploy it again by ./deploy.sh, which gives it a port that stays.",
         )
     else:
         yield ok(name, f"listens at port {port}")

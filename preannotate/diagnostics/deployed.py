@@ -1,13 +1,15 @@
 """The functions that nuclio runs on this machine: those of the given directories, and others that break the list."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from preannotate.core.child_process import run_tool
+from preannotate.diagnostics import known_causes
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.functions import (
     PROJECT,
     PROJECT_LABEL,
+    READY,
     Listed,
     LocalFunction,
     check_metadata,
@@ -15,10 +17,17 @@ from preannotate.diagnostics.functions import (
     compare_with_directory,
     part,
 )
-from preannotate.diagnostics.survey import Container, Survey
+from preannotate.diagnostics.survey import SERVER, STORE, Container, Survey
 from preannotate.serving.function_config import KINDS
 
 _LOG_LINES = "300"
+_KILLED = 137
+_IP_ADDRESS = re.compile(r"[0-9.]+|\[?[0-9a-fA-F:]+\]?")
+# Asked inside the container, as deploy.sh does.
+_PROBE = (
+    "import http.client; c = http.client.HTTPConnection('127.0.0.1', 8082, timeout=3); "
+    "c.request('GET', '/ready'); print(c.getresponse().status)"
+)
 _LINE_LENGTH = 240
 # What nuclio writes before a line: time and level, and what Python prints at the end of a traceback.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -29,6 +38,14 @@ _HARMLESS = re.compile(r"\((D|I)\)|Read configuration")
 
 def list_of_cvat(found: Survey) -> Iterator[Finding]:
     """Whether CVAT can read the functions that nuclio lists."""
+    for path in found.damaged:
+        yield error(
+            "nuclio's store",
+            f"{path} cannot be read: nuctl says `illegal base64 data`, and the Models page fails.",
+            f"docker exec {STORE} rm {path}, then deploy the function of that name again.",
+        )
+    if found.damaged:
+        return
     if found.records is None or found.projects is None:
         if found.dashboard is not None and found.dashboard.status == "running":
             yield note(
@@ -82,8 +99,6 @@ def functions(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[F
                 f"Deploy {function.path} again, and read what nuctl says.",
             )
             continue
-        yield from _container(function, container)
-        yield from _port(function, container, record)
         if function.variant.limits:
             yield from _gpu(function, container)
     for function in directories:
@@ -125,59 +140,95 @@ def ports(found: Survey, directories: Sequence[LocalFunction]) -> Iterator[Findi
                 )
 
 
+def containers(found: Survey) -> Iterator[Finding]:
+    """Whether each function runs, of whatever directory, and nuclio, and so CVAT, knows its port and address."""
+    holders = {address: one.name for one in found.containers.values() for address in one.addresses}
+    for container in found.containers.values():
+        if not container.function:
+            continue
+        yield from _container(container)
+        if container.status != "running":
+            continue
+        record = found.record(container.function)
+        yield from _port(container, record)
+        if record is not None:
+            yield from _address(container, record, found, holders)
+
+
 def last_error(container: str) -> str:
-    """The last line of a container's log that looks like an error, shortened; "" if there is none."""
+    """What a container's log says about its end, in one line; "" if nothing."""
     result = run_tool("docker", "logs", "--tail", _LOG_LINES, container)
-    lines = [_COLOUR.sub("", line).strip() for line in (result.stdout + result.stderr).splitlines()]
+    log = result.stdout + result.stderr
+    if known := known_causes.of_log(log):
+        return known.rstrip(".")
+    lines = [_COLOUR.sub("", line).strip() for line in log.splitlines()]
     bad = [line for line in lines if _BAD.search(line) and not _HARMLESS.search(line)]
     return bad[-1][:_LINE_LENGTH] if bad else ""
 
 
-def _container(function: LocalFunction, container: Container) -> Iterator[Finding]:
-    if container.status == "running" and container.health in ("healthy", "") and not container.restarts:
+def _container(container: Container) -> Iterator[Finding]:
+    answers = _answers(container)
+    if answers and not container.restarts:
         yield ok(container.name, "running")
         return
     words = last_error(container.name)
     logged = f"; its log says: {words}" if words else ""
-    if container.status == "running" and container.health in ("healthy", ""):
+    if answers:
         yield warning(
             container.name,
             f"running, and Docker had to start it again {container.restarts} times{logged}.",
             f"docker logs --tail 100 {container.name}",
         )
-    elif container.status == "running" and container.health == "starting":
-        yield note(container.name, f"is starting{logged}.", "Wait until the model is loaded, then run this again.")
-    else:
+    elif container.restarts or container.status == "restarting":
+        # In every moment of the circle the same: its status, exit code and health are those of this moment.
         yield error(
             container.name,
-            f"is {container.health if container.status == 'running' else container.status}{_why(container)}{logged}.",
-            _help(container, words, function),
+            f"ends again and again soon after it is started{_memory(container, words)}{logged}.",
+            _help(container, words),
         )
+    elif container.status == "running":
+        yield note(container.name, f"is starting{logged}.", "Wait until the model is loaded, then run this again.")
+    else:
+        yield error(container.name, f"is {container.status}{_why(container)}{logged}.", _help(container, words))
+
+
+def _answers(container: Container) -> bool:
+    """Whether all its workers are ready; Docker's own health only says that nuclio's processor has started."""
+    if container.status != "running":
+        return False
+    result = run_tool("docker", "exec", container.name, "python3", "-c", _PROBE)
+    if result.not_run:  # a busy machine: what was ready before is believed to be
+        return container.health in ("healthy", "") and not container.restarts
+    return result.stdout.strip() == "200"
+
+
+def _memory(container: Container, words: str) -> str:
+    killed = container.out_of_memory or container.exit_code == _KILLED or "killed" in words
+    return " (killed: out of memory)" if killed else ""
 
 
 def _why(container: Container) -> str:
-    if container.out_of_memory or container.exit_code == 137:
+    if container.out_of_memory or container.exit_code == _KILLED:
         return " (killed: out of memory)"
     return f" (exit code {container.exit_code})" if container.exit_code else ""
 
 
-def _help(container: Container, words: str, function: LocalFunction) -> str:
-    if container.out_of_memory or container.exit_code == 137 or "killed" in words:
-        return f"Lower numWorkers in {function.variant.file}, or give it more memory; then deploy it again."
-    if "No module named" in words or "msgpack" in words:
-        return "The base image does not fit: ./deploy.sh cpu --rebuild-base " + str(function.path)
+def _help(container: Container, words: str) -> str:
+    if container.out_of_memory or container.exit_code == _KILLED or "killed" in words:
+        return "Lower numWorkers in its function.yaml, or give it more memory; then deploy it again."
+    if "No module named" in words or "--rebuild-base" in words:
+        return "The base image does not fit: ./deploy.sh cpu --rebuild-base functions/NAME"
     if "permission denied" in words.lower():
         return "It may not read its files: deploy it with ./deploy.sh, which sets their rights."
     if container.status == "exited" and not words:
         return f"docker start {container.name}"
-    return f"docker logs --tail 100 {container.name}; then deploy {function.path} again."
+    return f"docker logs --tail 100 {container.name}; then deploy it again."
 
 
-def _port(function: LocalFunction, container: Container, record: Listed | None) -> Iterator[Finding]:
+def _port(container: Container, record: Listed | None) -> Iterator[Finding]:
     """Whether nuclio tells CVAT the port at which the container really listens."""
+    name = container.function
     offered = [port.host for port in container.ports if port.container.startswith("8080/")]
-    if container.status != "running":
-        return
     if not offered:
         yield warning(
             container.name,
@@ -185,16 +236,48 @@ def _port(function: LocalFunction, container: Container, record: Listed | None) 
             "Remove disablePortPublishing from function.yaml and deploy it again.",
         )
         return
-    listed = part(record or {}, "status", "httpPort")
-    if listed and listed not in offered:
+    listed, state = part(record or {}, "status", "httpPort"), part(record or {}, "status", "state")
+    if record is not None and not listed and state not in READY:
+        reason = known_causes.of_report(str(part(record, "status", "message") or ""))
+        yield error(
+            container.name,
+            f"still answers at port {offered[0]}, and nuclio does not tell CVAT: the last deployment of {name} failed"
+            f"{f' ({reason})' if reason else ''}.",
+            f"Deploy it again, or go back: ./deploy.sh rollback {name} {container.image.rpartition(':')[2]}",
+        )
+    elif listed and listed not in offered:
         yield error(
             container.name,
             f"listens at port {offered[0]}, and nuclio tells CVAT {listed} (status 503, connection refused): Docker "
             f"chose another port at a restart.",
-            f"Deploy {function.path} again, with `port: {offered[0]}` beside maxRequestBodySize so that it stays.",
+            f"Deploy {name} again by ./deploy.sh, which gives it a port that stays.",
         )
     else:
         yield ok(container.name, f"port {offered[0]}")
+
+
+def _address(container: Container, record: Listed, found: Survey, holders: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether nuclio's dashboard would call this container."""
+    urls = [str(url) for url in part(record, "status", "internalInvocationUrls") or ()]
+    hosts = [url.rpartition("://")[2].rpartition(":")[0] for url in urls]
+    kept = [host for host in hosts if _IP_ADDRESS.fullmatch(host)]
+    if not kept or not container.addresses or container.addresses & set(kept):
+        return
+    other = next((holders[host] for host in kept if host in holders), "")
+    called = f"{other} answers in its place" if other else "nobody answers there"
+    server = found.containers.get(SERVER)
+    by_dashboard = server is not None and server.settings.get("CVAT_NUCLIO_INVOKE_METHOD") == "dashboard"
+    yield (error if by_dashboard else warning)(
+        container.name,
+        f"has the address {', '.join(sorted(container.addresses))}, and nuclio keeps {', '.join(kept)}, from before a "
+        f"restart of Docker: when nuclio's dashboard calls {container.function}, {called}.",
+        f"Deploy {container.function} again"
+        + (
+            "; and let CVAT call ports, which stay: remove CVAT_NUCLIO_INVOKE_METHOD=dashboard."
+            if by_dashboard
+            else "; CVAT's direct calls go to its port and are not affected."
+        ),
+    )
 
 
 def _gpu(function: LocalFunction, container: Container) -> Iterator[Finding]:

@@ -86,10 +86,10 @@ def ports(functions: Sequence[LocalFunction]) -> Iterator[Finding]:
             continue
         yield note(
             where,
-            "no fixed port: Docker chooses one, and another after a restart of the machine, while nuclio goes on "
-            "telling CVAT the old one (503, connection refused).",
-            "Add `port: 32001` (a free number for each function) beside maxRequestBodySize, and deploy again. "
-            "`preannotate serve` does not need it.",
+            "no fixed port in it: deploy.sh gives the function one; nuctl alone lets Docker choose, and another one "
+            "after a restart of the machine, while nuclio goes on telling CVAT the old one (503, connection refused).",
+            "Deploy it with ./deploy.sh, or add `port: 32001` (a free number for each function) beside "
+            "maxRequestBodySize. `preannotate serve` does not need it.",
         )
 
 

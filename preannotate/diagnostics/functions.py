@@ -11,6 +11,7 @@ from typing import Any
 
 from builder.function_yaml import FINGERPRINT
 from builder.variants import VARIANTS, Variant
+from preannotate.diagnostics import known_causes
 from preannotate.diagnostics.finding import Finding, error, error_from_sentence, note, ok, warning
 from preannotate.serving.errors import DirectoryError
 from preannotate.serving.function_config import FunctionConfig, check_annotations, check_description
@@ -104,7 +105,9 @@ def check_state(name: str, listed: Listed) -> Iterator[Finding]:
     state, message = part(listed, "status", "state"), str(part(listed, "status", "message") or "").strip()
     if state in READY:
         return
-    reason = f" ({message.splitlines()[0][:200]})" if message else ""
+    cause = known_causes.of_report(message) if "Error - " in message else ""
+    cause = cause or message
+    reason = f" ({cause.splitlines()[0][:200].rstrip('.')})" if cause else ""
     if state in _DEPLOYING:
         yield note(name, f"is {state}{reason}.", "Wait for it, then run this again.")
         return

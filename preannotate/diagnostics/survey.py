@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from preannotate.core.child_process import Result, run_tool
-from preannotate.diagnostics.finding import Finding, error, note
+from preannotate.diagnostics.finding import Finding, error, note, warning
 
+# CVAT's server.
+SERVER = "cvat_server"
 STORE = "nuclio-local-storage-reader"
 _STORE_FOLDER = "/etc/nuclio/store"
 # CVAT requests this namespace, and it is the default of nuctl.
@@ -51,6 +53,7 @@ class Container:
         settings: Those of its environment variables that are in SETTINGS.
         hosts: Names that were added to its /etc/hosts.
         ports: Offered by the host.
+        addresses: In Docker's networks; others after a restart of Docker.
         gpu: Whether it was started with GPUs.
     """
 
@@ -66,6 +69,7 @@ class Container:
     hosts: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     networks: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
     gpu: bool = False
 
     @property
@@ -83,12 +87,14 @@ class Survey:
         containers: Those of CVAT and nuclio, by name.
         records: nuclio's functions, each as its dashboard lists it; None if its store cannot be read.
         projects: Names of nuclio's projects; None likewise.
+        damaged: Files of nuclio's store that hold no record.
     """
 
     engine: str
     containers: Mapping[str, Container]
     records: tuple[dict[str, Any], ...] | None = None
     projects: frozenset[str] | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def dashboard(self) -> Container | None:
@@ -116,7 +122,8 @@ def survey() -> Survey | Finding:
         return Survey(result.stdout.strip(), containers)
     functions, projects = (_store(kind) for kind in ("functions", "projects"))
     names = None if projects is None else frozenset(str(one.get("meta", {}).get("name", "")) for one in projects)
-    return Survey(result.stdout.strip(), containers, None if functions is None else tuple(functions), names)
+    damaged = _damaged() if functions is None or projects is None else ()
+    return Survey(result.stdout.strip(), containers, None if functions is None else tuple(functions), names, damaged)
 
 
 def _unreachable(result: Result) -> Finding:
@@ -132,6 +139,8 @@ def _unreachable(result: Result) -> Finding:
             "permission denied: the engine runs, and your user may not use it.",
             'sudo usermod -aG docker "$USER", then log in again; or run this with sudo.',
         )
+    if result.not_run:  # a machine that is busy
+        return warning("docker", f"{result.not_run}.", "Run this again; if it stays so: sudo systemctl restart docker")
     return error(
         "docker",
         f"the engine does not answer ({result.problem.rstrip('.')}).",
@@ -173,6 +182,9 @@ def _container(content: Mapping[str, Any]) -> Container:
         hosts=tuple(re.split("[:=]", entry)[0] for entry in host.get("ExtraHosts") or ()),
         ports=tuple(_ports(network.get("Ports") or {})),
         networks=frozenset(network.get("Networks") or ()),
+        addresses=frozenset(
+            str(one["IPAddress"]) for one in (network.get("Networks") or {}).values() if (one or {}).get("IPAddress")
+        ),
         gpu=bool(host.get("DeviceRequests")) or host.get("Runtime") == "nvidia",
     )
 
@@ -189,8 +201,21 @@ def _store(kind: str) -> list[dict[str, Any]] | None:
     result = run_tool("docker", "exec", STORE, "/bin/sh", "-c", f"/bin/cat {_STORE_FOLDER}/{kind}/{NAMESPACE}/*")
     if result.problem:
         return [] if "No such file" in result.stderr else None
+    records = [_record(line) for line in result.stdout.split()]
+    return None if None in records else [record for record in records if isinstance(record, dict)]
+
+
+def _record(text: str) -> Any:
+    """What a file of the store holds; None if it is no JSON in base64."""
     try:
-        records = [json.loads(base64.b64decode(line)) for line in result.stdout.split()]
+        return json.loads(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         return None
-    return [record for record in records if isinstance(record, dict)]
+
+
+def _damaged() -> tuple[str, ...]:
+    """The files of the store that hold no record."""
+    script = f'for file in {_STORE_FOLDER}/*/{NAMESPACE}/*; do echo "$file $(/bin/cat "$file")"; done'
+    result = run_tool("docker", "exec", STORE, "/bin/sh", "-c", script)
+    pairs = (line.partition(" ")[::2] for line in result.stdout.splitlines() if line.startswith(_STORE_FOLDER))
+    return () if result.problem else tuple(path for path, text in pairs if _record(text.strip()) is None)

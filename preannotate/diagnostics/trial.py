@@ -99,6 +99,8 @@ def _failure(where: str, sentence: str, function: LocalFunction) -> Finding:
         "No module named 'runtime": "Build the function again; parts of it are missing.",
     }
     remedy = next((text for words, text in remedies.items() if words in what), "")
+    if what.startswith("no answer within"):  # a busy machine, most often: nothing is known to be broken
+        return warning(where, f"{what}.", remedy)
     own_words = _OWN_ERROR.fullmatch(what)
     if own_words is None:
         return error(where, f"{what}.", remedy or "Build the function again.")

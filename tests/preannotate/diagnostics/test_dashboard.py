@@ -113,7 +113,7 @@ def test_a_function_without_a_port_of_its_own(site, functions, listed):
     site.answers = {"/api/functions": (200, {"cats": listed})}
 
     assert list(dashboard.check(site.url, functions))[-1].finding == (
-        "has no port of its own: CVAT can call it through the dashboard only."
+        "has no port of its own: CVAT can call it through the dashboard only, as in Kubernetes."
     )
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from preannotate.core.child_process import Result
 from preannotate.diagnostics import deployed
 from preannotate.diagnostics.finding import error, note, ok, warning
 from preannotate.diagnostics.functions import read_variants
@@ -38,6 +39,11 @@ def record(functions, fingerprint):
         "spec": {"description": "cats"},
         "status": {"state": "ready", "httpPort": 32768},
     }
+
+
+def ready(docker, answer="200\n"):
+    """The function's workers answer so inside their container."""
+    docker.says({"exec nuclio-nuclio-cats": (answer, "", 0)})
 
 
 def test_a_list_that_cvat_can_read(record):
@@ -81,9 +87,13 @@ def test_a_store_that_cannot_be_read():
     assert list(deployed.list_of_cvat(machine(records=None, projects=None))) == []
 
 
-def test_a_function_at_work(functions, record, fingerprint):
-    assert list(deployed.functions(machine(CATS, records=[record]), functions)) == [
-        ok("cats", f"deployed as in the directory (model {fingerprint})"),
+def test_a_function_at_work(functions, record, fingerprint, docker):
+    ready(docker)
+    found = machine(CATS, records=[record])
+    assert list(deployed.functions(found, functions)) == [
+        ok("cats", f"deployed as in the directory (model {fingerprint})")
+    ]
+    assert list(deployed.containers(found)) == [
         ok("nuclio-nuclio-cats", "running"),
         ok("nuclio-nuclio-cats", "port 32768"),
     ]
@@ -109,22 +119,85 @@ def test_a_function_whose_container_is_gone(functions, record, directory):
     )
 
 
-def test_the_port_changed_with_a_restart(functions, record, directory):
+def test_the_port_changed_with_a_restart(record, docker):
+    ready(docker)
     record["status"]["httpPort"] = 49153
-    found = list(deployed.functions(machine(CATS, records=[record]), functions))
+    found = list(deployed.containers(machine(CATS, records=[record])))
 
     assert found[-1] == error(
         "nuclio-nuclio-cats",
         "listens at port 32768, and nuclio tells CVAT 49153 (status 503, connection refused): Docker chose another "
         "port at a restart.",
-        f"Deploy {directory.parent} again, with `port: 32768` beside maxRequestBodySize so that it stays.",
+        "Deploy cats again by ./deploy.sh, which gives it a port that stays.",
     )
 
 
-def test_a_port_that_nobody_can_reach(functions):
-    (_, found) = deployed.functions(machine(replace(CATS, ports=())), functions)
+def test_a_port_that_nobody_can_reach(docker):
+    ready(docker)
+    (_, found) = deployed.containers(machine(replace(CATS, ports=())))
 
     assert found.finding == "its port is not published: CVAT's direct calls cannot reach it."
+
+
+def test_a_deployment_that_failed_while_the_version_before_still_answers(record, docker):
+    ready(docker)
+    record["status"] = {"state": "error", "message": "\nError - exit status 1\n", "httpPort": 0}
+    found = list(deployed.containers(machine(CATS, records=[record])))
+
+    assert found[-1] == error(
+        "nuclio-nuclio-cats",
+        "still answers at port 32768, and nuclio does not tell CVAT: the last deployment of cats failed.",
+        "Deploy it again, or go back: ./deploy.sh rollback cats 0123",
+    )
+
+
+DOGS = replace(
+    CATS,
+    name="nuclio-nuclio-dogs",
+    labels={"nuclio.io/function-name": "dogs"},
+    addresses=frozenset({"172.17.0.4"}),
+)
+
+
+def test_addresses_that_a_restart_of_docker_exchanged(record, docker):
+    docker.says({"exec": ("200\n", "", 0)})
+    record["status"]["internalInvocationUrls"] = ["172.17.0.4:8080"]
+    cats = replace(CATS, addresses=frozenset({"172.17.0.5"}))
+    finding = (
+        "has the address 172.17.0.5, and nuclio keeps 172.17.0.4, from before a restart of Docker: when nuclio's "
+        "dashboard calls cats, nuclio-nuclio-dogs answers in its place."
+    )
+    assert list(deployed.containers(machine(cats, DOGS, records=[record])))[2] == warning(
+        "nuclio-nuclio-cats",
+        finding,
+        "Deploy cats again; CVAT's direct calls go to its port and are not affected.",
+    )
+    server = Container("cvat_server", "cvat/server", "running", settings={"CVAT_NUCLIO_INVOKE_METHOD": "dashboard"})
+    assert list(deployed.containers(machine(cats, DOGS, server, records=[record])))[2] == error(
+        "nuclio-nuclio-cats",
+        finding,
+        "Deploy cats again; and let CVAT call ports, which stay: remove CVAT_NUCLIO_INVOKE_METHOD=dashboard.",
+    )
+
+
+@pytest.mark.parametrize("kept", [["172.17.0.5:8080"], ["http://172.17.0.5:8080"], ["nuclio-nuclio-cats:8080"], []])
+def test_addresses_that_are_right_or_are_names(record, docker, kept):
+    ready(docker)
+    record["status"]["internalInvocationUrls"] = kept
+    found = list(deployed.containers(machine(replace(CATS, addresses=frozenset({"172.17.0.5"})), records=[record])))
+    assert [one.severity for one in found] == ["ok", "ok"]
+
+
+def test_a_damaged_record_is_named():
+    path = "/etc/nuclio/store/functions/nuclio/cats.json"
+    found = replace(machine(DASHBOARD, records=None, projects=None), damaged=(path,))
+    assert list(deployed.list_of_cvat(found)) == [
+        error(
+            "nuclio's store",
+            f"{path} cannot be read: nuctl says `illegal base64 data`, and the Models page fails.",
+            f"docker exec nuclio-local-storage-reader rm {path}, then deploy the function of that name again.",
+        )
+    ]
 
 
 LOG = """24.03.21 12:56:11 (D) processor Read configuration {"config": "env TOKEN=top-secret Error"}
@@ -140,52 +213,70 @@ def log(docker, words, container="nuclio-nuclio-cats"):
     docker.says({f"logs --tail 300 {container}": ("", words, 0)})
 
 
-def test_a_container_that_restarts_says_why(functions, docker, directory):
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {"status": "restarting", "health": "", "exit_code": 1},
+        {"status": "running", "health": "starting", "exit_code": 0},
+        {"status": "running", "health": "healthy", "exit_code": 0},
+        {"status": "running", "health": "unhealthy", "exit_code": 0},
+    ],
+)
+def test_a_container_that_crashes_again_and_again_looks_the_same_in_every_moment(docker, moment):
     log(docker, LOG)
-    container = replace(CATS, status="restarting", health="", exit_code=1, restarts=9)
+    docker.says({"exec nuclio-nuclio-cats": ("", "ConnectionRefusedError", 1)})
+    container = replace(CATS, restarts=9, **moment)
 
-    assert list(deployed.functions(machine(container), functions)) == [
-        error(
-            "nuclio-nuclio-cats",
-            "is restarting (exit code 1); its log says: ModuleNotFoundError: No module named 'openvino'.",
-            f"The base image does not fit: ./deploy.sh cpu --rebuild-base {directory.parent}",
-        )
-    ]
+    assert next(iter(deployed.containers(machine(container)))) == error(
+        "nuclio-nuclio-cats",
+        "ends again and again soon after it is started; its log says: ModuleNotFoundError: No module named 'openvino'.",
+        "The base image does not fit: ./deploy.sh cpu --rebuild-base functions/NAME",
+    )
 
 
-def test_a_container_that_ran_out_of_memory(functions, docker):
+def test_a_container_that_ran_out_of_memory(docker):
     log(docker, "")
     container = replace(CATS, status="exited", health="", exit_code=137, out_of_memory=True)
-    (found,) = deployed.functions(machine(container), functions)
+    (found,) = deployed.containers(machine(container))
 
     assert found.finding == "is exited (killed: out of memory)."
-    assert found.remedy == "Lower numWorkers in function.yaml, or give it more memory; then deploy it again."
+    assert found.remedy == "Lower numWorkers in its function.yaml, or give it more memory; then deploy it again."
 
 
-def test_a_container_that_was_stopped(functions, docker):
+def test_a_container_that_was_stopped(docker):
     log(docker, "24.03.21 12:56:12 (I) processor Ready\n")
-    (found,) = deployed.functions(machine(replace(CATS, status="exited", health="")), functions)
+    (found,) = deployed.containers(machine(replace(CATS, status="exited", health="")))
 
     assert (found.finding, found.remedy) == ("is exited.", "docker start nuclio-nuclio-cats")
 
 
-def test_an_unhealthy_container(functions, docker, directory):
+def test_a_worker_that_is_killed_again_and_again(docker):
     log(docker, "\x1b[31m24.03.21 (E)\x1b[0m processor Wrapper process exited unexpectedly: signal: killed\n")
-    found = next(iter(deployed.functions(machine(replace(CATS, health="unhealthy")), functions)))
+    ready(docker, "503\n")
+    found = next(iter(deployed.containers(machine(replace(CATS, restarts=1)))))
 
     assert found.finding == (
-        "is unhealthy; its log says: 24.03.21 (E) processor Wrapper process exited unexpectedly: signal: killed."
+        "ends again and again soon after it is started (killed: out of memory); its log says: 24.03.21 (E) processor "
+        "Wrapper process exited unexpectedly: signal: killed."
     )
     assert found.remedy.startswith("Lower numWorkers")
 
 
-def test_a_container_that_starts_or_has_started_again(functions, docker):
+def test_a_container_that_loads_its_model_or_was_started_again_once(docker):
     log(docker, "")
-    starting = next(iter(deployed.functions(machine(replace(CATS, health="starting")), functions)))
-    again = next(iter(deployed.functions(machine(replace(CATS, restarts=2)), functions)))
+    ready(docker, "503\n")
+    starting = next(iter(deployed.containers(machine(CATS))))
+    ready(docker)
+    again = next(iter(deployed.containers(machine(replace(CATS, restarts=2)))))
 
     assert (starting.severity, starting.finding) == ("note", "is starting.")
     assert (again.severity, again.finding) == ("warning", "running, and Docker had to start it again 2 times.")
+
+
+def test_a_machine_that_is_too_busy_to_answer_is_no_error(docker, monkeypatch):
+    ready(docker)
+    monkeypatch.setattr(deployed, "run_tool", lambda *_, **__: Result(None, not_run="no answer within 10 s"))
+    assert next(iter(deployed.containers(machine(CATS)))) == ok("nuclio-nuclio-cats", "running")
 
 
 def test_the_environment_in_a_log_stays_there(docker):

@@ -152,10 +152,10 @@ def test_a_port_that_docker_chooses(functions):
 
     assert first.severity == "note"
     assert first.finding == (
-        "no fixed port: Docker chooses one, and another after a restart of the machine, while nuclio goes on telling "
-        "CVAT the old one (503, connection refused)."
+        "no fixed port in it: deploy.sh gives the function one; nuctl alone lets Docker choose, and another one after "
+        "a restart of the machine, while nuclio goes on telling CVAT the old one (503, connection refused)."
     )
-    assert first.remedy.startswith("Add `port: 32001`")
+    assert first.remedy.startswith("Deploy it with ./deploy.sh")
 
 
 def test_a_fixed_port(directory):
