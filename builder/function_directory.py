@@ -13,6 +13,7 @@
 import enum
 import hashlib
 import os
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,8 @@ from runtime.manifest import FILE_NAME as MANIFEST_FILE
 from runtime.manifest import Manifest
 
 PARITY_FILE = "parity.json"
+# A function has dozens.
+MAX_FILES = 10_000
 # Beside `nuclio/`: the frozen validation images, which a check needs and which are not deployed.
 VALIDATION_FOLDER = "validation"
 # Key of the manifest's provenance.
@@ -212,7 +215,7 @@ class FunctionDirectory:
         """A text that changes whenever a file is added, removed or written; "" if the directory is gone.
 
         It is made of sizes, inodes and the times of the last status change, which no program can set. It reads no file,
-        so that a folder can be polled, and proves nothing.
+        so that a folder can be polled, and proves nothing. Raises BuildError if there are too many files.
         """
         marks = []
         for name, path in _files(self.path):
@@ -269,13 +272,13 @@ def find_directories(folder: Path, file_name: str = VARIANTS["cpu"].file) -> lis
     `folder` has NAME/nuclio directories in it, or is itself a NAME or a nuclio directory.
     """
     for single in (folder, folder / "nuclio"):
-        if (single / file_name).is_file():
+        if _is_file(single / file_name):
             return [single]
     return [
         child / "nuclio"
         for child in sorted(folder.iterdir())
         # A name with a dot is a directory that is still being written.
-        if not child.name.startswith(".") and (child / "nuclio" / file_name).is_file()
+        if not child.name.startswith(".") and _is_file(child / "nuclio" / file_name)
     ]
 
 
@@ -284,9 +287,12 @@ def _digests(folder: Path, left_out: Collection[str] = ()) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal; raises BuildError if it cannot be read."""
+    """SHA-256 of a file, in hexadecimal; raises BuildError if it cannot be read, or is a pipe or a device."""
     try:
-        with path.open("rb") as file:
+        # Opening a pipe waits for a writer; this way it does not.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise BuildError(f"{path}: a pipe or a device; expected a file. Remove it.")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}; expected a readable file. Check its permissions.") from error
@@ -301,13 +307,42 @@ def _fingerprint(digests: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()).hexdigest()
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder of somebody else's
+        return False
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # it is gone
+        return -1, -1
+    return status.st_dev, status.st_ino
+
+
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Relative path and path of each file that is not hidden or in Python's cache, sorted.
 
-    Links are followed, for a container gets what they point to.
+    Links are followed, for a container gets what they point to, but not back into a folder that holds them.
+
+    Raises:
+        BuildError: There are more than MAX_FILES, as where a link leads to the root of the disk.
     """
-    found = []
-    for where, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
-        found += [Path(where, name) for name in files if not name.startswith(".")]
+    found: list[Path] = []
+    above: dict[Path, frozenset[tuple[int, int]]] = {}
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        where = Path(parent)
+        inodes = above.pop(where, frozenset()) | {_inode(where)}
+        folders[:] = [
+            name for name in folders if not name.startswith((".", "__pycache__")) and _inode(where / name) not in inodes
+        ]
+        above |= {where / name: inodes for name in folders}
+        found += [where / name for name in files if not name.startswith(".")]
+        if len(found) + len(above) > MAX_FILES:
+            raise BuildError(
+                f"{folder}: more than {MAX_FILES} files, counting what links lead to; expected those of a function. "
+                f"Remove what does not belong there."
+            )
     yield from sorted((path.relative_to(folder).as_posix(), path) for path in found)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from builder.function_yaml import RESERVED_NAMES
 from preannotate.core.text import parse_duration
 from preannotate.serving.errors import DirectoryError
+from runtime import bounded_yaml
 
 CPU_FILE = "function.yaml"
 GPU_FILE = "function-gpu.yaml"
@@ -110,11 +109,12 @@ class FunctionConfig:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_bytes())
+        with path.open("rb") as file:
+            return bounded_yaml.load(file.read(4 * bounded_yaml.MAX_LENGTH).decode("utf-8"))
     except OSError as error:
         raise DirectoryError(f"{path}: {error.strerror}; expected a readable file. Check its permissions.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
+    except ValueError as error:
+        line = getattr(getattr(error.__cause__, "problem_mark", None), "line", None)
         place = "" if line is None else f" (line {line + 1})"
         raise DirectoryError(
             f"{path}: not YAML{place}; expected the configuration of a nuclio function. Correct it."

@@ -6,6 +6,7 @@ half-written. A fault in one is a line in the log and a problem to report, and c
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,7 +237,7 @@ class FunctionRegistry:
             await asyncio.wait(self._stopping)
 
     def _change_marks(self) -> dict[Path, str]:
-        return {path: FunctionDirectory(path).change_mark for path in find_directories(self._folder, self._file_name)}
+        return {path: _change_mark(path) for path in find_directories(self._folder, self._file_name)}
 
     def _report_folder(self, problem: str) -> None:
         if problem and problem != self._folder_problem:
@@ -287,6 +288,13 @@ class FunctionRegistry:
             task.add_done_callback(self._stopping.discard)
 
 
+def _change_mark(path: Path) -> str:
+    try:
+        return FunctionDirectory(path).change_mark
+    except BuildError as error:  # what reads the directory says so as well
+        return str(error)
+
+
 def _read_proven(path: Path, file_name: str) -> FunctionConfig:
     """Read a directory whose files are those of its proof; one without a proof may be any function of nuclio.
 
@@ -296,11 +304,15 @@ def _read_proven(path: Path, file_name: str) -> FunctionConfig:
         DirectoryError: It cannot be served; one sentence names the file.
     """
     config = FunctionConfig.read(path, file_name)
+    parity = path / PARITY_FILE
     try:
-        problems = FunctionDirectory(path).proof_problems() if (path / PARITY_FILE).is_file() else []
+        if os.path.lexists(parity) and not parity.is_file():
+            raise DirectoryError(f"{parity}: a pipe, a device or a folder; expected a file. Build the function again.")
+        problems = FunctionDirectory(path).proof_problems() if parity.is_file() else []
     except BuildError as error:
         problems = [str(error)]
     if problems:
         more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
-        raise DirectoryError(f"{path}: {problems[0]}{more}")
+        place = "" if problems[0].startswith(f"{path}") else f"{path}: "
+        raise DirectoryError(f"{place}{problems[0]}{more}")
     return config

@@ -106,6 +106,14 @@ def test_each_fault_has_its_sentence(write_function, change, sentence):
     ("text", "sentence"),
     [
         ("a: [1\nb: 2\n", "not YAML (line 2); expected the configuration of a nuclio function. Correct it."),
+        (
+            "a: &a [x]\n"
+            + "".join(
+                f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n"
+                for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "not YAML; expected the configuration of a nuclio function. Correct it.",
+        ),
         ("a: \x00", "not YAML; expected the configuration of a nuclio function. Correct it."),
         ("", "the file is None; expected keys and values. Correct it."),
         ("- 1", "the file is [1]; expected keys and values. Correct it."),

@@ -1,5 +1,6 @@
 """Directories that come, change, break and go while the server runs."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -226,3 +227,45 @@ async def test_files_are_read_once_for_each_change_and_never_for_a_request(write
             assert await call(client) == (200, "proven")
 
     assert reads == [path / "main.py"]
+
+
+async def test_pipes_devices_and_circles_of_links_hold_nobody_up(write_function, serving, tmp_path):
+    write_function("good", saying("here"))
+    for name in ("pipe", "device", "parity"):
+        prove(write_function(name, saying(name)))
+    os.mkfifo(tmp_path / "functions" / "pipe" / "nuclio" / "more.py")
+    (tmp_path / "functions" / "device" / "nuclio" / "more.py").symlink_to("/dev/zero")
+    (tmp_path / "functions" / "parity" / "nuclio" / "parity.json").unlink()
+    os.mkfifo(tmp_path / "functions" / "parity" / "nuclio" / "parity.json")
+    circle = write_function("circle", saying("round"))
+    for name in ("x", "y", "z"):
+        (circle / name).symlink_to(circle)
+    os.mkfifo(tmp_path / "functions" / "not-a-folder")
+    (tmp_path / "functions" / "only-a-pipe" / "nuclio").mkdir(parents=True)
+    os.mkfifo(tmp_path / "functions" / "only-a-pipe" / "nuclio" / "function.yaml")
+    async with asyncio.timeout(60), serving() as (registry, client):
+        assert list(registry.functions) == ["circle", "good"]
+        assert (await call(client, "good"), await call(client, "circle")) == ((200, "here"), (200, "round"))
+        folder = tmp_path / "functions"
+        assert registry.problems == [
+            f"{folder / 'device/nuclio/more.py'}: a pipe or a device; expected a file. Remove it.",
+            f"{folder / 'parity/nuclio/parity.json'}: a pipe, a device or a folder; expected a file. "
+            "Build the function again.",
+            f"{folder / 'pipe/nuclio/more.py'}: a pipe or a device; expected a file. Remove it.",
+        ]
+
+
+async def test_directory_with_links_to_too_much_is_left_out(write_function, serving, tmp_path, monkeypatch):
+    monkeypatch.setattr(function_directory, "MAX_FILES", 20)
+    write_function("good", saying("here"))
+    large = write_function("large", saying("large"))
+    prove(large)
+    (tmp_path / "elsewhere").mkdir()
+    for number in range(30):
+        (tmp_path / "elsewhere" / str(number)).touch()
+    (large / "all").symlink_to(tmp_path / "elsewhere")
+    async with serving() as (registry, _):
+        assert list(registry.functions) == ["good"]
+        assert [problem.split("; ")[0] for problem in registry.problems] == [
+            f"{large}: more than 20 files, counting what links lead to"
+        ]
