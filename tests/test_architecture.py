@@ -132,7 +132,7 @@ def test_every_module_says_what_it_is_for():
 
 
 def test_help_loads_nothing_heavy():
-    heavy = {"numpy", "PIL", "tensorflow", "keras", "openvino", "cvat_sdk", "starlette", "matplotlib"}
+    heavy = {"numpy", "PIL", "tensorflow", "keras", "openvino", "cvat_sdk", "starlette", "uvicorn", "matplotlib"}
     code = (
         "import runpy, sys; sys.argv = ['preannotate', '--help']\n"
         "try: runpy.run_module('preannotate', run_name='__main__')\n"

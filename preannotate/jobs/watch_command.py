@@ -214,7 +214,7 @@ def _check_receiver(options: WatchOptions, address: tuple[str, int] | None, secr
         return
     if options.once:
         raise WatchError("--listen: with --once, which does not wait; expected one of them. Leave one out.")
-    # Not by `serving.listener`, which needs starlette.
+    # Not by `serving.listener`, which needs uvicorn.
     if not secret and address[0] not in ("127.0.0.1", "::1", "localhost"):
         raise WatchError(
             f"--listen: {options.listen} without a secret, where other machines could start trainings; expected one. "
@@ -257,7 +257,7 @@ def _register(request: RunRequest, url: str, secret: str) -> None:
 
 
 def _check_packages(listens: bool) -> None:
-    extras = {"cvat_sdk": "cvat", **({"starlette": "serve"} if listens else {})}
+    extras = {"cvat_sdk": "cvat", **({"starlette": "serve", "uvicorn": "serve"} if listens else {})}
     missing = [name for name in extras if importlib.util.find_spec(name) is None]
     if missing:
         wanted = ",".join(sorted({extras[name] for name in missing}))
@@ -278,3 +278,4 @@ def _log_to_stderr() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
     )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

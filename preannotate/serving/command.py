@@ -12,7 +12,7 @@ from preannotate.core import secrets
 from preannotate.serving.devices import VARIABLE, parse_gpus
 from preannotate.serving.errors import ServeError
 
-PACKAGES = ("nuclio_sdk", "starlette", "yaml")
+PACKAGES = ("nuclio_sdk", "starlette", "uvicorn", "yaml")
 TOKEN_VARIABLE = "PREANNOTATE_TOKEN"
 _TOKEN = secrets.token(TOKEN_VARIABLE, ServeError)
 
@@ -47,6 +47,8 @@ def run_server(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
     )
+    # Every port would announce itself.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(serve_folder(folder.resolve(), host, port, workers, chosen, found))
     return 0
 

@@ -3,7 +3,6 @@
 Both are the real services on a temporary workspace, in front of the stand-in of CVAT.
 """
 
-import asyncio
 import contextlib
 import functools
 import io
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+
 from preannotate.core.files import write_json
 from preannotate.core.progress import ProgressWriter, State
 from preannotate.jobs.processes import this_process
@@ -23,7 +24,6 @@ from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.pipeline.run_request import RunRequest
 from preannotate.registry import publication
 from preannotate.registry.workspace import ModelFolder, Workspace
-from preannotate.serving.listener import Listener
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.services import Services
 from preannotate.studio.web.app import AccessPolicy, make_app
@@ -191,28 +191,20 @@ def cvat(version: str = stand_in.NEW) -> Iterator[stand_in.StandIn]:
 def studio(path: Path, *, port: int = 0) -> Iterator[tuple[Services, str]]:
     """A studio at work on loopback, and its address."""
     services = Services(Workspace(path), command=RUN_PROCESS)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    config = uvicorn.Config(
+        make_app(services, ACCESS), port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
     thread.start()
-
-    async def listen() -> Listener:
-        return Listener(make_app(services, ACCESS), "127.0.0.1", port)
-
-    async def close() -> None:
-        closing = asyncio.ensure_future(listener.close())
-        await asyncio.wait([closing], timeout=1)
-        listener.abort()
-        await closing
-
-    listener = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
+        while not server.started:
+            time.sleep(0.01)
         services.start()
-        yield services, f"http://127.0.0.1:{listener.port}"
+        yield services, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        asyncio.run_coroutine_threadsafe(close(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
+        server.should_exit = True
         thread.join()
-        loop.close()
         services.close()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from preannotate.serving.listener import Listener
 
 _KEY = "studio-sessions"
-PACKAGES = {"starlette": "starlette", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
+PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
 
 
 def serve_studio(
@@ -63,6 +63,7 @@ def serve_studio(
             f"Write one into a file of mode 0600 and name it: --token-file FILE."
         )
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(_serve(workspace, host, port, token, allowed, browser))
     return 0
 

@@ -159,6 +159,7 @@ def test_it_works_without_the_packages_it_looks_for(directory, programs):
         "nuclio_sdk",
         "pycocotools",
         "starlette",
+        "uvicorn",
         "tqdm",
     }
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

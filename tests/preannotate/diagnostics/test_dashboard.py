@@ -156,7 +156,7 @@ def test_nobody_is_there():
 @pytest.mark.slow
 def test_preannotate_serve(runnable, monkeypatch):
     """The real server, with a token, a good function and a broken one."""
-    for package in ("nuclio_sdk", "starlette"):
+    for package in ("nuclio_sdk", "starlette", "uvicorn"):
         pytest.importorskip(package)
     broken = runnable.parents[1] / "dogs" / "nuclio"
     broken.mkdir(parents=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
-pytest.importorskip("starlette", reason="starlette is not installed")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 from support import cvat_stand_in as stand_in
 from support import watched_run

@@ -237,38 +237,3 @@ async def test_what_leaves_open_where_a_request_ends_ends_the_connection(echo, l
         found = {name: statuses(await server.send(sent)) for name, sent in doubts.items()}
 
         assert {name: answered for name, answered in found.items() if answered != [400]} == {}
-
-
-async def test_bad_request_says_what_is_wrong(echo, live):
-    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
-        answer = await server.send(CALL + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")
-
-        assert b"\r\nconnection: close\r\n" in answer
-        assert answer.endswith(
-            b'{"error": "HTTP request: Content-Length and Transfer-Encoding; expected one of them."}'
-        )
-
-
-async def test_upload_that_waits_for_a_word_and_is_refused_ends_the_connection(echo, live):
-    """Whether its body still comes is unknown, so what comes must not be taken for a request."""
-    async with live(limiter=ConnectionLimiter(rest_seconds=0.3)) as server:
-        body = LIST + b"\r\n"
-        refused = CALL.replace(b"echo", b"nope") + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
-
-        assert statuses(await server.send(refused + body)) == [404]
-
-
-async def test_request_whose_client_sends_no_more_is_answered_all_the_same(echo, live):
-    async with live() as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
-        writer.write(LIST + b"\r\n")
-        writer.write_eof()
-
-        assert statuses(await reader.read()) == [200]
-
-
-async def test_empty_line_behind_a_body_is_passed_over(echo, live):
-    async with live() as server:
-        answer = await server.send(CALL + b"Content-Length: 1\r\n\r\nx\r\n" + LIST + b"\r\n")
-
-        assert statuses(answer) == [200, 200]

@@ -144,7 +144,7 @@ async def test_one_connection_too_many_is_told_so(write_function, live):
 
         told = await until_hung_up(third)
         assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert b"\r\nretry-after: 1\r\n" in told
+        assert b"\r\nRetry-After: 1\r\n" in told
         assert told.endswith(b'\r\n\r\n{"error": "too many connections; expected fewer. Try again later."}')
 
         first.close()

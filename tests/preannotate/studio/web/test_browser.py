@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("cvat_sdk", reason="cvat-sdk is not installed")
-pytest.importorskip("starlette", reason="starlette is not installed")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-pytest.importorskip("starlette", reason="starlette is not installed")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 
 from support import cvat_stand_in as stand_in
 from support import studio as support_studio
