@@ -45,8 +45,10 @@ FORMATS = {
     "datumaro": Format("Datumaro 1.0", datumaro.recognise, datumaro.read),
     "labelme": Format("LabelMe", labelme.recognise, labelme.read),
 }
-# The second is read together with the first.
+# The reader of the first reads the second with it.
 _SAME_FILES = (("ultralytics", "yolo"),)
+# Of other files of the same export: both are read.
+_OTHER_FILES = (("cvat-images", "cvat-video"),)
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,27 @@ def _read(path: Path, files: FileTree) -> RecognisedExport | None:
     name = next(iter(formats), None)
     if name is None:
         return None
+    joined = [name, *(other for other in formats if (name, other) in _OTHER_FILES)]
     try:
-        export = formats[name].read(files)
+        export = _join([formats[part].read(files) for part in joined])
     except DatasetError as error:  # readers know the file, not which export it came with
         raise DatasetError(f"{path.name}: {error}") from error
     frames = with_plain_names(without_shared_files(export.frames))
-    others = [known.title for other, known in formats.items() if (name, other) not in _SAME_FILES and other != name]
-    notes = (
-        [f"also has annotations of {first_of(others)}, which are not read: give them on their own."] if others else []
+    known = {*joined, *(other for one, other in _SAME_FILES if one == name)}
+    notes = list(export.notes)
+    if others := [format_.title for other, format_ in formats.items() if other not in known]:
+        notes.append(f"also has annotations in the format {first_of(others)}, not read: give their files on their own.")
+    return RecognisedExport(name, replace(export, frames=frames, notes=tuple(notes)))
+
+
+def _join(exports: list[Export]) -> Export:
+    return Export(
+        tuple(dict.fromkeys(label for export in exports for label in export.labels)),
+        tuple(frame for export in exports for frame in export.frames),
+        has_sources=all(export.has_sources for export in exports),
+        notes=tuple(note for export in exports for note in export.notes),
+        left_out=tuple(entry for export in exports for entry in export.left_out),
     )
-    return RecognisedExport(name, replace(export, frames=frames, notes=(*export.notes, *notes)))
 
 
 def _maybe_in_archive(frames: tuple[Frame, ...], unopened: list[str]) -> tuple[Frame, ...]:

@@ -127,6 +127,8 @@ def extract(path: Path, target: Path, budget: Budget) -> None:
             for entry in _entries(archive, path):
                 _safe_name(path, entry.name)
                 size += entry.size
+            if isinstance(archive, tarfile.TarFile):
+                _check_end(archive)
         _spend(path, size, budget, target)
         with _opened(path, kind, limit) as archive:  # again: the entries of a large tar are not kept
             for entry in _entries(archive, path):
@@ -156,6 +158,16 @@ def _entries(archive: zipfile.ZipFile | tarfile.TarFile, path: Path) -> Iterator
             raise _link(path, member.name)
         yield _Entry(member.name, member.size, member.isdir(), member)
         archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps each
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Read a tar to its end: tarfile takes one that was cut between two entries for a whole one."""
+    stream: Any = archive.fileobj
+    stream.seek(archive.offset)  # type: ignore[attr-defined]
+    if stream.read(_TAR_BLOCK) != bytes(_TAR_BLOCK):
+        raise tarfile.ReadError("the archive ends within its entries")
+    while stream.read(_COPY_BYTES):
+        pass
 
 
 @contextmanager

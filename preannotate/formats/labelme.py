@@ -86,7 +86,7 @@ def _frame(content: dict[str, Any], path: str, images: ImageIndex) -> Frame:
     given = str(content["imagePath"] or "").replace("\\", "/")
     found = _find(images, path, given)
     problem = found.problem or (_EMBEDDED if found.path is None and content.get("imageData") else "")
-    name = found.name or posixpath.join(posixpath.dirname(path), PurePosixPath(given).name)
+    name = found.name if found.exact else path[: -len(".json")] + PurePosixPath(given).suffix
     shapes = []
     for index, entry in enumerate(content["shapes"], 1):
         shape = entry if isinstance(entry, dict) else {}

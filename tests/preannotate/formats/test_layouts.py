@@ -239,6 +239,15 @@ def cvat_two_tasks_in_two_folders(folder):
         cvat(folder, f"task_{task_id}/annotations.xml", name, str(task_id))
 
 
+def cvat_task_of_images_beside_one_of_a_video(folder):
+    draw(folder, "one/images/a.jpg"), cvat(folder, "one/annotations.xml", "a")
+    draw(folder, "two/images/b.jpg").rename(folder / "two/images/frame_000000.jpg")
+    element = annotation_exports.cvat_box("gear", SCENE["b"][1], 'frame="0" keyframe="1" outside="0"')
+    meta = annotation_exports.cvat_meta("interpolation", LABELS, 1)
+    track = f'<track id="0" label="gear">{element}</track>'
+    write_text(folder / "two/annotations.xml", f"<annotations>{meta}{track}</annotations>")
+
+
 def cvat_zips_in_a_folder(folder):
     for task_id, name in ((1, "a"), (2, "b")):
         place = folder.parent / f"task_{task_id}"
@@ -299,6 +308,47 @@ def labelme_flags_and_points(folder):
     polygon = {"label": "gear", "points": [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]}
     point = {"label": "hole", "points": [[3, 3]], "shape_type": "point"}
     labelme(folder, "b.json", "b", shapes=[polygon, point])
+
+
+def labels_flattened_and_images_in_splits(folder):
+    draw(folder, "images/train/a.jpg"), draw(folder, "images/val/b.jpg"), texts(folder, "labels/"), classes(folder)
+
+
+def label_studio_coco_with_project_number(folder):
+    draw(folder, "images/a.jpg"), draw(folder, "images/b.jpg")
+    coco(folder, "result.json", "ab", a=r"images\1/a.jpg", b=r"..\..\label-studio\media\upload\4\b.jpg")
+
+
+def coco_per_class(folder):
+    images(folder, "images/"), coco(folder, "bolts.json", "a"), coco(folder, "gears.json", "b")
+
+
+def yolo_names_with_windows_ends_and_mark(folder):
+    images(folder, "obj_train_data/"), texts(folder, "obj_train_data/")
+    (folder / "obj.names").write_bytes("bolt\r\ngear\r\n\r\n".encode("utf-8-sig"))
+    write_text(folder / "train.txt", "data/obj_train_data/a.jpg\r\ndata/obj_train_data/b.jpg\r\n")
+
+
+def coco_in_utf16(folder):
+    images(folder, "images/"), coco(folder, "c.json", "ab")
+    (folder / "c.json").write_bytes((folder / "c.json").read_text().encode("utf-16"))
+
+
+def voc_in_utf16(folder):
+    images(folder, "images/")
+    for name in SCENE:
+        voc(folder, f"annotations/{name}.xml", name)
+        path = folder / f"annotations/{name}.xml"
+        path.write_bytes(path.read_text().encode("utf-16"))
+
+
+def voc_in_gb2312(folder):
+    images(folder, "images/")
+    for name in SCENE:
+        voc(folder, f"annotations/{name}.xml", name)
+        path = folder / f"annotations/{name}.xml"
+        text = path.read_text().replace("<folder>x</folder>", "<folder>图片</folder>")
+        path.write_bytes(('<?xml version="1.0" encoding="gb2312"?>' + text).encode("gb2312"))
 
 
 def names_with_case_and_accents(folder):
@@ -370,6 +420,7 @@ WRITERS = [
     cvat_xml_beside_images,
     cvat_two_tasks_in_two_folders,
     cvat_zips_in_a_folder,
+    cvat_task_of_images_beside_one_of_a_video,
     coco_splits_with_images,
     coco_files_side_by_side,
     coco_2017,
@@ -380,6 +431,13 @@ WRITERS = [
     labelme_beside_images,
     labelme_in_folders,
     labelme_flags_and_points,
+    labels_flattened_and_images_in_splits,
+    label_studio_coco_with_project_number,
+    coco_per_class,
+    yolo_names_with_windows_ends_and_mark,
+    coco_in_utf16,
+    voc_in_utf16,
+    voc_in_gb2312,
     names_with_case_and_accents,
     zip_name_in_a_dos_code_page,
     zip_name_in_russian,
