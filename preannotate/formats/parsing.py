@@ -1,8 +1,10 @@
 """Untrusted files to Python values; every failure is a `DatasetError` that names the file."""
 
+import codecs
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +43,22 @@ _XML_FIRST_CHUNK = 1 << 14
 _XML_CHUNK = 1 << 20
 _LONGEST_WHOLE = 20
 _LARGEST = 1e9
+_XML_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+_MANY_BYTES = (
+    "utf-32",
+    "utf32",
+    "gb",
+    "big5",
+    "shift",
+    "sjis",
+    "euc",
+    "cp932",
+    "cp949",
+    "ks_c",
+    "iso-2022",
+    "windows-31j",
+)
 _XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
 
 
@@ -127,29 +145,57 @@ def _xml_events(path: Path) -> Iterator[tuple[str, int, Element]]:
     A piece that does not end is read again with every chunk, so that chunks are large and pieces bounded.
     """
     depth = waiting = 0
-    size = _XML_FIRST_CHUNK
     safe: dict[str, Any] = {"_parser": SafeElementTree.XMLParser(forbid_dtd=True)}
     parser: Any = XMLPullParser(("start", "end"), **safe)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(size):
-                size = _XML_CHUNK
-                parser.feed(chunk)
-                waiting += len(chunk)
-                for event, element in parser.read_events():
-                    waiting = 0
-                    depth += 1 if event == "start" else -1
-                    if depth > MAX_XML_DEPTH:
-                        raise ParseError(f"more than {MAX_XML_DEPTH} elements inside one another")
-                    yield event, depth, element
-                if waiting > MAX_XML_PIECE:
-                    raise ParseError(f"no element in {waiting} bytes")
+        for chunk in _xml_chunks(path):
+            parser.feed(chunk)
+            waiting += len(chunk)
+            for event, element in parser.read_events():
+                waiting = 0
+                depth += 1 if event == "start" else -1
+                if depth > MAX_XML_DEPTH:
+                    raise ParseError(f"more than {MAX_XML_DEPTH} elements inside one another")
+                yield event, depth, element
+            if waiting > MAX_XML_PIECE:
+                raise ParseError(f"no element in {waiting} bytes")
         parser.close()
         yield from ((event, 0, element) for event, element in parser.read_events())
     except DatasetError:
         raise
     except _XML_ERRORS as error:
         raise _not_xml(path, error) from error
+
+
+def _xml_chunks(path: Path) -> Iterator[bytes | str]:
+    """Yield a file in pieces: as bytes where expat knows the encoding, else as text.
+
+    Expat reads UTF-8, UTF-16 and code pages that are declared and have one byte a letter.
+    """
+    with path.open("rb") as file:
+        chunk = file.read(_XML_FIRST_CHUNK)
+        declared = _XML_ENCODING.match(chunk)
+        name = declared[1].decode("ascii").lower() if declared else "utf-8"
+        if chunk.startswith(_UTF32_MARKS):
+            name = "utf-32"
+        elif name == "utf-8" and path.stat().st_size <= MAX_XML_BYTES:
+            data = chunk + file.read()
+            text = data if _is_utf8(data) or b"\0" in data[:4] else encodings.decode_text(data)
+            yield text[:_XML_FIRST_CHUNK]
+            yield from (text[start : start + _XML_CHUNK] for start in range(_XML_FIRST_CHUNK, len(text), _XML_CHUNK))
+            return
+        decoder = codecs.getincrementaldecoder(name)() if name.startswith(_MANY_BYTES) else None
+        while chunk:
+            yield decoder.decode(chunk) if decoder else chunk
+            chunk = file.read(_XML_CHUNK)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # expat reads it by its mark
+    return True
 
 
 def _whole_or_float(text: str) -> float:

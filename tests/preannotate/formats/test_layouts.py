@@ -351,6 +351,22 @@ def voc_in_gb2312(folder):
         path.write_bytes(('<?xml version="1.0" encoding="gb2312"?>' + text).encode("gb2312"))
 
 
+def voc_in_an_undeclared_code_page(folder):
+    images(folder, "images/")
+    for name in SCENE:
+        voc(folder, f"annotations/{name}.xml", name)
+        path = folder / f"annotations/{name}.xml"
+        path.write_bytes(path.read_text().replace("<folder>x</folder>", "<folder>Größe</folder>").encode("cp1252"))
+
+
+def voc_in_utf32(folder):
+    images(folder, "images/")
+    for name in SCENE:
+        voc(folder, f"annotations/{name}.xml", name)
+        path = folder / f"annotations/{name}.xml"
+        path.write_bytes(path.read_text().encode("utf-32"))
+
+
 def names_with_case_and_accents(folder):
     draw(folder, "Bilder/Größe A.JPG"), draw(folder, "Bilder/b.jpg")
     coco(folder, "annotations/instances_default.json", "ab", a="größe a.jpg")
@@ -438,6 +454,8 @@ WRITERS = [
     coco_in_utf16,
     voc_in_utf16,
     voc_in_gb2312,
+    voc_in_an_undeclared_code_page,
+    voc_in_utf32,
     names_with_case_and_accents,
     zip_name_in_a_dos_code_page,
     zip_name_in_russian,
