@@ -20,9 +20,11 @@ from typing import Any
 
 from preannotate.core.errors import PreannotateError
 from preannotate.core.files import replace_text
+from preannotate.core.text import printable
 from runtime.errors import FunctionError
 
 COULD_NOT_RUN = 2
+_LONGEST_LINE = 4000
 UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130
 NO_READER = 141  # as a shell reports a program that SIGPIPE ended
@@ -103,7 +105,7 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     except (PreannotateError, FunctionError) as error:
         if parsed.debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_shown(error)}", file=sys.stderr)
         return getattr(error, "exit_code", COULD_NOT_RUN)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
@@ -114,7 +116,7 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
             where = "The traceback is above."
         else:
             where = keep_traceback(parsed.command, report)
-        print(f"error: {parsed.command}: unexpected {type(error).__name__}: {error}. {where}", file=sys.stderr)
+        print(f"error: {parsed.command}: unexpected {type(error).__name__}: {_shown(error)}. {where}", file=sys.stderr)
         return UNEXPECTED
 
 
@@ -130,6 +132,11 @@ def _nobody_reads() -> bool:
         return False
     os.dup2(os.open(os.devnull, os.O_WRONLY), output)
     return True
+
+
+def _shown(error: Exception) -> str:
+    """Return a message whose names of strangers cannot move the cursor or reverse the line."""
+    return "\n".join(printable(line, _LONGEST_LINE) for line in str(error).split("\n"))
 
 
 def keep_traceback(command: str, report: str) -> str:

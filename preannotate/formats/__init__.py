@@ -11,6 +11,7 @@ from preannotate.core.text import first_of
 from preannotate.formats import coco, cvat_images, cvat_video, datumaro, labelme, ultralytics, voc, yolo
 from preannotate.formats.archive import with_inner_archives
 from preannotate.formats.file_tree import FileTree
+from preannotate.formats.geometry import with_fractions
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from preannotate.formats.images import with_plain_names, without_shared_files
 from preannotate.formats.records import DatasetError, Export, Frame
@@ -107,7 +108,8 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
             f"{path.name}: {recognised.title} with {len(export.frames)} frames but no images; "
             f"expected their images too. {remedy}"
         )
-    return replace(recognised, export=replace(export, notes=(*export.notes, *files.notes)))
+    export = replace(export, notes=(*export.notes, *files.notes))
+    return replace(recognised, export=with_fractions(export))
 
 
 def _read(path: Path, files: FileTree) -> RecognisedExport | None:

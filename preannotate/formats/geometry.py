@@ -5,12 +5,15 @@ All boxes are xyxy, y points down, angles are degrees clockwise.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
-from preannotate.formats.records import BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Shape
+from preannotate.formats.records import BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Export, Shape
 
 # Numbers of the smallest polygon, two a point.
 MIN_POLYGON = 6
+# Fewer boxes from 0 to 1 may be accidental clicks in a corner.
+_FEWEST_FRACTIONS = 3
 # Bits of a run's length: numbers without an end would take for ever.
 _LONGEST_COUNT = 60
 
@@ -88,6 +91,21 @@ def run_length_box(counts: Sequence[int], *, minor: int) -> tuple[int, int, int,
     if any(start // minor != last // minor for start, last in runs):
         return 0, first_line, minor, last_line + 1  # a run that goes on in the next line touches both ends
     return min(start % minor for start, _ in runs), first_line, max(last % minor for _, last in runs) + 1, last_line + 1
+
+
+def with_fractions(export: Export) -> Export:
+    """Mark the frames of an export whose boxes are parts of the image where pixels are expected.
+
+    No box of pixels is smaller than one; where every box would be, and its corners are no whole numbers, they are
+    fractions.
+    """
+    boxes = [s.box for frame in export.frames if not frame.relative for s in frame.shapes if s.boxed and s.box]
+    whole = sum(value in (0, 1) for box in boxes for value in box)
+    if len(boxes) < _FEWEST_FRACTIONS or whole > 2 * len(boxes) or not all(0 <= v <= 1 for box in boxes for v in box):
+        return export
+    note = "the boxes are numbers from 0 to 1 where pixels are expected: taken as parts of the image."
+    frames = tuple(replace(frame, relative=True) for frame in export.frames)
+    return replace(export, frames=frames, notes=(*export.notes, note))
 
 
 def decode_coco_counts(text: str) -> list[int]:

@@ -18,6 +18,8 @@ from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
 
 MIN_IMAGES = 10
+# Some 20,000 classes of ImageNet are the most that anybody has; each costs memory in every layer of the head.
+MAX_LABELS = 25_000
 FORMAT = 1
 FILE_NAME = "samples.json"
 IMAGES = "images"
@@ -42,7 +44,7 @@ def check_dataset(dataset: Dataset) -> None:
     """Refuse what cannot be trained on.
 
     Raises:
-        DatasetError: Fewer than `MIN_IMAGES` images, or a class of `--labels` without a box.
+        DatasetError: Fewer than `MIN_IMAGES` images, more than `MAX_LABELS` labels, or one of `--labels` without a box.
     """
     health = dataset.health
     where = ", ".join(export.name for export in health.load_report.exports) or "dataset"
@@ -50,6 +52,10 @@ def check_dataset(dataset: Dataset) -> None:
         raise DatasetError(
             f"{where}: {plural(health.images, 'usable image')} of {health.load_report.frames}; expected at least "
             f"{MIN_IMAGES}.{_why_few(health)} Annotate more images."
+        )
+    if len(health.labels) > MAX_LABELS:
+        raise DatasetError(
+            f"{where}: {len(health.labels)} labels; expected at most {MAX_LABELS}. Name those to learn with --labels."
         )
     empty = [label for label in health.labels if not health.boxes_of[label]]
     if empty:

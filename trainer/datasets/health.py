@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
-from preannotate.core.text import first_of, plural
+from preannotate.core.text import first_of, plural, printable
 from runtime.letterbox import Letterbox
 from trainer.datasets.sample import Sample
 
@@ -21,6 +21,7 @@ FEW_BOXES = 100
 INVISIBLE_BELOW = 8
 EXAMPLES = 5
 EXAMPLES_SHOWN = 2
+_LONGEST_LINE = 2000
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
 REPEATED = "repeated image"
@@ -191,7 +192,7 @@ class Health:
 
     def to_text(self, input_size: tuple[int, int] | None = None) -> str:
         """Return the same as several lines of text."""
-        return "\n".join(_text(self, input_size))
+        return "\n".join(printable(line, _LONGEST_LINE) for line in _text(self, input_size))
 
 
 def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
@@ -201,12 +202,17 @@ def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[st
             f"Only {plural(health.boxes, 'box', 'boxes')}: expect a detector that finds objects much like "
             f"those annotated and misses many others, and a mAP that changes by points with each image more."
         )
-    for label in health.labels:
-        if 0 < health.boxes_of[label] < FEW_BOXES_OF_A_CLASS:
-            yield (
-                f"Only {plural(health.boxes_of[label], 'box', 'boxes')} of {label!r}: "
-                f"expected at least {FEW_BOXES_OF_A_CLASS} before it is detected reliably."
-            )
+    rare = [label for label in health.labels if 0 < health.boxes_of[label] < FEW_BOXES_OF_A_CLASS]
+    for label in rare if len(rare) <= EXAMPLES else ():
+        yield (
+            f"Only {plural(health.boxes_of[label], 'box', 'boxes')} of {label!r}: "
+            f"expected at least {FEW_BOXES_OF_A_CLASS} before it is detected reliably."
+        )
+    if len(rare) > EXAMPLES:
+        yield (
+            f"Fewer than {FEW_BOXES_OF_A_CLASS} boxes of {len(rare)} labels ({first_of(rare)}): "
+            f"expected at least that many before one is detected reliably."
+        )
     if report.partly_automatic:
         yield (
             f"{plural(report.partly_automatic, 'image')} lost unreviewed automatic boxes and kept others: "

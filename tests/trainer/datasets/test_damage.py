@@ -5,7 +5,7 @@ import json
 import random
 
 import pytest
-from support import annotation_exports
+from support import annotation_exports, hostile_exports
 
 from preannotate.formats import FORMATS
 from preannotate.formats.records import DatasetError
@@ -79,3 +79,15 @@ def test_text_with_a_piece_cut_out_or_doubled_anywhere(tmp_path, name):
             path.write_bytes(whole[:start] + piece + whole[start + length :])
             read_or_refuse(folder, tmp_path / "store")
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_hostile_exports_are_read_or_refused(tmp_path, seed):
+    """The first seeds of `benchmarks/hostile_annotations.py`, which reads thousands."""
+    generator = random.Random(seed)
+    folder = tmp_path / "export"
+    hostile_exports.make(folder, generator)
+    hostile_exports.pack(folder, tmp_path / "export.zip", generator)
+
+    for export in (folder, tmp_path / "export.zip"):
+        read_or_refuse(export, None)

@@ -137,3 +137,21 @@ def test_the_counts_of_a_real_reading_arrive(tmp_path):
         "  cat: 2 boxes in 2 images",
         '  dog, "old": 1 box in 1 image',
     ]
+
+
+def test_names_cannot_move_the_cursor_and_many_rare_labels_are_one_sentence():
+    names = ("cat\x1b[2J\n", *(f"{n}\u202e" for n in range(9)))
+    samples = [sample(index, [[0, 0, 60, 60]], [index]) for index in range(10)]
+    text = dataset(samples, labels=names).health.to_text()
+
+    assert "  cat\\x1b[2J\\n: 1 box in 1 image" in text.splitlines()
+    assert all(line.isprintable() for line in text.splitlines())
+    assert text.count("reliably") == 1
+    assert "Fewer than 10 boxes of 10 labels (cat\\x1b[2J\\n, " in text
+
+
+def test_a_million_labels_are_no_classes():
+    samples = [sample(index, [[0, 0, 60, 60]], [0]) for index in range(10)]
+    labels = tuple(map(str, range(25_001)))
+    with pytest.raises(DatasetError, match="25001 labels; expected at most 25000"):
+        check_dataset(dataset(samples, labels=labels))

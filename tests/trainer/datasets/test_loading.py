@@ -385,3 +385,26 @@ def test_labels_without_a_box_are_left_out_and_class_ids_have_no_gaps(tmp_path):
     assert dataset.samples[0].class_ids.tolist() == [0, 1]
     line = "labels without a box, not learnt: 6 (ant, bee, cat, eel, elk and 1 more)"
     assert line in dataset.health.to_text().splitlines()
+
+
+def test_boxes_that_are_parts_of_the_image_are_taken_as_such(tmp_path):
+    """Numbers from 0 to 1 in a format of pixels: 0.05 x 200 = 10, 0.25 x 100 = 25, ...."""
+    boxes = [(0.05, 0.25, 0.5, 0.75), (0.1, 0.1, 0.2, 0.9), (0, 0.5, 0.25, 1)]
+    shapes = [f"<box label='cat' xtl='{a}' ytl='{b}' xbr='{c}' ybr='{d}'/>" for a, b, c, d in boxes]
+    fractions = load_dataset([write_cvat(tmp_path / "1", "".join(shapes))], tmp_path / "store1")
+    pixel = "<box label='cat' xtl='0' ytl='10' xbr='30' ybr='50'/>"
+    mixed = load_dataset([write_cvat(tmp_path / "2", "".join(shapes) + pixel)], tmp_path / "store2")
+
+    assert fractions.samples[0].boxes.round(4).tolist() == [[10, 25, 100, 75], [20, 10, 40, 90], [0, 50, 50, 100]]
+    assert fractions.health.load_report.notes == [
+        "1: the boxes are numbers from 0 to 1 where pixels are expected: taken as parts of the image."
+    ]
+    assert mixed.samples[0].boxes.tolist() == [[0, 10, 30, 50]]
+    assert mixed.health.load_report.dropped == {"smaller than one pixel": 3}
+
+
+def test_clicks_in_the_corner_are_no_parts_of_the_image(tmp_path):
+    shapes = "<box label='cat' xtl='0' ytl='0' xbr='1' ybr='0.5'/>" * 4
+    report = load_dataset([write_cvat(tmp_path / "export", shapes)], tmp_path / "store").health.load_report
+
+    assert report.dropped == {"smaller than one pixel": 4}
