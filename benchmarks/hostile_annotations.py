@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import IO
@@ -62,6 +63,7 @@ def read_one(seed: int, folder: Path) -> str:
 
 def child(seed: int, megabytes: int) -> None:
     """Read the export of each seed from `seed` on, and print a line before and after each."""
+    warnings.simplefilter("ignore")  # of archives with two entries of one name
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
     while True:
         print(json.dumps({"seed": seed}), flush=True)
