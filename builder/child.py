@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from preannotate.core.child_process import Result
 
 # Exit code of a module whose last line `error: …` is a whole sentence for the user.
 COULD_NOT_RUN = 2
+_CRASHES = [-number for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)]
 
 
 def require_packages(extras: Mapping[str, str], purpose: str) -> None:
@@ -37,10 +39,20 @@ def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
     """Run `python -m module …` without showing its output.
 
     Raises:
-        BuildError: It failed or crashed; `step` begins the sentence unless the module printed a line `error: …`.
+        BuildError: It failed, crashed or reached a limit of `builder.confinement`; `step` begins the sentence
+            unless the module printed a line `error: …`.
     """
     command = child_process.module_command(module, arguments)
-    _check(child_process.run(command, stdout=subprocess.DEVNULL), step)
+    result = child_process.run(command, stdout=subprocess.DEVNULL)
+    if result.code == -signal.SIGALRM:
+        raise BuildError(f"{step}: it took too long; expected an end within minutes. Export a smaller model.")
+    if result.code in _CRASHES:
+        reason = child_process.exit_reason(result.code)
+        raise BuildError(
+            f"{step}: the library that reads it crashed ({reason}), or ran out of memory; expected a whole model. "
+            f"Export it again."
+        )
+    _check(result, step)
 
 
 def run_isolated(

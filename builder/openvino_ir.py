@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from builder import child
+from builder.confinement import confine
 from builder.variants import open_graph
 
 
@@ -49,4 +50,5 @@ def _names(ports: list) -> list[list[str]]:
 
 
 if __name__ == "__main__":
+    confine([Path(sys.argv[2]).parent])
     main(*sys.argv[1:])

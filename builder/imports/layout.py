@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from preannotate.core.text import printable
+
 # Name of an output to its shape; -1 for a size that is not known before the network runs.
 Shapes = Mapping[str, tuple[int, ...]]
 # Strides of the feature levels that nearly every YOLO has, and of those with one level more; and of tiny models and of
@@ -106,6 +108,9 @@ def feature_strides(
 # Where it is written which layouts are read, and how to export so.
 GUIDE = "docs/importing.md#what-the-outputs-mean"
 _MAX_LETTERS = 200
+_BEFORE_CAUSE = "<stack traces unavailable>"  # in messages of TensorFlow
+# In the words of TensorFlow, ONNX Runtime, OpenVINO and C++.
+_OUT_OF_MEMORY = ("ResourceExhausted", "OOM when", "Failed to allocate", "bad_alloc", "bad alloc", "Cannot allocate")
 
 
 class UnsupportedModelError(ValueError):
@@ -117,7 +122,21 @@ class UnknownClassError(ValueError):
 
 
 def decisive_line(error: Exception) -> str:
-    """Return the last line of a library's message, which says most: OpenVINO begins with places in its own source."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    last = lines[-1] if lines else type(error).__name__
-    return last.partition(" Please check")[0][:_MAX_LETTERS]
+    """Return the line of a library's message that says most.
+
+    It is the last: OpenVINO begins with places in its own source. TensorFlow ends with places in the graph.
+    """
+    text = str(error).rpartition(_BEFORE_CAUSE)[2].partition(" [[")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    decisive = lines[0 if _BEFORE_CAUSE in str(error) else -1] if lines else type(error).__name__
+    return printable(decisive.partition(" Please check")[0], _MAX_LETTERS)
+
+
+def why_not_run(error: Exception) -> str:
+    """Return a sentence about an error of a library that was reading or running a model."""
+    text = f"{type(error).__name__} {error}"
+    if isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY):
+        return (
+            "needs more memory than a network may have here; expected a smaller one. Free memory, or export it again."
+        )
+    return f"cannot be run ({decisive_line(error)}); expected a network that runs. Export it again."

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from builder.child import COULD_NOT_RUN
+from builder.confinement import confine
 from builder.imports.layout import UnsupportedModelError
 
 # Of a stranger's file.
@@ -29,4 +30,5 @@ def main(model: str, result: str) -> None:
 
 
 if __name__ == "__main__":
+    confine([Path(sys.argv[2]).parent])
     main(*sys.argv[1:])

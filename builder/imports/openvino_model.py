@@ -198,7 +198,8 @@ def read_network(file: Path) -> ov.Model:
     try:
         return ov.Core().read_model(file)
     except RuntimeError as error:
-        cause = decisive_line(error).replace(f"{file.parent}/", "")  # a folder of ours: no use to the user
+        # A folder of ours: no use to the user.
+        cause = decisive_line(error).replace(f"{file.parent}/", "").replace(f"directory '{file.parent}'", "folder")
         raise UnsupportedModelError(
             f"OpenVINO cannot read it ({cause}); expected a whole model. Export it again."
         ) from error

@@ -6,6 +6,8 @@ be imported, its last line is `error: …` with the reason in one sentence.
 
 import json
 import sys
+import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,11 +15,19 @@ from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from builder.child import COULD_NOT_RUN
+from builder.confinement import confine
 from builder.errors import BuildError
 from builder.imports import class_names, unsupported
 from builder.imports.adapter_selection import MakeEngine, choose
 from builder.imports.adapters import Candidate, ReferenceEngine, describe_outputs, fitting_adapters
-from builder.imports.layout import Layout, Preprocessing, PreprocessingOptions, Shapes, UnsupportedModelError
+from builder.imports.layout import (
+    Layout,
+    Preprocessing,
+    PreprocessingOptions,
+    Shapes,
+    UnsupportedModelError,
+    why_not_run,
+)
 from evaluation import ground_truth, reference
 from preannotate.core.text import join_list, printable
 
@@ -72,6 +82,10 @@ def main(job_file: str) -> None:
         network = read(job, size)
     except UnsupportedModelError as error:
         print(f"error: {job.where}: {error}", file=sys.stderr)
+        sys.exit(COULD_NOT_RUN)
+    except Exception as error:  # whatever the libraries raise for a file that is not as it should be
+        traceback.print_exc()
+        print(f"error: {job.where}: {why_not_run(error)}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
     (Path(job.output) / RESULT_FILE).write_text(json.dumps(network), encoding="utf-8")
 
@@ -168,5 +182,14 @@ def _preprocessing_options(job: ImportJob) -> PreprocessingOptions:
     return PreprocessingOptions(job.preprocessing["order"], mean, scale)
 
 
+def confined(job_file: str) -> None:
+    """Do the job with the limits of `builder.confinement`."""
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    work = Path(job_file).parent
+    confine([work, Path(job["validation"])])
+    tempfile.tempdir = str(work)
+    main(job_file)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    confined(*sys.argv[1:])

@@ -29,6 +29,7 @@ from types import ModuleType
 
 import numpy as np
 
+from builder.confinement import IMAGE_SECONDS, deadline
 from builder.imports import unsupported, values
 from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnknownClassError, UnsupportedModelError
 from builder.imports.plausibility import Answers
@@ -160,7 +161,8 @@ class ReferenceEngine:
 
     def outputs(self, pixels: np.ndarray) -> Sequence[np.ndarray]:
         """The outputs that the adapter decodes, for the pixels of `run`."""
-        return self._run(self._prepare(pixels))
+        with deadline(IMAGE_SECONDS):
+            return self._run(self._prepare(pixels))
 
     def contradiction(self, outputs: Sequence[Sequence[np.ndarray]]) -> str:
         """What the values of the outputs for several images have that the adapter's layout has not; "" if nothing."""
