@@ -8,6 +8,8 @@ from builder.imports.layout import Shapes, feature_strides
 _SCORE_WORDS = ("score", "conf", "prob")
 _NUMBER_WORDS = ("label", "class", "cls", "logit")
 
+_EXPLANATIONS = ("feature_vector", "saliency_map")
+
 
 @dataclass(frozen=True)
 class BoxesAndClasses:
@@ -58,6 +60,17 @@ def detection_list(outputs: Shapes, rank: int) -> tuple[str, str, str] | None:
     scores = [name for name in listed if any(word in name.lower() for word in _SCORE_WORDS)]
     numbers = [name for name in listed if any(word in name.lower() for word in _NUMBER_WORDS) and name not in scores]
     return (boxes[0], scores[0], numbers[0]) if len(scores) == len(numbers) == 1 else None
+
+
+def rows_and_numbers(outputs: Shapes, rank: int) -> tuple[str, str] | None:
+    """Names of rows of a box and its score, of rank `rank + 1`, and of their class numbers; None if there are others.
+
+    What Geti writes beside them to explain detections does not count.
+    """
+    used = {name: shape for name, shape in outputs.items() if name not in _EXPLANATIONS}
+    rows = [name for name, shape in used.items() if len(shape) == rank + 1 and shape[-1] == 5]
+    numbers = [name for name, shape in used.items() if rows and shape == used[rows[0]][:-1]]
+    return (rows[0], numbers[0]) if len(used) == 2 and len(rows) == len(numbers) == 1 else None
 
 
 def listed_rows(outputs: Shapes, input_size: tuple[int, int], columns: int | None = None) -> str | None:

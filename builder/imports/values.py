@@ -49,7 +49,7 @@ def are_corners(boxes: np.ndarray) -> bool:
     """Whether boxes (..., 4) are x1, y1, x2, y2, and not centre and sides: no corner lies before the first."""
     used = boxes.reshape(-1, 4)
     used = used[used.any(1)]
-    return bool(len(used) and (used[:, 2:] > used[:, :2]).all())
+    return bool(len(used) and (used[:, 2:] >= used[:, :2]).all())
 
 
 def are_whole(numbers: np.ndarray) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from builder.imports import decoding
 from builder.imports.adapters import mmdetection
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.shapes import rows_and_numbers
 
 OUTPUTS = "boxes (N, 5): x1, y1, x2, y2 in input pixels, score; labels (N): class numbers from 0"
 GRAPHS = ("onnx", "ir")
@@ -21,11 +22,8 @@ THRESHOLD = 0.5
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Two outputs with as many rows, five columns and one number each."""
-    if len(outputs) == 2:
-        rows, numbers = sorted(outputs, key=lambda name: -len(outputs[name]))
-        if outputs[numbers] == outputs[rows][:1] and len(outputs[rows]) == 2 and outputs[rows][1] == 5:
-            return AdapterMatch((rows, numbers), None)
-    return None
+    names = rows_and_numbers(outputs, 1)
+    return AdapterMatch(names, None) if names else None
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ THRESHOLD = 0.5
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Outputs of these names, beside which hidden states are ignored; or two outputs of these shapes."""
-    named = {name: outputs[name] for name in ("pred_boxes", "logits") if name in outputs}
+    named = {name: outputs[name] for name in ("pred_boxes", "logits", "pred_logits") if name in outputs}
     found = boxes_and_classes(named) or boxes_and_classes(outputs)
     if found is None:
         return None

@@ -29,9 +29,14 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
-    """Boxes are fractions, and a column is the background."""
+    """Boxes are corners as fractions, and most rows have nothing but background."""
     boxes, scores = arrays
-    return values.first_reason(pixels=values.are_pixels(boxes), no_scores=not values.are_scores(scores))
+    return values.first_reason(
+        pixels=values.are_pixels(boxes),
+        no_corners=not values.are_corners(boxes),
+        no_scores=not values.are_scores(scores),
+        no_background_in_the_first_column=scores[..., 0].mean() < scores[..., 1:].mean(),
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

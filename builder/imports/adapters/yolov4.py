@@ -29,10 +29,11 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
-    """Boxes are fractions, and no column is the background."""
+    """Boxes are corners as fractions, and no column is the background."""
     boxes, scores = arrays
     return values.first_reason(
         pixels=values.are_pixels(boxes),
+        no_corners=not values.are_corners(boxes),
         no_scores=not values.are_scores(scores),
         a_column_for_the_background=values.have_background(scores),
     )
