@@ -49,6 +49,7 @@ def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage
     return replace(image, boxes=boxes, class_ids=np.array([item.class_id for item in found], np.int64))
 
 
+_MORE_TO_COMPARE = "Train longer, or import it again with photos of its classes (--proof-images)."
 # What the IR may lose of the reference's mAP50, by the precision in which it was built: half a point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 PRECISION_KEY = "precision"
@@ -105,6 +106,11 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
         for first, second, tolerance in COMPARISONS
         if {first, second} <= set(found)
     }
+    if not any(difference.detections for difference in differences.values()):
+        problems.append(
+            f"nothing was compared: 0 detections above {MIN_COMPARED_SCORE} on {len(truth.images)} images; expected "
+            f"some. {_MORE_TO_COMPARE}"
+        )
     problems += _parity_problems(
         differences, {name: item.map50 for name, item in scored.items()}, precision_of(manifest)
     )

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from builder import proof
 from builder.check import check
@@ -90,3 +91,18 @@ def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
     assert proof._parity_problems(same, {"reference": 0.9, "ir": 0.8949}, "fp16") == [
         "ir: mAP50 0.8949, 0.0051 below the reference's; expected at most 0.005 below. Do not deploy it."
     ]
+
+
+def test_where_nothing_is_found_nothing_is_proven(function):
+    """Grey images: all artefacts agree, for they all find nothing."""
+    for file in (function / "validation" / "images").iterdir():
+        Image.new("RGB", Image.open(file).size, (128, 128, 128)).save(file)
+    reference = function / "validation" / "reference.json"
+    content = json.loads(reference.read_text())
+    reference.write_text(json.dumps(content | {"detections": [[] for _ in content["detections"]]}))
+    proven = check(function)
+    assert proven.verdict is Verdict.FAILED
+    assert proven.problems == (
+        "nothing was compared: 0 detections above 0.05 on 4 images; expected some. Train longer, or import it again "
+        "with photos of its classes (--proof-images).",
+    )
