@@ -1,13 +1,15 @@
 """The bodies of requests while they are in memory: their size, the time they may take, and their sum.
 
 A photo in base64 has megabytes, and a function may allow 256 MiB. All bodies that the server holds, those that are
-still arriving, those that wait and those that a worker has, are counted together, for all functions.
+still arriving, those that wait and those that a worker has, are counted together, for all functions. One client has at
+most half, so that it cannot keep others out.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -32,9 +34,12 @@ class BodyBudget:
     limit: int = MAX_HELD_BYTES
     seconds: float = BODY_SECONDS
     held: int = 0
+    _by_client: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager
-    async def read(self, receive: Receive, name: str, largest: int, declared: int) -> AsyncIterator[bytearray]:
+    async def read(
+        self, receive: Receive, name: str, largest: int, declared: int, client: str = ""
+    ) -> AsyncIterator[bytearray]:
         """Read a body and count it as long as the `with` block lasts.
 
         Args:
@@ -42,22 +47,23 @@ class BodyBudget:
             name: Of the function; begins the sentences of errors.
             largest: Bytes that the function allows.
             declared: The request's Content-Length, so that a hopeless body is refused before it comes; 0 if missing.
+            client: As `connection_limiter.customer` names it; "" may be many, and has only the limit of all.
 
         Raises:
             BodyTooLarge: It has more than `largest` bytes.
-            TooManyBytes: Other bodies use up the memory for bodies.
+            TooManyBytes: Other bodies use up the memory for bodies, or those of the same client half of it.
             BodyTooSlow: It did not arrive in time.
             ClientDisconnect: It did not arrive at all.
         """
         body = bytearray()
         try:
-            self._check(name, largest, declared, own=0)
+            self._check(name, largest, declared, 0, client)
             try:
                 async with asyncio.timeout(self.seconds):
                     async for chunk in _chunks(receive):
-                        self._check(name, largest, len(body) + len(chunk), own=len(body))
+                        self._check(name, largest, len(body) + len(chunk), len(body), client)
                         body += chunk
-                        self.held += len(chunk)
+                        self._count(client, len(chunk))
             except TimeoutError as error:
                 raise BodyTooSlow(
                     f"{name}: the body did not arrive within {self.seconds:g} s (only {len(body)} bytes did); "
@@ -65,20 +71,27 @@ class BodyBudget:
                 ) from error
             yield body
         finally:
-            self.held -= len(body)
+            self._count(client, -len(body))
 
-    def _check(self, name: str, largest: int, length: int, own: int) -> None:
+    def _count(self, client: str, change: int) -> None:
+        self.held += change
+        self._by_client[client] += change
+        if not self._by_client[client]:
+            del self._by_client[client]
+
+    def _check(self, name: str, largest: int, length: int, own: int, client: str) -> None:
         if length > largest:
             raise BodyTooLarge(
                 f"{name}: the body is larger than {largest} bytes; expected at most that. "
                 f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
             )
-        others = self.held - own
-        if others and others + length > self.limit:
-            raise TooManyBytes(
-                f"{name}: the server already holds request bodies of {others} bytes; expected at most {self.limit} "
-                f"bytes with this one. Try again later."
-            )
+        others, of_client = self.held - own, self._by_client[client] - own if client else 0
+        for held, limit, whose in ((others, self.limit, ""), (of_client, self.limit // 2, " from this address")):
+            if held and held + length > limit:
+                raise TooManyBytes(
+                    f"{name}: the server already holds request bodies of {held} bytes{whose}; expected at most {limit} "
+                    f"bytes with this one. Try again later."
+                )
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from preannotate.core.text import parse_duration
 from preannotate.serving.body_budget import BodyBudget
+from preannotate.serving.connection_limiter import customer
 from preannotate.serving.errors import InvocationError
 from preannotate.serving.registry import FunctionRegistry, ServedFunction
 
@@ -183,7 +184,8 @@ async def _invoke(
     """
     largest, declared = function.config.max_body_bytes, _declared_length(request)
     try:
-        async with body_budget.read(request.receive, function.name, largest, declared) as body:
+        client = customer(request.scope.get("client"))
+        async with body_budget.read(request.receive, function.name, largest, declared, client) as body:
             watch = asyncio.create_task(_watch_client(request.receive, client_gone))
             try:
                 reply = await function.invoke(_event(request, path), body, client_gone)
