@@ -16,15 +16,27 @@ def _add_publish_arguments(parser: argparse.ArgumentParser) -> None:
         default=str(Deploy.SERVE),
         help="how CVAT gets the function (default: serve)",
     )
+    parser.add_argument(
+        "--deploy-arguments",
+        metavar="ARGUMENTS",
+        default="",
+        help="of deploy.sh, in quotes, for --deploy nuctl: 'gpu --wheels DIR --no-pull --port N -- NUCTL_FLAGS'",
+    )
     add_workspace(parser)
 
 
 def _run_publish(arguments: argparse.Namespace) -> int:
+    from preannotate.core.errors import UsageError
     from preannotate.registry import publication
+    from preannotate.registry.deploy_script import DeployArguments
     from preannotate.registry.workspace import Workspace
 
     workspace, deploy = Workspace(arguments.workspace), Deploy(arguments.deploy)
-    version = publication.publish(workspace, arguments.name, arguments.version, deploy=deploy)
+    try:
+        given = str(DeployArguments.parse(arguments.deploy_arguments))
+    except ValueError as error:
+        raise UsageError(f"--deploy-arguments: {error}") from error
+    version = publication.publish(workspace, arguments.name, arguments.version, deploy=deploy, arguments=given)
     print(f"{arguments.name}: version {version.number} is published")
     return 0
 

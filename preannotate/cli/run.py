@@ -20,6 +20,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
         "(default: imagenet)")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
+    add("--deploy-arguments", metavar="ARGUMENTS", help="of deploy.sh, in quotes, for --deploy nuctl: "
+        "'gpu --wheels DIR --no-pull --port N -- NUCTL_FLAGS'")  # fmt: skip
     add_pull_rules(parser, default=None)
     add("--annotate-rest", action="store_true", default=None, help="annotate the frames without annotations at the end")
     add("--only-if-better", action="store_true", default=None, help="publish only what scores better than the "
@@ -43,6 +45,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if not request.names_frames and request.name is not None:
         kept = read_run_request(Workspace(arguments.workspace).model(request.name).run_request)
     if kept is not None:  # a command line that names no frames repeats the last run, with what it changes
+        if given.get("deploy", Deploy.NUCTL) != Deploy.NUCTL:
+            given.setdefault("deploy_arguments", "")  # those of the last run are nuctl's
         request = replace(kept, **given)
     return run(arguments.workspace, request, repeats=kept is not None, notify=arguments.notify)
 
@@ -61,6 +65,7 @@ def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
         "arguments": arguments.arguments,
         "base_model": arguments.base_model,
         "deploy": None if arguments.deploy is None else Deploy(arguments.deploy),
+        "deploy_arguments": arguments.deploy_arguments,
         "annotate_rest": arguments.annotate_rest,
         "only_if_better": arguments.only_if_better,
         "kubernetes": arguments.kubernetes,

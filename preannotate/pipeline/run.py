@@ -147,7 +147,7 @@ class Pipeline:
         return version
 
     def _publish(self, version: VersionFolder) -> PipelineResult:
-        if publication.is_published(self.workspace, version, self.request.deploy):
+        if publication.is_published(self.workspace, version, self.request.deploy, self.request.deploy_arguments):
             self._skip("publish", f"version {version.number} is published")
             return PipelineResult(version, published=True)
         if publication.was_withdrawn(self.model, version.number):
@@ -161,7 +161,13 @@ class Pipeline:
             if self.request.only_if_better and (worse := self._why_worse(version)):
                 self._detail("publish", worse)
                 return PipelineResult(version, not_published=worse)
-            publication.install(self.workspace, self.model.name, version.number, deploy=self.request.deploy)
+            publication.install(
+                self.workspace,
+                self.model.name,
+                version.number,
+                deploy=self.request.deploy,
+                arguments=self.request.deploy_arguments,
+            )
             self._detail("publish", f"version {version.number} in {self.workspace.functions / self.model.name}")
         return PipelineResult(version, published=True)
 

@@ -6,8 +6,8 @@ The command line, the form of the web interface and `watch` all make one; `to_ar
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "name": "forklifts", "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false,
      "include_auto": false, "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "",
-     "base_model": "imagenet", "deploy": "serve", "annotate_rest": false, "only_if_better": false, "kubernetes": null,
-     "restart": false, "wait_seconds": 60.0}
+     "base_model": "imagenet", "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
+     "only_if_better": false, "kubernetes": null, "restart": false, "wait_seconds": 60.0}
 
 No secret is in it: access token and password stay in the environment. Nothing heavy is imported here.
 """
@@ -21,6 +21,7 @@ from builder.errors import BuildError
 from builder.function_yaml import check_name
 from preannotate.core.files import read_json, write_json
 from preannotate.pipeline.errors import PipelineError, RunRequestError
+from preannotate.registry.deploy_script import DeployArguments
 from preannotate.registry.publication import Deploy
 from trainer.arguments import read_arguments
 
@@ -89,6 +90,7 @@ class RunRequest(CvatAccess):
         accept_completed: What a model drew counts as checked where the job is completed.
         model: As `train --model`; `arguments` and `base_model` likewise, and `PREVIOUS` is a base model.
         deploy: How CVAT gets the function.
+        deploy_arguments: Of deploy.sh, see `DeployArguments.parse`.
         annotate_rest: Let the function annotate the frames without annotations.
         only_if_better: Publish only a version that beats the published one.
         kubernetes: Where to train in place of this machine, as `KubernetesCluster.parse` reads it.
@@ -107,6 +109,7 @@ class RunRequest(CvatAccess):
     arguments: str = ""
     base_model: str = IMAGENET
     deploy: Deploy = Deploy.SERVE
+    deploy_arguments: str = ""
     annotate_rest: bool = False
     only_if_better: bool = False
     kubernetes: str | None = None
@@ -143,6 +146,12 @@ class RunRequest(CvatAccess):
             if not (text := getattr(self, field)).isprintable() or text.startswith("-") or not text:
                 raise RunRequestError(field, f"{text!r}; expected the name of a model, or a path.")
         read_arguments(None, self.arguments, [])
+        try:
+            deploy_arguments = str(DeployArguments.parse(self.deploy_arguments))
+        except ValueError as error:
+            raise RunRequestError("deploy_arguments", str(error)) from error
+        if deploy_arguments and self.deploy != Deploy.NUCTL:
+            raise RunRequestError("deploy_arguments", f"{self.deploy_arguments!r}; expected them with --deploy nuctl.")
         if self.wait_seconds < 0:
             raise RunRequestError("wait_seconds", f"{self.wait_seconds:g}; expected a number from 0 on.")
         path = Path(self.base_model)
@@ -150,7 +159,8 @@ class RunRequest(CvatAccess):
             raise RunRequestError(
                 "base_model", f"{self.base_model!r} not found; expected a file of weights or the folder of a run."
             )
-        return replace(self, base_model=str(path.resolve())) if path.exists() else self
+        base_model = str(path.resolve()) if path.exists() else self.base_model
+        return replace(self, base_model=base_model, deploy_arguments=deploy_arguments)
 
     def to_argv(self) -> list[str]:
         """Return the arguments of `preannotate run`, without the workspace; what has its default is left out."""
@@ -158,7 +168,7 @@ class RunRequest(CvatAccess):
         for field, flag in _LIST_FLAGS.items():
             argv += [part for number in getattr(self, field) for part in (flag, str(number))]
         defaults = RunRequest()
-        for field in ("model", "arguments", "base_model", "deploy", "kubernetes"):
+        for field in ("model", "arguments", "base_model", "deploy", "deploy_arguments", "kubernetes"):
             if (value := getattr(self, field)) != getattr(defaults, field) and value is not None:
                 argv.append(f"--{field.replace('_', '-')}={value}")  # one word: the value may begin with a hyphen
         argv += [f"--{field.replace('_', '-')}" for field in _SWITCHES if getattr(self, field)]

@@ -2,8 +2,8 @@
 
 Publishing copies a version to WORKSPACE/functions/NAME, which `preannotate serve` watches: it appears there at once.
 With `nuctl`, `deploy.sh` has nuclio deploy it before, which needs Docker and nuctl.
-`published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve"}, …]`; a version
-of null means that the model was unpublished. Rolling back publishes the version that was published before.
+`published.json` is the history, the latest at its end: `[{"version": 3, "at": "…", "deploy": "serve", "arguments": ""},
+…]`; a version of null means that the model was unpublished. Rolling back publishes the version before.
 
 Whoever publishes holds the model's lock: the functions with a name take it, `install` expects it.
 """
@@ -16,17 +16,14 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import builder
 from builder.function_directory import FunctionDirectory
-from preannotate.core import child_process
 from preannotate.core.errors import PreannotateError
 from preannotate.core.text import columns
 from preannotate.registry import journal
+from preannotate.registry.deploy_script import DeployArguments
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, WorkspaceError
 from runtime.errors import ManifestError
 
-SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"
-_LAST_LINES = 8
 _HEADER = ("MODEL", "VERSION", "CREATED", "NETWORK", "IMAGES", "MAP50", "STATE")
 
 
@@ -50,11 +47,13 @@ class Publication:
         version: Number; None means that the model was unpublished.
         at: ISO 8601 with time zone.
         deploy: How; not `Deploy.NONE`.
+        arguments: Of deploy.sh, as `DeployArguments.parse` reads them.
     """
 
     version: int | None
     at: str
     deploy: Deploy
+    arguments: str = ""
 
 
 def history(model: ModelFolder) -> list[Publication]:
@@ -69,7 +68,7 @@ def history(model: ModelFolder) -> list[Publication]:
             pass  # taking the lock puts it in order; whoever holds it is publishing
     try:
         return [
-            Publication(entry["version"], entry["at"], Deploy(entry["deploy"]))
+            Publication(entry["version"], entry["at"], Deploy(entry["deploy"]), str(entry.get("arguments", "")))
             for entry in journal.read_entries(model.path, model.published_function)
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -90,10 +89,10 @@ def published_version(model: ModelFolder) -> int | None:
     return None if now is None else now.version
 
 
-def is_published(workspace: Workspace, version: VersionFolder, deploy: Deploy) -> bool:
+def is_published(workspace: Workspace, version: VersionFolder, deploy: Deploy, arguments: str = "") -> bool:
     """Return whether CVAT lists this very version, deployed in this way, and its copy was not replaced by hand."""
     now = published(workspace.model(version.name))
-    if now is None or (now.version, now.deploy) != (version.number, deploy):
+    if now is None or (now.version, now.deploy, now.arguments) != (version.number, deploy, arguments):
         return False
     return _fingerprint(workspace.functions / version.name) == _fingerprint(version.function)
 
@@ -104,32 +103,41 @@ def was_withdrawn(model: ModelFolder, number: int) -> bool:
     return number in numbers and (numbers[-1] is None or numbers[-1] < number)
 
 
-def deploy_function(function: Path, deploy: Deploy) -> None:
-    """Deploy the directory of a function: nuctl gets the CPU variant, `serve` sees what is in place by itself."""
+def deploy_function(function: Path, deploy: Deploy, arguments: str = "") -> None:
+    """Deploy the directory of a function with these arguments of deploy.sh; `serve` sees what is in place by itself."""
     if deploy == Deploy.NUCTL:
-        _run_script("cpu", str(function))
+        DeployArguments.parse(arguments).deploy(function)
 
 
-def publish(workspace: Workspace, name: str, number: int, *, deploy: Deploy = Deploy.SERVE) -> VersionFolder:
-    """Publish a version in place of the one that CVAT lists now; `deploy` is not `Deploy.NONE`.
+def publish(
+    workspace: Workspace, name: str, number: int, *, deploy: Deploy = Deploy.SERVE, arguments: str = ""
+) -> VersionFolder:
+    """Publish a version in place of the one that CVAT lists now.
+
+    Args:
+        workspace: Of the model.
+        name: Of the model.
+        number: Of the version.
+        deploy: Not `Deploy.NONE`.
+        arguments: Of deploy.sh, see `DeployArguments.parse`.
 
     Raises:
         WorkspaceError: There is no such version, or it is not complete, or it could not be deployed.
         LockedError: A run works on the model.
     """
     with workspace.existing(name).locked():
-        return install(workspace, name, number, deploy=deploy)
+        return install(workspace, name, number, deploy=deploy, arguments=arguments)
 
 
-def install(workspace: Workspace, name: str, number: int, *, deploy: Deploy) -> VersionFolder:
+def install(workspace: Workspace, name: str, number: int, *, deploy: Deploy, arguments: str = "") -> VersionFolder:
     """Publish a version of a model whose lock the caller holds; see `publish`."""
     model = workspace.existing(name)
     version = model.version(number)
     if not version.complete:
         known = ", ".join(str(one.number) for one in model.versions() if one.complete) or "none"
         raise WorkspaceError(f"{model.path}: no finished version {number}; expected one of: {known}.")
-    deploy_function(version.function, deploy)
-    _record(model, version.function, number, deploy)
+    deploy_function(version.function, deploy, arguments)
+    _record(model, version.function, number, deploy, arguments)
     return version
 
 
@@ -146,8 +154,8 @@ def unpublish(workspace: Workspace, name: str) -> None:
         if now is None:
             raise WorkspaceError(f"{model.path}: is not published; expected a published version. Publish one first.")
         if now.deploy == Deploy.NUCTL:
-            _run_script("delete", name)
-        _record(model, None, None, now.deploy)
+            DeployArguments.parse(now.arguments).delete(name)
+        _record(model, None, None, now.deploy, now.arguments)
 
 
 def version_before(model: ModelFolder) -> int | None:
@@ -174,17 +182,8 @@ def roll_back(workspace: Workspace, name: str) -> VersionFolder:
             raise WorkspaceError(
                 f"{model.path}: no version was published before; expected one. Choose one: preannotate publish."
             )
-        return install(workspace, name, number, deploy=history(model)[-1].deploy)
-
-
-def _run_script(*arguments: str) -> None:
-    result = child_process.run(["bash", str(SCRIPT), *arguments])  # an unpacked wheel may have lost its mode
-    if result.code:
-        last_lines = " | ".join((result.stdout + result.stderr).strip().splitlines()[-_LAST_LINES:])
-        raise WorkspaceError(
-            f"deploy.sh {' '.join(arguments)}: {child_process.exit_reason(result.code)} ({last_lines}); expected "
-            f"exit code 0. Fix that and run the same command again."
-        )
+        latest = history(model)[-1]
+        return install(workspace, name, number, deploy=latest.deploy, arguments=latest.arguments)
 
 
 def _fingerprint(function: Path) -> str:
@@ -195,10 +194,10 @@ def _fingerprint(function: Path) -> str:
         return ""
 
 
-def _record(model: ModelFolder, source: Path | None, number: int | None, deploy: Deploy) -> None:
+def _record(model: ModelFolder, source: Path | None, number: int | None, deploy: Deploy, arguments: str) -> None:
     """Put the function of a version in place, or withdraw it, and add that to the history."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    entries = [*history(model), Publication(number, now, deploy)]
+    entries = [*history(model), Publication(number, now, deploy, arguments)]
     journal.put_in_place(source, model.published_function, model.path, [asdict(entry) for entry in entries])
 
 

@@ -159,7 +159,7 @@ class Models:
             copy = self._workspace.functions / name / "nuclio"
             if now is not None and now.version == version and copy.is_dir():
                 thresholds.change_threshold(self._inside(copy), value, where=where)
-                publication.deploy_function(copy.parent, now.deploy)
+                publication.deploy_function(copy.parent, now.deploy, now.arguments)
 
     def list(self) -> list[ModelSummary]:
         """Return all models, by name."""

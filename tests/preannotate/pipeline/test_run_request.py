@@ -42,7 +42,8 @@ EVERYTHING = RunRequest(
     model="frcnn-resnet50",
     arguments="epochs=4,\nbatch_size=8 # small",
     base_model="previous",
-    deploy=Deploy.NONE,
+    deploy=Deploy.NUCTL,
+    deploy_arguments="gpu --no-pull -- --env A=1",
     annotate_rest=True,
     only_if_better=True,
     kubernetes="image=i,claim=c",
@@ -265,3 +266,18 @@ def test_no_name_is_left(name, tmp_path):
 
 def test_what_is_no_letter_goes():
     assert slug("--a__b--") == "a-b"
+
+
+def test_arguments_of_deploy_sh_belong_to_nuctl(parse, tmp_path):
+    kept = RunRequest(name="pets", tasks=(12,), deploy=Deploy.NUCTL, deploy_arguments="gpu")
+    keep(tmp_path, kept)
+    request, _ = parse("--workspace", str(tmp_path), "--name", "pets", "--deploy", "serve")
+    assert (request.deploy, request.deploy_arguments) == (Deploy.SERVE, "")
+
+    assert kept.checked() == kept
+    for wrong, sentence in (
+        (replace(kept, deploy=Deploy.SERVE), "--deploy-arguments: 'gpu'; expected them with --deploy nuctl."),
+        (replace(kept, deploy_arguments="--dry-run"), "--deploy-arguments: '--dry-run'; expected some of: cpu, gpu, "),
+    ):
+        with pytest.raises(RunRequestError, match=re.escape(sentence)):
+            wrong.checked()

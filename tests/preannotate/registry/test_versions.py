@@ -9,7 +9,7 @@ from preannotate.cli.command import COULD_NOT_RUN
 from preannotate.cli.main import main
 from preannotate.core.errors import LockedError
 from preannotate.core.files import write_json
-from preannotate.registry import publication, versions
+from preannotate.registry import deploy_script, publication, versions
 from preannotate.registry.workspace import Workspace, WorkspaceError
 
 
@@ -151,7 +151,7 @@ def test_a_deployment_that_fails_is_not_noted(home, model, monkeypatch):
     def fail(*arguments):
         raise WorkspaceError("no Docker; expected it.")
 
-    monkeypatch.setattr(publication, "_run_script", fail)
+    monkeypatch.setattr(deploy_script, "run", fail)
     finish(model, 1)
 
     with pytest.raises(WorkspaceError, match="no Docker"):
