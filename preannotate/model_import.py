@@ -19,6 +19,7 @@ from preannotate.model_evaluation.evaluate import load_ground_truth
 from preannotate.synthetic import write_export
 from runtime.errors import ImageError
 from runtime.image import decode
+from runtime.image_file import read_image_file
 
 # Enough to compare detections on; they are kept beside the function for every later check.
 MAX_PHOTOS = 50
@@ -75,7 +76,7 @@ def _holds_only_images(path: Path) -> bool:
 
 def _without_annotations(image: ImageFile, number: int, store: Path) -> AnnotatedImage:
     try:
-        size = decode(image.path.read_bytes(), _CHECK_SIZE).size
+        size = decode(read_image_file(image.path), _CHECK_SIZE).size
     except ImageError as error:
         raise UsageError(f"{image.path}: {error}") from error
     file = f"{number:04d}{image.path.suffix}"

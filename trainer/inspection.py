@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.canvas import Canvas
 from evaluation.overlay import draw_annotations
 from preannotate.core.files import check_new_file, replacing
 from preannotate.core.text import printable
 from preannotate.formats.records import DatasetError
-from runtime.image import decode
 from trainer import datasets
 from trainer.datasets import Dataset, Sample
 
@@ -114,8 +114,9 @@ def _draw(dataset: Dataset, overlay: Path, *, overwrite: bool) -> None:
     for path in paths:
         check_new_file(path, overwrite=overwrite)
     for path, sample in zip(paths, dataset.samples, strict=True):
-        pixels = decode(sample.image.read_bytes()).pixels
-        picture = draw_annotations(pixels, sample.boxes, sample.class_ids.tolist(), dataset.labels, sample.ignored)
+        canvas = Canvas.decode(sample.image.read_bytes())
+        boxes, ignored = canvas.boxes(sample.boxes), canvas.boxes(sample.ignored)
+        picture = draw_annotations(canvas.pixels, boxes, sample.class_ids.tolist(), dataset.labels, ignored)
         with replacing(path) as temporary:
             picture.save(temporary, "JPEG", quality=_JPEG_QUALITY)
 

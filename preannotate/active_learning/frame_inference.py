@@ -26,6 +26,7 @@ from preannotate.inference.function_process import FunctionPool, processes_for
 from preannotate.inference.images import ImageDetections, ImageFile, UnreadableImage
 from runtime.detector import Detection
 from runtime.errors import RequestError
+from runtime.image_file import read_image_file
 
 # A tenth of a usual threshold: below it there are hundreds of meaningless boxes per image.
 MIN_SCORE = 0.05
@@ -148,7 +149,7 @@ class FrameInference:
 
     def _make_entry(self, describe_too: bool, image: ImageFile, result: ImageDetections | UnreadableImage) -> Any:
         """Return what is kept of a result and of the image; called in the thread that got the result."""
-        data = image.path.read_bytes()
+        data = read_image_file(image.path)
         wanted = describe_too and int(image.name) not in self._descriptors.entries
         descriptor = _rounded_descriptor(data) if wanted else None
         content = hashlib.sha256(data).hexdigest()

@@ -1,8 +1,10 @@
 """The recipe of `preannotate annotate` on images: detections, overlays and an export."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluation.canvas import Canvas
 from evaluation.overlay import draw_overlay
 from preannotate.core.files import check_new_file, replacing
 from preannotate.core.progress import ProgressBar
@@ -12,7 +14,7 @@ from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
 from preannotate.inference.function_process import FunctionPool, processes_for
 from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage, find_images
 from runtime.errors import RequestError
-from runtime.image import decode
+from runtime.image_file import read_image_file
 
 # An overlay of an image in another format is a PNG file, whose suffix is added to the name of the image.
 _OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
@@ -75,12 +77,12 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
         return {}
     if overlay.exists() and not overlay.is_dir():
         raise InferenceError(f"{overlay}: is a file; expected a folder for the overlays. Name another one.")
-    originals = {image.path.resolve() for image in images}
+    originals = {os.path.realpath(image.path) for image in images}
     paths = {}
     for image in images:
         suffix = "" if Path(image.name).suffix.lower() in _OVERLAY_FORMATS else ".png"
         path = overlay / (image.name + suffix)
-        if path.resolve() in originals:
+        if os.path.realpath(path) in originals:
             raise InferenceError(
                 f"{path}: is one of the images; expected a folder without images for the overlays. Name another folder."
             )
@@ -91,10 +93,10 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
 
 def _write_overlay(image: ImageFile, result: ImageDetections, path: Path) -> ImageDetections | UnreadableImage:
     try:
-        pixels = decode(image.path.read_bytes()).pixels
+        canvas = Canvas.decode(read_image_file(image.path))
     except (RequestError, OSError) as error:
         return UnreadableImage(image.name, str(error))
-    picture = draw_overlay(pixels, result.detections)
+    picture = draw_overlay(canvas.pixels, canvas.detections(result.detections))
     with replacing(path) as temporary:
         picture.save(temporary, _OVERLAY_FORMATS[path.suffix.lower()], quality=92)
     return result
@@ -110,7 +112,7 @@ def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwri
         raise InferenceError(
             f"{path}: suffix {path.suffix!r}; expected {' or '.join(suffixes)} for the format {name}. Rename it."
         )
-    if path.resolve() in {image.path.resolve() for image in images}:
+    if os.path.realpath(path) in {os.path.realpath(image.path) for image in images}:
         raise InferenceError(f"{path}: is one of the images; expected the name of another file for the export.")
     check_new_file(path, overwrite=overwrite)
 

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
-
 from preannotate.core.files import put_in_place
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
 from preannotate.formats.cvat_xml import is_writable
 from preannotate.formats.images import IMAGE_EXTENSIONS
+from runtime.errors import ImageError
+from runtime.image_file import read_image_file
+from runtime.image_headers import read_header
 
 # What is lost at most when a run is stopped, and the size of one upload.
 FRAMES_PER_BATCH = 32
@@ -184,13 +185,15 @@ def _download(server: Server, wanted: WantedImage, broken: dict[WantedImage, str
 def _named(wanted: WantedImage, content: Path) -> Path:
     """The path with its extension."""
     try:
-        with Image.open(content) as image:
-            kind = image.format
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+        header = read_header(read_image_file(content))
+    except (OSError, ImageError) as error:
+        raise BrokenImageError(f"frame {wanted.frame} of task {wanted.task_id}: {error}") from error
+    if header is None:
         raise BrokenImageError(
             f"frame {wanted.frame} of task {wanted.task_id} is no image; expected one. "
             f"Look at it in CVAT; delete the frame there if it is broken."
-        ) from error
+        )
+    kind, _ = header
     if has_extension(wanted.path.name):
         return wanted.path
     if kind not in _EXTENSIONS:

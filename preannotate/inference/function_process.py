@@ -11,6 +11,8 @@ from typing import Self, TypeVar
 from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage
 from preannotate.inference.worker_process import WorkerError, WorkerProcess, worker_environment
 from runtime.detector import Detection
+from runtime.errors import ImageError
+from runtime.image_file import check_image_file
 from runtime.processors import cores
 
 # A process is ready after a second or two; for fewer images each, that is not worth it.
@@ -51,6 +53,12 @@ class FunctionProcess:
         Raises:
             InferenceError: The process ended.
         """
+        try:
+            check_image_file(image.path)
+        except ImageError as error:
+            return UnreadableImage(image.name, str(error))
+        except OSError as error:
+            return UnreadableImage(image.name, f"{error.strerror or error}.")
         try:
             reply, _ = self._worker.exchange({"image": str(image.path.absolute()), "threshold": threshold})
         except WorkerError as error:

@@ -28,7 +28,8 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
     """List the images, each once, folders sorted by name.
 
     Hidden files and folders are left out (macOS puts a `._` file beside each image), and links to folders are not
-    followed.
+    followed. Pipes, sockets and devices that are called as images are listed, so that somebody hears of them: whoever
+    reads an image does so with `runtime.image_file`, which refuses them.
 
     Args:
         given: Files and folders.
@@ -37,7 +38,7 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
     Raises:
         InferenceError: A path does not exist, there is no image, or two images have the same name.
     """
-    found: dict[Path, ImageFile] = {}
+    found: dict[str, ImageFile] = {}
     for path in given:
         if path.is_dir():
             images = _in_folder(path, leave_out)
@@ -46,7 +47,7 @@ def find_images(given: Sequence[Path], *, leave_out: Path | None = None) -> list
         else:
             raise InferenceError(f"{path}: no such file or folder; expected images or folders of images.")
         for image in images:
-            found.setdefault(image.path.resolve(), image)
+            found.setdefault(os.path.realpath(image.path), image)  # Path.resolve() raises for links in a circle
     if not found:
         places = ", ".join(map(str, given)) or "no path given"
         raise InferenceError(f"{places}: no images; expected files such as {', '.join(sorted(IMAGE_EXTENSIONS))}.")

@@ -17,11 +17,12 @@ from email.utils import format_datetime, make_msgid
 from html import escape
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from preannotate.core.http import Failure, no_response
 from preannotate.notifications.message import Message, NotifyError, clean, one_line
 from preannotate.notifications.settings import NONE, STARTTLS, TLS, SmtpSettings, mailbox
+from runtime.errors import ImageError
+from runtime.image import decode
+from runtime.image_file import read_image_file
 
 MAX_SUBJECT_LENGTH = 200
 MAX_PICTURE_SIZE = (960, 960)
@@ -56,12 +57,11 @@ def small_picture(path: Path | None) -> bytes:
     if path is None:
         return b""
     try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
+        image = decode(read_image_file(path), MAX_PICTURE_SIZE).pixels
         image.thumbnail(MAX_PICTURE_SIZE)
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=85)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow's for broken files
+    except (OSError, ImageError):
         return b""
     return stream.getvalue()
 

@@ -1,5 +1,6 @@
 """Which frames of an export are meant, what they are called, and which belong to one video."""
 
+import contextlib
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -8,6 +9,8 @@ from pathlib import PurePosixPath
 
 from preannotate.formats.images import without_extension
 from preannotate.formats.records import DatasetError, Frame
+from runtime.errors import ImageError
+from runtime.image_file import read_image_file
 
 
 def match_names(wanted: Iterable[str], names: Iterable[str], *, where: str, unknown_allowed: bool = False) -> set[str]:
@@ -78,6 +81,7 @@ def video_groups(frames: Sequence[Frame]) -> dict[str, str]:
         digest = hashlib.sha256()
         for frame in (members[0], members[-1]):
             if frame.image:
-                digest.update(frame.image.read_bytes())
+                with contextlib.suppress(OSError, ImageError):  # counted as unreadable later
+                    digest.update(read_image_file(frame.image))
         groups[sequence] = f"video:{digest.hexdigest()[:16]}"
     return groups

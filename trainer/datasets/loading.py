@@ -25,6 +25,7 @@ from preannotate.formats.images import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import decode
+from runtime.image_file import read_image_file
 from trainer.datasets.coordinates import clip, ignore_regions, in_order, inside, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
@@ -219,7 +220,7 @@ class _Loader:
             self.report.add_problem(MISSING, frame.name)
             return None
         try:
-            data = frame.image.read_bytes()
+            data = read_image_file(frame.image)
             image = decode(data, _CHECK_SIZE)
         except (OSError, RequestError) as error:
             self.report.add_problem(UNREADABLE, frame.name)

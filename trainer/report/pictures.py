@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from evaluation.canvas import Canvas
 from evaluation.corrections import Corrections
 from evaluation.drawing import WHITE, Colour, Style, draw_dashed_box, draw_solid_box, draw_tag, pixel_corners
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
@@ -81,10 +82,11 @@ def write_overlays(
     """Draw ground truth and the detections above the threshold of their class on the first validation images."""
     folder.mkdir(exist_ok=True)
     for annotated, found in list(zip(truth.images, detections, strict=True))[:OVERLAYS]:
-        image: Image.Image = decode(truth.data(annotated)).pixels
+        canvas = Canvas.decode(truth.data(annotated))
         shown_detections = [detection for detection in found if detection.score >= thresholds[detection.class_id]]
         labels = [truth.labels[class_id] for class_id in annotated.class_ids]
-        picture = draw_overlay(image, shown_detections, (annotated.boxes, labels))
+        ground_truth = (canvas.boxes(annotated.boxes), labels)
+        picture = draw_overlay(canvas.pixels, canvas.detections(shown_detections), ground_truth)
         picture.save(folder / f"{Path(annotated.name).stem}.jpg", quality=90)
 
 

@@ -7,16 +7,17 @@ import base64
 import io
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from PIL import Image
 
+from evaluation.canvas import Canvas
 from preannotate.active_learning.review.disagreements import Disagreement
 from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.formats.records import Box
 from runtime.errors import RequestError
-from runtime.image import decode
 
 # Twice the width of a card of the page on a phone: sharp, and some 30 KB.
 MAX_WIDTH, MAX_HEIGHT = 640, 480
@@ -44,12 +45,21 @@ def crop_disagreements(server: Server, task: int, disagreements: Sequence[Disagr
     for _, images in download_in_batches(server, task, {None: sorted(of_frame)}):
         for frame, path in images.items():
             try:
-                image = decode(path.read_bytes()).pixels
+                canvas = Canvas.decode(path.read_bytes())
             except RequestError:
                 continue
             for index in of_frame[frame]:
-                crops[index] = crop_image(image, disagreements[index])
+                crops[index] = crop_image(canvas.pixels, _on_canvas(disagreements[index], canvas))
     return crops
+
+
+def _on_canvas(disagreement: Disagreement, canvas: Canvas) -> Disagreement:
+    def scaled(box: Box) -> Box:
+        x1, y1, x2, y2 = (np.array(box) * canvas.scale).tolist()
+        return x1, y1, x2, y2
+
+    model = scaled(disagreement.model) if disagreement.model else None
+    return replace(disagreement, annotated=tuple(map(scaled, disagreement.annotated)), model=model)
 
 
 def crop_image(image: Image.Image, disagreement: Disagreement) -> Crop:

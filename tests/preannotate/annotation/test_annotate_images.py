@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import zipfile
 
@@ -42,6 +43,26 @@ def test_a_threshold_counts_for_every_class(function, photos, capsys):
 
     (image,) = json.loads(capsys.readouterr().out)["images"]
     assert [(found["label"], found["score"]) for found in image["detections"]] == [(KITTEN, 0.9), ("dog", 0.4)]
+
+
+def test_pipes_devices_and_links_in_a_circle_are_named_and_not_waited_for(function, photos, capsys):
+    os.mkfifo(photos / "pipe.jpg")
+    (photos / "zero.png").symlink_to("/dev/zero")
+    (photos / "circle.png").symlink_to("circle.png")
+    (photos / "folder.jpg").mkdir()
+    with (photos / "huge.jpg").open("wb") as file:
+        file.truncate(10**11)
+
+    assert run(function, [photos], as_json=True, overlay=photos.parent / "overlays") == 1
+
+    images = {image["image"]: image for image in json.loads(capsys.readouterr().out)["images"]}
+    assert "detections" in images["a.png"]
+    assert {name: image["error"] for name, image in images.items() if "error" in image} == {
+        "circle.png": "Too many levels of symbolic links.",
+        "huge.jpg": "image: a file of 100000000000 bytes; expected at most 100000000. Send it smaller, or as JPEG.",
+        "pipe.jpg": "image: a named pipe; expected a regular file. Remove it, or leave it out.",
+        "zero.png": "image: a device; expected a regular file. Remove it, or leave it out.",
+    }
 
 
 def test_the_table_shows_what_was_found_and_a_broken_image_does_not_stop_the_others(function, photos, capsys):

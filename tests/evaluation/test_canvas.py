@@ -1,0 +1,31 @@
+"""Boxes lie on what they mean, however large the photo that they are drawn on."""
+
+import numpy as np
+from PIL import Image
+
+from evaluation import canvas as canvas_module
+from evaluation.canvas import Canvas
+from runtime.detector import Detection
+from tests.functions.image_files import encode
+
+BOXES = np.array([[100, 40, 500, 360]], np.float32)
+DETECTION = Detection("cat", 0, 0.5, (100.0, 40.0, 500.0, 360.0))
+
+
+def picture():
+    return encode(Image.new("RGB", (800, 600), (200, 30, 40)), "JPEG")
+
+
+def test_an_image_is_drawn_on_at_its_own_size():
+    canvas = Canvas.decode(picture())
+    assert canvas.pixels.size == (800, 600)
+    assert canvas.boxes(BOXES).tolist() == BOXES.tolist()
+    assert canvas.detections([DETECTION]) == [DETECTION]
+
+
+def test_a_very_large_photo_is_drawn_on_at_a_reduced_scale(monkeypatch):
+    monkeypatch.setattr(canvas_module, "_MAX_SIZE", (200, 200))
+    canvas = Canvas.decode(picture())
+    assert canvas.pixels.size == (200, 150)
+    assert canvas.boxes(BOXES).tolist() == [[25, 10, 125, 90]]
+    assert canvas.detections([DETECTION]) == [Detection("cat", 0, 0.5, (25.0, 10.0, 125.0, 90.0))]
