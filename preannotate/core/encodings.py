@@ -7,6 +7,8 @@ encoding that it looks like: a label read in the wrong one is another label.
 
 import codecs
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 _MARKS = (
@@ -19,7 +21,7 @@ _MARKS = (
 )
 # Windows' code pages of Western, Central European, Turkish and Baltic languages.
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _HIGH_RUN = re.compile(rb"(?:[\x80-\xff][\x20-\xff]?){3,}")
 _LETTERS_IN_A_ROW = re.compile(r"[^\W\d_a-zA-Z]{3}")
 # Their name, Python's, and what most letters of a text are if it is the right one.
@@ -81,12 +83,17 @@ def _unmarked_utf16(data: bytes) -> str | None:
 
 
 def _decode_code_page(data: bytes, first_wrong: int) -> str:
-    words = b" ".join(_WORD.findall(data))
+    words = b" ".join(_foreign_words(data))
     readings = {_decode(words, name) for name in _LATIN}
     reading = readings.pop()
     if not readings and reading is not None and _is_plausible(reading):
         return data.decode("cp1252", errors="replace")
     raise EncodingError(f"not UTF-8 {_guess(data, first_wrong)}")
+
+
+def _foreign_words(data: bytes) -> Iterator[bytes]:
+    """Yield the words with a byte that is not ASCII."""
+    return (match[0] for match in _WORD.finditer(data) if not match[0].isascii())
 
 
 def _is_plausible(words: str) -> bool:
@@ -107,7 +114,7 @@ def _guess(data: bytes, first_wrong: int) -> str:
         share = len(re.findall(letters, text)) / sum(letter > "\x7f" for letter in text)
         if share > _SURE and not re.search("[a-zA-Z]", text):
             return f"but, as it seems, {name} ({_first_word(text)!r})"
-    words = b" ".join(_WORD.findall(sample)[:50])
+    words = b" ".join(islice(_foreign_words(sample), 50))
     western, central = (_decode(words, name) for name in ("cp1252", "cp1250"))
     if western is not None and central is not None:
         return f"but a Windows code page: {_first_word(western)!r} in Windows-1252, {_first_word(central)!r} in -1250"

@@ -28,10 +28,12 @@ from preannotate.formats.parsing import (
     whole_number,
 )
 from preannotate.formats.records import (
+    BAD_MASK_SIZE,
     DAMAGED_FILE,
     NO_BOX,
     NO_LABEL,
     NOT_UNDERSTOOD,
+    REPEATED,
     UNKNOWN_CLASS,
     UNKNOWN_IMAGE,
     Box,
@@ -170,7 +172,7 @@ class _File:
                 match.path,
                 tuple(found),
                 ambiguous=match.problem,
-                declared_size=declared_size(record.get("width"), record.get("height")),
+                declared_size=_size(record),
                 subset=subset,
                 **video_position(name, subset),
             )
@@ -201,6 +203,7 @@ class _File:
 
     def _shapes(self) -> dict[Hashable, list[Shape]]:
         found: dict[Hashable, list[Shape]] = {image_id: [] for image_id in self._images}
+        seen: dict[Hashable, dict[str, Any]] = {}
         for index, annotation in enumerate(self._annotations):
             if not isinstance(annotation, dict):
                 self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: annotations[{index}]"))
@@ -213,7 +216,13 @@ class _File:
                 continue
             category_id = _id(annotation.get("category_id"))
             label = self.labels.get(category_id, "")
-            shape = read_shape(partial(_shape, annotation, label), where, label=label)
+            known = _id(annotation.get("id"))
+            first = annotation if known is None else seen.setdefault(known, annotation)
+            if first is not annotation and first == annotation:
+                self.left_out.append(LeftOut(REPEATED, where))
+                continue
+            size = next(map(_size, self._images[image_id].values()))
+            shape = read_shape(partial(_shape, annotation, label, size), where, label=label)
             problem = _SHARED_ID if len(self._images[image_id]) > 1 else self._problems.get(category_id, "")
             problem = problem or ("" if category_id in self.labels else UNKNOWN_CLASS)
             found[image_id].append(replace(shape, problem=problem) if problem else shape)
@@ -224,6 +233,10 @@ def _subset(path: Path) -> str:
     """Return what is after `instances_` in the file's name, or the folder's name where that says nothing."""
     stem = path.stem.removeprefix("instances_").removesuffix(".coco").strip("_")
     return path.parent.name if stem in _NO_SUBSET and path.parent.name != "annotations" else stem
+
+
+def _size(record: Mapping[str, Any]) -> tuple[int, int] | None:
+    return declared_size(record.get("width"), record.get("height"))
 
 
 def _id(value: Any) -> Hashable:
@@ -238,11 +251,11 @@ def _others(shapes: list[Shape], known: list[Shape]) -> list[Shape]:
     return [shape for shape in shapes if shape.box is None or (shape.label, shape.kind, shape.box) not in seen]
 
 
-def _shape(annotation: Mapping[str, Any], label: str) -> Shape:
+def _shape(annotation: Mapping[str, Any], label: str, size: tuple[int, int] | None) -> Shape:
     """Read an annotation: its segmentation if that has an area, else its box."""
     segmentation, bbox = annotation.get("segmentation"), annotation.get("bbox")
     try:
-        outline = _outline(label, segmentation)
+        outline = _outline(label, segmentation, size)
     except EntryError:
         if _has_area(bbox):  # a mask or polygon that cannot be read, beside a box that can
             return _box_shape(annotation, label)
@@ -254,8 +267,11 @@ def _shape(annotation: Mapping[str, Any], label: str) -> Shape:
     return _box_shape(annotation, label)
 
 
-def _outline(label: str, segmentation: Any) -> Shape | None:
+def _outline(label: str, segmentation: Any, size: tuple[int, int] | None) -> Shape | None:
     if isinstance(segmentation, dict):
+        height, width = numbers(segmentation.get("size"), 2)
+        if size is not None and (width, height) != size:
+            raise EntryError(BAD_MASK_SIZE)
         return Shape(label, "mask", coco_mask_box(segmentation))
     if not isinstance(segmentation, list) or not segmentation:
         return None

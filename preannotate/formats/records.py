@@ -34,6 +34,8 @@ NO_NUMBERS = "with coordinates that are no numbers"
 NO_BOX = "without a box"
 FEW_POINTS = "polygon of fewer than three points"
 BAD_MASK = "mask whose runs do not fill its size"
+BAD_MASK_SIZE = "mask of another size than its image"
+REPEATED = "entry that is there twice"
 NOT_UNDERSTOOD = "entry that is not understood"
 DAMAGED_FILE = "annotation file that cannot be read"
 # Sources of shapes as CVAT names them.

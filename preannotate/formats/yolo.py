@@ -22,6 +22,7 @@ from preannotate.formats.records import (
     BOX,
     NO_BOX,
     NO_LABEL,
+    REPEATED,
     ROTATED_BOX,
     UNKNOWN_CLASS,
     DatasetError,
@@ -156,11 +157,16 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
         text = read_text(file, max_bytes=_MAX_TEXT_BYTES)
     except DatasetError as error:
         return (damaged_shape(error),)
-    return tuple(
-        read_shape(partial(_shape, _words(line), labels, pose), f"{path}: line {index}")
-        for index, line in enumerate(text.splitlines(), 1)
-        if line.strip()
-    )
+    shapes = []
+    seen: set[tuple[str, ...]] = set()
+    for index, line in enumerate(text.splitlines(), 1):
+        words, where = _words(line), f"{path}: line {index}"
+        if tuple(words) in seen:
+            shapes.append(Shape("", BOX, None, problem=REPEATED, where=where))
+        elif words:
+            shapes.append(read_shape(partial(_shape, words, labels, pose), where))
+            seen.add(tuple(words))
+    return tuple(shapes)
 
 
 def check_fractions(frames: Iterable[Frame]) -> None:

@@ -22,6 +22,8 @@ INVISIBLE_BELOW = 8
 EXAMPLES = 5
 EXAMPLES_SHOWN = 2
 _LONGEST_LINE = 2000
+# Objects at an edge are drawn over it now and then.
+MANY_CUT = 0.25
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
 REPEATED = "repeated image"
@@ -51,6 +53,7 @@ class LoadReport:
             or names of images.
         converted: Kind to number of shapes that became boxes.
         reordered: Boxes whose corners were put in order.
+        cut: Boxes that reached out of their image by more than a rounded number can.
         problems: Problem of an image to the names concerned; see `loading`.
         unreadable: Name to the decoder's message.
         stretched: Samples of more than 8 bits; see `runtime.high_depth`.
@@ -69,6 +72,7 @@ class LoadReport:
     examples: dict[str, list[str]] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
     reordered: int = 0
+    cut: int = 0
     problems: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     duplicates: list[list[str]] = field(default_factory=list)
@@ -225,6 +229,11 @@ def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[st
         )
     if report.reordered:
         yield f"{plural(report.reordered, 'box was', 'boxes were')} drawn from another corner: corners put in order."
+    if report.cut > health.boxes * MANY_CUT:
+        yield (
+            f"{plural(report.cut, 'box', 'boxes')} of {health.boxes} reached out of their image and were cut: perhaps "
+            f"corners stand where a size is expected, or the boxes belong to other images."
+        )
     if report.conflicts:
         yield (
             f"{plural(len(report.conflicts), 'image')} with the same content but different boxes "

@@ -44,6 +44,8 @@ UNREADABLE = "unreadable"
 # Small enough that a JPEG is decoded at an eighth of its size; a truncated file fails all the same.
 _CHECK_SIZE = (32, 32)
 _LONGEST_LABEL = 500
+# In pixels: what is cut off boxes beyond that was not lost in writing them down.
+_ROUNDING = 2.0
 
 
 def load_dataset(
@@ -254,6 +256,7 @@ class _Loader:
             dropped[reason] += 1
             self.report.add_left_out(reason, shape.where or frame.name)
         self.report.reordered += int(reordered[: len(shapes)][kept].sum())
+        self.report.cut += int((np.abs(boxes[kept] - own[kept]) > _ROUNDING).any(axis=1).sum())
         shapes = list(compress(shapes, kept))
         return Sample(
             name=_with_extension(frame.name, image.path),

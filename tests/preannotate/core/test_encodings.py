@@ -46,3 +46,8 @@ def test_no_more_than_the_limit_is_read(tmp_path):
     assert read_text(tmp_path / "names.txt", max_bytes=4) == "bolt"
     with pytest.raises(EncodingError, match="more than 3 bytes"):
         read_text(tmp_path / "names.txt", max_bytes=3)
+
+
+def test_a_megabyte_of_letters_is_looked_at_once():
+    """A word is found by reading each letter once; 10^12 steps would never end."""
+    assert decode_text(b"a" * (1 << 20) + b" Stra\xdfe") == "a" * (1 << 20) + " Straße"

@@ -88,6 +88,7 @@ def test_what_surrounds_a_good_box_does_not_spoil_it(tmp_path, annotation, kind,
         ({"bbox": [1, 2, None, 3]}, "cat", "with coordinates that are no numbers", None),
         ({"bbox": [1, 2, 1e999, 3]}, "cat", "with coordinates that are no numbers", None),
         ({"bbox": [1, 2, 10**400, 3]}, "cat", "with coordinates that are no numbers", None),
+        ({"segmentation": {"counts": [5, 3], "size": [2, 4]}}, "cat", "mask of another size than its image", None),
         ({"segmentation": {"counts": [3], "size": [4, 6]}}, "cat", "mask whose runs do not fill its size", None),
         ({"segmentation": {"counts": "o" * 9999, "size": [4, 6]}}, "cat", "mask whose runs do not fill its size", None),
     ],
@@ -146,6 +147,16 @@ def test_an_image_that_is_listed_twice_has_the_shapes_of_both_once(tmp_path):
     (frame,) = coco.read(write(tmp_path, *boxes, images=images)).frames
 
     assert [shape.box for shape in frame.shapes] == [(1, 1, 4, 3), (0, 0, 2, 2)]
+
+
+def test_an_annotation_that_is_there_twice_counts_once(tmp_path):
+    """Equal in everything: another box under the same id is another object."""
+    export = coco.read(write(tmp_path, {"bbox": [1, 1, 3, 2]}, {"bbox": [1, 1, 3, 2]}, {"bbox": [0, 0, 2, 2]}))
+
+    assert [shape.box for shape in export.frames[0].shapes] == [(1, 1, 4, 3), (0, 0, 2, 2)]
+    assert [(entry.reason, entry.where) for entry in export.left_out] == [
+        ("entry that is there twice", "instances_default.json: annotation 8")
+    ]
 
 
 def test_categories_without_a_name_are_no_labels(tmp_path):

@@ -84,6 +84,17 @@ def test_other_spellings_of_a_box_are_read(tmp_path, line):
     assert (shape.label, shape.kind, shape.box, shape.problem) == ("cat", "box", (0.25, 0.375, 0.75, 0.625), "")
 
 
+def test_a_line_that_is_there_twice_counts_once(tmp_path):
+    annotation_exports.yolo(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", "0 0.5 0.5 0.5 0.25\n\n0  0.5 0.5 0.5 0.25\n")
+    shapes = next(frame.shapes for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
+
+    assert [(shape.problem, shape.where) for shape in shapes] == [
+        ("", "obj_train_data/a.txt: line 1"),
+        ("entry that is there twice", "obj_train_data/a.txt: line 3"),
+    ]
+
+
 @pytest.mark.parametrize("reader", [yolo, ultralytics])
 def test_a_whole_set_in_pixels_is_refused_with_the_reason(tmp_path, reader):
     name = "yolo" if reader is yolo else "ultralytics"
