@@ -1,8 +1,19 @@
-"""Login with the studio's token, with a rate limit."""
+"""Login with the studio's token: a guesser is slowed down, and nobody else.
+
+After a few wrong tokens an address has to wait, each time twice as long; what is tried meanwhile is not looked at and
+makes the wait no longer. Addresses wait each for themselves, so that no guesser keeps others out. A browser that has
+logged in before has a cookie that says so and waits for itself too: it may share its address with a guesser, as all do
+behind a proxy. Sessions that have begun are not touched by any of this.
+
+Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
+"""
 
 import hashlib
 import hmac
+import ipaddress
+import math
 import re
+import secrets as random
 import threading
 import time
 from collections.abc import Callable
@@ -13,52 +24,75 @@ from preannotate.studio.errors import StudioError
 
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
 TOKEN = secrets.token(VARIABLE, StudioError)
-MOST_FAILURES = 5
-# Of all addresses together: many addresses must not get around the limit.
-MOST_FAILURES_OF_ALL = 100
-WINDOW_SECONDS = 300
+# Wrong tokens before the first wait, and the seconds of the longest wait.
+FREE_FAILURES = 5
+LONGEST_WAIT = 60.0
+# Without another wrong token, an address is forgotten after so long.
+FORGET_SECONDS = 900.0
 _MOST_ADDRESSES = 2000
+_KNOWN = re.compile(r"([0-9a-f]{32})\.([0-9a-f]{64})")
 
 
 class Authenticator:
-    """Checks tokens, and limits failures by address."""
+    """Checks tokens, and slows down whoever sends wrong ones."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Require `token`; with "" no login is required."""
         self.required = bool(token)
         self._digest = hashlib.sha256(token.encode()).digest()
+        self._known_key = hashlib.sha256(b"known browser:" + token.encode()).digest()
         self._clock = clock
-        self._failures: dict[str, list[float]] = {}
+        # Number of wrong tokens and the time of the last one, the latest at the end.
+        self._failures: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
-    def wait_seconds(self, address: str) -> int:
-        """Return how long an address has to wait before its next attempt; 0 if it may try now."""
-        now = self._clock()
-        with self._lock:
-            self._forget(now)
-            own = list(self._failures.get(address, ()))
-            everybody = sorted(at for times in self._failures.values() for at in times)
-        limits = ((own, MOST_FAILURES), (everybody, MOST_FAILURES_OF_ALL))
-        waits = [times[-most] + WINDOW_SECONDS - now for times, most in limits if len(times) >= most]
-        return int(max(waits)) + 1 if waits and max(waits) > 0 else 0
+    def wait_seconds(self, address: str, known: str = "") -> int:
+        """Return how long somebody has to wait before the next attempt; 0 if it may come now.
 
-    def admits(self, address: str, token: str) -> bool:
+        `known` is the cookie of a browser that may have logged in before.
+        """
+        with self._lock:
+            count, last = self._failures.get(self._who(address, known), (0, 0.0))
+        if count < FREE_FAILURES:
+            return 0
+        wait = min(2.0 ** (count - FREE_FAILURES), LONGEST_WAIT)
+        return max(0, math.ceil(last + wait - self._clock()))
+
+    def admits(self, address: str, token: str, known: str = "") -> bool:
         """Return whether the token is right, and count a wrong one."""
         right = hmac.compare_digest(hashlib.sha256(token.strip().encode("utf-8", "replace")).digest(), self._digest)
+        who, now = self._who(address, known), self._clock()
         with self._lock:
+            count, last = self._failures.pop(who, (0, now))
             if self.required and right:
-                self._failures.pop(address, None)
                 return True
-            self._failures.setdefault(address, []).append(self._clock())
+            self._failures[who] = (1 if now - last > FORGET_SECONDS else count + 1), now
             while len(self._failures) > _MOST_ADDRESSES:
                 del self._failures[next(iter(self._failures))]
         return False
 
-    def _forget(self, now: float) -> None:
-        recent = {
-            address: [at for at in times if now - at < WINDOW_SECONDS] for address, times in self._failures.items()
-        }
-        self._failures = {address: times for address, times in recent.items() if times}
+    def known_cookie(self) -> str:
+        """Return the value of the cookie for a browser that has just logged in; it admits nobody."""
+        number = random.token_hex(16)
+        return f"{number}.{self._sign(number)}"
+
+    def _who(self, address: str, known: str) -> str:
+        """Who waits: a browser that has logged in before, else an address; of IPv6 the network of one customer."""
+        match = _KNOWN.fullmatch(known)
+        if match is not None and hmac.compare_digest(match[2], self._sign(match[1])):
+            return f"browser {match[1]}"
+        try:
+            number = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return address[:100]
+        if isinstance(number, ipaddress.IPv6Address):
+            if number.ipv4_mapped is not None:
+                return str(number.ipv4_mapped)
+            return str(ipaddress.ip_network((number, 64), strict=False))
+        return str(number)
+
+    def _sign(self, number: str) -> str:
+        return hmac.new(self._known_key, number.encode(), hashlib.sha256).hexdigest()
 
 
 def own_path(text: str, otherwise: str = "/") -> str:

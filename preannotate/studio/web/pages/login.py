@@ -7,6 +7,10 @@ from preannotate.studio.web.access.authentication import own_path
 from preannotate.studio.web.access.sessions import LOGIN, change_session
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 
+# Of a browser that has logged in before.
+_KNOWN = "preannotate-studio-known"
+_KNOWN_SECONDS = 365 * 24 * 3600
+
 
 def show(request: PageRequest) -> Response:
     """Show the login page."""
@@ -22,18 +26,24 @@ def enter(request: PageRequest) -> Response:
         return go_to("/")
     target = own_path(request.field("next"))
     address = request.raw.client.host if request.raw.client else ""
+    known = request.raw.cookies.get(_KNOWN, "")
     form = Form()
-    if wait := login.wait_seconds(address):
-        form.add_error("token", f"Too many wrong tokens. Try again in {-(-wait // 60)} min.")
+    if wait := login.wait_seconds(address, known):
+        form.add_error("token", f"Too many wrong tokens. Try again in {wait} s.")
         response = _page(request, form, target, 429)
         response.headers["retry-after"] = str(wait)
         return response
-    if not login.admits(address, request.secret("token")):
+    if not login.admits(address, request.secret("token"), known):
         form.add_error("token", "Wrong token; expected the one that the studio was started with.")
         return _page(request, form, target, 401)
     sessions.end(request.session)
     change_session(request.raw, sessions.begin(admitted=True))
-    return go_to(target)
+    response = go_to(target)
+    secure = "https" in (request.raw.url.scheme, request.raw.headers.get("x-forwarded-proto"))
+    response.set_cookie(
+        _KNOWN, login.known_cookie(), _KNOWN_SECONDS, path=LOGIN, secure=secure, httponly=True, samesite="strict"
+    )
+    return response
 
 
 def leave(request: PageRequest) -> Response:
