@@ -1,7 +1,7 @@
 """The e-mail of a message: plain text, and the same as HTML with a table and the picture in it.
 
-Headers are written by the standard library from values without line ends, so that no name in CVAT or of a model can
-add one. The picture is part of the mail, so it is scaled down: mail servers limit the size.
+Headers are written by the standard library from values without line ends and without encoded words, so that no name in
+CVAT or of a model can add one. The picture is part of the mail, so it is scaled down: mail servers limit the size.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def compose_mail(settings: SmtpSettings, message: Message) -> EmailMessage:
     """Return the e-mail of a message."""
     sender = mailbox("sender", settings.sender)
     mail = EmailMessage(policy=_POLICY)
-    mail["Subject"] = one_line(message.title)[:MAX_SUBJECT_LENGTH] or "Preannotate"
+    mail["Subject"] = _without_encoded_words(one_line(message.title))[:MAX_SUBJECT_LENGTH] or "Preannotate"
     mail["From"] = sender
     mail["To"] = _addresses(settings.recipients)
     mail["Date"] = format_datetime(datetime.datetime.now(datetime.UTC))
@@ -64,6 +64,14 @@ def small_picture(path: Path | None) -> bytes:
     except (OSError, ImageError):
         return b""
     return stream.getvalue()
+
+
+def _without_encoded_words(text: str) -> str:
+    """Return text in which nothing looks like an encoded word of RFC 2047, which may decode to line ends.
+
+    Python's library, too, would decode it while it writes the header.
+    """
+    return text.replace("=?", "= ?")
 
 
 def _addresses(texts: Sequence[str]) -> tuple[Address, ...]:

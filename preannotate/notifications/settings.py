@@ -137,7 +137,7 @@ def mailbox(what: str, text: str) -> Address:
     Raises:
         NotifyError: It is not exactly one address.
     """
-    found = getaddresses([text]) if text.isprintable() else []
+    found = getaddresses([text]) if text.isprintable() and "=?" not in text else []  # "=?": an encoded word
     name, spec = found[0] if len(found) == 1 else ("", "")
     local, _, domain = spec.rpartition("@")
     try:

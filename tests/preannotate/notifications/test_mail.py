@@ -4,6 +4,8 @@ import contextlib
 import io
 import socket
 import threading
+from email import message_from_bytes
+from email.header import decode_header
 
 import pytest
 from PIL import Image
@@ -94,6 +96,30 @@ def test_no_name_adds_a_header_or_an_element():
     assert mail["Bcc"] is None
     assert mail["Subject"] == "boards Bcc: everybody@example.org <script>alert(1)</script>"
     assert "<script" not in mail.get_body(("html",)).get_content()
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "=?utf-8?q?a=0Ab?=",
+        "=?utf-8?Q?a=0D=0ABcc:_eve@evil.org?=",
+        "=?utf-8?b?YQ0KQmNjOiBldmVAZXZpbC5vcmc=?=",
+        "=?x=?utf-8?q?=0A?=",
+        "=?utf-8?q?=3D=3Futf-8=3Fq=3F=0A=3F=3D?=",
+        "é =?utf-8?q?=0D=0A?= " + "long " * 30,
+        "a\r\nBcc: eve@evil.org",
+        "a\x0bBcc: eve@evil.org\x85\u2028b",
+    ],
+)
+def test_no_title_decodes_to_line_ends(title):
+    mail = message_from_bytes(compose_mail(SETTINGS, Message(title, "text")).as_bytes())
+
+    assert set(mail.keys()) == set(compose_mail(SETTINGS, Message("t", "text")).keys())
+    subject = "".join(
+        part.decode(encoding or "ascii", "replace") if isinstance(part, bytes) else part
+        for part, encoding in decode_header(mail["Subject"].replace("\r\n ", " ").replace("\n ", " "))
+    )
+    assert subject.isprintable()
 
 
 def test_a_link_that_is_none_is_not_clickable():

@@ -126,6 +126,7 @@ def test_nothing_is_set():
 @pytest.mark.parametrize(
     "address",
     [
+        "=?utf-8?q?a=0Ab?= <ann@example.org>",
         "",
         "ann",
         "ann@",
