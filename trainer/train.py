@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from preannotate.core.drafts import clear_abandoned
 from preannotate.core.files import read_json
+from preannotate.core.terminal import SafeFormatter
 from trainer import checkpoints, devices
 from trainer.checkpoints import TrainingState
 from trainer.config import RunConfig
@@ -139,7 +140,7 @@ def _network_trainer(prepared: Prepared, strategy: tf.distribute.Strategy) -> Ne
 @contextlib.contextmanager
 def _log_file(run: RunDirectory) -> Iterator[None]:
     handler = logging.FileHandler(run.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger("trainer")
     root.addHandler(handler)
     root.setLevel(logging.INFO)

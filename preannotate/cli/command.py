@@ -20,6 +20,8 @@ from typing import Any
 
 from preannotate.core.errors import PreannotateError
 from preannotate.core.files import replace_text
+from preannotate.core.secrets import redacted
+from preannotate.core.terminal import safe_output
 from preannotate.core.text import printable
 from runtime.errors import FunctionError
 
@@ -95,6 +97,11 @@ def _add_debug(parser: argparse.ArgumentParser, *, default: object) -> None:
 
 def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     """Parse a command line, run its command and return the exit code; every error becomes one sentence."""
+    with safe_output():
+        return _execute(parser, arguments)
+
+
+def _execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         code: int = parsed.execute(parsed)
@@ -104,13 +111,13 @@ def execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
         return INTERRUPTED
     except (PreannotateError, FunctionError) as error:
         if parsed.debug:
-            traceback.print_exc()
+            print(redacted(traceback.format_exc()), file=sys.stderr, end="")
         print(f"error: {_shown(error)}", file=sys.stderr)
         return getattr(error, "exit_code", COULD_NOT_RUN)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return NO_READER
-        report = traceback.format_exc()
+        report = redacted(traceback.format_exc())
         if parsed.debug:
             print(report, file=sys.stderr, end="")
             where = "The traceback is above."
@@ -136,7 +143,7 @@ def _nobody_reads() -> bool:
 
 def _shown(error: Exception) -> str:
     """Return a message whose names of strangers cannot move the cursor or reverse the line."""
-    return "\n".join(printable(line, _LONGEST_LINE) for line in str(error).split("\n"))
+    return "\n".join(printable(line, _LONGEST_LINE) for line in redacted(str(error)).split("\n"))
 
 
 def keep_traceback(command: str, report: str) -> str:

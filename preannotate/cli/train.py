@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from preannotate.cli.arguments import add_images_file, add_json, add_labels, add_negatives, add_notify, labels_of
 from preannotate.cli.command import INTERRUPTED, Command
+from preannotate.core.terminal import SafeFormatter
 from preannotate.core.text import plural
 from trainer.library_logging import quiet_loading
 
@@ -228,7 +229,8 @@ def _log_to_stderr() -> None:
     """Show all warnings, and what matters on a terminal; the line of each epoch only goes to log.txt."""
     handler = _ProgressBarHandler(sys.stderr)
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name in TERMINAL_LOGGERS)
-    logging.basicConfig(format="%(message)s", handlers=[handler])
+    handler.setFormatter(SafeFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler])
 
 
 COMMANDS = (

@@ -17,11 +17,22 @@ SECRET_VARIABLES = (
     *("CVAT_ACCESS_TOKEN", "CVAT_PASSWORD", "PASS", "PREANNOTATE_CVAT_WEBHOOK_SECRET", "PREANNOTATE_SMTP_PASSWORD"),
     *("PREANNOTATE_STUDIO_TOKEN", "PREANNOTATE_TOKEN", "PREANNOTATE_WEBHOOK_SECRET", "PREANNOTATE_WEBHOOK_URL"),
 )
+# Shorter ones are words that stand in other places, too.
+_SHORTEST = 6
+_LOGIN_IN_URL = re.compile(r"([a-z][a-z0-9+.-]{0,20}://)[^\s/@]{1,300}@")
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment for a process that needs no secret."""
     return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}
+
+
+def redacted(text: str) -> str:
+    """Return text in which neither the secrets of the environment nor logins within URLs can be read."""
+    for name in SECRET_VARIABLES:
+        if len(secret := os.environ.get(name, "")) >= _SHORTEST:
+            text = text.replace(secret, "***")
+    return _LOGIN_IN_URL.sub(r"\1***@", text)
 
 
 @dataclass(frozen=True)

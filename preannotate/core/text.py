@@ -88,6 +88,7 @@ def join_list(items: Sequence[str]) -> str:
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of cells as lines with aligned columns; the last column may be of any length."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

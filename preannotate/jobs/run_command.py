@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED, CheckFailedError, sigterm_interrupts
 from preannotate.core.progress import ProgressWriter, State
+from preannotate.core.secrets import redacted
+from preannotate.core.text import printable
 from preannotate.cvat.login import check_sdk
 from preannotate.jobs.database import Database
 from preannotate.jobs.processes import this_process
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from preannotate.pipeline.run import Pipeline
 
 COULD_NOT_RUN = 2
+_LONGEST_LINE = 4000
 
 
 def run(folder: Path, request: RunRequest, *, repeats: bool, notify: bool) -> int:
@@ -90,6 +93,7 @@ class _RunEntry:
 
     def say(self, line: str) -> None:
         """Print a line for people; the log of a run that was started by hand gets it as well."""
+        line = printable(redacted(line), _LONGEST_LINE)
         print(line, flush=True)
         if self._by_hand:
             with (self.folder / LOG).open("a", encoding="utf-8") as log:

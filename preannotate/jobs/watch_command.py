@@ -7,7 +7,6 @@ import importlib.util
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from preannotate.core.errors import PreannotateError
 from preannotate.core.http import server_url
 from preannotate.core.locks import file_lock
 from preannotate.core.secrets import SharedSecret
+from preannotate.core.terminal import log_to_stderr
 from preannotate.core.text import parse_duration
 from preannotate.jobs.database import Database
 from preannotate.jobs.errors import WatchError
@@ -275,7 +275,5 @@ def _ask_for_password(access: CvatAccess) -> None:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
-    )
+    log_to_stderr()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

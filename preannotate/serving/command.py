@@ -4,11 +4,11 @@ import asyncio
 import importlib.util
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from preannotate.core import secrets
+from preannotate.core.terminal import log_to_stderr
 from preannotate.serving.devices import VARIABLE, parse_gpus
 from preannotate.serving.errors import ServeError
 
@@ -44,9 +44,7 @@ def run_server(
     found = find_token(token, token_file)
     from preannotate.serving.server import serve_folder
 
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", force=True
-    )
+    log_to_stderr()
     # Every port would announce itself.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(serve_folder(folder.resolve(), host, port, workers, chosen, found))

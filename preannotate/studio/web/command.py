@@ -11,6 +11,7 @@ from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preannotate.core.terminal import log_to_stderr
 from preannotate.registry.workspace import Workspace
 from preannotate.serving.command import check_packages, check_port
 from preannotate.studio.errors import StudioError
@@ -62,7 +63,7 @@ def serve_studio(
             f"{exposed}, and it has no login; expected a token. "
             f"Write one into a file of mode 0600 and name it: --token-file FILE."
         )
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s")
+    log_to_stderr()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(_serve(workspace, host, port, token, allowed, browser))
     return 0
