@@ -21,7 +21,7 @@ from typing import Any
 from preannotate.core.errors import PreannotateError
 from preannotate.core.files import replace_text
 from preannotate.core.secrets import redacted
-from preannotate.core.terminal import safe_output
+from preannotate.core.terminal import safe_lines, safe_output
 from preannotate.core.text import printable
 from runtime.errors import FunctionError
 
@@ -117,7 +117,7 @@ def _execute(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return NO_READER
-        report = redacted(traceback.format_exc())
+        report = safe_lines(redacted(traceback.format_exc()))
         if parsed.debug:
             print(report, file=sys.stderr, end="")
             where = "The traceback is above."
