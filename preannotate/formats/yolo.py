@@ -7,6 +7,7 @@ archive has no folder `data`. CVAT writes rotated boxes as if unrotated, or not 
 has no mark for it.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import centre_box, polygon_shape
+from preannotate.formats.geometry import centre_box, points_box, polygon_shape
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS, UNREAD_EXTENSIONS, without_extension
 from preannotate.formats.images import ImageMatch, video_position
 from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text, whole_number
@@ -25,6 +26,7 @@ from preannotate.formats.records import (
     REPEATED,
     ROTATED_BOX,
     UNKNOWN_CLASS,
+    Box,
     DatasetError,
     EntryError,
     Export,
@@ -164,7 +166,8 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
         if tuple(words) in seen:
             shapes.append(Shape("", BOX, None, problem=REPEATED, where=where))
         elif words:
-            shapes.append(read_shape(partial(_shape, words, labels, pose), where))
+            region = partial(_region, () if pose else words)
+            shapes.append(read_shape(partial(_shape, words, labels, pose), where, region=region))
             seen.add(tuple(words))
     return tuple(shapes)
 
@@ -256,6 +259,7 @@ def _frame(key: str, folder: str, found: ImageMatch, shapes: tuple[Shape, ...], 
 
 def _words(line: str) -> list[str]:
     """Return the numbers of a line, which some tools part with commas or semicolons; a decimal comma is a point."""
+    line = line.partition("#")[0]
     words = line.replace(";", " ").split()
     if "," not in line:
         return words
@@ -265,11 +269,22 @@ def _words(line: str) -> list[str]:
 
 
 def _shape(words: Sequence[str], labels: Sequence[str], pose: bool) -> Shape:
-    label = _label(words[0], labels) if words else None
-    shape = _outline(label or "", [number(word) for word in words[1:]], pose)
+    label = _label(words[0], labels)
+    shape = _outline(label or "", words[1:], pose)
     if not label:
         return replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)
     return shape
+
+
+def _region(words: Sequence[str]) -> Box | None:
+    """Return the box around the points of a polygon that are fractions; None for a box: all of its numbers count."""
+    found = []
+    for pair in zip(words[1::2], words[2::2], strict=False) if len(words) > _OBB_NUMBERS - 1 else ():
+        with contextlib.suppress(EntryError):
+            point = [number(word) for word in pair]
+            _check_fractions(point)
+            found += point
+    return points_box(found) if found else None
 
 
 def _label(word: str, labels: Sequence[str]) -> str | None:
@@ -280,10 +295,11 @@ def _label(word: str, labels: Sequence[str]) -> str | None:
     return labels[class_id] if class_id is not None and 0 <= class_id < len(labels) else None
 
 
-def _outline(label: str, values: Sequence[float], pose: bool) -> Shape:
-    if len(values) < 4:
+def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:
+    if len(words) < 4:
         raise EntryError(NO_BOX)
-    if pose or len(values) in (4, 5) or _is_followed_by_ids(values) or _has_keypoints(values):
+    values = [number(word) for word in (words[:4] if pose or len(words) == 5 else words)]
+    if len(values) == 4 or _is_followed_by_ids(values) or _has_keypoints(values):
         _check_fractions(values[:4])
         cx, cy, width, height = values[:4]
         return Shape(label, BOX, centre_box(cx, cy, width, height))

@@ -104,6 +104,23 @@ def test_damaged_xml_is_still_recognised_and_named(tmp_path, text):
         cvat_images.read(tmp_path)
 
 
+def test_images_before_the_place_where_a_file_ends_are_read(tmp_path):
+    box = annotation_exports.cvat_box("cat", (1, 1, 9, 9))
+    annotation_exports.write_text(
+        tmp_path / "annotations.xml",
+        f'<annotations><image id="0" name="a.jpg">{box}</image>\n<image id="1" name="b.jpg">{box}',
+    )
+    export = cvat_images.read(tmp_path)
+
+    assert [frame.name for frame in export.frames] == ["a.jpg"]
+    assert [(entry.reason, entry.where) for entry in export.left_out] == [
+        ("annotation file that cannot be read", "annotations.xml: no element found: line 2, column 110")
+    ]
+    assert export.notes == (
+        "annotations.xml: no element found: line 2, column 110: what comes after it is not used. Export again.",
+    )
+
+
 def written(*frames, labels=()):
     return cvat_images.write(Export(labels, frames))["annotations.xml"]
 

@@ -47,6 +47,7 @@ def test_a_listed_image_that_is_missing_keeps_its_boxes(tmp_path):
         ("0 0.5 0.5 1e999 0.1", "", "with coordinates that are no numbers", None),
         ("0 0.5 0.5", "", "without a box", None),
         ("0", "", "without a box", None),
+        ("0 0.1 0.2 x 0.2 0.4 0.5 0.2 0.6", "", "with coordinates that are no numbers", (0.1, 0.2, 0.4, 0.6)),
         ("0 85 31 30 35", "", "in pixels, where numbers from 0 to 1 are expected", None),
     ],
 )
@@ -72,6 +73,8 @@ def test_an_odd_line_is_left_out_with_its_place(tmp_path, line, label, problem, 
         "0.0 0.5 0.5 0.5 0.25",
         "cat 0.5 0.5 0.5 0.25",
         "0 0.5 0.5 0.5 0.25 0.99 17",
+        "0 0.5 0.5 0.5 0.25 bolt",
+        "0 0.5 0.5 0.5 0.25 # the left one",
         "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0.4 0.4 2",
         "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0 0 0 0.3 0.3 1",
     ],
@@ -148,7 +151,7 @@ def test_poses_have_their_boxes(tmp_path):
     annotation_exports.ultralytics(tmp_path)
     path = tmp_path / "data.yaml"
     annotation_exports.write_text(path, path.read_text() + "kpt_shape: [2, 2]\n")
-    annotation_exports.write_text(tmp_path / "labels/train/a.txt", "0 0.5 0.5 0.5 0.25 0.1 0.1 0.9 0.9")
+    annotation_exports.write_text(tmp_path / "labels/train/a.txt", "0 0.5 0.5 0.5 0.25 0.1 0.1 nan nan")
     (shape,) = next(frame.shapes for frame in ultralytics.read(tmp_path).frames if frame.name == "a.jpg")
 
     assert (shape.kind, shape.box) == ("box", (0.25, 0.375, 0.75, 0.625))
