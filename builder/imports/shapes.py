@@ -62,13 +62,13 @@ def detection_list(outputs: Shapes, rank: int) -> tuple[str, str, str] | None:
     return (boxes[0], scores[0], numbers[0]) if len(scores) == len(numbers) == 1 else None
 
 
-def rows_and_numbers(outputs: Shapes, rank: int) -> tuple[str, str] | None:
-    """Names of rows of a box and its score, of rank `rank + 1`, and of their class numbers; None if there are others.
+def rows_and_numbers(outputs: Shapes) -> tuple[str, str] | None:
+    """Names of rows (1, N, 5) or (N, 5) of a box and its score, and of their class numbers; None if there are others.
 
     What Geti writes beside them to explain detections does not count.
     """
     used = {name: shape for name, shape in outputs.items() if name not in _EXPLANATIONS}
-    rows = [name for name, shape in used.items() if len(shape) == rank + 1 and shape[-1] == 5]
+    rows = [name for name, shape in used.items() if shape[-1:] == (5,) and (len(shape) == 2 or shape[:-2] == (1,))]
     numbers = [name for name, shape in used.items() if rows and shape == used[rows[0]][:-1]]
     return (rows[0], numbers[0]) if len(used) == 2 and len(rows) == len(numbers) == 1 else None
 

@@ -9,8 +9,8 @@ import numpy as np
 
 # Boxes as fractions of the image reach a little beyond its edges; boxes in pixels reach much further than this.
 _LARGEST_FRACTION = 4.0
-# Offsets in cells and logarithms of sides stay below: e to the power of 10 strides is wider than any image.
-_LARGEST_LOGARITHM = 10.0
+# Of sides in strides, logarithms stay below: e to the power of 6 strides is wider than any image.
+_LARGEST_LOGARITHM = 6.0
 # A score may miss [0, 1] by rounding.
 _ROUNDING = 1e-3
 
@@ -40,16 +40,19 @@ def are_fractions(coordinates: np.ndarray) -> bool:
     return not are_pixels(coordinates)
 
 
-def are_centres_and_sides(boxes: np.ndarray) -> bool:
-    """Whether boxes (..., 4) are centres and sides in pixels, and not offsets in cells and logarithms of sides."""
-    return bool(boxes.size and boxes[..., 2:].min() >= 0 and boxes.max() > _LARGEST_LOGARITHM)
+def are_sides(sides: np.ndarray) -> bool:
+    """Whether these are widths and heights in pixels, and not logarithms, which are small or negative."""
+    return bool(sides.size and sides.min() >= 0 and sides.max() > _LARGEST_LOGARITHM)
 
 
-def are_corners(boxes: np.ndarray) -> bool:
-    """Whether boxes (..., 4) are x1, y1, x2, y2, and not centre and sides: no corner lies before the first."""
+def are_corners(boxes: np.ndarray, *, least: int = 1) -> bool:
+    """Whether boxes (..., 4) are x1, y1, x2, y2 and not centre and sides: no corner lies before the first.
+
+    That can be chance where less than `least` boxes are not all zeros.
+    """
     used = boxes.reshape(-1, 4)
     used = used[used.any(1)]
-    return bool(len(used) and (used[:, 2:] >= used[:, :2]).all())
+    return len(used) >= least and bool((used[:, 2:] >= used[:, :2]).all())
 
 
 def are_whole(numbers: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
 """RF-DETR, exported by its own script.
 
-It has one or two columns more than classes. The last one is never returned; if there are two, or if it has the 91
-columns of COCO, whose numbers begin with 1, the first one is not, either.
+It has one or two columns more than classes. The last one is never returned, or the first one where class numbers begin
+with 1, as those of COCO with its 91 columns do; if there are two, neither is.
 
 Reference: https://github.com/roboflow/rf-detr, `rfdetr/deploy/export.py`, and `rfdetr/models/lwdetr.py`, PostProcess.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
+from builder.imports import decoding, values
 from builder.imports.adapters import detr
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 from builder.imports.shapes import boxes_and_classes
@@ -36,9 +36,13 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
-    """Boxes are fractions, and classes have logits."""
+    """Boxes are fractions, classes have logits, and columns without a label find nothing."""
     boxes, logits = arrays
-    return detr.contradiction((logits, boxes), layout)
+    first = _first_column(logits.shape[2], layout)
+    others = np.delete(logits, np.s_[first : first + layout.num_classes], 2)
+    return detr.contradiction((logits, boxes), layout) or values.first_reason(
+        objects_in_a_column_without_a_label=others.max(initial=0) > 0
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -60,4 +64,6 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
 
 def _first_column(columns: int, layout: Layout) -> int:
     spare = columns - layout.num_classes
-    return 1 if spare == 2 or (spare == 1 and columns == _COCO_COLUMNS) else 0
+    if spare == 1 and columns != _COCO_COLUMNS:
+        return layout.first_class
+    return min(spare, 1)

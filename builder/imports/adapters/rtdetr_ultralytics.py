@@ -17,6 +17,10 @@ GRAPHS = ("onnx", "ir")
 PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.4
+# As many boxes, of those that a network always lists, are not all where corners could be by chance.
+ENOUGH_BOXES = 20
+# Of the form with one score and a class number, whatever the number of classes.
+_COLUMNS_OF_TOPK = 6
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
@@ -26,9 +30,13 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
-    """Boxes are fractions, and the last column has no class numbers."""
+    """Boxes are centres and sides as fractions, and no column has class numbers in place of scores."""
     (found,) = arrays
-    return values.first_reason(pixels=values.are_pixels(found[..., :4]), class_numbers=values.are_whole(found[..., -1]))
+    return values.first_reason(
+        pixels=values.are_pixels(found[..., :4]),
+        corners=values.are_corners(found[..., :4], least=ENOUGH_BOXES),
+        class_numbers=found.shape[2] == _COLUMNS_OF_TOPK and values.are_whole(found[..., 5]),
+    )
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -22,10 +22,12 @@ match = yolov10.match
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
-    """Boxes are fractions, and the last column has class numbers."""
+    """Boxes are centres and sides as fractions, and the last column has class numbers."""
     (found,) = arrays
     return values.first_reason(
-        pixels=values.are_pixels(found[..., :4]), no_class_numbers=not values.are_whole(found[..., 5])
+        pixels=values.are_pixels(found[..., :4]),
+        corners=values.are_corners(found[..., :4], least=rtdetr_ultralytics.ENOUGH_BOXES),
+        no_class_numbers=not values.are_whole(found[..., 5]),
     )
 
 
