@@ -1,5 +1,8 @@
 """Why a deployment failed, in one line; the reports are nuctl 1.14.1's and Docker's own words."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 NOT_READY = (
@@ -113,3 +116,101 @@ def test_the_container_s_whole_log_is_not_shown_above_the_table(machine, functio
     done = machine.deploy("cpu")
     assert "(I) nuctl Building\n" in done.out
     assert "Traceback" not in done.out
+
+
+SOLVE = "ERROR: failed to solve: "
+DAEMON = "docker: Error response from daemon: "
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (command_failed(SOLVE + "open /var/snap/docker/common/tmp/Dockerfile: no such file or directory"), ("snap",)),
+        (command_failed(SOLVE + "unexpected status code 429 Too Many Requests"), ("docker login", "later")),
+        (command_failed("toomanyrequests: You have reached your unauthenticated pull rate limit."), ("docker login",)),
+        (command_failed(SOLVE + "write /var/lib/docker/x: no space left on device"), ("room", "docker system df")),
+        (command_failed("", "OSError: [Errno 122] Disk quota exceeded"), ("room",)),
+        (DAEMON + "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown.\n", ("driver",)),
+        (DAEMON + "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.5\n", ("driver",)),
+        (DAEMON + "unknown or invalid runtime name: nvidia.\n", ("NVIDIA Container Toolkit",)),
+        (command_failed(SOLVE + "no match for platform in manifest: not found"), ("architecture",)),
+        (command_failed("exec /bin/sh: exec format error"), ("architecture",)),
+        (
+            command_failed("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed'))"),
+            ("--ca-certificates",),
+        ),
+        (command_failed('Get "https://mirror/v2/": x509: certificate signed by unknown authority'), ("authority",)),
+        (command_failed(DAEMON + 'Get "https://mirror/v2/": net/http: TLS handshake timeout'), ("mirror", "--no-pull")),
+        (
+            command_failed("", "Unable to find image 'mirror/alpine:3.20' locally\n" + DAEMON + "no route to host."),
+            ("mirror/alpine:3.20", "docker load"),
+        ),
+        (command_failed("pull access denied for nuclio/uhttpc, repository does not exist"), ("docker load",)),
+        (command_failed("manifest for quay/nuclio:1.9 not found: manifest unknown"), ("docker load",)),
+        (
+            command_failed(SOLVE + "mirror/py:3: failed to resolve source metadata for mirror/py:3: no"),
+            ("mirror/py:3",),
+        ),
+        (command_failed("unauthorized: authentication required"), ("docker login REGISTRY",)),
+        ("\nError - illegal base64 data at input byte 7\n    store.go:1\n", ("docker rm -f", "podman")),
+        ("/usr/bin/env: 'bash\\r': No such file or directory\n", ("Windows",)),
+        ("deploy.sh: line 3: $'\\r': command not found\n", ("Windows",)),
+        ("The command 'docker' could not be found in this WSL 2 distro.\n", ("WSL",)),
+        (DAEMON + 'error mounting "/run/desktop/mnt/host/c/x" to rootfs: not a directory\n', ("WSL",)),
+        ("Error response from daemon: client version 1.42 is too old. Minimum is 1.44\n", ("1.15.9", "Docker 29")),
+        ("\nError - stat /root/.kube/config: invalid configuration: no configuration has been provided\n", ("kube",)),
+        ('Get "http://localhost:8080/api": dial tcp [::1]:8080: connect: connection refused\n', ("NUCTL_PLATFORM",)),
+        ("Unable to use a TTY: BuildKit is enabled but the buildx component is missing or broken.\n", ("buildx",)),
+        (DAEMON + 'Conflict. The container name "/nuclio-nuclio-cats" is already in use\n', ("docker rm -f nuclio-",)),
+        (DAEMON + "network cvat_cvat not found.\n", ("cvat_cvat",)),
+        (DAEMON + "could not find an available, non-overlapping IPv4 address pool\n", ("docker network prune",)),
+        (command_failed("", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE FILE."), ("Download the wheels",)),
+        (command_failed("", "NewConnectionError: [Errno -3] Temporary failure in name resolution"), ("--wheels",)),
+        ("Got permission denied while trying to connect to the Docker daemon socket\n", ("usermod",)),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n", ("Start it",)),
+        (DAEMON + "Ports are not available: listen tcp 0.0.0.0:31001: bind: address already in use\n", ("--port",)),
+    ],
+)
+def test_what_people_post_has_a_remedy(report, words):
+    """The sentences themselves, from the one function that `cause` asks: starting deploy.sh for each takes a second."""
+    call = 'PYTHON_VERSION=3.11 && . "$1/output.sh" && . "$1/failure_cause.sh" && nuctl_error'
+    scripts = Path(__file__).parents[3] / "builder" / "deploy"
+    done = subprocess.run(
+        ["bash", "-c", call, "bash", scripts], input=report, capture_output=True, text=True, check=True
+    )
+    (sentence,) = done.stdout.splitlines()
+    assert [word for word in words if word not in sentence] == []
+    assert sentence.endswith((".", "nodocker", "--hard", "prune", "FILE", "cats", "reader", "..."))
+    assert len(sentence) < 260
+
+
+def test_the_base_image_has_the_same_remedies(machine, functions):
+    functions()
+    machine.state(images=[])
+    machine.answer({"docker build": {"code": 1, "out": "SSLError: self-signed certificate in certificate chain\n"}})
+    done = machine.deploy("cpu")
+    assert (done.code, done.deployed()) == (2, [])
+    assert "docker build failed (A certificate of your network is not known inside the build." in done.err
+
+
+def test_a_company_s_own_certificates_reach_the_build(machine, functions):
+    functions()
+    machine.state(images=[])
+    (machine.folder / "our.pem").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    machine.deploy("cpu", "--ca-certificates", "our.pem", PIP_INDEX_URL="https://user:secret@mirror")
+    assert (machine.staged("base") / "certificates" / "authorities.pem").is_file()
+    done = machine.deploy("cpu", "--ca-certificates", "functions")
+    assert (done.code, done.err.splitlines()[-1]) == (
+        2,
+        "error: --ca-certificates: no certificate in 'functions'; expected a file in PEM format. Ask whoever runs your "
+        "network for it.",
+    )
+
+
+def test_a_mirror_s_password_is_in_no_command_line(machine, functions):
+    functions()
+    machine.state(images=[])
+    done = machine.deploy("cpu", PIP_INDEX_URL="https://user:secret@mirror")
+    (build,) = [call for call in done.calls if call[1] == "build"]
+    assert build[4:6] == ["--build-arg", "PIP_INDEX_URL"]
+    assert "secret" not in str(done.calls)

@@ -18,13 +18,13 @@ from builder.variants import VARIANTS
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "builder" / "deploy" / "deploy.sh"
 IMAGES = ROOT / "builder" / "images"
-SCRIPTS = [ROOT / "deploy.sh", *sorted((ROOT / "builder" / "deploy").glob("*.sh"))]
+SCRIPTS = [ROOT / "deploy.sh", IMAGES / "renew.sh", *sorted((ROOT / "builder" / "deploy").glob("*.sh"))]
 
 
 def pinned(variant):
     """{package: version} of an image, in full."""
     lines = (IMAGES / variant / "requirements.txt").read_text("utf-8").splitlines()
-    return dict(line.split("==") for line in lines if not line.startswith("#"))
+    return dict(line.removesuffix(" \\").split("==") for line in lines if "==" in line)
 
 
 def ranges():
@@ -52,6 +52,26 @@ def test_what_is_pinned_lies_in_the_ranges_of_the_project(variant):
             assert holds[sign], (name, version, sign, bound)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_package_has_hashes_and_pip_insists_on_them(variant):
+    lines = (IMAGES / variant / "requirements.txt").read_text("utf-8").splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    for line, following in itertools.pairwise([*lines, ""]):
+        if "==" in line:
+            assert re.fullmatch(r" +--hash=sha256:[0-9a-f]{64}( \\)?", following), line
+        else:
+            assert re.fullmatch(r" +--hash=sha256:[0-9a-f]{64}( \\)?", line)
+    assert "--require-hashes" in (IMAGES / variant / "Dockerfile").read_text("utf-8")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_asked_for_is_what_is_locked(variant):
+    lines = (IMAGES / variant / "requirements.in").read_text("utf-8").splitlines()
+    names = {re.match(r"[a-z0-9-]+", line)[0]: line for line in lines}
+    assert names.keys() == {"numpy", "pillow", "pyyaml", VARIANTS[variant].engine}
+    assert names.keys() <= pinned(variant).keys()
+
+
 def test_both_images_decode_and_resize_with_the_same_packages():
     cpu, gpu = pinned("cpu"), pinned("gpu")
     for name in ("numpy", "pillow", "pyyaml"):
@@ -68,7 +88,7 @@ def test_engines_have_the_versions_that_the_images_are_called_by():
 def test_python_is_the_one_of_the_runtime(variant):
     dockerfile = (IMAGES / variant / "Dockerfile").read_text("utf-8")
     assert f"ARG PYTHON_VERSION={variants.PYTHON}\n" in dockerfile
-    assert f"ARG BASE_IMAGE=python:{variants.PYTHON}-" in dockerfile
+    assert re.search(rf"^ARG BASE_IMAGE=python:{variants.PYTHON}-[a-z-]+(@sha256:[0-9a-f]{{64}})?$", dockerfile, re.M)
     assert f"useradd --uid {RUN_AS_USER} " in dockerfile
     assert not re.search(r"^USER ", dockerfile, re.M)  # nuclio installs its packages on top, as root
 
@@ -93,6 +113,12 @@ def test_shellcheck_finds_nothing():
         pytest.skip("shellcheck is not installed")
     done = subprocess.run([shellcheck, "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_no_checkout_gives_scripts_windows_line_ends():
+    rules = (ROOT / ".gitattributes").read_text("utf-8").splitlines()
+    assert {"*.sh text eol=lf", "Dockerfile text eol=lf"} <= set(rules)
+    assert not [path for path in SCRIPTS if b"\r" in path.read_bytes()]
 
 
 def test_deploy_sh_can_be_executed():
