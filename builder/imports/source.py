@@ -10,8 +10,38 @@ from pathlib import Path
 
 from builder.errors import BuildError
 from builder.function_directory import file_digest
+from preannotate.core.text import first_of, printable
 
+_MAX_BYTES = 4 * 1024**3
 _EXPECTED = "a SavedModel folder, an OpenVINO IR (.xml with .bin) or an .onnx file"
+_GUIDE = "docs/importing.md"
+_PYTORCH = "a PyTorch file, which can contain any program; expected an export of it. Run: yolo export format=onnx"
+_KERAS = "a Keras file, which can contain any program; expected an export of it. Save it with model.export as ONNX"
+_ARCHIVE = "an archive; expected what is in it. Unpack it, and give the model file or its folder"
+# What people have beside an export, by the extension: what it is, and what to do. None of these is opened.
+_OTHERS = {
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".torchscript", ".safetensors"), _PYTORCH),
+    **dict.fromkeys((".h5", ".hdf5", ".keras"), _KERAS),
+    **dict.fromkeys(
+        (".pkl", ".pickle", ".joblib"),
+        "a pickle, which can contain any program; expected an ONNX file. "
+        "Export the network with the framework that it was trained with",
+    ),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), _ARCHIVE),
+    ".pb": "a frozen graph; expected a SavedModel or an ONNX file. Run: python -m tf2onnx.convert --graphdef",
+    ".tflite": "a TFLite file; expected an ONNX file. Export the network that it was made of",
+    **dict.fromkeys(
+        (".engine", ".plan", ".trt"), "a TensorRT engine; expected the ONNX file that it was made of. Give that file"
+    ),
+    **dict.fromkeys((".mlmodel", ".mlpackage"), "a Core ML model; expected an ONNX file. Export the network to ONNX"),
+    **dict.fromkeys((".pdmodel", ".pdiparams"), "a Paddle model; expected an ONNX file. Run: paddle2onnx"),
+    **dict.fromkeys((".weights", ".cfg"), "a Darknet file; expected an ONNX file. Convert it to ONNX"),
+    **dict.fromkeys((".caffemodel", ".prototxt"), "a Caffe model; expected an ONNX file. Convert it to ONNX"),
+    **dict.fromkeys(
+        (".param", ".rknn", ".hef", ".blob"),
+        "a file for a device; expected the ONNX file that it was made of. Give that file",
+    ),
+}
 # How exporters call the file with the weights of model.onnx.
 _ONNX_WEIGHTS = ("{name}.data", "{name}_data", "{stem}.data", "{stem}.onnx_data")
 
@@ -49,6 +79,8 @@ def recognise(path: Path) -> Source:
         return Source(path, "onnx", (path, *(found for name in names if (found := path.with_name(name)).is_file())))
     if path.name == "saved_model.pb":
         return Source(path, "saved_model", (path.parent,))
+    if suffix in _OTHERS:
+        raise BuildError(f"{path}: {_OTHERS[suffix]} ({_GUIDE}).")
     raise BuildError(f"{path}: no model that can be imported; expected {_EXPECTED}. Export the model again.")
 
 
@@ -57,6 +89,12 @@ def stage(source: Source, folder: Path) -> Path:
     if source.kind == "saved_model":
         return source.files[0]
     for file in source.files:
+        if not file.is_file():  # a pipe or a device would never end
+            raise BuildError(f"{file}: not a file; expected a model. Give the file itself.")
+        if file.stat().st_size > _MAX_BYTES:
+            raise BuildError(
+                f"{file}: more than {_MAX_BYTES // 1024**3} GiB; expected a detector. Export a smaller one."
+            )
         shutil.copyfile(file, folder / file.name)
     return folder / source.files[0].name
 
@@ -71,10 +109,12 @@ def _in_folder(path: Path) -> Source:
     for folder in (path, path / "saved_model"):  # as the Object Detection API exports it
         if (folder / "saved_model.pb").is_file():
             return Source(path, "saved_model", (folder,))
-    models = sorted(file for file in path.iterdir() if file.suffix.lower() in (".xml", ".onnx") and file.is_file())
-    if len(models) == 1:
-        return recognise(models[0])
-    found = ", ".join(file.name for file in models) or "none"
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    models = [file for file in files if file.suffix.lower() in (".xml", ".onnx")]
+    others = [file for file in files if file.suffix.lower() in _OTHERS]
+    if len(models) == 1 or (not models and len(others) == 1):
+        return recognise((models or others)[0])
+    found = first_of([printable(file.name, 40) for file in models]) or "none"
     raise BuildError(f"{path}: a folder with the models {found}; expected {_EXPECTED}. Name one file.")
 
 

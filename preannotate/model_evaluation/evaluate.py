@@ -16,6 +16,7 @@ from builder.variants import GRAPHS, VARIANTS, find_graph
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
+from preannotate.core.text import first_of
 from preannotate.formats.records import DatasetError
 from runtime import engines
 from runtime.detector import Detection, Detector
@@ -97,7 +98,7 @@ def load_ground_truth(
     if not dataset.samples:
         raise DatasetError(
             f"{', '.join(str(export) for export in exports)}: no image with annotations of "
-            f"{', '.join(labels)}; expected at least one. Check the export."
+            f"{first_of(labels)}; expected at least one of these labels. Check those of the export."
         )
     for warning in dataset.health.warnings():
         print(f"note: {warning}", file=sys.stderr)
