@@ -50,9 +50,11 @@ def to_grey(image: Image.Image, limits: tuple[float, float]) -> Image.Image:
     values = np.asarray(image)
     if not low < high:
         return Image.new("L", image.size)
-    kind = np.float64 if image.mode == "I" or max(abs(low), abs(high)) > 1e7 else np.float32
-    scaled = (np.clip(np.nan_to_num(values.astype(kind), nan=low), low, high) - low) * (255 / (high - low))
-    return Image.fromarray((scaled + 0.5).astype(np.uint8))
+    simple = image.mode != "I" and max(abs(low), abs(high)) < 1e7 and high - low > 1e-30
+    kind = np.float32 if simple else np.float64
+    # Parts of the range first: 255 divided by a tiny range would be infinite.
+    parts = (np.clip(np.nan_to_num(values.astype(kind), nan=low), low, high) - low) / kind(high - low)
+    return Image.fromarray((parts * 255 + 0.5).astype(np.uint8))
 
 
 def _strips(image: Image.Image) -> Iterator[np.ndarray]:

@@ -195,7 +195,8 @@ def exif_orientation(image: Image.Image) -> int:
     try:
         if len(image.info.get("exif", b"")) > _MAX_EXIF_BYTES:
             return 1
-        return int(image.getexif().get(EXIF_ORIENTATION, 1))
+        with _without_warnings():
+            return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:  # broken EXIF of a healthy image: Pillow raises whatever its parser meets
         return 1
 

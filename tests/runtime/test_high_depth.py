@@ -51,6 +51,12 @@ def test_values_between_the_ends_are_rounded():
     assert shown(tiff(np.array([[100, 1000, 4000]], np.uint16))).tolist() == [[0, 59, 255]]  # 900 / 3900 * 255 = 58.8
 
 
+@pytest.mark.parametrize("least", [1e-40, 1e-30, 1e25])
+def test_numbers_of_any_magnitude(least):
+    values = np.array([[0, 1, 2, 4]], np.float64) * least
+    assert shown(tiff(values.astype(np.float32))).tolist() == [[0, 64, 128, 255]]
+
+
 @pytest.mark.parametrize("values", [np.full((5, 7), 9000, np.uint16), np.full((5, 7), np.nan, np.float32)])
 def test_an_image_of_one_value_is_black(values):
     assert not shown(tiff(values)).any()
