@@ -204,6 +204,7 @@ class _File:
     def _shapes(self) -> dict[Hashable, list[Shape]]:
         found: dict[Hashable, list[Shape]] = {image_id: [] for image_id in self._images}
         seen: dict[Hashable, dict[str, Any]] = {}
+        named: dict[Hashable, Hashable] = {name: key for key, records in self._images.items() for name in records}
         for index, annotation in enumerate(self._annotations):
             if not isinstance(annotation, dict):
                 self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: annotations[{index}]"))
@@ -211,6 +212,7 @@ class _File:
             own_id = annotation.get("id", index)
             where = f"{self.path.name}: annotation {own_id if isinstance(own_id, int | str) else index}"
             image_id = _id(annotation.get("image_id"))
+            image_id = named.get(image_id, image_id) if image_id not in found else image_id
             if image_id not in found:
                 self.left_out.append(LeftOut(UNKNOWN_IMAGE, where))
                 continue

@@ -27,6 +27,7 @@ _ORDER_NOTE = (
     "the video format does not name the images of a task of single images, so they were matched in the "
     "order of their names; export such a task as 'CVAT for images 1.1' to be sure."
 )
+UNPLACED = "without shapes, but shapes of the task fit no frame: not used"
 UNNAMED = "image that the video format does not name: not used"
 _IMAGES = "images"
 _TaskKey = tuple[str, str]  # task id, subset
@@ -82,6 +83,10 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
         else:
             frames += _by_order(key, meta.task(key[0]), shapes, paths, certain=key not in misfits)
             notes = [_ORDER_NOTE]
+    frames = [
+        replace(f, ambiguous=UNPLACED) if (f.task_id, f.subset) in misfits and not f.shapes and not f.ambiguous else f
+        for f in frames
+    ]  # what fits no frame may belong to any, which is then not empty
     if part:  # equal numbers of tasks in two files are two tasks
         frames = [
             replace(f, subset=f.subset or part, sequence=None if f.sequence is None else f"{part}/{f.sequence}")

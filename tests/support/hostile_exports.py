@@ -20,6 +20,7 @@ WRONG = (
 )  # fmt: skip
 TEXTS = ("", "nan", "1e999", "-1e308", "9" * 6000, "x" * 100_000, "\u202e", "&#0;", "1,2;3", "0x10", "-", "\x7f", "1_0")
 PIECES = (b"", b"\xff\xfe", b"\x00", b'"', b"<", b"&", b"[", b"{", b": ", b"\n", b"9" * 5000, b"\xef\xbb\xbf", b"]]>")
+MAX_BYTES = 16 << 20
 ANNOTATIONS = (".xml", ".json", ".txt", ".yaml", ".names", ".data")
 
 
@@ -33,7 +34,10 @@ def make(folder: Path, generator: random.Random) -> str:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         wanted = [path for path in files if path.suffix in ANNOTATIONS] if generator.random() < 0.9 else files
         if wanted or files:
-            change(generator.choice(wanted or files), generator)
+            path = generator.choice(wanted or files)
+            change(path, generator)
+            with path.open("r+b") as file:  # several changes together may double it again and again
+                file.truncate(min(path.stat().st_size, MAX_BYTES))
             done.append(change.__name__.strip("_"))
     return " ".join(done)
 

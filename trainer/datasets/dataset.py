@@ -132,7 +132,9 @@ def _why_few(health: Health) -> str:
     if report.unannotated > report.unannotated_used:
         reasons.append(f"{report.unannotated - report.unannotated_used} have no annotations")
     if report.unusable:
-        reasons.append(f"{report.unusable} have no usable shape")
+        dropped = sorted(report.dropped.items(), key=lambda item: -item[1])
+        shapes = ", ".join([f"{count} {reason}" for reason, count in dropped if reason != "automatic"][:2])
+        reasons.append(f"{report.unusable} have no usable shape" + (f" ({shapes})" if shapes else ""))
     if automatic := report.dropped.get("automatic"):
         reasons.append(f"{automatic} shapes are automatic and need --include-auto")
     reasons += [f"{len(names)} {kind}" for kind, names in report.problems.items()]

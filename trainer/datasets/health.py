@@ -23,7 +23,7 @@ EXAMPLES = 5
 EXAMPLES_SHOWN = 2
 _LONGEST_LINE = 2000
 # Objects at an edge are drawn over it now and then.
-MANY_CUT = 0.25
+FEW_CUT, MANY_CUT = 3, 0.25
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
 REPEATED = "repeated image"
@@ -229,7 +229,7 @@ def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[st
         )
     if report.reordered:
         yield f"{plural(report.reordered, 'box was', 'boxes were')} drawn from another corner: corners put in order."
-    if report.cut > health.boxes * MANY_CUT:
+    if report.cut > max(FEW_CUT, health.boxes * MANY_CUT):
         yield (
             f"{plural(report.cut, 'box', 'boxes')} of {health.boxes} reached out of their image and were cut: perhaps "
             f"corners stand where a size is expected, or the boxes belong to other images."

@@ -68,6 +68,7 @@ def test_subset_folders_with_their_own_files_are_read(tmp_path):
         ({"bbox": ["1", "1.0", 3, 2]}, "box", (1, 1, 4, 3)),
         ({"bbox": [4, 3, -3, -2]}, "box", (4, 3, 1, 1)),
         ({"image_id": "1", "category_id": 5.0, "bbox": [1, 1, 3, 2]}, "box", (1, 1, 4, 3)),
+        ({"image_id": "a.jpg", "bbox": [1, 1, 3, 2]}, "box", (1, 1, 4, 3)),
     ],
 )
 def test_what_surrounds_a_good_box_does_not_spoil_it(tmp_path, annotation, kind, box):

@@ -131,6 +131,16 @@ def test_no_box_is_used_where_numbers_and_task_contradict(tmp_path, task):
     assert boxes(stepped(tmp_path, [0, 2, 6], **task)) == {}
 
 
+def test_frames_are_not_known_to_be_empty_where_shapes_fit_none(tmp_path):
+    export = stepped(tmp_path / "export", [0, 3], files=4, size=4, stop=6)
+    dataset = load_dataset([export], tmp_path / "store", negatives=True)
+
+    assert [sample.name for sample in dataset.samples] == ["a00.jpg"]
+    assert dataset.health.load_report.problems == {
+        "without shapes, but shapes of the task fit no frame: not used": ["a01.jpg", "a02.jpg", "a03.jpg"]
+    }
+
+
 def test_shapes_without_an_image_that_is_known_are_counted(tmp_path):
     export = stepped(tmp_path / "export", [0, 6], files=1, size=4, stop=6)
     report = load_dataset([export], tmp_path / "store").health.load_report

@@ -135,14 +135,14 @@ def test_boxes_are_clipped_and_what_is_left_of_less_than_a_pixel_is_dropped(tmp_
 
 
 def test_boxes_that_reach_out_of_their_images_are_counted(tmp_path):
-    """Two of three are cut by more than a rounded number; one box of four is no reason for a warning."""
+    """Two of three are cut by more than a rounded number; three boxes are no reason for a warning."""
     boxes = [(100, 50, 230, 90), (150, 60, 202.5, 90), (180, 10, 201, 20)]
     shapes = [annotation_exports.cvat_box("cat", box) for box in boxes]
-    many = load_dataset([write_cvat(tmp_path / "1", "".join(shapes))], tmp_path / "store").health
-    few = load_dataset([write_cvat(tmp_path / "2", "".join([shapes[0], *[shapes[2]] * 3]))], tmp_path / "store").health
+    many = load_dataset([write_cvat(tmp_path / "1", "".join(shapes * 3))], tmp_path / "store").health
+    few = load_dataset([write_cvat(tmp_path / "2", "".join(shapes[:2]))], tmp_path / "store").health
 
-    assert (many.load_report.cut, few.load_report.cut) == (2, 1)
-    sentence = "2 boxes of 3 reached out of their image and were cut: perhaps corners stand where a size is expected"
+    assert (many.load_report.cut, few.load_report.cut) == (6, 2)
+    sentence = "6 boxes of 9 reached out of their image and were cut: perhaps corners stand where a size is expected"
     assert [warning for warning in many.warnings() if sentence in warning]
     assert not [warning for warning in few.warnings() if "reached out" in warning]
 
