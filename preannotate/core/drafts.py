@@ -36,7 +36,7 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     Raises:
         OSError: The folder cannot be created there.
     """
-    _clear_named(parent, re.compile(re.escape(prefix) + _RANDOM))
+    clear_scratch(parent, prefix)
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -48,6 +48,15 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+def clear_scratch(parent: Path, prefix: str) -> None:
+    """Remove what killed writers left of `scratch_directory` with this parent and prefix; the parent may be missing."""
+    pattern = re.compile(re.escape(prefix) + _RANDOM)
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                _remove_if_abandoned(Path(entry.path), functools.partial(shutil.rmtree, ignore_errors=True))
 
 
 def draft_directory(target: Path) -> contextlib.AbstractContextManager[Path]:
@@ -96,13 +105,6 @@ def hold(descriptor: int, path: Path) -> bool:
     except OSError:
         return True
     return _is_still(descriptor, path)
-
-
-def _clear_named(parent: Path, pattern: re.Pattern[str]) -> None:
-    with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        for entry in entries:
-            if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                _remove_if_abandoned(Path(entry.path), functools.partial(shutil.rmtree, ignore_errors=True))
 
 
 def _remove_if_abandoned(path: Path, remove: Callable[[Path], object]) -> None:

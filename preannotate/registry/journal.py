@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preannotate.core.drafts import put_directory_in_place, scratch_directory
+from preannotate.core.drafts import clear_scratch, put_directory_in_place, scratch_directory
 from preannotate.core.errors import FileError
 from preannotate.core.files import read_json, replacing, sync, sync_all, write_json
 
@@ -88,19 +88,15 @@ def settle(model: Path, function: Path) -> None:
     Raises:
         FileError: A file cannot be written.
     """
-    note = _read(model)
-    if note is None:
-        (model / _NOTE).unlink(missing_ok=True)  # damaged, so that nothing was changed after it
-        return
-    if note.inode is not None and not function.exists():  # where folders cannot be exchanged: between two renames
-        for draft in function.parent.glob(f".{function.name}.{_DRAFT}*/{function.name}"):
-            if _inode(draft) == note.inode:
-                draft.rename(function)
-    if note.describes(function):
-        write_json(history_file(model), note.entries)
-    (model / _NOTE).unlink(missing_ok=True)
-    with suppress(OSError), scratch_directory(function.parent, f".{function.name}.{_DRAFT}"):
-        pass  # removes the drafts of killed processes
+    if (note := _read(model)) is not None:
+        if note.inode is not None and not function.exists():  # where folders cannot be exchanged: between two renames
+            for draft in function.parent.glob(f".{function.name}.{_DRAFT}*/{function.name}"):
+                if _inode(draft) == note.inode:
+                    draft.rename(function)
+        if note.describes(function):
+            write_json(history_file(model), note.entries)
+    (model / _NOTE).unlink(missing_ok=True)  # also a damaged one: nothing was changed after it
+    clear_scratch(function.parent, f".{function.name}.{_DRAFT}")
 
 
 def _read(model: Path) -> _Note | None:

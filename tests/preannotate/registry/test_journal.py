@@ -53,8 +53,9 @@ def test_a_kill_at_any_step_of_publishing(workspace, exchange, monkeypatch):
     found = set()
     for _ in killed_at_each_step(lambda: publication.publish(workspace, NAME, 2)):
         found.add(check_agreement(workspace))
+        with workspace.model(NAME).locked():
+            assert sorted(path.name for path in workspace.functions.iterdir()) == [NAME], "a draft was left"
         publication.publish(workspace, NAME, 1)
-        assert sorted(path.name for path in workspace.functions.iterdir()) == [NAME], "a draft was left"
     assert found == {1, 2}
 
 
