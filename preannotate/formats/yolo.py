@@ -18,7 +18,7 @@ from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import centre_box, points_box, polygon_shape
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS, UNREAD_EXTENSIONS, without_extension
 from preannotate.formats.images import ImageMatch, video_position
-from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text, whole_number
+from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text
 from preannotate.formats.records import (
     BOX,
     NO_BOX,
@@ -134,8 +134,10 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
         if image not in used and _stem(key) not in unsure:
             frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
     check_fractions(frames.values())
+    notes = [_counted_from_one(frames.values(), classes) for classes in names.values()]
     labels = dict.fromkeys(label for classes in names.values() for label in classes if label)
-    return Export(tuple(labels), tuple(frames[key] for key in sorted(frames)))
+    ordered = tuple(frames[key] for key in sorted(frames))
+    return Export(tuple(labels), ordered, notes=tuple(filter(None, dict.fromkeys(notes))))
 
 
 def without_text_extension(path: str) -> str:
@@ -170,6 +172,17 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
             shapes.append(read_shape(partial(_shape, words, labels, pose), where, region=region))
             seen.add(tuple(words))
     return tuple(shapes)
+
+
+def _counted_from_one(frames: Iterable[Frame], labels: Sequence[str]) -> str:
+    """Return a sentence if the first class has no box and a number is beyond the last; "" if not."""
+    shapes = [shape for frame in frames for shape in frame.shapes if shape.boxed]
+    if not labels or any(s.label == labels[0] for s in shapes) or all(s.problem != UNKNOWN_CLASS for s in shapes):
+        return ""
+    return (
+        f"no line has class 0, {labels[0]!r}, and some have a number beyond the last class: perhaps they are counted "
+        f"from 1, and every label is wrong."
+    )
 
 
 def check_fractions(frames: Iterable[Frame]) -> None:
@@ -259,7 +272,7 @@ def _frame(key: str, folder: str, found: ImageMatch, shapes: tuple[Shape, ...], 
 
 def _words(line: str) -> list[str]:
     """Return the numbers of a line, which some tools part with commas or semicolons; a decimal comma is a point."""
-    line = line.partition("#")[0]
+    line = line.partition("#")[0].replace('"', " ").replace("'", " ")
     words = line.replace(";", " ").split()
     if "," not in line:
         return words
@@ -288,11 +301,12 @@ def _region(words: Sequence[str]) -> Box | None:
 
 
 def _label(word: str, labels: Sequence[str]) -> str | None:
-    """Return the label of a class number, or the word itself if it is one of the labels; None if it is neither."""
-    if word in labels:
-        return word
-    class_id = whole_number(word)
-    return labels[class_id] if class_id is not None and 0 <= class_id < len(labels) else None
+    """Return the label of a class number, or a word that is a label and no number; None if it is neither."""
+    try:
+        class_id = number(word)
+    except EntryError:
+        return word if word in labels else None
+    return labels[int(class_id)] if class_id.is_integer() and 0 <= class_id < len(labels) else None
 
 
 def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:

@@ -13,6 +13,8 @@ MIN_SIDE = 1.0
 TURNED = "declared size is that before EXIF rotation: boxes turned"
 SCALED = "declared size is another scale: boxes scaled"
 SWAPPED = "declared width and height are swapped: boxes used as they are"
+# Of images that are used all the same.
+CORRECTED = (TURNED, SCALED, SWAPPED)
 DISAGREES = "declared size does not belong to the image: not used"
 
 

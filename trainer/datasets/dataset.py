@@ -14,6 +14,7 @@ import numpy as np
 from preannotate.core.files import link_or_copy, read_json, write_json
 from preannotate.core.text import first_of, plural
 from preannotate.formats.records import DatasetError
+from trainer.datasets.coordinates import CORRECTED
 from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
 
@@ -137,7 +138,7 @@ def _why_few(health: Health) -> str:
         reasons.append(f"{report.unusable} have no usable shape" + (f" ({shapes})" if shapes else ""))
     if automatic := report.dropped.get("automatic"):
         reasons.append(f"{automatic} shapes are automatic and need --include-auto")
-    reasons += [f"{len(names)} {kind}" for kind, names in report.problems.items()]
+    reasons += [f"{len(names)} {kind}" for kind, names in report.problems.items() if kind not in CORRECTED]
     return f" Of the others {', '.join(reasons)}." if reasons else ""
 
 

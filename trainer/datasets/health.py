@@ -13,6 +13,7 @@ from typing import Any
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from preannotate.core.text import first_of, plural, printable
 from runtime.letterbox import Letterbox
+from trainer.datasets.coordinates import CORRECTED
 from trainer.datasets.sample import Sample
 
 FEW_BOXES_OF_A_CLASS = 10
@@ -101,7 +102,7 @@ class LoadReport:
         images = {UNANNOTATED: self.unannotated - self.unannotated_used, UNUSABLE: self.unusable}
         counted = [*self.dropped.items(), *((reason, count) for reason, count in images.items() if count)]
         rows = [(reason, count, self.examples.get(reason, [])) for reason, count in counted]
-        rows += [(kind, len(names), names[:EXAMPLES]) for kind, names in self.problems.items()]
+        rows += [(kind, len(names), names[:EXAMPLES]) for kind, names in self.problems.items() if kind not in CORRECTED]
         if self.duplicates:
             rows.append((REPEATED, len(self.duplicates), [f"{a} = {b}" for a, b in self.duplicates[:EXAMPLES]]))
         return rows
@@ -229,6 +230,9 @@ def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[st
         )
     if report.reordered:
         yield f"{plural(report.reordered, 'box was', 'boxes were')} drawn from another corner: corners put in order."
+    for kind in CORRECTED:
+        if names := report.problems.get(kind):
+            yield f"{kind}: {plural(len(names), 'image')} ({first_of(names)})."
     if report.cut > max(FEW_CUT, health.boxes * MANY_CUT):
         yield (
             f"{plural(report.cut, 'box', 'boxes')} of {health.boxes} reached out of their image and were cut: perhaps "
@@ -277,6 +281,8 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
             if places := report.examples.get(reason):
                 yield f"  {reason}: {first_of(places, EXAMPLES_SHOWN)}"
     for kind, names in report.problems.items():
+        if kind in CORRECTED:
+            continue
         yield f"{kind}: {plural(len(names), 'image')} ({first_of(names)})"
     for name, reason in list(report.unreadable.items())[:EXAMPLES]:
         yield f"  {name}: {reason}"

@@ -74,6 +74,7 @@ def test_an_odd_line_is_left_out_with_its_place(tmp_path, line, label, problem, 
         "cat 0.5 0.5 0.5 0.25",
         "0 0.5 0.5 0.5 0.25 0.99 17",
         "0 0.5 0.5 0.5 0.25 bolt",
+        '"0" "0.5" "0.5" "0.5" "0.25"',
         "0 0.5 0.5 0.5 0.25 # the left one",
         "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0.4 0.4 2",
         "0 0.5 0.5 0.5 0.25 0.5 0.4 2 0 0 0 0.3 0.3 1",
@@ -85,6 +86,29 @@ def test_other_spellings_of_a_box_are_read(tmp_path, line):
     (shape,) = next(frame.shapes for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
 
     assert (shape.label, shape.kind, shape.box, shape.problem) == ("cat", "box", (0.25, 0.375, 0.75, 0.625), "")
+
+
+def test_a_number_is_a_class_number_even_where_labels_are_numbers(tmp_path):
+    annotation_exports.yolo(tmp_path)
+    annotation_exports.write_text(tmp_path / "obj.names", "1\n0\nnan\n")
+    lines = "".join(f"{word} 0.5 0.5 0.5 0.{n}\n" for n, word in enumerate(("0", "1", "2", "nan", "3"), 1))
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", lines)
+    shapes = next(frame.shapes for frame in yolo.read(tmp_path).frames if frame.name == "a.jpg")
+
+    assert [shape.label for shape in shapes] == ["1", "0", "nan", "nan", ""]
+
+
+def test_classes_that_may_be_counted_from_one_are_pointed_at(tmp_path):
+    annotation_exports.yolo(tmp_path)
+    for name, line in (("a", "1 0.5 0.5 0.5 0.25"), ("c", "2 0.5 0.5 0.5 0.25"), ("sub/b & ü", "")):
+        annotation_exports.write_text(tmp_path / f"obj_train_data/{name}.txt", line)
+
+    assert yolo.read(tmp_path).notes == (
+        "no line has class 0, 'cat', and some have a number beyond the last class: perhaps they are counted from 1, "
+        "and every label is wrong.",
+    )
+    annotation_exports.write_text(tmp_path / "obj_train_data/a.txt", "0 0.5 0.5 0.5 0.25")
+    assert yolo.read(tmp_path).notes == ()
 
 
 def test_a_line_that_is_there_twice_counts_once(tmp_path):
