@@ -20,7 +20,7 @@ _UNREAD_KINDS = {
 }  # fmt: skip
 UNREAD_EXTENSIONS = frozenset(_UNREAD_KINDS)
 _HOW_TO_CONVERT = {
-    "HEIC": "convert it to JPEG, as with 'magick mogrify -format jpg *.heic', and turn pictures as CVAT showed them",
+    "HEIC": "convert it to JPEG, as with 'magick mogrify -format jpg *.heic'",
     "camera raw": "develop it to JPEG, as CVAT showed it",
     "PDF": "save its pages as PNG, as with 'pdftoppm -r 150 -png'",
     "SVG": "draw it as PNG, as with 'rsvg-convert'",
