@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypedDict
 from urllib.parse import parse_qs, unquote
@@ -184,12 +184,19 @@ class ImageIndex:
         for root in roots:
             if (path := str(PurePosixPath(root) / name)) in self.paths:
                 return self._checked(path, exact=True)
-        candidates = self._by_stem.get(_key(PurePosixPath(name).name), [])
+        by_folder = self._by_stem.get(_key(PurePosixPath(name).name), {})
+        folders = folders_of(name)
+        if not folders:
+            candidates = [path for paths in by_folder.values() for path in paths]
+        else:  # one with folders fits only if the last of them is the same
+            candidates = [*by_folder.get(folders[-1], ()), *by_folder.get("", ())]
         fitting = [
-            (common, path) for path in candidates if (common := _agreement(name, path, part, others)) is not None
+            (common, path)
+            for path in candidates
+            if (common := _agreement(folders, folders_of(path), part, others)) is not None
         ]
         if not fitting:
-            return ImageMatch(problem=OTHER_FOLDER if candidates else "")
+            return ImageMatch(problem=OTHER_FOLDER if by_folder else "")
         best = max(agreement for agreement, _ in fitting)
         paths = self._preferred([path for agreement, path in fitting if agreement == best], name, roots)
         if len(paths) > 1:
@@ -208,11 +215,16 @@ class ImageIndex:
         return self._files.file(self.folder + path)
 
     @cached_property
-    def _by_stem(self) -> dict[str, list[str]]:
-        """Last part of a path, without the extension of an image, to the paths, of all files: any may be an image."""
-        found: dict[str, list[str]] = defaultdict(list)
+    def _by_stem(self) -> dict[str, dict[str, list[str]]]:
+        """Last part of a path without the extension of an image, and its last folder, to the paths of all files.
+
+        Any file may be an image.
+        """
+        found: dict[str, dict[str, list[str]]] = {}
         for path in self._listed:
-            found[_key(path.rpartition("/")[2])].append(path)
+            folders = folders_of(path)
+            by_folder = found.setdefault(_key(path.rpartition("/")[2]), {})
+            by_folder.setdefault(folders[-1] if folders else "", []).append(path)
         return found
 
     def _preferred(self, paths: list[str], name: str, roots: tuple[str, ...]) -> list[str]:
@@ -236,9 +248,8 @@ class _Agreement:
     common: int
 
 
-def _agreement(name: str, path: str, part: str, others: frozenset[str]) -> _Agreement | None:
-    """Return how well a file's path agrees with a name; None if they contradict each other."""
-    wanted, found = folders_of(name), folders_of(path)
+def _agreement(wanted: tuple[str, ...], found: tuple[str, ...], part: str, others: frozenset[str]) -> _Agreement | None:
+    """Return how well a file's folders agree with those of a name; None if they contradict each other."""
     if part not in found and others.isdisjoint(wanted) and not others.isdisjoint(found):
         return None
     common = 0
@@ -255,8 +266,12 @@ def _same(left: str, right: str) -> bool:
 
 def folders_of(path: str) -> tuple[str, ...]:
     """Return the folders of a path that say which file it is, without case; names of splits in one spelling."""
-    parts = path.replace("\\", "/").split("/")[:-1]
-    return tuple(_folder(part) for part in parts if not _KIND_FOLDER.fullmatch(part))
+    return _folders(path.replace("\\", "/").rpartition("/")[0])
+
+
+@lru_cache(maxsize=1 << 16)
+def _folders(parent: str) -> tuple[str, ...]:
+    return tuple(_folder(part) for part in parent.split("/") if not _KIND_FOLDER.fullmatch(part))
 
 
 def _folder(part: str) -> str:
