@@ -16,6 +16,7 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from builder.imports.adapters import Run
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, UnsupportedModelError, decisive_line
+from preannotate.core.text import first_of, printable
 
 # All outputs of a network, in its order, for one input.
 RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
@@ -138,9 +139,7 @@ class OpenVinoGraph:
         if len(self.model.inputs) == 1:
             port = self.model.input(0)
             raise UnsupportedModelError(_no_image(port.partial_shape, port.element_type))
-        raise UnsupportedModelError(
-            f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
-        )
+        raise self._too_many_inputs()
 
     def _read_input(self, shape: ov.PartialShape, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
         """Return the order of the axes, with a batch, and (width, height)."""
@@ -168,14 +167,19 @@ class OpenVinoGraph:
         """
         bound = {}
         for port in [port for port in self.model.inputs if not _order(port.partial_shape)]:
-            name = port.get_any_name()
+            name = port.get_any_name() if port.get_names() else ""
             if (meaning := _INPUTS.get(name)) is None:
-                raise UnsupportedModelError(
-                    f"{len(self.model.inputs)} inputs; expected one, the image. Export the model with one input."
-                )
+                raise self._too_many_inputs()
             bound[name] = np.array([meaning(*self.input_size)], port.element_type.to_dtype())
             _replace(self.model, port, ops.constant(bound[name]))
         return bound
+
+    def _too_many_inputs(self) -> UnsupportedModelError:
+        inputs = first_of([printable(_name(port, index), 40) for index, port in enumerate(self.model.inputs)], 4)
+        return UnsupportedModelError(
+            f"inputs {inputs}; expected one, the image, and beside it none but {', '.join(_INPUTS)}. "
+            f"Export the model with one input."
+        )
 
     def _fix_size(self) -> None:
         width, height = self.input_size

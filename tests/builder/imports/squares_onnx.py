@@ -347,11 +347,26 @@ def efficientdet(net, pixels):
     return {"detections": net.beside(images, boxes, score, net.add("Add", number, net.constant(1.0)))}
 
 
+def odapi_onnx(net, pixels):
+    """Takes uint8 (1, H, W, 3); behind the rows that count stands one with a high score; others of its outputs."""
+    planes = net.add("Transpose", net.cast(pixels, TensorProto.FLOAT), perm=[0, 3, 1, 2])
+    score, number = _best(net, planes)
+    boxes = net.constant(np.pad(net.fractions()[None, :, [1, 0, 3, 2]], ((0, 0), (0, 1), (0, 0)), constant_values=0.5))
+    numbers = net.add("Add", net.reshaped(number, 1, COUNT), net.constant(1.0))
+    return {
+        "detection_boxes:0": boxes,
+        "detection_classes:0": net.beside(numbers, net.constant([[1.0]]), axis=1),
+        "detection_scores:0": net.beside(net.reshaped(score, 1, COUNT), net.constant([[0.99]]), axis=1),
+        "num_detections:0": net.constant([float(COUNT)]),
+        "raw_detection_boxes:0": boxes,
+    }
+
+
 _ADAPTERS = (
     *(boxes_scores, yolov8, yolov5, yolox, yolov10, yolov7_nms, detection_output, fastestdet, yolox_decoded, yolov6),
     *(yolov8_transposed, rtdetr_ultralytics, rtdetr_ultralytics_topk, rtdetr, torchvision, efficient_nms, yolo_nas),
     *(damo_yolo, yolo_nas_flat, ssd, yolov4, detr, rfdetr, nanodet, picodet, ppyoloe, paddle_nms, mmdetection),
-    *(boxes_labels, efficientdet),
+    *(boxes_labels, efficientdet, odapi_onnx),
 )
 LAYOUTS = {layout.__name__: layout for layout in _ADAPTERS}
 # Other forms that an adapter reads, and that adapter.
@@ -364,7 +379,7 @@ FORMS = {
 _ALL = LAYOUTS | {form.__name__: form for form in (detr_of_sigmoids, rfdetr_of_roboflow, nanodet_plus, ppyoloe_in_one)}
 # What networks of these layouts are fed with: the largest value, and the order of the channels.
 FED = {
-    **dict.fromkeys(("boxes_scores", "damo_yolo", "yolo_nas_flat"), (255, "rgb")),
+    **dict.fromkeys(("boxes_scores", "damo_yolo", "yolo_nas_flat", "odapi_onnx"), (255, "rgb")),
     **dict.fromkeys(("yolox", "yolox_decoded", "detection_output", "boxes_labels"), (255, "bgr")),
     "fastestdet": (1, "bgr"),
 }
@@ -396,8 +411,8 @@ def write(layout: str, file: Path, *, open_size: bool = False, classes: int = 2,
         pixels = net.add("Add", net.add("Mul", pixels, scale), mean)
     outputs = _ALL[layout](net, pixels)
     sides = ["height", "width"] if open_size else [net.height, net.width]
-    shape = [1, *sides, 3] if layout == "boxes_scores" else [1, 3, *sides]
-    kind = TensorProto.UINT8 if layout in ("boxes_scores", "yolo_nas_flat") else TensorProto.FLOAT
+    shape = [1, *sides, 3] if layout in ("boxes_scores", "odapi_onnx") else [1, 3, *sides]
+    kind = TensorProto.UINT8 if layout in ("boxes_scores", "yolo_nas_flat", "odapi_onnx") else TensorProto.FLOAT
     inputs = [helper.make_tensor_value_info("images", kind, shape[1:] if layout == "torchvision" else shape)]
     inputs += net.other_inputs
     known = _infer(helper.make_graph(net.nodes, "squares", inputs, [], net.constants))

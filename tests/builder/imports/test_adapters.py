@@ -429,7 +429,10 @@ def test_two_inputs(do, tmp_path):
     model.graph.node.append(onnx.helper.make_node("Identity", ["size"], ["echo"]))
     model.graph.output.append(onnx.helper.make_tensor_value_info("echo", onnx.TensorProto.FLOAT, [1, 2]))
     onnx.save(model, file)
-    assert do(file) == "model.onnx: 2 inputs; expected one, the image. Export the model with one input."
+    assert do(file) == (
+        "model.onnx: inputs images, size; expected one, the image, and beside it none but orig_target_sizes, im_shape, "
+        "scale_factor, image_shape, image_info. Export the model with one input."
+    )
 
 
 def test_an_input_that_is_no_image(do, tmp_path):
