@@ -280,7 +280,7 @@ def _mask_box(element: Element) -> Box | None:
 
 def _points(text: str) -> list[float]:
     """Return x1, y1, x2, y2, … of "x1,y1;x2,y2"."""
-    return [number(value) for pair in text.split(";") for value in pair.partition(",")[::2]]
+    return [number(value) for pair in text.split(";") if pair.strip() for value in pair.partition(",")[::2]]
 
 
 def _rotation(element: Element) -> float:

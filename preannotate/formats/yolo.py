@@ -58,6 +58,9 @@ _MOSTLY = 0.9
 _DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
 _VISIBILITIES = (0.0, 1.0, 2.0)
 _MAX_LOOKS = 100
+# Labels among which a word is looked for, where a number is expected.
+_MAX_NAMED = 200
+_MAX_NAMES_BYTES = 1 << 22
 
 Names = Mapping[str, list[str]]
 """Folder of the export, "" or with "/" at its end, to the names of the classes of the texts below it."""
@@ -134,10 +137,10 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
         if image not in used and _stem(key) not in unsure:
             frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
     check_fractions(frames.values())
-    notes = [_counted_from_one(frames.values(), classes) for classes in names.values()]
+    note = _counted_from_one(frames.values(), next(iter(names.values()))) if len(names) == 1 else ""
     labels = dict.fromkeys(label for classes in names.values() for label in classes if label)
     ordered = tuple(frames[key] for key in sorted(frames))
-    return Export(tuple(labels), ordered, notes=tuple(filter(None, dict.fromkeys(notes))))
+    return Export(tuple(labels), ordered, notes=(note,) if note else ())
 
 
 def without_text_extension(path: str) -> str:
@@ -227,7 +230,7 @@ def _is_text(files: FileTree, path: str) -> bool:
 def _read_names(path: Path) -> list[str]:
     """Return the names in a text file, one a line; none if it is a text of another kind."""
     try:
-        lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
+        lines = [line.strip() for line in read_text(path, max_bytes=_MAX_NAMES_BYTES).rstrip().splitlines()]
     except DatasetError:
         if path.name == _FILE_NAME:
             raise
@@ -305,7 +308,7 @@ def _label(word: str, labels: Sequence[str]) -> str | None:
     try:
         class_id = number(word)
     except EntryError:
-        return word if word in labels else None
+        return word if len(labels) <= _MAX_NAMED and word in labels else None
     return labels[int(class_id)] if class_id.is_integer() and 0 <= class_id < len(labels) else None
 
 

@@ -211,7 +211,7 @@ class _Loader:
     def _is_object(self, shape: Shape, reason: str) -> bool:
         """Whether a shape that is left out is, or may be, an object of a class that is learnt."""
         if not shape.boxed:  # a polyline of a label that is otherwise drawn with boxes
-            return shape.label in self.class_ids and shape.label in self.boxed_labels
+            return shape.label in self.class_ids and shape.label in self.boxed_labels and _has_area(shape.box)
         return reason != OTHER_LABEL
 
     def _check_image(self, frame: Frame) -> _ReadableImage | None:
@@ -271,6 +271,10 @@ class _Loader:
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
             ignored=ignore_regions(np.concatenate([regions, own[~kept]]), image.size),
         )
+
+
+def _has_area(box: Box | None) -> bool:
+    return box is not None and box[0] != box[2] and box[1] != box[3]
 
 
 def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sample, ...]:

@@ -20,6 +20,7 @@ def read(folder, shapes, meta=None):
         ('<box label="cat" xtl="10" ytl="10" xbr="50" ybr="30"/>', "box", (10, 10, 50, 30)),
         ('<box label="cat" xtl="10" ytl="10" xbr="50" ybr="30" rotation="90.00"/>', "rotated box", (20, 0, 40, 40)),
         ('<polygon label="cat" points="1.00,2.00;30.00,2.00;15.00,40.00"/>', "polygon", (1, 2, 30, 40)),
+        ('<polygon label="cat" points=" 1 , 2 ; 30,2;15,40;"/>', "polygon", (1, 2, 30, 40)),
         ('<ellipse label="cat" cx="50" cy="40" rx="10" ry="5"/>', "ellipse", (40, 35, 60, 45)),
         ('<ellipse label="cat" cx="50" cy="40" rx="10" ry="5" rotation="90"/>', "ellipse", (45, 30, 55, 50)),
         # rows of 4 at (100, 50): ...X / XX.. / ....
