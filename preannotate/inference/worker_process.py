@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from preannotate.core.child_process import ChildProcess, exit_reason
 from preannotate.core.secrets import without_secrets
+from preannotate.core.text import printable
 from preannotate.inference import worker
 from runtime.processors import cores
 
@@ -25,8 +26,6 @@ from runtime.processors import cores
 _LOG_BYTES = 64 * 1024
 # A photo in base64 has megabytes; through a pipe of the usual 64 KiB it takes two to six times as long.
 _PIPE_BYTES = 1024 * 1024
-# A request may find its way into a line; it must not command the terminal of whoever reads the log.
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 Message = tuple[dict[str, Any], bytes]
 
 
@@ -181,7 +180,8 @@ class WorkerProcess:
         return head, _read_exactly(stream, body_length)
 
     def _log(self, line: str) -> None:
-        text = line.translate(_CONTROLS)
+        # A request may find its way into a line; it must not command the terminal of whoever reads the log.
+        text = printable(line, _LOG_BYTES)
         self.last_line = text or self.last_line
         self._on_log_line(text)
 
