@@ -40,6 +40,8 @@ LENGTHS = struct.Struct(">IQ")
 PROJECT_PACKAGES = ("preannotate", "trainer", "builder", "evaluation", "runtime")
 # Exit code of a worker that ran out of memory: it could go on, but who knows with what.
 OUT_OF_MEMORY = 213
+# JSON of so many values takes a hundred times its size once it is parsed: the function itself has to refuse it.
+_MAX_VALUES = 200_000
 _TEXT = "text/plain"
 # The server writes these itself.
 _OWN_HEADERS = ("connection", "content-length", "content-type", "transfer-encoding")
@@ -54,7 +56,7 @@ def main(kind: str, *arguments: str) -> None:
     requests, replies = _claim_pipes()
     _isolate(Path.cwd())
     _offer_to_the_memory_killer()
-    inbox: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[list[Any] | None] = queue.SimpleQueue()
     idle = threading.Event()
     threading.Thread(target=_read_all, args=(requests, inbox, idle), daemon=True).start()
     try:
@@ -66,7 +68,7 @@ def main(kind: str, *arguments: str) -> None:
     idle.set()
     _write(replies, function.about, b"")
     while (request := inbox.get()) is not None:
-        answer = function.answer(*request)
+        answer = function.answer(request)
         idle.set()
         _write(replies, *answer)
     function.end()
@@ -84,8 +86,9 @@ class _Detector:
         self._detector = handler(read_labels(Path("function.yaml").absolute())).detector
         self.about = {"labels": list(self._detector.manifest.labels)}
 
-    def answer(self, head: dict[str, Any], body: bytes) -> _Message:
+    def answer(self, request: list[Any]) -> _Message:
         """Detect in the file `head["image"]`; {"error": …} if it cannot be read."""
+        head, _ = request
         try:
             image = self._detector.decode(Path(head["image"]).read_bytes())
             detections = self._detector.detect(image, head["threshold"])
@@ -128,14 +131,19 @@ class _Handler:
         if init_context is not None:
             self._finish(init_context(self._context))
 
-    def answer(self, head: dict[str, Any], body: bytes) -> _Message:
-        """Call the handler; whatever it does, there is an answer."""
+    def answer(self, request: list[Any]) -> _Message:
+        """Call the handler; whatever it does, there is an answer. The request is emptied: its pixels need the room."""
+        head, body = request
+        request.clear()
+        if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
+            head["content_type"] = f"{head.get('content_type', '')};"
         try:
             # nuclio's rule: the body is parsed if the content type is exactly application/json.
             event = self._sdk.Event.deserialize(
                 {**head, "trigger": self._trigger, "body": body, "size": len(body)},
                 kind=self._sdk.EventDeserializerKinds.msgpack,
             )
+            del body
             return self._reply(self._finish(self._handler(self._context, event)))
         except MemoryError:
             _end_without_memory()
@@ -250,7 +258,7 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def _read_all(requests: BinaryIO, inbox: "queue.SimpleQueue[_Message | None]", idle: threading.Event) -> None:
+def _read_all(requests: BinaryIO, inbox: "queue.SimpleQueue[list[Any] | None]", idle: threading.Event) -> None:
     try:
         while (request := _read(requests)) is not None:
             idle.clear()
@@ -262,13 +270,14 @@ def _read_all(requests: BinaryIO, inbox: "queue.SimpleQueue[_Message | None]", i
     inbox.put(None)
 
 
-def _read(stream: BinaryIO) -> _Message | None:
+def _read(stream: BinaryIO) -> list[Any] | None:
+    """Return head and body, in a list that whoever answers empties."""
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
         return None
     head_length, body_length = LENGTHS.unpack(lengths)
     head, body = stream.read(head_length), stream.read(body_length)
-    return (json.loads(head), body) if len(body) == body_length else None
+    return [json.loads(head), body] if len(body) == body_length else None
 
 
 def _write(stream: BinaryIO, head: dict[str, Any], body: bytes) -> None:

@@ -202,6 +202,16 @@ def handler(context, event): return ""
     assert (tmp_path / "over").exists()
 
 
+def test_json_of_millions_of_values_is_left_to_the_function(write_function):
+    main = "def handler(context, event): return type(event.body).__name__\n"
+    worker = start(write_function(main=main))
+    bodies = [b"[" + b"1," * count + b"1]" for count in (1000, 300_000)] + [b'{"a": [' + b"{}," * 300_000 + b"1]}"]
+    kinds = [worker.exchange(HEAD, body)[1] for body in bodies]
+    worker.close()
+
+    assert kinds == [b"list", b"bytes", b"bytes"]
+
+
 def test_body_of_megabytes_and_any_bytes_arrives(write_function):
     main = "def handler(context, event): return event.body[::-1]\n"
     body = bytes(range(256)) * 20_000
