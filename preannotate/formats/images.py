@@ -13,7 +13,7 @@ import bisect
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property, lru_cache
@@ -54,6 +54,8 @@ _WRITTEN = ("utf-8", "cp437", "cp850", "cp866", "cp1251", "cp1252", "cp932", "gb
 _SHOWN = ("cp437", "cp1252", "latin-1", "cp850", "cp866", "cp1251")
 # Files without an extension whose content is looked at to list them; others are looked at when a name means them.
 _MAX_SNIFFED = 10_000
+# Of a path on any system.
+_LONGEST_NAME = 4096
 
 
 def video_frame(name: str) -> int | None:
@@ -173,12 +175,31 @@ class ImageIndex:
         first = ImageMatch()
         part = _folder(part)
         others = (_SPLITS | {_folder(other) for other in parts}) - {part} if part else frozenset()
-        for variant in _variants(name):
+        for variant in _variants(name, misread=self._has_foreign_letters) if len(name) <= _LONGEST_NAME else ():
             match = self._find(variant, roots, part, others)
             if match.path is not None:
                 return match
             first = first if first.problem else match
         return first
+
+    def unnamed(self, used: Collection[Path | None], unsure: Collection[str] = ()) -> Iterator[tuple[str, Path]]:
+        """Yield the images that no annotation means, by their path in the index.
+
+        Copies of annotated images in folders where nothing is annotated (thumbnails, images with detections drawn in)
+        are left out: they are no images without objects.
+
+        Args:
+            used: The images that annotations mean.
+            unsure: Names without extension of images of which it is not known whether one means them.
+        """
+        means = {path for path in used if path is not None}
+        folders = {path.parent for path in means}
+        copied = {_key(path.name) for path in means}
+        left_out = {_key(name) for name in unsure}
+        for name, path in self.paths.items():
+            key = _key(path.name)
+            if path not in means and key not in left_out and (key not in copied or path.parent in folders):
+                yield name, path
 
     def _find(self, name: str, roots: tuple[str, ...], part: str, others: frozenset[str]) -> ImageMatch:
         for root in roots:
@@ -215,6 +236,10 @@ class ImageIndex:
         return self._files.file(self.folder + path)
 
     @cached_property
+    def _has_foreign_letters(self) -> bool:
+        return any(not path.isascii() for path in self._listed)
+
+    @cached_property
     def _by_stem(self) -> dict[str, dict[str, list[str]]]:
         """Last part of a path without the extension of an image, and its last folder, to the paths of all files.
 
@@ -223,7 +248,7 @@ class ImageIndex:
         found: dict[str, dict[str, list[str]]] = {}
         for path in self._listed:
             folders = folders_of(path)
-            by_folder = found.setdefault(_key(path.rpartition("/")[2]), {})
+            by_folder = found.setdefault(_key(path.replace("\\", "/").rpartition("/")[2]), {})
             by_folder.setdefault(folders[-1] if folders else "", []).append(path)
         return found
 
@@ -287,16 +312,18 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", without_extension(name)).casefold()
 
 
-def _variants(name: str) -> Iterator[str]:
+def _variants(name: str, *, misread: bool = False) -> Iterator[str]:
     """Yield the name as it is, then without what a URL has around it, then in other code pages."""
-    name = name.strip().replace("\\", "/")
     yield name
+    literal, name = name, name.strip().replace("\\", "/")
+    if name != literal:
+        yield name
     plain = _without_url(name)
     if plain != name:
         yield plain
     if unquote(plain) != plain:
         yield unquote(plain)
-    if not name.isascii():
+    if misread and not name.isascii():
         yield from _misread(name)
 
 

@@ -61,12 +61,8 @@ def read(folder: Path | FileTree) -> Export:
             frames.append(_frame(content, path, images))
             labels.update(dict.fromkeys(shape.label for shape in frames[-1].shapes if shape.boxed and shape.label))
         files.forget()
-    used = {frame.image for frame in frames}
-    frames += [
-        Frame(name, image, (), **video_position(name))
-        for name, image in files.images.paths.items()
-        if image not in used
-    ]
+    unnamed = files.images.unnamed({frame.image for frame in frames})
+    frames += [Frame(name, image, (), **video_position(name)) for name, image in unnamed]
     frames.sort(key=lambda frame: frame.name)
     return Export(tuple(sorted(labels)), tuple(frames), left_out=tuple(left_out))
 

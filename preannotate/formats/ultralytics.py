@@ -6,6 +6,7 @@ oriented boxes become boxes, of poses their boxes are used.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,8 +38,9 @@ def read(folder: Path | FileTree) -> Export:
         names.setdefault(folder_of_names(path.rpartition("/")[0]), labels)
         subsets |= {str(key) for key in content} if isinstance(content, dict) else set()
         pose = pose or (isinstance(content, dict) and "kpt_shape" in content)
-    found = {key: value for key, value in find_names(files).items() if key not in names}
-    return read_texts(files, names | found, subsets, pose=pose)
+    found, notes = find_names(files, names)
+    export = read_texts(files, found, subsets, pose=pose)
+    return replace(export, notes=(*export.notes, *notes))
 
 
 def _data_files(files: FileTree) -> Iterator[tuple[str, Any]]:

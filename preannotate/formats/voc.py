@@ -81,8 +81,8 @@ def read(folder: Path | FileTree) -> Export:
             used.add(image)
     if damaged and len(damaged) == len(frames):
         raise damaged[0]
-    for name, image in files.images.below("", leaving_out=_NO_PHOTOGRAPHS).paths.items():
-        if image not in used and not _is_mask(name):
+    for name, image in files.images.below("", leaving_out=_NO_PHOTOGRAPHS).unnamed(used):
+        if not _is_mask(name):
             subset, name = _image_name(name)
             frames.append(Frame(name, image, (), subset=subset, **video_position(name, subset)))
     ordered = sorted(frames, key=lambda frame: (frame.name, frame.subset))

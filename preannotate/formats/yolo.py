@@ -40,13 +40,15 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = "obj.names"
+_USUAL_NAMES = (_FILE_NAME, "classes.txt")
 _PREFIX = "data/"
 # Folders beside the images, or around their lists: names in them are those of the folder around.
 _INNER_FOLDERS = ("data", "cfg", "config", "labels", "label", "annotations", "txt", "images")
 _LEADING = re.compile(r"images|labels|data|obj|txt|jpegimages|imgs?|annotations", re.IGNORECASE)
 _SUBSET = re.compile(r"obj_.*_data|train|training|val|valid|validation|dev|test", re.IGNORECASE)
 _LABEL_LINE = re.compile(r"\d+(\.0*)?([\s,;]+[-+\d.,eE]+){4}")
-_LABEL_FOLDER = re.compile(r"(^|/)(labels|obj_[^/]*_data)/")
+_NUMBERED = re.compile(r"(\d{1,6})\s*:\s*(.+)")
+_LABEL_FOLDER = re.compile(r"(^|/)(labels|obj_[^/]*_data)/", re.IGNORECASE)
 _OBB_NUMBERS = 8
 # Of one image: more than 100,000 boxes.
 _MAX_TEXT_BYTES = 1 << 23
@@ -69,24 +71,36 @@ Names = Mapping[str, list[str]]
 def recognise(folder: Path | FileTree) -> bool:
     """Whether the folder has a file of names and a text of boxes, or lists of images."""
     files = FileTree.of(folder)
-    names = find_names(files)
+    names, _ = find_names(files)
     return bool(names) and any(_is_text(files, path) for path in files.with_suffix(".txt")[:_MAX_LOOKS])
 
 
 def read(folder: Path | FileTree) -> Export:
     """Read all texts, and the images that are listed or lie there without one."""
     files = FileTree.of(folder)
-    return read_texts(files, find_names(files))
+    names, notes = find_names(files)
+    export = read_texts(files, names)
+    return replace(export, notes=(*export.notes, *notes))
 
 
-def find_names(files: FileTree) -> dict[str, list[str]]:
-    """Return the names in text files, by the folder that they hold for."""
-    found: dict[str, list[str]] = {}
-    for path in files.paths:
+def find_names(files: FileTree, known: Names | None = None) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """Return the names in text files, by the folder that they hold for, and sentences about what they contradict.
+
+    `known` are names from elsewhere, which count in their folders and below.
+    """
+    found = dict(known or {})
+    notes = []
+    for path in sorted(files.paths, key=lambda path: not path.endswith(_USUAL_NAMES)):
         parent, _, name = path.rpartition("/")
-        if _NAMES.fullmatch(name) and (names := _read_names(files.file(path))):
-            found.setdefault(folder_of_names(parent), names)
-    return found
+        if not _NAMES.fullmatch(name) or not (names := _read_names(files.file(path))):
+            continue
+        folder = folder_of_names(parent)
+        held = [other for other in found if folder == other or (other in (known or {}) and folder.startswith(other))]
+        if not held:
+            found[folder] = names
+        elif names != found[max(held, key=len)]:
+            notes.append(f"{path} has other names of classes than the file whose names are used: correct or remove it.")
+    return found, tuple(notes)
 
 
 def folder_of_names(parent: str) -> str:
@@ -132,10 +146,8 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
         key = found.name or line
         if key not in frames:
             frames[key] = _frame(key, "", found, (), known)
-    used = {frame.image for frame in frames.values()}
-    for key, image in files.images.paths.items():
-        if image not in used and _stem(key) not in unsure:
-            frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
+    for key, image in files.images.unnamed({frame.image for frame in frames.values()}, unsure):
+        frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
     check_fractions(frames.values())
     note = _counted_from_one(frames.values(), next(iter(names.values()))) if len(names) == 1 else ""
     labels = dict.fromkeys(label for classes in names.values() for label in classes if label)
@@ -235,7 +247,12 @@ def _read_names(path: Path) -> list[str]:
         if path.name == _FILE_NAME:
             raise
         return []
-    return [] if any(_LABEL_LINE.match(line) for line in lines[:_MAX_LOOKS]) else lines
+    if any(_LABEL_LINE.match(line) for line in lines[:_MAX_LOOKS]):
+        return []
+    numbered = [_NUMBERED.fullmatch(line) for line in lines]
+    if all(match and int(match[1]) == index for index, match in enumerate(numbered)):
+        return [match[2] for match in numbered if match]
+    return lines
 
 
 def _listed_images(path: Path) -> list[str]:
