@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py  # type: ignore[import-untyped]
 import keras
 
+from preannotate.core.text import printable
 from trainer.errors import TrainingError
 from trainer.models.backbone import Backbone
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 NONE = "none"
 # A firewall that drops packets must not hold up training for the minutes that TCP would try.
 DOWNLOAD_TIMEOUT_SECONDS = 20
+# Weights hardly become smaller by compression.
+_COMPRESSION = 20
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,38 @@ def _alpha_of(path: Path, backbone: Backbone) -> float:
 def _visit(path: Path, collect: Callable[[str, object], None]) -> None:
     try:
         with h5py.File(path, "r") as file:
+            _check_plain(file, path)
             file.visititems(collect)
     except OSError as error:
         raise TrainingError(f"{path.name}: not an HDF5 file; expected a .weights.h5 file without top.") from error
+
+
+def _check_plain(file: h5py.File, path: Path) -> None:
+    """Refuse numbers that lie in other files of this machine, and more of them than the file can hold."""
+    elsewhere: list[str] = []
+    sizes: list[int] = []
+
+    # h5py does not bear an exception in what it calls.
+    def note_link(name: str, link: object) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            elsewhere.append(name)
+
+    def note(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.nbytes)
+            if item.external or item.is_virtual:
+                elsewhere.append(name)
+
+    file.visititems_links(note_link)
+    file.visititems(note)
+    if elsewhere:
+        raise _not_plain(path, f"the numbers of {elsewhere[0]} lie in another file")
+    size = sum(sizes)
+    if size > _COMPRESSION * path.stat().st_size:
+        raise _not_plain(path, f"{size} bytes of numbers in a file of {path.stat().st_size}")
+
+
+def _not_plain(path: Path, found: str) -> TrainingError:
+    return TrainingError(
+        f"{printable(f'{path.name}: {found}')}; expected a file of weights. Save them again with save_weights."
+    )

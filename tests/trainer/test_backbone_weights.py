@@ -67,6 +67,42 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         resolve(str(tmp_path / "other.h5"), alpha=None, backbone=MOBILENET)
 
 
+def _external(file):
+    file.create_dataset("a", (4,), "f4", external=[("secret", 0, 16)])
+
+
+def _virtual(file):
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("secret", "a", (4,))
+    file.create_virtual_dataset("a", layout)
+
+
+def _link(file):
+    file["a"] = h5py.ExternalLink("secret", "a")
+
+
+@pytest.mark.parametrize("write", [_external, _virtual, _link])
+def test_numbers_of_another_file_are_not_read(tmp_path, write):
+    """A file of a stranger must not bring contents of this machine into a network."""
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        write(file)
+    with pytest.raises(TrainingError) as error:
+        resolve(str(path), alpha=None, backbone=MOBILENET)
+    assert str(error.value) == (
+        "a.weights.h5: the numbers of a lie in another file; expected a file of weights. Save them again with "
+        "save_weights."
+    )
+
+
+def test_more_numbers_than_the_file_can_hold_are_not_read(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", (200_000, 100_000), "f4", chunks=(1000, 1000), compression="gzip")
+    with pytest.raises(TrainingError, match=r"^a\.weights\.h5: 80000000000 bytes of numbers in a file of \d+; "):
+        resolve(str(path), alpha=None, backbone=MOBILENET)
+
+
 def test_weights_of_another_size_do_not_load(weights):
     backbone = SSD.build_backbone(input_size=(96, 96), alpha=0.5)
 
