@@ -66,8 +66,10 @@ HEADER = """\
 # Written by `preannotate build`. Label names may be edited, in every variant's file alike.
 # MODEL_UNREADABLE_IMAGE: "error" replies to an image that cannot be read with status 400, at which CVAT ends the
 # batch; "empty" replies with no objects and leaves a warning in the log.
-# Docker gives a restarted container another port, which CVAT is not told. For a fixed one, add
-# `port: 32001` (your number) beside maxRequestBodySize.
+# deploy.sh gives each function a port of this machine that stays; for one of your choice add `port: 32001` beside
+# maxRequestBodySize.
+# A worker takes up to 300 MB more than after loading while it decodes a very large image. A limit for the container,
+# for all its workers together: `resources: {limits: {memory: 4Gi}}` in spec. Without one, the machine is the limit.
 """
 # Key of the provenance that tells an imported model from a trained one.
 IMPORTED = "imported"

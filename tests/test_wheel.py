@@ -99,4 +99,4 @@ def test_the_deploying_script_is_found(installed):
         "p.deploy_function(Path('no'), p.Deploy.NUCTL)",
     )
 
-    assert "deploy.sh cpu no: exit code 2 (error: no: no such directory; expected function directories" in done.stderr
+    assert "deploy.sh cpu no: exit code 2 (no: no such directory; expected function directories" in done.stderr
