@@ -41,7 +41,7 @@ from preannotate.formats.records import (
     EntryError,
     Export,
     Frame,
-    LeftOut,
+    LeftOutEntries,
     Shape,
 )
 
@@ -64,21 +64,20 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     damaged: list[DatasetError] = []
     for name in _instance_files(files):
         try:
-            file = _File(files.file(name), files.json(name))
+            file = _File(files.file(name), files.json(name), left_out)
         except DatasetError as error:
             damaged.append(error)
-            left_out.append(LeftOut(DAMAGED_FILE, damaged_shape(error).where))
+            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
             continue
         labels.update(dict.fromkeys(label for label in file.labels.values() if label))
         frames += file.frames(files.images_for(name))
-        left_out += file.left_out
     if damaged and not frames:
         raise damaged[0]
-    return Export(tuple(labels), tuple(frames), left_out=tuple(left_out))
+    return Export(tuple(labels), tuple(frames), left_out=left_out.all())
 
 
 def write(export: Export) -> dict[str, bytes]:
@@ -138,17 +137,17 @@ def _is_instances(files: FileTree, path: str) -> bool:
 
 
 class _File:
-    """The entries of one JSON file; those that are not understood are in `left_out`.
+    """The entries of one JSON file; those that are not understood are added to `left_out`.
 
     Attributes:
         labels: Id of a category to its label; "" for a category without a name or an id that occurs twice.
     """
 
-    def __init__(self, path: Path, content: Any) -> None:
+    def __init__(self, path: Path, content: Any, left_out: LeftOutEntries) -> None:
         if not isinstance(content, dict) or not content.keys() >= _KEYS:
             raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
         self.path = path
-        self.left_out: list[LeftOut] = []
+        self.left_out = left_out
         self.labels: dict[Hashable, str] = {}
         self._problems: dict[Hashable, str] = {}
         self._images = self._by_id(content["images"])
@@ -184,7 +183,7 @@ class _File:
             image_id = _id(record.get("id")) if isinstance(record, dict) else None
             name = record.get("file_name") if isinstance(record, dict) else None
             if image_id is None or not isinstance(name, str) or not name.strip():
-                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: images[{index}]"))
+                self.left_out.add(NOT_UNDERSTOOD, f"{self.path.name}: images[{index}]")
             else:
                 found.setdefault(image_id, {}).setdefault(name, record)
         return found
@@ -193,7 +192,7 @@ class _File:
         for index, category in enumerate(json_list(value, f"{self.path.name}: categories")):
             category_id = _id(category.get("id")) if isinstance(category, dict) else None
             if category_id is None:
-                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: categories[{index}]"))
+                self.left_out.add(NOT_UNDERSTOOD, f"{self.path.name}: categories[{index}]")
                 continue
             label = label_name(category.get("name"))
             if self.labels.setdefault(category_id, label) != label:
@@ -207,21 +206,21 @@ class _File:
         named: dict[Hashable, Hashable] = {name: key for key, records in self._images.items() for name in records}
         for index, annotation in enumerate(self._annotations):
             if not isinstance(annotation, dict):
-                self.left_out.append(LeftOut(NOT_UNDERSTOOD, f"{self.path.name}: annotations[{index}]"))
+                self.left_out.add(NOT_UNDERSTOOD, f"{self.path.name}: annotations[{index}]")
                 continue
             own_id = annotation.get("id", index)
             where = f"{self.path.name}: annotation {own_id if isinstance(own_id, int | str) else index}"
             image_id = _id(annotation.get("image_id"))
             image_id = named.get(image_id, image_id) if image_id not in found else image_id
             if image_id not in found:
-                self.left_out.append(LeftOut(UNKNOWN_IMAGE, where))
+                self.left_out.add(UNKNOWN_IMAGE, where)
                 continue
             category_id = _id(annotation.get("category_id"))
             label = self.labels.get(category_id, "")
             known = _id(annotation.get("id"))
             first = annotation if known is None else seen.setdefault(known, annotation)
             if first is not annotation and first == annotation:
-                self.left_out.append(LeftOut(REPEATED, where))
+                self.left_out.add(REPEATED, where)
                 continue
             size = next(map(_size, self._images[image_id].values()))
             shape = read_shape(partial(_shape, annotation, label, size), where, label=label)

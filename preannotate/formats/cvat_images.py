@@ -18,7 +18,7 @@ from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_position
 from preannotate.formats.parsing import damaged_shape, declared_size, xml_elements
-from preannotate.formats.records import DAMAGED_FILE, NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOut
+from preannotate.formats.records import DAMAGED_FILE, NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOutEntries
 
 # A fixed time: the same annotations give the same bytes.
 _DUMPED = "2026-01-01 00:00:00.000000+00:00"
@@ -35,7 +35,7 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     damaged: list[DatasetError] = []
     paths = list(cvat_xml.annotation_files(files, tracks=False))
     for path in paths:
@@ -46,18 +46,18 @@ def read(folder: Path | FileTree) -> Export:
                 if element.tag == "meta":
                     labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
                 elif element.tag == "image" and not element.get("name"):
-                    left_out.append(LeftOut(NOT_UNDERSTOOD, f"{files.file(path).name}: image #{element.get('id')}"))
+                    left_out.add(NOT_UNDERSTOOD, f"{files.file(path).name}: image #{element.get('id')}")
                 elif element.tag == "image":
                     frame = _parse_image(element, images, files.file(path).name)
                     labels.update(dict.fromkeys(s.label for s in frame.shapes if s.boxed and s.box and not s.problem))
                     frames.append(replace(frame, subset=frame.subset or part))
         except DatasetError as error:  # images before the damage are complete
             damaged.append(error)
-            left_out.append(LeftOut(DAMAGED_FILE, damaged_shape(error).where))
+            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
     if damaged and not frames:
         raise damaged[0]
     notes = tuple(f"{damaged_shape(error).where}: what comes after it is not used. Export again." for error in damaged)
-    return Export(tuple(labels), tuple(frames), has_sources=True, notes=notes, left_out=tuple(left_out))
+    return Export(tuple(labels), tuple(frames), has_sources=True, notes=notes, left_out=left_out.all())
 
 
 def write(export: Export) -> dict[str, bytes]:

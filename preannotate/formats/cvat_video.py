@@ -21,7 +21,7 @@ from preannotate.formats.cvat_xml import CvatMeta, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_frame, video_position
 from preannotate.formats.parsing import whole_number, xml_elements
-from preannotate.formats.records import AUTOMATIC, UNKNOWN_FRAME, Export, Frame, LeftOut, Shape
+from preannotate.formats.records import AUTOMATIC, UNKNOWN_FRAME, Export, Frame, LeftOutEntries, Shape
 
 _ORDER_NOTE = (
     "the video format does not name the images of a task of single images, so they were matched in the "
@@ -57,7 +57,7 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
     meta = CvatMeta()
     labels: dict[str, None] = {}
     tasks: dict[_TaskKey, _Shapes] = {}
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     misfits: set[_TaskKey] = set()
     for element in xml_elements(path):
         if element.tag == "meta":
@@ -68,7 +68,7 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
             found = tasks.setdefault(key, defaultdict(list))
             for frame, shape in _track(element, path.name):
                 if frame is None or meta.task(key[0]).position(frame) is None:
-                    left_out.append(LeftOut(UNKNOWN_FRAME, shape.where))
+                    left_out.add(UNKNOWN_FRAME, shape.where)
                     misfits.add(key)
                     continue
                 found[frame].append(shape)
@@ -96,7 +96,7 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
         tuple(labels),
         tuple(frames),
         notes=tuple(notes),
-        left_out=tuple(left_out),
+        left_out=left_out.all(),
     )
 
 

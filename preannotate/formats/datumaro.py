@@ -35,7 +35,7 @@ from preannotate.formats.records import (
     EntryError,
     Export,
     Frame,
-    LeftOut,
+    LeftOutEntries,
     Shape,
 )
 
@@ -54,7 +54,7 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     damaged: list[DatasetError] = []
     parts = frozenset(PurePosixPath(name).stem for name in _item_files(files))
     for name in _item_files(files):
@@ -65,7 +65,7 @@ def read(folder: Path | FileTree) -> Export:
             items = json_list(content["items"], f"{path.name}: items")
         except DatasetError as error:
             damaged.append(error)
-            left_out.append(LeftOut(DAMAGED_FILE, damaged_shape(error).where))
+            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
             continue
         labels.update(dict.fromkeys(filter(None, names)))
         images = files.images_for(name)
@@ -73,10 +73,10 @@ def read(folder: Path | FileTree) -> Export:
             if isinstance(item, dict) and isinstance(item.get("id"), int | str):
                 frames.append(_frame(item, names, images, path, parts))
             else:
-                left_out.append(LeftOut(NOT_UNDERSTOOD, f"{path.name}: items[{index}]"))
+                left_out.add(NOT_UNDERSTOOD, f"{path.name}: items[{index}]")
     if damaged and not frames:
         raise damaged[0]
-    return Export(tuple(labels), tuple(frames), left_out=tuple(left_out))
+    return Export(tuple(labels), tuple(frames), left_out=left_out.all())
 
 
 def _item_files(files: FileTree) -> Iterator[str]:

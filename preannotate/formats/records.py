@@ -3,6 +3,7 @@
 Readers only translate. Which frames and shapes are used is decided by the caller, once for all formats.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ BAD_MASK_SIZE = "mask of another size than its image"
 REPEATED = "entry that is there twice"
 NOT_UNDERSTOOD = "entry that is not understood"
 DAMAGED_FILE = "annotation file that cannot be read"
+_PLACES_KEPT = 100
 # Sources of shapes as CVAT names them.
 MANUAL, AUTOMATIC = "manual", "auto"
 
@@ -87,11 +89,34 @@ class LeftOut:
 
     Attributes:
         reason: The kind of problem, without numbers or names: equal problems are counted under equal reasons.
-        where: Its place: file and line, or file and id.
+        where: Its place: file and line, or file and id; "" for those of which only the number is kept.
+        count: Number of such entries.
     """
 
     reason: str
     where: str
+    count: int = 1
+
+
+class LeftOutEntries:
+    """Entries that a reader leaves out: only the first of each reason keep their place, for there may be millions."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, list[LeftOut]] = {}
+        self._more: Counter[str] = Counter()
+
+    def add(self, reason: str, where: str) -> None:
+        """Add one entry."""
+        first = self._first.setdefault(reason, [])
+        if len(first) < _PLACES_KEPT:
+            first.append(LeftOut(reason, where))
+        else:
+            self._more[reason] += 1
+
+    def all(self) -> tuple[LeftOut, ...]:
+        """Return the entries, those without a place as one for each reason."""
+        entries = [entry for first in self._first.values() for entry in first]
+        return (*entries, *(LeftOut(reason, "", count) for reason, count in self._more.items()))
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,9 @@ class LoadReport:
     notes: list[str] = field(default_factory=list)
     unused_labels: list[str] = field(default_factory=list)
 
-    def add_left_out(self, reason: str, where: str) -> None:
-        """Count a shape or entry that was left out; `where` is its place in an annotation file, or ""."""
-        self.dropped[reason] += 1
+    def add_left_out(self, reason: str, where: str, count: int = 1) -> None:
+        """Count a shape or entries that were left out; `where` is the place in an annotation file, or ""."""
+        self.dropped[reason] += count
         self.add_example(reason, where)
 
     def add_example(self, reason: str, where: str) -> None:

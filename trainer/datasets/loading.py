@@ -142,7 +142,7 @@ class _Loader:
     def add_export(self, export: Export, only: Collection[str] | None) -> None:
         """Add samples of the frames of one export."""
         for entry in export.left_out:
-            self.report.add_left_out(entry.reason, entry.where)
+            self.report.add_left_out(entry.reason, entry.where, entry.count)
         frames = with_distinct_names(export.frames)
         self.groups = video_groups(frames)
         if not self.fixed:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from support import annotation_exports
 
-from preannotate.formats import FORMATS
+from preannotate.formats import FORMATS, read_export
 from preannotate.formats.records import DatasetError
 from trainer.datasets import load_dataset
 
@@ -413,6 +413,18 @@ def test_boxes_that_are_parts_of_the_image_are_taken_as_such(tmp_path):
     ]
     assert mixed.samples[0].boxes.tolist() == [[0, 10, 30, 50]]
     assert mixed.health.load_report.dropped == {"smaller than one pixel": 3}
+
+
+def test_a_million_entries_are_counted_and_a_few_places_kept(tmp_path):
+    export = annotation_exports.coco(tmp_path / "export")
+    path = export / "annotations/instances_default.json"
+    content = json.loads(path.read_text())
+    content["annotations"] += [0] * 1000 + [{"image_id": 99}] * 3
+    annotation_exports.write_text(path, json.dumps(content))
+    report = load_dataset([export], tmp_path / "store").health.load_report
+
+    assert len(read_export(export, export).export.left_out) == 104
+    assert report.dropped == {"entry that is not understood": 1000, "of an image that is not listed": 3}
 
 
 def test_clicks_in_the_corner_are_no_parts_of_the_image(tmp_path):
