@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Boxes as fractions of the image reach a little beyond its edges; boxes in pixels reach much further than this.
+# Boxes as fractions of the image reach a little beyond its edges; most boxes in pixels reach much further than this.
 _LARGEST_FRACTION = 4.0
 # Of sides in strides, logarithms stay below: e to the power of 6 strides is wider than any image.
 _LARGEST_LOGARITHM = 6.0
+_MOST, _NEARLY_ALL = 0.9, 0.99
 # A score may miss [0, 1] by rounding.
 _ROUNDING = 1e-3
 
@@ -30,19 +31,27 @@ def first_reason(**found: bool) -> str:
     return next((reason.replace("_", " ") for reason, holds in found.items() if holds), "")
 
 
-def are_pixels(coordinates: np.ndarray) -> bool:
-    """Whether coordinates are pixels rather than fractions of the image."""
-    return bool(coordinates.size and np.abs(coordinates).max() > _LARGEST_FRACTION)
+def are_pixels(boxes: np.ndarray) -> bool:
+    """Whether boxes (..., 4) are in pixels rather than fractions of the image.
+
+    Of fractions a few may be large, where a network finds nothing.
+    """
+    used = np.abs(_used(boxes))
+    return bool(used.size and np.quantile(used, _MOST) > _LARGEST_FRACTION)
 
 
-def are_fractions(coordinates: np.ndarray) -> bool:
-    """Whether coordinates are fractions of the image rather than pixels; so are those of rows without an object, 0."""
-    return not are_pixels(coordinates)
+def are_fractions(boxes: np.ndarray) -> bool:
+    """Whether boxes are fractions of the image rather than pixels; so are those of rows without an object, 0."""
+    return not are_pixels(boxes)
 
 
-def are_sides(sides: np.ndarray) -> bool:
-    """Whether these are widths and heights in pixels, and not logarithms, which are small or negative."""
-    return bool(sides.size and sides.min() >= 0 and sides.max() > _LARGEST_LOGARITHM)
+def are_sides(boxes: np.ndarray) -> bool:
+    """Whether the last two numbers of boxes (..., 4) are widths and heights in pixels, and not logarithms of them.
+
+    Of boxes in pixels a few may have negative sides, where a network finds nothing.
+    """
+    sides = np.abs(_used(boxes)[:, 2:])
+    return bool(sides.size and np.quantile(sides, _MOST) > _LARGEST_LOGARITHM)
 
 
 def are_corners(boxes: np.ndarray, *, least: int = 1) -> bool:
@@ -50,9 +59,15 @@ def are_corners(boxes: np.ndarray, *, least: int = 1) -> bool:
 
     That can be chance where less than `least` boxes are not all zeros.
     """
-    used = boxes.reshape(-1, 4)
-    used = used[used.any(1)]
-    return len(used) >= least and bool((used[:, 2:] >= used[:, :2]).all())
+    used = _used(boxes)
+    return len(used) >= least and float((used[:, 2:] >= used[:, :2]).all(1).mean()) >= _NEARLY_ALL
+
+
+def _used(boxes: np.ndarray) -> np.ndarray:
+    """The boxes (N, 4) that are not all zeros, as those are that fill up a list."""
+    rows = boxes.reshape(-1, 4)
+    used: np.ndarray = rows[rows.any(1)]
+    return used
 
 
 def are_whole(numbers: np.ndarray) -> bool:

@@ -27,6 +27,6 @@ def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Sides are pixels, and the fifth column is 1 in every row."""
     (rows,) = arrays
     return values.first_reason(
-        sides_that_are_logarithms=not values.are_sides(rows[..., 2:4]),
+        sides_that_are_logarithms=not values.are_sides(rows[..., :4]),
         no_column_of_1=bool((rows[..., 4] != 1).any()),
     )

@@ -30,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """The first four columns are centres and sides in pixels, and no corners."""
     boxes = arrays[0][..., :4]
-    return values.first_reason(no_pixels=not values.are_sides(boxes[..., 2:]), corners=values.are_corners(boxes))
+    return values.first_reason(no_pixels=not values.are_sides(boxes), corners=values.are_corners(boxes))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

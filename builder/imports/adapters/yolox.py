@@ -31,7 +31,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Sides are logarithms."""
-    return values.first_reason(sides_in_pixels=values.are_sides(arrays[0][..., 2:4]))
+    return values.first_reason(sides_in_pixels=values.are_sides(arrays[0][..., :4]))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -97,6 +97,14 @@ def test_one_adapter_is_left_and_gives_these_boxes(name, classes):
     assert list(scores[0, rows].argmax(1)) == NUMBERS
 
 
+def test_a_few_negative_sides_are_no_logarithms():
+    """YOLOv6 without distributions has them in cells where it finds nothing."""
+    boxes = np.tile(np.float32([100, 100, 60, 40]), (1, 50, 1))
+    boxes[0, :3, 2:] = -5
+    assert values.are_sides(boxes)
+    assert not values.are_sides(np.log(np.abs(boxes)))
+
+
 def test_corners_as_fractions_are_not_taken_for_centres():
     """Nobody is known to export so: more boxes than could be so by chance."""
     random = np.random.default_rng(1)
