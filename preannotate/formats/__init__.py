@@ -148,12 +148,13 @@ def _maybe_in_archive(frames: tuple[Frame, ...], unopened: list[str]) -> tuple[F
 
 def _unknown_format(path: Path, files: FileTree) -> DatasetError:
     titles = ", ".join(known.title for known in FORMATS.values())
-    only_images = files.paths and all(Path(file).suffix.lower() in IMAGE_EXTENSIONS for file in files.paths)
+    paths = files.with_suffix("")
+    only_images = paths and all(Path(file).suffix.lower() in IMAGE_EXTENSIONS for file in paths)
     if (known := describe(files)) is not None:
         title, remedy = known
         return DatasetError(f"{path.name}: {title}, which is not read; expected one of: {titles}. {remedy}.")
     problem = "images without annotations" if only_images else "no known annotation format"
     return DatasetError(
-        f"{path.name}: {problem} (found {first_of(files.paths) or 'nothing'}); expected one of: {titles}. "
+        f"{path.name}: {problem} (found {first_of(paths) or 'nothing'}); expected one of: {titles}. "
         f"Export the task in CVAT in one of these formats."
     )

@@ -14,9 +14,8 @@ from preannotate.formats.records import DatasetError
 _MAX_LEVELS = 2
 _MAX_INNER = 1000
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-# An annotation file that can be given on its own, and one that only says what the folder around it is.
-_ANNOTATION_SUFFIXES = (".xml", ".json")
-_FOLDER_FILES = (".yaml", ".yml", ".names", ".data", "classes.txt")
+# Files that are given in place of the folder around them. Others are annotation files on their own.
+_FOLDER_FILES = (".yaml", ".yml", ".names", ".data", ".txt")
 _ANNOTATION_FOLDERS = ("annotations", "annotation", "labels", "xml", "xmls", "json", "data")
 
 
@@ -75,11 +74,16 @@ def _open(export: Path, scratch: Path) -> FileTree:
     if export.is_dir():
         return FileTree(export, scratch=scratch)
     name = export.name.lower()
-    if not archive_kind(export):
-        if name.endswith(_ANNOTATION_SUFFIXES):
-            return _around(export, scratch)
+    try:
+        is_archive = bool(archive_kind(export)) or name.endswith(ARCHIVE_SUFFIXES) or zipfile.is_zipfile(export)
+    except OSError as error:
+        raise DatasetError(
+            f"{export}: {error.strerror or error}; expected a file that can be read. Check its permissions."
+        ) from error
+    if not is_archive:
         if name.endswith(_FOLDER_FILES):
             return FileTree(export.absolute().parent, scratch=scratch)
+        return _around(export, scratch)
     target = scratch / "export"
     target.mkdir()
     extract(export, target, Budget(export.stat().st_size))

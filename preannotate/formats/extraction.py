@@ -156,6 +156,8 @@ def _entries(archive: zipfile.ZipFile | tarfile.TarFile, path: Path) -> Iterator
         _check_count(path, count)
         if not (member.isreg() or member.isdir()) or member.issparse():
             raise _link(path, member.name)
+        if member.size < 0:  # tarfile would go back, and round in a circle
+            raise tarfile.ReadError(f"an entry of {member.size} bytes")
         yield _Entry(member.name, member.size, member.isdir(), member)
         archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps each
 

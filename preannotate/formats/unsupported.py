@@ -37,11 +37,12 @@ def describe(files: FileTree) -> tuple[str, str] | None:
 
 
 def _descriptions(files: FileTree) -> Iterator[tuple[str, str]]:
-    names = {PurePosixPath(path).name.lower() for path in files.paths}
-    suffixes = {PurePosixPath(path).suffix.lower() for path in files.paths}
+    paths = files.with_suffix("")
+    names = {PurePosixPath(path).name.lower() for path in paths}
+    suffixes = {PurePosixPath(path).suffix.lower() for path in paths}
     if any(name in names for name in ("task.json", "project.json")):
         yield "a CVAT backup", "Choose 'Export task dataset' in CVAT instead of 'Backup task'"
-    if "meta.json" in names and any(path.startswith(("ds/", "dataset/")) or "/ann/" in path for path in files.paths):
+    if "meta.json" in names and any(path.startswith(("ds/", "dataset/")) or "/ann/" in path for path in paths):
         yield "Supervisely", _CONVERT
     for path in _first(files, ".json", ".vott"):
         if found := _json_kind(_load(files, path), path):
@@ -59,7 +60,7 @@ def _descriptions(files: FileTree) -> Iterator[tuple[str, str]]:
     yield from _of_texts(files)
     if ".mat" in suffixes:
         yield "MATLAB annotations", _CONVERT
-    if archives := [path for path in files.paths if path.lower().endswith(ARCHIVE_SUFFIXES)]:
+    if archives := [path for path in paths if path.lower().endswith(ARCHIVE_SUFFIXES)]:
         yield f"archives that could not be opened ({archives[0]})", "Unpack them and give the folder"
 
 

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from preannotate.formats import archive, extraction
+from preannotate.formats import archive, extraction, read_export
 from preannotate.formats.records import DatasetError
 
 
@@ -252,3 +252,23 @@ def test_archives_in_archives_are_opened_to_the_second_level(tmp_path):
         more, unopened = archive.with_inner_archives(files)
 
         assert (more.paths, unopened) == (["0.zip", "0/1.zip", "0/1/2.zip"], [])
+
+
+def test_an_entry_of_less_than_nothing_ends_in_an_error_and_not_in_a_circle(tmp_path):
+    """Base 256 with the sign bit, as GNU tar writes numbers that do not fit."""
+    header = bytearray(tarfile.TarInfo("a.txt").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" * 10 + b"\xfe\x00"  # minus one block
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(bytes(header) * 2 + bytes(2048))
+    with pytest.raises(DatasetError, match="expected a whole zip or tar archive"):
+        open_zip(tmp_path / "a.tar", tmp_path)
+
+
+def test_a_file_of_another_format_is_named(tmp_path):
+    (tmp_path / "x.vott").write_text("{}")
+    with (
+        archive.open_export(tmp_path / "x.vott", tmp_path) as files,
+        pytest.raises(DatasetError, match=r"x.vott: VoTT"),
+    ):
+        read_export(tmp_path / "x.vott", files)

@@ -1,6 +1,7 @@
 """Layouts that tools write, or that people make of them: all hold the same two images with one box each."""
 
 import json
+import os
 import shutil
 import tarfile
 import zipfile
@@ -404,7 +405,89 @@ def junk_around(folder):
     write_text(folder / "annotations/.DS_Store", "x"), write_text(folder / "images/Thumbs.db", "x")
 
 
+def yaml_above_the_set(folder):
+    images(folder, "datasets/coco8/images/train/"), texts(folder, "datasets/coco8/labels/train/")
+    write_text(folder / "coco8.yaml", "path: coco8\nnames: {0: bolt, 1: gear}\n")
+
+
+def lists_with_windows_paths(folder):
+    images(folder, "data/"), texts(folder, "data/"), classes(folder, "data/obj.names")
+    write_text(folder / "data/train.txt", "C:\\data\\a.jpg\nD:\\x\\y\\b.jpg\n")
+
+
+def folders_in_capitals(folder):
+    images(folder, "Images/"), texts(folder, "Labels/"), classes(folder, "Classes.txt")
+
+
+def coco_files_beside_split_folders(folder):
+    for split, name in (("train", "a"), ("valid", "b")):
+        draw(folder, f"{split}/{name}.jpg"), coco(folder, f"{split}.json", name)
+
+
+def names_with_a_backslash_on_the_disk(folder):
+    draw(folder, "images/x.jpg").rename(folder / "images\\sub\\a.jpg")
+    draw(folder, "images/b.jpg"), coco(folder, "c.json", "ab", a="sub/a.jpg")
+
+
+def names_with_blanks_around(folder):
+    draw(folder, "images/ a.jpg"), draw(folder, "images/b.jpg"), coco(folder, "c.json", "ab", a=" a.jpg", b=" b.jpg ")
+
+
+def names_of_bytes_that_are_no_text(folder):
+    path = os.fsencode(draw(folder, "images/a.jpg").parent) + "/Größe a.jpg".encode("latin-1")
+    os.rename(folder / "images/a.jpg", path)  # noqa: PTH104
+    draw(folder, "images/b.jpg"), coco(folder, "c.json", "ab", a="Größe a.jpg")
+
+
+def downloads_of_coco(folder):
+    folder.mkdir(), coco(folder.parent / "1", "annotations/instances_train2017.json", "a")
+    coco(folder.parent / "1", "annotations/instances_val2017.json", "b")
+    draw(folder.parent / "2", "train2017/a.jpg"), draw(folder.parent / "3", "val2017/b.jpg")
+    for place, name in (("1", "annotations_trainval2017"), ("2", "train2017"), ("3", "val2017")):
+        shutil.make_archive(str(folder / name), "zip", folder.parent / place)
+
+
+def roboflow_without_splits(folder):
+    images(folder, "export/images/"), texts(folder, "export/labels/")
+    write_text(folder / "data.yaml", "names: [bolt, gear]\nnc: 2\n")
+
+
+def classes_with_numbers(folder):
+    images(folder, ""), texts(folder, ""), write_text(folder / "classes.txt", "0: bolt\n1: gear\n")
+
+
+def json_in_capitals(folder):
+    images(folder, "images/"), coco(folder, "C.JSON", "ab")
+
+
+def voc_with_lists(folder):
+    images(folder, "JPEGImages/"), [voc(folder, f"Annotations/{name}.xml", name) for name in SCENE]
+    write_text(folder / "ImageSets/Main/train.txt", "a\n"), write_text(folder / "labels.txt", "bolt\ngear\n")
+
+
+def thumbnails(folder):
+    images(folder, "images/"), images(folder, "thumbnails/"), coco(folder, "c.json", "ab")
+
+
+def detections_drawn_in(folder):
+    images(folder, "images/"), images(folder, "runs/detect/predict/"), texts(folder, "labels/"), classes(folder)
+
+
 WRITERS = [
+    yaml_above_the_set,
+    lists_with_windows_paths,
+    folders_in_capitals,
+    coco_files_beside_split_folders,
+    names_with_a_backslash_on_the_disk,
+    names_with_blanks_around,
+    names_of_bytes_that_are_no_text,
+    downloads_of_coco,
+    roboflow_without_splits,
+    classes_with_numbers,
+    json_in_capitals,
+    voc_with_lists,
+    thumbnails,
+    detections_drawn_in,
     label_studio_yolo,
     label_studio_hashes,
     label_studio_coco,
@@ -543,3 +626,14 @@ def test_the_data_file_of_ultralytics_means_its_folder(tmp_path):
     roboflow_yolo(tmp_path / "set")
 
     assert boxes(read(tmp_path / "set/data.yaml", tmp_path)) == EXPECTED
+
+
+def test_names_of_classes_that_contradict_each_other_are_said(tmp_path):
+    folder = tmp_path / "export"
+    roboflow_yolo(folder), write_text(folder / "train/labels/classes.txt", "dog\nperson\n")
+    export = read(folder, tmp_path)
+
+    assert boxes(export) == EXPECTED
+    assert export.notes == (
+        "train/labels/classes.txt has other names of classes than the file whose names are used: correct or remove it.",
+    )
