@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,9 +96,13 @@ def read_json(path: Path) -> Any:
         FileError: The file cannot be read or is not JSON.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FileError(f"{path}: is no file; expected a JSON file. Remove it.")  # a pipe would be read for ever
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except FileError:
+        raise
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path}: not JSON ({error}); expected a complete JSON file. Remove the file.") from error
     except OSError as error:

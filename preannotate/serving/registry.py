@@ -249,6 +249,9 @@ class FunctionRegistry:
             config = await asyncio.to_thread(_read_proven, path, self._file_name)
             self._check_name_is_free(config, entry)
         except DirectoryError as error:
+            if await asyncio.to_thread(lambda: FunctionDirectory(path).change_mark) not in (entry.applied, ""):
+                entry.applied = None  # replaced while it was read: what was read belongs to two versions
+                return
             if str(error) != entry.problem:
                 _LOG.error("%s", error)
             entry.problem = str(error)

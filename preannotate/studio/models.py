@@ -129,7 +129,7 @@ class Models:
         """Return validation images with a version's detections, by name; empty if there are none."""
         folder = self._version(name, version).run / "overlays"
         pictures = sorted(folder.glob("*.jpg")) if folder.is_dir() else []
-        return [self._inside(picture) for picture in pictures if not picture.is_symlink()]
+        return [self._inside(picture) for picture in pictures if picture.is_file() and not picture.is_symlink()]
 
     def overlay(self, name: str, version: int, picture: str) -> Path:
         """Return one of `overlays` by its file name; StudioError if there is none of that name."""

@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -84,4 +85,11 @@ def test_a_copy_that_finds_no_room_leaves_nothing(tmp_path, monkeypatch):
 def test_json_that_is_too_deep_is_named(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
     with pytest.raises(FileError, match=r"a\.json: not JSON \("):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_pipe_is_no_json_and_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+
+    with pytest.raises(FileError, match="is no file; expected a JSON file"):
         read_json(tmp_path / "a.json")

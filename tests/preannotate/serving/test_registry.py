@@ -11,6 +11,8 @@ from support.functions import prove
 
 from builder import function_directory
 from builder.function_directory import file_digest
+from preannotate.serving import registry as registry_module
+from preannotate.serving.errors import DirectoryError
 from preannotate.serving.registry import FunctionRegistry
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +88,28 @@ async def test_change_for_the_worse_is_an_error_and_a_repair_heals_it(write_func
         write_function("echo", saying("repaired"))
         await look_twice(registry)
         assert await call(client) == (200, "repaired")
+
+
+async def test_directory_that_is_replaced_while_it_is_read_is_read_again(write_function, serving, monkeypatch):
+    write_function("echo", saying("old"))
+    async with serving() as (registry, client):
+        read, replaced = registry_module._read_proven, []
+
+        def read_half(path, file_name):
+            if not replaced:
+                replaced.append(path)
+                write_function("echo", saying("newest"))
+                raise DirectoryError("bytes of two versions")
+            return read(path, file_name)
+
+        monkeypatch.setattr(registry_module, "_read_proven", read_half)
+        write_function("echo", saying("new"))
+        await look_twice(registry)
+        assert replaced
+        assert registry.problems == []
+        assert await call(client) == (200, "old")
+        await look_twice(registry)
+        assert await call(client) == (200, "newest")
 
 
 async def test_removed_directory_is_no_longer_served(write_function, serving):
