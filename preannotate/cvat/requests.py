@@ -6,6 +6,7 @@ servers; nor are its retries, because it has no time limits (`limited_http`).
 
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0
 # Objects and lists in one response: Python needs some hundred bytes for each, and they can be two bytes of text.
 MAX_CONTAINERS = 4_000_000
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Result = TypeVar("Result")
 
@@ -75,7 +77,10 @@ class Requests:
         try:
             if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
                 raise ValueError("too many entries")
-            return json.loads(content, parse_constant=_refuse)
+            value = json.loads(content, parse_constant=_refuse)
+            if _SURROGATE.search(content):  # halves of pairs, which no file can hold
+                json.dumps(value, ensure_ascii=False).encode()
+            return value
         except (ValueError, RecursionError) as error:
             raise CvatError(f"{self.url}: {what} is not JSON; expected CVAT's response. Use CVAT's own URL.") from error
 

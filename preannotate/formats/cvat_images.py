@@ -143,4 +143,5 @@ def _image(frame: Frame, number_in_task: int) -> Element:
 
 def _to_bytes(element: Element) -> bytes:
     ElementTree.indent(element, level=1)
-    return b"  " + ElementTree.tostring(element, encoding="utf-8") + b"\n"
+    # Names of labels and images were checked; a task, a colour or a source may be called anything in CVAT.
+    return f"  {cvat_xml.writable(ElementTree.tostring(element, encoding='unicode'))}\n".encode()

@@ -145,6 +145,11 @@ def is_writable(name: str) -> bool:
     return not _UNWRITABLE.search(name)
 
 
+def writable(text: str) -> str:
+    """Return text with the replacement character in place of what XML cannot hold."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
 def parse_meta(element: Element) -> CvatMeta:
     """Read `<meta>`."""
     labels = [

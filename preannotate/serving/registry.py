@@ -245,11 +245,12 @@ class FunctionRegistry:
         self._folder_problem = problem
 
     async def _update(self, path: Path, entry: _Entry) -> None:
+        mark = entry.applied
         try:
             config = await asyncio.to_thread(_read_proven, path, self._file_name)
             self._check_name_is_free(config, entry)
         except DirectoryError as error:
-            if await asyncio.to_thread(lambda: FunctionDirectory(path).change_mark) not in (entry.applied, ""):
+            if await asyncio.to_thread(_change_mark, path) not in (mark, ""):
                 entry.applied = None  # replaced while it was read: what was read belongs to two versions
                 return
             if str(error) != entry.problem:

@@ -203,7 +203,9 @@ def test_a_response_that_drips(cvat, start, monkeypatch):
     assert len(cvat.received) == 1  # not again and again
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" + b"{}," * 1_000_000 + b"{}]", b'{"version": NaN}'])
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"[" + b"{}," * 1_000_000 + b"{}]", b'{"version": NaN}', b'{"version": "\\ud800"}']
+)
 def test_json_that_is_none_or_too_deep(cvat, body, monkeypatch):
     monkeypatch.setattr(requests, "MAX_CONTAINERS", 1_000_000)
     cvat.answers["/api/server/about"] = lambda: [head(200), body]

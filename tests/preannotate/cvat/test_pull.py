@@ -193,6 +193,17 @@ def test_other_images_behind_the_same_frames_are_fetched_again(newest, tmp_path)
     assert len(read(tmp_path)) == 4
 
 
+def test_a_task_may_be_called_anything(cvat, pull, tmp_path):
+    """CVAT accepts control characters in the names of tasks, which XML cannot hold."""
+    task = dock()
+    task.name = "\x1b[31mdock\x07\n\u202e\ufffe"
+    cvat.add(task)
+
+    pull()
+
+    assert len(read(tmp_path)) == 4
+
+
 def test_a_ground_truth_job_becomes_the_validation_part(cvat, pull, tmp_path):
     """Its frames are absolute numbers: of frames 1 and 3 of a task that takes every second image from the tenth on."""
     task = dock(start=10, step=2)
