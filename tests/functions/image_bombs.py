@@ -104,7 +104,28 @@ def exif_jpeg(tags: int) -> bytes:
 
 def numbered_tiff(count: int) -> bytes:
     """A TIFF with so many strips."""
-    return tiff(8, 8, ((273, 4, count, 8), (279, 4, count, 8)), data=b"\1" * 4 * count)
+    return tiff(8, 8, ((273, 4, count, 8), (279, 4, count, 8)), data=bytes(4 * count))
+
+
+def overlapping_tiff(strips: int) -> bytes:
+    """A TIFF of one row in each strip, all of them the same four megabytes, to be read with their bits reversed."""
+    data = np.random.default_rng(0).bytes(4_000_000)
+    places, sizes = struct.pack(f"<{strips}I", *[8] * strips), struct.pack(f"<{strips}I", *[len(data)] * strips)
+    at = 8 + len(data)
+    tags = ((259, 3, 1, 5), (266, 3, 1, 2), (278, 4, 1, 1), (273, 4, strips, at), (279, 4, strips, at + len(places)))
+    return tiff(1000, strips, tags, data + places + sizes)
+
+
+def avif_of_frames(count: int) -> bytes:
+    """An AVIF whose picture has so many frames before the one that is shown."""
+    data = encode(picture(), "AVIF")
+    media = data.index(b"mdat") - 4
+    # Empty frame headers: the item ends at the end of the file if its length is 0.
+    place = data.index(b"iloc")
+    changed = bytearray(data)
+    length = changed.index(struct.pack(">I", len(data) - media - 8), place)
+    changed[length : length + 4] = bytes(4)
+    return bytes(changed) + b"\x1a\0" * count
 
 
 def turned(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -157,6 +178,7 @@ BOMBS: dict[str, Maker] = {
     "TIFF of 13000x13000 in one strip": lambda: tiff(
         13000, 13000, ((259, 3, 1, 8), (278, 4, 1, 13000)), zlib.compress(bytes(99))
     ),
+    "TIFF of 50000 strips in the same place": lambda: overlapping_tiff(50_000),
     "TIFF whose dictionary takes memory": lambda: tiff(9, 9, ((259, 3, 1, 34925),)),
     "BMP of run lengths of one pixel": lambda: bmp(1900, 1900, bits=8, compression=1, data=b"\1\0" * 1_900_000),
     "BMP of run lengths beyond the row": lambda: bmp(1, 1900, bits=8, compression=1, data=b"\1\0" * 1_900_000),

@@ -15,6 +15,7 @@ from tests.functions.image_bombs import (
     BOMBS,
     LARGE,
     animated_png,
+    avif_of_frames,
     commented_gif,
     jpeg2000,
     jpeg2000_coded,
@@ -82,6 +83,15 @@ def test_large_images_are_read_within_the_same_share(name, decode_elsewhere):
 def test_what_was_too_much_is_said(data, sentence):
     with pytest.raises(ImageError, match=sentence):
         decode(data, (32, 32))
+
+
+def test_an_avif_of_frames_that_are_never_shown():
+    if "AVIF" not in Image.registered_extensions().values():
+        pytest.skip("this Pillow has no AVIF")
+    with pytest.raises(
+        ImageError, match=r"more than 16 frames in a picture of an AVIF; expected fewer\. Save the image"
+    ):
+        decode(avif_of_frames(1000))
 
 
 def test_an_image_that_fits_only_at_a_smaller_scale_keeps_its_size(monkeypatch):

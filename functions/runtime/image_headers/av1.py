@@ -3,13 +3,21 @@
 Reference: AV1 Bitstream & Decoding Process Specification, 5.3 (OBU) and 5.5 (sequence header).
 """
 
+from runtime.image_headers.header import refuse_count
+
 MAX_UNITS = 10_000
-_SEQUENCE_HEADER = 1
+# Of one picture: its layers, and frames that are decoded and not shown. Each may cost as much as the picture itself.
+MAX_FRAMES = 16
+_SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
 
 
 def sequence_sizes(stream: bytes) -> list[tuple[int, int]]:
-    """Return (width, height) of each sequence header; what is no AV1 stream has none."""
-    sizes, position = [], 0
+    """Return (width, height) of each sequence header; what is no AV1 stream has none.
+
+    Raises:
+        ImageError: More frames than one picture has.
+    """
+    sizes, position, frames = [], 0, 0
     for _ in range(MAX_UNITS):
         if position >= len(stream):
             break
@@ -18,9 +26,15 @@ def sequence_sizes(stream: bytes) -> list[tuple[int, int]]:
         length = len(stream) - position
         if head & 2:
             length, position = _leb128(stream, position)
-        if head >> 3 & 15 == _SEQUENCE_HEADER:
+        kind = head >> 3 & 15
+        frames += kind in (_FRAME_HEADER, _FRAME)
+        if frames > MAX_FRAMES:
+            raise refuse_count("frames in a picture of an AVIF", MAX_FRAMES)
+        if kind == _SEQUENCE_HEADER:
             sizes.append(_largest_frame(stream[position : position + min(length, 256)]))
         position += length
+    else:
+        raise refuse_count("units in a picture of an AVIF", MAX_UNITS)
     return sizes
 
 

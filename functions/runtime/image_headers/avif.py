@@ -25,7 +25,7 @@ _BYTES_PER_PIXEL, _DEEP, _FULL_COLOUR, _WITH_ALPHA, _MOST = 8, 4, 4, 6, 24
 def read_header(data: bytes) -> Header:
     """Read the largest size, and what the decoder takes for it."""
     sizes: list[tuple[int, int]] = []
-    cost, pictures, streams = _BYTES_PER_PIXEL, set(), []
+    cost, pictures, streams, first = _BYTES_PER_PIXEL, set(), [], len(data)
     boxes = list(_boxes(data, 0, len(data), 0, [0]))
     idat = next((start for kind, start, _ in boxes if kind == b"idat"), 0)
     for kind, start, _ in boxes:
@@ -41,11 +41,14 @@ def read_header(data: bytes) -> Header:
             number, name = struct.unpack_from(">I2x4s" if version > 2 else ">H2x4s", data, start + 4)
             if name == b"av01":
                 pictures.add(number)
-        elif kind in (b"stsz", b"stz2") and struct.unpack_from(">I", data, start + 8)[0] > MAX_FRAMES:
-            raise refuse_count("frames in an AVIF", MAX_FRAMES)
+        elif kind in (b"stsz", b"stz2"):
+            first, count = struct.unpack_from(">II", data, start + 4)
+            if count > MAX_FRAMES or kind == b"stz2":
+                raise refuse_count("frames in an AVIF", MAX_FRAMES)
+            first = first or struct.unpack_from(">I", data, start + 12)[0]
         elif kind in (b"stco", b"co64") and struct.unpack_from(">I", data, start + 4)[0]:
             (at,) = struct.unpack_from(">I" if kind == b"stco" else ">Q", data, start + 8)
-            streams.append(data[at:])
+            streams.append(data[at : at + first])  # of a sequence only the first picture is decoded
     for kind, start, _ in boxes:
         if kind == b"iloc":
             streams += [content for number, content in _items(data, start, idat) if number in pictures]
