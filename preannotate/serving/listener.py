@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -31,6 +31,8 @@ _UNREAD_MILLISECONDS = 60_000
 # Longer than the 60 s that common proxies keep an idle connection: it is theirs to close, or a request gets lost.
 KEEP_ALIVE_SECONDS = 75
 _TICK_SECONDS = 1.0
+# So many may wait to be accepted; all are in one go, and have a file descriptor before they are counted.
+_BACKLOG = 256
 # Of a head that has not come to its end.
 _HEAD_BYTES = 16 * 1024
 _FULL = b'{"error": "too many connections; expected fewer. Try again later."}'
@@ -85,6 +87,7 @@ class Listener:
                 lifespan="off",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 ws="none",
+                backlog=_BACKLOG,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -150,7 +153,8 @@ class Connection(H11Protocol):
         self.conn = StrictConnection(_HEAD_BYTES)
         self._limiter = limiter
         self._unread: asyncio.TimerHandle | None = None
-        self._lingers = self._lost = False
+        self._lingers = self._lost = self._half_closed = False
+        self.app = self._told_of_the_end(self.app)
         self._waiting_for = ""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -187,6 +191,40 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self._wait()
 
+        if self._half_closed and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a request that is here whole, though its client sends no more, and may have gone."""
+        cast(Any, self.transport).flush()
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if not answering or self.conn.their_state not in (h11.DONE, h11.MUST_CLOSE):
+            return False
+        self._half_closed = True
+        self.cycle.message_event.set()
+        return True
+
+    def _told_of_the_end(self, app: Any) -> Any:
+        """Return an app that hears of a client that sends no more as of one that has gone, and may answer all the same.
+
+        Who waits for a worker then gets none: most such clients have gone indeed.
+        """
+
+        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+            ended = False
+
+            async def receive_until_end() -> Message:
+                nonlocal ended
+                message = await receive()
+                if ended and self._half_closed:
+                    return {"type": "http.disconnect"}
+                ended = ended or not message.get("more_body", False)
+                return message
+
+            await app(scope, receive_until_end, send)
+
+        return told
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request; if an answer has begun, it cannot end."""
         try:
@@ -213,6 +251,7 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._set_timer(self._what_is_missing())
+        cast(Any, self.transport).flush()
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering:
             self.idle_since = None
@@ -288,22 +327,22 @@ class _Transport:
         if not data:
             return
         if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._send)
+            asyncio.get_running_loop().call_soon(self.flush)
         self._unsent.append(data)
 
     def write_eof(self) -> None:
-        self._send()
+        self.flush()
         self._transport.write_eof()
 
     def close(self) -> None:
-        self._send()
+        self.flush()
         self._closed = True
         self._close(self._transport)
 
     def is_closing(self) -> bool:
         return self._closed or self._transport.is_closing()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
         unsent, self._unsent = self._unsent, []
         if unsent:
             self._transport.write(b"".join(unsent))

@@ -237,3 +237,16 @@ async def test_what_leaves_open_where_a_request_ends_ends_the_connection(echo, l
         found = {name: statuses(await server.send(sent)) for name, sent in doubts.items()}
 
         assert {name: answered for name, answered in found.items() if answered != [400]} == {}
+
+
+async def test_request_whose_client_sends_no_more_is_answered_all_the_same(echo, live):
+    async with live() as server:
+        for sent in (LIST + b"\r\n", call(body=b"x"), LIST + b"\r\n" + call(body=b"x")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
+            writer.write(sent.replace(CLOSE, b"", 1))
+            writer.write_eof()
+
+            async with asyncio.timeout(5):
+                assert set(statuses(await reader.read())) == {200}
+        while server.limiter.open:
+            await asyncio.sleep(0.01)
