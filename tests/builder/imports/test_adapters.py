@@ -245,18 +245,32 @@ def test_mean_and_scale_are_the_users(do, drawn, tmp_path):
     assert (manifest["order"], manifest["scale"]) == ("rgb", [1, 1, 1])
 
 
-def test_mean_and_scale_are_those_of_the_file(do, drawn, tmp_path):
-    """As Geti and OpenVINO Training Extensions write them; the user's go before."""
+def with_metadata(file, kind, values):
+    """As OpenVINO Training Extensions write it: a section of an IR, and its name before each key in an ONNX file."""
+    import onnx
     import openvino as ov
 
-    file = squares_onnx.write("boxes_labels", tmp_path / "model.onnx", normalised=squares_onnx.RGB)
+    if kind == "onnx":
+        model = onnx.load(file)
+        onnx.helper.set_model_props(model, {f"model_info {key}": value for key, value in values.items()})
+        onnx.save(model, file)
+        return file
     model = ov.Core().read_model(file)
-    model.set_rt_info("123.675 116.28 103.53", ["model_info", "mean_values"])
-    model.set_rt_info("58.395 57.12 57.375", ["model_info", "scale_values"])
-    ov.save_model(model, tmp_path / "model.xml")
-    output = do(tmp_path / "model.xml", kind="ir")
+    for key, value in values.items():
+        model.set_rt_info(value, ["model_info", key])
+    ov.save_model(model, file.with_suffix(".xml"))
+    return file.with_suffix(".xml")
+
+
+@pytest.mark.parametrize("kind", ["ir", "onnx"])
+def test_mean_and_scale_are_those_of_the_file(do, drawn, tmp_path, kind):
+    """The user's go before."""
+    written = {"mean_values": "123.675 116.28 103.53", "scale_values": "58.395 57.12 57.375"}
+    file = squares_onnx.write("boxes_labels", tmp_path / "model.onnx", normalised=squares_onnx.RGB)
+    file = with_metadata(file, kind, written)
+    output = do(file, kind=kind)
     check(drawn, output, "boxes_labels")
-    other = do(tmp_path / "model.xml", kind="ir", preprocessing=UNSET | {"mean": [1, 2, 3]}, output=str(tmp_path / "o"))
+    other = do(file, kind=kind, preprocessing=UNSET | {"mean": [1, 2, 3]}, output=str(tmp_path / "other"))
     found = [json.loads((folder / "result.json").read_text()) for folder in (output, other)]
     assert [(answer["mean"], answer["scale"]) for answer in found] == [
         ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
