@@ -15,26 +15,13 @@ import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from builder.imports.adapters import Run
+from builder.imports.image_input import ImageInput, fix_inputs
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, UnsupportedModelError, decisive_line
-from preannotate.core.text import first_of, printable
 
+# Of a channel's mean and scale.
+_LARGEST_CHANNEL = 65536
 # All outputs of a network, in its order, for one input.
 RunAll = Callable[[np.ndarray], Sequence[np.ndarray]]
-_TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}
-_CHANNELS = 3
-_RANK = 4
-_LARGEST_CHANNEL = 65536
-# What other inputs mean, from (width, height): the image is as large as the network's input, and not scaled.
-_INPUTS: dict[str, Callable[[int, int], tuple[float, ...]]] = {
-    # RT-DETR, D-FINE, DEIM.
-    "orig_target_sizes": lambda width, height: (width, height),
-    # PaddleDetection: height first, as in the sources; scale_factor is (y, x).
-    "im_shape": lambda width, height: (height, width),
-    "scale_factor": lambda width, height: (1, 1),
-    # YOLOv3 and Faster R-CNN of the ONNX and OpenVINO Model Zoos.
-    "image_shape": lambda width, height: (height, width),
-    "image_info": lambda width, height: (height, width, 1),
-}
 
 
 class OpenVinoGraph:
@@ -44,7 +31,6 @@ class OpenVinoGraph:
         model: Unchanged but for that size.
         input_size: (width, height).
         order: "NCHW" or "NHWC".
-        dtype: Of the input: "float32", "float16" or "uint8".
         outputs: Names and shapes, in the file's order.
         metadata: What the exporter wrote into the file, such as `task` and `names`.
     """
@@ -57,18 +43,16 @@ class OpenVinoGraph:
         """
         self._file = file
         self.model = read_network(file)
-        port = self._image_input()
-        self._has_batch = port.partial_shape.rank.get_length() == _RANK
-        if not self._has_batch:
-            _add_batch(self.model, port)
-        self.order, self.input_size = self._read_input(port.partial_shape, image_size)
-        self._bound = self._bind_inputs()
-        self._fix_size()
-        self.dtype = _TYPES[self.model.input(0).element_type]
-        self.outputs: Shapes = {
-            _name(port, index): _shape_of_one(port)
+        self._input = fix_inputs(self.model, image_size)
+        self.order, self.input_size = self._input.order, self._input.size
+        # The same tensor may be there twice, and one without a known rank is not used.
+        self._positions = {
+            _name(port, index): index
             for index, port in enumerate(self.model.outputs)
             if port.partial_shape.rank.is_static
+        }
+        self.outputs: Shapes = {
+            name: _shape_of_one(self.model.outputs[index]) for name, index in self._positions.items()
         }
         self.metadata = read_metadata(self.model)
 
@@ -86,9 +70,8 @@ class OpenVinoGraph:
         if not pixels.is_identity:
             steps.convert_element_type(ov.Type.f32).mean(list(pixels.mean)).scale(list(pixels.scale))
         steps.convert_element_type(self.model.input(0).element_type)
-        names = list(self.outputs)
         model = processor.build()
-        ends = [model.outputs[names.index(name)].get_node().input_value(0) for name in match.names]
+        ends = [model.outputs[self._positions[name]].get_node().input_value(0) for name in match.names]
         decoded = adapter.graph([ops.convert(end, "f32").output(0) for end in ends], layout, ops)
         results = [_result(node, name) for node, name in zip(decoded, ("boxes", "scores"), strict=True)]
         wrapped = ov.Model(results, model.get_parameters(), "detector")
@@ -100,7 +83,7 @@ class OpenVinoGraph:
         with_onnxruntime = self._file.suffix.lower() == ".onnx" and importlib.util.find_spec("onnxruntime") is not None
         if not with_onnxruntime:
             return _openvino(self.model)
-        return _onnxruntime(self._file, self._bound, has_batch=self._has_batch)
+        return _onnxruntime(self._file, self._input)
 
     def usual_pixels(self, usual: Preprocessing) -> Preprocessing:
         """What the network is fed with, if the user does not say.
@@ -108,7 +91,7 @@ class OpenVinoGraph:
         A network with an uint8 input normalises it itself. Geti, OpenVINO Training Extensions and Ultralytics write
         mean and scale into the file; their networks take RGB.
         """
-        if self.dtype == "uint8":
+        if self._input.dtype == "uint8":
             return Preprocessing(usual.order)
         mean, scale = (_three_numbers(self.metadata, key) for key in ("mean_values", "scale_values"))
         if not mean and not scale:
@@ -117,7 +100,7 @@ class OpenVinoGraph:
 
     def select(self, run: RunAll, match: AdapterMatch) -> Run:
         """Return a function that gives the outputs that an adapter decodes, float32."""
-        at = [list(self.outputs).index(name) for name in match.names]
+        at = [self._positions[name] for name in match.names]
 
         def run_matched(feed: np.ndarray) -> Sequence[np.ndarray]:
             outputs = run(feed)
@@ -129,68 +112,7 @@ class OpenVinoGraph:
         """Turn the engine contract's uint8 RGB into what the network is fed with."""
         ready = pixels.prepare(image)
         ordered = ready.transpose(0, 3, 1, 2) if self.order == "NCHW" else ready
-        return np.ascontiguousarray(ordered).astype(self.dtype)
-
-    def _image_input(self) -> ov.Output:
-        """Return the input that is an image; a batch of any size but 1 is refused later."""
-        images = [port for port in self.model.inputs if _order(port.partial_shape)]
-        if len(images) == 1 and images[0].element_type in _TYPES:
-            return images[0]
-        if len(self.model.inputs) == 1:
-            port = self.model.input(0)
-            raise UnsupportedModelError(_no_image(port.partial_shape, port.element_type))
-        raise self._too_many_inputs()
-
-    def _read_input(self, shape: ov.PartialShape, image_size: tuple[int, int] | None) -> tuple[str, tuple[int, int]]:
-        """Return the order of the axes, with a batch, and (width, height)."""
-        order = _order(shape)
-        sides = list(shape)
-        if len(sides) == _RANK and not sides[0].compatible(ov.Dimension(1)):
-            raise UnsupportedModelError(_no_image(shape, self.model.input(0).element_type))
-        height, width = (sides[order.index(letter) - _RANK] for letter in "HW")
-        if image_size is None and not (height.is_static and width.is_static):
-            raise UnsupportedModelError(
-                f"input of shape {shape}, which leaves the size open; expected one size. Give it with --image-size."
-            )
-        size = image_size or (width.get_length(), height.get_length())
-        if not (width.compatible(ov.Dimension(size[0])) and height.compatible(ov.Dimension(size[1]))):
-            raise UnsupportedModelError(
-                f"input of shape {shape}; expected no other size with --image-size than this. Leave it out."
-            )
-        return order, size
-
-    def _bind_inputs(self) -> dict[str, np.ndarray]:
-        """Turn each input but the image into a constant, and return these by name.
-
-        Raises:
-            UnsupportedModelError: It is not known what such an input means.
-        """
-        bound = {}
-        for port in [port for port in self.model.inputs if not _order(port.partial_shape)]:
-            name = port.get_any_name() if port.get_names() else ""
-            if (meaning := _INPUTS.get(name)) is None:
-                raise self._too_many_inputs()
-            bound[name] = np.array([meaning(*self.input_size)], port.element_type.to_dtype())
-            _replace(self.model, port, ops.constant(bound[name]))
-        return bound
-
-    def _too_many_inputs(self) -> UnsupportedModelError:
-        inputs = first_of([printable(_name(port, index), 40) for index, port in enumerate(self.model.inputs)], 4)
-        return UnsupportedModelError(
-            f"inputs {inputs}; expected one, the image, and beside it none but {', '.join(_INPUTS)}. "
-            f"Export the model with one input."
-        )
-
-    def _fix_size(self) -> None:
-        width, height = self.input_size
-        fixed = {"N": 1, "C": _CHANNELS, "H": height, "W": width}
-        try:
-            self.model.reshape([fixed[letter] for letter in self.order])
-        except RuntimeError as error:
-            raise UnsupportedModelError(
-                f"OpenVINO cannot give it the size {width}x{height} ({decisive_line(error)}); expected a size that "
-                f"the network takes. Choose another --image-size."
-            ) from error
+        return np.ascontiguousarray(ordered).astype(self._input.dtype)
 
 
 def read_network(file: Path) -> ov.Model:
@@ -239,35 +161,6 @@ def save(model: ov.Model, folder: Path) -> None:
     ov.save_model(model, folder / "model.xml", compress_to_fp16=False)
 
 
-def _order(shape: ov.PartialShape) -> str:
-    """Return the order of an image's axes, with or without a batch; "" if it is none."""
-    sides = list(shape) if shape.rank.is_static else []
-    if len(sides) not in (_RANK, _RANK - 1):
-        return ""
-    return next((order for order, at in (("NCHW", -3), ("NHWC", -1)) if sides[at] == _CHANNELS), "")
-
-
-def _no_image(shape: ov.PartialShape, element_type: ov.Type) -> str:
-    return (
-        f"input of shape {shape} and type {element_type.get_type_name()}; expected one image with 3 channels, float "
-        f"or uint8, one at a time. Export the model so."
-    )
-
-
-def _add_batch(model: ov.Model, port: ov.Output) -> None:
-    """Put a batch of one image before an input of one image."""
-    batched = ops.parameter(ov.PartialShape([1, *port.partial_shape]), port.element_type)
-    batched.output(0).get_tensor().set_names(port.get_names())
-    _replace(model, port, ops.squeeze(batched, np.array([0])))
-    model.add_parameters([batched])
-
-
-def _replace(model: ov.Model, port: ov.Output, node: ov.Node) -> None:
-    for target in port.get_target_inputs():
-        target.replace_source_output(node.output(0))
-    model.remove_parameter(port.get_node())
-
-
 def _shape_of_one(port: ov.Output) -> tuple[int, ...]:
     """Shape of an output for one image: where the size of the batch did not follow from that of the input, it is 1."""
     sides = [side.get_length() if side.is_static else -1 for side in port.partial_shape]
@@ -284,14 +177,14 @@ def _name(port: ov.Output, index: int) -> str:
     return port.get_any_name() if port.get_names() else f"output{index}"
 
 
-def _onnxruntime(file: Path, bound: Mapping[str, np.ndarray], *, has_batch: bool) -> tuple[RunAll, str]:
+def _onnxruntime(file: Path, fed: ImageInput) -> tuple[RunAll, str]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (name,) = (port.name for port in session.get_inputs() if port.name not in bound)
+    (name,) = (port.name for port in session.get_inputs() if port.name not in fed.bound)
 
     def run(feed: np.ndarray) -> Sequence[np.ndarray]:
-        outputs: Sequence[np.ndarray] = session.run(None, {**bound, name: feed if has_batch else feed[0]})
+        outputs: Sequence[np.ndarray] = session.run(None, {**fed.bound, name: feed if fed.has_batch else feed[0]})
         return outputs
 
     return run, f"the ONNX file as it came, by ONNX Runtime {onnxruntime.__version__}"
