@@ -41,6 +41,7 @@ ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}
 # Only in subprocesses of the builder, so that their memory goes back with them.
 CONVERTERS = {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"}
 CONVERTER_MODULES = {
+    "builder.imports.image_input",
     "builder.imports.openvino_model",
     "builder.imports.saved_model",
     "builder.imports.saved_model_check",
