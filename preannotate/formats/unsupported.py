@@ -12,6 +12,17 @@ from preannotate.formats.records import DatasetError
 
 _CONVERT = "Convert it to COCO, for example with Datumaro or FiftyOne"
 _IMPORT = "Import it into CVAT and export it as 'CVAT for images 1.1', or convert it to COCO with Datumaro or FiftyOne"
+# Keys of the first object of a JSON file, by which its format is known.
+_JSON_KEYS = (
+    ({"item", "annotations"}, "V7 Darwin"),
+    ({"dataset", "image", "annotations"}, "V7 Darwin"),
+    ({"images", "label_classes"}, "Hasty"),
+    ({"metadata", "instances"}, "SuperAnnotate"),
+    ({"filename", "itemMetadata"}, "Dataloop"),
+    ({"label_hash"}, "Encord"),
+    ({"externalId", "labels"}, "Kili"),
+    ({"captures"}, "Unity Perception"),
+)
 _HEAD_BYTES = 4000
 _LOOKS = 5
 # The beginning of a text file, by which its format is known.
@@ -27,6 +38,7 @@ _TEXTS = (
     (r"[^\d\s]\S* -?\d[\d.]* -?\d+ -?[\d.]+( -?[\d.]+){11,12}\s*$", "KITTI", _IMPORT),
     (r"(imagesource:|gsd:|(-?[\d.]+ ){8}\S+ \d)", "DOTA", _IMPORT),
     (r"\S+\.\w{3,4}( \d+,\d+,\d+,\d+,\d+)+", "YOLO v3 Keras", "In Roboflow, choose COCO in its place"),
+    (r"\S+\.\w{3,4}\s*\n\d+\s*\n(\d+ ){9}", "WIDER FACE", _IMPORT),
     (r"\d+,\d+,-?[\d.]+,-?[\d.]+,-?[\d.]+,-?[\d.]+,", "MOT", _IMPORT),
 )
 
@@ -104,6 +116,9 @@ def _json_kind(content: Any, path: str) -> tuple[str, str] | None:
         return "Cityscapes", _IMPORT
     if "labels" in keys and "name" in keys and isinstance(first["labels"], list | type(None)):
         return "BDD100K", _CONVERT
+    for wanted, title in _JSON_KEYS:
+        if wanted <= keys:
+            return title, _CONVERT
     if "source-ref" in keys:
         return "a SageMaker manifest", _CONVERT
     return None

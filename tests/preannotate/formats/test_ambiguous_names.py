@@ -227,3 +227,43 @@ def test_an_image_of_another_split_is_not_meant(tmp_path, folder):
     (frame,) = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
     assert (frame.image is not None) == (folder == "val")
+
+
+def test_an_image_that_one_split_lacks_is_not_taken_from_the_other(tmp_path):
+    for split, names in (("train", ["0.jpg", "1.jpg"]), ("val", ["0.jpg", "1.jpg"])):
+        images = [{"id": i, "file_name": name, "width": 40, "height": 20} for i, name in enumerate(names)]
+        content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "bolt"}]}
+        write_text(tmp_path / split / "annotations.json", json.dumps(content))
+        annotation_exports.draw(tmp_path / split / "images/0.jpg", (40, 20))
+    annotation_exports.draw(tmp_path / "val/images/1.jpg", (40, 20))
+    frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    assert [(frame.subset, frame.name, frame.image is not None) for frame in frames] == [
+        ("train", "0.jpg", True),
+        ("train", "1.jpg", False),
+        ("val", "0.jpg", True),
+        ("val", "1.jpg", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "is_used"), [("Train/", True), ("", True), ("Validation/", False), ("Other/", False)]
+)
+def test_an_image_of_another_subset_of_cvat_is_not_meant(tmp_path, place, is_used):
+    annotation_exports.draw(tmp_path / f"images/{place}0.jpg", (40, 20))
+    annotation_exports.draw(tmp_path / "images/Another/1.jpg", (40, 20))
+    element = '<image id="0" name="0.jpg" subset="Train" width="40" height="20"></image>'
+    write_text(tmp_path / "annotations.xml", f"<annotations><meta></meta>{element}</annotations>")
+    (frame,) = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    assert (frame.image is not None) == is_used
+
+
+def test_a_missing_image_may_lie_in_an_archive_that_cannot_be_opened(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/rest.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+
+    assert read_names(tmp_path, ["a.jpg", "b.jpg"], "b.jpg") == {
+        "a.jpg": "perhaps in images/rest.7z, which cannot be opened: unpack it",
+        "b.jpg": "b.jpg",
+    }
