@@ -246,9 +246,10 @@ def kill_workers(server: Server, body: bytes, count: int, chance: random.Random)
     started, back = time.perf_counter(), True
     while sum(kills.values()) < count and back:
         back = server.wait_until_whole()
-        chance.choice(list(server.workers().values())).kill()
+        running = server.workers()
+        known |= set(running)
+        chance.choice(list(running.values())).kill()
         kills["while they ran"] += 1
-        known |= set(server.workers())
         if sum(kills.values()) == count:
             break
         while not (new := {pid: child for pid, child in server.workers().items() if pid not in known}):

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,16 @@ async def test_memory_stays_where_it_was_over_many_requests(functions, bodies, s
     assert seen == {200, 400}
     assert all(later <= 1.05 * earlier for earlier, later in zip(before, after, strict=True))
     assert server.end() == 0
+
+
+def test_hostile_requests_and_killed_workers_leave_nothing_unanswered(functions):
+    """The benchmark, short: `benchmarks/serving_accidents.py` sends 10,000 requests and kills 100 workers."""
+    script = Path(__file__).parents[3] / "benchmarks" / "serving_accidents.py"
+    command = [sys.executable, str(script), str(functions / "squares"), "--requests", "300", "--kills", "4"]
+    figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+    requests, kills = figures["requests"], figures["kills"]
+    assert (requests["unanswered"], requests["status 500 or more"]) == ({}, {})
+    assert (requests["good ones with another answer"], requests["health"]) == (0, "ok")
+    assert kills["kills"] == {"while they ran": 2, "while they started": 2}
+    assert (kills["all workers back"], kills["unanswered"], set(kills["answers"])) == (True, 0, {"200"})

@@ -245,3 +245,22 @@ async def test_unknown_host_is_a_sentence():
 async def test_protocol_is_named_so_that_asyncio_sends_answers_at_once():
     with bind_socket("127.0.0.1", 0) as opened:
         assert opened.proto == socket.IPPROTO_TCP
+
+
+async def test_stranger_without_the_token_takes_no_place_and_no_memory(write_function, live):
+    write_function("echo")
+    limiter = ConnectionLimiter(limit=2, rest_seconds=5)
+    async with live(limiter=limiter, token="a-token-of-many-characters") as server:
+        uploads = []
+        for _ in range(4):  # more than may be open: each newcomer takes the place of one that was refused
+            reader, writer = await connect(server)
+            writer.write(CALL + b"Content-Length: 50000\r\n\r\nabc")
+            assert (await answer(reader))[0] == 401
+            uploads.append(writer)
+        assert server.body_budget.held == 0
+        reader, writer = await connect(server)
+        writer.write(CALL + b"Authorization: Bearer a-token-of-many-characters\r\nContent-Length: 1\r\n\r\nx")
+
+        assert (await answer(reader))[0] == 200
+        for upload in uploads:
+            upload.close()
