@@ -296,7 +296,16 @@ def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sam
             report.conflicts.append(sample.name)
         same.append(sample)
         result.append(sample)
-    return tuple(result)
+    return tuple(_ignoring_others(sample, kept[sample.content]) for sample in result)
+
+
+def _ignoring_others(sample: Sample, same: Sequence[Sample]) -> Sample:
+    """Return the sample with the boxes that only another annotation of its image has as ignore regions."""
+    own = {tuple(box) for box in sample.boxes.tolist()}
+    others = [box for other in same if other is not sample for box in other.boxes.tolist() if tuple(box) not in own]
+    if not others:
+        return sample
+    return replace(sample, ignored=np.concatenate([sample.ignored, np.array(others, np.float32)]))
 
 
 def _without_unused_labels(

@@ -315,6 +315,7 @@ def test_a_repeated_image_with_the_same_boxes_is_left_out_and_with_others_kept(t
     dataset = load_dataset(exports, tmp_path / "store")
 
     assert [sample.boxes.tolist() for sample in dataset.samples] == [[[1, 1, 9, 9]], [[5, 5, 9, 9]]]
+    assert [sample.ignored.tolist() for sample in dataset.samples] == [[[5, 5, 9, 9]], [[1, 1, 9, 9]]]
     assert dataset.health.load_report.duplicates == [["a.jpg", "a.jpg"]]
     assert dataset.health.load_report.conflicts == ["a.jpg"]
     assert len({sample.group for sample in dataset.samples}) == 1

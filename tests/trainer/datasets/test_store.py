@@ -36,7 +36,7 @@ def test_a_saved_dataset_comes_back_equal_after_the_folder_moved(saved, tmp_path
     assert again.health.to_json((320, 320)) == saved.health.to_json((320, 320))
     assert again.samples[0].boxes.dtype == np.float32
     assert again.samples[0].class_ids.dtype == np.int64
-    assert (again.samples[0].ignored.dtype, again.samples[0].ignored.shape) == (np.float32, (1, 4))
+    assert (again.samples[0].ignored.dtype, again.samples[0].ignored.shape) == (np.float32, (3, 4))
     assert all(sample.image.is_file() for sample in again.samples)
 
 
