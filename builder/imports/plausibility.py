@@ -50,7 +50,7 @@ class Answers:
         self._scores.append(best[compared])
         reaching = int((best >= self._threshold).sum())
         if reaching >= max(_CROWD, len(best) / 2):
-            self._crowded = f"{reaching} of {len(best)} rows have a score of {self._threshold:g} or more"
+            self._crowded = f"{reaching} of {len(best)} rows with a score from {self._threshold:g} on"
 
     def never_boxes(self) -> str:
         """Say why these numbers cannot be boxes, whatever the images show; "" if they can."""
@@ -91,7 +91,7 @@ class Answers:
             if item.score > MIN_COMPARED_SCORE
         ]
         if whole and all(whole):
-            return "every box is the whole image (decoded twice?)"
+            return "only boxes as large as the whole image (decoded twice?)"
         most, best = max(map(len, self._scores)), np.concatenate(self._scores)
         if most >= _EQUAL_SCORES and np.ptp(best) < 1e-6:
             return f"{most} rows with the same score {best[0]:.3g} (another column?)"

@@ -68,11 +68,11 @@ def test_numbers_below_the_compared_scores_may_be_anything():
 
 HARDLY = {
     "small": (answers([(10, 10, 12, 12), (40, 40, 42.9, 41)], [0.9] * 2), found(BOX), "no box larger than 3 pixels"),
-    "whole": (answers([(-5, -5, 300, 300)], [0.9]), found((0, 0, 100, 80)), "every box is the whole image"),
+    "whole": (answers([(-5, -5, 300, 300)], [0.9]), found((0, 0, 100, 80)), "only boxes as large as the whole image"),
     "crowd": (
         answers([BOX] * 400, np.linspace(0.3, 0.9, 400)),
         found(BOX),
-        "400 of 400 rows have a score of 0.25 or more",
+        "400 of 400 rows with a score from 0.25 on",
     ),
     "equal": (answers([BOX, *EMPTY] * 100, [1, *[0] * 200] * 100), found(BOX), "100 rows with the same score 1"),
 }
