@@ -18,8 +18,11 @@ from typing import Any
 from runtime.detector import Detection
 from runtime.errors import RequestError, first_line
 from runtime.function_file import LABEL_TYPE
+from runtime.image_limits import MAX_FILE_BYTES
 
 CONTENT_TYPE = "application/json"
+# The largest image as base64, and room for line ends and other keys.
+_MAX_BODY = MAX_FILE_BYTES // 3 * 4 + 4_000_000
 # A request has two keys, and some have a region of interest: a list of numbers.
 _MAX_VALUES = 200_000
 # Bytes of a body in which other letters than ASCII may stand: each then takes up to four bytes.
@@ -110,6 +113,14 @@ def _parse_json(body: bytes | bytearray | str) -> Any:
 
 
 def _check_json(body: bytes | bytearray | str) -> None:
+    if len(body) > _MAX_BODY:
+        raise RequestError(
+            f"body: {len(body)} bytes; expected at most {_MAX_BODY}. Send a smaller image, or send it as JPEG."
+        )
+    _check_values(body)
+
+
+def _check_values(body: bytes | bytearray | str) -> None:
     """Refuse what takes many times its own size once parsed: millions of values, or long texts of wide letters."""
     if isinstance(body, str):
         values, escaped = sum(body.count(mark) for mark in ",[{"), "\\u" in body

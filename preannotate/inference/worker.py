@@ -40,8 +40,9 @@ LENGTHS = struct.Struct(">IQ")
 PROJECT_PACKAGES = ("preannotate", "trainer", "builder", "evaluation", "runtime")
 # Exit code of a worker that ran out of memory: it could go on, but who knows with what.
 OUT_OF_MEMORY = 213
-# JSON of so many values takes a hundred times its size once it is parsed: the function itself has to refuse it.
-_MAX_VALUES = 200_000
+# JSON of so many values takes a hundred times its size once it is parsed, and one of so many bytes three times: the
+# function itself has to refuse it. Its images have at most 75 MB, which are 100 MB of text.
+_MAX_VALUES, _MAX_PARSED_BYTES = 200_000, 104_000_000
 _TEXT = "text/plain"
 # The server writes these itself.
 _OWN_HEADERS = ("connection", "content-length", "content-type", "transfer-encoding")
@@ -135,7 +136,7 @@ class _Handler:
         """Call the handler; whatever it does, there is an answer. The request is emptied: its pixels need the room."""
         head, body = request
         request.clear()
-        if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
+        if len(body) > _MAX_PARSED_BYTES or sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MAX_VALUES:
             head["content_type"] = f"{head.get('content_type', '')};"
         try:
             # nuclio's rule: the body is parsed if the content type is exactly application/json.

@@ -80,6 +80,11 @@ def test_json_of_millions_of_values_is_not_parsed(body):
     expect(body, f"body: JSON of more than 200000 values; {EXPECTED_BODY}.")
 
 
+def test_a_body_longer_than_any_image_is_not_parsed(monkeypatch):
+    monkeypatch.setattr("runtime.cvat._MAX_BODY", 99)
+    expect(b" " * 100, "body: 100 bytes; expected at most 99. Send a smaller image, or send it as JPEG.")
+
+
 def test_long_text_of_wide_letters_is_not_parsed():
     for body in (b"A" * 17_000_000 + "\N{GRINNING FACE}".encode(), b'"' + b"A" * 17_000_000 + b'\\ud83d\\ude00"'):
         expect(body, f"body: {len(body)} bytes with other letters than ASCII; {EXPECTED_BODY}.")

@@ -52,7 +52,7 @@ def test_a_file_larger_than_any_image(tmp_path):
     with (tmp_path / "a.jpg").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     refuse(
-        tmp_path / "a.jpg", "image: a file of 100000001 bytes; expected at most 100000000. Send it smaller, or as JPEG."
+        tmp_path / "a.jpg", "image: a file of 75000001 bytes; expected at most 75000000. Send it smaller, or as JPEG."
     )
 
 

@@ -59,7 +59,7 @@ def test_pipes_devices_and_links_in_a_circle_are_named_and_not_waited_for(functi
     assert "detections" in images["a.png"]
     assert {name: image["error"] for name, image in images.items() if "error" in image} == {
         "circle.png": "Too many levels of symbolic links.",
-        "huge.jpg": "image: a file of 100000000000 bytes; expected at most 100000000. Send it smaller, or as JPEG.",
+        "huge.jpg": "image: a file of 100000000000 bytes; expected at most 75000000. Send it smaller, or as JPEG.",
         "pipe.jpg": "image: a named pipe; expected a regular file. Remove it, or leave it out.",
         "zero.png": "image: a device; expected a regular file. Remove it, or leave it out.",
     }
