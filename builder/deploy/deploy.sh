@@ -295,7 +295,7 @@ list() {
     run nuctl get functions --platform "$platform"
     if [ "$platform" = local ]; then
         say "" "What runs, with the fingerprint of its model behind the colon:"
-        run docker ps --all --filter "label=nuclio.io/project-name=$PROJECT" --format 'table {{.Label "nuclio.io/function-name"}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
+        run docker ps --all --filter "label=nuclio.io/project-name=$PROJECT" --format 'table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
         say "" "Images to go back to:"
         run docker image ls --filter 'reference=preannotate.*' --format 'table {{.Repository}}\t{{.Tag}}\t{{.CreatedSince}}\t{{.Size}}'
     fi

@@ -238,7 +238,7 @@ def _port(container: Container, record: Listed | None) -> Iterator[Finding]:
         return
     listed, state = part(record or {}, "status", "httpPort"), part(record or {}, "status", "state")
     if record is not None and not listed and state not in READY:
-        reason = known_causes.of_report(str(part(record, "status", "message") or ""))
+        reason = known_causes.of_report(str(part(record, "status", "message") or "")).rstrip(".")
         yield error(
             container.name,
             f"still answers at port {offered[0]}, and nuclio does not tell CVAT: the last deployment of {name} failed"
