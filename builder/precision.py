@@ -9,7 +9,6 @@ import os
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
+from preannotate.core.drafts import working_directory
 from runtime.manifest import Manifest
 
 LARGEST_LOSS = proof.LARGEST_LOSS["int8"]
@@ -88,7 +88,7 @@ def quantise(
         "map50": {"reference": round(expected, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
         "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
     }
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         for attempt in int8.ATTEMPTS:
             progress(f"Quantising to INT8 ({attempt})")
             draft = Path(work) / attempt
@@ -132,7 +132,7 @@ def _map50(directory: Path, manifest: Manifest, truth: GroundTruth) -> float:
 
 def _latency_ratio(directory: Path, reference: Path) -> float:
     """Median time of one inference of the model in `directory` over that in `reference`, with one thread."""
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         result = Path(work) / "seconds.json"
         child.run_module(
             __name__, [str(directory), str(reference), str(result)], step=f"{directory}: measuring latency"

@@ -6,7 +6,6 @@ engine in a subprocess that sees only the function directory.
 
 import importlib.util
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from evaluation import reference as references
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.parity import FLOAT_NOISE, MATCH_IOU, MIN_COMPARED_SCORE, ROUNDING, Difference, Tolerance, compare
 from evaluation.reference import Reference
+from preannotate.core.drafts import working_directory
 from runtime.detector import Detection
 from runtime.manifest import Manifest
 
@@ -180,7 +180,7 @@ def _detect_with_all(function: FunctionDirectory, validation: Path, truth: Groun
 
 def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest, truth: GroundTruth) -> Detections:
     """Detect with an IR with float32 weights: a difference there comes from the conversion and not from rounding."""
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         copy = Path(work) / "f32"
         shutil.copytree(directory, copy, ignore=shutil.ignore_patterns("saved_model", "model.xml", "model.bin"))
         openvino_ir.convert(source, copy, manifest.input_size, weights="f32")

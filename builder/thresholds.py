@@ -8,13 +8,13 @@ of the reference network that reach them. Then the function is first checked wit
 """
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from builder.errors import BuildError
 from builder.function_directory import MANIFEST_FILE, FunctionDirectory, Proof, file_digest
+from preannotate.core.drafts import working_directory
 from preannotate.core.files import replacing
 from runtime.manifest import Manifest
 
@@ -61,7 +61,7 @@ def _proven_again(directory: FunctionDirectory, manifest: Path) -> Proof:
     """Check a copy with another `model.json`."""
     from builder.check import check  # needs packages that only building and checking need
 
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         copy = Path(work) / directory.path.parent.name / "nuclio"
         shutil.copytree(directory.path, copy, ignore=shutil.ignore_patterns(".*"))
         shutil.copyfile(manifest, copy / MANIFEST_FILE)

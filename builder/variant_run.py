@@ -5,7 +5,6 @@ CVAT stores nearly any reply and fails on a wrong one later, so each is checked 
 
 import json
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from builder import child, probe
 from builder.probe import ProbeResults, Reply
 from builder.variants import Variant
 from evaluation.ground_truth import GroundTruth
+from preannotate.core.drafts import working_directory
 from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
 from runtime.function_file import LABEL_TYPE
@@ -93,7 +93,7 @@ def run_probe(
     Raises:
         BuildError: The function does not start, crashes or takes too long.
     """
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         requests, results = Path(work) / "requests.json", Path(work) / "results.json"
         content = {"images": [str(image.resolve()) for image in images], "threshold": threshold}
         requests.write_text(json.dumps(content), encoding="utf-8")

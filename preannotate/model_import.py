@@ -4,7 +4,6 @@ The images are annotated exports, or photos, or synthetic images where none are 
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from builder.imports.import_model import ImportRequest, ImportResult, import_model, with_labels
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from preannotate.core.drafts import working_directory
 from preannotate.core.errors import UsageError
 from preannotate.formats.images import IMAGE_EXTENSIONS
 from preannotate.inference.images import ImageFile, find_images
@@ -41,7 +41,7 @@ def import_with_proof_images(
     `progress` is called with the name of each step; errors are those of `import_model` as well.
     """
     request = with_labels(request)
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
+    with working_directory() as store:
         truth = collect_proof_images(images, Path(store), request.labels)
         # Synthetic images show nothing of what a model is for.
         return import_model(

@@ -5,7 +5,6 @@ import difflib
 import importlib.metadata
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import MIN_COMPARED_SCORE
 from evaluation.scores import Scores
+from preannotate.core.drafts import working_directory
 from preannotate.core.files import new_directory
 from preannotate.core.text import printable
 from runtime.detector import Detection
@@ -106,7 +106,7 @@ def with_labels(request: ImportRequest) -> ImportRequest:
     names = class_names.names_beside(source)
     if not names and source.kind != "saved_model":
         child.require_packages(_NEEDED[source.kind], f"importing {source.path}")
-        with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        with working_directory() as work:
             staged, result = Path(work) / "model", Path(work) / "metadata.json"
             staged.mkdir()
             arguments = [str(stage(source, staged)), str(result)]
@@ -191,7 +191,7 @@ def _why_blind(
 
 
 def _run_worker(request: ImportRequest, source: Source, export: Path) -> ImportedNetwork:
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         staged, output = Path(work) / "model", Path(work) / "output"
         staged.mkdir()
         output.mkdir()
@@ -254,7 +254,7 @@ def _try_conversion(
 ) -> None:
     """Find out now, and not in the next build, whether OpenVINO can run the network."""
     progress("Checking that OpenVINO can convert the network")
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         try:
             openvino_ir.convert(export, Path(work), size)
         except BuildError as error:

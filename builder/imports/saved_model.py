@@ -4,7 +4,6 @@ Its variables become constants: a SavedModel around a loaded one cannot be read 
 variables under their old names. Imports TensorFlow: for the worker only.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from builder.imports.adapters import Run
 from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnsupportedModelError, decisive_line
 from builder.imports.saved_model_check import copy_checked
+from preannotate.core.drafts import working_directory
 from preannotate.core.text import first_of, printable
 
 _SIGNATURE = "serving_default"
@@ -38,7 +38,7 @@ class SavedModelGraph:
         Raises:
             UnsupportedModelError: It is no SavedModel, has such operations, or its input is no image.
         """
-        with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+        with working_directory() as work:
             copy = Path(work) / "model"
             copy_checked(folder, copy)
             self._load(copy)

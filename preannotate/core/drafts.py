@@ -50,6 +50,11 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def working_directory() -> contextlib.AbstractContextManager[Path]:
+    """Yield a `scratch_directory` where the system keeps temporary files, for what nobody needs afterwards."""
+    return scratch_directory(Path(tempfile.gettempdir()), "preannotate-work-")
+
+
 def clear_scratch(parent: Path, prefix: str) -> None:
     """Remove what killed writers left of `scratch_directory` with this parent and prefix; the parent may be missing."""
     pattern = re.compile(re.escape(prefix) + _RANDOM)

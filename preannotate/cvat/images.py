@@ -5,7 +5,6 @@ the folder, hold what Windows cannot, or differ in nothing but case. Such a file
 """
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+from preannotate.core.drafts import working_directory
 from preannotate.core.files import put_in_place
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
@@ -130,7 +130,7 @@ def download_in_batches(
     ]
     if not batches:
         return
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as folder, ThreadPoolExecutor(1) as ahead:
+    with working_directory() as folder, ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(_download_batch, server, task, batches[0][1], Path(folder))
         try:
             for (key, _), following in zip(batches, [*batches[1:], None], strict=True):

@@ -4,7 +4,6 @@
 """
 
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image, ImageDraw
 from builder.errors import BuildError
 from builder.probe import ProbeResults
 from builder.variant_run import parse_reply, run_probe
+from preannotate.core.drafts import working_directory
 from preannotate.diagnostics.finding import Finding, error, error_from_sentence, ok, warning
 from preannotate.diagnostics.functions import LocalFunction
 from preannotate.diagnostics.machine import free_memory
@@ -34,7 +34,7 @@ def request(function: LocalFunction) -> Iterator[Finding]:
     """Load the model, send one request, and check the response as CVAT would."""
     where = f"run {function.name} ({function.variant.framework})"
     engine = function.settings.environment.get("MODEL_ENGINE", function.variant.engine)
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as work:
+    with working_directory() as work:
         image = Path(work) / "drawn.jpg"
         _draw(image)
         try:

@@ -5,7 +5,6 @@ the figure is that of the detections CVAT would get.
 """
 
 import sys
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from builder.variants import GRAPHS, VARIANTS, find_graph
 from evaluation import scores
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.scores import Scores
+from preannotate.core.drafts import working_directory
 from preannotate.core.text import first_of
 from preannotate.formats.records import DatasetError
 from runtime import engines
@@ -59,7 +59,7 @@ def detect_on_exports(
     directory = function.path if function else export if (export / FILE_NAME).is_file() else model
     # The handler returns labels as they are called in function.yaml.
     manifest = function.manifest if function else Manifest.read(directory)
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as store:
+    with working_directory() as store:
         truth = load_ground_truth(
             exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
         )

@@ -5,7 +5,6 @@ models that find nothing cannot be told apart. `preannotate serve` takes a few s
 both requests are repeated for a while.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from builder.function_directory import FunctionDirectory
 from builder.variants import VARIANTS
+from preannotate.core.drafts import working_directory
 from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import DETECTOR, FoundShape, Functions, ListedFunction, label_mapping
@@ -170,7 +170,7 @@ class Verifier:
         spread = [frames[len(frames) * i // FRAMES] for i in range(FRAMES)] if len(frames) > FRAMES else frames
         first: tuple[int, ImageFile] | None = None
         with (
-            tempfile.TemporaryDirectory(prefix="preannotate-") as folder,
+            working_directory() as folder,
             FunctionProcess(self._directory / "nuclio") as process,
         ):
             for frame in spread:

@@ -9,7 +9,6 @@ ignore region.
 """
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preannotate.core.drafts import working_directory
 from preannotate.core.files import sync_all
 from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
@@ -76,7 +76,7 @@ def load_dataset(
         DatasetError: An export that cannot be read, or a name in `only` that is not there.
     """
     if store is None:
-        with tempfile.TemporaryDirectory(prefix="preannotate-") as workspace:
+        with working_directory() as workspace:
             return _load(exports, Path(workspace), _Loader(None, include_auto, negatives, labels), only)
     store.mkdir(parents=True, exist_ok=True)
     dataset = _load(exports, store, _Loader(store, include_auto, negatives, labels), only)

@@ -5,11 +5,11 @@ It is written before the images are uploaded, so that the next command deletes a
 """
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from preannotate.active_learning.ranking.results import Ranking
+from preannotate.core.drafts import working_directory
 from preannotate.core.files import read_json, write_json
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.images import WantedImage, download_images, find_downloaded, image_file_names
@@ -50,7 +50,7 @@ def create_ranked_task(server: Server, task: Task, ranking: Ranking, name: str, 
         }  # fmt: skip
         write_json(output / FILE, created)
 
-    with tempfile.TemporaryDirectory(prefix="preannotate-") as folder:
+    with working_directory() as folder:
         # The rank in front keeps names distinct and, sorted, in order.
         digits, names = len(str(len(ranking["frames"]))), [Path(name).name for name in image_file_names(task)]
         wanted = [

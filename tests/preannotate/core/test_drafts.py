@@ -1,12 +1,19 @@
 """Drafts of killed writers are removed, those of living ones are not; folders are exchanged at once."""
 
 import os
+import tempfile
 
 import pytest
 from support.killed import in_child
 
 from preannotate.core import drafts
-from preannotate.core.drafts import clear_abandoned, draft_directory, put_directory_in_place, scratch_directory
+from preannotate.core.drafts import (
+    clear_abandoned,
+    draft_directory,
+    put_directory_in_place,
+    scratch_directory,
+    working_directory,
+)
 from preannotate.core.files import replacing
 
 
@@ -22,6 +29,20 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
         assert list(tmp_path.iterdir()) == [folder]
         assert folder.name != left.name
     assert not list(tmp_path.iterdir())
+
+
+def test_working_directories_of_killed_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def killed():
+        with working_directory() as folder:
+            (folder / "a").write_text("half")
+            os._exit(9)
+
+    assert in_child(killed)
+    (tmp_path / "preannotate-work-notes-of-ann").mkdir()
+    with working_directory() as folder, working_directory() as other:
+        assert {path.name for path in tmp_path.iterdir()} == {folder.name, other.name, "preannotate-work-notes-of-ann"}
 
 
 def test_a_living_writer_keeps_its_draft(tmp_path):
