@@ -39,10 +39,11 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     clear_scratch(parent, prefix)
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        if hold(descriptor, path):
-            break
-        os.close(descriptor)
+        with contextlib.suppress(FileNotFoundError):  # somebody took it for an abandoned one already
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            if hold(descriptor, path):
+                break
+            os.close(descriptor)
     try:
         yield path
     finally:
@@ -57,7 +58,10 @@ def working_directory() -> contextlib.AbstractContextManager[Path]:
 
 def clear_scratch(parent: Path, prefix: str) -> None:
     """Remove what killed writers left of `scratch_directory` with this parent and prefix; the parent may be missing."""
-    pattern = re.compile(re.escape(prefix) + _RANDOM)
+    _clear(parent, re.compile(re.escape(prefix) + _RANDOM))
+
+
+def _clear(parent: Path, pattern: re.Pattern[str]) -> None:
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
@@ -65,7 +69,11 @@ def clear_scratch(parent: Path, prefix: str) -> None:
 
 
 def draft_directory(target: Path) -> contextlib.AbstractContextManager[Path]:
-    """Yield a `scratch_directory` beside `target` for what will become `target` or parts of it."""
+    """Yield a `scratch_directory` beside `target` for what will become `target` or parts of it.
+
+    Abandoned drafts of other targets there are removed as well.
+    """
+    _clear(target.parent, _DRAFT)
     return scratch_directory(target.parent, f".{target.name}.{DRAFT}")
 
 

@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from preannotate.core.http import server_url
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.limited_http import SMALL, exchange, limit, receive
+from preannotate.cvat.limited_http import SMALL, exchange, limit_requests, receive
 from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login, check_login
 from preannotate.cvat.requests import Requests
 from preannotate.cvat.server import Server
@@ -49,7 +49,7 @@ def connect(login: Login, *, retry: bool = True, timeout: tuple[float, float] | 
             f"login: {str(error).rstrip('.')}; expected a login that cvat-sdk can use. "
             f"Run `cvat-cli profile list` to see the profiles."
         ) from error
-    limit(client.api_client, timeout)
+    limit_requests(client.api_client, timeout)
     url = client.api_client.configuration.host
     requests = Requests(url)
     if not retry:

@@ -44,8 +44,8 @@ SMALL = Limits(4 * _MB, 120.0)
 LIST = Limits(16 * _MB, 120.0)
 LARGE = Limits(128 * _MB, 600.0)
 IMAGE = Limits(512 * _MB, 600.0)
-# Uploads, whose responses are small, on a slow line.
-UPLOAD = Limits(_MB, 1800.0)
+# Uploads on a slow line: CVAT repeats the shapes that it got.
+UPLOAD = Limits(128 * _MB, 1800.0)
 
 
 class OtherServerError(HTTPError):
@@ -99,10 +99,11 @@ def exchange(limits: Limits) -> Iterator[None]:
     if _current.exchange is not None:
         yield
         return
-    current = _current.exchange = _Exchange(limits)
+    current = _Exchange(limits)
     timer = threading.Timer(limits.seconds, current.expire)
     timer.daemon = True
     timer.start()
+    _current.exchange = current
     try:
         yield
     except (HTTPError, OSError) as error:
@@ -116,22 +117,27 @@ def exchange(limits: Limits) -> Iterator[None]:
         raise TooSlowError(f"more than {limits.seconds:g} s")
 
 
-def receive(response: urllib3.BaseHTTPResponse, sink: IO[bytes] | None = None) -> bytes:
+def receive(
+    response: urllib3.BaseHTTPResponse, sink: IO[bytes] | None = None, *, max_bytes: int | None = None
+) -> bytes:
     """Read the body of a response in the current exchange, into `sink` if there is one; else return it.
+
+    `max_bytes` is less than the limit of the exchange.
 
     Raises:
         TooLargeError: It is larger than the limit, or compressed several times over.
     """
     limits = _current.exchange.limits if _current.exchange is not None else SMALL
+    limit = min(limits.max_bytes, max_bytes or limits.max_bytes)
     if "," in response.headers.get("Content-Encoding", ""):
         raise TooLargeError("the response is compressed more than once; expected it compressed once or not at all")
     target = io.BytesIO() if sink is None else sink
     size = 0
     for chunk in response.stream(_CHUNK_BYTES):
         size += len(chunk)
-        if size > limits.max_bytes:
+        if size > limit:
             response.close()
-            most = plural(limits.max_bytes // _MB, "megabyte")
+            most = plural(limit // _MB, "megabyte")
             raise TooLargeError(f"the response is larger than {most}; expected at most that")
         target.write(chunk)
     response.release_conn()
@@ -244,7 +250,7 @@ class LimitedRest(rest.RESTClientObject):
         raise OtherServerError(_shown_origin(url))
 
 
-def limit(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> None:
+def limit_requests(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> None:
     """Limit all requests of a client that has not sent any yet; `timeout` is as `TIMEOUT_SECONDS`."""
     api_client.rest_client = LimitedRest(api_client.configuration, timeout or TIMEOUT_SECONDS)
 
@@ -252,7 +258,9 @@ def limit(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> 
 def _received(response: urllib3.HTTPResponse) -> urllib3.HTTPResponse:
     """Return a response whose body is in memory."""
     headers = urllib3.HTTPHeaderDict(response.headers)
-    body = receive(response).decode("utf-8", "replace").encode()  # the SDK decodes that of an error
+    body = (
+        receive(response, max_bytes=SMALL.max_bytes).decode("utf-8", "replace").encode()
+    )  # the SDK decodes that of an error
     for name in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
         headers.pop(name, None)
     return urllib3.HTTPResponse(io.BytesIO(body), headers, response.status, reason=response.reason)

@@ -5,11 +5,13 @@ servers; nor are its retries, because it has no time limits (`limited_http`).
 """
 
 import json
+import os
 import random
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -114,9 +116,9 @@ class Requests:
         Raises:
             HTTPError, ApiException: It failed.
         """
-        with exchange(UPLOAD):
+        with exchange(UPLOAD), Path(os.devnull).open("wb") as nowhere:
             _, response = call(*arguments, _parse_response=False, **options)
-            receive(response)
+            receive(response, nowhere)
         return int(response.status)
 
     @contextmanager

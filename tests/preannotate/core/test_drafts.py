@@ -31,6 +31,16 @@ def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_next_build_removes_the_draft_of_another_that_was_killed(tmp_path):
+    def killed():
+        with draft_directory(tmp_path / "cats"):
+            os._exit(9)
+
+    assert in_child(killed)
+    with draft_directory(tmp_path / "dogs") as draft:
+        assert list(tmp_path.iterdir()) == [draft]
+
+
 def test_working_directories_of_killed_processes_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 

@@ -130,7 +130,7 @@ def test_an_address_that_the_server_names(named, used):
     from cvat_sdk.api_client import ApiClient, Configuration
 
     client = ApiClient(Configuration(host="https://cvat.example.org"))
-    limited_http.limit(client)
+    limited_http.limit_requests(client)
     if used is None:
         with pytest.raises(OtherServerError):
             client.rest_client._on_server(named)
@@ -156,11 +156,22 @@ def test_an_endless_response(cvat, path, status, monkeypatch):
     monkeypatch.setattr(requests, "ATTEMPTS", 1)
     cvat.answers[path] = endless(head(status, "Transfer-Encoding: chunked"))
     what = "the login" if "users" in path else "its version"
+    most = 16 if "users" in path and status == 200 else 4
 
     assert refusal(lambda: log_in(cvat).user()) == (
-        f"{cvat.url}: {what}: the response is larger than {16 if 'users' in path else 4} megabytes; expected at most "
-        f"that. Check that the URL is CVAT's own."
+        f"{cvat.url}: {what}: the response is larger than {most} megabytes; expected at most that. Check that the URL "
+        f"is CVAT's own."
     )
+
+
+def test_a_response_to_an_upload_that_repeats_all_shapes(cvat):
+    server = log_in(cvat)
+    cvat.answers["/api/jobs/40/annotations/"] = lambda: [head(200), *([b" " * (1 << 20)] * 10)]
+    shape = {"type": "rectangle", "frame": 0, "label_id": 7, "points": [1.0, 2.0, 3.0, 4.0], "attributes": []}
+
+    server.add_shapes(40, [shape], happened=lambda: False)
+
+    assert [request for request, _, _ in cvat.received].count("PATCH /api/jobs/40/annotations/?action=create") == 1
 
 
 def test_an_endless_response_to_the_password(cvat):
