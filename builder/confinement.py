@@ -18,7 +18,7 @@ from pathlib import Path
 GIB = 1024**3
 # The largest detectors of the Object Detection API need about half of it.
 _MEMORY = 8 * GIB
-_LEAST_MEMORY = GIB
+_LEAST_MEMORY = 2 * GIB
 # Stacks and arenas that each thread reserves, and there is one for each core in more than one pool.
 _FOR_EACH_CORE = 64 * 1024**2
 _PART_OF_MACHINE = 0.8

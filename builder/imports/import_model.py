@@ -43,6 +43,9 @@ _NEEDED = {
 }
 # As the trainer writes.
 CALIBRATION_IMAGES = 100
+_LOW_MAP50 = 0.3
+# Of two of three labels that have changed places, a third of mAP50 is left.
+_PART_WITH_LABELS = 0.7
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class ImportResult:
         detections: Number of reference detections with a score above `parity.MIN_COMPARED_SCORE`.
         images: Number of images they were found on.
         scores: Of the reference; None if no image is annotated.
+        notes: Sentences about what looks wrong, though it may be right.
     """
 
     directory: Path
@@ -92,6 +96,7 @@ class ImportResult:
     detections: int
     images: int
     scores: Scores | None
+    notes: tuple[str, ...] = ()
 
 
 def with_labels(request: ImportRequest) -> ImportRequest:
@@ -174,7 +179,19 @@ def import_model(
         manifest = Manifest(adapter, request.labels, size, cut, provenance)
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
-    return ImportResult(target, manifest, detected.network, found, len(truth.images), measured)
+    notes = _notes(truth, detected.detections, measured) if measured else ()
+    return ImportResult(target, manifest, detected.network, found, len(truth.images), measured, notes)
+
+
+def _notes(truth: GroundTruth, detections: Sequence[Sequence[Detection]], measured: Scores) -> tuple[str, ...]:
+    regardless = map50_regardless_of_class(truth, detections)
+    if regardless >= ACCURATE_MAP50 and measured.map50 < regardless * _PART_WITH_LABELS:
+        return (
+            f"Without labels mAP50 would be {regardless:.3f}: are the labels in the order of the network's training?",
+        )
+    if measured.map50 < _LOW_MAP50:
+        return (f"mAP50 is low: check --channels, --mean, --scale and the labels ({GUIDE}).",)
+    return ()
 
 
 def _why_blind(

@@ -118,6 +118,7 @@ def _to_json(imported: "ImportResult") -> dict[str, Any]:
         "images": imported.images,
         "detections": imported.detections,
         "scores": imported.scores.to_json() if imported.scores else None,
+        "notes": list(imported.notes),
     }
 
 
@@ -139,6 +140,7 @@ def _to_text(imported: "ImportResult", given: bool) -> str:
         f"{imported.directory}: adapter {manifest.family}, {len(manifest.labels)} classes, input {width}x{height}\n"
         f"reference: {imported.network}\n"
         f"{accuracy}\n"
+        f"{''.join(f'note: {note}{chr(10)}' for note in imported.notes)}"
         f"next: preannotate build {imported.directory}"
     )
 

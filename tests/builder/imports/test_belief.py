@@ -13,12 +13,14 @@ pytest.importorskip("openvino")
 
 from onnx import TensorProto, helper, numpy_helper
 
-from builder.imports import worker
+from builder.imports import import_model, worker
 from evaluation import ground_truth
+from evaluation import scores as metrics
 from evaluation.ground_truth import AnnotatedImage
 from preannotate.cli.main import main
 from preannotate.formats import cvat_images
 from preannotate.formats.records import Export, Frame, Shape
+from runtime.detector import Detection
 
 SIZE = 160
 CELLS = 20 * 20 + 10 * 10 + 5 * 5
@@ -233,4 +235,20 @@ def test_what_the_libraries_cannot_run_is_one_sentence(bring, tmp_path):
     (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
     assert bring(Path(tmp_path / "a.onnx")) == (
         "needs more memory than a network may have here; expected a smaller one. Free memory, or export it again."
+    )
+
+
+def test_labels_of_which_two_have_changed_places_are_noted(tmp_path):
+    """One of three labels is right: mAP50 a third, and 1 if labels did not count."""
+    boxes = np.float32([BOLT, GEAR, (5, 100, 40, 150)])
+    image = AnnotatedImage("a.png", "a.png", (SIZE, SIZE), boxes, np.array([0, 1, 2]))
+    truth = ground_truth.GroundTruth(tmp_path, ("a", "b", "c"), (image,))
+
+    def notes(*class_ids):
+        found = [[Detection("", number, 0.9, tuple(box)) for number, box in zip(class_ids, boxes, strict=True)]]
+        return import_model._notes(truth, found, metrics.score(truth.labels, truth.images, found))
+
+    assert notes(0, 1, 2) == ()
+    assert notes(0, 2, 1) == (
+        "Without labels mAP50 would be 1.000: are the labels in the order of the network's training?",
     )
