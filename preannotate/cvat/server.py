@@ -179,6 +179,8 @@ class Server:
                     f"{self.url}: {what}: page {page} has nothing new and names another page; expected a list that "
                     f"ends. Check whether something on the way changes CVAT's responses."
                 )
+            if len(found) > _MAX_PAGES * _PAGE_SIZE:
+                break
         raise CvatError(
             f"{self.url}: {what}: more than {_MAX_PAGES * _PAGE_SIZE}; expected at most that. Name less at a time."
         )
