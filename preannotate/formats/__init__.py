@@ -123,7 +123,7 @@ def _read(path: Path, files: FileTree) -> RecognisedExport | None:
         export = _join([formats[part].read(files) for part in joined])
     except DatasetError as error:  # readers know the file, not which export it came with
         raise DatasetError(f"{path.name}: {error}") from error
-    frames = with_plain_names(without_shared_files(export.frames))
+    frames = with_plain_names(without_shared_files(export.frames, subsets_are_folders=export.has_sources))
     known = {*joined, *(other for one, other in _SAME_FILES if one == name)}
     notes = list(export.notes)
     if others := [format_.title for other, format_ in formats.items() if other not in known]:

@@ -32,6 +32,7 @@ from preannotate.formats.records import Frame
 
 SEVERAL_FILES = "several files that the name may mean: not used"
 SHARED_FILE = "one file that several names or tasks mean: not used"
+CONTRADICTORY = "annotated differently in several files: not used"
 OTHER_FOLDER = "only in another folder than the name says: not used"
 NO_IMAGE = "there, but no image by its content"
 # CVAT's name of a video frame; "_1" is added where two tasks of a project collide.
@@ -373,29 +374,53 @@ class _Claim(IntEnum):
     SHORTER_PATH = 3
 
 
-def without_shared_files(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+def without_shared_files(frames: Sequence[Frame], *, subsets_are_folders: bool = False) -> tuple[Frame, ...]:
     """Mark frames as ambiguous that mean the same file under several names, in several tasks or subsets.
 
     Images of several folders, or of several video tasks, that were unpacked into one folder overwrite each other. Only
     where one name is that of the file and the others are other spellings of it, that one keeps the file. Frames that
-    say the same, or occur again under the very same name, are no contradiction.
+    say the same, or occur again under the very same name, are no contradiction; nor are files of annotations that have
+    no label in common, such as one for each class: their shapes of an image are put together. An annotation file that
+    lists an image without shapes says nothing about it, unless `subsets_are_folders`: then it is another image.
     """
     owners: dict[Path, list[Frame]] = defaultdict(list)
+    labels: dict[str, set[str]] = defaultdict(set)
     for frame in frames:
+        labels[frame.subset] |= {shape.label for shape in frame.shapes}
         if frame.image is not None and not frame.ambiguous:
             owners[frame.image].append(frame)
-    shared: set[int] = set()
+    changed: dict[int, Frame | None] = {}
     for path, members in owners.items():
-        if len(members) > 1:
-            shared |= {id(frame) for frame in _without_file(path, members)}
-    return tuple(replace(f, image=None, ambiguous=SHARED_FILE) if id(f) in shared else f for f in frames)
+        if len(members) == 1:
+            continue
+        if len({(frame.task_id, frame.name) for frame in members}) > 1:
+            changed |= {id(f): replace(f, image=None, ambiguous=SHARED_FILE) for f in _without_file(path, members)}
+            continue
+        annotated = [frame for frame in members if frame.shapes]
+        if annotated and not subsets_are_folders:
+            changed |= {id(frame): None for frame in members if not frame.shapes}
+            members = annotated
+        if _contradict(members):
+            if _have_labels_of_their_own([labels[frame.subset] for frame in members]):
+                shapes = tuple(shape for frame in members for shape in frame.shapes)
+                changed |= dict.fromkeys(map(id, members)) | {id(members[0]): replace(members[0], shapes=shapes)}
+            else:
+                changed |= {id(f): replace(f, image=None, ambiguous=CONTRADICTORY) for f in members}
+    return tuple(kept for f in frames if (kept := changed.get(id(f), f)) is not None)
+
+
+def _contradict(members: list[Frame]) -> bool:
+    """Whether frames of one name say different things, in different subsets."""
+    contents = {tuple((shape.label, shape.kind, shape.box) for shape in frame.shapes) for frame in members}
+    return len(contents) > 1 and len({frame.subset for frame in members}) > 1
+
+
+def _have_labels_of_their_own(labels: list[set[str]]) -> bool:
+    return all(labels) and len(set.union(*labels)) == sum(map(len, labels))
 
 
 def _without_file(path: Path, members: list[Frame]) -> list[Frame]:
-    names = {(frame.task_id, frame.name) for frame in members}
-    if len(names) == 1:
-        contents = {tuple((shape.label, shape.kind, shape.box) for shape in frame.shapes) for frame in members}
-        return [] if len(contents) == 1 or len({frame.subset for frame in members}) == 1 else members
+    """Return those of frames with different names that do not keep their file."""
     claims = [_claim(frame.name, path) for frame in members]
     longest = max(len(frame.name) for frame, claim in zip(members, claims, strict=True) if claim == min(claims))
     if max(claims) >= _Claim.OTHER_CASE or min(claims) != _Claim.SAME_PATH:

@@ -8,7 +8,7 @@ from support.annotation_exports import write_text
 
 from preannotate.formats import read_export
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.images import OTHER_FOLDER, SEVERAL_FILES, SHARED_FILE
+from preannotate.formats.images import CONTRADICTORY, OTHER_FOLDER, SEVERAL_FILES, SHARED_FILE
 
 BOX = {"cam1": (1, 2, 11, 12), "cam2": (20, 3, 30, 13)}
 
@@ -267,3 +267,50 @@ def test_a_missing_image_may_lie_in_an_archive_that_cannot_be_opened(tmp_path):
         "a.jpg": "perhaps in images/rest.7z, which cannot be opened: unpack it",
         "b.jpg": "b.jpg",
     }
+
+
+def write_coco(path, boxes):
+    """One image; boxes are (label, x)."""
+    categories = [{"id": index, "name": label} for index, label in enumerate(["bolt", "gear"])]
+    annotations = [
+        {"id": index, "image_id": 1, "category_id": ["bolt", "gear"].index(label), "bbox": [x, 0, 5, 5]}
+        for index, (label, x) in enumerate(boxes)
+    ]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 20}]
+    write_text(path, json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read"),
+    [
+        ([("bolt", 1)], [("bolt", 1)], [["bolt"], ["bolt"]]),  # repeated: left out later, by its content
+        ([("bolt", 1)], [("gear", 9)], [["bolt", "gear"]]),  # a file for each class
+        ([("bolt", 1)], [("bolt", 2)], CONTRADICTORY),
+        ([("bolt", 1), ("gear", 9)], [("bolt", 1)], CONTRADICTORY),  # an older copy
+        ([("bolt", 1)], [], [["bolt"]]),  # listed there, and not annotated
+    ],
+)
+def test_two_files_about_one_image_are_put_together_or_not_used(tmp_path, first, second, read):
+    annotation_exports.draw(tmp_path / "images/a.jpg", (40, 20))
+    write_coco(tmp_path / "annotations/1.json", first)
+    write_coco(tmp_path / "annotations/2.json", second)
+    frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    if read == CONTRADICTORY:
+        assert {(frame.image, frame.ambiguous) for frame in frames} == {(None, CONTRADICTORY)}
+    else:
+        assert [[shape.label for shape in frame.shapes] for frame in frames] == read
+
+
+def test_images_of_two_subsets_of_cvat_that_were_unpacked_into_one_folder_are_not_used(tmp_path):
+    """One has no boxes, but the file may be that one."""
+    annotation_exports.draw(tmp_path / "images/0.jpg", (40, 20))
+    box = annotation_exports.cvat_box("bolt", (1, 2, 11, 12))
+    elements = "".join(
+        f'<image id="0" name="0.jpg" subset="{subset}" width="40" height="20">{content}</image>'
+        for subset, content in (("Train", box), ("Validation", ""))
+    )
+    write_text(tmp_path / "annotations.xml", f"<annotations><meta></meta>{elements}</annotations>")
+    frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    assert [(frame.image, frame.ambiguous) for frame in frames] == [(None, CONTRADICTORY)] * 2
