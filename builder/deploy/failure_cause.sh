@@ -125,6 +125,7 @@ cause() { # one line, from nuctl's output in file $2 and the log of function $1'
     text=$(plain <"$2")
     if [[ $text = *"Function wasn't ready in time"* || $text = *"Container wasn't healthy in time"* ]]; then
         known=$(container_cause "$1" "$text" no)
+        if [ -z "$known" ] && was_killed "$(container_of "$1")"; then known=$OUT_OF_MEMORY; fi
         echo "${known:-It was not ready in time; its log: docker logs $(container_of "$1")}"
         return
     fi

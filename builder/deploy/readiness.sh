@@ -25,6 +25,16 @@ container_state() { # of container $1: status, out of memory (true or false), ex
         "$1" 2>/dev/null
 }
 
+was_killed() { # whether container $1, which ends again and again, is killed; Docker shows it until the next start
+    local memory code i
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        read -r _ memory code _ < <(container_state "$1") || return 1
+        if [ "$memory" = true ] || [ "$code" = 137 ]; then return 0; fi
+        if ((i < 10)); then sleep 1; fi
+    done
+    return 1
+}
+
 wait_until_ready() { # $1 function: returns 1 and prints the cause, one line, if it is not ready in time
     local container state status memory code restarts why out_of_memory=no
     local begin=$SECONDS next=$((SECONDS + SECONDS_BETWEEN_LINES))

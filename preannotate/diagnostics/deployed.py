@@ -1,6 +1,7 @@
 """The functions that nuclio runs on this machine: those of the given directories, and others that break the list."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from preannotate.core.child_process import run_tool
@@ -22,6 +23,8 @@ from preannotate.serving.function_config import KINDS
 
 _LOG_LINES = "300"
 _KILLED = 137
+_LOOKS, _LOOK_SECONDS = 8, 0.5
+_LESS_MEMORY = "Lower numWorkers in its function.yaml, or give it more memory; then deploy it again."
 _IP_ADDRESS = re.compile(r"[0-9.]+|\[?[0-9a-fA-F:]+\]?")
 # Asked inside the container, as deploy.sh does.
 _PROBE = (
@@ -181,10 +184,12 @@ def _container(container: Container) -> Iterator[Finding]:
         )
     elif container.restarts or container.status == "restarting":
         # In every moment of the circle the same: its status, exit code and health are those of this moment.
+        killed = container.out_of_memory or container.exit_code == _KILLED or "killed" in words
+        killed = killed or (not words and _was_killed(container.name))
         yield error(
             container.name,
-            f"ends again and again soon after it is started{_memory(container, words)}{logged}.",
-            _help(container, words),
+            f"ends again and again soon after it is started{' (killed: out of memory)' if killed else ''}{logged}.",
+            _LESS_MEMORY if killed else _help(container, words),
         )
     elif container.status == "running":
         yield note(container.name, f"is starting{logged}.", "Wait until the model is loaded, then run this again.")
@@ -197,14 +202,21 @@ def _answers(container: Container) -> bool:
     if container.status != "running":
         return False
     result = run_tool("docker", "exec", container.name, "python3", "-c", _PROBE)
-    if result.not_run:  # a busy machine: what was ready before is believed to be
-        return container.health in ("healthy", "") and not container.restarts
+    if result.not_run or "timed out" in result.stderr:  # a busy machine: Docker's word has to do
+        return container.health in ("healthy", "")
     return result.stdout.strip() == "200"
 
 
-def _memory(container: Container, words: str) -> str:
-    killed = container.out_of_memory or container.exit_code == _KILLED or "killed" in words
-    return " (killed: out of memory)" if killed else ""
+def _was_killed(name: str) -> bool:
+    """Whether a container that ends again and again is killed, which Docker shows until its next start."""
+    for _ in range(_LOOKS):
+        result = run_tool("docker", "inspect", "--format", "{{.State.OOMKilled}} {{.State.ExitCode}}", name)
+        if result.problem:
+            break
+        if "true" in result.stdout or str(_KILLED) in result.stdout:
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
 
 
 def _why(container: Container) -> str:
@@ -215,7 +227,7 @@ def _why(container: Container) -> str:
 
 def _help(container: Container, words: str) -> str:
     if container.out_of_memory or container.exit_code == _KILLED or "killed" in words:
-        return "Lower numWorkers in its function.yaml, or give it more memory; then deploy it again."
+        return _LESS_MEMORY
     if "No module named" in words or "--rebuild-base" in words:
         return "The base image does not fit: ./deploy.sh cpu --rebuild-base functions/NAME"
     if "permission denied" in words.lower():

@@ -100,6 +100,13 @@ def test_too_little_memory_that_docker_forgets_at_the_next_start(machine, functi
     assert failed(machine, functions, {STATE: states, "docker logs": {"out": ""}}).startswith("It was killed for want")
 
 
+def test_too_little_memory_for_nuclio_s_processor_itself_which_leaves_no_word(machine, functions):
+    report = "\nError - Container wasn't healthy in time\n\nCall stack:\nFunction wasn't ready in time. Logs:\n"
+    states = [{"out": "running false 0 3\n"}, {"out": "running false 0 3\n"}, {"out": "restarting true 137 3\n"}]
+    answers = {"nuctl deploy cats": {"code": 1, "out": report}, STATE: states, "docker logs": {"out": "Starting\n"}}
+    assert failed(machine, functions, answers).startswith("It was killed for want of memory.")
+
+
 def test_a_container_that_has_ended(machine, functions):
     answers = {STATE: {"out": "exited false 1 0\n"}, "docker logs": {"out": ""}}
     assert failed(machine, functions, answers) == (

@@ -262,6 +262,17 @@ def test_a_worker_that_is_killed_again_and_again(docker):
     assert found.remedy.startswith("Lower numWorkers")
 
 
+def test_a_processor_that_is_killed_leaves_no_word_in_the_log(docker, monkeypatch):
+    monkeypatch.setattr(deployed, "_LOOK_SECONDS", 0.0)
+    log(docker, "")
+    ready(docker, "503\n")
+    docker.says({"inspect --format {{.State.OOMKilled}} {{.State.ExitCode}}": ("false 137\n", "", 0)})
+    found = next(iter(deployed.containers(machine(replace(CATS, restarts=3)))))
+
+    assert found.finding == "ends again and again soon after it is started (killed: out of memory)."
+    assert found.remedy.startswith("Lower numWorkers")
+
+
 def test_a_container_that_loads_its_model_or_was_started_again_once(docker):
     log(docker, "")
     ready(docker, "503\n")
@@ -277,6 +288,13 @@ def test_a_machine_that_is_too_busy_to_answer_is_no_error(docker, monkeypatch):
     ready(docker)
     monkeypatch.setattr(deployed, "run_tool", lambda *_, **__: Result(None, not_run="no answer within 10 s"))
     assert next(iter(deployed.containers(machine(CATS)))) == ok("nuclio-nuclio-cats", "running")
+
+
+def test_workers_that_are_too_busy_to_say_that_they_are_ready_are_no_error(docker):
+    log(docker, "")
+    docker.says({"exec nuclio-nuclio-cats": ("", "TimeoutError: timed out", 1)})
+    found = next(iter(deployed.containers(machine(replace(CATS, restarts=1)))))
+    assert (found.severity, found.finding) == ("warning", "running, and Docker had to start it again 1 times.")
 
 
 def test_the_environment_in_a_log_stays_there(docker):
