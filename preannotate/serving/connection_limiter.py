@@ -4,6 +4,7 @@ At a limit the connection that has idled longest makes room: honest clients send
 whoever opens connections to hold them has idle ones. Only where none is idle is the new one refused.
 """
 
+import functools
 import ipaddress
 from collections import Counter
 from dataclasses import dataclass, field
@@ -103,10 +104,13 @@ def customer(peer: Any) -> str:
 
     `peer` is the address that a socket gives.
     """
-    if not isinstance(peer, tuple) or not peer:
-        return ""
+    return _customer(str(peer[0])) if isinstance(peer, tuple) and peer else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _customer(host: str) -> str:
     try:
-        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return ""
     if isinstance(address, ipaddress.IPv6Address):

@@ -61,16 +61,20 @@ def dashboard_app(registry: FunctionRegistry, body_budget: BodyBudget, token: st
             return _unknown(name)
         client_gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         path = request.headers.get("x-nuclio-path") or "/"
-        call = asyncio.ensure_future(_invoke(function, request, path, body_budget, client_gone))
+        answer = _invoke(function, request, path, body_budget, client_gone)
         timeout = parse_duration(request.headers.get("x-nuclio-invoke-timeout", ""))
-        abandoned.add(call)
-        call.add_done_callback(abandoned.discard)
-        done, _ = await asyncio.wait([call], timeout=timeout)
-        if not done:
-            if not client_gone.done():
-                client_gone.set_result(None)
-            return _error(504, f"{name}: no answer within {timeout:g} s, the limit that the caller set. Try again.")
-        response = call.result()
+        if timeout is None:
+            response = await answer
+        else:
+            call = asyncio.ensure_future(answer)
+            abandoned.add(call)
+            call.add_done_callback(abandoned.discard)
+            done, _ = await asyncio.wait([call], timeout=timeout)
+            if not done:
+                if not client_gone.done():
+                    client_gone.set_result(None)
+                return _error(504, f"{name}: no answer within {timeout:g} s, the limit that the caller set. Try again.")
+            response = call.result()
         for header in [key for key in response.headers if key.startswith("x-nuclio-")]:
             del response.headers[header]  # nuclio's dashboard keeps them to itself
         return response
