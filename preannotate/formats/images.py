@@ -401,7 +401,7 @@ def without_shared_files(frames: Sequence[Frame], *, subsets_are_folders: bool =
             changed |= {id(frame): None for frame in members if not frame.shapes}
             members = annotated
         if _contradict(members):
-            if _have_labels_of_their_own([labels[frame.subset] for frame in members]):
+            if not subsets_are_folders and _have_labels_of_their_own([labels[frame.subset] for frame in members]):
                 shapes = tuple(shape for frame in members for shape in frame.shapes)
                 changed |= dict.fromkeys(map(id, members)) | {id(members[0]): replace(members[0], shapes=shapes)}
             else:

@@ -76,6 +76,8 @@ def read(folder: Path | FileTree) -> Export:
         if root is None:
             frame = replace(frame, shapes=(damaged_shape(damaged[-1]),))
         labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.label))
+        if image in used:  # two files of one image, in two folders
+            frame = replace(frame, subset=path.rpartition("/")[0] or path)
         frames.append(frame)
         if image is not None:
             used.add(image)

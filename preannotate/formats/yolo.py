@@ -137,6 +137,8 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
         folder, classes = _names_for(path, names)
         key = without_text_extension(path)
         key = found.name if found.exact else listed.get(key, key)
+        if key in frames:  # two texts of one image, such as a.txt and a.jpg.txt
+            key = path
         if found.path is None:
             unsure.add(_stem(path))
         shapes = parse_labels(files.file(path), path, classes, pose=pose)

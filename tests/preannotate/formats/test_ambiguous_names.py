@@ -314,3 +314,25 @@ def test_images_of_two_subsets_of_cvat_that_were_unpacked_into_one_folder_are_no
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
     assert [(frame.image, frame.ambiguous) for frame in frames] == [(None, CONTRADICTORY)] * 2
+
+
+def test_two_texts_of_one_image_are_not_one(tmp_path):
+    annotation_exports.draw(tmp_path / "images/a.jpg", (40, 20))
+    write_text(tmp_path / "classes.txt", "bolt\n")
+    for name, line in (("a.txt", "0 0.5 0.5 0.1 0.1"), ("a.jpg.txt", "0 0.2 0.2 0.1 0.1")):
+        write_text(tmp_path / "labels" / name, line)
+    frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    assert len(frames) == 2
+    assert any(frame.ambiguous for frame in frames)
+
+
+def test_two_different_xml_files_of_one_image_are_not_used(tmp_path):
+    annotation_exports.draw(tmp_path / "images/a.jpg", (40, 20))
+    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>"
+    for folder, right in (("Annotations", 9), ("labels", 20)):
+        objects = f"<object><name>bolt</name>{box.format(right)}</object>"
+        write_text(tmp_path / folder / "a.xml", f"<annotation><filename>a.jpg</filename>{objects}</annotation>")
+    frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
+
+    assert [(frame.image, frame.ambiguous) for frame in frames] == [(None, CONTRADICTORY)] * 2
