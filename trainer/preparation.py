@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,13 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         recommendation=recommendation,
     )
     config.write(run.config)
-    log.info("\n%s", "\n".join([dataset.health.to_text(size), *split.notes]))
+    _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
     write_json(run.dataset, _dataset_summary(dataset, split, size))
     network, ema_network = _build(config)
     _check_freeze(config, network)
     if earlier:
         earlier_run.transfer_weights(earlier, family, network, dataset.labels)
-        log.info("%s", "\n".join(earlier_run.notes(earlier, dataset.labels, size, split.validation)))
+        _log_lines(earlier_run.notes(earlier, dataset.labels, size, split.validation))
     else:
         backbone_weights.load(network.backbone, base, family.backbone)
     return Prepared(config, split, network, ema_network)
@@ -208,6 +208,12 @@ def _input_size(
     if image_size and (sides := parse_range(image_size)):
         return input_size.between(image_sizes, *sides)
     return earlier.config.input_size if earlier else input_size.choose(image_sizes, side=model.side)
+
+
+def _log_lines(lines: Iterable[str]) -> None:
+    """Log each line on its own: a message of a log is one line, whatever is in it."""
+    for line in lines:
+        log.info("%s", line)
 
 
 def _dataset_summary(dataset: Dataset, split: Split, size: tuple[int, int]) -> dict[str, Any]:

@@ -46,6 +46,14 @@ def test_the_saved_model_scores_as_the_network_did(trained):
     assert found.mean_ap == pytest.approx(summary["validation"]["mean_ap"], abs=1e-6)
 
 
+def test_the_summary_of_the_annotations_is_in_the_log_line_by_line(trained):
+    output, _ = trained
+    text = (output / "log.txt").read_text()
+
+    assert re.search(r"^\S+ \S+ INFO \d+ images of \d+ used, \d+ boxes$", text, re.MULTILINE)
+    assert "\\n" not in text
+
+
 def test_a_run_directory_is_complete_and_holds_no_absolute_path(trained):
     output, _ = trained
 
