@@ -88,9 +88,11 @@ def fitting_adapters(
     shown = describe_outputs(outputs)
     if fitting:
         counts = " or ".join(sorted({str(candidate.match.num_classes) for candidate in fitting}))
+        one_more = any(candidate.match.num_classes == num_labels + 1 for candidate in fitting)
+        oriented = " (if it is no network of oriented boxes, OBB)" if one_more else ""
         raise UnsupportedModelError(
             f"outputs {shown} of {counts} classes, and {plural(num_labels, 'label')}; expected one for each class. "
-            f"Correct the labels, or see {GUIDE}."
+            f"Correct the labels{oriented}, or see {GUIDE}."
         )
     if wanted:
         expected = possible[wanted].OUTPUTS if kind in possible[wanted].GRAPHS else f"another kind of file than {kind}"

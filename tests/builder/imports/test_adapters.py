@@ -302,7 +302,7 @@ REFUSED = {
     "labels": (
         {"labels": ["one"]},
         "model.onnx: outputs output0 (1, 6, 62) of 2 classes, and 1 label; expected one for each class. Correct the "
-        "labels, or see docs/importing.md#what-the-outputs-mean.",
+        "labels (if it is no network of oriented boxes, OBB), or see docs/importing.md#what-the-outputs-mean.",
     ),
     "adapter": (
         {"adapter": "yolov5"},
