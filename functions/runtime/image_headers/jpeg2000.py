@@ -12,6 +12,8 @@ from runtime.image_headers.header import Header, refuse_count
 
 MAX_COMPONENTS = 4
 MAX_TILES = 4096
+# Of a tile OpenJPEG takes up to 1.7 bytes for each sample even where it is decoded at a reduced scale: 200 MB.
+MAX_TILE_SAMPLES = 120_000_000
 MAX_TILE_PARTS = 16_384
 MAX_MARKERS = 4096
 MAX_BOXES = 1000
@@ -46,6 +48,11 @@ def read_header(data: bytes) -> Header:
     if tiles > MAX_TILES:
         raise refuse_count("tiles in a JPEG 2000", MAX_TILES)
     tile_pixels = min(width, tile_width) * min(height, tile_height)
+    if tile_pixels * components > MAX_TILE_SAMPLES:
+        raise ImageError(
+            f"image: JPEG 2000 of {width}x{height} pixels in one tile; expected at most {MAX_TILE_SAMPLES} samples in "
+            f"a tile. Send it smaller, or as a baseline JPEG, which is decoded at a reduced scale."
+        )
     depth = max((data[start + 42 + 3 * number] & 0x7F) + 1 for number in range(components))
     planes, halvings = 1, 32
     for marker, segment in _segments(data, start):
