@@ -69,6 +69,13 @@ def jpeg2000_coded(at: int, value: bytes, size: int = 3000) -> bytes:
     return bytes(data)
 
 
+def jpeg2000_with_junk() -> bytes:
+    """Tiny blocks, behind a marker that is none and seems to be as long as their segment."""
+    data = jpeg2000_coded(5, b"\0\0")
+    style = data.index(b"\xff\x52")
+    return data[:style] + b"\xff\x00\x00\x20" + data[style:]
+
+
 def avif_within(width: int, height: int, size: int) -> bytes:
     """An AVIF of size x size pixels of one colour that says it is width x height: the decoder would scale it."""
     data = bytearray(encode(Image.new("L", (size, size), 99), "AVIF", speed=10))
@@ -157,6 +164,7 @@ BOMBS: dict[str, Maker] = {
     "JPEG 2000 in a tile of four billion": lambda: jpeg2000(96, 64, tile=(2**32 - 1, 2**32 - 1)),
     "JPEG 2000 of 65535 layers": lambda: jpeg2000_coded(1, b"\xff\xff"),
     "JPEG 2000 in blocks of 4x4": lambda: jpeg2000_coded(5, b"\0\0"),
+    "JPEG 2000 in blocks of 4x4 behind junk": jpeg2000_with_junk,
     "PNG of 13342x13341": lambda: png(13342, 13341),
     "PNG of 13000x13000 in 170 KB": lambda: black_png(13000, 13000),
     "PNG of 11000x11000 with colour and 16 bits": lambda: black_png(8000, 8000, depth=16, colour=6, samples=4),

@@ -21,6 +21,7 @@ MAX_BOXES = 1000
 MAX_PACKETS = 500_000
 _SIZ, _COD, _COC, _QCD, _QCC, _RGN, _POC = 0xFF51, 0xFF52, 0xFF53, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
+_KNOWN = frozenset([*range(0xFF50, 0xFF65), *range(0xFF74, 0xFF79), _SOT, _SOD, _EOC])
 # Measured: the structures of one tile, and of each of its components.
 _TILE_BYTES, _TILE_COMPONENT_BYTES = 6000, 1200
 _WHOLE = 15  # exponent of a precinct that holds everything
@@ -97,6 +98,8 @@ def _segments(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
         if position + 4 > len(data):
             return
         marker, length = struct.unpack_from(">HH", data, position)
+        if marker not in _KNOWN:  # OpenJPEG looks for the next one in its own way
+            raise ValueError("no marker")
         if marker == _EOC:
             return
         if marker == _SOD:
