@@ -144,7 +144,7 @@ def test_both_variants_as_their_files_describe_them(directory, functions, finger
 
 
 def test_a_variant_that_cannot_be_read_does_not_hide_the_other(directory):
-    (directory / "function.yaml").write_text("metadata: [")
+    (directory / "function.yaml").write_text("metadata: }")
     functions, problems = read_variants(directory.parent, directory)
 
     assert [function.name for function in functions] == ["cats-gpu"]
