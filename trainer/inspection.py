@@ -17,6 +17,8 @@ from trainer.datasets import Dataset, Sample
 
 _DECIMALS = 2
 _JPEG_QUALITY = 92
+# Letters of an image's name in that of its overlay: no file system takes more than 255 bytes.
+_LONGEST_STEM = 50
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,8 @@ def inspect_exports(
 
 def _draw(dataset: Dataset, overlay: Path, *, overwrite: bool) -> None:
     digits = len(str(len(dataset.samples)))
-    paths = [
-        overlay / f"{number:0{digits}}-{Path(sample.name).stem}.jpg" for number, sample in enumerate(dataset.samples, 1)
-    ]
+    stems = [printable(Path(sample.name).stem, _LONGEST_STEM) for sample in dataset.samples]
+    paths = [overlay / f"{number:0{digits}}-{stem}.jpg" for number, stem in enumerate(stems, 1)]
     for path in paths:
         check_new_file(path, overwrite=overwrite)
     for path, sample in zip(paths, dataset.samples, strict=True):

@@ -43,10 +43,9 @@ def with_inner_archives(files: FileTree) -> tuple[FileTree, list[str]]:
     """Extract the archives among the files: an archive `a/b.zip` becomes a folder `a/b`.
 
     Returns:
-        All files, and the names of the archives that could not be opened.
+        All files, and the names of the archives that were not opened: damaged, encrypted, of another kind, too many.
     """
-    unopened: list[str] = []
-    pending = _archives(files.paths)
+    pending, unopened = _first_archives(files.paths)
     budget = Budget(sum(files.file(path).stat().st_size for path in pending))
     for _ in range(_MAX_LEVELS):
         added: dict[str, Path] = {}
@@ -59,7 +58,8 @@ def with_inner_archives(files: FileTree) -> tuple[FileTree, list[str]]:
         if not added:
             break
         files = files.with_files(added)
-        pending = _archives(added)
+        pending, too_many = _first_archives(added)
+        unopened += too_many
     return files, unopened
 
 
@@ -94,13 +94,15 @@ def _around(annotation_file: Path, scratch: Path) -> FileTree:
     """Return the tree of a lone annotation file: of its folder, or of the one around it if the images are there."""
     folder = annotation_file.absolute().parent
     files = FileTree(folder, annotations=annotation_file.name, scratch=scratch)
-    if not files.images and not _archives(files.paths) and folder.name.lower() in _ANNOTATION_FOLDERS:
+    if not files.images and not _first_archives(files.paths)[0] and folder.name.lower() in _ANNOTATION_FOLDERS:
         return FileTree(folder.parent, annotations=f"{folder.name}/{annotation_file.name}", scratch=scratch)
     return files
 
 
-def _archives(paths: Iterable[str]) -> list[str]:
-    return [path for path in paths if path.lower().endswith(ARCHIVE_SUFFIXES)][:_MAX_INNER]
+def _first_archives(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the archives that are opened, and those that are too many."""
+    found = [path for path in paths if path.lower().endswith(ARCHIVE_SUFFIXES)]
+    return found[:_MAX_INNER], found[_MAX_INNER:]
 
 
 def _extract_inner(files: FileTree, path: str, budget: Budget) -> FileTree | None:

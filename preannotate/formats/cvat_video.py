@@ -20,8 +20,17 @@ from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import CvatMeta, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.images import ImageIndex, video_frame, video_position
-from preannotate.formats.parsing import whole_number, xml_elements
-from preannotate.formats.records import AUTOMATIC, UNKNOWN_FRAME, Export, Frame, LeftOutEntries, Shape
+from preannotate.formats.parsing import damaged_shape, whole_number, xml_elements
+from preannotate.formats.records import (
+    AUTOMATIC,
+    DAMAGED_FILE,
+    UNKNOWN_FRAME,
+    DatasetError,
+    Export,
+    Frame,
+    LeftOutEntries,
+    Shape,
+)
 
 _ORDER_NOTE = (
     "the video format does not name the images of a task of single images, so they were matched in the "
@@ -43,13 +52,23 @@ def read(folder: Path | FileTree) -> Export:
     """Read all such files; each means the images beside it."""
     files = FileTree.of(folder)
     paths = list(cvat_xml.annotation_files(files, tracks=True))
-    exports = [_read_file(files.file(path), files.images_for(path), cvat_xml.part_of(path, paths)) for path in paths]
+    exports: list[Export] = []
+    damaged: list[DatasetError] = []
+    left_out = LeftOutEntries()
+    for path in paths:
+        try:
+            exports.append(_read_file(files.file(path), files.images_for(path), cvat_xml.part_of(path, paths)))
+        except DatasetError as error:  # tracks behind the damage are on any frame: none of the file can be used
+            damaged.append(error)
+            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
+    if damaged and not exports:
+        raise damaged[0]
     return Export(
         tuple(dict.fromkeys(label for export in exports for label in export.labels)),
         tuple(frame for export in exports for frame in export.frames),
         has_sources=True,
         notes=tuple(dict.fromkeys(note for export in exports for note in export.notes)),
-        left_out=tuple(entry for export in exports for entry in export.left_out),
+        left_out=(*(entry for export in exports for entry in export.left_out), *left_out.all()),
     )
 
 

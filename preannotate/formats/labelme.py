@@ -24,7 +24,7 @@ from preannotate.formats.records import (
     EntryError,
     Export,
     Frame,
-    LeftOut,
+    LeftOutEntries,
     Shape,
 )
 
@@ -45,7 +45,7 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
     frames: list[Frame] = []
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     for path in files.with_suffix(".json"):
         images = files.images_for(path)
         try:
@@ -53,7 +53,7 @@ def read(folder: Path | FileTree) -> Export:
         except DatasetError as error:
             found = _find(images, path, "")
             if found.path is None:
-                left_out.append(LeftOut(DAMAGED_FILE, path))
+                left_out.add(DAMAGED_FILE, path)
             else:
                 frames.append(Frame(found.name, found.path, (damaged_shape(error),)))
             continue
@@ -64,7 +64,7 @@ def read(folder: Path | FileTree) -> Export:
     unnamed = files.images.unnamed({frame.image for frame in frames})
     frames += [Frame(name, image, (), **video_position(name)) for name, image in unnamed]
     frames.sort(key=lambda frame: frame.name)
-    return Export(tuple(sorted(labels)), tuple(frames), left_out=tuple(left_out))
+    return Export(tuple(sorted(labels)), tuple(frames), left_out=left_out.all())
 
 
 def _json(files: FileTree, path: str) -> Any:

@@ -33,12 +33,20 @@ def read(folder: Path | FileTree) -> Export:
     names: dict[str, list[str]] = {}
     subsets: set[str] = set()
     pose = False
+    without_names: list[DatasetError] = []
     for path, content in _data_files(files):
-        labels = _labels(content, files.file(path))
+        try:
+            labels = _labels(content, files.file(path))
+        except DatasetError as error:
+            without_names.append(error)
+            continue
         names.setdefault(folder_of_names(path.rpartition("/")[0]), labels)
         subsets |= {str(key) for key in content} if isinstance(content, dict) else set()
         pose = pose or (isinstance(content, dict) and "kpt_shape" in content)
     found, notes = find_names(files, names)
+    if not found:
+        raise without_names[0]
+    notes += tuple(map(str, without_names))
     export = read_texts(files, found, subsets, pose=pose)
     return replace(export, notes=(*export.notes, *notes))
 

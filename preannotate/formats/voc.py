@@ -25,6 +25,7 @@ from preannotate.formats.parsing import (
     xml_root_tag,
 )
 from preannotate.formats.records import (
+    DAMAGED_FILE,
     NO_BOX,
     NO_LABEL,
     NOT_UNDERSTOOD,
@@ -32,7 +33,7 @@ from preannotate.formats.records import (
     EntryError,
     Export,
     Frame,
-    LeftOut,
+    LeftOutEntries,
     Shape,
 )
 
@@ -58,11 +59,16 @@ def read(folder: Path | FileTree) -> Export:
     """Read all annotation files, and the images that have none as frames without shapes."""
     files = FileTree.of(folder)
     labelmaps = [path for path in files.paths if path.rpartition("/")[2] == "labelmap.txt"]
-    labels = dict.fromkeys(label for path in labelmaps for label in _declared_labels(files, path))
+    labels: dict[str, None] = {}
     frames = []
     used: set[Path] = set()
-    left_out: list[LeftOut] = []
+    left_out = LeftOutEntries()
     damaged: list[DatasetError] = []
+    for path in labelmaps:
+        try:
+            labels.update(dict.fromkeys(_declared_labels(files, path)))
+        except DatasetError:  # the objects name their labels
+            left_out.add(DAMAGED_FILE, path)
     for path in files.with_suffix(".xml"):
         root: Element | None = None
         try:
@@ -70,7 +76,7 @@ def read(folder: Path | FileTree) -> Export:
         except DatasetError as error:
             damaged.append(error)
         if root is not None and root.tag != "annotation":
-            left_out.append(LeftOut(NOT_UNDERSTOOD, path))
+            left_out.add(NOT_UNDERSTOOD, path)
             continue
         frame, image = _frame(files, path, root)
         if root is None:
@@ -88,7 +94,7 @@ def read(folder: Path | FileTree) -> Export:
             subset, name = _image_name(name)
             frames.append(Frame(name, image, (), subset=subset, **video_position(name, subset)))
     ordered = sorted(frames, key=lambda frame: (frame.name, frame.subset))
-    return Export(tuple(labels), tuple(ordered), left_out=tuple(left_out))
+    return Export(tuple(labels), tuple(ordered), left_out=left_out.all())
 
 
 def _is_mask(path: str) -> bool:

@@ -124,9 +124,9 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
     texts: dict[str, ImageMatch] = {}
     listed: dict[str, str] = {}
     for path in files.with_suffix(".txt"):
-        found = _image_of(files, path)
         if _NAMES.fullmatch(PurePosixPath(path).name):
             continue
+        found = _image_of(files, path)
         if found.name or _is_text(files, path):
             texts[path] = found
         else:

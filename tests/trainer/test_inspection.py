@@ -112,3 +112,15 @@ def test_what_is_no_export_is_one_sentence(tmp_path, capsys):
 
     assert main(["inspect", str(tmp_path / "empty")]) == 2
     assert capsys.readouterr().err.startswith("error: empty: ")
+
+
+def test_overlays_of_very_long_names_are_written(tmp_path):
+    name = "ö" * 120 + ".png"  # 244 bytes
+    annotation_exports.draw(tmp_path / "export/images" / name, (60, 50), "green")
+    meta = annotation_exports.cvat_meta(labels=("cat",), size=1)
+    image = f'<image id="0" name="{name}" width="60" height="50">{SHAPES}</image>'
+    annotation_exports.write_text(tmp_path / "export/annotations.xml", f"<annotations>{meta}{image}</annotations>")
+
+    inspect_exports([tmp_path / "export"], overlay=tmp_path / "drawn")
+
+    assert len(list((tmp_path / "drawn").iterdir())) == 1

@@ -138,7 +138,10 @@ def _why_few(health: Health) -> str:
         reasons.append(f"{report.unusable} have no usable shape" + (f" ({shapes})" if shapes else ""))
     if automatic := report.dropped.get("automatic"):
         reasons.append(f"{automatic} shapes are automatic and need --include-auto")
-    reasons += [f"{len(names)} {kind}" for kind, names in report.problems.items() if kind not in CORRECTED]
+    unusable = {kind: len(names) for kind, names in report.problems.items() if kind not in CORRECTED}
+    if unusable:  # what helps, after the colon, is in the summary
+        kinds = "; ".join(f"{kind.partition(':')[0]}: {count}" for kind, count in unusable.items())
+        reasons.append(f"{sum(unusable.values())} have no image that can be used ({kinds})")
     return f" Of the others {', '.join(reasons)}." if reasons else ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from preannotate.formats.images import without_extension
+from preannotate.formats.image_kinds import without_extension
 from preannotate.formats.records import DatasetError, Frame
 from runtime.errors import ImageError
 from runtime.image_file import read_image_file

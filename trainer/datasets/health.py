@@ -269,17 +269,15 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
     if report.unusable:
         yield f"without a usable shape: {plural(report.unusable, 'image')}, not used"
     if report.converted:
-        yield f"turned into boxes: {_counts(report.converted)}"
+        yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
     if report.stretched:
         yield (
             f"more than 8 bits: {plural(report.stretched, 'image')}, stretched between the least and the greatest "
             f"value as CVAT shows them"
         )
-    if report.dropped:
-        yield f"left out: {_counts(report.dropped)}"
-        for reason in report.dropped:
-            if places := report.examples.get(reason):
-                yield f"  {reason}: {first_of(places, EXAMPLES_SHOWN)}"
+    for reason, count in _by_count(report.dropped):
+        places = report.examples.get(reason)
+        yield f"left out: {count} {reason}" + (f" ({_places(places, count)})" if places else "")
     for kind, names in report.problems.items():
         if kind in CORRECTED:
             continue
@@ -293,5 +291,13 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"warning: {warning}"
 
 
-def _counts(counter: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(counter.items(), key=lambda item: -item[1]))
+def _places(places: Sequence[str], count: int) -> str:
+    """Return the first places of a reason that was met `count` times, and how many more there are."""
+    shown = places[:EXAMPLES_SHOWN]
+    more = f" and {count - len(shown)} more" if count > len(shown) else ""
+    return first_of(shown) + more
+
+
+def _by_count(counter: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return reasons or kinds with their numbers, the largest first."""
+    return sorted(counter.items(), key=lambda item: -item[1])

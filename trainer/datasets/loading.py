@@ -21,7 +21,7 @@ from preannotate.core.drafts import working_directory
 from preannotate.core.files import sync_all
 from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
-from preannotate.formats.images import without_extension
+from preannotate.formats.image_kinds import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import decode

@@ -182,3 +182,15 @@ def test_the_images_format_does_not_claim_tracks(tmp_path):
 
     assert cvat_video.recognise(tmp_path)
     assert not cvat_images.recognise(tmp_path)
+
+
+def test_a_file_that_is_cut_off_is_left_out_as_a_whole_and_the_other_is_used(tmp_path):
+    """A track behind the damage may be on any frame of the first file."""
+    cut = write(tmp_path / "export/a", track({0: (0, 1, 0)})) / "annotations.xml"
+    cut.write_text(cut.read_text().replace("</track></annotations>", "</track><track"))
+    write(tmp_path / "export/b", track({1: (5, 1, 0)}))
+    export = cvat_video.read(tmp_path / "export")
+
+    assert {shape.box for frame in export.frames for shape in frame.shapes} == {(5, 0, 15, 10)}
+    assert {frame.image.parent.parent.name for frame in export.frames} == {"b"}
+    assert [entry.reason for entry in export.left_out] == ["annotation file that cannot be read"]

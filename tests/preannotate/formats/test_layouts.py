@@ -637,3 +637,24 @@ def test_names_of_classes_that_contradict_each_other_are_said(tmp_path):
     assert export.notes == (
         "train/labels/classes.txt has other names of classes than the file whose names are used: correct or remove it.",
     )
+
+
+def test_a_yaml_without_names_beside_a_file_of_names_is_said(tmp_path):
+    folder = tmp_path / "export"
+    roboflow_yolo(folder), write_text(folder / "classes.txt", "bolt\ngear\n")
+    write_text(folder / "data.yaml", "train: images\n")
+    export = read(folder, tmp_path)
+
+    assert boxes(export) == EXPECTED
+    assert export.notes == ("data.yaml: names is None; expected the names of the classes. Export again.",)
+
+
+def test_an_archive_that_cannot_be_opened_beside_others_is_said(tmp_path):
+    coco_2017(tmp_path / "set")
+    (tmp_path / "tasks").mkdir()
+    shutil.make_archive(str(tmp_path / "tasks/task_1"), "zip", tmp_path / "set")
+    (tmp_path / "tasks/task_2.zip").write_bytes(b"PK\x03\x04 and no more")
+    export = read(tmp_path / "tasks", tmp_path)
+
+    assert boxes(export) == EXPECTED
+    assert export.notes == ("not opened, so that what is inside is missing here: task_2.zip. Unpack it.",)

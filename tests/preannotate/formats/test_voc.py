@@ -141,3 +141,14 @@ def test_a_stray_xml_file_is_left_out(tmp_path):
 
     assert [frame.name for frame in export.frames] == ["a"]
     assert [(entry.reason, entry.where) for entry in export.left_out] == [("entry that is not understood", "b.xml")]
+
+
+def test_a_label_map_that_cannot_be_read_stops_nothing(tmp_path):
+    annotation_exports.write_text(tmp_path / "Annotations/a.xml", annotation(OBJECT.format(9, "")))
+    (tmp_path / "labelmap.txt").write_bytes(b"cat\xff\xfe\x81::\n")
+    export = voc.read(tmp_path)
+
+    assert [shape.problem for shape in export.frames[0].shapes] == [""]
+    assert [(entry.reason, entry.where) for entry in export.left_out] == [
+        ("annotation file that cannot be read", "labelmap.txt")
+    ]

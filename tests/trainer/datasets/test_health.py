@@ -7,6 +7,7 @@ from support import annotation_exports
 
 from preannotate.formats.records import DatasetError
 from trainer.datasets import Dataset, Health, Sample, check_dataset, load_dataset
+from trainer.datasets.coordinates import SCALED
 from trainer.datasets.health import LoadedExport, LoadReport
 
 
@@ -56,6 +57,7 @@ def test_the_summary_in_words():
         "unannotated": 3,
         "unusable": 1,
         "dropped": {"tag": 2, "automatic": 5},
+        "examples": {"automatic": ["a.jpg", "b.jpg", "c.jpg"]},
         "converted": {"polygon": 4},
         "duplicates": [["a.jpg", "b.jpg"]],
         "problems": {"missing": [f"{index}.png" for index in range(7)], "unreadable": ["u.jpg"]},
@@ -74,7 +76,8 @@ def test_the_summary_in_words():
         "without annotations: 3 images, not used",
         "without a usable shape: 1 image, not used",
         "turned into boxes: 4 polygon",
-        "left out: 5 automatic, 2 tag",
+        "left out: 5 automatic (a.jpg, b.jpg and 3 more)",
+        "left out: 2 tag",
         "missing: 7 images (0.png, 1.png, 2.png, 3.png, 4.png and 2 more)",
         "unreadable: 1 image (u.jpg)",
         "  u.jpg: image: broken",
@@ -109,10 +112,12 @@ def test_enough_boxes_give_no_warning():
 
 
 def test_fewer_than_ten_images_are_refused_with_what_became_of_the_others():
-    found = {"unannotated": 5, "unusable": 2, "problems": {"missing": ["a"]}, "dropped": {"automatic": 4}}
+    problems = {"HEIC, which is not read: convert it": ["b", "c"], "missing": ["a"], SCALED: ["d"]}
+    found = {"unannotated": 5, "unusable": 2, "problems": problems, "dropped": {"automatic": 4}}
     sentence = (
         "export.zip: 3 usable images of 3; expected at least 10. Of the others 5 have no annotations, 2 have no "
-        "usable shape, 4 shapes are automatic and need --include-auto, 1 missing. Annotate more images."
+        "usable shape, 4 shapes are automatic and need --include-auto, 3 have no image that can be used "
+        "(HEIC, which is not read: 2; missing: 1). Annotate more images."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         check_dataset(dataset(TWO, **found))
