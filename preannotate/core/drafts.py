@@ -1,7 +1,8 @@
 """Folders that are written beside their place and appear there at once, and what is left of writers that were killed.
 
-Whoever writes a draft or a temporary file holds a lock on it, which ends with the process. So what is not locked was
-abandoned, and the next writer removes it. Two folders are exchanged by one system call where the file system can.
+Whoever writes a temporary file holds a lock on it, or on `.lock` in a draft, which ends with the process. So what is
+not locked was abandoned, and the next writer removes it. The lock is on a file that is open for writing: on NFS, other
+hosts see only those, and none of folders. Two folders are exchanged by one system call where the file system can.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ _DRAFT = re.compile(rf"\..*\b({DRAFT}|{EXTRACT}){_RANDOM}")
 _TEMPORARY = re.compile(r"\..+\.\d+\.[0-9a-f]{8}\.new")
 # Folders of images: their files are many, and none of them is a draft.
 _NOT_SEARCHED = ("data", "images")
+_LOCK = ".lock"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # What systems and file systems without the exchange answer.
 _NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
@@ -37,18 +39,24 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
         OSError: The folder cannot be created there.
     """
     clear_scratch(parent, prefix)
-    while True:
-        path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        with contextlib.suppress(FileNotFoundError):  # somebody took it for an abandoned one already
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            if hold(descriptor, path):
-                break
-            os.close(descriptor)
+    path, descriptor = _locked_directory(parent, prefix)
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_content(path)
         os.close(descriptor)
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _locked_directory(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with contextlib.suppress(FileNotFoundError):  # somebody took it for an abandoned one already
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            if hold(descriptor, path / _LOCK):
+                return path, descriptor
+            os.close(descriptor)
 
 
 def working_directory() -> contextlib.AbstractContextManager[Path]:
@@ -65,7 +73,7 @@ def _clear(parent: Path, pattern: re.Pattern[str]) -> None:
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             if pattern.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                _remove_if_abandoned(Path(entry.path), functools.partial(shutil.rmtree, ignore_errors=True))
+                _remove_abandoned_directory(Path(entry.path))
 
 
 def draft_directory(target: Path) -> contextlib.AbstractContextManager[Path]:
@@ -101,9 +109,9 @@ def clear_abandoned(folder: Path) -> None:
         drafts = [name for name in folders if _DRAFT.fullmatch(name)]
         folders[:] = [name for name in folders if name not in drafts and name not in _NOT_SEARCHED]
         for name in drafts:
-            _remove_if_abandoned(Path(where, name), functools.partial(shutil.rmtree, ignore_errors=True))
+            _remove_abandoned_directory(Path(where, name))
         for name in filter(_TEMPORARY.fullmatch, files):
-            _remove_if_abandoned(Path(where, name), Path.unlink)
+            _remove_if_abandoned(Path(where, name), Path(where, name).unlink)
 
 
 def hold(descriptor: int, path: Path) -> bool:
@@ -120,13 +128,30 @@ def hold(descriptor: int, path: Path) -> bool:
     return _is_still(descriptor, path)
 
 
-def _remove_if_abandoned(path: Path, remove: Callable[[Path], object]) -> None:
+def _remove_abandoned_directory(path: Path) -> None:
+    _remove_if_abandoned(path / _LOCK, functools.partial(_remove_content, path))
     with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        path.rmdir()  # also if its writer was killed before it had the lock
+
+
+def _remove_content(path: Path) -> None:
+    """Empty a draft whose lock is held; the lock goes last, so that the rest is not left without one."""
+    with contextlib.suppress(OSError):
+        for child in path.iterdir():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child, ignore_errors=True)
+            elif child.name != _LOCK:
+                child.unlink()
+        (path / _LOCK).unlink()
+
+
+def _remove_if_abandoned(lock: Path, remove: Callable[[], object]) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(descriptor, path):
-                remove(path)
+            if _is_still(descriptor, lock):
+                remove()
         finally:
             os.close(descriptor)
 

@@ -1,6 +1,9 @@
 """Drafts of killed writers are removed, those of living ones are not; folders are exchanged at once."""
 
+import errno
+import fcntl
 import os
+import stat
 import tempfile
 
 import pytest
@@ -60,6 +63,34 @@ def test_a_living_writer_keeps_its_draft(tmp_path):
         clear_abandoned(tmp_path)
         assert first.is_dir()
         assert second.is_dir()
+
+
+def test_drafts_are_told_apart_on_nfs_where_locks_of_folders_are_those_of_one_host(tmp_path, monkeypatch):
+    lock = fcntl.flock
+
+    def flock(descriptor, operation):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            return
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "not open for writing")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    def killed():
+        with draft_directory(tmp_path / "cats"), replacing(tmp_path / "model.json"):
+            os._exit(9)
+
+    assert in_child(killed)
+    with draft_directory(tmp_path / "dogs") as draft, replacing(tmp_path / "living.json") as living:
+        clear_abandoned(tmp_path)
+        assert set(tmp_path.iterdir()) == {draft, living}
+
+
+def test_the_draft_of_a_writer_that_was_killed_before_it_had_a_lock(tmp_path):
+    (tmp_path / ".cats.draft-abcdefgh").mkdir()
+    clear_abandoned(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_temporary_files_of_killed_writers_are_removed_and_others_stay(tmp_path):
