@@ -139,7 +139,10 @@ def _log_in(client: Client, requests: Requests, credentials: Credentials) -> Non
         with exchange(SMALL):
             _, response = api.auth_api.create_login(request, _parse_response=False)
             receive(response)
-        return SimpleCookie(response.headers.get("Set-Cookie"))
+        cookies = SimpleCookie()
+        for header in response.headers.getlist("Set-Cookie"):  # joined, those that end with "Secure" are not understood
+            cookies.load(header)
+        return cookies
 
     try:
         api.cookies.update(requests.with_retries("the login", send))

@@ -404,7 +404,8 @@ class _Handler(BaseHTTPRequestHandler):
             assert fault.kind == "no cookies"
             self._send(200, {"key": "an-old-token"})
             return
-        cookies = ["sessionid=a-session; HttpOnly; Path=/", "csrftoken=a-csrf-token; Path=/"]
+        kept = "Path=/; SameSite=Lax; Secure"  # as behind a proxy with TLS
+        cookies = [f"csrftoken=a-csrf-token; {kept}", f"sessionid=a-session; HttpOnly; {kept}"]
         self._send(200, {"key": "an-old-token"}, cookies=cookies)
 
     def do_DELETE(self) -> None:
