@@ -72,11 +72,14 @@ def detect(engine: ReferenceEngine, truth: GroundTruth, iou_threshold: float) ->
 def _best(
     candidates: Sequence[Candidate], make_engine: MakeEngine, truth: GroundTruth, iou_threshold: float
 ) -> Candidate:
-    few = _few(truth)
-    candidates = _fitting_values(candidates, make_engine, few)
-    if len(candidates) == 1:
-        return candidates[0]
-    trials = [_try(candidate, make_engine, few, iou_threshold) for candidate in candidates]
+    trials: list[_Trial] = []
+    for tried in (_few(truth), truth):
+        left = _fitting_values(candidates, make_engine, tried)
+        if len(left) == 1:
+            return left[0]
+        trials = [_try(candidate, make_engine, tried, iou_threshold) for candidate in left]
+        if any(trial.found for trial in trials):  # otherwise the first photos show none of its objects
+            break
     usable = [trial for trial in trials if not trial.reason]
     usable = [trial for trial in usable if trial.found] or usable
     if len(usable) > 1:
@@ -84,7 +87,8 @@ def _best(
         if first.map50 >= ACCURATE_MAP50 and second.map50 < first.map50 / 2:
             usable = [first]
     usual = [trial for trial in usable if trial.candidate.match.usual]
-    if len(usual or usable) == 1:
+    # Where nothing is found on any image, the caller says so.
+    if usable and (len(usual or usable) == 1 or not usable[0].found):
         return (usual or usable)[0].candidate
     if usable:
         several = " and ".join(trial.candidate.name for trial in usable)

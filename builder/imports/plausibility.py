@@ -19,7 +19,8 @@ _SMALLEST_SIDE = 3.0
 _WHOLE_IMAGE = 0.97
 # Of the boxes of a network that is read wrongly, a few may have usable sides by chance.
 _NEARLY_ALL = 0.95
-# No photo has an object in half the rows of a network.
+# No photo has an object in half the cells of a network. A list with suppression may be full of objects, and ends at 300
+# or less by default.
 _CROWD = 300
 _EQUAL_SCORES = 100
 # Kept of each image, the best first.
@@ -49,7 +50,7 @@ class Answers:
         self._boxes.append(boxes[0][compared].astype(np.float64))
         self._scores.append(best[compared])
         reaching = int((best >= self._threshold).sum())
-        if reaching >= max(_CROWD, len(best) / 2):
+        if reaching > _CROWD and reaching >= len(best) / 2:
             self._crowded = f"{reaching} of {len(best)} rows with a score from {self._threshold:g} on"
 
     def never_boxes(self) -> str:

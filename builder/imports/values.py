@@ -1,6 +1,6 @@
 """What the values of an output say of its layout, where another layout has the same shape.
 
-Each function gets the numbers of all proof images at once.
+Each function gets the numbers of several proof images at once. Rows of zeros, which fill up a list, are no boxes.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ def are_pixels(boxes: np.ndarray) -> bool:
 
 
 def are_fractions(boxes: np.ndarray) -> bool:
-    """Whether boxes are fractions of the image rather than pixels; so are those of rows without an object, 0."""
-    return not are_pixels(boxes)
+    """Whether boxes (..., 4) are fractions of the image rather than pixels."""
+    return bool(boxes.any()) and not are_pixels(boxes)
 
 
 def are_sides(boxes: np.ndarray) -> bool:
@@ -55,16 +55,21 @@ def are_sides(boxes: np.ndarray) -> bool:
 
 
 def are_corners(boxes: np.ndarray, *, least: int = 1) -> bool:
-    """Whether boxes (..., 4) are x1, y1, x2, y2 and not centre and sides: no corner lies before the first.
+    """Whether boxes (..., 4) are x1, y1, x2, y2 and not centre and sides: the second corner is not before the first.
 
-    That can be chance where less than `least` boxes are not all zeros.
+    With less than `least` boxes that can be chance, and the answer is no.
     """
     used = _used(boxes)
     return len(used) >= least and float((used[:, 2:] >= used[:, :2]).all(1).mean()) >= _NEARLY_ALL
 
 
+def are_no_corners(boxes: np.ndarray) -> bool:
+    """Whether some of the boxes (..., 4) have a second corner before the first."""
+    return bool(boxes.any()) and not are_corners(boxes)
+
+
 def _used(boxes: np.ndarray) -> np.ndarray:
-    """The boxes (N, 4) that are not all zeros, as those are that fill up a list."""
+    """The boxes (N, 4) that are not all zeros."""
     rows = boxes.reshape(-1, 4)
     used: np.ndarray = rows[rows.any(1)]
     return used

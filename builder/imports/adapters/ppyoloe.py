@@ -49,7 +49,7 @@ def _are_cells(input_size: tuple[int, int], rows: int) -> bool:
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     """Boxes are corners in pixels."""
     boxes = arrays[0][..., :4]
-    return values.first_reason(fractions=values.are_fractions(boxes), no_corners=not values.are_corners(boxes))
+    return values.first_reason(fractions=values.are_fractions(boxes), no_corners=values.are_no_corners(boxes))
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -33,7 +33,7 @@ def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     boxes, scores = arrays
     return values.first_reason(
         pixels=values.are_pixels(boxes),
-        no_corners=not values.are_corners(boxes),
+        no_corners=values.are_no_corners(boxes),
         no_scores=not values.are_scores(scores),
         no_background_in_the_first_column=scores[..., 0].mean() < scores[..., 1:].mean(),
     )

@@ -33,7 +33,7 @@ def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
     boxes, scores = arrays
     return values.first_reason(
         pixels=values.are_pixels(boxes),
-        no_corners=not values.are_corners(boxes),
+        no_corners=values.are_no_corners(boxes),
         no_scores=not values.are_scores(scores),
         a_column_for_the_background=values.have_background(scores),
     )

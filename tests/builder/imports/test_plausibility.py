@@ -87,6 +87,12 @@ def test_numbers_that_are_hardly_boxes_unless_annotations_prove_them(case):
     assert read.hardly_boxes(truth([box], [0]), detections) == ""
 
 
+def test_a_list_that_is_full_of_objects_is_believed():
+    """300 rows are all that YOLOv10, RT-DETR and others with suppression return."""
+    read = answers([BOX] * 300, np.linspace(0.3, 0.9, 300))
+    assert read.hardly_boxes(truth(), found(BOX)) == ""
+
+
 def test_one_usable_box_among_whole_images_is_believed():
     read = answers([(0, 0, 100, 80), BOX], [0.9, 0.9])
     assert read.hardly_boxes(truth(), found((0, 0, 100, 80), BOX)) == ""

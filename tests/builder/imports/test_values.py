@@ -97,6 +97,17 @@ def test_one_adapter_is_left_and_gives_these_boxes(name, classes):
     assert list(scores[0, rows].argmax(1)) == NUMBERS
 
 
+LISTS = ("yolov10", "rtdetr_ultralytics_topk", "efficientdet", "yolov7_nms", "yolo_nas_flat", "boxes_scores", "yolov4")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_without_objects_contradicts_no_layout(name):
+    outputs = {output: np.zeros_like(values) for output, values in CASES[name](2).items()}
+    (candidate,) = (candidate for candidate in candidates(outputs, 2) if candidate.name == name)
+    arrays = [outputs[output] for output in candidate.match.names]
+    assert candidate.adapter.contradiction(arrays, Layout(SIZE, 2, candidate.adapter.FIRST_CLASS)) == ""
+
+
 def test_a_few_negative_sides_are_no_logarithms():
     """YOLOv6 without distributions has them in cells where it finds nothing."""
     boxes = np.tile(np.float32([100, 100, 60, 40]), (1, 50, 1))
