@@ -13,7 +13,7 @@ from builder.imports.import_model import ImportRequest, ImportResult, import_mod
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.drafts import working_directory
 from preannotate.core.errors import UsageError
-from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from preannotate.inference.images import ImageFile, find_images
 from preannotate.model_evaluation.evaluate import load_ground_truth
 from preannotate.synthetic import write_export

@@ -18,7 +18,7 @@ from preannotate.cvat.errors import CvatError
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import Task
 from preannotate.formats.cvat_xml import is_writable
-from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from runtime.errors import ImageError
 from runtime.image_file import read_image_file
 from runtime.image_headers import read_header

@@ -13,8 +13,9 @@ from preannotate.formats.archive import with_inner_archives
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import with_fractions
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
-from preannotate.formats.images import with_plain_names, without_shared_files
+from preannotate.formats.image_names import with_plain_names
 from preannotate.formats.records import DatasetError, Export, Frame
+from preannotate.formats.shared_files import without_shared_files
 from preannotate.formats.unsupported import describe
 
 
@@ -72,7 +73,7 @@ class RecognisedExport:
     @property
     def has_missing_images(self) -> bool:
         """Whether frames have no image, and nothing is known of it."""
-        return any(frame.image is None and not frame.ambiguous for frame in self.export.frames)
+        return any(frame.image is None and not frame.problem for frame in self.export.frames)
 
 
 def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
@@ -101,7 +102,7 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     if unopened:
         note = f"not opened, so that what is inside is missing here: {first_of(unopened)}. Unpack it."
         export = replace(export, frames=_maybe_in_archive(export.frames, unopened), notes=(*export.notes, note))
-    if export.frames and not any(frame.image or frame.ambiguous for frame in export.frames):
+    if export.frames and not any(frame.image or frame.problem for frame in export.frames):
         remedy = "Export again in CVAT with 'Save images' switched on."
         if files.annotations is not None:
             remedy = "Put the file beside its images, or give the folder or the archive that holds both."
@@ -144,7 +145,7 @@ def _join(exports: list[Export]) -> Export:
 
 def _maybe_in_archive(frames: tuple[Frame, ...], unopened: list[str]) -> tuple[Frame, ...]:
     problem = f"perhaps in {first_of(unopened, 2)}, which cannot be opened: unpack it"
-    return tuple(replace(f, ambiguous=problem) if f.image is None and not f.ambiguous else f for f in frames)
+    return tuple(replace(f, problem=problem) if f.image is None and not f.problem else f for f in frames)
 
 
 def _unknown_format(path: Path, files: FileTree) -> DatasetError:

@@ -14,7 +14,8 @@ from typing import Any
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import MIN_POLYGON, box_shape, points_box, polygon_shape, size_box
-from preannotate.formats.images import ImageIndex, split_of, video_position
+from preannotate.formats.image_names import split_of, video_position
+from preannotate.formats.images import ImageIndex
 from preannotate.formats.parsing import (
     coco_mask_box,
     damaged_shape,
@@ -170,7 +171,7 @@ class _File:
                 name,
                 match.path,
                 tuple(found),
-                ambiguous=match.problem,
+                problem=match.problem,
                 declared_size=_size(record),
                 subset=subset,
                 **video_position(name, subset),

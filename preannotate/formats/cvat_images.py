@@ -16,9 +16,11 @@ from xml.etree.ElementTree import Element, SubElement
 from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.images import ImageIndex, video_position
-from preannotate.formats.parsing import damaged_shape, declared_size, xml_elements
+from preannotate.formats.image_names import video_position
+from preannotate.formats.images import ImageIndex
+from preannotate.formats.parsing import damaged_shape, declared_size
 from preannotate.formats.records import DAMAGED_FILE, NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOutEntries
+from preannotate.formats.xml_file import xml_elements
 
 # A fixed time: the same annotations give the same bytes.
 _DUMPED = "2026-01-01 00:00:00.000000+00:00"
@@ -109,7 +111,7 @@ def _parse_image(element: Element, images: ImageIndex, file_name: str) -> Frame:
         name=name,
         image=found.path,
         shapes=shapes,
-        ambiguous=found.problem,
+        problem=found.problem,
         declared_size=declared_size(element.get("width"), element.get("height")),
         subset=subset,
         task_id=task_id,

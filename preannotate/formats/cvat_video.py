@@ -19,8 +19,9 @@ from xml.etree.ElementTree import Element
 from preannotate.formats import cvat_xml
 from preannotate.formats.cvat_xml import CvatMeta, CvatTask
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.images import ImageIndex, video_frame, video_position
-from preannotate.formats.parsing import damaged_shape, whole_number, xml_elements
+from preannotate.formats.image_names import video_frame, video_position
+from preannotate.formats.images import ImageIndex
+from preannotate.formats.parsing import damaged_shape, whole_number
 from preannotate.formats.records import (
     AUTOMATIC,
     DAMAGED_FILE,
@@ -31,6 +32,7 @@ from preannotate.formats.records import (
     LeftOutEntries,
     Shape,
 )
+from preannotate.formats.xml_file import xml_elements
 
 _ORDER_NOTE = (
     "the video format does not name the images of a task of single images, so they were matched in the "
@@ -103,7 +105,7 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
             frames += _by_order(key, meta.task(key[0]), shapes, paths, certain=key not in misfits)
             notes = [_ORDER_NOTE]
     frames = [
-        replace(f, ambiguous=UNPLACED) if (f.task_id, f.subset) in misfits and not f.shapes and not f.ambiguous else f
+        replace(f, problem=UNPLACED) if (f.task_id, f.subset) in misfits and not f.shapes and not f.problem else f
         for f in frames
     ]  # what fits no frame may belong to any, which is then not empty
     if part:  # equal numbers of tasks in two files are two tasks
@@ -167,7 +169,7 @@ def _video_frame(key: tuple[str, str, int], images: ImageIndex, shapes: Sequence
         task_id=task_id,
         sequence=f"{task_id}/.",
         frame=number,
-        ambiguous=found.problem,
+        problem=found.problem,
     )
 
 
@@ -207,11 +209,11 @@ def _by_order(
             shapes=tuple(shapes.get(number, ())),
             subset=subset,
             task_id=task_id,
-            ambiguous="" if known else UNNAMED,
+            problem="" if known else UNNAMED,
             **video_position(name, task_id),
         )
     for number in sorted(shapes.keys() - seen):
-        yield Frame(f"frame {number}", None, tuple(shapes[number]), subset=subset, task_id=task_id, ambiguous=UNNAMED)
+        yield Frame(f"frame {number}", None, tuple(shapes[number]), subset=subset, task_id=task_id, problem=UNNAMED)
 
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, ellipse_box, mask_box, points_box, polygon_shape, size_box
-from preannotate.formats.parsing import number, read_shape, whole_number, xml_elements, xml_root_tag
+from preannotate.formats.parsing import number, read_shape, whole_number
 from preannotate.formats.records import (
     BAD_MASK,
     BOX,
@@ -23,6 +23,7 @@ from preannotate.formats.records import (
     EntryError,
     Shape,
 )
+from preannotate.formats.xml_file import xml_elements, xml_root_tag
 
 FILE_NAME = "annotations.xml"
 # Types of labels that cannot have a box; "any" and a label without a type, as older servers write it, can.

@@ -11,7 +11,8 @@ from typing import Any
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, polygon_shape, size_box
-from preannotate.formats.images import ImageIndex, video_position
+from preannotate.formats.image_names import video_position
+from preannotate.formats.images import ImageIndex
 from preannotate.formats.parsing import (
     coco_mask_box,
     damaged_shape,
@@ -112,7 +113,7 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
         name,
         found.path,
         tuple(_shapes(item.get("annotations", []), labels, where)),
-        ambiguous=found.problem,
+        problem=found.problem,
         declared_size=declared_size(width, height),
         subset=path.stem,
         **video_position(name, path.stem),

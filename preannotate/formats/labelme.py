@@ -11,7 +11,8 @@ from typing import Any
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import ellipse_box, points_box, polygon_shape
-from preannotate.formats.images import ImageIndex, ImageMatch, video_position
+from preannotate.formats.image_names import video_position
+from preannotate.formats.images import ImageIndex, ImageMatch
 from preannotate.formats.parsing import damaged_shape, declared_size, label_name, numbers, read_shape
 from preannotate.formats.records import (
     BOX,
@@ -91,7 +92,7 @@ def _frame(content: dict[str, Any], path: str, images: ImageIndex) -> Frame:
     flags = content["flags"] if isinstance(content.get("flags"), dict) else {}
     shapes += [Shape(str(flag), TAG, None) for flag, is_set in flags.items() if is_set is True]
     size = declared_size(content.get("imageWidth"), content.get("imageHeight"))
-    return Frame(name, found.path, tuple(shapes), size, ambiguous=problem, **video_position(name))
+    return Frame(name, found.path, tuple(shapes), size, problem=problem, **video_position(name))
 
 
 def _find(images: ImageIndex, path: str, given: str) -> ImageMatch:

@@ -1,18 +1,12 @@
 """Untrusted files to Python values; every failure is a `DatasetError` that names the file."""
 
-import codecs
 import contextlib
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser
-
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeElementTree
 
 from preannotate.core import encodings
 from preannotate.core.text import printable
@@ -34,32 +28,8 @@ from runtime import bounded_yaml
 MAX_TEXT_BYTES = 1 << 26
 MAX_JSON_BYTES = 600 << 20
 MAX_JSON_LISTS = 10_000_000
-MAX_XML_BYTES = 1 << 24
-MAX_XML_DEPTH = 50
-# In one `<image>` or `<track>`.
-MAX_XML_ELEMENTS = 300_000
-MAX_XML_PIECE = 1 << 25
-_XML_FIRST_CHUNK = 1 << 14
-_XML_CHUNK = 1 << 20
 _LONGEST_WHOLE = 20
 _LARGEST = 1e9
-_XML_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
-_UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_MANY_BYTES = (
-    "utf-32",
-    "utf32",
-    "gb",
-    "big5",
-    "shift",
-    "sjis",
-    "euc",
-    "cp932",
-    "cp949",
-    "ks_c",
-    "iso-2022",
-    "windows-31j",
-)
-_XML_ERRORS = (ParseError, DefusedXmlException, ValueError, LookupError, OSError)
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_TEXT_BYTES) -> str:
@@ -93,113 +63,6 @@ def read_yaml(path: Path) -> Any:
         return bounded_yaml.load(text, scalars_as_text=True)
     except ValueError as error:
         raise DatasetError(f"{path.name}: {printable(str(error))}; expected YAML. Export again.") from error
-
-
-def read_xml(path: Path) -> Element:
-    """Return the root element of an XML file about one image."""
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise _not_xml(path, error) from error
-    if size > MAX_XML_BYTES:
-        raise _not_xml(path, ValueError(f"{size} bytes, more than {MAX_XML_BYTES}"))
-    root: Element | None = None
-    for _, _, element in _xml_events(path):
-        root = element if root is None else root
-    if root is None:
-        raise _not_xml(path, ValueError("no root element"))
-    return root
-
-
-def xml_elements(path: Path) -> Iterator[Element]:
-    """Yield the children of the root, each complete and then forgotten.
-
-    A project's export may be hundreds of megabytes: the tree is never held as a whole.
-    """
-    root: Element | None = None
-    elements = 0
-    for event, depth, element in _xml_events(path):
-        root = element if root is None else root
-        elements += event == "start"
-        if elements > MAX_XML_ELEMENTS:
-            raise _not_xml(path, ValueError(f"more than {MAX_XML_ELEMENTS} elements in one"))
-        if event == "end" and depth == 1:
-            yield element
-            root.clear()
-            elements = 0
-
-
-def xml_root_tag(path: Path) -> str:
-    """Return the name of the root element, or "" if the file is no XML."""
-    with contextlib.suppress(DatasetError):
-        for _, _, element in _xml_events(path):
-            return element.tag
-    return ""
-
-
-def _xml_events(path: Path) -> Iterator[tuple[str, int, Element]]:
-    """Yield "start" and "end", the depth after it, and the element.
-
-    Declarations of a document type are refused: default values of attributes, like entities, turn kilobytes into
-    gigabytes.
-    A piece that does not end is read again with every chunk, so that chunks are large and pieces bounded.
-    """
-    depth = waiting = 0
-    safe: dict[str, Any] = {"_parser": SafeElementTree.XMLParser(forbid_dtd=True)}
-    parser: Any = XMLPullParser(("start", "end"), **safe)
-    try:
-        for chunk in _xml_chunks(path):
-            parser.feed(chunk)
-            waiting += len(chunk)
-            for event, element in parser.read_events():
-                waiting = 0
-                depth += 1 if event == "start" else -1
-                if depth > MAX_XML_DEPTH:
-                    raise ParseError(f"more than {MAX_XML_DEPTH} elements inside one another")
-                yield event, depth, element
-            if waiting > MAX_XML_PIECE:
-                raise ParseError(f"no element in {waiting} bytes")
-        parser.close()
-        yield from ((event, 0, element) for event, element in parser.read_events())
-    except DatasetError:
-        raise
-    except _XML_ERRORS as error:
-        raise _not_xml(path, error) from error
-
-
-def _xml_chunks(path: Path) -> Iterator[bytes | str]:
-    """Yield a file in pieces: as bytes where expat knows the encoding, else as text.
-
-    Expat reads UTF-8, UTF-16 and code pages that are declared and have one byte a letter.
-    """
-    with path.open("rb") as file:
-        chunk = file.read(_XML_FIRST_CHUNK)
-        declared = _XML_ENCODING.match(chunk)
-        name = declared[1].decode("ascii").lower() if declared else "utf-8"
-        if chunk.startswith(_UTF32_MARKS):
-            name = "utf-32"
-        elif name == "utf-8" and path.stat().st_size <= MAX_XML_BYTES:
-            data = chunk + file.read()
-            text = data if _is_utf8(data) or b"\0" in data[:4] else encodings.decode_text(data)
-            yield text[:_XML_FIRST_CHUNK]
-            yield from (text[start : start + _XML_CHUNK] for start in range(_XML_FIRST_CHUNK, len(text), _XML_CHUNK))
-            return
-        decoder = codecs.getincrementaldecoder(name)() if name.startswith(_MANY_BYTES) else None
-        while chunk:
-            yield decoder.decode(chunk) if decoder else chunk
-            chunk = file.read(_XML_CHUNK)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # expat reads it by its mark
-    return True
-
-
-def _whole_or_float(text: str) -> float:
-    return int(text) if len(text) <= _LONGEST_WHOLE else float(text)
 
 
 def number(value: Any, reason: str = NO_NUMBERS) -> float:
@@ -316,8 +179,5 @@ def coco_mask_box(mask: Mapping[str, Any]) -> Box | None:
     return None if box is None else (box[1], box[0], box[3], box[2])
 
 
-def _not_xml(path: Path, error: Exception) -> DatasetError:
-    problem = str(error) or type(error).__name__
-    if isinstance(error, DefusedXmlException):
-        problem = "a declaration of a document type, which is not read"
-    return DatasetError(f"{path.name}: {problem}; expected XML. Export again.")
+def _whole_or_float(text: str) -> float:
+    return int(text) if len(text) <= _LONGEST_WHOLE else float(text)

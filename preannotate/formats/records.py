@@ -133,7 +133,7 @@ class Frame:
         task_id: The CVAT task of the frame, in formats that hold several tasks; else "".
         sequence: Name, inside the export, of the video the frame belongs to; None for an image of its own.
         frame: Number of the frame in the video or task; None if unknown.
-        ambiguous: Why there is no image file that can be used although the export may have one: a kind of problem
+        problem: Why the image cannot be used although the export has or may have its file: a kind of problem
             such as "two files of this name" or "HEIC, which is not read"; "" if nothing is known.
     """
 
@@ -146,7 +146,7 @@ class Frame:
     task_id: str = ""
     sequence: str | None = None
     frame: int | None = None
-    ambiguous: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,13 @@ from xml.etree.ElementTree import Element
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, centre_box, polygon_shape
-from preannotate.formats.images import video_position
+from preannotate.formats.image_names import video_position
 from preannotate.formats.parsing import (
     damaged_shape,
     declared_size,
     number,
     read_shape,
     read_text,
-    read_xml,
-    xml_root_tag,
 )
 from preannotate.formats.records import (
     DAMAGED_FILE,
@@ -36,6 +34,7 @@ from preannotate.formats.records import (
     LeftOutEntries,
     Shape,
 )
+from preannotate.formats.xml_file import read_xml, xml_root_tag
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
@@ -135,7 +134,7 @@ def _frame(files: FileTree, path: str, root: Element | None) -> tuple[Frame, Pat
         shapes,
         declared_size=declared_size(root.findtext("size/width"), root.findtext("size/height")),
         subset=subset,
-        ambiguous=found.problem,
+        problem=found.problem,
         **video_position(name, subset),
     )
     return frame, found.path

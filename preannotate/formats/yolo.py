@@ -7,32 +7,24 @@ archive has no folder `data`. CVAT writes rotated boxes as if unrotated, or not 
 has no mark for it.
 """
 
-import contextlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import centre_box, points_box, polygon_shape
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS, UNREAD_EXTENSIONS, without_extension
-from preannotate.formats.images import ImageMatch, video_position
-from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text
+from preannotate.formats.image_names import video_position
+from preannotate.formats.images import ImageMatch
+from preannotate.formats.parsing import read_text
 from preannotate.formats.records import (
-    BOX,
-    NO_BOX,
-    NO_LABEL,
-    REPEATED,
-    ROTATED_BOX,
     UNKNOWN_CLASS,
-    Box,
     DatasetError,
-    EntryError,
     Export,
     Frame,
     Shape,
 )
+from preannotate.formats.yolo_lines import parse_labels, refuse_pixels
 
 _NAMES = re.compile(
     r"(.*\.names|_?classes\.txt|class_?names?\.txt|predefined_classes\.txt|obj_names\.txt|names\.txt|labels\.txt"
@@ -49,19 +41,7 @@ _SUBSET = re.compile(r"obj_.*_data|train|training|val|valid|validation|dev|test"
 _LABEL_LINE = re.compile(r"\d+(\.0*)?([\s,;]+[-+\d.,eE]+){4}")
 _NUMBERED = re.compile(r"(\d{1,6})\s*:\s*(.+)")
 _LABEL_FOLDER = re.compile(r"(^|/)(labels|obj_[^/]*_data)/", re.IGNORECASE)
-_OBB_NUMBERS = 8
-# Of one image: more than 100,000 boxes.
-_MAX_TEXT_BYTES = 1 << 23
-IN_PIXELS = "in pixels, where numbers from 0 to 1 are expected"
-# Fractions of an image whose object sticks out are hardly above 1; pixels hardly ever below.
-_LARGEST_FRACTION = 2.0
-# Beyond this part of lines in pixels, it is the set that is in pixels and not some odd lines.
-_MOSTLY = 0.9
-_DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
-_VISIBILITIES = (0.0, 1.0, 2.0)
 _MAX_LOOKS = 100
-# Labels among which a word is looked for, where a number is expected.
-_MAX_NAMED = 200
 _MAX_NAMES_BYTES = 1 << 22
 
 Names = Mapping[str, list[str]]
@@ -150,7 +130,7 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
             frames[key] = _frame(key, "", found, (), known)
     for key, image in files.images.unnamed({frame.image for frame in frames.values()}, unsure):
         frames[key] = _frame(key, _names_for(key, names)[0], ImageMatch(image), (), known)
-    check_fractions(frames.values())
+    refuse_pixels(frames.values())
     note = _counted_from_one(frames.values(), next(iter(names.values()))) if len(names) == 1 else ""
     labels = dict.fromkeys(label for classes in names.values() for label in classes if label)
     ordered = tuple(frames[key] for key in sorted(frames))
@@ -162,35 +142,6 @@ def without_text_extension(path: str) -> str:
     return without_extension(path[: -len(".txt")])
 
 
-def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = False) -> tuple[Shape, ...]:
-    """Read one image's file.
-
-    A line is `class cx cy w h`, with a track's id, a score or both after it in some dialects; or `class` and the points
-    of a polygon; four points are an oriented box. Of a pose, keypoints come after the box.
-
-    Args:
-        file: The text file.
-        path: What it is called in the export.
-        labels: Names of the classes; "" for one without a name.
-        pose: Every line is a box with keypoints; otherwise only those with visibilities of keypoints are.
-    """
-    try:
-        text = read_text(file, max_bytes=_MAX_TEXT_BYTES)
-    except DatasetError as error:
-        return (damaged_shape(error),)
-    shapes = []
-    seen: set[tuple[str, ...]] = set()
-    for index, line in enumerate(text.splitlines(), 1):
-        words, where = _words(line), f"{path}: line {index}"
-        if tuple(words) in seen:
-            shapes.append(Shape("", BOX, None, problem=REPEATED, where=where))
-        elif words:
-            region = partial(_region, () if pose else words)
-            shapes.append(read_shape(partial(_shape, words, labels, pose), where, region=region))
-            seen.add(tuple(words))
-    return tuple(shapes)
-
-
 def _counted_from_one(frames: Iterable[Frame], labels: Sequence[str]) -> str:
     """Return a sentence if the first class has no box and a number is beyond the last; "" if not."""
     shapes = [shape for frame in frames for shape in frame.shapes if shape.boxed]
@@ -200,21 +151,6 @@ def _counted_from_one(frames: Iterable[Frame], labels: Sequence[str]) -> str:
         f"no line has class 0, {labels[0]!r}, and some have a number beyond the last class: perhaps they are counted "
         f"from 1, and every label is wrong."
     )
-
-
-def check_fractions(frames: Iterable[Frame]) -> None:
-    """Refuse a set whose numbers are pixels: whether of centres and sizes or of corners is not known.
-
-    Raises:
-        DatasetError: Nearly all lines are in pixels.
-    """
-    shapes = [shape for frame in frames for shape in frame.shapes if shape.boxed]
-    in_pixels = [shape for shape in shapes if shape.problem == IN_PIXELS]
-    if in_pixels and len(in_pixels) > _MOSTLY * len(shapes):
-        raise DatasetError(
-            f"{in_pixels[0].where}: numbers from 0 to 1 expected; these look like pixels. "
-            f"Divide x and width by the image's width, y and height by its height."
-        )
 
 
 def _names_for(path: str, names: Names) -> tuple[str, list[str]]:
@@ -289,73 +225,4 @@ def _frame(key: str, folder: str, found: ImageMatch, shapes: tuple[Shape, ...], 
         parts.pop(0)
     name = "/".join(parts)
     position = video_position(name, subset)
-    return Frame(name, found.path, shapes, relative=True, subset=subset, ambiguous=found.problem, **position)
-
-
-def _words(line: str) -> list[str]:
-    """Return the numbers of a line, which some tools part with commas or semicolons; a decimal comma is a point."""
-    line = line.partition("#")[0].replace('"', " ").replace("'", " ")
-    words = line.replace(";", " ").split()
-    if "," not in line:
-        return words
-    if len(words) > 1 and all(_DECIMAL_COMMA.fullmatch(word) for word in words if "," in word):
-        return [word.replace(",", ".") for word in words]
-    return line.replace(",", " ").replace(";", " ").split()
-
-
-def _shape(words: Sequence[str], labels: Sequence[str], pose: bool) -> Shape:
-    label = _label(words[0], labels)
-    shape = _outline(label or "", words[1:], pose)
-    if not label:
-        return replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)
-    return shape
-
-
-def _region(words: Sequence[str]) -> Box | None:
-    """Return the box around the points of a polygon that are fractions; None for a box: all of its numbers count."""
-    found = []
-    for pair in zip(words[1::2], words[2::2], strict=False) if len(words) > _OBB_NUMBERS - 1 else ():
-        with contextlib.suppress(EntryError):
-            point = [number(word) for word in pair]
-            _check_fractions(point)
-            found += point
-    return points_box(found) if found else None
-
-
-def _label(word: str, labels: Sequence[str]) -> str | None:
-    """Return the label of a class number, or a word that is a label and no number; None if it is neither."""
-    try:
-        class_id = number(word)
-    except EntryError:
-        return word if len(labels) <= _MAX_NAMED and word in labels else None
-    return labels[int(class_id)] if class_id.is_integer() and 0 <= class_id < len(labels) else None
-
-
-def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:
-    if len(words) < 4:
-        raise EntryError(NO_BOX)
-    values = [number(word) for word in (words[:4] if pose or len(words) == 5 else words)]
-    if len(values) == 4 or _is_followed_by_ids(values) or _has_keypoints(values):
-        _check_fractions(values[:4])
-        cx, cy, width, height = values[:4]
-        return Shape(label, BOX, centre_box(cx, cy, width, height))
-    points = values[: len(values) // 2 * 2]  # an odd one is a track's id
-    _check_fractions(points)
-    shape = polygon_shape(label, points)
-    return replace(shape, kind=ROTATED_BOX) if len(points) == _OBB_NUMBERS else shape
-
-
-def _check_fractions(values: Sequence[float]) -> None:
-    if max(map(abs, values)) > _LARGEST_FRACTION:
-        raise EntryError(IN_PIXELS)
-
-
-def _is_followed_by_ids(values: Sequence[float]) -> bool:
-    """Whether a score and a track's id come after a box, as Ultralytics saves results of tracking."""
-    return len(values) == 6 and values[5] > _LARGEST_FRACTION and values[5].is_integer()
-
-
-def _has_keypoints(values: Sequence[float]) -> bool:
-    """Whether x, y, visibility come after a box: no polygon has a 0, 1 or 2 in every third place, and a 2."""
-    visibilities = values[6::3]
-    return len(values) % 3 == 1 and 2.0 in visibilities and all(value in _VISIBILITIES for value in visibilities)
+    return Frame(name, found.path, shapes, relative=True, subset=subset, problem=found.problem, **position)

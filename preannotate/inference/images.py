@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preannotate.core.errors import PreannotateError
 from preannotate.core.text import columns, plural
-from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from runtime.detector import Detection
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from preannotate.formats.images import IMAGE_EXTENSIONS
+from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from runtime import image as image_module
 from runtime import image_limits
 from runtime.errors import ImageError, RequestError

@@ -73,7 +73,7 @@ def video_groups(frames: Sequence[Frame]) -> dict[str, str]:
     """
     images: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
-        if frame.sequence and frame.image and not frame.ambiguous:
+        if frame.sequence and frame.image and not frame.problem:
             images[frame.sequence].append(frame)
     groups = {}
     for sequence, members in images.items():

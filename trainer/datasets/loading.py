@@ -215,8 +215,8 @@ class _Loader:
         return reason != OTHER_LABEL
 
     def _check_image(self, frame: Frame) -> _ReadableImage | None:
-        if frame.ambiguous:
-            self.report.add_problem(frame.ambiguous, frame.name)
+        if frame.problem:
+            self.report.add_problem(frame.problem, frame.name)
             return None
         if frame.image is None:
             self.report.add_problem(MISSING, frame.name)

@@ -8,7 +8,8 @@ from support.annotation_exports import write_text
 
 from preannotate.formats import read_export
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.images import CONTRADICTORY, OTHER_FOLDER, SEVERAL_FILES, SHARED_FILE
+from preannotate.formats.images import OTHER_FOLDER, SEVERAL_FILES
+from preannotate.formats.shared_files import CONTRADICTORY, SHARED_FILE
 
 BOX = {"cam1": (1, 2, 11, 12), "cam2": (20, 3, 30, 13)}
 
@@ -91,7 +92,7 @@ def outcome(folder):
         for shape in frame.shapes:
             box = tuple(round(v * s) for v, s in zip(shape.box, (width, height) * 2, strict=True))
             image = frame.image and frame.image.relative_to(folder / "images").as_posix()
-            found.append((box, image or frame.ambiguous or "missing"))
+            found.append((box, image or frame.problem or "missing"))
     return sorted(found)
 
 
@@ -147,7 +148,7 @@ def read_names(tmp_path, names, *images):
     content = {"images": entries, "annotations": boxes, "categories": [{"id": 1, "name": "bolt"}]}
     write_text(tmp_path / "instances.json", json.dumps(content))
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
-    return {frame.name: frame.image.name if frame.image else frame.ambiguous for frame in frames}
+    return {frame.name: frame.image.name if frame.image else frame.problem for frame in frames}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_two_files_about_one_image_are_put_together_or_not_used(tmp_path, first,
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
     if read == CONTRADICTORY:
-        assert {(frame.image, frame.ambiguous) for frame in frames} == {(None, CONTRADICTORY)}
+        assert {(frame.image, frame.problem) for frame in frames} == {(None, CONTRADICTORY)}
     else:
         assert [[shape.label for shape in frame.shapes] for frame in frames] == read
 
@@ -313,7 +314,7 @@ def test_images_of_two_subsets_of_cvat_that_were_unpacked_into_one_folder_are_no
     write_text(tmp_path / "annotations.xml", f"<annotations><meta></meta>{elements}</annotations>")
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
-    assert [(frame.image, frame.ambiguous) for frame in frames] == [(None, CONTRADICTORY)] * 2
+    assert [(frame.image, frame.problem) for frame in frames] == [(None, CONTRADICTORY)] * 2
 
 
 def test_two_texts_of_one_image_are_not_one(tmp_path):
@@ -324,7 +325,7 @@ def test_two_texts_of_one_image_are_not_one(tmp_path):
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
     assert len(frames) == 2
-    assert any(frame.ambiguous for frame in frames)
+    assert any(frame.problem for frame in frames)
 
 
 def test_two_different_xml_files_of_one_image_are_not_used(tmp_path):
@@ -335,4 +336,4 @@ def test_two_different_xml_files_of_one_image_are_not_used(tmp_path):
         write_text(tmp_path / folder / "a.xml", f"<annotation><filename>a.jpg</filename>{objects}</annotation>")
     frames = read_export(tmp_path, FileTree(tmp_path)).export.frames
 
-    assert [(frame.image, frame.ambiguous) for frame in frames] == [(None, CONTRADICTORY)] * 2
+    assert [(frame.image, frame.problem) for frame in frames] == [(None, CONTRADICTORY)] * 2

@@ -89,7 +89,7 @@ def stepped(folder, frames, *, files, size, start=0, stop=None, frame_filter="st
 
 def boxes(export):
     """Name of each image that can be used to the left edges of its boxes."""
-    used = (frame for frame in cvat_video.read(export).frames if frame.image and not frame.ambiguous and frame.shapes)
+    used = (frame for frame in cvat_video.read(export).frames if frame.image and not frame.problem and frame.shapes)
     return {frame.name: [shape.box[0] for shape in frame.shapes] for frame in used}
 
 

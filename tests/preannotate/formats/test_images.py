@@ -4,7 +4,8 @@ import pytest
 
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.image_kinds import without_extension
-from preannotate.formats.images import SEVERAL_FILES, video_frame
+from preannotate.formats.image_names import video_frame
+from preannotate.formats.images import SEVERAL_FILES
 
 
 @pytest.mark.parametrize(

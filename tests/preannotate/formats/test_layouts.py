@@ -559,7 +559,7 @@ def boxes(export):
     """Label and box in pixels of each frame with an image."""
     found = []
     for frame in export.frames:
-        assert frame.image is not None, (frame.name, frame.ambiguous)
+        assert frame.image is not None, (frame.name, frame.problem)
         width, height = SIZE if frame.relative else (1, 1)
         found += [
             (shape.label, tuple(round(v * s, 3) for v, s in zip(shape.box, (width, height) * 2, strict=True)))
