@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from builder.imports.adapters import Candidate, ReferenceEngine
-from builder.imports.layout import GUIDE, UnsupportedModelError
+from builder.imports.errors import GUIDE, UnsupportedModelError
 from builder.imports.plausibility import ACCURATE_MAP50, map50
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports.layout import Layout, UnknownClassError
+from builder.imports.errors import UnknownClassError
+from builder.imports.layout import Layout
 
 
 def class_scores(numbers: np.ndarray, scores: np.ndarray, layout: Layout) -> np.ndarray:
@@ -52,6 +53,12 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def before(scores: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Return the scores (N,) of the first `count` rows, and 0 for those after them."""
     return np.where(np.arange(len(scores)) < int(count.reshape(-1)[0]), scores, 0)
+
+
+def before_nodes(scores: Any, count: Any, ops: Any) -> Any:
+    """As `before`, for scores (1, N)."""
+    rows = np.arange(scores.get_partial_shape()[1].get_length(), dtype=np.float32)
+    return ops.select(ops.less(rows[None], ops.reshape(count, np.array([1, 1]), False)), scores, np.float32(0))
 
 
 def column(rows: Any, index: int, ops: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 
-from builder.imports.layout import UnsupportedModelError, decisive_line
+from builder.imports.errors import UnsupportedModelError, decisive_line
 from preannotate.core.text import first_of, printable
 
 _TYPES = {ov.Type.f32: "float32", ov.Type.f16: "float16", ov.Type.u8: "uint8"}

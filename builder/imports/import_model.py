@@ -16,7 +16,8 @@ from builder import child, openvino_ir
 from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters, class_names
-from builder.imports.layout import GUIDE, PreprocessingOptions
+from builder.imports.errors import GUIDE
+from builder.imports.layout import PreprocessingOptions
 from builder.imports.plausibility import ACCURATE_MAP50, BLIND_MAP50, is_annotated, map50_regardless_of_class
 from builder.imports.source import Source, content_hash, recognise, stage
 from builder.imports.worker import RESULT_FILE, ImportedNetwork, ImportJob

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.child import COULD_NOT_RUN
 from builder.confinement import confine
-from builder.imports.layout import UnsupportedModelError
+from builder.imports.errors import UnsupportedModelError
 
 # Of a stranger's file.
 _MAX_LETTERS = 1_000_000

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from builder.imports.allowed_operations import ALLOWED, CHECKPOINTS
-from builder.imports.layout import GUIDE, UnsupportedModelError
+from builder.imports.errors import GUIDE, UnsupportedModelError
 from preannotate.core.text import first_of, printable
 
 GRAPH_FILE = "saved_model.pb"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 
-from builder.imports.layout import Shapes, feature_strides
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import Shapes
 
 _SCORE_WORDS = ("score", "conf", "prob")
 _NUMBER_WORDS = ("label", "class", "cls", "logit")

@@ -6,7 +6,8 @@ and Classify in `ultralytics/nn/modules/head.py`, and of YOLOv5's `SegmentationM
 
 from collections.abc import Mapping, Sequence
 
-from builder.imports.layout import Shapes, feature_strides
+from builder.imports.feature_levels import feature_strides, level_size
+from builder.imports.layout import Shapes
 
 _SEGMENTATION = "a segmentation network"
 _POSE = "a pose network (keypoints)"
@@ -54,7 +55,7 @@ def recognise(outputs: Shapes, input_size: tuple[int, int], metadata: Mapping[st
 
 def is_raw_levels(outputs: Shapes, input_size: tuple[int, int]) -> bool:
     """Whether the outputs are feature levels whose boxes have not been decoded, as some exports for devices are."""
-    levels = {tuple(side // stride for side in input_size) for stride in (8, 16, 32)}
+    levels = {level_size(input_size, stride) for stride in (8, 16, 32)}
     found = {
         cells
         for shape in outputs.values()

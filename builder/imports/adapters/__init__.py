@@ -31,7 +31,8 @@ import numpy as np
 
 from builder.confinement import IMAGE_SECONDS, deadline
 from builder.imports import unsupported, values
-from builder.imports.layout import GUIDE, AdapterMatch, Layout, Shapes, UnknownClassError, UnsupportedModelError
+from builder.imports.errors import GUIDE, UnknownClassError, UnsupportedModelError
+from builder.imports.layout import AdapterMatch, Layout, Shapes
 from builder.imports.plausibility import Answers
 from preannotate.core.text import first_of, plural, printable
 

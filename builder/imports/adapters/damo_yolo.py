@@ -5,7 +5,8 @@ Reference: https://github.com/tinyvision/DAMO-YOLO, `tools/converter.py`, and
 """
 
 from builder.imports.adapters import boxes_scores
-from builder.imports.layout import AdapterMatch, Preprocessing, Shapes, feature_strides
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import AdapterMatch, Preprocessing, Shapes
 from builder.imports.shapes import boxes_and_classes
 
 OUTPUTS = "(1, A, K): scores; (1, A, 4): x1, y1, x2, y2 in input pixels; one row for each cell, scores first"

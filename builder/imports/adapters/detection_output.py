@@ -32,22 +32,18 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Scale parts to pixels, give each row K scores, and none to rows after the last object."""
     found = arrays[0][0]
-    width, height = layout.input_size
     end = np.flatnonzero(found[0, :, 0] < 0)
     scores = found[0, :, 2].copy()
     scores[end[0] if len(end) else len(scores) :] = 0
-    boxes = found[..., 3:] * np.array([width, height, width, height], np.float32)
-    return boxes, decoding.class_scores(found[0, :, 1], scores, layout)
+    return decoding.in_pixels(found[..., 3:], layout), decoding.class_scores(found[0, :, 1], scores, layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     found = ops.squeeze(outputs[0], np.array([0]))
     image, number, score = (decoding.column(found, index, ops) for index in range(3))
-    sides = [decoding.column(found, 3 + index, ops) for index in range(4)]
-    boxes = ops.concat(
-        [decoding.scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)], 2
-    )
+    sides = (decoding.column(found, 3 + index, ops) for index in range(4))
+    boxes = ops.concat(decoding.pixel_nodes(sides, layout, ops), 2)
     # Zeros follow the row that ends the list: nothing there has a score.
     score = ops.select(ops.greater_equal(image, np.float32(0)), score, np.float32(0))
     return boxes, decoding.class_score_nodes(number, score, layout, ops)

@@ -43,6 +43,4 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     count, boxes, scores, numbers = outputs
-    rows = np.arange(boxes.get_partial_shape()[1].get_length(), dtype=np.float32)
-    listed = ops.less(rows[None], ops.reshape(count, np.array([1, 1]), False))
-    return boxes, decoding.listed_nodes(numbers, ops.select(listed, scores, np.float32(0)), layout, ops)
+    return boxes, decoding.listed_nodes(numbers, decoding.before_nodes(scores, count, ops), layout, ops)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from builder.imports import decoding, distances
+from builder.imports.feature_levels import count_cells
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "(1, A, K + 32): K scores, then logits of the four distances, 8 for each; one row for each cell"
@@ -48,4 +49,4 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
 
 
 def _strides(input_size: tuple[int, int], rows: int) -> tuple[int, ...]:
-    return next((strides for strides in _OFFSETS if distances.count_cells(input_size, strides) == rows), ())
+    return next((strides for strides in _OFFSETS if count_cells(input_size, strides) == rows), ())

@@ -32,11 +32,8 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Scale parts to pixels, order yxyx as xyxy, give each row K scores, and none to rows after the last object."""
     boxes, scores, numbers, count = arrays
-    width, height = layout.input_size
-    scores = np.where(np.arange(scores.shape[1]) < int(count[0]), scores[0], 0)
-    y1, x1, y2, x2 = np.moveaxis(boxes, -1, 0)
-    boxes = np.stack([x1 * width, y1 * height, x2 * width, y2 * height], -1)
-    return boxes, decoding.class_scores(numbers[0], scores, layout)
+    boxes = decoding.in_pixels(boxes[..., [1, 0, 3, 2]], layout)
+    return boxes, decoding.class_scores(numbers[0], decoding.before(scores[0], count), layout)
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:

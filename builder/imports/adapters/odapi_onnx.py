@@ -7,8 +7,6 @@ with ":0".
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from builder.imports import decoding
 from builder.imports.adapters import odapi
 from builder.imports.layout import AdapterMatch, Layout, Shapes
@@ -38,7 +36,5 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     boxes, scores, numbers, count = outputs
     sides = (decoding.column(boxes, index, ops) for index in (1, 0, 3, 2))
-    rows = np.arange(boxes.get_partial_shape()[1].get_length(), dtype=np.float32)
-    listed = ops.less(rows[None], ops.reshape(count, np.array([1, 1]), False))
-    scores = decoding.listed_nodes(numbers, ops.select(listed, scores, np.float32(0)), layout, ops)
+    scores = decoding.listed_nodes(numbers, decoding.before_nodes(scores, count, ops), layout, ops)
     return ops.concat(decoding.pixel_nodes(sides, layout, ops), 2), scores

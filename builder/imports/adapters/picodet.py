@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from builder.imports import distances
+from builder.imports.feature_levels import count_cells
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = (
@@ -29,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
             continue
         scores, logits = [], []
         for stride in strides:
-            rows = distances.count_cells(input_size, (stride,))
+            rows = count_cells(input_size, (stride,))
             level = [name for name, shape in outputs.items() if len(shape) == 3 and shape[:2] == (1, rows)]
             level.sort(key=lambda name: outputs[name][2] == distances.COLUMNS)
             if len(level) == 2 and outputs[level[1]][2] == distances.COLUMNS:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding, distances, values
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
+from builder.imports import decoding, values
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = (
     "(1, A, 4): x1, y1, x2, y2 in input pixels, and (1, K, A): scores; or both in one (1, A, 4 + K); one row for each "
@@ -21,7 +22,6 @@ GRAPHS = ("onnx", "ir")
 PIXELS = Preprocessing(scale=(255.0, 255.0, 255.0))
 FIRST_CLASS = 0
 THRESHOLD = 0.5
-_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
@@ -29,7 +29,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     boxes = [
         name
         for name, shape in outputs.items()
-        if len(shape) == 3 and shape[2] >= 4 and _are_cells(input_size, shape[1])
+        if len(shape) == 3 and shape[2] >= 4 and feature_strides(input_size, shape[1])
     ]
     if len(outputs) == 1 and len(boxes) == 1 and outputs[boxes[0]][2] > 4:
         return AdapterMatch((boxes[0],), outputs[boxes[0]][2] - 4)
@@ -39,11 +39,6 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
         if len(shape) == 3 and shape[2] == outputs[boxes[0]][1]:
             return AdapterMatch((boxes[0], scores), shape[1])
     return None
-
-
-def _are_cells(input_size: tuple[int, int], rows: int) -> bool:
-    counts = [distances.count_cells(input_size, strides) for strides in _STRIDES]
-    return rows in counts or feature_strides(input_size, rows) is not None
 
 
 def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from builder.imports import decoding
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
+from builder.imports import decoding, values
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = (
     "(1, A, 5 + K): centre x and y, width, height in input pixels, the score that there is an object, then K scores; "
@@ -32,11 +33,15 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     return None
 
 
+def contradiction(arrays: Sequence[np.ndarray], layout: Layout) -> str:
+    """The first four columns are no corners, as a list of detections has that happens to be as long."""
+    return values.first_reason(corners=values.are_corners(arrays[0][..., :4]))
+
+
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Turn centres into corners, and multiply the score of a class by that of the object."""
     rows = arrays[0]
-    centre, half = rows[..., :2], rows[..., 2:4] / 2
-    return np.concatenate([centre - half, centre + half], -1), rows[..., 5:] * rows[..., 4:5]
+    return decoding.corners(rows), rows[..., 5:] * rows[..., 4:5]
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from builder.imports import decoding
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = "(1, 4 + K, A): centre x and y, width, height in input pixels, then K scores; one column for each cell"
 GRAPHS = ("onnx", "ir")
@@ -29,8 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Transpose columns to rows, and turn centres into corners."""
     rows = arrays[0].transpose(0, 2, 1)
-    centre, half = rows[..., :2], rows[..., 2:4] / 2
-    return np.concatenate([centre - half, centre + half], -1), rows[..., 4:]
+    return decoding.corners(rows), rows[..., 4:]
 
 
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from builder.imports import decoding, values
 from builder.imports.adapters import yolov8
-from builder.imports.layout import AdapterMatch, Layout, Shapes, feature_strides
+from builder.imports.feature_levels import feature_strides
+from builder.imports.layout import AdapterMatch, Layout, Shapes
 
 OUTPUTS = "(1, A, 4 + K): centre x and y, width, height in input pixels, then K scores; one row for each cell"
 GRAPHS = yolov8.GRAPHS

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from builder.imports import decoding, values
-from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes, feature_strides
+from builder.imports.feature_levels import cell_grid, feature_strides, level_size
+from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 OUTPUTS = (
     "(1, A, 5 + K): centre within the cell in strides, logarithms of width and height in strides, the score that there "
@@ -38,11 +39,11 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
     """Cell by cell, level by level, as the source does."""
     rows = arrays[0]
     boxes = np.empty((1, rows.shape[1], 4), np.float32)
-    width, height = layout.input_size
     row = 0
     for stride in feature_strides(layout.input_size, rows.shape[1]) or ():
-        for y in range(height // stride):
-            for x in range(width // stride):
+        columns_of_cells, rows_of_cells = level_size(layout.input_size, stride)
+        for y in range(rows_of_cells):
+            for x in range(columns_of_cells):
                 centre = (rows[0, row, :2] + (x, y)) * stride
                 half = np.exp(rows[0, row, 2:4]) * stride / 2
                 boxes[0, row] = (*(centre - half), *(centre + half))
@@ -53,19 +54,10 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     (rows,) = outputs
-    x, y, stride = (column.reshape(1, -1, 1) for column in _cells(layout.input_size, rows.get_shape()[1]))
+    strides = feature_strides(layout.input_size, rows.get_shape()[1]) or ()
+    x, y, stride = cell_grid(layout.input_size, strides).reshape(3, 1, -1, 1)
     centres = (ops.multiply(ops.add(decoding.column(rows, index, ops), at), stride) for index, at in enumerate((x, y)))
     sides = (ops.multiply(ops.exp(decoding.column(rows, index, ops)), stride) for index in (2, 3))
     boxes = decoding.corner_nodes([*centres, *sides], ops)
     scores = decoding.columns(rows, 5, 5 + layout.num_classes, ops)
     return boxes, ops.multiply(scores, decoding.column(rows, 4, ops))
-
-
-def _cells(input_size: tuple[int, int], count: int) -> np.ndarray:
-    """Return float32 (3, A): column, row and stride of each cell."""
-    width, height = input_size
-    grids = []
-    for stride in feature_strides(input_size, count) or ():
-        y, x = np.mgrid[: height // stride, : width // stride]
-        grids.append([x.ravel(), y.ravel(), np.full(x.size, stride)])
-    return np.concatenate(grids, 1).astype(np.float32)

@@ -17,9 +17,8 @@ SIZE = (64, 48)
 # A cell of the grid on which the squares lie, as part of the input's width.
 CELLS = (8, 6)
 COUNT = CELLS[0] * CELLS[1]
-# Rows that a YOLO has at this size: cells of 8, 16 and 32 pixels; and with cells that reach beyond the input.
-LEVELS = 48 + 12 + 2
-ALL_CELLS = 48 + 12 + 4
+# Rows of a network with a row for each cell of 8, 16 and 32 pixels; the last reach beyond the input.
+LEVELS = 48 + 12 + 4
 OBJECTNESS = 0.9
 
 
@@ -288,14 +287,14 @@ _NOTHING, _WHOLE = ([30.0 if bin_ == at else 0 for bin_ in range(8)] for at in (
 def nanodet(net, pixels):
     """Three levels, whose points lie in the middle of cells."""
     rows = net.beside(net.scores(pixels), net.constant(np.tile(_HALF, (1, COUNT, 1))))
-    return {"output": net.padded(rows, ALL_CELLS, net.classes + 32)}
+    return {"output": net.padded(rows, LEVELS, net.classes + 32)}
 
 
 def nanodet_plus(net, pixels):
     """Four levels, whose points lie at the corners of cells."""
     distances = np.concatenate([_NOTHING, _NOTHING, _WHOLE, _WHOLE])
     rows = net.beside(net.scores(pixels), net.constant(np.tile(distances, (1, COUNT, 1))))
-    return {"output": net.padded(rows, ALL_CELLS + 1, net.classes + 32)}
+    return {"output": net.padded(rows, LEVELS + 1, net.classes + 32)}
 
 
 def picodet(net, pixels):

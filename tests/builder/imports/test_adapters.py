@@ -301,18 +301,18 @@ REFUSED = {
     ),
     "labels": (
         {"labels": ["one"]},
-        "model.onnx: outputs output0 (1, 6, 62) of 2 classes, and 1 label; expected one for each class. Correct the "
+        "model.onnx: outputs output0 (1, 6, 64) of 2 classes, and 1 label; expected one for each class. Correct the "
         "labels (if it is no network of oriented boxes, OBB), or see docs/importing.md#what-the-outputs-mean.",
     ),
     "adapter": (
         {"adapter": "yolov5"},
-        "model.onnx: outputs output0 (1, 6, 62); expected for --adapter yolov5 (1, A, 5 + K): centre x and y, width, "
+        "model.onnx: outputs output0 (1, 6, 64); expected for --adapter yolov5 (1, A, 5 + K): centre x and y, width, "
         "height in input pixels, the score that there is an object, th…. See "
         "docs/importing.md#what-the-outputs-mean.",
     ),
     "adapter of SavedModels": (
         {"adapter": "odapi"},
-        "model.onnx: outputs output0 (1, 6, 62); expected for --adapter odapi another kind of file than onnx. See "
+        "model.onnx: outputs output0 (1, 6, 64); expected for --adapter odapi another kind of file than onnx. See "
         "docs/importing.md#what-the-outputs-mean.",
     ),
 }

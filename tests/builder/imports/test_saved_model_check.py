@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from builder.imports.allowed_operations import ALLOWED, CHECKPOINTS
-from builder.imports.layout import UnsupportedModelError
+from builder.imports.errors import UnsupportedModelError
 from builder.imports.saved_model_check import GRAPH_FILE, copy_checked
 
 

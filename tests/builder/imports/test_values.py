@@ -10,7 +10,7 @@ from builder.imports import adapters, values
 from builder.imports.layout import Layout
 
 SIZE = (320, 240)
-CELLS = 40 * 30 + 20 * 15 + 10 * 7
+CELLS = 40 * 30 + 20 * 15 + 10 * 8
 # Class 0 and class 1.
 BOXES = np.float32([[40, 60, 120, 180], [180, 100, 300, 220]])
 SCORES = np.float32([0.9, 0.8])
