@@ -78,7 +78,7 @@ check_function() { # prints what is wrong with directory $1, one sentence; nothi
 }
 
 check_proven() { # whether every file that would be deployed is, byte for byte, the one of the proof in parity.json
-    local dir=$1 digest path proven
+    local dir=$1 digest path proven digests=() paths=() i=0
     proven=$(sed -n '/^ *"digests": {/,/}/s/^ *"\([^"]*\)": "\([0-9a-f]\{64\}\)",\{0,1\}$/\2 \1/p' "$dir/parity.json")
     if [ -z "$proven" ]; then
         echo "parity.json: no digests; expected one for each file that was proven. Run: preannotate check $dir"
@@ -90,11 +90,15 @@ check_proven() { # whether every file that would be deployed is, byte for byte, 
             echo "$path: no such file; expected the file that was proven. Build the function again."
             return 1
         fi
-        if [ "$(sha256 <"$dir/$path")" != "$digest" ]; then
-            echo "$path: changed after the proof; expected the bytes that were proven. Build the function again."
+        digests+=("$digest") paths+=("./$path")
+    done <<<"$proven"
+    while [ "$i" -lt "${#paths[@]}" ]; do # none for a file that cannot be read
+        if ! read -r digest _ || [ "$digest" != "${digests[i]}" ]; then
+            echo "${paths[i]#./}: changed after the proof; expected the bytes that were proven. Build the function again."
             return 1
         fi
-    done <<<"$proven"
+        i=$((i + 1))
+    done < <(cd "$dir" && sha256 "${paths[@]}" 2>/dev/null)
     while IFS= read -r -d '' path; do
         path=${path#./}
         case $path in parity.json | function.yaml | function-gpu.yaml) continue ;; esac
@@ -149,7 +153,7 @@ same() { # $1 where, $2 found, $3 expected, $4 why
 
 model_files() { if [ "$command" = gpu ]; then echo saved_model/saved_model.pb; else echo model.xml model.bin; fi; }
 
-sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-64; }
+sha256() { if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
 stage() { # copies to $2 what the variant needs of directory $1, for nuclio copies all it finds into the image
     local entry left_out

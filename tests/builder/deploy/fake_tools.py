@@ -4,13 +4,13 @@ Called as `fake_tools.py FOLDER TOOL ARGUMENTS…`. In FOLDER: `calls` (one JSON
 project, functions), `staged/` (what `nuctl deploy --path` and `docker build` were given), and `answers.json`, written
 by a test: {"nuctl deploy cats": {"code": 1, "out": "…"}} answers calls that begin with these words; a list of answers
 is given one by one, the last of them for ever. The texts are nuctl 1.14.1's and Docker's, colours and all.
+
+It is started some 3000 times in all tests, so it imports little, and that where it needs it.
 """
+# ruff: noqa: PTH112, PTH123
 
 import json
-import re
-import shutil
 import sys
-from pathlib import Path
 
 VERSION = 'Client version:\n"Label: 1.13.0, Git commit: 0, OS: linux, Arch: amd64, Go version: go1.21"\n'
 
@@ -50,16 +50,35 @@ def table(functions: dict[str, list[str]]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def port_of(words: list[str]) -> str | None:
-    found = re.search(r"^ +port: ([0-9]+)$", Path(value_of(words, "--file")).read_text("utf-8"), re.M)
+def in_function_yaml(words: list[str], pattern: str) -> str | None:
+    import re
+
+    found = re.search(pattern, read(value_of(words, "--file")), re.M)
     return found and found[1]
 
 
 def name_of(words: list[str]) -> str:
-    return re.search(r"^  name: [\"']?(.*?)[\"']?$", Path(value_of(words, "--file")).read_text("utf-8"), re.M)[1]
+    return in_function_yaml(words, r"^  name: [\"']?(.*?)[\"']?$")
 
 
-def nuctl(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
+def read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write(path: str, content: object) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+
+
+def copy(source: str, target: str) -> None:
+    import os
+    import shutil
+
+    (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, target)
+
+
+def nuctl(words: list[str], state: dict, staged: str) -> tuple[int, str]:
     command = " ".join(words[:2])
     if words[0] == "version":
         return 0, VERSION
@@ -70,9 +89,9 @@ def nuctl(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
         return 0, "\x1b[34m(I)\x1b[0m Project created\n"
     if words[0] == "deploy":
         name = name_of(words)
-        source = Path(value_of(words, "--path") or value_of(words, "--file"))
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, staged / name)
-        state["functions"][name] = ["ready", port_of(words) or str(32768 + len(state["functions"]))]
+        copy(value_of(words, "--path") or value_of(words, "--file"), f"{staged}/{name}")
+        port = in_function_yaml(words, r"^ +port: ([0-9]+)$") or str(32768 + len(state["functions"]))
+        state["functions"][name] = ["ready", port]
         return 0, "\x1b[34m(I)\x1b[0m Function deploy complete\n"
     if command == "get functions":
         wanted = [words[2]] if len(words) > 2 and not words[2].startswith("-") else list(state["functions"])
@@ -104,13 +123,13 @@ def inspected(words: list[str], state: dict) -> tuple[int, str]:
     return 0, f"{state['functions'][name][1]} \n"
 
 
-def docker(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
+def docker(words: list[str], state: dict, staged: str) -> tuple[int, str]:
     command = " ".join(words[:2])
     if command == "image inspect":
         return (0, "[]\n") if words[2] in state["images"] else (1, "Error: No such image\n")
     if words[0] == "build":
         state["images"].append(value_of(words, "--tag"))
-        shutil.copytree(words[-1], staged / "base")
+        copy(words[-1], f"{staged}/base")
         return 0, "Successfully built\n"
     if words[0] == "exec":
         return (0, "200\n") if function_of(words, state) else (1, "")
@@ -124,27 +143,27 @@ def docker(words: list[str], state: dict, staged: Path) -> tuple[int, str]:
 
 
 def main() -> int:
-    folder, tool, words = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    with (folder / "calls").open("a", encoding="utf-8") as file:
+    folder, tool, words = sys.argv[1], sys.argv[2], sys.argv[3:]
+    with open(f"{folder}/calls", "a", encoding="utf-8") as file:
         file.write(json.dumps([tool, *words]) + "\n")
     named = [name_of(words)] if words[0] == "deploy" else []
     line = " ".join([tool, *words[: len(named)], *named, *words[len(named) :]])
-    answers = json.loads((folder / "answers.json").read_text("utf-8"))
+    answers = json.loads(read(f"{folder}/answers.json"))
     for beginning, answer in answers.items():
         if line.startswith(beginning):
             if isinstance(answer, list):
                 given = answer[0]
                 answers[beginning] = answer[1:] or answer
-                (folder / "answers.json").write_text(json.dumps(answers), "utf-8")
+                write(f"{folder}/answers.json", answers)
             else:
                 given = answer
             if given.get("as usual"):
                 break
             print(given.get("out", ""), end="")
             return given.get("code", 0)
-    state = json.loads((folder / "state.json").read_text("utf-8"))
-    code, text = {"nuctl": nuctl, "docker": docker}[tool](words, state, folder / "staged")
-    (folder / "state.json").write_text(json.dumps(state), "utf-8")
+    state = json.loads(read(f"{folder}/state.json"))
+    code, text = {"nuctl": nuctl, "docker": docker}[tool](words, state, f"{folder}/staged")
+    write(f"{folder}/state.json", state)
     print(text, end="")
     return code
 
