@@ -16,6 +16,8 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASC
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
 # Control characters, marks that turn the direction of writing, halves of letters, private ones, line separators.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+# Colours and cursor movements of terminals, and other control characters except tabs and line ends.
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _JOINERS = "\u200c\u200d"  # belong to words of Persian and Hindi, and to emoji
 
 
@@ -58,6 +60,11 @@ def printable(text: str, limit: int = 300) -> str:
     if short.isprintable():
         return short
     return "".join(_escaped(letter) for letter in short)
+
+
+def without_escapes(text: str) -> str:
+    """Return what another program wrote for a terminal, without colours and cursor movements."""
+    return _ESCAPES.sub("", text)
 
 
 def _escaped(letter: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from preannotate.core.child_process import run_tool
+from preannotate.core.text import without_escapes
 from preannotate.diagnostics import known_causes
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.functions import (
@@ -32,8 +33,7 @@ _PROBE = (
     "c.request('GET', '/ready'); print(c.getresponse().status)"
 )
 _LINE_LENGTH = 240
-# What nuclio writes before a line: time and level, and what Python prints at the end of a traceback.
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Nuclio's level in a line, and what Python prints at the end of a traceback.
 _BAD = re.compile(r"\(E\)|\b\w*(Error|Exception)\b|signal: killed|No module named|[Ii]llegal instruction|out of memory")
 # Harmless levels; among them the line in which nuclio writes down a function's whole environment.
 _HARMLESS = re.compile(r"\((D|I)\)|Read configuration")
@@ -164,7 +164,7 @@ def last_error(container: str) -> str:
     log = result.stdout + result.stderr
     if known := known_causes.of_log(log):
         return known.rstrip(".")
-    lines = [_COLOUR.sub("", line).strip() for line in log.splitlines()]
+    lines = [line.strip() for line in without_escapes(log).splitlines()]
     bad = [line for line in lines if _BAD.search(line) and not _HARMLESS.search(line)]
     return bad[-1][:_LINE_LENGTH] if bad else ""
 

@@ -1,6 +1,5 @@
 """Why a run ended: from its exit code and the end of its log to a state and a sentence."""
 
-import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from preannotate.core import child_process
 from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED, exit_reason
 from preannotate.core.progress import State
+from preannotate.core.text import without_escapes
 from preannotate.jobs.queue import LOG, Run, RunSource
 from preannotate.jobs.task_request import RunKind
 from preannotate.registry.workspace import Workspace
@@ -15,8 +15,6 @@ from preannotate.registry.workspace import Workspace
 TAIL_BYTES = 32_768
 # Before each attempt of a run; an error of an earlier attempt is not the reason of this one's end.
 ATTEMPT = "=== "
-# Colours and cursor movements, and other control characters except tabs and line ends.
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _RESUME = "Resume it: it continues where it was."
 
 
@@ -33,7 +31,7 @@ def tail(path: Path, max_bytes: int = TAIL_BYTES) -> str:
         content = content.partition(b"\n")[2]
     # What a terminal shows of a line that a progress bar has overwritten again and again.
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in content.decode("utf-8", "replace").split("\n"))
-    return _ESCAPES.sub("", "\n".join(lines))
+    return without_escapes("\n".join(lines))
 
 
 def last_error(path: Path) -> str:

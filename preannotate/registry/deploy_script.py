@@ -10,6 +10,7 @@ from typing import Self
 import builder
 from builder.variants import VARIANTS
 from preannotate.core import child_process
+from preannotate.core.text import without_escapes
 from preannotate.registry.workspace import WorkspaceError
 
 SCRIPT = Path(builder.__file__).parent / "deploy" / "deploy.sh"
@@ -95,7 +96,7 @@ def run(arguments: list[str]) -> None:
     command = ["bash", "-c", 'exec bash "$@" >&2', "deploy.sh", str(SCRIPT), *arguments]
     result = child_process.run(command, on_stderr=_show)
     if result.code != 0:
-        lines = result.stderr.strip().splitlines()
+        lines = without_escapes(result.stderr).strip().splitlines()
         causes = [found[1] for line in lines if (found := _ROW.match(line))]
         told = causes[-1:] or ([result.error] if result.error else lines[-_LAST_LINES:])
         ending = f"bash: {result.not_run}" if result.code is None else child_process.exit_reason(result.code)
@@ -106,4 +107,4 @@ def run(arguments: list[str]) -> None:
 
 
 def _show(line: str) -> None:
-    print(line.rstrip("\n"), file=sys.stderr, flush=True)
+    print(without_escapes(line.rstrip("\n")), file=sys.stderr, flush=True)

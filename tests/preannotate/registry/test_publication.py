@@ -14,7 +14,7 @@ from preannotate.registry.workspace import WorkspaceError
 SCRIPT = """#!/bin/sh
 echo "$@" >> "$0.calls"
 if [ "$1" = cpu ] && [ -e "$0.fails" ]; then
-  echo "nuctl building"
+  printf '\\033[34mnuctl\\033[0m building\\n'
   echo "boards: docker is not running" >&2
   [ -e "$0.table" ] && echo "boards  failed     -      It rained in."
   exit 1
