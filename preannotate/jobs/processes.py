@@ -111,7 +111,9 @@ def supervise(folder: Path, command: Sequence[str]) -> None:
         # The command gets them as well; SIG_IGN would be inherited by it.
         signal.signal(number, lambda number, frame: None)
     try:
-        with file_lock(folder / _LOCK, f"{folder}: this run is running already; expected no other process.") as lock:
+        busy = f"{folder}: this run is running already; expected no other process."
+        # Whoever asks whether it is held holds it for a moment.
+        with file_lock(folder / _LOCK, busy, wait_seconds=1.0) as lock:
             _run_locked(folder, command, lock)
     except LockedError as error:
         print(f"error: {error}", flush=True)

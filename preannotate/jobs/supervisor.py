@@ -129,8 +129,10 @@ class Supervisor:
     def _follow_from_afar(self, run: Run) -> None:
         """Follow a run of another container: its process numbers say nothing here, but its locks do."""
         age = self._clock() - datetime.datetime.fromisoformat(run.started or run.created).timestamp()
+        if age <= _FOREIGN_SECONDS:
+            return
         works = processes.is_held(run.folder) or (run.kind == RunKind.TRAIN and ModelFolder(run.model_folder).busy)
-        if age > _FOREIGN_SECONDS and not works:
+        if not works:
             by_hand = run.source == RunSource.COMMAND_LINE
             self._finish(run.id) if by_hand or processes.has_begun(run.folder) else self._start_again(run)
 
