@@ -94,7 +94,7 @@ def has_boxes(label: CvatLabel) -> bool:
 
 def why_unusable(task: Json) -> str:
     """Return why a task has no images; "" if it has."""
-    if task.get("dimension", "2d") != "2d":
+    if (task.get("dimension") or "2d") != "2d":
         return "is three-dimensional"
     if "audio" in (task.get("media_type") or ""):  # came with 2.7x
         return "is a sound"
@@ -176,7 +176,7 @@ def _check_frames(server: Server, content: Json, meta: Json, jobs: Sequence[Json
 
 
 def _job(server: Server, content: Json, *, deleted: frozenset[int], start: int, step: int) -> Job:
-    kind = content.get("type", ANNOTATION)
+    kind = content.get("type") or ANNOTATION
     frames: Iterable[int] = range(content["start_frame"], content["stop_frame"] + 1)
     if kind == GROUND_TRUTH:
         meta = server.frames_of_job(content["id"])
@@ -198,4 +198,4 @@ def _job(server: Server, content: Json, *, deleted: frozenset[int], start: int, 
 def _step(frame_filter: str) -> int:
     """The step of "step=3"; CVAT knows no other filter."""
     key, _, value = frame_filter.partition("=")
-    return int(value) if key.strip() == "step" else 1
+    return max(1, int(value)) if key.strip() == "step" else 1
