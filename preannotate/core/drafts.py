@@ -43,7 +43,8 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        _remove_content(path)
+        with contextlib.suppress(OSError), _opened(path) as folder:
+            _remove_content(folder)
         os.close(descriptor)
         with contextlib.suppress(OSError):
             path.rmdir()
@@ -129,37 +130,48 @@ def hold(descriptor: int, path: Path) -> bool:
 
 
 def _remove_abandoned_directory(path: Path) -> None:
-    _remove_if_abandoned(path / _LOCK, functools.partial(_remove_content, path))
+    with contextlib.suppress(OSError), _opened(path) as folder:
+        _remove_if_abandoned(_LOCK, functools.partial(_remove_content, folder), folder)
     with contextlib.suppress(OSError):
         path.rmdir()  # also if its writer was killed before it had the lock
 
 
-def _remove_content(path: Path) -> None:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Yield the descriptor of a folder: in a place for all users, others could exchange it for a link meanwhile."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _remove_content(folder: int) -> None:
     """Empty a draft whose lock is held; the lock goes last, so that the rest is not left without one."""
-    with contextlib.suppress(OSError):
-        for child in path.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child, ignore_errors=True)
-            elif child.name != _LOCK:
-                child.unlink()
-        (path / _LOCK).unlink()
+    for name in set(os.listdir(folder)) - {_LOCK}:
+        try:
+            os.unlink(name, dir_fd=folder)
+        except OSError:
+            shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
+    os.unlink(_LOCK, dir_fd=folder)
 
 
-def _remove_if_abandoned(lock: Path, remove: Callable[[], object]) -> None:
+def _remove_if_abandoned(lock: str | Path, remove: Callable[[], object], folder: int | None = None) -> None:
+    """Call `remove` if nobody holds the lock, a file whose path is relative to `folder`."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(descriptor, lock):
+            if _is_still(descriptor, lock, folder):
                 remove()
         finally:
             os.close(descriptor)
 
 
-def _is_still(descriptor: int, path: Path) -> bool:
+def _is_still(descriptor: int, path: str | Path, folder: int | None = None) -> bool:
     """Whether a path still leads to the file that was opened."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), os.stat(path, dir_fd=folder))
     except FileNotFoundError:
         return False
 
