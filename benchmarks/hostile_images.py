@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -24,6 +23,7 @@ MAX_BYTES, MAX_SECONDS = 300_000_000, 5.0
 # Numbers that headers should not have.
 _NUMBERS = (0, 1, 255, 256, 4095, 8191, 16383, 30000, 32767, 65535, 2**24 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 _WORST = 12
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -31,11 +31,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a folder for files that broke a rule")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        decode_all()
-        return
     sys.exit(run(options.minutes, options.seed, options.keep))
 
 
@@ -65,8 +61,11 @@ def run(minutes: float, seed: int, keep: Path | None) -> int:
             cost = (
                 json.loads(line) if line else {"failed": f"the process ended: {child.wait()}", "bytes": 0, "seconds": 0}
             )
-            cost |= {"name": name, "size": len(data)}
-            answers["failed" if "failed" in cost else cost["answer"]] += 1
+            error = cost.get("error", ".")
+            if not error.endswith(".") or len(error) > 600 or "\n" in error:
+                cost["failed"] = f"no sentence: {error}"
+            cost |= {"name": name, "file_bytes": len(data)}
+            answers["failed" if "failed" in cost else "refused" if "error" in cost else "image"] += 1
             if "failed" in cost or cost["bytes"] > MAX_BYTES or cost["seconds"] > MAX_SECONDS:
                 broken.append(cost)
                 print("broke a rule:", json.dumps(cost), flush=True)
@@ -78,7 +77,7 @@ def run(minutes: float, seed: int, keep: Path | None) -> int:
                 worst = most(worst)
     print(f"{number} files: {answers['image']} images, {answers['refused']} refused, {answers['failed']} failed")
     for cost in most(worst):
-        megabytes = f"{cost['bytes'] / 1e6:5.0f} MB  {cost['seconds']:5.2f} s  {cost['size'] / 1e6:6.2f} MB file"
+        megabytes = f"{cost['bytes'] / 1e6:5.0f} MB  {cost['seconds']:5.2f} s  {cost['file_bytes'] / 1e6:6.2f} MB file"
         print(f"  {megabytes}  {cost['name']}")
     return 1 if broken else 0
 
@@ -92,49 +91,13 @@ def most(costs: list[dict]) -> list[dict]:
 
 def start() -> subprocess.Popen:
     """Start a process that decodes."""
-    command = [sys.executable, __file__, "--child"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def decode_all() -> None:
-    """Decode the files named on standard input as a worker does; one line of JSON for each."""
-    from runtime.detector import Detector
-    from runtime.errors import ImageError
-    from runtime.letterbox import Letterbox
-    from runtime.manifest import Manifest, Postprocess
-    from runtime.memory import give_back
-
-    size = (320, 320)
-    detector = Detector(None, Manifest("none", ("a",), size, Postprocess(0.5, (0.5,))))
-    answer = {}
-    for line in sys.stdin:
-        data = Path(line.rstrip("\n")).read_bytes()
-        give_back(0)
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before, began = memory("VmRSS"), time.process_time()
-        try:
-            image = detector.decode(data)
-            Letterbox.fit(image.size, size).pixels(image.pixels)
-            answer = {"answer": "image"}
-        except ImageError as error:
-            answer = {"answer": "refused"}
-            if not str(error).endswith(".") or len(str(error)) > 600 or "\n" in str(error):
-                answer = {"failed": f"no sentence: {error}"}
-        except BaseException:
-            answer = {"failed": traceback.format_exc()[-600:]}
-        cost = {"bytes": memory("VmHWM") - before, "seconds": round(time.process_time() - began, 3)}
-        print(json.dumps(answer | cost), flush=True)
-
-
-def memory(name: str) -> int:
-    """Bytes, from a line of /proc/self/status in kB."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return 1024 * int(status.partition(f"{name}:")[2].split()[0])
+    command = [sys.executable, "-m", "tests.runtime.decoding_child"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
 
 
 def originals() -> dict[str, bytes]:
     """Files to begin with: small ones of every kind, and the bombs of the tests."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(_ROOT))
     from PIL import Image
 
     from tests.functions import image_bombs, image_files

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from runtime import high_depth, image_headers
 from runtime.errors import ImageError
 from runtime.image_headers import FORMATS
 from runtime.image_headers.header import Header
-from runtime.image_limits import check_file, check_header, choose_scale
+from runtime.image_limits import check_file, check_header, choose_scale, takes_too_long
 from runtime.letterbox import Letterbox
 
 EXIF_ORIENTATION = 0x0112
@@ -115,7 +115,7 @@ def _decode(image: Image.Image, header: Header, file_bytes: int, input_size: tup
     if input_size is not None:
         wanted = Letterbox.fit(stored_size[::-1] if turned else stored_size, input_size).resized
         wanted = wanted[::-1] if turned else wanted
-        reduced = image.draft("RGB", wanted) or _halve(image, header.halvings, wanted)
+        reduced = image.draft("RGB", wanted) or _halve(image, header, wanted)
     scale = choose_scale(image, _decoded_size(image), header, file_bytes, wanted, turned or header.late_exif)
     try:
         with _without_warnings():
@@ -140,22 +140,33 @@ def _decode(image: Image.Image, header: Header, file_bytes: int, input_size: tup
         ) from error
 
 
-def _halve(image: Image.Image, halvings: int, wanted: tuple[int, int]) -> bool:
-    """Let a JPEG 2000 be decoded at a reduced scale, as a JPEG; return whether it will be."""
+def _halve(image: Image.Image, header: Header, wanted: tuple[int, int]) -> bool:
+    """Let a JPEG 2000 be decoded at a reduced scale, as a JPEG; return whether it will be.
+
+    One that would take too long becomes smaller than `wanted`. With more than 8 bits only that counts: the range of
+    values, by which it is stretched, depends on the scale, which has to be the same for every network and preview.
+    """
     width, height = image.size
-    for count in range(halvings, 0, -1):
+    chosen = 0
+    for count in range(1, header.halvings + 1):
         divisor = 1 << count
         # Pillow rounds where the decoder rounds up.
-        agree = all((side + divisor // 2) // divisor == -(-side // divisor) for side in (width, height))
-        if agree and width // divisor >= wanted[0] and height // divisor >= wanted[1]:
-            image.reduce = count  # type: ignore[method-assign, assignment]
-            return True
-    return False
+        if any((side + divisor // 2) // divisor != -(-side // divisor) for side in (width, height)):
+            continue
+        enough = width // divisor >= wanted[0] and height // divisor >= wanted[1]
+        if (enough and image.mode not in high_depth.MODES) or takes_too_long(_halved(image.size, chosen), header):
+            chosen = count
+    if chosen:
+        image.reduce = chosen  # type: ignore[method-assign, assignment]
+    return chosen > 0
 
 
 def _decoded_size(image: Image.Image) -> tuple[int, int]:
-    halvings = image.reduce if isinstance(image.reduce, int) else 0
-    return -(-image.width >> halvings), -(-image.height >> halvings)
+    return _halved(image.size, image.reduce if isinstance(image.reduce, int) else 0)
+
+
+def _halved(size: tuple[int, int], count: int) -> tuple[int, int]:
+    return -(-size[0] >> count), -(-size[1] >> count)
 
 
 def _open(data: bytes, format_name: str) -> Image.Image:
@@ -181,6 +192,8 @@ def _without_warnings() -> Iterator[None]:
 def _load_plugins() -> None:
     """Register the decoders of Pillow's that are used: otherwise each unknown file looks through all of them."""
     Image.init()
+    # As many as there are cores would each take memory, and the cores are shared with other workers.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def _unknown(data: bytes) -> ImageError:

@@ -20,7 +20,7 @@ MAX_FILE_BYTES = 75_000_000
 # In Pillow's memory; every other mode takes 4.
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _RGB_BYTES = 4
-# Passes over single pixels, some 6 nanoseconds each three: more than two seconds at the most.
+# Passes over single pixels, of up to 12 nanoseconds each three: more than two seconds at the most.
 MAX_STEPS = 200_000_000
 # From which scale on an image is worse than none.
 _SCALES = (1, 2, 4, 8)
@@ -47,6 +47,11 @@ def check_header(header: Header, format_name: str, file_bytes: int) -> None:
         raise _too_much(header.size, format_name, needed)
 
 
+def takes_too_long(size: tuple[int, int], header: Header) -> bool:
+    """Return whether decoding at `size`, (width, height), would go over its pixels too often."""
+    return size[0] * size[1] * header.steps_per_pixel > MAX_STEPS
+
+
 def choose_scale(
     image: Image.Image, size: tuple[int, int], header: Header, file_bytes: int, wanted: tuple[int, int], turned: bool
 ) -> int:
@@ -64,7 +69,7 @@ def choose_scale(
         ImageError: Too large at every scale.
     """
     pixels = size[0] * size[1]
-    if pixels * header.steps_per_pixel > MAX_STEPS:
+    if takes_too_long(size, header):
         raise ImageError(
             f"image: {size[0]}x{size[1]} pixels of {image.format}, which take too long to decode; expected at most "
             f"{MAX_STEPS // header.steps_per_pixel} pixels of this file. Send it smaller, or as JPEG."

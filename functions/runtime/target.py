@@ -10,24 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from runtime import bounded_yaml
 from runtime.errors import MisdirectedError
+from runtime.processors import DEPLOYED
 
 HEADER = "x-nuclio-target"
 # nuclio's processor sets it for its workers, also where `nuctl deploy NAME` has renamed the function.
 NAME = "NUCLIO_FUNCTION_NAME"
-# What the processor was started with.
-_CONFIG = Path("/etc/nuclio/config/processor/processor.yaml")
 
 
-def function_name(config: Path = _CONFIG) -> str:
+def function_name(config: Path = DEPLOYED) -> str:
     """Return the name under which nuclio runs this function; "" if nobody says, as outside of nuclio."""
     if found := os.environ.get(NAME, ""):
         return found
     try:
-        return str(yaml.safe_load(config.read_text(encoding="utf-8"))["metadata"]["name"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return str(bounded_yaml.read(config)["metadata"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 

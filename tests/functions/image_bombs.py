@@ -220,6 +220,8 @@ LARGE: dict[str, Maker] = {
     "WebP of 16 megapixels": lambda: encode(_solid(4096, 4096), "WEBP", method=0),
     "JPEG 2000 of 36 megapixels": lambda: encode(_solid(6000, 6000), "JPEG2000"),
 }
+if "AVIF" in Image.registered_extensions().values():
+    LARGE["AVIF of 24 megapixels"] = lambda: encode(_solid(6000, 4000), "AVIF", speed=10)
 
 
 def animated_png() -> bytes:

@@ -97,6 +97,17 @@ def test_the_range_is_that_of_the_whole_image_however_it_is_divided(monkeypatch)
     assert (shown(encode(Image.fromarray(words), "PNG")) == SCENE).all()
 
 
+@pytest.mark.parametrize("most_steps", [10**9, 200_000])
+def test_the_range_of_a_jpeg_2000_does_not_depend_on_the_size_of_the_network(monkeypatch, most_steps):
+    monkeypatch.setattr("runtime.image_limits.MAX_STEPS", most_steps)
+    words = SCENE.astype(np.uint16) * 16
+    words[10, 10] = words[10, 11] = 60_000  # fades where it is joined with its neighbours
+    data = encode(Image.fromarray(words), "JPEG2000", irreversible=False)
+    small, large = shown(data, (20, 20)), shown(data, (80, 80))
+    assert (small == large).all()
+    assert (small.shape == SCENE.shape) == (most_steps == 10**9)
+
+
 def test_eight_bits_are_not_stretched():
     grey = np.array([[90, 100, 110]], np.uint8)
     decoded = decode(encode(Image.fromarray(grey), "PNG"))

@@ -1,6 +1,7 @@
 """What a file costs is bounded before it is decoded, and large honest images are read all the same."""
 
 import json
+import struct
 import subprocess
 import sys
 
@@ -117,6 +118,19 @@ def test_a_large_jpeg_2000_is_decoded_at_a_reduced_scale(options):
     assert decoded.pixels.width < 801
     expected = np.asarray(Image.fromarray(pixels).resize((100, 75), Image.Resampling.BOX), int)
     assert np.abs(np.asarray(decoded.pixels.resize((100, 75)), int) - expected).max() <= 6
+
+
+def test_a_jpeg_2000_that_would_take_too_long_becomes_smaller_than_wanted(monkeypatch):
+    data = encode(picture(800, 600), "JPEG2000")
+    assert decode(data, (800, 800)).pixels.size == (800, 600)
+    monkeypatch.setattr("runtime.image_limits.MAX_STEPS", 800 * 600 * 10)
+    decoded = decode(data, (800, 800))
+    assert (decoded.pixels.size, decoded.size) == ((400, 300), (800, 600))
+
+
+def test_heic_is_not_taken_for_avif():
+    with pytest.raises(ImageError, match="that no image decoder knows"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + struct.pack(">I4sIII", 20, b"ispe", 0, 30_000, 30_000))
 
 
 def test_the_first_frame_of_an_animated_png_counts():

@@ -24,7 +24,7 @@ _READERS: tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes], Header]], 
     ("GIF", lambda start: start.startswith((b"GIF87a", b"GIF89a")), gif.read_header),
     ("TIFF", lambda start: start.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")), tiff.read_header),
     ("WEBP", lambda start: start.startswith(b"RIFF") and start[8:12] == b"WEBP", webp.read_header),
-    ("AVIF", lambda start: start[4:8] == b"ftyp", avif.read_header),
+    ("AVIF", lambda start: start[4:8] == b"ftyp" and start[8:12] in avif.BRANDS, avif.read_header),
     ("JPEG2000", lambda start: start.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")), jpeg2000.read_header),
     ("PPM", lambda start: start.startswith(ppm.SIGNATURES), ppm.read_header),
 )
