@@ -14,7 +14,7 @@ from typing import Any
 from cvat_sdk.api_client.exceptions import ApiException
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.limited_http import LIST
+from preannotate.cvat.limited_http import LIST, Limits
 from preannotate.cvat.requests import server_message
 from preannotate.cvat.response_checks import FUNCTIONS, checked
 from preannotate.cvat.server import Json, Server
@@ -22,6 +22,7 @@ from preannotate.cvat.server import Json, Server
 DETECTOR = "detector"
 # CVAT itself waits 120 s for a function.
 CALL_TIMEOUT_SECONDS = (10.0, 130.0)
+_CALL = Limits(LIST.max_bytes, sum(CALL_TIMEOUT_SECONDS))
 _MAX_CAUSE_LENGTH = 200
 _FIND_FUNCTION = (
     "Find the function with `preannotate doctor --nuclio http://HOST:8070`, and the cause with "
@@ -202,7 +203,7 @@ class Functions:
         if threshold is not None:
             body["threshold"] = threshold
         try:
-            call = functools.partial(self._requests.json_once, _request_timeout=timeout)
+            call = functools.partial(self._requests.json_once, limits=_CALL, _request_timeout=timeout)
             answer = self._post(call, "/api/lambda/functions/{id}", what, body, id=function)
         except CvatError as error:
             raise _explain(self.url, what, error, CALL_STATUS, name=function) from error
@@ -233,7 +234,7 @@ class Functions:
             "mapping": dict(mapping),
         }
         try:
-            call = functools.partial(self._requests.json, _request_timeout=CALL_TIMEOUT_SECONDS)
+            call = functools.partial(self._requests.json, limits=_CALL, _request_timeout=CALL_TIMEOUT_SECONDS)
             answer = self._post(call, "/api/lambda/requests", what, body)
         except CvatError as error:
             if error.status == 409:

@@ -63,9 +63,11 @@ class Requests:
         """
         return self._json(what, ATTEMPTS, limits, call, *arguments, **options)
 
-    def json_once(self, what: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def json_once(
+        self, what: str, call: Callable[..., Any], *arguments: Any, limits: Limits = SMALL, **options: Any
+    ) -> Any:
         """As `json` without retries, for what must not happen twice: a lost response is an error."""
-        return self._json(what, 1, SMALL, call, *arguments, **options)
+        return self._json(what, 1, limits, call, *arguments, **options)
 
     def _json(
         self, what: str, attempts: int, limits: Limits, call: Callable[..., Any], *arguments: Any, **options: Any

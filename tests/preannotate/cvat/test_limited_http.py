@@ -13,6 +13,7 @@ from support.hostile_server import head, hostile_server
 from preannotate.cvat import limited_http, requests
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
+from preannotate.cvat.functions import CALL_TIMEOUT_SECONDS, Functions
 from preannotate.cvat.limited_http import LimitedRest, Limits, OtherServerError
 from preannotate.cvat.login import Login
 
@@ -212,6 +213,15 @@ def test_a_response_that_drips(cvat, start, monkeypatch):
         f"same command again to continue."
     )
     assert len(cvat.received) == 1  # not again and again
+
+
+def test_a_call_of_a_function_may_take_longer_than_cvat_waits_for_it(cvat, monkeypatch):
+    server, limits, exchange = log_in(cvat), [], requests.exchange
+    monkeypatch.setattr(requests, "exchange", lambda given: limits.append(given) or exchange(given))
+    cvat.json("/api/lambda/functions/pets", [])
+
+    assert Functions(server).call("pets", 12, 0, {}, {}) == []
+    assert limits[0].seconds >= sum(CALL_TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize(
