@@ -10,7 +10,7 @@ import io
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -120,9 +120,9 @@ def exchange(limits: Limits) -> Iterator[None]:
 def receive(
     response: urllib3.BaseHTTPResponse, sink: IO[bytes] | None = None, *, max_bytes: int | None = None
 ) -> bytes:
-    """Read the body of a response in the current exchange, into `sink` if there is one; else return it.
+    """Return the body of a response in the current exchange, or write it to `sink` and return b"".
 
-    `max_bytes` is less than the limit of the exchange.
+    `max_bytes` is for less than the limit of the exchange.
 
     Raises:
         TooLargeError: It is larger than the limit, or compressed several times over.
@@ -131,8 +131,8 @@ def receive(
     limit = min(limits.max_bytes, max_bytes or limits.max_bytes)
     if "," in response.headers.get("Content-Encoding", ""):
         raise TooLargeError("the response is compressed more than once; expected it compressed once or not at all")
-    target = io.BytesIO() if sink is None else sink
-    size = 0
+    body, size = io.BytesIO(), 0
+    target = body if sink is None else sink
     for chunk in response.stream(_CHUNK_BYTES):
         size += len(chunk)
         if size > limit:
@@ -141,7 +141,7 @@ def receive(
             raise TooLargeError(f"the response is larger than {most}; expected at most that")
         target.write(chunk)
     response.release_conn()
-    return target.getvalue() if isinstance(target, io.BytesIO) and sink is None else b""
+    return body.getvalue()
 
 
 class _Tracked:
@@ -191,7 +191,7 @@ class _WithinServer(urllib3.Retry):
 class _Origin:
     scheme: str
     host: str
-    port: int = field(default=0)
+    port: int = 0
 
 
 class LimitedRest(rest.RESTClientObject):
@@ -258,9 +258,8 @@ def limit_requests(api_client: ApiClient, timeout: tuple[float, float] | None = 
 def _received(response: urllib3.HTTPResponse) -> urllib3.HTTPResponse:
     """Return a response whose body is in memory."""
     headers = urllib3.HTTPHeaderDict(response.headers)
-    body = (
-        receive(response, max_bytes=SMALL.max_bytes).decode("utf-8", "replace").encode()
-    )  # the SDK decodes that of an error
+    # The SDK decodes the body of an error.
+    body = receive(response, max_bytes=SMALL.max_bytes).decode("utf-8", "replace").encode()
     for name in ("Content-Encoding", "Content-Length", "Transfer-Encoding"):
         headers.pop(name, None)
     return urllib3.HTTPResponse(io.BytesIO(body), headers, response.status, reason=response.reason)

@@ -13,10 +13,10 @@ import hmac
 import ipaddress
 import math
 import re
-import secrets as random
 import threading
 import time
 from collections.abc import Callable
+from secrets import token_hex
 from urllib.parse import urlsplit
 
 from preannotate.core import secrets
@@ -73,7 +73,7 @@ class Authenticator:
 
     def known_cookie(self) -> str:
         """Return the value of the cookie for a browser that has just logged in; it admits nobody."""
-        number = random.token_hex(16)
+        number = token_hex(16)
         return f"{number}.{self._sign(number)}"
 
     def _who(self, address: str, known: str) -> str:
