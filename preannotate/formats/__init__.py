@@ -16,7 +16,7 @@ from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from preannotate.formats.image_names import with_plain_names
 from preannotate.formats.records import DatasetError, Export, Frame
 from preannotate.formats.shared_files import without_shared_files
-from preannotate.formats.unsupported import describe
+from preannotate.formats.unsupported import damaged_file, describe
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ def _unknown_format(path: Path, files: FileTree) -> DatasetError:
     if (known := describe(files)) is not None:
         title, remedy = known
         return DatasetError(f"{path.name}: {title}, which is not read; expected one of: {titles}. {remedy}.")
+    if (error := damaged_file(files)) is not None:
+        return DatasetError(f"{path.name}: {error}")
     problem = "images without annotations" if only_images else "no known annotation format"
     return DatasetError(
         f"{path.name}: {problem} (found {first_of(paths) or 'nothing'}); expected one of: {titles}. "

@@ -18,7 +18,6 @@ from preannotate.formats.image_names import split_of, video_position
 from preannotate.formats.images import ImageIndex
 from preannotate.formats.parsing import (
     coco_mask_box,
-    damaged_shape,
     declared_size,
     json_list,
     label_name,
@@ -30,7 +29,6 @@ from preannotate.formats.parsing import (
 )
 from preannotate.formats.records import (
     BAD_MASK_SIZE,
-    DAMAGED_FILE,
     NO_BOX,
     NO_LABEL,
     NOT_UNDERSTOOD,
@@ -66,18 +64,16 @@ def read(folder: Path | FileTree) -> Export:
     labels: dict[str, None] = {}
     frames: list[Frame] = []
     left_out = LeftOutEntries()
-    damaged: list[DatasetError] = []
     for name in _instance_files(files):
         try:
             file = _File(files.file(name), files.json(name), left_out)
         except DatasetError as error:
-            damaged.append(error)
-            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
+            left_out.add_file(error)
             continue
         labels.update(dict.fromkeys(label for label in file.labels.values() if label))
         frames += file.frames(files.images_for(name))
-    if damaged and not frames:
-        raise damaged[0]
+    if left_out.damaged and not frames:
+        raise left_out.damaged[0]
     return Export(tuple(labels), tuple(frames), left_out=left_out.all())
 
 

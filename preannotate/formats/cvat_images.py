@@ -18,8 +18,8 @@ from preannotate.formats.cvat_xml import FILE_NAME, CvatLabel, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex
-from preannotate.formats.parsing import damaged_shape, declared_size
-from preannotate.formats.records import DAMAGED_FILE, NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOutEntries
+from preannotate.formats.parsing import declared_size
+from preannotate.formats.records import NOT_UNDERSTOOD, DatasetError, Export, Frame, LeftOutEntries
 from preannotate.formats.xml_file import xml_elements
 
 # A fixed time: the same annotations give the same bytes.
@@ -38,7 +38,6 @@ def read(folder: Path | FileTree) -> Export:
     labels: dict[str, None] = {}
     frames: list[Frame] = []
     left_out = LeftOutEntries()
-    damaged: list[DatasetError] = []
     paths = list(cvat_xml.annotation_files(files, tracks=False))
     for path in paths:
         part = cvat_xml.part_of(path, paths)
@@ -54,11 +53,10 @@ def read(folder: Path | FileTree) -> Export:
                     labels.update(dict.fromkeys(s.label for s in frame.shapes if s.boxed and s.box and not s.problem))
                     frames.append(replace(frame, subset=frame.subset or part))
         except DatasetError as error:  # images before the damage are complete
-            damaged.append(error)
-            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
-    if damaged and not frames:
-        raise damaged[0]
-    notes = tuple(f"{damaged_shape(error).where}: what comes after it is not used. Export again." for error in damaged)
+            left_out.add_file(error)
+    if left_out.damaged and not frames:
+        raise left_out.damaged[0]
+    notes = tuple(f"{error.place}: what comes after it is not used. Export again." for error in left_out.damaged)
     return Export(tuple(labels), tuple(frames), has_sources=True, notes=notes, left_out=left_out.all())
 
 

@@ -21,10 +21,9 @@ from preannotate.formats.cvat_xml import CvatMeta, CvatTask
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.image_names import video_frame, video_position
 from preannotate.formats.images import ImageIndex
-from preannotate.formats.parsing import damaged_shape, whole_number
+from preannotate.formats.parsing import whole_number
 from preannotate.formats.records import (
     AUTOMATIC,
-    DAMAGED_FILE,
     UNKNOWN_FRAME,
     DatasetError,
     Export,
@@ -55,16 +54,14 @@ def read(folder: Path | FileTree) -> Export:
     files = FileTree.of(folder)
     paths = list(cvat_xml.annotation_files(files, tracks=True))
     exports: list[Export] = []
-    damaged: list[DatasetError] = []
     left_out = LeftOutEntries()
     for path in paths:
         try:
             exports.append(_read_file(files.file(path), files.images_for(path), cvat_xml.part_of(path, paths)))
         except DatasetError as error:  # tracks behind the damage are on any frame: none of the file can be used
-            damaged.append(error)
-            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
-    if damaged and not exports:
-        raise damaged[0]
+            left_out.add_file(error)
+    if left_out.damaged and not exports:
+        raise left_out.damaged[0]
     return Export(
         tuple(dict.fromkeys(label for export in exports for label in export.labels)),
         tuple(frame for export in exports for frame in export.frames),

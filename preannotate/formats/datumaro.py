@@ -15,7 +15,6 @@ from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex
 from preannotate.formats.parsing import (
     coco_mask_box,
-    damaged_shape,
     declared_size,
     json_list,
     label_name,
@@ -26,7 +25,6 @@ from preannotate.formats.parsing import (
 )
 from preannotate.formats.records import (
     BOX,
-    DAMAGED_FILE,
     NO_LABEL,
     NOT_UNDERSTOOD,
     TAG,
@@ -56,7 +54,6 @@ def read(folder: Path | FileTree) -> Export:
     labels: dict[str, None] = {}
     frames: list[Frame] = []
     left_out = LeftOutEntries()
-    damaged: list[DatasetError] = []
     parts = frozenset(PurePosixPath(name).stem for name in _item_files(files))
     for name in _item_files(files):
         path = files.file(name)
@@ -65,8 +62,7 @@ def read(folder: Path | FileTree) -> Export:
             names = _labels(content, path)
             items = json_list(content["items"], f"{path.name}: items")
         except DatasetError as error:
-            damaged.append(error)
-            left_out.add(DAMAGED_FILE, damaged_shape(error).where)
+            left_out.add_file(error)
             continue
         labels.update(dict.fromkeys(filter(None, names)))
         images = files.images_for(name)
@@ -75,8 +71,8 @@ def read(folder: Path | FileTree) -> Export:
                 frames.append(_frame(item, names, images, path, parts))
             else:
                 left_out.add(NOT_UNDERSTOOD, f"{path.name}: items[{index}]")
-    if damaged and not frames:
-        raise damaged[0]
+    if left_out.damaged and not frames:
+        raise left_out.damaged[0]
     return Export(tuple(labels), tuple(frames), left_out=left_out.all())
 
 

@@ -139,7 +139,7 @@ def read_shape(
 
 def damaged_shape(error: DatasetError) -> Shape:
     """Return what stands for the shapes of one image whose own annotation file cannot be read."""
-    return Shape("", BOX, None, problem=DAMAGED_FILE, where=str(error).partition(";")[0])
+    return Shape("", BOX, None, problem=DAMAGED_FILE, where=error.place)
 
 
 def json_list(value: Any, where: str) -> list[Any]:

@@ -14,6 +14,11 @@ from preannotate.core.errors import PreannotateError
 class DatasetError(PreannotateError, ValueError):
     """An annotation file says something impossible, or there is too little to train on."""
 
+    @property
+    def place(self) -> str:
+        """The file and what was found in it, without what was expected."""
+        return str(self).partition(";")[0]
+
 
 class EntryError(DatasetError):
     """One entry of an annotation file cannot be understood; the message is a `LeftOut.reason`. Readers go on."""
@@ -99,9 +104,14 @@ class LeftOut:
 
 
 class LeftOutEntries:
-    """Entries that a reader leaves out: only the first of each reason keep their place, for there may be millions."""
+    """Entries that a reader leaves out: only the first of each reason keep their place, for there may be millions.
+
+    Attributes:
+        damaged: The errors of files that could not be read.
+    """
 
     def __init__(self) -> None:
+        self.damaged: list[DatasetError] = []
         self._first: dict[str, list[LeftOut]] = {}
         self._more: Counter[str] = Counter()
 
@@ -112,6 +122,11 @@ class LeftOutEntries:
             first.append(LeftOut(reason, where))
         else:
             self._more[reason] += 1
+
+    def add_file(self, error: DatasetError) -> None:
+        """Add an annotation file that could not be read, or not to its end."""
+        self.damaged.append(error)
+        self.add(DAMAGED_FILE, error.place)
 
     def all(self) -> tuple[LeftOut, ...]:
         """Return the entries, those without a place as one for each reason."""

@@ -48,6 +48,16 @@ def describe(files: FileTree) -> tuple[str, str] | None:
     return next(_descriptions(files), None)
 
 
+def damaged_file(files: FileTree) -> DatasetError | None:
+    """Return why the first JSON files cannot be read, if one cannot."""
+    for path in _first(files, ".json"):
+        try:
+            files.json(path)
+        except DatasetError as error:
+            return error
+    return None
+
+
 def _descriptions(files: FileTree) -> Iterator[tuple[str, str]]:
     paths = files.with_suffix("")
     names = {PurePosixPath(path).name.lower() for path in paths}

@@ -29,6 +29,8 @@ _MAX_TEXT_BYTES = 1 << 23
 IN_PIXELS = "in pixels, where numbers from 0 to 1 are expected"
 # Fractions of an image whose object sticks out are hardly above 1; pixels hardly ever below.
 _LARGEST_FRACTION = 2.0
+# Of an image's side: numbers are written with few digits.
+_ROUNDING = 0.01
 # Beyond this part of lines in pixels, it is the set that is in pixels and not some odd lines.
 _MOSTLY = 0.9
 _DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
@@ -124,7 +126,7 @@ def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:
     if len(words) < 4:
         raise EntryError(NO_BOX)
     values = [number(word) for word in (words[:4] if pose or len(words) == 5 else words)]
-    if len(values) == 4 or _is_followed_by_ids(values) or _has_keypoints(values):
+    if len(values) == 4 or (len(values) == 6 and words[5].isdigit() and _is_followed_by_id(values)) or _has_keypoints(values):
         _check_fractions(values[:4])
         cx, cy, width, height = values[:4]
         return Shape(label, BOX, centre_box(cx, cy, width, height))
@@ -139,9 +141,14 @@ def _check_fractions(values: Sequence[float]) -> None:
         raise EntryError(IN_PIXELS)
 
 
-def _is_followed_by_ids(values: Sequence[float]) -> bool:
-    """Whether a score and a track's id come after a box, as Ultralytics saves results of tracking."""
-    return len(values) == 6 and values[5] > _LARGEST_FRACTION and values[5].is_integer()
+def _is_followed_by_id(values: Sequence[float]) -> bool:
+    """Whether the last two of six numbers are a score and a track's id, as Ultralytics saves them, and no third point.
+
+    Ids begin at 1. With a 1 at the end the numbers are a box if that lies in the image.
+    """
+    x1, y1, x2, y2 = centre_box(*values[:4])
+    is_inside = min(x1, y1) >= -_ROUNDING and max(x2, y2) <= 1 + _ROUNDING
+    return values[5] > 1 or (values[5] == 1 and is_inside)
 
 
 def _has_keypoints(values: Sequence[float]) -> bool:

@@ -131,18 +131,22 @@ def _why_few(health: Health) -> str:
     report = health.load_report
     reasons = []
     if report.unannotated > report.unannotated_used:
-        reasons.append(f"{report.unannotated - report.unannotated_used} have no annotations")
+        reasons.append(f"{_have(report.unannotated - report.unannotated_used)} no annotations")
     if report.unusable:
         dropped = sorted(report.dropped.items(), key=lambda item: -item[1])
         shapes = ", ".join([f"{count} {reason}" for reason, count in dropped if reason != "automatic"][:2])
-        reasons.append(f"{report.unusable} have no usable shape" + (f" ({shapes})" if shapes else ""))
+        reasons.append(f"{_have(report.unusable)} no usable shape" + (f" ({shapes})" if shapes else ""))
     if automatic := report.dropped.get("automatic"):
         reasons.append(f"{automatic} shapes are automatic and need --include-auto")
     unusable = {kind: len(names) for kind, names in report.problems.items() if kind not in CORRECTED}
     if unusable:  # what helps, after the colon, is in the summary
         kinds = "; ".join(f"{kind.partition(':')[0]}: {count}" for kind, count in unusable.items())
-        reasons.append(f"{sum(unusable.values())} have no image that can be used ({kinds})")
+        reasons.append(f"{_have(sum(unusable.values()))} no image that can be used ({kinds})")
     return f" Of the others {', '.join(reasons)}." if reasons else ""
+
+
+def _have(count: int) -> str:
+    return f"{count} {'has' if count == 1 else 'have'}"
 
 
 def _to_json(sample: Sample, store: Path) -> dict[str, Any]:

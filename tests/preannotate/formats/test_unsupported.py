@@ -97,3 +97,9 @@ def test_other_annotations_in_the_same_folder_are_said(tmp_path):
     assert recognised.export.notes == (
         "also has annotations in the format COCO 1.0, not read: give their files on their own.",
     )
+
+
+def test_json_that_is_cut_off_is_named_where_nothing_else_is(tmp_path):
+    write_text(tmp_path / "export/_annotations.coco.json", '{"images": [{"id": 1,')
+    with pytest.raises(DatasetError, match=r"^export: _annotations\.coco\.json: .*; expected JSON\. Export again\.$"):
+        read_export(tmp_path / "export", FileTree(tmp_path / "export"))
