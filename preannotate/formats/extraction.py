@@ -251,7 +251,7 @@ def _safe_name(path: Path, entry: str) -> PurePosixPath:
 
 def _link(path: Path, entry: str) -> DatasetError:
     return DatasetError(
-        f"{path.name}: entry {_name(entry)} is a link or a device; expected files and folders. {_DO_NOT_USE}"
+        f"{path.name}: entry {_name(entry)} is a link or a device; expected files and folders. {_TRUST_IT}"
     )
 
 

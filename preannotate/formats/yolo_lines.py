@@ -126,7 +126,8 @@ def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:
     if len(words) < 4:
         raise EntryError(NO_BOX)
     values = [number(word) for word in (words[:4] if pose or len(words) == 5 else words)]
-    if len(values) == 4 or (len(values) == 6 and words[5].isdigit() and _is_followed_by_id(values)) or _has_keypoints(values):
+    is_followed_by_id = len(values) == 6 and words[5].isdigit() and _is_box_and_id(values)
+    if len(values) == 4 or is_followed_by_id or _has_keypoints(values):
         _check_fractions(values[:4])
         cx, cy, width, height = values[:4]
         return Shape(label, BOX, centre_box(cx, cy, width, height))
@@ -141,10 +142,10 @@ def _check_fractions(values: Sequence[float]) -> None:
         raise EntryError(IN_PIXELS)
 
 
-def _is_followed_by_id(values: Sequence[float]) -> bool:
-    """Whether the last two of six numbers are a score and a track's id, as Ultralytics saves them, and no third point.
+def _is_box_and_id(values: Sequence[float]) -> bool:
+    """Whether six numbers are a box, a score and a track's id, as Ultralytics saves them, and not three points.
 
-    Ids begin at 1. With a 1 at the end the numbers are a box if that lies in the image.
+    The last one is whole. Ids begin at 1; with a 1 at the end the numbers are a box if that lies in the image.
     """
     x1, y1, x2, y2 = centre_box(*values[:4])
     is_inside = min(x1, y1) >= -_ROUNDING and max(x2, y2) <= 1 + _ROUNDING

@@ -53,7 +53,7 @@ def test_links_are_refused(tmp_path):
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
     sentence = (
         "export.zip: entry 'link' is a link or a device; expected files and folders. "
-        "Do not use this file; export again."
+        "Unpack it yourself and give the folder if you trust it."
     )
     with pytest.raises(DatasetError, match=f"^{re.escape(sentence)}$"):
         open_zip(make_zip(tmp_path, [(entry, b"/etc")]), tmp_path)
