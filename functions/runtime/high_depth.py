@@ -52,8 +52,10 @@ def to_grey(image: Image.Image, limits: tuple[float, float]) -> Image.Image:
         return Image.new("L", image.size)
     simple = image.mode != "I" and max(abs(low), abs(high)) < 1e7 and high - low > 1e-30
     kind = np.float32 if simple else np.float64
+    with np.errstate(invalid="ignore"):  # NaN of the kind that signals
+        values = np.nan_to_num(values.astype(kind), nan=low)
     # Parts of the range first: 255 divided by a tiny range would be infinite.
-    parts = (np.clip(np.nan_to_num(values.astype(kind), nan=low), low, high) - low) / kind(high - low)
+    parts = (np.clip(values, low, high) - low) / kind(high - low)
     return Image.fromarray((parts * 255 + 0.5).astype(np.uint8))
 
 

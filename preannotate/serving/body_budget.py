@@ -2,7 +2,7 @@
 
 A photo in base64 has megabytes, and a function may allow 256 MiB. All bodies that the server holds, those that are
 still arriving, those that wait and those that a worker has, are counted together, for all functions. One client has at
-most half, so that it cannot keep others out.
+most three quarters, so that it cannot keep others out: CVAT is the only one as a rule.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class BodyBudget:
 
         Raises:
             BodyTooLarge: It has more than `largest` bytes.
-            TooManyBytes: Other bodies use up the memory for bodies, or those of the same client half of it.
+            TooManyBytes: Other bodies use up the memory for bodies, or those of the same client three quarters of it.
             BodyTooSlow: It did not arrive in time.
             ClientDisconnect: It did not arrive at all.
         """
@@ -86,7 +86,7 @@ class BodyBudget:
                 f"Send a smaller image, or raise maxRequestBodySize in function.yaml."
             )
         others, of_client = self.held - own, self._by_client[client] - own if client else 0
-        for held, limit, whose in ((others, self.limit, ""), (of_client, self.limit // 2, " from this address")):
+        for held, limit, whose in ((others, self.limit, ""), (of_client, self.limit // 4 * 3, " from this address")):
             if held and held + length > limit:
                 raise TooManyBytes(
                     f"{name}: the server already holds request bodies of {held} bytes{whose}; expected at most {limit} "

@@ -6,6 +6,8 @@ whoever opens connections to hold them has idle ones. Only where none is idle is
 
 import functools
 import ipaddress
+import math
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +16,9 @@ from typing import Any, Protocol
 MAX_CONNECTIONS = 400
 # CVAT opens as many as it has processes.
 MAX_CONNECTIONS_OF_ADDRESS = 100
+# Clients of one address that come all at once have not sent yet when the last one is counted: that gets a 503,
+# rather than that the connection of another breaks.
+_FRESH_SECONDS = 1.0
 HEAD_SECONDS = 20.0
 # After an early answer (413, 401) a client may go on sending what it meant to send, for it cannot listen before.
 REST_SECONDS = 60.0
@@ -27,7 +32,7 @@ class Limited(Protocol):
     """A connection that is counted.
 
     Attributes:
-        idle_since: When it began to wait for a request; None while it has one.
+        idle_since: When it began to wait for a request, as `time.monotonic` gives it; None while it has one.
     """
 
     idle_since: float | None
@@ -68,7 +73,7 @@ class ConnectionLimiter:
         """
         address = customer(peer)
         if address and self._counts[address] >= self.of_address:
-            admitted = self._evict(address)
+            admitted = self._evict(address, before=time.monotonic() - _FRESH_SECONDS)
         else:
             admitted = self.open < self.limit or self._evict(None)
         if admitted:
@@ -84,12 +89,15 @@ class ConnectionLimiter:
             if not self._counts[address]:
                 del self._counts[address]
 
-    def _evict(self, address: str | None) -> bool:
-        """Close the connection that has idled longest, of this address or of the one with the most connections."""
+    def _evict(self, address: str | None, before: float = math.inf) -> bool:
+        """Close the connection that has idled longest, of this address or of the one with the most connections.
+
+        Only one that was idle `before` that moment; return whether there was one.
+        """
         idle = [
             (-self._counts[found], connection.idle_since, id(connection), connection)
             for connection, found in self._addresses.items()
-            if connection.idle_since is not None and address in (None, found)
+            if connection.idle_since is not None and connection.idle_since < before and address in (None, found)
         ]
         if not idle:
             return False

@@ -109,8 +109,7 @@ class FunctionConfig:
 
 def _yaml(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            return bounded_yaml.load(file.read(4 * bounded_yaml.MAX_LENGTH).decode("utf-8"))
+        return bounded_yaml.read(path)
     except OSError as error:
         raise DirectoryError(f"{path}: {error.strerror}; expected a readable file. Check its permissions.") from error
     except ValueError as error:

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import ipaddress
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -167,7 +168,7 @@ class Connection(H11Protocol):
             transport.write(_FULL_RESPONSE)
             transport.close()
             return
-        self.idle_since = self.loop.time()
+        self.idle_since = time.monotonic()
         self._set_timer("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -256,7 +257,7 @@ class Connection(H11Protocol):
         if answering:
             self.idle_since = None
         elif self.idle_since is None:
-            self.idle_since = self.loop.time()
+            self.idle_since = time.monotonic()
 
     def _what_is_missing(self) -> str:
         """Return the part of a request to wait for: "head", "rest", or "" (nothing, or a body that is being read)."""

@@ -63,19 +63,19 @@ async def test_body_for_which_others_leave_no_room_is_refused_when_it_is_announc
     assert body_budget.held == 0
 
 
-async def test_one_client_leaves_half_to_others():
-    body_budget = BodyBudget(limit=10)
+async def test_one_client_leaves_a_quarter_to_others():
+    body_budget = BodyBudget(limit=12)
     sentence = (
-        "echo: the server already holds request bodies of 3 bytes from this address; expected at most 5 bytes with "
+        "echo: the server already holds request bodies of 3 bytes from this address; expected at most 9 bytes with "
         "this one. Try again later."
     )
     async with body_budget.read(sending(b"123"), "echo", 100, 0, "203.0.113.1"):
-        for receive, declared in ((sending(b"", ending=False), 3), (sending(b"ab", b"c"), 0)):
+        for receive, declared in ((sending(b"", ending=False), 7), (sending(b"abcd", b"efg"), 0)):
             with pytest.raises(TooManyBytes, match=f"^{re.escape(sentence)}$"):
                 async with body_budget.read(receive, "echo", 100, declared, "203.0.113.1"):
                     pass
-        async with body_budget.read(sending(b"1234567"), "echo", 100, 7, "203.0.113.2"):
-            assert body_budget.held == 10
+        async with body_budget.read(sending(b"123456789"), "echo", 100, 9, "203.0.113.2"):
+            assert body_budget.held == 12
     assert body_budget.held == 0
 
 

@@ -1,5 +1,7 @@
 """Who may connect when many do, and who makes room."""
 
+import time
+
 import pytest
 
 from preannotate.serving.connection_limiter import ConnectionLimiter, customer
@@ -57,6 +59,13 @@ def test_address_at_its_limit_loses_its_longest_idle_connection():
     assert limiter.admit(Held(3.0), stranger())
     assert (other.evicted, old.evicted, new.evicted) == (False, True, False)
     assert limiter.open == 3
+
+
+def test_clients_of_one_address_that_come_at_once_do_not_lose_their_connections():
+    limiter = ConnectionLimiter(limit=9, of_address=2)
+    waiting = [Held(time.monotonic()) for _ in range(3)]
+    assert [limiter.admit(connection, stranger()) for connection in waiting] == [True, True, False]
+    assert not any(connection.evicted for connection in waiting)
 
 
 def test_full_server_takes_room_from_the_address_that_has_most():
