@@ -13,6 +13,7 @@ from builder.imports.import_model import ImportRequest, ImportResult, import_mod
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.drafts import working_directory
 from preannotate.core.errors import UsageError
+from preannotate.formats.file_tree import is_junk
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
 from preannotate.inference.images import ImageFile, find_images
 from preannotate.model_evaluation.evaluate import load_ground_truth
@@ -70,7 +71,7 @@ def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, 
 
 def _holds_only_images(path: Path) -> bool:
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    visible = [file for file in files if not file.name.startswith(".")]
+    visible = [file for file in files if not file.name.startswith(".") and not is_junk(file.name)]
     return bool(visible) and all(file.suffix.lower() in IMAGE_EXTENSIONS for file in visible)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from builder.imports.adapters import Candidate, ReferenceEngine
+from builder.imports.adapters import Candidate
 from builder.imports.errors import GUIDE, UnsupportedModelError
 from builder.imports.plausibility import ACCURATE_MAP50, map50
+from builder.imports.reference_engine import ReferenceEngine
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from evaluation.parity import MIN_COMPARED_SCORE

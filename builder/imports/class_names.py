@@ -189,7 +189,10 @@ def _check(where: str, names: Sequence[str]) -> None:
     for number, name in enumerate(names, start=1):
         if not name or len(name) > _MAX_NAME_LENGTH or not _is_text(name):
             shown = printable(repr(name), 60)
-            raise BuildError(f"{where}: name {number} is {shown}; expected whole Unicode letters. Correct it.")
+            raise BuildError(
+                f"{where}: name {number} is {shown}; expected 1 to {_MAX_NAME_LENGTH} characters, and no control "
+                f"characters. Correct it."
+            )
         if name in known:
             raise BuildError(
                 f"{where}: {printable(name, 60)!r} is there twice; expected each name once. CVAT refuses others."

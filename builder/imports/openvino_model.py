@@ -14,10 +14,10 @@ import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
-from builder.imports.adapters import Run
 from builder.imports.errors import UnsupportedModelError, decisive_line
 from builder.imports.image_input import ImageInput, fix_inputs
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
+from builder.imports.reference_engine import Run
 
 # Of a channel's mean and scale.
 _LARGEST_CHANNEL = 65536

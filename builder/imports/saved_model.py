@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from builder.imports.adapters import Run
 from builder.imports.errors import GUIDE, UnsupportedModelError, decisive_line
 from builder.imports.layout import AdapterMatch, Layout, Shapes
+from builder.imports.reference_engine import Run
 from builder.imports.saved_model_check import copy_checked
 from preannotate.core.drafts import working_directory
 from preannotate.core.text import first_of, printable

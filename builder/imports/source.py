@@ -77,7 +77,7 @@ def recognise(path: Path) -> Source:
     if suffix == ".onnx":
         names = (pattern.format(name=path.name, stem=path.stem) for pattern in _ONNX_WEIGHTS)
         return Source(path, "onnx", (path, *(found for name in names if (found := path.with_name(name)).is_file())))
-    if path.name == "saved_model.pb":
+    if suffix == ".pb" and path.with_name("saved_model.pb").is_file():  # fingerprint.pb lies beside it
         return Source(path, "saved_model", (path.parent,))
     if suffix in _OTHERS:
         raise BuildError(f"{path}: {_OTHERS[suffix]} ({_GUIDE}).")
@@ -114,8 +114,11 @@ def _in_folder(path: Path) -> Source:
     others = [file for file in files if file.suffix.lower() in _OTHERS]
     if len(models) == 1 or (not models and len(others) == 1):
         return recognise((models or others)[0])
-    found = first_of([printable(file.name, 40) for file in models]) or "none"
-    raise BuildError(f"{path}: a folder with the models {found}; expected {_EXPECTED}. Name one file.")
+    found = first_of([printable(file.name, 40) for file in models])
+    raise BuildError(
+        f"{path}: a folder with {f'several models: {found}' if found else 'no model'}; expected {_EXPECTED}. "
+        f"Name one file."
+    )
 
 
 def _ir(path: Path, xml: Path) -> Source:

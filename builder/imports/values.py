@@ -86,5 +86,5 @@ def have_background(scores: np.ndarray) -> bool:
 
 
 def are_scores(numbers: np.ndarray) -> bool:
-    """Whether all lie in [0, 1]."""
+    """Whether all lie in [0, 1]; a NaN does not."""
     return not numbers.size or bool(numbers.min() >= -_ROUNDING and numbers.max() <= 1 + _ROUNDING)

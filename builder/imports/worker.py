@@ -19,9 +19,10 @@ from builder.confinement import confine
 from builder.errors import BuildError
 from builder.imports import class_names, unsupported
 from builder.imports.adapter_selection import MakeEngine, choose
-from builder.imports.adapters import Candidate, ReferenceEngine, describe_outputs, fitting_adapters
+from builder.imports.adapters import Candidate, describe_outputs, fitting_adapters
 from builder.imports.errors import UnsupportedModelError, why_not_run
 from builder.imports.layout import Layout, Preprocessing, PreprocessingOptions, Shapes
+from builder.imports.reference_engine import ReferenceEngine
 from evaluation import ground_truth, reference
 from preannotate.core.text import join_list, printable
 

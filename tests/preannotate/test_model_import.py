@@ -22,6 +22,14 @@ def test_without_images_scenes_are_drawn_and_their_annotations_do_not_count(tmp_
     assert all(image.size == (640, 480) and not len(image.boxes) for image in found.images)
 
 
+def test_what_systems_put_beside_photos_does_not_count(tmp_path):
+    folder = photos(tmp_path / "photos", 2)
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        (folder / name).touch()
+    (tmp_path / "store").mkdir()
+    assert len(collect_proof_images([folder], tmp_path / "store", ("cat",)).images) == 2
+
+
 def test_a_folder_of_photos_is_thinned_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr(model_import, "MAX_PHOTOS", 4)
     store = tmp_path / "store"

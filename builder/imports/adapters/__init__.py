@@ -23,17 +23,12 @@ import importlib
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-import numpy as np
-
-from builder.confinement import IMAGE_SECONDS, deadline
-from builder.imports import unsupported, values
-from builder.imports.errors import GUIDE, UnknownClassError, UnsupportedModelError
-from builder.imports.layout import AdapterMatch, Layout, Shapes
-from builder.imports.plausibility import Answers
+from builder.imports import unsupported
+from builder.imports.errors import GUIDE, UnsupportedModelError
+from builder.imports.layout import AdapterMatch, Shapes
 from preannotate.core.text import first_of, plural, printable
 
 # Of a message, which stays shorter than 300 characters.
@@ -134,68 +129,3 @@ def describe_outputs(outputs: Shapes) -> str:
         ],
         _SHOWN_OUTPUTS,
     )
-
-
-# The outputs that an adapter decodes, for one input.
-Run = Callable[[np.ndarray], Sequence[np.ndarray]]
-# A score may miss [0, 1] by rounding.
-_ROUNDING = 1e-3
-
-
-class ReferenceEngine:
-    """A network with its adapter, as an engine of the runtime.
-
-    Attributes:
-        input_size: (width, height).
-        answers: What was read from its outputs so far.
-    """
-
-    name, device, warning = "reference", "CPU", ""
-
-    def __init__(
-        self, run: Run, prepare: Callable[[np.ndarray], np.ndarray], adapter: ModuleType, layout: Layout
-    ) -> None:
-        self._run = run
-        self._prepare = prepare
-        self._adapter = adapter
-        self._layout = layout
-        self.input_size = layout.input_size
-        self.answers = Answers(layout.input_size, adapter.THRESHOLD)
-
-    def outputs(self, pixels: np.ndarray) -> Sequence[np.ndarray]:
-        """The outputs that the adapter decodes, for the pixels of `run`."""
-        with deadline(IMAGE_SECONDS):
-            return self._run(self._prepare(pixels))
-
-    def contradiction(self, outputs: Sequence[Sequence[np.ndarray]]) -> str:
-        """What the values of the outputs for several images have that the adapter's layout has not; "" if nothing."""
-        contradiction = getattr(self._adapter, "contradiction", None)
-        return "" if contradiction is None else str(contradiction(values.gather(outputs), self._layout))
-
-    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """See `runtime.engines.Engine.run`; one image.
-
-        Raises:
-            UnsupportedModelError: What comes out cannot be what the adapter takes it for.
-        """
-        outputs = self.outputs(pixels)
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what a wrong adapter computes
-                boxes, scores = self._adapter.decode(outputs, self._layout)
-        except UnknownClassError as error:
-            raise UnsupportedModelError(f"{error}. Correct the labels, or give --first-class.") from error
-        # Written so that a NaN is refused too.
-        if scores.size and not (scores.min() >= -_ROUNDING and scores.max() <= 1 + _ROUNDING):
-            raise UnsupportedModelError(
-                f"scores from {scores.min():.3g} to {scores.max():.3g}; expected numbers in [0, 1]: these are no "
-                f"outputs of {adapter_name(self._adapter)}. Choose another --adapter, or export the model with its "
-                f"sigmoid."
-            )
-        scores = np.clip(scores, 0, 1).astype(np.float32)
-        self.answers.add(boxes, scores)
-        return {"boxes": boxes.astype(np.float32), "scores": scores}
-
-
-def adapter_name(adapter: ModuleType) -> str:
-    """Return the name of a loaded adapter."""
-    return adapter.__name__.rpartition(".")[2]

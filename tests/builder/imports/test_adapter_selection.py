@@ -6,6 +6,7 @@ from PIL import Image
 
 from builder.imports import adapter_selection, adapters
 from builder.imports.layout import Layout
+from builder.imports.reference_engine import ReferenceEngine
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 
 SIZE = (64, 64)
@@ -35,7 +36,7 @@ def choose(photos, row):
 
     def make_engine(candidate):
         layout = Layout(SIZE, 2, candidate.adapter.FIRST_CLASS)
-        return adapters.ReferenceEngine(run, lambda pixels: pixels, candidate.adapter, layout)
+        return ReferenceEngine(run, lambda pixels: pixels, candidate.adapter, layout)
 
     return adapter_selection.choose(candidates, lambda: candidates, make_engine, photos, 0.5)
 

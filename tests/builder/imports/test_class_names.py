@@ -93,9 +93,13 @@ def test_a_number_that_a_label_map_leaves_out_is_a_class_all_the_same(tmp_path):
     ("text", "name", "sentence"),
     [
         ("\n\n", "a.txt", "no names; expected one for each class of the network."),
-        ("cat\n\ndog", "a.txt", "name 2 is ''; expected whole Unicode letters. Correct it."),
+        ("cat\n\ndog", "a.txt", "name 2 is ''; expected 1 to 256 characters, and no control characters. Correct it."),
         ("cat\ncat", "a.txt", "'cat' is there twice; expected each name once. CVAT refuses others."),
-        ('["cat", "\\ud800"]', "a.json", "name 2 is '\\ud800'; expected whole Unicode letters. Correct it."),
+        (
+            '["cat", "\\ud800"]',
+            "a.json",
+            "name 2 is '\\ud800'; expected 1 to 256 characters, and no control characters. Correct it.",
+        ),
         ('["cat", 2.5]', "a.json", f"a list with other things than texts; {EXPECTED}"),
         ("[", "a.json", f"Expecting value: line 1 column 2 (char 1); {EXPECTED}"),
         ("item { name: 'cat' }", "a.pbtxt", f"an item without an id of its own; {EXPECTED}"),

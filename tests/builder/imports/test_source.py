@@ -22,11 +22,13 @@ def folder(tmp_path):
         "c.txt",
         "d.zip",
         "od/saved_model.pb",
+        "od/fingerprint.pb",
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     for name in ("c.pt", "c.txt", "d.zip"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "empty").mkdir()
     (tmp_path / "exported" / "saved_model").mkdir(parents=True)
     (tmp_path / "exported" / "saved_model" / "saved_model.pb").write_text("x")
     return tmp_path
@@ -40,6 +42,7 @@ def folder(tmp_path):
         ("b.bin", "ir", ["b.xml", "b.bin"]),
         ("od", "saved_model", ["od"]),
         ("od/saved_model.pb", "saved_model", ["od"]),
+        ("od/fingerprint.pb", "saved_model", ["od"]),
         ("exported", "saved_model", ["exported/saved_model"]),
     ],
 )
@@ -70,7 +73,8 @@ def test_a_model_is_read_from_a_folder_that_holds_nothing_else(folder, tmp_path)
             "an archive; expected what is in it. Unpack it, and give the model file or its folder (docs/importing.md).",
         ),
         ("lone.xml", "no lone.bin beside it; expected both files of an OpenVINO IR."),
-        ("", f"a folder with the models a.onnx, b.xml, lone.xml; {EXPECTED} Name one file."),
+        ("empty", f"a folder with no model; {EXPECTED} Name one file."),
+        ("", f"a folder with several models: a.onnx, b.xml, lone.xml; {EXPECTED} Name one file."),
     ],
 )
 def test_what_is_no_model(folder, named, sentence):
