@@ -1,7 +1,6 @@
 """What a training would learn from annotation exports, before anything is trained."""
 
 import contextlib
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from evaluation.canvas import Canvas
 from evaluation.overlay import draw_annotations
+from preannotate.core.drafts import scratch_directory
 from preannotate.core.files import check_new_file, replacing
 from preannotate.core.text import printable
 from preannotate.formats.records import DatasetError
@@ -93,9 +93,9 @@ def inspect_exports(
     """
     with contextlib.ExitStack() as stack:
         store = None
-        if overlay is not None:  # pictures of an archive are only there while it is read
-            check_new_file(overlay / "0", overwrite=True)
-            store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".inspect-", dir=overlay)))
+        if overlay is not None:  # images of an archive are only there while it is read
+            check_new_file(overlay / "1.jpg", overwrite=True)  # creates the folder
+            store = stack.enter_context(scratch_directory(overlay, ".inspect-"))
         dataset = datasets.load_dataset(
             exports, store, include_auto=include_auto, negatives=negatives, labels=labels, only=only
         )

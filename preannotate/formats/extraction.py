@@ -28,7 +28,7 @@ MAX_FREE_BYTES = 1 << 30
 MAX_ENTRIES = 1_000_000
 # Longer than any name or header of a tar; tarfile reads these as a whole.
 _MAX_HEADER = 1 << 20
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = _MAX_HEADER
 _TAR_BLOCK = 512
 # What the modules raise for a damaged or foreign file, depending on where the damage is.
 _DAMAGED = (
@@ -268,7 +268,7 @@ def _extract_entry(archive: Any, entry: _Entry, target: Path, path: Path) -> Non
         is_tar = isinstance(archive, tarfile.TarFile)
         source = archive.extractfile(entry.member) if is_tar else archive.open(entry.member)
         with source, target.open("wb") as sink:
-            _copy(source, sink, entry.size, path)
+            _copy(source, sink, entry.size)
     except OSError as error:
         raise DatasetError(
             f"{path.name}: entry {_name(entry.name)} cannot be written: {error.strerror or error}; expected "
@@ -276,9 +276,9 @@ def _extract_entry(archive: Any, entry: _Entry, target: Path, path: Path) -> Non
         ) from error
 
 
-def _copy(source: IO[bytes], sink: IO[bytes], size: int, path: Path) -> None:
+def _copy(source: IO[bytes], sink: IO[bytes], size: int) -> None:
     written = 0
-    while chunk := source.read(min(_COPY_BYTES, _MAX_HEADER)):
+    while chunk := source.read(_COPY_BYTES):
         written += len(chunk)
         if written > size:
             raise zipfile.BadZipFile(f"an entry of more than the {size} bytes that its header names")
