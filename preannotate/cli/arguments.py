@@ -127,6 +127,12 @@ def add_negatives(parser: Parser) -> None:
     )
 
 
+def add_deploy_arguments(parser: Parser, *, default: str | None) -> None:
+    """Arguments of deploy.sh, in one."""
+    parser.add_argument("--deploy-arguments", metavar="ARGUMENTS", default=default, help="of deploy.sh, in quotes, for "
+        "--deploy nuctl: 'gpu --wheels DIR --no-pull --port N -- NUCTL_FLAGS'")  # fmt: skip
+
+
 def add_labels(parser: Parser) -> None:
     """A selection of labels."""
     parser.add_argument("--labels", metavar="A,B", help="learn only these labels (default: all that have a box); one "

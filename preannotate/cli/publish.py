@@ -2,7 +2,7 @@
 
 import argparse
 
-from preannotate.cli.arguments import add_json, add_workspace
+from preannotate.cli.arguments import add_deploy_arguments, add_json, add_workspace
 from preannotate.cli.command import Command
 from preannotate.registry.publication import DEPLOYMENTS, Deploy
 
@@ -16,12 +16,7 @@ def _add_publish_arguments(parser: argparse.ArgumentParser) -> None:
         default=str(Deploy.SERVE),
         help="how CVAT gets the function (default: serve)",
     )
-    parser.add_argument(
-        "--deploy-arguments",
-        metavar="ARGUMENTS",
-        default="",
-        help="of deploy.sh, in quotes, for --deploy nuctl: 'gpu --wheels DIR --no-pull --port N -- NUCTL_FLAGS'",
-    )
+    add_deploy_arguments(parser, default="")
     add_workspace(parser)
 
 

@@ -4,7 +4,14 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
-from preannotate.cli.arguments import add_login, add_notify, add_pull_rules, add_sources, add_workspace
+from preannotate.cli.arguments import (
+    add_deploy_arguments,
+    add_login,
+    add_notify,
+    add_pull_rules,
+    add_sources,
+    add_workspace,
+)
 from preannotate.cli.command import Command
 from preannotate.registry.publication import Deploy
 
@@ -20,8 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
         "(default: imagenet)")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
-    add("--deploy-arguments", metavar="ARGUMENTS", help="of deploy.sh, in quotes, for --deploy nuctl: "
-        "'gpu --wheels DIR --no-pull --port N -- NUCTL_FLAGS'")  # fmt: skip
+    add_deploy_arguments(parser, default=None)
     add_pull_rules(parser, default=None)
     add("--annotate-rest", action="store_true", default=None, help="annotate the frames without annotations at the end")
     add("--only-if-better", action="store_true", default=None, help="publish only what scores better than the "

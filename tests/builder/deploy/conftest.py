@@ -1,6 +1,7 @@
 """deploy.sh, function directories for it, and fake `nuctl` and `docker` that record what it does."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -135,7 +136,9 @@ class Machine:
 
 def free_ports() -> int:
     """The first of ten ports at which nobody listens on this machine."""
-    for first in range(21_000, 31_000, 10):
+    # Other test processes bind theirs.
+    begin = 21_000 + 1000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10)
+    for first in range(begin, begin + 1000, 10):
         try:
             for port in range(first, first + 10):
                 with socket.socket() as probe:
