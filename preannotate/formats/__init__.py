@@ -115,20 +115,35 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
 
 
 def _read(path: Path, files: FileTree) -> RecognisedExport | None:
-    """Return the content of files, or None for no known format."""
-    formats = {name: known for name, known in FORMATS.items() if known.recognise(files)}
-    name = next(iter(formats), None)
-    if name is None:
-        return None
+    """Return the content of files, or None for no known format.
+
+    Of several formats the first counts that can be read and has images: a stale file of another stops nothing.
+    """
+    formats = [name for name, known in FORMATS.items() if known.recognise(files)]
+    without_images: RecognisedExport | None = None
+    first_error: DatasetError | None = None
+    for name in formats:
+        try:
+            recognised = _read_as(name, formats, files)
+        except DatasetError as error:
+            first_error = first_error or error
+            continue
+        if recognised.found_images:
+            return recognised
+        without_images = without_images or recognised
+    if without_images is None and first_error is not None:  # readers know the file, not which export it came with
+        raise DatasetError(f"{path.name}: {first_error}") from first_error
+    return without_images
+
+
+def _read_as(name: str, formats: list[str], files: FileTree) -> RecognisedExport:
+    """Return the content of files as the format `name`; `formats` are all that they have."""
     joined = [name, *(other for other in formats if (name, other) in _OTHER_FILES)]
-    try:
-        export = _join([formats[part].read(files) for part in joined])
-    except DatasetError as error:  # readers know the file, not which export it came with
-        raise DatasetError(f"{path.name}: {error}") from error
+    export = _join([FORMATS[part].read(files) for part in joined])
     frames = with_plain_names(without_shared_files(export.frames, subsets_are_folders=export.has_sources))
     known = {*joined, *(other for one, other in _SAME_FILES if one == name)}
     notes = list(export.notes)
-    if others := [format_.title for other, format_ in formats.items() if other not in known]:
+    if others := [FORMATS[other].title for other in formats if other not in known]:
         notes.append(f"also has annotations in the format {first_of(others)}, not read: give their files on their own.")
     return RecognisedExport(name, replace(export, frames=frames, notes=tuple(notes)))
 

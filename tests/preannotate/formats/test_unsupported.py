@@ -103,3 +103,19 @@ def test_json_that_is_cut_off_is_named_where_nothing_else_is(tmp_path):
     write_text(tmp_path / "export/_annotations.coco.json", '{"images": [{"id": 1,')
     with pytest.raises(DatasetError, match=r"^export: _annotations\.coco\.json: .*; expected JSON\. Export again\.$"):
         read_export(tmp_path / "export", FileTree(tmp_path / "export"))
+
+
+@pytest.mark.parametrize(
+    "stale", ['{"images": [{"id": 1, "file_name": "gone.jpg"}], "annotations": [], "categories": []}', "{"]
+)
+def test_a_stale_file_of_another_format_stops_nothing(tmp_path, stale):
+    from support import annotation_exports
+
+    annotation_exports.yolo(tmp_path / "export")
+    write_text(tmp_path / "export/annotations/instances_old.json", stale)
+    recognised = read_export(tmp_path / "export", FileTree(tmp_path / "export"))
+
+    assert recognised.format == "yolo"
+    assert recognised.export.notes == (
+        "also has annotations in the format COCO 1.0, not read: give their files on their own.",
+    )
