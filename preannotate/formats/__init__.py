@@ -75,6 +75,15 @@ class RecognisedExport:
         """Whether frames have no image, and nothing is known of it."""
         return any(frame.image is None and not frame.problem for frame in self.export.frames)
 
+    @property
+    def has_shapes(self) -> bool:
+        """Whether anything is annotated."""
+        return any(frame.shapes for frame in self.export.frames)
+
+    def holds_more_than(self, other: "RecognisedExport") -> bool:
+        """Whether it has images, or annotations at all, that the other lacks."""
+        return self.found_images > other.found_images or (self.has_shapes and not other.has_shapes)
+
 
 def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     """Read a folder of any format in `FORMATS`.
@@ -91,10 +100,10 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     files = FileTree.of(folder)
     recognised = _read(path, files)
     unopened: list[str] = []
-    if recognised is None or recognised.has_missing_images:
+    if recognised is None or recognised.has_missing_images or not recognised.has_shapes:
         more, unopened = with_inner_archives(files)
         again = _read(path, more) if more is not files else None
-        if again is not None and (recognised is None or again.found_images > recognised.found_images):
+        if again is not None and (recognised is None or again.holds_more_than(recognised)):
             recognised, files = again, more
     if recognised is None:
         raise _unknown_format(path, files)

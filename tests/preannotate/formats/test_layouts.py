@@ -658,3 +658,12 @@ def test_an_archive_that_cannot_be_opened_beside_others_is_said(tmp_path):
 
     assert boxes(export) == EXPECTED
     assert export.notes == ("not opened, so that what is inside is missing here: task_2.zip. Unpack it.",)
+
+
+def test_texts_in_a_zip_beside_the_images_are_read(tmp_path):
+    roboflow_yolo(tmp_path / "set")
+    for split in ("train", "valid"):
+        shutil.make_archive(str(tmp_path / f"set/{split}/labels"), "zip", tmp_path / f"set/{split}/labels")
+        shutil.rmtree(tmp_path / f"set/{split}/labels")
+
+    assert boxes(read(tmp_path / "set", tmp_path)) == EXPECTED
