@@ -96,7 +96,7 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
     """
     file: IO[bytes] | None = getattr(image, "fp", None)
     if file is None:
-        return _decode(image, Header(image.size), 0, input_size)
+        return _decode(image, None, 0, input_size)
     position = file.tell()
     file.seek(0)
     data = file.read()
@@ -106,17 +106,21 @@ def prepare(image: Image.Image, input_size: tuple[int, int] | None = None) -> De
     return _decode(image, header, len(data), input_size)
 
 
-def _decode(image: Image.Image, header: Header, file_bytes: int, input_size: tuple[int, int] | None) -> DecodedImage:
+def _decode(
+    image: Image.Image, header: Header | None, file_bytes: int, input_size: tuple[int, int] | None
+) -> DecodedImage:
+    """Decode an opened image; `header` is None if its pixels are in memory already, which then cannot be too much."""
     check_header(Header(image.size), image.format or "image", 0)
-    stored_size, reduced, wanted = image.size, None, image.size
+    stored_size, reduced, wanted, scale = image.size, None, image.size, 1
     # Pillow looks for it behind the pixels of a PNG, and decodes them: not before they are known to fit.
     stored_orientation = 1 if image.format == "PNG" and "exif" not in image.info else exif_orientation(image)
     turned = stored_orientation in _TURNED
-    if input_size is not None:
-        wanted = Letterbox.fit(stored_size[::-1] if turned else stored_size, input_size).resized
-        wanted = wanted[::-1] if turned else wanted
-        reduced = image.draft("RGB", wanted) or _halve(image, header, wanted)
-    scale = choose_scale(image, _decoded_size(image), header, file_bytes, wanted, turned or header.late_exif)
+    if header is not None:
+        if input_size is not None:
+            wanted = Letterbox.fit(stored_size[::-1] if turned else stored_size, input_size).resized
+            wanted = wanted[::-1] if turned else wanted
+            reduced = image.draft("RGB", wanted) or _halve(image, header, wanted)
+        scale = choose_scale(image, _decoded_size(image), header, file_bytes, wanted, turned or header.late_exif)
     try:
         with _without_warnings():
             image.load()

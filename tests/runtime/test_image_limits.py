@@ -1,5 +1,6 @@
 """What a file costs is bounded before it is decoded, and large honest images are read all the same."""
 
+import io
 import json
 import struct
 import subprocess
@@ -11,7 +12,7 @@ from PIL import Image
 
 from runtime import memory
 from runtime.errors import ImageError
-from runtime.image import decode
+from runtime.image import decode, prepare
 from tests.functions.image_bombs import (
     BOMBS,
     LARGE,
@@ -126,6 +127,13 @@ def test_a_jpeg_2000_that_would_take_too_long_becomes_smaller_than_wanted(monkey
     monkeypatch.setattr("runtime.image_limits.MAX_STEPS", 800 * 600 * 10)
     decoded = decode(data, (800, 800))
     assert (decoded.pixels.size, decoded.size) == ((400, 300), (800, 600))
+
+
+def test_an_image_whose_pixels_are_in_memory_is_not_limited_by_what_they_take(monkeypatch):
+    monkeypatch.setattr("runtime.image_limits.MAX_BYTES", 0)
+    image = Image.open(io.BytesIO(encode(picture(), "PNG")))
+    image.load()
+    assert (np.asarray(prepare(image, (9, 9)).pixels) == np.asarray(picture())).all()
 
 
 def test_heic_is_not_taken_for_avif():
