@@ -114,7 +114,8 @@ def _line(path: Path, generator: random.Random) -> None:
     """Double, drop or swap lines."""
     lines = path.read_bytes().splitlines(keepends=True) or [b""]
     at = generator.randrange(len(lines))
-    lines[at : at + 1] = generator.choice(([], [lines[at]] * 500, [lines[-1], lines[at]]))
+    many = [lines[at]] * min(500, MAX_BYTES // (len(lines[at]) + 1) + 1)
+    lines[at : at + 1] = generator.choice(([], many, [lines[-1], lines[at]]))
     path.write_bytes(b"".join(lines))
 
 
