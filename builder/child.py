@@ -50,7 +50,7 @@ def run_module(module: str, arguments: Sequence[str], *, step: str) -> None:
         reason = child_process.exit_reason(result.code)
         raise BuildError(
             f"{step}: the library that reads it crashed ({reason}), or ran out of memory; expected a whole model. "
-            f"Export it again."
+            f"Free memory, or export it again."
         )
     _check(result, step)
 

@@ -88,7 +88,7 @@ def test_its_own_folder_is_written_and_everything_is_read(tmp_path):
         (
             "SIGABRT",
             "reading: the library that reads it crashed (ended by SIGABRT), or ran out of memory; expected a whole "
-            "model. Export it again.",
+            "model. Free memory, or export it again.",
         ),
     ],
 )
