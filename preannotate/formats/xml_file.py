@@ -16,8 +16,9 @@ from preannotate.formats.records import DatasetError
 
 MAX_BYTES = 1 << 24
 MAX_DEPTH = 50
-# In one `<image>` or `<track>`, or in a file about one image.
-MAX_ELEMENTS = 300_000
+# In one `<track>` or `<image>`, or in a file about one image. A track through an hour of video has 108,000 boxes, each
+# with an element for every attribute; 600,000 take about 450 MB.
+MAX_ELEMENTS = 600_000
 MAX_PIECE = 1 << 25
 _FIRST_CHUNK = 1 << 14
 _CHUNK = 1 << 20
