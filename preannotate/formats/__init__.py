@@ -109,7 +109,7 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
         raise _unknown_format(path, files)
     export = recognised.export
     if unopened:
-        note = f"not opened, so that what is inside is missing here: {first_of(unopened)}. Unpack it."
+        note = f"archives that cannot be opened: {first_of(unopened)}. What is inside is missing here; unpack it."
         export = replace(export, frames=_maybe_in_archive(export.frames, unopened), notes=(*export.notes, note))
     if export.frames and not any(frame.image or frame.problem for frame in export.frames):
         remedy = "Export again in CVAT with 'Save images' switched on."

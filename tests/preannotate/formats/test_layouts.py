@@ -657,7 +657,7 @@ def test_an_archive_that_cannot_be_opened_beside_others_is_said(tmp_path):
     export = read(tmp_path / "tasks", tmp_path)
 
     assert boxes(export) == EXPECTED
-    assert export.notes == ("not opened, so that what is inside is missing here: task_2.zip. Unpack it.",)
+    assert export.notes == ("archives that cannot be opened: task_2.zip. What is inside is missing here; unpack it.",)
 
 
 def test_texts_in_a_zip_beside_the_images_are_read(tmp_path):
