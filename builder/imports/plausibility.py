@@ -13,8 +13,8 @@ from runtime.detector import Detection
 
 # Of the input's longer side: what a network guesses of an object that is cut off reaches beyond the input, but not far.
 _FAR = 20.0
-# Coordinates of boxes as parts of the image end at 1, but for what reaches beyond its edge.
-_LARGEST_PART = 1.5
+# Coordinates of boxes as fractions of the image end at 1, but for what reaches beyond its edge.
+_LARGEST_FRACTION = 1.5
 _SMALLEST_SIDE = 3.0
 _WHOLE_IMAGE = 0.97
 # Of the boxes of a network that is read wrongly, a few may have usable sides by chance.
@@ -61,11 +61,11 @@ class Answers:
         if not np.isfinite(boxes).all():
             return "coordinates that are not finite (pixels taken for logarithms?)"
         largest = np.abs(boxes).max()
-        if largest <= _LARGEST_PART:
-            return f"coordinates of at most {largest:.3g} (parts of the image, not pixels?)"
+        if largest <= _LARGEST_FRACTION:
+            return f"coordinates of at most {largest:.3g} (fractions of the image, not pixels?)"
         width, height = self._input_size
         if largest > _FAR * max(width, height):
-            return f"coordinates of up to {largest:.3g} in an input of {width}x{height} (pixels taken for parts?)"
+            return f"coordinates of up to {largest:.3g} in an input of {width}x{height} (pixels taken for fractions?)"
         sides = boxes[:, 2:] - boxes[:, :2]
         if (sides < 0).any(1).mean() > 1 / 2:
             return "boxes whose corners are swapped (centre and sides taken for corners?)"
@@ -84,7 +84,7 @@ class Answers:
             return ""
         sides = (boxes[:, 2:] - boxes[:, :2]).max(1)
         if (sides < _SMALLEST_SIDE).mean() >= _NEARLY_ALL:
-            return f"no box larger than {_SMALLEST_SIDE:g} pixels (relative to cells, or parts of the image?)"
+            return f"no box larger than {_SMALLEST_SIDE:g} pixels (relative to cells, or fractions of the image?)"
         whole = [
             area(np.array(item.box)) >= _WHOLE_IMAGE * image.size[0] * image.size[1]
             for image, found in zip(truth.images, detections, strict=True)

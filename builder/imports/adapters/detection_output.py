@@ -14,7 +14,7 @@ import numpy as np
 from builder.imports import decoding
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
-OUTPUTS = "(1, 1, N, 7): image number, class number, score, x1, y1, x2, y2 as parts of the input's width and height"
+OUTPUTS = "(1, 1, N, 7): image number, class number, score, x1, y1, x2, y2 as fractions of the input's width and height"
 GRAPHS = ("onnx", "ir")
 PIXELS = Preprocessing("bgr")
 FIRST_CLASS = 1
@@ -30,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Scale parts to pixels, give each row K scores, and none to rows after the last object."""
+    """Scale fractions to pixels, give each row K scores, and none to rows after the last object."""
     found = arrays[0][0]
     end = np.flatnonzero(found[0, :, 0] < 0)
     scores = found[0, :, 2].copy()

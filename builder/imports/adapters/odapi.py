@@ -15,7 +15,7 @@ from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 
 _NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 OUTPUTS = (
-    "detection_boxes (1, N, 4): y1, x1, y2, x2 as parts of the input's height and width; detection_scores (1, N); "
+    "detection_boxes (1, N, 4): y1, x1, y2, x2 as fractions of the input's height and width; detection_scores (1, N); "
     "detection_classes (1, N): numbers from 1; num_detections (1)"
 )
 GRAPHS = ("saved_model",)
@@ -30,7 +30,7 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
 
 
 def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Scale parts to pixels, order yxyx as xyxy, give each row K scores, and none to rows after the last object."""
+    """Scale fractions to pixels, order yxyx as xyxy, give each row K scores, and none to rows after the last object."""
     boxes, scores, numbers, count = arrays
     boxes = decoding.in_pixels(boxes[..., [1, 0, 3, 2]], layout)
     return boxes, decoding.class_scores(numbers[0], decoding.before(scores[0], count), layout)

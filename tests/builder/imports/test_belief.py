@@ -148,7 +148,7 @@ REFUSED = {
     "fractions": (
         {},
         {"output0": YOLOV8 * [[[1 / SIZE]] * 4 + [[1]] * 2]},
-        "read as yolov8, it gives coordinates of at most 0.812 (parts of the image, not pixels?); ",
+        "read as yolov8, it gives coordinates of at most 0.812 (fractions of the image, not pixels?); ",
     ),
     "small": (
         {},
