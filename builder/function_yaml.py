@@ -54,8 +54,9 @@ def check_name(name: str) -> None:
 CVAT_TIMEOUT_SECONDS = 120
 EVENT_TIMEOUT_SECONDS = 50
 QUEUE_TIMEOUT_MILLISECONDS = 10_000
-# nuclio's default of 4 MiB refuses photos above 3 MiB, which base64 makes a third larger.
-MAX_REQUEST_BODY_SIZE = 268_435_456
+# nuclio's default of 4 MiB refuses photos above 3 MiB, which base64 makes a third larger. A quarter more than the
+# largest request that `runtime.cvat` takes, which then says why it refuses; more would only be parsed for nothing.
+MAX_REQUEST_BODY_SIZE = 128 * 1024 * 1024
 # The annotation whose value tags the image, so that an older model can be deployed again without building.
 FINGERPRINT = "preannotate.fingerprint"
 # Only where it is not FP16.

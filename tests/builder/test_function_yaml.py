@@ -92,7 +92,7 @@ def test_what_cvat_and_nuclio_insist_on(variant):
     (trigger,) = function["spec"]["triggers"].values()
     assert trigger["kind"] == "http"
     assert trigger["numWorkers"] == {"cpu": 2, "gpu": 1}[variant]
-    assert trigger["attributes"]["maxRequestBodySize"] == 268435456
+    assert trigger["attributes"]["maxRequestBodySize"] == 134217728
     assert function["spec"]["platform"]["attributes"]["restartPolicy"]["name"] == "always"
     python = function["spec"]["runtime"].removeprefix("python:")
     assert function["spec"]["build"]["baseImage"].endswith(f"-py{python}")

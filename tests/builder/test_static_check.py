@@ -169,7 +169,7 @@ TRIGGER = ("spec", "triggers", "myHttpTrigger")
         (set_in("spec", "triggers", to={}), "0 http triggers; expected one."),
         (
             set_in(*TRIGGER, "attributes", "maxRequestBodySize", to=33554432),
-            "maxRequestBodySize is less than 268435456; expected it. Big photos fail.",
+            "maxRequestBodySize is less than 134217728; expected it. Big photos fail.",
         ),
         (set_in(*TRIGGER, "numWorkers", to=0), "numWorkers is 0; expected 2."),
         (
