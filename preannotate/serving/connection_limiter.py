@@ -108,7 +108,7 @@ class ConnectionLimiter:
 
 
 def customer(peer: Any) -> str:
-    """Return what stands for one client: an IPv4 address, or a /64 of IPv6; "" for this machine, or what is no address.
+    """Return what stands for one client: see `network_of`; "" for this machine, or what is no address.
 
     `peer` is the address that a socket gives.
     """
@@ -117,13 +117,22 @@ def customer(peer: Any) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _customer(host: str) -> str:
+    address = _address(host)
+    return "" if address is None or address.is_loopback else network_of(host)
+
+
+def network_of(host: str) -> str:
+    """Return what one customer of an Internet provider has: an IPv4 address, or a /64 of IPv6; "" for no address."""
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, _CUSTOMER_BITS), strict=False))
+    return "" if address is None else str(address)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address without its zone, and an IPv4 address as such if it is written as one of IPv6."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            network = ipaddress.ip_network((address, _CUSTOMER_BITS), strict=False)
-            return "" if address.is_loopback else str(network)
-        address = address.ipv4_mapped
-    return "" if address.is_loopback else str(address)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

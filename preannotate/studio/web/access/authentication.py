@@ -10,7 +10,6 @@ Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 
 import hashlib
 import hmac
-import ipaddress
 import math
 import re
 import threading
@@ -20,6 +19,7 @@ from secrets import token_hex
 from urllib.parse import urlsplit
 
 from preannotate.core import secrets
+from preannotate.serving.connection_limiter import network_of
 from preannotate.studio.errors import StudioError
 
 VARIABLE = "PREANNOTATE_STUDIO_TOKEN"
@@ -81,15 +81,7 @@ class Authenticator:
         match = _KNOWN.fullmatch(known)
         if match is not None and hmac.compare_digest(match[2], self._sign(match[1])):
             return f"browser {match[1]}"
-        try:
-            number = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return address[:100]
-        if isinstance(number, ipaddress.IPv6Address):
-            if number.ipv4_mapped is not None:
-                return str(number.ipv4_mapped)
-            return str(ipaddress.ip_network((number, 64), strict=False))
-        return str(number)
+        return network_of(address) or address[:100]
 
     def _sign(self, number: str) -> str:
         return hmac.new(self._known_key, number.encode(), hashlib.sha256).hexdigest()
