@@ -91,6 +91,11 @@ def pixel_nodes(sides: Iterable[Any], layout: Layout, ops: Any) -> list[Any]:
     return [scaled(side, layout.input_size[index % 2], ops) for index, side in enumerate(sides)]
 
 
+def in_pixels_nodes(boxes: Any, layout: Layout, ops: Any) -> Any:
+    """As `in_pixels`, for boxes (1, N, 4)."""
+    return ops.concat(pixel_nodes((column(boxes, index, ops) for index in range(4)), layout, ops), 2)
+
+
 def listed_nodes(numbers: Any, scores: Any, layout: Layout, ops: Any) -> Any:
     """As `class_score_nodes`, for numbers and scores of N rows in any shape."""
     shape = np.array([1, -1, 1])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from builder.imports import values
+from builder.imports.feature_levels import feature_strides
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
 from builder.imports.shapes import BoxesAndClasses, boxes_and_classes
 
@@ -20,6 +21,15 @@ def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Two outputs of these shapes."""
     found = boxes_and_classes(outputs)
     return AdapterMatch((found.boxes, found.classes), found.columns, usual=has_names(found)) if found else None
+
+
+def match_cells(outputs: Shapes, input_size: tuple[int, int], *, boxes_first: bool) -> AdapterMatch | None:
+    """Match two outputs with a row for each cell of the feature levels; `boxes_first` is the exporter's order."""
+    found = boxes_and_classes(outputs)
+    if found is None or not feature_strides(input_size, found.rows):
+        return None
+    usual = found.boxes_first is boxes_first and not has_names(found)
+    return AdapterMatch((found.boxes, found.classes), found.columns, usual=usual)
 
 
 def has_names(found: BoxesAndClasses) -> bool:

@@ -5,9 +5,7 @@ Reference: https://github.com/tinyvision/DAMO-YOLO, `tools/converter.py`, and
 """
 
 from builder.imports.adapters import boxes_scores
-from builder.imports.feature_levels import feature_strides
 from builder.imports.layout import AdapterMatch, Preprocessing, Shapes
-from builder.imports.shapes import boxes_and_classes
 
 OUTPUTS = "(1, A, K): scores; (1, A, 4): x1, y1, x2, y2 in input pixels; one row for each cell, scores first"
 GRAPHS = ("onnx", "ir")
@@ -20,8 +18,4 @@ contradiction, decode, graph = boxes_scores.contradiction, boxes_scores.decode, 
 
 def match(outputs: Shapes, input_size: tuple[int, int]) -> AdapterMatch | None:
     """Two outputs with a row for each cell of the feature levels."""
-    found = boxes_and_classes(outputs)
-    if found is None or not feature_strides(input_size, found.rows):
-        return None
-    usual = not found.boxes_first and not boxes_scores.has_names(found)
-    return AdapterMatch((found.boxes, found.classes), found.columns, usual=usual)
+    return boxes_scores.match_cells(outputs, input_size, boxes_first=False)

@@ -42,8 +42,7 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     found = ops.squeeze(outputs[0], np.array([0]))
     image, number, score = (decoding.column(found, index, ops) for index in range(3))
-    sides = (decoding.column(found, 3 + index, ops) for index in range(4))
-    boxes = ops.concat(decoding.pixel_nodes(sides, layout, ops), 2)
+    boxes = decoding.in_pixels_nodes(decoding.columns(found, 3, 7, ops), layout, ops)
     # Zeros follow the row that ends the list: nothing there has a score.
     score = ops.select(ops.greater_equal(image, np.float32(0)), score, np.float32(0))
     return boxes, decoding.class_score_nodes(number, score, layout, ops)

@@ -48,6 +48,4 @@ def decode(arrays: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, np
 def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     boxes, scores = outputs
-    sides = (decoding.column(boxes, index, ops) for index in range(4))
-    pixels = ops.concat(decoding.pixel_nodes(sides, layout, ops), 2)
-    return pixels, decoding.columns(scores, 1, 1 + layout.num_classes, ops)
+    return decoding.in_pixels_nodes(boxes, layout, ops), decoding.columns(scores, 1, 1 + layout.num_classes, ops)

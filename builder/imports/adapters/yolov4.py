@@ -49,5 +49,4 @@ def graph(outputs: Sequence[Any], layout: Layout, ops: Any) -> tuple[Any, Any]:
     """As `decode`, as operations."""
     boxes, scores = outputs
     rows = ops.reshape(boxes, np.array([1, -1, 4]), False)
-    sides = (decoding.column(rows, index, ops) for index in range(4))
-    return ops.concat(decoding.pixel_nodes(sides, layout, ops), 2), scores
+    return decoding.in_pixels_nodes(rows, layout, ops), scores
