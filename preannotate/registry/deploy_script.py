@@ -98,10 +98,10 @@ def run(arguments: list[str]) -> None:
     if result.code != 0:
         lines = without_escapes(result.stderr).strip().splitlines()
         causes = [found[1] for line in lines if (found := _ROW.match(line))]
-        told = causes[-1:] or ([result.error] if result.error else lines[-_LAST_LINES:])
+        shown = causes[-1:] or ([result.error] if result.error else lines[-_LAST_LINES:])
         ending = f"bash: {result.not_run}" if result.code is None else child_process.exit_reason(result.code)
         raise WorkspaceError(
-            f"deploy.sh {shlex.join(arguments)}: {ending} ({' | '.join(told) or 'no output'}); expected exit code 0. "
+            f"deploy.sh {shlex.join(arguments)}: {ending} ({' | '.join(shown) or 'no output'}); expected exit code 0. "
             f"Fix that and run the same command again."
         )
 

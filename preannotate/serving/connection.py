@@ -29,7 +29,7 @@ _FULL_RESPONSE = (
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection with a limit to each kind of waiting for the client, and without doubts about its requests.
+    """uvicorn's connection with a limit to each kind of waiting for the client, and a strict reading of its requests.
 
     Attributes:
         idle_since: When it began to wait for a request; None while it has one.
@@ -43,7 +43,7 @@ class Connection(H11Protocol):
         self._limiter = limiter
         self._unread: asyncio.TimerHandle | None = None
         self._lingers = self._lost = self._half_closed = False
-        self.app = self._told_of_the_end(self.app)
+        self.app = self._with_disconnect(self.app)
         self._waiting_for = ""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,13 +93,13 @@ class Connection(H11Protocol):
         self.cycle.message_event.set()
         return True
 
-    def _told_of_the_end(self, app: Any) -> Any:
-        """Return an app that hears of a client that sends no more as of one that has gone, and may answer all the same.
+    def _with_disconnect(self, app: Any) -> Any:
+        """Return an app that receives `http.disconnect` once the client sends no more, and may answer all the same.
 
-        Who waits for a worker then gets none: most such clients have gone indeed.
+        A request that waits for a worker then gets none: most such clients have gone.
         """
 
-        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             ended = False
 
             async def receive_until_end() -> Message:
@@ -112,7 +112,7 @@ class Connection(H11Protocol):
 
             await app(scope, receive_until_end, send)
 
-        return told
+        return wrapped
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request; if an answer has begun, it cannot end."""

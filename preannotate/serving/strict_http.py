@@ -1,4 +1,4 @@
-"""h11 with the doubts taken out: where does a request end?
+"""h11 with a strict reading of where a request ends.
 
 Where a proxy stands in front, both must agree on that, or one client's bytes become another's request. h11 accepts what
 older parsers did: lines that end in a bare LF, folded headers, a length repeated or beside chunks, extensions of

@@ -77,7 +77,7 @@ def load_dataset(
     """
     if store is None:
         with working_directory() as workspace:
-            return _load(exports, Path(workspace), _Loader(None, include_auto, negatives, labels), only)
+            return _load(exports, workspace, _Loader(None, include_auto, negatives, labels), only)
     store.mkdir(parents=True, exist_ok=True)
     dataset = _load(exports, store, _Loader(store, include_auto, negatives, labels), only)
     sync_all(sample.image for sample in dataset.samples)

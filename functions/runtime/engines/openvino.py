@@ -71,8 +71,8 @@ def load(directory: Path) -> OpenVinoEngine:
 def _reason(error: RuntimeError) -> str:
     """The line of OpenVINO's message that says what is wrong; those before it say where in its source."""
     lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(("Exception from ", "Check '"))]
-    return (told or [line for line in lines if line] or [type(error).__name__])[0].rstrip(".!")
+    causes = [line for line in lines if line and not line.startswith(("Exception from ", "Check '"))]
+    return (causes or [line for line in lines if line] or [type(error).__name__])[0].rstrip(".!")
 
 
 def _writable(folder: Path) -> str:

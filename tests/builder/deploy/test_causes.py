@@ -158,7 +158,7 @@ DAEMON = "docker: Error response from daemon: "
         ("The command 'docker' could not be found in this WSL 2 distro.\n", ("WSL",)),
         (DAEMON + 'error mounting "/run/desktop/mnt/host/c/x" to rootfs: not a directory\n', ("WSL",)),
         ("Error response from daemon: client version 1.42 is too old. Minimum is 1.44\n", ("1.15.9", "Docker 29")),
-        ("\nError - stat /root/.kube/config: invalid configuration: no configuration has been provided\n", ("kube",)),
+        ("\nError - stat /home/u/.kube/config: invalid configuration: no configuration has been provided\n", ("kube",)),
         ('Get "http://localhost:8080/api": dial tcp [::1]:8080: connect: connection refused\n', ("NUCTL_PLATFORM",)),
         ("Unable to use a TTY: BuildKit is enabled but the buildx component is missing or broken.\n", ("buildx",)),
         (DAEMON + 'Conflict. The container name "/nuclio-nuclio-cats" is already in use\n', ("docker rm -f nuclio-",)),
