@@ -42,6 +42,8 @@ STRENGTHS: dict[str, Augmentation | None] = {
     "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
     "strong": Augmentation(),
 }
+# What the closing phase (`schedule.CLOSING_PART`) has in place of "strong".
+CLOSING = Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.5, mosaic=0)
 
 # An object of which less is visible is left out; a window is only used if no object lies between.
 MIN_VISIBLE = 0.1
@@ -49,6 +51,11 @@ WELL_VISIBLE = 0.4
 # Objects with smaller sides, in input pixels, cannot be learnt at the finest stride of 8.
 MIN_SIDE = 4.0
 WINDOW_TRIES = 12
+
+
+def of_phase(name: str, *, closing: bool) -> Augmentation | None:
+    """Return the augmentation of an epoch, `name` being the value of `augment=`."""
+    return CLOSING if closing and name == "strong" else STRENGTHS[name]
 
 
 @dataclass(frozen=True)

@@ -66,15 +66,19 @@ class NetworkTrainer:
             **(self._scale.state if self._scale else {}),
         )
 
-    def train_step(self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool) -> dict[str, float]:
+    def train_step(
+        self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool, closing: bool = False
+    ) -> dict[str, float]:
         """Do one step on this process's shard of the global batch; return the parts of the loss as in `Network.losses`.
 
-        `progress` is how far training is, in [0, 1]; with `backbone_frozen` only the heads are trained.
+        `progress` is how far training is, in [0, 1]; with `backbone_frozen` only the heads are trained; `closing` is
+        for losses of the closing phase.
         """
         rate = learning_rate(progress, self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
         self._decay.assign(ema_decay(self.step))
+        batch = {**batch, "closing": tf.constant(float(closing))}
         losses = self._functions[backbone_frozen](_spread(batch, self._strategy))
         self.step += 1
         return {name: float(loss) for name, loss in losses.items()}
@@ -127,7 +131,9 @@ def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> di
 
     def part(context: tf.distribute.experimental.ValueContext) -> dict[str, tf.Tensor]:
         number = context.replica_id_in_sync_group % local
-        return {name: tf.split(values, local)[number] for name, values in batch.items()}
+        return {
+            name: tf.split(values, local)[number] if values.shape.rank else values for name, values in batch.items()
+        }
 
     return strategy.experimental_distribute_values_from_function(part)
 

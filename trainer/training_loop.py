@@ -17,8 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from preannotate.core.files import replace_text
-from trainer import checkpoints
-from trainer.augment import STRENGTHS
+from trainer import augment, checkpoints
 from trainer.checkpoints import BestEpoch, MetricsRow, TrainingState
 from trainer.config import TrainingConfig
 from trainer.datasets import Sample
@@ -27,7 +26,7 @@ from trainer.eta import EtaEstimator
 from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
-from trainer.schedule import Schedule
+from trainer.schedule import Schedule, is_closing
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -116,7 +115,9 @@ class TrainingLoop:
         return asdict(state)
 
     def _epoch(self, state: TrainingState, share: float, bar: tqdm) -> dict[str, float]:
-        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, STRENGTHS[self._config.augment])
+        closing = is_closing(state.progress, share)
+        augmentation = augment.of_phase(self._config.augment, closing=closing)
+        epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
         dataset = batches(self._images, self._network_trainer.network, epoch, shard)
         steps = int(dataset.cardinality())
@@ -128,7 +129,7 @@ class TrainingLoop:
             index = batch.pop("index")
             progress = state.progress + share * number / steps
             frozen = progress < self._frozen_until
-            losses = self._network_trainer.train_step(batch, progress=progress, backbone_frozen=frozen)
+            losses = self._network_trainer.train_step(batch, progress=progress, backbone_frozen=frozen, closing=closing)
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
             sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}

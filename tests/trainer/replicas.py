@@ -37,7 +37,7 @@ class Spots(Network):
 
     def losses(self, batch):
         logits = self.keras_model(batch["pixels"], training=True)
-        error = tf.abs(logits - batch["wanted"])
+        error = tf.abs(logits - batch["wanted"]) * (1 + batch["closing"])
         bright = tf.cast(batch["bright"], tf.float32)
         return {
             "class_loss": Loss(tf.reduce_sum(error), tf.cast(tf.size(bright), tf.float32)),
@@ -77,7 +77,10 @@ def learn(**arguments):
         first, ema_network = network(config.precision), network("float32")
     network_trainer = NetworkTrainer(first, ema_network, config, pretrained=False, strategy=strategy)
     rng = np.random.default_rng(0)
-    losses = [network_trainer.train_step(batch(rng), progress=0.5, backbone_frozen=step == 0) for step in range(STEPS)]
+    losses = [
+        network_trainer.train_step(batch(rng), progress=0.5, backbone_frozen=step == 0, closing=step == STEPS - 1)
+        for step in range(STEPS)
+    ]
     models = (first.keras_model, ema_network.keras_model)
     return losses, [weight for model in models for weight in model.get_weights()]
 

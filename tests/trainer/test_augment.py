@@ -4,7 +4,7 @@ from PIL import Image
 
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
-from trainer.augment import STRENGTHS, Augmentation, Example, augment, letterbox_example
+from trainer.augment import CLOSING, STRENGTHS, Augmentation, Example, augment, letterbox_example, of_phase
 
 SIZE = (200, 120)
 BOX = (60, 30, 120, 90)
@@ -83,3 +83,12 @@ def test_plain_is_what_serving_sees():
     assert np.array_equal(pixels, letterbox.pixels(whole.image))
     assert (pixels[-1] == PADDING).all()
     np.testing.assert_allclose(letterbox.to_image(boxes), whole.boxes, atol=1e-3)
+
+
+def test_the_closing_phase_ends_mosaic_and_strong_zoom():
+    assert of_phase("strong", closing=False) is STRENGTHS["strong"]
+    assert of_phase("strong", closing=True) is CLOSING
+    assert CLOSING.mosaic == 0
+    assert CLOSING.zoom == (0.8, 1.25)
+    assert of_phase("weak", closing=True) is STRENGTHS["weak"]
+    assert of_phase("none", closing=True) is None

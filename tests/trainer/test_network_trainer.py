@@ -4,6 +4,8 @@ import tensorflow as tf
 from support.training import training_config
 
 from trainer.models import MODELS
+from trainer.models.network import Loss
+from trainer.models.ssd import SsdNetwork
 from trainer.network_trainer import NetworkTrainer
 
 SSD = MODELS["ssd-mobilenet-v2"]
@@ -75,3 +77,21 @@ def test_the_averaged_network_follows(network_trainer):
 
     assert not np.array_equal(start, after)
     assert np.abs(after - target).mean() < np.abs(start - target).mean()
+
+
+def test_losses_know_the_closing_phase(monkeypatch):
+    original = SsdNetwork.losses
+
+    def losses(self, batch):
+        return {**original(self, batch), "closing_loss": Loss(3 * batch["closing"], tf.constant(1.0))}
+
+    monkeypatch.setattr(SsdNetwork, "losses", losses)
+    trainer = NetworkTrainer(
+        network(), network(), training_config(), pretrained=False, strategy=tf.distribute.get_strategy()
+    )
+    found = [
+        trainer.train_step(batch(trainer), progress=0.5, backbone_frozen=True, closing=closing)["closing_loss"]
+        for closing in (False, True)
+    ]
+
+    assert found == [0, 3]

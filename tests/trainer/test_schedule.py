@@ -1,6 +1,6 @@
 import pytest
 
-from trainer.schedule import FINAL_FACTOR, WARM_UP, Schedule, ema_decay, learning_rate
+from trainer.schedule import FINAL_FACTOR, WARM_UP, Schedule, ema_decay, is_closing, learning_rate
 
 
 def test_the_rate_rises_then_falls_to_a_fiftieth():
@@ -42,3 +42,16 @@ def test_no_epoch_is_begun_that_would_end_too_late():
     assert Schedule(epochs=9, max_seconds=60).is_over(spent=51, epoch_seconds=10)
     assert not Schedule(epochs=9, max_seconds=60).is_over(spent=50, epoch_seconds=10)
     assert not Schedule(epochs=9).is_over(spent=1e9, epoch_seconds=10)
+
+
+@pytest.mark.parametrize(("epochs", "closing"), [(1, 0), (2, 1), (3, 1), (4, 1), (6, 2), (8, 2), (30, 8), (100, 25)])
+def test_the_last_quarter_is_the_closing_phase_in_whole_epochs(epochs, closing):
+    """Of six epochs, the middle of the fifth lies at 4.5 / 6 = 0.75: where the phase begins."""
+    plan = Schedule(epochs)
+    progress, found = 0.0, []
+    for epoch in range(epochs):
+        share = plan.epoch_share(epoch=epoch, progress=progress, spent=0, epoch_seconds=None)
+        found.append(is_closing(progress, share))
+        progress += share
+
+    assert found == [False] * (epochs - closing) + [True] * closing

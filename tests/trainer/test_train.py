@@ -14,9 +14,10 @@ from preannotate.formats.records import DatasetError
 from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
-from trainer import train
+from trainer import augment, train
 from trainer.errors import TrainingError
 from trainer.models import MODELS
+from trainer.network_trainer import NetworkTrainer
 from trainer.request import TrainingRequest
 from trainer.training_loop import TrainingLoop
 
@@ -183,14 +184,39 @@ def test_a_run_that_was_never_started_cannot_be_resumed(tmp_path):
 
 
 def test_a_loss_that_is_no_number_names_the_images(rectangles, tmp_path, monkeypatch):
-    from trainer.network_trainer import NetworkTrainer
-
     monkeypatch.setattr(NetworkTrainer, "train_step", lambda *_, **__: {"class_loss": float("nan"), "box_loss": 1.0})
 
     with pytest.raises(
         TrainingError, match=r"^step 0: class_loss nan, box_loss 1\.0; expected finite losses\. Look at "
     ):
         train.start(request(rectangles, tmp_path / "run"))
+
+
+def test_the_last_quarter_of_the_epochs_is_the_closing_phase(rectangles, tmp_path, monkeypatch):
+    shown = []
+
+    class TrainedEnoughError(Exception):
+        """The training itself is over."""
+
+    def train_step(self, batch, *, closing, **_):
+        self.step += 1
+        shown.append(closing)
+        return {"class_loss": 1.0}
+
+    def of_phase(name, *, closing):
+        shown.append((name, closing))
+
+    def enough(*_):
+        raise TrainedEnoughError
+
+    monkeypatch.setattr(NetworkTrainer, "train_step", train_step)
+    monkeypatch.setattr(augment, "of_phase", of_phase)
+    monkeypatch.setattr(train, "finalize_run", enough)
+    with pytest.raises(TrainedEnoughError):
+        train.start(request(rectangles, tmp_path / "run", overrides={**SHORT, "epochs": 4}))
+
+    # Twenty images in batches of eight: three steps an epoch.
+    assert shown == [("strong", False), *[False] * 3] * 3 + [("strong", True), *[True] * 3]
 
 
 @pytest.mark.slow

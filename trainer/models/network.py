@@ -65,7 +65,8 @@ class Network(ABC):
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
         """Return the losses, computed as in training; names end with `_loss`.
 
-        `batch` has `pixels`, uint8 (B, H, W, 3), and the targets, each with B in front. The same batch gives the same
+        `batch` has `pixels`, uint8 (B, H, W, 3), the targets, each with B in front, and `closing`, a float32 scalar: 1
+        in the closing phase of the training (`schedule.CLOSING_PART`), otherwise 0. The same batch gives the same
         losses: an interrupted run could not be continued exactly otherwise.
         """
 
