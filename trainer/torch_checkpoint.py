@@ -1,73 +1,136 @@
-"""Tensors out of a PyTorch checkpoint, without PyTorch and without unpickling.
+"""Tensors out of a PyTorch checkpoint, without PyTorch and without unpickling (`torch_pickle`).
 
-A checkpoint is pickled, and unpickling runs any code in the file. Here `pickletools.genops`, which only names the
-opcodes of a pickle, feeds a machine that knows the few of them that a dictionary of tensors needs. It builds numbers,
-texts, tuples, lists, dictionaries and `Tensor` records; a global name is looked up in a table of four and never
-imported. Anything else is refused.
-
-The format is the one that `torch.save` wrote before version 1.6: five pickles (magic number, version, sizes of types,
-the dictionary, the keys of the storages), then each storage as the number of its elements, int64, and the elements.
-Newer files are zip archives and not read here. Source: `_legacy_load` in torch/serialization.py.
+`torch.save` writes two formats. Since version 1.6, a zip archive: `NAME/data.pkl` with the dictionary, and a file
+`NAME/data/KEY` for the numbers of each storage; nothing in it is compressed. Before that, five pickles (magic number,
+version, sizes of types, the dictionary, the keys of the storages), then each storage as the number of its elements,
+int64, and the elements. Source: torch/serialization.py, `_load` and `_legacy_load`.
 """
 
+import io
 import math
-import pickletools
-from collections.abc import Callable
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from preannotate.core.text import printable
+from trainer import torch_pickle
 from trainer.errors import TrainingError
+from trainer.torch_pickle import Tensor
 
 MAGIC = 0x1950A86A20F9469CFC6C
-STORAGES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+MAX_BYTES = 512 * 1024**2
+_ZIP = b"PK\x03\x04"
+_ZIP_ENTRY = b"PK\x01\x02"
+_MAX_ENTRIES = 20_000
+# Tensors may share their numbers, as tied weights do, and each gets its own here.
+_SHARING = 2
+_MAX_DIMENSIONS = 8
+_MODEL = "model"
+_PICKLE = "/data.pkl"
+_ENCRYPTED = 1
 
 
-class Storage(NamedTuple):
-    """A named run of numbers, whose values follow the pickles."""
+def read(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
+    """Return names and values of a network's tensors: those of the dictionary, or of its entry `model` if it has one.
 
-    key: str
-    dtype: np.dtype
+    Values of float types become float32, others int64.
 
-
-class Tensor(NamedTuple):
-    """A view into a storage; offset and strides count elements."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def read(path: Path) -> dict[str, np.ndarray]:
-    """Return names and values of all tensors, float32 or int64; a TrainingError if the file holds anything else."""
+    Raises:
+        TrainingError: No such file, one of more than `max_bytes`, or one that holds anything else.
+    """
     try:
-        with path.open("rb") as file:
-            if _Machine(file).run() != MAGIC:
-                raise ValueError("no magic number")
-            _version, _sizes, tensors, keys = (_Machine(file).run() for _ in range(4))
-            dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
-            numbers = {key: _numbers(file, dtypes[key]) for key in keys}
-            return {name: _view(tensor, numbers) for name, tensor in tensors.items()}
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        content = _content(path, max_bytes)
+        value, numbers = (_read_zip if content.startswith(_ZIP) else _read_legacy)(content)
+        return _arrays(value, numbers, _SHARING * len(content))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(
-            f"{path.name}: {error}; expected a checkpoint of tensors as PyTorch wrote it before version 1.6. "
+            f"{printable(path.name)}: {printable(str(reason))}; expected a checkpoint of tensors as PyTorch writes it. "
             f"Fetch the file again."
         ) from error
 
 
-def _numbers(file: BinaryIO, dtype: np.dtype) -> np.ndarray:
-    count = int.from_bytes(file.read(8), "little")
-    content = file.read(count * dtype.itemsize)
-    if len(content) != count * dtype.itemsize:
-        raise ValueError(f"a storage of {count} numbers is cut off")
-    return np.frombuffer(content, dtype)
+def _content(path: Path, max_bytes: int) -> bytes:
+    if not path.is_file():  # a pipe or a device would never end
+        raise ValueError("is no file")
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"more than {max_bytes // 1024**2} MiB")
+    return content
 
 
-def _view(tensor: Tensor, numbers: dict[str, np.ndarray]) -> np.ndarray:
-    """Copy the tensor out of its storage; strides need not be row-major, since PyTorch saves transposed views."""
-    storage = numbers[tensor.storage.key]
+def _read_zip(content: bytes) -> tuple[Any, dict[str, bytes]]:
+    """Return the pickled value, and the numbers of its storages by their keys."""
+    if content.count(_ZIP_ENTRY) > _MAX_ENTRIES:
+        raise ValueError(f"a zip archive of more than {_MAX_ENTRIES} entries")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = _stored_files(archive, len(content))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"a damaged zip archive ({error})") from error
+    folders = [name.removesuffix(_PICKLE) for name in files if name.endswith(_PICKLE)]
+    if len(folders) != 1:
+        raise ValueError("a zip archive of another kind")
+    folder = folders[0]
+    if files.get(f"{folder}/byteorder", b"little") != b"little":
+        raise ValueError("numbers in the byte order of another processor")
+    value, storages = torch_pickle.load(io.BytesIO(files[folder + _PICKLE]))
+    return value, {key: files[f"{folder}/data/{key}"] for key in storages}
+
+
+def _stored_files(archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise ValueError("a zip archive that is compressed or encrypted")
+    if len({entry.filename for entry in entries}) != len(entries) or sum(entry.file_size for entry in entries) > size:
+        raise ValueError("a zip archive whose entries overlap")
+    return {entry.filename: archive.read(entry) for entry in entries}
+
+
+def _read_legacy(content: bytes) -> tuple[Any, dict[str, bytes]]:
+    file = io.BytesIO(content)
+    if torch_pickle.load(file)[0] != MAGIC:
+        raise ValueError("no magic number")
+    _version, (platform, _), (value, storages), (keys, _) = (torch_pickle.load(file) for _ in range(4))
+    if platform.get("little_endian") is False:
+        raise ValueError("numbers in the byte order of another processor")
+    numbers = {}
+    for key in keys:
+        count = int.from_bytes(file.read(8), "little")
+        size = count * storages[key].dtype.itemsize
+        numbers[key] = file.read(size) if size <= len(content) else b""
+        if len(numbers[key]) != size:
+            raise ValueError(f"a storage of {count} numbers is cut off")
+    return value, numbers
+
+
+def _arrays(value: Any, numbers: Mapping[str, bytes], max_bytes: int) -> dict[str, np.ndarray]:
+    if isinstance(value, dict) and isinstance(value.get(_MODEL), dict):
+        value = value[_MODEL]
+    if not isinstance(value, dict) or not value:
+        raise ValueError("no tensors in it")
+    arrays: dict[str, np.ndarray] = {}
+    size = 0
+    for name, tensor in value.items():
+        if not isinstance(tensor, Tensor) or not isinstance(name, str):
+            raise ValueError(f"{name!r} is no tensor")
+        view = _view(tensor, numbers)
+        size += view.nbytes
+        if size > max_bytes:
+            raise ValueError("tensors that share too many numbers")
+        arrays[name] = view.astype(np.float32 if view.dtype.kind == "f" else np.int64)
+    return arrays
+
+
+def _view(tensor: Tensor, numbers: Mapping[str, bytes]) -> np.ndarray:
+    """Return the tensor as a view of its storage; strides need not be row-major, PyTorch saves transposed views too."""
+    storage = np.frombuffer(numbers[tensor.storage.key], tensor.storage.dtype)
+    if len(tensor.shape) > _MAX_DIMENSIONS:
+        raise ValueError(f"a tensor of {len(tensor.shape)} dimensions")
     steps = zip(tensor.shape, tensor.strides, strict=True)
     # as_strided checks nothing: the last number that a view touches must lie inside, and none may come twice.
     last = tensor.offset + sum((side - 1) * stride for side, stride in steps)
@@ -75,121 +138,4 @@ def _view(tensor: Tensor, numbers: dict[str, np.ndarray]) -> np.ndarray:
     if least < 0 or 0 in tensor.shape or last >= len(storage) or math.prod(tensor.shape) > len(storage):
         raise ValueError(f"a tensor of shape {tensor.shape} beyond its storage")
     strides = [stride * storage.itemsize for stride in tensor.strides]
-    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides, writeable=False).copy()
-
-
-class _Global(NamedTuple):
-    """A name that a pickle mentions; never the thing itself."""
-
-    name: str
-
-
-class _Machine:
-    """The stack machine of pickles, cut down to what holds data."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        """Return the value of the pickle at the file's position, which moves behind it."""
-        for opcode, argument, _ in pickletools.genops(self._file):
-            if opcode.name == "STOP":
-                return self._stack.pop()
-            if opcode.name not in _OPCODES:
-                raise ValueError(f"opcode {opcode.name}")
-            _OPCODES[opcode.name](self, argument)
-        raise ValueError("a pickle without end")
-
-    def push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def nothing(self, _: Any) -> None:
-        """Ignore an opcode without a value."""
-
-    def mark(self, _: None) -> None:
-        self._marks.append(len(self._stack))
-
-    def since_mark(self) -> list[Any]:
-        start = self._marks.pop()
-        values = self._stack[start:]
-        del self._stack[start:]
-        return values
-
-    def last(self, count: int) -> list[Any]:
-        values = self._stack[len(self._stack) - count :]
-        del self._stack[len(self._stack) - count :]
-        return values
-
-    def put(self, key: int) -> None:
-        self._memo[key] = self._stack[-1]
-
-    def get(self, key: int) -> None:
-        self.push(self._memo[key])
-
-    def set_items(self, items: list[Any]) -> None:
-        self._stack[-1].update(zip(items[::2], items[1::2], strict=True))
-
-    def append(self, values: list[Any]) -> None:
-        self._stack[-1].extend(values)
-
-    def name(self, argument: str) -> None:
-        if argument not in _GLOBALS:
-            raise ValueError(f"the name {argument!r}")
-        self.push(_Global(argument))
-
-    def reduce(self, _: None) -> None:
-        """Replace a call by that of our function in the table."""
-        function, arguments = self.last(2)
-        self.push(_GLOBALS[function.name](*arguments))
-
-    def persistent(self, _: None) -> None:
-        """Push a storage, described as ("storage", its class, key, device, number of elements, None)."""
-        _kind, kind, key, *_rest = self._stack.pop()
-        self.push(Storage(key, STORAGES[kind.name.split()[-1]]))
-
-    def build(self, _: None) -> None:
-        """Ignore attributes of the object below: the version numbers of modules."""
-        self._stack.pop()
-
-
-def _tensor(storage: Storage, offset: int, shape: tuple, strides: tuple, *_grad_and_hooks: Any) -> Tensor:
-    return Tensor(storage, offset, shape, strides)
-
-
-def _refuse(*_: Any) -> None:
-    raise ValueError("a storage called as a function")
-
-
-_GLOBALS: dict[str, Callable[..., Any]] = {
-    "collections OrderedDict": dict,
-    "torch._utils _rebuild_tensor_v2": _tensor,
-    **{f"torch {name}": _refuse for name in STORAGES},
-}
-_OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
-    **dict.fromkeys(("PROTO", "FRAME"), _Machine.nothing),
-    **dict.fromkeys(("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"), _Machine.push),
-    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.put),
-    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
-    "NONE": lambda machine, _: machine.push(None),
-    "NEWTRUE": lambda machine, _: machine.push(True),
-    "NEWFALSE": lambda machine, _: machine.push(False),
-    "EMPTY_DICT": lambda machine, _: machine.push({}),
-    "EMPTY_LIST": lambda machine, _: machine.push([]),
-    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
-    "MARK": _Machine.mark,
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
-    "TUPLE1": lambda machine, _: machine.push(tuple(machine.last(1))),
-    "TUPLE2": lambda machine, _: machine.push(tuple(machine.last(2))),
-    "TUPLE3": lambda machine, _: machine.push(tuple(machine.last(3))),
-    "SETITEM": lambda machine, _: machine.set_items(machine.last(2)),
-    "SETITEMS": lambda machine, _: machine.set_items(machine.since_mark()),
-    "APPEND": lambda machine, _: machine.append(machine.last(1)),
-    "APPENDS": lambda machine, _: machine.append(machine.since_mark()),
-    "GLOBAL": _Machine.name,
-    "REDUCE": _Machine.reduce,
-    "BINPERSID": _Machine.persistent,
-    "BUILD": _Machine.build,
-}
+    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides, writeable=False)
