@@ -1,7 +1,7 @@
 """The HTTP client of everything but cvat-sdk, on urllib3.
 
 Bounded in time and size, system certificates (or SSL_CERT_FILE), proxies of the environment, no retries. Redirects
-are not followed: a login must not travel to another host. urllib3 is imported with the first request.
+are followed by `download` alone: a login must not travel to another host. urllib3 is imported with the first request.
 """
 
 import contextlib
@@ -10,13 +10,14 @@ import json
 import socket
 import ssl
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import unquote, urljoin, urlsplit
 
-from preannotate.core.errors import PreannotateError
+from preannotate.core.errors import FileError, PreannotateError
 
 if TYPE_CHECKING:
     import urllib3
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 16 * 1024 * 1024
 _MAX_MESSAGE_LENGTH = 300
+_USER_AGENT = "preannotate"
+_OK, _REDIRECTS, _MAX_REDIRECTS = 200, (301, 302, 303, 307, 308), 5
+_CHUNK = 1 << 16
 
 
 class AddressError(PreannotateError, ValueError):
@@ -120,33 +124,94 @@ def request(
     Raises:
         NoResponseError: There is no response, or not all of it.
     """
-    from urllib3.exceptions import HTTPError
-
-    sent = {"User-Agent": "preannotate", **(headers or {})}
+    sent = {"User-Agent": _USER_AGENT, **(headers or {})}
     if json_body is not None:
         sent.setdefault("Content-Type", "application/json")
         body = json.dumps(json_body, ensure_ascii=False).encode()
+    with _exchange(method, url, headers=sent, body=body, timeout=timeout) as received:
+        content = received.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise NoResponseError(Failure.TOO_LARGE)
+    return Response(received.status, content, received.headers.get("Location", ""))
+
+
+def download(url: str, file: BinaryIO, *, max_bytes: int, connect_timeout: float, timeout: float) -> None:
+    """Write the file at a public address to an open one, following redirects; from https to https only.
+
+    `timeout` is for all of it. After an error the file has a part of the content.
+
+    Raises:
+        NoResponseError: There is no such file, it is larger than `max_bytes`, or not all of it came.
+    """
+    end = time.monotonic() + timeout
+    for _ in range(_MAX_REDIRECTS + 1):
+        left = max(end - time.monotonic(), 0.001)
+        headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
+        with _exchange(
+            "GET", url, headers=headers, body=None, timeout=left, connect_timeout=min(connect_timeout, left)
+        ) as received:
+            location = received.headers.get("Location", "")
+            if received.status == _OK:
+                _write(received, file, max_bytes)
+                return
+        if received.status not in _REDIRECTS or not location:
+            raise NoResponseError(Failure.OTHER, f"status {received.status}")
+        target = urljoin(url, location)
+        if not is_http_url(target) or (url.startswith("https:") and not target.startswith("https:")):
+            raise NoResponseError(Failure.OTHER, "a redirect to an address that is not https")
+        url = target
+    raise NoResponseError(Failure.OTHER, "too many redirects")
+
+
+def _write(received: "urllib3.BaseHTTPResponse", file: BinaryIO, max_bytes: int) -> None:
+    written = 0
+    for chunk in received.stream(_CHUNK, decode_content=False):
+        written += len(chunk)
+        if written > max_bytes:
+            raise NoResponseError(Failure.TOO_LARGE)
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise FileError(f"download: {error.strerror or error}; expected room for the file.") from error
+
+
+@contextlib.contextmanager
+def _exchange(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    timeout: float,
+    connect_timeout: float | None = None,
+) -> Iterator["urllib3.BaseHTTPResponse"]:
+    """Yield the response to one request, whose body is read within the block.
+
+    Raises:
+        NoResponseError: There is no response, or the body breaks off or does not come in time.
+    """
+    from urllib3.exceptions import HTTPError
+
     sockets: list[socket.socket] = []
     timed_out = threading.Event()
     timer = threading.Timer(timeout, _end_connections, (sockets, timed_out))
     timer.daemon = True
     try:
-        with _connections(url, sockets, timeout) as manager:
+        with _connections(url, sockets, timeout, connect_timeout) as manager:
             timer.start()
             received = manager.request(
-                method, url, body=body, headers=sent, retries=False, redirect=False, preload_content=False
+                method, url, body=body, headers=headers, retries=False, redirect=False, preload_content=False
             )
-            content = received.read(MAX_BYTES + 1)
+            yield received
             received.close()
+    except PreannotateError:
+        raise
     except (HTTPError, OSError, UnicodeError) as error:
         raise NoResponseError(Failure.TIMED_OUT) if timed_out.is_set() else no_response(error) from error
     finally:
         timer.cancel()
     if timed_out.is_set():  # a body without Content-Length just ends there
         raise NoResponseError(Failure.TIMED_OUT)
-    if len(content) > MAX_BYTES:
-        raise NoResponseError(Failure.TOO_LARGE)
-    return Response(received.status, content, received.headers.get("Location", ""))
 
 
 def no_response(error: BaseException) -> NoResponseError:
@@ -196,12 +261,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = next((cause for cause in wrapped if isinstance(cause, BaseException)), None)
 
 
-def _connections(url: str, sockets: list[socket.socket], timeout: float) -> "urllib3.PoolManager":
+def _connections(
+    url: str, sockets: list[socket.socket], timeout: float, connect_timeout: float | None
+) -> "urllib3.PoolManager":
     """Connections to one host, through the proxy that the environment names for it; `sockets` gets each one."""
     import urllib3
 
     parts = urlsplit(url)
-    options: dict[str, Any] = {"timeout": urllib3.Timeout(total=timeout), "ssl_context": ssl.create_default_context()}
+    limits = urllib3.Timeout(total=timeout, connect=connect_timeout)
+    options: dict[str, Any] = {"timeout": limits, "ssl_context": ssl.create_default_context()}
     proxy = urllib.request.getproxies().get(parts.scheme, "")
     manager: urllib3.PoolManager
     if proxy and not urllib.request.proxy_bypass(parts.netloc):
