@@ -32,7 +32,7 @@ def measure(model: Path, data: Path, only: list[str] | None, costs_text: str) ->
     """One line of results, plain JSON."""
     answers = detect_on_exports(model, [data], only=only)
     costs = parse_costs(costs_text, CorrectionCosts(**answers.manifest.provenance.get("correction_costs", {})))
-    by_image = corrections_by_image(answers.images, answers.detections, answers.manifest.postprocess.thresholds)
+    by_image = corrections_by_image(answers.images, answers.detections, answers.manifest.postprocess)
     total = sum(by_image, Corrections())
     with_model = np.array([item.seconds(costs) for item in by_image])
     from_nothing = np.array([costs.draw * len(image.boxes) for image in answers.images])

@@ -21,6 +21,7 @@ from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
+from evaluation.postprocess import suppressed
 from preannotate.core.drafts import working_directory
 from runtime.manifest import Manifest
 
@@ -81,7 +82,8 @@ def quantise(
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
     truth = accuracy_reference(truth, reference, manifest)
-    expected = scores.score(manifest.labels, truth.images, reference.detections).map50
+    found = suppressed(reference.detections, manifest.postprocess)
+    expected = scores.score(manifest.labels, truth.images, found).map50
     result: PrecisionResult = {
         "requested": "int8",
         "built": "fp16",

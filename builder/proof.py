@@ -7,6 +7,7 @@ engine in a subprocess that sees only the function directory.
 import importlib.util
 import shutil
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from builder.variants import VARIANTS, find_graph
 from evaluation import ground_truth, scores
 from evaluation import reference as references
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation.outcomes import shown
 from evaluation.parity import FLOAT_NOISE, MATCH_IOU, MIN_COMPARED_SCORE, ROUNDING, Difference, Tolerance, compare
+from evaluation.postprocess import suppressed
 from evaluation.reference import Reference
 from preannotate.core.drafts import working_directory
 from runtime.detector import Detection
@@ -29,16 +32,15 @@ NOT_ANNOTATED = "No image is annotated: accuracy was not measured. mAP50 and mAP
 
 
 def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> GroundTruth:
-    """Return the ground truth, or if it has no boxes the reference's detections that reach their class's threshold.
+    """Return the ground truth, or if it has no boxes the reference's detections that a function would show.
 
     Against its own detections the reference has a mAP of 1, and that of an artefact shows how far it agrees. That is no
     accuracy, and every report says so; but a loss of half a point is as good a limit there.
     """
     if any(len(image.boxes) for image in truth.images):
         return truth
-    thresholds = manifest.postprocess.thresholds
     images = tuple(
-        _with_boxes(image, [item for item in found if item.score >= thresholds[item.class_id]])
+        _with_boxes(image, list(compress(found, shown(found, manifest.postprocess))))
         for image, found in zip(truth.images, reference.detections, strict=True)
     )
     return replace(truth, images=images)
@@ -94,7 +96,7 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     truth, reference = read_validation(validation)
     manifest = function.manifest
     measured = _detect_with_all(function, validation, truth)
-    found = {"reference": list(map(list, reference.detections)), **measured.detections}
+    found = {"reference": suppressed(reference.detections, manifest.postprocess), **measured.detections}
     problems, notes = measured.problems, measured.notes
     expected = accuracy_reference(truth, reference, manifest)
     if expected is not truth:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import Outcome, compare_image, reaches_threshold
+from evaluation.outcomes import Outcome, compare_image, shown
 from runtime.detector import Detection
+from runtime.manifest import Postprocess
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ class Corrections:
 
 
 def corrections_by_image(
-    images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]], thresholds: Sequence[float]
+    images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]], postprocess: Postprocess
 ) -> list[Corrections]:
-    """What has to be done on each image when detections from the threshold of their class on are shown."""
+    """What has to be done on each image when a function with this postprocessing has run."""
     return [
-        Corrections.of(compare_image(image, found).outcome(reaches_threshold(found, thresholds)))
+        Corrections.of(compare_image(image, found).outcome(shown(found, postprocess)))
         for image, found in zip(images, detections, strict=True)
     ]

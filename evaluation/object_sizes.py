@@ -11,10 +11,11 @@ import numpy as np
 
 from evaluation.corrections import Corrections
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import Outcome, compare_image, reaches_threshold
+from evaluation.outcomes import Outcome, compare_image, shown
 from runtime.boxes import area
 from runtime.detector import Detection
 from runtime.letterbox import Letterbox
+from runtime.manifest import Postprocess
 
 # Of the root of the area, in input pixels.
 SMALL_BELOW, LARGE_FROM = 32, 96
@@ -43,14 +44,14 @@ def size_bands(boxes: np.ndarray, image_size: tuple[int, int], input_size: tuple
 def corrections_by_size(
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
-    thresholds: Sequence[float],
+    postprocess: Postprocess,
     input_size: tuple[int, int],
 ) -> tuple[SizeBand, ...]:
     """One `Band` for each of `BANDS`."""
     boxes, totals = [0] * len(BANDS), [Corrections() for _ in BANDS]
     for image, found in zip(images, detections, strict=True):
         compared = compare_image(image, found)
-        outcome = compared.outcome(reaches_threshold(found, thresholds))
+        outcome = compared.outcome(shown(found, postprocess))
         of_objects = size_bands(image.boxes, image.size, input_size)
         of_detections = size_bands(compared.boxes, image.size, input_size)
         for band in range(len(BANDS)):

@@ -7,12 +7,14 @@ The bounds are those by which CVAT's own quality reports compare annotations (it
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
 from evaluation.ground_truth import AnnotatedImage
 from runtime.boxes import iou
-from runtime.detector import Detection
+from runtime.detector import Detection, class_agnostic_nms
+from runtime.manifest import Postprocess
 
 SAME_OBJECT_FROM = 0.4
 RIGHT_FROM = 0.8
@@ -99,16 +101,29 @@ def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageCom
     )
 
 
-def reaches_threshold(found: Sequence[Detection], thresholds: Sequence[float]) -> np.ndarray:
-    """Which detections of an image, bool (N,), reach the threshold of their class."""
-    return np.array([detection.score >= thresholds[detection.class_id] for detection in found], bool)
+def shown(found: Sequence[Detection], postprocess: Postprocess) -> np.ndarray:
+    """Which detections of an image, bool (N,), a function shows: `Detector.select` without its limit on their number.
+
+    Args:
+        found: Down to a lower score than any threshold, before boxes of different classes suppress each other.
+        postprocess: Thresholds and suppression.
+    """
+    reaching = np.array([detection.score >= postprocess.thresholds[detection.class_id] for detection in found], bool)
+    return without_suppressed(found, reaching, postprocess.agnostic_iou_threshold)
+
+
+def without_suppressed(found: Sequence[Detection], shown: np.ndarray, iou_threshold: float | None) -> np.ndarray:
+    """Return which of the `shown` detections, bool (N,), no better one of any class suppresses; None drops none."""
+    rows = np.flatnonzero(shown)
+    kept = class_agnostic_nms(list(compress(found, shown)), iou_threshold)
+    return np.isin(np.arange(len(found)), rows[kept])
 
 
 def confusion_matrix(
     classes: int,
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
-    thresholds: Sequence[float],
+    postprocess: Postprocess,
 ) -> np.ndarray:
     """Count which class was shown for which annotated one, with background.
 
@@ -119,7 +134,7 @@ def confusion_matrix(
     matrix = np.zeros((classes + 1, classes + 1), int)
     for image, found in zip(images, detections, strict=True):
         compared = compare_image(image, found)
-        outcome = compared.outcome(reaches_threshold(found, thresholds))
+        outcome = compared.outcome(shown(found, postprocess))
         for pair in outcome.pairs:
             matrix[image.class_ids[pair.gt], compared.class_ids[pair.detection]] += 1
         for row in outcome.false:

@@ -20,7 +20,8 @@ class Reference:
 
     Attributes:
         network: For people, with the version of what ran it.
-        detections: For each frozen image, down to `scores.MIN_SCORE`.
+        detections: For each frozen image, down to `scores.MIN_SCORE`, before boxes of different classes suppress each
+            other (`evaluation.postprocess.suppressed`).
     """
 
     network: str

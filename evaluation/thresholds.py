@@ -17,7 +17,8 @@ import numpy as np
 
 from evaluation.corrections import CorrectionCosts, Corrections
 from evaluation.ground_truth import AnnotatedImage
-from evaluation.outcomes import compare_image
+from evaluation.outcomes import compare_image, without_suppressed
+from runtime.boxes import iou
 from runtime.detector import Detection
 
 MIN_BOXES = 5
@@ -64,11 +65,16 @@ class ThresholdSearch:
         images: Sequence[AnnotatedImage],
         detections: Sequence[Sequence[Detection]],
         costs: CorrectionCosts,
+        agnostic_iou_threshold: float | None = None,
     ) -> None:
+        """Compare; `agnostic_iou_threshold` as in `Postprocess`: of boxes on each other only the best is shown."""
         self._costs = costs
+        self._agnostic_iou_threshold = agnostic_iou_threshold
         # What is never shown need not be compared.
         kept = [[detection for detection in found if detection.score >= LOWEST] for found in detections]
+        self._found = kept
         self._comparisons = [compare_image(image, found) for image, found in zip(images, kept, strict=True)]
+        self._overlapping = [self._rows_that_overlap(found) for found in kept]
         self._scores = [np.array([detection.score for detection in found], float) for found in kept]
 
     def sweep(self, classes: Collection[int], thresholds: Sequence[float]) -> ThresholdSweep:
@@ -110,7 +116,7 @@ class ThresholdSearch:
         right = [
             self._scores[index][pair.detection]
             for index, image in enumerate(self._comparisons)
-            for pair in image.outcome(np.ones(len(image.boxes), bool)).pairs
+            for pair in image.outcome(self._visible(index, np.ones(len(image.boxes), bool))).pairs
             if pair.same_label and image.class_ids[pair.detection] in classes
         ]
         return float(np.median(right)) if right else 0.0
@@ -120,7 +126,25 @@ class ThresholdSearch:
         return self.sweep(classes, thresholds).best(min(self.half_of_right(classes), HIGHEST))
 
     def _seconds(self, index: int, shown: np.ndarray) -> float:
-        return Corrections.of(self._comparisons[index].outcome(shown)).seconds(self._costs)
+        return Corrections.of(self._comparisons[index].outcome(self._visible(index, shown))).seconds(self._costs)
+
+    def _rows_that_overlap(self, found: Sequence[Detection]) -> np.ndarray:
+        """Rows of the detections that may suppress each other; all others need not be looked at again."""
+        if self._agnostic_iou_threshold is None or len(found) < 2:
+            return np.zeros(0, int)
+        boxes = np.array([detection.box for detection in found], np.float32)
+        overlaps = iou(boxes, boxes) > self._agnostic_iou_threshold
+        return np.flatnonzero(overlaps.sum(axis=1) > 1)  # each overlaps itself
+
+    def _visible(self, index: int, shown: np.ndarray) -> np.ndarray:
+        """Which of the shown detections of an image, bool (N,), are not suppressed."""
+        rows = self._overlapping[index]
+        if not shown[rows].any():
+            return shown
+        found = self._found[index]
+        visible = shown.copy()
+        visible[rows] = without_suppressed([found[row] for row in rows], shown[rows], self._agnostic_iou_threshold)
+        return visible
 
 
 def choose_thresholds(
@@ -128,13 +152,14 @@ def choose_thresholds(
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
     costs: CorrectionCosts,
+    agnostic_iou_threshold: float | None = None,
 ) -> tuple[float, tuple[float, ...]]:
-    """Choose thresholds.
+    """Choose thresholds, given how boxes of different classes suppress each other.
 
     Returns:
         The threshold of all classes together, and one for each class.
     """
-    search = ThresholdSearch(images, detections, costs)
+    search = ThresholdSearch(images, detections, costs, agnostic_iou_threshold)
     everything = range(len(labels))
     common = search.best(everything, [FALLBACK] * len(labels))
     boxes = np.bincount(np.concatenate([image.class_ids for image in images]), minlength=len(labels))

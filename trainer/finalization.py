@@ -11,11 +11,12 @@ import platform
 import keras
 import tensorflow as tf
 
-from evaluation import ground_truth, thresholds
+from evaluation import ground_truth
 from evaluation.corrections import CorrectionCosts
+from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess, suppressed
 from evaluation.scores import score
 from preannotate.core.files import write_json
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest
 from trainer import export, report
 from trainer.checkpoints import TrainingState
 from trainer.datasets import Split
@@ -32,9 +33,12 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         raise ValueError(f"{run.path}: was never validated")
     config, split, network = prepared.config, prepared.split, prepared.ema_network
     detections = validator.detections()
-    scores = score(config.labels, validator.truth, detections)
     costs = CorrectionCosts()
-    threshold, per_class = thresholds.choose_thresholds(config.labels, validator.truth, detections, costs)
+    choice = choose_postprocess(config.labels, validator.truth, detections, costs)
+    if choice.why:
+        log.info("%s", choice.why)
+    postprocess = choice.postprocess
+    scores = score(config.labels, validator.truth, suppressed(detections, postprocess))
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -45,12 +49,13 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "images": {"train": len(split.train), "validation": len(split.validation)},
         "dataset": _fingerprint(split),
         **report.criterion(costs),
+        SUPPRESSION_KEY: choice.to_json(),
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    manifest = Manifest(config.model, config.labels, config.input_size, Postprocess(threshold, per_class), provenance)
+    manifest = Manifest(config.model, config.labels, config.input_size, postprocess, provenance)
     export.write(run.export, network, manifest, split, detections)
-    report.write_overlays(ground_truth.read(run.export / "validation"), detections, per_class, run.overlays)
+    report.write_overlays(ground_truth.read(run.export / "validation"), detections, postprocess, run.overlays)
     summary = Summary(
         run=name,
         labels=list(config.labels),
@@ -59,7 +64,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         stopped_early=state.stopped_early,
         seconds=round(state.spent, 1),
         validation=scores.to_json(),
-        thresholds=dict(zip(config.labels, per_class, strict=True)),
+        thresholds=dict(zip(config.labels, postprocess.thresholds, strict=True)),
         export="export",
         overlays="overlays",
     )

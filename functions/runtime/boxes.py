@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Boxes that are compared with all others at once: bounds the memory of a suppression of many boxes.
+_ROWS = 128
+
 
 def area(boxes: np.ndarray) -> np.ndarray:
     """Width times height of boxes (..., 4); 0 for a box whose corners are swapped."""
@@ -36,13 +39,14 @@ def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression of boxes of one class.
+def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float, max_boxes: int | None = None) -> np.ndarray:
+    """Greedy non-maximum suppression, whatever the classes of the boxes.
 
     Args:
         boxes: Shape (N, 4), xyxy.
         scores: Shape (N,).
         iou_threshold: A box that overlaps a better one by more than this is dropped.
+        max_boxes: No more are kept, the best ones; None keeps all.
 
     Returns:
         int64 (M,): rows kept, best score first. Equal scores keep their order, so that two engines
@@ -50,9 +54,15 @@ def nms(boxes: np.ndarray, scores: np.ndarray, *, iou_threshold: float) -> np.nd
     """
     order = np.argsort(-scores, kind="stable")
     boxes = boxes[order]
-    overlap = iou(boxes, boxes) > iou_threshold
     keep = np.ones(len(boxes), bool)
-    for i in range(len(boxes)):
-        if keep[i]:
-            keep[i + 1 :] &= ~overlap[i, i + 1 :]
-    return order[keep]
+    kept: list[int] = []
+    for start in range(0, len(boxes), _ROWS):
+        overlap = iou(boxes[start : start + _ROWS], boxes[start:]) > iou_threshold
+        for row, overlapped in enumerate(overlap):
+            i = start + row
+            if len(kept) == max_boxes:
+                return order[kept]
+            if keep[i]:
+                kept.append(i)
+                keep[i + 1 :] &= ~overlapped[row + 1 :]
+    return order[kept]

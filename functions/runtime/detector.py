@@ -115,7 +115,28 @@ class Detector:
                 x1, y1, x2, y2 = map(float, boxes_image[row])
                 found.append(Detection(label, class_id, float(scores[row, class_id]), (x1, y1, x2, y2)))
         found.sort(key=lambda detection: -detection.score)
-        return found[: cut.max_detections]
+        best = class_agnostic_nms(found, cut.agnostic_iou_threshold, max_detections=cut.max_detections)
+        return [found[place] for place in best]
+
+
+def class_agnostic_nms(
+    found: Sequence[Detection], iou_threshold: float | None, *, max_detections: int | None = None
+) -> list[int]:
+    """Find the detections that lie on no better one of any class: one object, one box.
+
+    Args:
+        found: Detections of one image, best score first.
+        iou_threshold: `Postprocess.agnostic_iou_threshold`; None drops none.
+        max_detections: At most so many are kept, the best ones; None keeps all.
+
+    Returns:
+        Rows kept, best score first.
+    """
+    if iou_threshold is None or len(found) < 2:
+        return list(range(len(found)))[:max_detections]
+    boxes = np.array([detection.box for detection in found], np.float32)
+    scores = np.array([detection.score for detection in found])
+    return nms(boxes, scores, iou_threshold=iou_threshold, max_boxes=max_detections).tolist()
 
 
 def _usable(boxes_image: np.ndarray) -> np.ndarray:

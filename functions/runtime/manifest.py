@@ -26,12 +26,15 @@ class Postprocess:
         thresholds: One per class, in the order of the labels; used when a request names none.
         iou_threshold: Overlap above which the lower-scored of two boxes of one class is dropped.
         max_detections: At most so many detections for an image, the best-scored ones.
+        agnostic_iou_threshold: Overlap above which the lower-scored of two boxes is dropped whatever their classes are:
+            one object whose class is in doubt gets one box. None keeps both; so do files without this key.
     """
 
     threshold: float
     thresholds: tuple[float, ...]
     iou_threshold: float = 0.5
     max_detections: int = 300
+    agnostic_iou_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Manifest:
                 "thresholds": list(self.postprocess.thresholds),
                 "iou_threshold": self.postprocess.iou_threshold,
                 "max_detections": self.postprocess.max_detections,
+                "agnostic_iou_threshold": self.postprocess.agnostic_iou_threshold,
             },
             "provenance": dict(self.provenance),
         }
@@ -101,6 +105,7 @@ def _parse(content: Any, path: Path) -> Manifest:
         )
     try:
         cut = content["postprocess"]
+        agnostic = cut.get("agnostic_iou_threshold")
         manifest = Manifest(
             family=str(content["family"]),
             labels=tuple(str(label) for label in content["labels"]),
@@ -110,11 +115,12 @@ def _parse(content: Any, path: Path) -> Manifest:
                 thresholds=tuple(float(value) for value in cut["thresholds"]),
                 iou_threshold=float(cut["iou_threshold"]),
                 max_detections=int(cut["max_detections"]),
+                agnostic_iou_threshold=None if agnostic is None else float(agnostic),
             ),
             provenance=dict(content.get("provenance", {})),
         )
         padding = tuple(content["padding"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ManifestError(
             f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, "
             f"padding and postprocess. Build the function again."
@@ -138,7 +144,8 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise ManifestError(
             f"{path}: {len(cut.thresholds)} thresholds; expected {len(manifest.labels)}, one for each label."
         )
-    for value in (cut.threshold, cut.iou_threshold, *cut.thresholds):
+    agnostic = cut.agnostic_iou_threshold
+    for value in (cut.threshold, cut.iou_threshold, *cut.thresholds, *(() if agnostic is None else (agnostic,))):
         if not 0 <= value <= 1:
             raise ManifestError(f"{path}: threshold {value!r}; expected a number in [0, 1].")
     if min(manifest.input_size) < 1 or cut.max_detections < 1:

@@ -39,7 +39,8 @@ class FrameDetections:
     """What a function detected on a frame.
 
     Attributes:
-        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too.
+        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too. All classes
+            of an object whose class is in doubt, even if the function shows only the best.
         content: SHA-256 of the image file.
         error: Why the image could not be read; None if it could.
     """
@@ -110,7 +111,8 @@ class FrameInference:
         missing = [frame for frame in frames if frame not in self._detections.entries]
         if missing:
             make_entry = partial(self._make_entry, describe_too)
-            with FunctionPool(self._function.path, self._workers or processes_for(len(missing))) as pool:
+            processes = self._workers or processes_for(len(missing))
+            with FunctionPool(self._function.path, processes, every_class=True) as pool:
 
                 def detect(images: dict[int, Path]) -> Iterator[tuple[int, Any]]:
                     files = [ImageFile(path, str(frame)) for frame, path in images.items()]

@@ -1,5 +1,6 @@
 """What counts as true on the frozen images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,3 +33,12 @@ def test_where_nobody_annotated_the_reference_stands_in_from_its_thresholds_on()
     first, second = found.images
     assert len(first.boxes) == 0
     assert (second.boxes.tolist(), second.class_ids.tolist()) == ([[1, 2, 3, 4]], [1])
+
+
+def test_one_object_counts_once_if_the_function_shows_one_box():
+    found = [Detection("cat", 0, 0.6, (0, 0, 8, 8)), Detection("dog", 1, 0.5, (0, 0, 8, 8))]
+    truth = GroundTruth(Path(), MANIFEST.labels, (image("a", []),))
+    one_box = replace(MANIFEST, postprocess=replace(MANIFEST.postprocess, agnostic_iou_threshold=0.8))
+
+    assert accuracy_reference(truth, Reference("any", [found]), MANIFEST).images[0].class_ids.tolist() == [0, 1]
+    assert accuracy_reference(truth, Reference("any", [found]), one_box).images[0].class_ids.tolist() == [0]

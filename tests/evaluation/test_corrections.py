@@ -4,6 +4,7 @@ import pytest
 from evaluation.corrections import CorrectionCosts, Corrections, corrections_by_image
 from evaluation.ground_truth import AnnotatedImage
 from runtime.detector import Detection
+from runtime.manifest import Postprocess
 
 COSTS = CorrectionCosts(draw=100, delete=10, adjust=20, relabel=5, check=1)
 THERE, LOOSELY, ELSEWHERE = (0.0, 0.0, 10.0, 10.0), (2.0, 0.0, 12.0, 10.0), (50.0, 50.0, 60.0, 60.0)
@@ -16,7 +17,7 @@ def seconds(gt, found, thresholds=(0.5, 0.5)):
         )
     ]
     detections = [[Detection("ab"[k], k, score, box) for box, k, score in found]]
-    return corrections_by_image(images, detections, thresholds)[0].seconds(COSTS)
+    return corrections_by_image(images, detections, Postprocess(0.5, thresholds))[0].seconds(COSTS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_corrections_add_up():
 def test_a_box_that_is_loose_and_of_the_wrong_label_counts_in_both():
     images = [AnnotatedImage("", "", (100, 100), np.float32([THERE]), np.array([0]))]
 
-    found = corrections_by_image(images, [[Detection("b", 1, 0.9, LOOSELY)]], (0.5, 0.5))[0]
+    found = corrections_by_image(images, [[Detection("b", 1, 0.9, LOOSELY)]], Postprocess(0.5, (0.5, 0.5)))[0]
 
     assert found == Corrections(shown=1, loose=1, wrong_label=1)
 

@@ -4,6 +4,7 @@ from evaluation.corrections import Corrections
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.object_sizes import corrections_by_size, size_bands
 from runtime.detector import Detection
+from runtime.manifest import Postprocess
 
 
 def test_sizes_are_those_in_the_networks_input():
@@ -18,7 +19,7 @@ def test_each_object_and_each_false_box_counts_in_its_size():
     image = AnnotatedImage("", "", (320, 320), np.float32([small, large]), np.array([0, 0]))
     found = [Detection("a", 0, 0.9, large), Detection("a", 0, 0.9, (30.0, 0.0, 80.0, 50.0))]
 
-    bands = corrections_by_size([image], [found], (0.5,), (320, 320))
+    bands = corrections_by_size([image], [found], Postprocess(0.5, (0.5,)), (320, 320))
 
     assert [(band.name, band.boxes) for band in bands] == [("small", 1), ("medium", 0), ("large", 1)]
     assert [band.corrections for band in bands] == [

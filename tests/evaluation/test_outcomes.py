@@ -6,6 +6,7 @@ import pytest
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import ImageComparison, confusion_matrix
 from runtime.detector import Detection
+from runtime.manifest import Postprocess
 
 
 def box(x, width=10):
@@ -93,7 +94,7 @@ def test_every_object_and_every_shown_box_has_one_cell():
         Detection("b", 1, 0.2, at(60)),  # below the threshold: missed
     ]
 
-    matrix = confusion_matrix(2, [gt], [found], (0.5, 0.5))
+    matrix = confusion_matrix(2, [gt], [found], Postprocess(0.5, (0.5, 0.5)))
 
     assert matrix.tolist() == [
         [1, 1, 0],

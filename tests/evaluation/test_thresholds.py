@@ -5,6 +5,7 @@ from evaluation.corrections import CorrectionCosts, Corrections, corrections_by_
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.thresholds import FALLBACK, HIGHEST, LOWEST, ThresholdSearch, choose_thresholds
 from runtime.detector import Detection
+from runtime.manifest import Postprocess
 
 BOX, ELSEWHERE = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
 COSTS = CorrectionCosts()
@@ -81,7 +82,12 @@ def test_without_hits_there_is_a_fallback():
     assert choose_thresholds(["x"], [image(0)] * 6, [[detection(0.5, ELSEWHERE)]] * 6, COSTS)[0] == FALLBACK
 
 
-def test_a_sweep_says_what_is_counted_at_every_threshold():
+def seconds(images, detections, postprocess):
+    return sum(corrections_by_image(images, detections, postprocess), Corrections()).seconds(COSTS)
+
+
+@pytest.mark.parametrize("agnostic", [None, 0.8], ids=["each class by itself", "one box at each place"])
+def test_a_sweep_says_what_is_counted_at_every_threshold(agnostic):
     rng = np.random.default_rng(0)
     images = [image(*rng.integers(0, 3, 2)) for _ in range(8)]
     detections = [
@@ -91,13 +97,13 @@ def test_a_sweep_says_what_is_counted_at_every_threshold():
         ]
         for _ in range(8)
     ]
-    search = ThresholdSearch(images, detections, COSTS)
+    search = ThresholdSearch(images, detections, COSTS, agnostic)
     for class_id in range(3):
         sweep = search.sweep([class_id], (0.4, 0.5, 0.6))
         for threshold in (LOWEST, 0.2, 0.5, 0.51, 0.9, HIGHEST):
             cuts = [0.4, 0.5, 0.6]
             cuts[class_id] = threshold
-            counted = sum(corrections_by_image(images, detections, cuts), Corrections()).seconds(COSTS)
+            counted = seconds(images, detections, Postprocess(0.5, tuple(cuts), agnostic_iou_threshold=agnostic))
             assert sweep.at(threshold) == pytest.approx(counted), (class_id, threshold)
 
 
@@ -116,6 +122,6 @@ def test_the_chosen_thresholds_cost_no_more_than_any_common_one():
     _, per_class = choose_thresholds(["x", "y"], images, detections, COSTS)
 
     def cost(cuts):
-        return sum(corrections_by_image(images, detections, cuts), Corrections()).seconds(COSTS)
+        return seconds(images, detections, Postprocess(0.5, cuts))
 
     assert cost(per_class) <= min(cost((cut, cut)) for cut in np.linspace(LOWEST, HIGHEST, 60))

@@ -53,3 +53,12 @@ def test_nms_keeps_the_order_of_equal_scores():
 
 def test_nms_of_nothing_is_nothing():
     assert nms(np.zeros((0, 4), np.float32), np.zeros(0), iou_threshold=0.5).tolist() == []
+
+
+def test_suppression_stops_at_the_number_that_is_wanted():
+    """More boxes than are compared at once: the best three of those that do not overlap, in turn of their scores."""
+    boxes = np.array([[10 * (n // 2), 0, 10 * (n // 2) + 10, 10] for n in range(1000)], np.float32)
+    scores = np.linspace(0, 1, 1000)
+
+    assert nms(boxes, scores, iou_threshold=0.5, max_boxes=3).tolist() == [999, 997, 995]
+    assert nms(boxes, scores, iou_threshold=0.5).tolist() == list(range(999, 0, -2))

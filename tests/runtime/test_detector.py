@@ -70,6 +70,51 @@ def test_suppression_is_within_a_class():
     ]
 
 
+KEY, BOLT = [10, 10, 50, 50], [10, 10, 50, 49]
+
+
+def test_one_object_whose_class_is_in_doubt_gets_one_box_if_the_model_says_so():
+    boxes, scores = [KEY, BOLT], [[0.53, 0.0], [0.0, 0.49]]  # IoU 0.975
+
+    assert [d.label for d in detector(boxes, scores, thresholds=(0.4, 0.4)).detect(image())] == ["cat", "dog"]
+    one = detector(boxes, scores, thresholds=(0.4, 0.4), agnostic_iou_threshold=0.8)
+    assert [(d.label, round(d.score, 2)) for d in one.detect(image())] == [("cat", 0.53)]
+    assert [d.label for d in one.detect(image(), 0.1)] == ["cat"]
+
+
+def test_a_box_that_is_not_shown_suppresses_nothing():
+    found = detector([KEY, BOLT], [[0.53, 0.0], [0.0, 0.49]], thresholds=(0.6, 0.4), agnostic_iou_threshold=0.8)
+
+    assert [d.label for d in found.detect(image())] == ["dog"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([0, 0, 30, 10], [10, 0, 40, 10]),  # 20 of 40: IoU 0.5
+        ([0, 0, 40, 40], [10, 10, 30, 30]),  # one in the other
+        ([0, 0, 40, 40], [0, 0, 40, 32]),  # exactly 0.8
+    ],
+)
+def test_two_objects_of_different_classes_both_stay(first, second):
+    found = detector([first, second], [[0.9, 0.0], [0.0, 0.5]], agnostic_iou_threshold=0.8)
+
+    assert [d.label for d in found.detect(image())] == ["cat", "dog"]
+
+
+def test_threshold_zero_of_many_classes_ends_with_the_best():
+    corners = np.random.default_rng(0).uniform(0, 90, (3000, 2))
+    boxes, scores = np.hstack([corners, corners + 8]), np.random.default_rng(1).uniform(0, 1, (3000, 40))
+    labels = tuple(map(str, range(40)))
+    cut = Postprocess(0.5, (0.5,) * 40, agnostic_iou_threshold=0.8)
+    many = Detector(FakeEngine(boxes.tolist(), scores.tolist()), Manifest("fake", labels, (100, 100), cut))
+
+    found = many.detect(image(), 0.0)
+
+    assert len(found) == 300
+    assert found == sorted(found, key=lambda d: -d.score)
+
+
 def test_best_first_and_at_most_max_detections():
     boxes = [[x, 0, x + 5, 5] for x in range(0, 40, 10)]
     found = detector(boxes, [[0.6, 0], [0.9, 0], [0.7, 0], [0.8, 0]], max_detections=3).detect(image())

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,8 @@ MANIFEST = Manifest(
     postprocess=Postprocess(0.5, (0.4, 0.6), iou_threshold=0.55, max_detections=100),
     provenance={"seed": 7, "metrics": {"map50": 0.9}},
 )
+
+POSTPROCESS = {"threshold": 0.5, "thresholds": [0.4, 0.6], "iou_threshold": 0.5, "max_detections": 10}
 
 
 @pytest.fixture
@@ -91,10 +94,36 @@ def test_another_number_of_thresholds(path):
     expect(path, f"{path}: 2 thresholds; expected 3, one for each label.")
 
 
+def test_files_without_a_choice_of_suppression_keep_boxes_of_all_classes(path):
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["postprocess"]["agnostic_iou_threshold"]
+    path.write_text(json.dumps(content))
+
+    assert Manifest.read(path).postprocess.agnostic_iou_threshold is None
+
+
+def test_class_agnostic_suppression_is_written_and_read(path):
+    manifest = replace(MANIFEST, postprocess=replace(MANIFEST.postprocess, agnostic_iou_threshold=0.8))
+    manifest.write(path)
+
+    assert Manifest.read(path) == manifest
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_an_overlap_that_is_none(path, value):
+    edit(path, postprocess={**POSTPROCESS, "agnostic_iou_threshold": value})
+    expect(path, f"{path}: threshold {value!r}; expected a number in [0, 1].")
+
+
+def test_an_overlap_that_is_no_number(path):
+    edit(path, postprocess={**POSTPROCESS, "agnostic_iou_threshold": {}})
+    with pytest.raises(ManifestError, match="TypeError"):
+        Manifest.read(path)
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
 def test_a_threshold_that_is_none(path, value):
-    cut = {"threshold": 0.5, "thresholds": [0.5, value], "iou_threshold": 0.5, "max_detections": 10}
-    edit(path, postprocess=cut)
+    edit(path, postprocess={**POSTPROCESS, "thresholds": [0.5, value]})
     expect(path, f"{path}: threshold {value!r}; expected a number in [0, 1].")
 
 

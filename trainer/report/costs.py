@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
-from evaluation import thresholds
 from evaluation.corrections import CorrectionCosts
+from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess, suppressed
+from evaluation.scores import score
 from preannotate.core.files import replacing, write_json
 from runtime.manifest import FILE_NAME
 from trainer.report.facts import COSTS_KEY, RunFacts
@@ -21,18 +22,20 @@ def criterion(costs: CorrectionCosts) -> dict[str, Any]:
 
 
 def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]:
-    """Choose the thresholds of a finished run again, and return that of each class.
+    """Choose thresholds and suppression of a finished run again, and return the threshold of each class.
 
     The network and its fingerprint stay as they are. Functions that were built before keep their thresholds.
     """
     facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels
-    common, per_class = thresholds.choose_thresholds(labels, facts.truth.images, facts.detections, costs)
-    cut = dataclasses.replace(manifest.postprocess, threshold=common, thresholds=per_class)
-    changed = dataclasses.replace(manifest, postprocess=cut, provenance={**manifest.provenance, **criterion(costs)})
+    choice = choose_postprocess(labels, facts.truth.images, facts.detections, costs)
+    cut, per_class = choice.postprocess, choice.postprocess.thresholds
+    metrics = score(labels, facts.truth.images, suppressed(facts.detections, cut)).to_json()
+    provenance = {**manifest.provenance, **criterion(costs), SUPPRESSION_KEY: choice.to_json(), "metrics": metrics}
+    changed = dataclasses.replace(manifest, postprocess=cut, provenance=provenance)
     with replacing(run.export / FILE_NAME) as temporary:
         changed.write(temporary)
-    summary = {**facts.summary, "thresholds": dict(zip(labels, per_class, strict=True))}
+    summary = {**facts.summary, "validation": metrics, "thresholds": dict(zip(labels, per_class, strict=True))}
     write_json(run.summary, summary)
-    write_overlays(facts.truth, facts.detections, per_class, run.overlays)
+    write_overlays(facts.truth, facts.detections, cut, run.overlays)
     return per_class

@@ -9,6 +9,7 @@ from evaluation.average_precision import PrecisionRecallCurve
 from evaluation.bootstrap import Estimate, PrecisionEstimates
 from evaluation.corrections import Corrections, corrections_by_image
 from evaluation.object_sizes import SizeBand
+from evaluation.postprocess import suppressed
 from evaluation.thresholds import ThresholdSweep
 from trainer.report.facts import RunFacts
 
@@ -44,11 +45,13 @@ class Figures:
     def of(cls, facts: RunFacts) -> "Figures":
         """Compute all of them."""
         images, detections = facts.truth.images, facts.detections
-        cuts = facts.manifest.postprocess.thresholds
+        postprocess = facts.manifest.postprocess
+        cuts, agnostic = postprocess.thresholds, postprocess.agnostic_iou_threshold
+        ranked = suppressed(detections, postprocess)
         classes = range(len(facts.truth.labels))
-        matches = [average_precision.match_class(class_id, images, detections) for class_id in classes]
-        search = thresholds.ThresholdSearch(images, detections, facts.costs)
-        by_image = corrections_by_image(images, detections, cuts)
+        matches = [average_precision.match_class(class_id, images, ranked) for class_id in classes]
+        search = thresholds.ThresholdSearch(images, detections, facts.costs, agnostic)
+        by_image = corrections_by_image(images, detections, postprocess)
         with_model = np.array([item.seconds(facts.costs) for item in by_image])
         from_nothing = np.array([facts.costs.draw * len(image.boxes) for image in images])
         return cls(
@@ -61,6 +64,6 @@ class Figures:
             seconds=float(with_model.sum()),
             seconds_from_nothing=float(from_nothing.sum()),
             times_less=bootstrap.estimate_ratio(from_nothing, with_model),
-            confusion=outcomes.confusion_matrix(len(classes), images, detections, cuts),
-            bands=object_sizes.corrections_by_size(images, detections, cuts, facts.manifest.input_size),
+            confusion=outcomes.confusion_matrix(len(classes), images, detections, postprocess),
+            bands=object_sizes.corrections_by_size(images, detections, postprocess, facts.manifest.input_size),
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluation import ground_truth, reference, scores, speed
 from evaluation.parity import FLOAT_NOISE, compare
+from evaluation.postprocess import suppressed
 from preannotate.core.files import write_json
 from runtime import engines
 from runtime.detector import Detector
@@ -26,7 +27,8 @@ def measure(run: RunDirectory) -> None:
     with quiet_loading():
         detector = Detector(engines.load("tensorflow", run.export), manifest)
         stages, found = speed.measure(detector, truth, seconds=SECONDS)
-    images, expected = truth.images[: len(found)], trained.detections[: len(found)]
+    images = truth.images[: len(found)]
+    expected = suppressed(trained.detections[: len(found)], manifest.postprocess)
     difference = compare(expected, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
     content = {
         "stages": stages.to_json(),

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM
+from evaluation.postprocess import SUPPRESSION_KEY
 from evaluation.speed import StageTimes
 from evaluation.thresholds import ThresholdSweep
 from preannotate.core.files import replace_text
@@ -75,6 +76,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         figures=figures,
         labels=facts.truth.labels,
         thresholds=facts.manifest.postprocess.thresholds,
+        suppression=facts.manifest.provenance.get(SUPPRESSION_KEY),
         caveats=list(advice.caveats(facts, figures)),
         steps=list(advice.next_steps(facts, figures)),
         work=_work(facts, figures),

@@ -8,6 +8,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from evaluation.canvas import Canvas
 from evaluation.corrections import Corrections
 from evaluation.drawing import WHITE, Colour, Style, draw_dashed_box, draw_solid_box, draw_tag, pixel_corners
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
-from evaluation.outcomes import ImageComparison, Outcome, compare_image, reaches_threshold
+from evaluation.outcomes import ImageComparison, Outcome, compare_image, shown
 from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
 from runtime.image import decode
+from runtime.manifest import Postprocess
 from trainer.report.facts import RunFacts
 
 # Together they stay below about 1.5 MB.
@@ -77,13 +79,13 @@ def worst(facts: RunFacts, by_image: Sequence[Corrections]) -> list[CorrectionPi
 
 
 def write_overlays(
-    truth: GroundTruth, detections: Sequence[Sequence[Detection]], thresholds: Sequence[float], folder: Path
+    truth: GroundTruth, detections: Sequence[Sequence[Detection]], postprocess: Postprocess, folder: Path
 ) -> None:
-    """Draw ground truth and the detections above the threshold of their class on the first validation images."""
+    """Draw ground truth and the detections that a function would show on the first validation images."""
     folder.mkdir(exist_ok=True)
     for annotated, found in list(zip(truth.images, detections, strict=True))[:OVERLAYS]:
         canvas = Canvas.decode(truth.data(annotated))
-        shown_detections = [detection for detection in found if detection.score >= thresholds[detection.class_id]]
+        shown_detections = list(compress(found, shown(found, postprocess)))
         labels = [truth.labels[class_id] for class_id in annotated.class_ids]
         ground_truth = (canvas.boxes(annotated.boxes), labels)
         picture = draw_overlay(canvas.pixels, canvas.detections(shown_detections), ground_truth)
@@ -93,7 +95,7 @@ def write_overlays(
 def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> CorrectionPicture:
     annotated, found = facts.truth.images[index], facts.detections[index]
     compared = compare_image(annotated, found)
-    outcome = compared.outcome(reaches_threshold(found, facts.manifest.postprocess.thresholds))
+    outcome = compared.outcome(shown(found, facts.manifest.postprocess))
     marks = _marks(outcome, compared, annotated, found, facts.truth.labels)
     image = _draw(facts.truth.data(annotated), annotated.size, marks)
     stream = io.BytesIO()
