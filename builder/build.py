@@ -11,12 +11,13 @@ from builder import check as checking
 from builder import openvino_ir
 from builder import precision as precisions
 from builder.errors import BuildError
-from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, Proof, network_fingerprint
+from builder.function_directory import MODEL_FINGERPRINT, VALIDATION_FOLDER, ArtefactScores, Proof, network_fingerprint
 from builder.function_yaml import FINGERPRINT, PRECISION, check_name, function_yaml
 from builder.proof import PRECISION_KEY, precision_of
 from builder.static_check import TEMPLATE, runtime_files
 from builder.variants import GRAPHS, Variant, find_graph, open_graph, possible
 from preannotate.core.files import new_directory
+from preannotate.core.text import format_score
 from runtime.manifest import FILE_NAME, Manifest
 
 # In this order: should the machine stop in between, an old function with new images can still be checked.
@@ -85,8 +86,8 @@ def build(
         proof = checking.check(directory)
         proof.raise_if_failed()
         annotated = proof.figures["boxes"] > 0
-        map50 = proof.figures["scores"]["served"]["map50"] if annotated else None
-        write_function_yamls(directory, variants, name, manifest, map50)
+        served = proof.figures["scores"]["served"] if annotated else None
+        write_function_yamls(directory, variants, name, manifest, served)
     return BuildResult(name, output / name / "nuclio", proof)
 
 
@@ -107,13 +108,14 @@ def assemble(export: Path, directory: Path, name: str, manifest: Manifest) -> No
 
 
 def write_function_yamls(
-    directory: Path, variants: Sequence[Variant], name: str, manifest: Manifest, map50: float | None = None
+    directory: Path, variants: Sequence[Variant], name: str, manifest: Manifest, served: ArtefactScores | None = None
 ) -> None:
-    """Write one YAML file for each variant; `map50` is that of the served detections, None if not measured."""
+    """Write one YAML file for each variant; `served` are the scores of the served detections, None if not measured."""
     written = Manifest.read(directory)
     annotations = {FINGERPRINT: written.provenance[MODEL_FINGERPRINT]}
-    if map50 is not None:
-        annotations["preannotate.map50"] = f"{map50:.4f}"
+    if served is not None:
+        annotations["preannotate.map50"] = format_score(served["map50"], 4)
+        annotations["preannotate.mean_ap"] = format_score(served["mean_ap"], 4)
     for variant in variants:
         # Only what differs from the default is written, and only the CPU variant can differ.
         quantised = {PRECISION: "int8"} if variant.engine == "openvino" and precision_of(written) == "int8" else {}

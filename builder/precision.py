@@ -23,6 +23,7 @@ from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from evaluation.postprocess import suppressed
 from preannotate.core.drafts import working_directory
+from preannotate.core.text import format_scores, plural
 from runtime.manifest import Manifest
 
 LARGEST_LOSS = proof.LARGEST_LOSS["int8"]
@@ -35,7 +36,7 @@ class PrecisionResult(TypedDict):
 
     Attributes:
         built: "int8", or "fp16" if INT8 lost too much.
-        map50: By artefact: "reference", "fp16", "int8".
+        map50, mean_ap: By artefact: "reference", "fp16", "int8".
         model_bin_bytes: Size of model.bin: "fp16", "int8".
         latency_ratio: Time of an inference in INT8 over that in FP16; only of an INT8 that was built.
         attempt: One of `int8.ATTEMPTS`; only of an INT8 that was built.
@@ -45,6 +46,7 @@ class PrecisionResult(TypedDict):
     requested: str
     built: str
     map50: dict[str, float]
+    mean_ap: dict[str, float]
     model_bin_bytes: dict[str, int]
     latency_ratio: NotRequired[float]
     attempt: NotRequired[str]
@@ -83,11 +85,13 @@ def quantise(
     truth, reference = proof.read_validation(validation)
     truth = accuracy_reference(truth, reference, manifest)
     found = suppressed(reference.detections, manifest.postprocess)
-    expected = scores.score(manifest.labels, truth.images, found).map50
+    trained = scores.score(manifest.labels, truth.images, found)
+    fp16 = _scores(directory, manifest, truth)
     result: PrecisionResult = {
         "requested": "int8",
         "built": "fp16",
-        "map50": {"reference": round(expected, 5), "fp16": round(_map50(directory, manifest, truth), 5)},
+        "map50": {"reference": round(trained.map50, 5), "fp16": round(fp16.map50, 5)},
+        "mean_ap": {"reference": round(trained.mean_ap, 5), "fp16": round(fp16.mean_ap, 5)},
         "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
     }
     with working_directory() as work:
@@ -98,18 +102,20 @@ def quantise(
             int8.convert(
                 export, draft, manifest.input_size, validation=validation, attempt=attempt, max_drop=LARGEST_LOSS
             )
-            measured = _map50(draft, manifest, truth)
-            result["map50"]["int8"] = round(measured, 5)
+            measured = _scores(draft, manifest, truth)
+            result["map50"]["int8"] = round(measured.map50, 5)
+            result["mean_ap"]["int8"] = round(measured.mean_ap, 5)
             result["model_bin_bytes"]["int8"] = (draft / "model.bin").stat().st_size
-            if expected - measured <= LARGEST_LOSS:
+            if trained.map50 - measured.map50 <= LARGEST_LOSS:
                 result["latency_ratio"] = round(_latency_ratio(draft, directory), 3)
                 for name in _WEIGHTS:
                     shutil.copyfile(draft / name, directory / name)
                 result["built"], result["attempt"] = "int8", attempt
                 return result
     result["reason"] = (
-        f"INT8 has mAP50 {measured:.4f} on the {len(truth.images)} validation images, {expected - measured:.4f} below "
-        f"the reference's; expected at most {LARGEST_LOSS} below, so FP16 was built."
+        f"INT8 has {format_scores(measured.map50, measured.mean_ap, 4)} on the "
+        f"{plural(len(truth.images), 'validation image')}, mAP50 {trained.map50 - measured.map50:.4f} below the "
+        f"reference's; expected at most {LARGEST_LOSS} below, so FP16 was built."
     )
     return result
 
@@ -118,18 +124,19 @@ def describe_precision(result: PrecisionResult) -> str:
     """Describe what `quantise` returned in one sentence."""
     if result["built"] == "fp16":
         return result["reason"]
-    size, map50 = result["model_bin_bytes"], result["map50"]
+    size, map50, mean_ap = result["model_bin_bytes"], result["map50"], result.get("mean_ap", {})
+    int8_scores, fp16_scores = (format_scores(map50[name], mean_ap.get(name), 4) for name in ("int8", "fp16"))
     ratio = result["latency_ratio"]
     speed = "" if ratio < 0.95 else " It is no faster here: the processor may lack instructions for 8 bits."
     return (
-        f"INT8: mAP50 {map50['int8']:.4f} (FP16 {map50['fp16']:.4f}), {size['int8'] / size['fp16']:.0%} of the size, "
+        f"INT8: {int8_scores} (FP16: {fp16_scores}), {size['int8'] / size['fp16']:.0%} of the size, "
         f"{ratio:.2f} of the time of an inference with one thread.{speed}"
     )
 
 
-def _map50(directory: Path, manifest: Manifest, truth: GroundTruth) -> float:
+def _scores(directory: Path, manifest: Manifest, truth: GroundTruth) -> scores.Scores:
     found = detect_with_variant(VARIANTS["cpu"], directory, manifest, truth)
-    return scores.score(manifest.labels, truth.images, found.direct).map50
+    return scores.score(manifest.labels, truth.images, found.direct)
 
 
 def _latency_ratio(directory: Path, reference: Path) -> float:

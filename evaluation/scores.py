@@ -25,13 +25,14 @@ class Scores:
 
     Attributes:
         mean_ap: At IoU 0.50:0.05:0.95; `map50` at 0.50, `map75` at 0.75.
-        ap50: Of each label, at IoU 0.50.
+        ap50: Of each label, at IoU 0.50; `ap` at 0.50:0.05:0.95.
     """
 
     mean_ap: float
     map50: float
     map75: float
     ap50: dict[str, float]
+    ap: dict[str, float]
     images: int
     boxes: int
 
@@ -60,7 +61,7 @@ def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: S
     ]
     boxes = sum(len(image.boxes) for image in images)
     if not results or not boxes:
-        return Scores(0.0, 0.0, 0.0, dict.fromkeys(labels, 0.0), len(images), boxes)
+        return Scores(0.0, 0.0, 0.0, dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 0.0), len(images), boxes)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
         evaluation.evaluate()
@@ -72,6 +73,7 @@ def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: S
         map50=_mean(precision[0]),
         map75=_mean(precision[5]),
         ap50={label: _mean(precision[0, :, class_id]) for class_id, label in enumerate(labels)},
+        ap={label: _mean(precision[:, :, class_id]) for class_id, label in enumerate(labels)},
         images=len(images),
         boxes=boxes,
     )

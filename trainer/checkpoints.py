@@ -29,7 +29,6 @@ class BestEpoch(TypedDict):
 
     epoch: int
     progress: float
-    map50: float
     record: float
 
 

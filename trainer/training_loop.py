@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from preannotate.core.files import replace_text
+from preannotate.core.text import format_scores
 from trainer import augment, checkpoints
 from trainer.checkpoints import BestEpoch, MetricsRow, TrainingState
 from trainer.config import TrainingConfig
@@ -155,7 +156,7 @@ class TrainingLoop:
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
             if state.best is None or scores.mean_ap >= record - standard_error(record, scores.boxes):
-                state.best = BestEpoch(epoch=state.epoch, progress=state.progress, map50=scores.map50, record=record)
+                state.best = BestEpoch(epoch=state.epoch, progress=state.progress, record=record)
                 checkpoints.save_best(self._run, self._network_trainer, state.epoch)
             elif self._config.early_stopping is not None:
                 state.stopped_early = state.progress - state.best["progress"] > self._config.early_stopping
@@ -196,14 +197,16 @@ def standard_error(mean_ap: float, boxes: int) -> float:
 
 
 def _postfix(state: TrainingState) -> str:
-    row = state.history[-1]
-    best = f" mAP50 {state.best['map50']:.3f}" if state.best else ""
-    return f" loss {sum(_losses(row).values()):.3f}{best}"
+    loss = sum(_losses(state.history[-1]).values())
+    if state.best is None:
+        return f" loss {loss:.3f}"
+    best = next(row for row in state.history if row["epoch"] == state.best["epoch"])
+    return f" loss {loss:.3f}, {format_scores(best['map50'], best['mean_ap'])}"
 
 
 def _line(state: TrainingState) -> str:
     row = state.history[-1]
-    scores = "" if row["map50"] is None else f", mAP50 {row['map50']:.3f}, mAP {row['mean_ap']:.3f}"
+    scores = "" if row["map50"] is None else f", {format_scores(row['map50'], row['mean_ap'])}"
     losses = ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in _losses(row).items())
     return f"epoch {state.epoch} ({state.progress:.0%}): {losses}{scores}, {state.spent:.0f} s"
 

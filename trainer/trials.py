@@ -22,7 +22,7 @@ from typing import Any, TypedDict
 
 from preannotate.core.child_process import POLL_SECONDS, ChildProcess, module_command
 from preannotate.core.files import write_json
-from preannotate.core.text import columns
+from preannotate.core.text import columns, format_score
 from runtime import processors
 from trainer.arguments import parse_arguments
 from trainer.errors import TrainingError
@@ -74,6 +74,7 @@ class TrialResults(TypedDict):
     best: str
     trials: list[TrialRow]
     unfinished: list[str]
+    map50: Spread
     mean_ap: Spread
     note: str
 
@@ -199,16 +200,20 @@ def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
     if not finished:
         raise TrainingError(f"{folder}: no finished trial; expected at least one. Look at log.txt in its folders.")
     rows = sorted(map(_row, finished), key=lambda row: (-row["mean_ap"], row["run"]))
-    values = [row["mean_ap"] for row in rows]
     results: TrialResults = {
         "best": rows[0]["run"],
         "trials": rows,
         "unfinished": [run.path.name for run in runs if run not in finished],
-        "mean_ap": {"mean": statistics.fmean(values), "deviation": statistics.pstdev(values)},
+        "map50": _spread([row["map50"] for row in rows]),
+        "mean_ap": _spread([row["mean_ap"] for row in rows]),
         "note": NOTE,
     }
     write_json(folder / RESULTS, results)
     return results
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return {"mean": statistics.fmean(values), "deviation": statistics.pstdev(values)}
 
 
 def _row(run: RunDirectory) -> TrialRow:
@@ -224,11 +229,15 @@ def _row(run: RunDirectory) -> TrialRow:
 
 def describe_results(folder: Path, results: TrialResults) -> str:
     """Return the results as lines for people."""
-    table = [("trial", "mAP", "mAP50", "arguments")]
+    table = [("trial", "mAP50", "mAP", "arguments")]
     for row in results["trials"]:
         settings = ", ".join(f"{name}={value}" for name, value in row["overrides"].items())
-        table.append((row["run"], f"{row['mean_ap']:.3f}", f"{row['map50']:.3f}", settings))
-    spread = results["mean_ap"]
+        table.append((row["run"], format_score(row["map50"]), format_score(row["mean_ap"]), settings))
     unfinished = [f"not finished: {', '.join(results['unfinished'])}"] if results["unfinished"] else []
-    mean = f"mAP {spread['mean']:.3f} ± {spread['deviation']:.3f} (mean and standard deviation over trials)"
+    spreads = {"mAP50": results["map50"], "mAP": results["mean_ap"]}
+    means = ", ".join(
+        f"{name} {format_score(spread['mean'])} ± {format_score(spread['deviation'])}"
+        for name, spread in spreads.items()
+    )
+    mean = f"{means} (mean and standard deviation over trials)"
     return "\n".join([columns(table), *unfinished, mean, NOTE, f"next: preannotate build {folder / results['best']}"])

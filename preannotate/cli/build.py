@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from preannotate.cli.arguments import add_function, add_json, add_overwrite
 from preannotate.cli.command import Command
+from preannotate.core.text import format_scores
 
 if TYPE_CHECKING:
     from builder.function_directory import Proof
@@ -87,7 +88,7 @@ def _print(content: dict[str, Any], proof: "Proof", *, as_json: bool) -> None:
             print(f"  {describe_precision(cast(PrecisionResult, proof.figures['precision']))}")
         print(f"  on {proof.figures['images']} frozen images with {proof.figures['boxes']} annotated boxes:")
         for artefact, scores in proof.figures["scores"].items():
-            print(f"    {artefact:12} mAP50 {scores['map50']:.4f}   mAP {scores['mean_ap']:.4f}")
+            print(f"    {artefact:12} {format_scores(scores['map50'], scores['mean_ap'], 4)}")
         for pair, difference in proof.figures["differences"].items():
             print(
                 f"    {pair}: {difference['unmatched']} of {difference['detections']} unmatched, "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preannotate.cli.arguments import add_images_file, add_json, add_negatives
 from preannotate.cli.command import Command
+from preannotate.core.text import format_score, format_scores, plural
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +35,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print(json.dumps(scores.to_json(), ensure_ascii=False))
         return 0
     print(
-        f"{arguments.model}: mAP50 {scores.map50:.3f}, mAP {scores.mean_ap:.3f}, mAP75 {scores.map75:.3f} "
-        f"on {scores.images} images with {scores.boxes} boxes"
+        f"{arguments.model}: {format_scores(scores.map50, scores.mean_ap)}, mAP75 {format_score(scores.map75)} "
+        f"on {plural(scores.images, 'image')} with {plural(scores.boxes, 'box', 'boxes')}"
     )
     for label, ap50 in scores.ap50.items():
-        print(f"  {label}: AP50 {ap50:.3f}")
+        print(f"  {label}: AP50 {format_score(ap50)}, AP {format_score(scores.ap[label])}")
     return 0
 
 

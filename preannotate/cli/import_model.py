@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from preannotate.cli.arguments import add_json, add_overwrite, add_threshold, fraction
 from preannotate.cli.command import Command
+from preannotate.core.text import format_scores, plural
 
 if TYPE_CHECKING:
     from builder.imports.import_model import ImportResult
@@ -127,8 +128,8 @@ def _to_text(imported: "ImportResult", given: bool) -> str:
     width, height = manifest.input_size
     if imported.scores:
         accuracy = (
-            f"mAP50 {imported.scores.map50:.3f}, mAP {imported.scores.mean_ap:.3f} on {imported.images} annotated "
-            f"images with {imported.scores.boxes} boxes"
+            f"{format_scores(imported.scores.map50, imported.scores.mean_ap)} on "
+            f"{plural(imported.images, 'annotated image')} with {plural(imported.scores.boxes, 'box', 'boxes')}"
         )
     else:
         images = f"{imported.images} images without annotations" if given else f"{imported.images} synthetic images"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from preannotate.cli.arguments import add_images_file, add_json, add_labels, add_negatives, add_notify, labels_of
 from preannotate.cli.command import INTERRUPTED, Command
 from preannotate.core.terminal import SafeFormatter
-from preannotate.core.text import plural
+from preannotate.core.text import format_score, format_scores, plural
 from trainer.library_logging import quiet_loading
 
 if TYPE_CHECKING:
@@ -204,14 +204,17 @@ def _summary_text(summary: "Summary", *, as_json: bool) -> str:
     if as_json:
         return json.dumps(summary, ensure_ascii=False)
     scores = summary["validation"]
-    per_class = ", ".join(f"{label} {value:.3f}" for label, value in scores["ap50"].items())
+    per_class = ", ".join(
+        f"{label} {format_score(value)} ({format_score(scores.get('ap', {}).get(label))})"
+        for label, value in scores["ap50"].items()
+    )
     minutes = summary["seconds"] / 60
     return (
         f"{plural(summary['epochs'], 'epoch')} in {minutes:.1f} minutes; best weights from epoch "
         f"{summary['best_epoch']}\n"
         f"validation, {plural(scores['images'], 'image')} with {plural(scores['boxes'], 'box', 'boxes')}: "
-        f"mAP50 {scores['map50']:.3f}, mAP {scores['mean_ap']:.3f}\n"
-        f"AP50 by class: {per_class}\n"
+        f"{format_scores(scores['map50'], scores['mean_ap'])}\n"
+        f"AP50 (AP) by class: {per_class}\n"
         f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
     )
 

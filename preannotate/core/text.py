@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+NOT_MEASURED = "not measured"
 _GAP = "  "
 # Of the last column, which is wrapped: a terminal may be narrower than the others together.
 _MIN_WIDTH = 30
@@ -42,6 +43,20 @@ def format_duration(value: float) -> str:
     if minutes < 100:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 48 * 60 else f"{round(minutes / 1440)} days"
+
+
+def format_scores(map50: float | None, mean_ap: float | None, decimals: int = 3) -> str:
+    """Return both of COCO's scores, which belong together: "mAP50 0.917, mAP 0.612".
+
+    mAP50 counts a box as right from an IoU of 0.50 on and so hides loose boxes, which people correct; mAP is the mean
+    over 0.50 to 0.95.
+    """
+    return f"mAP50 {format_score(map50, decimals)}, mAP {format_score(mean_ap, decimals)}"
+
+
+def format_score(value: float | None, decimals: int = 3) -> str:
+    """Return a score as "0.917"; "not measured" for None and for COCO's -1 of a class without boxes."""
+    return NOT_MEASURED if value is None or value < 0 else f"{value:.{decimals}f}"
 
 
 def first_of(names: Sequence[str], shown: int = 5) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from preannotate.core.child_process import CHECK_FAILED, INTERRUPTED, CheckFailedError, sigterm_interrupts
 from preannotate.core.progress import ProgressWriter, State
 from preannotate.core.secrets import redacted
-from preannotate.core.text import printable
+from preannotate.core.text import format_scores, printable
 from preannotate.cvat.login import check_sdk
 from preannotate.jobs.database import Database
 from preannotate.jobs.processes import this_process
@@ -150,8 +150,9 @@ def _run_pipeline(entry: _RunEntry, pipeline: "Pipeline") -> None:
         return
     functions = pipeline.workspace.functions
     where = f"published from {functions}" if result.published else f"in {result.version.function}"
-    name, map50 = pipeline.model.name, result.version.record()["map50"]
-    entry.say(f"done: version {number} of {name}, mAP50 {map50:.3f}, {where}")
+    record = result.version.record()
+    scores = format_scores(record["map50"], record.get("mean_ap"))
+    entry.say(f"done: version {number} of {pipeline.model.name}, {scores}, {where}")
 
 
 def _checked(request: RunRequest, workspace: Workspace) -> RunRequest:

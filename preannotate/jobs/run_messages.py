@@ -7,7 +7,7 @@ from preannotate.core.child_process import CHECK_FAILED
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.progress import Progress, State, read_progress
-from preannotate.core.text import first_of, format_duration
+from preannotate.core.text import first_of, format_duration, format_score, format_scores
 from preannotate.jobs.queue import PROGRESS, Run
 from preannotate.jobs.task_request import RunKind, TaskRequest
 from preannotate.notifications.message import Message, failure_message, validation_picture
@@ -68,7 +68,7 @@ def _version_message(run: Run, model: ModelFolder, link: str) -> Message | None:
 
 def _ready(model: ModelFolder, version: VersionFolder, link: str) -> Message:
     facts = _facts(version)
-    title = f"{model.name}: version {version.number} is ready, mAP50 {facts['mAP50']}"
+    title = f"{model.name}: version {version.number} is ready, {_scores(version)}"
     if published_version(model) == version.number:
         facts |= _score_before(model, version)
         text = f"Version {version.number} is published: CVAT lists it on its Models page."
@@ -85,7 +85,7 @@ def _not_published(model: ModelFolder, version: VersionFolder, progress: Progres
     reason = (stage.detail if stage is not None else "") or f"version {version.number} is not better."
     now = published_version(model)
     stays = "No version is published." if now is None else f"Version {now} stays published."
-    title = f"{model.name}: version {version.number} is not published, mAP50 {facts['mAP50']}"
+    title = f"{model.name}: version {version.number} is not published, {_scores(version)}"
     facts |= _score_before(model, version)
     return Message(title, f"{reason[0].upper()}{reason[1:]}\n\n{stays}", link, facts, validation_picture(version.run))
 
@@ -94,8 +94,8 @@ def _facts(version: VersionFolder) -> dict[str, str]:
     record = version.record()
     images = record.get("images") or {}
     facts = {
-        "mAP50": _score(record.get("map50")),
-        "mAP": _score(record.get("mean_ap")),
+        "mAP50": format_score(_number(record, "map50")),
+        "mAP": format_score(_number(record, "mean_ap")),
         "model": str(record.get("model") or _UNKNOWN),
         "labels": first_of([str(label) for label in record.get("labels") or []], _MAX_LABELS),
         "images": f"{images.get('train', _UNKNOWN)} for training, {images.get('validation', _UNKNOWN)} for validation",
@@ -106,12 +106,22 @@ def _facts(version: VersionFolder) -> dict[str, str]:
 
 
 def _score_before(model: ModelFolder, version: VersionFolder) -> dict[str, str]:
-    """The score of the version that was published before this one, or is published in its place."""
+    """The scores of the version that was published before this one, or is published in its place."""
     earlier = [entry.version for entry in history(model) if entry.version not in (None, version.number)]
     if not earlier or earlier[-1] is None:
         return {}
-    return {f"mAP50 of version {earlier[-1]}": _score(model.version(earlier[-1]).record().get("map50"))}
+    record = model.version(earlier[-1]).record()
+    return {
+        f"{title} of version {earlier[-1]}": format_score(_number(record, name))
+        for name, title in (("map50", "mAP50"), ("mean_ap", "mAP"))
+    }
 
 
-def _score(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else _UNKNOWN
+def _scores(version: VersionFolder) -> str:
+    record = version.record()
+    return format_scores(_number(record, "map50"), _number(record, "mean_ap"))
+
+
+def _number(record: dict[str, Any], name: str) -> float | None:
+    value = record.get(name)
+    return value if isinstance(value, int | float) else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
-from preannotate.core.text import first_of, format_duration
+from preannotate.core.text import first_of, format_duration, format_score, format_scores
 from preannotate.notifications.message import Message, NotifyError, failure_message, validation_picture
 from preannotate.notifications.settings import VARIABLES, NotifySettings
 
@@ -82,7 +82,7 @@ def show_or_test(*, test: bool, picture: Path | None) -> int:
     message = Message(
         "Preannotate: a test message",
         "If you can read this, Preannotate can send you a message when a model is ready.",
-        facts={"mAP50": "0.93 (an example)"},
+        facts={"mAP50": "0.930 (an example)", "mAP": "0.610 (an example)"},
         picture=picture,
     )
     return deliver_and_report(settings, message)
@@ -120,8 +120,8 @@ def training_message(run: Path) -> Message:
         summary = read_json(run / "summary.json")
         scores = summary["validation"]
         facts = {
-            "mAP50": f"{scores['map50']:.2f}",
-            "mAP": f"{scores['mean_ap']:.2f}",
+            "mAP50": format_score(scores["map50"]),
+            "mAP": format_score(scores["mean_ap"]),
             "labels": first_of(summary["labels"], 20),
             "epochs": str(summary["epochs"]),
             "time": format_duration(summary["seconds"]),
@@ -129,7 +129,8 @@ def training_message(run: Path) -> Message:
     except (FileError, KeyError, TypeError, ValueError):
         return Message(f"{run.name}: the training is done", "It left no readable summary.")
     text = f"The training is done. `preannotate build {run}` builds a function from it."
-    return Message(f"{run.name}: trained, mAP50 {facts['mAP50']}", text, "", facts, validation_picture(run))
+    title = f"{run.name}: trained, {format_scores(scores['map50'], scores['mean_ap'])}"
+    return Message(title, text, "", facts, validation_picture(run))
 
 
 def _notify(settings: NotifySettings, message: Message) -> None:

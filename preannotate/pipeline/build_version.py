@@ -22,7 +22,7 @@ from preannotate.core import child_process
 from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
-from preannotate.core.text import format_duration, plural
+from preannotate.core.text import format_duration, format_scores, plural
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
@@ -60,7 +60,7 @@ class VersionBuilder:
         scores = summary["validation"]
         return (
             f"version {version.number}: {plural(summary['epochs'], 'epoch')} in "
-            f"{format_duration(summary['seconds'])}, mAP50 {scores['map50']:.3f} on "
+            f"{format_duration(summary['seconds'])}, {format_scores(scores['map50'], scores['mean_ap'])} on "
             f"{plural(scores['images'], 'validation image')}"
         )
 
@@ -89,7 +89,8 @@ class VersionBuilder:
             child_process.run_module("preannotate", ["check", str(version.function), "--json"], lock=self.lock)
         content = versions.record_version(version)
         images = content["images"].get("validation", 0)
-        return f"served mAP50 {content['map50']:.3f} on {plural(images, 'frozen image')}"
+        scores = format_scores(content["map50"], content["mean_ap"])
+        return f"served {scores} on {plural(images, 'frozen image')}"
 
     def _train(self, version: VersionFolder, options: list[str], poll: Any) -> None:
         if self.request.kubernetes is None:

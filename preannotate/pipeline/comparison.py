@@ -15,6 +15,7 @@ from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import score
 from preannotate.core.files import read_json, write_json
+from preannotate.core.text import format_scores, plural
 from preannotate.pipeline.errors import PipelineError
 from preannotate.registry.workspace import VersionFolder
 from runtime.detector import Detection
@@ -33,19 +34,21 @@ class Comparison:
     Attributes:
         published: Number of the published version.
         images: How many are new to both; may be 0.
-        map50: Of the new version.
-        map50_published: Of the published one.
+        map50, mean_ap: Of the new version.
+        map50_published, mean_ap_published: Of the published one.
     """
 
     published: int
     images: int
     map50: float
+    mean_ap: float
     map50_published: float
+    mean_ap_published: float
 
     @property
     def better(self) -> bool:
-        """Whether the new version is better; a tie is not."""
-        return self.map50 > self.map50_published
+        """Whether the new version has the higher mAP50, or at the same mAP50 the higher mAP; a tie is not better."""
+        return (self.map50, self.mean_ap) > (self.map50_published, self.mean_ap_published)
 
 
 def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
@@ -57,10 +60,10 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
     """
     record = new.record()
     kept = record.get(KEY)
-    if kept and kept["published"] == old.number:
+    if kept and kept["published"] == old.number and "mean_ap" in kept:  # earlier releases kept mAP50 alone
         return Comparison(**kept)
     truth = _new_to_both(new, old)
-    comparison = Comparison(old.number, len(truth.images), *(_map50(one, truth) for one in (new, old)))
+    comparison = Comparison(old.number, len(truth.images), *_scores(new, truth), *_scores(old, truth))
     write_json(new.record_file, record | {KEY: asdict(comparison)})
     return comparison
 
@@ -74,8 +77,9 @@ def describe(name: str, new: int, comparison: Comparison) -> str:
             f"preannotate publish {name} {new}."
         )
     found = (
-        f"mAP50 {comparison.map50:.3f} against {comparison.map50_published:.3f} of version {comparison.published}, "
-        f"which is published, on {comparison.images} images that neither was trained on"
+        f"{format_scores(comparison.map50, comparison.mean_ap)} against "
+        f"{format_scores(comparison.map50_published, comparison.mean_ap_published)} of version {comparison.published}, "
+        f"which is published, on {plural(comparison.images, 'image')} that neither was trained on"
     )
     if comparison.better:
         return f"version {new} of {name}: {found}"
@@ -106,15 +110,17 @@ def _contents(version: VersionFolder) -> set[str]:
     return {sample["content"] for sample in content["samples"]}
 
 
-def _map50(version: VersionFolder, truth: GroundTruth) -> float:
+def _scores(version: VersionFolder, truth: GroundTruth) -> tuple[float, float]:
+    """Return mAP50 and mAP of a version's function."""
     if not truth.images:
-        return 0.0
+        return 0.0, 0.0
     function = FunctionDirectory.open(version.function)
     served = detect_with_variant(VARIANTS["cpu"], function.path, function.manifest, truth).served
     # A class goes by its name in function.yaml, or by the one it was trained with if no annotation has the former.
     renamed = zip(function.labels, Manifest.read(function.path).labels, strict=True)
     names = [now if now in truth.labels else trained for now, trained in renamed]
-    return round(score(truth.labels, truth.images, _by_name(served, names, truth.labels)).map50, _DECIMALS)
+    found = score(truth.labels, truth.images, _by_name(served, names, truth.labels))
+    return round(found.map50, _DECIMALS), round(found.mean_ap, _DECIMALS)
 
 
 def _by_name(

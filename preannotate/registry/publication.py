@@ -18,13 +18,13 @@ from pathlib import Path
 
 from builder.function_directory import FunctionDirectory
 from preannotate.core.errors import PreannotateError
-from preannotate.core.text import columns
+from preannotate.core.text import columns, format_score
 from preannotate.registry import journal
 from preannotate.registry.deploy_script import DeployArguments
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace, WorkspaceError
 from runtime.errors import ManifestError
 
-_HEADER = ("MODEL", "VERSION", "CREATED", "NETWORK", "IMAGES", "MAP50", "STATE")
+_HEADER = ("MODEL", "VERSION", "CREATED", "NETWORK", "IMAGES", "MAP50", "MAP", "STATE")
 
 
 class Deploy(StrEnum):
@@ -225,7 +225,7 @@ def versions_as_table(models: Sequence[ModelFolder]) -> str:
 
 def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
     if not version.complete:
-        return (model.name, str(version.number), "", "", "", "", "not finished")
+        return (model.name, str(version.number), "", "", "", "", "", "not finished")
     record = version.record()
     images = record["images"]
     return (
@@ -234,6 +234,7 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
         record["created"][:16].replace("T", " "),
         record["model"],
         f"{images.get('train', '?')}+{images.get('validation', '?')}",
-        f"{record['map50']:.3f}",
+        format_score(record["map50"]),
+        format_score(record.get("mean_ap")),
         "published" if version.number == published_version(model) else "",
     )

@@ -6,6 +6,7 @@
 import functools
 import importlib.util
 import json
+import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Family:
         pretrained: Names for `--base-model` beside "none".
         file: Name of the downloaded weights in Keras's cache; None if nothing is downloaded.
         package: Python package that contains the weights; None if none does.
-        scores: Of benchmarks/accuracy.py: data, photos for training, mAP50 on held-out photos.
+        scores: Of benchmarks/accuracy.py: data, images for training, mAP50 and mAP on held-out images.
     """
 
     line: str
@@ -41,7 +42,7 @@ class Family:
     pretrained: tuple[str, ...]
     file: str | None
     package: str | None
-    scores: tuple[tuple[str, int, float], ...]
+    scores: tuple[tuple[str, int, float, float], ...]
 
     def at_hand(self, cache: Path) -> bool:
         """Return whether its pretrained weights are on this machine; `cache` is that of Keras."""
@@ -87,7 +88,9 @@ def describe_families() -> dict[str, Any]:
             "file": family.backbone.file and family.backbone.file.format(alpha=family.backbone.alpha),
             "package": family.backbone.package,
             "scores": [
-                [one["name"], one["training_images"], one["map50_mean"]] for one in accuracy if one["model"] == name
+                [one["name"], one["training_images"], one["map50_mean"], round(statistics.mean(one["mean_ap"]), 4)]
+                for one in accuracy
+                if one["model"] == name
             ],
         }
         for name, family in MODELS.items()

@@ -9,6 +9,7 @@ from builder import thresholds
 from builder.errors import BuildError
 from builder.function_directory import FunctionDirectory
 from preannotate.core.errors import PreannotateError
+from preannotate.core.text import format_scores
 from preannotate.pipeline.run_request import RunRequest, read_run_request
 from preannotate.registry import publication
 from preannotate.registry.publication import Deploy
@@ -49,7 +50,7 @@ class Parity:
 
     Attributes:
         passed: Whether the function is what was trained.
-        facts: Name to value, as texts for a table: {"mAP50 of the trained network": "0.931", …}.
+        facts: Name to value, as texts for a table: {"accuracy of the trained network": "mAP50 0.9310, mAP 0.6120", …}.
     """
 
     passed: bool
@@ -251,7 +252,11 @@ def _parity(directory: FunctionDirectory) -> Parity | None:
         content, problems = proof.figures, _proof_problems(directory, directory.change_mark)
         scores, differences = content.get("scores", {}), content.get("differences", {})
         facts = {"validation images": str(content.get("images", "")), "boxes on them": str(content.get("boxes", ""))}
-        facts |= {f"mAP50 of {_NAMES[name]}": f"{one['map50']:.4f}" for name, one in scores.items() if name in _NAMES}
+        facts |= {
+            f"accuracy of {_NAMES[name]}": format_scores(one["map50"], one["mean_ap"], 4)
+            for name, one in scores.items()
+            if name in _NAMES
+        }
         facts |= {
             f"{name}: detections that differ": f"{one['unmatched'] + one['beyond_tolerance']} of {one['detections']}"
             for name, one in differences.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preannotate.core.text import plural
+from preannotate.core.text import format_scores, plural
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import Family, families, measured
 from preannotate.studio.machines import gpus
@@ -46,7 +46,7 @@ class ModelChoice:
     Attributes:
         line: When to choose it, for people.
         speed: Measured: "inference 1.9 times as long as ssd-mobilenet-v2"; or "not measured".
-        accuracy: Measured: "mAP50 0.93 on 40 photos of …"; or "not measured".
+        accuracy: Measured: "mAP50 0.97, mAP 0.68 on raccoon (160 images)"; or "not measured".
         why: The reason of `--model auto`, if it would choose this model for these annotations on this machine.
     """
 
@@ -176,10 +176,10 @@ def _speed(name: str) -> str:
 def _accuracy(family: Family) -> str:
     if not family.scores:
         return NOT_MEASURED
-    scores = "; ".join(
-        f"{map50:.2f} on {data.partition(',')[0]} ({photos} photos)" for data, photos, map50 in family.scores
+    return "; ".join(
+        f"{format_scores(map50, mean_ap, 2)} on {data.partition(',')[0]} ({plural(images, 'image')})"
+        for data, images, map50, mean_ap in family.scores
     )
-    return f"mAP50 {scores}"
 
 
 def _keras_cache() -> Path:

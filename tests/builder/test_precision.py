@@ -78,8 +78,8 @@ def test_int8_that_loses_too_much_is_not_built_and_the_reason_is_said(
     assert steps == ["Quantising to INT8 (plain)", "Quantising to INT8 (control)"]
     assert outcome["built"] == "fp16"
     assert outcome["reason"] == (
-        "INT8 has mAP50 1.0000 on the 4 validation images, 0.0000 below the reference's; expected at most "
-        "-0.1 below, so FP16 was built."
+        "INT8 has mAP50 1.0000, mAP 1.0000 on the 4 validation images, mAP50 0.0000 below the reference's; "
+        "expected at most -0.1 below, so FP16 was built."
     )
     assert precisions.describe_precision(outcome) == outcome["reason"]
     assert {name: (function / "nuclio" / name).read_bytes() for name in before} == before
@@ -89,10 +89,14 @@ def test_what_is_said_about_an_int8_network():
     outcome = {
         "built": "int8",
         "map50": {"reference": 0.95, "fp16": 0.95, "int8": 0.945},
+        "mean_ap": {"reference": 0.6, "fp16": 0.61, "int8": 0.58},
         "model_bin_bytes": {"fp16": 1000, "int8": 550},
         "latency_ratio": 0.5,
     }
-    sentence = "INT8: mAP50 0.9450 (FP16 0.9500), 55% of the size, 0.50 of the time of an inference with one thread."
+    sentence = (
+        "INT8: mAP50 0.9450, mAP 0.5800 (FP16: mAP50 0.9500, mAP 0.6100), 55% of the size, 0.50 of the time of an "
+        "inference with one thread."
+    )
     assert precisions.describe_precision(outcome) == sentence
     assert precisions.describe_precision({**outcome, "latency_ratio": 0.97}).endswith(
         "0.97 of the time of an inference with one thread. It is no faster here: the processor may lack "

@@ -130,7 +130,7 @@ class Commands:
         ground_truth.write(run / "export" / "validation", LABELS, truth)
         (run / "data").mkdir(exist_ok=True)
         (run / "data" / "train.json").write_text(json.dumps({"samples": contents}))
-        summary = {"epochs": 3, "seconds": 200.0, "validation": {"map50": 0.9, "images": len(truth)}}
+        summary = {"epochs": 3, "seconds": 200.0, "validation": {"map50": 0.9, "mean_ap": 0.6, "images": len(truth)}}
         (run / "summary.json").write_text(json.dumps(summary))
 
     def _build(self, run: Path, folder: Path, name: str) -> None:

@@ -59,11 +59,11 @@ def test_the_best_is_picked_and_all_are_told(tmp_path):
     assert outcome["mean_ap"] == {"mean": pytest.approx(0.6), "deviation": pytest.approx(0.1)}
     assert json.loads((tmp_path / "trials.json").read_text()) == outcome
     assert trials.describe_results(tmp_path, outcome).splitlines() == [
-        "trial      mAP    mAP50  arguments",
-        "trial-001  0.700  0.900  seed=1",
-        "trial-000  0.500  0.700  seed=0",
+        "trial      mAP50  mAP    arguments",
+        "trial-001  0.900  0.700  seed=1",
+        "trial-000  0.700  0.500  seed=0",
         "not finished: trial-002",
-        "mAP 0.600 ± 0.100 (mean and standard deviation over trials)",
+        "mAP50 0.800 ± 0.100, mAP 0.600 ± 0.100 (mean and standard deviation over trials)",
         trials.NOTE,
         f"next: preannotate build {tmp_path}/trial-001",
     ]

@@ -29,16 +29,18 @@ def measure(run: RunDirectory) -> None:
         stages, found = speed.measure(detector, truth, seconds=SECONDS)
     images = truth.images[: len(found)]
     expected = suppressed(trained.detections[: len(found)], manifest.postprocess)
+    scored = {
+        f"network as trained ({trained.network})": scores.score(truth.labels, images, expected),
+        "exported SavedModel": scores.score(truth.labels, images, found),
+    }
     difference = compare(expected, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
     content = {
         "stages": stages.to_json(),
         "machine": machine(),
         "parity": {
             "images": len(found),
-            "map50": {
-                f"network as trained ({trained.network})": scores.score(truth.labels, images, expected).map50,
-                "exported SavedModel": scores.score(truth.labels, images, found).map50,
-            },
+            "map50": {name: item.map50 for name, item in scored.items()},
+            "mean_ap": {name: item.mean_ap for name, item in scored.items()},
             "difference": difference.to_json(),
             "only_noise": difference.only_noise,
         },

@@ -1,6 +1,15 @@
 import pytest
 
-from preannotate.core.text import Table, first_of, format_duration, join_list, parse_duration, printable, split_list
+from preannotate.core.text import (
+    Table,
+    first_of,
+    format_duration,
+    format_scores,
+    join_list,
+    parse_duration,
+    printable,
+    split_list,
+)
 
 TABLE = Table(
     ("name", "is", "why"), [("a_long_name", "1", "`code` and words that need a second line here"), ("b", "22", "")]
@@ -81,3 +90,9 @@ def test_items_of_a_list_have_no_spaces_around_them_and_are_not_empty():
 def test_an_open_quotation_mark_in_a_list_is_refused():
     with pytest.raises(ValueError, match="unexpected end of data"):
         split_list('"nut, small')
+
+
+def test_both_scores_are_shown():
+    assert format_scores(0.9174, 0.6) == "mAP50 0.917, mAP 0.600"
+    assert format_scores(1, 0, 4) == "mAP50 1.0000, mAP 0.0000"
+    assert format_scores(None, -1) == "mAP50 not measured, mAP not measured"

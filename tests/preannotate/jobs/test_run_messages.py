@@ -71,17 +71,18 @@ def test_a_version_is_ready(home, model, message):
 
     found = message(link="https://studio.example.org/runs/7")
 
-    assert found.title == "boards: version 3 is ready, mAP50 0.93"
+    assert found.title == "boards: version 3 is ready, mAP50 0.931, mAP 0.466"
     assert found.text == "Version 3 is published: CVAT lists it on its Models page."
     assert found.link == "https://studio.example.org/runs/7"
     assert found.facts == {
-        "mAP50": "0.93",
-        "mAP": "0.47",
+        "mAP50": "0.931",
+        "mAP": "0.466",
         "model": "ssd-mobilenet-v2",
         "labels": "mug, key",
         "images": "80 for training, 20 for validation",
         "training took": "67 min",
-        "mAP50 of version 2": "0.88",
+        "mAP50 of version 2": "0.880",
+        "mAP of version 2": "0.440",
     }
     assert found.picture == version.run / "overlays" / "mug.jpg"
     assert not found.failed
@@ -102,11 +103,11 @@ def test_a_version_that_is_not_published_says_why(home, model, message):
 
     found = message(code=1)
 
-    assert found.title == "boards: version 2 is not published, mAP50 0.80"
+    assert found.title == "boards: version 2 is not published, mAP50 0.800, mAP 0.400"
     assert found.text == (
         "Version 2 of boards is not better than version 1; expected more.\n\nVersion 1 stays published."
     )
-    assert found.facts["mAP50 of version 1"] == "0.90"
+    assert (found.facts["mAP50 of version 1"], found.facts["mAP of version 1"]) == ("0.900", "0.450")
     assert not found.failed
 
 

@@ -100,8 +100,8 @@ def test_a_job_that_is_completed_is_trained_on_once(cvat, watch, watched):
     assert [watch.look() for _ in range(2)] == [0, 0]
     assert len(runs(watched)) == 2
     assert [message.title for message in watch.told] == [
-        "boards: version 1 is ready, mAP50 0.90",
-        "boards: version 2 is ready, mAP50 0.90",
+        "boards: version 1 is ready, mAP50 0.900, mAP 0.500",
+        "boards: version 2 is ready, mAP50 0.900, mAP 0.500",
     ]
     assert watch.state.trained == {40: "2026-11-02T10:00:00.000000Z", 41: NEWER}
 
@@ -236,7 +236,7 @@ def test_a_failed_run_is_told_once_and_repeated_when_something_changed(cvat, wat
     complete(cvat, 41)
     order(watched, cvat)
     assert watch.look() == 0
-    assert watch.told[-1].title == "boards: version 1 is ready, mAP50 0.90"
+    assert watch.told[-1].title == "boards: version 1 is ready, mAP50 0.900, mAP 0.500"
 
 
 def test_a_run_that_failed_in_its_pull_is_tried_again_before_anybody_is_told(cvat, watched):
@@ -255,7 +255,7 @@ def test_a_version_that_is_not_better_is_told_and_not_repeated(cvat, watch, watc
     order(watched, cvat, code=1, map50=0.8)
 
     assert [watch.look() for _ in range(2)] == [1, 0]
-    assert watch.told[-1].title == "boards: version 2 is not published, mAP50 0.80"
+    assert watch.told[-1].title == "boards: version 2 is not published, mAP50 0.800, mAP 0.500"
 
 
 def test_a_version_that_was_taken_back_is_left_alone_and_not_told_again(cvat, watch, watched):
@@ -318,7 +318,7 @@ def test_a_stop_ends_the_run_in_order_and_the_next_watch_goes_on(cvat, watch, wa
     order(watched, cvat)
     assert watch.look() == 0
     assert len(runs(watched)) == 2
-    assert [message.title for message in watch.told] == ["boards: version 1 is ready, mAP50 0.90"]
+    assert [message.title for message in watch.told] == ["boards: version 1 is ready, mAP50 0.900, mAP 0.500"]
 
 
 def test_a_run_that_the_system_kills_is_told(cvat, watch, watched):

@@ -100,7 +100,7 @@ def test_a_training_that_is_done_is_told(told, tmp_path):
 
     assert run(train, tmp_path) == 0
     (message,) = told()
-    assert message[0] == f"{tmp_path.name}: trained, mAP50 0.83"
+    assert message[0] == f"{tmp_path.name}: trained, mAP50 0.830, mAP 0.580"
 
 
 def test_a_training_that_failed_is_told_with_its_error(told, tmp_path):
@@ -163,7 +163,7 @@ def test_a_training(tmp_path):
 
     message = training_message(tmp_path)
 
-    assert message.title == f"{tmp_path.name}: trained, mAP50 0.83"
+    assert message.title == f"{tmp_path.name}: trained, mAP50 0.831, mAP 0.580"
     assert message.text == f"The training is done. `preannotate build {tmp_path}` builds a function from it."
     assert message.facts["labels"].endswith("18, 19 and 2 more")
     assert message.facts["time"] == "45 s"

@@ -9,6 +9,7 @@ from support.pipeline import red, write_function
 
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
+from preannotate.core.files import write_json
 from preannotate.pipeline import comparison
 from preannotate.pipeline.comparison import Comparison, compare, describe
 from preannotate.pipeline.errors import PipelineError
@@ -50,7 +51,7 @@ def test_images_that_the_published_version_learnt_do_not_count(make):
     old = make(1, ["0.png"], ["1.png", "2.png"], shift=12)
     new = make(2, ["0.png", "1.png", "3.png"], ["2.png"])
 
-    assert compare(new, old) == Comparison(published=1, images=2, map50=1.0, map50_published=0.0)
+    assert compare(new, old) == Comparison(1, 2, map50=1.0, mean_ap=1.0, map50_published=0.0, mean_ap_published=0.0)
     assert new.record()["comparison"]["images"] == 2
 
 
@@ -82,6 +83,27 @@ def test_the_comparison_is_made_once(make, monkeypatch):
 
     assert compare(new, old) == first
     assert not first.better
+
+
+def test_tighter_boxes_are_better_where_map50_cannot_tell(make):
+    """Two of 20 pixels beside the object: IoU 18/22, right from 0.50 to 0.80, and loose."""
+    loose, tight = make(1, ["0.png"], [], shift=2), make(2, ["0.png"], [])
+
+    found = compare(tight, loose)
+
+    assert (found.map50, found.map50_published) == (1.0, 1.0)
+    assert (found.mean_ap, found.mean_ap_published) == (1.0, 0.7)
+    assert found.better
+    assert not compare(loose, tight).better
+    assert "mAP50 1.000, mAP 1.000 against mAP50 1.000, mAP 0.700 of version 1" in describe("pets", 2, found)
+
+
+def test_a_comparison_of_an_earlier_release_is_made_again(make):
+    old, new = make(1, [], []), make(2, ["0.png"], [])
+    kept = {"published": 1, "images": 1, "map50": 0.4, "map50_published": 0.3}
+    write_json(new.record_file, new.record() | {"comparison": kept})
+
+    assert compare(new, old).mean_ap == 1.0
 
 
 def test_nothing_that_is_new_to_both(make):

@@ -92,7 +92,10 @@ def test_from_a_task_to_boxes_in_it(newest, task, workspace, dashboard):
 
     said, _ = finish(start("--workspace", workspace, "--name", "yard-north"))
 
-    assert re.search(r"train: version 1: 30 epochs in \d+ (s|min), mAP50 [01]\.\d{3} on \d validation images\n", said)
+    assert re.search(
+        r"train: version 1: 30 epochs in \d+ (s|min), mAP50 [01]\.\d{3}, mAP [01]\.\d{3} on \d validation images\n",
+        said,
+    )
     log = (run / "log.txt").read_text()
     assert reached >= 2
     assert log.count("epoch 1 (") == log.count("epoch 2 (") == 1  # it went on where it was killed

@@ -24,7 +24,7 @@ from preannotate.pipeline.run_request import RunRequest
 from preannotate.registry.workspace import Workspace
 from trainer.errors import TrainingError
 
-SCORES = {"map50": 0.9, "images": 2}
+SCORES = {"map50": 0.9, "mean_ap": 0.6, "images": 2}
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_a_run_trains_where_it_is_told(volume, monkeypatch):
     builder = VersionBuilder(model, request, ProgressWriter(None, ["train"]))
 
     assert builder.train(model.version(3), ["--negatives"]) == (
-        "version 3: 3 epochs in 60 s, mAP50 0.900 on 2 validation images"
+        "version 3: 3 epochs in 60 s, mAP50 0.900, mAP 0.600 on 2 validation images"
     )
     folder = volume / "workspace" / "models" / "pets"
     assert asked == [

@@ -69,13 +69,13 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
     assert said.out == (
         "note: label 'dog' has no box on the selected frames: nothing is learnt for it.\n"
         "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
-        "train: version 1: 3 epochs in 3 min, mAP50 0.900 on 2 validation images\n"
+        "train: version 1: 3 epochs in 3 min, mAP50 0.900, mAP 0.600 on 2 validation images\n"
         "build: version 1: function pets\n"
-        "check: served mAP50 0.900 on 1 frozen image\n"
+        "check: served mAP50 0.900, mAP 0.500 on 1 frozen image\n"
         f"publish: version 1 in {workspace}/functions/pets\n"
         "verify: CVAT lists pets; on frame 0 of task 12 it returns 1 box, as expected\n"
         "annotate: 4 frames processed, 4 boxes added; 1 whole job by CVAT itself\n"
-        f"done: version 1 of pets, mAP50 0.900, published from {workspace}/functions\n"
+        f"done: version 1 of pets, mAP50 0.900, mAP 0.500, published from {workspace}/functions\n"
     )
     assert [automatic(job) for job in task.jobs] == [[4], [5, 6, 7]]
     assert states(workspace) == dict.fromkeys(
@@ -258,11 +258,13 @@ def test_only_what_is_better_is_published(run, newest, workspace, commands):
     said = run("--name", "pets", "--only-if-better", task=False)
 
     assert (
-        "publish: version 2 of pets: mAP50 1.000 against 0.000 of version 1, which is published, on 3 images that "
-        "neither was trained on\n"
+        "publish: version 2 of pets: mAP50 1.000, mAP 1.000 against mAP50 0.000, mAP 0.000 of version 1, which is "
+        "published, on 3 images that neither was trained on\n"
     ) in said.out
     record = json.loads((workspace / "models/pets/versions/2/version.json").read_text())
-    assert record["comparison"] == {"published": 1, "images": 3, "map50": 1.0, "map50_published": 0.0}
+    assert record["comparison"] == {
+        "published": 1, "images": 3, "map50": 1.0, "mean_ap": 1.0, "map50_published": 0.0, "mean_ap_published": 0.0,
+    }  # fmt: skip
 
 
 def test_a_tie_is_not_better(run, newest, workspace, commands):
@@ -274,9 +276,9 @@ def test_a_tie_is_not_better(run, newest, workspace, commands):
     said = run("--name", "pets", "--only-if-better", "--annotate-rest", task=False, expected=1)
 
     sentence = (
-        "not published: version 2 of pets: mAP50 1.000 against 1.000 of version 1, which is published, on 3 images "
-        "that neither was trained on; expected a higher one, so it is not published. Annotate more frames, or publish "
-        "it all the same: preannotate publish pets 2.\n"
+        "not published: version 2 of pets: mAP50 1.000, mAP 1.000 against mAP50 1.000, mAP 1.000 of version 1, which "
+        "is published, on 3 images that neither was trained on; expected a higher one, so it is not published. "
+        "Annotate more frames, or publish it all the same: preannotate publish pets 2.\n"
     )
     assert said.err == sentence
     assert states(workspace) | {"verify": "skipped", "annotate": "skipped"} == states(workspace)

@@ -203,10 +203,10 @@ def test_the_list(home, model, capsys):
 
     assert main(["versions", "boards", "--workspace", str(home.path)]) == 0
     assert capsys.readouterr().out == (
-        "MODEL   VERSION  CREATED           NETWORK           IMAGES  MAP50  STATE\n"
-        "boards  1        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.890\n"
-        "boards  2        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.880  published\n"
-        "boards  3                                                           not finished\n"
+        "MODEL   VERSION  CREATED           NETWORK           IMAGES  MAP50  MAP    STATE\n"
+        "boards  1        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.890  0.500\n"
+        "boards  2        2026-11-02 10:00  ssd-mobilenet-v2  3+1     0.880  0.500  published\n"
+        "boards  3                                                                  not finished\n"
     )
 
     assert main(["versions", "--json", "--workspace", str(home.path)]) == 0

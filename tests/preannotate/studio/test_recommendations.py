@@ -143,7 +143,9 @@ def test_figures_are_the_measured_ones(machine):
         found["frcnn-resnet50"].speed,
     )
     assert found["ssd-mobilenet-v2"].speed == "fastest; the other models are compared with it"
-    assert found["ssd-mobilenet-v2"].accuracy.startswith("mAP50 0.97 on microcontrollers (119 photos); 0.84 on raccoon")
+    assert found["ssd-mobilenet-v2"].accuracy.startswith(
+        "mAP50 0.97, mAP 0.68 on microcontrollers (119 images); mAP50 0.84, mAP 0.46 on raccoon"
+    )
     assert found["frcnn-nas"].accuracy == "not measured"
 
 

@@ -185,13 +185,14 @@ def test_every_loss_of_the_metrics_is_drawn(run):
 
 def test_what_was_measured_is_shown(run):
     stages = StageTimes(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
+    scores = {"map50": {"exported SavedModel": 0.75}, "mean_ap": {"exported SavedModel": 0.375}}
     difference = {"detections": 12, "unmatched": 0, "beyond_tolerance": 0, "largest_box": 0.0012, "largest_score": 1e-6}
     write_json(
         run.measurements,
         {
             "stages": stages.to_json(),
             "machine": {"processor": "a processor", "cores": 2},
-            "parity": {"images": 6, "difference": difference, "only_noise": True, "map50": {}},
+            "parity": {"images": 6, "difference": difference, "only_noise": True, **scores},
         },
     )
     parity = {"images": 6, "boxes": 18, "scores": {"ir": {"map50": 0.5, "mean_ap": 0.25}}, "differences": {}}
@@ -202,6 +203,7 @@ def test_what_was_measured_is_shown(run):
     assert "SavedModel (CPU <test>) 1.0 2.0 30.0 4.0 37.0 6" in text
     assert "function pets (CPU <test>) 1.0 2.0 7.5 4.0 14.5 6" in text
     assert "finds the same objects as the trained network: 0 of 12 detections unmatched" in text
+    assert "exported SavedModel 0.7500 0.3750" in text
     assert "IR as built 0.5000 0.2500" in text
     assert "Its thresholds are not those of this page" in text
 
