@@ -1,108 +1,224 @@
-"""mAP on held-out photos after training for some minutes, as mean and spread over seeds.
+"""mAP50 and mAP on held-out images after training for some minutes, as mean and spread over seeds: one table.
 
-Example, with a folder of VOC annotations and the names of its training and test images:
+    python benchmarks/accuracy.py --corpus FOLDER           # all sets of `corpus.py`, with 30 images and with all
+    python benchmarks/accuracy.py                           # the drawn scenes alone: needs no images
+    python benchmarks/accuracy.py --corpus FOLDER --sets pcb raccoon --count 30 --seeds 0
+    python benchmarks/accuracy.py --markdown                # the table of docs/benchmarks.md from what was measured
+    python benchmarks/accuracy.py DATA --train train.txt --test test.txt --name boards      # images of your own
 
-    python benchmarks/accuracy.py DATA --train eval_train.txt --test eval_test.txt \
-        --model ssd-efficientnet-lite0 --base-model imagenet --minutes 20 --seeds 0 1 2 --name microcontrollers
-
-Each run is `preannotate train` and `preannotate evaluate` on the run's own SavedModel; the test photos
-are seen by neither training nor the choice of weights. `--limit 30` trains on the first thirty photos in the
-order of the hash of their names. Results are appended to benchmarks/results/accuracy.json.
+Each run is `preannotate train` with its defaults (`--model auto`) and `preannotate evaluate` on the run's own
+SavedModel; the test images are seen by neither training nor the choice of weights. What was already measured with the
+same arguments and the same code is not measured again, so the table can be made in pieces; with `--runs`, an
+interrupted training goes on where it was. Results: benchmarks/results/accuracy.json.
 """
 
 import argparse
-import hashlib
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from results import describe_machine, report
+from corpus import ImageSet, find_sets
+from results import describe_machine
+from trainings import Training, train_and_evaluate
+
+from preannotate.core.files import replace_text
+
+RESULTS = Path(__file__).parent / "results" / "accuracy.json"
+# What trains and what scores: a result stands for as long as these stay as they were.
+_CODE = ("trainer", "evaluation", "functions/runtime", "runtime")
+# Values of one line that differ by seed: name in the line, name in what `train_and_evaluate` returns.
+_BY_SEED = {
+    "map50": "map50",
+    "mean_ap": "mean_ap",
+    "images_shown": "images_shown",
+    "train_seconds": "seconds",
+    "peak_memory_gb": "peak_memory_gb",
+    "load": "load",
+}
+_OF_ALL = ("model", "base_model", "input_size", "batch_size", "test_images", "test_boxes")
+_KEY = ("name", "training_images", "asked", "minutes", "arguments", "code")
 
 
 def main() -> None:
+    options = _parse_options()
+    if options.markdown:
+        print(markdown(read_lines(options.results), options.code))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        work = options.runs or Path(folder)
+        work.mkdir(parents=True, exist_ok=True)
+        for image_set, count in _chosen(options, work):
+            _measure(image_set, count, options, work)
+    print(markdown(read_lines(options.results), options.code))
+
+
+def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder or zip of annotations")
-    parser.add_argument("--train", type=Path, required=True, help="names of the training images")
-    parser.add_argument("--test", type=Path, required=True, help="names of the test images")
-    parser.add_argument("--model", default="ssd-mobilenet-v2")
-    parser.add_argument("--base-model", required=True)
+    parser.add_argument("data", type=Path, nargs="?", help="a single set: folder or zip of annotations")
+    parser.add_argument("--train", type=Path, help="names of the training images of DATA")
+    parser.add_argument("--test", type=Path, help="names of the test images of DATA")
+    parser.add_argument("--name", help="of DATA in the results")
+    parser.add_argument("--limit", type=int, help="train on so many images of DATA only")
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="folder of sets; the scenes are always added")
+    parser.add_argument("--sets", nargs="+", metavar="NAME", help="only these sets")
+    parser.add_argument("--count", nargs="+", default=["30", "all"], metavar="N", help="training images: 30 all")
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--base-model", help="default: that of `preannotate train`")
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--limit", type=int, help="train on so many images only")
     parser.add_argument("--arguments", default="", help="further arguments of the trainer")
-    parser.add_argument("--name", required=True, help="of the line in the results")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="keep runs here, and continue those that are there")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--code", help="what the results stand for (default: the commit of the trainer)")
+    parser.add_argument("--markdown", action="store_true", help="print the table of what was measured, and end")
     options = parser.parse_args()
+    if options.data and not (options.train and options.test and options.name):
+        parser.error("DATA without --train, --test and --name; expected all of them.")
+    unknown = [count for count in options.count if count != "all" and not count.isdigit()]
+    if unknown:
+        parser.error(f"--count: {unknown[0]}; expected whole numbers or all.")
+    options.code = options.code or code_version()
+    return options
 
-    names = options.train.read_text().split()
-    if options.limit:
-        names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[: options.limit]
-    training = Training(
-        options.data, names, options.test, options.model, options.base_model, options.minutes, options.arguments
-    )
-    results = [_train_and_evaluate(training, seed) for seed in options.seeds]
-    line = {
+
+def code_version() -> str:
+    """Return the commit that last changed what trains and scores, with a "+" if it has been changed since."""
+    checkout = Path(__file__).parents[1]
+    try:
+        git = ["git", "-C", str(checkout)]
+        commit = subprocess.check_output([*git, "log", "-1", "--format=%h", "--", *_CODE], text=True).strip()
+        changed = subprocess.check_output([*git, "status", "--porcelain", "--", *_CODE], text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{commit}+" if changed else commit
+
+
+def _chosen(options: argparse.Namespace, work: Path) -> list[tuple[ImageSet, int | None]]:
+    if options.data:
+        train, test = (tuple(path.read_text(encoding="utf-8").split()) for path in (options.train, options.test))
+        return [(ImageSet(options.name, options.data, train, options.data, test), options.limit)]
+    sets = find_sets(options.corpus, work)
+    names = [one.name for one in sets]
+    for name in options.sets or ():
+        if name not in names:
+            sys.exit(f"--sets: {name}; expected one of: {', '.join(names)}.")
+    wanted = [one for one in sets if not options.sets or one.name in options.sets]
+    counts = [None if count == "all" else int(count) for count in options.count]
+    return [(one, count) for count in counts for one in wanted]
+
+
+def _measure(image_set: ImageSet, count: int | None, options: argparse.Namespace, work: Path) -> None:
+    """Measure the seeds that are missing; each is written at once."""
+    names = image_set.first(count)
+    key = {
+        "name": image_set.name,
         "training_images": len(names),
-        "model": options.model,
-        "base_model": Path(options.base_model).name,
+        "asked": options.model if options.base_model is None else f"{options.model} from {options.base_model}",
         "minutes": options.minutes,
         "arguments": options.arguments,
-        "seeds": options.seeds,
-        "map50": [round(result["map50"], 4) for result in results],
-        "map50_mean": round(statistics.mean(result["map50"] for result in results), 4),
-        "map50_spread": round(max(r["map50"] for r in results) - min(r["map50"] for r in results), 4),
-        "mean_ap": [round(result["mean_ap"], 4) for result in results],
-        "test_images": results[0]["images"],
-        "test_boxes": results[0]["boxes"],
-        "train_seconds": [result["seconds"] for result in results],
-        "peak_memory_gb": [result["peak_memory_gb"] for result in results],
-        "machine": describe_machine(),
+        "code": options.code,
     }
-    report(line, "accuracy.json", options.name)
+    arguments = ",".join(filter(None, (f"max_minutes={options.minutes:g}", options.arguments)))
+    training = Training(
+        *(image_set.train, names, image_set.test, image_set.test_names),
+        *(options.model, options.base_model, arguments),
+    )
+    for seed in options.seeds:
+        if seed in _find(read_lines(options.results), key).get("seeds", []):
+            continue
+        print(f"{image_set.name}, {len(names)} images, seed {seed} …", file=sys.stderr, flush=True)
+        measured = train_and_evaluate(training, seed, work / f"{image_set.name}-{len(names)}-{seed}")
+        lines = read_lines(options.results)  # again: another process may have written meanwhile
+        line = _find(lines, key)
+        if not line:
+            line.update(key, machine=describe_machine())
+            lines.append(line)
+        _add(line, seed, measured)
+        replace_text(options.results, json.dumps(lines, indent=1) + "\n")
+        print(f"  {_scores(line, -1)} after {measured['seconds']:.0f} s", file=sys.stderr, flush=True)
 
 
-@dataclass(frozen=True)
-class Training:
-    """What all seeds share; `names` are the training images."""
-
-    data: Path
-    names: list[str]
-    test: Path
-    model: str
-    base_model: str
-    minutes: float
-    arguments: str
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file of results; none if it does not exist."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def _train_and_evaluate(training: Training, seed: int) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        used = Path(folder) / "train.txt"
-        used.write_text("\n".join(training.names))
-        run = Path(folder) / "run"
-        arguments = f"max_minutes={training.minutes},seed={seed},{training.arguments}"
-        command = ("train", str(training.data), "--images", str(used))
-        command += ("--model", training.model, "--base-model", training.base_model)
-        summary, memory = _preannotate(*command, "--arguments", arguments, "--output", str(run))
-        scores, _ = _preannotate("evaluate", str(run), str(training.data), "--images", str(training.test))
-        print(f"seed {seed}: mAP50 {scores['map50']:.4f} after {summary['seconds']} s", file=sys.stderr, flush=True)
-        return {**scores, "seconds": summary["seconds"], "peak_memory_gb": memory}
+def _find(lines: Sequence[dict[str, Any]], key: dict[str, Any]) -> dict[str, Any]:
+    return next((line for line in lines if all(line.get(name) == key[name] for name in _KEY)), {})
 
 
-def _preannotate(*arguments: str) -> tuple[dict, float]:
-    """The command's JSON and its peak memory in GB."""
-    started = time.monotonic()
-    command = [sys.executable, "-m", "preannotate", *arguments, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{' '.join(command)}: failed after {time.monotonic() - started:.0f} s")
-    return json.loads(output), round(usage.ru_maxrss / 1e6, 2)
+def _add(line: dict[str, Any], seed: int, measured: dict[str, Any]) -> None:
+    line["seeds"] = [*line.get("seeds", []), seed]
+    for name, source in _BY_SEED.items():
+        line[name] = [*line.get(name, []), measured[source]]
+    line.update({name: measured[name] for name in _OF_ALL})
+    for name in ("map50", "mean_ap"):
+        line[f"{name}_mean"] = round(statistics.mean(line[name]), 4)
+        line[f"{name}_spread"] = round(max(line[name]) - min(line[name]), 4)
+
+
+def markdown(lines: Sequence[dict[str, Any]], code: str) -> str:
+    """Return the table of what was measured with this code, and below it the means over the sets."""
+    lines = [line for line in lines if line.get("code") == code]
+    if not lines:
+        return f"nothing was measured with {code} yet"
+    header = ("data (test images, boxes)", "training images", "model, base weights, input", "mAP50", "mAP")
+    header += ("images shown", "minutes", "peak memory")
+    rows = [header, ("---",) * len(header), *map(_row, lines)]
+    for kind, few in (("30 images", True), ("all images", False)):
+        group = [line for line in lines if (line["training_images"] <= _FEW) == few]
+        if len(group) > 1:
+            rows.append((f"**mean over {len(group)} sets**", kind, "", *_means(group), "", "", ""))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+_FEW = 30
+
+
+def _row(line: dict[str, Any]) -> tuple[str, ...]:
+    width, height = line["input_size"]
+    return (
+        f"{line['name']} ({line['test_images']}, {line['test_boxes']})",
+        str(line["training_images"]),
+        f"`{line['model']}`, {line['base_model']}, {width} x {height}",
+        *(_with_spread(line[name]) for name in ("map50", "mean_ap")),
+        _range(line["images_shown"], 1, ".0f"),
+        _range(line["train_seconds"], 60, ".1f"),
+        f"{max(line['peak_memory_gb']):.1f} GB",
+    )
+
+
+def _means(group: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """Return the means over sets, seed by seed, so that their spread is that of the mean; sets may lack seeds."""
+    seeds = set.intersection(*(set(line["seeds"]) for line in group))
+    means = []
+    for name in ("map50", "mean_ap"):
+        by_seed = [
+            statistics.mean(line[name][line["seeds"].index(seed)] for line in group) for seed in sorted(seeds)
+        ] or [statistics.mean(line[f"{name}_mean"] for line in group)]
+        means.append(_with_spread(by_seed))
+    return means[0], means[1]
+
+
+def _with_spread(values: Sequence[float]) -> str:
+    mean = f"**{statistics.mean(values):.3f}**"
+    return mean if len(values) == 1 else f"{mean} ({', '.join(f'{value:.3f}' for value in values)})"
+
+
+def _range(values: Sequence[float], unit: float, form: str) -> str:
+    low, high = (format(value / unit, form) for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _scores(line: dict[str, Any], index: int) -> str:
+    from preannotate.core.text import format_scores
+
+    return format_scores(line["map50"][index], line["mean_ap"][index])
 
 
 if __name__ == "__main__":

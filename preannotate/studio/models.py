@@ -253,7 +253,7 @@ def _parity(directory: FunctionDirectory) -> Parity | None:
         scores, differences = content.get("scores", {}), content.get("differences", {})
         facts = {"validation images": str(content.get("images", "")), "boxes on them": str(content.get("boxes", ""))}
         facts |= {
-            f"accuracy of {_NAMES[name]}": format_scores(one["map50"], one["mean_ap"], 4)
+            f"accuracy of {_NAMES[name]}": format_scores(one["map50"], one.get("mean_ap"), 4)
             for name, one in scores.items()
             if name in _NAMES
         }

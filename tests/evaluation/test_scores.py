@@ -25,7 +25,7 @@ def test_perfect_answers_score_one():
     result = score(LABELS, images, detections)
 
     assert (result.mean_ap, result.map50, result.map75) == pytest.approx((1, 1, 1))
-    assert result.ap50 == pytest.approx({"cat": 1.0, "dog": 1.0})
+    assert (result.ap50, result.ap) == (pytest.approx({"cat": 1.0, "dog": 1.0}),) * 2
     assert (result.images, result.boxes) == (2, 2)
 
 
@@ -35,6 +35,7 @@ def test_a_box_of_60_percent_overlap_counts_at_50_but_not_at_75():
 
     assert (result.map50, result.map75) == pytest.approx((1, 0))
     assert result.mean_ap == pytest.approx(0.3)
+    assert (result.ap50, result.ap) == (pytest.approx({"cat": 1.0}), pytest.approx({"cat": 0.3}))
 
 
 def test_a_missed_object_halves_the_recall():
@@ -48,7 +49,7 @@ def test_the_wrong_class_is_no_hit():
     result = score(LABELS, [image((0, 0, 10, 10))], [[found((0, 0, 10, 10), 0.9, 1)]])
 
     assert result.map50 == 0
-    assert result.ap50["dog"] == -1
+    assert result.ap50["dog"] == result.ap["dog"] == -1
 
 
 def test_nothing_found_scores_zero():
