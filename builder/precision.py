@@ -21,7 +21,6 @@ from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import scores
 from evaluation.ground_truth import GroundTruth
-from evaluation.postprocess import suppressed
 from preannotate.core.drafts import working_directory
 from preannotate.core.text import format_scores, plural
 from runtime.manifest import Manifest
@@ -84,8 +83,7 @@ def quantise(
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
     truth = accuracy_reference(truth, reference, manifest)
-    found = suppressed(reference.detections, manifest.postprocess)
-    trained = scores.score(manifest.labels, truth.images, found)
+    trained = scores.score(manifest.labels, truth.images, reference.detections)
     fp16 = _scores(directory, manifest, truth)
     result: PrecisionResult = {
         "requested": "int8",

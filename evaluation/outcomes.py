@@ -105,7 +105,7 @@ def shown(found: Sequence[Detection], postprocess: Postprocess) -> np.ndarray:
     """Which detections of an image, bool (N,), a function shows: `Detector.select` without its limit on their number.
 
     Args:
-        found: Down to a lower score than any threshold, before boxes of different classes suppress each other.
+        found: Down to a lower score than any threshold, each class by itself.
         postprocess: Thresholds and suppression.
     """
     reaching = np.array([detection.score >= postprocess.thresholds[detection.class_id] for detection in found], bool)

@@ -18,7 +18,7 @@ from evaluation.ground_truth import AnnotatedImage
 from evaluation.thresholds import choose_thresholds
 from preannotate.core.text import plural
 from runtime.boxes import iou
-from runtime.detector import Detection, class_agnostic_nms
+from runtime.detector import Detection
 from runtime.manifest import Postprocess
 
 # Two boxes that overlap by more are at one place: far above what people draw around two objects side by side.
@@ -64,7 +64,7 @@ def choose_postprocess(
     Args:
         labels: Of all classes.
         images: The validation images.
-        detections: On each, down to a low score, with boxes of different classes on each other.
+        detections: On each, down to a low score, each class by itself.
         costs: Seconds of corrections.
     """
     without = _best(labels, images, detections, costs, None)
@@ -85,16 +85,6 @@ def choose_postprocess(
     else:
         why = f"Boxes of different classes on each other are all shown: with only the best {compared}."
     return PostprocessChoice(chosen[0], best[1], without[1], why)
-
-
-def suppressed(detections: Sequence[Sequence[Detection]], postprocess: Postprocess) -> list[list[Detection]]:
-    """Return what is left of each image's detections when boxes of different classes suppress each other.
-
-    `detections` are as a network gives them, each class suppressed by itself; so they are kept beside a model, since
-    the choice may change.
-    """
-    limit = postprocess.agnostic_iou_threshold
-    return [[found[row] for row in class_agnostic_nms(found, limit)] for found in detections]
 
 
 def coinciding_objects(image: AnnotatedImage) -> int:

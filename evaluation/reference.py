@@ -20,8 +20,7 @@ class Reference:
 
     Attributes:
         network: For people, with the version of what ran it.
-        detections: For each frozen image, down to `scores.MIN_SCORE`, before boxes of different classes suppress each
-            other (`evaluation.postprocess.suppressed`).
+        detections: For each frozen image, down to `scores.MIN_SCORE`.
     """
 
     network: str

@@ -19,11 +19,11 @@ from evaluation.corrections import CorrectionCosts, Corrections
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import compare_image, without_suppressed
 from runtime.boxes import iou
-from runtime.detector import Detection
+from runtime.detector import SHOWN_FROM, Detection
 
 MIN_BOXES = 5
 # With nothing to choose by; below LOWEST noise would be shown, above HIGHEST all would be hidden, on other images.
-FALLBACK, LOWEST, HIGHEST = 0.3, 0.1, 0.95
+FALLBACK, LOWEST, HIGHEST = 0.3, SHOWN_FROM, 0.95
 # Of descent; two or three are enough.
 _ROUNDS = 6
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from evaluation import ground_truth
 from evaluation.corrections import CorrectionCosts
-from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess, suppressed
+from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
 from evaluation.scores import score
 from preannotate.core.files import write_json
 from runtime.manifest import Manifest
@@ -38,7 +38,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     if choice.why:
         log.info("%s", choice.why)
     postprocess = choice.postprocess
-    scores = score(config.labels, validator.truth, suppressed(detections, postprocess))
+    scores = score(config.labels, validator.truth, detections)
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -17,6 +17,9 @@ from runtime.memory import limited
 
 # Candidates of one class that go into suppression: bounds the work for a request with threshold 0.
 MAX_CANDIDATES = 400
+# Boxes with lower scores are not for people to see. Who requests them measures, such as mAP or doubt, and gets each
+# class by itself: an object's second label is a wrong box on a page, and a right one in a ranking.
+SHOWN_FROM = 0.1
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Detector:
         Args:
             image: From `decode`.
             threshold: Score from which a detection counts, for every class; None uses the thresholds
-                chosen in training, one for each class.
+                chosen in training, one for each class. Below `SHOWN_FROM` classes never suppress each other.
 
         Returns:
             Best score first, at most `max_detections`.
@@ -115,7 +118,9 @@ class Detector:
                 x1, y1, x2, y2 = map(float, boxes_image[row])
                 found.append(Detection(label, class_id, float(scores[row, class_id]), (x1, y1, x2, y2)))
         found.sort(key=lambda detection: -detection.score)
-        best = class_agnostic_nms(found, cut.agnostic_iou_threshold, max_detections=cut.max_detections)
+        measuring = threshold is not None and threshold < SHOWN_FROM
+        agnostic = None if measuring else cut.agnostic_iou_threshold
+        best = class_agnostic_nms(found, agnostic, max_detections=cut.max_detections)
         return [found[place] for place in best]
 
 

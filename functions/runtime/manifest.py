@@ -27,7 +27,8 @@ class Postprocess:
         iou_threshold: Overlap above which the lower-scored of two boxes of one class is dropped.
         max_detections: At most so many detections for an image, the best-scored ones.
         agnostic_iou_threshold: Overlap above which the lower-scored of two boxes is dropped whatever their classes are:
-            one object whose class is in doubt gets one box. None keeps both; so do files without this key.
+            one object whose class is in doubt gets one box (see `runtime.detector.SHOWN_FROM`). None keeps both; so do
+            files without this key.
     """
 
     threshold: float

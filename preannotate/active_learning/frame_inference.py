@@ -39,8 +39,7 @@ class FrameDetections:
     """What a function detected on a frame.
 
     Attributes:
-        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too. All classes
-            of an object whose class is in doubt, even if the function shows only the best.
+        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too.
         content: SHA-256 of the image file.
         error: Why the image could not be read; None if it could.
     """
@@ -111,8 +110,7 @@ class FrameInference:
         missing = [frame for frame in frames if frame not in self._detections.entries]
         if missing:
             make_entry = partial(self._make_entry, describe_too)
-            processes = self._workers or processes_for(len(missing))
-            with FunctionPool(self._function.path, processes, every_class=True) as pool:
+            with FunctionPool(self._function.path, self._workers or processes_for(len(missing))) as pool:
 
                 def detect(images: dict[int, Path]) -> Iterator[tuple[int, Any]]:
                     files = [ImageFile(path, str(frame)) for frame, path in images.items()]

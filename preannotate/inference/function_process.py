@@ -5,12 +5,10 @@ import queue
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage
-from preannotate.inference.worker import EVERY_CLASS
 from preannotate.inference.worker_process import WorkerError, WorkerProcess, worker_environment
 from runtime.detector import Detection
 from runtime.errors import ImageError
@@ -30,19 +28,15 @@ class FunctionProcess:
         labels: As `function.yaml` gives them to CVAT; the index is the class id.
     """
 
-    def __init__(self, directory: Path, *, workers: int = 1, every_class: bool = False) -> None:
-        """Start the process in functions/NAME/nuclio and wait until the model is loaded.
-
-        Args:
-            directory: Of the function.
-            workers: Processes that share the cores.
-            every_class: Detect all classes of an object whose class is in doubt, even if the function shows the best.
+    def __init__(self, directory: Path, *, workers: int = 1) -> None:
+        """Start the process in functions/NAME/nuclio and wait until the model is loaded; `workers` share the cores.
 
         Raises:
             InferenceError: It cannot be loaded.
         """
-        kind = ["detector", EVERY_CLASS] if every_class else ["detector"]
-        self._worker = WorkerProcess(directory, kind, name=str(directory), environment=worker_environment(workers))
+        self._worker = WorkerProcess(
+            directory, ["detector"], name=str(directory), environment=worker_environment(workers)
+        )
         try:
             self.labels: tuple[str, ...] = tuple(self._worker.wait_until_ready()["labels"])
         except WorkerError as error:
@@ -108,8 +102,8 @@ class FunctionPool:
         labels: As in `FunctionProcess`.
     """
 
-    def __init__(self, directory: Path, processes: int, *, every_class: bool = False) -> None:
-        """Start all processes, as in `FunctionProcess`, and wait until their models are loaded.
+    def __init__(self, directory: Path, processes: int) -> None:
+        """Start all processes and wait until their models are loaded.
 
         Raises:
             InferenceError: One cannot be loaded.
@@ -117,8 +111,7 @@ class FunctionPool:
         self._threads = ThreadPoolExecutor(processes)
         self._free: queue.SimpleQueue[FunctionProcess] = queue.SimpleQueue()
         self._all: list[FunctionProcess] = []
-        start_one = partial(FunctionProcess, directory, workers=processes, every_class=every_class)
-        starts = [self._threads.submit(start_one) for _ in range(processes)]
+        starts = [self._threads.submit(FunctionProcess, directory, workers=processes) for _ in range(processes)]
         try:
             for start in starts:
                 self._all.append(start.result())

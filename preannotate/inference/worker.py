@@ -4,7 +4,7 @@ Started in the function directory, which comes first on its path. It imports the
 lies in that directory, and nothing else of this project. There are two kinds:
 
     python -P worker.py handler HANDLER WORKER_ID TRIGGER   calls the handler, as nuclio's Python wrapper would
-    python -P worker.py detector [--every-class]            runs the detector of model_handler.py on image files
+    python -P worker.py detector                            runs the detector of model_handler.py on image files
 
 Requests come in on stdin and replies go out on stdout, as frames: lengths of head and body, the head as JSON, the body
 as it is. The first reply reports that the function is ready, or why it is not. Whatever the function prints goes to
@@ -18,7 +18,6 @@ only its first element, and loses a worker if it is empty.
 import asyncio
 import base64
 import contextlib
-import dataclasses
 import importlib
 import importlib.machinery
 import inspect
@@ -45,7 +44,6 @@ OUT_OF_MEMORY = 213
 # function itself has to refuse it. Its images have at most 75 MB, which are 100 MB of text.
 _MAX_VALUES, _MAX_PARSED_BYTES = 200_000, 104_000_000
 _TEXT = "text/plain"
-EVERY_CLASS = "--every-class"
 # The server writes these itself.
 _OWN_HEADERS = ("connection", "content-length", "content-type", "transfer-encoding")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -63,7 +61,7 @@ def main(kind: str, *arguments: str) -> None:
     idle = threading.Event()
     threading.Thread(target=_read_all, args=(requests, inbox, idle), daemon=True).start()
     try:
-        function = _Handler(*arguments) if kind == "handler" else _Detector(*arguments)
+        function = _Handler(*arguments) if kind == "handler" else _Detector()
     except BaseException as error:  # sys.exit() in a function must not look like an ordinary end
         traceback.print_exc()
         _write(replies, {"failed": _sentence(error)}, b"")
@@ -78,24 +76,16 @@ def main(kind: str, *arguments: str) -> None:
 
 
 class _Detector:
-    """The detector behind the handler, called without it: nothing is rounded; `about` is the first reply.
+    """The detector behind the handler, called without it: nothing is rounded; `about` is the first reply."""
 
-    With `--every-class`, boxes of different classes on each other are all found, whatever `model.json` says.
-    """
-
-    def __init__(self, *options: str) -> None:
+    def __init__(self) -> None:
         from runtime.errors import RequestError
         from runtime.function_file import read_labels  # this and model_handler.py: those of the function directory
 
         self._request_error = RequestError
         handler = importlib.import_module("model_handler").ModelHandler
         self._detector = handler(read_labels(Path("function.yaml").absolute())).detector
-        manifest = self._detector.manifest
-        cut = manifest.postprocess
-        if options == (EVERY_CLASS,) and getattr(cut, "agnostic_iou_threshold", None) is not None:
-            every_class = dataclasses.replace(cut, agnostic_iou_threshold=None)
-            self._detector.manifest = dataclasses.replace(manifest, postprocess=every_class)
-        self.about = {"labels": list(manifest.labels)}
+        self.about = {"labels": list(self._detector.manifest.labels)}
 
     def answer(self, request: list[Any]) -> _Message:
         """Detect in the file `head["image"]`; {"error": …} if it cannot be read."""

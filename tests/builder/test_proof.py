@@ -2,16 +2,14 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from builder import proof
 from builder.check import check
-from builder.function_directory import FunctionDirectory, Verdict
+from builder.function_directory import Verdict
 from evaluation.parity import Difference
-from runtime.manifest import Manifest
 
 
 @pytest.fixture
@@ -78,23 +76,6 @@ def test_an_exchanged_network_is_found_out(function):
         "expected the same detections. Do not deploy it."
         for name in ("ir_f32", "saved_model")
     )
-
-
-@pytest.mark.slow
-def test_the_reference_is_suppressed_as_the_function_is(function):
-    """The reference network finds each square as the other class, too, with a lower score."""
-    path = function / "validation" / "reference.json"
-    content = json.loads(path.read_text())
-    for image in content["detections"]:
-        image += [{**one, "class_id": 1 - one["class_id"], "score": one["score"] / 2} for one in image]
-    path.write_text(json.dumps(content))
-    directory = FunctionDirectory.open(function)
-    assert len(proof.prove(directory, directory.validation).problems) == 2  # SavedModel and IR, as with any difference
-    manifest = Manifest.read(directory.path)
-    one_box = replace(manifest, postprocess=replace(manifest.postprocess, agnostic_iou_threshold=0.8))
-    one_box.write(directory.path / "model.json")
-
-    assert proof.prove(FunctionDirectory.open(function), directory.validation).problems == ()
 
 
 def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.outcomes import shown
-from evaluation.postprocess import SAME_PLACE, choose_postprocess, coinciding_objects, suppressed
+from evaluation.postprocess import SAME_PLACE, choose_postprocess, coinciding_objects
 from runtime.detector import Detection
 from runtime.manifest import Postprocess
 
@@ -85,10 +85,3 @@ def test_what_is_shown_is_what_the_runtime_leaves():
     assert shown(DOUBTFUL, high_for_keys).tolist() == [False, True, True, False]
     assert shown(DOUBTFUL, Postprocess(0.3, (0.3, 0.3))).tolist() == [True] * 4
     assert shown([], ONE_BOX).tolist() == []
-
-
-def test_detections_that_are_kept_beside_a_model_are_suppressed_as_it_does():
-    ranked = sorted(DOUBTFUL, key=lambda one: -one.score)
-
-    assert [one.score for one in suppressed([ranked], ONE_BOX)[0]] == [0.53, 0.48]
-    assert suppressed([ranked], Postprocess(0.3, (0.3, 0.3))) == [ranked]

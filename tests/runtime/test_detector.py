@@ -82,6 +82,13 @@ def test_one_object_whose_class_is_in_doubt_gets_one_box_if_the_model_says_so():
     assert [d.label for d in one.detect(image(), 0.1)] == ["cat"]
 
 
+def test_who_measures_gets_each_class_by_itself():
+    """mAP and uncertainty are of all that the network finds; nobody is shown a box of 0.05."""
+    found = detector([KEY, BOLT], [[0.53, 0.0], [0.0, 0.49]], agnostic_iou_threshold=0.8)
+
+    assert [d.label for d in found.detect(image(), 0.05)] == ["cat", "dog"]
+
+
 def test_a_box_that_is_not_shown_suppresses_nothing():
     found = detector([KEY, BOLT], [[0.53, 0.0], [0.0, 0.49]], thresholds=(0.6, 0.4), agnostic_iou_threshold=0.8)
 
@@ -109,7 +116,7 @@ def test_threshold_zero_of_many_classes_ends_with_the_best():
     cut = Postprocess(0.5, (0.5,) * 40, agnostic_iou_threshold=0.8)
     many = Detector(FakeEngine(boxes.tolist(), scores.tolist()), Manifest("fake", labels, (100, 100), cut))
 
-    found = many.detect(image(), 0.0)
+    found = many.detect(image(), 0.1)
 
     assert len(found) == 300
     assert found == sorted(found, key=lambda d: -d.score)

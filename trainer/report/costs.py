@@ -4,8 +4,7 @@ import dataclasses
 from typing import Any
 
 from evaluation.corrections import CorrectionCosts
-from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess, suppressed
-from evaluation.scores import score
+from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
 from preannotate.core.files import replacing, write_json
 from runtime.manifest import FILE_NAME
 from trainer.report.facts import COSTS_KEY, RunFacts
@@ -30,12 +29,11 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
     manifest, labels = facts.manifest, facts.truth.labels
     choice = choose_postprocess(labels, facts.truth.images, facts.detections, costs)
     cut, per_class = choice.postprocess, choice.postprocess.thresholds
-    metrics = score(labels, facts.truth.images, suppressed(facts.detections, cut)).to_json()
-    provenance = {**manifest.provenance, **criterion(costs), SUPPRESSION_KEY: choice.to_json(), "metrics": metrics}
+    provenance = {**manifest.provenance, **criterion(costs), SUPPRESSION_KEY: choice.to_json()}
     changed = dataclasses.replace(manifest, postprocess=cut, provenance=provenance)
     with replacing(run.export / FILE_NAME) as temporary:
         changed.write(temporary)
-    summary = {**facts.summary, "validation": metrics, "thresholds": dict(zip(labels, per_class, strict=True))}
+    summary = {**facts.summary, "thresholds": dict(zip(labels, per_class, strict=True))}
     write_json(run.summary, summary)
     write_overlays(facts.truth, facts.detections, cut, run.overlays)
     return per_class

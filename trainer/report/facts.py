@@ -27,7 +27,7 @@ class RunFacts:
     Attributes:
         name: Of the run's folder when it was trained.
         truth: The frozen validation images.
-        detections: On each of them, down to a low score, before boxes of different classes suppress each other.
+        detections: On each of them, down to a low score.
         costs: By which its thresholds were chosen.
         epochs: A row of metrics for each epoch; None where nothing was measured.
         dataset: The health summary and the split.

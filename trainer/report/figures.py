@@ -9,7 +9,6 @@ from evaluation.average_precision import PrecisionRecallCurve
 from evaluation.bootstrap import Estimate, PrecisionEstimates
 from evaluation.corrections import Corrections, corrections_by_image
 from evaluation.object_sizes import SizeBand
-from evaluation.postprocess import suppressed
 from evaluation.thresholds import ThresholdSweep
 from trainer.report.facts import RunFacts
 
@@ -47,9 +46,8 @@ class Figures:
         images, detections = facts.truth.images, facts.detections
         postprocess = facts.manifest.postprocess
         cuts, agnostic = postprocess.thresholds, postprocess.agnostic_iou_threshold
-        ranked = suppressed(detections, postprocess)
         classes = range(len(facts.truth.labels))
-        matches = [average_precision.match_class(class_id, images, ranked) for class_id in classes]
+        matches = [average_precision.match_class(class_id, images, detections) for class_id in classes]
         search = thresholds.ThresholdSearch(images, detections, facts.costs, agnostic)
         by_image = corrections_by_image(images, detections, postprocess)
         with_model = np.array([item.seconds(facts.costs) for item in by_image])

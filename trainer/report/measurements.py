@@ -6,7 +6,6 @@ from typing import Any
 
 from evaluation import ground_truth, reference, scores, speed
 from evaluation.parity import FLOAT_NOISE, compare
-from evaluation.postprocess import suppressed
 from preannotate.core.files import write_json
 from runtime import engines
 from runtime.detector import Detector
@@ -27,8 +26,7 @@ def measure(run: RunDirectory) -> None:
     with quiet_loading():
         detector = Detector(engines.load("tensorflow", run.export), manifest)
         stages, found = speed.measure(detector, truth, seconds=SECONDS)
-    images = truth.images[: len(found)]
-    expected = suppressed(trained.detections[: len(found)], manifest.postprocess)
+    images, expected = truth.images[: len(found)], trained.detections[: len(found)]
     scored = {
         f"network as trained ({trained.network})": scores.score(truth.labels, images, expected),
         "exported SavedModel": scores.score(truth.labels, images, found),

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -52,22 +51,6 @@ def test_an_engine_that_ends_the_process_is_a_sentence(function, photos):
         ),
     ):
         process.detect(ImageFile(photos / "red.png", "red.png"), None)
-
-
-def test_who_looks_for_doubt_gets_every_class_of_an_object(function, photos):
-    """The fake engine finds a cat (0.9) and a dog (0.4) at one place; the function shows only the better one."""
-    path = function / "nuclio" / "model.json"
-    content = json.loads(path.read_text())
-    content["postprocess"]["agnostic_iou_threshold"] = 0.8
-    path.write_text(json.dumps(content))
-
-    def class_ids(**options):
-        with FunctionProcess(function / "nuclio", **options) as process:
-            found = process.detect(ImageFile(photos / "a.png", "a.png"), 0.1)
-        return [one.class_id for one in found.detections]
-
-    assert class_ids() == [0]
-    assert class_ids(every_class=True) == [0, 1]
 
 
 def test_a_file_that_vanished_is_the_failure_of_one_image(function, photos):
