@@ -15,6 +15,7 @@ import keras
 from preannotate.core.text import printable
 from trainer.errors import TrainingError
 from trainer.models.backbone import Backbone
+from trainer.models.detector_weights import DetectorTensors
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ class BaseModel:
         source: `imagenet` and the like, `none`, the name of a file, or that of an earlier run.
         alpha: Width of the backbone that the weights fit.
         original: The pretrained network, if the weights come from one.
+        detector: Those of a whole detector, of families that start from one.
     """
 
     source: str
     alpha: float
     path: Path | None = None
     original: keras.Model | None = None
+    detector: DetectorTensors | None = None
 
     @property
     def pretrained(self) -> bool:

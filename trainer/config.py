@@ -30,11 +30,12 @@ class RequestedConfig:
     batch_size: int | None = None
     initial_learning_rate: float | None = None
     backbone_learning_rate: float | None = None
-    weight_decay: float = 0.02
+    weight_decay: float | None = None
     image_size: str | None = None
     alpha: float | None = None
-    frozen_part: float = 0.08
+    frozen_part: float | None = None
     freeze: int | None = None
+    freeze_statistics: bool | None = None
     augment: str = "strong"
     early_stopping: float | None = 0.4
     validation_fraction: float = 0.15
@@ -54,9 +55,12 @@ class TrainingConfig(RequestedConfig):
     batch_size: int = field()
     initial_learning_rate: float = field()
     backbone_learning_rate: float = field()
+    weight_decay: float = field()
     image_size: str = field()
     alpha: float = field()
+    frozen_part: float = field()
     freeze: int = field()
+    freeze_statistics: bool = field()
 
 
 @dataclass(frozen=True, kw_only=True)

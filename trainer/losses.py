@@ -40,6 +40,11 @@ def iou_and_giou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tuple[tf.Tensor, tf.
     return iou, iou - tf.math.divide_no_nan(hull - union, hull)
 
 
+def pairwise_iou(boxes_a: tf.Tensor, boxes_b: tf.Tensor) -> tf.Tensor:
+    """Return the IoU of each box of one set with each of the other: (..., G, 4) and (..., A, 4) to (..., G, A)."""
+    return iou_and_giou(boxes_a[..., :, None, :], boxes_b[..., None, :, :])[0]
+
+
 def detection_losses(
     logits: tf.Tensor, boxes: tf.Tensor, gt_classes: tf.Tensor, gt_boxes: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -42,7 +42,12 @@ class NetworkTrainer:
         self._strategy = strategy
         self._peak_rate = config.initial_learning_rate
         self._backbone_factor = config.backbone_learning_rate if pretrained else 1.0
-        backbone, heads = _trainable(network, freeze=config.freeze if pretrained else 0, pretrained=pretrained)
+        backbone, heads = _trainable(
+            network,
+            freeze=config.freeze if pretrained else 0,
+            freeze_statistics=config.freeze_statistics,
+            pretrained=pretrained,
+        )
         self._variables = {"backbone": backbone, "heads": heads}
         with strategy.scope():
             self._optimizers = {
@@ -155,17 +160,17 @@ def _follow(average: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> tf.Oper
     return average.assign(decay * average + (1 - decay) * value)
 
 
-def _trainable(network: Network, *, freeze: int, pretrained: bool) -> tuple[list, list]:
+def _trainable(network: Network, *, freeze: int, freeze_statistics: bool, pretrained: bool) -> tuple[list, list]:
     """Return the trainable variables of the backbone and of the heads.
 
-    Statistics of a pretrained backbone stay as they are: a few photos would only spoil them, and some
+    Statistics of a backbone that was pretrained alone stay as they are: a few photos would only spoil them, and some
     published weights have them folded into the convolutions.
     """
     names = [layer.name for layer in network.backbone.layers]
     first = names.index(network.block_starts[freeze]) if freeze else 0
     for index, layer in enumerate(network.backbone.layers):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = index >= first and not (pretrained and is_norm)
+        layer.trainable = index >= first and not (freeze_statistics and is_norm)
         if is_norm and not pretrained:
             layer.momentum = 0.9
     backbone = [variable for layer in network.backbone.layers for variable in layer.trainable_variables]

@@ -15,8 +15,9 @@ import numpy as np
 from preannotate.core.files import write_json
 from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
-from trainer import anchors, backbone_weights, datasets, earlier_run, gpu_memory, input_size, model_choice
+from trainer import anchors, base_weights, batch_statistics, datasets, earlier_run, gpu_memory, input_size, model_choice
 from trainer.arguments.defaults import Defaults, resolve_arguments
+from trainer.augment import letterbox_example
 from trainer.backbone_weights import BaseModel
 from trainer.config import RunConfig, parse_range, parse_size
 from trainer.datasets import Dataset, Sample, Split
@@ -24,6 +25,7 @@ from trainer.datasets.split import without_unreviewed
 from trainer.datasets.split_file import read_split_file
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
+from trainer.input_pipeline import ImageCache
 from trainer.models import MODELS
 from trainer.models.network import Network
 from trainer.request import TrainingRequest, read_image_names
@@ -67,7 +69,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     base = (
         BaseModel(earlier.name, earlier.config.alpha)
         if earlier
-        else backbone_weights.resolve(request.base_model, alpha=requested.alpha, backbone=family.backbone)
+        else base_weights.resolve(request.base_model, alpha=requested.alpha, family=family)
     )
     dataset, split = loaded or _load(request, run)
     size = _input_size(requested.image_size, family.defaults, split.train, earlier)
@@ -100,8 +102,16 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         earlier_run.transfer_weights(earlier, family, network, dataset.labels)
         _log_lines(earlier_run.notes(earlier, dataset.labels, size, split.validation))
     else:
-        backbone_weights.load(network.backbone, base, family.backbone)
+        base_weights.load(network, base, family, dataset.labels)
+        if base.detector and base.detector.folded:
+            batch_statistics.measure(network, _first_inputs(split.train, size, batch_statistics.IMAGES))
     return Prepared(config, split, network, ema_network)
+
+
+def _first_inputs(samples: Sequence[Sample], size: tuple[int, int], count: int) -> np.ndarray:
+    """Return the first images as serving prepares them, uint8 (N, H, W, 3)."""
+    images = ImageCache(samples[:count], size, exact=True)
+    return np.stack([letterbox_example(images[index], size)[0] for index in range(len(images))])
 
 
 def reopen(run: RunDirectory) -> Prepared:

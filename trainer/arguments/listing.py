@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000)
 _FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
+_FROM_MODEL = (
+    "batch_size",
+    "image_size",
+    "initial_learning_rate",
+    "backbone_learning_rate",
+    "weight_decay",
+    "frozen_part",
+    "freeze",
+    "freeze_statistics",
+)
 _STARTS = {"pretrained": True, "random": False}
 
 
@@ -53,13 +63,16 @@ def _by_model(models: Mapping[str, "ModelFamily"]) -> Table:
                 f"{defaults.side}x{defaults.side}",
                 f"{defaults.learning_rate(pretrained=pretrained):g}",
                 f"{defaults.backbone_learning_rate:g}" if pretrained else "1",
+                f"{defaults.weight_decay:g}",
+                f"{defaults.frozen_part if pretrained else 0:g}",
                 str(defaults.freeze if pretrained else 0),
+                format_value("freeze_statistics", defaults.freeze_statistics and pretrained),
                 f"{backbone.alpha if pretrained else backbone.alpha_from_scratch:g}",
             )
             for start, pretrained in _STARTS.items()
         ]
-    arguments = ("batch_size", "image_size", "initial_learning_rate", "backbone_learning_rate", "freeze", "alpha")
-    return Table(("model", "weights", *arguments), rows)
+    header = ("model", "weights", *_FROM_MODEL, "alpha")
+    return Table(header, rows)
 
 
 def _by_images(models: Mapping[str, "ModelFamily"]) -> Table:

@@ -59,8 +59,8 @@ def _choice(meaning: str, choices: tuple[str, ...]) -> Argument:
     return Argument(str, meaning, f"one of {', '.join(choices)}", lambda value: value in choices)
 
 
-def _switch(meaning: str) -> Argument:
-    return Argument(bool, meaning, "true or false", lambda value: True)
+def _switch(meaning: str, *, unset: str | None = None) -> Argument:
+    return Argument(bool, meaning, "true or false", lambda value: True, unset)
 
 
 ARGUMENTS: dict[str, Argument] = {
@@ -78,7 +78,7 @@ ARGUMENTS: dict[str, Argument] = {
     "backbone_learning_rate": _fraction(
         "relative to that of the heads, once a pretrained backbone is no longer frozen", unset=AUTO
     ),
-    "weight_decay": _fraction("decoupled, of AdamW"),
+    "weight_decay": _fraction("decoupled, of AdamW", unset=AUTO),
     "image_size": Argument(
         str,
         "the network's input: a side such as `320`; `352x288`; or `600-1024`, the shape of the photos with a shorter "
@@ -94,8 +94,9 @@ ARGUMENTS: dict[str, Argument] = {
         lambda value: value in ALPHAS,
         AUTO,
     ),
-    "frozen_part": _fraction("part of the training during which a pretrained backbone stays frozen"),
+    "frozen_part": _fraction("part of the training during which a pretrained backbone stays frozen", unset=AUTO),
     "freeze": _whole("blocks of a pretrained backbone that are never trained", 0, unit=" of blocks", unset=AUTO),
+    "freeze_statistics": _switch("keep the statistics of batch normalisation in a pretrained backbone", unset=AUTO),
     "augment": _choice("`strong` (zoom, stretch, mirror, colour, mosaic), `weak` or `none`", AUGMENTS),
     "early_stopping": _positive_fraction(
         "stop after this part of the training without a better validation mAP", unset=NONE

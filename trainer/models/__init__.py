@@ -8,7 +8,7 @@ import importlib
 from trainer.models.family import ModelFamily
 
 # In the order in which tables show them.
-MODULES = ("ssd_mobilenet_v2", "ssd_efficientnet_lite0", "frcnn")
+MODULES = ("yolox", "ssd_mobilenet_v2", "ssd_efficientnet_lite0", "frcnn")
 
 
 def _load() -> dict[str, ModelFamily]:

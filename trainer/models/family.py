@@ -7,6 +7,7 @@ import keras
 
 from trainer.arguments.defaults import Defaults
 from trainer.models.backbone import Backbone
+from trainer.models.detector_weights import DetectorWeights
 from trainer.models.network import Network
 
 
@@ -35,13 +36,28 @@ class DetectorSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFamily:
-    """A detector on a backbone, as `--model` names it; `when_to_choose` is for the table of models."""
+    """A detector on a backbone, as `--model` names it.
+
+    Attributes:
+        when_to_choose: For the table of models.
+        weights: Published weights of the whole detector; None if there are such of the backbone alone.
+    """
 
     name: str
     when_to_choose: str
     backbone: Backbone
     detector: Callable[[DetectorSpec], Network]
     defaults: Defaults
+    weights: DetectorWeights | None = None
+
+    @property
+    def pretrained(self) -> tuple[str, ...]:
+        """The words for `--base-model` that mean published weights."""
+        return self.weights.names if self.weights else tuple(self.backbone.pretrained)
+
+    def is_cached(self) -> bool:
+        """Whether published weights are on this machine."""
+        return self.weights.is_here() if self.weights else self.backbone.is_cached()
 
     def build_backbone(self, *, input_size: tuple[int, int], alpha: float) -> keras.Model:
         """Return the backbone with random weights, `alpha` times as wide as the original."""

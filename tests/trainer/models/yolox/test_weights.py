@@ -1,0 +1,137 @@
+"""Weights of YOLOX from files: made here of a network with random weights, and the real ones where they are at hand."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+from keras import layers
+from onnx import numpy_helper
+
+from runtime.image import decode
+from runtime.letterbox import Letterbox
+from trainer import batch_statistics
+from trainer.errors import TrainingError
+from trainer.models import MODELS
+from trainer.models.yolox import architecture
+
+SHARED = Path(os.environ.get("PREANNOTATE_SHARED", Path(__file__).parents[5] / "shared"))
+REAL = SHARED / "weights" / "yolox_nano.onnx"
+PHOTOS = SHARED / "data" / "raccoon"
+SIZE = (96, 64)
+NANO = MODELS["yolox-nano"]
+LABELS = [f"class {number}" for number in range(79)] + ["person"]
+
+
+def make(labels, size=SIZE, family=NANO):
+    backbone = family.build_backbone(input_size=size, alpha=1.0)
+    return family.build(num_classes=len(labels), input_size=size, aspects=(1.0,), backbone=backbone)
+
+
+@pytest.fixture(scope="module")
+def original():
+    """A network with 80 classes and statistics as training leaves them."""
+    keras.utils.set_random_seed(0)
+    network, rng = make(range(80)), np.random.default_rng(0)
+    for layer in all_layers(network):
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, values.shape) for values in layer.get_weights()])
+    return network
+
+
+def all_layers(network):
+    return [*network.backbone.layers, *network.keras_model.layers]
+
+
+def pixels(size=SIZE, images=2):
+    return np.random.default_rng(1).integers(0, 256, (images, size[1], size[0], 3), np.uint8)
+
+
+def write_export(path, network, size=architecture.SIZES["nano"]):
+    """Write convolutions with their statistics folded in, in the order in which they run, as an ONNX file."""
+    here = {layer.name: layer for layer in all_layers(network)}
+    nodes, tensors = [], []
+    for number, expected in enumerate(architecture.convolutions(size, network.num_classes)):
+        layer = here[expected.name]
+        kernel = layer.kernel.numpy().transpose((2, 3, 0, 1) if "dconv" in layer.name else (3, 2, 0, 1))
+        if layer.use_bias:
+            bias = layer.bias.numpy()
+        else:
+            norm = here[f"{layer.name.removesuffix('.conv')}.bn"]
+            gamma, beta, mean, variance = norm.get_weights()
+            factor = gamma / np.sqrt(variance + norm.epsilon)
+            kernel, bias = kernel * factor[:, None, None, None], beta - mean * factor
+        tensors += [numpy_helper.from_array(kernel, f"k{number}"), numpy_helper.from_array(bias, f"b{number}")]
+        nodes.append(onnx.helper.make_node("Conv", [f"x{number}", f"k{number}", f"b{number}"], [f"x{number + 1}"]))
+    path.write_bytes(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], tensors)).SerializeToString())
+
+
+def test_an_export_gives_the_answers_of_the_original(original, tmp_path):
+    write_export(tmp_path / "nano.onnx", original)
+    tensors = NANO.weights.read(tmp_path / "nano.onnx")
+    network = make(tensors.labels)
+    known = NANO.weights.load(network, tensors, tensors.labels)
+
+    assert tensors.folded
+    assert known == list(tensors.labels)
+    for mine, theirs in zip(network.predict(pixels()), original.predict(pixels()), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=2e-3, rtol=1e-4)
+
+
+def test_measured_statistics_are_those_of_the_images_and_leave_the_answers(original, tmp_path):
+    write_export(tmp_path / "nano.onnx", original)
+    network = make(LABELS)
+    NANO.weights.load(network, NANO.weights.read(tmp_path / "nano.onnx"), LABELS)
+    before = [np.array(part) for part in network.predict(pixels())]
+    batch_statistics.measure(network, pixels(images=16))
+    after = network.predict(pixels())
+    stem = network.backbone.get_layer("backbone.backbone.stem.conv.bn")
+    bgr = pixels(images=16)[..., ::-1].astype(np.float32)
+    reached = keras.Model(network.backbone.input, stem.input)(bgr).numpy()
+
+    np.testing.assert_allclose(stem.moving_mean, reached.mean((0, 1, 2)), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(stem.moving_variance, reached.var((0, 1, 2)), rtol=1e-3, atol=1e-3)
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-2, rtol=1e-4)
+
+
+def test_a_label_of_coco_starts_from_its_own_class(original, tmp_path):
+    write_export(tmp_path / "nano.onnx", original)
+    network = make(["bolt", "Person"])
+    fresh = network.keras_model.get_layer("head.cls_preds.0").kernel.numpy()
+    known = NANO.weights.load(network, NANO.weights.read(tmp_path / "nano.onnx"), ["bolt", "Person"])
+    kernel = network.keras_model.get_layer("head.cls_preds.0").kernel.numpy()
+
+    assert known == ["Person"]
+    np.testing.assert_array_equal(kernel[..., 0], fresh[..., 0])
+    np.testing.assert_array_equal(kernel[..., 1], original.keras_model.get_layer("head.cls_preds.0").kernel[..., 0])
+
+
+def test_weights_of_another_size_are_refused(original, tmp_path):
+    write_export(tmp_path / "nano.onnx", original)
+
+    with pytest.raises(TrainingError, match=r"^nano\.onnx: .*; expected .* Pass the file of yolox-tiny, or another"):
+        MODELS["yolox-tiny"].weights.read(tmp_path / "nano.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_file(), reason="PREANNOTATE_SHARED has no weights/yolox_nano.onnx")
+def test_the_weights_of_coco_give_what_onnx_runtime_gives():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    tensors = NANO.weights.read(REAL)
+    network = make(tensors.labels, (416, 416))
+    NANO.weights.load(network, tensors, tensors.labels)
+    session = onnxruntime.InferenceSession(REAL)
+    for photo in sorted(PHOTOS.rglob("*.jpg"))[:3]:
+        image = decode(photo.read_bytes(), (416, 416))
+        rgb = Letterbox.fit(image.size, (416, 416)).pixels(image.pixels)
+        boxes, scores = (np.array(part[0]) for part in network.predict(rgb[None]))
+        bgr = rgb[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+        theirs = session.run(None, {session.get_inputs()[0].name: bgr})[0][0]
+        cells = network.cells
+        centre, side = (theirs[:, :2] + cells[:, :2] / cells[:, 2:]) * cells[:, 2:], np.exp(theirs[:, 2:4]) * cells[:, 2:]
+        np.testing.assert_allclose(boxes, np.concatenate([centre - side / 2, centre + side / 2], 1), atol=1e-2)
+        np.testing.assert_allclose(scores, theirs[:, 4:5] * theirs[:, 5:], atol=1e-4)
+        assert scores.max() > 0.2  # of an animal that COCO does not know

@@ -1,0 +1,47 @@
+"""Base weights of a model family: of the whole detector where such are published, of its backbone where not."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer import backbone_weights
+from trainer.backbone_weights import NONE, BaseModel
+from trainer.errors import TrainingError
+from trainer.models.family import ModelFamily
+from trainer.models.network import Network
+
+log = logging.getLogger(__name__)
+
+
+def resolve(base_model: str, *, alpha: float | None, family: ModelFamily) -> BaseModel:
+    """Find and check the weights before anything expensive happens.
+
+    `base_model` is `none`, one of `family.pretrained`, or the path of a file.
+
+    Raises:
+        TrainingError: A file that is missing or has other weights; a package is missing.
+    """
+    if family.weights is None:
+        return backbone_weights.resolve(base_model, alpha=alpha, backbone=family.backbone)
+    if base_model == NONE:
+        return BaseModel(NONE, 1.0)
+    if base_model in family.pretrained:
+        path = family.weights.find(base_model)
+        return BaseModel(base_model, 1.0, detector=family.weights.read(path)) if path else BaseModel(NONE, 1.0)
+    path = Path(base_model)
+    if not path.is_file():
+        raise TrainingError(
+            f"--base-model: {base_model!r} is not a file; expected {', '.join([*family.pretrained, NONE])}, the folder "
+            f"of a run, or a .pth or .onnx file of {family.name}."
+        )
+    return BaseModel(path.name, 1.0, detector=family.weights.read(path))
+
+
+def load(network: Network, base: BaseModel, family: ModelFamily, labels: Sequence[str]) -> None:
+    """Load the weights into a new network; a TrainingError if they do not fit."""
+    if family.weights is None:
+        backbone_weights.load(network.backbone, base, family.backbone)
+    elif base.detector:
+        known = family.weights.load(network, base.detector, labels)
+        if known:
+            log.info("%s start from the class weights of %s", ", ".join(known), base.source)

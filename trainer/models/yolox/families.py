@@ -1,0 +1,54 @@
+"""The sizes of YOLOX as model families."""
+
+import functools
+
+import keras
+
+from trainer.arguments.defaults import Defaults
+from trainer.models.backbone import Backbone, BgrPixels
+from trainer.models.family import ModelFamily
+from trainer.models.yolox import architecture, network, weights
+
+# Images of the corpus in docs/benchmarks.md are in the size of the official training for small networks.
+DEFAULTS = Defaults(
+    batch_size=8,
+    side=416,
+    initial_learning_rate=1e-3,
+    initial_learning_rate_from_scratch=1e-3,
+    backbone_learning_rate=0.5,
+    weight_decay=0.05,
+    frozen_part=0.0,
+    freeze=0,
+    freeze_statistics=False,
+)
+
+
+def _family(size: str, when_to_choose: str) -> ModelFamily:
+    """Return the family of a size; all weights of the detector come from COCO, so that its backbone has none alone."""
+    name = f"yolox-{size}"
+    factors = architecture.SIZES[size]
+
+    def build_backbone(input_size: tuple[int, int], _: float) -> keras.Model:
+        return architecture.build_backbone(factors, input_size)
+
+    return ModelFamily(
+        name=name,
+        when_to_choose=when_to_choose,
+        backbone=Backbone(
+            name=f"CSPDarknet of {name}",
+            build=build_backbone,
+            taps=architecture.TAPS,
+            block_ends=architecture.BLOCK_ENDS,
+            preprocess=BgrPixels,
+        ),
+        detector=functools.partial(network.build, factors),
+        defaults=DEFAULTS,
+        weights=weights.CocoWeights(name, factors),
+    )
+
+
+FAMILIES = (
+    _family("nano", "the default with weights from COCO: small, fast, and accurate with few images"),
+    _family("tiny", "as yolox-nano, five times as many weights: slower, more accurate"),
+    _family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
+)
