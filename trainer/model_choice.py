@@ -41,7 +41,7 @@ def resolve_name(name: str, known: Collection[str]) -> tuple[str, str | None]:
     current = ALIASES.get(plain, plain)
     choices = ", ".join([AUTO, *sorted(known)])
     for beginning, remedy in UNSUPPORTED.items():
-        if current.replace("-", "").startswith(beginning):
+        if current not in known and current.replace("-", "").startswith(beginning):
             raise TrainingError(f"--model: {name!r} is not supported yet; expected one of: {choices}. {remedy}.")
     if current not in known and current != AUTO:
         raise TrainingError(f"--model: unknown model {name!r}; expected one of: {choices}.")

@@ -18,7 +18,7 @@ CENTRE_RADIUS = 2.5
 OVERLAPS = 10
 IOU_COST = 3.0
 # More than any sum of the others: cells in the box and near its centre come first, those that are no candidates never.
-OUTSIDE_COST, IMPOSSIBLE_COST = 1e5, 1e8
+OUTSIDE_COST, IMPOSSIBLE_COST = 1e4, 1e8
 
 
 class Matches(NamedTuple):
