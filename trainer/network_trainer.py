@@ -45,7 +45,7 @@ class NetworkTrainer:
         backbone, heads = _trainable(
             network,
             freeze=config.freeze if pretrained else 0,
-            freeze_statistics=config.freeze_statistics,
+            freeze_statistics=config.freeze_statistics and pretrained,
             pretrained=pretrained,
         )
         self._variables = {"backbone": backbone, "heads": heads}

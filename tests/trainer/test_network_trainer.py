@@ -24,7 +24,7 @@ def network_trainer():
     return NetworkTrainer(
         network(),
         network(),
-        training_config(freeze=14, initial_learning_rate=2e-3, backbone_learning_rate=0.05),
+        training_config(freeze=14, freeze_statistics=True, initial_learning_rate=2e-3, backbone_learning_rate=0.05),
         pretrained=True,
         strategy=strategy,
     )

@@ -66,7 +66,7 @@ def resolve_arguments(
         "initial_learning_rate": defaults.learning_rate(pretrained=pretrained),
         "backbone_learning_rate": defaults.backbone_learning_rate if pretrained else 1.0,
         "weight_decay": defaults.weight_decay,
-        "frozen_part": defaults.frozen_part,
+        "frozen_part": defaults.frozen_part if pretrained else 0.0,
         "freeze": defaults.freeze if pretrained else 0,
         "freeze_statistics": defaults.freeze_statistics and pretrained,
         "epochs": defaults.epochs(images, pretrained=pretrained),

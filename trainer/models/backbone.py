@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from trainer.models.batch_norm import with_fused_batch_norm
@@ -27,23 +26,6 @@ def merge_levels(taps: Sequence[keras.KerasTensor], channels: int) -> list[keras
 def to_minus_one_to_one() -> keras.layers.Layer:
     """Return the layer that scales uint8 pixels to [-1, 1], as most of `keras.applications` expect."""
     return keras.layers.Rescaling(1 / 127.5, offset=-1, name="preprocess")
-
-
-class BgrPixels(keras.layers.Layer):
-    """uint8 RGB pixels to float32 BGR in [0, 255] minus a mean: what weights trained on OpenCV's images expect."""
-
-    def __init__(self, mean: Sequence[float] = (0.0, 0.0, 0.0)) -> None:
-        super().__init__(name="preprocess")
-        self._mean = tuple(mean)
-
-    def call(self, pixels: tf.Tensor) -> tf.Tensor:
-        """See the class; the shape stays."""
-        bgr = tf.gather(tf.cast(pixels, tf.float32), [2, 1, 0], axis=-1)
-        return bgr - tf.constant(self._mean) if any(self._mean) else bgr
-
-    def compute_output_spec(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
-        """Return the shape of the input, as float32."""
-        return keras.KerasTensor(pixels.shape, dtype="float32")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,11 @@ where the stride says. Here every map is padded (`same`), as in TensorFlow's own
 import functools
 from dataclasses import replace
 
+import keras
+import tensorflow as tf
+
 from trainer.models import faster_rcnn
-from trainer.models.backbone import Backbone, BgrPixels, application_backbone
+from trainer.models.backbone import Backbone, application_backbone
 from trainer.models.family import ModelFamily
 
 # Where the stem and each inception block end; the last block is followed by one convolution.
@@ -40,6 +43,18 @@ NAS_CELL_ENDS = (
 MEAN_BGR = (103.939, 116.779, 123.68)
 
 
+class CaffePixels(keras.layers.Layer):
+    """uint8 RGB pixels to what published ResNet weights expect: BGR minus the mean, float32."""
+
+    def call(self, pixels: tf.Tensor) -> tf.Tensor:
+        """See the class; the shape stays."""
+        return tf.gather(tf.cast(pixels, tf.float32), [2, 1, 0], axis=-1) - tf.constant(MEAN_BGR)
+
+    def compute_output_spec(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
+        """Return the shape of the input, as float32."""
+        return keras.KerasTensor(pixels.shape, dtype="float32")
+
+
 def _resnet(depth: int, blocks: tuple[int, ...]) -> Backbone:
     """Return the ResNet of a depth; `blocks` counts those of the stages of strides 4, 8, 16 and 32."""
     counts = dict(enumerate(blocks, start=2))
@@ -48,7 +63,7 @@ def _resnet(depth: int, blocks: tuple[int, ...]) -> Backbone:
         f"ResNet{depth}",
         taps=(f"conv3_block{counts[3]}_out", f"conv4_block{counts[4]}_out", f"conv5_block{counts[5]}_out"),
         block_starts=("conv1_conv", *firsts),
-        preprocess=functools.partial(BgrPixels, MEAN_BGR),
+        preprocess=functools.partial(CaffePixels, name="preprocess"),
         alpha_by_kernel={(512, 2048): 1.0},  # conv5_block3_3_conv
         file=f"resnet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",
     )

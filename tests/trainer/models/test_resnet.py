@@ -10,7 +10,6 @@ from trainer import backbone_weights
 from trainer.backbone_weights import BaseModel
 from trainer.errors import TrainingError
 from trainer.models import MODELS, frcnn
-from trainer.models.backbone import BgrPixels
 
 SIZE = (64, 32)
 FIFTY, DEEPER = MODELS["frcnn-resnet50"], MODELS["frcnn-resnet101"]
@@ -81,7 +80,7 @@ def test_every_residual_block_can_be_frozen_by_itself(backbone):
 
 def test_pixels_become_blue_green_red_without_the_mean():
     pixels = np.array([[[[255, 117, 104]]]], np.uint8)  # red, green, blue
-    found = BgrPixels(frcnn.MEAN_BGR)(pixels).numpy().ravel()
+    found = frcnn.CaffePixels()(pixels).numpy().ravel()
 
     np.testing.assert_allclose(found, [104 - 103.939, 117 - 116.779, 255 - 123.68], atol=1e-4)
     keras_way = keras.applications.resnet.preprocess_input(pixels.astype(np.float32)).ravel()

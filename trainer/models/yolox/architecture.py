@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
-from keras import layers, ops
+import tensorflow as tf
+from keras import layers
 
 from trainer.models.batch_norm import BatchNormalization
 
 STRIDES = (8, 16, 32)
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.97
+# The layer behind `Focus`; the official input channel of each of ours.
+STEM = "backbone.backbone.stem.conv.conv"
+STEM_INPUTS = tuple(3 * patch + channel for patch in (0, 2, 1, 3) for channel in (2, 1, 0))
 # Modules of the official implementation: its weights have these names.
 BACKBONE, NECK, HEAD = "backbone.backbone", "backbone", "head"
 # Layers with the features of strides 8, 16 and 32, and the layers that end a block, all but the last block's.
@@ -52,20 +56,28 @@ SIZES = {
 }
 
 
-@keras.saving.register_keras_serializable("preannotate")
 class Focus(layers.Layer):
-    """Pixels (B, H, W, C) to (B, H / 2, W / 2, 4 C): each 2x2 patch becomes channels: left column first, then right."""
+    """Pixels (B, H, W, C) to (B, H / 2, W / 2, 4 C): each 2x2 patch becomes channels, row by row.
 
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    The official implementation has the columns one after the other, and blue before red, both by strided slices: on a
+    CPU these took a sixth of a training step. `STEM_INPUTS` puts the kernel behind it in this order instead.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return the patches."""
-        left, right = inputs[:, :, ::2], inputs[:, :, 1::2]
-        return ops.concatenate([left[:, ::2], left[:, 1::2], right[:, ::2], right[:, 1::2]], axis=-1)
+        return tf.nn.space_to_depth(inputs, 2)
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Return half the height and width, and four times the channels."""
+        batch, height, width, channels = inputs.shape
+        half_height, half_width = (None if side is None else side // 2 for side in (height, width))
+        return keras.KerasTensor((batch, half_height, half_width, 4 * channels), dtype=inputs.dtype)
 
 
 def build_backbone(size: YoloxSize, input_size: tuple[int, int] | tuple[None, None]) -> keras.Model:
-    """Return CSPDarknet: pixels float32 BGR in [0, 255], (B, H, W, 3), to features of strides 8, 16 and 32."""
+    """Return CSPDarknet: pixels float32 RGB in [0, 255], (B, H, W, 3), to features of strides 8, 16 and 32."""
     width, height = input_size
-    pixels = keras.Input((height, width, 3), name="bgr")
+    pixels = keras.Input((height, width, 3), name="rgb")
     return keras.Model(pixels, _Builder(size).backbone(pixels), name="csp_darknet")
 
 

@@ -5,7 +5,7 @@ import functools
 import keras
 
 from trainer.arguments.defaults import Defaults
-from trainer.models.backbone import Backbone, BgrPixels
+from trainer.models.backbone import Backbone
 from trainer.models.family import ModelFamily
 from trainer.models.yolox import architecture, network, weights
 
@@ -39,7 +39,7 @@ def _family(size: str, when_to_choose: str) -> ModelFamily:
             build=build_backbone,
             taps=architecture.TAPS,
             block_ends=architecture.BLOCK_ENDS,
-            preprocess=BgrPixels,
+            preprocess=functools.partial(keras.layers.Rescaling, 1.0, name="preprocess"),
         ),
         detector=functools.partial(network.build, factors),
         defaults=DEFAULTS,

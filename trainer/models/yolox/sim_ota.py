@@ -91,7 +91,7 @@ def _candidates(gt_boxes: tf.Tensor, centres: tf.Tensor, strides: tf.Tensor) -> 
 
 
 def _class_cost(class_logits: tf.Tensor, object_logits: tf.Tensor, gt_classes: tf.Tensor) -> tf.Tensor:
-    """Return the binary cross-entropy (B, G, A) of each cell's scores for a box's class; a score is a geometric mean."""
+    """Return the cross-entropy (B, G, A) of each cell's scores, geometric means, with each box's class."""
     score = tf.sqrt(tf.sigmoid(class_logits) * tf.sigmoid(object_logits))
     score = tf.clip_by_value(score, 1e-6, 1 - 1e-6)
     negative = -tf.math.log(1 - score)  # (B, A, K)

@@ -17,7 +17,7 @@ from trainer.errors import TrainingError
 from trainer.models.detector_weights import DetectorTensors, DetectorWeights
 from trainer.models.network import Network
 from trainer.models.yolox import architecture
-from trainer.models.yolox.architecture import BATCH_NORM_EPSILON, CLASS_LAYERS, YoloxSize
+from trainer.models.yolox.architecture import BATCH_NORM_EPSILON, CLASS_LAYERS, STEM, STEM_INPUTS, YoloxSize
 
 COCO = "coco"
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
@@ -38,7 +38,7 @@ class CocoWeights(DetectorWeights):
 
     def find(self, base_model: str) -> Path | None:
         """See `DetectorWeights.find`."""
-        return published_weights.find_or_fetch(self._model)
+        return published_weights.find_or_fetch(self._model, self.read)
 
     def read(self, path: Path) -> DetectorTensors:
         """See `DetectorWeights.read`."""
@@ -105,7 +105,8 @@ class CocoWeights(DetectorWeights):
         axes = (2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0)
         if kernel.ndim != 4 or kernel.transpose(axes).shape != layer.kernel.shape:
             raise self._misfit(path, f"{layer.name} with a kernel of shape {kernel.shape}", "another shape")
-        return kernel.transpose(axes)
+        kernel = kernel.transpose(axes)
+        return kernel[:, :, STEM_INPUTS] if layer.name == STEM else kernel
 
     def _misfit(self, path: Path, found: str, expected: str) -> TrainingError:
         return TrainingError(

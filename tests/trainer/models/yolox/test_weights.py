@@ -56,6 +56,8 @@ def write_export(path, network, size=architecture.SIZES["nano"]):
     for number, expected in enumerate(architecture.convolutions(size, network.num_classes)):
         layer = here[expected.name]
         kernel = layer.kernel.numpy().transpose((2, 3, 0, 1) if "dconv" in layer.name else (3, 2, 0, 1))
+        if layer.name == architecture.STEM:
+            kernel = kernel[:, np.argsort(architecture.STEM_INPUTS)]
         if layer.use_bias:
             bias = layer.bias.numpy()
         else:
@@ -88,8 +90,7 @@ def test_measured_statistics_are_those_of_the_images_and_leave_the_answers(origi
     batch_statistics.measure(network, pixels(images=16))
     after = network.predict(pixels())
     stem = network.backbone.get_layer("backbone.backbone.stem.conv.bn")
-    bgr = pixels(images=16)[..., ::-1].astype(np.float32)
-    reached = keras.Model(network.backbone.input, stem.input)(bgr).numpy()
+    reached = keras.Model(network.backbone.input, stem.input)(pixels(images=16).astype(np.float32)).numpy()
 
     np.testing.assert_allclose(stem.moving_mean, reached.mean((0, 1, 2)), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(stem.moving_variance, reached.var((0, 1, 2)), rtol=1e-3, atol=1e-3)
@@ -131,7 +132,7 @@ def test_the_weights_of_coco_give_what_onnx_runtime_gives():
         bgr = rgb[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
         theirs = session.run(None, {session.get_inputs()[0].name: bgr})[0][0]
         cells = network.cells
-        centre, side = (theirs[:, :2] + cells[:, :2] / cells[:, 2:]) * cells[:, 2:], np.exp(theirs[:, 2:4]) * cells[:, 2:]
+        centre, side = theirs[:, :2] * cells[:, 2:] + cells[:, :2], np.exp(theirs[:, 2:4]) * cells[:, 2:]
         np.testing.assert_allclose(boxes, np.concatenate([centre - side / 2, centre + side / 2], 1), atol=1e-2)
         np.testing.assert_allclose(scores, theirs[:, 4:5] * theirs[:, 5:], atol=1e-4)
         assert scores.max() > 0.2  # of an animal that COCO does not know
