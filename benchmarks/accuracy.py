@@ -102,14 +102,9 @@ def _chosen(options: argparse.Namespace, work: Path) -> list[tuple[ImageSet, int
     if options.data:
         train, test = (tuple(path.read_text(encoding="utf-8").split()) for path in (options.train, options.test))
         return [(ImageSet(options.name, options.data, train, options.data, test), options.limit)]
-    sets = find_sets(options.corpus, work)
-    names = [one.name for one in sets]
-    for name in options.sets or ():
-        if name not in names:
-            sys.exit(f"--sets: {name}; expected one of: {', '.join(names)}.")
-    wanted = [one for one in sets if not options.sets or one.name in options.sets]
+    sets = find_sets(options.corpus, work, options.sets)
     counts = [None if count == "all" else int(count) for count in options.count]
-    return [(one, count) for count in counts for one in wanted]
+    return [(one, count) for count in counts for one in sets]
 
 
 def _measure(image_set: ImageSet, count: int | None, options: argparse.Namespace, work: Path) -> None:
@@ -163,10 +158,18 @@ def _add(line: dict[str, Any], seed: int, measured: dict[str, Any]) -> None:
 
 
 def markdown(lines: Sequence[dict[str, Any]], code: str) -> str:
-    """Return the table of what was measured with this code, and below it the means over the sets."""
-    lines = [line for line in lines if line.get("code") == code]
-    if not lines:
+    """Return a table for each way in which this code was measured, with the means over the sets below it."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        if line.get("code") == code:
+            more = f", `{line['arguments']}`" if line["arguments"] else ""
+            tables.setdefault(f"`--model {line['asked']}`, {line['minutes']:g} minutes{more}", []).append(line)
+    if not tables:
         return f"nothing was measured with {code} yet"
+    return "\n\n".join(f"{title}, code {code}:\n\n{_table(of_title)}" for title, of_title in tables.items())
+
+
+def _table(lines: Sequence[dict[str, Any]]) -> str:
     header = ("data (test images, boxes)", "training images", "model, base weights, input", "mAP50", "mAP")
     header += ("images shown", "minutes", "peak memory")
     rows = [header, ("---",) * len(header), *map(_row, lines)]

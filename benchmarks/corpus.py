@@ -6,6 +6,7 @@ The drawn scenes need no folder: anyone can run the benchmarks with them alone.
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,18 @@ def first_by_hash(names: Sequence[str], count: int | None) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count])
 
 
-def find_sets(folder: Path | None, work: Path) -> list[ImageSet]:
-    """Return the sets in a folder, by name, and the drawn scenes, which are drawn into `work`."""
-    found = [_read_set(path) for path in sorted(folder.iterdir())] if folder else []
-    return [*(one for one in found if one), _drawn_scenes(work)]
+def find_sets(folder: Path | None, work: Path, names: Sequence[str] | None = None) -> list[ImageSet]:
+    """Return the sets in a folder, by name, and the drawn scenes, which are drawn into `work`.
+
+    `names` are those to return, None returns all; a name that is no set ends the program.
+    """
+    found = {path.name: one for path in sorted(folder.iterdir()) if (one := _read_set(path))} if folder else {}
+    known = [*found, SCENES]
+    for name in names or ():
+        if name not in known:
+            sys.exit(f"{name}: no set of the corpus; expected one of: {', '.join(known)}.")
+    wanted = [name for name in known if names is None or name in names]
+    return [_drawn_scenes(work) if name == SCENES else found[name] for name in wanted]
 
 
 def _read_set(path: Path) -> ImageSet | None:

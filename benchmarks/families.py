@@ -65,7 +65,7 @@ def _all_models() -> list[str]:
 
 def _measure(model: str, base_model: str, options: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Train, test, build and verify one family."""
-    (image_set,) = [one for one in find_sets(options.corpus, work) if one.name == options.set]
+    (image_set,) = find_sets(options.corpus, work, [options.set])
     names = image_set.first(options.count)
     arguments = f"max_minutes={options.minutes:g},{options.arguments}"
     training = Training(
