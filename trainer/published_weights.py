@@ -64,6 +64,8 @@ def _yolox(size: str, mebibytes: int) -> PublishedWeights:
 
 # Checkpoints have the optimizer's moments too: about twice the numbers of the network.
 CATALOGUE = {weights.model: weights for weights in (_yolox("nano", 16), _yolox("tiny", 64), _yolox("s", 128))}
+# The least that a machine for trainings should have.
+SMALLEST = "yolox-nano"
 
 # Reads a file of weights; raises a TrainingError if it has other layers than the model.
 Check = Callable[[Path], object]
@@ -219,7 +221,7 @@ def _not_fetched(published: PublishedWeights, reason: str) -> NotFetchedError:
     model, file = published.model, published.file
     return NotFetchedError(
         f"{model}: its COCO weights are not on this machine and cannot be downloaded ({printable(reason)}); expected "
-        f"{published.address}. Download that file elsewhere, then run: preannotate get base {model} --from {file}"
+        f"{file}. Download it elsewhere from {published.address} and run: preannotate get base {model} --from {file}"
     )
 
 

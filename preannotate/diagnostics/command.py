@@ -8,7 +8,17 @@ from builder.function_directory import FunctionDirectory, find_directories
 from preannotate.core import http
 from preannotate.core.errors import UsageError
 from preannotate.cvat.login import Login, check_login
-from preannotate.diagnostics import containers, cvat, dashboard, deployed, directory, machine, packages, trial
+from preannotate.diagnostics import (
+    base_weights,
+    containers,
+    cvat,
+    dashboard,
+    deployed,
+    directory,
+    machine,
+    packages,
+    trial,
+)
 from preannotate.diagnostics.finding import Finding, Severity, error_from_sentence, format_json, format_text, warning
 from preannotate.diagnostics.functions import LocalFunction, read_variants
 from preannotate.diagnostics.survey import Survey, survey
@@ -23,6 +33,7 @@ MACHINE: tuple[Callable[[], Findings], ...] = (
     machine.processor,
     machine.memory,
     machine.proxies,
+    base_weights.coco_weights,
 )
 DIRECTORY: tuple[Callable[[Path], Findings], ...] = (directory.files, directory.proof, machine.disk)
 DOCKER: tuple[Callable[[Survey], Findings], ...] = (

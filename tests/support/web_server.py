@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class WebServer:
-    """(status, JSON or text) of each path; paths without one are 404."""
+    """(status, JSON, text or bytes) of each path; paths without one are 404."""
 
     url: str = ""
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
@@ -36,7 +36,8 @@ def web_server() -> Iterator[WebServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             found.requests.append((self.command, self.path, headers, body))
             status, content = found.answers.get(self.path.partition("?")[0], (404, "not found"))
-            data = (content if isinstance(content, str) else json.dumps(content)).encode()
+            text = content if isinstance(content, str | bytes) else json.dumps(content)
+            data = text if isinstance(text, bytes) else text.encode()
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", content)

@@ -1,94 +1,17 @@
-"""The files are written by hand, pickle by pickle, as PyTorch writes them: in a zip archive, or before version 1.6."""
-
 import contextlib
-import io
 import pickle
 import re
 import struct
 import zipfile
 from collections import OrderedDict
-from typing import ClassVar
 
 import numpy as np
 import pytest
+from support.torch_files import FloatStorage, HalfStorage, LongStorage, Tensor, archive, checkpoint
 
 from trainer import torch_checkpoint
 from trainer.errors import TrainingError
 from trainer.torch_checkpoint import MAGIC
-
-
-class FloatStorage:
-    """Pickled under the name of PyTorch's class."""
-
-
-class HalfStorage:
-    """The same for float16."""
-
-
-class LongStorage:
-    """The same for int64."""
-
-
-for kind in (FloatStorage, HalfStorage, LongStorage):
-    kind.__module__, kind.__qualname__ = "torch", kind.__name__
-
-
-def _rebuild_tensor_v2(*_):
-    raise AssertionError("reading must not call it")
-
-
-_rebuild_tensor_v2.__module__ = "torch._utils"
-
-
-class Tensor:
-    def __init__(self, kind, key, offset, shape, strides):
-        self.storage = (kind, key)
-        self.view = (offset, shape, strides)
-
-    def __reduce__(self):
-        return _rebuild_tensor_v2, (Stored(*self.storage), *self.view, False, OrderedDict())
-
-
-class Stored:
-    def __init__(self, kind, key):
-        self.kind, self.key = kind, key
-
-
-class Pickler(pickle._Pickler):
-    """Writes names without importing what they name."""
-
-    def persistent_id(self, obj):
-        return ("storage", obj.kind, obj.key, "cpu", 0, None) if isinstance(obj, Stored) else None
-
-    def save_global(self, obj, name=None):
-        self.write(pickle.GLOBAL + f"{obj.__module__}\n{obj.__name__}\n".encode())
-
-    dispatch: ClassVar = {**pickle._Pickler.dispatch, type(_rebuild_tensor_v2): save_global, type: save_global}
-
-
-def pickled(value):
-    buffer = io.BytesIO()
-    Pickler(buffer, protocol=2).dump(value)
-    return buffer.getvalue()
-
-
-def checkpoint(path, tensors, storages):
-    parts = [pickled(MAGIC), pickled(1001), pickled({"little_endian": True}), pickled(tensors), pickled(list(storages))]
-    parts += [len(values).to_bytes(8, "little") + values.tobytes() for values in storages.values()]
-    path.write_bytes(b"".join(parts))
-    return path
-
-
-def archive(path, value, storages, *, folder="model", more=(), compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as file:
-        file.writestr(f"{folder}/data.pkl", value if isinstance(value, bytes) else pickled(value))
-        file.writestr(f"{folder}/byteorder", "little")
-        for key, values in storages.items():
-            file.writestr(f"{folder}/data/{key}", values.tobytes())
-        file.writestr(f"{folder}/version", "3\n")
-        for name, content in more:
-            file.writestr(name, content)
-    return path
 
 
 def refused(path, found):

@@ -1,15 +1,18 @@
 import contextlib
+import io
 import re
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from support.web_server import web_server
 
 from preannotate.core import http
+from preannotate.core.errors import FileError
 from preannotate.core.http import AddressError, Failure, NoResponseError, Response, is_http_url, server_url
 
 # For requests that are to time out, and for the others.
@@ -202,6 +205,73 @@ def test_a_proxy_that_does_not_answer(monkeypatch):
         monkeypatch.setenv("https_proxy", f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}")
 
         assert failure_of("https://cvat.example.org/") == (Failure.REFUSED, "connection refused by the proxy")
+
+
+def download(url, *, max_bytes=1000, timeout=LONG):
+    file = io.BytesIO()
+    http.download(url, file, max_bytes=max_bytes, connect_timeout=timeout, timeout=timeout)
+    return file.getvalue()
+
+
+def not_downloaded(url, **limits):
+    with pytest.raises(NoResponseError) as caught:
+        download(url, **limits)
+    return str(caught.value)
+
+
+def test_a_download_follows_redirects(site):
+    site.answers = {"/a": (302, f"{site.url}/b"), "/b": (307, "/c"), "/c": (200, bytes(range(256)))}
+
+    assert download(f"{site.url}/a") == bytes(range(256))
+    assert [path for _, path, _, _ in site.requests] == ["/a", "/b", "/c"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((404, "not found"), "status 404"),
+        ((403, b"\xff"), "status 403"),
+        ((302, "/a"), "too many redirects"),
+        ((302, "file:///etc/passwd"), "a redirect to an address that is not https"),
+        ((200, b"x" * 1001), "the response is too large"),
+    ],
+)
+def test_downloads_that_fail(site, answer, reason):
+    site.answers = {"/a": answer}
+
+    assert not_downloaded(f"{site.url}/a") == reason
+
+
+def test_a_download_never_goes_from_https_to_http(certificate, monkeypatch, site):
+    key, pem = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    site.answers = {"/a": (200, "plain")}
+    answer = f"HTTP/1.0 302 Found\r\nLocation: {site.url}/a\r\n\r\n".encode()
+
+    with raw_server(lambda connection: connection.sendall(answer), context) as url:
+        assert not_downloaded(url) == "a redirect to an address that is not https"
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"])
+def test_a_download_that_breaks_off(sent):
+    with raw_server(lambda connection: connection.sendall(sent)) as url:
+        assert not_downloaded(url) == "the connection broke off"
+
+
+@pytest.mark.parametrize("after", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_a_download_has_a_time_limit(after):
+    with raw_server(dripping(after=after)) as url:
+        assert not_downloaded(url, timeout=SHORT) == "timed out"
+
+
+def test_a_full_disk_is_no_fault_of_the_server(site):
+    site.answers = {"/a": (200, b"x")}
+
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(FileError, match="No space left on device"):
+        http.download(f"{site.url}/a", full, max_bytes=10, connect_timeout=LONG, timeout=LONG)
 
 
 def test_messages_for_people():

@@ -78,13 +78,14 @@ class CocoWeights(DetectorWeights):
         tensors = torch_checkpoint.read(path)
         arrays = {}
         for layer in expected:
-            kernel = self._kernel(path, layer, self._tensor(path, tensors, f"{layer.name}.weight"))
+            weight = self._tensor(path, tensors, f"{layer.name}.weight")
+            kernel, channels = self._kernel(path, layer, weight), len(weight)
             if layer.use_bias:
-                arrays[layer.name] = [kernel, self._vector(path, tensors, f"{layer.name}.bias", kernel)]
+                arrays[layer.name] = [kernel, self._vector(path, tensors, f"{layer.name}.bias", channels)]
                 continue
             norm = _norm(layer)
             arrays[layer.name] = [kernel]
-            arrays[norm] = [self._vector(path, tensors, f"{norm}.{name}", kernel) for name in _NORM_TENSORS]
+            arrays[norm] = [self._vector(path, tensors, f"{norm}.{name}", channels) for name in _NORM_TENSORS]
         return arrays
 
     def _tensor(self, path: Path, tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
@@ -92,9 +93,7 @@ class CocoWeights(DetectorWeights):
             raise self._misfit(path, f"no tensor {name}", "one")
         return tensors[name]
 
-    def _vector(self, path: Path, tensors: Mapping[str, np.ndarray], name: str, kernel: np.ndarray) -> np.ndarray:
-        """Return a tensor with a value for each channel that the kernel, as Keras has it, gives."""
-        channels = kernel.shape[2] if kernel.shape[3] == 1 else kernel.shape[3]
+    def _vector(self, path: Path, tensors: Mapping[str, np.ndarray], name: str, channels: int) -> np.ndarray:
         values = self._tensor(path, tensors, name)
         if values.shape != (channels,):
             raise self._misfit(path, f"{name} of shape {values.shape}", f"({channels},)")

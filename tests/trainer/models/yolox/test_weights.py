@@ -9,10 +9,11 @@ import onnx
 import pytest
 from keras import layers
 from onnx import numpy_helper
+from support.torch_files import save_model
 
 from runtime.image import decode
 from runtime.letterbox import Letterbox
-from trainer import batch_statistics
+from trainer import batch_statistics, torch_checkpoint
 from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.models.yolox import architecture
@@ -80,6 +81,45 @@ def test_an_export_gives_the_answers_of_the_original(original, tmp_path):
     assert known == list(tensors.labels)
     for mine, theirs in zip(network.predict(pixels()), original.predict(pixels()), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3, rtol=1e-4)
+
+
+def write_checkpoint(path, network, size=architecture.SIZES["nano"]):
+    """Write the weights as the official implementation keeps them in its training state."""
+    here = {layer.name: layer for layer in all_layers(network)}
+    tensors = {}
+    for expected in architecture.convolutions(size, network.num_classes):
+        layer = here[expected.name]
+        kernel = layer.kernel.numpy().transpose((2, 3, 0, 1) if "dconv" in layer.name else (3, 2, 0, 1))
+        if layer.name == architecture.STEM:
+            kernel = kernel[:, np.argsort(architecture.STEM_INPUTS)]
+        tensors[f"{layer.name}.weight"] = kernel
+        if layer.use_bias:
+            tensors[f"{layer.name}.bias"] = layer.bias.numpy()
+        else:
+            norm = f"{layer.name.removesuffix('.conv')}.bn"
+            names = ("weight", "bias", "running_mean", "running_var")
+            tensors |= dict(zip((f"{norm}.{name}" for name in names), here[norm].get_weights(), strict=True))
+    return save_model(path, tensors)
+
+
+def test_a_checkpoint_gives_the_answers_of_the_original(original, tmp_path):
+    tensors = NANO.weights.read(write_checkpoint(tmp_path / "nano.pth", original))
+    network = make(tensors.labels)
+    NANO.weights.load(network, tensors, tensors.labels)
+
+    assert not tensors.folded
+    for mine, theirs in zip(network.predict(pixels()), original.predict(pixels()), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["head.obj_preds.1.bias", "backbone.C3_p4.conv3.bn.running_var", "head.stems.0.bn"])
+def test_a_checkpoint_that_lacks_something_is_refused(original, tmp_path, name):
+    whole = torch_checkpoint.read(write_checkpoint(tmp_path / "nano.pth", original))
+    lacking = {key: values for key, values in whole.items() if not key.startswith(name)}
+    assert len(lacking) < len(whole)
+
+    with pytest.raises(TrainingError, match=rf"^less\.pth: no tensor {name}.*; expected one, as yolox-nano trained on"):
+        NANO.weights.read(save_model(tmp_path / "less.pth", lacking))
 
 
 def test_measured_statistics_are_those_of_the_images_and_leave_the_answers(original, tmp_path):
