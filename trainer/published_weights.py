@@ -29,7 +29,7 @@ _MIB = 1024**2
 _CHECKPOINT, _EXPORT = ".pth", ".onnx"
 # How a checkpoint of PyTorch begins: a zip archive, or a pickle.
 _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
-_DIGEST_SHOWN = 12
+_DIGEST_SHOWN, _NAME_SHOWN = 12, 50
 _SCRATCH = ".get-"
 
 
@@ -241,7 +241,9 @@ def _keep(published: PublishedWeights, source: str, write: Callable[[Path], obje
         with scratch_directory(place, _SCRATCH) as scratch:
             written = scratch / "weights"
             write(written)
-            written = written.rename(scratch / f"{published.model}{_suffix(written)}")
+            # The name is in the sentence of a file that is refused.
+            name = source.rpartition("/")[2].removesuffix(_CHECKPOINT).removesuffix(_EXPORT)[:_NAME_SHOWN]
+            written = written.rename(scratch / f"{name}{_suffix(written)}")
             check(written)
             size, sha256 = written.stat().st_size, _digest(written)
             path = _path(published.model, sha256, written.suffix)

@@ -78,11 +78,15 @@ def test_a_file_is_kept_whatever_it_is_called(tmp_path, folder, content, suffix)
     assert published_weights.find("yolox-s") is None
 
 
-def test_a_file_is_checked_under_the_suffix_of_its_kind(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "checked"),
+    [("my.pth", "my.pth"), ("my.onnx", "my.pth"), ("my.bin", "my.bin.pth"), (".lock", ".lock.pth"), ("ä" * 120, None)],
+)
+def test_a_file_is_checked_under_its_own_name_with_the_suffix_of_its_kind(tmp_path, name, checked):
     seen = []
-    published_weights.keep(MODEL, file(tmp_path, "model.bin", CHECKPOINT), lambda path: seen.append(path.name))
+    published_weights.keep(MODEL, file(tmp_path, name, CHECKPOINT), lambda path: seen.append(path.name))
 
-    assert seen == ["yolox-nano.pth"]
+    assert seen == [checked or "ä" * 50 + ".pth"]
 
 
 def test_another_file_takes_its_place(tmp_path, folder):
@@ -97,7 +101,7 @@ def test_a_file_that_the_check_refuses_changes_nothing(tmp_path, folder):
     path = published_weights.keep(MODEL, file(tmp_path, "a.onnx", EXPORT), check)
     before = names(folder)
 
-    with pytest.raises(TrainingError, match=r"^yolox-nano\.onnx: no weights\.$"):
+    with pytest.raises(TrainingError, match=r"^b\.onnx: no weights\.$"):
         published_weights.keep(MODEL, file(tmp_path, "b.onnx", b"other"), check)
 
     assert published_weights.find(MODEL) == path
