@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from preannotate.core.errors import PreannotateError
 from preannotate.core.text import format_scores, plural
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import Family, families, measured
