@@ -93,7 +93,7 @@ def folder() -> Path:
     """Return where they are kept: $PREANNOTATE_WEIGHTS, else preannotate/weights in the user's cache.
 
     Raises:
-        TrainingError: The user has no home folder.
+        FileError: The user has no home folder.
     """
     if given := os.environ.get(FOLDER_VARIABLE):
         return Path(given)
@@ -101,7 +101,7 @@ def folder() -> Path:
     try:
         return (cache if cache.is_absolute() else Path.home() / ".cache") / "preannotate" / "weights"
     except RuntimeError as error:
-        raise TrainingError(
+        raise FileError(
             f"base weights: no home folder; expected one. Set {FOLDER_VARIABLE} to a folder for them."
         ) from error
 
@@ -112,7 +112,10 @@ def kept(model: str) -> KeptWeights | None:
     Raises:
         PreannotateError: The record cannot be read.
     """
-    record = _record(model)
+    try:
+        record = _record(model)
+    except FileError:  # no home: nothing can be there
+        return None
     content = read_json(record)
     if content is None:
         return None
@@ -152,9 +155,11 @@ def find(model: str) -> Path | None:
 
 def find_or_fetch(model: str, check: Check) -> Path | None:
     """Return the file of a model's weights, downloaded if needed; None, with a warning, if it cannot be."""
+    if here := find(model):
+        return here
     try:
-        return find(model) or fetch(model, check)
-    except NotFetchedError as error:
+        return fetch(model, check)
+    except (NotFetchedError, FileError) as error:  # no network, or nowhere to keep it
         log.warning("%s", error)
         return None
 

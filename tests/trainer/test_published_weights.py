@@ -211,6 +211,32 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
         published_weights.keep(MODEL, tmp_path / "a.onnx", check)
 
 
+def test_a_training_goes_on_where_weights_cannot_be_kept(site, monkeypatch, caplog):
+    site.answers = {"/yolox_nano.pth": (200, CHECKPOINT)}
+    monkeypatch.setenv("PREANNOTATE_WEIGHTS", "/proc/weights")
+
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    [warning] = caplog.messages
+    assert warning.startswith("/proc/weights: ")
+    assert warning.endswith("; expected a writable folder. Set PREANNOTATE_WEIGHTS to another one.")
+
+
+def test_without_a_home_nothing_is_here_and_a_training_goes_on(site, monkeypatch, caplog):
+    monkeypatch.delenv("PREANNOTATE_WEIGHTS")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(published_weights.Path, "home", no_home)
+
+    assert published_weights.find(MODEL) is None
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    assert caplog.messages == [
+        "base weights: no home folder; expected one. Set PREANNOTATE_WEIGHTS to a folder for them."
+    ]
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_the_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("PREANNOTATE_WEIGHTS")
     monkeypatch.setenv("HOME", "/home/someone")
