@@ -42,6 +42,10 @@ class TrainingState:
         spent: Seconds of training so far.
         history: A row for each epoch, as in `metrics.csv`.
         best: None before the first validation.
+        sound: Progress at the newest validation that was not surely worse than the best; see
+            `training_loop.SURE_ERRORS`.
+        least_part: Part of the training that a step is at least, once it closes early; see `Schedule.step_part`.
+        stopped_early: Whether the closing phase began early, because scores fell.
     """
 
     epoch: int = 0
@@ -50,12 +54,14 @@ class TrainingState:
     spent: float = 0.0
     history: list[MetricsRow] = field(default_factory=list)
     best: BestEpoch | None = None
+    sound: float = 0.0
+    least_part: float = 0.0
     stopped_early: bool = False
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.stopped_early or self.progress >= 1 - 1e-9
+        return self.progress >= 1
 
 
 def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingState) -> None:

@@ -27,7 +27,7 @@ from trainer.eta import EtaEstimator
 from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
-from trainer.schedule import Schedule, is_closing
+from trainer.schedule import CLOSING_PART, Schedule, is_closing
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 # Validating after every epoch of thirty images would cost more than training on them.
 IMAGES_BETWEEN_VALIDATIONS = 400
-# Epochs whose mean duration is the estimate for the next one.
-RECENT = 3
+# Scores are surely worse than the best so far if they are below it by more than so many standard errors. One would be
+# too few: the best of several validations is itself a lucky one.
+SURE_ERRORS = 2
 
 
 class TrainingLoop:
@@ -62,7 +63,12 @@ class TrainingLoop:
         self._workers = workers
         self._frozen_until = config.frozen_part if pretrained else 0.0
         self._max_seconds = None if config.max_minutes is None else config.max_minutes * 60
-        self._schedule = Schedule(config.epochs, self._max_seconds)
+        self._steps_in_epoch = -(-len(train) // config.batch_size)
+        steps = config.steps
+        if steps is None and config.epochs is not None:
+            steps = config.epochs * self._steps_in_epoch
+        self._schedule = Schedule(steps, self._max_seconds)
+        self._validation_images = len(validator.truth)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
 
     def train(self) -> TrainingState:
@@ -74,7 +80,6 @@ class TrainingLoop:
         newest = self._workers.from_chief(functools.partial(checkpoints.newest, self._run))
         state = checkpoints.restore(self._run, self._network_trainer, newest)
         self._eta = self._new_eta(state)
-        recent: list[float] = []
         clock = time.monotonic() - state.spent
         disable = None if self._workers.is_chief else True
         with (
@@ -83,68 +88,83 @@ class TrainingLoop:
         ):
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
-                started = time.monotonic()
-                share = self._workers.from_chief(functools.partial(self._share, state, recent))
-                losses = self._epoch(state, share, bar)
-                conclude = functools.partial(self._conclude, state, losses, share, clock=clock, started=started)
+                losses, progress = self._epoch(state, bar)
+                conclude = functools.partial(self._conclude, state, losses, progress, clock)
                 state = TrainingState(**self._workers.from_chief(conclude))
-                recent = [*recent, time.monotonic() - started][-RECENT:]
                 bar.set_postfix_str(_postfix(state))
         return state
 
-    def _share(self, state: TrainingState, recent: Sequence[float]) -> float:
-        return self._schedule.epoch_share(
-            epoch=state.epoch,
-            progress=state.progress,
-            spent=state.spent,
-            epoch_seconds=sum(recent) / len(recent) if recent else None,
-        )
-
     def _conclude(
-        self, state: TrainingState, losses: dict[str, float], share: float, *, clock: float, started: float
+        self, state: TrainingState, losses: dict[str, float], progress: float, clock: float
     ) -> dict[str, Any]:
         """End an epoch on the chief, and return the state of all as JSON."""
         state.epoch += 1
         state.step = self._network_trainer.step
-        state.progress = min(state.progress + share, 1.0)
+        state.progress = progress if progress < 1 - 1e-9 else 1.0
         state.spent = time.monotonic() - clock
-        if self._schedule.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
-            state.progress = 1.0  # there is no time for another epoch
         self._validate(state, losses)
         state.spent = time.monotonic() - clock
         self._record(state)
         return asdict(state)
 
-    def _epoch(self, state: TrainingState, share: float, bar: tqdm) -> dict[str, float]:
-        closing = is_closing(state.progress, share)
+    def _epoch(self, state: TrainingState, bar: tqdm) -> tuple[dict[str, float], float]:
+        """Do the steps of an epoch; return its mean losses and the progress after it."""
+        closing = self._is_closing(state)
         augmentation = augment.of_phase(self._config.augment, closing=closing)
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
         dataset = batches(self._images, self._network_trainer.network, epoch, shard)
-        steps = int(dataset.cardinality())
-        if self._config.steps is not None:
-            steps = min(steps, self._config.steps - state.step)
-            dataset = dataset.take(steps)
+        if self._schedule.steps is not None:
+            dataset = dataset.take(self._schedule.steps - state.step)
         sums: dict[str, float] = {}
+        progress, part, planned = state.progress, 0.0, 0
         for number, batch in enumerate(dataset):
+            if self._schedule.replans(number, part):
+                progress, planned = progress + part * (number - planned), number
+                part = self._workers.from_chief(functools.partial(self._step_part, state, progress))
             index = batch.pop("index")
-            progress = state.progress + share * number / steps
-            frozen = progress < self._frozen_until
-            losses = self._network_trainer.train_step(batch, progress=progress, backbone_frozen=frozen, closing=closing)
+            now = progress + part * (number - planned)
+            frozen = now < self._frozen_until
+            losses = self._network_trainer.train_step(batch, progress=now, backbone_frozen=frozen, closing=closing)
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
-            sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
-            self._eta.step_done(epoch=state.epoch, number=number, frozen=frozen)
-            bar.update(share / steps * 100)
-        return sums
+            sums = {name: sums.get(name, 0.0) + loss for name, loss in losses.items()}
+            now += part
+            steps_left = math.ceil((1 - now) / part - 1e-6) if part else None
+            self._eta.step_done(
+                epoch=state.epoch, step=self._network_trainer.step, steps_left=steps_left, frozen=frozen
+            )
+            bar.update(now * 100 - bar.n)
+            if self._ends_inside_epoch(now, closing=closing):
+                break
+        return {name: loss / (number + 1) for name, loss in sums.items()}, now
+
+    def _step_part(self, state: TrainingState, progress: float) -> float:
+        return self._schedule.step_part(
+            progress=progress,
+            step=self._network_trainer.step,
+            steps_in_time=self._eta.steps_in_time(),
+            least=state.least_part,
+        )
+
+    def _is_closing(self, state: TrainingState) -> bool:
+        """Whether the next epoch belongs to the closing phase; with a time limit an epoch ends where that begins."""
+        if self._max_seconds is not None:
+            return is_closing(state.progress)
+        return is_closing(state.progress, share=self._step_part(state, state.progress) * self._steps_in_epoch)
+
+    def _ends_inside_epoch(self, progress: float, *, closing: bool) -> bool:
+        closes = self._max_seconds is not None and not closing and is_closing(progress)
+        return closes or progress >= 1 - 1e-9
 
     def _new_eta(self, state: TrainingState) -> EtaEstimator:
         return EtaEstimator(
-            epochs=self._config.epochs,
-            steps_in_epoch=-(-len(self._train) // self._config.batch_size),
-            steps=self._config.steps,
+            steps_in_epoch=self._steps_in_epoch,
+            steps=self._schedule.steps,
             spent=state.spent,
             max_seconds=self._max_seconds,
+            # Without gradients an image takes about half as long as in a step.
+            validation_steps=self._validation_images / self._config.batch_size / 2,
             file=self._run.progress if self._workers.is_chief else None,
         )
 
@@ -155,12 +175,29 @@ class TrainingLoop:
             scores = self._validator.scores()
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
-            if state.best is None or scores.mean_ap >= record - standard_error(record, scores.boxes):
+            error = standard_error(record, scores.boxes)
+            if scores.mean_ap >= record - SURE_ERRORS * error:
+                state.sound = state.progress
+            else:
+                self._stop_early(state)
+            if state.best is None or scores.mean_ap >= record - error:
                 state.best = BestEpoch(epoch=state.epoch, progress=state.progress, record=record)
                 checkpoints.save_best(self._run, self._network_trainer, state.epoch)
-            elif self._config.early_stopping is not None:
-                state.stopped_early = state.progress - state.best["progress"] > self._config.early_stopping
         state.history.append(row)
+
+    def _stop_early(self, state: TrainingState) -> None:
+        """Go on to the closing phase, which may still raise scores, if they have been surely worse for long."""
+        patience = self._config.early_stopping
+        if patience is None or is_closing(state.progress) or state.progress - state.sound <= patience:
+            return
+        log.info(
+            "epoch %d: mAP has been below its best by more than %d standard errors for %.0f %% of the training "
+            "(early_stopping): the closing phase begins",
+            *(state.epoch, SURE_ERRORS, 100 * (state.progress - state.sound)),
+        )
+        state.stopped_early = True
+        state.least_part = state.progress / state.step
+        state.progress = 1 - CLOSING_PART
 
     def _record(self, state: TrainingState) -> None:
         state.history[-1]["seconds"] = round(state.spent, 1)

@@ -6,7 +6,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import re
 import shutil
 import sys
@@ -137,8 +136,7 @@ def _training_shown(path: Path, progress: ProgressWriter) -> Iterator[Any]:
             if training is None or not training.stages:
                 return
             stage = training.stages[0]
-            epochs = math.ceil(stage.total or 0)
-            line = f"epoch {min(max(math.ceil(stage.done or 0), 1), epochs)} of {epochs}"
+            line = stage.detail
             if stage.seconds_left is not None:
                 line += f", {format_duration(stage.seconds_left)} left"
             copied = {name: getattr(stage, name) for name in ("done", "total", "unit", "seconds_left")}
