@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Where they are kept instead of the user's cache; for containers with a volume of their own.
 FOLDER_VARIABLE = "PREANNOTATE_WEIGHTS"
+# Set to anything, nothing is downloaded: where a firewall makes every attempt wait, and in tests.
+OFFLINE_VARIABLE = "PREANNOTATE_OFFLINE"
 # A firewall that drops packets must not hold up training for the minutes that TCP would try.
 CONNECT_SECONDS, DOWNLOAD_SECONDS = 10.0, 300.0
 _RELEASE = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
@@ -173,6 +175,8 @@ def fetch(model: str, check: Check) -> Path:
         FileError: It cannot be written.
     """
     published = named(model)
+    if os.environ.get(OFFLINE_VARIABLE):
+        raise _not_fetched(published, f"{OFFLINE_VARIABLE} is set")
     log.info("%s: downloading its COCO weights from %s", model, published.address)
 
     def download(target: Path) -> None:

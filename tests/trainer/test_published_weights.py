@@ -29,6 +29,7 @@ def folder(tmp_path, monkeypatch):
 def site(monkeypatch):
     """A server in place of the official one, which has nothing yet."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("PREANNOTATE_OFFLINE", raising=False)
     with web_server() as found:
         address = f"{found.url}/yolox_nano.pth"
         monkeypatch.setitem(CATALOGUE, MODEL, replace(CATALOGUE[MODEL], address=address, max_bytes=1000))
@@ -194,6 +195,14 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(site, folder, 
     assert published_weights.find_or_fetch(MODEL, check) is None
     assert caplog.messages == [sentence]
     assert names(folder) == []
+
+
+def test_nothing_is_downloaded_where_that_is_switched_off(site, monkeypatch, caplog):
+    monkeypatch.setenv("PREANNOTATE_OFFLINE", "1")
+
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    assert "cannot be downloaded (PREANNOTATE_OFFLINE is set); expected yolox_nano.pth." in caplog.text
+    assert site.requests == []
 
 
 def test_a_download_that_fails_keeps_the_file_that_is_here(site, tmp_path):

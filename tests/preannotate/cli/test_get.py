@@ -61,6 +61,7 @@ def test_a_file_that_was_brought_is_kept_and_listed(tmp_path, capsys, checked):
 
 def test_a_file_that_has_changed_is_shown_and_got_again(tmp_path, capsys, checked, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("PREANNOTATE_OFFLINE", raising=False)
     (tmp_path / "brought.onnx").write_bytes(b"first")
     assert main.main(["get", "base", "yolox-s", "--from", str(tmp_path / "brought.onnx")]) == 0
     published_weights.find("yolox-s").write_bytes(b"other")
