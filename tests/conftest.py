@@ -4,7 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,15 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (title, text.encode("utf-8", "backslashreplace").decode("utf-8")) for title, text in report.sections
     ]
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_base_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Neither the COCO weights of this machine nor downloads; child processes inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+        patch.setenv("PREANNOTATE_OFFLINE", "1")
+        yield
 
 
 def draw_rectangles(folder: Path, count: int, *, seed: int = 0) -> Path:

@@ -29,23 +29,7 @@ class BestEpoch(TypedDict):
 
     epoch: int
     progress: float
-    map50: float
-    mean_ap: float
     record: float
-
-
-class SelfTraining(TypedDict):
-    """State of self-training.
-
-    `first_epoch` is the number of epochs before it, and `plain` their best validation; `limits` are the scores of each
-    class from which a detection counts as an object. `boxes` has, for each image without annotations, how many it was
-    last given; None before it was trained on.
-    """
-
-    first_epoch: int
-    plain: BestEpoch
-    limits: list[float]
-    boxes: list[int | None]
 
 
 @dataclass
@@ -58,7 +42,10 @@ class TrainingState:
         spent: Seconds of training so far.
         history: A row for each epoch, as in `metrics.csv`.
         best: None before the first validation.
-        self_training: None before it begins.
+        sound: Progress at the newest validation that was not surely worse than the best; see
+            `training_loop.SURE_ERRORS`.
+        least_part: Part of the training that a step is at least, once it closes early; see `Schedule.step_part`.
+        stopped_early: Whether the closing phase began early, because scores fell.
     """
 
     epoch: int = 0
@@ -67,13 +54,14 @@ class TrainingState:
     spent: float = 0.0
     history: list[MetricsRow] = field(default_factory=list)
     best: BestEpoch | None = None
+    sound: float = 0.0
+    least_part: float = 0.0
     stopped_early: bool = False
-    self_training: SelfTraining | None = None
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.stopped_early or self.progress >= 1 - 1e-9
+        return self.progress >= 1
 
 
 def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingState) -> None:
@@ -138,12 +126,10 @@ def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) ->
         ) from error
 
 
-def delete_other_best(run: RunDirectory, state: TrainingState) -> None:
-    """Delete best weights that the state does not name."""
-    kept = [best for best in (state.best, state.self_training and state.self_training["plain"]) if best]
-    paths = {_best_weights(run, best["epoch"]) for best in (kept[:1] if state.finished else kept)}
+def delete_other_best(run: RunDirectory, epoch: int) -> None:
+    """Delete best weights of other epochs."""
     for path in run.checkpoints.glob("best-*.weights.h5"):
-        if path not in paths:
+        if path != _best_weights(run, epoch):
             path.unlink()
 
 

@@ -49,9 +49,11 @@ class RequestedConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(RequestedConfig):
-    """Arguments that a run is trained with; only limits may still be None. `image_size` is "WIDTHxHEIGHT"."""
+    """Arguments that a run is trained with; only limits may still be None. `image_size` is "WIDTHxHEIGHT".
 
-    epochs: int = field()
+    `epochs` is None if `max_minutes` alone ends the training: as many as there is time for.
+    """
+
     batch_size: int = field()
     initial_learning_rate: float = field()
     backbone_learning_rate: float = field()

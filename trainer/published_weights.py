@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Where they are kept instead of the user's cache; for containers with a volume of their own.
 FOLDER_VARIABLE = "PREANNOTATE_WEIGHTS"
+# Set to anything, nothing is downloaded: where a firewall makes every attempt wait, and in tests.
+OFFLINE_VARIABLE = "PREANNOTATE_OFFLINE"
 # A firewall that drops packets must not hold up training for the minutes that TCP would try.
 CONNECT_SECONDS, DOWNLOAD_SECONDS = 10.0, 300.0
 _RELEASE = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
@@ -29,7 +31,7 @@ _MIB = 1024**2
 _CHECKPOINT, _EXPORT = ".pth", ".onnx"
 # How a checkpoint of PyTorch begins: a zip archive, or a pickle.
 _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
-_DIGEST_SHOWN = 12
+_DIGEST_SHOWN, _NAME_SHOWN = 12, 50
 _SCRATCH = ".get-"
 
 
@@ -93,7 +95,7 @@ def folder() -> Path:
     """Return where they are kept: $PREANNOTATE_WEIGHTS, else preannotate/weights in the user's cache.
 
     Raises:
-        TrainingError: The user has no home folder.
+        FileError: The user has no home folder.
     """
     if given := os.environ.get(FOLDER_VARIABLE):
         return Path(given)
@@ -101,7 +103,7 @@ def folder() -> Path:
     try:
         return (cache if cache.is_absolute() else Path.home() / ".cache") / "preannotate" / "weights"
     except RuntimeError as error:
-        raise TrainingError(
+        raise FileError(
             f"base weights: no home folder; expected one. Set {FOLDER_VARIABLE} to a folder for them."
         ) from error
 
@@ -112,7 +114,10 @@ def kept(model: str) -> KeptWeights | None:
     Raises:
         PreannotateError: The record cannot be read.
     """
-    record = _record(model)
+    try:
+        record = _record(model)
+    except FileError:  # no home: nothing can be there
+        return None
     content = read_json(record)
     if content is None:
         return None
@@ -152,9 +157,11 @@ def find(model: str) -> Path | None:
 
 def find_or_fetch(model: str, check: Check) -> Path | None:
     """Return the file of a model's weights, downloaded if needed; None, with a warning, if it cannot be."""
+    if here := find(model):
+        return here
     try:
-        return find(model) or fetch(model, check)
-    except NotFetchedError as error:
+        return fetch(model, check)
+    except (NotFetchedError, FileError) as error:  # no network, or nowhere to keep it
         log.warning("%s", error)
         return None
 
@@ -168,6 +175,8 @@ def fetch(model: str, check: Check) -> Path:
         FileError: It cannot be written.
     """
     published = named(model)
+    if os.environ.get(OFFLINE_VARIABLE):
+        raise _not_fetched(published, f"{OFFLINE_VARIABLE} is set")
     log.info("%s: downloading its COCO weights from %s", model, published.address)
 
     def download(target: Path) -> None:
@@ -241,7 +250,9 @@ def _keep(published: PublishedWeights, source: str, write: Callable[[Path], obje
         with scratch_directory(place, _SCRATCH) as scratch:
             written = scratch / "weights"
             write(written)
-            written = written.rename(scratch / f"{published.model}{_suffix(written)}")
+            # The name is in the sentence of a file that is refused.
+            name = source.rpartition("/")[2].removesuffix(_CHECKPOINT).removesuffix(_EXPORT)[:_NAME_SHOWN]
+            written = written.rename(scratch / f"{name}{_suffix(written)}")
             check(written)
             size, sha256 = written.stat().st_size, _digest(written)
             path = _path(published.model, sha256, written.suffix)

@@ -1,12 +1,12 @@
 """Progress of a training, and the learning rate as a function of it.
 
-Everything that changes over a run depends on its *progress*, from 0 to 1. Without a time limit every epoch is an equal
+Everything that changes over a run depends on its *progress*, from 0 to 1. Without a time limit every step is an equal
 part of it. With one, the part is fitted to the time that is left, so that the schedule ends with the time, whatever
 the machine's speed.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 WARM_UP = 0.03
 FINAL_FACTOR = 0.02
@@ -14,50 +14,45 @@ FINAL_FACTOR = 0.02
 # no mosaic, weak zoom, and losses that a network adds only then. YOLOX, section 2.1, https://arxiv.org/abs/2107.08430,
 # closes mosaic for the last 15 of 300 epochs; trainings of minutes need a larger part to have as many steps in it.
 CLOSING_PART = 0.25
-
-# Self-training follows a training that is complete in itself, and has this part of all epochs and of a time limit.
-SELF_TRAINING_PART = 0.4
+# With a time limit the length of the rest is estimated anew after so many steps.
+PLAN_STEPS = 10
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length of a training: at most so many passes over the images, and at most so many seconds (None: no limit)."""
+    """Length of a training: so many steps, or so many seconds, or both, of which the first ends it (None: no limit)."""
 
-    epochs: int
+    steps: int | None
     max_seconds: float | None = None
 
-    def epoch_share(self, *, epoch: int, progress: float, spent: float, epoch_seconds: float | None) -> float:
-        """Return the part of the whole training that the next epoch is, in (0, 1 - progress].
+    def step_part(self, *, progress: float, step: int, steps_in_time: int | None, least: float = 0.0) -> float:
+        """Return the part of the whole training that the next steps are each, in [0, 1 - progress].
 
-        Before it, `epoch` epochs took `spent` seconds, an interrupted part of the run included. `epoch_seconds` is what
-        one takes now, with its validation; None if not known yet.
+        Args:
+            progress: How far the training is.
+            step: Steps done so far.
+            steps_in_time: How many steps fit into the time that is left; None if that is not known yet, or if there is
+                no limit. Without any limit that is known, progress waits: 0.
+            least: The part is not smaller.
         """
         left = 1 - progress
-        epochs_left = max(self.epochs - epoch, 1)
-        if self.max_seconds is not None and epoch_seconds:
-            fitting = int((self.max_seconds - spent) / epoch_seconds)
-            epochs_left = max(min(epochs_left, fitting), 1)
-        return left / epochs_left
+        limits = [self.steps - step] if self.steps is not None else []
+        limits += [steps_in_time] if steps_in_time is not None else []
+        part = left / max(min(limits), 1) if limits else 0.0
+        return min(max(part, least), left)
 
-    def before_self_training(self) -> "Schedule":
-        """Return the schedule of the training that self-training follows."""
-        limit = self.max_seconds
-        return self if limit is None else replace(self, max_seconds=limit * (1 - SELF_TRAINING_PART))
+    def replans(self, number: int, part: float) -> bool:
+        """Whether to ask `step_part` before a step; `number` counts from 0 in the epoch, `part` is the last answer.
 
-    def is_over(self, *, spent: float, epoch_seconds: float) -> bool:
-        """Whether another epoch of `epoch_seconds` would end after the time, `spent` seconds being gone."""
-        return self.max_seconds is not None and spent + epoch_seconds > self.max_seconds
+        Without a time limit once an epoch is enough, and the answer is the same after a resume.
+        """
+        return number == 0 or (self.max_seconds is not None and (number % PLAN_STEPS == 0 or part == 0))
 
 
-def self_training_epochs(epochs: int) -> int:
-    """Return the length of self-training after a training of so many epochs."""
-    return max(round(epochs * SELF_TRAINING_PART / (1 - SELF_TRAINING_PART)), 1)
+def is_closing(progress: float, share: float = 0.0) -> bool:
+    """Whether an epoch that begins at `progress`, and is `share` of the training, belongs to the closing phase.
 
-
-def is_closing(progress: float, share: float) -> bool:
-    """Whether an epoch belongs to the closing phase: it begins at `progress` and is `share` of the training.
-
-    An epoch belongs wholly to the phase that its middle lies in.
+    It belongs wholly to the phase that its middle lies in.
     """
     return progress + share / 2 > 1 - CLOSING_PART - 1e-9  # sums of shares are rounded
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.scores import Scores
 from preannotate.core.files import replace_text
 from preannotate.core.text import format_scores
 from trainer import augment, checkpoints
@@ -25,10 +24,10 @@ from trainer.config import TrainingConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
-from trainer.input_pipeline import Epoch, ImageCache, Images, Shard, batches
+from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
-from trainer.schedule import Schedule, is_closing, self_training_epochs
+from trainer.schedule import CLOSING_PART, Schedule, is_closing
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -36,16 +35,13 @@ log = logging.getLogger(__name__)
 
 # Validating after every epoch of thirty images would cost more than training on them.
 IMAGES_BETWEEN_VALIDATIONS = 400
-# Epochs whose mean duration is the estimate for the next one.
-RECENT = 3
+# Scores are surely worse than the best so far if they are below it by more than so many standard errors. One would be
+# too few: the best of several validations is itself a lucky one.
+SURE_ERRORS = 2
 
 
 class TrainingLoop:
     """One run's training, from a state to its end."""
-
-    _name = "training"
-    # Of the initial learning rate.
-    _rate = 1.0
 
     def __init__(
         self,
@@ -57,9 +53,7 @@ class TrainingLoop:
         workers: WorkerGroup,
         *,
         pretrained: bool,
-        self_training: bool = False,
     ) -> None:
-        """Prepare the training; with `self_training` it leaves a part of the time to `self_training`."""
         self._run = run
         self._config = config
         self._network_trainer = network_trainer
@@ -69,14 +63,12 @@ class TrainingLoop:
         self._workers = workers
         self._frozen_until = config.frozen_part if pretrained else 0.0
         self._max_seconds = None if config.max_minutes is None else config.max_minutes * 60
-        self._epochs = config.epochs
-        self._steps = config.steps
-        self._schedule = Schedule(config.epochs, self._max_seconds)
-        if self_training:
-            self._schedule = self._schedule.before_self_training()
-            more = self_training_epochs(config.epochs)
-            self._epochs += more
-            self._steps = None if config.steps is None else config.steps + more * self._steps_in_epoch
+        self._steps_in_epoch = -(-len(train) // config.batch_size)
+        steps = config.steps
+        if steps is None and config.epochs is not None:
+            steps = config.epochs * self._steps_in_epoch
+        self._schedule = Schedule(steps, self._max_seconds)
+        self._validation_images = len(validator.truth)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
 
     def train(self) -> TrainingState:
@@ -85,100 +77,94 @@ class TrainingLoop:
         Raises:
             TrainingError: A loss is not finite, or the disk is full.
         """
-        state = self._restore()
-        return state if state.self_training else self._train_from(state)
-
-    def _restore(self) -> TrainingState:
         newest = self._workers.from_chief(functools.partial(checkpoints.newest, self._run))
-        return checkpoints.restore(self._run, self._network_trainer, newest)
-
-    def _train_from(self, state: TrainingState) -> TrainingState:
+        state = checkpoints.restore(self._run, self._network_trainer, newest)
         self._eta = self._new_eta(state)
-        recent: list[float] = []
         clock = time.monotonic() - state.spent
         disable = None if self._workers.is_chief else True
         with (
             self._eta.running(epoch=state.epoch, step=state.step),
-            tqdm(total=100, unit="%", desc=self._name, bar_format=_BAR, disable=disable) as bar,
+            tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=disable) as bar,
         ):
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
-                started = time.monotonic()
-                share = self._workers.from_chief(functools.partial(self._share, state, recent))
-                losses = self._epoch(state, share, bar)
-                conclude = functools.partial(self._conclude, state, losses, share, clock=clock, started=started)
+                losses, progress = self._epoch(state, bar)
+                conclude = functools.partial(self._conclude, state, losses, progress, clock)
                 state = TrainingState(**self._workers.from_chief(conclude))
-                recent = [*recent, time.monotonic() - started][-RECENT:]
                 bar.set_postfix_str(_postfix(state))
         return state
 
-    def _share(self, state: TrainingState, recent: Sequence[float]) -> float:
-        return self._schedule.epoch_share(
-            epoch=state.epoch,
-            progress=state.progress,
-            spent=state.spent,
-            epoch_seconds=sum(recent) / len(recent) if recent else None,
-        )
-
     def _conclude(
-        self, state: TrainingState, losses: dict[str, float], share: float, *, clock: float, started: float
+        self, state: TrainingState, losses: dict[str, float], progress: float, clock: float
     ) -> dict[str, Any]:
         """End an epoch on the chief, and return the state of all as JSON."""
         state.epoch += 1
         state.step = self._network_trainer.step
-        state.progress = min(state.progress + share, 1.0)
+        state.progress = progress if progress < 1 - 1e-9 else 1.0
         state.spent = time.monotonic() - clock
-        if self._schedule.is_over(spent=state.spent, epoch_seconds=time.monotonic() - started):
-            state.progress = 1.0  # there is no time for another epoch
         self._validate(state, losses)
         state.spent = time.monotonic() - clock
         self._record(state)
         return asdict(state)
 
-    def _epoch(self, state: TrainingState, share: float, bar: tqdm) -> dict[str, float]:
-        closing = is_closing(state.progress, share)
+    def _epoch(self, state: TrainingState, bar: tqdm) -> tuple[dict[str, float], float]:
+        """Do the steps of an epoch; return its mean losses and the progress after it."""
+        closing = self._is_closing(state)
         augmentation = augment.of_phase(self._config.augment, closing=closing)
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
-        dataset = batches(self._epoch_images(state), self._network_trainer.network, epoch, shard)
-        steps = int(dataset.cardinality())
-        if self._config.steps is not None:
-            steps = min(steps, self._config.steps - state.step)
-            dataset = dataset.take(steps)
+        dataset = batches(self._images, self._network_trainer.network, epoch, shard)
+        if self._schedule.steps is not None:
+            dataset = dataset.take(self._schedule.steps - state.step)
         sums: dict[str, float] = {}
+        progress, part, planned = state.progress, 0.0, 0
         for number, batch in enumerate(dataset):
+            if self._schedule.replans(number, part):
+                progress, planned = progress + part * (number - planned), number
+                part = self._workers.from_chief(functools.partial(self._step_part, state, progress))
             index = batch.pop("index")
-            progress = state.progress + share * number / steps
-            frozen = progress < self._frozen_until
-            losses = self._network_trainer.train_step(
-                batch, progress=progress, backbone_frozen=frozen, closing=closing, rate=self._rate
-            )
+            now = progress + part * (number - planned)
+            frozen = now < self._frozen_until
+            losses = self._network_trainer.train_step(batch, progress=now, backbone_frozen=frozen, closing=closing)
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
-            sums = {name: sums.get(name, 0.0) + loss / steps for name, loss in losses.items()}
-            self._eta.step_done(epoch=state.epoch, number=number, frozen=frozen)
-            bar.update(share / steps * 100)
-        return sums
+            sums = {name: sums.get(name, 0.0) + loss for name, loss in losses.items()}
+            now += part
+            steps_left = math.ceil((1 - now) / part - 1e-6) if part else None
+            self._eta.step_done(
+                epoch=state.epoch, step=self._network_trainer.step, steps_left=steps_left, frozen=frozen
+            )
+            bar.update(now * 100 - bar.n)
+            if self._ends_inside_epoch(now, closing=closing):
+                break
+        return {name: loss / (number + 1) for name, loss in sums.items()}, now
 
-    def _epoch_images(self, state: TrainingState) -> Images:
-        """Return the images of the next epoch."""
-        return self._images
+    def _step_part(self, state: TrainingState, progress: float) -> float:
+        return self._schedule.step_part(
+            progress=progress,
+            step=self._network_trainer.step,
+            steps_in_time=self._eta.steps_in_time(),
+            least=state.least_part,
+        )
 
-    def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
-        """Whether to keep the weights of a validation; `record` is the highest mAP so far, this one included."""
-        return scores.mean_ap >= record - standard_error(record, scores.boxes)
+    def _is_closing(self, state: TrainingState) -> bool:
+        """Whether the next epoch belongs to the closing phase; with a time limit an epoch ends where that begins."""
+        if self._max_seconds is not None:
+            return is_closing(state.progress)
+        return is_closing(state.progress, share=self._step_part(state, state.progress) * self._steps_in_epoch)
 
-    @property
-    def _steps_in_epoch(self) -> int:
-        return -(-len(self._train) // self._config.batch_size)
+    def _ends_inside_epoch(self, progress: float, *, closing: bool) -> bool:
+        closes = self._max_seconds is not None and not closing and is_closing(progress)
+        return closes or progress >= 1 - 1e-9
 
     def _new_eta(self, state: TrainingState) -> EtaEstimator:
         return EtaEstimator(
-            epochs=self._epochs,
             steps_in_epoch=self._steps_in_epoch,
-            steps=self._steps,
+            steps=self._schedule.steps,
             spent=state.spent,
             max_seconds=self._max_seconds,
+            # Without gradients an image takes about half as long as in a step.
+            validation_steps=self._validation_images / self._config.batch_size / 2,
             file=self._run.progress if self._workers.is_chief else None,
         )
 
@@ -189,24 +175,35 @@ class TrainingLoop:
             scores = self._validator.scores()
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
-            if state.best is None or self._is_kept(scores, record, state):
-                state.best = BestEpoch(
-                    epoch=state.epoch,
-                    progress=state.progress,
-                    map50=scores.map50,
-                    mean_ap=scores.mean_ap,
-                    record=record,
-                )
+            error = standard_error(record, scores.boxes)
+            if scores.mean_ap >= record - SURE_ERRORS * error:
+                state.sound = state.progress
+            else:
+                self._stop_early(state)
+            if state.best is None or scores.mean_ap >= record - error:
+                state.best = BestEpoch(epoch=state.epoch, progress=state.progress, record=record)
                 checkpoints.save_best(self._run, self._network_trainer, state.epoch)
-            elif self._config.early_stopping is not None:
-                state.stopped_early = state.progress - state.best["progress"] > self._config.early_stopping
         state.history.append(row)
+
+    def _stop_early(self, state: TrainingState) -> None:
+        """Go on to the closing phase, which may still raise scores, if they have been surely worse for long."""
+        patience = self._config.early_stopping
+        if patience is None or is_closing(state.progress) or state.progress - state.sound <= patience:
+            return
+        log.info(
+            "epoch %d: mAP has been below its best by more than %d standard errors for %.0f %% of the training "
+            "(early_stopping): the closing phase begins",
+            *(state.epoch, SURE_ERRORS, 100 * (state.progress - state.sound)),
+        )
+        state.stopped_early = True
+        state.least_part = state.progress / state.step
+        state.progress = 1 - CLOSING_PART
 
     def _record(self, state: TrainingState) -> None:
         state.history[-1]["seconds"] = round(state.spent, 1)
         checkpoints.save(self._run, self._network_trainer, state)
         if state.best is not None:
-            checkpoints.delete_other_best(self._run, state)
+            checkpoints.delete_other_best(self._run, state.best["epoch"])
         text = io.StringIO()
         writer = csv.DictWriter(text, state.history[0])
         writer.writeheader()

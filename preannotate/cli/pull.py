@@ -20,10 +20,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="DIR", help="new folder, or that of an earlier pull to update"
     )
     add_pull_rules(parser)
-    parser.add_argument(
-        "--unlabelled", type=int, default=0, metavar="N", help="also download up to N frames without annotations, for "
-        "`train --unlabelled` (default: 0)"
-    )  # fmt: skip
     add_json(parser)
     add_login(parser)
 
@@ -40,7 +36,6 @@ def _run(arguments: argparse.Namespace) -> int:
             PullScope(tuple(arguments.task), tuple(arguments.project), tuple(arguments.job)),
             arguments.output,
             rules=FrameSelectionRules(arguments.completed_jobs, arguments.include_auto, arguments.accept_completed),
-            max_unlabelled=max(arguments.unlabelled, 0),
         )
     if arguments.json:
         print(json.dumps(pulled.source, ensure_ascii=False, indent=1))
@@ -60,8 +55,6 @@ def _summary(pulled: "PullResult", output: Path) -> str:
     held_out = any(source["validation"].values())
     if held_out:
         lines.append(f"for validation, from ground-truth jobs: {_frames(source['validation'])}")
-    if source["unlabelled"]:
-        lines.append(f"for self-training: {plural(source['unlabelled'], 'frame')} without annotations")
     lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in source["left_out"].items()]
     if source["untouched_shapes"]:
         lines.append(
@@ -70,7 +63,7 @@ def _summary(pulled: "PullResult", output: Path) -> str:
         )
     lines.append(f"labels: {', '.join(label['name'] for label in source['labels'])}")
     lines += [f"note: {note}" for note in source["notes"]]
-    total = sum(source["training"].values()) + sum(source["validation"].values()) + source["unlabelled"]
+    total = sum(source["training"].values()) + sum(source["validation"].values())
     lines.append(f"{plural(pulled.downloaded, 'image')} downloaded, {total - pulled.downloaded} existed already")
     lines.append(f"next: {_next_command(source, output, held_out)}")
     return "\n".join(lines)
@@ -82,7 +75,6 @@ def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
         " --negatives" if negatives else "",
         " --include-auto" if source["options"]["include_auto"] else "",
         f" --validation {output / 'validation'}" if held_out else "",
-        f" --unlabelled {output / 'unlabelled'}" if source["unlabelled"] else "",
     ]
     return f"preannotate train {output}{''.join(options)}"
 

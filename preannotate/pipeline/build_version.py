@@ -6,7 +6,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import re
 import shutil
 import sys
@@ -23,14 +22,13 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import format_duration, format_scores, plural
-from preannotate.cvat.dataset_folder import IMAGES, UNLABELLED, VALIDATION
+from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, RunRequest
 from preannotate.registry import versions
 from preannotate.registry.workspace import ModelFolder, VersionFolder
 from trainer.arguments import read_arguments
-from trainer.self_training_result import describe
 
 _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
 # What people may change in CVAT without a box becoming another one.
@@ -58,11 +56,11 @@ class VersionBuilder:
         with _training_shown(version.run / "progress.json", self.progress) as poll:
             self._train(version, options, poll)
         summary = read_json(version.run / "summary.json")
-        scores, result = summary["validation"], summary.get("self_training")
+        scores = summary["validation"]
         return (
             f"version {version.number}: {plural(summary['epochs'], 'epoch')} in "
             f"{format_duration(summary['seconds'])}, {format_scores(scores['map50'], scores['mean_ap'])} on "
-            f"{plural(scores['images'], 'validation image')}{f'; {describe(result)}' if result else ''}"
+            f"{plural(scores['images'], 'validation image')}"
         )
 
     def build(self, version: VersionFolder) -> str:
@@ -107,8 +105,6 @@ class VersionBuilder:
         command = ["train", str(self.model.dataset), "--output", str(version.run), "--continue", "--json", *options]
         if (self.model.dataset / VALIDATION / FILE_NAME).is_file():
             command += ["--validation", str(self.model.dataset / VALIDATION)]
-        if (self.model.dataset / UNLABELLED).is_dir():
-            command += ["--unlabelled", str(self.model.dataset / UNLABELLED)]
         command += ["--model", self.request.model, "--base-model", self._base_model(version)]
         return [*command, f"--arguments={self.request.arguments}"] if self.request.arguments else command
 
@@ -140,8 +136,7 @@ def _training_shown(path: Path, progress: ProgressWriter) -> Iterator[Any]:
             if training is None or not training.stages:
                 return
             stage = training.stages[0]
-            epochs = math.ceil(stage.total or 0)
-            line = f"epoch {min(max(math.ceil(stage.done or 0), 1), epochs)} of {epochs}"
+            line = stage.detail
             if stage.seconds_left is not None:
                 line += f", {format_duration(stage.seconds_left)} left"
             copied = {name: getattr(stage, name) for name in ("done", "total", "unit", "seconds_left")}
@@ -176,12 +171,12 @@ def _parts(dataset: Path, request: RunRequest, options: list[str]) -> Iterator[A
         "base_model": _base_model(request.base_model),
         "options": options,
     }
-    for folder in (dataset, dataset / VALIDATION, dataset / UNLABELLED):
+    for folder in (dataset, dataset / VALIDATION):
         if (folder / FILE_NAME).is_file():
             yield [folder.relative_to(dataset).as_posix(), _annotations(folder / FILE_NAME)]
-        for path in sorted((folder / IMAGES).rglob("*")):
-            if path.is_file():
-                yield [path.relative_to(dataset).as_posix(), file_digest(path)]
+            for path in sorted((folder / IMAGES).rglob("*")):
+                if path.is_file():
+                    yield [path.relative_to(dataset).as_posix(), file_digest(path)]
 
 
 def _annotations(path: Path) -> str:

@@ -27,9 +27,6 @@ from preannotate.registry import publication, versions
 from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
-# Frames without annotations that are downloaded for self-training; more are hardly seen in a training of minutes.
-MAX_UNLABELLED = 500
-
 
 @dataclass(frozen=True)
 class PipelineResult:
@@ -97,7 +94,6 @@ class Pipeline:
                     rules=FrameSelectionRules(
                         self.request.completed_jobs, self.request.include_auto, self.request.accept_completed
                     ),
-                    max_unlabelled=MAX_UNLABELLED if self.request.self_training else 0,
                     progress=lambda done, total: self.progress.update("pull", done=done, total=total, unit="image"),
                 )
             except OtherServerError as error:
@@ -113,11 +109,10 @@ class Pipeline:
                 self.say(
                     f"note: left out: frames {UNTOUCHED_COMPLETED}: {unchecked}. --accept-completed includes them."
                 )
-            counts, unlabelled = pulled.source["training"], pulled.source["unlabelled"]
+            counts = pulled.source["training"]
             self._detail(
                 "pull",
-                f"{counts['annotated']} frames with annotations, {counts['negatives']} that show nothing"
-                f"{f', {unlabelled} without annotations for self-training' if unlabelled else ''}; "
+                f"{counts['annotated']} frames with annotations, {counts['negatives']} that show nothing; "
                 f"{pulled.downloaded} images downloaded",
             )
         return pulled.source

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from preannotate.core.errors import PreannotateError
 from preannotate.core.text import format_scores, plural
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import Family, families, measured
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
-from trainer import input_size
+from trainer import input_size, published_weights
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.recommendation import TrainingConditions, recommend
@@ -48,6 +49,7 @@ class ModelChoice:
         speed: Measured: "inference 1.9 times as long as ssd-mobilenet-v2"; or "not measured".
         accuracy: Measured: "mAP50 0.97, mAP 0.68 on raccoon (160 images)"; or "not measured".
         why: The reason of `--model auto`, if it would choose this model for these annotations on this machine.
+        missing_weights: What to do for its published weights, if they are not on this machine.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModelChoice:
     speed: str
     accuracy: str
     why: str | None
+    missing_weights: str | None
 
     @property
     def recommended(self) -> bool:
@@ -101,6 +104,7 @@ def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[M
             _speed(name),
             _accuracy(family),
             recommendation.why if recommendation and recommendation.model == name else None,
+            _missing_weights(name),
         )
         for name, family in families().items()
     ]
@@ -180,6 +184,15 @@ def _accuracy(family: Family) -> str:
         f"{format_scores(map50, mean_ap, 2)} on {data.partition(',')[0]} ({plural(images, 'image')})"
         for data, images, map50, mean_ap in family.scores
     )
+
+
+def _missing_weights(name: str) -> str | None:
+    if name not in published_weights.CATALOGUE:
+        return None
+    try:
+        return None if published_weights.kept(name) else published_weights.how_to_get(name)
+    except PreannotateError as error:
+        return str(error)
 
 
 def _keras_cache() -> Path:

@@ -29,6 +29,7 @@ def folder(tmp_path, monkeypatch):
 def site(monkeypatch):
     """A server in place of the official one, which has nothing yet."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("PREANNOTATE_OFFLINE", raising=False)
     with web_server() as found:
         address = f"{found.url}/yolox_nano.pth"
         monkeypatch.setitem(CATALOGUE, MODEL, replace(CATALOGUE[MODEL], address=address, max_bytes=1000))
@@ -78,11 +79,15 @@ def test_a_file_is_kept_whatever_it_is_called(tmp_path, folder, content, suffix)
     assert published_weights.find("yolox-s") is None
 
 
-def test_a_file_is_checked_under_the_suffix_of_its_kind(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "checked"),
+    [("my.pth", "my.pth"), ("my.onnx", "my.pth"), ("my.bin", "my.bin.pth"), (".lock", ".lock.pth"), ("ä" * 120, None)],
+)
+def test_a_file_is_checked_under_its_own_name_with_the_suffix_of_its_kind(tmp_path, name, checked):
     seen = []
-    published_weights.keep(MODEL, file(tmp_path, "model.bin", CHECKPOINT), lambda path: seen.append(path.name))
+    published_weights.keep(MODEL, file(tmp_path, name, CHECKPOINT), lambda path: seen.append(path.name))
 
-    assert seen == ["yolox-nano.pth"]
+    assert seen == [checked or "ä" * 50 + ".pth"]
 
 
 def test_another_file_takes_its_place(tmp_path, folder):
@@ -97,7 +102,7 @@ def test_a_file_that_the_check_refuses_changes_nothing(tmp_path, folder):
     path = published_weights.keep(MODEL, file(tmp_path, "a.onnx", EXPORT), check)
     before = names(folder)
 
-    with pytest.raises(TrainingError, match=r"^yolox-nano\.onnx: no weights\.$"):
+    with pytest.raises(TrainingError, match=r"^b\.onnx: no weights\.$"):
         published_weights.keep(MODEL, file(tmp_path, "b.onnx", b"other"), check)
 
     assert published_weights.find(MODEL) == path
@@ -192,6 +197,14 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(site, folder, 
     assert names(folder) == []
 
 
+def test_nothing_is_downloaded_where_that_is_switched_off(site, monkeypatch, caplog):
+    monkeypatch.setenv("PREANNOTATE_OFFLINE", "1")
+
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    assert "cannot be downloaded (PREANNOTATE_OFFLINE is set); expected yolox_nano.pth." in caplog.text
+    assert site.requests == []
+
+
 def test_a_download_that_fails_keeps_the_file_that_is_here(site, tmp_path):
     path = published_weights.keep(MODEL, file(tmp_path, "a.onnx", EXPORT), check)
 
@@ -205,6 +218,32 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
 
     with pytest.raises(FileError, match=r"expected a writable folder\. Set PREANNOTATE_WEIGHTS to another one\.$"):
         published_weights.keep(MODEL, tmp_path / "a.onnx", check)
+
+
+def test_a_training_goes_on_where_weights_cannot_be_kept(site, monkeypatch, caplog):
+    site.answers = {"/yolox_nano.pth": (200, CHECKPOINT)}
+    monkeypatch.setenv("PREANNOTATE_WEIGHTS", "/proc/weights")
+
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    [warning] = caplog.messages
+    assert warning.startswith("/proc/weights: ")
+    assert warning.endswith("; expected a writable folder. Set PREANNOTATE_WEIGHTS to another one.")
+
+
+def test_without_a_home_nothing_is_here_and_a_training_goes_on(site, monkeypatch, caplog):
+    monkeypatch.delenv("PREANNOTATE_WEIGHTS")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(published_weights.Path, "home", no_home)
+
+    assert published_weights.find(MODEL) is None
+    assert published_weights.find_or_fetch(MODEL, check) is None
+    assert caplog.messages == [
+        "base weights: no home folder; expected one. Set PREANNOTATE_WEIGHTS to a folder for them."
+    ]
+
+
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_the_folder_follows_the_environment(tmp_path, monkeypatch):

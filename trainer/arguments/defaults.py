@@ -4,11 +4,13 @@ Order of precedence: `RequestedConfig`'s own defaults, the model's `defaults`, t
 `preannotate arguments` prints all of them.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from trainer.config import Overrides, TrainingConfig
 
-MIN_EPOCHS, MAX_EPOCHS = 30, 300
+# Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
+MIN_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Defaults:
         frozen_part: Part of the training during which a pretrained backbone stays frozen.
         freeze: Blocks of a pretrained backbone that are never trained.
         freeze_statistics: Whether a pretrained backbone keeps the statistics of its batch normalisation.
-        passes: Images shown in a training with a pretrained backbone. Networks fine-tuned on 120 and on 160 photos
-            scored no better on held-out ones after 6 000.
+        passes: Images shown in a training with a pretrained backbone, in batches of `batch_size`: more steps gained
+            nothing on held-out photos. Another batch size leaves the number of steps.
     """
 
     batch_size: int = 16
@@ -35,17 +37,21 @@ class Defaults:
     frozen_part: float = 0.08
     freeze: int = 3
     freeze_statistics: bool = True
-    passes: int = 6_000
+    passes: int = 12_000
     passes_from_scratch: int = 14_000
 
     def learning_rate(self, *, pretrained: bool) -> float:
         """Return the learning rate of the heads."""
         return self.initial_learning_rate if pretrained else self.initial_learning_rate_from_scratch
 
-    def epochs(self, images: int, *, pretrained: bool) -> int:
-        """Return how many passes to make over so many training images."""
-        passes = self.passes if pretrained else self.passes_from_scratch
-        return min(max(round(passes / max(images, 1)), MIN_EPOCHS), MAX_EPOCHS)
+    def steps(self, *, pretrained: bool) -> int:
+        """Return how many steps a training takes whose length is not requested, unless there are many images."""
+        return (self.passes if pretrained else self.passes_from_scratch) // self.batch_size
+
+    def epochs(self, images: int, *, pretrained: bool, batch_size: int | None = None) -> int:
+        """Return how many passes to make over so many training images; None is the model's own batch size."""
+        steps_in_epoch = math.ceil(max(images, 1) / (batch_size or self.batch_size))
+        return max(round(self.steps(pretrained=pretrained) / steps_in_epoch), MIN_EPOCHS)
 
 
 def resolve_arguments(
@@ -69,7 +75,9 @@ def resolve_arguments(
         "frozen_part": defaults.frozen_part if pretrained else 0.0,
         "freeze": defaults.freeze if pretrained else 0,
         "freeze_statistics": defaults.freeze_statistics and pretrained,
-        "epochs": defaults.epochs(images, pretrained=pretrained),
+        "epochs": None
+        if overrides.get("max_minutes")
+        else defaults.epochs(images, pretrained=pretrained, batch_size=overrides.get("batch_size")),
     }
     requested = {name: value for name, value in overrides.items() if value is not None or name not in suggested}
     found = {"alpha": alpha, "image_size": "{}x{}".format(*input_size)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from preannotate.core.text import Table
-from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults
+from trainer.arguments.defaults import MIN_EPOCHS, Defaults
 from trainer.arguments.sources import PAIRS, SYNONYMS
 from trainer.arguments.table import ARGUMENTS, format_value
 from trainer.config import RequestedConfig
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from trainer.models.family import ModelFamily
 
 # Numbers of training images for which the table shows epochs.
-EXAMPLES = (10, 30, 100, 300, 1000)
+EXAMPLES = (10, 30, 100, 300, 1000, 5000)
 _FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
 _FROM_MODEL = (
     "batch_size",
@@ -34,7 +34,7 @@ def tables(models: Mapping[str, "ModelFamily"]) -> dict[str, Table]:
         "All arguments": _arguments(),
         "Other names": _synonyms(),
         "By model": _by_model(models),
-        f"Epochs by training images: images shown / images, from {MIN_EPOCHS} to {MAX_EPOCHS}": _by_images(models),
+        f"Epochs by training images: as many as the steps make, at least {MIN_EPOCHS}": _by_images(models),
     }
 
 
@@ -79,15 +79,16 @@ def _by_images(models: Mapping[str, "ModelFamily"]) -> Table:
     rows = []
     for names, defaults in _alike(models):
         for start, pretrained in _STARTS.items():
-            shown = defaults.passes if pretrained else defaults.passes_from_scratch
+            steps = str(defaults.steps(pretrained=pretrained))
             epochs = [str(defaults.epochs(images, pretrained=pretrained)) for images in EXAMPLES]
-            rows.append((", ".join(names), start, str(shown), *epochs))
-    return Table(("model", "weights", "images shown", *(f"{images} images" for images in EXAMPLES)), rows)
+            rows.append((", ".join(names), start, steps, *epochs))
+    return Table(("model", "weights", "steps", *(f"{images} images" for images in EXAMPLES)), rows)
 
 
 def _alike(models: Mapping[str, "ModelFamily"]) -> Iterator[tuple[list[str], Defaults]]:
-    """Yield the names of models that show equally many images together."""
-    groups: dict[tuple[int, int], list[str]] = {}
+    """Yield the names of models that train for equally many steps together."""
+    groups: dict[tuple[int, int, int], list[str]] = {}
     for name, family in models.items():
-        groups.setdefault((family.defaults.passes, family.defaults.passes_from_scratch), []).append(name)
+        own = family.defaults
+        groups.setdefault((own.passes, own.passes_from_scratch, own.batch_size), []).append(name)
     return ((names, models[names[0]].defaults) for names in groups.values())

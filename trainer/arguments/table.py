@@ -64,11 +64,15 @@ def _switch(meaning: str, *, unset: str | None = None) -> Argument:
 
 
 ARGUMENTS: dict[str, Argument] = {
-    "epochs": _whole("passes over the training images; auto: by their number", 1, unset=AUTO),
+    "epochs": _whole(
+        "passes over the training images; auto: by the model and their number, or with `max_minutes` by the time",
+        1,
+        unset=AUTO,
+    ),
     "steps": _whole("end training after so many steps, in place of `epochs`", 1, unset=NONE),
     "max_minutes": Argument(
         float,
-        "end training within this time; the learning rate schedule is fitted to it",
+        "end training within this time; without `epochs` or `steps` it is all used",
         "minutes above 0",
         lambda value: 0 < value < math.inf,
         NONE,
@@ -99,7 +103,9 @@ ARGUMENTS: dict[str, Argument] = {
     "freeze_statistics": _switch("keep the statistics of batch normalisation in a pretrained backbone", unset=AUTO),
     "augment": _choice("`strong` (zoom, stretch, mirror, colour, mosaic), `weak` or `none`", AUGMENTS),
     "early_stopping": _positive_fraction(
-        "stop after this part of the training without a better validation mAP", unset=NONE
+        "begin the last quarter, the closing phase, after this part of the training with a validation mAP surely "
+        "below the best",
+        unset=NONE,
     ),
     "validation_fraction": Argument(
         float, "part of the images held out", "a number above 0 and below 1", lambda value: 0 < value < 1

@@ -41,8 +41,8 @@ def test_defaults_follow_model_and_images():
         by_name(argument_fields("frcnn-resnet50", 1000, base_model="none")),
     )
 
-    assert (small["epochs"].default, small["batch_size"].default, small["alpha"].default) == ("71", "16", "1")
-    assert (large["epochs"].default, large["batch_size"].default, large["freeze"].default) == ("30", "8", "0")
+    assert (small["epochs"].default, small["batch_size"].default, small["alpha"].default) == ("125", "16", "1")
+    assert (large["epochs"].default, large["batch_size"].default, large["freeze"].default) == ("16", "8", "0")
     assert small["validation_fraction"].default == "0.15"
 
 
@@ -63,7 +63,7 @@ def test_defaults_are_values_that_the_trainer_takes():
 
 def test_only_what_differs_is_said_and_the_free_text_wins():
     fields = argument_fields("ssd-mobilenet-v2", 100)
-    values = {"epochs": "71", "batch_size": " 8 ", "alpha": "", "seed": "1", "csrf": "x", "jit": "yes"}
+    values = {"epochs": "125", "batch_size": " 8 ", "alpha": "", "seed": "1", "csrf": "x", "jit": "yes"}
 
     assert assemble_arguments(values, "", fields) == "batch_size=8,seed=1,jit=yes"
     assert assemble_arguments(values, "seed=3 # mine\nlearning-rate=0.01;", fields) == (

@@ -9,6 +9,7 @@ import pytest
 from preannotate.studio import recommendations as module
 from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
 from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
+from trainer import published_weights
 
 SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 
@@ -163,3 +164,23 @@ def test_it_needs_no_tensorflow():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
+
+
+def test_weights_that_are_not_here_are_said_beside_their_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path))
+    some = module.families()["ssd-mobilenet-v2"]
+    monkeypatch.setattr(module, "families", lambda: {"yolox-nano": some, "ssd-mobilenet-v2": some})
+
+    def said():
+        return {choice.name: choice.missing_weights for choice in model_choices(detail({"forklift": 120}))}
+
+    missing = (
+        "The COCO weights of yolox-nano are not on this machine; with them training needs far fewer images and "
+        "minutes. Run: preannotate get base yolox-nano"
+    )
+    assert said() == {"yolox-nano": missing, "ssd-mobilenet-v2": None}
+    (tmp_path / "brought.onnx").write_bytes(b"weights")
+    published_weights.keep("yolox-nano", tmp_path / "brought.onnx", lambda path: None)
+    assert said() == {"yolox-nano": None, "ssd-mobilenet-v2": None}
+    (tmp_path / "yolox-nano.json").write_text("broken")
+    assert said()["yolox-nano"].startswith(f"{tmp_path}/yolox-nano.json: not JSON")

@@ -1,13 +1,13 @@
 import pytest
 
 from trainer.arguments import parse_arguments
-from trainer.arguments.defaults import MAX_EPOCHS, MIN_EPOCHS, Defaults, resolve_arguments
+from trainer.arguments.defaults import MIN_EPOCHS, Defaults, resolve_arguments
 
 FACTS = {"images": 120, "pretrained": True, "alpha": 1.0, "input_size": (384, 288)}
 
 
 def test_model_and_data_decide_what_was_not_requested():
-    config = resolve_arguments({}, Defaults(batch_size=4, freeze=1, backbone_learning_rate=0.1), **FACTS)
+    config = resolve_arguments({}, Defaults(batch_size=4, freeze=1, backbone_learning_rate=0.1, passes=6000), **FACTS)
 
     assert (config.batch_size, config.freeze, config.backbone_learning_rate) == (4, 1, 0.1)
     assert (config.epochs, config.initial_learning_rate) == (50, 0.002)
@@ -38,12 +38,31 @@ def test_zero_and_no_limit_are_decisions():
 def test_random_weights_get_more_of_both():
     config = resolve_arguments({}, Defaults(), **{**FACTS, "pretrained": False})
 
-    assert (config.epochs, config.initial_learning_rate) == (117, 0.006)
+    assert (config.epochs, config.initial_learning_rate) == (109, 0.006)
 
 
-@pytest.mark.parametrize(("images", "epochs"), [(10, MAX_EPOCHS), (120, 50), (10_000, MIN_EPOCHS)])
-def test_small_datasets_get_more_epochs(images, epochs):
-    assert resolve_arguments({}, Defaults(), **{**FACTS, "images": images}).epochs == epochs
+@pytest.mark.parametrize(("images", "epochs"), [(10, 375), (30, 188), (120, 47), (1_000, 6), (10_000, MIN_EPOCHS)])
+def test_the_default_is_a_number_of_steps(images, epochs):
+    """6000 images in batches of 16 are 375 steps; 120 images are 8 steps an epoch."""
+    assert resolve_arguments({}, Defaults(passes=6000), **{**FACTS, "images": images}).epochs == epochs
+
+
+def test_another_batch_size_leaves_the_number_of_steps():
+    config = resolve_arguments(parse_arguments("batch_size=4"), Defaults(passes=6000), **FACTS)
+
+    assert config.epochs * 120 / 4 == pytest.approx(375, abs=30)
+
+
+@pytest.mark.parametrize("text", ["max_minutes=20", "max_minutes=20,epochs=auto"])
+def test_with_a_time_limit_alone_the_time_decides(text):
+    config = resolve_arguments(parse_arguments(text), Defaults(), **FACTS)
+
+    assert (config.epochs, config.steps) == (None, None)
+
+
+@pytest.mark.parametrize(("text", "epochs"), [("max_minutes=20,epochs=7", 7), ("max_minutes=20,steps=16", 2)])
+def test_a_time_limit_and_epochs_or_steps_both_count(text, epochs):
+    assert resolve_arguments(parse_arguments(text), Defaults(), **FACTS).epochs == epochs
 
 
 def test_steps_become_epochs_of_which_the_last_may_be_short():

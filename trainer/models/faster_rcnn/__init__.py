@@ -19,4 +19,5 @@ DEFAULTS = Defaults(
     initial_learning_rate_from_scratch=5e-4,
     backbone_learning_rate=0.1,
     freeze=4,
+    passes=6_000,
 )

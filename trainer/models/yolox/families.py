@@ -20,6 +20,7 @@ DEFAULTS = Defaults(
     frozen_part=0.0,
     freeze=0,
     freeze_statistics=False,
+    passes=8_000,
 )
 
 
