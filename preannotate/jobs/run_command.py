@@ -150,8 +150,7 @@ def _run_pipeline(entry: _RunEntry, pipeline: "Pipeline") -> None:
         return
     functions = pipeline.workspace.functions
     where = f"published from {functions}" if result.published else f"in {result.version.function}"
-    record = result.version.record()
-    scores = format_scores(record["map50"], record.get("mean_ap"))
+    scores = format_scores(*result.version.scores())
     entry.say(f"done: version {number} of {pipeline.model.name}, {scores}, {where}")
 
 

@@ -1,7 +1,6 @@
 """The message at the end of a run: the same words from `preannotate run`, `watch` and the web interface."""
 
 import contextlib
-from typing import Any
 
 from preannotate.core.child_process import CHECK_FAILED
 from preannotate.core.errors import FileError, PreannotateError
@@ -68,7 +67,7 @@ def _version_message(run: Run, model: ModelFolder, link: str) -> Message | None:
 
 def _ready(model: ModelFolder, version: VersionFolder, link: str) -> Message:
     facts = _facts(version)
-    title = f"{model.name}: version {version.number} is ready, {_scores(version)}"
+    title = f"{model.name}: version {version.number} is ready, {format_scores(*version.scores())}"
     if published_version(model) == version.number:
         facts |= _score_before(model, version)
         text = f"Version {version.number} is published: CVAT lists it on its Models page."
@@ -85,7 +84,7 @@ def _not_published(model: ModelFolder, version: VersionFolder, progress: Progres
     reason = (stage.detail if stage is not None else "") or f"version {version.number} is not better."
     now = published_version(model)
     stays = "No version is published." if now is None else f"Version {now} stays published."
-    title = f"{model.name}: version {version.number} is not published, {_scores(version)}"
+    title = f"{model.name}: version {version.number} is not published, {format_scores(*version.scores())}"
     facts |= _score_before(model, version)
     return Message(title, f"{reason[0].upper()}{reason[1:]}\n\n{stays}", link, facts, validation_picture(version.run))
 
@@ -93,9 +92,10 @@ def _not_published(model: ModelFolder, version: VersionFolder, progress: Progres
 def _facts(version: VersionFolder) -> dict[str, str]:
     record = version.record()
     images = record.get("images") or {}
+    map50, mean_ap = version.scores()
     facts = {
-        "mAP50": format_score(_number(record, "map50")),
-        "mAP": format_score(_number(record, "mean_ap")),
+        "mAP50": format_score(map50),
+        "mAP": format_score(mean_ap),
         "model": str(record.get("model") or _UNKNOWN),
         "labels": first_of([str(label) for label in record.get("labels") or []], _MAX_LABELS),
         "images": f"{images.get('train', _UNKNOWN)} for training, {images.get('validation', _UNKNOWN)} for validation",
@@ -110,18 +110,8 @@ def _score_before(model: ModelFolder, version: VersionFolder) -> dict[str, str]:
     earlier = [entry.version for entry in history(model) if entry.version not in (None, version.number)]
     if not earlier or earlier[-1] is None:
         return {}
-    record = model.version(earlier[-1]).record()
+    map50, mean_ap = model.version(earlier[-1]).scores()
     return {
-        f"{title} of version {earlier[-1]}": format_score(_number(record, name))
-        for name, title in (("map50", "mAP50"), ("mean_ap", "mAP"))
+        f"mAP50 of version {earlier[-1]}": format_score(map50),
+        f"mAP of version {earlier[-1]}": format_score(mean_ap),
     }
-
-
-def _scores(version: VersionFolder) -> str:
-    record = version.record()
-    return format_scores(_number(record, "map50"), _number(record, "mean_ap"))
-
-
-def _number(record: dict[str, Any], name: str) -> float | None:
-    value = record.get(name)
-    return value if isinstance(value, int | float) else None

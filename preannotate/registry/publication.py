@@ -234,7 +234,6 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
         record["created"][:16].replace("T", " "),
         record["model"],
         f"{images.get('train', '?')}+{images.get('validation', '?')}",
-        format_score(record["map50"]),
-        format_score(record.get("mean_ap")),
+        *map(format_score, version.scores()),
         "published" if version.number == published_version(model) else "",
     )

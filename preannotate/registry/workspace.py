@@ -178,3 +178,9 @@ class VersionFolder:
     def record(self) -> dict[str, Any]:
         """Return the content of `version.json`; empty if the version is not finished."""
         return read_json(self.record_file) or {}
+
+    def scores(self) -> tuple[float | None, float | None]:
+        """Return mAP50 and mAP from `version.json`; None for what is not a number there."""
+        values = (self.record().get(name) for name in ("map50", "mean_ap"))
+        map50, mean_ap = (value if isinstance(value, int | float) else None for value in values)
+        return map50, mean_ap

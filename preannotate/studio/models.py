@@ -222,11 +222,12 @@ def _read(model: ModelFolder) -> ModelSummary:
 
 def _version_summary(version: VersionFolder, published: int | None) -> VersionSummary:
     record = version.record()
+    map50, mean_ap = version.scores()
     return VersionSummary(
         number=version.number,
         created=str(record.get("created") or ""),
-        map50=record.get("map50"),
-        mean_ap=record.get("mean_ap"),
+        map50=map50,
+        mean_ap=mean_ap,
         model=str(record.get("model") or ""),
         images=record.get("images") or {},
         complete=version.complete,

@@ -215,6 +215,15 @@ def test_the_list(home, model, capsys):
     assert [(one["number"], one["complete"]) for one in content[0]["versions"]] == [(1, True), (2, True), (3, False)]
 
 
+def test_scores_that_are_no_numbers_are_not_shown(home, model, capsys):
+    finish(model, 1, shift=1)
+    write_json(model.version(1).record_file, model.version(1).record() | {"map50": "0.9", "mean_ap": None})
+
+    assert model.version(1).scores() == (None, None)
+    assert main(["versions", "boards", "--workspace", str(home.path)]) == 0
+    assert "not measured  not measured" in capsys.readouterr().out
+
+
 def test_one_run_at_a_time(model, monkeypatch):
     monkeypatch.setattr("preannotate.registry.workspace.LOCK_SECONDS", 0.1)
     with model.locked(), pytest.raises(LockedError) as caught, model.locked():
