@@ -9,12 +9,14 @@ more so the more trials there are. Only images that no trial has seen give an un
 """
 
 import contextlib
+import functools
 import itertools
 import json
 import os
 import re
 import statistics
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import Any, TypedDict
 
 from preannotate.core.child_process import POLL_SECONDS, ChildProcess, module_command
 from preannotate.core.files import write_json
-from preannotate.core.text import columns, format_score
+from preannotate.core.text import columns, format_score, format_scores, plural
 from runtime import processors
 from trainer.arguments import parse_arguments
 from trainer.errors import TrainingError
@@ -68,11 +70,21 @@ class Spread(TypedDict):
     deviation: float
 
 
+class SettingRow(TypedDict):
+    """All finished trials that differ by nothing but their seed, and what they have in common."""
+
+    overrides: dict[str, Any]
+    trials: int
+    map50: Spread
+    mean_ap: Spread
+
+
 class TrialResults(TypedDict):
-    """Content of `trials.json`; `trials` has the best first, `best` is the name of its folder."""
+    """Content of `trials.json`; `trials` and `settings` have the best first, `best` is the name of its folder."""
 
     best: str
     trials: list[TrialRow]
+    settings: list[SettingRow]
     unfinished: list[str]
     map50: Spread
     mean_ap: Spread
@@ -124,7 +136,7 @@ def run_trials(request: TrainingRequest, options: TrialOptions) -> TrialResults:
     """
     trials, folder = _plan(request, options)
     request.check()
-    _train_all([trial.request(request, folder) for trial in trials], options.parallel)
+    _train_all(trials, request, folder, options.parallel)
     return pick_best(folder, expected=trials)
 
 
@@ -151,7 +163,7 @@ def _plan(request: TrainingRequest, options: TrialOptions) -> tuple[list[Trial],
     return plan_trials(options.count, options.vary, request.config.seed), request.output
 
 
-def _train_all(requests: Sequence[TrainingRequest], parallel: int) -> None:
+def _train_all(trials: Sequence[Trial], common: TrainingRequest, folder: Path, parallel: int) -> None:
     """Train each in a process of its own; each has its share of the cores, and one of the GPUs if there are any."""
     cores, gpus = processors.cores(), list_gpus(os.environ)
     most = max(cores, len(gpus))
@@ -159,18 +171,39 @@ def _train_all(requests: Sequence[TrainingRequest], parallel: int) -> None:
         raise TrainingError(
             f"--parallel: {parallel}; expected from 1 to {most}: this machine has cores or GPUs for no more."
         )
-    pending, running = list(requests), dict[int, ChildProcess]()
+    pending, running = list(trials), dict[int, tuple[Trial, ChildProcess]]()
     with contextlib.ExitStack() as stack:  # an interruption stops all of them
         while pending or running:
             for slot in range(parallel):
                 if pending and slot not in running:
-                    command = module_command("preannotate", ["train", *pending.pop(0).to_argv()])
+                    trial = pending.pop(0)
+                    command = module_command("preannotate", ["train", *trial.request(common, folder).to_argv()])
                     environment = {**os.environ, **share_of_machine(slot, parallel, cores, gpus)}
-                    # Its messages go to stderr, as those of a single training.
-                    child = ChildProcess(command, env=environment, stdout=subprocess.DEVNULL, stderr=None)
-                    running[slot] = stack.enter_context(child)
-            for slot in [slot for slot, child in running.items() if child.wait(POLL_SECONDS)]:
-                del running[slot]
+                    _show(trial.name, f"begins, with {_settings(trial.overrides)}")
+                    # Its messages go to stderr, as those of a single training; those of several have its name.
+                    stderr = None if parallel == 1 else subprocess.PIPE
+                    show = functools.partial(_show, trial.name)
+                    child = ChildProcess(
+                        command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, on_stderr=show
+                    )
+                    running[slot] = trial, stack.enter_context(child)
+            for slot, (trial, child) in list(running.items()):
+                if child.wait(POLL_SECONDS):
+                    del running[slot]
+                    left = len(pending) + len(running)
+                    _show(trial.name, f"{_describe_end(trial, folder)}; {plural(left, 'trial')} left")
+
+
+def _show(name: str, line: str) -> None:
+    print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+def _describe_end(trial: Trial, folder: Path) -> str:
+    run = RunDirectory(folder / trial.name)
+    if not run.summary.is_file():
+        return "not finished"
+    row = _row(run)
+    return f"{format_scores(row['map50'], row['mean_ap'])} on the validation images"
 
 
 def share_of_machine(slot: int, parallel: int, cores: int, gpus: Sequence[str]) -> dict[str, str]:
@@ -203,6 +236,7 @@ def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
     results: TrialResults = {
         "best": rows[0]["run"],
         "trials": rows,
+        "settings": _by_setting(rows),
         "unfinished": [run.path.name for run in runs if run not in finished],
         "map50": _spread([row["map50"] for row in rows]),
         "mean_ap": _spread([row["mean_ap"] for row in rows]),
@@ -210,6 +244,26 @@ def pick_best(folder: Path, *, expected: Sequence[Trial] = ()) -> TrialResults:
     }
     write_json(folder / RESULTS, results)
     return results
+
+
+def _by_setting(rows: Sequence[TrialRow]) -> list[SettingRow]:
+    groups: dict[str, list[TrialRow]] = {}
+    for row in rows:
+        groups.setdefault(json.dumps(_without_seed(row["overrides"]), sort_keys=True), []).append(row)
+    settings: list[SettingRow] = [
+        {
+            "overrides": _without_seed(group[0]["overrides"]),
+            "trials": len(group),
+            "map50": _spread([row["map50"] for row in group]),
+            "mean_ap": _spread([row["mean_ap"] for row in group]),
+        }
+        for group in groups.values()
+    ]
+    return sorted(settings, key=lambda setting: -setting["mean_ap"]["mean"])
+
+
+def _without_seed(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if name != "seed"}
 
 
 def _spread(values: Sequence[float]) -> Spread:
@@ -228,16 +282,40 @@ def _row(run: RunDirectory) -> TrialRow:
 
 
 def describe_results(folder: Path, results: TrialResults) -> str:
-    """Return the results as lines for people."""
+    """Return the results as lines for people: a line for each trial, and the means, by setting if there are several."""
+    rows, settings = results["trials"], results["settings"]
+    varied = _varied([row["overrides"] for row in rows])
     table = [("trial", "mAP50", "mAP", "arguments")]
-    for row in results["trials"]:
-        settings = ", ".join(f"{name}={value}" for name, value in row["overrides"].items())
-        table.append((row["run"], format_score(row["map50"]), format_score(row["mean_ap"]), settings))
-    unfinished = [f"not finished: {', '.join(results['unfinished'])}"] if results["unfinished"] else []
-    spreads = {"mAP50": results["map50"], "mAP": results["mean_ap"]}
-    means = ", ".join(
-        f"{name} {format_score(spread['mean'])} ± {format_score(spread['deviation'])}"
-        for name, spread in spreads.items()
-    )
-    mean = f"{means} (mean and standard deviation over trials)"
-    return "\n".join([columns(table), *unfinished, mean, NOTE, f"next: preannotate build {folder / results['best']}"])
+    for row in rows:
+        own = {name: row["overrides"].get(name) for name in varied}
+        table.append((row["run"], format_score(row["map50"]), format_score(row["mean_ap"]), _settings(own)))
+    lines = [columns(table)]
+    if results["unfinished"]:
+        lines.append(f"not finished: {', '.join(results['unfinished'])}")
+    if len(settings) == 1:
+        (setting,) = settings
+        scores = f"mAP50 {_mean(setting['map50'])}, mAP {_mean(setting['mean_ap'])}"
+        lines.append(f"{scores} (mean and standard deviation over {plural(setting['trials'], 'trial')})")
+    else:
+        heading = ("arguments", "trials", "mAP50", "mAP (means and standard deviations)")
+        table_of_settings = [heading]
+        for setting in settings:
+            own = {name: setting["overrides"].get(name) for name in varied if name != "seed"}
+            cells = (_settings(own), str(setting["trials"]), _mean(setting["map50"]), _mean(setting["mean_ap"]))
+            table_of_settings.append(cells)
+        lines.append(columns(table_of_settings))
+    return "\n".join([*lines, NOTE, f"next: preannotate build {folder / results['best']}"])
+
+
+def _varied(overrides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the arguments that are not the same in all trials; of a single trial, its seed."""
+    names = dict.fromkeys(name for one in overrides for name in one)
+    return [name for name in names if any(one.get(name) != overrides[0].get(name) for one in overrides)] or ["seed"]
+
+
+def _settings(overrides: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in overrides.items() if value is not None)
+
+
+def _mean(spread: Spread) -> str:
+    return f"{format_score(spread['mean'])} ± {format_score(spread['deviation'])}"

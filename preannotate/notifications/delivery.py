@@ -107,11 +107,30 @@ def train_and_notify(train: Callable[[], int], folder: Path, *, trials: bool) ->
         _notify(settings, failure_message(folder.name, f"{type(error).__name__}: {error}"))
         raise
     if code == 0 and trials:
-        text = f"`preannotate train --pick {folder}` names the best."
-        _notify(settings, Message(f"{folder.name}: the trials are done", text))
+        _notify(settings, trials_message(folder))
     elif code == 0:
         _notify(settings, training_message(folder))
     return code
+
+
+def trials_message(folder: Path) -> Message:
+    """Return the message about finished trials, from the `trials.json` in their folder."""
+    try:
+        results = read_json(folder / "trials.json")
+        best = next(row for row in results["trials"] if row["run"] == results["best"])
+        scores = format_scores(best["map50"], best["mean_ap"])
+        facts = {
+            "mAP50": format_score(best["map50"]),
+            "mAP": format_score(best["mean_ap"]),
+            "mean mAP50 of all trials": format_score(results["map50"]["mean"]),
+            "mean mAP of all trials": format_score(results["mean_ap"]["mean"]),
+            "trials": str(len(results["trials"])),
+        }
+        title, note = f"{folder.name}: the trials are done; the best, {best['run']}, has {scores}", str(results["note"])
+    except (FileError, KeyError, TypeError, ValueError, StopIteration):
+        text = f"`preannotate train --pick {folder}` names the best."
+        return Message(f"{folder.name}: the trials are done", text)
+    return Message(title, note, "", facts)
 
 
 def training_message(run: Path) -> Message:

@@ -63,9 +63,35 @@ def test_the_best_is_picked_and_all_are_told(tmp_path):
         "trial-001  0.900  0.700  seed=1",
         "trial-000  0.700  0.500  seed=0",
         "not finished: trial-002",
-        "mAP50 0.800 ± 0.100, mAP 0.600 ± 0.100 (mean and standard deviation over trials)",
+        "mAP50 0.800 ± 0.100, mAP 0.600 ± 0.100 (mean and standard deviation over 2 trials)",
         trials.NOTE,
         f"next: preannotate build {tmp_path}/trial-001",
+    ]
+
+
+def test_settings_are_compared_by_the_mean_over_their_seeds(tmp_path):
+    """The best single trial is of the worse setting."""
+    for index, (freeze, seed, mean_ap) in enumerate([(0, 0, 0.2), (3, 0, 0.5), (0, 1, 0.7), (3, 1, 0.6)]):
+        finished(tmp_path, f"trial-00{index}", mean_ap, epochs=4, freeze=freeze, seed=seed)
+
+    outcome = trials.pick_best(tmp_path)
+
+    assert outcome["best"] == "trial-002"
+    assert [(setting["overrides"], setting["trials"]) for setting in outcome["settings"]] == [
+        ({"epochs": 4, "freeze": 3}, 2),
+        ({"epochs": 4, "freeze": 0}, 2),
+    ]
+    assert trials.describe_results(tmp_path, outcome).splitlines() == [
+        "trial      mAP50  mAP    arguments",
+        "trial-002  0.900  0.700  freeze=0, seed=1",
+        "trial-003  0.800  0.600  freeze=3, seed=1",
+        "trial-001  0.700  0.500  freeze=3, seed=0",
+        "trial-000  0.400  0.200  freeze=0, seed=0",
+        "arguments  trials  mAP50          mAP (means and standard deviations)",
+        "freeze=3   2       0.750 ± 0.050  0.550 ± 0.050",
+        "freeze=0   2       0.650 ± 0.250  0.450 ± 0.250",
+        trials.NOTE,
+        f"next: preannotate build {tmp_path}/trial-002",
     ]
 
 
@@ -125,7 +151,8 @@ def test_more_at_a_time_than_the_machine_has_is_refused(request_for_trials, monk
 class FakeChild:
     """A training that ends at the second look at it."""
 
-    def __init__(self, command, *, env, stdout, stderr):
+    def __init__(self, command, *, env, stdout, stderr, on_stderr):
+        on_stderr("4 images")
         self.command, self.looks, self.stopped = command, 0, False
         STARTED.append(self)
 
@@ -147,7 +174,7 @@ STARTED = []
 
 
 @pytest.mark.parametrize("parallel", [1, 2])
-def test_each_trial_is_a_process_of_its_own(request_for_trials, monkeypatch, parallel):
+def test_each_trial_is_a_process_of_its_own(request_for_trials, monkeypatch, parallel, capsys):
     STARTED.clear()
     monkeypatch.setattr(trials, "ChildProcess", FakeChild)
     monkeypatch.setattr(trials.processors, "cores", lambda: 2)
@@ -165,6 +192,9 @@ def test_each_trial_is_a_process_of_its_own(request_for_trials, monkeypatch, par
         for index, (freeze, seed) in enumerate([(0, 0), (1, 0), (0, 1)])
     ]
     assert len(results["trials"]) == 3 and results["unfinished"] == []
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == ["trial-000: begins, with freeze=0, seed=0", "trial-000: 4 images"]
+    assert said[-1] == "trial-002: mAP50 0.700, mAP 0.500 on the validation images; 0 trials left"
 
 
 def test_an_interruption_stops_all_trials(request_for_trials, monkeypatch):

@@ -115,6 +115,22 @@ def test_a_training_that_broke_is_told_and_breaks_all_the_same(told, tmp_path):
     assert told() == [("boards: the run failed", "MemoryError: too much")]
 
 
+def test_the_best_of_several_trials_is_told(told, tmp_path):
+    rows = [
+        {"run": "trial-001", "overrides": {"seed": 1}, "map50": 0.9, "mean_ap": 0.6},
+        {"run": "trial-000", "overrides": {"seed": 0}, "map50": 0.8, "mean_ap": 0.5},
+    ]
+    means = {"map50": {"mean": 0.85, "deviation": 0.05}, "mean_ap": {"mean": 0.55, "deviation": 0.05}}
+    results = {"best": "trial-001", "trials": rows, "note": "Its own is too high.", **means}
+    (tmp_path / "trials.json").write_text(json.dumps(results))
+
+    run(lambda: 0, tmp_path, trials=True)
+
+    ((title, message),) = told()
+    assert title == f"{tmp_path.name}: the trials are done; the best, trial-001, has mAP50 0.900, mAP 0.600"
+    assert message == "Its own is too high."
+
+
 def test_trials_are_told_once(told, tmp_path):
     run(lambda: 0, tmp_path / "many", trials=True)
 
