@@ -1,29 +1,42 @@
 """Convolutions out of an ONNX file: what is needed to start from a network that another framework trained.
 
-The file is read by the `onnx` package and never run. Weights in other files are refused: such a file may name any file
-of this machine. Reference: https://onnx.ai/onnx/repo-docs/IR.html.
+Of the file's graph only nodes and constant tensors are read, and nothing is run. Weights in other files are refused:
+such a file may name any file of this machine. Reference: https://onnx.ai/onnx/repo-docs/IR.html; the numbers of fields
+are those of onnx.proto.
 """
 
+import math
+import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from preannotate.core.text import printable
 from trainer.errors import TrainingError
-
-if TYPE_CHECKING:
-    import onnx
+from trainer.protobuf import Message
 
 MAX_BYTES = 256 * 1024**2
-_MAX_NODES = 20_000
+# A detector of 100 million weights has some 30,000.
+_MAX_FIELDS = 200_000
 _EPSILON = 1e-5  # of BatchNormalization, where a node names none
+_MAX_DIMENSIONS = 8
+_EXTERNAL = 1
+# Types of tensors, and in which field their numbers may lie when they are not in `raw_data`.
+_FLOAT, _FLOAT16, _DOUBLE = 1, 10, 11
+_DTYPES: dict[int, np.dtype[Any]] = {_FLOAT: np.dtype("<f4"), _FLOAT16: np.dtype("<f2"), _DOUBLE: np.dtype("<f8")}
+_RAW_DATA = 9
+_DATA_FIELDS = {_FLOAT: 4, _DOUBLE: 10}
+# Other fields of ModelProto, GraphProto, NodeProto, AttributeProto and TensorProto.
+_GRAPH = 7
+_NODE, _INITIALIZER = 1, 5
+_INPUT, _OUTPUT, _OP_TYPE, _ATTRIBUTE = 1, 2, 4, 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_TENSOR = 1, 2, 5
+_DIMS, _DATA_TYPE, _NAME, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 13, 14
 _NORM_INPUTS = 5
-_MAX_RANK = 8
-_DATA_TYPES = (1, 10, 11)  # FLOAT, FLOAT16, DOUBLE
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,28 @@ class Convolution:
     bias: np.ndarray | None
 
 
+@dataclass
+class _Tensor:
+    """A tensor as the file describes it; its numbers are not copied."""
+
+    name: str = ""
+    dims: list[int] = field(default_factory=list)
+    data_type: int = 0
+    data: dict[int, memoryview] = field(default_factory=dict)
+    external: bool = False
+
+
+@dataclass
+class _Node:
+    """An operation."""
+
+    kind: str = ""
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    tensor: _Tensor | None = None
+    epsilon: float = _EPSILON
+
+
 def read_convolutions(path: Path, *, max_bytes: int = MAX_BYTES) -> list[Convolution]:
     """Return the 2D convolutions of an ONNX file, in the order in which they run.
 
@@ -46,7 +81,8 @@ def read_convolutions(path: Path, *, max_bytes: int = MAX_BYTES) -> list[Convolu
         TrainingError: It is no ONNX file, larger than `max_bytes`, or a kernel is not among its own numbers.
     """
     try:
-        return _convolutions(_parse(path, max_bytes))
+        nodes, tensors = _read_graph(_content(path, max_bytes))
+        return _convolutions(nodes, _constants(nodes, tensors))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(
@@ -55,45 +91,105 @@ def read_convolutions(path: Path, *, max_bytes: int = MAX_BYTES) -> list[Convolu
         ) from error
 
 
-def _parse(path: Path, max_bytes: int) -> "onnx.GraphProto":
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise TrainingError(
-            f"{path.name}: the package onnx is not installed; expected it. Run pip install 'preannotate[train]'."
-        ) from error
+def _content(path: Path, max_bytes: int) -> bytes:
     if not path.is_file():  # a pipe or a device would never end
         raise ValueError("is no file")
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise ValueError(f"more than {max_bytes // 1024**2} MiB")
-    try:
-        graph = onnx.ModelProto.FromString(content).graph
-    except DecodeError as error:
-        raise ValueError("cannot be read") from error
-    if not graph.node:
-        raise ValueError("no network in it")
-    if len(graph.node) > _MAX_NODES:
-        raise ValueError(f"{len(graph.node)} operations")
-    return graph
+    return content
 
 
-def _convolutions(graph: "onnx.GraphProto") -> list[Convolution]:
-    constants = _constants(graph)
-    norms = {node.input[0]: node for node in graph.node if node.op_type == "BatchNormalization" and node.input}
-    uses = Counter(name for node in graph.node for name in node.input)
-    found, size = [], 0
-    for node in graph.node:
-        if node.op_type != "Conv":
+def _read_graph(content: bytes) -> tuple[list[_Node], list[_Tensor]]:
+    nodes, tensors = [], []
+    for number, graph in Message(memoryview(content), _MAX_FIELDS).fields():
+        if number != _GRAPH or not isinstance(graph, Message):
             continue
-        if len(node.input) < 2 or not node.output:
+        for part, message in graph.fields():
+            if part == _NODE and isinstance(message, Message):
+                nodes.append(_read_node(message))
+            elif part == _INITIALIZER and isinstance(message, Message):
+                tensors.append(_read_tensor(message))
+    if not nodes:
+        raise ValueError("no network in it")
+    return nodes, tensors
+
+
+def _read_node(message: Message) -> _Node:
+    node = _Node()
+    for number, value in message.fields():
+        if not isinstance(value, Message):
+            continue
+        if number == _INPUT:
+            node.inputs.append(value.text())
+        elif number == _OUTPUT:
+            node.outputs.append(value.text())
+        elif number == _OP_TYPE:
+            node.kind = value.text()
+        elif number == _ATTRIBUTE:
+            _read_attribute(node, dict(value.fields()))
+    return node
+
+
+def _read_attribute(node: _Node, attribute: Mapping[int, "int | Message"]) -> None:
+    name, number, tensor = (attribute.get(key) for key in (_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_TENSOR))
+    if not isinstance(name, Message):
+        return
+    if name.text() == "value" and isinstance(tensor, Message):
+        node.tensor = _read_tensor(tensor)
+    elif name.text() == "epsilon" and isinstance(number, Message) and len(number.content) == 4:
+        (node.epsilon,) = struct.unpack("<f", number.content)
+
+
+def _read_tensor(message: Message) -> _Tensor:
+    tensor = _Tensor()
+    for number, value in message.fields():
+        if number == _DIMS:
+            tensor.dims.extend(value.varints() if isinstance(value, Message) else [value])
+        elif number == _DATA_TYPE and isinstance(value, int):
+            tensor.data_type = value
+        elif number == _NAME and isinstance(value, Message):
+            tensor.name = value.text()
+        elif number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == _EXTERNAL):
+            tensor.external = True
+        elif number in (_RAW_DATA, *_DATA_FIELDS.values()) and isinstance(value, Message):
+            tensor.data[number] = value.content
+    return tensor
+
+
+def _constants(nodes: Iterable[_Node], tensors: Iterable[_Tensor]) -> dict[str, _Tensor]:
+    """Return the tensors of the file by the names under which operations read them."""
+    constants: dict[str, _Tensor] = {}
+
+    def keep(name: str, tensor: _Tensor) -> None:
+        if name in constants:
+            raise ValueError(f"two tensors called {name!r}")
+        constants[name] = tensor
+
+    for tensor in tensors:
+        keep(tensor.name, tensor)
+    for node in nodes:
+        if node.kind == "Constant" and node.tensor is not None and node.outputs:
+            keep(node.outputs[0], node.tensor)
+        elif node.kind == "Identity" and node.outputs and node.inputs and node.inputs[0] in constants:
+            keep(node.outputs[0], constants[node.inputs[0]])  # exporters keep equal tensors once
+    return constants
+
+
+def _convolutions(nodes: list[_Node], constants: Mapping[str, _Tensor]) -> list[Convolution]:
+    norms = {node.inputs[0]: node for node in nodes if node.kind == "BatchNormalization" and node.inputs}
+    uses = Counter(name for node in nodes for name in node.inputs)
+    found, size = [], 0
+    for node in nodes:
+        if node.kind != "Conv":
+            continue
+        if len(node.inputs) < 2 or not node.outputs:
             raise ValueError("a convolution without a kernel")
-        _pixels, kernel, *bias = node.input
+        _pixels, kernel, *bias = node.inputs
         convolution = _checked(_array(constants, kernel), _array(constants, bias[0]) if bias and bias[0] else None)
-        if node.output[0] in norms and uses[node.output[0]] == 1:
-            convolution = _folded(convolution, norms[node.output[0]], constants)
+        if node.outputs[0] in norms and uses[node.outputs[0]] == 1:
+            convolution = _folded(convolution, norms[node.outputs[0]], constants)
         found.append(convolution)
         size += convolution.kernel.nbytes
         if size > MAX_BYTES:  # convolutions may share one kernel, of which each has a copy here
@@ -113,58 +209,32 @@ def _checked(kernel: np.ndarray, bias: np.ndarray | None) -> Convolution:
     return Convolution(kernel, bias)
 
 
-def _folded(
-    convolution: Convolution, norm: "onnx.NodeProto", constants: Mapping[str, "onnx.TensorProto"]
-) -> Convolution:
-    if len(norm.input) < _NORM_INPUTS:
+def _folded(convolution: Convolution, norm: _Node, constants: Mapping[str, _Tensor]) -> Convolution:
+    if len(norm.inputs) != _NORM_INPUTS:
         raise ValueError("a batch normalisation without its numbers")
-    gamma, beta, mean, variance = (_array(constants, name) for name in norm.input[1:_NORM_INPUTS])
-    epsilon = next((attribute.f for attribute in norm.attribute if attribute.name == "epsilon"), _EPSILON)
+    gamma, beta, mean, variance = (_array(constants, name) for name in norm.inputs[1:])
     channels = convolution.kernel.shape[:1]
-    if {values.shape for values in (gamma, beta, mean, variance)} != {channels} or not variance.min() + epsilon > 0:
+    if {values.shape for values in (gamma, beta, mean, variance)} != {channels}:
         raise ValueError("a batch normalisation that does not fit its convolution")
-    scale = gamma / np.sqrt(variance + epsilon)
     bias = 0.0 if convolution.bias is None else convolution.bias
-    return _checked(convolution.kernel * scale[:, None, None, None], (bias - mean) * scale + beta)
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        scale = gamma / np.sqrt(variance + norm.epsilon)
+        return _checked(convolution.kernel * scale[:, None, None, None], (bias - mean) * scale + beta)
 
 
-def _constants(graph: "onnx.GraphProto") -> dict[str, "onnx.TensorProto"]:
-    """Return the tensors of the file by the names under which operations read them."""
-    constants: dict[str, onnx.TensorProto] = {}
-
-    def keep(names: Iterable[str], tensor: "onnx.TensorProto") -> None:
-        for name in names:
-            if name in constants:
-                raise ValueError(f"two tensors called {name!r}")
-            constants[name] = tensor
-
-    for tensor in graph.initializer:
-        keep([tensor.name], tensor)
-    for node in graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    keep(node.output, attribute.t)
-        elif node.op_type == "Identity" and node.input and node.input[0] in constants:  # equal tensors are kept once
-            keep(node.output, constants[node.input[0]])
-    return constants
-
-
-def _array(constants: Mapping[str, "onnx.TensorProto"], name: str) -> np.ndarray:
+def _array(constants: Mapping[str, _Tensor], name: str) -> np.ndarray:
     """Return a tensor as float32; a ValueError if it is not in the file, or has other numbers than it says."""
-    import onnx
-
     tensor = constants.get(name)
     if tensor is None:
         raise ValueError(f"no weights called {name!r}")
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+    if tensor.external:
         raise ValueError("its weights lie in another file")
-    shape = tuple(tensor.dims[: _MAX_RANK + 1])
-    if len(shape) > _MAX_RANK or min(shape, default=1) < 1:
-        raise ValueError(f"a tensor of shape {shape}")
-    if tensor.data_type not in _DATA_TYPES:
+    dtype = _DTYPES.get(tensor.data_type)
+    if dtype is None:
         raise ValueError("weights that are no floating-point numbers")
-    try:
-        return onnx.numpy_helper.to_array(tensor).astype(np.float32)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"a tensor of shape {shape} with more or fewer numbers than that") from error
+    data = tensor.data.get(_RAW_DATA, tensor.data.get(_DATA_FIELDS.get(tensor.data_type, _RAW_DATA), memoryview(b"")))
+    shape = tuple(tensor.dims[: _MAX_DIMENSIONS + 1])
+    if len(shape) > _MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize != len(data) or not len(data):
+        raise ValueError(f"a tensor of shape {shape} with {len(data) // dtype.itemsize} numbers")
+    with np.errstate(all="ignore"):
+        return np.frombuffer(data, dtype).reshape(shape).astype(np.float32)

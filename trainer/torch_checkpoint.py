@@ -8,6 +8,7 @@ int64, and the elements. Source: torch/serialization.py, `_load` and `_legacy_lo
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ _MAX_DIMENSIONS = 8
 _MODEL = "model"
 _PICKLE = "/data.pkl"
 _ENCRYPTED = 1
+# What a damaged or hostile file meets in `zipfile`, `pickletools`, NumPy and here.
+_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, struct.error)
 
 
 def read(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
@@ -45,7 +48,7 @@ def read(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
         content = _content(path, max_bytes)
         value, numbers = (_read_zip if content.startswith(_ZIP) else _read_legacy)(content)
         return _arrays(value, numbers, _SHARING * len(content))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+    except _ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(
             f"{printable(path.name)}: {printable(str(reason))}; expected a checkpoint of tensors as PyTorch writes it. "
@@ -79,7 +82,7 @@ def _read_zip(content: bytes) -> tuple[Any, dict[str, bytes]]:
     if files.get(f"{folder}/byteorder", b"little") != b"little":
         raise ValueError("numbers in the byte order of another processor")
     value, storages = torch_pickle.load(io.BytesIO(files[folder + _PICKLE]))
-    return value, {key: files[f"{folder}/data/{key}"] for key in storages}
+    return value, {key: files[place] for key in storages if (place := f"{folder}/data/{key}") in files}
 
 
 def _stored_files(archive: zipfile.ZipFile, size: int) -> dict[str, bytes]:
@@ -122,15 +125,22 @@ def _arrays(value: Any, numbers: Mapping[str, bytes], max_bytes: int) -> dict[st
         size += view.nbytes
         if size > max_bytes:
             raise ValueError("tensors that share too many numbers")
-        arrays[name] = view.astype(np.float32 if view.dtype.kind == "f" else np.int64)
+        with np.errstate(over="ignore"):
+            arrays[name] = view.astype(np.float32 if view.dtype.kind == "f" else np.int64)
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name!r} has numbers that are not finite")
     return arrays
 
 
 def _view(tensor: Tensor, numbers: Mapping[str, bytes]) -> np.ndarray:
     """Return the tensor as a view of its storage; strides need not be row-major, PyTorch saves transposed views too."""
+    if tensor.storage.key not in numbers:
+        raise ValueError(f"no storage {tensor.storage.key!r}")
     storage = np.frombuffer(numbers[tensor.storage.key], tensor.storage.dtype)
-    if len(tensor.shape) > _MAX_DIMENSIONS:
+    if max(len(tensor.shape), len(tensor.strides)) > _MAX_DIMENSIONS:
         raise ValueError(f"a tensor of {len(tensor.shape)} dimensions")
+    if {type(number) for number in (tensor.offset, *tensor.shape, *tensor.strides)} != {int}:
+        raise ValueError("a tensor whose shape is not of numbers")
     steps = zip(tensor.shape, tensor.strides, strict=True)
     # as_strided checks nothing: the last number that a view touches must lie inside, and none may come twice.
     last = tensor.offset + sum((side - 1) * stride for side, stride in steps)

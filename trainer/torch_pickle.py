@@ -48,7 +48,7 @@ def load(file: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
     The file is in memory: reading from it then allocates no more than there is, whatever lengths a pickle claims.
 
     Raises:
-        ValueError, KeyError, IndexError, TypeError or AttributeError: It is no pickle, or holds anything but data.
+        ValueError, LookupError, TypeError or AttributeError: It is no pickle, or holds anything but data.
     """
     machine = _Machine(file)
     return machine.run(), machine.storages

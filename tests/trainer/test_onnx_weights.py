@@ -111,10 +111,10 @@ def test_weights_in_another_file_are_refused_and_that_file_is_not_read(tmp_path)
 @pytest.mark.parametrize(
     ("dims", "found"),
     [
-        ([10**6, 10**6, 1000, 1000], "a tensor of shape (1000000, 1000000, 1000, 1000) with more or fewer numbers"),
-        ([-1, 3, 3, 3], "a tensor of shape (-1, 3, 3, 3)"),
-        ([0, 3, 3, 3], "a tensor of shape (0, 3, 3, 3)"),
-        ([1] * 1000, "a tensor of shape (1, 1, 1, 1, 1, 1, 1, 1, 1)"),
+        ([10**6, 10**6, 1000, 1000], "a tensor of shape (1000000, 1000000, 1000, 1000) with 108 numbers"),
+        ([-1, 3, 3, 3], "a tensor of shape (18446744073709551615, 3, 3, 3) with 108 numbers"),
+        ([0, 3, 3, 3], "a tensor of shape (0, 3, 3, 3) with 108 numbers"),
+        ([1] * 1000, "a tensor of shape (1, 1, 1, 1, 1, 1, 1, 1, 1) with 108 numbers"),
         ([36, 3], "a convolution with a kernel of shape (36, 3)"),
         ([108], "a convolution with a kernel of shape (108,)"),
     ],
@@ -153,6 +153,29 @@ def test_a_tensor_of_another_size_than_it_says_is_refused(tmp_path, dims, found)
 )
 def test_networks_that_cannot_be_read_are_refused(tmp_path, nodes, tensors, found):
     refused(write(tmp_path / "net.onnx", nodes, [tensor(*one) for one in tensors]), found)
+
+
+def test_numbers_may_lie_in_the_field_of_their_type(tmp_path):
+    tensors = [
+        helper.make_tensor("kernel", TensorProto.FLOAT, KERNEL.shape, KERNEL.flatten().tolist()),
+        helper.make_tensor("bias", TensorProto.DOUBLE, BIAS.shape, BIAS.tolist()),
+    ]
+    assert not any(one.raw_data for one in tensors)
+    [found] = read_convolutions(write(tmp_path / "net.onnx", [conv("pixels", "kernel", "bias")], tensors))
+
+    np.testing.assert_array_equal(found.kernel, KERNEL)
+    np.testing.assert_array_equal(found.bias, BIAS)
+
+
+@pytest.mark.parametrize("message", [b"\x0a\x00", b"\x2a\x00", b"\x08\x01"])
+def test_a_file_of_very_many_messages_is_refused(tmp_path, message):
+    """Two bytes each: an empty node, an empty tensor, a number."""
+    path = tmp_path / "net.onnx"
+    content = message * 250_000
+    size = bytes([len(content) >> shift & 0x7F | (0x80 if shift < 28 else 0) for shift in range(0, 35, 7)])
+    path.write_bytes(b"\x3a" + size + content)
+
+    refused(path, "too many fields")
 
 
 def test_convolutions_that_share_a_large_kernel_do_not_fill_the_memory(tmp_path):

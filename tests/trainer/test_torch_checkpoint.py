@@ -73,6 +73,14 @@ def test_a_file_that_wants_to_run_something_is_refused_and_runs_nothing(tmp_path
         ((-4, (3,), (1,)), "a tensor of shape (3,) beyond its storage"),
         ((0, (2, 2), (-1, 1)), "a tensor of shape (2, 2) beyond its storage"),
         ((0, (10**6, 10**6), (0, 0)), "a tensor of shape (1000000, 1000000) beyond its storage"),
+        ((2**70, (1,), (1,)), "a tensor of shape (1,) beyond its storage"),
+        ((0, (2**70,), (0,)), f"a tensor of shape ({2**70},) beyond its storage"),
+        ((0, (1,) * 9, (1,) * 9), "a tensor of 9 dimensions"),
+        # A number times a text would repeat it.
+        ((0, (2**60,), ("x",)), "a tensor whose shape is not of numbers"),
+        ((0, (2**60,), ((1,),)), "a tensor whose shape is not of numbers"),
+        ((0.5, (1,), (1,)), "a tensor whose shape is not of numbers"),
+        ((True, (1,), (1,)), "a tensor whose shape is not of numbers"),
     ],
 )
 def test_a_view_beyond_its_storage_is_refused(tmp_path, view, found):
@@ -138,7 +146,8 @@ def test_zip_archives_of_other_kinds_are_refused(tmp_path):
 
     refused(archive(path, weights(), storages, compression=zipfile.ZIP_DEFLATED), COMPRESSED)
     refused(archive(path, weights(), storages, more=[("other/data.pkl", b"")]), "a zip archive of another kind")
-    refused(archive(path, weights(), {}), "'model/data/0'")
+    refused(archive(path, weights(), {}), "no storage '0'")
+    refused(archive(path, weights(), {"0": NUMBERS * np.nan}), "'x' has numbers that are not finite")
     refused(archive(path, OrderedDict(), storages), "no tensors in it")
     refused(archive(path, [1, 2], storages), "no tensors in it")
     refused(archive(path, {"model": weights(epoch=3)}, storages), "'epoch' is no tensor")
