@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", help="default: all")
     parser.add_argument("--base-model", nargs="+", default=[], metavar="NAME=WEIGHTS", help="default: none, random")
     parser.add_argument("--minutes", type=float, default=3, help="of training (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, metavar="FOLDER", help="keep runs here, and continue those that are there")
     parser.add_argument("--arguments", default=ARGUMENTS, help="of the trainer (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
     parser.add_argument("--markdown", action="store_true", help="print the table of what was measured, and end")
@@ -51,7 +52,8 @@ def _measure_all(options: argparse.Namespace) -> None:
     for model in options.models or _all_models():
         with tempfile.TemporaryDirectory() as folder:
             print(f"{model} …", file=sys.stderr, flush=True)
-            line = _measure(model, base_models.get(model, "none"), options, Path(folder))
+            work = options.runs / model if options.runs else Path(folder)
+            line = _measure(model, base_models.get(model, "none"), options, work)
         lines = {**_read(options.results), model: line}
         replace_text(options.results, json.dumps(lines, indent=1) + "\n")
         print(json.dumps(line), file=sys.stderr, flush=True)
@@ -65,6 +67,7 @@ def _all_models() -> list[str]:
 
 def _measure(model: str, base_model: str, options: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Train, test, build and verify one family."""
+    work.mkdir(parents=True, exist_ok=True)
     (image_set,) = find_sets(options.corpus, work, [options.set])
     names = image_set.first(options.count)
     arguments = f"max_minutes={options.minutes:g},{options.arguments}"
@@ -74,7 +77,9 @@ def _measure(model: str, base_model: str, options: argparse.Namespace, work: Pat
     )
     run, functions = work / "run", work / "functions"
     measured = train_and_evaluate(training, 0, run)
-    built, build_memory = preannotate("build", str(run), "--name", "function", "--output", str(functions))
+    built, build_memory = preannotate(
+        "build", str(run), "--name", "function", "--output", str(functions), "--overwrite"
+    )
     directory = functions / "function" / "nuclio"
     cpu_files = ("model.xml", "model.bin")
     return {
