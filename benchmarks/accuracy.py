@@ -9,7 +9,8 @@
 Each run is `preannotate train` with its defaults (`--model auto`) and `preannotate evaluate` on the run's own
 SavedModel; the test images are seen by neither training nor the choice of weights. What was already measured with the
 same arguments and the same code is not measured again, so the table can be made in pieces; with `--runs`, an
-interrupted training goes on where it was. Results: benchmarks/results/accuracy.json.
+interrupted training goes on where it was. Results: benchmarks/results/accuracy.json, of which the studio shows the
+latest: `python -m preannotate.studio.families` takes them over.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import functools
 import importlib.util
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,19 @@ def describe_families() -> dict[str, Any]:
             "pretrained": list(family.backbone.pretrained),
             "file": family.backbone.file and family.backbone.file.format(alpha=family.backbone.alpha),
             "package": family.backbone.package,
-            "scores": [
-                [one["name"], one["training_images"], one["map50_mean"], round(statistics.mean(one["mean_ap"]), 4)]
-                for one in accuracy
-                if one["model"] == name
-            ],
+            "scores": _latest_scores(one for one in accuracy if one["model"] == name),
         }
         for name, family in MODELS.items()
     }
+
+
+def _latest_scores(lines: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """Return `Family.scores` of the last measurement with each number of images of each set."""
+    latest = {}
+    for line in lines:
+        data, images = line["name"].partition(",")[0], line["training_images"]
+        latest[data, images] = [data, images, line["map50_mean"], round(statistics.mean(line["mean_ap"]), 4)]
+    return list(latest.values())
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def _accuracy(family: Family) -> str:
     if not family.scores:
         return NOT_MEASURED
     return "; ".join(
-        f"{format_scores(map50, mean_ap, 2)} on {data.partition(',')[0]} ({plural(images, 'image')})"
+        f"{format_scores(map50, mean_ap, 2)} on {data} ({plural(images, 'image')})"
         for data, images, map50, mean_ap in family.scores
     )
 
