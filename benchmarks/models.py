@@ -6,7 +6,8 @@
 Each model is timed in a process of its own, in blocks that alternate with the reference: a machine that slows down
 slows both. Training is a step of fine-tuning with a thawed backbone on one repeated batch; inference is that of the
 IR by the engine that serves, one image at a time. Weights are random: they do not change the time. Written to
-trainer/models/measured.json.
+trainer/models/measured.json, with the seconds that a training step of the reference took for each image, and the
+memory that trainings took (benchmarks/results/accuracy.json).
 """
 
 import argparse
@@ -23,6 +24,7 @@ from results import describe_machine
 
 REFERENCE = "ssd-mobilenet-v2"
 RESULTS = Path(__file__).parents[1] / "trainer" / "models" / "measured.json"
+ACCURACY = Path(__file__).parent / "results" / "accuracy.json"
 NUM_CLASSES, BATCH_SIZE = 4, 4
 INPUT_SIZE = (320, 320)
 BLOCKS = 3
@@ -52,15 +54,28 @@ def main() -> None:
         "input_size": INPUT_SIZE,
         "batch_size": BATCH_SIZE,
         "machine": describe_machine(),
-        "models": {name: known[name] for name in MODELS if name in known},
+        "seconds_per_image": known[REFERENCE]["seconds_per_image"],
+        "models": {name: known[name] | memory(name) for name in MODELS if name in known},
     }
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def memory(name: str) -> dict[str, float]:
+    """Most memory of a training, if it was measured."""
+    peaks = [max(one["peak_memory_gb"]) for one in json.loads(ACCURACY.read_text()) if one.get("model") == name]
+    return {"memory_gb": max(peaks)} if peaks else {}
 
 
 def _measure(name: str) -> dict[str, float]:
     parameters, train, infer = _build(name)
     if name == REFERENCE:
-        return {"parameters": parameters, "training": 1.0, "inference": 1.0}
+        seconds = min(_seconds(train, 1) for _ in range(2 + BLOCKS * REFERENCE_STEPS))
+        return {
+            "parameters": parameters,
+            "training": 1.0,
+            "inference": 1.0,
+            "seconds_per_image": round(seconds / BATCH_SIZE, 4),
+        }
     _, train_reference, infer_reference = _build(REFERENCE)
     return {
         "parameters": parameters,

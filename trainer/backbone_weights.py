@@ -16,10 +16,10 @@ from preannotate.core.text import printable
 from trainer.errors import TrainingError
 from trainer.models.backbone import Backbone
 from trainer.models.detector_weights import DetectorTensors
+from trainer.request import NONE
 
 log = logging.getLogger(__name__)
 
-NONE = "none"
 # A firewall that drops packets must not hold up training for the minutes that TCP would try.
 DOWNLOAD_TIMEOUT_SECONDS = 20
 # Weights hardly become smaller by compression.

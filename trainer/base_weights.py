@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer import backbone_weights
-from trainer.backbone_weights import NONE, BaseModel
+from trainer.backbone_weights import BaseModel
 from trainer.errors import TrainingError
 from trainer.models.family import ModelFamily
 from trainer.models.network import Network
+from trainer.request import AUTO, NONE
 
 log = logging.getLogger(__name__)
 
@@ -16,18 +17,32 @@ log = logging.getLogger(__name__)
 def resolve(base_model: str, *, alpha: float | None, family: ModelFamily) -> BaseModel:
     """Find and check the weights before anything expensive happens.
 
-    `base_model` is `none`, one of `family.pretrained`, or the path of a file.
+    `base_model` is `AUTO`, `none`, one of `family.pretrained`, or the path of a file. With `AUTO` training starts from
+    random weights, with a warning, where published ones cannot be had.
 
     Raises:
-        TrainingError: A file that is missing or has other weights; a package is missing.
+        TrainingError: A file that is missing or has other weights; a package is missing, or weights that are named.
     """
+    decided = family.pretrained[0] if base_model == AUTO else base_model
     if family.weights is None:
-        return backbone_weights.resolve(base_model, alpha=alpha, backbone=family.backbone)
+        return backbone_weights.resolve(decided, alpha=alpha, backbone=family.backbone)
     if base_model == NONE:
         return BaseModel(NONE, 1.0)
-    if base_model in family.pretrained:
-        path = family.weights.find(base_model)
-        return BaseModel(base_model, 1.0, detector=family.weights.read(path)) if path else BaseModel(NONE, 1.0)
+    if decided in family.pretrained:
+        path = family.weights.find(decided)
+        if path:
+            return BaseModel(decided, 1.0, detector=family.weights.read(path))
+        if base_model != AUTO:
+            raise TrainingError(
+                f"--base-model {base_model}: the weights of {family.name} are not here; expected them or a network. "
+                f"Run preannotate get base {family.name} --from FILE, or leave --base-model out."
+            )
+        log.warning(
+            "%s starts from random weights, which give far lower scores with few images; --model auto starts from "
+            "pretrained ones where there are any.",
+            family.name,
+        )
+        return BaseModel(NONE, 1.0)
     path = Path(base_model)
     if not path.is_file():
         raise TrainingError(

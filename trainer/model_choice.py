@@ -7,27 +7,32 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from preannotate.core.memory import free_memory
+from preannotate.core.text import printable
 from runtime.letterbox import Letterbox
-from trainer import backbone_weights, earlier_run, input_size
+from trainer import base_weights, earlier_run, input_size
 from trainer.config import RequestedConfig, parse_size
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
+from trainer.measurements import estimate_minutes, training_memory
 from trainer.models import MODELS
-from trainer.recommendation import Recommendation, TrainingConditions, recommend
+from trainer.recommendation import COCO_MODELS, FAST, Recommendation, TrainingConditions, recommend
+from trainer.request import AUTO, NONE
 
-AUTO = "auto"
-# Names in TensorFlow's Object Detection API, which CVAT users know.
-ALIASES = {
+# Names in TensorFlow's Object Detection API, which CVAT users know; these start from COCO weights there.
+TENSORFLOW_NAMES = {
     "ssd-mobilenet-v2-coco": "ssd-mobilenet-v2",
     "frcnn-res50-coco": "frcnn-resnet50",
     "frcnn-res101-coco": "frcnn-resnet101",
     "frcnn-nas-coco": "frcnn-nas",
     "faster-rcnn-inception-resnet-v2": "frcnn-inception-resnet-v2",
 }
-# Beginnings of names, without `-` and `_`, and what to use instead.
-UNSUPPORTED = {
-    "yolo": "Use ssd-mobilenet-v2",
-    "maskrcnn": "Masks become their bounding boxes; use ssd-mobilenet-v2",
+ALIASES = {**TENSORFLOW_NAMES, "yolo": FAST, "yolox": FAST}
+# Beginnings of names, without `-` and `_`, and what to do instead.
+NOT_TRAINED = {
+    "yolox": f"Use {', '.join(COCO_MODELS[:-1])} or {COCO_MODELS[-1]}",
+    "yolo": f"Use {FAST}; `preannotate import` packages a YOLO that was trained elsewhere",
+    "maskrcnn": f"Use {FAST}; masks become their bounding boxes",
 }
 
 
@@ -40,14 +45,15 @@ def resolve_name(name: str, known: Collection[str]) -> tuple[str, str | None]:
     plain = name.strip().lower().replace("_", "-")
     current = ALIASES.get(plain, plain)
     choices = ", ".join([AUTO, *sorted(known)])
-    for beginning, remedy in UNSUPPORTED.items():
-        if current not in known and current.replace("-", "").startswith(beginning):
-            raise TrainingError(f"--model: {name!r} is not supported yet; expected one of: {choices}. {remedy}.")
     if current not in known and current != AUTO:
+        for beginning, remedy in NOT_TRAINED.items():
+            if current.replace("-", "").startswith(beginning):
+                raise TrainingError(f"--model: {name!r} is not trained here; expected one of: {choices}. {remedy}.")
         raise TrainingError(f"--model: unknown model {name!r}; expected one of: {choices}.")
     if current == plain:
         return current, None
-    return current, f"--model: {name} is called {current} here; it starts from --base-model, not from COCO weights."
+    from_where = "; it starts from ImageNet weights, not from COCO's" if plain in TENSORFLOW_NAMES else ""
+    return current, f"--model: {printable(name)} is called {current} here{from_where}."
 
 
 def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample]) -> Recommendation:
@@ -60,30 +66,54 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
         )
     if path.is_file():
         return _fitting(path, requested)
-    able = [
-        name for name, family in MODELS.items() if base_model in (backbone_weights.NONE, *family.backbone.pretrained)
-    ]
+    pretrained = base_model != NONE
+    able = [name for name, family in MODELS.items() if base_model in (AUTO, NONE, *family.pretrained)] or list(MODELS)
+    if pretrained:
+        _get_coco_weights(able)
+    here = [name for name in able if MODELS[name].is_cached()]
     size = parse_size(requested.image_size or "") or input_size.choose([sample.image_size for sample in samples])
+    gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
     return recommend(
         TrainingConditions(
             images=len(samples),
             sides=_sides(samples, size),
             input_size=size,
-            gpu=bool(tf.config.list_physical_devices("GPU")),
-            pretrained=base_model != backbone_weights.NONE,
-            cached=[name for name in able if MODELS[name].backbone.is_cached()],
-            models=able or list(MODELS),
+            gpu=gpu,
+            pretrained=pretrained,
+            coco=[name for name in here if MODELS[name].weights],
+            imagenet=[name for name in here if not MODELS[name].weights],
+            models=able,
+            memory=training_memory(),
+            free_memory=None if free is None else free / 1e9,
+            minutes={}
+            if gpu
+            else estimate_minutes(
+                {name: MODELS[name].defaults for name in able},
+                len(samples),
+                size,
+                pretrained=pretrained,
+                epochs=requested.epochs,
+                at_most=requested.max_minutes,
+            ),
         )
     )
+
+
+def _get_coco_weights(able: Collection[str]) -> None:
+    """Download the weights of the fast model if no model has such on this machine; without a network it is logged."""
+    with_weights = {name: MODELS[name].weights for name in able if MODELS[name].weights}
+    if not any(weights and weights.is_here() for weights in with_weights.values()) and (fast := with_weights.get(FAST)):
+        fast.find(fast.names[0])
 
 
 def _fitting(file: Path, requested: RequestedConfig) -> Recommendation:
     for name, family in MODELS.items():
         with contextlib.suppress(TrainingError):
-            backbone_weights.resolve(str(file), alpha=requested.alpha, backbone=family.backbone)
-            return Recommendation(name, f"{name} is chosen: {file.name} has weights of its backbone.")
+            base_weights.resolve(str(file), alpha=requested.alpha, family=family)
+            of_it = "its weights" if family.weights else "weights of its backbone"
+            return Recommendation(name, f"{name} is chosen: {printable(file.name)} has {of_it}.")
     raise TrainingError(
-        f"--base-model {file.name}: fits no model; expected weights of a backbone without top. "
+        f"--base-model {file.name}: fits no model; expected weights of a detector, or of a backbone without top. "
         f"Name a model with --model to see why it does not fit."
     )
 

@@ -28,7 +28,7 @@ from trainer.errors import TrainingError
 from trainer.input_pipeline import ImageCache
 from trainer.models import MODELS
 from trainer.models.network import Network
-from trainer.request import TrainingRequest, read_image_names
+from trainer.request import AUTO, TrainingRequest, read_image_names
 from trainer.run_directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     if note:
         log.info(note)
     request = dataclasses.replace(request, model=name)
-    if request.model == model_choice.AUTO:
+    if request.model == AUTO:
         loaded = _load(request, run)
         chosen = model_choice.choose(request.base_model, requested, loaded[1].train)
         log.info(chosen.why)

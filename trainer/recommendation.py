@@ -1,27 +1,32 @@
-"""`--model auto`: the recommended model for a dataset and a machine, and why.
+"""`--model auto`: the recommended model for a dataset and a machine, and why; and the one to take for more accuracy.
 
-The rules are few and simple, since little is measured: cached weights decide between the fast models, and only a GPU,
-many images and small or crowded objects speak for Faster R-CNN.
+What was measured decides (docs/benchmarks.md): a detector that COCO taught learns a new task in a few minutes, better
+than any backbone that ImageNet taught; of those, EfficientNet-Lite0 does best. A GPU has time for a larger network of
+the same family. Random weights are taken only where nothing else can be had.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-FAST, PACKAGED, TWO_STAGE = "ssd-mobilenet-v2", "ssd-efficientnet-lite0", "frcnn-resnet50"
-# Fewer photos do not train the second stage of a large network; an opinion, not a measurement.
-MANY_IMAGES = 500
+from preannotate.core.text import plural
+from trainer.measurements import cores
+
+# One family in three sizes, the fastest first.
+COCO_MODELS = ("yolox-nano", "yolox-tiny", "yolox-s")
+FAST = COCO_MODELS[0]
+PACKAGED, SMALLEST = "ssd-efficientnet-lite0", "ssd-mobilenet-v2"
+# What people want of a model.
+FAST_WORD, ACCURATE_WORD = "fast", "accurate"
 # COCO's limit of small objects, here in pixels of the input: at stride 8 they have four cells in each direction.
 SMALL = 32
-MOSTLY = 0.5
-CROWDED = 10
 # Two cells of the finest feature level: smaller objects are found badly.
 TINY = 16
 TINY_SHARE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingConditions:
     """Data and machine, as known before training.
 
@@ -29,8 +34,12 @@ class TrainingConditions:
         sides: Square root of the area of each box, in input pixels.
         input_size: (width, height) that these pixels refer to.
         pretrained: Whether to start from pretrained weights.
-        cached: Models whose pretrained weights are on this machine.
-        models: Models that can start from the requested base model.
+        coco: Models whose COCO weights are on this machine.
+        imagenet: Models whose ImageNet weights are on this machine.
+        models: Models that can start from the requested base model, the fastest first.
+        memory: GB that a model needs for training, of those where it was measured.
+        free_memory: GB that are free; None if not known.
+        minutes: Of a training of a model, of those where they can be estimated.
     """
 
     images: int
@@ -38,16 +47,42 @@ class TrainingConditions:
     input_size: tuple[int, int]
     gpu: bool
     pretrained: bool
-    cached: Collection[str]
-    models: Collection[str]
+    coco: Collection[str]
+    imagenet: Collection[str]
+    models: Sequence[str]
+    memory: Mapping[str, float] = field(default_factory=dict)
+    free_memory: float | None = None
+    minutes: Mapping[str, float] = field(default_factory=dict)
+
+    def fits(self, model: str) -> bool:
+        """Whether there is memory enough to train it, as far as that is known; a GPU has its own."""
+        return self.gpu or self.free_memory is None or self.memory.get(model, 0) <= self.free_memory
+
+    def duration(self, model: str) -> str | None:
+        """Return "about 4 minutes on 2 CPU cores", which is how long its training takes; None if not known."""
+        if model not in self.minutes:
+            return None
+        return f"about {plural(max(round(self.minutes[model]), 1), 'minute')} on {cores()} CPU cores"
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A model, and the sentence that gives the reasons."""
+    """A model, and the sentences that give the reasons.
+
+    Attributes:
+        accurate: The model of the same family to take for more accuracy; None if there is none to be had here.
+    """
 
     model: str
     why: str
+    accurate: str | None = None
+
+
+def word_for(model: str) -> str | None:
+    """Return the word for a model that is recommended; None for one that is only taken for its weights."""
+    if model in COCO_MODELS[1:]:
+        return ACCURATE_WORD
+    return FAST_WORD if model in (FAST, PACKAGED, SMALLEST) else None
 
 
 def recommend(conditions: TrainingConditions) -> Recommendation:
@@ -57,25 +92,55 @@ def recommend(conditions: TrainingConditions) -> Recommendation:
     if len(conditions.sides):
         half = f"{np.median(conditions.sides):.0f} pixels in an input of {'{}x{}'.format(*conditions.input_size)}"
         data += f", half of them smaller than {half}"
-    why = f"{model} is chosen: {reason}; {data}."
-    return Recommendation(model, " ".join([why, *_larger_input(conditions)]))
+    accurate = _accurate(model, conditions)
+    why = f"{model} is chosen{_in_brackets(word_for(model), conditions.duration(model))}: {reason}; {data}."
+    return Recommendation(
+        model, " ".join([why, *_larger_input(conditions), *_more_accurate(accurate, conditions)]), accurate
+    )
 
 
 def _choice(conditions: TrainingConditions) -> tuple[str, str]:
     if len(conditions.models) == 1:
         return next(iter(conditions.models)), "no other model can start from these weights"
-    small = np.mean(np.less(conditions.sides, SMALL)) >= MOSTLY if len(conditions.sides) else False
-    crowded = len(conditions.sides) >= CROWDED * conditions.images
-    hard = "small objects" if small else "many objects in an image"
-    if conditions.gpu and TWO_STAGE in conditions.models and conditions.images >= MANY_IMAGES and (small or crowded):
-        return TWO_STAGE, f"there are a GPU, enough images and {hard}, for which two stages are made"
     if not conditions.pretrained:
-        return FAST, "without pretrained weights the smallest network learns soonest"
-    if FAST in conditions.cached:
-        return FAST, "it is the fastest, and its pretrained weights are on this machine"
-    if PACKAGED in conditions.cached:
-        return PACKAGED, f"its pretrained weights are installed, those of {FAST} would have to be fetched"
-    return FAST, "it is the fastest; Keras will try to fetch its pretrained weights"
+        return _smallest(conditions), "without pretrained weights the smallest network learns soonest"
+    if all(model in COCO_MODELS for model in conditions.models) and not conditions.coco:
+        return conditions.models[0], "it is the fastest that starts from COCO weights"
+    able = [model for model in conditions.models if conditions.fits(model)] or [*conditions.models]
+    taught = [model for model in COCO_MODELS if model in able and model in conditions.coco]
+    if taught and conditions.gpu:
+        return taught[-1], "COCO taught it, and a GPU has time for the larger network"
+    if taught:
+        return taught[0], "COCO taught it, so it needs few images and minutes"
+    weights = [model for model in able if model in conditions.imagenet]
+    missing = f", COCO weights for {FAST} are not here" if FAST in conditions.models else ""
+    if PACKAGED in weights:
+        return PACKAGED, f"its ImageNet weights are installed{missing}"
+    if weights:
+        return weights[0], f"its ImageNet weights are on this machine{missing}"
+    return _smallest(conditions), f"Keras will try to fetch its ImageNet weights{missing}"
+
+
+def _smallest(conditions: TrainingConditions) -> str:
+    return SMALLEST if SMALLEST in conditions.models else conditions.models[0]
+
+
+def _accurate(model: str, conditions: TrainingConditions) -> str | None:
+    """Return the largest network of the same family, if it is another one, can start from its weights and fits."""
+    if model not in COCO_MODELS or not conditions.pretrained:
+        return None
+    larger = COCO_MODELS[COCO_MODELS.index(model) + 1 :]
+    able = [one for one in larger if one in conditions.models and one in conditions.coco and conditions.fits(one)]
+    return able[-1] if able else None
+
+
+def _more_accurate(model: str | None, conditions: TrainingConditions) -> list[str]:
+    return [f"More accurate: --model {model}{_in_brackets(conditions.duration(model))}."] if model else []
+
+
+def _in_brackets(*words: str | None) -> str:
+    known = ", ".join(filter(None, words))
+    return f" ({known})" if known else ""
 
 
 def _larger_input(conditions: TrainingConditions) -> list[str]:

@@ -13,7 +13,8 @@ from trainer.arguments.table import format_value
 from trainer.config import Overrides, RequestedConfig
 from trainer.errors import TrainingError
 
-DEFAULT_MODEL, IMAGENET = "ssd-mobilenet-v2", "imagenet"
+# Model and base model are chosen by what the images say and what this machine has.
+AUTO, NONE = "auto", "none"
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class TrainingRequest:
     Attributes:
         exports: Zips or folders of annotations.
         output: Folder of the run; None is only possible until the trainer chooses one.
-        model: A name in `MODELS`, an old spelling of one, or `auto`.
-        base_model: `imagenet` or another name that the model's backbone knows, `none`, a path to a file of weights,
-            or the folder of an earlier run of the same model.
+        model: A name in `MODELS`, an old spelling of one, or `AUTO`.
+        base_model: `AUTO` for the published weights of the model, which are those of COCO or of ImageNet; `coco` or
+            `imagenet`, `none`, a path to a file of weights, or the folder of an earlier run of the same model.
         overrides: Arguments, from `arguments.read_arguments`.
         include_auto: Use automatic annotations.
         negatives: Use frames without annotations as images without objects.
@@ -38,8 +39,8 @@ class TrainingRequest:
 
     exports: tuple[Path, ...]
     output: Path | None = None
-    model: str = DEFAULT_MODEL
-    base_model: str = IMAGENET
+    model: str = AUTO
+    base_model: str = AUTO
     overrides: Overrides = field(default_factory=dict)
     include_auto: bool = False
     negatives: bool = False
@@ -72,8 +73,8 @@ class TrainingRequest:
         """
         settings = ",".join(f"{name}={format_value(name, value)}" for name, value in self.overrides.items())
         values: dict[str, list[object]] = {
-            "--model": [] if self.model == DEFAULT_MODEL else [self.model],
-            "--base-model": [] if self.base_model == IMAGENET else [self.base_model],
+            "--model": [] if self.model == AUTO else [self.model],
+            "--base-model": [] if self.base_model == AUTO else [self.base_model],
             "--arguments": [settings] if settings else [],
             "--validation": [map_path(path) for path in self.validation],
             "--split-file": [map_path(self.split_file)] if self.split_file else [],

@@ -22,10 +22,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--name", help="name of the model and its function (default: made from the task's or project's name)")
     add_workspace(parser)
-    add("--model", metavar="M", help="as in `train` (default: ssd-mobilenet-v2)")
+    add("--model", metavar="M", help="as in `train` (default: auto)")
     add("--arguments", metavar="A=1,B=2", help="as in `train`")
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
-        "(default: imagenet)")  # fmt: skip
+        "(default: auto)")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
     add_deploy_arguments(parser, default=None)
     add_pull_rules(parser, default=None)

@@ -29,15 +29,15 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("exports", metavar="EXPORT", type=Path, nargs="*", help="zip file or folder of annotations in one of CVAT's "
         "formats")  # fmt: skip
-    add("--model", default="ssd-mobilenet-v2", metavar="M", help="`preannotate models` lists them; auto: chosen by the "
-        "images (default: ssd-mobilenet-v2)")  # fmt: skip
+    add("--model", default="auto", metavar="M", help="`preannotate models` lists them; auto (default): chosen by the "
+        "images, and by the weights that can be had here")  # fmt: skip
     add("--arguments", default="", metavar="A=1,B=2", help="settings such as epochs=40,batch_size=16; "
         "`preannotate arguments` lists them")  # fmt: skip
     add("--set", action="append", default=[], metavar="A=1", help="one setting; overrides --arguments; can be given "
         "several times")  # fmt: skip
     add("--config", type=Path, metavar="FILE", help="YAML file of settings, one per line; --arguments overrides it")
-    add("--base-model", default="imagenet", metavar="M", help="initial weights: imagenet (default), none, a file of "
-        "weights or the folder of a run")  # fmt: skip
+    add("--base-model", default="auto", metavar="M", help="initial weights: coco, imagenet, none, a file of weights or "
+        "the folder of a run; auto (default): coco or imagenet, whichever the model has")  # fmt: skip
     add("--output", type=Path, metavar="RUN", help="folder of the run (default: runs/ and the time)")
     add("--resume", type=Path, metavar="RUN", help="continue an interrupted run; needs no EXPORT")
     add("--continue", dest="continue_run", action="store_true", help="continue the run in --output if there is one, "

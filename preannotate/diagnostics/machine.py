@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from preannotate.core.child_process import run_tool
+from preannotate.core.memory import free_memory
 from preannotate.diagnostics.finding import Finding, error, note, ok, warning
 from preannotate.diagnostics.packages import IMPORT_SECONDS, TENSORFLOWS, installed
 from runtime.processors import cores
 
 PROC = Path("/proc")
-CGROUP = Path("/sys/fs/cgroup")
 DOCKER_SETTINGS = Path(".docker/config.json")
 # Without it, CVAT's containers ask the proxy for names that only Docker knows.
 UNPROXIED = ("nuclio", "host.docker.internal")
@@ -59,22 +59,6 @@ def memory() -> Iterator[Finding]:
         )
     else:
         yield ok("memory", f"{found / _GIB:.1f} GiB free")
-
-
-def free_memory() -> int | None:
-    """Bytes that may still be used; None where nobody says."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", (PROC / "meminfo").read_text(encoding="ascii"), re.MULTILINE)
-    except (OSError, ValueError):
-        return None
-    if found is None:
-        return None
-    available = int(found[1]) * 1024
-    try:
-        limit, used = (int((CGROUP / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
-    except (OSError, ValueError):  # no limit, or the older kind of control groups
-        return available
-    return max(0, min(available, limit - used))
 
 
 def disk(folder: Path) -> Iterator[Finding]:

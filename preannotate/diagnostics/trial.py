@@ -14,9 +14,9 @@ from builder.errors import BuildError
 from builder.probe import ProbeResults
 from builder.variant_run import parse_reply, run_probe
 from preannotate.core.drafts import working_directory
+from preannotate.core.memory import free_memory
 from preannotate.diagnostics.finding import Finding, error, error_from_sentence, ok, warning
 from preannotate.diagnostics.functions import LocalFunction
-from preannotate.diagnostics.machine import free_memory
 
 # Loading TensorFlow from a slow disk takes ten.
 SECONDS = 20.0

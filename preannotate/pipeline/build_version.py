@@ -25,10 +25,11 @@ from preannotate.core.text import format_duration, format_scores, plural
 from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
-from preannotate.pipeline.run_request import IMAGENET, PREVIOUS, RunRequest
+from preannotate.pipeline.run_request import PREVIOUS, RunRequest
 from preannotate.registry import versions
 from preannotate.registry.workspace import ModelFolder, VersionFolder
 from trainer.arguments import read_arguments
+from trainer.request import AUTO
 
 _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
 # What people may change in CVAT without a box becoming another one.
@@ -112,7 +113,7 @@ class VersionBuilder:
         if self.request.base_model != PREVIOUS:
             return self.request.base_model
         before = versions.previous_version(self.model, version)
-        return str(before.run) if before is not None else IMAGENET
+        return str(before.run) if before is not None else AUTO
 
 
 def training_options(source: dict[str, Any], request: RunRequest) -> list[str]:

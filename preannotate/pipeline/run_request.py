@@ -5,8 +5,8 @@ The command line, the form of the web interface and `watch` all make one; `to_ar
 
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "name": "forklifts", "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false,
-     "include_auto": false, "accept_completed": false, "model": "ssd-mobilenet-v2", "arguments": "",
-     "base_model": "imagenet", "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
+     "include_auto": false, "accept_completed": false, "model": "auto", "arguments": "",
+     "base_model": "auto", "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
      "only_if_better": false, "kubernetes": null, "restart": false, "wait_seconds": 60.0}
 
 No secret is in it: access token and password stay in the environment. Nothing heavy is imported here.
@@ -24,6 +24,7 @@ from preannotate.pipeline.errors import PipelineError, RunRequestError
 from preannotate.registry.deploy_script import DeployArguments
 from preannotate.registry.publication import Deploy
 from trainer.arguments import read_arguments
+from trainer.request import AUTO
 
 if TYPE_CHECKING:
     from preannotate.cvat.login import Login
@@ -35,10 +36,8 @@ from preannotate.registry.workspace import Workspace
 
 FORMAT = 1
 _LONGEST_NAME = 40  # nuclio accepts 52, and a number may follow
-IMAGENET = "imagenet"
 # Base model: the latest finished version of the same model.
 PREVIOUS = "previous"
-DEFAULT_MODEL = "ssd-mobilenet-v2"
 _LIST_FLAGS = {"tasks": "--task", "projects": "--project", "jobs": "--job"}
 _SWITCHES = ("completed_jobs", "include_auto", "accept_completed", "annotate_rest", "only_if_better", "restart")
 
@@ -105,9 +104,9 @@ class RunRequest(CvatAccess):
     completed_jobs: bool = False
     include_auto: bool = False
     accept_completed: bool = False
-    model: str = DEFAULT_MODEL
+    model: str = AUTO
     arguments: str = ""
-    base_model: str = IMAGENET
+    base_model: str = AUTO
     deploy: Deploy = Deploy.SERVE
     deploy_arguments: str = ""
     annotate_rest: bool = False

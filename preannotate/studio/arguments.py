@@ -11,6 +11,7 @@ from trainer.arguments.sources import RIVALS, parse_arguments
 from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, format_value, parse_value
 from trainer.config import RequestedConfig
 from trainer.recommendation import FAST
+from trainer.request import AUTO, NONE
 
 # Arguments that people change most; the form shows the others below.
 COMMON = ("epochs", "max_minutes", "batch_size", "image_size", "alpha", "augment", "validation_fraction")
@@ -57,7 +58,7 @@ class ArgumentField:
     common: bool
 
 
-def argument_fields(model: str, images: int, *, base_model: str = "imagenet") -> list[ArgumentField]:
+def argument_fields(model: str, images: int, *, base_model: str = AUTO) -> list[ArgumentField]:
     """Return the fields of all arguments with their defaults, the common ones first.
 
     Args:
@@ -66,7 +67,7 @@ def argument_fields(model: str, images: int, *, base_model: str = "imagenet") ->
         base_model: "none" is random weights; everything else is pretrained.
     """
     family = families().get(model) or families()[FAST]
-    defaults = _defaults(family, images, pretrained=base_model != "none")
+    defaults = _defaults(family, images, pretrained=base_model != NONE)
     fields = [_field(name, defaults) for name in ARGUMENTS]
     return sorted(fields, key=lambda field: COMMON.index(field.name) if field.common else len(COMMON))
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import trainer
+from preannotate.core.errors import PreannotateError
+from trainer import published_weights
 from trainer.arguments.defaults import Defaults
 
+COCO = "coco"
 FILE = Path(__file__).with_name("families.json")
 # Of a checkout: the figures of the README.
 ACCURACY = Path(trainer.__file__).parents[1] / "benchmarks" / "results" / "accuracy.json"
-MEASURED = Path(trainer.__file__).parent / "models" / "measured.json"
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,17 @@ class Family:
     """A model.
 
     Attributes:
+        name: As `--model` names it.
         line: When to choose it, for people.
         alpha: Relative width of the backbone with pretrained weights.
         alpha_from_scratch: Relative width without pretrained weights.
-        pretrained: Names for `--base-model` beside "none".
+        pretrained: Names for `--base-model` beside "auto" and "none"; "coco" is a file of `published_weights`.
         file: Name of the downloaded weights in Keras's cache; None if nothing is downloaded.
         package: Python package that contains the weights; None if none does.
         scores: Of benchmarks/accuracy.py: data, images for training, mAP50 and mAP on held-out images.
     """
 
+    name: str
     line: str
     defaults: Defaults
     alpha: float
@@ -46,9 +50,19 @@ class Family:
 
     def at_hand(self, cache: Path) -> bool:
         """Return whether its pretrained weights are on this machine; `cache` is that of Keras."""
+        if COCO in self.pretrained:
+            try:
+                return published_weights.kept(self.name) is not None
+            except PreannotateError:  # of a damaged record; a training says it
+                return False
         if self.package:
-            return importlib.util.find_spec(self.package) is not None
+            return package_is_installed(self.package)
         return self.file is not None and (cache / self.file).is_file()
+
+
+def package_is_installed(name: str) -> bool:
+    """Return whether a Python package can be imported."""
+    return importlib.util.find_spec(name) is not None
 
 
 @functools.cache
@@ -58,6 +72,7 @@ def families() -> Mapping[str, Family]:
         name: Family(
             **content
             | {
+                "name": name,
                 "defaults": Defaults(**content["defaults"]),
                 "pretrained": tuple(content["pretrained"]),
                 "scores": tuple(map(tuple, content["scores"])),
@@ -65,12 +80,6 @@ def families() -> Mapping[str, Family]:
         )
         for name, content in json.loads(FILE.read_text(encoding="utf-8")).items()
     }
-
-
-@functools.cache
-def measured() -> Mapping[str, Any]:
-    """Return the times of all models relative to those of one of them, as `preannotate models` shows them."""
-    return json.loads(MEASURED.read_text(encoding="utf-8"))
 
 
 def describe_families() -> dict[str, Any]:
@@ -84,7 +93,7 @@ def describe_families() -> dict[str, Any]:
             "defaults": asdict(family.defaults),
             "alpha": family.backbone.alpha,
             "alpha_from_scratch": family.backbone.alpha_from_scratch,
-            "pretrained": list(family.backbone.pretrained),
+            "pretrained": list(family.pretrained),
             "file": family.backbone.file and family.backbone.file.format(alpha=family.backbone.alpha),
             "package": family.backbone.package,
             "scores": _latest_scores(one for one in accuracy if one["model"] == name),

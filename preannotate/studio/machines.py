@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from preannotate.core.child_process import run_tool
+from preannotate.core.memory import free_memory
 from preannotate.core.text import plural
-from preannotate.diagnostics.machine import free_memory
 from preannotate.diagnostics.packages import TENSORFLOWS, installed
 from preannotate.pipeline.kubernetes import KubernetesCluster
 from runtime.processors import cores

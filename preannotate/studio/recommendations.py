@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from preannotate.core.errors import PreannotateError
+from preannotate.core.memory import free_memory
 from preannotate.core.text import format_scores, plural
 from preannotate.studio.catalogue import TaskDetail
-from preannotate.studio.families import Family, families, measured
+from preannotate.studio.families import COCO, Family, families
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size, published_weights
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
-from trainer.recommendation import TrainingConditions, recommend
+from trainer.measurements import estimate_minutes, measured, training_memory
+from trainer.recommendation import FAST, Recommendation, TrainingConditions, recommend, word_for
+from trainer.request import AUTO, NONE
 
 NOT_MEASURED = "not measured"
 # Of the images that training gets: the rest validates.
@@ -45,24 +48,29 @@ class ModelChoice:
     """A model that can be trained.
 
     Attributes:
+        name: As `--model` names it; "auto" is the first.
         line: When to choose it, for people.
+        word: "fast" or "accurate", if it is the recommended one for that.
+        minutes: "about 4 minutes on 2 CPU cores", estimated from measurements; None if it cannot be.
         speed: Measured: "inference 1.9 times as long as ssd-mobilenet-v2"; or "not measured".
         accuracy: Measured: "mAP50 0.97, mAP 0.68 on raccoon (160 images)"; or "not measured".
-        why: The reason of `--model auto`, if it would choose this model for these annotations on this machine.
+        why: Of "auto": which model it would choose for these annotations on this machine, and why.
         missing_weights: What to do for its published weights, if they are not on this machine.
     """
 
     name: str
     line: str
-    speed: str
-    accuracy: str
+    word: str | None
+    minutes: str | None
+    speed: str | None
+    accuracy: str | None
     why: str | None
     missing_weights: str | None
 
     @property
     def recommended(self) -> bool:
-        """Whether `--model auto` would choose it."""
-        return self.why is not None
+        """Whether it is the one to take without further thought."""
+        return self.name == AUTO
 
 
 def assess_annotations(detail: TaskDetail) -> DataAssessment:
@@ -80,35 +88,79 @@ def assess_annotations(detail: TaskDetail) -> DataAssessment:
     return DataAssessment(Sufficiency.FEW if few else Sufficiency.ENOUGH, (*few, total, *more))
 
 
-def model_choices(detail: TaskDetail, *, base_model: str = "imagenet") -> list[ModelChoice]:
-    """Return all models, the recommended one first; `base_model` is "imagenet" or "none"."""
-    able = [name for name, family in families().items() if base_model in ("none", *family.pretrained)]
-    recommendation = None
-    if detail.annotated_frames and detail.image_size:
-        size = input_size.choose([detail.image_size])
-        recommendation = recommend(
-            TrainingConditions(
-                images=max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART)),
-                sides=_sides(detail.sides, detail.image_size, size),
-                input_size=size,
-                gpu=bool(gpus()),
-                pretrained=base_model != "none",
-                cached=[name for name in able if families()[name].at_hand(_keras_cache())],
-                models=able or list(families()),
+def recommend_model(detail: TaskDetail, *, base_model: str = AUTO) -> Recommendation | None:
+    """Return what `--model auto` would choose with what is on this machine; None if the images are not known.
+
+    `base_model` is "auto" or "none".
+    """
+    conditions = _conditions(detail, base_model)
+    return None if conditions is None else recommend(conditions)
+
+
+def model_choices(detail: TaskDetail, *, base_model: str = AUTO) -> list[ModelChoice]:
+    """Return all choices, "auto" first; `base_model` is "auto" or "none"."""
+    conditions = _conditions(detail, base_model)
+    recommendation = None if conditions is None else recommend(conditions)
+    recommended = (recommendation.model, recommendation.accurate) if recommendation else ()
+    automatic = ModelChoice(
+        AUTO,
+        "By what the images say and by the weights that can be had here",
+        word=None,
+        minutes=None,
+        speed=None,
+        accuracy=None,
+        missing_weights=None,
+        why=f"{_download_first(conditions)}{recommendation.why}" if recommendation else None,
+    )
+    return [
+        automatic,
+        *(
+            ModelChoice(
+                name,
+                family.line,
+                word=word_for(name) if name in recommended else None,
+                minutes=_minutes(name, conditions),
+                speed=_speed(name),
+                accuracy=_accuracy(family),
+                missing_weights=_missing_weights(name),
+                why=None,
             )
-        )
-    choices = [
-        ModelChoice(
-            name,
-            family.line,
-            _speed(name),
-            _accuracy(family),
-            recommendation.why if recommendation and recommendation.model == name else None,
-            _missing_weights(name),
-        )
-        for name, family in families().items()
+            for name, family in families().items()
+        ),
     ]
-    return sorted(choices, key=lambda choice: not choice.recommended)
+
+
+def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | None:
+    if not detail.annotated_frames or not detail.image_size:
+        return None
+    able = families()
+    here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
+    size = input_size.choose([detail.image_size])
+    gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
+    images = max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART))
+    return TrainingConditions(
+        images=images,
+        sides=_sides(detail.sides, detail.image_size, size),
+        input_size=size,
+        gpu=gpu,
+        pretrained=pretrained,
+        coco=[name for name in here if COCO in able[name].pretrained],
+        imagenet=[name for name in here if COCO not in able[name].pretrained],
+        models=list(able),
+        memory=training_memory(),
+        free_memory=None if free is None else free / 1e9,
+        minutes={} if gpu else estimate_minutes({name: one.defaults for name, one in able.items()}, images, size),
+    )
+
+
+def _download_first(conditions: TrainingConditions | None) -> str:
+    if conditions is None or conditions.coco or not conditions.pretrained:
+        return ""
+    return f"Training first tries to download the COCO weights of {FAST}, which it then uses. Without them: "
+
+
+def _minutes(name: str, conditions: TrainingConditions | None) -> str | None:
+    return None if conditions is None else conditions.duration(name)
 
 
 def _few(detail: TaskDetail) -> list[str]:

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer import model_choice, published_weights
 from trainer.config import RequestedConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.model_choice import ALIASES, choose, resolve_name
+from trainer.model_choice import ALIASES, TENSORFLOW_NAMES, choose, resolve_name
 from trainer.models import MODELS, backbone
 
 
@@ -17,8 +18,15 @@ def sample(boxes):
 
 
 @pytest.fixture(autouse=True)
-def nothing_at_hand(monkeypatch):
+def nothing_at_hand(monkeypatch, tmp_path):
+    """A machine without weights and without a network; returns the models whose weights were asked for."""
+    asked = []
+    monkeypatch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path / "weights"))
     monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: False)
+    monkeypatch.setattr(published_weights, "find_or_fetch", lambda model, *_: asked.append(model))
+    monkeypatch.setattr(model_choice, "estimate_minutes", lambda *_, **__: {})
+    monkeypatch.setattr(model_choice, "free_memory", lambda: None)
+    return asked
 
 
 def test_objects_are_measured_in_the_input():
@@ -26,10 +34,36 @@ def test_objects_are_measured_in_the_input():
     samples = [sample([[0, 0, 100, 64]]), sample([[0, 0, 20, 20]])]
 
     assert choose("imagenet", RequestedConfig(), samples).why == (
-        "ssd-mobilenet-v2 is chosen: it is the fastest; Keras will try to fetch its pretrained weights; "
+        "ssd-mobilenet-v2 is chosen (fast): Keras will try to fetch its ImageNet weights; "
         "2 training images with 1.0 objects each, half of them smaller than 25 pixels in an input of 320x320. "
         "50% are smaller than 16 pixels there: image_size=640x640 would find more of them."
     )
+
+
+def test_coco_weights_are_downloaded_if_none_are_here(nothing_at_hand):
+    chosen = choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])])
+
+    assert nothing_at_hand == ["yolox-nano"]
+    assert chosen.model == "ssd-mobilenet-v2"  # there was no network
+
+
+@pytest.mark.parametrize("base_model", ["none", "imagenet"])
+def test_nothing_is_downloaded_where_it_could_not_be_used(nothing_at_hand, base_model):
+    assert choose(base_model, RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-mobilenet-v2"
+    assert nothing_at_hand == []
+
+
+def test_coco_weights_that_are_here_decide(nothing_at_hand, monkeypatch):
+    monkeypatch.setattr(published_weights, "find", lambda model: Path("here") if model == "yolox-tiny" else None)
+    chosen = choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])])
+
+    assert (chosen.model, nothing_at_hand) == ("yolox-tiny", [])
+
+
+def test_packaged_weights_where_there_is_no_network(monkeypatch):
+    monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: self.package is not None)
+
+    assert choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-efficientnet-lite0"
 
 
 def test_a_requested_input_size_is_used():
@@ -43,7 +77,9 @@ def test_a_requested_input_size_is_used():
 def test_weights_that_only_one_model_knows_decide():
     why = choose("lite0", RequestedConfig(), [sample([[0, 0, 100, 64]])]).why
 
-    assert why.startswith("ssd-efficientnet-lite0 is chosen: no other model can start from these weights; 1 training")
+    assert why.startswith(
+        "ssd-efficientnet-lite0 is chosen (fast): no other model can start from these weights; 1 training"
+    )
 
 
 def test_a_base_model_that_is_not_there_is_left_to_be_refused():
@@ -62,7 +98,7 @@ def test_a_file_of_weights_decides(tmp_path):
 def test_a_file_that_fits_no_model_is_refused(tmp_path):
     (tmp_path / "mine.weights.h5").write_text("nothing")
     sentence = (
-        "--base-model mine.weights.h5: fits no model; expected weights of a backbone without top. "
+        "--base-model mine.weights.h5: fits no model; expected weights of a detector, or of a backbone without top. "
         "Name a model with --model to see why it does not fit."
     )
 
@@ -77,10 +113,10 @@ def test_a_run_as_base_model_decides(trained):
     assert chosen.why == "ssd-mobilenet-v2 is chosen: rectangles is a run of this model."
 
 
-KNOWN = [*ALIASES.values(), "ssd-efficientnet-lite0"]
+KNOWN = list(MODELS)
 CHOICES = (
     "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, ssd-efficientnet-lite0, "
-    "ssd-mobilenet-v2"
+    "ssd-mobilenet-v2, yolox-nano, yolox-s, yolox-tiny"
 )
 
 
@@ -97,11 +133,20 @@ def test_capitals_and_underscores_do_not_matter():
     assert resolve_name(" SSD_MobileNet_v2", KNOWN) == ("ssd-mobilenet-v2", None)
 
 
-@pytest.mark.parametrize(("old", "name"), ALIASES.items())
+@pytest.mark.parametrize(("old", "name"), TENSORFLOW_NAMES.items())
 def test_old_spellings_are_accepted_with_a_note(old, name):
-    note = f"--model: {old} is called {name} here; it starts from --base-model, not from COCO weights."
+    note = f"--model: {old} is called {name} here; it starts from ImageNet weights, not from COCO's."
 
     assert resolve_name(old, KNOWN) == (name, note)
+
+
+@pytest.mark.parametrize("name", ["yolo", "YOLOX"])
+def test_yolo_is_the_small_yolox(name):
+    assert resolve_name(name, KNOWN) == ("yolox-nano", f"--model: {name} is called yolox-nano here.")
+
+
+def test_every_other_name_leads_to_a_model():
+    assert set(ALIASES.values()) <= set(KNOWN)
 
 
 def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
@@ -109,20 +154,19 @@ def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
         resolve_name("frcnn-nas-coco", ["ssd-mobilenet-v2"])
 
 
-@pytest.mark.parametrize("name", ["yolo", "yolov8n", "YOLO-v3"])
-def test_yolo_is_not_there_yet(name):
-    with refused(f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. Use ssd-mobilenet-v2."):
-        resolve_name(name, KNOWN)
-
-
-@pytest.mark.parametrize("name", ["mask-rcnn", "mask_rcnn_inception", "maskrcnn"])
-def test_mask_rcnn_is_not_there_yet(name):
-    sentence = (
-        f"--model: {name!r} is not supported yet; expected one of: {CHOICES}. "
-        "Masks become their bounding boxes; use ssd-mobilenet-v2."
-    )
-
-    with refused(sentence):
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("yolov8n", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
+        ("YOLO-v3", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
+        ("yolo11n", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
+        ("yolox_l", "Use yolox-nano, yolox-tiny or yolox-s."),
+        ("mask-rcnn", "Use yolox-nano; masks become their bounding boxes."),
+        ("mask_rcnn_inception", "Use yolox-nano; masks become their bounding boxes."),
+    ],
+)
+def test_what_is_not_trained_here_has_another_way(name, remedy):
+    with refused(f"--model: {name!r} is not trained here; expected one of: {CHOICES}. {remedy}"):
         resolve_name(name, KNOWN)
 
 

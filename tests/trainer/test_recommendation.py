@@ -1,71 +1,102 @@
 from dataclasses import replace
 
-from trainer.recommendation import TrainingConditions, recommend
+import pytest
 
-MODELS = ("ssd-mobilenet-v2", "ssd-efficientnet-lite0", "frcnn-resnet50")
+from trainer import recommendation
+from trainer.recommendation import COCO_MODELS, TrainingConditions, recommend
+
+MODELS = (*COCO_MODELS, "ssd-mobilenet-v2", "ssd-efficientnet-lite0", "frcnn-resnet50")
 PHOTOS = TrainingConditions(
     images=100,
     sides=[100.0] * 150,
     input_size=(384, 288),
     gpu=False,
     pretrained=True,
-    cached=["ssd-efficientnet-lite0"],
+    coco=["yolox-nano"],
+    imagenet=["ssd-efficientnet-lite0"],
     models=MODELS,
 )
 DATA = "100 training images with 1.5 objects each, half of them smaller than 100 pixels in an input of 384x288."
-SMALL = replace(PHOTOS, images=800, sides=[24.0] * 1600, gpu=True)
 
 
-def test_weights_at_hand_decide_on_a_cpu():
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(recommendation, "cores", lambda: 2)
+
+
+def test_coco_weights_come_first():
     chosen = recommend(PHOTOS)
+
+    assert (chosen.model, chosen.accurate) == ("yolox-nano", None)
+    assert chosen.why == f"yolox-nano is chosen (fast): COCO taught it, so it needs few images and minutes; {DATA}"
+
+
+def test_the_minutes_and_the_more_accurate_model_are_named():
+    known = replace(PHOTOS, coco=["yolox-nano", "yolox-s"], minutes={"yolox-nano": 4.4, "yolox-s": 31.0})
+    chosen = recommend(known)
+
+    assert (chosen.model, chosen.accurate) == ("yolox-nano", "yolox-s")
+    assert chosen.why == (
+        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): COCO taught it, so it needs few images and "
+        f"minutes; {DATA} More accurate: --model yolox-s (about 31 minutes on 2 CPU cores)."
+    )
+
+
+def test_a_package_with_weights_where_those_of_coco_cannot_be_had():
+    chosen = recommend(replace(PHOTOS, coco=[]))
 
     assert chosen.model == "ssd-efficientnet-lite0"
     assert chosen.why == (
-        "ssd-efficientnet-lite0 is chosen: its pretrained weights are installed, those of ssd-mobilenet-v2 would have "
-        f"to be fetched; {DATA}"
+        "ssd-efficientnet-lite0 is chosen (fast): its ImageNet weights are installed, COCO weights for yolox-nano are "
+        f"not here; {DATA}"
     )
 
 
-def test_the_default_where_its_weights_are_at_hand():
-    assert recommend(replace(PHOTOS, cached=MODELS)).why == (
-        "ssd-mobilenet-v2 is chosen: it is the fastest, and its pretrained weights are on this machine; " + DATA
-    )
+@pytest.mark.parametrize("cached", ["ssd-mobilenet-v2", "frcnn-resnet50"])
+def test_any_pretrained_weights_rather_than_random_ones(cached):
+    assert recommend(replace(PHOTOS, coco=[], imagenet=[cached])).model == cached
 
 
-def test_the_default_where_no_weights_are_at_hand():
-    assert recommend(replace(PHOTOS, cached=[])).why == (
-        "ssd-mobilenet-v2 is chosen: it is the fastest; Keras will try to fetch its pretrained weights; " + DATA
+def test_the_package_before_a_cached_download():
+    assert recommend(replace(PHOTOS, coco=[], imagenet=MODELS[3:])).model == "ssd-efficientnet-lite0"
+
+
+def test_no_weights_at_all():
+    assert recommend(replace(PHOTOS, coco=[], imagenet=[])).why == (
+        "ssd-mobilenet-v2 is chosen (fast): Keras will try to fetch its ImageNet weights, COCO weights for yolox-nano "
+        f"are not here; {DATA}"
     )
 
 
 def test_random_weights_want_the_smallest_network():
     assert recommend(replace(PHOTOS, pretrained=False)).why == (
-        "ssd-mobilenet-v2 is chosen: without pretrained weights the smallest network learns soonest; " + DATA
+        f"ssd-mobilenet-v2 is chosen (fast): without pretrained weights the smallest network learns soonest; {DATA}"
     )
 
 
-def test_two_stages_for_small_objects_where_there_are_a_gpu_and_many_images():
-    assert recommend(SMALL).why == (
-        "frcnn-resnet50 is chosen: there are a GPU, enough images and small objects, for which two stages are made; "
-        "800 training images with 2.0 objects each, half of them smaller than 24 pixels in an input of 384x288."
-    )
+def test_a_gpu_has_time_for_the_larger_network():
+    chosen = recommend(replace(PHOTOS, gpu=True, coco=["yolox-nano", "yolox-tiny"]))
+
+    assert (chosen.model, chosen.accurate) == ("yolox-tiny", None)
+    assert chosen.why.startswith("yolox-tiny is chosen (accurate): COCO taught it, and a GPU has time for the larger ")
 
 
-def test_two_stages_for_crowded_images():
-    crowded = recommend(replace(SMALL, sides=[60.0] * 8000))
-
-    assert crowded.model == "frcnn-resnet50"
-    assert "enough images and many objects in an image, for which" in crowded.why
+def test_only_coco_weights_are_asked_for_and_none_are_here():
+    # The training then says which file to bring.
+    assert recommend(replace(PHOTOS, coco=[], imagenet=[], models=COCO_MODELS)).model == "yolox-nano"
 
 
-def test_every_condition_of_two_stages_counts():
-    for missing in (
-        {"gpu": False},
-        {"images": 499},
-        {"sides": [60.0] * 1600},
-        {"models": MODELS[:2]},
-    ):
-        assert recommend(replace(SMALL, **missing)).model == "ssd-efficientnet-lite0"
+def test_what_needs_more_memory_than_is_free_is_not_chosen():
+    tight = replace(PHOTOS, coco=["yolox-s", "yolox-nano"], memory={"yolox-nano": 2.5, "yolox-s": 5.0}, free_memory=4.0)
+
+    assert (recommend(tight).model, recommend(tight).accurate) == ("yolox-nano", None)
+    assert recommend(replace(tight, coco=["yolox-s"])).model == "ssd-efficientnet-lite0"
+    assert recommend(replace(tight, coco=["yolox-s"], gpu=True)).model == "yolox-s", "a GPU has memory of its own"
+    assert recommend(replace(tight, free_memory=None)).accurate == "yolox-s"
+
+
+def test_less_memory_than_any_model_needs_is_no_reason_for_random_weights():
+    assert recommend(replace(PHOTOS, memory=dict.fromkeys(MODELS, 3.0), free_memory=1.0)).model == "yolox-nano"
 
 
 def test_tiny_objects_suggest_a_larger_input():

@@ -1,27 +1,24 @@
 """The models side by side: size, measured speed, when to choose which; `preannotate models` and docs/training.md."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from preannotate.core.text import Table
+from trainer import measurements
 from trainer.models.family import ModelFamily
 
-# Written by benchmarks/models.py.
-MEASURED = Path(__file__).parent / "measured.json"
 NOT_MEASURED = "not measured"
 
 
 def tables(models: Mapping[str, ModelFamily]) -> dict[str, Table]:
     """Return the table by its heading; `models` as in `MODELS`."""
-    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    measured = measurements.measured()
     header = ("model", "weights (millions)", "training step", "inference", "when to choose it")
     rows = [_row(family, measured["models"].get(name)) for name, family in models.items()]
     return {_heading(measured): Table(header, rows)}
 
 
-def _heading(measured: dict[str, Any]) -> str:
+def _heading(measured: Mapping[str, Any]) -> str:
     machine, (width, height) = measured["machine"], measured["input_size"]
     return (
         f"Times relative to {measured['relative_to']}: a step of fine-tuning on {measured['batch_size']} images and "

@@ -139,7 +139,7 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
             "--validation",
             str(dataset / "validation"),
             "--model",
-            "ssd-mobilenet-v2",
+            "auto",
         ),
         *("--base-model", "none", "--arguments=epochs=3"),
     ]
@@ -155,7 +155,7 @@ def test_the_previous_version_as_base_model(run, newest, workspace, commands):
     run("--name", "pets", task=False)
 
     bases = [asked[asked.index("--base-model") + 1] for asked in commands.asked if asked[0] == "train"]
-    assert bases == ["imagenet", str(workspace / "models/pets/versions/1/run")]
+    assert bases == ["auto", str(workspace / "models/pets/versions/1/run")]
 
 
 @pytest.mark.parametrize("stage", ["train", "build"])

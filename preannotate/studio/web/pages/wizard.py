@@ -14,6 +14,7 @@ from preannotate.studio.recommendations import Sufficiency, assess_annotations, 
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import empty_form, profiles, saved_server
+from trainer.request import AUTO
 
 # More do not fit into a URL.
 MOST_TASKS = 100
@@ -26,7 +27,7 @@ _TEXTS = ("model", "base_version", "base_file", "name", "arguments")
 class InitialWeights(StrEnum):
     """What training starts from."""
 
-    IMAGENET = "imagenet"
+    AUTO = "auto"  # published weights of the model
     NONE = "none"  # random weights
     VERSION = "version"
     FILE = "file"
@@ -40,7 +41,7 @@ class WizardState:
         server: Id of a saved server.
         tasks: Numbers on the server.
         projects: Ids of whole projects on the server.
-        model: Name of the network.
+        model: Name of the network, or "auto".
         base_version: NAME/NUMBER of a version, for `InitialWeights.VERSION`.
         base_file: A file or folder, for `InitialWeights.FILE`.
         name: Of the model that gets another version.
@@ -51,7 +52,7 @@ class WizardState:
     tasks: tuple[int, ...] = ()
     projects: tuple[int, ...] = ()
     model: str = ""
-    base: InitialWeights = InitialWeights.IMAGENET
+    base: InitialWeights = InitialWeights.AUTO
     base_version: str = ""
     base_file: str = ""
     name: str = ""
@@ -66,20 +67,20 @@ class WizardState:
             server=next(iter(numbers("server")), 0),
             tasks=numbers("task")[:MOST_TASKS],
             projects=numbers("whole")[:1],
-            base=InitialWeights(base) if base in tuple(InitialWeights) else InitialWeights.IMAGENET,
+            base=InitialWeights(base) if base in tuple(InitialWeights) else InitialWeights.AUTO,
             **{name: text(name) for name in _TEXTS},
         )
 
     @property
     def base_weights(self) -> str:
-        """The weights of the network before training, for defaults: "imagenet" or "none"."""
-        return InitialWeights.NONE if self.base == InitialWeights.NONE else InitialWeights.IMAGENET
+        """The weights of the network before training, for defaults: "auto" or "none"."""
+        return InitialWeights.NONE if self.base == InitialWeights.NONE else InitialWeights.AUTO
 
     def query(self, **changes: Any) -> dict[str, Any]:
         """Return the parameters of a URL with these choices; those that are not chosen are left out."""
         state = replace(self, **changes)
         pairs = {"server": state.server, "task": list(state.tasks), "whole": list(state.projects)}
-        pairs |= {"base": "" if state.base == InitialWeights.IMAGENET else state.base}
+        pairs |= {"base": "" if state.base == InitialWeights.AUTO else state.base}
         pairs |= {name: getattr(state, name) for name in _TEXTS}
         return {name: value for name, value in pairs.items() if value}
 
@@ -153,7 +154,6 @@ def choose_model(request: PageRequest) -> Response:
     assessment = assess_annotations(detail)
     choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=state.base_weights)
     names = [choice.name for choice in choices]
-    recommended = next((choice.name for choice in choices if choice.recommended), names[0] if names else "")
     return request.page(
         "wizard_model.html",
         server=server,
@@ -162,7 +162,7 @@ def choose_model(request: PageRequest) -> Response:
         assessment=assessment,
         refused=assessment.level == Sufficiency.TOO_FEW,
         choices=choices,
-        model=state.model if state.model in names else recommended,
+        model=state.model if state.model in names else AUTO,
         versions=finished_versions(request),
         files_anywhere=request.app.files_anywhere,
         form=Form.initial(base=state.base, base_version=state.base_version, base_file=state.base_file),

@@ -18,12 +18,14 @@ from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.errors import PageError
 from preannotate.studio.families import families
 from preannotate.studio.machines import CPU, KUBERNETES, Machine, machines
-from preannotate.studio.recommendations import Sufficiency, assess_annotations
+from preannotate.studio.recommendations import Sufficiency, assess_annotations, recommend_model
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import saved_server
 from preannotate.studio.web.pages.wizard import InitialWeights, WizardState, selected_annotations
 from trainer.errors import TrainingError
+from trainer.recommendation import FAST
+from trainer.request import AUTO
 
 NAMES = ("name", "machine", "arguments", "deploy")
 # Checkboxes; those of the same name in a `RunRequest`.
@@ -91,7 +93,12 @@ class _Step:
             record = _version(request, state.base_version).record()
             self.state = state = replace(state, model=str(record.get("model") or state.model))
         images = self.detail.annotated_frames + self.detail.empty_frames
-        self.fields: list[ArgumentField] = argument_fields(state.model, images, base_model=state.base_weights)
+        # The network whose defaults are shown; a training may still choose another one.
+        self.network = state.model
+        if state.model == AUTO:
+            recommended = recommend_model(self.detail, base_model=state.base_weights)
+            self.network = recommended.model if recommended else FAST
+        self.fields: list[ArgumentField] = argument_fields(self.network, images, base_model=state.base_weights)
         places = machines(request.services.settings)
         self.machines: list[Machine] = [one for one in places if one.problem is None]
         self.unavailable: list[Machine] = [one for one in places if one.problem]
@@ -109,6 +116,7 @@ class _Step:
             state=self.state,
             detail=self.detail,
             assessment=self.assessment,
+            network=self.network,
             form=form,
             common=[one for one in self.fields if one.common],
             others=others,
@@ -130,7 +138,7 @@ class _Step:
             check_model_name(values["name"])
         except RunRequestError as error:
             form.add_error("name", f"{LABELS['name']}: {error.problem}")
-        if self.state.model != "auto" and self.state.model not in families():
+        if self.state.model != AUTO and self.state.model not in families():
             known = ", ".join(families())
             form.add_error("", f"{LABELS['model']}: {self.state.model!r}; expected auto or one of: {known}.")
         if values["machine"] not in {one.id for one in self.machines}:
