@@ -242,11 +242,24 @@ def test_a_preview_that_is_no_picture_is_not_passed_on(example, browser):
 def test_models_are_cards_with_the_recommended_one_chosen(example, browser):
     example.with_server()
     answer = browser.get("/new/model?server=1&task=12")
-    recommended = re.search(r'value="([^"]+)" id="[^"]+" checked', answer.text)[1]
 
+    assert re.search(r'value="([^"]+)" id="[^"]+" checked', answer.text)[1] == "auto"
     assert "144 boxes on 24 frames." in words(answer)
     assert words(answer).count("Recommended") == 1
-    assert words(answer).index(recommended) < words(answer).index("Recommended")
+    assert words(answer).index("Automatic") < words(answer).index("Recommended") < words(answer).index("is chosen")
+
+
+def test_a_run_chooses_its_model_itself_by_default(example, browser):
+    example.with_server()
+    start = browser.get("/new/start?server=1&task=12&model=auto")
+    network = re.search(r"Automatic: ([\w-]+)", words(start))[1]
+    answer = browser.send("/new/start", PLACE | {"model": "auto"}, follow=False)
+
+    assert f"defaults for {network} and 24 images" in words(start)
+    assert answer.headers["location"] == "/runs/1?done=started"
+    assert (example.services.queue.get(1).request.model, example.services.queue.get(1).request.base_model) == (
+        "auto", "auto"
+    )  # fmt: skip
 
 
 def test_nothing_to_learn_from_is_refused_early(example, browser):
@@ -338,6 +351,7 @@ def test_a_run_is_queued_as_the_form_says(example, browser):
         cvat=example.cvat.url,
         name="boats",
         tasks=(12, 13),
+        model="ssd-mobilenet-v2",
         arguments="epochs=90,augment=none,batch_size=24",
         annotate_rest=True,
         only_if_better=True,
