@@ -32,6 +32,20 @@ class BestEpoch(TypedDict):
     record: float
 
 
+class SelfTraining(TypedDict):
+    """State of self-training.
+
+    `first_step` is the number of steps before it, and `plain` the epoch whose weights were kept of them; `limits` are
+    the scores of each class from which a detection counts as an object. `boxes` has, for each image without
+    annotations, how many it was last given; None before it was trained on.
+    """
+
+    first_step: int
+    plain: int
+    limits: list[float]
+    boxes: list[int | None]
+
+
 @dataclass
 class TrainingState:
     """State of a run beside its weights and optimizers.
@@ -45,6 +59,7 @@ class TrainingState:
         sound: Progress at the newest validation that was not surely worse than the best; see
             `training_loop.SURE_ERRORS`.
         least_part: Part of the training that a step is at least, once it closes early; see `Schedule.step_part`.
+        self_training: None before it begins.
         stopped_early: Whether the closing phase began early, because scores fell.
     """
 
@@ -57,6 +72,11 @@ class TrainingState:
     sound: float = 0.0
     least_part: float = 0.0
     stopped_early: bool = False
+    self_training: SelfTraining | None = None
+
+    def row(self, epoch: int) -> MetricsRow:
+        """Return the row of an epoch that is done."""
+        return next(row for row in self.history if row["epoch"] == epoch)
 
     @property
     def finished(self) -> bool:
@@ -126,10 +146,14 @@ def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) ->
         ) from error
 
 
-def delete_other_best(run: RunDirectory, epoch: int) -> None:
-    """Delete best weights of other epochs."""
+def delete_other_best(run: RunDirectory, state: TrainingState) -> None:
+    """Delete best weights that the state does not need any more."""
+    epochs = [state.best["epoch"]] if state.best else []
+    if state.self_training and not state.finished:
+        epochs.append(state.self_training["plain"])
+    needed = [_best_weights(run, epoch) for epoch in epochs]
     for path in run.checkpoints.glob("best-*.weights.h5"):
-        if path != _best_weights(run, epoch):
+        if path not in needed:
             path.unlink()
 
 

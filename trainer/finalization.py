@@ -17,7 +17,7 @@ from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
 from evaluation.scores import score
 from preannotate.core.files import write_json
 from runtime.manifest import Manifest
-from trainer import export, report
+from trainer import export, report, self_training
 from trainer.checkpoints import TrainingState
 from trainer.datasets import Split
 from trainer.preparation import Prepared
@@ -47,6 +47,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "base_model": config.base_model,
         "alpha": config.alpha,
         "images": {"train": len(split.train), "validation": len(split.validation)},
+        "self_training": self_training.result(state),
         "dataset": _fingerprint(split),
         **report.criterion(costs),
         SUPPRESSION_KEY: choice.to_json(),
@@ -65,6 +66,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         seconds=round(state.spent, 1),
         validation=scores.to_json(),
         thresholds=dict(zip(config.labels, postprocess.thresholds, strict=True)),
+        self_training=self_training.result(state),
         export="export",
         overlays="overlays",
     )

@@ -6,6 +6,7 @@ exactly what an uninterrupted one would have seen, and several processes togethe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -22,19 +23,31 @@ CACHE_BYTES = 1_000_000_000
 DECODE_FACTOR = 2
 
 
+class Images(Protocol):
+    """Images with their boxes, such as an `ImageCache`."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def __getitem__(self, index: int) -> Example:
+        """Return an image with its boxes."""
+
+
 class ImageCache:
     """Decoded training images, kept in memory as far as they fit.
 
     With `exact` they are decoded as serving decodes them; otherwise with the detail that zooming in needs.
     """
 
-    def __init__(self, samples: Sequence[Sample], input_size: tuple[int, int], *, exact: bool) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], input_size: tuple[int, int], *, exact: bool, limit: int = CACHE_BYTES
+    ) -> None:
         factor = 1 if exact else DECODE_FACTOR
         self._samples = samples
         self._exact = exact
         self._decode_size = (input_size[0] * factor, input_size[1] * factor)
         self._kept: dict[int, Example] = {}
-        self._bytes = 0
+        self._bytes, self._limit = 0, limit
 
     def __len__(self) -> int:
         """Number of images."""
@@ -55,7 +68,7 @@ class ImageCache:
         class_ids = np.concatenate([sample.class_ids, np.full(len(sample.ignored), IGNORED)])
         example = Example(pixels, image.size, boxes, class_ids)
         size = pixels.width * pixels.height * 3
-        if self._bytes + size <= CACHE_BYTES:
+        if self._bytes + size <= self._limit:
             self._kept[index] = example
             self._bytes += size
         return example
@@ -98,7 +111,7 @@ class Shard:
 WHOLE_BATCH = Shard()
 
 
-def batches(images: ImageCache, network: Network, epoch: Epoch, shard: Shard = WHOLE_BATCH) -> tf.data.Dataset:
+def batches(images: Images, network: Network, epoch: Epoch, shard: Shard = WHOLE_BATCH) -> tf.data.Dataset:
     """Return batches of `pixels` uint8 (B, H, W, 3), the network's targets with B in front, and `index` (B,).
 
     B is the batch size divided by the number of shards, which must divide it.
@@ -123,7 +136,7 @@ def batches(images: ImageCache, network: Network, epoch: Epoch, shard: Shard = W
     return dataset.batch(epoch.batch_size // shard.count, drop_remainder=True).prefetch(2)
 
 
-def _example(images: ImageCache, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
+def _example(images: Images, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng((epoch.seed, epoch.number, position))
     if epoch.augmentation is None:
         pixels, boxes, class_ids = letterbox_example(images[index], network.input_size)

@@ -71,15 +71,26 @@ class NetworkTrainer:
             **(self._scale.state if self._scale else {}),
         )
 
+    def start_from_average(self) -> None:
+        """Continue from the averaged weights, as they are now."""
+        with self._strategy.scope():
+            self.network.keras_model.set_weights(self.ema_network.keras_model.get_weights())
+
     def train_step(
-        self, batch: dict[str, tf.Tensor], *, progress: float, backbone_frozen: bool, closing: bool = False
+        self,
+        batch: dict[str, tf.Tensor],
+        *,
+        progress: float,
+        backbone_frozen: bool,
+        closing: bool = False,
+        rate: float = 1.0,
     ) -> dict[str, float]:
         """Do one step on this process's shard of the global batch; return the parts of the loss as in `Network.losses`.
 
         `progress` is how far training is, in [0, 1]; with `backbone_frozen` only the heads are trained; `closing` is
-        for losses of the closing phase.
+        for losses of the closing phase; `rate` is the highest learning rate, as a part of the initial one.
         """
-        rate = learning_rate(progress, self._peak_rate)
+        rate = learning_rate(progress, rate * self._peak_rate)
         self._optimizers["heads"].learning_rate.assign(rate)
         self._optimizers["backbone"].learning_rate.assign(rate * self._backbone_factor)
         self._decay.assign(ema_decay(self.step))

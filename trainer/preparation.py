@@ -23,6 +23,7 @@ from trainer.config import RunConfig, parse_range, parse_size
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split import without_unreviewed
 from trainer.datasets.split_file import read_split_file
+from trainer.datasets.unlabelled import UnlabelledImages, load_unlabelled
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
 from trainer.input_pipeline import ImageCache
@@ -33,17 +34,21 @@ from trainer.run_directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
-TRAIN_FILE, VALIDATION_FILE = "train.json", "validation.json"
+TRAIN_FILE, VALIDATION_FILE, UNLABELLED_FILE = "train.json", "validation.json", "unlabelled.json"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to train; the weights of `ema_network` follow those of `network`."""
+    """A run that is ready to train; the weights of `ema_network` follow those of `network`.
+
+    `unlabelled` are the images for self-training, without boxes.
+    """
 
     config: RunConfig
     split: Split
     network: Network
     ema_network: Network
+    unlabelled: tuple[Sample, ...] = ()
 
 
 def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
@@ -72,6 +77,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         else base_weights.resolve(request.base_model, alpha=requested.alpha, family=family)
     )
     dataset, split = loaded or _load(request, run)
+    unlabelled = _load_unlabelled(request, run, dataset, split)
     size = _input_size(requested.image_size, family.defaults, split.train, earlier)
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     config = RunConfig(
@@ -95,7 +101,9 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     )
     config.write(run.config)
     _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
-    write_json(run.dataset, _dataset_summary(dataset, split, size))
+    if request.unlabelled:
+        log.info(unlabelled.summary)
+    write_json(run.dataset, {**_dataset_summary(dataset, split, size), "unlabelled": unlabelled.to_json()})
     network, ema_network = _build(config)
     _check_freeze(config, network)
     if earlier:
@@ -105,7 +113,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         base_weights.load(network, base, family, dataset.labels)
         if base.detector and base.detector.folded:
             batch_statistics.measure(network, _first_inputs(split.train, size, batch_statistics.IMAGES))
-    return Prepared(config, split, network, ema_network)
+    return Prepared(config, split, network, ema_network, unlabelled.samples)
 
 
 def _first_inputs(samples: Sequence[Sample], size: tuple[int, int], count: int) -> np.ndarray:
@@ -123,7 +131,10 @@ def reopen(run: RunDirectory) -> Prepared:
         )
     train = datasets.read_dataset(run.data, name=TRAIN_FILE)
     validation = datasets.read_dataset(run.data, name=VALIDATION_FILE)
-    return Prepared(config, Split(train.samples, validation.samples), *_build(config))
+    unlabelled: tuple[Sample, ...] = ()
+    if (run.data / UNLABELLED_FILE).is_file():
+        unlabelled = datasets.read_dataset(run.data, name=UNLABELLED_FILE).samples
+    return Prepared(config, Split(train.samples, validation.samples), *_build(config), unlabelled)
 
 
 def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
@@ -141,6 +152,13 @@ def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
         datasets.save_dataset(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
     return dataset, split
+
+
+def _load_unlabelled(request: TrainingRequest, run: RunDirectory, dataset: Dataset, split: Split) -> UnlabelledImages:
+    images = load_unlabelled(request.unlabelled, run.data, split)
+    if images.samples:
+        datasets.save_dataset(Dataset(dataset.labels, images.samples, dataset.health), run.data, name=UNLABELLED_FILE)
+    return images
 
 
 def _held_out(request: TrainingRequest, samples: Sequence[Sample], held_out: Sequence[Sample]) -> Split:

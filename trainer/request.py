@@ -31,6 +31,7 @@ class TrainingRequest:
         include_auto: Use automatic annotations.
         negatives: Use frames without annotations as images without objects.
         validation: Exports held out; if there are none, a part of `exports` is held out.
+        unlabelled: Folders of images, or exports, whose images without annotations are for self-training.
         split_file: Names the validation images; None splits by content.
         images: File with the names of the images of `exports` to use; None uses all.
         labels: Classes to train on, in this order; None uses all that have a box.
@@ -45,6 +46,7 @@ class TrainingRequest:
     include_auto: bool = False
     negatives: bool = False
     validation: tuple[Path, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
     split_file: Path | None = None
     images: Path | None = None
     labels: tuple[str, ...] | None = None
@@ -61,7 +63,7 @@ class TrainingRequest:
             raise TrainingError("train: no EXPORT; expected annotations to train on, or --resume RUN to continue.")
         if self.continue_run and not self.output:
             raise TrainingError("--continue: no --output; expected the folder of the run.")
-        for path in (*self.exports, *self.validation):
+        for path in (*self.exports, *self.validation, *self.unlabelled):
             if not path.exists():
                 raise TrainingError(f"{path}: no such file or folder; expected a zip or folder of annotations.")
         read_image_names(self.images)
@@ -77,6 +79,7 @@ class TrainingRequest:
             "--base-model": [] if self.base_model == AUTO else [self.base_model],
             "--arguments": [settings] if settings else [],
             "--validation": [map_path(path) for path in self.validation],
+            "--unlabelled": [map_path(path) for path in self.unlabelled],
             "--split-file": [map_path(self.split_file)] if self.split_file else [],
             "--images": [map_path(self.images)] if self.images else [],
             "--labels": [join_list(self.labels)] if self.labels else [],

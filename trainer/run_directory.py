@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from trainer.errors import TrainingError
+from trainer.self_training_result import SelfTrainingResult
 
 
 class RunState(StrEnum):
@@ -34,6 +35,7 @@ class Summary(TypedDict):
     seconds: float
     validation: dict[str, Any]
     thresholds: dict[str, float]
+    self_training: SelfTrainingResult | None
     export: str
     overlays: str
 

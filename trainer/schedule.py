@@ -14,6 +14,8 @@ FINAL_FACTOR = 0.02
 # no mosaic, weak zoom, and losses that a network adds only then. YOLOX, section 2.1, https://arxiv.org/abs/2107.08430,
 # closes mosaic for the last 15 of 300 epochs; trainings of minutes need a larger part to have as many steps in it.
 CLOSING_PART = 0.25
+# Self-training follows a training that is complete in itself, and has this part of all steps and of a time limit.
+SELF_TRAINING_PART = 0.4
 # With a time limit the length of the rest is estimated anew after so many steps.
 PLAN_STEPS = 10
 

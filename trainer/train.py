@@ -20,6 +20,7 @@ from trainer.network_trainer import NetworkTrainer
 from trainer.preparation import Prepared, prepare, reopen
 from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory, RunState, Summary
+from trainer.self_training import SelfTrainingLoop
 from trainer.training_loop import TrainingLoop
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
@@ -104,15 +105,12 @@ def _reopened(run: RunDirectory, workers: WorkerGroup) -> Summary:
 def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summary:
     config, split = prepared.config, prepared.split
     validator = Validator(split.validation, config.labels, prepared.ema_network, config.model)
-    state = TrainingLoop(
-        run,
-        config.arguments,
-        _network_trainer(prepared, workers.strategy),
-        split.train,
-        validator,
-        workers,
-        pretrained=config.pretrained,
-    ).train()
+    network_trainer = _network_trainer(prepared, workers.strategy)
+    parts = (run, config.arguments, network_trainer, split.train, validator, workers)
+    unlabelled = prepared.unlabelled
+    state = TrainingLoop(*parts, pretrained=config.pretrained, self_training=bool(unlabelled)).train()
+    if unlabelled:
+        state = SelfTrainingLoop(*parts, unlabelled=unlabelled).train()
     return workers.from_chief(functools.partial(_finalized, run, prepared, validator, state))
 
 

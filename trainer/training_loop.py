@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluation.scores import Scores
 from preannotate.core.files import replace_text
 from preannotate.core.text import format_scores
 from trainer import augment, checkpoints
@@ -24,10 +25,10 @@ from trainer.config import TrainingConfig
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
-from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
+from trainer.input_pipeline import Epoch, ImageCache, Images, Shard, batches
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
-from trainer.schedule import CLOSING_PART, Schedule, is_closing
+from trainer.schedule import CLOSING_PART, SELF_TRAINING_PART, Schedule, is_closing
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -43,6 +44,10 @@ SURE_ERRORS = 2
 class TrainingLoop:
     """One run's training, from a state to its end."""
 
+    _name = "training"
+    # Of the initial learning rate.
+    _rate = 1.0
+
     def __init__(
         self,
         run: RunDirectory,
@@ -53,7 +58,9 @@ class TrainingLoop:
         workers: WorkerGroup,
         *,
         pretrained: bool,
+        self_training: bool = False,
     ) -> None:
+        """Prepare the training; with `self_training` it leaves a part of the time to `trainer.self_training`."""
         self._run = run
         self._config = config
         self._network_trainer = network_trainer
@@ -67,7 +74,8 @@ class TrainingLoop:
         steps = config.steps
         if steps is None and config.epochs is not None:
             steps = config.epochs * self._steps_in_epoch
-        self._schedule = Schedule(steps, self._max_seconds)
+        own_part = 1 - SELF_TRAINING_PART if self_training else 1.0
+        self._schedule = Schedule(steps, None if self._max_seconds is None else self._max_seconds * own_part)
         self._validation_images = len(validator.truth)
         self._validate_every = max(round(IMAGES_BETWEEN_VALIDATIONS / len(train)), 1)
 
@@ -77,14 +85,20 @@ class TrainingLoop:
         Raises:
             TrainingError: A loss is not finite, or the disk is full.
         """
+        state = self._restore()
+        return state if state.self_training else self._train_from(state)
+
+    def _restore(self) -> TrainingState:
         newest = self._workers.from_chief(functools.partial(checkpoints.newest, self._run))
-        state = checkpoints.restore(self._run, self._network_trainer, newest)
+        return checkpoints.restore(self._run, self._network_trainer, newest)
+
+    def _train_from(self, state: TrainingState) -> TrainingState:
         self._eta = self._new_eta(state)
         clock = time.monotonic() - state.spent
         disable = None if self._workers.is_chief else True
         with (
             self._eta.running(epoch=state.epoch, step=state.step),
-            tqdm(total=100, unit="%", desc="training", bar_format=_BAR, disable=disable) as bar,
+            tqdm(total=100, unit="%", desc=self._name, bar_format=_BAR, disable=disable) as bar,
         ):
             bar.update(round(state.progress * 100, 2))
             while not state.finished:
@@ -113,7 +127,7 @@ class TrainingLoop:
         augmentation = augment.of_phase(self._config.augment, closing=closing)
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
-        dataset = batches(self._images, self._network_trainer.network, epoch, shard)
+        dataset = batches(self._epoch_images(state), self._network_trainer.network, epoch, shard)
         if self._schedule.steps is not None:
             dataset = dataset.take(self._schedule.steps - state.step)
         sums: dict[str, float] = {}
@@ -125,7 +139,9 @@ class TrainingLoop:
             index = batch.pop("index")
             now = progress + part * (number - planned)
             frozen = now < self._frozen_until
-            losses = self._network_trainer.train_step(batch, progress=now, backbone_frozen=frozen, closing=closing)
+            losses = self._network_trainer.train_step(
+                batch, progress=now, backbone_frozen=frozen, closing=closing, rate=self._rate
+            )
             if not all(math.isfinite(loss) for loss in losses.values()):
                 raise TrainingError(self._not_finite(losses, index.numpy()))
             sums = {name: sums.get(name, 0.0) + loss for name, loss in losses.items()}
@@ -157,12 +173,20 @@ class TrainingLoop:
         closes = self._max_seconds is not None and not closing and is_closing(progress)
         return closes or progress >= 1 - 1e-9
 
+    def _epoch_images(self, state: TrainingState) -> Images:
+        """Return the images of the next epoch."""
+        return self._images
+
+    def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
+        """Whether to keep the weights of a validation; `record` is the highest mAP so far, this one included."""
+        return scores.mean_ap >= record - standard_error(record, scores.boxes)
+
     def _new_eta(self, state: TrainingState) -> EtaEstimator:
         return EtaEstimator(
             steps_in_epoch=self._steps_in_epoch,
             steps=self._schedule.steps,
             spent=state.spent,
-            max_seconds=self._max_seconds,
+            max_seconds=self._schedule.max_seconds,
             # Without gradients an image takes about half as long as in a step.
             validation_steps=self._validation_images / self._config.batch_size / 2,
             file=self._run.progress if self._workers.is_chief else None,
@@ -175,12 +199,11 @@ class TrainingLoop:
             scores = self._validator.scores()
             row.update(map50=scores.map50, mean_ap=scores.mean_ap)
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
-            error = standard_error(record, scores.boxes)
-            if scores.mean_ap >= record - SURE_ERRORS * error:
+            if scores.mean_ap >= record - SURE_ERRORS * standard_error(record, scores.boxes):
                 state.sound = state.progress
             else:
                 self._stop_early(state)
-            if state.best is None or scores.mean_ap >= record - error:
+            if state.best is None or self._is_kept(scores, record, state):
                 state.best = BestEpoch(epoch=state.epoch, progress=state.progress, record=record)
                 checkpoints.save_best(self._run, self._network_trainer, state.epoch)
         state.history.append(row)
@@ -203,7 +226,7 @@ class TrainingLoop:
         state.history[-1]["seconds"] = round(state.spent, 1)
         checkpoints.save(self._run, self._network_trainer, state)
         if state.best is not None:
-            checkpoints.delete_other_best(self._run, state.best["epoch"])
+            checkpoints.delete_other_best(self._run, state)
         text = io.StringIO()
         writer = csv.DictWriter(text, state.history[0])
         writer.writeheader()
@@ -237,7 +260,7 @@ def _postfix(state: TrainingState) -> str:
     loss = sum(_losses(state.history[-1]).values())
     if state.best is None:
         return f" loss {loss:.3f}"
-    best = next(row for row in state.history if row["epoch"] == state.best["epoch"])
+    best = state.row(state.best["epoch"])
     return f" loss {loss:.3f}, {format_scores(best['map50'], best['mean_ap'])}"
 
 

@@ -49,7 +49,11 @@ class Validator:
         if self._images is None:
             size = self._detector.manifest.input_size
             self._images = [decode(sample.image.read_bytes(), size) for sample in self._samples]
-        return [self._detector.detect(image, threshold=MIN_SCORE) for image in self._images]
+        return [self.detect(image, MIN_SCORE) for image in self._images]
+
+    def detect(self, image: DecodedImage, threshold: float) -> list[Detection]:
+        """Return the detections of the network as it is now on any image, down to a score."""
+        return self._detector.detect(image, threshold=threshold)
 
     def scores(self) -> Scores:
         """Return the COCO metrics of the network as it is now."""

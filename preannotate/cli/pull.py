@@ -20,6 +20,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="DIR", help="new folder, or that of an earlier pull to update"
     )
     add_pull_rules(parser)
+    parser.add_argument(
+        "--unlabelled", type=int, default=0, metavar="N", help="also download up to N frames without annotations, for "
+        "`train --unlabelled` (default: 0)"
+    )  # fmt: skip
     add_json(parser)
     add_login(parser)
 
@@ -36,6 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
             PullScope(tuple(arguments.task), tuple(arguments.project), tuple(arguments.job)),
             arguments.output,
             rules=FrameSelectionRules(arguments.completed_jobs, arguments.include_auto, arguments.accept_completed),
+            max_unlabelled=max(arguments.unlabelled, 0),
         )
     if arguments.json:
         print(json.dumps(pulled.source, ensure_ascii=False, indent=1))
@@ -55,6 +60,8 @@ def _summary(pulled: "PullResult", output: Path) -> str:
     held_out = any(source["validation"].values())
     if held_out:
         lines.append(f"for validation, from ground-truth jobs: {_frames(source['validation'])}")
+    if source["unlabelled"]:
+        lines.append(f"for self-training: {plural(source['unlabelled'], 'frame')} without annotations")
     lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in source["left_out"].items()]
     if source["untouched_shapes"]:
         lines.append(
@@ -63,7 +70,7 @@ def _summary(pulled: "PullResult", output: Path) -> str:
         )
     lines.append(f"labels: {', '.join(label['name'] for label in source['labels'])}")
     lines += [f"note: {note}" for note in source["notes"]]
-    total = sum(source["training"].values()) + sum(source["validation"].values())
+    total = sum(source["training"].values()) + sum(source["validation"].values()) + source["unlabelled"]
     lines.append(f"{plural(pulled.downloaded, 'image')} downloaded, {total - pulled.downloaded} existed already")
     lines.append(f"next: {_next_command(source, output, held_out)}")
     return "\n".join(lines)
@@ -75,6 +82,7 @@ def _next_command(source: dict[str, Any], output: Path, held_out: bool) -> str:
         " --negatives" if negatives else "",
         " --include-auto" if source["options"]["include_auto"] else "",
         f" --validation {output / 'validation'}" if held_out else "",
+        f" --unlabelled {output / 'unlabelled'}" if source["unlabelled"] else "",
     ]
     return f"preannotate train {output}{''.join(options)}"
 

@@ -26,6 +26,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--arguments", metavar="A=1,B=2", help="as in `train`")
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
         "(default: auto)")  # fmt: skip
+    add("--no-self-training", dest="self_training", action="store_false", default=None, help="train on annotated "
+        "frames alone; otherwise those without annotations are used where validation mAP gains by it")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
     add_deploy_arguments(parser, default=None)
     add_pull_rules(parser, default=None)
@@ -70,6 +72,7 @@ def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
         "model": arguments.model,
         "arguments": arguments.arguments,
         "base_model": arguments.base_model,
+        "self_training": arguments.self_training,
         "deploy": None if arguments.deploy is None else Deploy(arguments.deploy),
         "deploy_arguments": arguments.deploy_arguments,
         "annotate_rest": arguments.annotate_rest,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainer.trials import TrialOptions, TrialResults
 
 # Loggers whose information is shown on the terminal as well.
-TERMINAL_LOGGERS = ("trainer.train", "trainer.preparation", "trainer.eta")
+TERMINAL_LOGGERS = ("trainer.train", "trainer.preparation", "trainer.eta", "trainer.self_training")
 
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,8 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add_negatives(parser)
     add("--validation", type=Path, nargs="+", default=[], metavar="EXPORT", help="annotations to validate on (default: "
         "a part of EXPORT)")  # fmt: skip
+    add("--unlabelled", type=Path, nargs="+", action="extend", default=[], metavar="FOLDER", help="images without "
+        "annotations to learn from as well: folders or archives of images, or exports")  # fmt: skip
     add("--split-file", type=Path, metavar="FILE", help="file with the names of the validation images")
     add_images_file(parser)
     add_labels(parser)
@@ -128,6 +130,7 @@ def training_request(arguments: argparse.Namespace) -> "TrainingRequest":
         include_auto=arguments.include_auto,
         negatives=arguments.negatives,
         validation=tuple(arguments.validation),
+        unlabelled=tuple(arguments.unlabelled),
         split_file=arguments.split_file,
         images=arguments.images,
         labels=labels_of(arguments),
@@ -212,11 +215,19 @@ def _summary_text(summary: "Summary", *, as_json: bool) -> str:
     return (
         f"{plural(summary['epochs'], 'epoch')} in {minutes:.1f} minutes; best weights from epoch "
         f"{summary['best_epoch']}\n"
+        f"{_self_training_line(summary)}"
         f"validation, {plural(scores['images'], 'image')} with {plural(scores['boxes'], 'box', 'boxes')}: "
         f"{format_scores(scores['map50'], scores['mean_ap'])}\n"
         f"AP50 (AP) by class: {per_class}\n"
         f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
     )
+
+
+def _self_training_line(summary: "Summary") -> str:
+    from trainer.self_training_result import describe
+
+    result = summary.get("self_training")  # none in runs of before it
+    return f"{describe(result)}\n" if result else ""
 
 
 class _ProgressBarHandler(logging.StreamHandler[TextIO]):

@@ -2,6 +2,7 @@
 
     DIR/annotations.xml   images/          for training
     DIR/validation/       the same         from ground-truth jobs, if there are any
+    DIR/unlabelled/                        images that nobody has annotated, if they were asked for
     DIR/source.json                        where the frames come from, and what was left out
     DIR/.pull/                             annotations of each job as the server gave them
 
@@ -27,7 +28,7 @@ from preannotate.formats.records import Shape
 
 FORMAT = 1
 SOURCE = "source.json"
-IMAGES, VALIDATION = "images", "validation"
+IMAGES, VALIDATION, UNLABELLED = "images", "validation", "unlabelled"
 _CACHE = ".pull"
 _SERVER = "server.json"
 
@@ -53,6 +54,15 @@ class PullFolder:
         """Return the folder of the export for training, or of that for validation."""
         return self.path / VALIDATION if validation else self.path
 
+    @property
+    def unlabelled(self) -> Path:
+        """The folder of images that nobody has annotated."""
+        return self.path / UNLABELLED
+
+    @property
+    def _parts(self) -> tuple[Path, Path, Path]:
+        return self.part(validation=False), self.part(validation=True), self.unlabelled
+
     def annotations(self, job: Job, download: Callable[[], Any]) -> Any:
         """Return the annotations of a job: the kept ones if it did not change since, else those of `download`."""
         name = f"job-{job.id}.json"
@@ -69,7 +79,7 @@ class PullFolder:
         kept = self._read(name)
         if kept is not None and kept.get("data") == task.data:
             return
-        for part in (self.part(validation=False), self.part(validation=True)):
+        for part in self._parts:
             if (images := part / IMAGES / f"task-{task.id}").is_dir():
                 (part / FILE_NAME).unlink(missing_ok=True)  # no export without its images
                 shutil.rmtree(images)
@@ -81,18 +91,18 @@ class PullFolder:
             file.writelines(pieces)
 
     def remove_other_images(self, images: Collection[Path]) -> None:
-        """Remove images that are not among these, and the validation part if it has none."""
+        """Remove images that are not among these, and the parts beside training that have none."""
         kept = set(images)
-        for part in (self.part(validation=False), self.part(validation=True)):
+        for part in self._parts:
             for path in sorted((part / IMAGES).rglob("*"), reverse=True):  # what is in a folder before the folder
                 if path.is_dir():
                     if not any(path.iterdir()):
                         path.rmdir()
                 elif path not in kept:
                     path.unlink()
-        validation = self.part(validation=True)
-        if validation.is_dir() and not any(path.is_relative_to(validation) for path in kept):
-            shutil.rmtree(validation)
+        for part in (self.part(validation=True), self.unlabelled):
+            if part.is_dir() and not any(path.is_relative_to(part) for path in kept):
+                shutil.rmtree(part)
 
     def _check(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -165,6 +175,7 @@ def describe_pull(
         ],
         "training": _counts(selection.training),
         "validation": _counts(selection.validation),
+        "unlabelled": len(selection.unlabelled),
         "left_out": dict(selection.left_out),
         "untouched_shapes": selection.untouched,
         "notes": [

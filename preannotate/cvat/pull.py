@@ -46,10 +46,12 @@ def pull(
     output: Path,
     *,
     rules: FrameSelectionRules,
+    max_unlabelled: int = 0,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> PullResult:
     """Download annotated frames into a folder that `train` reads; an earlier pull there is brought up to date.
 
+    At most `max_unlabelled` frames that nobody has annotated go to `output/unlabelled`, for `train --unlabelled`.
     `progress` is called after each image with the number of downloaded images and of all to download.
 
     Raises:
@@ -57,13 +59,14 @@ def pull(
     """
     folder = PullFolder(output, server.url)
     plan = plan_pull(server, scope)
-    selection = select_frames(plan.tasks, _shapes(server, folder, plan), rules)
+    selection = select_frames(plan.tasks, _shapes(server, folder, plan), rules, max_unlabelled=max_unlabelled)
     _check(server, plan, selection)
     for task in plan.tasks:
         folder.remove_outdated_images(task)
-    training = list(_wanted(folder, selection.training, validation=False))
-    validation = list(_wanted(folder, selection.validation, validation=True))
-    missing = [image for image in (*training, *validation) if find_downloaded(image) is None]
+    training = list(_wanted(folder.part(validation=False), selection.training))
+    validation = list(_wanted(folder.part(validation=True), selection.validation))
+    unlabelled = list(_wanted(folder.unlabelled, selection.unlabelled))
+    missing = [image for image in (*training, *validation, *unlabelled) if find_downloaded(image) is None]
     broken = _download(server, missing, progress)
     if broken:
         selection = _without(selection, {(image.task_id, image.frame) for image in broken})
@@ -72,6 +75,7 @@ def pull(
         validation = [image for image in validation if image not in broken]
     files = _write(folder, plan, selection.training, training, validation=False)
     files += _write(folder, plan, selection.validation, validation, validation=True)
+    files += [path for image in unlabelled if (path := find_downloaded(image)) is not None]
     source = describe_pull(
         server, scope, rules, plan, selection, [*server.notes, *(f"left out: {why}" for why in broken.values())]
     )
@@ -103,7 +107,11 @@ def _without(selection: FrameSelection, broken: Collection[tuple[int, int]]) -> 
 
     left_out = {**selection.left_out, BROKEN: len(broken)}
     return replace(
-        selection, training=good(selection.training), validation=good(selection.validation), left_out=left_out
+        selection,
+        training=good(selection.training),
+        validation=good(selection.validation),
+        unlabelled=good(selection.unlabelled),
+        left_out=left_out,
     )
 
 
@@ -130,11 +138,10 @@ def _check(server: Server, plan: PullPlan, selection: FrameSelection, broken: st
     )
 
 
-def _wanted(folder: PullFolder, frames: Sequence[SelectedFrame], *, validation: bool) -> Iterator[WantedImage]:
+def _wanted(part: Path, frames: Sequence[SelectedFrame]) -> Iterator[WantedImage]:
     names = {task.id: image_file_names(task) for task in {taken.task.id: taken.task for taken in frames}.values()}
-    images = folder.part(validation=validation) / IMAGES
     for taken in frames:
-        yield WantedImage(taken.task.id, taken.frame, images / names[taken.task.id][taken.frame])
+        yield WantedImage(taken.task.id, taken.frame, part / IMAGES / names[taken.task.id][taken.frame])
 
 
 def _write(

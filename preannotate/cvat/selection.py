@@ -7,8 +7,9 @@ A picture may occur several times: as frame of two jobs that overlap, as frame o
 ground-truth job, as honeypot. It is selected once, and never trained on if it is in the validation part.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from preannotate.cvat.errors import CvatError
@@ -69,18 +70,27 @@ class FrameSelection:
         validation: Frames of ground-truth jobs.
         left_out: Reason to number of frames.
         untouched: Number of shapes on these frames that a model drew and nobody changed.
+        unlabelled: Frames that nobody has annotated, for self-training.
     """
 
     training: tuple[SelectedFrame, ...]
     validation: tuple[SelectedFrame, ...]
     left_out: Mapping[str, int]
     untouched: int
+    unlabelled: tuple[SelectedFrame, ...] = ()
 
 
 def select_frames(
-    tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], rules: FrameSelectionRules
+    tasks: Sequence[Task],
+    shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]],
+    rules: FrameSelectionRules,
+    *,
+    max_unlabelled: int = 0,
 ) -> FrameSelection:
-    """Select frames of annotation and ground-truth jobs; `shapes` maps numbers of jobs to frames to shapes."""
+    """Select frames of annotation and ground-truth jobs; `shapes` maps numbers of jobs to frames to shapes.
+
+    At most `max_unlabelled` frames that nobody has annotated are selected, the same ones each time.
+    """
     left_out: Counter[str] = Counter()
     validation = _once(_good(tasks, shapes, rules, GROUND_TRUTH, left_out), left_out)
     held_out = {_picture(taken) for taken in validation}
@@ -92,7 +102,9 @@ def select_frames(
             candidates.append(taken)
     training = _once(candidates, left_out)
     untouched = sum(shape.automatic for taken in (*training, *validation) for shape in taken.shapes)
-    return FrameSelection(training, validation, dict(left_out), untouched)
+    known = {_picture(taken) for taken in (*training, *validation)}
+    unlabelled = _unlabelled(tasks, shapes, known)[:max_unlabelled] if max_unlabelled else ()
+    return FrameSelection(training, validation, dict(left_out), untouched, unlabelled)
 
 
 def used_jobs(task: Task) -> tuple[Job, ...]:
@@ -119,6 +131,24 @@ def _good(
                     left_out[reason] += 1
                 else:
                     yield taken
+
+
+def _unlabelled(
+    tasks: Sequence[Task], shapes: Mapping[int, Mapping[int, tuple[Shape, ...]]], known: Collection[tuple[int, int]]
+) -> tuple[SelectedFrame, ...]:
+    """Return frames without anything that people drew, of pictures not in `known`, in an order that mixes them."""
+    found: dict[tuple[int, int], SelectedFrame] = {}
+    drawn = set(known)
+    for task in tasks:
+        for job in used_jobs(task):
+            for frame in job.frames:
+                taken = SelectedFrame(task, job, frame, shapes[job.id].get(frame, ()))
+                if all(shape.kind == TAG or shape.automatic for shape in taken.shapes):
+                    found.setdefault(_picture(taken), taken)
+                else:
+                    drawn.add(_picture(taken))
+    pictures = sorted(found.keys() - drawn, key=lambda picture: hashlib.sha256(repr(picture).encode()).digest())
+    return tuple(found[picture] for picture in pictures)
 
 
 def _reason_to_leave_out(taken: SelectedFrame, rules: FrameSelectionRules) -> str:

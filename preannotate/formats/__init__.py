@@ -85,6 +85,11 @@ class RecognisedExport:
         return self.found_images > other.found_images or (self.has_shapes and not other.has_shapes)
 
 
+def is_known_format(files: FileTree) -> bool:
+    """Return whether a folder's content is of a format in `FORMATS`, and not just images."""
+    return any(known.recognise(files) for known in FORMATS.values())
+
+
 def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     """Read a folder of any format in `FORMATS`.
 

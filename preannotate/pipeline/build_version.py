@@ -22,7 +22,7 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import format_duration, format_scores, plural
-from preannotate.cvat.dataset_folder import IMAGES, VALIDATION
+from preannotate.cvat.dataset_folder import IMAGES, UNLABELLED, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import PREVIOUS, RunRequest
@@ -30,6 +30,7 @@ from preannotate.registry import versions
 from preannotate.registry.workspace import ModelFolder, VersionFolder
 from trainer.arguments import read_arguments
 from trainer.request import AUTO
+from trainer.self_training_result import describe
 
 _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
 # What people may change in CVAT without a box becoming another one.
@@ -57,11 +58,11 @@ class VersionBuilder:
         with _training_shown(version.run / "progress.json", self.progress) as poll:
             self._train(version, options, poll)
         summary = read_json(version.run / "summary.json")
-        scores = summary["validation"]
+        scores, result = summary["validation"], summary.get("self_training")
         return (
             f"version {version.number}: {plural(summary['epochs'], 'epoch')} in "
             f"{format_duration(summary['seconds'])}, {format_scores(scores['map50'], scores['mean_ap'])} on "
-            f"{plural(scores['images'], 'validation image')}"
+            f"{plural(scores['images'], 'validation image')}{f'; {describe(result)}' if result else ''}"
         )
 
     def build(self, version: VersionFolder) -> str:
@@ -106,6 +107,8 @@ class VersionBuilder:
         command = ["train", str(self.model.dataset), "--output", str(version.run), "--continue", "--json", *options]
         if (self.model.dataset / VALIDATION / FILE_NAME).is_file():
             command += ["--validation", str(self.model.dataset / VALIDATION)]
+        if (self.model.dataset / UNLABELLED).is_dir():
+            command += ["--unlabelled", str(self.model.dataset / UNLABELLED)]
         command += ["--model", self.request.model, "--base-model", self._base_model(version)]
         return [*command, f"--arguments={self.request.arguments}"] if self.request.arguments else command
 
@@ -172,12 +175,12 @@ def _parts(dataset: Path, request: RunRequest, options: list[str]) -> Iterator[A
         "base_model": _base_model(request.base_model),
         "options": options,
     }
-    for folder in (dataset, dataset / VALIDATION):
+    for folder in (dataset, dataset / VALIDATION, dataset / UNLABELLED):
         if (folder / FILE_NAME).is_file():
             yield [folder.relative_to(dataset).as_posix(), _annotations(folder / FILE_NAME)]
-            for path in sorted((folder / IMAGES).rglob("*")):
-                if path.is_file():
-                    yield [path.relative_to(dataset).as_posix(), file_digest(path)]
+        for path in sorted((folder / IMAGES).rglob("*")):
+            if path.is_file():
+                yield [path.relative_to(dataset).as_posix(), file_digest(path)]
 
 
 def _annotations(path: Path) -> str:

@@ -27,6 +27,9 @@ from preannotate.registry import publication, versions
 from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import ModelFolder, VersionFolder, Workspace
 
+# Frames without annotations that are downloaded for self-training; more are hardly seen in a training of minutes.
+MAX_UNLABELLED = 500
+
 
 @dataclass(frozen=True)
 class PipelineResult:
@@ -94,6 +97,7 @@ class Pipeline:
                     rules=FrameSelectionRules(
                         self.request.completed_jobs, self.request.include_auto, self.request.accept_completed
                     ),
+                    max_unlabelled=MAX_UNLABELLED if self.request.self_training else 0,
                     progress=lambda done, total: self.progress.update("pull", done=done, total=total, unit="image"),
                 )
             except OtherServerError as error:
@@ -109,10 +113,11 @@ class Pipeline:
                 self.say(
                     f"note: left out: frames {UNTOUCHED_COMPLETED}: {unchecked}. --accept-completed includes them."
                 )
-            counts = pulled.source["training"]
+            counts, unlabelled = pulled.source["training"], pulled.source["unlabelled"]
             self._detail(
                 "pull",
-                f"{counts['annotated']} frames with annotations, {counts['negatives']} that show nothing; "
+                f"{counts['annotated']} frames with annotations, {counts['negatives']} that show nothing"
+                f"{f', {unlabelled} without annotations for self-training' if unlabelled else ''}; "
                 f"{pulled.downloaded} images downloaded",
             )
         return pulled.source

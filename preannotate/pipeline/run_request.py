@@ -6,7 +6,7 @@ The command line, the form of the web interface and `watch` all make one; `to_ar
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "name": "forklifts", "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false,
      "include_auto": false, "accept_completed": false, "model": "auto", "arguments": "",
-     "base_model": "auto", "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
+     "base_model": "auto", "self_training": true, "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
      "only_if_better": false, "kubernetes": null, "restart": false, "wait_seconds": 60.0}
 
 No secret is in it: access token and password stay in the environment. Nothing heavy is imported here.
@@ -88,6 +88,7 @@ class RunRequest(CvatAccess):
         include_auto: Also learn from what a model drew and nobody changed.
         accept_completed: What a model drew counts as checked where the job is completed.
         model: As `train --model`; `arguments` and `base_model` likewise, and `PREVIOUS` is a base model.
+        self_training: Learn from frames without annotations as well, where there are some.
         deploy: How CVAT gets the function.
         deploy_arguments: Of deploy.sh, see `DeployArguments.parse`.
         annotate_rest: Let the function annotate the frames without annotations.
@@ -107,6 +108,7 @@ class RunRequest(CvatAccess):
     model: str = AUTO
     arguments: str = ""
     base_model: str = AUTO
+    self_training: bool = True
     deploy: Deploy = Deploy.SERVE
     deploy_arguments: str = ""
     annotate_rest: bool = False
@@ -171,6 +173,8 @@ class RunRequest(CvatAccess):
             if (value := getattr(self, field)) != getattr(defaults, field) and value is not None:
                 argv.append(f"--{field.replace('_', '-')}={value}")  # one word: the value may begin with a hyphen
         argv += [f"--{field.replace('_', '-')}" for field in _SWITCHES if getattr(self, field)]
+        if not self.self_training:
+            argv.append("--no-self-training")
         if self.wait_seconds != defaults.wait_seconds:
             argv += ["--wait", f"{self.wait_seconds:g}"]
         return argv + self.login_argv()

@@ -115,7 +115,7 @@ def _label_problem(label: str) -> str:
 
 
 @dataclass(frozen=True)
-class _ReadableImage:
+class ReadableImage:
     """An image file that training will be able to read."""
 
     path: Path
@@ -123,6 +123,25 @@ class _ReadableImage:
     size: tuple[int, int]
     orientation: int
     stretched: bool
+
+
+def check_image(frame: Frame, report: LoadReport) -> ReadableImage | None:
+    """Return the image of a frame; None if training cannot read it, which the report says."""
+    if frame.problem:
+        report.add_problem(frame.problem, frame.name)
+        return None
+    if frame.image is None:
+        report.add_problem(MISSING, frame.name)
+        return None
+    try:
+        data = read_image_file(frame.image)
+        image = decode(data, _CHECK_SIZE)
+    except (OSError, RequestError) as error:
+        report.add_problem(UNREADABLE, frame.name)
+        report.unreadable[frame.name] = str(error)
+        return None
+    content = hashlib.sha256(data).hexdigest()
+    return ReadableImage(frame.image, content, image.size, image.orientation, image.stretched)
 
 
 class _Loader:
@@ -178,7 +197,7 @@ class _Loader:
             self.report.unusable += 1
             self.report.add_example(UNUSABLE, frame.name)
             return None
-        image = self._check_image(frame)
+        image = check_image(frame, self.report)
         if image is None:
             return None
         sample = self._make_sample(frame, shapes, ignored, image, dropped)
@@ -214,26 +233,8 @@ class _Loader:
             return shape.label in self.class_ids and shape.label in self.boxed_labels and _has_area(shape.box)
         return reason != OTHER_LABEL
 
-    def _check_image(self, frame: Frame) -> _ReadableImage | None:
-        if frame.problem:
-            self.report.add_problem(frame.problem, frame.name)
-            return None
-        if frame.image is None:
-            self.report.add_problem(MISSING, frame.name)
-            return None
-        try:
-            data = read_image_file(frame.image)
-            image = decode(data, _CHECK_SIZE)
-        except (OSError, RequestError) as error:
-            self.report.add_problem(UNREADABLE, frame.name)
-            self.report.unreadable[frame.name] = str(error)
-            return None
-        return _ReadableImage(
-            frame.image, hashlib.sha256(data).hexdigest(), image.size, image.orientation, image.stretched
-        )
-
     def _make_sample(
-        self, frame: Frame, shapes: list[Shape], ignored: list[Box], image: _ReadableImage, dropped: Counter[str]
+        self, frame: Frame, shapes: list[Shape], ignored: list[Box], image: ReadableImage, dropped: Counter[str]
     ) -> Sample | None:
         boxes, reordered = in_order(
             np.array([*(shape.box for shape in shapes), *ignored], np.float64).reshape(-1, 4),

@@ -29,6 +29,7 @@ from trainer.report import advice, pictures, plots
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 from trainer.run_directory import RunDirectory
+from trainer.self_training_result import describe
 
 # Classes whose curves are drawn, those with most boxes first; the tables hold all.
 CURVES_SHOWN = 12
@@ -80,6 +81,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         caveats=list(advice.caveats(facts, figures)),
         steps=list(advice.next_steps(facts, figures)),
         work=_work(facts, figures),
+        self_training=_self_training(facts),
         losses=plots.losses(facts.epochs),
         loss_parts=_loss_parts(facts),
         scores=plots.scores(facts.epochs),
@@ -138,6 +140,11 @@ def _loss_parts(facts: RunFacts) -> list[tuple[str, float | None, float | None]]
         return []
     first, last = facts.epochs[0], facts.epochs[-1]
     return [(text, first[column], last[column]) for column, text in plots.loss_columns(facts.epochs).items()]
+
+
+def _self_training(facts: RunFacts) -> str | None:
+    result = facts.summary.get("self_training")  # none in runs of before it
+    return f"S{describe(result)[1:]}." if result else None
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ def test_source_json_says_what_was_taken_from_where(cvat, pull, tmp_path):
         ],
         "training": {"annotated": 2, "negatives": 1},
         "validation": {"annotated": 0, "negatives": 0},
+        "unlabelled": 0,
         "left_out": {"of a job that is not completed": 3},
         "untouched_shapes": 0,
         "notes": [],

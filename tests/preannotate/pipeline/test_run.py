@@ -68,7 +68,8 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
 
     assert said.out == (
         "note: label 'dog' has no box on the selected frames: nothing is learnt for it.\n"
-        "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
+        "pull: 4 frames with annotations, 0 that show nothing, 4 without annotations for self-training; "
+        "8 images downloaded\n"
         "train: version 1: 3 epochs in 3 min, mAP50 0.900, mAP 0.600 on 2 validation images\n"
         "build: version 1: function pets\n"
         "check: served mAP50 0.900, mAP 0.500 on 1 frozen image\n"
@@ -138,11 +139,25 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
             "--include-auto",
             "--validation",
             str(dataset / "validation"),
+            "--unlabelled",
+            str(dataset / "unlabelled"),
             "--model",
             "auto",
         ),
         *("--base-model", "none", "--arguments=epochs=3"),
     ]
+
+
+def test_without_self_training_only_annotated_frames_are_downloaded(run, newest, workspace, commands):
+    newest.add(pets())
+
+    run("--deploy", "none")
+    unlabelled = workspace / "models/pets/dataset/unlabelled"
+    assert len(list(unlabelled.rglob("*.png"))) == 4
+
+    run("--deploy", "none", "--no-self-training")
+    assert not unlabelled.exists()
+    assert "--unlabelled" not in commands.asked[-1]
 
 
 def test_the_previous_version_as_base_model(run, newest, workspace, commands):

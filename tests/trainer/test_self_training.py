@@ -1,0 +1,196 @@
+"""Self-training on drawn rectangles: what the teacher's detections become, and that nothing is lost by it."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import draw_rectangles
+from support.training import newest_checkpoint
+
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.scores import Scores
+from runtime.detector import Detection
+from trainer import self_training, train
+from trainer.assigner import IGNORED
+from trainer.checkpoints import SelfTraining, TrainingState
+from trainer.request import TrainingRequest
+from trainer.self_training import MixedImages, PseudoLabels, SelfTrainingLoop, choose_limits
+from trainer.training_loop import TrainingLoop
+from trainer.validation import Validator
+
+
+def test_confident_detections_become_boxes_and_doubtful_ones_ignore_regions():
+    labels = PseudoLabels.of([(0, 0.8, (0, 0, 10, 10)), (1, 0.8, (5, 5, 9, 9)), (0, 0.3, (1, 1, 4, 4))], [0.5, 0.9])
+
+    assert labels.boxes.tolist() == [[0, 0, 10, 10], [5, 5, 9, 9], [1, 1, 4, 4]]
+    assert labels.class_ids.tolist() == [0, IGNORED, IGNORED]
+
+
+def test_an_image_without_detections_has_no_boxes():
+    labels = PseudoLabels.of([], [0.5])
+
+    assert labels.boxes.shape == (0, 4) and labels.class_ids.shape == (0,)
+
+
+def annotated(*boxes):
+    return AnnotatedImage("a", "a.png", (100, 100), np.array(boxes, np.float32).reshape(-1, 4), np.zeros(len(boxes)))
+
+
+def found(*scores_and_lefts):
+    return [Detection("cat", 0, score, (left, 0, left + 10, 10)) for score, left in scores_and_lefts]
+
+
+def test_the_limit_is_the_lowest_score_from_which_nine_of_ten_detections_are_right():
+    truth = [annotated(*[(left, 0, left + 10, 10) for left in range(0, 100, 10)])]
+    right = [(0.95 - 0.05 * number, 10 * number) for number in range(9)]  # down to 0.55
+
+    # With the false one at 0.52 nine of ten are right, with another at 0.51 nine of eleven.
+    assert choose_limits(truth, [found(*right, (0.52, 500), (0.51, 600))], 1) == [0.52]
+
+
+@pytest.mark.parametrize(
+    ("detections", "limit"),
+    [
+        (found((0.2, 0), (0.1, 10)), self_training.LOWEST_LIMIT),  # right, but nobody would call that confident
+        (found((0.99, 500)), self_training.HIGHEST_LIMIT),  # wrong at any score
+        ([], self_training.HIGHEST_LIMIT),
+    ],
+)
+def test_a_limit_is_never_extreme(detections, limit):
+    truth = [annotated(*[(left, 0, left + 10, 10) for left in range(0, 100, 10)])]
+
+    assert choose_limits(truth, [detections], 1) == [limit]
+
+
+def test_a_class_with_few_boxes_has_the_limit_of_all():
+    box = np.array([[0, 0, 10, 10]] * 11, np.float32) + np.arange(11)[:, None] * np.float32(20)
+    truth = [AnnotatedImage("a", "a.png", (300, 300), box, np.array([0] * 10 + [1]))]
+    detections = [Detection("cat", 0, 0.7, tuple(map(float, one))) for one in box[:10]]
+    detections += [Detection("dog", 1, 0.5, (0, 200, 10, 210))]
+
+    assert choose_limits(truth, [detections], 2) == [0.7, 0.5]  # of all 11, 10 are right: 0.91
+
+
+def test_an_epoch_has_annotated_images_and_then_the_teachers():
+    boxes = PseudoLabels(np.ones((1, 4), np.float32), np.array([0]))
+
+    class Named:
+        def __init__(self, name):
+            self.name = name
+
+        def __getitem__(self, index):
+            from PIL import Image
+
+            from trainer.augment import Example
+
+            return Example(Image.new("RGB", (8, 8)), (self.name, index), np.zeros((0, 4)), np.zeros(0))
+
+    images = MixedImages(Named(1), Named(2), [4, 0], {7: boxes})
+
+    assert len(images) == 3
+    assert [images[position].size for position in range(3)] == [(1, 4), (1, 0), (2, 7)]
+    assert images[2].boxes is boxes.boxes and images[2].class_ids is boxes.class_ids
+
+
+@pytest.mark.parametrize(("mean_ap", "kept"), [(0.499, False), (0.5, True), (0.55, True)])
+def test_weights_that_score_lower_than_those_before_are_not_kept(mean_ap, kept):
+    state = TrainingState(
+        history=[{"epoch": 2, "map50": 0.6, "mean_ap": 0.5}],
+        self_training=SelfTraining(first_step=6, plain=2, limits=[0.5], boxes=[]),
+    )
+    loop = SelfTrainingLoop.__new__(SelfTrainingLoop)
+
+    scores = Scores(mean_ap=mean_ap, map50=0.6, map75=0.4, ap={}, ap50={}, images=5, boxes=4)
+    # With four boxes 0.499 is far within the noise of 0.55.
+    assert loop._is_kept(scores, 0.55, state) == kept
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    folder = draw_rectangles(tmp_path_factory.mktemp("more") / "voc", 12, seed=1)
+    return folder / "JPEGImages"
+
+
+def request(rectangles, output, unlabelled, epochs=6):
+    overrides = {
+        "epochs": epochs,
+        "batch_size": 8,
+        "image_size": "128x96",
+        "augment": "weak",
+        "initial_learning_rate": 5e-3,
+    }
+    return TrainingRequest(
+        exports=(rectangles,), output=output, base_model="none", overrides=overrides, unlabelled=(unlabelled,)
+    )
+
+
+def test_self_training_follows_a_training_and_says_what_it_achieved(rectangles, unlabelled, tmp_path):
+    shutil.copytree(unlabelled, tmp_path / "unlabelled")
+    shutil.copy(rectangles / "JPEGImages" / "00.png", tmp_path / "unlabelled" / "known.png")
+    summary = train.start(request(rectangles, tmp_path / "run", tmp_path / "unlabelled"))
+
+    result = summary["self_training"]
+    assert result["images"] == 12
+    assert result["kept"] == (summary["best_epoch"] > 6)
+    assert result["mean_ap"] == pytest.approx(summary["validation"]["mean_ap"])
+    assert result["mean_ap"] >= result["plain_mean_ap"]
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 11))  # six, and two thirds of six
+    left_out = json.loads((tmp_path / "run" / "dataset.json").read_text())["unlabelled"]["left_out"]
+    assert sum(left_out.values()) == 1
+    assert "self-training on 12 images without annotations" in (tmp_path / "run" / "log.txt").read_text()
+    assert "Self-training on 12 images without annotations" in (tmp_path / "run" / "report.html").read_text()
+    assert len(list((tmp_path / "run" / "checkpoints").glob("best-*"))) == 1
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Trainings end with the state of their last epoch as summary, without export and report."""
+
+    def finalize(run, prepared, validator, state):
+        (run.path / "summary.json").write_text(json.dumps({"best": state.best["epoch"], **self_training.result(state)}))
+
+    monkeypatch.setattr(train, "finalize_run", finalize)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", [3, 4])
+def test_resumed_self_training_equals_an_uninterrupted_one(rectangles, unlabelled, tmp_path, monkeypatch, short, last):
+    whole = train.start(request(rectangles, tmp_path / "whole", unlabelled, epochs=3))
+    record = TrainingLoop._record
+
+    def record_then_die(self, state):
+        record(self, state)
+        if state.epoch == last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "_record", record_then_die)
+        with pytest.raises(KeyboardInterrupt):
+            train.start(request(rectangles, tmp_path / "stopped", unlabelled, epochs=3))
+    resumed = train.resume(tmp_path / "stopped")
+
+    one, other = (newest_checkpoint(tmp_path / name) for name in ("whole", "stopped"))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert {**resumed, "run": ""} == {**whole, "run": ""}
+
+
+def test_worse_weights_leave_the_plain_model(rectangles, unlabelled, tmp_path, monkeypatch, short):
+    scores = Validator.scores
+
+    def falling(self):
+        measured = scores(self)
+        falling.calls += 1
+        # Validated once in the plain part, at its end: the epochs after it score less.
+        return Scores(**{**vars(measured), "mean_ap": 0.9 / falling.calls})
+
+    falling.calls = 0
+    monkeypatch.setattr(Validator, "scores", falling)
+    summary = train.start(request(rectangles, tmp_path / "run", unlabelled, epochs=2))
+
+    assert falling.calls == 2
+    assert summary["best"] == 2 and not summary["kept"]
+    assert "validation mAP did not rise, so the model from before is kept (" in (tmp_path / "run/log.txt").read_text()

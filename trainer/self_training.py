@@ -1,0 +1,239 @@
+"""Self-training: a finished training goes on with images that nobody annotated, which the network annotates itself.
+
+The teacher is the averaged network: before each epoch it detects objects on some of these images, as they are. Its
+confident detections become boxes, doubtful ones ignore regions; what people drew stays as it is. The student learns
+from both at once, strongly augmented, and the teacher follows it. Weights that score lower on the validation
+images than those of the training before are never kept, so that at worst the plain model stays.
+
+References: Unbiased Teacher, https://arxiv.org/abs/2102.09480; STAC, https://arxiv.org/abs/2005.04757;
+Soft Teacher, https://arxiv.org/abs/2106.09018.
+"""
+
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from evaluation.average_precision import match_class
+from evaluation.ground_truth import AnnotatedImage
+from evaluation.scores import Scores
+from preannotate.core.text import plural
+from runtime.detector import Detection
+from runtime.image import DecodedImage
+from trainer import checkpoints
+from trainer.assigner import IGNORED
+from trainer.augment import Example
+from trainer.checkpoints import SelfTraining, TrainingState
+from trainer.config import TrainingConfig
+from trainer.datasets import Sample
+from trainer.input_pipeline import CACHE_BYTES, ImageCache, Images
+from trainer.network_trainer import NetworkTrainer
+from trainer.run_directory import RunDirectory
+from trainer.schedule import SELF_TRAINING_PART, Schedule
+from trainer.self_training_result import SelfTrainingResult, describe
+from trainer.training_loop import TrainingLoop
+from trainer.validation import Validator
+from trainer.worker_group import WorkerGroup
+
+log = logging.getLogger(__name__)
+
+# Part of each epoch's images that nobody annotated.
+UNLABELLED_PART = 0.5
+# Part of the detections on validation images that are right from the score on from which they count as objects, and
+# the lowest and highest such score: a few validation images tell little.
+PRECISION = 0.9
+LOWEST_LIMIT, HIGHEST_LIMIT = 0.4, 0.9
+# Fewer boxes of a class say nothing: its limit is that of all classes together.
+MIN_BOXES = 10
+# Detections down to this score are doubtful, those below are background.
+DOUBTFUL_FROM = 0.1
+# The highest learning rate, as a part of the initial one.
+RATE = 0.5
+
+# Class id, score, box (image pixels): of one detection, as JSON keeps it.
+FoundObject = tuple[int, float, tuple[float, float, float, float]]
+# Of random numbers: which images an epoch has does not depend on their order.
+_CHOICE = 1
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """What the teacher sees on an image: boxes (G, 4), xyxy, image pixels; class ids (G,), IGNORED where doubtful."""
+
+    boxes: np.ndarray
+    class_ids: np.ndarray
+
+    @classmethod
+    def of(cls, found: Sequence[FoundObject], limits: Sequence[float]) -> "PseudoLabels":
+        """Divide what was found on an image by the limits of the classes."""
+        return cls(
+            np.array([box for _, _, box in found], np.float32).reshape(-1, 4),
+            np.array([class_id if score >= limits[class_id] else IGNORED for class_id, score, _ in found], np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class MixedImages:
+    """The images of one epoch: annotated ones, then those with the teacher's boxes.
+
+    Attributes:
+        labelled, unlabelled: Of the whole training.
+        chosen: Indices of this epoch's annotated images.
+        pseudo_labels: Of this epoch's other images, by their index.
+    """
+
+    labelled: Images
+    unlabelled: Images
+    chosen: Sequence[int]
+    pseudo_labels: Mapping[int, PseudoLabels]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.chosen) + len(self.pseudo_labels)
+
+    def __getitem__(self, position: int) -> Example:
+        """Return an image with its boxes."""
+        if position < len(self.chosen):
+            return self.labelled[self.chosen[position]]
+        index = list(self.pseudo_labels)[position - len(self.chosen)]
+        labels = self.pseudo_labels[index]
+        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids)
+
+
+class SelfTrainingLoop(TrainingLoop):
+    """Self-training after a `TrainingLoop` with the same arguments, whose last state is in the run's folder."""
+
+    _name = "self-training"
+    _rate = RATE
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        config: TrainingConfig,
+        network_trainer: NetworkTrainer,
+        train: Sequence[Sample],
+        validator: Validator,
+        workers: WorkerGroup,
+        *,
+        unlabelled: Sequence[Sample],
+    ) -> None:
+        """Prepare it; `unlabelled` are samples without boxes."""
+        # It ends with its schedule: its first weights may well score lower than those that it continues from.
+        config = replace(config, early_stopping=None)
+        super().__init__(run, config, network_trainer, train, validator, workers, pretrained=False)
+        self._unlabelled = ImageCache(
+            unlabelled, network_trainer.network.input_size, exact=config.augment == "none", limit=CACHE_BYTES // 2
+        )
+
+    def train(self) -> TrainingState:
+        """Train to the end, from the newest checkpoint; raises as `TrainingLoop.train`."""
+        state = self._restore()
+        if state.self_training is None:
+            begin = functools.partial(self._begin, state)
+            checkpoints.load_best(self._run, self._network_trainer.ema_network, state)
+            self._network_trainer.start_from_average()
+            state = replace(state, **self._workers.from_chief(begin))
+        assert state.self_training is not None
+        steps = None
+        if self._schedule.steps is not None:
+            steps = max(round(state.self_training["first_step"] / (1 - SELF_TRAINING_PART)), 1)
+        self._schedule = Schedule(steps, self._max_seconds)
+        state = self._train_from(state)
+        if self._workers.is_chief and (achieved := result(state)):
+            log.info("%s", describe(achieved))
+        return state
+
+    def _begin(self, state: TrainingState) -> dict[str, Any]:
+        """Return what changes in the state, as JSON."""
+        limits = choose_limits(self._validator.truth, self._validator.detections(), len(self._validator.labels))
+        listed = ", ".join(f"{label} {limit:.2f}" for label, limit in zip(self._validator.labels, limits, strict=True))
+        log.info(
+            "self-training on %s without annotations; detections count as objects from these scores on: %s",
+            plural(len(self._unlabelled), "image"),
+            listed,
+        )
+        assert state.best is not None
+        return {
+            "progress": 0.0,
+            "sound": 0.0,
+            "least_part": 0.0,
+            "self_training": SelfTraining(
+                first_step=state.step,
+                plain=state.best["epoch"],
+                limits=limits,
+                boxes=[None] * len(self._unlabelled),
+            ),
+        }
+
+    def _epoch_images(self, state: TrainingState) -> Images:
+        assert state.self_training is not None
+        rng = np.random.default_rng((self._config.seed, state.epoch, 0, _CHOICE))
+        others = min(max(round(len(self._train) * UNLABELLED_PART), 1), len(self._unlabelled))
+        chosen = rng.permutation(len(self._train))[: max(len(self._train) - others, 1)].tolist()
+        unlabelled = rng.permutation(len(self._unlabelled))[:others].tolist()
+        found = self._workers.from_chief(functools.partial(self._teach, unlabelled))
+        labels = {
+            index: PseudoLabels.of(of_image, state.self_training["limits"])
+            for index, of_image in zip(unlabelled, found, strict=True)
+        }
+        for index, of_image in labels.items():
+            state.self_training["boxes"][index] = int((of_image.class_ids != IGNORED).sum())
+        return MixedImages(self._images, self._unlabelled, chosen, labels)
+
+    def _teach(self, indices: Sequence[int]) -> list[list[FoundObject]]:
+        """Return what the teacher finds on each image."""
+        examples = [self._unlabelled[index] for index in indices]
+        return [
+            [
+                (one.class_id, one.score, one.box)
+                for one in self._validator.detect(DecodedImage(example.image, example.size), DOUBTFUL_FROM)
+            ]
+            for example in examples
+        ]
+
+    def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
+        assert state.self_training is not None
+        before = state.row(state.self_training["plain"])["mean_ap"]
+        assert before is not None
+        return scores.mean_ap >= before and super()._is_kept(scores, record, state)
+
+
+def result(state: TrainingState) -> SelfTrainingResult | None:
+    """Return what self-training achieved; None without it."""
+    if state.self_training is None or state.best is None:
+        return None
+    plain, boxes = state.self_training["plain"], state.self_training["boxes"]
+    before, after = state.row(plain), state.row(state.best["epoch"])
+    return SelfTrainingResult(
+        images=len(boxes),
+        boxes=sum(count or 0 for count in boxes),
+        kept=state.best["epoch"] != plain,
+        plain_map50=before["map50"] or 0.0,
+        plain_mean_ap=before["mean_ap"] or 0.0,
+        map50=after["map50"] or 0.0,
+        mean_ap=after["mean_ap"] or 0.0,
+    )
+
+
+def choose_limits(
+    truth: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]], classes: int
+) -> list[float]:
+    """Return the score of each class from which a detection is probably an object.
+
+    That is the lowest score from which `PRECISION` of the detections on the validation images are right.
+    """
+    matches = [match_class(class_id, truth, detections) for class_id in range(classes)]
+    together = _limit(np.concatenate([one.scores for one in matches]), np.concatenate([one.hits[0] for one in matches]))
+    return [_limit(one.scores, one.hits[0]) if one.boxes.sum() >= MIN_BOXES else together for one in matches]
+
+
+def _limit(scores: np.ndarray, hits: np.ndarray) -> float:
+    """Return the limit for detections with these scores, of which `hits` are right."""
+    order = np.argsort(-scores, kind="stable")
+    precision = np.cumsum(hits[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(precision >= PRECISION)
+    limit = float(scores[order][good[-1]]) if len(good) else HIGHEST_LIMIT
+    return round(min(max(limit, LOWEST_LIMIT), HIGHEST_LIMIT), 4)
