@@ -55,7 +55,7 @@ class Training:
         self.state = self._loop.train()
         return self
 
-    def train_step(self, batch, *, progress, backbone_frozen, closing):
+    def train_step(self, batch, *, progress, backbone_frozen, closing, rate):
         self.now += 1 if self._slow_from is None or self.step < self._slow_from else 3
         self.now += 20 if self.step == 0 else 0  # compiles
         self.step += 1
