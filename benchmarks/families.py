@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", help="default: all")
     parser.add_argument("--base-model", nargs="+", default=[], metavar="NAME=WEIGHTS", help="default: none, random")
     parser.add_argument("--minutes", type=float, default=3, help="of training (default: %(default)s)")
+    parser.add_argument("--steps", type=int, metavar="N", help="end training after so many steps, not after minutes")
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help="keep runs here, and continue those that are there")
     parser.add_argument("--arguments", default=ARGUMENTS, help="of the trainer (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
@@ -70,7 +71,8 @@ def _measure(model: str, base_model: str, options: argparse.Namespace, work: Pat
     work.mkdir(parents=True, exist_ok=True)
     (image_set,) = find_sets(options.corpus, work, [options.set])
     names = image_set.first(options.count)
-    arguments = f"max_minutes={options.minutes:g},{options.arguments}"
+    limit = f"steps={options.steps}" if options.steps else f"max_minutes={options.minutes:g}"
+    arguments = f"{limit},{options.arguments}"
     training = Training(
         *(image_set.train, names, image_set.test, image_set.test_names),
         *(model, base_model, arguments),
