@@ -7,9 +7,10 @@
 Three things are timed on the same random batch, in blocks that alternate, so that a machine that slows down slows all:
 the step of `preannotate train` with assignment, losses, two optimizers and averaged weights; the layers alone in
 TensorFlow (forward, backward, AdamW); and the same in PyTorch, as it comes and with channels last, in a process of its
-own (both libraries in one end it). The fastest block of each counts: others were disturbed by other work. The PyTorch module is made from the Keras model layer by layer, and the outputs of
-both are compared first. In PyTorch there is no assignment and no average of weights: the first figure divided by the
-third is a lower bound. `--name` appends the figures to benchmarks/results/training_speed.json.
+own (both libraries in one end it). The fastest block of each counts: others were disturbed by other work.
+The PyTorch module is made from the Keras model layer by layer, and the outputs of both are compared first. In PyTorch
+there is no assignment and no average of weights: the first figure divided by the third is a lower bound. `--name`
+appends the figures to benchmarks/results/training_speed.json.
 """
 
 import argparse
