@@ -65,6 +65,14 @@ class TrainingConfig(RequestedConfig):
     freeze_statistics: bool = field()
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What was decided for a run without being requested, such as "batch_size=8", and why; both for people."""
+
+    what: str
+    why: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Content of `config.json`.
@@ -76,6 +84,7 @@ class RunConfig:
         input_size: (width, height).
         aspects: Anchor shapes of a cell, width / height.
         recommendation: Why `--model auto` chose this model; None if it was named.
+        decisions: The others, in the order in which they are shown.
     """
 
     arguments: TrainingConfig
@@ -88,6 +97,7 @@ class RunConfig:
     input_size: tuple[int, int]
     aspects: tuple[float, ...]
     recommendation: str | None = None
+    decisions: tuple[Decision, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write every value as JSON."""
@@ -103,7 +113,9 @@ class RunConfig:
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
             arguments = TrainingConfig(**content["arguments"])
-            return cls(**{**content, **frozen, "arguments": arguments, "input_size": (width, height)})
+            decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))
+            decided = {"arguments": arguments, "input_size": (width, height), "decisions": decisions}
+            return cls(**{**content, **frozen, **decided})
         except (FileError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{path}: {error}; expected the configuration of a run. Train again.") from error
 

@@ -18,7 +18,7 @@ from trainer.datasets.sample import Sample
 from trainer.models.network import Network
 
 # Decoded images are kept up to this many bytes together; the rest is decoded again each epoch.
-CACHE_BYTES = 1_000_000_000
+CACHE_BYTES = 500_000_000
 # Zooming in by two needs pixels that a decode for the plain input would have thrown away.
 DECODE_FACTOR = 2
 

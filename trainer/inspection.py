@@ -12,7 +12,7 @@ from preannotate.core.drafts import scratch_directory
 from preannotate.core.files import check_new_file, replacing
 from preannotate.core.text import printable
 from preannotate.formats.records import DatasetError
-from trainer import datasets
+from trainer import datasets, input_size
 from trainer.datasets import Dataset, Sample
 
 _DECIMALS = 2
@@ -52,7 +52,10 @@ class Inspection:
         }
 
     def to_text(self) -> str:
-        """Return a line for each image, then the health summary: what matters most is last on a terminal."""
+        """Return a line for each image, then the health summary: what matters most is last on a terminal.
+
+        Sizes of boxes are those in the input that a training of the smallest usual size would have.
+        """
         lines = []
         for sample in self.dataset.samples:
             width, height = sample.image_size
@@ -62,7 +65,9 @@ class Inspection:
             ]
             ignored = [f"ignored {_corners(box)}" for box in sample.ignored.tolist()]
             lines.append(f"{printable(sample.name)} {width}x{height}: {'; '.join([*boxes, *ignored]) or 'no objects'}")
-        lines += ["", self.dataset.health.to_text()] if lines else [self.dataset.health.to_text()]
+        samples = self.dataset.samples
+        size = input_size.for_samples(samples).size if samples else None
+        lines += [*([""] if lines else []), self.dataset.health.to_text(size)]
         return "\n".join([*lines, *([f"train would refuse this: {self.problem}"] if self.problem else [])])
 
 

@@ -71,7 +71,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if pretrained:
         _get_coco_weights(able)
     here = [name for name in able if MODELS[name].is_cached()]
-    size = parse_size(requested.image_size or "") or input_size.choose([sample.image_size for sample in samples])
+    size = parse_size(requested.image_size or "") or input_size.for_samples(samples).size
     gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
     return recommend(
         TrainingConditions(

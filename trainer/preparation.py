@@ -16,6 +16,7 @@ from preannotate.core.files import write_json
 from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
 from trainer import anchors, base_weights, batch_statistics, datasets, earlier_run, gpu_memory, input_size, model_choice
+from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.augment import letterbox_example
 from trainer.backbone_weights import BaseModel
@@ -27,6 +28,7 @@ from trainer.datasets.unlabelled import UnlabelledImages, load_unlabelled
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
 from trainer.input_pipeline import ImageCache
+from trainer.input_size import InputSize
 from trainer.models import MODELS
 from trainer.models.network import Network
 from trainer.request import AUTO, TrainingRequest, read_image_names
@@ -78,17 +80,20 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     )
     dataset, split = loaded or _load(request, run)
     unlabelled = _load_unlabelled(request, run, dataset, split)
-    size = _input_size(requested.image_size, family.defaults, split.train, earlier)
+    chosen_size = _input_size(requested.image_size, family.defaults, split.train, earlier)
+    size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
+    images, pretrained = len(split.train), base.pretrained
+    arguments = resolve_arguments(
+        request.overrides,
+        family.defaults,
+        images=images,
+        pretrained=pretrained,
+        alpha=base.alpha,
+        input_size=size,
+    )
     config = RunConfig(
-        arguments=resolve_arguments(
-            request.overrides,
-            family.defaults,
-            images=len(split.train),
-            pretrained=base.pretrained,
-            alpha=base.alpha,
-            input_size=size,
-        ),
+        arguments=arguments,
         overrides=request.overrides,
         model=request.model,
         labels=tuple(dataset.labels),
@@ -98,8 +103,18 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         input_size=size,
         aspects=earlier.config.aspects if earlier else anchors.fit_aspects(np.concatenate(boxes)),
         recommendation=recommendation,
+        decisions=explain(
+            arguments,
+            request.overrides,
+            family.defaults,
+            model=request.model,
+            images=images,
+            pretrained=pretrained,
+            size=chosen_size,
+        ),
     )
     config.write(run.config)
+    _log_lines(f"{decision.what}: {decision.why}" for decision in config.decisions)
     _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
     if request.unlabelled:
         log.info(unlabelled.summary)
@@ -229,13 +244,14 @@ def _check_freeze(config: RunConfig, network: Network) -> None:
 
 def _input_size(
     image_size: str | None, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
-) -> tuple[int, int]:
+) -> InputSize:
     if image_size and (size := parse_size(image_size)):
-        return size
-    image_sizes = [sample.image_size for sample in samples]
+        return InputSize(size)
     if image_size and (sides := parse_range(image_size)):
-        return input_size.between(image_sizes, *sides)
-    return earlier.config.input_size if earlier else input_size.choose(image_sizes, side=model.side)
+        return InputSize(input_size.between([sample.image_size for sample in samples], *sides))
+    if earlier:
+        return InputSize(earlier.config.input_size, f"that of {earlier.name}")
+    return input_size.for_samples(samples, side=model.side)
 
 
 def _log_lines(lines: Iterable[str]) -> None:

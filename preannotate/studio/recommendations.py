@@ -135,7 +135,7 @@ def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | Non
         return None
     able = families()
     here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
-    size = input_size.choose([detail.image_size])
+    size = _input_size(detail.sides, detail.image_size)
     gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
     images = max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART))
     return TrainingConditions(
@@ -180,7 +180,7 @@ def _few(detail: TaskDetail) -> list[str]:
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
         sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
     if detail.sides and detail.image_size:
-        sides = _sides(detail.sides, detail.image_size, input_size.choose([detail.image_size]))
+        sides = _sides(detail.sides, detail.image_size, _input_size(detail.sides, detail.image_size))
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
             sentences.append(
@@ -208,6 +208,11 @@ def _remarks(detail: TaskDetail) -> list[str]:
     if detail.counted_jobs < detail.all_jobs:
         sentences.append(f"Counted in {detail.counted_jobs} of {detail.all_jobs} jobs; training uses all of them.")
     return sentences
+
+
+def _input_size(sides: Sequence[float], image_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the input that a training would have; `sides` are the roots of the boxes' areas in image pixels."""
+    return input_size.choose([image_size], [(side, side, *image_size) for side in sides]).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

@@ -1,7 +1,7 @@
 import pytest
 from support.training import training_config
 
-from trainer.config import RunConfig, parse_range, parse_size
+from trainer.config import Decision, RunConfig, parse_range, parse_size
 from trainer.errors import TrainingError
 
 
@@ -27,6 +27,7 @@ def test_a_written_configuration_is_read_back(tmp_path):
         alpha=0.35,
         input_size=(96, 96),
         aspects=(0.5, 2.0),
+        decisions=(Decision("batch_size=8", "the usual number"),),
     )
     config.write(tmp_path / "config.json")
 

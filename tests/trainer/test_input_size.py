@@ -1,17 +1,20 @@
-from trainer.input_size import between, choose
+import numpy as np
+import pytest
+
+from trainer.input_size import between, box_sides, choose
 
 LANDSCAPE, UPRIGHT = (800, 600), (600, 800)
 
 
 def test_photos_of_one_shape_keep_it():
-    assert choose([LANDSCAPE] * 9 + [UPRIGHT]) == (384, 288)
-    assert choose([UPRIGHT]) == (288, 384)
-    assert choose([LANDSCAPE, UPRIGHT]) == (320, 320)
+    assert choose([LANDSCAPE] * 9 + [UPRIGHT]).size == (384, 288)
+    assert choose([UPRIGHT]).size == (288, 384)
+    assert choose([LANDSCAPE, UPRIGHT]).size == (320, 320)
 
 
 def test_another_square_has_other_shapes_of_its_area():
-    assert choose([LANDSCAPE], side=512) == (608, 448)
-    assert choose([(800, 800)], side=96) == (96, 96)
+    assert choose([LANDSCAPE], side=512).size == (608, 448)
+    assert choose([(800, 800)], side=96).size == (96, 96)
 
 
 def test_the_shorter_side_unless_the_longer_is_too_long():
@@ -26,3 +29,53 @@ def test_photos_of_mixed_shapes_get_the_square_that_holds_them():
 
 def test_a_very_long_shape_keeps_a_side_that_the_network_can_have():
     assert between([(2000, 100)], 96, 320) == (320, 96)
+
+
+def boxes(side, image, count=4):
+    return [(side, side, *image)] * count
+
+
+SQUARE = (640, 640)
+
+
+@pytest.mark.parametrize(
+    ("image", "box", "side", "size"),
+    [
+        (SQUARE, 100, 416, (416, 416)),  # 65 pixels there
+        (SQUARE, 34, 320, (608, 608)),  # 34 / 640 of 608 are 32.3
+        (SQUARE, 40, 416, (512, 512)),  # 40 / 640 of 512 are 32
+        (SQUARE, 5, 416, (640, 640)),  # small in any
+        ((256, 256), 16, 416, (512, 512)),  # twice its own size, though 16 pixels become 32 there
+        ((256, 256), 8, 416, (512, 512)),
+        ((100, 100), 8, 416, (416, 416)),  # more than twice its own size already
+        ((4000, 3000), 20, 320, (736, 544)),  # as many pixels as the square of 640, in the shape of the photos
+    ],
+)
+def test_the_input_grows_until_half_of_the_boxes_are_not_small(image, box, side, size):
+    assert choose([image], boxes(box, image), side=side).size == size
+
+
+def test_half_of_the_boxes_decide():
+    small, large = boxes(20, SQUARE), boxes(200, SQUARE, 5)
+
+    assert choose([SQUARE], small + large, side=416).size == (416, 416)
+    assert choose([SQUARE], small + large[:3], side=416).size == (640, 640)
+
+
+def test_the_reason_has_what_it_costs():
+    grown = choose([SQUARE], boxes(30.8, SQUARE), side=416)
+
+    assert grown.reason == (
+        "half of the boxes would be smaller than 20 pixels in the usual 416x416; "
+        "each step takes about 2.4 times as long"
+    )
+    assert choose([SQUARE], boxes(154, SQUARE), side=416).reason == (
+        "the usual size, in which half of the boxes are larger than 100 pixels"
+    )
+    assert choose([SQUARE]).reason == "the usual size"
+
+
+def test_boxes_are_measured_in_the_letterboxed_input():
+    # 800 x 600 in 400 x 400: half of its size.
+    np.testing.assert_allclose(box_sides([(40, 90, 800, 600)], (400, 400)), [30])
+    assert len(box_sides([], (400, 400))) == 0

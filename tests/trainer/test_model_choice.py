@@ -33,7 +33,7 @@ def test_objects_are_measured_in_the_input():
     # 640 pixels become 320: boxes of 100 x 64 and 20 x 20 pixels are 40 and 10 large, half of them below 25.
     samples = [sample([[0, 0, 100, 64]]), sample([[0, 0, 20, 20]])]
 
-    assert choose("imagenet", RequestedConfig(), samples).why == (
+    assert choose("imagenet", RequestedConfig(image_size="320"), samples).why == (
         "ssd-mobilenet-v2 is chosen (fast): Keras will try to fetch its ImageNet weights; "
         "2 training images with 1.0 objects each, half of them smaller than 25 pixels in an input of 320x320. "
         "50% are smaller than 16 pixels there: image_size=640x640 would find more of them."
@@ -64,6 +64,13 @@ def test_packaged_weights_where_there_is_no_network(monkeypatch):
     monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: self.package is not None)
 
     assert choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-efficientnet-lite0"
+
+
+def test_the_input_is_the_one_that_training_will_have():
+    """Boxes of 20 pixels would be 10 in the usual input."""
+    why = choose("imagenet", RequestedConfig(), [sample([[0, 0, 20, 20]])]).why
+
+    assert "half of them smaller than 20 pixels in an input of 640x640." in why
 
 
 def test_a_requested_input_size_is_used():

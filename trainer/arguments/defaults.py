@@ -11,6 +11,9 @@ from trainer.config import Overrides, TrainingConfig
 
 # Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
 MIN_EPOCHS = 3
+# A step may have so many times as many pixels as the model's usual one: YOLOX-Nano then trains in 4 GB (eight inputs of
+# 640x640 took 3.75 GB with 150 images, and decoded images take up to 0.5 GB more).
+MOST_PIXELS = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Defaults:
         """Return the learning rate of the heads."""
         return self.initial_learning_rate if pretrained else self.initial_learning_rate_from_scratch
 
+    def fitting_batch(self, input_size: tuple[int, int]) -> int:
+        """Return how many inputs of a size are in a step: fewer than usual if they are large, an even number or one."""
+        fitting = MOST_PIXELS * self.batch_size * self.side**2 / (input_size[0] * input_size[1])
+        return min(self.batch_size, max(int(fitting) // 2 * 2, 1))
+
     def steps(self, *, pretrained: bool) -> int:
         """Return how many steps a training takes whose length is not requested, unless there are many images."""
         return (self.passes if pretrained else self.passes_from_scratch) // self.batch_size
@@ -67,8 +75,9 @@ def resolve_arguments(
 
     `images` are those in the training part; `alpha` was found with the weights of the backbone.
     """
+    batch_size = overrides.get("batch_size") or defaults.fitting_batch(input_size)
     suggested = {
-        "batch_size": defaults.batch_size,
+        "batch_size": batch_size,
         "initial_learning_rate": defaults.learning_rate(pretrained=pretrained),
         "backbone_learning_rate": defaults.backbone_learning_rate if pretrained else 1.0,
         "weight_decay": defaults.weight_decay,
@@ -77,7 +86,7 @@ def resolve_arguments(
         "freeze_statistics": defaults.freeze_statistics and pretrained,
         "epochs": None
         if overrides.get("max_minutes")
-        else defaults.epochs(images, pretrained=pretrained, batch_size=overrides.get("batch_size")),
+        else defaults.epochs(images, pretrained=pretrained, batch_size=batch_size),
     }
     requested = {name: value for name, value in overrides.items() if value is not None or name not in suggested}
     found = {"alpha": alpha, "image_size": "{}x{}".format(*input_size)}

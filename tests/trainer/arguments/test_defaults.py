@@ -47,6 +47,21 @@ def test_the_default_is_a_number_of_steps(images, epochs):
     assert resolve_arguments({}, Defaults(passes=6000), **{**FACTS, "images": images}).epochs == epochs
 
 
+@pytest.mark.parametrize(
+    ("size", "batch_size"), [((416, 416), 8), ((512, 512), 8), ((640, 640), 6), ((736, 544), 6), ((1536, 1536), 1)]
+)
+def test_large_inputs_come_in_smaller_batches(size, batch_size):
+    assert Defaults(batch_size=8, side=416).fitting_batch(size) == batch_size
+    facts = {**FACTS, "input_size": size}
+    assert resolve_arguments({}, Defaults(batch_size=8, side=416), **facts).batch_size == batch_size
+
+
+def test_a_requested_batch_size_is_taken_whatever_the_input():
+    facts = {**FACTS, "input_size": (1536, 1536)}
+
+    assert resolve_arguments(parse_arguments("batch_size=8"), Defaults(), **facts).batch_size == 8
+
+
 def test_another_batch_size_leaves_the_number_of_steps():
     config = resolve_arguments(parse_arguments("batch_size=4"), Defaults(passes=6000), **FACTS)
 

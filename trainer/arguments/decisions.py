@@ -1,0 +1,61 @@
+"""What was decided for a run that nobody requested, and why: for the log, `config.json` and the report."""
+
+from preannotate.core.text import plural
+from trainer.arguments.defaults import MIN_EPOCHS, Defaults
+from trainer.config import Decision, Overrides, TrainingConfig
+from trainer.input_size import InputSize
+
+_OF_MODEL = (
+    "initial_learning_rate",
+    "backbone_learning_rate",
+    "weight_decay",
+    "frozen_part",
+    "freeze",
+    "freeze_statistics",
+)
+
+
+def explain(
+    config: TrainingConfig,
+    overrides: Overrides,
+    defaults: Defaults,
+    *,
+    model: str,
+    images: int,
+    pretrained: bool,
+    size: InputSize,
+) -> tuple[Decision, ...]:
+    """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
+    requested = {name for name, value in overrides.items() if value is not None}
+    found = [Decision(f"image_size={config.image_size}", size.reason)] if size.reason else []
+    if "batch_size" not in requested:
+        found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
+    if not requested & {"epochs", "steps"}:
+        found.append(_length(config, defaults, images=images, pretrained=pretrained))
+    if names := [name for name in _OF_MODEL if name not in requested]:
+        weights = "pretrained" if pretrained else "random"
+        values = ", ".join(f"{name}={_text(getattr(config, name))}" for name in names)
+        found.append(Decision(values, f"what {model} trains with from {weights} weights"))
+    return tuple(found)
+
+
+def _batch(config: TrainingConfig, defaults: Defaults, model: str) -> str:
+    if config.batch_size == defaults.batch_size:
+        return f"the usual number for {model}"
+    return f"fewer than the usual {defaults.batch_size}, so that inputs of {config.image_size} fit into 4 GB of memory"
+
+
+def _length(config: TrainingConfig, defaults: Defaults, *, images: int, pretrained: bool) -> Decision:
+    if config.epochs is None:
+        return Decision(f"max_minutes={config.max_minutes:g}", "all of the time is used, since it is the only limit")
+    steps_in_epoch = -(-images // config.batch_size)
+    if config.epochs == MIN_EPOCHS:
+        why = f"each of {images} images is shown {MIN_EPOCHS} times"
+    else:
+        steps = plural(defaults.steps(pretrained=pretrained), "step")
+        why = f"about {steps}, after which such trainings gained nothing, in epochs of {steps_in_epoch}"
+    return Decision(f"epochs={config.epochs}", why)
+
+
+def _text(value: float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
