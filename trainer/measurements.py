@@ -50,6 +50,9 @@ def estimate_minutes(
         ratio = content["models"].get(name, {}).get("training")
         if not ratio or not content.get("seconds_per_image"):
             continue
+        if at_most and not epochs:
+            minutes[name] = at_most  # all of it is used
+            continue
         shown = images * (epochs or of_model.epochs(images, pretrained=pretrained))
         estimate = shown * content["seconds_per_image"] * ratio * size / 60
         minutes[name] = min(estimate, at_most or estimate)
