@@ -21,7 +21,7 @@ STILL_RISING = 0.02
 
 def caveats(facts: RunFacts, figures: Figures) -> Iterator[str]:
     """Yield the reasons why the figures may be unreliable."""
-    boxes, map50 = sum(figures.boxes), figures.precision.map50
+    boxes, map50, mean_ap = sum(figures.boxes), figures.precision.map50, figures.precision.mean_ap
     if not boxes:
         yield "The validation images hold no box: nothing could be measured."
         return
@@ -30,8 +30,8 @@ def caveats(facts: RunFacts, figures: Figures) -> Iterator[str]:
         yield (
             f"The validation set is too small for reliable figures: {images} with {plural(boxes, 'box', 'boxes')}, "
             f"so one box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 "
-            f"could have been {map50.low:.2f} or {map50.high:.2f}, and correcting {_times(figures.times_less.low)} or "
-            f"{_times(figures.times_less.high)} as fast as drawing."
+            f"could have been {map50.low:.2f} or {map50.high:.2f}, mAP {mean_ap.low:.2f} or {mean_ap.high:.2f}, and "
+            f"correcting {_times(figures.times_less.low)} or {_times(figures.times_less.high)} as fast as drawing."
         )
     if flawless := [
         label
