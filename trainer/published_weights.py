@@ -162,7 +162,7 @@ def find_or_fetch(model: str, check: Check) -> Path | None:
     try:
         return fetch(model, check)
     except (NotFetchedError, FileError) as error:  # no network, or nowhere to keep it
-        log.warning("Training starts from random weights, with far lower scores from few images. %s", error)
+        log.warning("%s", error)
         return None
 
 
