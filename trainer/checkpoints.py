@@ -81,7 +81,7 @@ class TrainingState:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.progress >= 1
+        return self.progress >= 1 - 1e-9
 
 
 def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingState) -> None:

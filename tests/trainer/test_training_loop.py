@@ -27,10 +27,20 @@ class Training:
     """A training of `images`, with a second a step and the scores that it is given (the last one again and again)."""
 
     def __init__(
-        self, tmp_path, monkeypatch, *, images, scores=(0.5,), boxes=100, slow_from=None, file=None, **arguments
+        self,
+        tmp_path,
+        monkeypatch,
+        *,
+        images,
+        scores=(0.5,),
+        boxes=100,
+        slow_from=None,
+        file=None,
+        validation_images=8,
+        **arguments,
     ):
         self.now, self.steps, self.epochs = 0.0, [], []
-        self.network, self.step, self.truth = SimpleNamespace(input_size=(96, 96)), 0, [None] * 8
+        self.network, self.step, self.truth = SimpleNamespace(input_size=(96, 96)), 0, [None] * validation_images
         self._scores = itertools.chain(scores, itertools.repeat(scores[-1]))
         self._boxes, self._slow_from = boxes, slow_from
         run = SimpleNamespace(progress=file, metrics=tmp_path / "metrics.csv", path=tmp_path)
@@ -106,6 +116,16 @@ def test_a_phase_has_whole_epochs(training):
     first = next(number for number, (progress, _) in enumerate(done.steps) if progress >= 0.75)
 
     assert [closing for _, closing in done.steps] == [False] * first + [True] * (len(done.steps) - first)
+
+
+def test_many_validation_images_are_looked_at_less_often(training):
+    def validated(images):
+        done = training(images=40, validation_images=images, epochs=20).train()
+        return [row["epoch"] for row in done.state.history if row["map50"] is not None]
+
+    assert validated(8) == [10, 20]  # after 400 images each
+    assert validated(320) == [16, 20]  # 640 images are 16 epochs
+    assert validated(5000) == [20]
 
 
 def test_progress_never_falls_and_waits_only_for_the_speed(training):

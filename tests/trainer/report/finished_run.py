@@ -13,7 +13,7 @@ from evaluation.ground_truth import AnnotatedImage
 from evaluation.reference import Reference
 from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest, Postprocess
-from trainer.config import RunConfig
+from trainer.config import Decision, RunConfig
 from trainer.datasets.health import LoadReport
 from trainer.report import criterion
 from trainer.run_directory import RunDirectory
@@ -73,6 +73,7 @@ def write_run(
         alpha=1.0,
         input_size=(200, 100),
         aspects=(1.0,),
+        decisions=(Decision("batch_size=8", "the usual number for <this> model"),),
     ).write(run.config)
     classes = {label: {"images": 26, "boxes": 40} for label in labels}
     write_json(

@@ -56,6 +56,10 @@ def page(tmp_path_factory):
     return Page(render(RunFacts.read(write_run(tmp_path_factory.mktemp("runs") / "pets"))))
 
 
+def test_what_was_decided_has_its_reason(page):
+    assert "What was decided for these images, and why batch_size=8 : the usual number for <this> model." in page.text
+
+
 def test_the_summary_says_what_the_model_saves(page):
     # Of 18 boxes one dog each is missed on four images; the second image: loose, wrong label, false, missed.
     # Checked 3 + 3 + 4 x 2 = 14: 25.2 s; missed 5: 125; false 1: 3; loose 1: 8; relabel 1: 4. Together 165 of 450 s.
