@@ -91,7 +91,7 @@ def _not_published(model: ModelFolder, version: VersionFolder, progress: Progres
 
 def _facts(version: VersionFolder) -> dict[str, str]:
     record = version.record()
-    images = record.get("images") or {}
+    images = version.images()
     map50, mean_ap = version.scores()
     facts = {
         "mAP50": format_score(map50),

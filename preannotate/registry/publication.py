@@ -227,12 +227,12 @@ def _row(model: ModelFolder, version: VersionFolder) -> tuple[str, ...]:
     if not version.complete:
         return (model.name, str(version.number), "", "", "", "", "", "not finished")
     record = version.record()
-    images = record["images"]
+    images = version.images()
     return (
         model.name,
         str(version.number),
-        record["created"][:16].replace("T", " "),
-        record["model"],
+        str(record.get("created") or "")[:16].replace("T", " "),
+        str(record.get("model") or ""),
         f"{images.get('train', '?')}+{images.get('validation', '?')}",
         *map(format_score, version.scores()),
         "published" if version.number == published_version(model) else "",

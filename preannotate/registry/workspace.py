@@ -14,6 +14,7 @@
 All paths inside are relative, so that a workspace can be moved.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any
 
 from builder.function_yaml import check_name
 from preannotate.core.drafts import clear_abandoned
-from preannotate.core.errors import PreannotateError
+from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import read_json
 from preannotate.core.locks import file_lock, is_locked
 from preannotate.registry import journal
@@ -177,10 +178,24 @@ class VersionFolder:
 
     def record(self) -> dict[str, Any]:
         """Return the content of `version.json`; empty if the version is not finished."""
-        return read_json(self.record_file) or {}
+        content = read_json(self.record_file)
+        if content is not None and not isinstance(content, dict):
+            raise FileError(
+                f"{self.record_file}: not a JSON object; expected the record of a version. Remove the file."
+            )
+        return content or {}
 
     def scores(self) -> tuple[float | None, float | None]:
-        """Return mAP50 and mAP from `version.json`; None for what is not a number there."""
-        values = (self.record().get(name) for name in ("map50", "mean_ap"))
-        map50, mean_ap = (value if isinstance(value, int | float) else None for value in values)
+        """Return mAP50 and mAP from `version.json`; None for what is no number there."""
+        record = self.record()
+        map50, mean_ap = (_number(record.get(name)) for name in ("map50", "mean_ap"))
         return map50, mean_ap
+
+    def images(self) -> dict[str, Any]:
+        """Return the numbers of images, "train" and "validation", from `version.json`; empty if they are not there."""
+        images = self.record().get("images")
+        return images if isinstance(images, dict) else {}
+
+
+def _number(value: Any) -> float | None:
+    return value if type(value) in (int, float) and math.isfinite(value) else None

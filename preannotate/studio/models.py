@@ -229,7 +229,7 @@ def _version_summary(version: VersionFolder, published: int | None) -> VersionSu
         map50=map50,
         mean_ap=mean_ap,
         model=str(record.get("model") or ""),
-        images=record.get("images") or {},
+        images=version.images(),
         complete=version.complete,
         published=version.number == published,
         report=(version.run / "report.html").is_file(),

@@ -1,6 +1,7 @@
 """Versions of a model: which one a run makes, which one CVAT sees, and the way back."""
 
 import json
+import re
 
 import pytest
 from support.pipeline import write_function
@@ -215,13 +216,32 @@ def test_the_list(home, model, capsys):
     assert [(one["number"], one["complete"]) for one in content[0]["versions"]] == [(1, True), (2, True), (3, False)]
 
 
-def test_scores_that_are_no_numbers_are_not_shown(home, model, capsys):
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {},
+        {"map50": "0.9", "mean_ap": None, "images": 5, "created": 7, "model": None},
+        {"map50": True, "mean_ap": float("nan")},
+    ],
+)
+def test_a_record_without_scores_is_listed(home, model, capsys, damaged):
     finish(model, 1, shift=1)
-    write_json(model.version(1).record_file, model.version(1).record() | {"map50": "0.9", "mean_ap": None})
+    write_json(model.version(1).record_file, damaged)
 
     assert model.version(1).scores() == (None, None)
     assert main(["versions", "boards", "--workspace", str(home.path)]) == 0
-    assert "not measured  not measured" in capsys.readouterr().out
+    assert re.search(r"^boards +1 .*\?\+\? +not measured  not measured$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_a_record_that_is_no_object_is_named(home, model, capsys):
+    finish(model, 1, shift=1)
+    file = model.version(1).record_file
+    file.write_text("[1]")
+
+    assert main(["versions", "boards", "--workspace", str(home.path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {file}: no JSON object; expected the record of a version. Remove the file.\n"
+    )
 
 
 def test_one_run_at_a_time(model, monkeypatch):
