@@ -180,9 +180,7 @@ class VersionFolder:
         """Return the content of `version.json`; empty if the version is not finished."""
         content = read_json(self.record_file)
         if content is not None and not isinstance(content, dict):
-            raise FileError(
-                f"{self.record_file}: not a JSON object; expected the record of a version. Remove the file."
-            )
+            raise FileError(f"{self.record_file}: no JSON object; expected the record of a version. Remove the file.")
         return content or {}
 
     def scores(self) -> tuple[float | None, float | None]:
