@@ -14,6 +14,7 @@ latest: `python -m preannotate.studio.families` takes them over.
 """
 
 import argparse
+import hashlib
 import json
 import statistics
 import subprocess
@@ -124,11 +125,12 @@ def _measure(image_set: ImageSet, count: int | None, options: argparse.Namespace
         *(image_set.train, names, image_set.test, image_set.test_names),
         *(options.model, options.base_model, arguments),
     )
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:8]  # another way of training has other runs
     for seed in options.seeds:
         if seed in _find(read_lines(options.results), key).get("seeds", []):
             continue
         print(f"{image_set.name}, {len(names)} images, seed {seed} …", file=sys.stderr, flush=True)
-        measured = train_and_evaluate(training, seed, work / f"{image_set.name}-{len(names)}-{seed}")
+        measured = train_and_evaluate(training, seed, work / f"{image_set.name}-{len(names)}-{seed}-{digest}")
         lines = read_lines(options.results)  # again: another process may have written meanwhile
         line = _find(lines, key)
         if not line:
