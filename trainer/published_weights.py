@@ -213,10 +213,10 @@ def keep(model: str, file: Path, check: Check) -> Path:
         raise TrainingError(f"--from: {str(file)!r} is not a file; expected {published.file} of {model}.")
     if file.stat().st_size > published.max_bytes:
         raise TrainingError(
-            f"{file.name}: more than {published.max_bytes // _MIB} MiB; expected {published.file} of {model}. "
-            f"Give that file."
+            f"{printable(file.name)}: more than {published.max_bytes // _MIB} MiB; "
+            f"expected {published.file} of {model}. Give that file."
         )
-    return _keep(published, file.name, lambda target: _copy(file, target, published.max_bytes), check)
+    return _keep(published, printable(file.name), lambda target: _copy(file, target, published.max_bytes), check)
 
 
 def named(model: str) -> PublishedWeights:

@@ -24,6 +24,7 @@ STORAGES: dict[str, np.dtype[Any]] = {
 # A checkpoint of 500 tensors, with an optimizer, has some 60,000.
 _MAX_OPCODES = 1_000_000
 _MAX_ARGUMENTS = 8
+_LARGEST_KEY = 1 << 31
 
 
 class Storage(NamedTuple):
@@ -109,9 +110,9 @@ class _Machine:
 
     def set_items(self, items: list[Any]) -> None:
         keys, values = items[::2], items[1::2]
-        # The hash of nested tuples takes exponential time.
-        if not all(isinstance(key, str | int) for key in keys):
-            raise ValueError("a key that is neither text nor number")
+        # The hash of nested tuples takes exponential time, and large numbers may all have the same.
+        if not all(isinstance(key, str) or (isinstance(key, int) and abs(key) < _LARGEST_KEY) for key in keys):
+            raise ValueError("a key that is neither text nor a small number")
         self._stack[-1].update(zip(keys, values, strict=True))
 
     def append(self, values: list[Any]) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.web_server import web_server
@@ -88,6 +89,16 @@ def test_a_file_is_checked_under_its_own_name_with_the_suffix_of_its_kind(tmp_pa
     published_weights.keep(MODEL, file(tmp_path, name, CHECKPOINT), lambda path: seen.append(path.name))
 
     assert seen == [checked or "ä" * 50 + ".pth"]
+
+
+def test_a_name_that_is_no_text_is_recorded_as_it_can_be_shown(tmp_path):
+    source = Path(os.fsdecode(bytes(tmp_path) + b"/\xff\x1b[2J.pth"))
+    source.write_bytes(CHECKPOINT)
+    published_weights.keep(MODEL, source, check)
+
+    assert published_weights.kept(MODEL).source == "\\udcff\\x1b[2J.pth"
+    with pytest.raises(TrainingError, match=r"^--from: "):
+        published_weights.keep(MODEL, source.with_suffix(".gone"), check)
 
 
 def test_another_file_takes_its_place(tmp_path, folder):

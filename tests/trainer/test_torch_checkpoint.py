@@ -206,7 +206,8 @@ def nested(levels):
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (nested(200), "a key that is neither text nor number"),
+        (nested(200), "a key that is neither text nor a small number"),
+        (b"\x80\x02}\x8a\x08" + (2**61 - 1).to_bytes(8, "little") + b"Ns.", "a key that is neither text nor a small"),
         (b"\x80\x02" + b"N" * 1_000_001, "a pickle of more than 1000000 opcodes"),
         (b"\x80\x02ccollections\nOrderedDict\n((ttR.", "takes 0 positional arguments"),
         (b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + b"N" * 9 + b"tR.", "the arguments of 'torch._utils"),
