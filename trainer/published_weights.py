@@ -4,6 +4,7 @@ A file is downloaded, or brought from elsewhere, once. Beside it lies a record o
 SHA-256; a file that has changed since is refused. Nothing here needs TensorFlow.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -15,6 +16,7 @@ from preannotate.core import http
 from preannotate.core.drafts import scratch_directory
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import put_in_place, read_json, write_json
+from preannotate.core.locks import file_lock
 from preannotate.core.text import printable
 from trainer.errors import TrainingError
 
@@ -33,6 +35,7 @@ _CHECKPOINT, _EXPORT = ".pth", ".onnx"
 _CHECKPOINT_STARTS = (b"PK\x03\x04", b"\x80")
 _DIGEST_SHOWN, _NAME_SHOWN = 12, 50
 _SCRATCH = ".get-"
+_LOCK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -252,22 +255,32 @@ def _keep(published: PublishedWeights, source: str, write: Callable[[Path], obje
             write(written)
             # The name is in the sentence of a file that is refused.
             name = source.rpartition("/")[2].removesuffix(_CHECKPOINT).removesuffix(_EXPORT)[:_NAME_SHOWN]
-            written = written.rename(scratch / f"{name}{_suffix(written)}")
+            written = written.rename(scratch / f"{name or published.model}{_suffix(written)}")
             check(written)
-            size, sha256 = written.stat().st_size, _digest(written)
-            path = _path(published.model, sha256, written.suffix)
-            put_in_place(written, path)
-        record = {"suffix": path.suffix, "source": source, "size": size, "sha256": sha256}
-        write_json(_record(published.model), record)
-        for other in place.glob(f"{published.model}-*"):
-            if other != path:
-                other.unlink(missing_ok=True)
+            with _one_writer(published.model):
+                return _put_in_place(published.model, source, written)
     except PreannotateError:
         raise
     except OSError as error:
         raise FileError(
             f"{place}: {error.strerror or error}; expected a writable folder. Set {FOLDER_VARIABLE} to another one."
         ) from error
+
+
+def _one_writer(model: str) -> contextlib.AbstractContextManager[int]:
+    """Of two processes that bring a file of one model, one waits: else each could remove what the other records."""
+    busy = f"{model}: another process is keeping its weights; expected it to end. Try again."
+    return file_lock(folder() / f".{model}.lock", busy, wait_seconds=_LOCK_SECONDS)
+
+
+def _put_in_place(model: str, source: str, written: Path) -> Path:
+    size, sha256 = written.stat().st_size, _digest(written)
+    path = _path(model, sha256, written.suffix)
+    put_in_place(written, path)
+    write_json(_record(model), {"suffix": path.suffix, "source": source, "size": size, "sha256": sha256})
+    for other in folder().glob(f"{model}-*"):
+        if other != path:
+            other.unlink(missing_ok=True)
     return path
 
 

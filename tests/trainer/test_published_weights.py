@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def file(folder, name, content):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    """Of what is in the folder, without locks."""
+    return sorted(path.name for path in folder.glob("[!.]*"))
 
 
 def test_the_official_files_are_named():
@@ -82,13 +84,21 @@ def test_a_file_is_kept_whatever_it_is_called(tmp_path, folder, content, suffix)
 
 @pytest.mark.parametrize(
     ("name", "checked"),
-    [("my.pth", "my.pth"), ("my.onnx", "my.pth"), ("my.bin", "my.bin.pth"), (".lock", ".lock.pth"), ("ä" * 120, None)],
+    [
+        ("my.pth", "my.pth"),
+        ("my.onnx", "my.pth"),
+        ("my.bin", "my.bin.pth"),
+        (".lock", ".lock.pth"),
+        (".pth", "yolox-nano.pth"),
+        ("ä" * 120, None),
+    ],
 )
 def test_a_file_is_checked_under_its_own_name_with_the_suffix_of_its_kind(tmp_path, name, checked):
     seen = []
     published_weights.keep(MODEL, file(tmp_path, name, CHECKPOINT), lambda path: seen.append(path.name))
 
     assert seen == [checked or "ä" * 50 + ".pth"]
+    assert published_weights.find(MODEL).suffix == ".pth"
 
 
 def test_a_name_that_is_no_text_is_recorded_as_it_can_be_shown(tmp_path):
@@ -106,6 +116,15 @@ def test_another_file_takes_its_place(tmp_path, folder):
     path = published_weights.keep(MODEL, file(tmp_path, "b.pth", CHECKPOINT), check)
 
     assert published_weights.find(MODEL) == path
+    assert names(folder) == sorted([path.name, "yolox-nano.json"])
+
+
+def test_two_writers_at_once_leave_the_file_of_one(tmp_path, folder):
+    sources = [file(tmp_path, f"{number}.onnx", EXPORT + bytes([number])) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda source: published_weights.keep(MODEL, source, check), sources))
+
+    path = published_weights.find(MODEL)
     assert names(folder) == sorted([path.name, "yolox-nano.json"])
 
 
