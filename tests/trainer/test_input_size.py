@@ -48,7 +48,7 @@ SQUARE = (640, 640)
         ((256, 256), 16, 416, (512, 512)),  # twice its own size, though 16 pixels become 32 there
         ((256, 256), 8, 416, (512, 512)),
         ((100, 100), 8, 416, (416, 416)),  # more than twice its own size already
-        ((4000, 3000), 20, 320, (736, 544)),  # as many pixels as the square of 640, in the shape of the photos
+        ((4000, 3000), 20, 320, (768, 576)),  # about as many pixels as the square of 640, in the shape of the photos
     ],
 )
 def test_the_input_grows_until_half_of_the_boxes_are_not_small(image, box, side, size):
