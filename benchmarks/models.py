@@ -6,8 +6,8 @@
 Each model is timed in a process of its own, in blocks that alternate with the reference: a machine that slows down
 slows both. Training is a step of fine-tuning with a thawed backbone on one repeated batch; inference is that of the
 IR by the engine that serves, one image at a time. Weights are random: they do not change the time. Written to
-trainer/models/measured.json, with the seconds that a training step of the reference took for each image, and the
-memory that trainings took (benchmarks/results/accuracy.json).
+trainer/models/measured.json, with the seconds that a training step of the reference takes for each image if nothing
+else runs (its CPU time, divided by the cores), and the memory that trainings took (benchmarks/results/accuracy.json).
 """
 
 import argparse
@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from results import describe_machine
+
+from runtime import processors
 
 REFERENCE = "ssd-mobilenet-v2"
 RESULTS = Path(__file__).parents[1] / "trainer" / "models" / "measured.json"
@@ -69,7 +71,7 @@ def memory(name: str) -> dict[str, float]:
 def _measure(name: str) -> dict[str, float]:
     parameters, train, infer = _build(name)
     if name == REFERENCE:
-        seconds = min(_seconds(train, 1) for _ in range(2 + BLOCKS * REFERENCE_STEPS))
+        seconds = min(_cpu_seconds(train, 1) for _ in range(2 + BLOCKS * REFERENCE_STEPS)) / processors.cores()
         return {
             "parameters": parameters,
             "training": 1.0,
@@ -79,19 +81,24 @@ def _measure(name: str) -> dict[str, float]:
     _, train_reference, infer_reference = _build(REFERENCE)
     return {
         "parameters": parameters,
-        "training": round(_relative(train, train_reference, REFERENCE_STEPS), 2),
-        "inference": round(_relative(infer, infer_reference, REFERENCE_INFERENCES), 2),
+        "training": round(_relative(train, train_reference, REFERENCE_STEPS, _cpu_seconds), 2),
+        "inference": round(_relative(infer, infer_reference, REFERENCE_INFERENCES, _seconds), 2),
     }
 
 
-def _relative(run: Callable[[], None], reference: Callable[[], None], repeats: int) -> float:
+def _relative(
+    run: Callable[[], None],
+    reference: Callable[[], None],
+    repeats: int,
+    seconds: Callable[[Callable[[], None], int], float],
+) -> float:
     """Time of `run` over that of `reference`; slow ones run less often."""
     for warm_up in (run, reference):
         warm_up()
         warm_up()
-    slower = max(_seconds(run, 1) / _seconds(reference, 1), 1.0)
+    slower = max(seconds(run, 1) / seconds(reference, 1), 1.0)
     often = max(round(repeats / slower), 1)
-    ratios = [(_seconds(run, often) / often) / (_seconds(reference, repeats) / repeats) for _ in range(BLOCKS)]
+    ratios = [(seconds(run, often) / often) / (seconds(reference, repeats) / repeats) for _ in range(BLOCKS)]
     return sorted(ratios)[BLOCKS // 2]
 
 
@@ -100,6 +107,14 @@ def _seconds(run: Callable[[], None], times: int) -> float:
     for _ in range(times):
         run()
     return time.perf_counter() - started
+
+
+def _cpu_seconds(run: Callable[[], None], times: int) -> float:
+    """Of all threads together: a training keeps its cores busy, and other work on the machine does not count."""
+    started = time.process_time()
+    for _ in range(times):
+        run()
+    return time.process_time() - started
 
 
 def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:

@@ -16,7 +16,7 @@ from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.measurements import estimate_minutes, training_memory
 from trainer.models import MODELS
-from trainer.recommendation import COCO_MODELS, FAST, Recommendation, TrainingConditions, recommend
+from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend
 from trainer.request import AUTO, NONE
 
 # Names in TensorFlow's Object Detection API, which CVAT users know; these start from COCO weights there.
@@ -71,7 +71,8 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if pretrained:
         _get_coco_weights(able)
     here = [name for name in able if MODELS[name].is_cached()]
-    size = parse_size(requested.image_size or "") or input_size.for_samples(samples).size
+    side = MODELS[able[0] if pretrained else SMALLEST].defaults.side
+    size = parse_size(requested.image_size or "") or input_size.for_samples(samples, side=side).size
     gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
     return recommend(
         TrainingConditions(

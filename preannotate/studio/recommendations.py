@@ -212,7 +212,8 @@ def _remarks(detail: TaskDetail) -> list[str]:
 
 def _input_size(sides: Sequence[float], image_size: tuple[int, int]) -> tuple[int, int]:
     """Return the input that a training would have; `sides` are the roots of the boxes' areas in image pixels."""
-    return input_size.choose([image_size], [(side, side, *image_size) for side in sides]).size
+    boxes = [(side, side, *image_size) for side in sides]
+    return input_size.choose([image_size], boxes, side=families()[FAST].defaults.side).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

@@ -43,7 +43,7 @@ BACKBONE = Backbone(
 FAMILIES = (
     ModelFamily(
         name="ssd-mobilenet-v2",
-        when_to_choose="the default: fast on a CPU; alpha makes it smaller",
+        when_to_choose="fast on a CPU, with random weights too; alpha makes it smaller",
         backbone=BACKBONE,
         detector=ssd.build,
         defaults=Defaults(),

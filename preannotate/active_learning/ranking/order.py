@@ -1,11 +1,22 @@
-"""The order in which frames are worth annotating: uncertainty, rare labels and diversity together."""
+"""The order in which frames are worth annotating: uncertainty, expected objects, and the frames that each stands for.
+
+With few annotated frames a model is uncertain everywhere, and what it says of itself is worth little: frames that many
+others look like are worth most then. The more are annotated, the more its uncertainty counts.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from preannotate.active_learning.ranking.diversity import DescribedFrames, choose_frames, distances, typical_distance
+from preannotate.active_learning.ranking.diversity import (
+    SIMILAR,
+    Choice,
+    DescribedFrames,
+    choose_frames,
+    distances,
+    typical_distance,
+)
 from preannotate.active_learning.ranking.uncertainty import (
     UncertaintyReason,
     combined,
@@ -14,14 +25,15 @@ from preannotate.active_learning.ranking.uncertainty import (
     nothing_found,
     rare_labels,
 )
+from preannotate.core.text import plural
 from runtime.detector import Detection
 
-# A model that is certain everywhere still learns from images unlike those that it knows.
-MIN_WEIGHT = 0.05
+# Uncertainty counts a quarter with no annotated frame, half from 20 on, and three quarters from 80 on.
+TRUST_FROM, HALF_TRUST = 10, 30
+# What a frame without objects is worth, relative to one with as many as most.
+NO_OBJECTS = 0.2
 # Similar images that say what an image without detections may show; odd, so that there is a majority.
 NEIGHBOURS = 5
-# Half of the typical distance: frames of the same scene are nearer.
-SIMILAR = 0.5
 _MAX_REASONS = 3
 
 
@@ -92,14 +104,31 @@ def rank_frames(
         for row, frame in enumerate(frames)
     ]
     uncertainty = np.array([combined(of_frame) for of_frame in reasons])
-    weights = MIN_WEIGHT + (1 - MIN_WEIGHT) * uncertainty
+    trust = (len(annotated.labels) + TRUST_FROM) / (len(annotated.labels) + TRUST_FROM + HALF_TRUST)
+    weights = (1 - trust + trust * uncertainty) * _object_weights([detections[frame] for frame in frames])
     gap = (frames[-1] - frames[0] + 1) / (2 * min(top, len(frames))) if annotated.video else 0.0
-    rows, diversity = choose_frames(weights, candidates, present, count=top, typical=typical, gap=gap)
+    choices = choose_frames(weights, candidates, present, count=top, typical=typical, gap=gap)
     unlike = _unlike(candidates, present, typical)
     return [
-        RankedFrame(frames[row], float(uncertainty[row]), share, _texts(reasons[row], bool(unlike[row]), share))
-        for row, share in zip(rows, diversity, strict=True)
+        RankedFrame(
+            frames[choice.row],
+            float(uncertainty[choice.row]),
+            choice.diversity,
+            _texts(reasons[choice.row], bool(unlike[choice.row]), choice),
+        )
+        for choice in choices
     ]
+
+
+def _object_weights(detections: Sequence[Sequence[Detection]]) -> np.ndarray:
+    """(N,): the square root of the expected objects of each frame, relative to their mean; never 0.
+
+    The sum of scores is what a model expects. Of two frames that are alike otherwise, the one with more objects
+    teaches more; the root, because people also take longer for it.
+    """
+    expected = np.array([sum(one.score for one in of_frame) for of_frame in detections])
+    mean = expected.mean() if len(expected) else 0.0
+    return np.sqrt(NO_OBJECTS + expected / mean) if mean > 0 else np.ones(len(expected))
 
 
 def _described(frames: Sequence[int], descriptors: Mapping[int, np.ndarray]) -> DescribedFrames:
@@ -135,11 +164,13 @@ def _unlike(candidates: DescribedFrames, present: DescribedFrames, typical: floa
     return distances(candidates.descriptors, present.descriptors).min(axis=1) >= typical
 
 
-def _texts(reasons: Sequence[UncertaintyReason], unlike: bool, diversity: float) -> tuple[str, ...]:
+def _texts(reasons: Sequence[UncertaintyReason], unlike: bool, choice: Choice) -> tuple[str, ...]:
     weightiest = sorted(reasons, key=lambda one: -one.weight)[:_MAX_REASONS]
     texts = [reason.text for reason in weightiest if reason.weight > 0]
+    if choice.stands_for:
+        texts.append(f"stands for {plural(choice.stands_for, 'similar frame')} without annotations")
     if unlike:
         texts.append("unlike all annotated frames")
     if not texts:
-        return (f"the model is certain; the frame {'looks new' if diversity >= SIMILAR else 'looks like others'}",)
+        return (f"the model is certain; the frame {'looks new' if choice.diversity >= 0.5 else 'looks like others'}",)
     return tuple(texts)

@@ -1,7 +1,7 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
+from trainer import measurements
 from trainer.models import MODELS, listing
 
 PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ def test_every_model_says_when_to_choose_it():
     assert all(family.when_to_choose for family in MODELS.values())
 
 
-def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch, tmp_path):
+def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch):
     measured = {
         "relative_to": "ssd-mobilenet-v2",
         "input_size": [320, 320],
@@ -25,8 +25,7 @@ def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch, tmp_path):
         "machine": {"date": "2026-11-25", "cores": "2"},
         "models": {"ssd-mobilenet-v2": {"parameters": 2_640_000, "training": 1.0, "inference": 1.04}},
     }
-    (tmp_path / "measured.json").write_text(json.dumps(measured))
-    monkeypatch.setattr(listing, "MEASURED", tmp_path / "measured.json")
+    monkeypatch.setattr(measurements, "measured", lambda: measured)
     heading, table = listing.tables(
         {"ssd-mobilenet-v2": MODELS["ssd-mobilenet-v2"], "another": replace(MODELS["frcnn-nas"], name="another")}
     ).popitem()

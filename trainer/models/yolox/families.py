@@ -49,7 +49,7 @@ def _family(size: str, when_to_choose: str) -> ModelFamily:
 
 
 FAMILIES = (
-    _family("nano", "the default with weights from COCO: small, fast, and accurate with few images"),
-    _family("tiny", "as yolox-nano, five times as many weights: slower, more accurate"),
+    _family("nano", "fast: the default with weights from COCO, and accurate with few images"),
+    _family("tiny", "as yolox-nano, five times as many weights: slower, made to be more accurate"),
     _family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
 )

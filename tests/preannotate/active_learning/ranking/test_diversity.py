@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from preannotate.active_learning.ranking import diversity
 from preannotate.active_learning.ranking.diversity import (
     DescribedFrames,
     choose_frames,
@@ -24,31 +25,58 @@ def described(*values):
     return DescribedFrames(np.array(values, np.float32)[:, None], np.arange(len(values)))
 
 
-def test_equal_weights_are_greedy_k_center():
-    rows, diversity = choose_frames(np.ones(4), described(0, 1, 9, 10), described(0), count=4, typical=10)
+def choose(weights, candidates, present=NONE, **options):
+    """Rows of the choices, and the choices."""
+    found = choose_frames(np.array(weights, float), candidates, present, **options)
+    return [one.row for one in found], found
 
-    assert rows == [3, 1, 2, 0]  # farthest from 0; then 1 is 1 away from 0 as 9 is from 10; the first wins
-    assert diversity == pytest.approx([1.0, 0.1, 0.1, 0.0])
+
+def test_typical_frames_of_large_groups_come_first_and_copies_last():
+    # The similarity is exp(-d^2): 0.99 between neighbours of a group, 0 between groups.
+    rows, found = choose(np.ones(6), described(0, 0.1, 0.2, 10, 10, 50), count=6, typical=2)
+
+    assert rows[:3] == [1, 3, 5]
+    assert [one.stands_for for one in found] == [2, 1, 0, 0, 0, 0]
+    assert [round(one.diversity, 2) for one in found] == [1, 1, 1, 0.01, 0.01, 0]
 
 
-def test_weight_beats_distance_where_both_are_far():
-    rows, _ = choose_frames(np.array([0.2, 0.9, 0.8]), described(0, 5, 10), NONE, count=2, typical=5)
+def test_what_annotated_frames_stand_for_is_left_out():
+    # Four frames around 0 are like the annotated one.
+    rows, found = choose(np.ones(6), described(0, 0, 0, 0, 9, 9), described(0), count=2, typical=2)
 
-    assert rows == [1, 2]
+    assert rows == [4, 0]
+    assert [(one.diversity, one.stands_for) for one in found] == [(1, 1), (0, 0)]
+
+
+def test_a_weight_counts_as_much_as_a_group():
+    # 3 frames of weight 0.3 are worth less than one of weight 1, and more than one of weight 0.8 is not.
+    assert choose([0.3, 0.3, 0.3, 1.0, 0.8], described(0, 0, 0, 10, 20), count=3, typical=2)[0] == [3, 0, 4]
 
 
 def test_a_near_duplicate_of_a_chosen_frame_comes_last():
-    rows, diversity = choose_frames(np.array([1.0, 1.0, 0.05]), described(5, 5, 9), NONE, count=3, typical=4)
+    rows, found = choose([1.0, 1.0, 0.05], described(5, 5, 9), count=3, typical=4)
 
     assert rows == [0, 2, 1]
-    assert diversity == [1.0, 1.0, 0.0]
+    assert found[2].diversity == 0
 
 
 def test_neighbours_in_a_video_are_kept_apart_even_if_they_look_different():
-    descriptors = [0, 100, 0, 100, 0, 100, 0, 100]
-    rows, _ = choose_frames(np.ones(8), described(*descriptors), NONE, count=2, typical=1, gap=4)
+    # Frames that are 1, 2 and 3 apart are alike by 0.75, 0.5 and 0.25. The middle one stands for 4 in all, then 6 for
+    # 0.25 + 0.75 + 0.75 more than that.
+    rows, _ = choose(np.ones(8), described(*range(0, 800, 100)), count=2, typical=1, gap=4)
 
-    assert rows == [0, 7]  # of 5 and 7, which look different and are 4 frames away, the farther one
+    assert rows == [3, 6]
+
+
+def test_of_very_many_frames_some_stand_for_the_others(monkeypatch):
+    monkeypatch.setattr(diversity, "_MOST_SIMILARITIES", 30 * 6)
+    monkeypatch.setattr(diversity, "_LEAST_REFERENCES", 2)
+    groups = [0] * 20 + [10] * 9 + [50]
+    rows, found = choose(np.ones(30), described(*groups), count=3, typical=2)
+
+    assert [groups[row] for row in rows[:2]] == [0, 10]
+    assert found[0].stands_for == 20  # 4 of the 6 that are compared, other than itself, for 5 frames each
+    assert len(set(rows)) == 3
 
 
 def test_the_typical_distance_is_the_median():
@@ -57,37 +85,59 @@ def test_the_typical_distance_is_the_median():
 
 
 def test_more_than_there_are_gives_all():
-    rows, _ = choose_frames(np.ones(2), described(0, 0), NONE, count=9, typical=0)
+    assert choose([0.5, 1.0], described(0, 0), count=9, typical=0)[0] == [1, 0]
 
-    assert rows == [0, 1]
+
+def cat(score=1.0):
+    return Detection("cat", 0, score, (0, 0, 9, 9))
 
 
 def test_a_frame_without_detections_among_similar_ones_is_uncertain():
-    cats = [Detection("cat", 0, 1.0, (0, 0, 9, 9))]
-    found = dict.fromkeys(range(10), cats) | {3: []}
+    found = {frame: [] if frame == 3 else [cat()] for frame in range(10)}
     descriptors = {frame: np.array([frame // 6 * 100 + frame * 0.01], np.float32) for frame in range(12)}
     annotated = AnnotatedFrames({10: frozenset({"cat"}), 11: frozenset()}, {"cat": 1})
 
-    first, *others = rank_frames(found, descriptors, (0.5,), annotated, top=10)
+    ranked = {one.frame: one for one in rank_frames(found, descriptors, (0.5,), annotated, top=10)}
 
-    assert first.frame == 3
-    assert first.reasons == (
-        "nothing found although 5 of the 5 most similar frames have 'cat'",
-        "unlike all annotated frames",
-    )
-    assert {one.frame for one in others} == set(range(10)) - {3}
+    assert len(ranked) == 10
+    assert ranked[3].uncertainty == pytest.approx(0.7)
+    assert "nothing found although 5 of the 5 most similar frames have 'cat'" in ranked[3].reasons
+    assert {one.uncertainty for frame, one in ranked.items() if frame != 3} == {0.0}
+
+
+def test_uncertainty_counts_more_with_more_annotated_frames():
+    # Frame 0 is doubtful and alone; 1, 2 and 3 look the same and are certain. Typical is 10, and a group of three.
+    found = {0: [cat(0.5)], 1: [cat(0.99)], 2: [cat(0.99)], 3: [cat(0.99)]}
+    descriptors = {0: np.array([0.0]), **{frame: np.array([10.0]) for frame in (1, 2, 3)}}
+
+    def first(annotated):
+        far = {frame: np.array([1000.0 * frame]) for frame in range(100, 100 + annotated)}
+        known = AnnotatedFrames(dict.fromkeys(far, frozenset({"cat"})), {"cat": annotated})
+        return rank_frames(found, descriptors | far, (0.5,), known, top=1)[0].frame
+
+    assert first(0) == 1
+    assert first(400) == 0
+
+
+def test_more_expected_objects_are_worth_more():
+    found = {0: [cat()], 1: [cat()] * 4, 2: []}
+    descriptors = {0: np.array([0.0]), 1: np.array([100.0]), 2: np.array([200.0])}
+
+    ranked = rank_frames(found, descriptors, (0.5,), AnnotatedFrames({}, {"cat": 0}), top=3)
+
+    assert [one.frame for one in ranked] == [1, 0, 2]
 
 
 def test_a_frame_unlike_the_annotated_ones_is_named():
-    found = {0: [], 1: []}
-    descriptors = {frame: np.array([value], np.float32) for frame, value in enumerate((0, 100, 0, 0, 0))}
+    found = {0: [], 1: [], 5: []}
+    descriptors = {frame: np.array([value], np.float32) for frame, value in enumerate((0, 100, 0, 0, 40, 100))}
     annotated = AnnotatedFrames({2: frozenset(), 3: frozenset(), 4: frozenset()}, {"cat": 0})
-    descriptors[4] = np.array([60], np.float32)
 
-    first, second = rank_frames(found, descriptors, (0.5,), annotated, top=2)
+    first, *others = rank_frames(found, descriptors, (0.5,), annotated, top=3)
 
-    assert (first.frame, second.frame) == (1, 0)
-    assert second.reasons == ("the model is certain; the frame looks like others",)
+    assert first.frame == 1
+    assert first.reasons == ("stands for 1 similar frame without annotations", "unlike all annotated frames")
+    assert {one.reasons[0] for one in others if one.frame == 0} == {"the model is certain; the frame looks like others"}
 
 
 def written(image, **more):
