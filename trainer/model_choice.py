@@ -1,12 +1,14 @@
 """The model that `--model` names, also by names of other tools; `auto` is the base model's or the recommended one."""
 
 import contextlib
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from preannotate.core.errors import PreannotateError
 from preannotate.core.memory import free_memory
 from preannotate.core.text import printable
 from runtime.letterbox import Letterbox
@@ -18,6 +20,8 @@ from trainer.measurements import estimate_minutes, training_memory
 from trainer.models import MODELS
 from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend
 from trainer.request import AUTO, NONE
+
+log = logging.getLogger(__name__)
 
 # Names in TensorFlow's Object Detection API, which CVAT users know; these start from COCO weights there.
 TENSORFLOW_NAMES = {
@@ -68,9 +72,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
         return _fitting(path, requested)
     pretrained = base_model != NONE
     able = [name for name, family in MODELS.items() if base_model in (AUTO, NONE, *family.pretrained)] or list(MODELS)
-    if pretrained:
-        _get_coco_weights(able)
-    here = [name for name in able if MODELS[name].is_cached()]
+    here = _here(able, get=pretrained)
     side = MODELS[able[0] if pretrained else SMALLEST].defaults.side
     size = parse_size(requested.image_size or "") or input_size.for_samples(samples, side=side).size
     gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
@@ -100,11 +102,31 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     )
 
 
-def _get_coco_weights(able: Collection[str]) -> None:
-    """Download the weights of the fast model if no model has such on this machine; without a network it is logged."""
-    with_weights = {name: MODELS[name].weights for name in able if MODELS[name].weights}
-    if not any(weights and weights.is_here() for weights in with_weights.values()) and (fast := with_weights.get(FAST)):
-        fast.find(fast.names[0])
+def _here(able: Sequence[str], *, get: bool) -> list[str]:
+    """Return the models whose published weights are on this machine.
+
+    With `get`, those of the fast model are downloaded if no model has COCO weights here. What cannot be had, or is
+    damaged, is logged: there are other models.
+    """
+    problems: dict[str, None] = {}
+
+    def is_here(name: str, *, download: bool = False) -> bool:
+        family = MODELS[name]
+        try:
+            if download and family.weights:
+                return family.weights.find(family.weights.names[0]) is not None
+            return family.is_cached()
+        except PreannotateError as error:
+            problems[str(error)] = None
+            return False
+
+    here = [name for name in able if is_here(name)]
+    with_weights = [name for name in able if MODELS[name].weights]
+    if get and FAST in with_weights and not set(with_weights) & set(here) and is_here(FAST, download=True):
+        here.append(FAST)
+    for problem in problems:
+        log.warning("%s", problem)
+    return here
 
 
 def _fitting(file: Path, requested: RequestedConfig) -> Recommendation:

@@ -60,6 +60,29 @@ def test_coco_weights_that_are_here_decide(nothing_at_hand, monkeypatch):
     assert (chosen.model, nothing_at_hand) == ("yolox-tiny", [])
 
 
+@pytest.mark.parametrize("home", ["/proc/weights", None])
+def test_weights_that_cannot_be_kept_are_no_reason_to_fail(monkeypatch, caplog, home):
+    # As in a container whose only writable folder is /tmp, and whose user has no home.
+    monkeypatch.undo()
+    monkeypatch.delenv("PREANNOTATE_OFFLINE", raising=False)
+    monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: self.package is not None)
+    monkeypatch.setattr(published_weights.http, "download", lambda *_, **__: None)
+    if home:
+        monkeypatch.setenv("PREANNOTATE_WEIGHTS", home)
+    else:
+        monkeypatch.delenv("PREANNOTATE_WEIGHTS", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", "")
+        monkeypatch.setattr(Path, "home", _no_home)
+
+    assert choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "ssd-efficientnet-lite0"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Set PREANNOTATE_WEIGHTS to" in caplog.text
+
+
+def _no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 def test_packaged_weights_where_there_is_no_network(monkeypatch):
     monkeypatch.setattr(backbone.Backbone, "is_cached", lambda self: self.package is not None)
 
