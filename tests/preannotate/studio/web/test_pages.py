@@ -247,6 +247,7 @@ def test_models_are_cards_with_the_recommended_one_chosen(example, browser):
     assert "144 boxes on 24 frames." in words(answer)
     assert words(answer).count("Recommended") == 1
     assert words(answer).index("Automatic") < words(answer).index("Recommended") < words(answer).index("is chosen")
+    assert words(answer).count("Run: preannotate get base yolox-nano") == 1
 
 
 def test_a_run_chooses_its_model_itself_by_default(example, browser):
