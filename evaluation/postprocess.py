@@ -8,7 +8,7 @@ box. So they are chosen for each choice by itself, and the two are compared at t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,8 @@ def choose_postprocess(
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
     costs: CorrectionCosts,
+    *,
+    iou_threshold: float = Postprocess.iou_threshold,
 ) -> PostprocessChoice:
     """Choose what costs fewest seconds of correction.
 
@@ -66,8 +68,10 @@ def choose_postprocess(
         images: The validation images.
         detections: On each, down to a low score, each class by itself.
         costs: Seconds of corrections.
+        iou_threshold: Of the suppression within a class that the detections went through.
     """
-    without = _best(labels, images, detections, costs, None)
+    base = Postprocess(0.0, (), iou_threshold=iou_threshold)
+    without = _best(labels, images, detections, costs, base)
     if len(labels) < 2:
         return PostprocessChoice(without[0], None, without[1], "")
     coinciding = sum(coinciding_objects(image) for image in images)
@@ -75,7 +79,7 @@ def choose_postprocess(
         pairs = plural(coinciding, "pair")
         why = f"Boxes of different classes on each other are all shown: {pairs} of annotated objects coincide."
         return PostprocessChoice(without[0], None, without[1], why)
-    best = _best(labels, images, detections, costs, SAME_PLACE)
+    best = _best(labels, images, detections, costs, replace(base, agnostic_iou_threshold=SAME_PLACE))
     chosen = best if best[1] < without[1] - 1e-6 else without
     compared = f"{best[1]:.0f} s of corrections on the validation images, {without[1]:.0f} s with all of them"
     if chosen is best:
@@ -98,10 +102,10 @@ def _best(
     images: Sequence[AnnotatedImage],
     detections: Sequence[Sequence[Detection]],
     costs: CorrectionCosts,
-    agnostic_iou_threshold: float | None,
+    suppression: Postprocess,
 ) -> tuple[Postprocess, float]:
-    """Return the best thresholds with this suppression, and their seconds."""
-    common, per_class = choose_thresholds(labels, images, detections, costs, agnostic_iou_threshold)
-    chosen = Postprocess(common, per_class, agnostic_iou_threshold=agnostic_iou_threshold)
+    """Return `suppression` with the best thresholds, and their seconds."""
+    common, per_class = choose_thresholds(labels, images, detections, costs, suppression.agnostic_iou_threshold)
+    chosen = replace(suppression, threshold=common, thresholds=per_class)
     total = sum(corrections_by_image(images, detections, chosen), Corrections())
     return chosen, total.seconds(costs)

@@ -1,8 +1,10 @@
-"""Statistics of batch normalisation, measured for weights that have them folded into their convolutions.
+"""Statistics of batch normalisation, measured on some images before a training or after it.
 
-Such weights are right at rest, with mean 0 and variance 1 in the place of statistics, but the first batch statistics of
-a training would destroy them. Measured on some images, with scale and offset that give the same answers as before,
-they let training begin where the weights are.
+Before, for weights that have them folded into their convolutions. Such weights are right at rest, with mean 0 and
+variance 1 in the place of statistics, but the first batch statistics of a training would destroy them. Measured with
+scale and offset that give the same answers as before, they let training begin where the weights are.
+
+After, since the moving statistics lag behind the averaged weights when steps were few, and are also those of mosaics.
 """
 
 from collections.abc import Iterable
@@ -25,6 +27,21 @@ def measure(network: Network, pixels: np.ndarray) -> None:
     batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
     _measure(network.backbone, (preprocess(batch) for batch in batches))
     _measure(network.keras_model, batches)
+
+
+def renew(network: Network, pixels: np.ndarray) -> None:
+    """Replace all statistics by those of `pixels`, uint8 (N, H, W, 3): the means over batches; answers change."""
+    layers = [*network.backbone.layers, *network.keras_model.layers]
+    norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
+    momentums = [layer.momentum for layer in norms]
+    try:
+        for number, start in enumerate(range(0, len(pixels), BATCH)):
+            for layer in norms:
+                layer.momentum = number / (number + 1)
+            network.keras_model(pixels[start : start + BATCH], training=True)
+    finally:
+        for layer, momentum in zip(norms, momentums, strict=True):
+            layer.momentum = momentum
 
 
 def _measure(model: keras.Model, batches: Iterable) -> None:

@@ -34,7 +34,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     config, split, network = prepared.config, prepared.split, prepared.ema_network
     detections = validator.detections()
     costs = CorrectionCosts()
-    choice = choose_postprocess(config.labels, validator.truth, detections, costs)
+    choice = choose_postprocess(config.labels, validator.truth, detections, costs, iou_threshold=network.iou_threshold)
     if choice.why:
         log.info("%s", choice.why)
     postprocess = choice.postprocess

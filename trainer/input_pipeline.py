@@ -74,6 +74,12 @@ class ImageCache:
         return example
 
 
+def serving_inputs(samples: Sequence[Sample], input_size: tuple[int, int]) -> np.ndarray:
+    """Return images as serving prepares them, uint8 (N, H, W, 3); there must be at least one."""
+    images = ImageCache(samples, input_size, exact=True)
+    return np.stack([letterbox_example(images[index], input_size)[0] for index in range(len(images))])
+
+
 @dataclass(frozen=True)
 class Epoch:
     """An epoch: its images in order, and their augmentation.

@@ -18,7 +18,6 @@ from runtime.letterbox import Letterbox
 from trainer import anchors, base_weights, batch_statistics, datasets, earlier_run, gpu_memory, input_size, model_choice
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
-from trainer.augment import letterbox_example
 from trainer.backbone_weights import BaseModel
 from trainer.config import RunConfig, parse_range, parse_size
 from trainer.datasets import Dataset, Sample, Split
@@ -27,7 +26,7 @@ from trainer.datasets.split_file import read_split_file
 from trainer.datasets.unlabelled import UnlabelledImages, load_unlabelled
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
-from trainer.input_pipeline import ImageCache
+from trainer.input_pipeline import serving_inputs
 from trainer.input_size import InputSize
 from trainer.models import MODELS
 from trainer.models.network import Network
@@ -127,14 +126,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     else:
         base_weights.load(network, base, family, dataset.labels)
         if base.detector and base.detector.folded:
-            batch_statistics.measure(network, _first_inputs(split.train, size, batch_statistics.IMAGES))
+            batch_statistics.measure(network, serving_inputs(split.train[: batch_statistics.IMAGES], size))
     return Prepared(config, split, network, ema_network, unlabelled.samples)
-
-
-def _first_inputs(samples: Sequence[Sample], size: tuple[int, int], count: int) -> np.ndarray:
-    """Return the first images as serving prepares them, uint8 (N, H, W, 3)."""
-    images = ImageCache(samples[:count], size, exact=True)
-    return np.stack([letterbox_example(images[index], size)[0] for index in range(len(images))])
 
 
 def reopen(run: RunDirectory) -> Prepared:

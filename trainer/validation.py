@@ -36,8 +36,9 @@ class Validator:
     """Validation images, decoded at the first use and kept, and the network that is scored on them."""
 
     def __init__(self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str) -> None:
-        thresholds = Postprocess(PROVISIONAL_THRESHOLD, (PROVISIONAL_THRESHOLD,) * len(labels))
-        manifest = Manifest(family, tuple(labels), network.input_size, thresholds)
+        per_class = (PROVISIONAL_THRESHOLD,) * len(labels)
+        postprocess = Postprocess(PROVISIONAL_THRESHOLD, per_class, iou_threshold=network.iou_threshold)
+        manifest = Manifest(family, tuple(labels), network.input_size, postprocess)
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
         self.truth = [sample.to_ground_truth(sample.image.name) for sample in samples]

@@ -78,7 +78,7 @@ def test_int8_that_loses_too_much_is_not_built_and_the_reason_is_said(
     assert steps == ["Quantising to INT8 (plain)", "Quantising to INT8 (control)"]
     assert outcome["built"] == "fp16"
     assert outcome["reason"] == (
-        "INT8 has mAP50 1.0000, mAP 1.0000 on the 4 validation images, mAP50 0.0000 below the reference's; "
+        "INT8 has mAP50 1.0000, mAP 1.0000 on the 4 validation images, 0.0000 and 0.0000 below the reference's; "
         "expected at most -0.1 below, so FP16 was built."
     )
     assert precisions.describe_precision(outcome) == outcome["reason"]

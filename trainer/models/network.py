@@ -6,7 +6,7 @@ The training step, the input pipeline and the export use nothing else of a netwo
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 import numpy as np
@@ -34,6 +34,7 @@ class Network(ABC):
         block_starts: Names of the backbone's layers that begin a block: with `freeze=n`, training starts at the
             n-th of them, counted from 0.
         input_size: (width, height).
+        iou_threshold: Of suppression behind it; see `runtime.manifest.Postprocess`.
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.
@@ -45,6 +46,7 @@ class Network(ABC):
     input_size: tuple[int, int]
     num_classes: int
     class_layers: tuple[str, ...]
+    iou_threshold: ClassVar[float] = 0.5
 
     @property
     @abstractmethod

@@ -27,7 +27,9 @@ def change_costs(run: RunDirectory, costs: CorrectionCosts) -> tuple[float, ...]
     """
     facts = RunFacts.read(run)
     manifest, labels = facts.manifest, facts.truth.labels
-    choice = choose_postprocess(labels, facts.truth.images, facts.detections, costs)
+    choice = choose_postprocess(
+        labels, facts.truth.images, facts.detections, costs, iou_threshold=manifest.postprocess.iou_threshold
+    )
     cut, per_class = choice.postprocess, choice.postprocess.thresholds
     provenance = {**manifest.provenance, **criterion(costs), SUPPRESSION_KEY: choice.to_json()}
     changed = dataclasses.replace(manifest, postprocess=cut, provenance=provenance)

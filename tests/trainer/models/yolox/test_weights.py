@@ -138,6 +138,19 @@ def test_measured_statistics_are_those_of_the_images_and_leave_the_answers(origi
         np.testing.assert_allclose(new, old, atol=1e-2, rtol=1e-4)
 
 
+def test_renewed_statistics_are_the_means_over_batches(original):
+    network = make(range(80))
+    network.keras_model.set_weights(original.keras_model.get_weights())
+    stem = network.backbone.get_layer("backbone.backbone.stem.conv.bn")
+    momentum, images = stem.momentum, pixels(images=16)
+    batch_statistics.renew(network, images)
+    reached = keras.Model(network.backbone.input, stem.input)
+    means = [reached(images[start : start + 8].astype(np.float32)).numpy().mean((0, 1, 2)) for start in (0, 8)]
+
+    np.testing.assert_allclose(stem.moving_mean, np.mean(means, axis=0), rtol=1e-3, atol=1e-3)
+    assert stem.momentum == momentum
+
+
 def test_a_label_of_coco_starts_from_its_own_class(original, tmp_path):
     write_export(tmp_path / "nano.onnx", original)
     network = make(["bolt", "Person"])
