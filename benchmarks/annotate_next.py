@@ -185,7 +185,7 @@ class Curve:
             },
             [describe(content) for content in contents],
             manifest.postprocess.thresholds,
-            {image: [self._labels[one] for one in self._samples[image].class_ids] for image in chosen},
+            {image: [self._labels[one] for one in self._samples[image].class_ids if one >= 0] for image in chosen},
             manifest.labels,
         )
 

@@ -114,8 +114,9 @@ def extract(images: ImageSet, work: Path) -> Features:
         for level in range(len(STRIDES)):
             both = np.concatenate(found[2 * level : 2 * level + 2], axis=-1)
             levels[level].append(both.reshape(-1, both.shape[-1]))
-        boxes.append(of_image)
-        class_ids.append(ids)
+        objects = ids >= 0  # the others are places that do not count
+        boxes.append(of_image[objects])
+        class_ids.append(ids[objects])
     cells = [np.array(level, np.float32) for level in levels]
     cells = [(level - level.mean((0, 1))) / (level.std((0, 1)) + 1e-3) for level in cells]
     sides = [SIDE // stride for stride in STRIDES]

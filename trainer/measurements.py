@@ -30,7 +30,8 @@ def estimate_minutes(
     *,
     pretrained: bool = True,
     epochs: int | None = None,
-    at_most: float | None = None,
+    steps: int | None = None,
+    max_minutes: float | None = None,
 ) -> dict[str, float]:
     """Estimate how long a training takes on the CPU of the measurement; models that were not measured are left out.
 
@@ -40,7 +41,8 @@ def estimate_minutes(
         input_size: (width, height): a step takes as long as its pixels are many.
         pretrained: Whether it starts from pretrained weights.
         epochs: As requested; None for the default.
-        at_most: Limit in minutes, if one is requested.
+        steps: As requested, if they are.
+        max_minutes: As requested, if they are; alone they are used up.
     """
     content = measured()
     of_width, of_height = content["input_size"]
@@ -50,12 +52,14 @@ def estimate_minutes(
         ratio = content["models"].get(name, {}).get("training")
         if not ratio or not content.get("seconds_per_image"):
             continue
-        if at_most and not epochs:
-            minutes[name] = at_most  # all of it is used
+        if max_minutes and not epochs and not steps:
+            minutes[name] = max_minutes
             continue
-        shown = images * (epochs or of_model.epochs(images, pretrained=pretrained))
+        lengths = [images * epochs] if epochs else []
+        lengths += [steps * of_model.batch_size] if steps else []
+        shown = min(lengths, default=images * of_model.epochs(images, pretrained=pretrained))
         estimate = shown * content["seconds_per_image"] * ratio * size / 60
-        minutes[name] = min(estimate, at_most or estimate)
+        minutes[name] = min(estimate, max_minutes or estimate)
     return minutes
 
 

@@ -96,7 +96,8 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
                 size,
                 pretrained=pretrained,
                 epochs=requested.epochs,
-                at_most=requested.max_minutes,
+                steps=requested.steps,
+                max_minutes=requested.max_minutes,
             ),
         )
     )

@@ -229,7 +229,7 @@ def _speed(name: str) -> str:
     if found is None or not found.get("inference"):
         return NOT_MEASURED
     if name == other:
-        return "fastest; the other models are compared with it"
+        return "the other models are compared with it"
     return (
         f"{found['inference']:.2g} times the inference time of {other}, {found['training']:.2g} times its training time"
     )

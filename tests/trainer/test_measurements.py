@@ -28,8 +28,17 @@ def test_minutes_follow_the_images_shown_and_the_pixels():
     assert estimate_minutes(DEFAULTS, 120, (640, 320), epochs=20) == {"reference": 4.0, "slow": 8.0}
 
 
-def test_a_limit_is_not_exceeded():
-    assert estimate_minutes(DEFAULTS, 120, (320, 320), epochs=20, at_most=3.0) == {"reference": 2.0, "slow": 3.0}
+def test_whichever_limit_comes_first_counts():
+    limited = estimate_minutes(DEFAULTS, 120, (320, 320), epochs=20, max_minutes=3.0)
+    assert limited == {"reference": 2.0, "slow": 3.0}
+    # 75 steps of 16 images are 1 200.
+    assert Defaults().batch_size == 16
+    assert estimate_minutes(DEFAULTS, 120, (320, 320), epochs=20, steps=75) == {"reference": 1.0, "slow": 2.0}
+    assert estimate_minutes(DEFAULTS, 120, (320, 320), steps=75) == {"reference": 1.0, "slow": 2.0}
+
+
+def test_minutes_alone_are_used_up():
+    assert estimate_minutes(DEFAULTS, 120, (320, 320), max_minutes=20.0) == {"reference": 20.0, "slow": 20.0}
 
 
 def test_without_epochs_the_default_of_the_model_counts():

@@ -13,10 +13,9 @@ and NumPy and a few milliseconds. Neither needs a network, because functions ret
 
 Sources: facility location times uncertainty, K. Wei, R. Iyer, J. Bilmes, "Submodularity in data subset selection and
 active learning", ICML 2015; typical frames where few are annotated, G. Hacohen, A. Dekel, D. Weinshall, "Active
-learning on a budget: opposite strategies suit high and low budgets", arXiv:2202.02794; what it replaces, k-center,
-O. Sener, S. Savarese, arXiv:1708.00489, whose outliers cost more than they taught (docs/benchmarks.md);
-E. Kasutani, A. Yamada, "The MPEG-7 color layout descriptor", ICIP 2001; N. Dalal, B. Triggs, "Histograms of oriented
-gradients for human detection", CVPR 2005.
+learning on a budget: opposite strategies suit high and low budgets", arXiv:2202.02794; E. Kasutani, A. Yamada, "The
+MPEG-7 color layout descriptor", ICIP 2001; N. Dalal, B. Triggs, "Histograms of oriented gradients for human detection",
+CVPR 2005.
 """
 
 from dataclasses import dataclass
