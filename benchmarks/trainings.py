@@ -21,6 +21,7 @@ class Training:
         names, test_names: Images for training and for testing, of the exports `data` and `test`.
         base_model: None leaves the default.
         arguments: Of `--arguments`, without the seed.
+        unlabelled: Folder of images for self-training; None trains without it.
     """
 
     data: Path
@@ -30,6 +31,7 @@ class Training:
     model: str
     base_model: str | None
     arguments: str
+    unlabelled: Path | None = None
 
 
 def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
         arguments = ",".join(filter(None, (f"seed={seed}", training.arguments)))
         command = ["train", str(training.data), "--images", str(used), "--model", training.model]
         command += ["--base-model", training.base_model] if training.base_model else []
+        command += ["--unlabelled", str(training.unlabelled)] if training.unlabelled else []
         command += ["--arguments", arguments, "--output", str(run), "--continue"]
         summary, memory = preannotate(*command)
         load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
@@ -65,6 +68,7 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
         "steps": steps,
         "images_shown": steps * config["arguments"]["batch_size"],
         "seconds": summary["seconds"],
+        "self_training": summary.get("self_training"),
         "peak_memory_gb": memory,
         "load": round(load, 1),
     }

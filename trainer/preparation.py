@@ -116,7 +116,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     _log_lines(f"{decision.what}: {decision.why}" for decision in config.decisions)
     _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
     if request.unlabelled:
-        log.info(unlabelled.summary)
+        log.info("%s", unlabelled.summary)
     write_json(run.dataset, {**_dataset_summary(dataset, split, size), "unlabelled": unlabelled.to_json()})
     network, ema_network = _build(config)
     _check_freeze(config, network)

@@ -50,8 +50,10 @@ LOWEST_LIMIT, HIGHEST_LIMIT = 0.4, 0.9
 MIN_BOXES = 10
 # Detections down to this score are doubtful, those below are background.
 DOUBTFUL_FROM = 0.1
+# A shorter training has no time to give away.
+MIN_MINUTES = 5.0
 # The highest learning rate, as a part of the initial one.
-RATE = 0.5
+RATE = 0.25
 
 # Class id, score, box (image pixels): of one detection, as JSON keeps it.
 FoundObject = tuple[int, float, tuple[float, float, float, float]]
@@ -124,6 +126,8 @@ class SelfTrainingLoop(TrainingLoop):
         # It ends with its schedule: its first weights may well score lower than those that it continues from.
         config = replace(config, early_stopping=None)
         super().__init__(run, config, network_trainer, train, validator, workers, pretrained=False)
+        self._names: list[str] = []
+        self._samples = unlabelled
         self._unlabelled = ImageCache(
             unlabelled, network_trainer.network.input_size, exact=config.augment == "none", limit=CACHE_BYTES // 2
         )
@@ -174,6 +178,8 @@ class SelfTrainingLoop(TrainingLoop):
         others = min(max(round(len(self._train) * UNLABELLED_PART), 1), len(self._unlabelled))
         chosen = rng.permutation(len(self._train))[: max(len(self._train) - others, 1)].tolist()
         unlabelled = rng.permutation(len(self._unlabelled))[:others].tolist()
+        self._names = [self._train[index].name for index in chosen]
+        self._names += [self._samples[index].name for index in unlabelled]
         found = self._workers.from_chief(functools.partial(self._teach, unlabelled))
         labels = {
             index: PseudoLabels.of(of_image, state.self_training["limits"])
@@ -182,6 +188,9 @@ class SelfTrainingLoop(TrainingLoop):
         for index, of_image in labels.items():
             state.self_training["boxes"][index] = int((of_image.class_ids != IGNORED).sum())
         return MixedImages(self._images, self._unlabelled, chosen, labels)
+
+    def _image_name(self, index: int) -> str:
+        return self._names[index]
 
     def _teach(self, indices: Sequence[int]) -> list[list[FoundObject]]:
         """Return what the teacher finds on each image."""
@@ -198,7 +207,13 @@ class SelfTrainingLoop(TrainingLoop):
         assert state.self_training is not None
         before = state.row(state.self_training["plain"])["mean_ap"]
         assert before is not None
-        return scores.mean_ap >= before and super()._is_kept(scores, record, state)
+        # Compared once, at the end: the best of many looks at a few images would be chance.
+        return state.finished and scores.mean_ap >= before
+
+
+def has_time(config: TrainingConfig) -> bool:
+    """Whether the time limit leaves time for self-training; otherwise the training before it has all of it."""
+    return config.max_minutes is None or config.max_minutes >= MIN_MINUTES
 
 
 def result(state: TrainingState) -> SelfTrainingResult | None:

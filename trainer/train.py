@@ -13,7 +13,7 @@ from preannotate.core.drafts import clear_abandoned
 from preannotate.core.files import read_json
 from preannotate.core.terminal import SafeFormatter
 from preannotate.core.text import plural
-from trainer import batch_statistics, checkpoints, devices
+from trainer import batch_statistics, checkpoints, devices, self_training
 from trainer.checkpoints import TrainingState
 from trainer.config import RunConfig
 from trainer.finalization import finalize_run
@@ -111,7 +111,7 @@ def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summa
     validator = Validator(split.validation, config.labels, prepared.ema_network, config.model)
     network_trainer = _network_trainer(prepared, workers.strategy)
     parts = (run, config.arguments, network_trainer, split.train, validator, workers)
-    unlabelled = prepared.unlabelled
+    unlabelled = prepared.unlabelled if self_training.has_time(config.arguments) else ()
     state = TrainingLoop(*parts, pretrained=config.pretrained, self_training=bool(unlabelled)).train()
     if unlabelled:
         state = SelfTrainingLoop(*parts, unlabelled=unlabelled).train()

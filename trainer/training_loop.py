@@ -180,6 +180,10 @@ class TrainingLoop:
         """Return the images of the next epoch."""
         return self._images
 
+    def _image_name(self, index: int) -> str:
+        """Return the name of an image of `_epoch_images`."""
+        return self._train[index].name
+
     def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
         """Whether to keep the weights of a validation; `record` is the highest mAP so far, this one included."""
         return scores.mean_ap >= record - standard_error(record, scores.boxes)
@@ -238,7 +242,7 @@ class TrainingLoop:
         log.info(_line(state))
 
     def _not_finite(self, losses: dict[str, float], indices: Sequence[int]) -> str:
-        names = ", ".join(self._train[index].name for index in indices)
+        names = ", ".join(map(self._image_name, indices))
         found = ", ".join(f"{name} {loss}" for name, loss in losses.items())
         return (
             f"step {self._network_trainer.step}: {found}; expected finite losses. "

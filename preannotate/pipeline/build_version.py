@@ -22,7 +22,7 @@ from preannotate.core.errors import FileError
 from preannotate.core.files import read_json
 from preannotate.core.progress import ProgressWriter, read_progress
 from preannotate.core.text import format_duration, format_scores, plural
-from preannotate.cvat.dataset_folder import IMAGES, UNLABELLED, VALIDATION
+from preannotate.cvat.dataset_folder import IMAGES, SOURCE, UNLABELLED, VALIDATION
 from preannotate.formats.cvat_xml import FILE_NAME
 from preannotate.pipeline import kubernetes
 from preannotate.pipeline.run_request import PREVIOUS, RunRequest
@@ -36,6 +36,8 @@ _BAR = "training {percentage:3.0f}%|{bar}| {desc}"
 # What people may change in CVAT without a box becoming another one.
 _COLOUR = re.compile(rb"<color>[^<]*</color>")
 _LABELS = re.compile(rb"<labels>.*</labels>", re.DOTALL)
+# Frames without annotations, as a part of those with, from which self-training is worth its time.
+_LEAST_UNLABELLED = 0.25
 _LESS_MEMORY = "Lower batch_size or image_size in --arguments"
 
 
@@ -107,10 +109,16 @@ class VersionBuilder:
         command = ["train", str(self.model.dataset), "--output", str(version.run), "--continue", "--json", *options]
         if (self.model.dataset / VALIDATION / FILE_NAME).is_file():
             command += ["--validation", str(self.model.dataset / VALIDATION)]
-        if (self.model.dataset / UNLABELLED).is_dir():
+        if self._has_unlabelled():
             command += ["--unlabelled", str(self.model.dataset / UNLABELLED)]
         command += ["--model", self.request.model, "--base-model", self._base_model(version)]
         return [*command, f"--arguments={self.request.arguments}"] if self.request.arguments else command
+
+    def _has_unlabelled(self) -> bool:
+        """Whether there are enough frames without annotations to take the time for self-training."""
+        source = read_json(self.model.dataset / SOURCE) or {}
+        few = source.get("unlabelled", 0) < _LEAST_UNLABELLED * source.get("training", {}).get("annotated", 0)
+        return (self.model.dataset / UNLABELLED).is_dir() and not few
 
     def _base_model(self, version: VersionFolder) -> str:
         if self.request.base_model != PREVIOUS:

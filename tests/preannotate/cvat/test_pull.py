@@ -538,3 +538,24 @@ def test_json_is_source_json(cvat, pull, tmp_path):
     cvat.add(dock())
 
     assert json.loads(pull("--task", "12", "--json")) == json.loads((tmp_path / "pulled/source.json").read_text())
+
+
+def test_frames_that_nobody_annotated_are_downloaded_on_request(cvat, pull, tmp_path):
+    task = cvat.add(dock())
+    # A model drew on frame 3, and frame 5 has nothing; in the completed job, frame 2 shows that nothing is there.
+    task.jobs[1].shapes.append({**rectangle(3, 5, [1, 1, 9, 9]), "source": "auto"})
+
+    said = pull("--task", "12", "--unlabelled", "10")
+
+    unlabelled = tmp_path / "pulled" / "unlabelled"
+    names = {path.relative_to(unlabelled / "images").as_posix() for path in unlabelled.rglob("*.png")}
+    assert names == {"task-12/a/cam3.png", "task-12/a/cam5.png"}
+    assert "for self-training: 2 frames without annotations\n" in said
+    assert said.endswith(f"next: preannotate train {tmp_path / 'pulled'} --negatives --unlabelled {unlabelled}\n")
+    assert json.loads((tmp_path / "pulled/source.json").read_text())["unlabelled"] == 2
+
+    pull("--task", "12", "--unlabelled", "1")
+    assert len(list(unlabelled.rglob("*.png"))) == 1
+
+    pull("--task", "12")
+    assert not unlabelled.exists()
