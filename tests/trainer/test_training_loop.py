@@ -2,6 +2,9 @@
 
 import functools
 import itertools
+import json
+import queue
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -37,6 +40,7 @@ class Training:
         slow_from=None,
         file=None,
         validation_images=8,
+        workers=None,
         **arguments,
     ):
         self.now, self.steps, self.epochs = 0.0, [], []
@@ -58,7 +62,7 @@ class Training:
             monkeypatch.setattr(checkpoints, name, lambda *_: None)
         monkeypatch.setattr(checkpoints, "newest", lambda _: None)
         config = training_config(batch_size=8, **arguments)
-        workers = WorkerGroup(tf.distribute.get_strategy())
+        workers = workers or WorkerGroup(tf.distribute.get_strategy())
         self._loop = TrainingLoop(run, config, self, [None] * images, self, workers, pretrained=False)
 
     def train(self):
@@ -80,6 +84,22 @@ class Training:
     def closing(self):
         """Part of the steps."""
         return sum(closing for _, closing in self.steps) / len(self.steps)
+
+
+class Worker:
+    """One of two processes, as threads: what the chief decides goes through a queue, as JSON."""
+
+    size = 2
+
+    def __init__(self, index, decisions):
+        self.index, self.is_chief, self._decisions = index, index == 0, decisions
+
+    def from_chief(self, make):
+        if self.is_chief:
+            value = make()
+            self._decisions.put(json.dumps(value))
+            return value
+        return json.loads(self._decisions.get(timeout=60))
 
 
 @pytest.fixture
@@ -109,6 +129,19 @@ def test_the_schedule_follows_a_machine_that_becomes_slower(training):
 def test_epochs_with_a_time_limit_end_with_what_comes_first(training):
     assert training(images=400, max_minutes=10, epochs=2).train().step == 100
     assert training(images=400, max_minutes=10, epochs=100).train().now <= 601
+
+
+@pytest.mark.parametrize("length", [{"max_minutes": 5}, {"epochs": 5}, {"max_minutes": 5, "steps": 70}])
+def test_all_processes_do_what_the_chief_decides(training, length):
+    decisions = queue.Queue()
+    chief, other = (training(images=200, workers=Worker(index, decisions), **length) for index in (0, 1))
+    with ThreadPoolExecutor(2) as pool:
+        chief, other = pool.map(Training.train, (chief, other))
+
+    assert decisions.empty()
+    assert chief.steps == other.steps
+    assert chief.state == other.state
+    assert chief.state.progress == 1
 
 
 def test_a_phase_has_whole_epochs(training):
