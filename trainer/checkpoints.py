@@ -114,8 +114,10 @@ def restore(run: RunDirectory, network_trainer: NetworkTrainer, name: str | None
     newest = run.checkpoints / name
     try:
         network_trainer.checkpoint.read(str(newest / "weights")).assert_existing_objects_matched()
-        state = TrainingState(**json.loads((newest / "state.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, AssertionError, tf.errors.OpError) as error:
+        content = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        # A state of before `sound` does not say when scores were last good: until now, then.
+        state = TrainingState(**{"sound": content["progress"], **content})
+    except (OSError, ValueError, TypeError, KeyError, AssertionError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingError(f"{newest}: {reason}; expected a checkpoint of this version. Start a new run.") from error
     network_trainer.step = state.step

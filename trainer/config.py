@@ -112,7 +112,8 @@ class RunConfig:
                 raise ValueError("no such file")
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
-            arguments = TrainingConfig(**content["arguments"])
+            # Runs of before `freeze_statistics` always kept those of a pretrained backbone.
+            arguments = TrainingConfig(**{"freeze_statistics": content["pretrained"], **content["arguments"]})
             decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))
             decided = {"arguments": arguments, "input_size": (width, height), "decisions": decisions}
             return cls(**{**content, **frozen, **decided})

@@ -16,6 +16,7 @@ from preannotate.core.text import plural
 from trainer import batch_statistics, checkpoints, devices, self_training
 from trainer.checkpoints import TrainingState
 from trainer.config import RunConfig
+from trainer.datasets import Sample
 from trainer.finalization import finalize_run
 from trainer.input_pipeline import serving_inputs
 from trainer.network_trainer import NetworkTrainer
@@ -111,11 +112,23 @@ def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summa
     validator = Validator(split.validation, config.labels, prepared.ema_network, config.model)
     network_trainer = _network_trainer(prepared, workers.strategy)
     parts = (run, config.arguments, network_trainer, split.train, validator, workers)
-    unlabelled = prepared.unlabelled if self_training.has_time(config.arguments) else ()
+    unlabelled = _unlabelled(prepared)
     state = TrainingLoop(*parts, pretrained=config.pretrained, self_training=bool(unlabelled)).train()
     if unlabelled:
         state = SelfTrainingLoop(*parts, unlabelled=unlabelled).train()
     return workers.from_chief(functools.partial(_finalized, run, prepared, validator, state))
+
+
+def _unlabelled(prepared: Prepared) -> tuple[Sample, ...]:
+    """Return the images for self-training; none, and say so, if the time limit leaves no time for it."""
+    if not prepared.unlabelled or self_training.has_time(prepared.config.arguments):
+        return prepared.unlabelled
+    log.info(
+        "no self-training: max_minutes=%g leaves no time for it; expected at least %g",
+        prepared.config.arguments.max_minutes,
+        self_training.MIN_MINUTES,
+    )
+    return ()
 
 
 def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> Summary:

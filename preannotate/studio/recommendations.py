@@ -19,7 +19,7 @@ from trainer import input_size, published_weights
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.measurements import estimate_minutes, measured, training_memory
-from trainer.recommendation import FAST, Recommendation, TrainingConditions, recommend, word_for
+from trainer.recommendation import FAST, SMALLEST, Recommendation, TrainingConditions, recommend, word_for
 from trainer.request import AUTO, NONE
 
 NOT_MEASURED = "not measured"
@@ -135,8 +135,8 @@ def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | Non
         return None
     able = families()
     here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
-    size = _input_size(detail.sides, detail.image_size)
     gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
+    size = _input_size(detail.sides, detail.image_size, FAST if pretrained else SMALLEST)
     images = max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART))
     return TrainingConditions(
         images=images,
@@ -149,7 +149,9 @@ def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | Non
         models=list(able),
         memory=training_memory(),
         free_memory=None if free is None else free / 1e9,
-        minutes={} if gpu else estimate_minutes({name: one.defaults for name, one in able.items()}, images, size),
+        minutes={}
+        if gpu
+        else estimate_minutes({name: one.defaults for name, one in able.items()}, images, size, pretrained=pretrained),
     )
 
 
@@ -180,7 +182,7 @@ def _few(detail: TaskDetail) -> list[str]:
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
         sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
     if detail.sides and detail.image_size:
-        sides = _sides(detail.sides, detail.image_size, _input_size(detail.sides, detail.image_size))
+        sides = _sides(detail.sides, detail.image_size, _input_size(detail.sides, detail.image_size, FAST))
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
             sentences.append(
@@ -210,10 +212,10 @@ def _remarks(detail: TaskDetail) -> list[str]:
     return sentences
 
 
-def _input_size(sides: Sequence[float], image_size: tuple[int, int]) -> tuple[int, int]:
-    """Return the input that a training would have; `sides` are the roots of the boxes' areas in image pixels."""
+def _input_size(sides: Sequence[float], image_size: tuple[int, int], model: str) -> tuple[int, int]:
+    """Return the input that a training of a model has; `sides` are the roots of the boxes' areas in image pixels."""
     boxes = [(side, side, *image_size) for side in sides]
-    return input_size.choose([image_size], boxes, side=families()[FAST].defaults.side).size
+    return input_size.choose([image_size], boxes, side=families()[model].defaults.side).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from support.training import training_config
 
@@ -16,22 +18,40 @@ def test_a_range_is_a_shorter_and_a_longer_side():
     assert [parse_range(text) for text in ("600", "1024-600", "64-320", "600-2000", "a-b", "-600")] == [None] * 6
 
 
-def test_a_written_configuration_is_read_back(tmp_path):
-    config = RunConfig(
+def run_config(*, pretrained=False):
+    return RunConfig(
         arguments=training_config(epochs=7, early_stopping=None),
         overrides={"epochs": 7, "early_stopping": None},
         model="ssd-mobilenet-v2",
         labels=("ä",),
-        base_model="none",
-        pretrained=False,
+        base_model="imagenet" if pretrained else "none",
+        pretrained=pretrained,
         alpha=0.35,
         input_size=(96, 96),
         aspects=(0.5, 2.0),
         decisions=(Decision("batch_size=8", "the usual number"),),
     )
+
+
+def test_a_written_configuration_is_read_back(tmp_path):
+    config = run_config()
     config.write(tmp_path / "config.json")
 
     assert RunConfig.read(tmp_path / "config.json") == config
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_a_run_of_before_statistics_were_an_argument_kept_those_of_pretrained_weights(tmp_path, pretrained):
+    path = tmp_path / "config.json"
+    run_config(pretrained=pretrained).write(path)
+    content = json.loads(path.read_text())
+    del content["arguments"]["freeze_statistics"], content["decisions"]
+    path.write_text(json.dumps(content))
+
+    config = RunConfig.read(path)
+
+    assert config.arguments.freeze_statistics == pretrained
+    assert config.decisions == ()
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]", None])

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +133,17 @@ def request(rectangles, output, unlabelled, epochs=6):
 @pytest.mark.parametrize(("minutes", "expected"), [(None, True), (4.9, False), (5.0, True)])
 def test_a_training_of_few_minutes_has_no_time_for_it(minutes, expected):
     assert self_training.has_time(training_config(max_minutes=minutes)) == expected
+
+
+@pytest.mark.parametrize(("minutes", "used"), [(4, ()), (5, ("sample",)), (None, ("sample",))])
+def test_images_that_there_is_no_time_for_are_named(caplog, minutes, used):
+    config = SimpleNamespace(arguments=training_config(max_minutes=minutes))
+    caplog.set_level("INFO", "trainer.train")
+
+    assert train._unlabelled(SimpleNamespace(config=config, unlabelled=("sample",))) == used
+
+    said = "no self-training: max_minutes=4 leaves no time for it; expected at least 5"
+    assert caplog.messages == ([] if used else [said])
 
 
 def test_self_training_follows_a_training_and_says_what_it_achieved(rectangles, unlabelled, tmp_path):

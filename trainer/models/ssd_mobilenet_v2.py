@@ -1,4 +1,4 @@
-"""SSD on MobileNetV2, the recommended default. Reference: https://arxiv.org/abs/1801.04381."""
+"""SSD on MobileNetV2, which also learns from random weights. Reference: https://arxiv.org/abs/1801.04381."""
 
 import keras
 

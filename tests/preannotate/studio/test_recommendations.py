@@ -99,7 +99,7 @@ def machine(monkeypatch, tmp_path):
     cards = []
     monkeypatch.setattr(module, "gpus", lambda: tuple(cards))
     monkeypatch.setattr(module, "free_memory", lambda: None)
-    monkeypatch.setattr(module, "estimate_minutes", lambda models, *_: {"yolox-nano": 4.0})
+    monkeypatch.setattr(module, "estimate_minutes", lambda models, *_, **__: {"yolox-nano": 4.0})
     monkeypatch.setattr(recommendation, "cores", lambda: 2)
     monkeypatch.setattr(families, "package_is_installed", lambda name: False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -171,6 +171,17 @@ def test_random_weights_are_taken_only_where_they_are_asked_for(machine):
 
     assert chosen(detail({"forklift": 120})) == "ssd-efficientnet-lite0"
     assert chosen(detail({"forklift": 120}), base_model="none") == "ssd-mobilenet-v2"
+
+
+@pytest.mark.parametrize(("base_model", "size"), [("auto", "480x352"), ("none", "384x288")])
+def test_input_and_minutes_are_those_of_the_start_that_is_asked_for(machine, monkeypatch, base_model, size):
+    asked = []
+    monkeypatch.setattr(module, "estimate_minutes", lambda *_, pretrained: asked.append(pretrained) or {})
+
+    why = module.recommend_model(detail({"forklift": 120}), base_model=base_model).why
+
+    assert f"in an input of {size}." in why
+    assert asked == [base_model == "auto"]
 
 
 def test_a_damaged_record_of_weights_is_left_to_the_training(machine, tmp_path):
