@@ -1,10 +1,20 @@
 """States of runs, also those that earlier releases wrote."""
 
 import json
-from unittest.mock import MagicMock
+from types import SimpleNamespace
 
 from trainer import checkpoints
 from trainer.run_directory import RunDirectory
+
+
+class Weights:
+    """As much of a `tf.train.Checkpoint` as is used."""
+
+    def read(self, path):
+        return self
+
+    def assert_existing_objects_matched(self):
+        pass
 
 
 def test_a_state_of_before_scores_were_watched_counts_them_as_good_until_then(tmp_path):
@@ -14,7 +24,7 @@ def test_a_state_of_before_scores_were_watched_counts_them_as_good_until_then(tm
     folder = run.checkpoints / "epoch-00004"
     folder.mkdir(parents=True)
     (folder / "state.json").write_text(json.dumps(old))
-    trainer = MagicMock(unsafe=True)  # its checkpoint has a method that begins with assert
+    trainer = SimpleNamespace(checkpoint=Weights())
 
     state = checkpoints.restore(run, trainer, checkpoints.newest(run))
 
