@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py --corpus FOLDER           # all sets of `corpus.py`, with 30 images and with all
     python benchmarks/accuracy.py                           # the drawn scenes alone: needs no images
     python benchmarks/accuracy.py --corpus FOLDER --sets pcb raccoon --count 30 --seeds 0
-    python benchmarks/accuracy.py --markdown                # the table of docs/benchmarks.md from what was measured
+    python benchmarks/accuracy.py --markdown                # the table of what was measured
     python benchmarks/accuracy.py DATA --train train.txt --test test.txt --name boards      # images of your own
 
 Each run is `preannotate train` with its defaults (`--model auto`) and `preannotate evaluate` on the run's own

@@ -3,7 +3,7 @@
     python benchmarks/families.py --corpus FOLDER --set raccoon                   # all families
     python benchmarks/families.py --corpus FOLDER --set raccoon --models frcnn-nas --minutes 5
     python benchmarks/families.py                                                 # on the drawn scenes
-    python benchmarks/families.py --markdown                                      # the table of docs/benchmarks.md
+    python benchmarks/families.py --markdown                                      # the table of what was measured
 
 A few minutes from random weights show that a model trains, not how well: the step and the scores say how far it came.
 `--base-model NAME=FILE` gives a family pretrained weights. A measured family is replaced, the others stay.

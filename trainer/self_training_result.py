@@ -33,5 +33,5 @@ def describe(result: SelfTrainingResult) -> str:
     )
     before = format_scores(result["plain_map50"], result["plain_mean_ap"])
     if not result["kept"]:
-        return f"{what}: validation mAP did not rise, so the model from before is kept ({before})"
+        return f"{what}: validation mAP fell, so the model from before is kept ({before})"
     return f"{what}: {before} before, {format_scores(result['map50'], result['mean_ap'])} after, on validation images"

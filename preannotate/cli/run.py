@@ -27,7 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
         "(default: auto)")  # fmt: skip
     add("--no-self-training", dest="self_training", action="store_false", default=None, help="train on annotated "
-        "frames alone; otherwise those without annotations are used where validation mAP gains by it")  # fmt: skip
+        "frames alone; otherwise those without annotations are used, unless validation mAP falls by it")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
     add_deploy_arguments(parser, default=None)
     add_pull_rules(parser, default=None)

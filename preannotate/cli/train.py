@@ -250,5 +250,5 @@ def _log_to_stderr() -> None:
 COMMANDS = (
     Command("train", "train a detector on annotated images", _add_train_arguments, _run_train),
     Command("arguments", "list the settings of a training and their defaults", _add_markdown, _run_listing),
-    Command("models", "list the models: speed, accuracy, and when to choose which", _add_markdown, _run_listing),
+    Command("models", "list the models: size, speed, and when to choose which", _add_markdown, _run_listing),
 )

@@ -214,4 +214,4 @@ def test_worse_weights_leave_the_plain_model(rectangles, unlabelled, tmp_path, m
 
     assert falling.calls == 2
     assert summary["best"] == 2 and not summary["kept"]
-    assert "validation mAP did not rise, so the model from before is kept (" in (tmp_path / "run/log.txt").read_text()
+    assert "validation mAP fell, so the model from before is kept (" in (tmp_path / "run/log.txt").read_text()
