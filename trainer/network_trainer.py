@@ -174,8 +174,8 @@ def _follow(average: tf.Variable, value: tf.Tensor, decay: tf.Tensor) -> tf.Oper
 def _trainable(network: Network, *, freeze: int, freeze_statistics: bool, pretrained: bool) -> tuple[list, list]:
     """Return the trainable variables of the backbone and of the heads.
 
-    Statistics of a backbone that was pretrained alone stay as they are: a few photos would only spoil them, and some
-    published weights have them folded into the convolutions.
+    With `freeze_statistics` those of the backbone stay as they are: a few photos would only spoil the statistics of a
+    backbone that was pretrained alone, and some published weights have them folded into the convolutions.
     """
     names = [layer.name for layer in network.backbone.layers]
     first = names.index(network.block_starts[freeze]) if freeze else 0

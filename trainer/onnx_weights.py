@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from preannotate.core.files import read_limited
 from preannotate.core.text import printable
 from trainer.errors import TrainingError
 from trainer.protobuf import Message
@@ -81,7 +82,7 @@ def read_convolutions(path: Path, *, max_bytes: int = MAX_BYTES) -> list[Convolu
         TrainingError: It is no ONNX file, larger than `max_bytes`, or a kernel is not among its own numbers.
     """
     try:
-        nodes, tensors = _read_graph(_content(path, max_bytes))
+        nodes, tensors = _read_graph(read_limited(path, max_bytes))
         return _convolutions(nodes, _constants(nodes, tensors))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -89,16 +90,6 @@ def read_convolutions(path: Path, *, max_bytes: int = MAX_BYTES) -> list[Convolu
             f"{printable(path.name)}: {printable(str(reason))}; expected an ONNX file with its weights inside. "
             f"Export the network again, or fetch the file again."
         ) from error
-
-
-def _content(path: Path, max_bytes: int) -> bytes:
-    if not path.is_file():  # a pipe or a device would never end
-        raise ValueError("is no file")
-    with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"more than {max_bytes // 1024**2} MiB")
-    return content
 
 
 def _read_graph(content: bytes) -> tuple[list[_Node], list[_Tensor]]:

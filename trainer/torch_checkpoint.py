@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from preannotate.core.files import read_limited
 from preannotate.core.text import printable
 from trainer import torch_pickle
 from trainer.errors import TrainingError
@@ -45,7 +46,7 @@ def read(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
         TrainingError: No such file, one of more than `max_bytes`, or one that holds anything else.
     """
     try:
-        content = _content(path, max_bytes)
+        content = read_limited(path, max_bytes)
         value, numbers = (_read_zip if content.startswith(_ZIP) else _read_legacy)(content)
         return _arrays(value, numbers, _SHARING * len(content))
     except _ERRORS as error:
@@ -54,16 +55,6 @@ def read(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
             f"{printable(path.name)}: {printable(str(reason))}; expected a checkpoint of tensors as PyTorch writes it. "
             f"Fetch the file again."
         ) from error
-
-
-def _content(path: Path, max_bytes: int) -> bytes:
-    if not path.is_file():  # a pipe or a device would never end
-        raise ValueError("is no file")
-    with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise ValueError(f"more than {max_bytes // 1024**2} MiB")
-    return content
 
 
 def _read_zip(content: bytes) -> tuple[Any, dict[str, bytes]]:

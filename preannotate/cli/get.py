@@ -47,15 +47,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _check(model: str) -> "Check":
     """Return what reads weights of a model, and refuses those of another one."""
-    from trainer.errors import TrainingError
     from trainer.library_logging import quiet_loading
 
     def check(path: Path) -> None:
         with quiet_loading():  # TensorFlow takes seconds: the file is there before
             from trainer.models import MODELS
         weights = MODELS[model].weights
-        if weights is None:
-            raise TrainingError(f"{model}: has no published weights of the whole detector.")
+        assert weights is not None  # all models of the catalogue have them
         weights.read(path)
 
     return check

@@ -111,6 +111,22 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_limited(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a stranger's file, which is read whole.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no file, or larger than `max_bytes`; the text says which, without the path.
+    """
+    if not path.is_file():  # a pipe or a device would never end
+        raise ValueError("is no file")
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"more than {max_bytes // 1024**2} MiB")
+    return content
+
+
 @contextlib.contextmanager
 def new_directory(target: Path, parts: Sequence[str], *, overwrite: bool) -> Iterator[Path]:
     """Yield an empty draft folder, whose `parts` become those of `target` if the block ends without an error.

@@ -10,7 +10,7 @@ import numpy as np
 
 from preannotate.core.errors import PreannotateError
 from preannotate.core.memory import free_memory
-from preannotate.core.text import format_scores, plural
+from preannotate.core.text import NOT_MEASURED, format_scores, plural
 from preannotate.studio.catalogue import TaskDetail
 from preannotate.studio.families import COCO, Family, families
 from preannotate.studio.machines import gpus
@@ -22,7 +22,6 @@ from trainer.measurements import estimate_minutes, measured, training_memory
 from trainer.recommendation import FAST, SMALLEST, Recommendation, TrainingConditions, recommend, word_for
 from trainer.request import AUTO, NONE
 
-NOT_MEASURED = "not measured"
 # Of the images that training gets: the rest validates.
 _TRAINING_PART = 0.85
 

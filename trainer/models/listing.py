@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from preannotate.core.text import Table
+from preannotate.core.text import NOT_MEASURED, Table
 from trainer import measurements
 from trainer.models.family import ModelFamily
-
-NOT_MEASURED = "not measured"
 
 
 def tables(models: Mapping[str, ModelFamily]) -> dict[str, Table]:

@@ -28,7 +28,7 @@ from preannotate.active_learning.ranking.uncertainty import (
 from preannotate.core.text import plural
 from runtime.detector import Detection
 
-# Uncertainty counts a quarter with no annotated frame, half from 20 on, and three quarters from 80 on.
+# Uncertainty counts a quarter with no annotated frame, half with 20, and three quarters with 80.
 TRUST_FROM, HALF_TRUST = 10, 30
 # What a frame without objects is worth, relative to one with as many as most.
 NO_OBJECTS = 0.2

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from preannotate.core.errors import FileError
-from preannotate.core.files import check_new_file, link_or_copy, read_json, replacing, sync_all
+from preannotate.core.files import check_new_file, link_or_copy, read_json, read_limited, replacing, sync_all
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -93,3 +93,15 @@ def test_a_pipe_is_no_json_and_holds_nobody_up(tmp_path):
 
     with pytest.raises(FileError, match="is no file; expected a JSON file"):
         read_json(tmp_path / "a.json")
+
+
+def test_a_file_is_read_up_to_its_limit_and_a_pipe_never(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(1024**2))
+    os.mkfifo(tmp_path / "pipe")
+
+    assert len(read_limited(tmp_path / "a", 1024**2)) == 1024**2
+    with pytest.raises(ValueError, match=r"^more than 0 MiB$"):
+        read_limited(tmp_path / "a", 1024**2 - 1)
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "missing"):
+        with pytest.raises(ValueError, match=r"^is no file$"):
+            read_limited(path, 10)

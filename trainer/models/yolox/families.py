@@ -9,7 +9,7 @@ from trainer.models.backbone import Backbone
 from trainer.models.family import ModelFamily
 from trainer.models.yolox import architecture, network, weights
 
-# Images of the corpus in docs/benchmarks.md are in the size of the official training for small networks.
+# Inputs are as large as in the official training of the small networks.
 DEFAULTS = Defaults(
     batch_size=8,
     side=416,
