@@ -1,6 +1,6 @@
 """The tuning corpus: annotated image sets, each with a training part and a test part, and drawn scenes.
 
-Defaults are chosen on the mean over all sets, never on one. A folder is a set if it has `eval_train.txt` and
+Defaults are to be chosen on the mean over all sets, never on one. A folder is a set if it has `eval_train.txt` and
 `eval_test.txt`, the names of the images of each part, or `train/` and `test/`, each an export of annotations.
 The drawn scenes need no folder: anyone can run the benchmarks with them alone.
 """

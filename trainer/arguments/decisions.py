@@ -42,7 +42,7 @@ def explain(
 def _batch(config: TrainingConfig, defaults: Defaults, model: str) -> str:
     if config.batch_size == defaults.batch_size:
         return f"the usual number for {model}"
-    return f"fewer than the usual {defaults.batch_size}, so that inputs of {config.image_size} fit into 4 GB of memory"
+    return f"fewer than the usual {defaults.batch_size}, to save memory: inputs of {config.image_size} are large"
 
 
 def _length(config: TrainingConfig, defaults: Defaults, *, images: int, pretrained: bool) -> Decision:

@@ -41,7 +41,7 @@ def test_what_was_requested_was_not_decided():
         (
             {"size": (640, 640)},
             "batch_size=6",
-            "fewer than the usual 8, so that inputs of 640x640 fit into 4 GB of memory",
+            "fewer than the usual 8, to save memory: inputs of 640x640 are large",
         ),
         ({"text": "max_minutes=20"}, "max_minutes=20", "all of the time is used, since it is the only limit"),
         ({"images": 9000}, "epochs=3", "each of 9000 images is shown 3 times"),
