@@ -1,8 +1,8 @@
 """`--model auto`: the recommended model for a dataset and a machine, and why; and the one to take for more accuracy.
 
-What was measured decides (docs/benchmarks.md): a detector that COCO taught learns a new task in a few minutes, better
-than any backbone that ImageNet taught; of those, EfficientNet-Lite0 does best. A GPU has time for a larger network of
-the same family. Random weights are taken only where nothing else can be had.
+In trials a detector that COCO taught learned a new task in a few minutes, better than any backbone that ImageNet
+taught; of those, EfficientNet-Lite0 did best (docs/benchmarks.md has no table of both yet). A GPU has time for a larger
+network of the same family. Random weights are taken only where nothing else can be had.
 """
 
 from collections.abc import Collection, Mapping, Sequence

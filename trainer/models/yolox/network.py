@@ -35,7 +35,7 @@ class YoloxNetwork(Network):
     """
 
     cells: np.ndarray
-    # That of the official evaluation; 0.5 cost half a point of mAP on the corpus of docs/benchmarks.md.
+    # That of the official evaluation; 0.5 cost half a point of mAP on the images that it was tried on.
     iou_threshold: ClassVar[float] = 0.65
 
     @property
