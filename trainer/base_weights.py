@@ -21,8 +21,15 @@ def resolve(base_model: str, *, alpha: float | None, family: ModelFamily) -> Bas
     random weights, with a warning, where published ones cannot be had.
 
     Raises:
-        TrainingError: A file that is missing or has other weights; a package is missing, or weights that are named.
+        TrainingError: A file that is missing or has other weights; a package is missing, or weights that are named; or
+            the family has no such alpha.
     """
+    if alpha not in (None, *family.alphas):
+        known = ", ".join(f"{one:g}" for one in family.alphas)
+        raise TrainingError(
+            f"alpha={alpha:g}: {family.name} has no such width; expected {known}. "
+            f"Leave alpha out, or choose another model."
+        )
     decided = family.pretrained[0] if base_model == AUTO else base_model
     if family.weights is None:
         return backbone_weights.resolve(decided, alpha=alpha, backbone=family.backbone)

@@ -18,6 +18,7 @@ from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.measurements import estimate_minutes, training_memory
 from trainer.models import MODELS
+from trainer.models.family import ModelFamily
 from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend
 from trainer.request import AUTO, NONE
 
@@ -71,7 +72,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if path.is_file():
         return _fitting(path, requested)
     pretrained = base_model != NONE
-    able = [name for name, family in MODELS.items() if base_model in (AUTO, NONE, *family.pretrained)] or list(MODELS)
+    able = [name for name, family in MODELS.items() if _is_able(family, base_model, requested.alpha)] or list(MODELS)
     here = _here(able, get=pretrained)
     side = MODELS[able[0] if pretrained else SMALLEST].defaults.side
     size = parse_size(requested.image_size or "") or input_size.for_samples(samples, side=side).size
@@ -101,6 +102,11 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
             ),
         )
     )
+
+
+def _is_able(family: ModelFamily, base_model: str, alpha: float | None) -> bool:
+    """Whether a family can start from these weights with this width."""
+    return base_model in (AUTO, NONE, *family.pretrained) and alpha in (None, *family.alphas)
 
 
 def _here(able: Sequence[str], *, get: bool) -> list[str]:

@@ -36,7 +36,7 @@ class TrainingConditions:
         pretrained: Whether to start from pretrained weights.
         coco: Models whose COCO weights are on this machine.
         imagenet: Models whose ImageNet weights are on this machine.
-        models: Models that can start from the requested base model, the fastest first.
+        models: Models that can start from the requested base model with the requested alpha, the fastest first.
         memory: GB that a model needs for training, of those where it was measured.
         free_memory: GB that are free; None if not known.
         minutes: Of a training of a model, of those where they can be estimated.
@@ -101,7 +101,7 @@ def recommend(conditions: TrainingConditions) -> Recommendation:
 
 def _choice(conditions: TrainingConditions) -> tuple[str, str]:
     if len(conditions.models) == 1:
-        return next(iter(conditions.models)), "no other model can start from these weights"
+        return next(iter(conditions.models)), "no other model can start from these weights with this width"
     if not conditions.pretrained:
         return _smallest(conditions), "without pretrained weights the smallest network learns soonest"
     if all(model in COCO_MODELS for model in conditions.models) and not conditions.coco:

@@ -108,8 +108,17 @@ def test_weights_that_only_one_model_knows_decide():
     why = choose("lite0", RequestedConfig(), [sample([[0, 0, 100, 64]])]).why
 
     assert why.startswith(
-        "ssd-efficientnet-lite0 is chosen (fast): no other model can start from these weights; 1 training"
+        "ssd-efficientnet-lite0 is chosen (fast): no other model can start from these weights with this width; "
+        "1 training images"
     )
+
+
+def test_a_width_that_only_one_model_has_decides(nothing_at_hand, monkeypatch):
+    monkeypatch.setattr(published_weights, "find", lambda model: Path("here"))
+    images = [sample([[0, 0, 100, 64]])]
+
+    assert choose("auto", RequestedConfig(alpha=0.5), images).model == "ssd-mobilenet-v2"
+    assert choose("auto", RequestedConfig(alpha=1.0), images).model == "yolox-nano"
 
 
 def test_a_base_model_that_is_not_there_is_left_to_be_refused():

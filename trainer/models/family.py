@@ -55,6 +55,11 @@ class ModelFamily:
         """The words for `--base-model` that mean published weights."""
         return self.weights.names if self.weights else tuple(self.backbone.pretrained)
 
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        """The widths that its backbone can have, in ascending order."""
+        return tuple(sorted(self.backbone.alpha_by_kernel.values())) or (self.backbone.alpha,)
+
     def is_cached(self) -> bool:
         """Whether published weights are on this machine."""
         return self.weights.is_here() if self.weights else self.backbone.is_cached()

@@ -43,7 +43,7 @@ class CocoWeights(DetectorWeights):
     def read(self, path: Path) -> DetectorTensors:
         """See `DetectorWeights.read`."""
         expected = architecture.convolutions(self._size, len(COCO_CLASSES))
-        if path.suffix == ".onnx":
+        if path.suffix.lower() == ".onnx":
             return DetectorTensors(self._from_export(path, expected), COCO_CLASSES, folded=True)
         return DetectorTensors(self._from_checkpoint(path, expected), COCO_CLASSES, folded=False)
 

@@ -71,9 +71,10 @@ def write_export(path, network, size=architecture.SIZES["nano"]):
     path.write_bytes(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], tensors)).SerializeToString())
 
 
-def test_an_export_gives_the_answers_of_the_original(original, tmp_path):
-    write_export(tmp_path / "nano.onnx", original)
-    tensors = NANO.weights.read(tmp_path / "nano.onnx")
+@pytest.mark.parametrize("name", ["nano.onnx", "NANO.ONNX"])
+def test_an_export_gives_the_answers_of_the_original(original, tmp_path, name):
+    write_export(tmp_path / name, original)
+    tensors = NANO.weights.read(tmp_path / name)
     network = make(tensors.labels)
     known = NANO.weights.load(network, tensors, tensors.labels)
 
