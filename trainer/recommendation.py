@@ -88,7 +88,8 @@ def word_for(model: str) -> str | None:
 def recommend(conditions: TrainingConditions) -> Recommendation:
     """Recommend a model."""
     model, reason = _choice(conditions)
-    data = f"{conditions.images} training images with {len(conditions.sides) / conditions.images:.1f} objects each"
+    objects = len(conditions.sides) / conditions.images
+    data = f"{plural(conditions.images, 'training image')} with {objects:.1f} objects each"
     if len(conditions.sides):
         half = f"{np.median(conditions.sides):.0f} pixels in an input of {'{}x{}'.format(*conditions.input_size)}"
         data += f", half of them smaller than {half}"

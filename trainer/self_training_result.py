@@ -13,7 +13,7 @@ class SelfTrainingResult(TypedDict):
         boxes: That the network gave these images, at the last time that each was trained on.
         kept: Whether its weights were kept; otherwise those of the training before are the model.
         plain_map50, plain_mean_ap: Validation of the training before.
-        map50, mean_ap: Of the model.
+        map50, mean_ap: Of the weights that were kept; `batch_statistics.renew` may raise them afterwards.
     """
 
     images: int

@@ -109,7 +109,7 @@ def test_weights_that_only_one_model_knows_decide():
 
     assert why.startswith(
         "ssd-efficientnet-lite0 is chosen (fast): no other model can start from these weights with this width; "
-        "1 training images"
+        "1 training image with 1.0 objects each"
     )
 
 
