@@ -187,20 +187,31 @@ def test_every_loss_of_the_metrics_is_drawn(run):
     assert ">proposal class</text>" in text and ">roi box</text>" in text
 
 
-def test_what_was_measured_is_shown(run):
-    stages = StageTimes(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
-    scores = {"map50": {"exported SavedModel": 0.75}, "mean_ap": {"exported SavedModel": 0.375}}
+STAGES = StageTimes(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
+
+
+def write_measurements(run, **scores):
     difference = {"detections": 12, "unmatched": 0, "beyond_tolerance": 0, "largest_box": 0.0012, "largest_score": 1e-6}
     write_json(
         run.measurements,
         {
-            "stages": stages.to_json(),
+            "stages": STAGES.to_json(),
             "machine": {"processor": "a processor", "cores": 2},
             "parity": {"images": 6, "difference": difference, "only_noise": True, **scores},
         },
     )
+
+
+def test_a_run_of_an_earlier_release_has_no_map_of_its_forms(run):
+    write_measurements(run, map50={"exported SavedModel": 0.75})
+
+    assert "exported SavedModel 0.7500 \N{EN DASH}" in Page(render(RunFacts.read(run))).text
+
+
+def test_what_was_measured_is_shown(run):
+    write_measurements(run, map50={"exported SavedModel": 0.75}, mean_ap={"exported SavedModel": 0.375})
     parity = {"images": 6, "boxes": 18, "scores": {"ir": {"map50": 0.5, "mean_ap": 0.25}}, "differences": {}}
-    function = BuiltFunction("pets", parity, dataclasses.replace(stages, inference=7.5), Postprocess(0.1, (0.1, 0.1)))
+    function = BuiltFunction("pets", parity, dataclasses.replace(STAGES, inference=7.5), Postprocess(0.1, (0.1, 0.1)))
 
     text = Page(render(RunFacts.read(run), function)).text
 
