@@ -26,8 +26,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--arguments", metavar="A=1,B=2", help="as in `train`")
     add("--base-model", metavar="M", help="as in `train`; previous: the latest finished version of this model "
         "(default: auto)")  # fmt: skip
-    add("--no-self-training", dest="self_training", action="store_false", default=None, help="train on annotated "
-        "frames alone; otherwise those without annotations are used, unless validation mAP falls by it")  # fmt: skip
+    add("--self-training", action="store_true", default=None, help="go on with frames without annotations after the "
+        "training; kept unless validation mAP falls by it")  # fmt: skip
     add("--deploy", choices=tuple(map(str, Deploy)), help="how CVAT gets the function (default: serve)")
     add_deploy_arguments(parser, default=None)
     add_pull_rules(parser, default=None)

@@ -6,7 +6,7 @@ The command line, the form of the web interface and `watch` all make one; `to_ar
     {"format": 1, "cvat": "https://cvat.example.org", "user": null, "profile": null, "organization": null,
      "insecure": false, "name": "forklifts", "tasks": [12], "projects": [], "jobs": [], "completed_jobs": false,
      "include_auto": false, "accept_completed": false, "model": "auto", "arguments": "",
-     "base_model": "auto", "self_training": true, "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
+     "base_model": "auto", "self_training": false, "deploy": "serve", "deploy_arguments": "", "annotate_rest": false,
      "only_if_better": false, "kubernetes": null, "restart": false, "wait_seconds": 60.0}
 
 No secret is in it: access token and password stay in the environment. Nothing heavy is imported here.
@@ -39,7 +39,15 @@ _LONGEST_NAME = 40  # nuclio accepts 52, and a number may follow
 # Base model: the latest finished version of the same model.
 PREVIOUS = "previous"
 _LIST_FLAGS = {"tasks": "--task", "projects": "--project", "jobs": "--job"}
-_SWITCHES = ("completed_jobs", "include_auto", "accept_completed", "annotate_rest", "only_if_better", "restart")
+_SWITCHES = (
+    "self_training",
+    "completed_jobs",
+    "include_auto",
+    "accept_completed",
+    "annotate_rest",
+    "only_if_better",
+    "restart",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +116,7 @@ class RunRequest(CvatAccess):
     model: str = AUTO
     arguments: str = ""
     base_model: str = AUTO
-    self_training: bool = True
+    self_training: bool = False
     deploy: Deploy = Deploy.SERVE
     deploy_arguments: str = ""
     annotate_rest: bool = False
@@ -173,8 +181,6 @@ class RunRequest(CvatAccess):
             if (value := getattr(self, field)) != getattr(defaults, field) and value is not None:
                 argv.append(f"--{field.replace('_', '-')}={value}")  # one word: the value may begin with a hyphen
         argv += [f"--{field.replace('_', '-')}" for field in _SWITCHES if getattr(self, field)]
-        if not self.self_training:
-            argv.append("--no-self-training")
         if self.wait_seconds != defaults.wait_seconds:
             argv += ["--wait", f"{self.wait_seconds:g}"]
         return argv + self.login_argv()

@@ -99,7 +99,10 @@ def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any
         "batch_size": own.batch_size,
         "initial_learning_rate": own.learning_rate(pretrained=pretrained),
         "backbone_learning_rate": own.backbone_learning_rate if pretrained else 1.0,
+        "weight_decay": own.weight_decay,
+        "frozen_part": own.frozen_part if pretrained else 0.0,
         "freeze": own.freeze if pretrained else 0,
+        "freeze_statistics": own.freeze_statistics and pretrained,
         "alpha": family.alpha if pretrained else family.alpha_from_scratch,
     }
 

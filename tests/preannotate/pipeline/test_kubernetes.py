@@ -207,7 +207,7 @@ def test_a_run_trains_where_it_is_told(volume, monkeypatch):
         (
             [
                 *("train", str(folder / "dataset"), "--output", str(folder / "versions/3/run"), "--continue", "--json"),
-                *("--negatives", "--model", "auto", "--base-model", "imagenet"),
+                *("--negatives", "--model", "auto", "--base-model", "auto"),
             ],
             volume,
             "pets-3",

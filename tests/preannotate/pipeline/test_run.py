@@ -68,8 +68,7 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
 
     assert said.out == (
         "note: label 'dog' has no box on the selected frames: nothing is learnt for it.\n"
-        "pull: 4 frames with annotations, 0 that show nothing, 4 without annotations for self-training; "
-        "8 images downloaded\n"
+        "pull: 4 frames with annotations, 0 that show nothing; 4 images downloaded\n"
         "train: version 1: 3 epochs in 3 min, mAP50 0.900, mAP 0.600 on 2 validation images\n"
         "build: version 1: function pets\n"
         "check: served mAP50 0.900, mAP 0.500 on 1 frozen image\n"
@@ -151,11 +150,12 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
 def test_without_self_training_only_annotated_frames_are_downloaded(run, newest, workspace, commands):
     newest.add(pets())
 
-    run("--deploy", "none")
+    run("--deploy", "none", "--self-training")
     unlabelled = workspace / "models/pets/dataset/unlabelled"
     assert len(list(unlabelled.rglob("*.png"))) == 4
+    assert "--unlabelled" in commands.asked[-1]
 
-    run("--deploy", "none", "--no-self-training")
+    run("--deploy", "none", "--base-model", "previous")
     assert not unlabelled.exists()
     assert "--unlabelled" not in commands.asked[-1]
 

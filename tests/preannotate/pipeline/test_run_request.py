@@ -42,7 +42,7 @@ EVERYTHING = RunRequest(
     model="frcnn-resnet50",
     arguments="epochs=4,\nbatch_size=8 # small",
     base_model="previous",
-    self_training=False,
+    self_training=True,
     deploy=Deploy.NUCTL,
     deploy_arguments="gpu --no-pull -- --env A=1",
     annotate_rest=True,

@@ -70,8 +70,9 @@ class YoloxNetwork(Network):
         positives = tf.reduce_sum(positive)
         target_boxes = tf.gather(gt_boxes, found.box, batch_dims=1)
         target_classes = tf.gather(gt_classes, found.box, batch_dims=1)
-        iou, _ = iou_and_giou(boxes, target_boxes)
-        box_loss = tf.reduce_sum(tf.where(found.positive, 1 - tf.square(iou), 0.0))
+        iou, giou = iou_and_giou(boxes, target_boxes)
+        # Of boxes apart the overlap has no gradient, and the only cell of an object would stay where it is for ever.
+        box_loss = tf.reduce_sum(tf.where(found.positive, 1 - tf.where(iou > 0, tf.square(iou), giou), 0.0))
         # Section 2.4 of the paper: at the end of training the values themselves are compared as well.
         l1 = tf.reduce_sum(tf.abs(values - self._encode(target_boxes)), -1)
         l1_loss = batch["closing"] * tf.reduce_sum(tf.where(found.positive, l1, 0.0))
@@ -96,8 +97,10 @@ class YoloxNetwork(Network):
         """Return boxes (B, A, 4), xyxy, input pixels."""
         left, top, stride = (self.cells[:, i] for i in range(3))
         x, y = values[..., 0] * stride + left, values[..., 1] * stride + top
-        half_w = 0.5 * stride * keras.ops.exp(keras.ops.minimum(values[..., 2], MAX_LOG_SIDE))
-        half_h = 0.5 * stride * keras.ops.exp(keras.ops.minimum(values[..., 3], MAX_LOG_SIDE))
+        # The limit has a gradient: a side beyond it must be able to come back.
+        sides = values[..., 2:]
+        sides = sides - keras.ops.stop_gradient(keras.ops.maximum(sides - MAX_LOG_SIDE, 0.0))
+        half_w, half_h = (0.5 * stride * keras.ops.exp(sides[..., i]) for i in range(2))
         return keras.ops.stack([x - half_w, y - half_h, x + half_w, y + half_h], axis=-1)
 
     def _encode(self, boxes: tf.Tensor) -> tf.Tensor:

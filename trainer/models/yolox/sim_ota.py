@@ -72,12 +72,24 @@ def match(
     lowest = -tf.math.top_k(-cost, count)[0]
     limit = tf.gather(lowest, wanted - 1, batch_dims=2)
     taken = possible & (cost <= limit[..., None])
-    # A cell that several boxes take goes to the one that it costs least.
-    owner = tf.argmin(tf.where(taken, cost, 2 * IMPOSSIBLE_COST), axis=1, output_type=tf.int32)  # (B, A)
-    positive = tf.reduce_any(taken, axis=1)
-    owner = tf.where(positive, owner, 0)
+    owner, positive = _owners(taken, cost)
+    # A box whose every cell went to a neighbour would never be learnt, since their cells suit that one ever better:
+    # it gets the best of those that are left.
+    own = (owner[:, None] == tf.range(tf.shape(cost)[1])[:, None]) & positive[:, None]
+    without = valid & ~tf.reduce_any(own, axis=2)
+    left = possible & ~positive[:, None]
+    best = tf.argmin(tf.where(left, cost, 2 * IMPOSSIBLE_COST), axis=2, output_type=tf.int32)  # (B, G)
+    second = left & without[..., None] & (tf.range(tf.shape(cost)[2]) == best[..., None])
+    owner, positive = _owners(own | second, cost)
     by_cell = tf.gather(tf.transpose(iou, (0, 2, 1)), owner, batch_dims=2)
     return Matches(positive, owner, tf.where(positive, by_cell, 0.0))
+
+
+def _owners(taken: tf.Tensor, cost: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the box of each cell, int32 (B, A), and whether it has one: of several that take it the cheapest."""
+    owner = tf.argmin(tf.where(taken, cost, 2 * IMPOSSIBLE_COST), axis=1, output_type=tf.int32)
+    positive = tf.reduce_any(taken, axis=1)
+    return tf.where(positive, owner, 0), positive
 
 
 def _candidates(gt_boxes: tf.Tensor, centres: tf.Tensor, strides: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -54,7 +54,7 @@ def test_from_a_login_to_an_order(studio, cvat, person):
     assert "Not enough annotations yet" in words(person.get("/new/model?server=1&task=14"))
     page = person.get("/new/start?server=1&task=12&task=13&model=ssd-mobilenet-v2")
     fields = dict(re.findall(r'name="(a-\w+)"[^>]* value="([^"]*)"', page.text))
-    assert fields["a-epochs"] == "194"  # 6000 images shown, 31 of 36 are trained on
+    assert fields["a-epochs"] == "375"  # 750 steps, two for each pass over 31 of 36 images
     order = fields | {"server": "1", "task": ["12", "13"], "model": "ssd-mobilenet-v2", "name": "workbench"}
     person.send("/new/start", order | {"machine": "cpu", "deploy": "none", "arguments": "seed=3"})
     run = studio.queue.get(1)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.assigner import IGNORED
+from trainer.losses import iou_and_giou
 from trainer.models import MODELS
 from trainer.models.yolox.network import MAX_BOXES
 
@@ -48,6 +49,18 @@ def test_the_closing_phase_adds_the_distance_of_the_values(network):
     plain, closing = (float(network.losses(batch(network, box, [0], closing=c))["box_loss"].total) for c in (0.0, 1.0))
 
     assert closing > plain
+
+
+def test_a_predicted_box_that_is_far_away_and_much_too_wide_has_a_gradient(network):
+    far = tf.Variable(np.tile(np.array([9.0, 9.0, 9.0, 1.0], np.float32), (1, len(network.cells), 1)))
+    target = np.tile(np.array([10.0, 12, 50, 44], np.float32), (1, len(network.cells), 1))
+    with tf.GradientTape() as tape:
+        iou, giou = iou_and_giou(network._decode(far), target)
+        loss = tf.reduce_sum(giou)
+    gradient = tape.gradient(loss, far).numpy()
+
+    assert (iou.numpy() == 0).all()
+    assert (gradient[..., 2] != 0).all()
 
 
 def test_cells_in_an_ignore_region_do_not_count(network):

@@ -63,6 +63,17 @@ def test_a_cell_that_two_boxes_take_goes_to_the_one_that_it_overlaps():
     assert (found.iou[found.positive & (found.box == 1)] == 1).all()
 
 
+def test_a_box_whose_cells_all_suit_a_neighbour_better_gets_one_of_those_left():
+    neighbour = (8.0, 8.0, 40.0, 42.0)
+    exact = np.tile(np.array(BOX, np.float32), (len(CELLS), 1))
+    logits = np.full((len(CELLS), 2), -4.0)
+    logits[np.flatnonzero((abs(CENTRES - 24) < 20).all(axis=1))[: sim_ota.OVERLAPS], 0] = 4
+    found = match([BOX, neighbour], [0, 0], exact, logits)
+
+    assert (found.box[found.positive] == 0).sum() == sim_ota.OVERLAPS
+    assert (found.box[found.positive] == 1).sum() == 1
+
+
 def test_no_box_and_an_ignore_region_take_nothing():
     found = match([BOX, BOX], [NEGATIVE, IGNORED])
 
