@@ -61,6 +61,10 @@ def automatic(job):
     return sorted(shape["frame"] for shape in job.shapes if shape["source"] == "auto")
 
 
+def trainings(commands):
+    return [command for command in commands.asked if command[0] == "train"]
+
+
 def test_from_a_task_to_boxes_in_it(run, newest, workspace):
     task = newest.add(pets())
 
@@ -129,7 +133,7 @@ def test_the_training_gets_what_the_pull_recommends(run, newest, workspace, comm
     task.jobs.append(FakeJob(49, 0, 7, type="ground_truth", included=[1], shapes=[box(1)]))
     newest.add(task)
 
-    run("--deploy", "none", "--include-auto", "--arguments", "epochs=3", "--base-model", "none")
+    run("--deploy", "none", "--include-auto", "--self-training", "--arguments", "epochs=3", "--base-model", "none")
 
     dataset, version = workspace / "models/pets/dataset", workspace / "models/pets/versions/1"
     assert commands.asked[0] == [
@@ -153,11 +157,12 @@ def test_without_self_training_only_annotated_frames_are_downloaded(run, newest,
     run("--deploy", "none", "--self-training")
     unlabelled = workspace / "models/pets/dataset/unlabelled"
     assert len(list(unlabelled.rglob("*.png"))) == 4
-    assert "--unlabelled" in commands.asked[-1]
+    assert "--unlabelled" in trainings(commands)[-1]
 
     run("--deploy", "none", "--base-model", "previous")
     assert not unlabelled.exists()
-    assert "--unlabelled" not in commands.asked[-1]
+    assert len(trainings(commands)) == 2
+    assert "--unlabelled" not in trainings(commands)[-1]
 
 
 def test_the_previous_version_as_base_model(run, newest, workspace, commands):
