@@ -8,7 +8,7 @@ from typing import Any
 
 from preannotate.studio.families import Family, families
 from trainer.arguments.sources import RIVALS, parse_arguments
-from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, format_value, parse_value
+from trainer.arguments.table import ALPHAS, ARGUMENTS, AUGMENTS, PRECISIONS, format_short, parse_value
 from trainer.config import RequestedConfig
 from trainer.recommendation import FAST
 from trainer.request import AUTO, NONE
@@ -83,7 +83,7 @@ def assemble_arguments(values: Mapping[str, str], text: str, fields: Sequence[Ar
         value = values.get(field.name, "").strip()
         if not value or {field.name, RIVALS.get(field.name)} & set(free):
             continue
-        if _text(field.name, parse_value(field.name, value, where=WHERE)) != field.default:
+        if format_short(field.name, parse_value(field.name, value, where=WHERE)) != field.default:
             changed.append(f"{field.name}={value}")
     joined = ",".join([*changed, *_parts(text)])
     parse_arguments(joined, where=WHERE)
@@ -95,14 +95,9 @@ def _defaults(family: Family, images: int, *, pretrained: bool) -> dict[str, Any
     own, config = family.defaults, dataclasses.asdict(RequestedConfig())
     training = max(1, round(images * (1 - config["validation_fraction"])))
     return config | {
+        **own.of_model(pretrained=pretrained),
         "epochs": own.epochs(training, pretrained=pretrained),
         "batch_size": own.batch_size,
-        "initial_learning_rate": own.learning_rate(pretrained=pretrained),
-        "backbone_learning_rate": own.backbone_learning_rate if pretrained else 1.0,
-        "weight_decay": own.weight_decay,
-        "frozen_part": own.frozen_part if pretrained else 0.0,
-        "freeze": own.freeze if pretrained else 0,
-        "freeze_statistics": own.freeze_statistics and pretrained,
         "alpha": family.alpha if pretrained else family.alpha_from_scratch,
     }
 
@@ -112,16 +107,12 @@ def _field(name: str, defaults: Mapping[str, Any]) -> ArgumentField:
     return ArgumentField(
         name=name,
         kind=FieldKind.CHOICE if name in _CHOICES else _KINDS[argument.type],
-        default=_text(name, defaults[name]),
+        default=format_short(name, defaults[name]),
         choices=_CHOICES.get(name, ()),
         help=argument.meaning.replace("`", ""),
         expected=argument.choices,
         common=name in COMMON,
     )
-
-
-def _text(name: str, value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else format_value(name, value)
 
 
 def _parts(text: str) -> list[str]:

@@ -2,17 +2,9 @@
 
 from preannotate.core.text import plural
 from trainer.arguments.defaults import MIN_EPOCHS, Defaults
+from trainer.arguments.table import format_short
 from trainer.config import Decision, Overrides, TrainingConfig
 from trainer.input_size import InputSize
-
-_OF_MODEL = (
-    "initial_learning_rate",
-    "backbone_learning_rate",
-    "weight_decay",
-    "frozen_part",
-    "freeze",
-    "freeze_statistics",
-)
 
 
 def explain(
@@ -32,9 +24,9 @@ def explain(
         found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
     if not requested & {"epochs", "steps"}:
         found.append(_length(config, defaults, images=images, pretrained=pretrained))
-    if names := [name for name in _OF_MODEL if name not in requested]:
+    if names := [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]:
         weights = "pretrained" if pretrained else "random"
-        values = ", ".join(f"{name}={_text(getattr(config, name))}" for name in names)
+        values = ", ".join(f"{name}={format_short(name, getattr(config, name))}" for name in names)
         found.append(Decision(values, f"what {model} trains with from {weights} weights"))
     return tuple(found)
 
@@ -55,7 +47,3 @@ def _length(config: TrainingConfig, defaults: Defaults, *, images: int, pretrain
         steps = plural(defaults.steps(pretrained=pretrained), "step")
         why = f"about {steps}, after which such trainings gained nothing, in epochs of {steps_in_epoch}"
     return Decision(f"epochs={config.epochs}", why)
-
-
-def _text(value: float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}"

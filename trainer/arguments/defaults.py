@@ -47,6 +47,17 @@ class Defaults:
         """Return the learning rate of the heads."""
         return self.initial_learning_rate if pretrained else self.initial_learning_rate_from_scratch
 
+    def of_model(self, *, pretrained: bool) -> dict[str, float | int | bool]:
+        """Return the arguments, by name, that follow from the model and from what it starts from alone."""
+        return {
+            "initial_learning_rate": self.learning_rate(pretrained=pretrained),
+            "backbone_learning_rate": self.backbone_learning_rate if pretrained else 1.0,
+            "weight_decay": self.weight_decay,
+            "frozen_part": self.frozen_part if pretrained else 0.0,
+            "freeze": self.freeze if pretrained else 0,
+            "freeze_statistics": self.freeze_statistics and pretrained,
+        }
+
     def fitting_batch(self, input_size: tuple[int, int]) -> int:
         """Return how many inputs of a size are in a step: fewer than usual if they are large, an even number or one."""
         fitting = MOST_PIXELS * self.batch_size * self.side**2 / (input_size[0] * input_size[1])
@@ -77,13 +88,8 @@ def resolve_arguments(
     """
     batch_size = overrides.get("batch_size") or defaults.fitting_batch(input_size)
     suggested = {
+        **defaults.of_model(pretrained=pretrained),
         "batch_size": batch_size,
-        "initial_learning_rate": defaults.learning_rate(pretrained=pretrained),
-        "backbone_learning_rate": defaults.backbone_learning_rate if pretrained else 1.0,
-        "weight_decay": defaults.weight_decay,
-        "frozen_part": defaults.frozen_part if pretrained else 0.0,
-        "freeze": defaults.freeze if pretrained else 0,
-        "freeze_statistics": defaults.freeze_statistics and pretrained,
         "epochs": None
         if overrides.get("max_minutes")
         else defaults.epochs(images, pretrained=pretrained, batch_size=batch_size),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from preannotate.core.text import Table
 from trainer.arguments.defaults import MIN_EPOCHS, Defaults
 from trainer.arguments.sources import PAIRS, SYNONYMS
-from trainer.arguments.table import ARGUMENTS, format_value
+from trainer.arguments.table import ARGUMENTS, format_short, format_value
 from trainer.config import RequestedConfig
 
 if TYPE_CHECKING:
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 # Numbers of training images for which the table shows epochs.
 EXAMPLES = (10, 30, 100, 300, 1000, 5000)
 _FORMS = {"{}x{}": "WIDTHxHEIGHT", "{}-{}": "MIN-MAX"}
-_FROM_MODEL = (
-    "batch_size",
-    "image_size",
-    "initial_learning_rate",
-    "backbone_learning_rate",
-    "weight_decay",
-    "frozen_part",
-    "freeze",
-    "freeze_statistics",
-)
 _STARTS = {"pretrained": True, "random": False}
 
 
@@ -52,27 +42,17 @@ def _synonyms() -> Table:
 
 
 def _by_model(models: Mapping[str, "ModelFamily"]) -> Table:
+    names = Defaults().of_model(pretrained=True)
     rows = []
     for name, family in models.items():
         defaults, backbone = family.defaults, family.backbone
-        rows += [
-            (
-                name,
-                start,
-                str(defaults.batch_size),
-                f"{defaults.side}x{defaults.side}",
-                f"{defaults.learning_rate(pretrained=pretrained):g}",
-                f"{defaults.backbone_learning_rate:g}" if pretrained else "1",
-                f"{defaults.weight_decay:g}",
-                f"{defaults.frozen_part if pretrained else 0:g}",
-                str(defaults.freeze if pretrained else 0),
-                format_value("freeze_statistics", defaults.freeze_statistics and pretrained),
-                f"{backbone.alpha if pretrained else backbone.alpha_from_scratch:g}",
-            )
-            for start, pretrained in _STARTS.items()
-        ]
-    header = ("model", "weights", *_FROM_MODEL, "alpha")
-    return Table(header, rows)
+        for start, pretrained in _STARTS.items():
+            own = defaults.of_model(pretrained=pretrained)
+            alpha = backbone.alpha if pretrained else backbone.alpha_from_scratch
+            shape = (str(defaults.batch_size), f"{defaults.side}x{defaults.side}")
+            values = (format_short(argument, value) for argument, value in own.items())
+            rows.append((name, start, *shape, *values, f"{alpha:g}"))
+    return Table(("model", "weights", "batch_size", "image_size", *names, "alpha"), rows)
 
 
 def _by_images(models: Mapping[str, "ModelFamily"]) -> Table:

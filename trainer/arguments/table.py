@@ -142,3 +142,8 @@ def format_value(name: str, value: Value) -> str:
     if value is None:
         return ARGUMENTS[name].unset or NONE
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def format_short(name: str, value: Value) -> str:
+    """Return the text for people: as `format_value`, numbers with at most six digits."""
+    return f"{value:g}" if isinstance(value, float) else format_value(name, value)
