@@ -134,28 +134,31 @@ def _unlabelled(prepared: Prepared) -> tuple[Sample, ...]:
 def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> Summary:
     checkpoints.load_best(run, prepared.ema_network, state)
     if prepared.config.pretrained and not prepared.config.arguments.freeze_statistics:
-        _renew_statistics(prepared, validator)
+        _renew_statistics(prepared, validator, state)
     finalize_run(run, prepared, validator, state)
     return _summary(run)
 
 
-def _renew_statistics(prepared: Prepared, validator: Validator) -> None:
+def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingState) -> None:
     """Measure the statistics of batch normalisation again, and keep them if they score higher on the validation images.
 
     Those of the training lag behind, most after few steps; where images differ much from each other, as scans do, their
     long average is better.
     """
     network = prepared.ema_network
-    before, kept = validator.scores(), network.keras_model.get_weights()
+    assert state.best is not None
+    before = state.row(state.best["epoch"])["mean_ap"]
+    assert before is not None
+    kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
     batch_statistics.renew(network, serving_inputs(samples, network.input_size))
-    after = validator.scores()
-    if after.mean_ap > before.mean_ap:
+    after = validator.scores().mean_ap
+    if after > before:
         log.info(
             "statistics of batch normalisation were measured again on %s: validation mAP %.3f in place of %.3f",
             plural(len(samples), "training image"),
-            after.mean_ap,
-            before.mean_ap,
+            after,
+            before,
         )
     else:
         network.keras_model.set_weights(kept)
