@@ -7,7 +7,6 @@ stays "auto", and so does one that another program changes.
 Source: `computeNewSource` in cvat-core.
 """
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,9 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from preannotate.cvat.tasks import Job, Task
-from preannotate.formats.cvat_xml import CvatLabel, box_outline, coordinate
-from preannotate.formats.geometry import ellipse_box, mask_box, points_box, rotated_box
-from preannotate.formats.records import BOX, MANUAL, ROTATED_BOX, TAG, Box, Shape
+from preannotate.formats.cvat_xml import CvatLabel
+from preannotate.formats.geometry import box_shape, ellipse_shape, mask_shape, points_box
+from preannotate.formats.outlines import Polygons, RunLengths
+from preannotate.formats.records import MANUAL, TAG, EntryError, Shape
 
 CHECKED = "semi-auto"
 
@@ -47,43 +47,30 @@ def shapes_of_frames(task: Task, job: Job, annotations: Mapping[str, Any]) -> di
 
 
 def _shape(labels: Mapping[int, CvatLabel], shape: Mapping[str, Any]) -> Shape:
-    kind, box, outline = _geometry(shape)
-    return Shape(
-        labels[shape["label_id"]].name,
-        kind,
-        box,
-        source=shape.get("source", MANUAL),
-        occluded=bool(shape.get("occluded")),
-        outline=outline,
-    )
+    label = labels[shape["label_id"]].name
+    found = _geometry(label, shape)
+    return replace(found, source=shape.get("source", MANUAL), occluded=bool(shape.get("occluded")))
 
 
-def _geometry(shape: Mapping[str, Any]) -> tuple[str, Box | None, dict[str, str]]:
-    """Return the kind, the box and the outline of CVAT's JSON; kinds that never become boxes have neither."""
+def _geometry(label: str, shape: Mapping[str, Any]) -> Shape:
+    """Return a shape of CVAT's JSON; kinds that never become boxes have neither a box nor an outline."""
     kind, points, rotation = shape["type"], shape["points"], shape.get("rotation") or 0.0
-    turned = {"rotation": coordinate(rotation)} if rotation else {}
     if kind == "rectangle":
         x1, y1, x2, y2 = points
-        box = x1, y1, x2, y2
-        if rotation:
-            return ROTATED_BOX, rotated_box(box, rotation), box_outline(box) | turned
-        return BOX, box, {}
+        return box_shape(label, (x1, y1, x2, y2), rotation)
     if kind == "polygon":
-        pairs = zip(points[::2], points[1::2], strict=True)
-        return kind, points_box(points), {"points": ";".join(f"{coordinate(x)},{coordinate(y)}" for x, y in pairs)}
+        return Shape(label, kind, points_box(points), outline=Polygons.of([points]))
     if kind == "ellipse":
         cx, cy, right, top = points
-        radii = {"cx": cx, "cy": cy, "rx": right - cx, "ry": cy - top}
-        outline = {name: coordinate(value) for name, value in radii.items()} | turned
-        return kind, ellipse_box(cx, cy, right - cx, cy - top, rotation), outline
+        return ellipse_shape(label, cx, cy, right - cx, cy - top, rotation)
     if kind == "mask":
         *counts, left, top, right, bottom = (int(value) for value in points)
-        place = {"left": left, "top": top, "width": right - left + 1, "height": bottom - top + 1}
-        mask: Box | None = None
-        with contextlib.suppress(ValueError):  # runs that do not fill the mask: training names the shape
-            mask = mask_box(counts, **place)
-        return kind, mask, {"rle": ", ".join(map(str, counts))} | {name: str(value) for name, value in place.items()}
-    return kind, None, {}
+        mask = RunLengths(tuple(counts), left, top, right - left + 1, bottom - top + 1)
+        try:
+            return replace(mask_shape(label, mask), outline=mask)
+        except EntryError:  # runs that do not fill the mask: training names the shape
+            return Shape(label, kind, None, outline=mask)
+    return Shape(label, kind, None)
 
 
 Json = dict[str, Any]

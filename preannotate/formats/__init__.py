@@ -10,6 +10,7 @@ from pathlib import Path
 from preannotate.core.text import first_of
 from preannotate.formats import coco, cvat_images, cvat_video, datumaro, labelme, ultralytics, voc, yolo
 from preannotate.formats.archive import with_inner_archives
+from preannotate.formats.cvat_xml import join_label_types
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import with_fractions
 from preannotate.formats.image_kinds import IMAGE_EXTENSIONS
@@ -26,14 +27,14 @@ class Format:
     Attributes:
         title: Name of the format in CVAT's export dialogue.
         recognise: Whether a folder's content is of this format; never raises for a foreign folder.
-        read: Return the content of a folder; raises `DatasetError`.
+        read: Return the content of a folder, with outlines if `outlines=True`; raises `DatasetError`.
         write: Return the annotation files of an export, path in the folder to content; None if there is no writer.
             Raises `DatasetError` for names that the format cannot hold.
     """
 
     title: str
     recognise: Callable[[FileTree], bool]
-    read: Callable[[FileTree], Export]
+    read: Callable[..., Export]
     write: Callable[[Export], Mapping[str, bytes]] | None = None
 
 
@@ -90,7 +91,7 @@ def is_known_format(files: FileTree) -> bool:
     return any(known.recognise(files) for known in FORMATS.values())
 
 
-def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
+def read_export(path: Path, folder: Path | FileTree, *, outlines: bool = False) -> RecognisedExport:
     """Read a folder of any format in `FORMATS`.
 
     Archives in it are opened if there is no annotation file outside of them, or if images are missing.
@@ -98,16 +99,17 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     Args:
         path: The export as the user named it, for messages.
         folder: Its content, which may lie in a lone folder inside.
+        outlines: Keep the outlines of polygons, masks, …, and not only their boxes.
 
     Raises:
         DatasetError: No known format, images missing altogether, or an error of the reader.
     """
     files = FileTree.of(folder)
-    recognised = _read(path, files)
+    recognised = _read(path, files, outlines)
     unopened: list[str] = []
     if recognised is None or recognised.has_missing_images or not recognised.has_shapes:
         more, unopened = with_inner_archives(files)
-        again = _read(path, more) if more is not files else None
+        again = _read(path, more, outlines) if more is not files else None
         if again is not None and (recognised is None or again.holds_more_than(recognised)):
             recognised, files = again, more
     if recognised is None:
@@ -128,7 +130,7 @@ def read_export(path: Path, folder: Path | FileTree) -> RecognisedExport:
     return replace(recognised, export=with_fractions(export))
 
 
-def _read(path: Path, files: FileTree) -> RecognisedExport | None:
+def _read(path: Path, files: FileTree, outlines: bool) -> RecognisedExport | None:
     """Return the content of files, or None for no known format.
 
     Of several formats the first counts that can be read and has images: a stale file of another stops nothing.
@@ -138,7 +140,7 @@ def _read(path: Path, files: FileTree) -> RecognisedExport | None:
     first_error: DatasetError | None = None
     for name in formats:
         try:
-            recognised = _read_as(name, formats, files)
+            recognised = _read_as(name, formats, files, outlines)
         except DatasetError as error:
             first_error = first_error or error
             continue
@@ -150,10 +152,10 @@ def _read(path: Path, files: FileTree) -> RecognisedExport | None:
     return without_images
 
 
-def _read_as(name: str, formats: list[str], files: FileTree) -> RecognisedExport:
+def _read_as(name: str, formats: list[str], files: FileTree, outlines: bool) -> RecognisedExport:
     """Return the content of files as the format `name`; `formats` are all that they have."""
     joined = [name, *(other for other in formats if (name, other) in _OTHER_FILES)]
-    export = _join([FORMATS[part].read(files) for part in joined])
+    export = _join([FORMATS[part].read(files, outlines=outlines) for part in joined])
     frames = with_plain_names(without_shared_files(export.frames, subsets_are_folders=export.has_sources))
     known = {*joined, *(other for one, other in _SAME_FILES if one == name)}
     notes = list(export.notes)
@@ -167,6 +169,7 @@ def _join(exports: list[Export]) -> Export:
         tuple(dict.fromkeys(label for export in exports for label in export.labels)),
         tuple(frame for export in exports for frame in export.frames),
         has_sources=all(export.has_sources for export in exports),
+        label_types=join_label_types(export.label_types for export in exports),
         notes=tuple(note for export in exports for note in export.notes),
         left_out=tuple(entry for export in exports for entry in export.left_out),
     )

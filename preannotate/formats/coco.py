@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import MIN_POLYGON, box_shape, points_box, polygon_shape, size_box
+from preannotate.formats.geometry import box_shape, points_box, polygon_shape, size_box
 from preannotate.formats.image_names import split_of, video_position
 from preannotate.formats.images import ImageIndex
+from preannotate.formats.outlines import MaskPicture, Outline, RunLengths, column_runs, polygon_area
 from preannotate.formats.parsing import (
-    coco_mask_box,
+    coco_mask_shape,
     declared_size,
     json_list,
     label_name,
@@ -58,7 +59,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in _instance_files(FileTree.of(folder)))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all subsets, wherever they lie."""
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
@@ -66,7 +67,7 @@ def read(folder: Path | FileTree) -> Export:
     left_out = LeftOutEntries()
     for name in _instance_files(files):
         try:
-            file = _File(files.file(name), files.json(name), left_out)
+            file = _File(files.file(name), files.json(name), left_out, outlines)
         except DatasetError as error:
             left_out.add_file(error)
             continue
@@ -78,7 +79,7 @@ def read(folder: Path | FileTree) -> Export:
 
 
 def write(export: Export) -> dict[str, bytes]:
-    """Return `annotations/instances_default.json` with the boxes of all shapes that have one.
+    """Return `annotations/instances_default.json` with the boxes of all shapes that have one, and their outlines.
 
     Args:
         export: Each frame has a declared size and boxes in pixels; the category of the first label has id 1.
@@ -94,18 +95,38 @@ def write(export: Export) -> dict[str, bytes]:
         for shape in frame.shapes:
             if shape.box is not None:
                 ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_ids[shape.label]}
-                annotations.append(ids | _annotation(shape, shape.box))
+                annotations.append(ids | _annotation(shape, shape.box, frame.declared_size))
     categories = [{"id": index, "name": label, "supercategory": ""} for label, index in category_ids.items()]
     content = {"categories": categories, "images": images, "annotations": annotations}
     return {_FILE_NAME: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
 
 
-def _annotation(shape: Shape, box: Box) -> dict[str, Any]:
+def _annotation(shape: Shape, box: Box, size: tuple[int, int]) -> dict[str, Any]:
     x1, y1, x2, y2 = (round(value, 2) for value in box)
     width, height = round(x2 - x1, 2), round(y2 - y1, 2)
     score = {} if shape.score is None else {"score": round(shape.score, 6)}
-    area = round(width * height, 4)
-    return {"bbox": [x1, y1, width, height], "area": area, "iscrowd": 0, "segmentation": [], **score}
+    area: float = round(width * height, 4)
+    segmentation: Any = []
+    if shape.outline is not None:
+        area, segmentation = _segmentation(shape.outline, size)
+    return {"bbox": [x1, y1, width, height], "area": area, "iscrowd": 0, "segmentation": segmentation, **score}
+
+
+def _segmentation(outline: Outline, size: tuple[int, int]) -> tuple[float, Any]:
+    """Return the area and the segmentation of an outline in an image of `size` (width, height).
+
+    Runs have `iscrowd` 0 all the same: evaluators leave crowds out, and each is one object here.
+    """
+    match outline:
+        case RunLengths():
+            counts = column_runs(outline, size)
+            return sum(counts[1::2]), {"counts": counts, "size": [size[1], size[0]]}
+        case MaskPicture():
+            raise ValueError("MaskPicture: COCO has polygons and runs")
+        case _:
+            parts = outline.polygons().parts
+            area = sum(polygon_area(part) for part in parts)
+            return round(area, 2), [[round(value, 2) for value in part] for part in parts]
 
 
 def _instance_files(files: FileTree) -> Iterator[str]:
@@ -140,11 +161,12 @@ class _File:
         labels: Id of a category to its label; "" for a category without a name or an id that occurs twice.
     """
 
-    def __init__(self, path: Path, content: Any, left_out: LeftOutEntries) -> None:
+    def __init__(self, path: Path, content: Any, left_out: LeftOutEntries, outlines: bool) -> None:
         if not isinstance(content, dict) or not content.keys() >= _KEYS:
             raise DatasetError(f"{path.name}: no {', '.join(sorted(_KEYS))}; expected COCO instances. Export again.")
         self.path = path
         self.left_out = left_out
+        self.outlines = outlines
         self.labels: dict[Hashable, str] = {}
         self._problems: dict[Hashable, str] = {}
         self._images = self._by_id(content["images"])
@@ -220,7 +242,7 @@ class _File:
                 self.left_out.add(REPEATED, where)
                 continue
             size = next(map(_size, self._images[image_id].values()))
-            shape = read_shape(partial(_shape, annotation, label, size), where, label=label)
+            shape = read_shape(partial(_shape, annotation, label, size), where, label=label, outlines=self.outlines)
             problem = _SHARED_ID if len(self._images[image_id]) > 1 else self._problems.get(category_id, "")
             problem = problem or ("" if category_id in self.labels else UNKNOWN_CLASS)
             found[image_id].append(replace(shape, problem=problem) if problem else shape)
@@ -270,13 +292,11 @@ def _outline(label: str, segmentation: Any, size: tuple[int, int] | None) -> Sha
         height, width = numbers(segmentation.get("size"), 2)
         if size is not None and (width, height) != size:
             raise EntryError(BAD_MASK_SIZE)
-        return Shape(label, "mask", coco_mask_box(segmentation))
+        return coco_mask_shape(label, segmentation)
     if not isinstance(segmentation, list) or not segmentation:
         return None
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
-    polygons = [numbers(part) for part in parts]
-    whole = [value for part in polygons if len(part) >= MIN_POLYGON and len(part) % 2 == 0 for value in part]
-    return polygon_shape(label, whole or [value for part in polygons for value in part[: len(part) // 2 * 2]])
+    return polygon_shape(label, *(numbers(part) for part in parts))
 
 
 def _box_shape(annotation: Mapping[str, Any], label: str) -> Shape:

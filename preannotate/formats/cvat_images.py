@@ -7,7 +7,7 @@ CVAT imports the file as "CVAT 1.1". It finds the frame of an `<image>` by its n
 image has in the task.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -32,10 +32,11 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in cvat_xml.annotation_files(FileTree.of(folder), tracks=False))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all such files; each means the images beside it."""
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
+    label_types: list[Mapping[str, str]] = []
     frames: list[Frame] = []
     left_out = LeftOutEntries()
     paths = list(cvat_xml.annotation_files(files, tracks=False))
@@ -45,11 +46,13 @@ def read(folder: Path | FileTree) -> Export:
         try:
             for element in xml_elements(files.file(path)):
                 if element.tag == "meta":
-                    labels.update(dict.fromkeys(cvat_xml.parse_meta(element).labels))
+                    meta = cvat_xml.parse_meta(element)
+                    labels.update(dict.fromkeys(meta.labels))
+                    label_types.append(meta.label_types)
                 elif element.tag == "image" and not element.get("name"):
                     left_out.add(NOT_UNDERSTOOD, f"{files.file(path).name}: image #{element.get('id')}")
                 elif element.tag == "image":
-                    frame = _parse_image(element, images, files.file(path).name)
+                    frame = _parse_image(element, images, files.file(path).name, outlines)
                     labels.update(dict.fromkeys(s.label for s in frame.shapes if s.boxed and s.box and not s.problem))
                     frames.append(replace(frame, subset=frame.subset or part))
         except DatasetError as error:  # images before the damage are complete
@@ -57,7 +60,14 @@ def read(folder: Path | FileTree) -> Export:
     if left_out.damaged and not frames:
         raise left_out.damaged[0]
     notes = tuple(f"{error.place}: what comes after it is not used. Export again." for error in left_out.damaged)
-    return Export(tuple(labels), tuple(frames), has_sources=True, notes=notes, left_out=left_out.all())
+    return Export(
+        tuple(labels),
+        tuple(frames),
+        has_sources=True,
+        label_types=cvat_xml.join_label_types(label_types),
+        notes=notes,
+        left_out=left_out.all(),
+    )
 
 
 def write(export: Export) -> dict[str, bytes]:
@@ -96,11 +106,11 @@ def write_tasks(
     yield from _document(meta, frames)
 
 
-def _parse_image(element: Element, images: ImageIndex, file_name: str) -> Frame:
+def _parse_image(element: Element, images: ImageIndex, file_name: str, outlines: bool) -> Frame:
     name, subset, task_id = (element.get(key, "") for key in ("name", "subset", "task_id"))
     where = f"{file_name}: image {name!r} (#{element.get('id')})"
     shapes = tuple(
-        cvat_xml.parse_shape(child, f"{where}, {child.tag} {index}")
+        cvat_xml.parse_shape(child, f"{where}, {child.tag} {index}", outlines=outlines)
         for index, child in enumerate(element, 1)
         if child.tag in cvat_xml.SHAPE_TAGS
     )

@@ -49,7 +49,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in cvat_xml.annotation_files(FileTree.of(folder), tracks=True))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all such files; each means the images beside it."""
     files = FileTree.of(folder)
     paths = list(cvat_xml.annotation_files(files, tracks=True))
@@ -57,7 +57,8 @@ def read(folder: Path | FileTree) -> Export:
     left_out = LeftOutEntries()
     for path in paths:
         try:
-            exports.append(_read_file(files.file(path), files.images_for(path), cvat_xml.part_of(path, paths)))
+            part = cvat_xml.part_of(path, paths)
+            exports.append(_read_file(files.file(path), files.images_for(path), part, outlines))
         except DatasetError as error:  # tracks behind the damage are on any frame: none of the file can be used
             left_out.add_file(error)
     if left_out.damaged and not exports:
@@ -66,12 +67,13 @@ def read(folder: Path | FileTree) -> Export:
         tuple(dict.fromkeys(label for export in exports for label in export.labels)),
         tuple(frame for export in exports for frame in export.frames),
         has_sources=True,
+        label_types=cvat_xml.join_label_types(export.label_types for export in exports),
         notes=tuple(dict.fromkeys(note for export in exports for note in export.notes)),
         left_out=(*(entry for export in exports for entry in export.left_out), *left_out.all()),
     )
 
 
-def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
+def _read_file(path: Path, images: ImageIndex, part: str, outlines: bool) -> Export:
     meta = CvatMeta()
     labels: dict[str, None] = {}
     tasks: dict[_TaskKey, _Shapes] = {}
@@ -84,7 +86,7 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
         elif element.tag == "track":
             key = element.get("task_id", ""), element.get("subset", "")
             found = tasks.setdefault(key, defaultdict(list))
-            for frame, shape in _track(element, path.name):
+            for frame, shape in _track(element, path.name, outlines):
                 if frame is None or meta.task(key[0]).position(frame) is None:
                     left_out.add(UNKNOWN_FRAME, shape.where)
                     misfits.add(key)
@@ -113,19 +115,20 @@ def _read_file(path: Path, images: ImageIndex, part: str) -> Export:
     return Export(
         tuple(labels),
         tuple(frames),
+        label_types=meta.label_types,
         notes=tuple(notes),
         left_out=left_out.all(),
     )
 
 
-def _track(element: Element, file_name: str) -> Iterator[tuple[int | None, Shape]]:
+def _track(element: Element, file_name: str, outlines: bool) -> Iterator[tuple[int | None, Shape]]:
     """Yield the visible shapes of a track, each with its absolute frame number, or None if it has none."""
     label = element.get("label", "")
     for child in element:
         if child.tag not in cvat_xml.SHAPE_TAGS or child.get("outside") == "1":
             continue
         where = f"{file_name}: track {element.get('id')}, frame {child.get('frame')}, {child.tag}"
-        shape = cvat_xml.parse_shape(child, where, default_label=label)
+        shape = cvat_xml.parse_shape(child, where, default_label=label, outlines=outlines)
         if element.get("source") == AUTOMATIC:
             shape = replace(shape, source=AUTOMATIC)
         yield whole_number(child.get("frame")), shape

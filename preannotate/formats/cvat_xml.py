@@ -2,21 +2,22 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, SubElement
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, ellipse_box, mask_box, points_box, polygon_shape, size_box
+from preannotate.formats.geometry import box_shape, ellipse_shape, mask_shape, points_box, polygon_shape, size_box
+from preannotate.formats.outlines import Ellipse, Outline, Polygons, RotatedBox, RunLengths
 from preannotate.formats.parsing import number, read_shape, whole_number
 from preannotate.formats.records import (
     BAD_MASK,
     BOX,
     MANUAL,
     NO_LABEL,
-    ROTATED_BOX,
     TAG,
     Box,
     DatasetError,
@@ -26,6 +27,8 @@ from preannotate.formats.records import (
 from preannotate.formats.xml_file import xml_elements, xml_root_tag
 
 FILE_NAME = "annotations.xml"
+# The type of labels for which any shape may be drawn.
+ANY = "any"
 # Types of labels that cannot have a box; "any" and a label without a type, as older servers write it, can.
 BOXLESS_LABEL_TYPES = ("tag", "points", "polyline", "cuboid", "skeleton")
 SHAPE_TAGS = (BOX, "polygon", "mask", "ellipse", TAG, "points", "polyline", "cuboid", "skeleton")
@@ -93,11 +96,13 @@ class CvatMeta:
 
     Attributes:
         labels: Names of the labels that can have boxes, in declared order.
+        label_types: Their types, of those labels whose type is given.
         tasks: By id; one entry under "" as well if there is only one.
     """
 
     labels: tuple[str, ...] = ()
     tasks: Mapping[str, CvatTask] = field(default_factory=dict)
+    label_types: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, task_id: str) -> CvatTask:
         """Return the task with this id, or one of which nothing is known."""
@@ -153,16 +158,27 @@ def writable(text: str) -> str:
 
 def parse_meta(element: Element) -> CvatMeta:
     """Read `<meta>`."""
-    labels = [
-        (label.findtext("name") or "").strip()
+    declared = [
+        ((label.findtext("name") or "").strip(), (label.findtext("type") or "").strip())
         for labels in element.iter("labels")
         for label in labels.findall("label")
-        if label.findtext("parent") is None and (label.findtext("type") or "any") not in BOXLESS_LABEL_TYPES
+        if label.findtext("parent") is None
     ]
+    boxed = [{name: kind} for name, kind in declared if name and kind not in BOXLESS_LABEL_TYPES]
+    types = join_label_types(boxed)
     tasks = {task.id: task for tag in ("task", "job") for task in map(_parse_task, element.iter(tag))}
     if len(tasks) == 1:
         tasks[""] = next(iter(tasks.values()))
-    return CvatMeta(tuple(dict.fromkeys(filter(None, labels))), tasks)
+    return CvatMeta(tuple(types), tasks, {name: kind for name, kind in types.items() if kind})
+
+
+def join_label_types(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the types of the labels of several tasks; a label of two types is of the type `ANY`."""
+    types: dict[str, str] = {}
+    for part in parts:
+        for name, label_type in part.items():
+            types[name] = label_type if types.get(name, label_type) == label_type else ANY
+    return types
 
 
 def add_task(parent: Element, task: CvatTask) -> Element:
@@ -188,13 +204,14 @@ def add_text(parent: Element, tag: str, text: str) -> None:
     SubElement(parent, tag).text = text
 
 
-def parse_shape(element: Element, where: str, *, default_label: str = "") -> Shape:
+def parse_shape(element: Element, where: str, *, default_label: str = "", outlines: bool = False) -> Shape:
     """Read a shape element, of an image or of a track, whose label is `default_label`; never fails.
 
     Args:
         element: `<box>`, `<polygon>`, ….
         where: Its place: file, image, number of the shape.
         default_label: See above.
+        outlines: As in `read_shape`.
     """
     label = element.get("label", default_label).strip()
     shape = read_shape(
@@ -202,6 +219,7 @@ def parse_shape(element: Element, where: str, *, default_label: str = "") -> Sha
         where,
         label=label,
         region=partial(_region, element),
+        outlines=outlines,
         source=element.get("source", ""),
         occluded=element.get("occluded") == "1",
     )
@@ -217,9 +235,9 @@ def _shape(element: Element, label: str) -> Shape:
         return polygon_shape(label, _points(element.get("points", "")))
     if kind == "ellipse":
         cx, cy, rx, ry = (_number(element, name) for name in ("cx", "cy", "rx", "ry"))
-        return Shape(label, kind, ellipse_box(cx, cy, rx, ry, _rotation(element)))
+        return ellipse_shape(label, cx, cy, rx, ry, _rotation(element))
     if kind == "mask":
-        return Shape(label, kind, _mask_box(element))
+        return mask_shape(label, _mask(element))
     return Shape(label, kind, _region(element))
 
 
@@ -241,21 +259,44 @@ def _region(element: Element) -> Box | None:
 
 
 def add_shape(parent: Element, shape: Shape) -> None:
-    """Add a shape to an `<image>`: its outline if it has one, else its box, if it has that."""
-    tag = BOX if shape.kind == ROTATED_BOX or (shape.boxed and not shape.outline) else shape.kind
-    geometry = shape.outline
-    if not geometry and shape.box is not None:
-        geometry = box_outline(shape.box)
+    """Add a shape to an `<image>`: its outline if it has one, else its box, if it has that.
+
+    Raises:
+        ValueError: An outline that CVAT's XML cannot hold: several polygons, or a picture.
+    """
+    tag = BOX if shape.boxed else shape.kind
+    geometry: dict[str, str] = {}
+    if shape.outline is not None:
+        tag, geometry = _element(shape.outline)
+    elif shape.box is not None:
+        geometry = _corners(shape.box)
     attributes = {"label": shape.label, "source": shape.source or MANUAL, "occluded": str(int(shape.occluded))}
     SubElement(parent, tag, {**attributes, **geometry, "z_order": "0"})
 
 
-def box_outline(box: Box) -> dict[str, str]:
-    """Return the attributes of `<box>`."""
-    return dict(zip(_CORNERS, map(coordinate, box), strict=True))
+def _element(outline: Outline) -> tuple[str, dict[str, str]]:
+    """Return the tag and the attributes of an outline."""
+    match outline:
+        case Polygons(parts=(points,)):
+            pairs = zip(points[0::2], points[1::2], strict=True)
+            return "polygon", {"points": ";".join(f"{_coordinate(x)},{_coordinate(y)}" for x, y in pairs)}
+        case RotatedBox():
+            return BOX, _corners(outline.box) | {"rotation": _coordinate(outline.degrees)}
+        case Ellipse():
+            numbers = {name: _coordinate(getattr(outline, name)) for name in ("cx", "cy", "rx", "ry")}
+            return "ellipse", numbers | ({"rotation": _coordinate(outline.degrees)} if outline.degrees else {})
+        case RunLengths(by_columns=False):
+            place = {name: str(getattr(outline, name)) for name in ("left", "top", "width", "height")}
+            return "mask", {"rle": ", ".join(map(str, outline.counts))} | place
+        case _:
+            raise ValueError(f"{type(outline).__name__}: CVAT's XML has one polygon, or runs row by row")
 
 
-def coordinate(value: float) -> str:
+def _corners(box: Box) -> dict[str, str]:
+    return dict(zip(_CORNERS, map(_coordinate, box), strict=True))
+
+
+def _coordinate(value: float) -> str:
     """Return a coordinate as CVAT writes it, with two decimals."""
     return f"{value:.2f}"
 
@@ -275,13 +316,10 @@ def _parse_task(element: Element) -> CvatTask:
     )
 
 
-def _mask_box(element: Element) -> Box | None:
+def _mask(element: Element) -> RunLengths:
     left, top, width, height = (int(_number(element, name)) for name in ("left", "top", "width", "height"))
-    counts = [int(number(count, BAD_MASK)) for count in element.get("rle", "").split(",")]
-    try:
-        return mask_box(counts, left=left, top=top, width=width, height=height)
-    except ValueError:
-        raise EntryError(BAD_MASK) from None
+    counts = array("q", (int(number(count, BAD_MASK)) for count in element.get("rle", "").split(",")))
+    return RunLengths(counts, left, top, width, height)
 
 
 def _points(text: str) -> list[float]:

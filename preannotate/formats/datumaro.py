@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, centre_box, ellipse_box, points_box, polygon_shape, size_box
+from preannotate.formats.geometry import box_shape, centre_box, ellipse_shape, points_box, polygon_shape, size_box
 from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex
 from preannotate.formats.parsing import (
-    coco_mask_box,
+    coco_mask_shape,
     declared_size,
     json_list,
     label_name,
@@ -48,7 +48,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in _item_files(FileTree.of(folder)))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all subsets."""
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
@@ -68,7 +68,7 @@ def read(folder: Path | FileTree) -> Export:
         images = files.images_for(name)
         for index, item in enumerate(items):
             if isinstance(item, dict) and isinstance(item.get("id"), int | str):
-                frames.append(_frame(item, names, images, path, parts))
+                frames.append(_frame(item, names, images, path, parts, outlines))
             else:
                 left_out.add(NOT_UNDERSTOOD, f"{path.name}: items[{index}]")
     if left_out.damaged and not frames:
@@ -97,7 +97,14 @@ def _labels(content: dict[str, Any], path: Path) -> list[str]:
     return [label_name(entry.get("name")) if isinstance(entry, dict) else "" for entry in listed]
 
 
-def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Path, parts: frozenset[str]) -> Frame:
+def _frame(
+    item: dict[str, Any],
+    labels: list[str],
+    images: ImageIndex,
+    path: Path,
+    parts: frozenset[str],
+    outlines: bool,
+) -> Frame:
     where = f"{path.name}: item {item['id']!r}"
     image = item["image"] if isinstance(item.get("image"), dict) else {}
     file_name = image.get("path")
@@ -108,7 +115,7 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
     return Frame(
         name,
         found.path,
-        tuple(_shapes(item.get("annotations", []), labels, where)),
+        tuple(_shapes(item.get("annotations", []), labels, where, outlines)),
         problem=found.problem,
         declared_size=declared_size(width, height),
         subset=path.stem,
@@ -116,7 +123,7 @@ def _frame(item: dict[str, Any], labels: list[str], images: ImageIndex, path: Pa
     )
 
 
-def _shapes(annotations: Any, labels: list[str], where: str) -> Iterator[Shape]:
+def _shapes(annotations: Any, labels: list[str], where: str, outlines: bool) -> Iterator[Shape]:
     for index, annotation in enumerate(annotations if isinstance(annotations, list) else [annotations], 1):
         place = f"{where}, annotation {index}"
         if not isinstance(annotation, dict) or not isinstance(annotation.get("type"), str):
@@ -124,7 +131,7 @@ def _shapes(annotations: Any, labels: list[str], where: str) -> Iterator[Shape]:
             continue
         number = whole_number(annotation.get("label_id"))
         label = labels[number] if number is not None and 0 <= number < len(labels) else None
-        shape = read_shape(partial(_shape, annotation, label or ""), place, label=label or "")
+        shape = read_shape(partial(_shape, annotation, label or ""), place, label=label or "", outlines=outlines)
         if shape.boxed and not label:
             shape = replace(shape, problem=UNKNOWN_CLASS if label is None else NO_LABEL)
         yield shape
@@ -134,12 +141,12 @@ def _shape(annotation: Mapping[str, Any], label: str) -> Shape:
     kind, points = annotation["type"], annotation.get("points")
     if kind == "mask":
         rle = annotation.get("rle")
-        return Shape(label, kind, coco_mask_box(rle if isinstance(rle, dict) else {}))
+        return coco_mask_shape(label, rle if isinstance(rle, dict) else {})
     if kind == "polygon":
         return polygon_shape(label, numbers(points))
     if kind == "ellipse":  # Datumaro stores the corners of its unrotated box
         x1, y1, x2, y2 = numbers(points, 4)
-        return Shape(label, kind, ellipse_box((x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2))
+        return ellipse_shape(label, (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2)
     if kind == "rotated_bbox":
         cx, cy, width, height, degrees = numbers(points, 5)
         return box_shape(label, centre_box(cx, cy, width, height), degrees)

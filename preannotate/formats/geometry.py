@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from preannotate.formats.records import BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Export, Shape
+from preannotate.formats.outlines import Ellipse, Polygons, RotatedBox, RunLengths, fills
+from preannotate.formats.records import BAD_MASK, BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Export, Shape
 
 # Numbers of the smallest polygon, two a point.
 MIN_POLYGON = 6
@@ -24,12 +25,20 @@ def points_box(coordinates: Sequence[float]) -> Box:
     return float(min(xs)), float(min(ys)), float(max(xs)), float(max(ys))
 
 
-def polygon_shape(label: str, coordinates: Sequence[float]) -> Shape:
-    """Return a polygon, or what is left of one: with fewer than three points it is only known where it lies."""
-    problem = "" if len(coordinates) >= MIN_POLYGON else FEW_POINTS
-    if len(coordinates) < 2:
+def polygon_shape(label: str, *parts: Sequence[float]) -> Shape:
+    """Return an object of one or more polygons, or what is left of it.
+
+    Parts with fewer than three points do not count, unless there are no others: then it is only known where it lies.
+    """
+    pairs = [part[: len(part) // 2 * 2] for part in parts]
+    whole = [part for part in parts if len(part) >= MIN_POLYGON and len(part) % 2 == 0]
+    whole = whole or [part for part in pairs if len(part) >= MIN_POLYGON]
+    coordinates = [value for part in whole or pairs for value in part]
+    if not coordinates:
         raise EntryError(FEW_POINTS)
-    return Shape(label, "polygon", points_box(coordinates), problem=problem)
+    outline = Polygons.of(whole) if whole else None
+    problem = "" if len(coordinates) >= MIN_POLYGON else FEW_POINTS
+    return Shape(label, "polygon", points_box(coordinates), outline=outline, problem=problem)
 
 
 def size_box(x: float, y: float, width: float, height: float) -> Box:
@@ -52,7 +61,15 @@ def rotated_box(box: Box, degrees: float) -> Box:
 
 def box_shape(label: str, box: Box, degrees: float = 0.0) -> Shape:
     """Return a box as a shape; with an angle it becomes the tight box around the rotated one."""
-    return Shape(label, ROTATED_BOX, rotated_box(box, degrees)) if degrees else Shape(label, BOX, box)
+    if not degrees:
+        return Shape(label, BOX, box)
+    return Shape(label, ROTATED_BOX, rotated_box(box, degrees), outline=RotatedBox(box, degrees))
+
+
+def ellipse_shape(label: str, cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0) -> Shape:
+    """Return an ellipse with the box around it."""
+    outline = Ellipse(cx, cy, rx, ry, degrees)
+    return Shape(label, "ellipse", ellipse_box(cx, cy, rx, ry, degrees), outline=outline)
 
 
 def ellipse_box(cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0) -> Box:
@@ -61,16 +78,23 @@ def ellipse_box(cx: float, cy: float, rx: float, ry: float, degrees: float = 0.0
     return centre_box(cx, cy, 2 * math.hypot(rx * cosine, ry * sine), 2 * math.hypot(rx * sine, ry * cosine))
 
 
-def mask_box(counts: Sequence[int], *, left: int, top: int, width: int, height: int) -> Box | None:
-    """Return the box of a row-major run-length mask whose upper left pixel is (left, top); None for an empty mask.
+def mask_shape(label: str, mask: RunLengths) -> Shape:
+    """Return a mask with the box around its pixels, which is None for an empty one.
 
     Raises:
-        ValueError: The runs do not fill the mask; the message is the number of pixels that they cover.
+        EntryError: The runs do not fill the mask.
     """
-    if width <= 0 or height <= 0 or min(counts, default=0) < 0 or sum(counts) != width * height:
-        raise ValueError(f"{sum(counts)}")
-    box = run_length_box(counts, minor=width)
-    return None if box is None else (left + box[0], top + box[1], left + box[2], top + box[3])
+    if min(mask.width, mask.height) <= 0 or not fills(mask):
+        raise EntryError(BAD_MASK)
+    if mask.by_columns:
+        found = run_length_box(mask.counts, minor=mask.height)
+        found = found and (found[1], found[0], found[3], found[2])
+    else:
+        found = run_length_box(mask.counts, minor=mask.width)
+    if found is None:
+        return Shape(label, "mask", None)
+    x1, y1, x2, y2 = found
+    return Shape(label, "mask", (mask.left + x1, mask.top + y1, mask.left + x2, mask.top + y2), outline=mask)
 
 
 def run_length_box(counts: Sequence[int], *, minor: int) -> tuple[int, int, int, int] | None:

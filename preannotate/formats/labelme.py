@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import ellipse_box, points_box, polygon_shape
+from preannotate.formats.geometry import MIN_POLYGON, ellipse_shape, points_box, polygon_shape
 from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex, ImageMatch
+from preannotate.formats.outlines import MaskPicture, Outline, Polygons
 from preannotate.formats.parsing import damaged_shape, declared_size, label_name, numbers, read_shape
 from preannotate.formats.records import (
     BOX,
@@ -41,7 +42,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in files.candidates(".json", lambda path: _is_labelme(_json(files, path))))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all JSON files, and the images that have none as frames without shapes."""
     files = FileTree.of(folder)
     labels: dict[str, None] = {}
@@ -59,7 +60,7 @@ def read(folder: Path | FileTree) -> Export:
                 frames.append(Frame(found.name, found.path, (damaged_shape(error),)))
             continue
         if _is_labelme(content):
-            frames.append(_frame(content, path, images))
+            frames.append(_frame(content, path, images, outlines))
             labels.update(dict.fromkeys(shape.label for shape in frames[-1].shapes if shape.boxed and shape.label))
         files.forget()
     unnamed = files.images.unnamed({frame.image for frame in frames})
@@ -79,7 +80,7 @@ def _is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and content.keys() >= _KEYS and isinstance(content["shapes"], list)
 
 
-def _frame(content: dict[str, Any], path: str, images: ImageIndex) -> Frame:
+def _frame(content: dict[str, Any], path: str, images: ImageIndex, outlines: bool) -> Frame:
     given = str(content["imagePath"] or "").replace("\\", "/")
     found = _find(images, path, given)
     problem = found.problem or (_EMBEDDED if found.path is None and content.get("imageData") else "")
@@ -88,7 +89,8 @@ def _frame(content: dict[str, Any], path: str, images: ImageIndex) -> Frame:
     for index, entry in enumerate(content["shapes"], 1):
         shape = entry if isinstance(entry, dict) else {}
         label = label_name(shape.get("label"))
-        shapes.append(read_shape(partial(_shape, shape, label), f"{path}: shape {index}", label=label))
+        where = f"{path}: shape {index}"
+        shapes.append(read_shape(partial(_shape, shape, label), where, label=label, outlines=outlines))
     flags = content["flags"] if isinstance(content.get("flags"), dict) else {}
     shapes += [Shape(str(flag), TAG, None) for flag, is_set in flags.items() if is_set is True]
     size = declared_size(content.get("imageWidth"), content.get("imageHeight"))
@@ -123,5 +125,12 @@ def _shape(shape: dict[str, Any], label: str) -> Shape:
         raise EntryError(NO_BOX)
     if kind == "ellipse":
         radius = math.dist(points[:2], points[2:4])
-        return Shape(label, kind, ellipse_box(points[0], points[1], radius, radius))
-    return Shape(label, kind, points_box(points))
+        return ellipse_shape(label, points[0], points[1], radius, radius)
+    return Shape(label, kind, points_box(points), outline=_outline(kind, points, shape.get("mask")))
+
+
+def _outline(kind: str, points: list[float], picture: Any) -> Outline | None:
+    if kind == "mask" and isinstance(picture, str):
+        left, top, *_ = points_box(points)
+        return MaskPicture(picture, round(left), round(top))
+    return Polygons.of([points]) if kind == ROTATED_BOX and len(points) >= MIN_POLYGON else None

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 from preannotate.core import encodings
 from preannotate.core.text import printable
-from preannotate.formats.geometry import decode_coco_counts, run_length_box
+from preannotate.formats.geometry import decode_coco_counts, mask_shape
+from preannotate.formats.outlines import RunLengths
 from preannotate.formats.records import (
     BAD_MASK,
     BOX,
@@ -120,6 +122,7 @@ def read_shape(
     *,
     label: str = "",
     region: Callable[[], Box | None] = lambda: None,
+    outlines: bool = False,
     **fields: Any,
 ) -> Shape:
     """Return the shape that `read` returns, or, if it cannot be understood, one with its problem.
@@ -129,10 +132,12 @@ def read_shape(
         where: Place of the entry in the annotation file.
         label: Its label, if that is known before.
         region: Returns its place for as much as can be read of it.
+        outlines: Keep its outline; otherwise nothing but the box is needed.
         **fields: Other attributes of the shape.
     """
     try:
-        return replace(read(), where=where, **fields)
+        shape = read()
+        return replace(shape, outline=shape.outline if outlines else None, where=where, **fields)
     except EntryError as error:
         return Shape(label, BOX, region(), problem=str(error), where=where, **fields)
 
@@ -156,8 +161,8 @@ def rotation_attribute(annotation: Mapping[str, Any]) -> float:
     return number(rotation) if rotation else 0.0
 
 
-def coco_mask_box(mask: Mapping[str, Any]) -> Box | None:
-    """Return the box of COCO's run-length mask: columns first, counts as numbers or as compressed text.
+def coco_mask_shape(label: str, mask: Mapping[str, Any]) -> Shape:
+    """Return COCO's run-length mask as a shape: columns first, counts as numbers or as compressed text.
 
     `size` in the mask is (height, width).
 
@@ -169,14 +174,12 @@ def coco_mask_box(mask: Mapping[str, Any]) -> Box | None:
         if isinstance(counts, str):
             counts = decode_coco_counts(counts)
         height, width = (int(number(side)) for side in mask["size"])
-        valid = min(height, width) > 0 and all(type(count) is int for count in counts)
-        valid = valid and min(counts) >= 0 and sum(counts) == height * width
-    except (KeyError, TypeError, ValueError):
-        valid = False
-    if not valid:
-        raise EntryError(BAD_MASK)
-    box = run_length_box(counts, minor=height)
-    return None if box is None else (box[1], box[0], box[3], box[2])
+        if not all(type(count) is int for count in counts):
+            raise ValueError("runs that are no whole numbers")
+        runs = RunLengths(array("q", counts), 0, 0, width, height, by_columns=True)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise EntryError(BAD_MASK) from None
+    return mask_shape(label, runs)
 
 
 def _whole_or_float(text: str) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from preannotate.core.errors import PreannotateError
+from preannotate.formats.outlines import Outline
 
 
 class DatasetError(PreannotateError, ValueError):
@@ -60,8 +61,7 @@ class Shape:
             around it: neither object nor background. None for an empty mask and where no place is known.
         source: Who drew it: `MANUAL`, `AUTOMATIC`, "semi-auto", …; "" if the format does not say.
         score: Of a detection, in [0, 1]; None for an annotation.
-        outline: The exact shape as attributes of its element in CVAT's XML (`points`, `rle`, `rotation`, …). Readers
-            of files leave it empty, for nothing but the box is used.
+        outline: What is inside of it exactly; None for a plain box, and where a reader was not asked for outlines.
         problem: Why the shape cannot be used although its kind could, a `LeftOut.reason`; "" if it can. If it has a
             box, that region is neither object nor background. Its label may be "": unknown.
         where: Its place in the annotation file: file and line, or file and id; "" if the reader does not say.
@@ -73,7 +73,7 @@ class Shape:
     source: str = ""
     score: float | None = None
     occluded: bool = False
-    outline: Mapping[str, str] = field(default_factory=dict)
+    outline: Outline | None = None
     problem: str = ""
     where: str = ""
 
@@ -171,6 +171,8 @@ class Export:
     Attributes:
         labels: In declared order if the format declares them, else in order of first appearance.
         has_sources: The format states which shapes a model drew.
+        label_types: What CVAT lets people draw for a label: "rectangle", "polygon", "mask", "any", …; without those
+            labels of which the format does not say it.
         notes: Whole sentences about what had to be guessed.
         left_out: Entries that could not be read; the others are used all the same.
     """
@@ -178,5 +180,6 @@ class Export:
     labels: tuple[str, ...]
     frames: tuple[Frame, ...]
     has_sources: bool = False
+    label_types: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

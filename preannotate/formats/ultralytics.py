@@ -27,7 +27,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(True for _ in _data_files(files)) and bool(files.images or files.with_suffix(".txt"))
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read the images of all subsets, and text files whose image is missing."""
     files = FileTree.of(folder)
     names: dict[str, list[str]] = {}
@@ -47,7 +47,7 @@ def read(folder: Path | FileTree) -> Export:
     if not found:
         raise without_names[0]
     notes += tuple(map(str, without_names))
-    export = read_texts(files, found, subsets, pose=pose)
+    export = read_texts(files, found, subsets, pose=pose, outlines=outlines)
     return replace(export, notes=(*export.notes, *notes))
 
 

@@ -5,6 +5,7 @@ original 1-based integers is less than the care with which boxes are drawn.
 An XML file belongs to the image of its own name; `<filename>` is only used where there is none.
 """
 
+import contextlib
 import math
 import re
 from dataclasses import replace
@@ -54,7 +55,7 @@ def recognise(folder: Path | FileTree) -> bool:
     return any(xml_root_tag(files.file(path)) == "" for path in named[:_MAX_LOOKS])  # damaged: `read` says where
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all annotation files, and the images that have none as frames without shapes."""
     files = FileTree.of(folder)
     labelmaps = [path for path in files.paths if path.rpartition("/")[2] == "labelmap.txt"]
@@ -77,7 +78,7 @@ def read(folder: Path | FileTree) -> Export:
         if root is not None and root.tag != "annotation":
             left_out.add(NOT_UNDERSTOOD, path)
             continue
-        frame, image = _frame(files, path, root)
+        frame, image = _frame(files, path, root, outlines)
         if root is None:
             frame = replace(frame, shapes=(damaged_shape(damaged[-1]),))
         labels.update(dict.fromkeys(shape.label for shape in frame.shapes if shape.label))
@@ -107,7 +108,7 @@ def _declared_labels(files: FileTree, labelmap: str) -> list[str]:
     return [name for name in names if name != _BACKGROUND]
 
 
-def _frame(files: FileTree, path: str, root: Element | None) -> tuple[Frame, Path | None]:
+def _frame(files: FileTree, path: str, root: Element | None, outlines: bool) -> tuple[Frame, Path | None]:
     """Return the frame of an annotation file, and the image that it means; without shapes if it could not be read."""
     if root is None:
         root = Element("annotation")
@@ -125,7 +126,7 @@ def _frame(files: FileTree, path: str, root: Element | None) -> tuple[Frame, Pat
         subset, image_name = _image_name(found.name)
         name = image_name if found.exact else stem
     shapes = tuple(
-        read_shape(partial(_shape, element), f"{path}: object {index}", label=_label(element))
+        read_shape(partial(_shape, element), f"{path}: object {index}", label=_label(element), outlines=outlines)
         for index, element in enumerate(root.findall("object"), 1)
     )
     frame = Frame(
@@ -159,6 +160,8 @@ def _shape(element: Element) -> Shape:
     if element.find("bndbox") is not None:
         x1, y1, x2, y2 = (number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
         shape = box_shape(label, (x1, y1, x2, y2), _rotation(element))
+        with contextlib.suppress(EntryError):  # a polygon beside the box is what the box is drawn around
+            shape = replace(shape, outline=polygon_shape(label, _polygon(element)).outline or shape.outline)
     elif element.find("robndbox") is not None:
         cx, cy, width, height, radians = (number(element.findtext(f"robndbox/{name}")) for name in _ROTATED)
         shape = box_shape(label, centre_box(cx, cy, width, height), math.degrees(radians))

@@ -55,11 +55,11 @@ def recognise(folder: Path | FileTree) -> bool:
     return bool(names) and any(_is_text(files, path) for path in files.with_suffix(".txt")[:_MAX_LOOKS])
 
 
-def read(folder: Path | FileTree) -> Export:
+def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
     """Read all texts, and the images that are listed or lie there without one."""
     files = FileTree.of(folder)
     names, notes = find_names(files)
-    export = read_texts(files, names)
+    export = read_texts(files, names, outlines=outlines)
     return replace(export, notes=(*export.notes, *notes))
 
 
@@ -91,7 +91,9 @@ def folder_of_names(parent: str) -> str:
     return f"{parent}/" if parent else ""
 
 
-def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, pose: bool = False) -> Export:
+def read_texts(
+    files: FileTree, names: Names, subsets: Iterable[str] = (), *, pose: bool = False, outlines: bool = False
+) -> Export:
     """Read all texts of boxes, and all images.
 
     Args:
@@ -99,6 +101,7 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
         names: At least one list of names; a text that lies in none of the folders means the first.
         subsets: Names of folders that are subsets, beside the usual ones.
         pose: Keypoints follow each box.
+        outlines: As in `read_shape`.
     """
     known = frozenset(subset.lower() for subset in subsets)
     texts: dict[str, ImageMatch] = {}
@@ -121,7 +124,7 @@ def read_texts(files: FileTree, names: Names, subsets: Iterable[str] = (), *, po
             key = path
         if found.path is None:
             unsure.add(_stem(path))
-        shapes = parse_labels(files.file(path), path, classes, pose=pose)
+        shapes = parse_labels(files.file(path), path, classes, pose=pose, outlines=outlines)
         frames[key] = _frame(key, folder, found, shapes, known)
     for line in listed.values():
         found = files.images.find(line)

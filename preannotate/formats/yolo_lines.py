@@ -39,7 +39,9 @@ _VISIBILITIES = (0.0, 1.0, 2.0)
 _MAX_NAMED = 200
 
 
-def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = False) -> tuple[Shape, ...]:
+def parse_labels(
+    file: Path, path: str, labels: Sequence[str], *, pose: bool = False, outlines: bool = False
+) -> tuple[Shape, ...]:
     """Read one image's file.
 
     A line is `class cx cy w h`, with a track's id, a score or both after it in some dialects; or `class` and the points
@@ -50,6 +52,7 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
         path: What it is called in the export.
         labels: Names of the classes; "" for one without a name.
         pose: Every line is a box with keypoints; otherwise only those with visibilities of keypoints are.
+        outlines: As in `read_shape`.
     """
     try:
         text = read_text(file, max_bytes=_MAX_TEXT_BYTES)
@@ -63,7 +66,8 @@ def parse_labels(file: Path, path: str, labels: Sequence[str], *, pose: bool = F
             shapes.append(Shape("", BOX, None, problem=REPEATED, where=where))
         elif words:
             region = partial(_region, () if pose else words)
-            shapes.append(read_shape(partial(_shape, words, labels, pose), where, region=region))
+            read = partial(_shape, words, labels, pose)
+            shapes.append(read_shape(read, where, region=region, outlines=outlines))
             seen.add(tuple(words))
     return tuple(shapes)
 

@@ -4,6 +4,7 @@ from support import annotation_exports
 
 from preannotate.formats import cvat_images
 from preannotate.formats.cvat_xml import CvatLabel, CvatTask
+from preannotate.formats.outlines import Polygons
 from preannotate.formats.records import DatasetError, Export, Frame, Shape
 
 
@@ -167,12 +168,15 @@ def test_several_tasks_are_one_project():
 
 def test_a_shape_without_its_outline_is_written_as_its_box():
     polygon = Shape("cat", "polygon", (1.0, 2.0, 3.0, 4.0))
-    outlined = Shape("cat", "polygon", (1.0, 2.0, 3.0, 4.0), outline={"points": "1,2;3,2;3,4"})
+    outlined = Shape("cat", "polygon", (1.0, 2.0, 3.0, 4.0), outline=Polygons.of([(1.0, 2.0, 3.0, 2.0, 3.0, 4.0)]))
 
     root = defusedxml.ElementTree.fromstring(written(Frame("a", None, (polygon, outlined), declared_size=(9, 9))))
 
     (image,) = root.findall("image")
-    assert [(shape.tag, shape.get("points")) for shape in image] == [("box", None), ("polygon", "1,2;3,2;3,4")]
+    assert [(shape.tag, shape.get("points")) for shape in image] == [
+        ("box", None),
+        ("polygon", "1.00,2.00;3.00,2.00;3.00,4.00"),
+    ]
 
 
 def test_a_name_that_xml_cannot_hold_is_named():

@@ -1,0 +1,212 @@
+"""Every format's shapes with an area keep their outlines, if these are wanted."""
+
+import json
+
+import pytest
+from support.annotation_exports import draw, write_text
+
+from preannotate.formats import coco, cvat_images, read_export
+from preannotate.formats.outlines import (
+    Ellipse,
+    MaskPicture,
+    Polygons,
+    RotatedBox,
+    RunLengths,
+    column_runs,
+    polygon_area,
+)
+from preannotate.formats.records import Export, Frame, Shape
+
+SIZE = (20, 10)
+TRIANGLE = [1.0, 1.0, 9.0, 1.0, 5.0, 8.0]
+SQUARE = [12.0, 2.0, 16.0, 2.0, 16.0, 6.0, 12.0, 6.0]
+
+
+def outlines_of(folder):
+    draw(folder / "images/a.png", SIZE)
+    (frame,) = read_export(folder, folder, outlines=True).export.frames
+    assert [shape.outline for shape in read_export(folder, folder).export.frames[0].shapes] == [None] * len(
+        frame.shapes
+    )
+    return [shape.outline for shape in frame.shapes]
+
+
+def test_cvat_images(tmp_path):
+    shapes = (
+        '<polygon label="a" points="1,1;9,1;5,8"/>'
+        '<box label="a" xtl="1" ytl="1" xbr="5" ybr="3" rotation="30"/>'
+        '<ellipse label="a" cx="5" cy="5" rx="4" ry="2" rotation="45"/>'
+        '<mask label="a" rle="1, 2, 1" left="3" top="4" width="2" height="2"/>'
+        '<box label="a" xtl="1" ytl="1" xbr="5" ybr="3"/>'
+    )
+    image = f'<image id="0" name="a.png" width="20" height="10">{shapes}</image>'
+    write_text(tmp_path / "annotations.xml", f"<annotations>{image}</annotations>")
+
+    polygon, rotated, ellipse, mask, box = outlines_of(tmp_path)
+    assert polygon == Polygons.of([TRIANGLE])
+    assert rotated == RotatedBox((1, 1, 5, 3), 30)
+    assert ellipse == Ellipse(5, 5, 4, 2, 45)
+    assert (list(mask.counts), mask.left, mask.top, mask.width, mask.height) == ([1, 2, 1], 3, 4, 2, 2)
+    assert box is None
+
+
+def test_cvat_video(tmp_path):
+    task = "<task><size>1</size><mode>annotation</mode></task>"
+    polygon = (
+        '<polygon frame="0" outside="0" points="1,1;9,1;5,8"/><polygon frame="1" outside="1" points="1,1;9,1;5,8"/>'
+    )
+    mask = '<mask frame="0" outside="0" rle="0, 4" left="3" top="4" width="2" height="2"/>'
+    tracks = f'<track id="0" label="a">{polygon}</track><track id="1" label="a">{mask}</track>'
+    write_text(tmp_path / "annotations.xml", f"<annotations><meta>{task}</meta>{tracks}</annotations>")
+
+    assert outlines_of(tmp_path)[0] == Polygons.of([TRIANGLE])
+    assert list(outlines_of(tmp_path)[1].counts) == [0, 4]
+
+
+def test_coco(tmp_path):
+    segmentations = [[TRIANGLE, SQUARE], {"counts": [5, 3, 192], "size": [10, 20]}, [], [[1, 1, 2, 2]]]
+    annotations = [
+        {"id": i, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "segmentation": segmentation}
+        for i, segmentation in enumerate(segmentations)
+    ]
+    image = {"id": 1, "file_name": "a.png", "width": 20, "height": 10}
+    content = {"images": [image], "annotations": annotations, "categories": [{"id": 1, "name": "a"}]}
+    write_text(tmp_path / "annotations/instances_default.json", json.dumps(content))
+
+    polygons, mask, empty, two_points = outlines_of(tmp_path)
+    assert polygons == Polygons.of([TRIANGLE, SQUARE])
+    assert (list(mask.counts), mask.width, mask.height, mask.by_columns) == ([5, 3, 192], 20, 10, True)
+    assert empty is None
+    assert two_points is None
+
+
+def test_datumaro(tmp_path):
+    annotations = [
+        {"type": "polygon", "label_id": 0, "points": TRIANGLE},
+        {"type": "mask", "label_id": 0, "rle": {"counts": [5, 3, 192], "size": [10, 20]}},
+        {"type": "ellipse", "label_id": 0, "points": [2, 2, 8, 6]},
+        {"type": "bbox", "label_id": 0, "bbox": [1, 1, 4, 2], "attributes": {"rotation": 30.0}},
+        {"type": "bbox", "label_id": 0, "bbox": [1, 1, 4, 2]},
+    ]
+    item = {"id": "a", "annotations": annotations, "image": {"path": "a.png", "size": [10, 20]}}
+    content = {"categories": {"label": {"labels": [{"name": "a"}]}}, "items": [item]}
+    write_text(tmp_path / "annotations/default.json", json.dumps(content))
+
+    polygon, mask, ellipse, rotated, box = outlines_of(tmp_path)
+    assert polygon == Polygons.of([TRIANGLE])
+    assert list(mask.counts) == [5, 3, 192]
+    assert ellipse == Ellipse(5, 4, 3, 2)
+    assert rotated == RotatedBox((1, 1, 5, 3), 30)
+    assert box is None
+
+
+def test_labelme(tmp_path):
+    shapes = [
+        {"label": "a", "shape_type": "polygon", "points": [[1, 1], [9, 1], [5, 8]]},
+        {"label": "a", "shape_type": "circle", "points": [[5, 5], [8, 5]]},
+        {"label": "a", "shape_type": "mask", "points": [[3, 4], [5, 6]], "mask": "iVBO"},
+        {"label": "a", "shape_type": "rotation", "points": [[3, 1], [5, 3], [3, 5], [1, 3]]},
+        {"label": "a", "shape_type": "rectangle", "points": [[3, 4], [5, 6]]},
+    ]
+    content = {"shapes": shapes, "imagePath": "a.png", "imageWidth": 20, "imageHeight": 10}
+    write_text(tmp_path / "images/a.json", json.dumps(content))
+
+    polygon, circle, mask, rotated, box = outlines_of(tmp_path)
+    assert polygon == Polygons.of([TRIANGLE])
+    assert circle == Ellipse(5, 5, 3, 3)
+    assert mask == MaskPicture("iVBO", 3, 4)
+    assert rotated == Polygons.of([[3, 1, 5, 3, 3, 5, 1, 3]])
+    assert box is None
+
+
+def test_ultralytics(tmp_path):
+    lines = "0 0.1 0.1 0.9 0.1 0.5 0.8\n0 0.1 0.1 0.9 0.1 0.9 0.8 0.1 0.8\n0 0.5 0.5 0.2 0.2\n"
+    write_text(tmp_path / "labels/a.txt", lines)
+    write_text(tmp_path / "data.yaml", "names: [a]\n")
+
+    polygon, rotated, box = outlines_of(tmp_path)
+    assert polygon == Polygons.of([[0.1, 0.1, 0.9, 0.1, 0.5, 0.8]])
+    assert rotated == Polygons.of([[0.1, 0.1, 0.9, 0.1, 0.9, 0.8, 0.1, 0.8]])
+    assert box is None
+
+
+def test_voc(tmp_path):
+    polygon = "<polygon><x1>1</x1><y1>1</y1><x2>9</x2><y2>1</y2><x3>5</x3><y3>8</y3></polygon>"
+    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
+    objects = "".join(f"<object><name>a</name>{part}</object>" for part in (polygon, box + polygon, box))
+    write_text(tmp_path / "annotations/a.xml", f"<annotation>{objects}</annotation>")
+
+    alone, beside, none = outlines_of(tmp_path)
+    assert alone == beside == Polygons.of([TRIANGLE])
+    assert none is None
+
+
+OUTLINES = {
+    "polygon": Polygons.of([TRIANGLE]),
+    "rotated box": RotatedBox((1.0, 1.0, 5.0, 3.0), 30.0),
+    "ellipse": Ellipse(5.0, 5.0, 4.0, 2.0, 45.0),
+    "mask": RunLengths([0, 1, 2, 1], 3, 4, 2, 2),
+}
+
+
+def test_cvat_xml_gets_every_outline_back(tmp_path):
+    shapes = tuple(Shape("a", kind, (1, 1, 5, 5), outline=outline) for kind, outline in OUTLINES.items())
+    files = cvat_images.write(Export(("a",), (Frame("a.png", None, shapes, declared_size=SIZE),)))
+    (tmp_path / "annotations.xml").write_bytes(files["annotations.xml"])
+
+    *vector, mask = outlines_of(tmp_path)
+    assert vector == [OUTLINES["polygon"], OUTLINES["rotated box"], OUTLINES["ellipse"]]
+    assert (list(mask.counts), mask.left, mask.top) == ([0, 1, 2, 1], 3, 4)
+
+
+def test_cvat_xml_has_no_object_of_several_polygons():
+    shape = Shape("a", "polygon", (1, 1, 16, 8), outline=Polygons.of([TRIANGLE, SQUARE]))
+    with pytest.raises(ValueError, match="one polygon"):
+        cvat_images.write(Export(("a",), (Frame("a.png", None, (shape,), declared_size=SIZE),)))
+
+
+def test_coco_holds_polygons_and_runs():
+    shapes = (
+        Shape("a", "polygon", (1, 1, 16, 8), outline=Polygons.of([TRIANGLE, SQUARE])),
+        Shape("a", "mask", (3, 4, 5, 6), outline=OUTLINES["mask"]),
+        Shape("a", "box", (3, 4, 5, 6)),
+    )
+    (content,) = coco.write(Export(("a",), (Frame("a.png", None, shapes, declared_size=SIZE),))).values()
+    polygons, mask, box = json.loads(content)["annotations"]
+
+    assert polygons["segmentation"] == [TRIANGLE, SQUARE]
+    assert polygons["area"] == 28 + 16
+    # (3, 4) and (4, 5), column by column in 10 rows: 34 before, 10 between.
+    assert mask["segmentation"] == {"counts": [34, 1, 10, 1, 154], "size": [10, 20]}
+    assert (mask["area"], mask["iscrowd"]) == (2, 0)
+    assert (box["segmentation"], box["area"]) == ([], 4)
+
+
+def test_runs_by_columns_stay_what_they_are():
+    assert column_runs(RunLengths([5, 3, 192], 0, 0, 20, 10, by_columns=True), SIZE) == [5, 3, 192]
+    assert column_runs(RunLengths([0, 200], 0, 0, 20, 10), SIZE) == [0, 200]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        RunLengths([1, 2], 0, 0, 2, 2),
+        RunLengths([4], 19, 0, 2, 2),
+        RunLengths([4], -1, 0, 2, 2),
+        RunLengths([10**12], 0, 0, 10**6, 10**6),
+        RunLengths([-1, 5], 0, 0, 2, 2),
+    ],
+)
+def test_runs_that_do_not_fit_the_image_are_refused(mask):
+    with pytest.raises(ValueError, match="mask of"):
+        column_runs(mask, SIZE)
+
+
+def test_the_corners_of_a_rotated_box():
+    (corners,) = RotatedBox((10, 10, 50, 30), 90).polygons().parts
+    assert list(corners) == pytest.approx([40, 0, 40, 40, 20, 40, 20, 0])
+
+
+def test_an_ellipse_is_nearly_its_polygon():
+    (points,) = Ellipse(50, 40, 30, 10, 20).polygons().parts
+    assert polygon_area(points) == pytest.approx(942.48, rel=1e-3)
