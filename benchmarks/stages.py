@@ -78,7 +78,7 @@ def measure(detector: Detector, data: bytes) -> dict[str, float]:
         "decode": lambda: detector.decode(data),
         "letterbox": lambda: letterbox.pixels(image.pixels),
         INFERENCE: lambda: detector.engine.run(pixels),
-        "thresholds and nms": lambda: detector.select(raw["boxes"][0], raw["scores"][0], letterbox),
+        "thresholds and nms": lambda: detector.select({name: output[0] for name, output in raw.items()}, letterbox),
         "json of the reply": lambda: reply([rectangle(item) for item in found]),
         PLAIN: plain,
     }

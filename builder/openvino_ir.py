@@ -10,6 +10,7 @@ from pathlib import Path
 from builder import child
 from builder.confinement import confine
 from builder.variants import open_graph
+from runtime.engines import MASK_OUTPUTS, OUTPUTS
 
 
 def convert(export: Path, directory: Path, input_size: tuple[int, int], *, weights: str = "f16") -> None:
@@ -36,9 +37,12 @@ def main(source: str, model_xml: str, width: str, height: str, weights: str) -> 
 
     model = ov.Core().read_model(source)
     found = {"inputs": _names(model.inputs), "outputs": _names(model.outputs)}
-    expected = {"inputs": [["pixels"]], "outputs": [["boxes"], ["scores"]]}
-    if found != expected:
-        sys.exit(f"the graph has {found}, expected {expected}")
+    outputs = [sorted([name] for name in (*OUTPUTS, *of_masks)) for of_masks in ((), *MASK_OUTPUTS.values())]
+    if found["inputs"] != [["pixels"]] or found["outputs"] not in outputs:
+        sys.exit(
+            f"the graph has {found}, expected the input pixels, the outputs {' and '.join(OUTPUTS)}, and for masks one "
+            f"of {'; '.join(' and '.join(names) for names in MASK_OUTPUTS.values())}"
+        )
     model.reshape({"pixels": [1, int(height), int(width), 3]})
     if model.input("pixels").element_type != ov.Type.u8:
         sys.exit(f"input pixels is {model.input('pixels').element_type}, expected uint8")

@@ -66,10 +66,11 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
         clock.append(time.perf_counter())
         raw = detector.engine.run(pixels)
         clock.append(time.perf_counter())
-        detector.select(raw["boxes"][0], raw["scores"][0], letterbox)
+        first_image = {name: output[0] for name, output in raw.items()}
+        detector.select(first_image, letterbox)
         clock.append(time.perf_counter())
         rows.append(np.diff(clock) * 1000)
-        found.append(detector.select(raw["boxes"][0], raw["scores"][0], letterbox, MIN_SCORE))
+        found.append(detector.select(first_image, letterbox, MIN_SCORE))
     decode, letterboxing, inference, suppression = (
         round(statistics.median(times), 2) for times in zip(*rows, strict=True)
     )

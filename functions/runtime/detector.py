@@ -1,9 +1,9 @@
-"""The whole path of an image: letterbox, engine, threshold, suppression, and back to image pixels.
+"""The whole path of an image: letterbox, engine, threshold, suppression, masks, and back to image pixels.
 
 The same class serves requests, validates training and measures mAP: what is reported is what is served.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,9 @@ from runtime.boxes import area, nms
 from runtime.engines import Engine
 from runtime.image import DecodedImage, decode
 from runtime.letterbox import Letterbox
-from runtime.manifest import Manifest
+from runtime.manifest import RECTANGLE, Manifest
+from runtime.mask_composition import compose
+from runtime.masks import InstanceMask
 from runtime.memory import limited
 
 # Candidates of one class that go into suppression: bounds the work for a request with threshold 0. A network without
@@ -30,12 +32,14 @@ class Detection:
     Attributes:
         score: In [0, 1].
         box: (x1, y1, x2, y2), image pixels, inside the image, x1 < x2 and y1 < y2.
+        mask: The object's pixels, inside of the image; None of a network or of a label that has boxes only.
     """
 
     label: str
     class_id: int
     score: float
     box: tuple[float, float, float, float]
+    mask: InstanceMask | None = None
 
 
 class Detector:
@@ -84,23 +88,22 @@ class Detector:
         pixels = np.stack([box.pixels(image.pixels) for box, image in zip(letterboxes, images, strict=True)])
         raw = self.engine.run(pixels)
         return [
-            self.select(boxes, scores, letterbox, threshold)
-            for boxes, scores, letterbox, threshold in zip(
-                raw["boxes"], raw["scores"], letterboxes, thresholds, strict=True
-            )
+            self.select({name: output[number] for name, output in raw.items()}, letterbox, threshold)
+            for number, (letterbox, threshold) in enumerate(zip(letterboxes, thresholds, strict=True))
         ]
 
     def select(
-        self, boxes: np.ndarray, scores: np.ndarray, letterbox: Letterbox, threshold: float | None = None
+        self, outputs: Mapping[str, np.ndarray], letterbox: Letterbox, threshold: float | None = None
     ) -> list[Detection]:
-        """Turn the output of the network into detections.
+        """Turn the outputs of the network for one image into detections.
 
         Args:
-            boxes: float32 (N, 4), xyxy, input pixels.
-            scores: float32 (N, K).
+            outputs: As `runtime.engines.Engine.run` gives them, without their first axis: `boxes` (N, 4), `scores`
+                (N, K), and those of masks if there are any.
             letterbox: The transform of this image.
             threshold: As in `detect`.
         """
+        boxes, scores = outputs["boxes"], outputs["scores"]
         cut = self.manifest.postprocess
         least = np.array(cut.thresholds if threshold is None else [threshold] * len(cut.thresholds), scores.dtype)
         reaching = scores >= least
@@ -110,7 +113,8 @@ class Detector:
         usable = _usable(boxes_image)
         candidates, boxes_image = candidates[usable], boxes_image[usable]
         scores, reaching = scores[candidates], reaching[candidates]
-        found = []
+        found: list[Detection] = []
+        rows_found: list[int] = []
         for class_id, label in enumerate(self.manifest.labels):
             rows = np.flatnonzero(reaching[:, class_id])
             rows = rows[np.argsort(-scores[rows, class_id], kind="stable")][:MAX_CANDIDATES]
@@ -118,11 +122,30 @@ class Detector:
             for row in kept:
                 x1, y1, x2, y2 = map(float, boxes_image[row])
                 found.append(Detection(label, class_id, float(scores[row, class_id]), (x1, y1, x2, y2)))
-        found.sort(key=lambda detection: -detection.score)
+                rows_found.append(int(candidates[row]))
+        order = sorted(range(len(found)), key=lambda place: -found[place].score)
+        found, rows_found = [found[place] for place in order], [rows_found[place] for place in order]
         measuring = threshold is not None and threshold < SHOWN_FROM
         agnostic = None if measuring else cut.agnostic_iou_threshold
         best = class_agnostic_nms(found, agnostic, max_detections=cut.max_detections)
-        return [found[place] for place in best]
+        kept_detections = [found[place] for place in best]
+        return self._with_masks(kept_detections, [rows_found[place] for place in best], outputs, letterbox)
+
+    def _with_masks(
+        self,
+        found: list[Detection],
+        rows: Sequence[int],
+        outputs: Mapping[str, np.ndarray],
+        letterbox: Letterbox,
+    ) -> list[Detection]:
+        """Add the masks of detections, which come from `rows` of the outputs, where network and label have any."""
+        if self.manifest.mask_head is None:
+            return found
+        masked = [place for place, one in enumerate(found) if self.manifest.label_type(one.class_id) != RECTANGLE]
+        masks = compose(outputs, [rows[place] for place in masked], letterbox, self.manifest.mask_head)
+        for place, mask in zip(masked, masks, strict=True):
+            found[place] = replace(found[place], mask=mask)
+        return found
 
 
 def class_agnostic_nms(

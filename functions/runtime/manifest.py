@@ -3,6 +3,7 @@
 Written by the trainer, read by every serving process: the artefact describes itself.
 """
 
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,31 @@ FORMAT = 1
 FILE_NAME = "model.json"
 # Grey of ImageNet's mean: to a network that centres its input, padding is then "nothing".
 PADDING = (124, 116, 104)
+
+# CVAT's types of labels that a function can fill. A mask fills labels of type polygon too, and the other way round.
+RECTANGLE, POLYGON, MASK = "rectangle", "polygon", "mask"
+LABEL_TYPES = (RECTANGLE, POLYGON, MASK)
+
+
+class MaskKind(enum.StrEnum):
+    """Which further outputs a network has, from which `runtime.mask_composition` makes the masks of objects."""
+
+    PROTOTYPES = "prototypes"
+    KERNELS = "kernels"
+    BOX_MASKS = "box_masks"
+
+
+@dataclass(frozen=True)
+class MaskHead:
+    """That a network gives masks, and how to read its outputs.
+
+    Attributes:
+        kind: Chooses the outputs; see `runtime.engines.Engine`.
+        layers: Of `KERNELS`: output channels of each dynamic 1x1 convolution, the last 1. Else empty.
+    """
+
+    kind: MaskKind
+    layers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +73,9 @@ class Manifest:
         labels: Names of the classes; the index is the class id.
         input_size: (width, height) of the network's input in pixels.
         provenance: Dataset fingerprint, split, seed, arguments, versions, metrics: free-form JSON.
+        mask_head: None for a network that gives boxes only; so do files without this key.
+        label_types: CVAT's type of each label, of `LABEL_TYPES`; empty for the default, which is "mask" for a network
+            that gives masks and else "rectangle". `function.yaml` may change them.
     """
 
     family: str
@@ -54,6 +83,14 @@ class Manifest:
     input_size: tuple[int, int]
     postprocess: Postprocess
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    mask_head: MaskHead | None = None
+    label_types: tuple[str, ...] = ()
+
+    def label_type(self, class_id: int) -> str:
+        """Return CVAT's type of a label: what is answered for an object of this class."""
+        if self.mask_head is None:
+            return RECTANGLE
+        return self.label_types[class_id] if self.label_types else MASK
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -92,10 +129,19 @@ class Manifest:
                 "max_detections": self.postprocess.max_detections,
                 "agnostic_iou_threshold": self.postprocess.agnostic_iou_threshold,
             },
+            **self._masks(),
             "provenance": dict(self.provenance),
         }
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
+
+    def _masks(self) -> dict[str, Any]:
+        """Keys that the file of a network without masks does not have."""
+        if self.mask_head is None:
+            return {}
+        layers = {"layers": list(self.mask_head.layers)} if self.mask_head.layers else {}
+        types = {"label_types": list(self.label_types)} if self.label_types else {}
+        return {"mask_head": {"kind": self.mask_head.kind.value, **layers}, **types}
 
 
 def _parse(content: Any, path: Path) -> Manifest:
@@ -119,6 +165,8 @@ def _parse(content: Any, path: Path) -> Manifest:
                 agnostic_iou_threshold=None if agnostic is None else float(agnostic),
             ),
             provenance=dict(content.get("provenance", {})),
+            mask_head=_mask_head(content.get("mask_head")),
+            label_types=tuple(str(value) for value in content.get("label_types", ())),
         )
         padding = tuple(content["padding"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -130,6 +178,12 @@ def _parse(content: Any, path: Path) -> Manifest:
         raise ManifestError(f"{path}: padding {padding}; expected {PADDING}, the only one this runtime draws.")
     _check(manifest, path)
     return manifest
+
+
+def _mask_head(value: Any) -> MaskHead | None:
+    if value is None:
+        return None
+    return MaskHead(MaskKind(value["kind"]), tuple(int(channels) for channels in value.get("layers", ())))
 
 
 def _size(value: Any) -> tuple[int, int]:
@@ -153,4 +207,19 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise ManifestError(
             f"{path}: input_size {list(manifest.input_size)!r}, max_detections {cut.max_detections}; "
             f"expected positive numbers."
+        )
+    head, types = manifest.mask_head, manifest.label_types
+    if types and (len(types) != len(manifest.labels) or not set(types) <= set(LABEL_TYPES)):
+        raise ManifestError(
+            f"{path}: label_types {list(types)!r}; expected one of {', '.join(LABEL_TYPES)} for each label."
+        )
+    if head is not None and (head.kind is MaskKind.KERNELS) != bool(head.layers):
+        raise ManifestError(
+            f"{path}: mask_head of kind {head.kind.value} with layers {list(head.layers)!r}; expected layers if the "
+            f"kind is {MaskKind.KERNELS.value}, and only then. Build the function again."
+        )
+    if head is not None and head.layers and (head.layers[-1] != 1 or not all(0 < n <= 256 for n in head.layers)):
+        raise ManifestError(
+            f"{path}: mask_head with layers {list(head.layers)!r}; expected channels from 1 to 256, the last 1. "
+            f"Build the function again."
         )

@@ -103,6 +103,18 @@ class InstanceMask:
         """Return the mask at another place of the image, or of another image."""
         return InstanceMask(self.left + right, self.top + down, self.width, self.height, self.runs)
 
+    def enlarged(self, times: int) -> "InstanceMask":
+        """Return the mask with blocks of `times` x `times` pixels in place of pixels, its place multiplied too."""
+        bitmap, width = self.bitmap, self.width * times
+        rows, columns = np.nonzero(bitmap[:, 1:] != bitmap[:, :-1])
+        lines = (rows * times)[:, None] + np.arange(times)
+        within = (lines * width + ((columns + 1) * times)[:, None]).reshape(-1)
+        row = np.arange(self.height * times) // times
+        begins = np.flatnonzero(bitmap[row[1:], 0] != bitmap[row[:-1], -1]) + 1
+        changes = np.sort(np.concatenate([within, begins * width]))
+        runs = _runs_between(changes, self.width * self.height * times**2, bool(bitmap[0, 0]))
+        return InstanceMask(self.left * times, self.top * times, width, self.height * times, runs)
+
     def cut(self, region: tuple[int, int, int, int]) -> "InstanceMask | None":
         """Return what lies inside a region, xyxy in whole image pixels, at its place; None if nothing does."""
         x1, y1 = max(region[0], self.left), max(region[1], self.top)
@@ -193,9 +205,13 @@ def mask_iou(masks_a: Sequence[InstanceMask], masks_b: Sequence[InstanceMask]) -
 
 def _run_lengths(bitmap: np.ndarray) -> np.ndarray:
     flat = bitmap.reshape(-1)
-    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(starts, prepend=0, append=len(flat))
-    runs = np.concatenate([[0], runs]) if flat[0] else runs
+    return _runs_between(np.flatnonzero(flat[1:] != flat[:-1]) + 1, len(flat), bool(flat[0]))
+
+
+def _runs_between(changes: np.ndarray, pixels: int, begins_with_object: bool) -> np.ndarray:
+    """Return the runs of so many pixels, at the numbers `changes` of which another run begins."""
+    ends = np.concatenate([[0], changes, [pixels]])
+    runs = np.diff(ends, prepend=0) if begins_with_object else np.diff(ends)
     runs.setflags(write=False)
     return runs
 

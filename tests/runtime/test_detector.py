@@ -1,6 +1,7 @@
 """From raw boxes and scores to detections, with an engine that answers what it is told."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from runtime.detector import Detector
 from runtime.image import DecodedImage
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 
 
 class FakeEngine:
@@ -165,3 +166,20 @@ def test_decode_reads_a_file_for_this_network():
     decoded = detector([[0, 0, 1, 1]], [[0, 0]]).decode(buffer.getvalue())
     assert decoded.size == (1600, 1200)
     assert decoded.pixels.size == (100, 75)
+
+
+def test_a_network_with_masks_gives_them_for_what_is_kept() -> None:
+    # 100x100 input pixels in 2x2 cells, an image of 200x100: the second box is dropped as a lower one of the first.
+    the_detector = detector([[0, 0, 40, 40], [0, 0, 40, 38], [50, 0, 100, 40]], [[0.9, 0], [0.8, 0], [0, 0.7]])
+    engine = the_detector.engine
+    prototypes, coefficients = np.full((1, 2, 2, 1), 5, np.float32), np.array([[[1], [-1], [1]]], np.float32)
+    boxes_only = engine.run
+    engine.run = lambda pixels: {**boxes_only(pixels), "prototypes": prototypes, "mask_coefficients": coefficients}
+    without = the_detector.detect(image())
+    assert [found.mask for found in without] == [None, None]
+    head = MaskHead(MaskKind.PROTOTYPES)
+    for types, boxes in (((), [(0, 0, 80, 80), (100, 0, 200, 80)]), (("polygon", "rectangle"), [(0, 0, 80, 80), None])):
+        the_detector.manifest = replace(the_detector.manifest, mask_head=head, label_types=types)
+        found = the_detector.detect(image())
+        assert [replace(one, mask=None) for one in found] == without
+        assert [one.mask and one.mask.box for one in found] == boxes

@@ -19,8 +19,8 @@ def expect(sentence, name, directory):
         engines.load(name, directory)
 
 
-def save_twice(directory: Path) -> None:
-    """An IR with the engine contract: one box whose corner is twice the first pixel's colour."""
+def save_twice(directory: Path, further: tuple[str, ...] = ()) -> None:
+    """An IR with the engine contract: one box whose corner is twice the first pixel's colour; `further` outputs too."""
     import openvino as ov
     from openvino import opset13 as ops
 
@@ -30,8 +30,8 @@ def save_twice(directory: Path) -> None:
     first = ops.slice(ops.reshape(values, [1, 4, 3], False), [0, 0, 0], [1, 1, 3], [1, 1, 1])
     boxes = ops.concat([ops.multiply(first, np.float32(2)), ops.constant(np.full((1, 1, 1), 8, np.float32))], 2)
     scores = ops.constant(np.array([[[0.25, 0.75]]], np.float32))
-    results = [ops.result(boxes), ops.result(scores)]
-    for result, name in zip(results, ("boxes", "scores"), strict=True):
+    results = [ops.result(boxes), ops.result(scores), *(ops.result(ops.negative(scores)) for _ in further)]
+    for result, name in zip(results, ("boxes", "scores", *further), strict=True):
         result.output(0).set_names({name})
     ov.save_model(ov.Model(results, [pixels], "twice"), directory / "model.xml", compress_to_fp16=False)
 
@@ -79,6 +79,14 @@ def test_openvino_answers_with_the_contract(tmp_path):
     assert first["boxes"].dtype == first["scores"].dtype == np.float32
     engine.run(pixels * 2)
     assert first["boxes"].tolist() == [[[2, 4, 6, 8]]]  # an answer is not overwritten by the next
+
+
+@needs_openvino
+def test_openvino_passes_on_what_masks_are_made_of_and_no_other_output(tmp_path):
+    save_twice(tmp_path, further=("masks", "features"))
+    answer = engines.load("openvino", tmp_path).run(np.zeros((2, 2, 2, 3), np.uint8))
+    assert set(answer) == {"boxes", "scores", "masks"}
+    assert len(answer["masks"]) == 2
 
 
 @needs_openvino

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.errors import ManifestError
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 
 MANIFEST = Manifest(
     family="ssd",
@@ -135,3 +135,44 @@ def test_an_input_without_pixels(path):
 def test_nan_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="Out of range float values are not JSON compliant"):
         Manifest("ssd", ("a",), (1, 1), Postprocess(0.5, (0.5,)), {"loss": float("nan")}).write(tmp_path / "m")
+
+
+def test_masks_are_written_only_for_a_network_that_gives_them(path):
+    assert not {"mask_head", "label_types"} & set(json.loads(path.read_text(encoding="utf-8")))
+    assert [MANIFEST.label_type(class_id) for class_id in (0, 1)] == ["rectangle", "rectangle"]
+    for head in (MaskHead(MaskKind.PROTOTYPES), MaskHead(MaskKind.KERNELS, (8, 8, 1))):
+        manifest = replace(MANIFEST, mask_head=head, label_types=("polygon", "mask"))
+        manifest.write(path)
+        assert Manifest.read(path) == manifest
+        assert [manifest.label_type(class_id) for class_id in (0, 1)] == ["polygon", "mask"]
+    assert replace(manifest, label_types=()).label_type(0) == "mask"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"label_types": ["mask"]}, "label_types ['mask']; expected one of rectangle, polygon, mask for each label."),
+        (
+            {"label_types": ["mask", "ellipse"]},
+            "label_types ['mask', 'ellipse']; expected one of rectangle, polygon, mask for each label.",
+        ),
+        (
+            {"mask_head": {"kind": "kernels"}},
+            "mask_head of kind kernels with layers []; expected layers if the kind is kernels, and only then. "
+            "Build the function again.",
+        ),
+        (
+            {"mask_head": {"kind": "kernels", "layers": [10**9, 1]}},
+            "mask_head with layers [1000000000, 1]; expected channels from 1 to 256, the last 1. "
+            "Build the function again.",
+        ),
+        (
+            {"mask_head": {"kind": "outlines"}},
+            "ValueError 'outlines' is not a valid MaskKind; expected the keys family, labels, input_size, padding and "
+            "postprocess. Build the function again.",
+        ),
+    ],
+)
+def test_masks_that_are_none(path, changes, sentence):
+    edit(path, **changes)
+    expect(path, f"{path}: {sentence}")

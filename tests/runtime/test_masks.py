@@ -111,3 +111,14 @@ def test_iou_counts_pixels() -> None:
     # 2 of both by 4 + 4 - 2 of either.
     assert np.allclose(mask_iou([bar, far], [block, bar]), [[1 / 3, 1.0], [0.0, 0.0]])
     assert mask_iou([], [bar]).shape == (0, 1)
+
+
+def test_an_enlarged_mask_has_blocks_in_place_of_pixels() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        bitmap = rng.random(rng.integers(1, 6, 2)) < 0.5
+        mask, times = InstanceMask.from_bitmap(bitmap), int(rng.integers(1, 4))
+        if mask is not None:
+            expected = InstanceMask.from_bitmap(np.kron(bitmap, np.ones((times, times))))
+            assert mask.enlarged(times) == expected
+            assert not mask.enlarged(times).runs.flags.writeable

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from runtime.engines import one_by_one
+from runtime.engines import contract_outputs, one_by_one
 from runtime.errors import EngineError
 from runtime.processors import threads
 
@@ -28,6 +28,7 @@ class OpenVinoEngine:
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
         self._request = compiled.create_infer_request()
+        self._outputs = contract_outputs(name for output in compiled.outputs for name in output.get_names())
         count = compiled.get_property("INFERENCE_NUM_THREADS")
         self.device = f"CPU, {count} {'thread' if count == 1 else 'threads'}, OpenVINO {ov.get_version()}"
 
@@ -37,7 +38,7 @@ class OpenVinoEngine:
 
     def _run_one(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         results = self._request.infer([pixels], share_inputs=True)
-        return {name: np.array(results[name]) for name in ("boxes", "scores")}
+        return {name: np.array(results[name]) for name in self._outputs}
 
 
 def load(directory: Path) -> OpenVinoEngine:

@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from runtime.engines import one_by_one
+from runtime.engines import contract_outputs, one_by_one
 from runtime.errors import EngineError
 from runtime.processors import threads
 
@@ -28,6 +28,7 @@ class TensorFlowEngine:
         self._model = model  # keeps the variables alive
         self._function = model.signatures["serving_default"]
         self._one_by_one = self._function.structured_input_signature[1]["pixels"].shape[0] == 1
+        self._outputs = contract_outputs(self._function.structured_outputs)
         gpus = [_gpu_name(gpu) for gpu in tf.config.list_physical_devices("GPU")]
         self.device = f"{', '.join(gpus) or 'CPU'}, TensorFlow {tf.__version__}"
         self.warning = "" if gpus else _no_gpu()
@@ -38,7 +39,7 @@ class TensorFlowEngine:
 
     def _run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         results = self._function(pixels=tf.constant(pixels))
-        return {name: results[name].numpy() for name in ("boxes", "scores")}
+        return {name: results[name].numpy() for name in self._outputs}
 
 
 def load(directory: Path) -> TensorFlowEngine:
