@@ -54,6 +54,22 @@ def to_upright_pixels(
     return None, DISAGREES
 
 
+def frame_to_image(
+    *, declared: tuple[int, int] | None, image_size: tuple[int, int], orientation: int = 1, relative: bool = False
+) -> np.ndarray:
+    """Return float64 (2, 3): the way of a point (x, y, 1) to where `to_upright_pixels` brings boxes.
+
+    Not for sizes that disagree, whose boxes are not used.
+    """
+    points = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]], np.float64)
+    upright, _ = to_upright_pixels(
+        points, declared=declared, image_size=image_size, orientation=orientation, relative=relative
+    )
+    assert upright is not None
+    origin, right, down = upright[:, :2]
+    return np.stack([right - origin, down - origin, origin], axis=1)
+
+
 def turn(boxes: np.ndarray, raw_size: tuple[int, int], orientation: int) -> np.ndarray:
     """Turn boxes (G, 4) from raw pixels to the frame after EXIF rotation, as `PIL.ImageOps.exif_transpose`."""
     width, height = raw_size

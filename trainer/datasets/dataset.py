@@ -14,6 +14,7 @@ import numpy as np
 from preannotate.core.files import link_or_copy, read_json, write_json
 from preannotate.core.text import first_of, plural
 from preannotate.formats.records import DatasetError
+from runtime.masks import InstanceMask
 from trainer.datasets.coordinates import CORRECTED
 from trainer.datasets.health import Health, LoadReport
 from trainer.datasets.sample import Sample
@@ -163,10 +164,14 @@ def _to_json(sample: Sample, store: Path) -> dict[str, Any]:
         "dropped": dict(sample.dropped),
         "converted": dict(sample.converted),
         "ignored": sample.ignored.tolist(),
+        **({"masks": [None if mask is None else mask.to_json() for mask in sample.masks]} if sample.masks else {}),
     }
 
 
 def _from_json(entry: dict[str, Any], store: Path) -> Sample:
+    masks = tuple(None if mask is None else InstanceMask.from_json(mask) for mask in entry.get("masks", ()))
+    if masks and len(masks) != len(entry["boxes"]):
+        raise ValueError(f"{len(masks)} masks of {len(entry['boxes'])} boxes")
     return Sample(
         name=entry["name"],
         image=store / entry["image"],
@@ -179,4 +184,5 @@ def _from_json(entry: dict[str, Any], store: Path) -> Sample:
         dropped=entry["dropped"],
         converted=entry["converted"],
         ignored=np.array(entry["ignored"], np.float32).reshape(-1, 4),
+        masks=masks,
     )

@@ -27,6 +27,7 @@ _LONGEST_LINE = 2000
 FEW_CUT, MANY_CUT = 3, 0.25
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
+WITHOUT_PIXELS = "outline without a pixel"
 REPEATED = "repeated image"
 
 
@@ -38,6 +39,10 @@ class LoadedExport:
     format: str
     title: str
     has_sources: bool
+
+
+# Attributes of `LoadReport` that are plain objects in JSON.
+_COUNTERS = ("dropped", "converted", "outlined")
 
 
 @dataclass
@@ -61,6 +66,9 @@ class LoadReport:
         duplicates: Names of repeated images that were left out, each with the name of the one kept.
         conflicts: Names of images with equal content and different boxes; all are kept.
         unused_labels: Labels of the exports without a box, which are not learnt.
+        label_types: What CVAT lets people draw for each label, "polygon", "any", …, where the exports say it.
+        outlined: Kind to number of shapes whose mask is learnt, if masks were asked for.
+        without_pixels: Outlines in which there is no pixel, or which cannot be drawn: only their boxes are learnt.
     """
 
     exports: list[LoadedExport] = field(default_factory=list)
@@ -81,6 +89,9 @@ class LoadReport:
     stretched: int = 0
     notes: list[str] = field(default_factory=list)
     unused_labels: list[str] = field(default_factory=list)
+    label_types: dict[str, str] = field(default_factory=dict)
+    outlined: Counter[str] = field(default_factory=Counter)
+    without_pixels: int = 0
 
     def add_left_out(self, reason: str, where: str, count: int = 1) -> None:
         """Count a shape or entries that were left out; `where` is the place in an annotation file, or ""."""
@@ -111,14 +122,16 @@ class LoadReport:
         """Return the report for a JSON file."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         exports = [asdict(export) for export in self.exports]
-        return content | {"exports": exports, "dropped": dict(self.dropped), "converted": dict(self.converted)}
+        counters = {name: dict(getattr(self, name)) for name in _COUNTERS}
+        return content | {"exports": exports, **counters}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "LoadReport":
         """Return the report that `to_json` wrote."""
         report = cls(**content)
         report.exports = [LoadedExport(**export) for export in content["exports"]]
-        report.dropped, report.converted = Counter(report.dropped), Counter(report.converted)
+        for name in _COUNTERS:
+            setattr(report, name, Counter(getattr(report, name)))
         return report
 
 
@@ -129,6 +142,7 @@ class Health:
     Attributes:
         negatives: Samples without boxes.
         images_of: Label to number of samples with at least one box.
+        masks_of: Label to number of boxes with a mask; None if the dataset was read without masks.
         sizes: For each box (width, height, image width, image height), pixels.
     """
 
@@ -139,6 +153,7 @@ class Health:
     images_of: Mapping[str, int]
     sizes: tuple[tuple[float, float, int, int], ...]
     load_report: LoadReport
+    masks_of: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, samples: Sequence[Sample], labels: Sequence[str], load_report: LoadReport) -> "Health":
@@ -152,12 +167,18 @@ class Health:
                 images_of[labels[class_id]] += 1
             sizes += [(x2 - x1, y2 - y1, *sample.image_size) for x1, y1, x2, y2 in sample.boxes.tolist()]
         negatives = sum(len(sample.boxes) == 0 for sample in samples)
-        return cls(tuple(labels), len(samples), negatives, boxes_of, images_of, tuple(sizes), load_report)
+        masks_of = _count_masks(samples, labels) if any(sample.masks for sample in samples) else None
+        return cls(tuple(labels), len(samples), negatives, boxes_of, images_of, tuple(sizes), load_report, masks_of)
 
     @property
     def boxes(self) -> int:
         """Number of boxes."""
         return sum(self.boxes_of.values())
+
+    @property
+    def masks(self) -> int | None:
+        """Number of boxes with a mask; None if the dataset was read without masks."""
+        return None if self.masks_of is None else sum(self.masks_of.values())
 
     def box_sizes(self, input_size: tuple[int, int]) -> dict[str, int]:
         """Return the number of boxes by the root of their area in the network's input.
@@ -183,12 +204,15 @@ class Health:
     def to_json(self, input_size: tuple[int, int] | None = None) -> dict[str, Any]:
         """Return everything, for `dataset.json`."""
         classes = {label: {"images": self.images_of[label], "boxes": self.boxes_of[label]} for label in self.labels}
+        for label, count in (self.masks_of or {}).items():
+            classes[label]["masks"] = count
         report = self.load_report.to_json()
         return {
             "exports": report.pop("exports"),
             "images": self.images,
             "negatives": self.negatives,
             "boxes": self.boxes,
+            **({} if self.masks is None else {"masks": self.masks}),
             "classes": classes,
             "box_sizes": self.box_sizes(input_size) if input_size else None,
             "load_report": report,
@@ -198,6 +222,14 @@ class Health:
     def to_text(self, input_size: tuple[int, int] | None = None) -> str:
         """Return the same as several lines of text."""
         return "\n".join(printable(line, _LONGEST_LINE) for line in _text(self, input_size))
+
+
+def _count_masks(samples: Sequence[Sample], labels: Sequence[str]) -> dict[str, int]:
+    counts = dict.fromkeys(labels, 0)
+    for sample in samples:
+        for class_id, mask in zip(sample.class_ids.tolist(), sample.masks, strict=False):
+            counts[labels[class_id]] += mask is not None
+    return counts
 
 
 def _warnings(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
@@ -254,7 +286,8 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
     yield f"{plural(health.images, 'image')} of {report.frames} used, {plural(health.boxes, 'box', 'boxes')}"
     for label in health.labels:
         boxes, images = health.boxes_of[label], health.images_of[label]
-        yield f"  {label}: {plural(boxes, 'box', 'boxes')} in {plural(images, 'image')}"
+        masks = "" if health.masks_of is None else f", {plural(health.masks_of[label], 'outline')}"
+        yield f"  {label}: {plural(boxes, 'box', 'boxes')} in {plural(images, 'image')}{masks}"
     if report.unused_labels:
         yield f"labels without a box, not learnt: {len(report.unused_labels)} ({first_of(report.unused_labels)})"
     if input_size:
@@ -268,8 +301,17 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"without annotations: {plural(report.unannotated, 'image')}, {used}"
     if report.unusable:
         yield f"without a usable shape: {plural(report.unusable, 'image')}, not used"
-    if report.converted:
+    if health.masks is not None:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in _by_count(report.outlined))
+        yield (
+            f"learnt as outlines: {health.masks} of {plural(health.boxes, 'box', 'boxes')}"
+            f"{f' ({kinds})' if kinds else ''}; the others teach the box alone"
+        )
+    elif report.converted:
         yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
+    if report.without_pixels:
+        examples = _places(report.examples.get(WITHOUT_PIXELS, []), report.without_pixels)
+        yield f"outlines without a pixel inside, learnt as boxes: {report.without_pixels} ({examples})"
     if report.stretched:
         yield (
             f"more than 8 bits: {plural(report.stretched, 'image')}, stretched between the least and the greatest "

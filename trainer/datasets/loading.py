@@ -21,15 +21,18 @@ from preannotate.core.drafts import working_directory
 from preannotate.core.files import sync_all
 from preannotate.formats import read_export
 from preannotate.formats.archive import open_export
+from preannotate.formats.cvat_xml import join_label_types
 from preannotate.formats.image_kinds import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
 from runtime.errors import RequestError
 from runtime.image import decode
 from runtime.image_file import read_image_file
-from trainer.datasets.coordinates import clip, ignore_regions, in_order, inside, to_upright_pixels
+from runtime.masks import InstanceMask
+from trainer.datasets.coordinates import clip, frame_to_image, ignore_regions, in_order, inside, to_upright_pixels
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
-from trainer.datasets.health import UNANNOTATED, UNUSABLE, Health, LoadedExport, LoadReport
+from trainer.datasets.health import UNANNOTATED, UNUSABLE, WITHOUT_PIXELS, Health, LoadedExport, LoadReport
+from trainer.datasets.rasterization import rasterize
 from trainer.datasets.sample import Sample
 
 AUTOMATIC = "automatic"
@@ -56,6 +59,7 @@ def load_dataset(
     negatives: bool = False,
     labels: Sequence[str] | None = None,
     only: Collection[str] | None = None,
+    masks: bool = False,
 ) -> Dataset:
     """Read annotation exports and copy their images into the run's store.
 
@@ -68,6 +72,7 @@ def load_dataset(
         labels: The class ids to use: shapes of other labels are counted and left out. None takes all labels that
             have a box, in order of first appearance: converters declare 80 names and use two.
         only: Names of the images to use, with or without folders and extensions. None uses all.
+        masks: Keep the masks of polygons, ellipses, …, for networks that learn them, and not only their boxes.
 
     Returns:
         The samples; `check_dataset` says whether they suffice.
@@ -77,9 +82,9 @@ def load_dataset(
     """
     if store is None:
         with working_directory() as workspace:
-            return _load(exports, workspace, _Loader(None, include_auto, negatives, labels), only)
+            return _load(exports, workspace, _Loader(None, include_auto, negatives, labels, masks), only)
     store.mkdir(parents=True, exist_ok=True)
-    dataset = _load(exports, store, _Loader(store, include_auto, negatives, labels), only)
+    dataset = _load(exports, store, _Loader(store, include_auto, negatives, labels, masks), only)
     sync_all(sample.image for sample in dataset.samples)
     return dataset
 
@@ -88,13 +93,14 @@ def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Col
     names: list[str] = []
     for path in map(Path, exports):
         with open_export(path, workspace) as files:
-            recognised = read_export(path, files)
+            recognised = read_export(path, files, outlines=loader.masks)
             export = recognised.export
             names += [frame.name for frame in export.frames]
             loader.report.exports.append(
                 LoadedExport(path.name, recognised.format, recognised.title, export.has_sources)
             )
             loader.report.notes += [f"{path.name}: {note}" for note in export.notes]
+            loader.report.label_types = join_label_types([loader.report.label_types, export.label_types])
             loader.add_export(export, only)
     if only is not None:
         match_names(only, names, where=", ".join(Path(path).name for path in exports))
@@ -147,10 +153,18 @@ def check_image(frame: Frame, report: LoadReport) -> ReadableImage | None:
 class _Loader:
     """The rules about frames and shapes, and the counts made while they are applied."""
 
-    def __init__(self, store: Path | None, include_auto: bool, negatives: bool, labels: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        store: Path | None,
+        include_auto: bool,
+        negatives: bool,
+        labels: Sequence[str] | None,
+        masks: bool,
+    ) -> None:
         self.store = store
         self.include_auto = include_auto
         self.negatives = negatives
+        self.masks = masks
         self.fixed = labels is not None
         self.class_ids = {label: index for index, label in enumerate(labels or ())}
         self.boxed_labels: set[str] = set()
@@ -259,6 +273,7 @@ class _Loader:
         self.report.reordered += int(reordered[: len(shapes)][kept].sum())
         self.report.cut += int((np.abs(boxes[kept] - own[kept]) > _ROUNDING).any(axis=1).sum())
         shapes = list(compress(shapes, kept))
+        masks = self._rasterize(frame, shapes, own[kept], image) if self.masks else ()
         return Sample(
             name=_with_extension(frame.name, image.path),
             image=store_image(image.path, image.content, self.store) if self.store else image.path,
@@ -271,7 +286,29 @@ class _Loader:
             dropped=dict(dropped),
             converted=dict(Counter(shape.kind for shape in shapes if shape.kind != BOX)),
             ignored=ignore_regions(np.concatenate([regions, own[~kept]]), image.size),
+            masks=masks,
         )
+
+    def _rasterize(
+        self, frame: Frame, shapes: Sequence[Shape], boxes: np.ndarray, image: ReadableImage
+    ) -> tuple[InstanceMask | None, ...]:
+        """Return the masks of shapes whose boxes (G, 4) are in upright image pixels."""
+        to_image = frame_to_image(
+            declared=frame.declared_size,
+            image_size=image.size,
+            orientation=image.orientation,
+            relative=frame.relative,
+        )
+        masks: list[InstanceMask | None] = []
+        for shape, box in zip(shapes, boxes, strict=True):
+            mask = None if shape.outline is None else rasterize(shape.outline, box, to_image, image.size)
+            masks.append(mask)
+            if mask is not None:
+                self.report.outlined[shape.kind] += 1
+            elif shape.outline is not None:
+                self.report.without_pixels += 1
+                self.report.add_example(WITHOUT_PIXELS, shape.where or frame.name)
+        return tuple(masks)
 
 
 def _has_area(box: Box | None) -> bool:
@@ -282,7 +319,7 @@ def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sam
     """Leave out images that occur again, in two exports or as CVAT's honeypots, with nothing new in them."""
     annotated = {sample.content: sample.name for sample in samples if len(sample.boxes)}
     kept: dict[str, list[Sample]] = {}
-    result = []
+    result: list[Sample] = []
     for sample in samples:
         if not len(sample.boxes) and sample.content in annotated:
             report.duplicates.append([sample.name, annotated[sample.content]])
@@ -290,8 +327,12 @@ def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sam
             continue
         same = kept.setdefault(sample.content, [])
         equal = next((other for other in same if _rows(other) == _rows(sample)), None)
-        if equal is not None:
+        if equal is not None and _masks(sample) <= _masks(equal):
             report.duplicates.append([sample.name, equal.name])
+            continue
+        if equal is not None:  # the same boxes, drawn more exactly
+            report.duplicates.append([equal.name, sample.name])
+            same[same.index(equal)] = result[result.index(equal)] = sample
             continue
         if same:
             report.conflicts.append(sample.name)
@@ -322,6 +363,10 @@ def _without_unused_labels(
 
 def _rows(sample: Sample) -> list[tuple[float, ...]]:
     return sorted((c, *box) for c, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True))
+
+
+def _masks(sample: Sample) -> int:
+    return sum(mask is not None for mask in sample.masks)
 
 
 def _with_extension(name: str, path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.ground_truth import AnnotatedImage
+from runtime.masks import InstanceMask
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class Sample:
         converted: Kind of shape to number of this image's shapes that became boxes.
         ignored: float32 (I, 4), as `boxes`: places of shapes that were left out, such as unreviewed automatic boxes.
             Training counts these regions neither as objects nor as background.
+        masks: One for each box, in image pixels; None for a box that was drawn as a box, which teaches the box and not
+            the mask. Empty if the dataset was read without masks.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Sample:
     dropped: Mapping[str, int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
     ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    masks: tuple[InstanceMask | None, ...] = ()
 
     def to_ground_truth(self, file: str) -> AnnotatedImage:
         """Return it with its image in `file`, a path relative to the folder of the ground truth."""

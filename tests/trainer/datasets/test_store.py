@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -103,3 +104,49 @@ def test_a_lost_image_is_named(saved, tmp_path):
         f"{tmp_path / 'store/samples.json'}: {len(lost)} images are missing, the first 'a.jpg'; expected them in "
         f"{tmp_path / 'store/images'}. Start the training again."
     )
+
+
+@pytest.fixture
+def with_masks(tmp_path):
+    shapes = '<polygon label="cat" points="10,10;60,10;60,50;10,50;10,10;20,20;20,40;50,40;50,20;20,20"/>'
+    shapes += annotation_exports.cvat_box("cat", (100, 20, 150, 60))
+    annotation_exports.draw(tmp_path / "export/images/a.jpg", (200, 100))
+    annotation_exports.write_text(
+        tmp_path / "export/annotations.xml",
+        f'<annotations>{annotation_exports.cvat_meta()}<image id="0" name="a.jpg" width="200" height="100">'
+        f"{shapes}</image></annotations>",
+    )
+    dataset = load_dataset([tmp_path / "export"], tmp_path / "store", masks=True)
+    save_dataset(dataset, tmp_path / "store")
+    return dataset
+
+
+def test_masks_are_kept_with_their_holes(with_masks, tmp_path):
+    again = read_dataset(tmp_path / "store")
+
+    assert again == with_masks
+    mask, none = again.samples[0].masks
+    assert mask.area == 50 * 40 - 30 * 20
+    assert none is None
+    assert again.health.masks_of == {"cat": 1}
+    # An object of 40 rows is some 100 numbers and not 2,000 pixels.
+    assert (tmp_path / "store/samples.json").stat().st_size < 2500
+
+
+def test_a_dataset_without_masks_is_stored_as_before(saved, tmp_path):
+    samples = json.loads((tmp_path / "store/samples.json").read_text())["samples"]
+    assert all("masks" not in sample for sample in samples)
+
+
+BAD_MASK = {"left": 0, "top": 0, "width": 10**9, "height": 10**9, "runs": [0, 10**18]}
+
+
+@pytest.mark.parametrize("masks", [[None], [None, 3], [None, {}], [None, BAD_MASK], 7])
+def test_damaged_masks_are_named(with_masks, masks, tmp_path):
+    path = tmp_path / "store/samples.json"
+    content = json.loads(path.read_text())
+    content["samples"][0]["masks"] = masks
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(DatasetError, match=r"samples\.json.*expected the samples of a run"):
+        read_dataset(tmp_path / "store")
