@@ -109,7 +109,7 @@ def extract(images: ImageSet, work: Path) -> Features:
     levels: list[list[np.ndarray]] = [[] for _ in STRIDES]
     boxes, class_ids = [], []
     for index in range(len(samples)):
-        pixels, of_image, ids = letterbox_example(cache[index], (SIDE, SIDE))
+        pixels, of_image, ids, _ = letterbox_example(cache[index], (SIDE, SIDE))
         found = [array.numpy()[0] for array in model(pixels[None], training=False)]
         for level in range(len(STRIDES)):
             both = np.concatenate(found[2 * level : 2 * level + 2], axis=-1)

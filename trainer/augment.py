@@ -3,11 +3,13 @@
 A window of the image, zoomed, stretched and perhaps mirrored, becomes the network's input; sometimes four
 windows of four images share it (mosaic, YOLOv4, https://arxiv.org/abs/2004.10934). Then colours change.
 Windows are chosen so that objects are kept or left out, rarely cut: networks learn badly from half an object.
+Masks are only placed here; `placed_masks` renders them where a network asks for them.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -15,6 +17,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 from runtime.boxes import area
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
+from runtime.masks import InstanceMask
+from trainer import placed_masks
+from trainer.copy_paste import paste_objects
+from trainer.placed_masks import PlacedMask, PlacedMasks
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Augmentation:
         flip: Probability of a mirror image, left to right.
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
+        copy_paste: Probability that objects with masks of another image are pasted.
     """
 
     zoom: tuple[float, float] = (0.5, 2.0)
@@ -34,6 +41,7 @@ class Augmentation:
     flip: float = 0.5
     colour: float = 1.0
     mosaic: float = 0.5
+    copy_paste: float = 0.0
 
 
 # Values of `augment=`; None prepares images as serving does.
@@ -67,18 +75,51 @@ class Example:
         size: (width, height): the frame of the boxes.
         boxes: float32 (G, 4), xyxy.
         class_ids: int64 (G,).
+        masks: One for each box, or None, in the frame of the boxes; empty if there are none.
     """
 
     image: Image.Image
     size: tuple[int, int]
     boxes: np.ndarray
     class_ids: np.ndarray
+    masks: tuple[InstanceMask | None, ...] = ()
+
+    def place_masks(self, scale: np.ndarray, offset: np.ndarray, input_size: tuple[int, int]) -> PlacedMasks:
+        """Return the masks in an input whose pixel of the point x is `x * scale + offset`."""
+        (scale_x, scale_y), (x, y), (width, height) = scale.tolist(), offset.tolist(), input_size
+        region = 0.0, 0.0, float(width), float(height)
+        return tuple(
+            None if mask is None else PlacedMask(mask, (scale_x, scale_y), (x, y), region) for mask in self.masks
+        )
 
 
-def letterbox_example(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the input as serving prepares it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
+class InputExample(NamedTuple):
+    """The network's input with its ground truth.
+
+    Attributes:
+        pixels: uint8 (H, W, 3).
+        boxes: float32 (G, 4), xyxy, input pixels.
+        class_ids: int64 (G,).
+        masks: One for each box, or None; empty if there are none. `placed_masks.instance_masks` makes them pixels.
+    """
+
+    pixels: np.ndarray
+    boxes: np.ndarray
+    class_ids: np.ndarray
+    masks: PlacedMasks = ()
+
+
+# An input that is not yet in its last form: image, boxes, class ids, masks.
+_Canvas = tuple[Image.Image, np.ndarray, np.ndarray, PlacedMasks]
+
+
+def letterbox_example(example: Example, input_size: tuple[int, int]) -> InputExample:
+    """Return the input as serving prepares it."""
     letterbox = Letterbox.fit(example.size, input_size)
-    return letterbox.pixels(example.image), letterbox.to_input(example.boxes), example.class_ids
+    boxes = letterbox.to_input(example.boxes)
+    scale = np.array(letterbox.resized) / example.size
+    masks = example.place_masks(scale, np.zeros(2), input_size)
+    return InputExample(letterbox.pixels(example.image), boxes, example.class_ids, masks)
 
 
 def augment(
@@ -87,38 +128,45 @@ def augment(
     input_size: tuple[int, int],
     strength: Augmentation,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return one augmented input; `another` returns other training images, for mosaics.
-
-    Returns:
-        Pixels uint8 (H, W, 3); boxes float32 (G', 4), xyxy, input pixels, clipped; class ids int64 (G',).
-    """
+) -> InputExample:
+    """Return one augmented input, its boxes cut to it; `another` returns other training images, for mosaics."""
     if rng.random() < strength.mosaic:
-        canvas, boxes, class_ids = _mosaic([example, another(), another(), another()], input_size, strength, rng)
+        canvas = _mosaic([example, another(), another(), another()], input_size, strength, rng)
     else:
-        canvas, boxes, class_ids = _window(example, input_size, strength, rng)
+        canvas = _window(example, input_size, strength, rng)
     if rng.random() < strength.flip:
-        canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        boxes = boxes[:, [2, 1, 0, 3]] * _float32(-1, 1, -1, 1) + _float32(1, 0, 1, 0) * input_size[0]
-    return np.asarray(_recolour(canvas, strength.colour, rng)), boxes, class_ids
+        canvas = _mirror(*canvas)
+    if strength.copy_paste and rng.random() < strength.copy_paste:
+        source = _window(another(), input_size, strength, rng)
+        canvas = paste_objects(*canvas, _mirror(*source) if rng.random() < strength.flip else source, rng)
+    image, boxes, class_ids, masks = canvas
+    return InputExample(np.asarray(_recolour(image, strength.colour, rng)), boxes, class_ids, masks)
+
+
+def _mirror(image: Image.Image, boxes: np.ndarray, class_ids: np.ndarray, masks: PlacedMasks) -> _Canvas:
+    width = image.width
+    boxes = boxes[:, [2, 1, 0, 3]] * _float32(-1, 1, -1, 1) + _float32(1, 0, 1, 0) * width
+    mirrored = tuple(None if mask is None else mask.mirrored(width) for mask in masks)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), boxes, class_ids, mirrored
 
 
 def _mosaic(
     examples: Sequence[Example], input_size: tuple[int, int], strength: Augmentation, rng: np.random.Generator
-) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+) -> _Canvas:
     width, height = input_size
     x = round(width * rng.uniform(0.35, 0.65))
     y = round(height * rng.uniform(0.35, 0.65))
     corners = [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
     canvas = Image.new("RGB", input_size)
-    boxes, class_ids = [], []
+    boxes, class_ids, masks = [], [], []
     for example, (x1, y1, x2, y2) in zip(examples, corners, strict=True):
         # A quarter of the area: zooming in a little more keeps objects near their usual size.
-        part, part_boxes, part_ids = _window(example, (x2 - x1, y2 - y1), strength, rng, zoom=(0.9, 2.4))
+        part, part_boxes, part_ids, part_masks = _window(example, (x2 - x1, y2 - y1), strength, rng, zoom=(0.9, 2.4))
         canvas.paste(part, (x1, y1))
         boxes.append(part_boxes + _float32(x1, y1, x1, y1))
         class_ids.append(part_ids)
-    return canvas, np.concatenate(boxes), np.concatenate(class_ids)
+        masks.append((tuple(None if mask is None else mask.moved(x1, y1) for mask in part_masks), len(part_ids)))
+    return canvas, np.concatenate(boxes), np.concatenate(class_ids), placed_masks.join(masks)
 
 
 def _window(
@@ -127,7 +175,7 @@ def _window(
     strength: Augmentation,
     rng: np.random.Generator,
     zoom: tuple[float, float] | None = None,
-) -> tuple[Image.Image, np.ndarray, np.ndarray]:
+) -> _Canvas:
     """Return a random window of an image, resized to `input_size`."""
     for _ in range(WINDOW_TRIES):
         window = _draw_window(example.size, input_size, zoom or strength.zoom, strength.stretch, rng)
@@ -140,7 +188,9 @@ def _window(
         boxes, visible = _boxes_in(window, example.boxes, input_size)
     sides = boxes[:, 2:] - boxes[:, :2]
     keep = (visible >= WELL_VISIBLE) & (sides.min(axis=1, initial=np.inf) >= MIN_SIDE)
-    return _render(example, window, input_size), boxes[keep], example.class_ids[keep]
+    scale = np.array(input_size) / (window[2:] - window[:2])
+    masks = placed_masks.take(example.place_masks(scale, -window[:2] * scale, input_size), keep)
+    return _render(example, window, input_size), boxes[keep], example.class_ids[keep], masks
 
 
 def _draw_window(

@@ -16,6 +16,7 @@ from trainer.assigner import IGNORED
 from trainer.augment import Augmentation, Example, augment, letterbox_example
 from trainer.datasets.sample import Sample
 from trainer.models.network import Network
+from trainer.placed_masks import instance_masks
 
 # Decoded images are kept up to this many bytes together; the rest is decoded again each epoch.
 CACHE_BYTES = 500_000_000
@@ -66,7 +67,8 @@ class ImageCache:
         # Ignore regions are augmented together with the boxes.
         boxes = np.concatenate([sample.boxes, sample.ignored])
         class_ids = np.concatenate([sample.class_ids, np.full(len(sample.ignored), IGNORED)])
-        example = Example(pixels, image.size, boxes, class_ids)
+        masks = (*sample.masks, *[None] * len(sample.ignored)) if sample.masks else ()
+        example = Example(pixels, image.size, boxes, class_ids, masks)
         size = pixels.width * pixels.height * 3
         if self._bytes + size <= self._limit:
             self._kept[index] = example
@@ -145,13 +147,16 @@ def batches(images: Images, network: Network, epoch: Epoch, shard: Shard = WHOLE
 def _example(images: Images, index: int, network: Network, epoch: Epoch, position: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng((epoch.seed, epoch.number, position))
     if epoch.augmentation is None:
-        pixels, boxes, class_ids = letterbox_example(images[index], network.input_size)
+        made = letterbox_example(images[index], network.input_size)
     else:
-        pixels, boxes, class_ids = augment(
+        made = augment(
             images[index],
             lambda: images[int(rng.integers(len(images)))],
             network.input_size,
             epoch.augmentation,
             rng,
         )
-    return {"pixels": pixels, **network.targets(boxes, class_ids, rng)}
+    if network.mask_stride is None:
+        return {"pixels": made.pixels, **network.targets(made.boxes, made.class_ids, rng)}
+    masks = instance_masks(made.masks, len(made.boxes), network.input_size, network.mask_stride)
+    return {"pixels": made.pixels, **network.targets_with_masks(made.boxes, made.class_ids, masks, rng)}

@@ -26,7 +26,7 @@ def white_box(pixels):
 @pytest.mark.parametrize("seed", range(40))
 def test_boxes_stay_on_their_pixels(seed):
     strength = Augmentation(colour=0, mosaic=0)
-    pixels, boxes, class_ids = augment(example(), example, (96, 64), strength, np.random.default_rng(seed))
+    pixels, boxes, class_ids, _ = augment(example(), example, (96, 64), strength, np.random.default_rng(seed))
 
     assert pixels.shape == (64, 96, 3)
     assert class_ids.tolist() == [3]
@@ -37,7 +37,7 @@ def test_boxes_stay_on_their_pixels(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_a_mosaic_has_a_box_for_each_white_region(seed):
     strength = Augmentation(colour=0, mosaic=1)
-    pixels, boxes, _ = augment(example(), example, (192, 128), strength, np.random.default_rng(seed))
+    pixels, boxes, _, _ = augment(example(), example, (192, 128), strength, np.random.default_rng(seed))
 
     assert len(boxes) >= 1
     shown = np.zeros(pixels.shape[:2], bool)
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_image():
 
 def test_an_image_without_objects_stays_without():
     empty = Example(Image.new("RGB", SIZE), SIZE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    _, boxes, class_ids = augment(empty, lambda: empty, (96, 64), STRENGTHS["strong"], np.random.default_rng(0))
+    _, boxes, class_ids, _ = augment(empty, lambda: empty, (96, 64), STRENGTHS["strong"], np.random.default_rng(0))
 
     assert boxes.shape == (0, 4)
     assert class_ids.shape == (0,)
@@ -69,7 +69,7 @@ def test_a_reduced_image_keeps_the_frame_of_its_boxes():
     whole = example()
     reduced = Example(whole.image.resize((100, 60)), SIZE, whole.boxes, whole.class_ids)
     strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0)
-    pixels, boxes, _ = augment(reduced, lambda: reduced, (100, 60), strength, np.random.default_rng(0))
+    pixels, boxes, _, _ = augment(reduced, lambda: reduced, (100, 60), strength, np.random.default_rng(0))
 
     assert boxes.tolist() == [[30, 15, 60, 45]]
     np.testing.assert_allclose(white_box(pixels), [30, 15, 60, 45], atol=1)
@@ -77,7 +77,7 @@ def test_a_reduced_image_keeps_the_frame_of_its_boxes():
 
 def test_plain_is_what_serving_sees():
     whole = example()
-    pixels, boxes, _ = letterbox_example(whole, (96, 96))
+    pixels, boxes, _, _ = letterbox_example(whole, (96, 96))
 
     letterbox = Letterbox.fit(SIZE, (96, 96))
     assert np.array_equal(pixels, letterbox.pixels(whole.image))

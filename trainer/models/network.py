@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.placed_masks import InstanceMasks
+
 
 class Loss(NamedTuple):
     """A part of the loss: its sum over this replica's images, and how many anchors or proposals that is the sum over.
@@ -38,6 +40,7 @@ class Network(ABC):
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.
+        mask_stride: Input pixels of a cell of the masks that the network learns from; None if it learns no masks.
     """
 
     keras_model: keras.Model
@@ -47,6 +50,7 @@ class Network(ABC):
     num_classes: int
     class_layers: tuple[str, ...]
     iou_threshold: ClassVar[float] = 0.5
+    mask_stride: ClassVar[int | None] = None
 
     @property
     @abstractmethod
@@ -62,6 +66,15 @@ class Network(ABC):
             gt_classes: int (G,); `assigner.IGNORED` makes a box an ignore region.
             rng: Of this image in this epoch; everything random that the losses need is drawn here.
         """
+
+    def targets_with_masks(
+        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, gt_masks: InstanceMasks, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Return the targets of one image, as `targets`, of a network with a `mask_stride`: it must define this.
+
+        `gt_masks` has the masks of `gt_boxes`, in cells of `mask_stride` pixels.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:

@@ -100,6 +100,6 @@ def _batch(network, samples):
     images = ImageCache(samples, SIZE, exact=True)
     rows = []
     for index in range(len(samples)):
-        pixels, boxes, class_ids = letterbox_example(images[index], SIZE)
+        pixels, boxes, class_ids, _ = letterbox_example(images[index], SIZE)
         rows.append({"pixels": pixels, **network.targets(boxes, class_ids, np.random.default_rng(index))})
     return {key: tf.constant(np.stack([row[key] for row in rows])) for key in rows[0]}

@@ -1,0 +1,150 @@
+"""Masks of boxes in the network's input, made from those of the image only where a network asks for them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from runtime.masks import InstanceMask
+
+Size = tuple[int, int]
+# Of a cell, in 1/255: an object that fills so much of it has it.
+_HALF = 128
+# Of a cell: less than that is an error of rounding.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class PlacedMask:
+    """A mask where augmentation or the letterbox has put its image: the point x is at `x * scale + offset`.
+
+    Attributes:
+        mask: In image pixels.
+        scale: (x, y), input pixels of an image pixel; x is negative in a mirror image.
+        offset: (x, y), input pixels.
+        region: xyxy, input pixels: where the image is shown, which may be a part of a mosaic.
+    """
+
+    mask: InstanceMask
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+    region: tuple[float, float, float, float]
+
+    @classmethod
+    def as_it_is(cls, mask: InstanceMask, input_size: Size) -> "PlacedMask":
+        """Return a mask whose image is the input."""
+        width, height = input_size
+        return cls(mask, (1.0, 1.0), (0.0, 0.0), (0.0, 0.0, float(width), float(height)))
+
+    def moved(self, right: float, down: float) -> "PlacedMask":
+        """Return the mask at another place of the input."""
+        x1, y1, x2, y2 = self.region
+        offset = self.offset[0] + right, self.offset[1] + down
+        return replace(self, offset=offset, region=(x1 + right, y1 + down, x2 + right, y2 + down))
+
+    def mirrored(self, width: float) -> "PlacedMask":
+        """Return the mask in the mirror image of an input of this width."""
+        x1, y1, x2, y2 = self.region
+        scale, offset = (-self.scale[0], self.scale[1]), (width - self.offset[0], self.offset[1])
+        return replace(self, scale=scale, offset=offset, region=(width - x2, y1, width - x1, y2))
+
+    def to_input(self, input_size: Size, stride: int = 1) -> InstanceMask | None:
+        """Return the mask in cells of `stride` input pixels.
+
+        A cell belongs to the object if half of it does; if there is none, those that have at least half as much of it
+        as any. None where nothing of the object is shown.
+        """
+        seen = self.mask.cut(self._seen())
+        if seen is None:
+            return None
+        bitmap = seen.bitmap[:, ::-1] if self.scale[0] < 0 else seen.bitmap
+        left = seen.left + seen.width if self.scale[0] < 0 else seen.left
+        x = _Cells.of(left * self.scale[0] + self.offset[0], seen.width, abs(self.scale[0]), stride, input_size[0])
+        y = _Cells.of(seen.top * self.scale[1] + self.offset[1], seen.height, self.scale[1], stride, input_size[1])
+        padded = np.zeros((y.before + seen.height + y.behind, x.before + seen.width + x.behind), np.uint8)
+        padded[y.before : y.before + seen.height, x.before : x.before + seen.width][bitmap] = 255
+        box = x.start, y.start, min(x.end, padded.shape[1]), min(y.end, padded.shape[0])
+        share = np.asarray(Image.fromarray(padded).resize((x.number, y.number), Image.Resampling.BOX, box=box))
+        most = int(share.max())
+        return InstanceMask.from_bitmap(share >= (_HALF if most >= _HALF else max(most // 2, 1)), x.first, y.first)
+
+    def _seen(self) -> tuple[int, int, int, int]:
+        """Return the region in whole image pixels."""
+        region = (np.array(self.region) - np.tile(self.offset, 2)) / np.tile(self.scale, 2)
+        x1, y1, x2, y2 = np.rint(region).astype(int).tolist()
+        return min(x1, x2), y1, max(x1, x2), y2
+
+
+class _Cells(NamedTuple):
+    """Where a bitmap lies in cells, along one axis.
+
+    Attributes:
+        first: The first cell that it touches.
+        number: Number of cells.
+        before: Pixels of the bitmap that lack before it, for its cells to be full; `behind` those after it.
+        start: Of the cells, in pixels of the bitmap with those before it.
+        end: In the same way.
+    """
+
+    first: int
+    number: int
+    before: int
+    behind: int
+    start: float
+    end: float
+
+    @classmethod
+    def of(cls, corner: float, length: int, scale: float, stride: int, input_side: int) -> "_Cells":
+        """Return the cells of a bitmap of `length` pixels that begins at `corner`, in input pixels."""
+        cells = -(-input_side // stride)
+        first = min(max(math.floor(corner / stride + _ROUNDING), 0), cells - 1)
+        last = min(max(math.ceil((corner + length * scale) / stride - _ROUNDING), first + 1), cells)
+        start, end = (first * stride - corner) / scale, (last * stride - corner) / scale
+        before, behind = max(math.ceil(-start), 0), max(math.ceil(end - length), 0)
+        return cls(first, last - first, before, behind, max(start + before, 0.0), end + before)
+
+
+# One for each box; None for a box without a mask. Empty if no image of the input was read with masks.
+PlacedMasks = tuple[PlacedMask | None, ...]
+
+
+class InstanceMasks(NamedTuple):
+    """The masks of the boxes of an input, in cells of some input pixels.
+
+    Attributes:
+        cells: uint8 (G, h, w): 1 for the object; zeros for a box without a mask.
+        known: bool (G,): which boxes have a mask. The others teach where an object is and not what it looks like.
+    """
+
+    cells: np.ndarray
+    known: np.ndarray
+
+
+def instance_masks(masks: PlacedMasks, boxes: int, input_size: Size, stride: int) -> InstanceMasks:
+    """Return the masks of an input with so many boxes, in cells of `stride` pixels.
+
+    An object with a mask of which nothing is shown has none here.
+    """
+    width, height = (-(-side // stride) for side in input_size)
+    cells, known = np.zeros((boxes, height, width), np.uint8), np.zeros(boxes, bool)
+    for index, placed in enumerate(masks):
+        found = None if placed is None else placed.to_input(input_size, stride)
+        if found is not None:
+            cells[index, found.top : found.top + found.height, found.left : found.left + found.width] = found.bitmap
+            known[index] = True
+    return InstanceMasks(cells, known)
+
+
+def take(masks: PlacedMasks, kept: np.ndarray) -> PlacedMasks:
+    """Return the masks of the boxes that are kept, bool (G,)."""
+    return tuple(mask for mask, keep in zip(masks, kept.tolist(), strict=True) if keep) if masks else ()
+
+
+def join(parts: Sequence[tuple[PlacedMasks, int]]) -> PlacedMasks:
+    """Return the masks of several images in one input; each with its number of boxes."""
+    if not any(masks for masks, _ in parts):
+        return ()
+    return tuple(mask for masks, boxes in parts for mask in (masks or (None,) * boxes))
