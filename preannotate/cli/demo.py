@@ -29,12 +29,14 @@ def _add_draw_arguments(parser: argparse.ArgumentParser) -> None:
     add("output", type=Path, metavar="EXPORT", help="zip file or folder to write")
     add("--count", type=positive, default=40, metavar="N", help="number of images (default: 40)")
     add("--seed", type=int, default=0, metavar="N", help="seed of the random images (default: 0)")
+    add("--masks", action="store_true", help="annotate the exact outlines of the objects, not boxes")
+    add("--format", choices=("cvat-images", "coco"), default="cvat-images", help="default: cvat-images")
 
 
 def _run_draw(arguments: argparse.Namespace) -> int:
     from preannotate.synthetic import write_export
 
-    write_export(arguments.output, arguments.count, arguments.seed)
+    write_export(arguments.output, arguments.count, arguments.seed, masks=arguments.masks, format_name=arguments.format)
     print(f"{arguments.count} images in {arguments.output}")
     return 0
 

@@ -85,7 +85,9 @@ def write(export: Export) -> dict[str, bytes]:
     stop = str(max(size - 1, 0))
     for tag, text in (("overlap", "0"), ("start_frame", "0"), ("stop_frame", stop), ("frame_filter", "")):
         cvat_xml.add_text(task, tag, text)
-    cvat_xml.add_labels(task, [CvatLabel(name, _COLOURS[i % len(_COLOURS)]) for i, name in enumerate(export.labels)])
+    types = {name: export.label_types.get(name, "rectangle") for name in export.labels}
+    labels = [CvatLabel(name, _COLOURS[i % len(_COLOURS)], kind) for i, (name, kind) in enumerate(types.items())]
+    cvat_xml.add_labels(task, labels)
     return {FILE_NAME: b"".join(_document(meta, export.frames))}
 
 

@@ -15,6 +15,7 @@ from preannotate.core.errors import PreannotateError
 from preannotate.synthetic.backgrounds import draw_background, smooth_noise
 from preannotate.synthetic.objects import LABELS, RELATIVE_SIZE, clutter_parts, object_parts
 from preannotate.synthetic.shading import Light, Part, Plane, coverage, outline, paint
+from runtime.masks import InstanceMask
 
 MIN_OBJECTS, MAX_OBJECTS = 2, 6
 # Longest side of an object as a share of the image's shorter side: 1 : 4.
@@ -42,18 +43,20 @@ class SyntheticImage:
         boxes: float32 (G, 4), xyxy, whole image pixels, tight around the visible part of each object.
         class_ids: int64 (G,), into `LABELS`.
         occluded: bool (G,): partly covered or cut off by the border.
+        masks: The visible pixels of each object, exactly those that were drawn.
     """
 
     image: Image.Image
     boxes: np.ndarray
     class_ids: np.ndarray
     occluded: np.ndarray
+    masks: tuple[InstanceMask, ...]
     labels: tuple[str, ...] = LABELS
 
 
 @dataclass
 class OcclusionMap:
-    """The things that were placed so far: keeps every object visible enough to be annotated, and gives its box.
+    """The things that were placed so far: keeps every object visible enough to be annotated, and gives its mask.
 
     Attributes:
         owners: uint8 (H, W): 1 + index of the thing on top of each pixel, 0 is the background.
@@ -89,16 +92,18 @@ class OcclusionMap:
         self.areas.append(area)
         self.owners[window][mask] = len(self.areas)
 
-    def annotations(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes float32 (G, 4) xyxy of visible parts, class ids int64 (G,), whether occluded bool (G,)."""
-        boxes, class_ids, occluded = [], [], []
-        for i, class_id in enumerate(self.class_ids):
-            if class_id != CLUTTER:
-                rows, columns = _bounds(self.owners == i + 1)
-                boxes.append((columns.start, rows.start, columns.stop, rows.stop))
-                class_ids.append(class_id)
-                occluded.append(self.visible[i] < self.areas[i])
-        return np.array(boxes, np.float32), np.array(class_ids, np.int64), np.array(occluded, bool)
+    def masks(self) -> tuple[InstanceMask, ...]:
+        """Return the visible pixels of each object."""
+        masks = (InstanceMask.from_bitmap(self.owners == i + 1) for i in self._objects())
+        return tuple(mask for mask in masks if mask is not None)  # each is visible, or it would not have been placed
+
+    def annotations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class ids of the objects, int64 (G,), and whether they are occluded, bool (G,)."""
+        occluded = [self.visible[i] < self.areas[i] for i in self._objects()]
+        return np.array([self.class_ids[i] for i in self._objects()], np.int64), np.array(occluded, bool)
+
+    def _objects(self) -> list[int]:
+        return [i for i, class_id in enumerate(self.class_ids) if class_id != CLUTTER]
 
     def _covered(self, window: Window, mask: np.ndarray) -> list[int]:
         """Return the number of visible pixels of each thing under `mask`."""
@@ -133,8 +138,10 @@ def draw_image(seed: int, size: tuple[int, int] = (640, 480)) -> SyntheticImage:
         _place(class_id, canvas, occlusion, light, rng)
     while occlusion.count_objects() < MIN_OBJECTS:
         _place(int(rng.integers(len(LABELS))), canvas, occlusion, light, rng)
-    boxes, class_ids, occluded = occlusion.annotations()
-    return SyntheticImage(_photograph(canvas, rng), boxes, class_ids, occluded)
+    class_ids, occluded = occlusion.annotations()
+    masks = occlusion.masks()
+    boxes = np.array([mask.box for mask in masks], np.float32)
+    return SyntheticImage(_photograph(canvas, rng), boxes, class_ids, occluded, masks)
 
 
 def _light(rng: np.random.Generator) -> Light:

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from runtime.image import decode
 from runtime.letterbox import Letterbox
+from runtime.masks import InstanceMask
 from trainer import datasets
 from trainer.anchors import generate
 from trainer.assigner import IGNORED, NEGATIVE
@@ -95,6 +97,45 @@ def test_ignore_regions_reach_the_network(samples, network):
     assert IGNORED in np.concatenate(
         [batch["gt_classes"].ravel() for batch in collect(unsure, network, Epoch(1, 2, 5, STRENGTHS["strong"]))]
     )
+
+
+class MaskNetwork(SsdNetwork):
+    """Asks for masks in cells of four pixels; at most eight boxes."""
+
+    mask_stride = 4
+
+    @property
+    def target_spec(self):
+        return {"cells": tf.TensorSpec((8, 16, 24), tf.uint8), "known": tf.TensorSpec((8,), tf.bool)}
+
+    def targets_with_masks(self, gt_boxes, gt_classes, gt_masks, rng):
+        more = 8 - len(gt_boxes)
+        return {
+            "cells": np.pad(gt_masks.cells, [(0, more), (0, 0), (0, 0)]),
+            "known": np.pad(gt_masks.known, (0, more)),
+        }
+
+
+def test_masks_are_made_for_networks_that_ask(samples):
+    network = MaskNetwork(None, None, (), SIZE, 2, (), *generate(SIZE, [8, 16]))
+    width, height = samples[0].image_size
+    whole = InstanceMask.from_bitmap(np.ones((height, width)))
+    first = replace(
+        samples[0],
+        boxes=np.float32([[0, 0, width, height], [0, 0, 9, 9]]),
+        class_ids=np.array([0, 1]),
+        ignored=np.float32([[0, 0, 5, 5]]),
+        masks=(whole, None),
+    )
+    (batch,) = collect([first], network, Epoch(0, 0, 1, None))
+
+    assert batch["known"][0].tolist() == [True, *[False] * 7]
+    resized = Letterbox.fit((width, height), SIZE).resized
+    assert batch["cells"][0, 0].sum() == round(resized[0] / 4) * round(resized[1] / 4)
+    assert not batch["cells"][0, 1:].any()
+
+    (batch,) = collect([replace(first, masks=())], network, Epoch(0, 0, 1, None))
+    assert not batch["known"].any()
 
 
 def test_parts_of_each_batch_are_together_the_whole():

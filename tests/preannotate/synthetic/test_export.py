@@ -6,7 +6,9 @@ import defusedxml.ElementTree
 import pytest
 from PIL import Image
 
+from preannotate.formats import read_export
 from preannotate.synthetic import LABELS, SyntheticImageError, draw_image, write_export
+from trainer.datasets import load_dataset
 
 SMALL = (160, 120)
 
@@ -71,3 +73,26 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
         write_export(tmp_path / "a", 1, seed=0, size=(10, 10))
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_name", ["cvat-images", "coco"])
+def test_outlines_are_those_that_were_drawn(tmp_path, format_name):
+    path = write_export(tmp_path / "export", 3, seed=4, size=SMALL, masks=True, format_name=format_name)
+    samples = load_dataset([path], None, masks=True).samples
+
+    assert len(samples) == 3
+    for i, sample in enumerate(samples):
+        synthetic = draw_image(4_000_000 + i, SMALL)
+        assert sample.masks == synthetic.masks
+        assert sample.boxes.tolist() == synthetic.boxes.tolist()
+        assert [LABELS[class_id] for class_id in synthetic.class_ids] == [
+            load_dataset([path], None).labels[class_id] for class_id in sample.class_ids
+        ]
+
+
+def test_labels_of_outlines_are_for_masks(tmp_path):
+    export = read_export(tmp_path, write_export(tmp_path / "masks", 1, seed=4, size=SMALL, masks=True)).export
+    assert set(export.label_types.values()) == {"mask"}
+    assert {shape.kind for shape in export.frames[0].shapes} == {"mask"}
+    export = read_export(tmp_path, write_export(tmp_path / "boxes", 1, seed=4, size=SMALL)).export
+    assert set(export.label_types.values()) == {"rectangle"}

@@ -56,9 +56,11 @@ def test_the_box_is_tight_around_the_pixels_of_an_object(label, monkeypatch):
 
     image._place(LABELS.index(label), canvas, occlusion, Light((0.0, 0.0, 1.0), 0.4), rng)
 
-    boxes, class_ids, _ = occlusion.annotations()
+    class_ids, _ = occlusion.annotations()
+    (mask,) = occlusion.masks()
     rows, columns = np.nonzero(canvas[..., 0] > 0.5)
-    assert boxes.tolist() == [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]
+    assert mask.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.array_equal(mask.to_image((320, 240)), canvas[..., 0] > 0.5)
     assert class_ids.tolist() == [LABELS.index(label)]
 
 

@@ -29,9 +29,9 @@ def test_the_box_of_a_covered_object_holds_its_visible_part_only():
     occlusion.add(everything, _columns(2, 9), 70, class_id=1)
     occlusion.add(everything, _columns(7, 10), 30, class_id=3)
 
-    boxes, class_ids, occluded = occlusion.annotations()
+    class_ids, occluded = occlusion.annotations()
 
-    assert boxes.tolist() == [[2, 0, 7, 10], [7, 0, 10, 10]]
+    assert [mask.box for mask in occlusion.masks()] == [(2, 0, 7, 10), (7, 0, 10, 10)]
     assert class_ids.tolist() == [1, 3]
     assert occluded.tolist() == [True, False]
 
