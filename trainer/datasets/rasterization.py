@@ -16,8 +16,8 @@ from runtime.image import decode
 from runtime.image_limits import MAX_PIXELS
 from runtime.masks import InstanceMask
 
-# Rows that the sides of one polygon cross: more than any drawn one has, a fraction of a second.
-MAX_CROSSINGS = 20_000_000
+# Rows that the sides of one polygon cross: more than any drawn one has, in 200 MB of memory.
+MAX_CROSSINGS = 3_000_000
 # Of a mask's picture, Base64.
 MAX_PICTURE = 1 << 26
 
@@ -39,7 +39,7 @@ def rasterize(
 
     Returns:
         None if no centre of a pixel is inside, or the outline cannot be drawn: a damaged picture, runs that do not fill
-        their mask, a polygon of more than `MAX_CROSSINGS`.
+        their mask, a mask larger than any image, a polygon of more than `MAX_CROSSINGS`.
     """
     low = np.clip(np.floor(box[:2]), 0, image_size).astype(int)
     high = np.clip(np.ceil(box[2:]), 0, image_size).astype(int)
@@ -93,19 +93,34 @@ def _polygon_runs(points: np.ndarray, width: int, height: int) -> np.ndarray | N
 
 
 def _of_runs(mask: RunLengths, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:
-    if min(mask.width, mask.height) <= 0 or not fills(mask):
+    is_possible = min(mask.width, mask.height) > 0 and mask.width * mask.height <= MAX_PIXELS
+    if not is_possible or not fills(mask):
         return None
     ends = np.cumsum(np.asarray(mask.counts, np.int64))
 
     def inside(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        if mask.by_columns:  # in the order of the runs: neighbours are found sooner
-            return inside_runs(columns[:, None] * mask.height + rows).T
-        return inside_runs(rows[:, None] * mask.width + columns)
-
-    def inside_runs(positions: np.ndarray) -> np.ndarray:
-        return np.searchsorted(ends, positions, side="right") % 2 == 1
+        if mask.by_columns:
+            return _lines(ends, mask.height, columns, rows).T
+        return _lines(ends, mask.width, rows, columns)
 
     return _sample(inside, (mask.left, mask.top, mask.width, mask.height), to_image, region)
+
+
+def _lines(ends: np.ndarray, length: int, lines: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return bool (N, M): the pixels at `places` (M,) of `lines` (N,) of a mask; only those lines are unpacked.
+
+    Args:
+        ends: int64 (R,): where each run ends, counted along the lines, one after the other.
+        length: Pixels of a line.
+        lines: Numbers of lines; at least one.
+        places: Positions in a line.
+    """
+    low, high = int(lines.min()), int(lines.max()) + 1
+    first = int(np.searchsorted(ends, low * length, side="right"))
+    last = int(np.searchsorted(ends, high * length, side="left"))
+    edges = np.concatenate([[low * length], ends[first:last], [high * length]])
+    pixels = np.repeat(np.arange(first, last + 1) % 2 == 1, np.diff(edges)).reshape(high - low, length)
+    return pixels[np.ix_(lines - low, places)]
 
 
 def _of_picture(mask: MaskPicture, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:
@@ -144,5 +159,6 @@ def _sample(inside: Inside, source: Rectangle, to_image: np.ndarray, region: Rec
     columns, rows = columns - source[0], rows - source[1]
     in_columns, in_rows = (columns >= 0) & (columns < source[2]), (rows >= 0) & (rows < source[3])
     found = np.zeros((len(rows), len(columns)), bool)
-    found[np.ix_(in_rows, in_columns)] = inside(columns[in_columns], rows[in_rows])
+    if in_columns.any() and in_rows.any():
+        found[np.ix_(in_rows, in_columns)] = inside(columns[in_columns], rows[in_rows])
     return found.T if is_turned else found
