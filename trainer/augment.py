@@ -8,7 +8,7 @@ Masks are only placed here; `placed_masks` renders them where a network asks for
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -61,9 +61,11 @@ MIN_SIDE = 4.0
 WINDOW_TRIES = 12
 
 
-def of_phase(name: str, *, closing: bool) -> Augmentation | None:
-    """Return the augmentation of an epoch, `name` being the value of `augment=`."""
-    return CLOSING if closing and name == "strong" else STRENGTHS[name]
+def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0) -> Augmentation | None:
+    """Return the augmentation of an epoch; `name` and `copy_paste` are values of the arguments `augment` and so on."""
+    strength = CLOSING if closing and name == "strong" else STRENGTHS[name]
+    # Objects are where they belong in the closing phase.
+    return replace(strength, copy_paste=copy_paste) if strength and copy_paste and not closing else strength
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class RequestedConfig:
     freeze: int | None = None
     freeze_statistics: bool | None = None
     augment: str = "strong"
+    copy_paste: float = 0.0
     early_stopping: float | None = 0.4
     validation_fraction: float = 0.15
     seed: int = 0

@@ -68,6 +68,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         chosen = model_choice.choose(request.base_model, requested, loaded[1].train)
         log.info(chosen.why)
         request, recommendation = dataclasses.replace(request, model=chosen.model), chosen.why
+        if MODELS[chosen.model].learns_masks:  # not yet read
+            loaded = None
     family = MODELS[request.model]
     if family.backbone.gpu_memory and not requested.ignore_memory:
         gpu_memory.check(request.model, family.backbone.gpu_memory, gpu_memory.visible()[: requested.num_clones])
@@ -115,6 +117,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     config.write(run.config)
     _log_lines(f"{decision.what}: {decision.why}" for decision in config.decisions)
     _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
+    if requested.copy_paste and not dataset.health.masks:
+        log.warning("copy_paste: no polygon, mask or ellipse in the annotations; nothing is pasted.")
     if request.unlabelled:
         log.info("%s", unlabelled.summary)
     write_json(run.dataset, {**_dataset_summary(dataset, split, size), "unlabelled": unlabelled.to_json()})
@@ -146,7 +150,12 @@ def reopen(run: RunDirectory) -> Prepared:
 
 
 def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
-    load = functools.partial(datasets.load_dataset, include_auto=request.include_auto, negatives=request.negatives)
+    load = functools.partial(
+        datasets.load_dataset,
+        include_auto=request.include_auto,
+        negatives=request.negatives,
+        masks=request.config.copy_paste > 0 or (request.model in MODELS and MODELS[request.model].learns_masks),
+    )
     only = read_image_names(request.images)
     dataset = load(request.exports, run.data, only=only, labels=request.labels)
     datasets.check_dataset(dataset)

@@ -92,3 +92,10 @@ def test_the_closing_phase_ends_mosaic_and_strong_zoom():
     assert CLOSING.zoom == (0.8, 1.25)
     assert of_phase("weak", closing=True) is STRENGTHS["weak"]
     assert of_phase("none", closing=True) is None
+
+
+def test_objects_are_pasted_where_that_is_asked_and_not_in_the_closing_phase():
+    assert of_phase("strong", closing=False, copy_paste=0.5) == Augmentation(copy_paste=0.5)
+    assert of_phase("strong", closing=True, copy_paste=0.5) is CLOSING
+    assert of_phase("none", closing=False, copy_paste=0.5) is None
+    assert of_phase("weak", closing=False) is STRENGTHS["weak"]

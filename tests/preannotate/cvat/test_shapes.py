@@ -1,6 +1,7 @@
 """Shapes of every kind, written here and read by the trainer: what comes back are boxes worked out by hand."""
 
 import pytest
+from support.annotation_exports import draw
 from support.cvat_stand_in import key_frame, rectangle, tag, track
 
 from preannotate.cvat.shapes import interpolate_track, shapes_of_frames
@@ -8,6 +9,7 @@ from preannotate.cvat.tasks import Job, Task
 from preannotate.formats.cvat_images import read, write_tasks
 from preannotate.formats.cvat_xml import CvatLabel, CvatTask
 from preannotate.formats.records import Frame
+from trainer.datasets import load_dataset
 
 LABELS = {7: CvatLabel("forklift", "#ff0000", "any"), 5: CvatLabel("pallet", "#00ff00", "any")}
 JOB = Job(40, 12, "annotation", "completed", "annotation", "today", frames=(0, 1, 2, 4), stop=4)
@@ -207,3 +209,26 @@ def test_shapes_have_the_label_and_the_source_of_their_track():
     (shape,) = interpolate_track(track(7, key_frame(0, [0, 0, 1, 1]), source="auto"), stop=0)
 
     assert (shape["label_id"], shape["source"]) == (7, "auto")
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "rotation", "picture"),
+    [
+        ("polygon", [1, 1, 5, 1, 5, 4, 3, 4, 3, 2, 1, 2], 0, ["......", ".####.", "...##.", "...##."]),
+        ("rectangle", [1, 1, 5, 3], 180, ["......", ".####.", ".####.", "......"]),
+        ("ellipse", [3, 2, 6, 0], 0, [".####.", "######", "######", ".####."]),
+        ("mask", [1, 4, 1, 2, 1, 4, 2], 0, ["......", "...##.", "..##..", "......"]),
+        ("rectangle", [1, 1, 5, 3], 0, None),
+    ],
+)
+def test_outlines_reach_the_training_as_masks(tmp_path, kind, points, rotation, picture):
+    draw(tmp_path / "images/a.png", (6, 4))
+    shape = rectangle(0, 7, points, type=kind, rotation=rotation)
+    frame = Frame("a.png", None, found(shapes=[shape])[0], declared_size=(6, 4), task_id="12")
+    text = b"".join(write_tasks([frame], list(LABELS.values()), [CvatTask("12", "dock", 5)], name="p"))
+    (tmp_path / "annotations.xml").write_bytes(text)
+
+    dataset = load_dataset([tmp_path], None, masks=True)
+    ((mask,),) = (sample.masks for sample in dataset.samples)
+    assert (mask and ["".join(".#"[int(value)] for value in row) for row in mask.to_image((6, 4))]) == picture
+    assert dataset.health.load_report.label_types == {"forklift": "any", "pallet": "any"}
