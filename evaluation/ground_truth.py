@@ -4,11 +4,14 @@ A folder with `ground_truth.json` and the image files it names; it can be moved 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from runtime.masks import InstanceMask
 
 FILE_NAME = "ground_truth.json"
 
@@ -22,6 +25,8 @@ class AnnotatedImage:
         size: (width, height) after EXIF rotation.
         boxes: float32 (G, 4), xyxy, image pixels.
         class_ids: int64 (G,).
+        masks: One for each box, in image pixels; None for a box that was drawn as a box. Empty for networks that find
+            boxes only.
     """
 
     name: str
@@ -29,6 +34,7 @@ class AnnotatedImage:
     size: tuple[int, int]
     boxes: np.ndarray
     class_ids: np.ndarray
+    masks: tuple[InstanceMask | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,7 @@ def read(folder: Path) -> GroundTruth:
     path = folder / FILE_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        images = tuple(
-            AnnotatedImage(
-                name=image["name"],
-                file=image["file"],
-                size=(int(image["size"][0]), int(image["size"][1])),
-                boxes=np.array(image["boxes"], np.float32).reshape(-1, 4),
-                class_ids=np.array(image["class_ids"], np.int64),
-            )
-            for image in content["images"]
-        )
+        images = tuple(map(_from_json, content["images"]))
         return GroundTruth(folder, tuple(content["labels"]), images)
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(
@@ -74,15 +71,32 @@ def write(folder: Path, labels: Sequence[str], images: Sequence[AnnotatedImage])
     """Write `ground_truth.json`; the image files are the caller's."""
     content = {
         "labels": list(labels),
-        "images": [
-            {
-                "name": image.name,
-                "file": image.file,
-                "size": list(image.size),
-                "boxes": [[round(float(value), 3) for value in box] for box in image.boxes],
-                "class_ids": [int(class_id) for class_id in image.class_ids],
-            }
-            for image in images
-        ],
+        "images": [_to_json(image) for image in images],
     }
     (folder / FILE_NAME).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _from_json(image: Mapping[str, Any]) -> AnnotatedImage:
+    masks = tuple(None if mask is None else InstanceMask.from_json(mask) for mask in image.get("masks", ()))
+    if masks and len(masks) != len(image["boxes"]):
+        raise ValueError(f"{image['name']}: {len(masks)} masks of {len(image['boxes'])} boxes")
+    return AnnotatedImage(
+        name=image["name"],
+        file=image["file"],
+        size=(int(image["size"][0]), int(image["size"][1])),
+        boxes=np.array(image["boxes"], np.float32).reshape(-1, 4),
+        class_ids=np.array(image["class_ids"], np.int64),
+        masks=masks,
+    )
+
+
+def _to_json(image: AnnotatedImage) -> dict[str, Any]:
+    content = {
+        "name": image.name,
+        "file": image.file,
+        "size": list(image.size),
+        "boxes": [[round(float(value), 3) for value in box] for box in image.boxes],
+        "class_ids": [int(class_id) for class_id in image.class_ids],
+    }
+    masks = [None if mask is None else mask.to_json() for mask in image.masks]
+    return content | ({"masks": masks} if masks else {})

@@ -1,7 +1,7 @@
 """What a training would learn from annotation exports, before anything is trained."""
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from evaluation.canvas import Canvas
 from evaluation.overlay import draw_annotations
 from preannotate.core.drafts import scratch_directory
 from preannotate.core.files import check_new_file, replacing
-from preannotate.core.text import printable
+from preannotate.core.text import plural, printable
 from preannotate.formats.records import DatasetError
+from runtime.masks import InstanceMask
 from trainer import datasets, input_size
 from trainer.datasets import Dataset, Sample
 
@@ -35,7 +36,8 @@ class Inspection:
     def to_json(self) -> dict[str, Any]:
         """Return it for a JSON file; boxes are [x1, y1, x2, y2] in pixels of the upright image, after all corrections.
 
-        `ignored` has the regions that count neither as objects nor as background.
+        `ignored` has the regions that count neither as objects nor as background. If masks were asked for, each box has
+        one as `InstanceMask.to_json` gives it, or null.
         """
         labels, report = self.dataset.labels, self.dataset.health.load_report
         return {
@@ -60,8 +62,8 @@ class Inspection:
         for sample in self.dataset.samples:
             width, height = sample.image_size
             boxes = [
-                f"{printable(self.dataset.labels[class_id])} {_corners(box)}"
-                for class_id, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True)
+                f"{printable(self.dataset.labels[class_id])} {_corners(box)}{_pixels(mask)}"
+                for class_id, box, mask in _objects(sample)
             ]
             ignored = [f"ignored {_corners(box)}" for box in sample.ignored.tolist()]
             lines.append(f"{printable(sample.name)} {width}x{height}: {'; '.join([*boxes, *ignored]) or 'no objects'}")
@@ -78,17 +80,19 @@ def inspect_exports(
     negatives: bool = False,
     labels: Sequence[str] | None = None,
     only: Collection[str] | None = None,
+    masks: bool = False,
     overlay: Path | None = None,
     overwrite: bool = False,
 ) -> Inspection:
     """Read exports as `load_dataset` does for a training.
 
     Args:
-        exports: As for `load_dataset`, like the four that follow.
+        exports: As for `load_dataset`, like the five that follow.
         include_auto: Use shapes that a model drew and nobody edited.
         negatives: Use frames without annotations as images without objects.
         labels: Labels to learn; None for all that have a box.
         only: Names of the images to use; None for all.
+        masks: Read masks, too.
         overlay: Folder for copies of the images with the annotations drawn in; None draws nothing.
         overwrite: Replace existing files in `overlay`.
 
@@ -102,7 +106,7 @@ def inspect_exports(
             check_new_file(overlay / "1.jpg", overwrite=True)  # creates the folder
             store = stack.enter_context(scratch_directory(overlay, ".inspect-"))
         dataset = datasets.load_dataset(
-            exports, store, include_auto=include_auto, negatives=negatives, labels=labels, only=only
+            exports, store, include_auto=include_auto, negatives=negatives, labels=labels, only=only, masks=masks
         )
         if overlay is not None:
             _draw(dataset, overlay, overwrite=overwrite)
@@ -135,10 +139,21 @@ def _image_to_json(sample: Sample, labels: Sequence[str]) -> dict[str, Any]:
         "height": height,
         "boxes": [
             {"label": labels[class_id], "box": _rounded(box)}
-            for class_id, box in zip(sample.class_ids.tolist(), sample.boxes.tolist(), strict=True)
+            | ({"mask": None if mask is None else mask.to_json()} if sample.masks else {})
+            for class_id, box, mask in _objects(sample)
         ],
         "ignored": [_rounded(box) for box in sample.ignored.tolist()],
     }
+
+
+def _objects(sample: Sample) -> Iterator[tuple[int, list[float], InstanceMask | None]]:
+    """Return class id, box and mask of each object."""
+    masks = sample.masks or (None,) * len(sample.boxes)
+    return zip(sample.class_ids.tolist(), sample.boxes.tolist(), masks, strict=True)
+
+
+def _pixels(mask: InstanceMask | None) -> str:
+    return "" if mask is None else f" with {plural(mask.area, 'pixel')}"
 
 
 def _rounded(box: Sequence[float]) -> list[float]:

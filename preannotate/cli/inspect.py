@@ -21,6 +21,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overlay", type=Path, metavar="DIR", help="write copies of the images with the annotations drawn in")
     add_overwrite(parser, "existing files of --overlay")
     add("--include-auto", action="store_true", help="also use automatic annotations that nobody changed")
+    add("--masks", action="store_true", help="also show what is learnt as outlines, for models with masks")
     add_negatives(parser)
     add_images_file(parser)
     add_labels(parser)
@@ -37,6 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
         negatives=arguments.negatives,
         labels=labels_of(arguments),
         only=read_image_names(arguments.images),
+        masks=arguments.masks,
         overlay=arguments.overlay,
         overwrite=arguments.overwrite,
     )

@@ -59,6 +59,8 @@ def _geometry(label: str, shape: Mapping[str, Any]) -> Shape:
         x1, y1, x2, y2 = points
         return box_shape(label, (x1, y1, x2, y2), rotation)
     if kind == "polygon":
+        if len(points) % 2:
+            raise ValueError(f"polygon of {len(points)} numbers")
         return Shape(label, kind, points_box(points), outline=Polygons.of([points]))
     if kind == "ellipse":
         cx, cy, right, top = points

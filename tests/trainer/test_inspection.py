@@ -72,6 +72,25 @@ def test_text_has_a_line_for_each_image_before_the_summary(export, capsys):
     assert lines[-1].startswith("train would refuse this: export: 2 usable images of 2;")
 
 
+def test_masks_are_shown_if_asked(tmp_path, capsys):
+    polygon = '<polygon label="cat" points="2,3;7,3;7,8;2,8"/>'
+    annotation_exports.draw(tmp_path / "export/images/a.png", (60, 50))
+    annotation_exports.write_text(
+        tmp_path / "export/annotations.xml",
+        f'<annotations><image id="0" name="a.png" width="60" height="50">{polygon}{SHAPES}</image></annotations>',
+    )
+
+    assert main(["inspect", str(tmp_path / "export"), "--masks", "--json"]) == 0
+    square, box = json.loads(capsys.readouterr().out)["images"][0]["boxes"]
+    assert square["mask"] == {"left": 2, "top": 3, "width": 5, "height": 5, "runs": [0, 25]}
+    assert box["mask"] is None
+
+    assert main(["inspect", str(tmp_path / "export"), "--masks"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("a.png 60x50: cat 2,3,7,8 with 25 pixels; cat 2,3,30.25,40; ignored")
+    assert "learnt as outlines: 1 of 2 boxes (1 polygon); the others teach the box alone" in text
+
+
 def test_the_annotations_are_drawn_in_their_colours(export, tmp_path):
     inspect_exports([export], overlay=tmp_path / "drawn")
 

@@ -303,10 +303,14 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"without a usable shape: {plural(report.unusable, 'image')}, not used"
     if health.masks is not None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in _by_count(report.outlined))
+        others = "" if health.masks == health.boxes else "; the others teach the box alone"
         yield (
             f"learnt as outlines: {health.masks} of {plural(health.boxes, 'box', 'boxes')}"
-            f"{f' ({kinds})' if kinds else ''}; the others teach the box alone"
+            f"{f' ({kinds})' if kinds else ''}{others}"
         )
+        if report.label_types:
+            types = first_of([f"{label} {kind}" for label, kind in report.label_types.items()])
+            yield f"types of labels in CVAT: {types}"
     elif report.converted:
         yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
     if report.without_pixels:

@@ -45,7 +45,7 @@ class Sample:
 
     def to_ground_truth(self, file: str) -> AnnotatedImage:
         """Return it with its image in `file`, a path relative to the folder of the ground truth."""
-        return AnnotatedImage(self.name, file, self.image_size, self.boxes, self.class_ids)
+        return AnnotatedImage(self.name, file, self.image_size, self.boxes, self.class_ids, self.masks)
 
     def __eq__(self, other: object) -> bool:
         """Equal in everything but where the file lies; arrays by value."""

@@ -111,10 +111,10 @@ def png(bitmap):
 
 def test_a_picture_of_a_mask():
     bitmap = np.eye(3, dtype=bool)
-    mask = rasterize(MaskPicture(png(bitmap), 5, 2), EVERYWHERE, AS_IT_IS, SIZE)
-
-    assert (mask.left, mask.top) == (5, 2)
-    assert np.array_equal(mask.bitmap, bitmap)
+    for box in ([5.0, 2, 7, 4], [5.0, 2, 8, 5]):  # to the last pixel, and behind it
+        mask = rasterize(MaskPicture(png(bitmap), 5, 2), np.array(box), AS_IT_IS, SIZE)
+        assert (mask.left, mask.top) == (5, 2)
+        assert np.array_equal(mask.bitmap, bitmap)
 
 
 HOSTILE = [

@@ -2,10 +2,11 @@
 
 import os
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from runtime.masks import intersection
 from trainer.datasets import load_dataset, split_samples
 
 SHARED = Path(os.environ.get("PREANNOTATE_SHARED", Path(__file__).parents[4] / "shared"))
@@ -102,6 +103,30 @@ def test_shapes_of_every_kind_become_the_boxes_that_are_drawn(tmp_path):
     # The crops are 20 x 20 at (30, 40) and (38, 45); the disks fill columns and rows 1 to 18.
     assert boxes["plain.jpg"] == [[31, 41, 49, 59], [39, 46, 57, 64]]
     assert boxes["Ünï-cödé.jpeg"] == [[110, 60, 190, 140]]
+
+
+def masks_of(name):
+    """The masks of each image of `shapes-mixed`, by its name without extension."""
+    samples = load_dataset([EXPORTS / f"shapes-mixed/{name}.zip"], None, masks=True).samples
+    found = {PurePosixPath(sample.name).stem: [mask for mask in sample.masks if mask] for sample in samples}
+    return {name: sorted(masks, key=lambda mask: mask.left) for name, masks in found.items() if masks}
+
+
+def test_formats_agree_about_the_masks_of_every_shape():
+    images, video, coco = map(masks_of, ("CVAT_for_images_1.1", "CVAT_for_video_1.1", "COCO_1.0"))
+
+    # A rotated box of 100 x 60, two polygons, two brush masks and an ellipse with radii of 40.
+    assert {name: [mask.area for mask in masks] for name, masks in images.items()} == {
+        "gray": [6000],
+        "pic": [1500, 7890],
+        "plain": [256, 256],
+        "Ünï-cödé": [5024],
+    }
+    (ellipse,), (filled,) = images.pop("Ünï-cödé"), coco.pop("Ünï-cödé")
+    assert images == video == coco
+    # CVAT fills the ellipse's border as well, half a pixel further out.
+    assert intersection(ellipse, filled) > 0.99 * ellipse.area
+    assert filled.area == pytest.approx(3.1416 * 40.5**2, rel=0.01)
 
 
 def test_a_video_is_the_same_group_in_every_format_and_is_cut_if_it_is_all_there_is(tmp_path):
