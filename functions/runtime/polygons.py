@@ -1,0 +1,205 @@
+"""Polygons of masks, with as few points as hold a tolerance: people drag these points.
+
+A polygon starts as the longest straight lines that stay near the outline. Then each is moved to the middle of its part
+of the outline, and its ends to where it meets its neighbours: corners come out as corners, and as much lies outside of
+the polygon as inside.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from runtime.contours import sides, signed_area, trace
+from runtime.masks import InstanceMask
+
+# No point of an outline is farther from its polygon: this part of the diagonal of the object's box, but
+TOLERANCE = 0.005
+# at least so many pixels, below which an outline is only the steps of its pixels.
+MIN_TOLERANCE = 0.75
+# Only where an outline is so ragged that even this many points do not hold it, the tolerance is doubled until they do.
+MAX_POINTS = 200
+# Of an outline; the mask of a longer one is looked at with fewer pixels.
+_MAX_SIDES = 30_000
+_MAX_PIXELS = 4_000_000
+_DECIMALS = 2
+
+
+def tolerance(mask: InstanceMask) -> float:
+    """Return how far, in pixels, a point of the outline may be from the polygon."""
+    return max(MIN_TOLERANCE, TOLERANCE * math.hypot(mask.width, mask.height))
+
+
+def polygon(mask: InstanceMask) -> np.ndarray:
+    """Return the polygon around the largest part of a mask, without its holes: what CVAT holds in one shape.
+
+    Returns:
+        float64 (P, 2), P >= 3: x, y in image pixels, in hundredths, inside of the mask's box and so of its image. It
+        does not cross or touch itself.
+    """
+    return polygons(mask, parts=1)[0]
+
+
+def polygons(mask: InstanceMask, *, parts: int | None = None) -> list[np.ndarray]:
+    """Return a polygon as `polygon` for each part of a mask, without holes, the largest part first.
+
+    Args:
+        mask: Any.
+        parts: At most so many; None for all.
+    """
+    outer = [outline for outline in outlines(mask) if signed_area(outline) > 0]
+    outer.sort(key=signed_area, reverse=True)
+    return [_simplified(outline, mask) for outline in outer[:parts]]
+
+
+def outlines(mask: InstanceMask) -> list[np.ndarray]:
+    """Return all outlines of a mask as `contours.trace` gives them, in image pixels, also those of holes: to be drawn.
+
+    Those of a very large or very ragged mask are coarser.
+    """
+    bitmap, step = mask.bitmap, 1
+    while bitmap.size > _MAX_PIXELS or sides(bitmap) > _MAX_SIDES:
+        step *= 2
+        bitmap = bitmap[::2, ::2]
+        if not bitmap.any():  # single pixels, all of them in between
+            return [_rectangle(mask)]
+    end = (mask.width, mask.height)
+    corner = np.array([mask.left, mask.top])
+    return [np.minimum(outline * step, end) + corner for outline in trace(bitmap)]
+
+
+def _rectangle(mask: InstanceMask) -> np.ndarray:
+    x1, y1, x2, y2 = mask.box
+    return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+
+
+def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
+    allowed, box = tolerance(mask), (outline.min(axis=0), outline.max(axis=0))
+    # It begins where a corner is most likely.
+    outline = np.roll(outline, -int(np.argmax(((outline - outline.mean(axis=0)) ** 2).sum(axis=1))), axis=0)
+    while len(corners := _corners(outline, allowed)) > MAX_POINTS:
+        allowed *= 2
+    while allowed > MIN_TOLERANCE / 4:
+        fitted = np.clip(_fitted(outline, corners, allowed), *box).round(_DECIMALS)
+        if _farthest(outline, corners, fitted) <= allowed and _is_simple(fitted):
+            return fitted
+        plain = outline[corners].round(_DECIMALS)
+        if _is_simple(plain):
+            return plain
+        allowed /= 2
+        corners = _corners(outline, allowed)
+    return outline.round(_DECIMALS)
+
+
+def _corners(outline: np.ndarray, allowed: float) -> list[int]:
+    """Return which points of an outline to keep, so that no other one is farther than `allowed` from the polygon.
+
+    From each point as far as it goes: the points in between leave a wedge of directions in which a line passes all of
+    them (Sklansky and Gonzalez, "Fast polygonal approximation of digitized curves", 1980).
+    """
+    count = len(outline)
+    x, y = (np.concatenate([outline[:, axis]] * 2).tolist() for axis in (0, 1))
+    corners = [0]
+    while corners[-1] < count:
+        corners.append(_reach(x, y, corners[-1], count, allowed**2))
+    corners.pop()
+    # The first was chosen before anything was known: perhaps a line passes it, too.
+    if len(corners) > 3 and _reach(x, y, corners[-1], count + corners[1], allowed**2) == count + corners[1]:
+        del corners[0]
+    return corners
+
+
+def _reach(x: Sequence[float], y: Sequence[float], start: int, end: int, allowed2: float) -> int:
+    """Return the last point up to `end` such that a line from `start` to it passes all in between closely enough."""
+    x0, y0, reached, farthest, narrowed = x[start], y[start], start + 1, 0.0, False
+    left_x = left_y = right_x = right_y = 0.0
+    for number in range(start + 1, end + 1):
+        dx, dy = x[number] - x0, y[number] - y0
+        distance2 = dx * dx + dy * dy
+        # A line that ended before the farthest point would not pass it.
+        if distance2 >= farthest:
+            farthest = distance2
+            if not narrowed or (left_x * dy >= left_y * dx and dx * right_y >= dy * right_x):
+                reached = number
+        if distance2 > allowed2:
+            sine2 = allowed2 / distance2
+            sine, cosine = math.sqrt(sine2), math.sqrt(1 - sine2)
+            low_x, low_y = dx * cosine + dy * sine, dy * cosine - dx * sine
+            high_x, high_y = dx * cosine - dy * sine, dy * cosine + dx * sine
+            if not narrowed or left_x * low_y > left_y * low_x:
+                left_x, left_y = low_x, low_y
+            if not narrowed or high_x * right_y > high_y * right_x:
+                right_x, right_y = high_x, high_y
+            narrowed = True
+            if left_x * right_y < left_y * right_x:
+                break
+    return reached
+
+
+def _fitted(outline: np.ndarray, corners: Sequence[int], allowed: float) -> np.ndarray:
+    """Return the corners (P, 2) between lines of least squares of their parts of the outline.
+
+    A corner stays where it was if its lines are nearly parallel or meet too far from it.
+    """
+    outline = np.roll(outline, -corners[0], axis=0)
+    outline = np.concatenate([outline, outline[:1]])
+    ends = np.array([*corners, len(outline) - 1 + corners[0]]) - corners[0]
+    x, y = (outline - outline[0]).T
+    sums = np.concatenate([np.zeros((1, 5)), np.cumsum(np.stack([x, y, x * x, x * y, y * y], axis=1), axis=0)])
+    # The points at both ends may belong to the neighbours' lines.
+    inner = np.where(np.diff(ends) >= 4, 1, 0)
+    first, behind = ends[:-1] + inner, ends[1:] + 1 - inner
+    x, y, xx, xy, yy = (sums[behind] - sums[first]).T / (behind - first)
+    angle = np.arctan2(2 * (xy - x * y), (xx - x * x) - (yy - y * y)) / 2
+    # Points of a line: normal_x * x + normal_y * y = offset.
+    normal_x, normal_y = -np.sin(angle), np.cos(angle)
+    offset = normal_x * x + normal_y * y
+    before_x, before_y, before_offset = (np.roll(values, 1) for values in (normal_x, normal_y, offset))
+    determinant = before_x * normal_y - before_y * normal_x
+    meets = np.abs(determinant) > 1e-3
+    divisor = np.where(meets, determinant, 1)
+    met = np.stack(
+        [(before_offset * normal_y - before_y * offset), (before_x * offset - before_offset * normal_x)], axis=1
+    )
+    met = met / divisor[:, None] + outline[0]
+    kept = outline[ends[:-1]]
+    meets &= ((met - kept) ** 2).sum(axis=1) <= allowed**2
+    return np.where(meets[:, None], met, kept)
+
+
+def _farthest(outline: np.ndarray, corners: Sequence[int], found: np.ndarray) -> float:
+    """Return the greatest distance of a point of the outline to its line of the polygon `found`."""
+    lengths = np.diff([*corners, len(outline) + corners[0]])
+    line = np.repeat(np.arange(len(corners)), lengths)
+    start, way = found[line], (np.roll(found, -1, axis=0) - found)[line]
+    gap = np.roll(outline, -corners[0], axis=0) - start
+    along = np.clip((gap * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-9), 0, 1)
+    return float(np.sqrt(((gap - along[:, None] * way) ** 2).sum(axis=1)).max())
+
+
+def _is_simple(points: np.ndarray) -> bool:
+    """Whether a closed line (P, 2) is a polygon: three points or more, an area, and no line meets another one."""
+    count = len(points)
+    if count < 3 or count > 4 * MAX_POINTS or signed_area(points) <= 0:
+        return False
+    ends = np.roll(points, -1, axis=0)
+    # side[i, j]: on which side of line i point j lies.
+    way = ends - points
+    gap = points[None] - points[:, None]
+    side = np.sign(way[:, None, 0] * gap[..., 1] - way[:, None, 1] * gap[..., 0])
+    side_of_end = np.roll(side, -1, axis=1)
+    parted = side * side_of_end <= 0
+    low, high = np.minimum(points, ends), np.maximum(points, ends)
+    near_each_other = (low[:, None] <= high[None]).all(axis=2)
+    crossing = parted & parted.T & near_each_other & near_each_other.T
+    line = np.arange(count)
+    for shift in (-1, 0, 1):  # a line and its neighbours meet at a corner
+        crossing[line, (line + shift) % count] = False
+    return not crossing.any() and _turns(way)
+
+
+def _turns(way: np.ndarray) -> bool:
+    """Whether no line is empty or goes back on the one before."""
+    before = np.roll(way, 1, axis=0)
+    back = (before[:, 0] * way[:, 1] == before[:, 1] * way[:, 0]) & ((before * way).sum(axis=1) <= 0)
+    return not back.any()
