@@ -196,6 +196,11 @@ class FunctionDirectory:
         return self.manifest.labels
 
     @property
+    def label_types(self) -> dict[str, str]:
+        """Name of each label to its type: "rectangle", "polygon" or "mask"; errors as in `manifest`."""
+        return {label: self.manifest.label_type(class_id) for class_id, label in enumerate(self.labels)}
+
+    @property
     def model_fingerprint(self) -> str:
         """Fingerprint of the network according to `model.json`, "" if it has none; raises ManifestError."""
         return str(Manifest.read(self.path).provenance.get(MODEL_FINGERPRINT, ""))

@@ -8,14 +8,14 @@ with a broken label list empties CVAT's whole list of models, for everybody.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from builder.errors import BuildError
 from builder.variants import PYTHON, VARIANTS, Variant
-from runtime.function_file import LABEL_TYPE, UNREADABLE
+from runtime.function_file import UNREADABLE
 from runtime.manifest import Manifest
 
 # Valid as a Docker container, as a Kubernetes name behind `nuclio-` (63 characters), and as CVAT's id.
@@ -72,6 +72,11 @@ HEADER = """\
 # A worker takes up to 300 MB more than after loading while it decodes a very large image. A limit for the container,
 # for all its workers together: `resources: {limits: {memory: 4Gi}}` in spec. Without one, the machine is the limit.
 """
+# Of a network that gives masks.
+MASK_HEADER = """\
+# The type of a label says what CVAT gets: "mask" a mask, or a polygon where CVAT is asked to convert masks to polygons,
+# for labels of a task of type mask, polygon or any; "polygon" always a polygon; "rectangle" the box.
+"""
 # Key of the provenance that tells an imported model from a trained one.
 IMPORTED = "imported"
 # Characters that YAML's block style cannot hold; JSON can write them as escapes.
@@ -114,14 +119,14 @@ def function_yaml(name: str, variant: Variant, manifest: Manifest, annotations: 
                 "type": "detector",
                 "framework": variant.framework,
                 "version": _Quoted("1"),
-                "spec": _Block(label_spec(manifest.labels)),
+                "spec": _Block(label_spec(manifest)),
                 **{key: _Quoted(value) for key, value in annotations.items()},
             },
         },
         "spec": _spec(name, variant, manifest, image=image_name(name + variant.suffix, annotations)),
     }
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return HEADER + text
+    return HEADER + (MASK_HEADER if manifest.mask_head else "") + text
 
 
 def image_name(deployed_name: str, annotations: Mapping[str, str]) -> str:
@@ -130,11 +135,14 @@ def image_name(deployed_name: str, annotations: Mapping[str, str]) -> str:
     return f"preannotate.{deployed_name}:{tag}"
 
 
-def label_spec(labels: Sequence[str]) -> str:
+def label_spec(manifest: Manifest) -> str:
     """Return CVAT's JSON list of labels, one on each line; `id` is the class id."""
     lines = [
-        json.dumps({"id": class_id, "name": label, "type": LABEL_TYPE, "attributes": []}, ensure_ascii=False)
-        for class_id, label in enumerate(labels)
+        json.dumps(
+            {"id": class_id, "name": label, "type": manifest.label_type(class_id), "attributes": []},
+            ensure_ascii=False,
+        )
+        for class_id, label in enumerate(manifest.labels)
     ]
     lines = [_NOT_IN_BLOCK.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in lines]
     return "[\n  " + ",\n  ".join(lines) + "\n]\n"

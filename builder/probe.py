@@ -34,7 +34,7 @@ class ProbeResults(TypedDict):
         versions: By package.
         cost: `load_seconds`; `request_seconds` of the last image; `memory_bytes`, the peak.
         bad_request: Reply to a body that is not JSON.
-        direct: For each image the detector's detections: class id, score, box.
+        direct: For each image the detector's detections: class id, score, box, and the mask as JSON or None.
         served: For each image the handler's reply.
         served_by_default: The reply for the first image to a request without a threshold.
     """
@@ -43,7 +43,7 @@ class ProbeResults(TypedDict):
     versions: dict[str, str]
     cost: dict[str, float]
     bad_request: Reply
-    direct: list[list[tuple[int, float, tuple[float, float, float, float]]]]
+    direct: list[list[tuple[int, float, tuple[float, float, float, float], dict[str, Any] | None]]]
     served: list[Reply]
     served_by_default: list[Reply]
 
@@ -84,7 +84,9 @@ def main(requests_file: str, results_file: str) -> None:
         data = Path(path).read_bytes()
         image = base64.b64encode(data).decode("ascii")
         found = model.detector.detect(model.detector.decode(data), requests["threshold"])
-        results["direct"].append([(item.class_id, item.score, item.box) for item in found])
+        results["direct"].append(
+            [(item.class_id, item.score, item.box, item.mask and item.mask.to_json()) for item in found]
+        )
         started = time.perf_counter()
         results["served"].append(call({"image": image, "threshold": requests["threshold"]}))
         cost["request_seconds"] = time.perf_counter() - started

@@ -17,8 +17,8 @@ from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, MAX_REQUEST
 from builder.variants import Variant, present
 from runtime import bounded_yaml
 from runtime.errors import FunctionError
-from runtime.function_file import LABEL_TYPE, UNREADABLE, read_labels, rename_classes, unreadable_policy
-from runtime.manifest import Manifest
+from runtime.function_file import UNREADABLE, read_labels, rename_classes, unreadable_policy
+from runtime.manifest import LABEL_TYPES, RECTANGLE, Manifest
 
 TEMPLATE = Path(__file__).parent / "templates" / "detector"
 # As in `builder.function_yaml.NAME_PATTERN`, with room for the suffix of a variant.
@@ -77,18 +77,28 @@ def _changed_runtime(directory: Path) -> Iterator[str]:
 def _label_problems(directory: Path) -> Iterator[str]:
     try:
         manifest = Manifest.read(directory)
-        labels = {}
+        named = {}
         for variant in present(directory):
-            labels[variant.file] = read_labels(directory / variant.file)
-            rename_classes(manifest, labels[variant.file])
+            found = rename_classes(manifest, read_labels(directory / variant.file))
+            named[variant.file] = (found.labels, found.label_types)
     except FunctionError as error:
         yield str(error)
         return
-    if len({tuple(sorted(names.items())) for names in labels.values()}) > 1:
+    if len(set(named.values())) > 1:
         yield (
-            f"labels differ between {' and '.join(labels)}; expected the same names. CVAT shows those of the "
+            f"labels differ between {' and '.join(named)}; expected the same names and types. CVAT shows those of the "
             f"deployed file, the function returns those of function.yaml."
         )
+    for file in named:
+        yield from (f"{file}: {problem}" for problem in _type_problems(directory / file, manifest))
+
+
+def _type_problems(path: Path, manifest: Manifest) -> Iterator[str]:
+    allowed = (RECTANGLE,) if manifest.mask_head is None else LABEL_TYPES
+    for label in json.loads(bounded_yaml.read(path)["metadata"]["annotations"]["spec"]):
+        if label.get("type") not in allowed:
+            expected = " or ".join(map(repr, allowed))
+            yield f"label {label.get('name')!r} has type {label.get('type')!r}; expected {expected}."
 
 
 def _same_names(directory: Path) -> Iterator[str]:
@@ -125,9 +135,6 @@ def _metadata_problems(name: Any, annotations: dict[str, Any]) -> Iterator[str]:
         yield f"annotation type is {annotations.get('type')!r}; expected 'detector'."
     if not str(annotations.get("version", "1")).isdigit():
         yield f"annotation version is {annotations['version']!r}; expected a whole number. CVAT needs it."
-    for label in json.loads(annotations["spec"]):
-        if label.get("type") != LABEL_TYPE:
-            yield f"label {label.get('name')!r} has type {label.get('type')!r}; expected {LABEL_TYPE!r}."
 
 
 def _spec_problems(spec: dict[str, Any], variant: Variant) -> Iterator[str]:

@@ -5,10 +5,13 @@ CVAT stores nearly any reply and fails on a wrong one later, so each is checked 
 
 import json
 import math
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from builder import child, probe
 from builder.probe import ProbeResults, Reply
@@ -17,8 +20,9 @@ from evaluation.ground_truth import GroundTruth
 from preannotate.core.drafts import working_directory
 from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
-from runtime.function_file import LABEL_TYPE
-from runtime.manifest import Manifest
+from runtime.manifest import MASK, POLYGON, RECTANGLE, Manifest
+from runtime.masks import InstanceMask
+from runtime.polygons import is_simple
 
 Detections = list[list[Detection]]
 
@@ -64,10 +68,15 @@ def detect_with_variant(variant: Variant, directory: Path, manifest: Manifest, t
         step=f"{directory}: running the {variant.framework} variant",
     )
     direct = [
-        [Detection(manifest.labels[class_id], class_id, score, (*box,)) for class_id, score, box in found]
+        [
+            Detection(
+                manifest.labels[class_id], class_id, score, (*box,), InstanceMask.from_json(mask) if mask else None
+            )
+            for class_id, score, box, mask in found
+        ]
         for found in results["direct"]
     ]
-    served, problems = _read_replies(results, manifest.labels, truth)
+    served, problems = _read_replies(results, manifest, truth)
     return VariantDetections(direct, served, tuple(problems), results["description"]["device"], results["versions"])
 
 
@@ -105,11 +114,21 @@ def run_probe(
 
 
 def parse_reply(
-    response: Reply, labels: Sequence[str], image_size: tuple[int, int]
+    response: Reply,
+    labels: Sequence[str],
+    image_size: tuple[int, int],
+    label_type: Callable[[int], str] = lambda class_id: RECTANGLE,
 ) -> tuple[list[Detection], list[str]]:
     """Return the detections of a reply, and a phrase for each thing that is wrong with it.
 
-    `labels` are the names in `function.yaml`, by class id; `image_size` is (width, height).
+    Args:
+        response: Of the handler.
+        labels: Names in `function.yaml`, by class id.
+        image_size: (width, height).
+        label_type: Of a class id, as `Manifest.label_type`.
+
+    Returns:
+        The box of a mask or of a polygon is the one around it.
     """
     if response["status_code"] != 200 or response["content_type"] != CONTENT_TYPE:
         return [], [f"status {response['status_code']}, {response['content_type']}: {response['body'][:200]}"]
@@ -119,23 +138,30 @@ def parse_reply(
         return [], [f"the body is not JSON ({error})"]
     if not isinstance(shapes, list):
         return [], [f"the body is a {type(shapes).__name__}, CVAT wants a list"]
-    problems = [problem for shape in shapes for problem in _shape_problems(shape, labels, image_size)]
-    if problems:
-        return [], problems
-    found = [
-        Detection(shape["label"], labels.index(shape["label"]), float(shape["confidence"]), tuple(shape["points"]))
-        for shape in shapes
-    ]
-    return found, []
+    problems = [problem for shape in shapes for problem in _shape_problems(shape, labels, image_size, label_type)]
+    return ([], problems) if problems else ([_detection(shape, labels) for shape in shapes], [])
 
 
-def _read_replies(results: ProbeResults, labels: Sequence[str], truth: GroundTruth) -> tuple[Detections, list[str]]:
+def _detection(shape: Any, labels: Sequence[str]) -> Detection:
+    name, score, points = shape["label"], float(shape["confidence"]), shape["points"]
+    class_id = labels.index(name)
+    if shape["type"] == MASK:
+        *pixels, left, top, right, bottom = shape["mask"]
+        bitmap = np.array(pixels, bool).reshape(bottom - top + 1, right - left + 1)
+        if (mask := InstanceMask.from_bitmap(bitmap, left, top)) is not None:  # it is: `_shape_problems` has looked
+            return Detection(name, class_id, score, mask.box, mask)
+    if shape["type"] != RECTANGLE:
+        points = [min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])]
+    return Detection(name, class_id, score, tuple(points))
+
+
+def _read_replies(results: ProbeResults, manifest: Manifest, truth: GroundTruth) -> tuple[Detections, list[str]]:
     served: Detections = []
     problems: list[str] = []
     for replies_of_kind in (results["served_by_default"], results["served"]):
         served = []
         for image, response in zip(truth.images, replies_of_kind, strict=False):
-            found, wrong = parse_reply(response, labels, image.size)
+            found, wrong = parse_reply(response, manifest.labels, image.size, manifest.label_type)
             served.append(found)
             problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
     bad = results["bad_request"]
@@ -144,23 +170,57 @@ def _read_replies(results: ProbeResults, labels: Sequence[str], truth: GroundTru
     return served, problems
 
 
-def _shape_problems(shape: Any, labels: Sequence[str], image_size: tuple[int, int]) -> list[str]:
+def _shape_problems(
+    shape: Any, labels: Sequence[str], image_size: tuple[int, int], label_type: Callable[[int], str]
+) -> list[str]:
     if not isinstance(shape, dict) or not {"confidence", "label", "points", "type"} <= set(shape):
         return [f"shape {shape!r} lacks one of confidence, label, points, type"]
-    problems = []
-    if shape["type"] != LABEL_TYPE:
-        problems.append(f"type {shape['type']!r} is not {LABEL_TYPE!r}")
-    if shape["label"] not in labels:
-        problems.append(f"label {shape['label']!r} is not in function.yaml")
-    if not isinstance(shape["confidence"], str):
-        problems.append(f"confidence {shape['confidence']!r} is not a text")
-    points = shape["points"]
+    kind, label, points = shape["type"], shape["label"], shape["points"]
+    if label not in labels:
+        return [f"label {label!r} is not in function.yaml"]
+    wanted = label_type(labels.index(label))
+    # What is too much for one answer is a polygon.
+    if kind != wanted and (kind, wanted) != (POLYGON, MASK):
+        return [f"type {kind!r} is not {wanted!r}"]
+    problems = [] if isinstance(shape["confidence"], str) else [f"confidence {shape['confidence']!r} is not a text"]
+    if kind == RECTANGLE:
+        return [*problems, *_rectangle_problems(points, image_size)]
+    return [
+        *problems,
+        *_polygon_problems(points, image_size),
+        *(_mask_problems(shape, image_size) if kind == MASK else ()),
+    ]
+
+
+def _rectangle_problems(points: Any, image_size: tuple[int, int]) -> Iterator[str]:
     if not isinstance(points, list) or len(points) != 4 or not all(map(_plain_number, points)):
-        return [*problems, f"points {points!r} are not four plain numbers"]
+        yield f"points {points!r} are not four plain numbers"
+        return
     x1, y1, x2, y2 = points
     if not (0 <= x1 < x2 <= image_size[0] and 0 <= y1 < y2 <= image_size[1]):
-        problems.append(f"points {points!r} are not a box within {image_size[0]}x{image_size[1]}")
-    return problems
+        yield f"points {points!r} are not a box within {image_size[0]}x{image_size[1]}"
+
+
+def _polygon_problems(points: Any, image_size: tuple[int, int]) -> Iterator[str]:
+    if not isinstance(points, list) or len(points) < 6 or len(points) % 2 or not all(map(_plain_number, points)):
+        yield f"points {reprlib.repr(points)} are not x and y of three points or more, in plain numbers"
+        return
+    width, height = image_size
+    inside = all(0 <= x <= width and 0 <= y <= height for x, y in zip(points[::2], points[1::2], strict=True))
+    if not inside or not is_simple(np.array(points, float).reshape(-1, 2)):
+        yield f"points {reprlib.repr(points)} are not a polygon within {width}x{height} that does not cross itself"
+
+
+def _mask_problems(shape: Any, image_size: tuple[int, int]) -> Iterator[str]:
+    mask = shape.get("mask")
+    if not isinstance(mask, list) or len(mask) < 5 or not all(type(value) is int for value in mask):
+        yield f"mask {reprlib.repr(mask)} is not a list of whole numbers"
+        return
+    *pixels, left, top, right, bottom = mask
+    if not (0 <= left <= right < image_size[0] and 0 <= top <= bottom < image_size[1]):
+        yield f"mask: {mask[-4:]} is not a box of pixels within {image_size[0]}x{image_size[1]}"
+    elif len(pixels) != (right - left + 1) * (bottom - top + 1) or set(pixels) not in ({1}, {0, 1}):
+        yield f"mask: {len(pixels)} values are not a 0 or a 1 for each pixel of {mask[-4:]}, with a 1 among them"
 
 
 def _plain_number(value: Any) -> bool:

@@ -11,14 +11,18 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from runtime.detector import Detection
 from runtime.errors import RequestError, first_line
-from runtime.function_file import LABEL_TYPE
 from runtime.image_limits import MAX_FILE_BYTES
+from runtime.manifest import MASK, POLYGON, RECTANGLE
+from runtime.masks import InstanceMask
+from runtime.polygons import polygon
 
 CONTENT_TYPE = "application/json"
 # The largest image as base64, and room for line ends and other keys.
@@ -34,6 +38,9 @@ _WIDE_SPACES = (
 )
 # As people write a number; float() would also take "1_0", "infinity" and digits of other scripts.
 _NUMBER = re.compile(r"\s{0,9}[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?\s{0,9}")
+# CVAT takes a mask as a number for each pixel of its box. So many in one answer are 40 MB of text, and five times that
+# in CVAT; the masks of further objects are left to their polygons.
+MAX_MASK_PIXELS = 20_000_000
 _EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
 
 
@@ -75,6 +82,53 @@ def decode_request(event: Any) -> DetectionRequest:
     return DetectionRequest(_image_bytes(body["image"]), _threshold(body.get("threshold")))
 
 
+def shapes(detections: Sequence[Detection], label_type: Callable[[int], str]) -> list[dict[str, Any]]:
+    """Return detections as CVAT stores them, each as the type of its label wants it.
+
+    Args:
+        detections: Best first.
+        label_type: Of a class id, as `Manifest.label_type`. "mask": CVAT stores the mask, or the polygon where it was
+            asked to convert masks to polygons. "polygon": always the polygon.
+
+    Returns:
+        As `rectangle`, `polygon_shape` or `mask_shape` give them, for `reply`.
+    """
+    found, pixels = [], 0
+    for detection in detections:
+        kind, mask = label_type(detection.class_id), detection.mask
+        if mask is None or kind == RECTANGLE:
+            found.append(rectangle(detection))
+            continue
+        pixels += mask.width * mask.height if kind == MASK else 0
+        found.append(mask_shape(detection) if kind == MASK and pixels <= MAX_MASK_PIXELS else polygon_shape(detection))
+    return found
+
+
+def polygon_shape(detection: Detection) -> dict[str, Any]:
+    """A detection that has a mask as CVAT's polygon: `points` of the outline of its largest part, x, y, x, y, …."""
+    assert detection.mask is not None
+    shape = rectangle(detection)
+    return {**shape, "points": polygon(detection.mask).reshape(-1).tolist(), "type": POLYGON}
+
+
+def mask_shape(detection: Detection) -> dict[str, Any]:
+    """A detection that has a mask as CVAT's mask, and as a polygon: CVAT takes what it was asked for.
+
+    Returns:
+        `mask`: the `InstanceMask`, which `reply` writes as CVAT reads it; the other keys as in `polygon_shape`.
+    """
+    return {**polygon_shape(detection), "mask": detection.mask, "type": MASK}
+
+
+def mask_points(mask: InstanceMask) -> list[int]:
+    """A mask as CVAT stores it and takes it over its API: run lengths, then left, top, right and bottom, inclusive."""
+    return [*mask.runs.tolist(), *_inclusive(mask)]
+
+
+def _inclusive(mask: InstanceMask) -> list[int]:
+    return [mask.left, mask.top, mask.left + mask.width - 1, mask.top + mask.height - 1]
+
+
 def rectangle(detection: Detection) -> dict[str, Any]:
     """A detection as CVAT stores it.
 
@@ -85,7 +139,7 @@ def rectangle(detection: Detection) -> dict[str, Any]:
         "confidence": f"{detection.score:.4f}",
         "label": detection.label,
         "points": rounded_box(detection.box),
-        "type": LABEL_TYPE,
+        "type": RECTANGLE,
     }
 
 
@@ -99,8 +153,26 @@ def reply(body: Any) -> str:
     """JSON text of a reply; never NaN, which CVAT would store and then choke on.
 
     The text, not the list, goes into `context.Response`: nuclio takes a list for a batch of replies.
+
+    Args:
+        body: A list from `shapes`, or plain JSON.
     """
-    return json.dumps(body, ensure_ascii=False, allow_nan=False)
+    if isinstance(body, list):
+        return f"[{', '.join(map(_text, body))}]"
+    return _text(body)
+
+
+def _text(value: Any) -> str:
+    mask = value.get("mask") if isinstance(value, dict) else None
+    if not isinstance(mask, InstanceMask):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    others = _text({key: other for key, other in value.items() if key != "mask"})
+    # A 0 or a 1 for each pixel of the box, row by row, then the box, both ends inclusive: there may be millions.
+    digits = np.full((mask.width * mask.height, 2), ord(","), np.uint8)
+    digits[:, 0] = mask.bitmap.reshape(-1)
+    digits[:, 0] += ord("0")
+    box = ",".join(map(str, _inclusive(mask)))
+    return f'{others[:-1]}, "mask": [{digits.tobytes().decode("ascii")}{box}]}}'
 
 
 def _parse_json(body: bytes | bytearray | str) -> Any:

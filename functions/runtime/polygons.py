@@ -73,6 +73,27 @@ def _rectangle(mask: InstanceMask) -> np.ndarray:
     return np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
 
 
+def is_simple(points: np.ndarray) -> bool:
+    """Whether a closed line (P, 2) is a polygon: three points or more, an area, and no line meets another one."""
+    count = len(points)
+    if count < 3 or count > 4 * MAX_POINTS or signed_area(points) <= 0:
+        return False
+    ends = np.roll(points, -1, axis=0)
+    # side[i, j]: on which side of line i point j lies.
+    way = ends - points
+    gap = points[None] - points[:, None]
+    side = np.sign(way[:, None, 0] * gap[..., 1] - way[:, None, 1] * gap[..., 0])
+    side_of_end = np.roll(side, -1, axis=1)
+    parted = side * side_of_end <= 0
+    low, high = np.minimum(points, ends), np.maximum(points, ends)
+    near_each_other = (low[:, None] <= high[None]).all(axis=2)
+    crossing = parted & parted.T & near_each_other & near_each_other.T
+    line = np.arange(count)
+    for shift in (-1, 0, 1):  # a line and its neighbours meet at a corner
+        crossing[line, (line + shift) % count] = False
+    return not crossing.any() and _turns(way)
+
+
 def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
     allowed, box = tolerance(mask), (outline.min(axis=0), outline.max(axis=0))
     # It begins where a corner is most likely.
@@ -81,10 +102,10 @@ def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
         allowed *= 2
     while allowed > MIN_TOLERANCE / 4:
         fitted = np.clip(_fitted(outline, corners, allowed), *box).round(_DECIMALS)
-        if _farthest(outline, corners, fitted) <= allowed and _is_simple(fitted):
+        if _farthest(outline, corners, fitted) <= allowed and is_simple(fitted):
             return fitted
         plain = outline[corners].round(_DECIMALS)
-        if _is_simple(plain):
+        if is_simple(plain):
             return plain
         allowed /= 2
         corners = _corners(outline, allowed)
@@ -175,27 +196,6 @@ def _farthest(outline: np.ndarray, corners: Sequence[int], found: np.ndarray) ->
     gap = np.roll(outline, -corners[0], axis=0) - start
     along = np.clip((gap * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-9), 0, 1)
     return float(np.sqrt(((gap - along[:, None] * way) ** 2).sum(axis=1)).max())
-
-
-def _is_simple(points: np.ndarray) -> bool:
-    """Whether a closed line (P, 2) is a polygon: three points or more, an area, and no line meets another one."""
-    count = len(points)
-    if count < 3 or count > 4 * MAX_POINTS or signed_area(points) <= 0:
-        return False
-    ends = np.roll(points, -1, axis=0)
-    # side[i, j]: on which side of line i point j lies.
-    way = ends - points
-    gap = points[None] - points[:, None]
-    side = np.sign(way[:, None, 0] * gap[..., 1] - way[:, None, 1] * gap[..., 0])
-    side_of_end = np.roll(side, -1, axis=1)
-    parted = side * side_of_end <= 0
-    low, high = np.minimum(points, ends), np.maximum(points, ends)
-    near_each_other = (low[:, None] <= high[None]).all(axis=2)
-    crossing = parted & parted.T & near_each_other & near_each_other.T
-    line = np.arange(count)
-    for shift in (-1, 0, 1):  # a line and its neighbours meet at a corner
-        crossing[line, (line + shift) % count] = False
-    return not crossing.any() and _turns(way)
 
 
 def _turns(way: np.ndarray) -> bool:

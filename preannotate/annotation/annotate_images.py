@@ -1,7 +1,7 @@
 """The recipe of `preannotate annotate` on images: detections, overlays and an export."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluation.canvas import Canvas
@@ -10,16 +10,22 @@ from preannotate.core.files import check_new_file, replacing
 from preannotate.core.progress import ProgressBar
 from preannotate.formats import FORMATS
 from preannotate.formats.archive import write_zip
+from preannotate.formats.outlines import Outline, Polygons, RunLengths
 from preannotate.formats.records import AUTOMATIC, BOX, Export, Frame, Shape
 from preannotate.inference.function_process import FunctionPool, processes_for
 from preannotate.inference.images import ImageDetections, ImageFile, InferenceError, UnreadableImage, find_images
+from runtime.detector import Detection
 from runtime.errors import RequestError
 from runtime.image_file import read_image_file
+from runtime.manifest import MASK, POLYGON
+from runtime.polygons import polygons
 
 # An overlay of an image in another format is a PNG file, whose suffix is added to the name of the image.
 _OVERLAY_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 WRITERS = {name: known.write for name, known in FORMATS.items() if known.write is not None}
 _ZIP = ".zip"
+# Formats in which several polygons may be one object; in the others it is the largest part.
+_SEVERAL_PARTS = ("coco",)
 
 
 def annotate_images(
@@ -65,9 +71,9 @@ def annotate_images(
         for result in pool.map(files, threshold, finish):
             results.append(result)
             bar.update()
-        labels = pool.labels
+        labels, types = pool.labels, pool.label_types
     if export is not None:
-        _write_export(*export, [result for result in results if isinstance(result, ImageDetections)], labels)
+        _write_export(*export, [result for result in results if isinstance(result, ImageDetections)], labels, types)
     return results, labels
 
 
@@ -117,8 +123,11 @@ def _check_export(name: str, path: Path, images: Sequence[ImageFile], *, overwri
     check_new_file(path, overwrite=overwrite)
 
 
-def _write_export(name: str, path: Path, results: Sequence[ImageDetections], labels: Sequence[str]) -> None:
-    files = WRITERS[name](Export(tuple(labels), tuple(map(_frame, results))))
+def _write_export(
+    name: str, path: Path, results: Sequence[ImageDetections], labels: Sequence[str], types: Mapping[str, str]
+) -> None:
+    frames = tuple(_frame(result, types, parts=None if name in _SEVERAL_PARTS else 1) for result in results)
+    files = WRITERS[name](Export(tuple(labels), frames))
     with replacing(path) as temporary:
         if path.suffix.lower() == _ZIP:
             write_zip(temporary, files.items())
@@ -126,6 +135,18 @@ def _write_export(name: str, path: Path, results: Sequence[ImageDetections], lab
             temporary.write_bytes(*files.values())
 
 
-def _frame(result: ImageDetections) -> Frame:
-    shapes = (Shape(found.label, BOX, found.box, source=AUTOMATIC, score=found.score) for found in result.detections)
-    return Frame(result.name, None, tuple(shapes), declared_size=result.size)
+def _frame(result: ImageDetections, types: Mapping[str, str], *, parts: int | None) -> Frame:
+    shapes = tuple(_shape(found, types[found.label], parts) for found in result.detections)
+    return Frame(result.name, None, shapes, declared_size=result.size)
+
+
+def _shape(found: Detection, label_type: str, parts: int | None) -> Shape:
+    """Return a detection with the outline that its label wants; of polygons, at most so many parts."""
+    kind: str = BOX
+    outline: Outline | None = None
+    if (mask := found.mask) is not None and label_type == MASK:
+        kind, outline = label_type, RunLengths(mask.runs.tolist(), mask.left, mask.top, mask.width, mask.height)
+    elif mask is not None and label_type == POLYGON:
+        kind = label_type
+        outline = Polygons.of(points.reshape(-1) for points in polygons(mask, parts=parts))
+    return Shape(found.label, kind, found.box, source=AUTOMATIC, score=found.score, outline=outline)

@@ -1,6 +1,6 @@
-"""The recipe of `preannotate annotate --task`: frames without annotations get the boxes of a function.
+"""The recipe of `preannotate annotate --task`: frames without annotations get what a function finds.
 
-Batch by batch: while the function works on one, the images of the next are downloaded; then the boxes are uploaded to
+Batch by batch: while the function works on one, the images of the next are downloaded; then its shapes are uploaded to
 the job. Uploaded frames are annotated, so a stopped command continues where it was and keeps nothing on this machine.
 """
 
@@ -13,7 +13,7 @@ from preannotate.core.progress import ProgressBar
 from preannotate.cvat.images import download_in_batches
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_usable_task
-from preannotate.cvat.upload import TargetLabel, add_boxes, annotated_frames, find_unannotated_frames, match_labels
+from preannotate.cvat.upload import TargetLabel, add_shapes, annotated_frames, find_unannotated_frames, match_labels
 from preannotate.inference.function_process import FunctionPool, processes_for
 from preannotate.inference.images import ImageFile, UnreadableImage
 
@@ -39,7 +39,7 @@ class AnnotationOptions:
 
 @dataclass
 class TaskAnnotationResult:
-    """Numbers of frames that the function ran on, of uploaded boxes, and of frames on which nothing was detected.
+    """Numbers of frames that the function ran on, of uploaded shapes, and of frames on which nothing was detected.
 
     `left_out` is reason to number of frames, `unreadable` relative number of a frame to the reason why its image cannot
     be read; `notes` are whole sentences.
@@ -82,7 +82,7 @@ def annotate_task(
     with FunctionPool(directory, options.workers or processes_for(total)) as pool:
         labels = server.labels_of_task(number)
         with server.parsing_response(f"labels of task {number}"):
-            targets, notes = match_labels(number, labels, pool.labels, options.confidence_attribute)
+            targets, notes = match_labels(number, labels, pool.label_types, options.confidence_attribute)
         result.notes += notes
         batches = download_in_batches(server, task.id, unannotated.frames, result.unreadable)
         with closing(batches), ProgressBar(total, "frame") as bar:
@@ -113,7 +113,7 @@ def _annotate_batch(
             result.unreadable[frame] = of_image.error
         else:
             found[frame] = of_image.detections
-    boxes, left_alone = add_boxes(server, task, job, found, targets, annotated_too=options.annotated_frames)
+    boxes, left_alone = add_shapes(server, task, job, found, targets, annotated_too=options.annotated_frames)
     result.boxes += boxes
     result.frames += len(found)
     result.empty += sum(not any(one.label in targets for one in detections) for detections in found.values())

@@ -107,10 +107,17 @@ class ListedFunction:
 
 @dataclass(frozen=True)
 class FoundShape:
-    """A rectangle of a call: name of the task's label, and (x1, y1, x2, y2) in image pixels."""
+    """A shape of a call.
+
+    Attributes:
+        label: Name of the task's label.
+        box: (x1, y1, x2, y2) around it, in image pixels.
+        type: "rectangle", "polygon" or "mask".
+    """
 
     label: str
     box: tuple[float, float, float, float]
+    type: str = "rectangle"
 
 
 @dataclass(frozen=True)
@@ -212,11 +219,13 @@ class Functions:
                 return [_shape(labels[entry["label_id"]], entry) for entry in answer["shapes"]]
             return [_shape(entry["label"], entry) for entry in answer]
 
-    def start(self, function: str, task: int, job: int, mapping: Mapping[str, Json]) -> BatchRequest:
+    def start(
+        self, function: str, task: int, job: int, mapping: Mapping[str, Json], *, to_polygons: bool = False
+    ) -> BatchRequest:
         """Have CVAT annotate all frames of a job; existing shapes stay.
 
         If the response is lost, the next attempt finds the request that the first one began. `mapping` is that of
-        `label_mapping`.
+        `label_mapping`. `to_polygons` stores the polygons that a function gives beside its masks.
 
         Raises:
             TaskBusyError: Another request works on the task.
@@ -229,8 +238,8 @@ class Functions:
             "job": job,
             "cleanup": False,
             # The newer name and the older; servers ignore fields that they do not know.
-            "conv_mask_to_poly": True,
-            "convMaskToPoly": True,
+            "conv_mask_to_poly": to_polygons,
+            "convMaskToPoly": to_polygons,
             "mapping": dict(mapping),
         }
         try:
@@ -319,8 +328,14 @@ def label_mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Jso
 
 
 def _shape(label: str, content: Json) -> FoundShape:
-    x1, y1, x2, y2 = (float(value) for value in content["points"])
-    return FoundShape(label, (x1, y1, x2, y2))
+    kind, points = str(content["type"]), [float(value) for value in content["points"]]
+    if kind == "mask":  # older servers pass on the function's own list, newer ones what they would store
+        left, top, right, bottom = [float(value) for value in content.get("mask", points)[-4:]]
+        return FoundShape(label, (left, top, right + 1, bottom + 1), kind)
+    if kind == "polygon":
+        return FoundShape(label, (min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])), kind)
+    x1, y1, x2, y2 = points
+    return FoundShape(label, (x1, y1, x2, y2), kind)
 
 
 def _explain(url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = "") -> CvatError:

@@ -1,7 +1,7 @@
-"""Uploading a function's boxes to a job without touching what is there.
+"""Uploading a function's shapes to a job without touching what is there.
 
 Shapes are added by CVAT's PATCH with `action=create`, all or none of a batch. The job's annotations are read again
-before each batch, because people go on working, and after a lost response, because the same boxes twice are worse than
+before each batch, because people go on working, and after a lost response, because the same shapes twice are worse than
 none.
 """
 
@@ -10,16 +10,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from preannotate.cvat.errors import CvatError
+from preannotate.cvat.label_types import ANY, shape_type
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, Job, Task
 from preannotate.formats.records import AUTOMATIC
+from runtime.cvat import mask_points
 from runtime.detector import Detection
+from runtime.manifest import MASK, POLYGON, RECTANGLE
+from runtime.polygons import polygon
 
 COMPLETED_JOBS = "of completed jobs"
 ANNOTATED = "that have annotations"
-# CVAT accepts a rectangle for these types of labels; for any other it rejects or silently drops it.
-_RECTANGLE_LABEL_TYPES = ("rectangle", "any")
+_PLURALS = {RECTANGLE: "rectangles", POLYGON: "polygons", MASK: "masks"}
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,19 @@ class UnannotatedFrames:
 
 @dataclass(frozen=True)
 class TargetLabel:
-    """A label of a task that a function's boxes get.
+    """A label of a task that a function's objects get.
 
     Attributes:
         id: On the server.
         attributes: Id of each attribute to its default, which CVAT's page would fill in.
         confidence: (id, minimum, maximum, step) of the number attribute for the score; None stores no score.
+        shape: Type of its shapes: "rectangle", "polygon" or "mask".
     """
 
     id: int
     attributes: Mapping[int, str]
     confidence: tuple[int, float, float, float] | None = None
+    shape: str = RECTANGLE
 
     def values(self, score: float) -> list[tuple[int, str]]:
         """Return id and text of each attribute of a box with this score, in [0, 1]."""
@@ -91,14 +96,14 @@ def find_unannotated_frames(
 
 
 def match_labels(
-    task: int, content: Sequence[Json], labels: Collection[str], confidence: str | None
+    task: int, content: Sequence[Json], labels: Mapping[str, str], confidence: str | None
 ) -> tuple[dict[str, TargetLabel], list[str]]:
     """Match the labels of a function to those of a task by name.
 
     Args:
         task: Number, for messages.
         content: The task's labels as the server gives them.
-        labels: Of the function.
+        labels: Name to type of those of the function.
         confidence: Name of the attribute for the score; None stores no score.
 
     Returns:
@@ -108,11 +113,16 @@ def match_labels(
         CvatError: Nothing matches, or no matching label has the attribute.
     """
     of_task = {label["name"].strip(): label for label in content if label.get("parent_id") is None}
-    usable = {name: label for name, label in of_task.items() if label.get("type", "any") in _RECTANGLE_LABEL_TYPES}
-    matched = {name: _target(usable[name], confidence) for name in labels if name in usable}
+    shapes = {
+        name: shape_type(kind, of_task[name].get("type", ANY)) for name, kind in labels.items() if name in of_task
+    }
+    matched = {name: _target(of_task[name], confidence, shape) for name, shape in shapes.items() if shape is not None}
     if not matched:
+        wanted = sorted(set(labels.values()))
+        usable = [name for name, label in of_task.items() if any(shape_type(k, label.get("type", ANY)) for k in wanted)]
+        kinds = " and ".join(_PLURALS.get(kind, _PLURALS[RECTANGLE]) for kind in wanted)
         raise CvatError(
-            f"task {task}: none of the function's labels ({', '.join(labels)}) is one of its labels for rectangles "
+            f"task {task}: none of the function's labels ({', '.join(labels)}) is one of its labels for {kinds} "
             f"({', '.join(usable) or 'it has none'}); expected the same names. Rename them in the task or in "
             f"function.yaml."
         )
@@ -122,10 +132,10 @@ def match_labels(
             f"expected one. Add it to the labels in CVAT, of type Number, from 0 to 100."
         )
     unmatched = [
-        f"label {name!r} of task {task} is of the type {of_task[name]['type']}: its boxes are left out."
+        f"label {name!r} of task {task} is of the type {of_task[name]['type']}: its {_objects(kind)} are left out."
         if name in of_task
-        else f"task {task} has no label {name!r}: its boxes are left out."
-        for name in labels
+        else f"task {task} has no label {name!r}: its {_objects(kind)} are left out."
+        for name, kind in labels.items()
         if name not in matched
     ]
     return matched, unmatched
@@ -139,7 +149,7 @@ def annotated_frames(server: Server, task: Task, job: Job) -> frozenset[int]:
         return frozenset(shapes_of_frames(task, job, annotations)) | key_frames
 
 
-def add_boxes(
+def add_shapes(
     server: Server,
     task: Task,
     job: Job,
@@ -153,13 +163,13 @@ def add_boxes(
     Args:
         server: Of the job.
         task: Of the job.
-        job: Gets the boxes.
+        job: Gets the shapes.
         found: Frame (relative) to detections.
         labels: By name; detections of other labels are left out.
         annotated_too: Also add to frames on which somebody drew something meanwhile.
 
     Returns:
-        Number of boxes, and of frames that were left alone because they have annotations now.
+        Number of shapes, and of frames that were left alone because they have annotations now.
     """
     excluded = frozenset() if annotated_too else annotated_frames(server, task, job)
     shapes = [
@@ -176,7 +186,11 @@ def add_boxes(
     return len(shapes), len(excluded & set(found))
 
 
-def _target(label: Json, confidence: str | None) -> TargetLabel:
+def _objects(kind: str) -> str:
+    return "boxes" if kind not in _PLURALS or kind == RECTANGLE else _PLURALS[kind]
+
+
+def _target(label: Json, confidence: str | None, shape: str) -> TargetLabel:
     attributes = label.get("attributes", [])
     limits = None
     for attribute in attributes:
@@ -184,7 +198,7 @@ def _target(label: Json, confidence: str | None) -> TargetLabel:
             minimum, maximum, step = (float(value) for value in attribute["values"])
             limits = (attribute["id"], minimum, maximum, step)
     defaults = {attribute["id"]: attribute.get("default_value") or "" for attribute in attributes}
-    return TargetLabel(label["id"], defaults, limits)
+    return TargetLabel(label["id"], defaults, limits, shape)
 
 
 def _count(server: Server, job: Job, frames: set[int]) -> int:
@@ -195,11 +209,19 @@ def _count(server: Server, job: Job, frames: set[int]) -> int:
 
 
 def _shape(frame: int, detection: Detection, label: TargetLabel) -> Json:
+    kind = label.shape
+    points: Sequence[float] = [round(float(value), 2) for value in detection.box]
+    if kind == RECTANGLE or detection.mask is None:
+        kind = RECTANGLE
+    elif kind == MASK:
+        points = mask_points(detection.mask)
+    else:
+        points = polygon(detection.mask).reshape(-1).tolist()
     return {
-        "type": "rectangle",
+        "type": kind,
         "frame": frame,
         "label_id": label.id,
-        "points": [round(float(value), 2) for value in detection.box],
+        "points": points,
         "source": AUTOMATIC,
         "attributes": [{"spec_id": number, "value": value} for number, value in label.values(detection.score)],
     }

@@ -104,11 +104,12 @@ def _same_labels(function: LocalFunction, listed: "ListedFunction") -> Finding:
 def _call(server: "Server", api: "Functions", function: LocalFunction, task: int, frame: int) -> Iterator[Finding]:
     """Call a function once, with the labels of the task that match its own by name and type."""
     from preannotate.cvat.functions import label_mapping
+    from preannotate.cvat.label_types import shape_type
 
     try:
         labels = server.labels_of_task(task)
         types = {str(label["name"]): str(label.get("type", "any")) for label in labels}
-        matching = [name for name, kind in function.labels if types.get(name) in ("any", kind)]
+        matching = [name for name, kind in function.labels if name in types and shape_type(kind, types[name])]
         yield from _lost_labels(function, task, matching)
         names = {int(label["id"]): str(label["name"]) for label in labels}
         mapped = label_mapping(labels, matching)
@@ -120,14 +121,14 @@ def _call(server: "Server", api: "Functions", function: LocalFunction, task: int
 
 
 def _lost_labels(function: LocalFunction, task: int, matching: Sequence[str]) -> Iterator[Finding]:
-    """CVAT silently drops a box if its label is not in the task, or has a type that accepts no rectangles."""
+    """CVAT silently drops a shape if its label is not in the task, or has a type that does not accept it."""
     lost = sorted({name for name, _ in function.labels} - set(matching))
     if lost:
         severity = warning if matching else error
         yield severity(
             f"labels of task {task}",
             f"{'some' if matching else 'none of the'} labels of {function.name} match by name and type; CVAT silently "
-            f"drops boxes of {', '.join(map(repr, lost))}.",
+            f"drops shapes of {', '.join(map(repr, lost))}.",
             "Choose the task's labels beside the model's in the dialog of Automatic annotation, or rename them in "
             "function.yaml and deploy again.",
         )

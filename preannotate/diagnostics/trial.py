@@ -56,7 +56,8 @@ def _draw(path: Path) -> None:
 
 def _judge(where: str, content: ProbeResults, function: LocalFunction) -> Iterator[Finding]:
     labels = [name for name, _ in function.labels]
-    found, wrong = parse_reply(content["served"][0], labels, IMAGE_SIZE)
+    types = [kind for _, kind in function.labels]
+    found, wrong = parse_reply(content["served"][0], labels, IMAGE_SIZE, types.__getitem__)
     if wrong:
         yield error(
             where,
@@ -67,7 +68,7 @@ def _judge(where: str, content: ProbeResults, function: LocalFunction) -> Iterat
     cost, device = content["cost"], content["description"]["device"]
     text = (
         f"{device}: loaded in {cost['load_seconds']:.1f} s, an image of {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]} answered in "
-        f"{cost['request_seconds'] * 1000:.0f} ms ({len(found)} boxes), {cost['memory_bytes'] / _MIB:.0f} MiB"
+        f"{cost['request_seconds'] * 1000:.0f} ms ({len(found)} objects), {cost['memory_bytes'] / _MIB:.0f} MiB"
     )
     if function.variant.limits and device.startswith("CPU"):
         yield warning(where, f"{text}: no GPU was used.", "See above for the GPU; without one deploy the CPU variant.")

@@ -13,6 +13,7 @@ from preannotate.inference.worker_process import WorkerError, WorkerProcess, wor
 from runtime.detector import Detection
 from runtime.errors import ImageError
 from runtime.image_file import check_image_file
+from runtime.masks import InstanceMask
 from runtime.processors import cores
 
 # A process is ready after a second or two; for fewer images each, that is not worth it.
@@ -26,6 +27,7 @@ class FunctionProcess:
 
     Attributes:
         labels: As `function.yaml` gives them to CVAT; the index is the class id.
+        label_types: Name of a label to its type there: "rectangle", "polygon" or "mask".
     """
 
     def __init__(self, directory: Path, *, workers: int = 1) -> None:
@@ -38,7 +40,9 @@ class FunctionProcess:
             directory, ["detector"], name=str(directory), environment=worker_environment(workers)
         )
         try:
-            self.labels: tuple[str, ...] = tuple(self._worker.wait_until_ready()["labels"])
+            about = self._worker.wait_until_ready()
+            self.labels: tuple[str, ...] = tuple(about["labels"])
+            self.label_types: dict[str, str] = about["label_types"]
         except WorkerError as error:
             self.close()
             text = str(error)
@@ -68,7 +72,13 @@ class FunctionProcess:
             return UnreadableImage(image.name, reply["error"])
         width, height = reply["size"]
         detections = tuple(
-            Detection(found["label"], found["class_id"], found["score"], tuple(found["box"]))
+            Detection(
+                found["label"],
+                found["class_id"],
+                found["score"],
+                tuple(found["box"]),
+                found["mask"] and InstanceMask.from_json(found["mask"]),
+            )
             for found in reply["detections"]
         )
         return ImageDetections(image.name, (width, height), detections)
@@ -100,6 +110,7 @@ class FunctionPool:
 
     Attributes:
         labels: As in `FunctionProcess`.
+        label_types: As there.
     """
 
     def __init__(self, directory: Path, processes: int) -> None:
@@ -121,7 +132,7 @@ class FunctionPool:
             raise
         for process in self._all:
             self._free.put(process)
-        self.labels = self._all[0].labels
+        self.labels, self.label_types = self._all[0].labels, self._all[0].label_types
 
     def map(
         self,

@@ -127,6 +127,7 @@ def _entry(result: ImageDetections | UnreadableImage) -> dict[str, object]:
             "label": detection.label,
             "score": round(detection.score, 6),
             "box": [round(value, 2) for value in detection.box],
+            **({} if detection.mask is None else {"mask": detection.mask.to_json()}),
         }
         for detection in result.detections
     ]

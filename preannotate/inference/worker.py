@@ -85,7 +85,11 @@ class _Detector:
         self._request_error = RequestError
         handler = importlib.import_module("model_handler").ModelHandler
         self._detector = handler(read_labels(Path("function.yaml").absolute())).detector
-        self.about = {"labels": list(self._detector.manifest.labels)}
+        manifest = self._detector.manifest
+        # A function of an earlier release gives rectangles only.
+        label_type = getattr(manifest, "label_type", lambda class_id: "rectangle")
+        types = {label: label_type(class_id) for class_id, label in enumerate(manifest.labels)}
+        self.about = {"labels": list(manifest.labels), "label_types": types}
 
     def answer(self, request: list[Any]) -> _Message:
         """Detect in the file `head["image"]`; {"error": …} if it cannot be read."""
@@ -99,10 +103,16 @@ class _Detector:
             return {"error": f"{error.strerror or error}."}, b""
         except MemoryError:
             _end_without_memory()
-        return {"size": list(image.size), "detections": [vars(found) for found in detections]}, b""
+        return {"size": list(image.size), "detections": list(map(_to_json, detections))}, b""
 
     def end(self) -> None:
         """Do nothing."""
+
+
+def _to_json(detection: Any) -> dict[str, Any]:
+    """Return the attributes of a detection; one of an earlier release has no mask."""
+    mask = getattr(detection, "mask", None)
+    return {**vars(detection), "mask": None if mask is None else mask.to_json()}
 
 
 class _Handler:

@@ -1,4 +1,4 @@
-"""The stage `annotate`: frames without annotations get the boxes of the function, and no frame gets them twice.
+"""The stage `annotate`: frames without annotations get what the function finds, and no frame gets it twice.
 
 A job without a single annotation is given to CVAT's own automatic annotation; in a job that is begun, this machine
 annotates only the frames without annotations, because CVAT would draw over people's boxes. Completed jobs and
@@ -7,7 +7,7 @@ ground-truth jobs are left alone. An interruption leaves jobs that are begun, so
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from preannotate.cvat.functions import BatchRequest, Functions, RequestStatus, T
 from preannotate.cvat.server import Server
 from preannotate.cvat.tasks import ANNOTATION, Job, Task, read_task
 from preannotate.cvat.upload import annotated_frames, find_unannotated_frames, match_labels
+from runtime.manifest import MASK, POLYGON
 
 POLL_SECONDS = 2.0
 _BAR = "{desc} {percentage:3.0f}%|{bar}|"
@@ -54,7 +55,7 @@ class AutoAnnotator:
     Attributes:
         function: Id under which CVAT lists the function; None lets this machine annotate all frames.
         directory: functions/NAME, of the same model.
-        labels: Of the function.
+        labels: Name to type of those of the function.
         detail: Gets a line about what is going on.
     """
 
@@ -62,7 +63,7 @@ class AutoAnnotator:
     functions: Functions
     function: str | None
     directory: Path
-    labels: tuple[str, ...]
+    labels: Mapping[str, str]
     detail: Callable[[str], object]
 
     def annotate_rest(self, number: int, result: AutoAnnotationResult) -> None:
@@ -108,8 +109,14 @@ class AutoAnnotator:
         """Let CVAT annotate a job; return False if it could not, and this machine must do the rest."""
         labels = self.server.labels_of_task(task.id)
         targets, notes = match_labels(task.id, labels, self.labels, None)
+        # CVAT converts the masks of all labels or of none.
+        wanted = {target.shape for name, target in targets.items() if self.labels[name] == MASK}
+        if len(wanted) > 1 or any(target.shape == MASK != self.labels[name] for name, target in targets.items()):
+            result.notes.append(f"task {task.id} has labels for masks and for polygons: this machine did all of it.")
+            return False
+        mapping = label_mapping(labels, list(targets))
         try:
-            request = self.functions.start(function, task.id, job.id, label_mapping(labels, list(targets)))
+            request = self.functions.start(function, task.id, job.id, mapping, to_polygons=wanted == {POLYGON})
         except TaskBusyError:  # started since `_wait_for_others`; nobody knows what it draws
             self._wait_for_others(task.id)
             result.notes.append(f"job {job.id}: another automatic annotation of task {task.id} was started before.")

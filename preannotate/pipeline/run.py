@@ -221,7 +221,7 @@ class Pipeline:
                 self._functions,
                 function_id,
                 directory,
-                FunctionDirectory.open(directory).labels,
+                FunctionDirectory.open(directory).label_types,
                 lambda line: self._detail("annotate", line),
             )
             annotated = AutoAnnotationResult()

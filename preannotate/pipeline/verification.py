@@ -28,6 +28,8 @@ from preannotate.inference.images import ImageFile, UnreadableImage
 from preannotate.pipeline.errors import PipelineError
 from runtime.boxes import iou
 from runtime.detector import Detection
+from runtime.manifest import MASK, POLYGON
+from runtime.polygons import polygon
 
 POLL_SECONDS = 1.0
 # Frames on which the function is run until it finds something; spread over the task.
@@ -245,5 +247,11 @@ def boxes_match(expected: Sequence[Detection], found: Sequence[FoundShape]) -> b
 
 
 def _fits(detection: Detection, shape: FoundShape) -> bool:
-    overlap = iou(np.array([detection.box], np.float32), np.array([shape.box], np.float32))[0, 0]
+    box = detection.box
+    if detection.mask is not None and shape.type == MASK:
+        box = detection.mask.box
+    elif detection.mask is not None and shape.type == POLYGON:
+        points = polygon(detection.mask)
+        box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    overlap = iou(np.array([box], np.float32), np.array([shape.box], np.float32))[0, 0]
     return detection.label == shape.label and overlap >= _MIN_IOU

@@ -165,7 +165,7 @@ def test_an_unreadable_image_may_be_answered_with_nothing(function_dir):
     assert [answer["status_code"] for answer in answers] == [200, 400, 200]
     assert answers[0]["body"] == "[]"
     assert len(json.loads(answers[2]["body"])) == 2
-    assert '"message": "Unreadable image, answered with no rectangles"' in log
+    assert '"message": "Unreadable image, answered with no objects"' in log
     assert "image: 10 bytes that no image decoder knows" in log
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from builder import variants
 from builder.errors import BuildError
 from builder.function_yaml import CVAT_TIMEOUT_SECONDS, FINGERPRINT, check_name, function_yaml, label_spec
 from builder.variants import VARIANTS
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 
 ROOT = Path(__file__).parents[2]
 OWN = {FINGERPRINT: "0123456789abcdef"}
@@ -54,7 +55,15 @@ def test_labels_stand_in_a_block_one_a_line_even_strange_ones():
 
 
 def test_label_spec_by_hand():
-    assert label_spec(["cat"]) == '[\n  {"id": 0, "name": "cat", "type": "rectangle", "attributes": []}\n]\n'
+    assert label_spec(manifest(["cat"])) == '[\n  {"id": 0, "name": "cat", "type": "rectangle", "attributes": []}\n]\n'
+
+
+def test_labels_of_a_network_with_masks_have_the_types_of_the_manifest():
+    masks = replace(manifest(), mask_head=MaskHead(MaskKind.PROTOTYPES), label_types=("polygon", "mask"))
+    assert [label["type"] for label in json.loads(label_spec(masks))] == ["polygon", "mask"]
+    text = function_yaml("cats", VARIANTS["cpu"], masks, OWN)
+    assert '"mask" a mask, or a polygon' in text
+    assert "mask" not in function_yaml("cats", VARIANTS["cpu"], manifest(), OWN)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -91,8 +91,8 @@ def test_labels_may_be_renamed_in_both_files(function_dir):
 def test_labels_renamed_in_one_file(function_dir):
     rename(function_dir, "Katze", "function-gpu.yaml")
     assert static_check.problems(function_dir) == [
-        "labels differ between function.yaml and function-gpu.yaml; expected the same names. CVAT shows those of the "
-        "deployed file, the function returns those of function.yaml."
+        "labels differ between function.yaml and function-gpu.yaml; expected the same names and types. CVAT shows "
+        "those of the deployed file, the function returns those of function.yaml."
     ]
 
 
@@ -215,6 +215,31 @@ def test_a_label_of_another_type(function_dir):
 
     edit(function_dir, change)
     assert static_check.problems(function_dir) == ["function.yaml: label 'cat' has type 'bbox'; expected 'rectangle'."]
+
+
+def test_a_network_with_masks_may_have_labels_of_three_types(function_dir):
+    path = function_dir / "model.json"
+    model = {**json.loads(path.read_text("utf-8")), "mask_head": {"kind": "prototypes"}}
+    path.write_text(json.dumps(model), "utf-8")
+
+    def set_types(*types):
+        def change(content):
+            spec = json.loads(content["metadata"]["annotations"]["spec"])
+            for label, kind in zip(spec, types, strict=True):
+                label["type"] = kind
+            content["metadata"]["annotations"]["spec"] = json.dumps(spec)
+
+        for file in ("function.yaml", "function-gpu.yaml"):
+            edit(function_dir, change, file)
+
+    for types in (("mask", "polygon"), ("rectangle", "mask")):
+        set_types(*types)
+        assert static_check.problems(function_dir) == []
+    set_types("rectangle", "ellipse")
+    assert static_check.problems(function_dir) == [
+        f"{file}: label 'Größe \"XL\"' has type 'ellipse'; expected 'rectangle' or 'polygon' or 'mask'."
+        for file in ("function.yaml", "function-gpu.yaml")
+    ]
 
 
 def test_more_workers_than_a_gpu_bears_and_no_gpu(function_dir):

@@ -5,16 +5,17 @@ import json
 import pytest
 
 from builder.variant_run import parse_reply
-from runtime.cvat import rectangle, reply
+from runtime.cvat import rectangle, reply, shapes
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 GOOD = {"confidence": "0.9", "label": "cat", "points": [1, 2, 3.5, 4], "type": "rectangle"}
 
 
-def read(body, status=200, content_type="application/json"):
+def read(body, status=200, content_type="application/json", kind="rectangle"):
     body = body if isinstance(body, str) else json.dumps(body)
     response = {"status_code": status, "content_type": content_type, "body": body}
-    return parse_reply(response, ("cat", "dog"), (10, 8))
+    return parse_reply(response, ("cat", "dog"), (10, 8), lambda class_id: kind)
 
 
 def test_what_the_runtime_writes_is_read_back():
@@ -59,3 +60,57 @@ def test_a_missing_key():
 def test_an_error_status_and_plain_text():
     assert read("boom", status=500) == ([], ["status 500, application/json: boom"])
     assert read([], content_type="text/plain") == ([], ["status 200, text/plain: []"])
+
+
+MASK = InstanceMask.from_bitmap([[0, 1, 1], [1, 1, 1], [1, 1, 1]], 6, 4)
+FOUND = Detection("dog", 1, 0.25, (5.5, 3.5, 9.0, 7.0), MASK)
+
+
+def test_masks_and_polygons_that_the_runtime_writes_are_read_back():
+    (as_mask,), problems = read(reply(shapes([FOUND], lambda class_id: "mask")), kind="mask")
+    assert problems == []
+    assert as_mask == Detection("dog", 1, 0.25, (6.0, 4.0, 9.0, 7.0), MASK)
+    (as_polygon,), problems = read(reply(shapes([FOUND], lambda class_id: "polygon")), kind="polygon")
+    assert problems == []
+    assert as_polygon.box == (6.0, 4.0, 9.0, 7.0)
+
+
+GOOD_MASK = {
+    "confidence": "0.9",
+    "label": "cat",
+    "type": "mask",
+    "points": [1, 1, 4, 1, 4, 3],
+    "mask": [0, 1, 2, 3, 3, 3],
+}
+NO_BITS = "values are not a 0 or a 1 for each pixel of [2, 3, 3, 3], with a 1 among them"
+NO_POINTS = "are not x and y of three points or more, in plain numbers"
+NO_POLYGON = "are not a polygon within 10x8 that does not cross itself"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"type": "rectangle"}, "type 'rectangle' is not 'mask'"),
+        ({"mask": None}, "mask None is not a list of whole numbers"),
+        ({"mask": []}, "mask [] is not a list of whole numbers"),
+        ({"mask": [[0, 1], 2, 3, 3, 3]}, "mask [[0, 1], 2, 3, 3, 3] is not a list of whole numbers"),
+        ({"mask": [0.0, 1, 2, 3, 3, 3]}, "mask [0.0, 1, 2, 3, 3, 3] is not a list of whole numbers"),
+        ({"mask": [1, 2, 3, 3, 3]}, f"mask: 1 {NO_BITS}"),
+        ({"mask": [0, 0, 2, 3, 3, 3]}, f"mask: 2 {NO_BITS}"),
+        ({"mask": [0, 255, 2, 3, 3, 3]}, f"mask: 2 {NO_BITS}"),
+        ({"mask": [0, 1, 9, 3, 10, 3]}, "mask: [9, 3, 10, 3] is not a box of pixels within 10x8"),
+        ({"points": [1, 1, 4, 1]}, f"points [1, 1, 4, 1] {NO_POINTS}"),
+        ({"points": [1, 1, 4, 1, 2]}, f"points [1, 1, 4, 1, 2] {NO_POINTS}"),
+        ({"points": [0, 0, 4, 4, 4, 0, 0, 4]}, f"points [0, 0, 4, 4, 4, 0, ...] {NO_POLYGON}"),
+        ({"points": [0, 0, 10.01, 0, 4, 4]}, f"points [0, 0, 10.01, 0, 4, 4] {NO_POLYGON}"),
+    ],
+)
+def test_one_wrong_thing_of_a_mask(change, problem):
+    assert read([GOOD_MASK], kind="mask")[1] == []
+    assert read([{**GOOD_MASK, **change}], kind="mask") == ([], [problem])
+
+
+def test_a_polygon_in_place_of_a_mask_that_was_too_much_is_right():
+    polygon = {**GOOD_MASK, "type": "polygon"}
+    assert read([polygon], kind="mask")[1] == []
+    assert read([polygon])[1] == ["type 'polygon' is not 'rectangle'"]

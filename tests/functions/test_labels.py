@@ -176,4 +176,4 @@ def test_a_name_that_was_edited_in_function_yaml_is_in_the_reply(tmp_path):
     served(("cat", "dog"), tmp_path)
     path = tmp_path / "function.yaml"
     path.write_text(path.read_text("utf-8").replace('"name": "cat"', r'"name": "\u732b \"1\" \ud83d\ude00"'), "utf-8")
-    assert read_labels(path) == {0: '猫 "1" 😀', 1: "dog"}
+    assert [label.name for label in read_labels(path).values()] == ['猫 "1" 😀', "dog"]

@@ -6,13 +6,14 @@ import getpass
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from PIL import Image
 
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 
 ROOT = Path(__file__).parents[2]
 # Scores 0.9 for "cat" and 0.4 for "dog" on the same box.
@@ -26,11 +27,13 @@ class Fake:
         print("a library that prints on standard output")
         rows, columns = np.nonzero(pixels[0, :, :, 0] > 200)
         if not len(rows):
-            return {"boxes": np.zeros((1, 0, 4), np.float32), "scores": np.zeros((1, 0, 2), np.float32)}
+            shapes = {"boxes": (1, 0, 4), "scores": (1, 0, 2), "masks": (1, 0, 2, 2)}
+            return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         if box == [0, 0, 64, 64]:
             raise MemoryError("all red")
-        return {"boxes": np.array([[box]], np.float32), "scores": np.array([[[0.9, 0.4]]], np.float32)}
+        masks = np.array([[[[1, 1], [1, 0]]]], np.float32)
+        return {"boxes": np.array([[box]], np.float32), "scores": np.array([[[0.9, 0.4]]], np.float32), "masks": masks}
 
 def load(directory):
     return Fake()
@@ -52,6 +55,15 @@ def function(tmp_path, monkeypatch):
     (directory / "function.yaml").write_text(yaml.safe_dump(content))
     monkeypatch.setenv("MODEL_ENGINE", "fake")
     return directory.parent
+
+
+@pytest.fixture
+def mask_function(function):
+    """The same function, but it gives masks: all of a box but its lower right quarter."""
+    path = function / "nuclio" / "model.json"
+    manifest = replace(Manifest.read(path), mask_head=MaskHead(MaskKind.BOX_MASKS))
+    manifest.write(path)
+    return function
 
 
 @pytest.fixture

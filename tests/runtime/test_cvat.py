@@ -6,16 +6,19 @@ import json
 import math
 import re
 import types
+from dataclasses import replace
 
 import pytest
 import yaml
 from PIL import Image
 
-from runtime.cvat import decode_request, rectangle, reply
+from runtime import cvat
+from runtime.cvat import decode_request, mask_points, rectangle, reply, shapes
 from runtime.detector import Detection
 from runtime.errors import LabelError, RequestError
-from runtime.function_file import read_labels, rename_classes
-from runtime.manifest import Manifest, Postprocess
+from runtime.function_file import FunctionLabel, read_labels, rename_classes
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
+from runtime.masks import InstanceMask
 
 EXPECTED_BODY = 'expected {"image": "<base64 of an image file>"} and, if wanted, "threshold"'
 
@@ -275,6 +278,52 @@ def test_reply_refuses_nan():
         reply([{"points": [math.nan]}])
 
 
+# 2 x 2 pixels of an L at (5, 7): ".#" above "##".
+L_SHAPE = InstanceMask.from_bitmap([[0, 1], [1, 1]], 5, 7)
+
+
+def masked(mask=L_SHAPE, class_id=0):
+    return Detection("cat", class_id, 0.5, (4.5, 6.5, 7.5, 9.5), mask)
+
+
+def test_a_mask_is_answered_as_pixels_of_its_box_and_as_a_polygon():
+    text = reply(shapes([masked()], lambda class_id: "mask"))
+    (found,) = json.loads(text)
+    assert found.pop("mask") == [0, 1, 1, 1, 5, 7, 6, 8]
+    points = found.pop("points")
+    assert len(points) >= 6
+    assert len(points) % 2 == 0
+    assert all(5 <= x <= 7 for x in points[::2])
+    assert all(7 <= y <= 9 for y in points[1::2])
+    assert found == {"confidence": "0.5000", "label": "cat", "type": "mask"}
+
+
+def test_the_type_of_the_label_decides():
+    found = shapes([masked(class_id=k) for k in range(3)], ["polygon", "rectangle", "mask"].__getitem__)
+    assert [one["type"] for one in found] == ["polygon", "rectangle", "mask"]
+    assert found[0]["points"] == found[2]["points"]
+    assert "mask" not in found[0]
+    assert found[1] == rectangle(masked())
+    assert shapes([masked(None)], lambda class_id: "mask") == [rectangle(masked())]
+
+
+def test_masks_that_are_too_much_for_one_answer_are_polygons(monkeypatch):
+    monkeypatch.setattr(cvat, "MAX_MASK_PIXELS", 9)
+    found = shapes([masked()] * 3, lambda class_id: "mask")
+    assert [one["type"] for one in found] == ["mask", "mask", "polygon"]
+
+
+def test_cvat_keeps_a_mask_as_runs():
+    assert mask_points(L_SHAPE) == [1, 3, 5, 7, 6, 8]
+
+
+def test_masks_stand_between_other_shapes_of_any_name():
+    names = ['"mask": [', "}", "größe"]
+    found = json.loads(reply(shapes([replace(masked(), label=name) for name in names], lambda class_id: "mask")))
+    assert [one["label"] for one in found] == names
+    assert {tuple(one["mask"]) for one in found} == {(0, 1, 1, 1, 5, 7, 6, 8)}
+
+
 def write_function(path, spec):
     path.write_text(yaml.safe_dump({"metadata": {"annotations": {"spec": spec}}}), encoding="utf-8")
     return path
@@ -287,7 +336,10 @@ def path(tmp_path):
 
 def test_labels_by_id_in_any_order(path):
     spec = '[{"id": 1, "name": "Hund"}, {"id": 0, "name": "cat", "type": "rectangle"}]'
-    assert read_labels(write_function(path, spec)) == {0: "cat", 1: "Hund"}
+    assert read_labels(write_function(path, spec)) == {
+        0: FunctionLabel("cat", "rectangle"),
+        1: FunctionLabel("Hund"),
+    }
 
 
 def expect_label_error(path, sentence):
@@ -339,11 +391,22 @@ MANIFEST = Manifest("ssd", ("cat", "dog"), (32, 32), Postprocess(0.5, (0.5, 0.5)
 
 
 def test_names_of_function_yaml_win():
-    assert rename_classes(MANIFEST, {1: "Hund", 0: "Katze"}).labels == ("Katze", "Hund")
+    labels = {1: FunctionLabel("Hund", "polygon"), 0: FunctionLabel("Katze")}
+    renamed = rename_classes(MANIFEST, labels)
+    assert renamed.labels == ("Katze", "Hund")
+    assert [renamed.label_type(class_id) for class_id in (0, 1)] == ["rectangle", "rectangle"]
 
 
-@pytest.mark.parametrize("labels", [{0: "a"}, {0: "a", 1: "b", 2: "c"}, {1: "a", 2: "b"}])
-def test_one_label_for_each_class(labels):
+def test_types_of_function_yaml_win_where_the_network_gives_masks():
+    head = MaskHead(MaskKind.BOX_MASKS)
+    manifest = replace(MANIFEST, mask_head=head, label_types=("rectangle", "rectangle"))
+    labels = {0: FunctionLabel("Katze", "polygon"), 1: FunctionLabel("Hund")}
+    assert rename_classes(manifest, labels).label_types == ("polygon", "mask")
+
+
+@pytest.mark.parametrize("ids", [[0], [0, 1, 2], [1, 2]])
+def test_one_label_for_each_class(ids):
+    labels = {class_id: FunctionLabel(f"label {class_id}") for class_id in ids}
     sentence = (
         f"function.yaml: label ids {sorted(labels)!r} in metadata.annotations.spec; expected 0 to 1, "
         "the classes in model.json. Edit names freely, but keep one entry per class."

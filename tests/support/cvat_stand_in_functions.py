@@ -7,6 +7,7 @@ of its own, and saves shapes of the source "auto" every hundred frames and at it
 
 import base64
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -21,6 +22,8 @@ from support.cvat_stand_in import Response
 
 DETECTOR = "detector"
 SAVED_EVERY = 100
+# The name of the key, of CVAT 2.15 and of newer ones.
+_TO_POLYGONS = {False: "convMaskToPoly", True: "conv_mask_to_poly"}
 
 
 @dataclass
@@ -32,6 +35,7 @@ class FakeRequest:
     task: int
     job: int | None
     mapping: dict[str, Any]
+    to_polygons: bool = False
     status: str = "queued"
     progress: int = 0
     exc_info: str | None = None
@@ -154,14 +158,15 @@ class Lambda:
 
     def _mapped(self, task: Any, name: str, mapping: dict[str, Any]) -> dict[str, Any] | str:
         """Name of the function's label to the task's label, or why the mapping is refused."""
-        known = {one["name"] for one in self._listed(self._ask(f"/api/functions/{name}"))["labels_v2"]}
+        known = {one["name"]: one["type"] for one in self._listed(self._ask(f"/api/functions/{name}"))["labels_v2"]}
         labels = {label.name: label for label in task.labels}
         for mine, theirs in mapping.items():
             if mine not in known:
                 return f'Invalid mapping. Unknown model label "{mine}"'
             if theirs["name"] not in labels:
                 return f'Invalid mapping. Unknown db label "{theirs["name"]}"'
-            if labels[theirs["name"]].type not in ("any", "rectangle"):
+            types = {known[mine], labels[theirs["name"]].type}
+            if len(types) > 1 and "any" not in types and not types <= {"mask", "polygon"}:
                 return f'Invalid mapping. Model label "{mine}" and db label are not compatible'
         return {mine: labels[theirs["name"]] for mine, theirs in mapping.items()}
 
@@ -174,13 +179,19 @@ class Lambda:
         found = [one for one in found if one["label"] in mapped]
         if not cvat.new:
             return 200, [one | {"label": mapped[one["label"]].name, "attributes": []} for one in found]
-        shapes = [self._shape(body["frame"], one, mapped) for one in found]
+        shapes = [self._shape(body["frame"], one, mapped, to_polygons=False) for one in found]
         return 200, {"version": 0, "tags": [], "shapes": shapes, "tracks": []}
 
-    def _shape(self, frame: int, found: dict[str, Any], mapped: dict[str, Any]) -> dict[str, Any]:
+    def _shape(self, frame: int, found: dict[str, Any], mapped: dict[str, Any], *, to_polygons: bool) -> dict[str, Any]:
+        kind, points = found["type"], found["points"]
+        if kind == "mask" and to_polygons:
+            kind = "polygon"
+        elif kind == "mask":
+            runs = [len(list(run)) for _, run in itertools.groupby(found["mask"][:-4])]
+            points = [*([0] if found["mask"][0] else []), *runs, *found["mask"][-4:]]
         return {
-            "id": 1, "frame": frame, "label_id": mapped[found["label"]].id, "type": found["type"],
-            "points": found["points"], "rotation": 0.0, "occluded": False, "outside": False, "z_order": 0, "group": 0,
+            "id": 1, "frame": frame, "label_id": mapped[found["label"]].id, "type": kind,
+            "points": points, "rotation": 0.0, "occluded": False, "outside": False, "z_order": 0, "group": 0,
             "source": "auto", "attributes": [], "elements": [],
         }  # fmt: skip
 
@@ -193,7 +204,7 @@ class Lambda:
             return 400, mapped
         # Newer servers make the id of what the request is about; it needs percent-encoding.
         number = f"action=autoannotate&target=task&id={task.id}/{len(self.requests)}" if cvat.new else str(uuid.uuid4())
-        request = FakeRequest(number, body["function"], task.id, body.get("job"), mapped)
+        request = FakeRequest(number, body["function"], task.id, body.get("job"), mapped, body[_TO_POLYGONS[cvat.new]])
         request.thread = threading.Thread(target=self._work, args=(cvat, task, request), daemon=True)
         self.requests.append(request)
         answer = self._told(request)
@@ -213,7 +224,8 @@ class Lambda:
                 if frame in task.deleted:
                     continue
                 found = self._call(request.function, task.images[frame][1])
-                shapes += [self._shape(frame, one, request.mapping) for one in found if one["label"] in request.mapping]
+                found = [one for one in found if one["label"] in request.mapping]
+                shapes += [self._shape(frame, one, request.mapping, to_polygons=request.to_polygons) for one in found]
                 request.progress = 100 * (frame + 1) // len(task.images)
                 if frame and frame % SAVED_EVERY == 0:
                     job.shapes += shapes

@@ -21,7 +21,7 @@ from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import AnnotatedImage
 from preannotate.core.progress import ProgressWriter, State
-from runtime.manifest import Manifest, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 from support.functions import prove
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +37,11 @@ class Fake:
     def run(self, pixels):
         rows, columns = np.nonzero((pixels[0, :, :, 0] > 200) & (pixels[0, :, :, 1] < 100))
         if not len(rows):
-            return {{"boxes": np.zeros((1, 0, 4), np.float32), "scores": np.zeros((1, 0, 2), np.float32)}}
+            shapes = {{"boxes": (1, 0, 4), "scores": (1, 0, 2), "masks": (1, 0, 2, 2)}}
+            return {{name: np.zeros(shape, np.float32) for name, shape in shapes.items()}}
         box = [columns.min() + SHIFT, rows.min(), columns.max() + 1 + SHIFT, rows.max() + 1]
-        return {{"boxes": np.array([[box]], np.float32), "scores": np.array([[[0.9, 0.4]]], np.float32)}}
+        found = {{"boxes": [[box]], "scores": [[[0.9, 0.4]]], "masks": [[[[1, 1], [1, 0]]]]}}
+        return {{name: np.array(values, np.float32) for name, values in found.items()}}
 
 def load(directory):
     return Fake()
@@ -57,9 +59,15 @@ def red(box: tuple[int, int, int, int] | None, size: tuple[int, int] = (64, 64),
 
 
 def write_function(
-    folder: Path, name: str, *, shift: int = 0, labels: tuple[str, ...] = LABELS, threshold: float = 0.5
+    folder: Path,
+    name: str,
+    *,
+    shift: int = 0,
+    labels: tuple[str, ...] = LABELS,
+    threshold: float = 0.5,
+    label_types: tuple[str, ...] = (),
 ) -> Path:
-    """FOLDER/NAME/nuclio; returns FOLDER/NAME."""
+    """FOLDER/NAME/nuclio; returns FOLDER/NAME. With `label_types` it gives masks: all but the lower right quarter."""
     directory = folder / name / "nuclio"
     ignore = shutil.ignore_patterns("__pycache__", "openvino.py", "tensorflow.py")
     shutil.copytree(ROOT / "functions" / "runtime", directory / "runtime", ignore=ignore)
@@ -67,7 +75,9 @@ def write_function(
         shutil.copy(source, directory)
     (directory / "runtime" / "engines" / "openvino.py").write_text(ENGINE.format(shift=shift))
     provenance = {"model_fingerprint": f"{shift:064x}", "images": {"train": 3, "validation": 1}}
-    manifest = Manifest("ssd-mobilenet-v2", labels, (64, 64), Postprocess(0.5, (threshold,) * len(labels)), provenance)
+    head = MaskHead(MaskKind.BOX_MASKS) if label_types else None
+    postprocess = Postprocess(0.5, (threshold,) * len(labels))
+    manifest = Manifest("ssd-mobilenet-v2", labels, (64, 64), postprocess, provenance, head, label_types)
     manifest.write(directory / "model.json")
     text = function_yaml(name, VARIANTS["cpu"], manifest, {FINGERPRINT: f"{shift:064x}"})
     (directory / "function.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""The nuclio function: CVAT's requests in, rectangles out."""
+"""The nuclio function: CVAT's requests in, shapes out."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def handler(context, event):
 
 
 def _answer(context, events):
-    """Return a response for each event: rectangles, or status 400 or 421 and a sentence."""
+    """Return a response for each event: shapes, or status 400 or 421 and a sentence."""
     model = context.user_data.model
     responses, waiting = {}, {}
     for number, event in enumerate(events):
@@ -63,7 +63,7 @@ def _unreadable(context, error):
     # CVAT ends a batch at the first error and discards the frames before it; an operator may prefer a gap.
     if context.user_data.unreadable == "error":
         return _bad_request(context, error)
-    context.logger.warn_with("Unreadable image, answered with no rectangles", error=str(error))
+    context.logger.warn_with("Unreadable image, answered with no objects", error=str(error))
     return _response(context, [], 200)
 
 

@@ -1,4 +1,4 @@
-"""The model: image files in, CVAT's rectangles out.
+"""The model: image files in, CVAT's shapes out.
 
 The environment variable MODEL_ENGINE, set in `function.yaml`, chooses the engine. `model.json` describes the network.
 """
@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image
 
 from runtime import engines
-from runtime.cvat import rectangle
+from runtime.cvat import shapes
 from runtime.detector import Detector
-from runtime.function_file import rename_classes
+from runtime.function_file import FunctionLabel, rename_classes
 from runtime.image import DecodedImage
 from runtime.manifest import Manifest
 
@@ -30,11 +30,11 @@ class ModelHandler:
         warning: A sentence if it does not run as expected, for example on a CPU instead of a GPU; else "".
     """
 
-    def __init__(self, labels: Mapping[int, str]) -> None:
+    def __init__(self, labels: Mapping[int, FunctionLabel]) -> None:
         """Load the model and run it once, so that the first request is not slow.
 
         Args:
-            labels: Name of each class id in replies, from `function.yaml`.
+            labels: Name and type of each class id in replies, from `function.yaml`.
 
         Raises:
             FunctionError: Labels, `model.json` and the engine do not fit together.
@@ -63,7 +63,7 @@ class ModelHandler:
             threshold: Minimum score, in [0, 1]; None uses the thresholds in `model.json`.
 
         Returns:
-            Rectangles as CVAT stores them, best first.
+            Shapes as CVAT stores them, best first, for `runtime.cvat.reply`.
 
         Raises:
             ImageError: The image cannot be decoded.
@@ -74,4 +74,4 @@ class ModelHandler:
         """Detect objects in several images with one call of the engine; for each as in `infer`."""
         images, thresholds = [image for image, _ in requests], [threshold for _, threshold in requests]
         found = self.detector.detect_batch(images, thresholds)
-        return [[rectangle(detection) for detection in detections] for detections in found]
+        return [shapes(detections, self.detector.manifest.label_type) for detections in found]

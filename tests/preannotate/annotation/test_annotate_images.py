@@ -6,9 +6,11 @@ import zipfile
 import defusedxml.ElementTree
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
+from preannotate.annotation.annotate_images import annotate_images
 from preannotate.cli.main import parser
 from preannotate.core.errors import PreannotateError
 from preannotate.formats.records import DatasetError
@@ -228,3 +230,34 @@ def test_the_number_of_processes_changes_nothing(function, photos, capsys):
         assert run(function, [photos], as_json=True, workers=workers) == 0
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
+
+
+def test_masks_and_polygons_are_exported_as_their_label_wants(mask_function, photos, tmp_path):
+    for kind, format_name, file in (
+        ("mask", "coco", "a.json"),
+        ("mask", "cvat-images", "a.xml"),
+        ("polygon", "coco", "b.json"),
+        ("polygon", "cvat-images", "b.xml"),
+    ):
+        spec = json.dumps([{"id": 0, "name": "cat", "type": kind}, {"id": 1, "name": "dog", "type": kind}])
+        content = yaml.safe_dump({"metadata": {"annotations": {"spec": spec}}})
+        (mask_function / "nuclio" / "function.yaml").write_text(content)
+
+        annotate_images(mask_function / "nuclio", [photos / "a.png"], export=(format_name, tmp_path / file))
+
+        text = (tmp_path / file).read_text()
+        (found,) = annotate_images(mask_function / "nuclio", [photos / "a.png"])[0]
+        mask = found.detections[0].mask
+        if format_name == "coco":
+            (annotation,) = json.loads(text)["annotations"]
+            segmentation = annotation["segmentation"]
+            if kind == "mask":
+                assert sum(segmentation["counts"]) == found.size[0] * found.size[1]
+                assert sum(segmentation["counts"][1::2]) == annotation["area"] == mask.area
+            else:
+                (points,) = segmentation
+                assert len(points) >= 6
+        elif kind == "mask":
+            assert f'rle="{", ".join(map(str, mask.runs.tolist()))}"' in text
+        else:
+            assert "<polygon" in text

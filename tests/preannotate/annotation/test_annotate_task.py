@@ -3,7 +3,9 @@
 import copy
 import io
 
+import numpy as np
 import pytest
+from cvat_sdk.masks import decode_mask
 from PIL import Image
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, key_frame, rectangle, track
 
@@ -275,3 +277,25 @@ def test_a_task_without_images(newest, run):
     assert run(newest, expected=COULD_NOT_RUN) == (
         "error: task 12: is three-dimensional; expected images or a video. Name another.\n"
     )
+
+
+@pytest.mark.parametrize("kind", ["mask", "polygon", "any", "rectangle"])
+def test_a_label_gets_the_shapes_that_it_wants(newest, mask_function, run, kind):
+    task = newest.add(pets(2, labels=[FakeLabel(7, CAT.name, kind)]))
+
+    if kind == "rectangle":
+        said = run(newest, expected=COULD_NOT_RUN)
+        assert "is one of its labels for masks (it has none)" in said
+        return
+    run(newest)
+
+    (shape,) = task.jobs[0].shapes
+    assert (shape["type"], shape["frame"], shape["label_id"]) == ("mask" if kind == "any" else kind, 0, 7)
+    if kind == "polygon":
+        points = np.reshape(shape["points"], (-1, 2))
+        assert [*points.min(axis=0), *points.max(axis=0)] == pytest.approx([0, 8, 20, 40], abs=1)
+        assert len(points) <= 8
+    else:
+        mask = decode_mask([int(value) for value in shape["points"]], image_width=64, image_height=64)
+        assert mask[8:40, 0:20].sum() == mask.sum()
+        assert mask.sum() == pytest.approx(20 * 32 * 3 / 4, rel=0.1)

@@ -22,7 +22,7 @@ SURE = attribute(21, "sure", "number", ["0", "100", "1"], "0")
 def test_labels_are_matched_by_name_and_must_take_rectangles():
     content = [label(1, "cat"), label(2, "dog", "any"), label(3, "bird", "mask"), label(4, "paw", parent_id=9)]
 
-    matched, notes = match_labels(12, content, ["dog", "cat", "bird", "paw"], None)
+    matched, notes = match_labels(12, content, dict.fromkeys(["dog", "cat", "bird", "paw"], "rectangle"), None)
 
     assert {name: target.id for name, target in matched.items()} == {"dog": 2, "cat": 1}
     assert notes == [
@@ -31,8 +31,19 @@ def test_labels_are_matched_by_name_and_must_take_rectangles():
     ]
 
 
+def test_labels_for_masks_and_polygons_get_those():
+    content = [label(1, "cat", "mask"), label(2, "dog", "any"), label(3, "bird", "polygon"), label(4, "cow")]
+
+    matched, notes = match_labels(12, content, dict.fromkeys(["cat", "dog", "bird", "cow"], "mask"), None)
+
+    assert {name: target.shape for name, target in matched.items()} == {"cat": "mask", "dog": "mask", "bird": "polygon"}
+    assert notes == ["label 'cow' of task 12 is of the type rectangle: its masks are left out."]
+    with pytest.raises(CvatError, match=re.escape("is one of its labels for masks and polygons (cat, dog, bird)")):
+        match_labels(12, content, {"cow": "mask", "owl": "polygon"}, None)
+
+
 def test_attributes_have_their_defaults_as_if_drawn_on_the_page():
-    matched, _ = match_labels(12, [label(1, "cat", "any", LOADED, SURE)], ["cat"], None)
+    matched, _ = match_labels(12, [label(1, "cat", "any", LOADED, SURE)], {"cat": "rectangle"}, None)
 
     assert matched["cat"].values(0.9) == [(20, "false"), (21, "0")]
 
@@ -59,7 +70,7 @@ def test_nothing_that_matches():
         "same names. Rename them in the task or in function.yaml."
     )
     with pytest.raises(CvatError, match=re.escape(message)):
-        match_labels(12, content, ["dog", "bird"], None)
+        match_labels(12, content, dict.fromkeys(["dog", "bird"], "rectangle"), None)
 
 
 @pytest.mark.parametrize("attributes", [(), (LOADED,), (attribute(22, "sure", "text", [], ""),)])
@@ -69,7 +80,7 @@ def test_no_number_attribute_of_that_name(attributes):
         "Add it to the labels in CVAT, of type Number, from 0 to 100."
     )
     with pytest.raises(CvatError, match=re.escape(message)):
-        match_labels(12, [label(1, "cat", "any", *attributes)], ["cat"], "sure")
+        match_labels(12, [label(1, "cat", "any", *attributes)], {"cat": "rectangle"}, "sure")
 
 
 def job(number, frames, state="in progress", kind="annotation"):

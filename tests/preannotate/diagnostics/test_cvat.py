@@ -263,7 +263,7 @@ def test_labels_that_the_task_does_not_have(cvat, functions):
 
     assert check(cvat, functions, task=12)[3] == warning(
         "labels of task 12",
-        "some labels of cats match by name and type; CVAT silently drops boxes of 'dog'.",
+        "some labels of cats match by name and type; CVAT silently drops shapes of 'dog'.",
         "Choose the task's labels beside the model's in the dialog of Automatic annotation, or rename them in "
         "function.yaml and deploy again.",
     )
@@ -275,7 +275,7 @@ def test_no_label_that_the_task_has(cvat, functions):
 
     assert (found.severity, found.finding) == (
         "error",
-        "none of the labels of cats match by name and type; CVAT silently drops boxes of 'cat', 'dog'.",
+        "none of the labels of cats match by name and type; CVAT silently drops shapes of 'cat', 'dog'.",
     )
 
 

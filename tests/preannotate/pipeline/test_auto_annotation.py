@@ -30,7 +30,8 @@ def make(served, directory):
         server = connect(Login(url=cvat.url))
         functions, said = Functions(server), []
         wait_until(lambda: "filler" in functions.listed())
-        return AutoAnnotator(server, functions, function, directory, LABELS, said.append), said
+        labels = dict.fromkeys(LABELS, "rectangle")
+        return AutoAnnotator(server, functions, function, directory, labels, said.append), said
 
     return make
 
@@ -231,3 +232,35 @@ def test_a_cvat_without_functions_is_annotated_by_this_machine(newest, make):
     fill(filler)
 
     assert boxes(task.jobs[0]) == list(range(10))
+
+
+@pytest.fixture(scope="module")
+def masks(served):
+    """A function that gives masks of cats and polygons of dogs."""
+    return write_function(served[0], "masks", label_types=("mask", "polygon"), threshold=0.3)
+
+
+@pytest.mark.parametrize(
+    ("types", "stored", "by_cvat"),
+    [
+        (("mask", "rectangle"), ["mask"], 1),
+        (("polygon", "polygon"), ["polygon", "polygon"], 1),
+        (("any", "any"), ["mask", "polygon"], 1),
+        (("polygon", "mask"), ["mask", "polygon"], 0),
+    ],
+)
+def test_each_label_gets_masks_or_polygons(cvat, served, masks, types, stored, by_cvat):
+    labels = [FakeLabel(7, "cat", types[0]), FakeLabel(8, "dog", types[1])]
+    task = cvat.add(FakeTask(12, [("0.png", red((4, 8, 24, 40)))], labels, [FakeJob(40, 0, 0)]))
+    cvat.functions.dashboard = served[1]
+    server = connect(Login(url=cvat.url))
+    functions = Functions(server)
+    wait_until(lambda: "masks" in functions.listed())
+    filler = AutoAnnotator(server, functions, "masks", masks, {"cat": "mask", "dog": "polygon"}, lambda line: None)
+
+    filled = fill(filler)
+
+    assert (filled.jobs, filled.frames, filled.boxes) == (by_cvat, 1, len(stored))
+    assert sorted(shape["type"] for shape in task.jobs[0].shapes) == stored
+    if not by_cvat:
+        assert "task 12 has labels for masks and for polygons: this machine did all of it." in filled.notes

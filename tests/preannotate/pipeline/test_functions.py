@@ -69,8 +69,8 @@ def test_what_cvat_lists_answers_and_does(cvat, ready, pets):
         "task": 12,
         "job": 41,
         "cleanup": False,
-        "conv_mask_to_poly": True,
-        "convMaskToPoly": True,
+        "conv_mask_to_poly": False,
+        "convMaskToPoly": False,
         "mapping": {"cat": {"name": "cat", "attributes": {}}},
     }
     with pytest.raises(CvatError) as caught:

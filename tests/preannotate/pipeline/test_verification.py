@@ -1,7 +1,9 @@
 """Whether CVAT runs the model that was published: with the real `serve` behind the stand-in."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 from support.pipeline import red, write_function
@@ -13,6 +15,7 @@ from preannotate.cvat.login import Login
 from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.verification import Verifier, boxes_match
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 
 def pets(first=0, count=4, **more):
@@ -194,3 +197,15 @@ CAT, DOG = Detection("cat", 0, 0.9, (10, 10, 30, 30)), Detection("dog", 1, 0.9, 
 )
 def test_boxes_are_the_same_by_label_and_place(expected, found, equal):
     assert boxes_match(expected, found) is equal
+
+
+def test_masks_and_polygons_are_compared_by_the_box_around_them():
+    # Two parts inside of a larger box: of 4 x 4 pixels and, the polygon, of 9 x 9.
+    bitmap = np.zeros((20, 20))
+    bitmap[:4, :4] = bitmap[9:18, 5:14] = 1
+    detection = replace(CAT, mask=InstanceMask.from_bitmap(bitmap, 10, 10))
+
+    assert boxes_match([detection], [FoundShape("cat", (10, 10, 24, 28), "mask")])
+    assert boxes_match([detection], [FoundShape("cat", (15, 19, 24, 28), "polygon")])
+    assert not boxes_match([detection], [FoundShape("cat", (10, 10, 24, 28), "polygon")])
+    assert boxes_match([detection], [FoundShape("cat", CAT.box)])
