@@ -50,7 +50,7 @@ def read_one(seed: int, folder: Path) -> str:
     _forget_peak()
     started = time.process_time()
     try:
-        dataset = load_dataset([export], None, negatives=True)
+        dataset = load_dataset([export], None, negatives=True, masks=True)
         dataset.health.to_text((320, 320))
         outcome = "read" if dataset.samples else "nothing usable"
     except (DatasetError, UsageError) as error:

@@ -27,7 +27,7 @@ _LONGEST_LINE = 2000
 FEW_CUT, MANY_CUT = 3, 0.25
 UNANNOTATED = "image without annotations"
 UNUSABLE = "image without a usable shape"
-WITHOUT_PIXELS = "outline without a pixel"
+WITHOUT_PIXELS = "outline that cannot be drawn"
 REPEATED = "repeated image"
 
 
@@ -315,7 +315,7 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
     if report.without_pixels:
         examples = _places(report.examples.get(WITHOUT_PIXELS, []), report.without_pixels)
-        yield f"outlines without a pixel inside, learnt as boxes: {report.without_pixels} ({examples})"
+        yield f"outlines without a pixel inside or too complex, learnt as boxes: {report.without_pixels} ({examples})"
     if report.stretched:
         yield (
             f"more than 8 bits: {plural(report.stretched, 'image')}, stretched between the least and the greatest "

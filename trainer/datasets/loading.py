@@ -24,6 +24,7 @@ from preannotate.formats.archive import open_export
 from preannotate.formats.cvat_xml import join_label_types
 from preannotate.formats.image_kinds import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
+from runtime.boxes import area
 from runtime.errors import RequestError
 from runtime.image import decode
 from runtime.image_file import read_image_file
@@ -49,6 +50,8 @@ _CHECK_SIZE = (32, 32)
 _LONGEST_LABEL = 500
 # In pixels: what is cut off boxes beyond that was not lost in writing them down.
 _ROUNDING = 2.0
+# Boxes of the outlines of an image that are drawn, together: a few lines of text may claim any number of large masks.
+_MASK_PIXELS = 2e9
 
 
 def load_dataset(
@@ -300,8 +303,11 @@ class _Loader:
             relative=frame.relative,
         )
         masks: list[InstanceMask | None] = []
-        for shape, box in zip(shapes, boxes, strict=True):
-            mask = None if shape.outline is None else rasterize(shape.outline, box, to_image, image.size)
+        pixels = np.cumsum(area(clip(boxes, image.size)[0].astype(np.float64)))
+        for shape, box, so_far in zip(shapes, boxes, pixels.tolist(), strict=True):
+            mask: InstanceMask | None = None
+            if shape.outline is not None and so_far <= _MASK_PIXELS:
+                mask = rasterize(shape.outline, box, to_image, image.size)
             masks.append(mask)
             if mask is not None:
                 self.report.outlined[shape.kind] += 1

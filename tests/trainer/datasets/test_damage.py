@@ -35,7 +35,7 @@ def changed(value, path, wrong):
 
 def read_or_refuse(folder, store):
     try:
-        load_dataset([folder], store)
+        load_dataset([folder], store, masks=True)
     except DatasetError as error:
         assert "\n" not in str(error)
 

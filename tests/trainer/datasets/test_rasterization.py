@@ -148,6 +148,15 @@ def test_a_polygon_of_a_million_points_is_drawn_and_one_that_hatches_the_image_i
     assert rasterize(Polygons.of([zigzag]), EVERYWHERE, AS_IT_IS, SIZE) is None
 
 
+def test_the_pixels_of_all_masks_of_an_image_are_bounded(tmp_path, monkeypatch):
+    """A line of text may claim a mask as large as the image, and there may be a million lines."""
+    monkeypatch.setattr("trainer.datasets.loading._MASK_PIXELS", 2 * 25)
+    dataset = load_dataset([coco(tmp_path, [SQUARE] * 3)], None, masks=True)
+
+    assert [mask is None for mask in dataset.samples[0].masks] == [False, False, True]
+    assert dataset.health.load_report.without_pixels == 1
+
+
 def coco(folder, annotations, *, size=SIZE):
     for index in range(3):
         draw(folder / f"images/{index}.png", SIZE, f"#0000{index}0")
@@ -180,8 +189,9 @@ def test_the_summary_counts_what_is_learnt_as_outlines(tmp_path):
     assert health.to_json()["classes"]["a"]["masks"] == 1
     assert "  a: 3 boxes in 2 images, 1 outline" in health.to_text()
     assert "learnt as outlines: 1 of 3 boxes (1 polygon); the others teach the box alone" in health.to_text()
-    assert "outlines without a pixel inside, learnt as boxes: 1 (instances_default.json: annotation 2)" in (
-        health.to_text()
+    assert (
+        "outlines without a pixel inside or too complex, learnt as boxes: 1 (instances_default.json: annotation 2)"
+        in (health.to_text())
     )
 
 
