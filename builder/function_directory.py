@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from builder.errors import BuildError, CheckFailed
 from builder.variants import VARIANTS, Variant, present
@@ -48,10 +48,12 @@ class Verdict(enum.StrEnum):
 
 
 class ArtefactScores(TypedDict):
-    """Average precision of one artefact on the frozen validation images, in [0, 1]."""
+    """Average precision of one artefact on the frozen validation images, in [0, 1]; of masks if any is annotated."""
 
     map50: float
     mean_ap: float
+    mask_map50: NotRequired[float]
+    mask_mean_ap: NotRequired[float]
 
 
 class ProofFigures(TypedDict, total=False):

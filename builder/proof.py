@@ -14,8 +14,8 @@ import numpy as np
 
 from builder import openvino_ir
 from builder.errors import BuildError
-from builder.function_directory import FunctionDirectory, Proof, ProofFigures
-from builder.variant_run import Detections, detect_with_variant
+from builder.function_directory import ArtefactScores, FunctionDirectory, Proof, ProofFigures
+from builder.variant_run import Detections, as_answered, detect_with_variant
 from builder.variants import VARIANTS, find_graph
 from evaluation import ground_truth, scores
 from evaluation import reference as references
@@ -23,6 +23,7 @@ from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.outcomes import shown
 from evaluation.parity import FLOAT_NOISE, MATCH_IOU, MIN_COMPARED_SCORE, ROUNDING, Difference, Tolerance, compare
 from evaluation.reference import Reference
+from evaluation.scores import Scores
 from preannotate.core.drafts import working_directory
 from runtime.detector import Detection
 from runtime.manifest import Manifest
@@ -47,12 +48,16 @@ def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manif
 
 def _with_boxes(image: AnnotatedImage, found: list[Detection]) -> AnnotatedImage:
     boxes = np.array([item.box for item in found], np.float32).reshape(-1, 4)
-    return replace(image, boxes=boxes, class_ids=np.array([item.class_id for item in found], np.int64))
+    masks = tuple(item.mask for item in found) if any(item.mask is not None for item in found) else ()
+    return replace(image, boxes=boxes, class_ids=np.array([item.class_id for item in found], np.int64), masks=masks)
 
 
 _MORE_TO_COMPARE = "Train longer, or import it again with photos of its classes (--proof-images)."
-# What the IR may lose of the reference's mAP50, by the precision in which it was built: half a point, or one.
+# What the IR may lose of the reference's mAP50, of boxes and of masks, by the precision in which it was built: half a
+# point, or one.
 LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
+# The median IoU of its masks with the reference's, where rounding to FP16 is all that differs.
+FP16_MASKS = 0.99
 PRECISION_KEY = "precision"
 # (first artefact, artefact compared with it, what counts as equal)
 COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
@@ -68,6 +73,10 @@ RULES = {
     "ir_f32 vs reference": "the same; the IR with float32 weights, made for this check only",
     "ir vs reference": f"at most {LARGEST_LOSS['fp16']} of mAP50 lost; with INT8 {LARGEST_LOSS['int8']}",
     "served": f"equal but for rounding: {ROUNDING.box} pixels, {ROUNDING.score} of the score",
+}
+MASK_RULES = {
+    "masks": f"median IoU of at least {FLOAT_NOISE.masks}; ir vs reference {FP16_MASKS}, with INT8 mAP50 alone",
+    "masks served": "the same; a polygon is compared by the box around it",
 }
 
 
@@ -100,30 +109,37 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     expected = accuracy_reference(truth, reference, manifest)
     if expected is not truth:
         notes.append(NOT_ANNOTATED)
-    scored = {name: scores.score(manifest.labels, expected.images, found[name]) for name in found}
     limit = manifest.postprocess.max_detections
     differences = {
-        f"{second} vs {first}": compare(found[first], found[second], tolerance, max_detections=limit)
+        f"{second} vs {first}": compare(
+            as_answered(found[first], manifest) if second.startswith("served") else found[first],
+            found[second],
+            tolerance,
+            max_detections=limit,
+        )
         for first, second, tolerance in COMPARISONS
         if {first, second} <= set(found)
     }
+    # An answer with a mask has no other box; the comparison shows that it is of the same objects.
+    boxed = found if manifest.mask_head is None else {**found, **_before_answering(found)}
+    scored = {name: scores.score(manifest.labels, expected.images, boxed[name]) for name in found}
+    masks = {name: scores.score_masks(manifest.labels, expected.images, boxed[name]) for name in found}
     if not any(difference.detections for difference in differences.values()):
         problems.append(
             f"nothing was compared: 0 detections above {MIN_COMPARED_SCORE} on {len(truth.images)} images; expected "
             f"some. {_MORE_TO_COMPARE}"
         )
-    problems += _parity_problems(
-        differences, {name: item.map50 for name, item in scored.items()}, precision_of(manifest)
-    )
+    precision = precision_of(manifest)
+    problems += _parity_problems(differences, precision)
+    problems += _losses({name: item.map50 for name, item in scored.items()}, "mAP50", precision)
+    problems += _losses({name: item.map50 for name, item in masks.items() if item}, "mask mAP50", precision)
     figures: ProofFigures = {
         "reference": reference.network,
         "images": len(truth.images),
         "boxes": sum(len(image.boxes) for image in truth.images),
-        "scores": {
-            name: {"map50": round(item.map50, 5), "mean_ap": round(item.mean_ap, 5)} for name, item in scored.items()
-        },
+        "scores": {name: _artefact_scores(item, masks[name]) for name, item in scored.items()},
         "differences": {name: difference.to_json() for name, difference in differences.items()},
-        "rules": RULES,
+        "rules": RULES if manifest.mask_head is None else RULES | MASK_RULES,
         "precision": dict(manifest.provenance.get(PRECISION_KEY, {"built": precision_of(manifest)})),
         "devices": measured.devices,
         "versions": dict(sorted(measured.versions.items())),
@@ -188,22 +204,47 @@ def _detect_in_full_precision(source: Path, directory: Path, manifest: Manifest,
         return detect_with_variant(VARIANTS["cpu"], copy, manifest, truth).direct
 
 
-def _parity_problems(differences: dict[str, Difference], map50: dict[str, float], precision: str) -> list[str]:
+def _before_answering(found: dict[str, Detections]) -> dict[str, Detections]:
+    """Return for each answering artefact the detections of its network, with their boxes."""
+    return {second: found[first] for first, second, _ in COMPARISONS if second.startswith("served") and second in found}
+
+
+def _artefact_scores(of_boxes: Scores, of_masks: Scores | None) -> ArtefactScores:
+    found: ArtefactScores = {"map50": round(of_boxes.map50, 5), "mean_ap": round(of_boxes.mean_ap, 5)}
+    if of_masks is not None:
+        found |= {"mask_map50": round(of_masks.map50, 5), "mask_mean_ap": round(of_masks.mean_ap, 5)}
+    return found
+
+
+def _parity_problems(differences: dict[str, Difference], precision: str) -> list[str]:
+    tolerances = {f"{second} vs {first}": tolerance for first, second, tolerance in COMPARISONS}
     problems = []
     for name, difference in differences.items():
-        if name == "ir vs reference" or difference.only_noise:
-            continue
-        problems.append(
-            f"{name}: {difference.unmatched} of {difference.detections} detections unmatched and "
-            f"{difference.beyond_tolerance} beyond tolerance (up to {difference.largest_box:.3g} pixels, "
-            f"{difference.largest_score:.3g} of the score); expected the same detections. Do not deploy it."
-        )
+        tolerance, rounded = tolerances[name], name == "ir vs reference"
+        if not rounded and not difference.only_noise:
+            problems.append(
+                f"{name}: {difference.unmatched} of {difference.detections} detections unmatched and "
+                f"{difference.beyond_tolerance} beyond tolerance (up to {difference.largest_box:.3g} pixels, "
+                f"{difference.largest_score:.3g} of the score); expected the same detections. Do not deploy it."
+            )
+        if rounded:
+            tolerance = replace(tolerance, masks=FP16_MASKS if precision == "fp16" else 0.0)
+        if not difference.masks_agree(tolerance):
+            problems.append(
+                f"{name}: masks with a median IoU of {difference.median_mask_iou:.4f} (down to "
+                f"{difference.least_mask_iou:.4f}); expected at least {tolerance.masks}. Do not deploy it."
+            )
+    return sorted(problems)
+
+
+def _losses(map50: dict[str, float], what: str, precision: str) -> list[str]:
+    problems = []
     for name in set(map50) - {"reference"}:
         loss = map50["reference"] - map50[name]
         allowed = LARGEST_LOSS[precision if name in ("ir", "served") else "fp16"]
         if loss > allowed:
             problems.append(
-                f"{name}: mAP50 {map50[name]:.4f}, {loss:.4f} below the reference's; expected at most {allowed} "
+                f"{name}: {what} {map50[name]:.4f}, {loss:.4f} below the reference's; expected at most {allowed} "
                 f"below. Do not deploy it."
             )
     return sorted(problems)

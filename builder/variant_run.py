@@ -7,7 +7,7 @@ import json
 import math
 import reprlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from runtime.cvat import CONTENT_TYPE
 from runtime.detector import Detection
 from runtime.manifest import MASK, POLYGON, RECTANGLE, Manifest
 from runtime.masks import InstanceMask
-from runtime.polygons import is_simple
+from runtime.polygons import is_simple, polygon
 
 Detections = list[list[Detection]]
 
@@ -153,6 +153,20 @@ def _detection(shape: Any, labels: Sequence[str]) -> Detection:
     if shape["type"] != RECTANGLE:
         points = [min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])]
     return Detection(name, class_id, score, tuple(points))
+
+
+def as_answered(detections: Sequence[Sequence[Detection]], manifest: Manifest) -> Detections:
+    """Return detections with the boxes that their answers have: of a mask and of a polygon the one around it."""
+    return [[_as_answered(found, manifest.label_type(found.class_id)) for found in image] for image in detections]
+
+
+def _as_answered(found: Detection, label_type: str) -> Detection:
+    if found.mask is None or label_type == RECTANGLE:
+        return found
+    if label_type == MASK:
+        return replace(found, box=found.mask.box)
+    points = polygon(found.mask)
+    return replace(found, box=(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
 
 
 def _read_replies(results: ProbeResults, manifest: Manifest, truth: GroundTruth) -> tuple[Detections, list[str]]:

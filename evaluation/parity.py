@@ -5,12 +5,13 @@ equally good boxes win the suppression; a comparison by row would call that a di
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from runtime.boxes import iou
 from runtime.detector import Detection
+from runtime.masks import mask_iou
 
 # Detections below are noise that is never shown; they only serve as partners of those above.
 MIN_COMPARED_SCORE = 0.05
@@ -22,10 +23,16 @@ NEAR_TIES_ONE_IN = 200
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How much two detections of the same object may differ: each coordinate, in image pixels, and the score."""
+    """How much two detections of the same object may differ.
+
+    Attributes:
+        box: Each coordinate, in image pixels.
+        masks: The median IoU of all pairs' masks is at least so much.
+    """
 
     box: float
     score: float
+    masks: float = 0.999
 
 
 # Two float32 programs of the same network differ by about 1e-5; wrong pixels or a wrong box by whole units.
@@ -38,7 +45,8 @@ ROUNDING = Tolerance(box=0.011, score=6e-5)
 class Difference:
     """How the detections of two artefacts differ over all images.
 
-    Of `detections`, pairs and single ones, `unmatched` have no partner. `largest_box` is in image pixels.
+    Of `detections`, pairs and single ones, `unmatched` have no partner. `largest_box` is in image pixels. IoUs are of
+    the masks of pairs in which both have one; None if there is no such pair.
     """
 
     detections: int
@@ -46,15 +54,22 @@ class Difference:
     beyond_tolerance: int
     largest_box: float
     largest_score: float
+    median_mask_iou: float | None = None
+    least_mask_iou: float | None = None
 
     @property
     def only_noise(self) -> bool:
-        """Whether nothing but near-ties differs by more than the tolerance."""
+        """Whether nothing but near-ties differs by more than the tolerance, but for masks."""
         return self.unmatched + self.beyond_tolerance <= max(1, self.detections // NEAR_TIES_ONE_IN)
 
+    def masks_agree(self, tolerance: Tolerance) -> bool:
+        """Whether the masks of pairs are the same, too; True without masks."""
+        return self.median_mask_iou is None or self.median_mask_iou >= tolerance.masks
+
     def to_json(self) -> dict[str, float]:
-        """Plain JSON, rounded for reading."""
-        content = asdict(self)
+        """Plain JSON, rounded for reading; without masks if there were none."""
+        content = {name: value for name, value in asdict(self).items() if value is not None}
+        content |= {name: round(value, 6) for name, value in content.items() if name.endswith("_mask_iou")}
         return {
             **content,
             "largest_box": round(self.largest_box, 6),
@@ -79,6 +94,7 @@ def compare(
     """
     detections = unmatched = beyond = 0
     largest_box = largest_score = 0.0
+    overlaps: list[float] = []
     for found_first, found_second in zip(first, second, strict=True):
         least = max(MIN_COMPARED_SCORE, *(_cut_off(found, max_detections) for found in (found_first, found_second)))
         pairs, singles = match_detections(found_first, found_second)
@@ -91,7 +107,12 @@ def compare(
             score = abs(a.score - b.score)
             beyond += box > tolerance.box or score > tolerance.score
             largest_box, largest_score = max(largest_box, box), max(largest_score, score)
-    return Difference(detections, unmatched, beyond, largest_box, largest_score)
+            if a.mask is not None and b.mask is not None:
+                overlaps.append(float(mask_iou([a.mask], [b.mask])[0, 0]))
+    found = Difference(detections, unmatched, beyond, largest_box, largest_score)
+    if not overlaps:
+        return found
+    return replace(found, median_mask_iou=float(np.median(overlaps)), least_mask_iou=min(overlaps))
 
 
 def match_detections(

@@ -5,11 +5,13 @@ runtime of its own. `reference.json` lies beside `ground_truth.json`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 FILE_NAME = "reference.json"
 
@@ -30,7 +32,15 @@ class Reference:
 def write(folder: Path, reference: Reference) -> None:
     """Write `reference.json` into the folder of the frozen images."""
     found = [
-        [{"class_id": d.class_id, "score": d.score, "box": list(d.box)} for d in detections]
+        [
+            {
+                "class_id": d.class_id,
+                "score": d.score,
+                "box": list(d.box),
+                **({} if d.mask is None else {"mask": d.mask.to_json()}),
+            }
+            for d in detections
+        ]
         for detections in reference.detections
     ]
     content = {"network": reference.network, "detections": found}
@@ -46,12 +56,14 @@ def read(folder: Path, labels: Sequence[str]) -> Reference:
     path = folder / FILE_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        detections = [
-            [Detection(labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"])) for item in found]
-            for found in content["detections"]
-        ]
+        detections = [[_detection(item, labels) for item in found] for found in content["detections"]]
         return Reference(str(content["network"]), detections)
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise ValueError(
             f"{path}: {type(error).__name__} {error}; expected the detections of a reference. Train or import again."
         ) from error
+
+
+def _detection(item: Mapping[str, Any], labels: Sequence[str]) -> Detection:
+    mask = InstanceMask.from_json(item["mask"]) if "mask" in item else None
+    return Detection(labels[item["class_id"]], item["class_id"], item["score"], tuple(item["box"]), mask)

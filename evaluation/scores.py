@@ -1,12 +1,14 @@
-"""COCO's average precision, computed by pycocotools.
+"""COCO's average precision of boxes and of masks, computed by pycocotools.
 
 Reference: https://cocodataset.org/#detection-eval; at most 100 detections an image, as there.
 """
 
 import contextlib
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
@@ -14,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from runtime.detector import Detection, Detector
+from runtime.masks import InstanceMask, intersection
 
 # Detections below this score cannot move the average precision and only cost time.
 MIN_SCORE = 0.01
@@ -21,7 +24,7 @@ MIN_SCORE = 0.01
 
 @dataclass(frozen=True)
 class Scores:
-    """Average precision over classes, each in [0, 1]; -1 for a class without ground truth.
+    """Average precision of boxes or of masks over classes, each in [0, 1]; -1 for a class without ground truth.
 
     Attributes:
         mean_ap: At IoU 0.50:0.05:0.95; `map50` at 0.50, `map75` at 0.75.
@@ -47,23 +50,70 @@ def detect_all(detector: Detector, truth: GroundTruth) -> list[list[Detection]]:
 
 
 def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> Scores:
-    """Compare detections with ground truth."""
-    truth = _coco(labels, images)
+    """Compare the boxes of detections with ground truth."""
+    boxes = sum(len(image.boxes) for image in images)
+    return _score(COCOeval, labels, images, detections, boxes)
+
+
+def score_masks(
+    labels: Sequence[str], images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]
+) -> Scores | None:
+    """Compare the masks of detections with ground truth; `boxes` of the result is the number of annotated masks.
+
+    What was annotated as a box only is neither to be found nor wrong to find: a crowd, in COCO's words. A detection
+    without a mask overlaps nothing.
+
+    Returns:
+        None if no mask was annotated.
+    """
+    masks = sum(mask is not None for image in images for mask in image.masks)
+    return _score(_MaskEvaluation, labels, images, detections, masks) if masks else None
+
+
+class _MaskEvaluation(COCOeval):
+    """COCO's evaluation with overlaps of `InstanceMask`s: those of pycocotools, without masks of whole images."""
+
+    def computeIoU(self, imgId: int, catId: int) -> Any:  # noqa: N802 as pycocotools has it
+        """Return float64 (D, G): of the best-scored detections, with the objects of one class in one image."""
+        found, annotated = self._dts[imgId, catId], self._gts[imgId, catId]
+        if not found and not annotated:
+            return []
+        order = np.argsort([-one["score"] for one in found], kind="mergesort")[: self.params.maxDets[-1]]
+        masks = [found[row]["instance_mask"] for row in order]
+        overlaps = np.zeros((len(masks), len(annotated)))
+        for row, mask in enumerate(masks):
+            for column, one in enumerate(annotated):
+                if mask is not None:
+                    common = intersection(mask, one["instance_mask"])
+                    either = mask.area if one["iscrowd"] else mask.area + one["instance_mask"].area - common
+                    overlaps[row, column] = common / either
+        return overlaps
+
+
+def _score(
+    evaluator: type[COCOeval],
+    labels: Sequence[str],
+    images: Sequence[AnnotatedImage],
+    detections: Sequence[Sequence[Detection]],
+    objects: int,
+) -> Scores:
+    of_masks = evaluator is _MaskEvaluation
+    truth = _coco(labels, images, of_masks=of_masks)
     results = [
         {
             "image_id": image_id,
             "category_id": detection.class_id + 1,
             "bbox": _xywh(detection.box),
             "score": detection.score,
+            **({"instance_mask": detection.mask} if of_masks else {}),
         }
         for image_id, found in enumerate(detections, start=1)
         for detection in found
     ]
-    boxes = sum(len(image.boxes) for image in images)
-    if not results or not boxes:
-        return Scores(0.0, 0.0, 0.0, dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 0.0), len(images), boxes)
+    if not results or not objects:
+        return Scores(0.0, 0.0, 0.0, dict.fromkeys(labels, 0.0), dict.fromkeys(labels, 0.0), len(images), objects)
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        evaluation = COCOeval(truth, truth.loadRes(results), "bbox")
+        evaluation = evaluator(truth, truth.loadRes(results), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
     # precision: (IoU thresholds, recalls, classes, areas, limits); the first area is "all", the last limit 100.
@@ -75,17 +125,23 @@ def score(labels: Sequence[str], images: Sequence[AnnotatedImage], detections: S
         ap50={label: _mean(precision[0, :, class_id]) for class_id, label in enumerate(labels)},
         ap={label: _mean(precision[:, :, class_id]) for class_id, label in enumerate(labels)},
         images=len(images),
-        boxes=boxes,
+        boxes=objects,
     )
 
 
-def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage]) -> COCO:
+def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage], *, of_masks: bool) -> COCO:
     annotations: list[dict[str, object]] = []
     for image_id, image in enumerate(images, start=1):
-        for box, class_id in zip(image.boxes, image.class_ids, strict=True):
+        masks = (image.masks if of_masks else ()) or [None] * len(image.boxes)
+        for box, class_id, mask in zip(image.boxes, image.class_ids, masks, strict=True):
             _, _, width, height = bbox = _xywh(box)
             ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": int(class_id) + 1}
-            annotations.append({**ids, "bbox": bbox, "area": width * height, "iscrowd": 0})
+            annotation = {**ids, "bbox": bbox, "area": width * height, "iscrowd": 0}
+            if of_masks and mask is None:
+                annotation |= {"iscrowd": 1, "instance_mask": _filled(box)}
+            elif mask is not None:
+                annotation |= {"area": mask.area, "instance_mask": mask}
+            annotations.append(annotation)
     coco = COCO()
     coco.dataset = {
         "info": {},
@@ -99,6 +155,13 @@ def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage]) -> COCO:
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco
+
+
+def _filled(box: Sequence[float]) -> InstanceMask:
+    """Return a mask of all pixels that a box touches."""
+    x1, y1, x2, y2 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    width, height = max(x2 - x1, 1), max(y2 - y1, 1)
+    return InstanceMask(x1, y1, width, height, np.array([0, width * height]))
 
 
 def _xywh(box: Sequence[float]) -> list[float]:

@@ -193,9 +193,9 @@ def mask_iou(masks_a: Sequence[InstanceMask], masks_b: Sequence[InstanceMask]) -
     """Overlap of every mask of A with every mask of B, of one image.
 
     Returns:
-        float32 (N, M) in [0, 1]: pixels of both by pixels of either.
+        float64 (N, M) in [0, 1]: pixels of both by pixels of either.
     """
-    overlaps = np.zeros((len(masks_a), len(masks_b)), np.float32)
+    overlaps = np.zeros((len(masks_a), len(masks_b)))
     for row, a in enumerate(masks_a):
         for column, b in enumerate(masks_b):
             common = intersection(a, b)

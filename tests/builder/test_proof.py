@@ -87,9 +87,9 @@ def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, mo
 
 
 def test_a_loss_of_half_a_point_is_allowed_and_more_is_not():
-    same = {"ir vs reference": Difference(60, 30, 0, 0.0, 0.0)}
-    assert proof._parity_problems(same, {"reference": 0.9, "ir": 0.8951}, "fp16") == []
-    assert proof._parity_problems(same, {"reference": 0.9, "ir": 0.8949}, "fp16") == [
+    assert proof._parity_problems({"ir vs reference": Difference(60, 30, 0, 0.0, 0.0)}, "fp16") == []
+    assert proof._losses({"reference": 0.9, "ir": 0.8951}, "mAP50", "fp16") == []
+    assert proof._losses({"reference": 0.9, "ir": 0.8949}, "mAP50", "fp16") == [
         "ir: mAP50 0.8949, 0.0051 below the reference's; expected at most 0.005 below. Do not deploy it."
     ]
 
@@ -107,3 +107,25 @@ def test_where_nothing_is_found_nothing_is_proven(function):
         "nothing was compared: 0 detections above 0.05 on 4 images; expected some. Train longer, or import it again "
         "with photos of its classes (--proof-images).",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "median", "problem"),
+    [
+        ("saved_model vs reference", "fp16", 0.9991, False),
+        ("saved_model vs reference", "fp16", 0.9985, True),
+        ("served vs ir", "int8", 0.9985, True),
+        ("ir vs reference", "fp16", 0.991, False),
+        ("ir vs reference", "fp16", 0.985, True),
+        ("ir vs reference", "int8", 0.9, False),
+    ],
+)
+def test_masks_must_agree_as_well_as_the_precision_allows(name, precision, median, problem):
+    difference = Difference(60, 0, 0, 0.0, 0.0, median, 0.5)
+    assert bool(proof._parity_problems({name: difference}, precision)) is problem
+
+
+def test_masks_that_differ_are_named():
+    assert proof._parity_problems({"served vs ir": Difference(60, 0, 0, 0.0, 0.0, 0.9, 0.5)}, "fp16") == [
+        "served vs ir: masks with a median IoU of 0.9000 (down to 0.5000); expected at least 0.999. Do not deploy it."
+    ]

@@ -1,7 +1,10 @@
 """Comparing detections by class and overlap, by hand."""
 
+from dataclasses import replace
+
 from evaluation.parity import FLOAT_NOISE, MIN_COMPARED_SCORE, Tolerance, compare, match_detections
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 
 def cat(x, score=0.9, y=0, size=10):
@@ -79,3 +82,29 @@ def test_images_without_detections():
         "largest_box": 0.0,
         "largest_score": 0.0,
     }
+
+
+def with_mask(detection, *rows):
+    bitmap = [[mark == "#" for mark in row] for row in rows]
+    return replace(detection, mask=InstanceMask.from_bitmap(bitmap, int(detection.box[0]), 0))
+
+
+def test_masks_are_compared_for_each_pair():
+    # IoU 1, 3/4 and 1/2: the median is 3/4.
+    first = [with_mask(cat(0), "##", "##"), with_mask(cat(20), "##", "##"), with_mask(cat(40), "##", "##"), cat(60)]
+    second = [with_mask(cat(0), "##", "##"), with_mask(cat(20), "##", "#."), with_mask(cat(40), "##"), cat(60)]
+
+    found = difference(first, second)
+
+    assert (found.unmatched, found.beyond_tolerance) == (0, 0)
+    assert (found.median_mask_iou, found.least_mask_iou) == (0.75, 0.5)
+    assert found.only_noise
+    assert not found.masks_agree(FLOAT_NOISE)
+    assert found.masks_agree(Tolerance(0.1, 0.1, masks=0.7))
+    assert {"median_mask_iou": 0.75, "least_mask_iou": 0.5}.items() <= found.to_json().items()
+
+
+def test_without_masks_nothing_is_said_of_them():
+    found = difference([cat(0)], [cat(0)])
+    assert found.masks_agree(FLOAT_NOISE)
+    assert not [name for name in found.to_json() if "mask" in name]
