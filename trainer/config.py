@@ -86,6 +86,7 @@ class RunConfig:
         aspects: Anchor shapes of a cell, width / height.
         recommendation: Why `--model auto` chose this model; None if it was named.
         decisions: The others, in the order in which they are shown.
+        label_types: As in `Manifest`; empty for networks that find boxes only.
     """
 
     arguments: TrainingConfig
@@ -99,6 +100,7 @@ class RunConfig:
     aspects: tuple[float, ...]
     recommendation: str | None = None
     decisions: tuple[Decision, ...] = ()
+    label_types: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write every value as JSON."""
@@ -113,6 +115,7 @@ class RunConfig:
                 raise ValueError("no such file")
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
+            frozen["label_types"] = tuple(content.get("label_types", ()))
             # Runs of before `freeze_statistics` always kept those of a pretrained backbone.
             arguments = TrainingConfig(**{"freeze_statistics": content["pretrained"], **content["arguments"]})
             decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))

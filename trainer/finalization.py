@@ -54,7 +54,9 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    manifest = Manifest(config.model, config.labels, config.input_size, postprocess, provenance)
+    manifest = Manifest(
+        config.model, config.labels, config.input_size, postprocess, provenance, label_types=config.label_types
+    )
     export.write(run.export, network, manifest, split, detections)
     report.write_overlays(ground_truth.read(run.export / "validation"), detections, postprocess, run.overlays)
     summary = Summary(

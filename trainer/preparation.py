@@ -113,6 +113,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
             pretrained=pretrained,
             size=chosen_size,
         ),
+        label_types=tuple(map(dataset.health.label_type, dataset.labels)) if family.learns_masks else (),
     )
     config.write(run.config)
     _log_lines(f"{decision.what}: {decision.why}" for decision in config.decisions)

@@ -127,7 +127,7 @@ def _write_export(
     name: str, path: Path, results: Sequence[ImageDetections], labels: Sequence[str], types: Mapping[str, str]
 ) -> None:
     frames = tuple(_frame(result, types, parts=None if name in _SEVERAL_PARTS else 1) for result in results)
-    files = WRITERS[name](Export(tuple(labels), frames))
+    files = WRITERS[name](Export(tuple(labels), frames, label_types=types))
     with replacing(path) as temporary:
         if path.suffix.lower() == _ZIP:
             write_zip(temporary, files.items())

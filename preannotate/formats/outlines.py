@@ -123,14 +123,19 @@ def column_runs(mask: RunLengths, size: tuple[int, int]) -> list[int]:
     else:
         columns = [flat[x :: mask.width] for x in range(mask.width)]
     above, below = bytes(mask.top), bytes(size[1] - mask.top - mask.height)
-    before, behind = (bytes(count * size[1]) for count in (mask.left, size[0] - mask.left - mask.width))
-    image = b"".join([before, *(above + column + below for column in columns), behind])
+    pixels = b"".join(above + column + below for column in columns)
     runs, start, value = [], 0, 0
-    while start < len(image):
-        end = image.find(1 - value, start)
-        end = len(image) if end < 0 else end
+    while start < len(pixels):
+        end = pixels.find(1 - value, start)
+        end = len(pixels) if end < 0 else end
         runs.append(end - start)
         start, value = end, 1 - value
+    before, behind = (count * size[1] for count in (mask.left, size[0] - mask.left - mask.width))
+    runs[0] += before
+    if len(runs) % 2:  # it ends with background
+        runs[-1] += behind
+    elif behind:
+        runs.append(behind)
     return runs
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from evaluation.object_sizes import LARGE_FROM, SMALL_BELOW
 from preannotate.core.text import first_of, plural, printable
 from runtime.letterbox import Letterbox
+from runtime.manifest import LABEL_TYPES, MASK, POLYGON, RECTANGLE
 from trainer.datasets.coordinates import CORRECTED
 from trainer.datasets.sample import Sample
 
@@ -42,7 +43,7 @@ class LoadedExport:
 
 
 # Attributes of `LoadReport` that are plain objects in JSON.
-_COUNTERS = ("dropped", "converted", "outlined")
+_COUNTERS = ("dropped", "converted")
 
 
 @dataclass
@@ -67,7 +68,7 @@ class LoadReport:
         conflicts: Names of images with equal content and different boxes; all are kept.
         unused_labels: Labels of the exports without a box, which are not learnt.
         label_types: What CVAT lets people draw for each label, "polygon", "any", …, where the exports say it.
-        outlined: Kind to number of shapes whose mask is learnt, if masks were asked for.
+        outlined: Label to kind to number of shapes whose mask is learnt, if masks were asked for.
         without_pixels: Outlines in which there is no pixel, or which cannot be drawn: only their boxes are learnt.
     """
 
@@ -90,7 +91,7 @@ class LoadReport:
     notes: list[str] = field(default_factory=list)
     unused_labels: list[str] = field(default_factory=list)
     label_types: dict[str, str] = field(default_factory=dict)
-    outlined: Counter[str] = field(default_factory=Counter)
+    outlined: dict[str, dict[str, int]] = field(default_factory=dict)
     without_pixels: int = 0
 
     def add_left_out(self, reason: str, where: str, count: int = 1) -> None:
@@ -103,6 +104,11 @@ class LoadReport:
         examples = self.examples.setdefault(reason, [])
         if where and len(examples) < EXAMPLES:
             examples.append(where)
+
+    def add_mask(self, label: str, kind: str) -> None:
+        """Count a shape whose mask is learnt."""
+        kinds = self.outlined.setdefault(label, {})
+        kinds[kind] = kinds.get(kind, 0) + 1
 
     def add_problem(self, kind: str, name: str) -> None:
         """Note that the image called `name` has a problem."""
@@ -179,6 +185,20 @@ class Health:
     def masks(self) -> int | None:
         """Number of boxes with a mask; None if the dataset was read without masks."""
         return None if self.masks_of is None else sum(self.masks_of.values())
+
+    def label_type(self, label: str) -> str:
+        """Return what a network that learns masks should answer for a label, one of `LABEL_TYPES`.
+
+        That is what CVAT lets people draw, or, of a label that takes anything, what most of them drew.
+        """
+        declared = self.load_report.label_types.get(label)
+        if declared in LABEL_TYPES:
+            return declared
+        masks = (self.masks_of or {}).get(label, 0)
+        if 2 * masks < self.boxes_of[label]:
+            return RECTANGLE
+        kinds = self.load_report.outlined.get(label, {})
+        return MASK if 2 * kinds.get("mask", 0) > sum(kinds.values()) else POLYGON
 
     def box_sizes(self, input_size: tuple[int, int]) -> dict[str, int]:
         """Return the number of boxes by the root of their area in the network's input.
@@ -302,15 +322,17 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
     if report.unusable:
         yield f"without a usable shape: {plural(report.unusable, 'image')}, not used"
     if health.masks is not None:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in _by_count(report.outlined))
+        counted: Counter[str] = Counter()
+        for of_label in report.outlined.values():
+            counted.update(of_label)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in _by_count(counted))
         others = "" if health.masks == health.boxes else "; the others teach the box alone"
         yield (
             f"learnt as outlines: {health.masks} of {plural(health.boxes, 'box', 'boxes')}"
             f"{f' ({kinds})' if kinds else ''}{others}"
         )
-        if report.label_types:
-            types = first_of([f"{label} {kind}" for label, kind in report.label_types.items()])
-            yield f"types of labels in CVAT: {types}"
+        types = first_of([f"{label} {health.label_type(label)}" for label in health.labels])
+        yield f"detections will be, unless function.yaml says otherwise: {types}"
     elif report.converted:
         yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
     if report.without_pixels:

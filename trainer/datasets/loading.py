@@ -310,7 +310,7 @@ class _Loader:
                 mask = rasterize(shape.outline, box, to_image, image.size)
             masks.append(mask)
             if mask is not None:
-                self.report.outlined[shape.kind] += 1
+                self.report.add_mask(shape.label, shape.kind)
             elif shape.outline is not None:
                 self.report.without_pixels += 1
                 self.report.add_example(WITHOUT_PIXELS, shape.where or frame.name)

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from support.annotation_exports import draw, write_text
 
@@ -185,6 +186,25 @@ def test_coco_holds_polygons_and_runs():
 def test_runs_by_columns_stay_what_they_are():
     assert column_runs(RunLengths([5, 3, 192], 0, 0, 20, 10, by_columns=True), SIZE) == [5, 3, 192]
     assert column_runs(RunLengths([0, 200], 0, 0, 20, 10), SIZE) == [0, 200]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_columns_are_those_of_the_pixels(seed):
+    generator = np.random.default_rng(seed)
+    left, width = sorted(generator.choice(21, 2, replace=False).tolist())
+    top, height = sorted(generator.choice(11, 2, replace=False).tolist())
+    width, height = width - left, height - top
+    bitmap = generator.random((height, width)) < 0.5
+    image = np.zeros((10, 20), bool)
+    image[top : top + height, left : left + width] = bitmap
+
+    def runs_of(pixels):
+        changes = np.flatnonzero(np.diff(pixels.astype(int), prepend=0))
+        return np.diff(changes, prepend=0, append=len(pixels)).tolist()
+
+    found = column_runs(RunLengths(runs_of(bitmap.ravel()), left, top, width, height), SIZE)
+    assert [count for count in found[1:] if count] == [count for count in runs_of(image.T.ravel())[1:] if count]
+    assert found[0] == runs_of(image.T.ravel())[0]
 
 
 @pytest.mark.parametrize(

@@ -236,3 +236,42 @@ def test_label_types_of_cvat_are_told_apart(tmp_path):
     health = load_dataset([first, second], None).health
 
     assert health.load_report.label_types == {"car": "any", "spill": "polygon", "dust": "mask", "thing": "any"}
+
+
+def test_what_a_label_is_answered_with(tmp_path):
+    types = {
+        "drawn": "any",
+        "brushed": "any",
+        "boxed": "any",
+        "strict": "rectangle",
+        "poly": "polygon",
+        "brush": "mask",
+    }
+    polygon = '<polygon label="{}" points="1,1;9,1;5,8"/>'
+    brush = '<mask label="{}" rle="0, 4" left="{}" top="4" width="2" height="2"/>'
+    box = '<box label="{}" xtl="1" ytl="1" xbr="5" ybr="5"/>'
+    shapes = [polygon.format(name) for name in ("drawn", "strict", "brush", "boxed")]
+    shapes += [
+        brush.format("brushed", 1),
+        brush.format("brushed", 2),
+        polygon.format("brushed"),
+        brush.format("poly", 3),
+    ]
+    shapes += [box.format(name) for name in ("drawn", "boxed", "boxed", "brushed", "poly", "brush")]
+    labels = "".join(f"<label><name>{name}</name><type>{kind}</type></label>" for name, kind in types.items())
+    draw(tmp_path / "images/a.png", SIZE)
+    image = f'<image id="0" name="a.png" width="20" height="10">{"".join(shapes)}</image>'
+    meta = f"<meta><task><labels>{labels}</labels></task></meta>"
+    write_text(tmp_path / "annotations.xml", f"<annotations>{meta}{image}</annotations>")
+
+    health = load_dataset([tmp_path], None, masks=True).health
+    assert {label: health.label_type(label) for label in health.labels} == {
+        "drawn": "polygon",
+        "brushed": "mask",
+        "boxed": "rectangle",
+        "strict": "rectangle",
+        "poly": "polygon",
+        "brush": "mask",
+    }
+    line = "detections will be, unless function.yaml says otherwise: drawn polygon, brushed mask, boxed rectangle"
+    assert line in health.to_text()
