@@ -151,11 +151,12 @@ def reopen(run: RunDirectory) -> Prepared:
 
 
 def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
+    learns_masks = request.model in MODELS and MODELS[request.model].learns_masks
     load = functools.partial(
         datasets.load_dataset,
         include_auto=request.include_auto,
         negatives=request.negatives,
-        masks=request.config.copy_paste > 0 or (request.model in MODELS and MODELS[request.model].learns_masks),
+        masks=learns_masks or request.config.copy_paste > 0,
     )
     only = read_image_names(request.images)
     dataset = load(request.exports, run.data, only=only, labels=request.labels)
@@ -167,6 +168,9 @@ def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
         pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
         split = datasets.split_samples(dataset.samples, fraction=request.config.validation_fraction, pinned=pinned)
     split = without_unreviewed(split)
+    if not learns_masks:  # objects are pasted, but boxes are what is scored
+        validation = tuple(dataclasses.replace(sample, masks=()) for sample in split.validation)
+        split = dataclasses.replace(split, validation=validation)
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):
         datasets.save_dataset(Dataset(dataset.labels, samples, dataset.health), run.data, name=name)
     return dataset, split

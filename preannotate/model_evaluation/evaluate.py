@@ -48,7 +48,7 @@ def detect_on_exports(
 ) -> ModelDetections:
     """Run a model, which is a run, its export directory or a function directory, on annotated images.
 
-    `exports` and the options are those of `load_ground_truth`.
+    `exports` and the options are those of `load_ground_truth`; masks are read for models that give masks.
 
     Raises:
         FunctionError: `model` is none of these, or damaged.
@@ -61,7 +61,13 @@ def detect_on_exports(
     manifest = function.manifest if function else Manifest.read(directory)
     with working_directory() as store:
         truth = load_ground_truth(
-            exports, Path(store), manifest.labels, only=only, include_auto=include_auto, negatives=negatives
+            exports,
+            Path(store),
+            manifest.labels,
+            only=only,
+            include_auto=include_auto,
+            negatives=negatives,
+            masks=manifest.mask_head is not None,
         )
         if function:
             detections = detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).served
@@ -78,6 +84,7 @@ def load_ground_truth(
     only: Collection[str] | None = None,
     include_auto: bool = False,
     negatives: bool = False,
+    masks: bool = False,
 ) -> GroundTruth:
     """Read exports as ground truth; print on stderr what was left out.
 
@@ -88,12 +95,13 @@ def load_ground_truth(
         only: Names of the images to use; None uses all.
         include_auto: Count automatic annotations as true.
         negatives: Use frames without annotations as images without objects.
+        masks: Read the masks of polygons, masks, …, too.
 
     Raises:
         DatasetError: No image of the exports can be used.
     """
     dataset = datasets.load_dataset(
-        exports, store, labels=labels, only=only, include_auto=include_auto, negatives=negatives
+        exports, store, labels=labels, only=only, include_auto=include_auto, negatives=negatives, masks=masks
     )
     if not dataset.samples:
         raise DatasetError(
