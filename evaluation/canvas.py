@@ -1,5 +1,6 @@
 """An image to draw on: at full size, or as large as it can be decoded within the limits of `runtime.image_limits`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from PIL import Image
 
 from runtime.detector import Detection
 from runtime.image import decode
+from runtime.masks import InstanceMask
 
 # A photo with longer sides than these is decoded at half of them, or less.
 _MAX_SIZE = (4096, 4096)
@@ -15,7 +17,7 @@ _MAX_SIZE = (4096, 4096)
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixels, and how boxes in pixels of the image come onto them.
+    """Pixels, and how boxes and masks in pixels of the image come onto them.
 
     Attributes:
         pixels: RGB, upright.
@@ -37,4 +39,19 @@ class Canvas:
 
     def detections(self, detections: Sequence[Detection]) -> list[Detection]:
         """Return detections in pixels of the canvas."""
-        return [replace(found, box=tuple((np.array(found.box) * self.scale).tolist())) for found in detections]
+        return [
+            replace(found, box=tuple((np.array(found.box) * self.scale).tolist()), mask=self.mask(found.mask))
+            for found in detections
+        ]
+
+    def mask(self, mask: InstanceMask | None) -> InstanceMask | None:
+        """Return a mask in pixels of the canvas; None for none, or if it has no pixel there."""
+        if mask is None or (self.scale == 1).all():
+            return mask
+        scale_x, scale_y = self.scale[:2]
+        x1, y1, x2, y2 = (np.array(mask.box) * self.scale).tolist()
+        # The centre of each pixel here, as a pixel there.
+        columns = ((np.arange(math.floor(x1), math.ceil(x2)) + 0.5) / scale_x - mask.left).astype(int)
+        rows = ((np.arange(math.floor(y1), math.ceil(y2)) + 0.5) / scale_y - mask.top).astype(int)
+        inside = np.ix_(np.clip(rows, 0, mask.height - 1), np.clip(columns, 0, mask.width - 1))
+        return InstanceMask.from_bitmap(mask.bitmap[inside], math.floor(x1), math.floor(y1))

@@ -1,4 +1,4 @@
-"""Boxes and tags that are visible on any background, in sizes that suit the image."""
+"""Boxes, outlines and tags that are visible on any background, in sizes that suit the image."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -67,6 +67,38 @@ def draw_dashed_box(
         end = min(start + dash - 1, y2)
         draw.rectangle((x1, start, min(x1 + style.line - 1, x2), end), fill=colour)
         draw.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
+
+
+def draw_solid_outlines(
+    draw: ImageDraw.ImageDraw, outlines: Sequence[np.ndarray], colour: Colour, style: Style
+) -> None:
+    """Closed lines (P, 2), coloured between two thin dark ones; (0, 0) is a corner of the first pixel."""
+    paths = [_closed(outline) for outline in outlines]
+    for path in paths:
+        draw.line(path, fill=DARK, width=style.line + 2, joint="curve")
+    for path in paths:
+        draw.line(path, fill=colour, width=style.line, joint="curve")
+
+
+def draw_dashed_outlines(
+    draw: ImageDraw.ImageDraw, outlines: Sequence[np.ndarray], style: Style, colour: Colour = WHITE
+) -> None:
+    """Closed lines (P, 2): dashes on a dark line."""
+    dash = style.line * 4
+    for outline in outlines:
+        path = np.array(_closed(outline))
+        draw.line([tuple(point) for point in path.tolist()], fill=DARK, width=style.line, joint="curve")
+        along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+        for start in np.arange(0, along[-1], 2 * dash):
+            end = min(start + dash, along[-1])
+            stops = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
+            points = np.stack([np.interp(stops, along, path[:, axis]) for axis in (0, 1)], axis=1)
+            draw.line([tuple(point) for point in points.tolist()], fill=colour, width=style.line)
+
+
+def _closed(outline: np.ndarray) -> list[tuple[float, ...]]:
+    """Return the points of a closed line as Pillow draws them, which counts from the middle of the first pixel."""
+    return [tuple(point) for point in (np.concatenate([outline, outline[:1]]) - 0.5).tolist()]
 
 
 def draw_tag(

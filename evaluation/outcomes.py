@@ -1,7 +1,8 @@
-"""What an annotator who corrects the shown boxes of an image finds: right, loose, wrong label, false, missed.
+"""What an annotator who corrects the shown objects of an image finds: right, loose, wrong label, false, missed.
 
 The bounds are those by which CVAT's own quality reports compare annotations (its defaults, `iou_threshold` and
-`low_overlap_threshold`): two boxes are of the same object from an IoU of 0.4 on, and loosely so below 0.8.
+`low_overlap_threshold`): two boxes are of the same object from an IoU of 0.4 on, and loosely so below 0.8. It has the
+same bounds for masks and polygons: an object that was annotated with an outline is compared by its mask.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from evaluation.ground_truth import AnnotatedImage
 from runtime.boxes import iou
 from runtime.detector import Detection, class_agnostic_nms
 from runtime.manifest import Postprocess
+from runtime.masks import InstanceMask, mask_iou
 
 SAME_OBJECT_FROM = 0.4
 RIGHT_FROM = 0.8
@@ -22,16 +24,22 @@ RIGHT_FROM = 0.8
 
 @dataclass(frozen=True)
 class Pair:
-    """A shown detection that is matched to an object."""
+    """A shown detection that is matched to an object.
+
+    Attributes:
+        iou: Of the masks if both have one, else of the boxes.
+        outline: Whether the masks were compared.
+    """
 
     detection: int
     gt: int
     iou: float
     same_label: bool
+    outline: bool = False
 
     @property
     def loose(self) -> bool:
-        """Whether its sides have to be moved."""
+        """Whether its sides, or points of its outline, have to be moved."""
         return self.iou < RIGHT_FROM
 
 
@@ -43,11 +51,13 @@ class Outcome:
         pairs: Detections that are matched to an object, each to one of its own.
         false: Rows of the shown detections that are matched to none.
         missed: Rows of the objects that no shown detection is matched to.
+        missed_outlines: How many of these were annotated with an outline.
     """
 
     pairs: tuple[Pair, ...]
     false: tuple[int, ...]
     missed: tuple[int, ...]
+    missed_outlines: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,22 +66,48 @@ class ImageComparison:
 
     Attributes:
         boxes: (N, 4), xyxy, of the detections.
+        masks: One for each detection, and `gt_masks` for each object; empty if none has a mask.
     """
 
     boxes: np.ndarray
     class_ids: np.ndarray
     gt_boxes: np.ndarray
     gt_class_ids: np.ndarray
+    masks: tuple[InstanceMask | None, ...] = ()
+    gt_masks: tuple[InstanceMask | None, ...] = ()
 
     @cached_property
     def _candidates(self) -> list[Pair]:
         """Pairs of the same object: those of the right label first, of these the closest first."""
         overlaps = iou(self.boxes.reshape(-1, 4), self.gt_boxes.reshape(-1, 4))
+        by_mask = self._put_mask_overlaps(overlaps)
         rows, columns = np.nonzero(overlaps >= np.float32(SAME_OBJECT_FROM))
         same = self.class_ids[rows] == self.gt_class_ids[columns]
         # lexsort: the last key counts most.
         order = np.lexsort((-overlaps[rows, columns], ~same))
-        return [Pair(int(rows[i]), int(columns[i]), float(overlaps[rows[i], columns[i]]), bool(same[i])) for i in order]
+        return [
+            Pair(
+                int(rows[i]),
+                int(columns[i]),
+                float(overlaps[rows[i], columns[i]]),
+                bool(same[i]),
+                bool(by_mask[rows[i], columns[i]]),
+            )
+            for i in order
+        ]
+
+    def _put_mask_overlaps(self, overlaps: np.ndarray) -> np.ndarray:
+        """Replace the overlaps of boxes, (N, G), by those of masks where both have one; return where, bool (N, G)."""
+        rows = [row for row, mask in enumerate(self.masks) if mask is not None]
+        columns = [column for column, mask in enumerate(self.gt_masks) if mask is not None]
+        by_mask = np.zeros(overlaps.shape, bool)
+        if rows and columns:
+            place = np.ix_(rows, columns)
+            overlaps[place] = mask_iou(
+                [mask for mask in self.masks if mask is not None], [mask for mask in self.gt_masks if mask is not None]
+            )
+            by_mask[place] = True
+        return by_mask
 
     def outcome(self, shown: np.ndarray) -> Outcome:
         """Match the shown detections to objects: best label, then best overlap first.
@@ -88,7 +124,8 @@ class ImageComparison:
                 found.add(pair.gt)
         false = tuple(int(row) for row in np.flatnonzero(shown) if row not in matched)
         missed = tuple(row for row in range(len(self.gt_boxes)) if row not in found)
-        return Outcome(tuple(pairs), false, missed)
+        outlines = sum(self.gt_masks[row] is not None for row in missed) if self.gt_masks else 0
+        return Outcome(tuple(pairs), false, missed, outlines)
 
 
 def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageComparison:
@@ -98,6 +135,8 @@ def compare_image(image: AnnotatedImage, found: Sequence[Detection]) -> ImageCom
         np.array([detection.class_id for detection in found], np.int64),
         image.boxes,
         image.class_ids,
+        tuple(detection.mask for detection in found) if image.masks else (),
+        image.masks,
     )
 
 

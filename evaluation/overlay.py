@@ -1,4 +1,6 @@
-"""Boxes on images for people to look at: detections in solid lines, ground truth in dashed ones.
+"""Boxes and outlines on images for people to look at: detections in solid lines, ground truth in dashed ones.
+
+What has a mask is drawn as its outline, without its box.
 
 Colours are those of Okabe and Ito, which colour-blind people can tell apart; a class keeps its colour in
 every picture, because it goes by the class id. Ground truth is white.
@@ -14,12 +16,16 @@ from evaluation.drawing import (
     Colour,
     Style,
     draw_dashed_box,
+    draw_dashed_outlines,
     draw_solid_box,
+    draw_solid_outlines,
     draw_tag,
     has_glyphs,
     pixel_corners,
 )
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
+from runtime.polygons import outlines
 
 # Okabe and Ito, "Color Universal Design", 2008, without black; the last is light grey.
 PALETTE: tuple[Colour, ...] = (
@@ -45,6 +51,7 @@ def draw_overlay(
     image: Image.Image,
     detections: Sequence[Detection],
     ground_truth: tuple[np.ndarray, Sequence[str]] | None = None,
+    gt_masks: Sequence[InstanceMask | None] = (),
 ) -> Image.Image:
     """Draw detections, and ground truth if there is any, with a legend below the image.
 
@@ -52,6 +59,7 @@ def draw_overlay(
         image: Any mode; stays as it is.
         detections: In pixels of `image`.
         ground_truth: Boxes (G, 4), xyxy, in pixels of `image`, and their G labels; None if it is not annotated.
+        gt_masks: Of the ground truth, one for each box; empty for none.
 
     Returns:
         RGB, as wide as `image` and higher by the legend: pixels of the image keep their places. A label
@@ -64,11 +72,11 @@ def draw_overlay(
     picture = image.convert("RGB")
     draw = ImageDraw.Draw(picture)
     annotated = [(pixel_corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
-    for box, _ in annotated:
-        draw_dashed_box(draw, box, style)
+    for (box, _), mask in zip(annotated, gt_masks or [None] * len(annotated), strict=True):
+        _draw_dashed(draw, box, mask, style)
     ordered = sorted(detections, key=lambda detection: detection.score)  # the best on top
     for detection in ordered:
-        draw_solid_box(draw, pixel_corners(detection.box), class_colour(detection.class_id), style)
+        _draw_solid(draw, pixel_corners(detection.box), detection.mask, class_colour(detection.class_id), style)
     for (x1, _, _, y2), name in annotated:
         draw_tag(draw, name, (x1, y2), GROUND_TRUTH, style, picture.size)
     for detection in ordered:
@@ -84,7 +92,12 @@ def draw_overlay(
 
 
 def draw_annotations(
-    image: Image.Image, boxes: np.ndarray, class_ids: Sequence[int], labels: Sequence[str], ignored: np.ndarray
+    image: Image.Image,
+    boxes: np.ndarray,
+    class_ids: Sequence[int],
+    labels: Sequence[str],
+    ignored: np.ndarray,
+    masks: Sequence[InstanceMask | None] = (),
 ) -> Image.Image:
     """Draw the boxes that people drew, and the regions that count neither as objects nor as background.
 
@@ -94,6 +107,7 @@ def draw_annotations(
         class_ids: G indices into `labels`.
         labels: Names of the classes.
         ignored: (I, 4), as `boxes`.
+        masks: One for each box; empty for none.
 
     Returns:
         RGB, as wide as `image` and higher by the legend.
@@ -106,8 +120,8 @@ def draw_annotations(
     for box in ignored:
         draw_dashed_box(draw, pixel_corners(box), style)
     corners = list(map(pixel_corners, boxes))
-    for box, class_id in zip(corners, class_ids, strict=True):
-        draw_solid_box(draw, box, class_colour(class_id), style)
+    for box, class_id, mask in zip(corners, class_ids, masks or [None] * len(corners), strict=True):
+        _draw_solid(draw, box, mask, class_colour(class_id), style)
     for (x1, y1, _, _), class_id in zip(corners, class_ids, strict=True):
         draw_tag(draw, names[class_id], (x1, y1 - style.tag_height), class_colour(class_id), style, picture.size)
     entries = [("solid", f"{len(boxes)} annotated", GROUND_TRUTH)]
@@ -115,6 +129,28 @@ def draw_annotations(
         entries.append(("dashed", f"{len(ignored)} ignored", GROUND_TRUTH))
     entries += [("filled", names[class_id], class_colour(class_id)) for class_id in shown_ids]
     return _with_legend(picture, entries, style)
+
+
+def _draw_solid(
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    mask: InstanceMask | None,
+    colour: Colour,
+    style: Style,
+) -> None:
+    if mask is None:
+        draw_solid_box(draw, box, colour, style)
+    else:
+        draw_solid_outlines(draw, outlines(mask), colour, style)
+
+
+def _draw_dashed(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], mask: InstanceMask | None, style: Style
+) -> None:
+    if mask is None:
+        draw_dashed_box(draw, box, style)
+    else:
+        draw_dashed_outlines(draw, outlines(mask), style)
 
 
 def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> str:

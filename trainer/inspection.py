@@ -126,7 +126,8 @@ def _draw(dataset: Dataset, overlay: Path, *, overwrite: bool) -> None:
     for path, sample in zip(paths, dataset.samples, strict=True):
         canvas = Canvas.decode(sample.image.read_bytes())
         boxes, ignored = canvas.boxes(sample.boxes), canvas.boxes(sample.ignored)
-        picture = draw_annotations(canvas.pixels, boxes, sample.class_ids.tolist(), dataset.labels, ignored)
+        masks = list(map(canvas.mask, sample.masks))
+        picture = draw_annotations(canvas.pixels, boxes, sample.class_ids.tolist(), dataset.labels, ignored, masks)
         with replacing(path) as temporary:
             picture.save(temporary, "JPEG", quality=_JPEG_QUALITY)
 

@@ -72,8 +72,9 @@ def _seconds(name: str, text: str) -> float:
     except ValueError:
         seconds = math.nan
     # What costs nothing to draw can save nothing.
-    if not 0 <= seconds <= MAX_SECONDS or (name == "draw" and seconds == 0):
-        above = "above 0 and up to" if name == "draw" else "from 0 to"
+    drawing = name in ("draw", "draw_outline")
+    if not 0 <= seconds <= MAX_SECONDS or (drawing and seconds == 0):
+        above = "above 0 and up to" if drawing else "from 0 to"
         raise ReportError(f"--costs: {name}={text}; expected seconds {above} {MAX_SECONDS:.0f}.")
     return seconds
 

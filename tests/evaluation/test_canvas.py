@@ -6,6 +6,7 @@ from PIL import Image
 from evaluation import canvas as canvas_module
 from evaluation.canvas import Canvas
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 from tests.functions.image_files import encode
 
 BOXES = np.array([[100, 40, 500, 360]], np.float32)
@@ -29,3 +30,11 @@ def test_a_very_large_photo_is_drawn_on_at_a_reduced_scale(monkeypatch):
     assert canvas.pixels.size == (200, 150)
     assert canvas.boxes(BOXES).tolist() == [[25, 10, 125, 90]]
     assert canvas.detections([DETECTION]) == [Detection("cat", 0, 0.5, (25.0, 10.0, 125.0, 90.0))]
+
+
+def test_masks_come_with_the_image_at_a_smaller_scale():
+    canvas = Canvas(Image.new("RGB", (50, 25)), np.array([0.25, 0.25, 0.25, 0.25]))
+    block = InstanceMask.from_bitmap(np.ones((16, 24)), 8, 4)
+    assert canvas.mask(block) == InstanceMask.from_bitmap(np.ones((4, 6)), 2, 1)
+    assert canvas.mask(None) is None
+    assert Canvas(canvas.pixels, np.ones(4)).mask(block) is block

@@ -4,6 +4,7 @@ from PIL import Image
 
 from evaluation.overlay import GROUND_TRUTH, PALETTE, class_colour, draw_overlay
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 GREY = (90, 90, 90)
 
@@ -93,3 +94,19 @@ def test_a_one_pixel_image_is_no_error():
 def test_classes_keep_their_colours_and_repeat_after_the_last():
     assert len(set(PALETTE)) == len(PALETTE) == 8
     assert class_colour(1) == PALETTE[1] == class_colour(9)
+
+
+def test_what_has_a_mask_is_drawn_as_its_outline_and_not_as_its_box():
+    y, x = np.mgrid[:100, :100]
+    mask = InstanceMask.from_bitmap((x - 50) ** 2 + (y - 50) ** 2 < 45**2, 100, 80)
+    detection = Detection("bolt", 2, 0.9, (100.0, 80.0, 200.0, 180.0), mask)
+    overlay = draw_overlay(picture(), [detection])
+    assert overlay.getpixel((105, 130)) == class_colour(2)  # the disc begins at 150 - 45
+    assert overlay.getpixel((194, 130)) == class_colour(2)
+    assert overlay.getpixel((199, 178)) == picture().getpixel((199, 178))  # the corner of the box
+    dashed = draw_overlay(picture(), [], (np.array([detection.box], np.float32), ["bolt"]), [mask])
+    ring = [
+        dashed.getpixel((round(149.5 + 45 * np.cos(a)), round(129.5 + 45 * np.sin(a)))) for a in np.arange(0, 6, 0.1)
+    ]
+    assert GROUND_TRUTH in ring
+    assert class_colour(2) not in ring

@@ -84,11 +84,19 @@ def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
     total, costs = figures.total, facts.costs
     remedies = {
         "adjusting loose boxes": (
-            total.loose * costs.adjust,
+            (total.loose - total.loose_outlines) * costs.adjust,
             "Train longer, or with a larger image_size; and see that the annotated boxes themselves are tight.",
         ),
+        "fixing loose outlines": (
+            total.loose_outlines * costs.adjust_outline,
+            "Train longer, or with a larger image_size; and see that the annotated outlines themselves are exact.",
+        ),
         "drawing missed boxes": (
-            total.missed * costs.draw,
+            (total.missed - total.missed_outlines) * costs.draw,
+            "Annotate more images like those below on which objects were missed.",
+        ),
+        "drawing missed outlines": (
+            total.missed_outlines * costs.draw_outline,
             "Annotate more images like those below on which objects were missed.",
         ),
         "deleting false boxes": (

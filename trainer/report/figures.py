@@ -7,7 +7,7 @@ import numpy as np
 from evaluation import average_precision, bootstrap, object_sizes, outcomes, thresholds
 from evaluation.average_precision import PrecisionRecallCurve
 from evaluation.bootstrap import Estimate, PrecisionEstimates
-from evaluation.corrections import Corrections, corrections_by_image
+from evaluation.corrections import Corrections, corrections_by_image, seconds_from_nothing
 from evaluation.object_sizes import SizeBand
 from evaluation.thresholds import ThresholdSweep
 from trainer.report.facts import RunFacts
@@ -51,7 +51,7 @@ class Figures:
         search = thresholds.ThresholdSearch(images, detections, facts.costs, agnostic)
         by_image = corrections_by_image(images, detections, postprocess)
         with_model = np.array([item.seconds(facts.costs) for item in by_image])
-        from_nothing = np.array([facts.costs.draw * len(image.boxes) for image in images])
+        from_nothing = np.array([seconds_from_nothing(image, facts.costs) for image in images])
         return cls(
             boxes=tuple(int(of_class.boxes.sum()) for of_class in matches),
             precision=bootstrap.estimate_precision(matches),

@@ -125,12 +125,18 @@ class _Work:
 
 def _work(facts: RunFacts, figures: Figures) -> list[_Work]:
     total, costs = figures.total, facts.costs
+    loose, missed = total.loose - total.loose_outlines, total.missed - total.missed_outlines
+    outlines = [
+        _Work("adjust", "fix a part of a loose outline", total.loose_outlines, costs.adjust_outline),
+        _Work("draw", "draw a missed outline", total.missed_outlines, costs.draw_outline),
+    ]
     return [
-        _Work("check", "look at a shown box", total.shown, costs.check),
-        _Work("adjust", "move the sides of a loose box", total.loose, costs.adjust),
+        _Work("check", "look at a shown object", total.shown, costs.check),
+        _Work("adjust", "move the sides of a loose box", loose, costs.adjust),
         _Work("relabel", "fix a wrong label", total.wrong_label, costs.relabel),
-        _Work("delete", "remove a false box", total.false, costs.delete),
-        _Work("draw", "draw a missed box", total.missed, costs.draw),
+        _Work("delete", "remove a false object", total.false, costs.delete),
+        _Work("draw", "draw a missed box", missed, costs.draw),
+        *(outlines if facts.manifest.mask_head is not None else ()),
     ]
 
 

@@ -88,7 +88,8 @@ def write_overlays(
         shown_detections = list(compress(found, shown(found, postprocess)))
         labels = [truth.labels[class_id] for class_id in annotated.class_ids]
         ground_truth = (canvas.boxes(annotated.boxes), labels)
-        picture = draw_overlay(canvas.pixels, canvas.detections(shown_detections), ground_truth)
+        masks = [canvas.mask(mask) for mask in annotated.masks]
+        picture = draw_overlay(canvas.pixels, canvas.detections(shown_detections), ground_truth, masks)
         picture.save(folder / f"{Path(annotated.name).stem}.jpg", quality=90)
 
 

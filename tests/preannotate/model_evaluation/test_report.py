@@ -36,13 +36,14 @@ def test_what_is_not_named_stays():
     [
         (
             "drow=3",
-            "--costs: 'drow=3'; expected name=seconds with one of: draw, delete, adjust, relabel, check. "
-            "For example draw=25,delete=3.",
+            "--costs: 'drow=3'; expected name=seconds with one of: draw, delete, adjust, relabel, check, draw_outline, "
+            "adjust_outline. For example draw=25,delete=3.",
         ),
         ("delete=-1", "--costs: delete=-1; expected seconds from 0 to 3600."),
         ("delete=nan", "--costs: delete=nan; expected seconds from 0 to 3600."),
         ("delete=", "--costs: delete=; expected seconds from 0 to 3600."),
         ("draw=0", "--costs: draw=0; expected seconds above 0 and up to 3600."),
+        ("draw_outline=0", "--costs: draw_outline=0; expected seconds above 0 and up to 3600."),
         ("draw=1e9", "--costs: draw=1e9; expected seconds above 0 and up to 3600."),
     ],
 )
