@@ -125,7 +125,10 @@ def _judge(directory: Path, validation: Path) -> tuple[Any, list[Any]]:
 
     def judge(compiled: Any, images: Iterable[Any]) -> tuple[float, None]:
         detector = Detector(OpenVinoEngine(compiled), manifest)
-        return scores.score(manifest.labels, truth.images, scores.detect_all(detector, truth)).mean_ap, None
+        found = scores.detect_all(detector, truth)
+        of_boxes = scores.score(manifest.labels, truth.images, found)
+        of_masks = scores.score_masks(manifest.labels, truth.images, found) if manifest.mask_head else None
+        return (of_boxes.mean_ap if of_masks is None else min(of_boxes.mean_ap, of_masks.mean_ap)), None
 
     return judge, list(truth.images)
 

@@ -10,7 +10,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -23,6 +23,7 @@ from evaluation import scores
 from evaluation.ground_truth import GroundTruth
 from preannotate.core.drafts import working_directory
 from preannotate.core.text import format_scores, plural
+from runtime.detector import Detection
 from runtime.manifest import Manifest
 
 LARGEST_LOSS = proof.LARGEST_LOSS["int8"]
@@ -36,6 +37,7 @@ class PrecisionResult(TypedDict):
     Attributes:
         built: "int8", or "fp16" if INT8 lost too much.
         map50, mean_ap: By artefact: "reference", "fp16", "int8".
+        mask_map50: The same of masks; only of a network that gives masks.
         model_bin_bytes: Size of model.bin: "fp16", "int8".
         latency_ratio: Time of an inference in INT8 over that in FP16; only of an INT8 that was built.
         attempt: One of `int8.ATTEMPTS`; only of an INT8 that was built.
@@ -46,6 +48,7 @@ class PrecisionResult(TypedDict):
     built: str
     map50: dict[str, float]
     mean_ap: dict[str, float]
+    mask_map50: NotRequired[dict[str, float]]
     model_bin_bytes: dict[str, int]
     latency_ratio: NotRequired[float]
     attempt: NotRequired[str]
@@ -83,8 +86,8 @@ def quantise(
     manifest = Manifest.read(directory)
     truth, reference = proof.read_validation(validation)
     truth = accuracy_reference(truth, reference, manifest)
-    trained = scores.score(manifest.labels, truth.images, reference.detections)
-    fp16 = _scores(directory, manifest, truth)
+    trained, trained_masks = _score(manifest, truth, reference.detections)
+    fp16, fp16_masks = _scores(directory, manifest, truth)
     result: PrecisionResult = {
         "requested": "int8",
         "built": "fp16",
@@ -92,6 +95,8 @@ def quantise(
         "mean_ap": {"reference": round(trained.mean_ap, 5), "fp16": round(fp16.mean_ap, 5)},
         "model_bin_bytes": {"fp16": (directory / "model.bin").stat().st_size},
     }
+    if trained_masks and fp16_masks:
+        result["mask_map50"] = {"reference": round(trained_masks.map50, 5), "fp16": round(fp16_masks.map50, 5)}
     with working_directory() as work:
         for attempt in int8.ATTEMPTS:
             progress(f"Quantising to INT8 ({attempt})")
@@ -100,11 +105,15 @@ def quantise(
             int8.convert(
                 export, draft, manifest.input_size, validation=validation, attempt=attempt, max_drop=LARGEST_LOSS
             )
-            measured = _scores(draft, manifest, truth)
+            measured, masks = _scores(draft, manifest, truth)
+            lost = max(trained.map50 - measured.map50, trained.mean_ap - measured.mean_ap)
+            if trained_masks and masks:
+                result["mask_map50"]["int8"] = round(masks.map50, 5)
+                lost = max(lost, trained_masks.map50 - masks.map50, trained_masks.mean_ap - masks.mean_ap)
             result["map50"]["int8"] = round(measured.map50, 5)
             result["mean_ap"]["int8"] = round(measured.mean_ap, 5)
             result["model_bin_bytes"]["int8"] = (draft / "model.bin").stat().st_size
-            if max(trained.map50 - measured.map50, trained.mean_ap - measured.mean_ap) <= LARGEST_LOSS:
+            if lost <= LARGEST_LOSS:
                 result["latency_ratio"] = round(_latency_ratio(draft, directory), 3)
                 for name in _WEIGHTS:
                     shutil.copyfile(draft / name, directory / name)
@@ -113,8 +122,8 @@ def quantise(
     result["reason"] = (
         f"INT8 has {format_scores(measured.map50, measured.mean_ap, 4)} on the "
         f"{plural(len(truth.images), 'validation image')}, {trained.map50 - measured.map50:.4f} and "
-        f"{trained.mean_ap - measured.mean_ap:.4f} below the reference's; expected at most {LARGEST_LOSS} below, so "
-        f"FP16 was built."
+        f"{trained.mean_ap - measured.mean_ap:.4f} below the reference's{_of_masks(trained_masks, masks)}; expected at "
+        f"most {LARGEST_LOSS} below, so FP16 was built."
     )
     return result
 
@@ -133,9 +142,24 @@ def describe_precision(result: PrecisionResult) -> str:
     )
 
 
-def _scores(directory: Path, manifest: Manifest, truth: GroundTruth) -> scores.Scores:
-    found = detect_with_variant(VARIANTS["cpu"], directory, manifest, truth)
-    return scores.score(manifest.labels, truth.images, found.direct)
+def _of_masks(trained: scores.Scores | None, measured: scores.Scores | None) -> str:
+    if trained is None or measured is None:
+        return ""
+    return (
+        f", its masks {trained.map50 - measured.map50:.4f} (mAP50) and {trained.mean_ap - measured.mean_ap:.4f} (mAP)"
+    )
+
+
+def _scores(directory: Path, manifest: Manifest, truth: GroundTruth) -> tuple[scores.Scores, scores.Scores | None]:
+    return _score(manifest, truth, detect_with_variant(VARIANTS["cpu"], directory, manifest, truth).direct)
+
+
+def _score(
+    manifest: Manifest, truth: GroundTruth, detections: Sequence[Sequence[Detection]]
+) -> tuple[scores.Scores, scores.Scores | None]:
+    """Return the metrics of boxes and of masks; None for those of a network without."""
+    masks = None if manifest.mask_head is None else scores.score_masks(manifest.labels, truth.images, detections)
+    return scores.score(manifest.labels, truth.images, detections), masks
 
 
 def _latency_ratio(directory: Path, reference: Path) -> float:

@@ -24,15 +24,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from preannotate.model_evaluation.evaluate import detect_on_exports
     from trainer.request import read_image_names
 
-    scores = detect_on_exports(
+    detections = detect_on_exports(
         arguments.model,
         arguments.exports,
         only=read_image_names(arguments.images),
         include_auto=arguments.include_auto,
         negatives=arguments.negatives,
-    ).score()
+    )
+    scores, of_masks = detections.score(), detections.score_masks()
     if arguments.json:
-        print(json.dumps(scores.to_json(), ensure_ascii=False))
+        masks = {} if of_masks is None else {"masks": of_masks.to_json()}
+        print(json.dumps({**scores.to_json(), **masks}, ensure_ascii=False))
         return 0
     print(
         f"{arguments.model}: {format_scores(scores.map50, scores.mean_ap)}, mAP75 {format_score(scores.map75)} "
@@ -40,6 +42,13 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     for label, ap50 in scores.ap50.items():
         print(f"  {label}: AP50 {format_score(ap50)}, AP {format_score(scores.ap[label])}")
+    if of_masks is not None:
+        print(
+            f"masks: {format_scores(of_masks.map50, of_masks.mean_ap)}, mAP75 {format_score(of_masks.map75)} "
+            f"with {plural(of_masks.boxes, 'annotated mask')}"
+        )
+        for label, ap50 in of_masks.ap50.items():
+            print(f"  {label}: AP50 {format_score(ap50)}, AP {format_score(of_masks.ap[label])}")
     return 0
 
 
