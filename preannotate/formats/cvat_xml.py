@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -318,7 +317,7 @@ def _parse_task(element: Element) -> CvatTask:
 
 def _mask(element: Element) -> RunLengths:
     left, top, width, height = (int(_number(element, name)) for name in ("left", "top", "width", "height"))
-    counts = array("q", (int(number(count, BAD_MASK)) for count in element.get("rle", "").split(",")))
+    counts = [int(number(count, BAD_MASK)) for count in element.get("rle", "").split(",")]
     return RunLengths(counts, left, top, width, height)
 
 

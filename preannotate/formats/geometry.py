@@ -30,15 +30,21 @@ def polygon_shape(label: str, *parts: Sequence[float]) -> Shape:
 
     Parts with fewer than three points do not count, unless there are no others: then it is only known where it lies.
     """
-    pairs = [part[: len(part) // 2 * 2] for part in parts]
-    whole = [part for part in parts if len(part) >= MIN_POLYGON and len(part) % 2 == 0]
-    whole = whole or [part for part in pairs if len(part) >= MIN_POLYGON]
-    coordinates = [value for part in whole or pairs for value in part]
+    whole = tuple(part for part in parts if len(part) >= MIN_POLYGON and len(part) % 2 == 0)
+    if not whole:
+        pairs = [part[: len(part) // 2 * 2] for part in parts]
+        whole = tuple(part for part in pairs if len(part) >= MIN_POLYGON)
+        if not whole:
+            return _remains(label, [value for part in pairs for value in part])
+    coordinates = whole[0] if len(whole) == 1 else [value for part in whole for value in part]
+    return Shape(label, "polygon", points_box(coordinates), outline=Polygons(whole))
+
+
+def _remains(label: str, coordinates: Sequence[float]) -> Shape:
     if not coordinates:
         raise EntryError(FEW_POINTS)
-    outline = Polygons.of(whole) if whole else None
     problem = "" if len(coordinates) >= MIN_POLYGON else FEW_POINTS
-    return Shape(label, "polygon", points_box(coordinates), outline=outline, problem=problem)
+    return Shape(label, "polygon", points_box(coordinates), problem=problem)
 
 
 def size_box(x: float, y: float, width: float, height: float) -> Box:

@@ -133,4 +133,4 @@ def _outline(kind: str, points: list[float], picture: Any) -> Outline | None:
     if kind == "mask" and isinstance(picture, str):
         left, top, *_ = points_box(points)
         return MaskPicture(picture, round(left), round(top))
-    return Polygons.of([points]) if kind == ROTATED_BOX and len(points) >= MIN_POLYGON else None
+    return Polygons((points,)) if kind == ROTATED_BOX and len(points) >= MIN_POLYGON else None

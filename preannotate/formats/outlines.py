@@ -7,7 +7,7 @@ corner of the first pixel. Without NumPy, as all formats: masks of pixels are ma
 import math
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Sides of the polygon that stands for an ellipse: it is inside by less than 0.0002 of the radius.
 _ELLIPSE_SIDES = 180
@@ -27,7 +27,7 @@ class Polygons:
 
     @classmethod
     def of(cls, parts: Iterable[Iterable[float]]) -> "Polygons":
-        """Return the polygons, packed: an export may have a million."""
+        """Return the polygons, packed."""
         return cls(tuple(array("d", part) for part in parts))
 
     def polygons(self) -> "Polygons":
@@ -93,6 +93,17 @@ class MaskPicture:
 
 
 Outline = Polygons | RotatedBox | Ellipse | RunLengths | MaskPicture
+
+
+def packed(outline: Outline | None) -> Outline | None:
+    """Return an outline in less memory: an export may have a million."""
+    match outline:
+        case Polygons():
+            return Polygons.of(outline.parts)
+        case RunLengths():
+            return replace(outline, counts=array("q", outline.counts))
+        case _:
+            return outline
 
 
 def polygon_area(points: Sequence[float]) -> float:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from preannotate.core import encodings
 from preannotate.core.text import printable
 from preannotate.formats.geometry import decode_coco_counts, mask_shape
-from preannotate.formats.outlines import RunLengths
+from preannotate.formats.outlines import RunLengths, packed
 from preannotate.formats.records import (
     BAD_MASK,
     BOX,
@@ -137,7 +136,7 @@ def read_shape(
     """
     try:
         shape = read()
-        return replace(shape, outline=shape.outline if outlines else None, where=where, **fields)
+        return replace(shape, outline=packed(shape.outline) if outlines else None, where=where, **fields)
     except EntryError as error:
         return Shape(label, BOX, region(), problem=str(error), where=where, **fields)
 
@@ -176,7 +175,7 @@ def coco_mask_shape(label: str, mask: Mapping[str, Any]) -> Shape:
         height, width = (int(number(side)) for side in mask["size"])
         if not all(type(count) is int for count in counts):
             raise ValueError("runs that are no whole numbers")
-        runs = RunLengths(array("q", counts), 0, 0, width, height, by_columns=True)
+        runs = RunLengths(counts, 0, 0, width, height, by_columns=True)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise EntryError(BAD_MASK) from None
     return mask_shape(label, runs)
