@@ -52,8 +52,8 @@ def sides(bitmap: np.ndarray) -> int:
 
 def signed_area(points: np.ndarray) -> float:
     """Return the area inside of a closed line (P, 2); negative if it runs counterclockwise, with y downwards."""
-    x, y = points[:, 0], points[:, 1]
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+    x, y = points.T
+    return float(x[:-1] @ y[1:] - y[:-1] @ x[1:] + x[-1] * y[0] - y[-1] * x[0]) / 2
 
 
 def _sides(bitmap: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:

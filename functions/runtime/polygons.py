@@ -47,9 +47,9 @@ def polygons(mask: InstanceMask, *, parts: int | None = None) -> list[np.ndarray
         mask: Any.
         parts: At most so many; None for all.
     """
-    outer = [outline for outline in outlines(mask) if signed_area(outline) > 0]
-    outer.sort(key=signed_area, reverse=True)
-    return [_simplified(outline, mask) for outline in outer[:parts]]
+    areas = [(signed_area(outline), outline) for outline in outlines(mask)]
+    outer = sorted((found for found in areas if found[0] > 0), key=lambda found: -found[0])
+    return [_simplified(outline, mask) for _, outline in outer[:parts]]
 
 
 def outlines(mask: InstanceMask) -> list[np.ndarray]:
@@ -78,12 +78,12 @@ def is_simple(points: np.ndarray) -> bool:
     count = len(points)
     if count < 3 or count > 4 * MAX_POINTS or signed_area(points) <= 0:
         return False
-    ends = np.roll(points, -1, axis=0)
+    ends = _turned(points, 1)
     # side[i, j]: on which side of line i point j lies.
     way = ends - points
     gap = points[None] - points[:, None]
     side = np.sign(way[:, None, 0] * gap[..., 1] - way[:, None, 1] * gap[..., 0])
-    side_of_end = np.roll(side, -1, axis=1)
+    side_of_end = np.concatenate([side[:, 1:], side[:, :1]], axis=1)
     parted = side * side_of_end <= 0
     low, high = np.minimum(points, ends), np.maximum(points, ends)
     near_each_other = (low[:, None] <= high[None]).all(axis=2)
@@ -97,7 +97,7 @@ def is_simple(points: np.ndarray) -> bool:
 def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
     allowed, box = tolerance(mask), (outline.min(axis=0), outline.max(axis=0))
     # It begins where a corner is most likely.
-    outline = np.roll(outline, -int(np.argmax(((outline - outline.mean(axis=0)) ** 2).sum(axis=1))), axis=0)
+    outline = _turned(outline, int(np.argmax(((outline - outline.mean(axis=0)) ** 2).sum(axis=1))))
     while len(corners := _corners(outline, allowed)) > MAX_POINTS:
         allowed *= 2
     while allowed > MIN_TOLERANCE / 4:
@@ -162,8 +162,7 @@ def _fitted(outline: np.ndarray, corners: Sequence[int], allowed: float) -> np.n
 
     A corner stays where it was if its lines are nearly parallel or meet too far from it.
     """
-    outline = np.roll(outline, -corners[0], axis=0)
-    outline = np.concatenate([outline, outline[:1]])
+    outline = np.concatenate([outline[corners[0] :], outline[: corners[0] + 1]])
     ends = np.array([*corners, len(outline) - 1 + corners[0]]) - corners[0]
     x, y = (outline - outline[0]).T
     sums = np.concatenate([np.zeros((1, 5)), np.cumsum(np.stack([x, y, x * x, x * y, y * y], axis=1), axis=0)])
@@ -175,7 +174,7 @@ def _fitted(outline: np.ndarray, corners: Sequence[int], allowed: float) -> np.n
     # Points of a line: normal_x * x + normal_y * y = offset.
     normal_x, normal_y = -np.sin(angle), np.cos(angle)
     offset = normal_x * x + normal_y * y
-    before_x, before_y, before_offset = (np.roll(values, 1) for values in (normal_x, normal_y, offset))
+    before_x, before_y, before_offset = (_turned(values, -1) for values in (normal_x, normal_y, offset))
     determinant = before_x * normal_y - before_y * normal_x
     meets = np.abs(determinant) > 1e-3
     divisor = np.where(meets, determinant, 1)
@@ -192,14 +191,19 @@ def _farthest(outline: np.ndarray, corners: Sequence[int], found: np.ndarray) ->
     """Return the greatest distance of a point of the outline to its line of the polygon `found`."""
     lengths = np.diff([*corners, len(outline) + corners[0]])
     line = np.repeat(np.arange(len(corners)), lengths)
-    start, way = found[line], (np.roll(found, -1, axis=0) - found)[line]
-    gap = np.roll(outline, -corners[0], axis=0) - start
+    start, way = found[line], (_turned(found, 1) - found)[line]
+    gap = _turned(outline, corners[0]) - start
     along = np.clip((gap * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-9), 0, 1)
     return float(np.sqrt(((gap - along[:, None] * way) ** 2).sum(axis=1)).max())
 
 
 def _turns(way: np.ndarray) -> bool:
     """Whether no line is empty or goes back on the one before."""
-    before = np.roll(way, 1, axis=0)
+    before = _turned(way, -1)
     back = (before[:, 0] * way[:, 1] == before[:, 1] * way[:, 0]) & ((before * way).sum(axis=1) <= 0)
     return not back.any()
+
+
+def _turned(values: np.ndarray, first: int) -> np.ndarray:
+    """Return the values of a closed line, beginning with another one; `np.roll` takes ten times as long."""
+    return np.concatenate([values[first:], values[:first]])
