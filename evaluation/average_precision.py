@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.ground_truth import AnnotatedImage
+from evaluation.ground_truth import AnnotatedImage, filled_box
 from runtime.boxes import iou
 from runtime.detector import Detection
+from runtime.masks import InstanceMask, intersection
 
 # In float32, as overlaps are: an overlap of exactly 0.7 reaches 0.7.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10).astype(np.float32)
+_MASK_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 MAX_DETECTIONS = 100
 # Resamples in one piece of work: bounds the memory to about this times 8 bytes for each detection.
@@ -32,13 +34,15 @@ class ClassMatches:
         scores: float64 (N,).
         image: int64 (N,), index of the image of each.
         hits: bool (10, N), whether it found a box of its own at each of `IOU_THRESHOLDS`.
-        boxes: int64 (I,), ground-truth boxes of the class in each image.
+        boxes: int64 (I,), ground-truth boxes of the class in each image, or masks if these are compared.
+        ignored: bool (10, N), whether it counts neither as found nor as false; None if all count.
     """
 
     scores: np.ndarray
     image: np.ndarray
     hits: np.ndarray
     boxes: np.ndarray
+    ignored: np.ndarray | None = None
 
 
 def match_class(
@@ -61,13 +65,62 @@ def match_class(
     )
 
 
+def match_class_masks(
+    class_id: int, images: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]
+) -> ClassMatches:
+    """Do the same with masks, as `scores.score_masks`: what was annotated as a box only is a crowd in COCO's words."""
+    scores, image_of = [np.zeros(0)], [np.zeros(0, int)]
+    hits, ignored = ([np.zeros((len(IOU_THRESHOLDS), 0), bool)] for _ in range(2))
+    masks = np.zeros(len(images), int)
+    for index, (image, found) in enumerate(zip(images, detections, strict=True)):
+        gt_masks = image.masks or (None,) * len(image.boxes)
+        rows = [row for row, k in enumerate(image.class_ids) if k == class_id]
+        annotated = [mask for row in rows if (mask := gt_masks[row]) is not None]
+        crowds = [filled_box(image.boxes[row]) for row in rows if gt_masks[row] is None]
+        masks[index] = len(annotated)
+        own = sorted((d for d in found if d.class_id == class_id), key=lambda d: -d.score)[:MAX_DETECTIONS]
+        if own:
+            scores.append(np.array([detection.score for detection in own]))
+            image_of.append(np.full(len(own), index))
+            own_masks = [detection.mask for detection in own]
+            of_image = _greedy_hits(_mask_overlaps(own_masks, annotated), _MASK_THRESHOLDS)
+            on_crowd = _mask_overlaps(own_masks, crowds, of_detection=True).max(axis=1, initial=0.0)
+            hits.append(of_image)
+            ignored.append(~of_image & (on_crowd >= _MASK_THRESHOLDS[:, None]))
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    return ClassMatches(
+        np.concatenate(scores)[order],
+        np.concatenate(image_of)[order],
+        np.concatenate(hits, axis=1)[:, order],
+        masks,
+        np.concatenate(ignored, axis=1)[:, order],
+    )
+
+
+def _mask_overlaps(
+    found: Sequence[InstanceMask | None], annotated: Sequence[InstanceMask], *, of_detection: bool = False
+) -> np.ndarray:
+    """IoU, float64 (N, G); the part of the detection that lies on the other if `of_detection`. 0 without a mask."""
+    overlaps = np.zeros((len(found), len(annotated)))
+    for row, mask in enumerate(found):
+        for column, other in enumerate(annotated):
+            if mask is not None:
+                common = intersection(mask, other)
+                overlaps[row, column] = common / (mask.area if of_detection else mask.area + other.area - common)
+    return overlaps
+
+
 def _hits(boxes: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
     """Hits, bool (10, N), of the N detections of one image, best score first."""
-    hits = np.zeros((len(IOU_THRESHOLDS), len(boxes)), bool)
-    overlaps = iou(boxes, gt_boxes)
-    near = np.flatnonzero((overlaps >= IOU_THRESHOLDS[0]).any(axis=1))
-    for level, least in enumerate(IOU_THRESHOLDS):
-        free = np.ones(len(gt_boxes), bool)
+    return _greedy_hits(iou(boxes, gt_boxes), IOU_THRESHOLDS)
+
+
+def _greedy_hits(overlaps: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Hits, bool (10, N), from overlaps (N, G) of detections, best score first."""
+    hits = np.zeros((len(thresholds), len(overlaps)), bool)
+    near = np.flatnonzero((overlaps >= thresholds[0]).any(axis=1))
+    for level, least in enumerate(thresholds):
+        free = np.ones(overlaps.shape[1], bool)
         for row in near:
             candidates = np.where(free, overlaps[row], -1.0)
             best = len(candidates) - 1 - int(candidates[::-1].argmax())  # of equals the last, as pycocotools
@@ -100,6 +153,8 @@ def _accumulate(matches: ClassMatches, weights: np.ndarray) -> np.ndarray:
     result = np.zeros((len(weights), len(IOU_THRESHOLDS)))
     for level, hits in enumerate(matches.hits):
         if hits.any():
+            if matches.ignored is not None:
+                seen = np.cumsum(counts * ~matches.ignored[level], axis=1)
             result[:, level] = _area(np.cumsum(counts[:, hits], axis=1), seen[:, hits], boxes)
     result[boxes == 0] = np.nan
     return result

@@ -4,6 +4,7 @@ A folder with `ground_truth.json` and the image files it names; it can be moved 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,3 +101,10 @@ def _to_json(image: AnnotatedImage) -> dict[str, Any]:
     }
     masks = [None if mask is None else mask.to_json() for mask in image.masks]
     return content | ({"masks": masks} if masks else {})
+
+
+def filled_box(box: Sequence[float]) -> InstanceMask:
+    """Return a mask of all pixels that a box touches."""
+    x1, y1, x2, y2 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    width, height = max(x2 - x1, 1), max(y2 - y1, 1)
+    return InstanceMask(x1, y1, width, height, np.array([0, width * height]))

@@ -5,7 +5,6 @@ Reference: https://cocodataset.org/#detection-eval; at most 100 detections an im
 
 import contextlib
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation.ground_truth import AnnotatedImage, GroundTruth, filled_box
 from runtime.detector import Detection, Detector
-from runtime.masks import InstanceMask, intersection
+from runtime.masks import intersection
 
 # Detections below this score cannot move the average precision and only cost time.
 MIN_SCORE = 0.01
@@ -138,7 +137,7 @@ def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage], *, of_masks: 
             ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": int(class_id) + 1}
             annotation = {**ids, "bbox": bbox, "area": width * height, "iscrowd": 0}
             if of_masks and mask is None:
-                annotation |= {"iscrowd": 1, "instance_mask": _filled(box)}
+                annotation |= {"iscrowd": 1, "instance_mask": filled_box(box)}
             elif mask is not None:
                 annotation |= {"area": mask.area, "instance_mask": mask}
             annotations.append(annotation)
@@ -155,13 +154,6 @@ def _coco(labels: Sequence[str], images: Sequence[AnnotatedImage], *, of_masks: 
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco
-
-
-def _filled(box: Sequence[float]) -> InstanceMask:
-    """Return a mask of all pixels that a box touches."""
-    x1, y1, x2, y2 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
-    width, height = max(x2 - x1, 1), max(y2 - y1, 1)
-    return InstanceMask(x1, y1, width, height, np.array([0, width * height]))
 
 
 def _xywh(box: Sequence[float]) -> list[float]:

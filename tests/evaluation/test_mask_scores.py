@@ -10,6 +10,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from evaluation.average_precision import average_precision, match_class_masks
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.scores import score, score_masks
 from runtime.detector import Detection
@@ -55,6 +56,27 @@ def test_random_masks_score_as_with_pycocotools_alone() -> None:
     assert ours is not None
     assert 0.05 < expected[0] < 0.95
     assert (ours.mean_ap, ours.map50, ours.map75) == pytest.approx(expected, abs=1e-12)
+
+
+def test_matches_that_can_be_drawn_again_score_the_same() -> None:
+    rng = np.random.default_rng(11)
+    images, detections = [], []
+    for _ in range(10):
+        masks: list[InstanceMask | None] = [_random_mask(rng) for _ in range(int(rng.integers(1, 6)))]
+        boxes = [mask.box for mask in masks if mask]
+        found = [mask.moved(int(rng.integers(0, 2)), int(rng.integers(0, 2))) for mask in masks if mask]
+        # A third are annotated as boxes only, and some detections are nowhere near.
+        images.append(_image([mask if rng.random() < 0.7 else None for mask in masks], boxes=boxes))
+        found += [_random_mask(rng) for _ in range(3)]
+        detections.append([Detection("cat", 0, float(rng.random()), mask.box, mask) for mask in found])
+
+    expected = score_masks(["cat"], images, detections)
+    (values,) = average_precision(match_class_masks(0, images, detections))
+
+    assert expected is not None
+    assert values.mean() == pytest.approx(expected.mean_ap, abs=1e-12)
+    assert values[0] == pytest.approx(expected.map50, abs=1e-12)
+    assert 0.1 < expected.mean_ap < 0.95
 
 
 def _pycocotools(images: list[AnnotatedImage], detections: list[list[Detection]]) -> tuple[float, float, float]:

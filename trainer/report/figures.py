@@ -19,6 +19,7 @@ class Figures:
 
     Attributes:
         boxes: Annotated boxes of each class.
+        mask_precision: Of the masks; None if no mask is annotated or the network gives none.
         sweeps: Seconds of correction of all images for every threshold of a class, the others as they are.
         by_image, total: The corrections that each image, and all together, need.
         seconds: Of correcting all images.
@@ -39,6 +40,7 @@ class Figures:
     times_less: Estimate
     confusion: np.ndarray
     bands: tuple[SizeBand, ...]
+    mask_precision: PrecisionEstimates | None = None
 
     @classmethod
     def of(cls, facts: RunFacts) -> "Figures":
@@ -64,4 +66,15 @@ class Figures:
             times_less=bootstrap.estimate_ratio(from_nothing, with_model),
             confusion=outcomes.confusion_matrix(len(classes), images, detections, postprocess),
             bands=object_sizes.corrections_by_size(images, detections, postprocess, facts.manifest.input_size),
+            mask_precision=_mask_precision(facts),
         )
+
+
+def _mask_precision(facts: RunFacts) -> PrecisionEstimates | None:
+    images, detections = facts.truth.images, facts.detections
+    if facts.manifest.mask_head is None or not any(mask is not None for image in images for mask in image.masks):
+        return None
+    classes = range(len(facts.truth.labels))
+    return bootstrap.estimate_precision(
+        [average_precision.match_class_masks(class_id, images, detections) for class_id in classes]
+    )
