@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from runtime.masks import InstanceMask
 
 Size = tuple[int, int]
-# Of a cell, in 1/255: an object that fills so much of it has it.
-_HALF = 128
+# Of a cell: an object that fills so much of it has it, but for errors of rounding.
+_HALF = 0.5 - 1e-6
+# Of a cell: less is nothing.
+_LEAST = 1e-6
 # Of a cell: less than that is an error of rounding.
 _ROUNDING = 1e-6
 
@@ -64,12 +65,9 @@ class PlacedMask:
         left = seen.left + seen.width if self.scale[0] < 0 else seen.left
         x = _Cells.of(left * self.scale[0] + self.offset[0], seen.width, abs(self.scale[0]), stride, input_size[0])
         y = _Cells.of(seen.top * self.scale[1] + self.offset[1], seen.height, self.scale[1], stride, input_size[1])
-        padded = np.zeros((y.before + seen.height + y.behind, x.before + seen.width + x.behind), np.uint8)
-        padded[y.before : y.before + seen.height, x.before : x.before + seen.width][bitmap] = 255
-        box = x.start, y.start, min(x.end, padded.shape[1]), min(y.end, padded.shape[0])
-        share = np.asarray(Image.fromarray(padded).resize((x.number, y.number), Image.Resampling.BOX, box=box))
-        most = int(share.max())
-        return InstanceMask.from_bitmap(share >= (_HALF if most >= _HALF else max(most // 2, 1)), x.first, y.first)
+        share = _sums(_sums(bitmap.T, x.edges).T, y.edges) * abs(self.scale[0] * self.scale[1]) / stride**2
+        most = share.max()
+        return InstanceMask.from_bitmap(share >= (_HALF if most >= _HALF else max(most / 2, _LEAST)), x.first, y.first)
 
     def _seen(self) -> tuple[int, int, int, int]:
         """Return the region in whole image pixels."""
@@ -83,18 +81,11 @@ class _Cells(NamedTuple):
 
     Attributes:
         first: The first cell that it touches.
-        number: Number of cells.
-        before: Pixels of the bitmap that lack before it, for its cells to be full; `behind` those after it.
-        start: Of the cells, in pixels of the bitmap with those before it.
-        end: In the same way.
+        edges: float64 (N + 1,): where the cells begin and end, in pixels of the bitmap, cut to it.
     """
 
     first: int
-    number: int
-    before: int
-    behind: int
-    start: float
-    end: float
+    edges: np.ndarray
 
     @classmethod
     def of(cls, corner: float, length: int, scale: float, stride: int, input_side: int) -> "_Cells":
@@ -102,9 +93,16 @@ class _Cells(NamedTuple):
         cells = -(-input_side // stride)
         first = min(max(math.floor(corner / stride + _ROUNDING), 0), cells - 1)
         last = min(max(math.ceil((corner + length * scale) / stride - _ROUNDING), first + 1), cells)
-        start, end = (first * stride - corner) / scale, (last * stride - corner) / scale
-        before, behind = max(math.ceil(-start), 0), max(math.ceil(end - length), 0)
-        return cls(first, last - first, before, behind, max(start + before, 0.0), end + before)
+        return cls(first, np.clip((np.arange(first, last + 1) * stride - corner) / scale, 0, length))
+
+
+def _sums(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the sums of the rows (h, w) between edges, float32 (N, w); a part of a row counts in part."""
+    sums = np.zeros((len(values) + 1, values.shape[1]), np.int32 if values.dtype == bool else np.float32)
+    np.cumsum(values, axis=0, dtype=sums.dtype, out=sums[1:])
+    low = np.minimum(edges.astype(int), len(values) - 1)
+    part = (edges - low).astype(np.float32)[:, None]
+    return np.diff(sums[low] * (1 - part) + sums[low + 1] * part, axis=0)
 
 
 # One for each box; None for a box without a mask. Empty if no image of the input was read with masks.
