@@ -84,9 +84,7 @@ def main(requests_file: str, results_file: str) -> None:
         data = Path(path).read_bytes()
         image = base64.b64encode(data).decode("ascii")
         found = model.detector.detect(model.detector.decode(data), requests["threshold"])
-        results["direct"].append(
-            [(item.class_id, item.score, item.box, item.mask and item.mask.to_json()) for item in found]
-        )
+        results["direct"].append([(item.class_id, item.score, item.box, _mask_to_json(item)) for item in found])
         started = time.perf_counter()
         results["served"].append(call({"image": image, "threshold": requests["threshold"]}))
         cost["request_seconds"] = time.perf_counter() - started
@@ -94,6 +92,12 @@ def main(requests_file: str, results_file: str) -> None:
             results["served_by_default"].append(call({"image": image}))
     cost["memory_bytes"] = _memory()
     Path(results_file).write_text(json.dumps(results), encoding="utf-8")
+
+
+def _mask_to_json(detection: Any) -> dict[str, Any] | None:
+    """Return the mask of a detection; one of an earlier release, whose own runtime this is, has none."""
+    mask = getattr(detection, "mask", None)
+    return None if mask is None else mask.to_json()
 
 
 def _isolate(directory: Path) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -89,12 +90,19 @@ def _print(content: dict[str, Any], proof: "Proof", *, as_json: bool) -> None:
         print(f"  on {proof.figures['images']} frozen images with {proof.figures['boxes']} annotated boxes:")
         for artefact, scores in proof.figures["scores"].items():
             print(f"    {artefact:12} {format_scores(scores['map50'], scores['mean_ap'], 4)}")
+            if "mask_map50" in scores:
+                print(f"    {'':12} masks: {format_scores(scores['mask_map50'], scores['mask_mean_ap'], 4)}")
         for pair, difference in proof.figures["differences"].items():
             print(
                 f"    {pair}: {difference['unmatched']} of {difference['detections']} unmatched, "
                 f"at most {difference['largest_box']:.3g} pixels "
-                f"and {difference['largest_score']:.2g} of the score apart"
+                f"and {difference['largest_score']:.2g} of the score apart{_masks(difference)}"
             )
+
+
+def _masks(difference: Mapping[str, float]) -> str:
+    median = difference.get("median_mask_iou")
+    return "" if median is None else f", masks with a median IoU of {median:.4f}"
 
 
 COMMANDS = (

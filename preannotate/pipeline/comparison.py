@@ -5,15 +5,16 @@ on. Both run as built functions: what is compared is what CVAT would get.
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from builder.function_directory import FunctionDirectory
 from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
-from evaluation.scores import score
+from evaluation.scores import score, score_masks
 from preannotate.core.files import read_json, write_json
 from preannotate.core.text import format_scores, plural
 from preannotate.pipeline.errors import PipelineError
@@ -63,7 +64,9 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
     if kept and kept["published"] == old.number and "mean_ap" in kept:  # earlier releases kept mAP50 alone
         return Comparison(**kept)
     truth = _new_to_both(new, old)
-    comparison = Comparison(old.number, len(truth.images), *_scores(new, truth), *_scores(old, truth))
+    masks = all(FunctionDirectory.open(version.function).manifest.mask_head for version in (new, old))
+    found = (_scores(version, truth, masks=masks) for version in (new, old))
+    comparison = Comparison(old.number, len(truth.images), *itertools.chain.from_iterable(found))
     write_json(new.record_file, record | {KEY: asdict(comparison)})
     return comparison
 
@@ -110,16 +113,20 @@ def _contents(version: VersionFolder) -> set[str]:
     return {sample["content"] for sample in content["samples"]}
 
 
-def _scores(version: VersionFolder, truth: GroundTruth) -> tuple[float, float]:
-    """Return mAP50 and mAP of a version's function."""
+def _scores(version: VersionFolder, truth: GroundTruth, *, masks: bool) -> tuple[float, float]:
+    """Return mAP50 and mAP of a version's function: of `masks` if both versions give them, and some are annotated."""
     if not truth.images:
         return 0.0, 0.0
     function = FunctionDirectory.open(version.function)
-    served = detect_with_variant(VARIANTS["cpu"], function.path, function.manifest, truth).served
+    answers = detect_with_variant(VARIANTS["cpu"], function.path, function.manifest, truth)
+    # An answer with a mask or a polygon has no other box.
+    detections = answers.served if function.manifest.mask_head is None else answers.direct
     # A class goes by its name in function.yaml, or by the one it was trained with if no annotation has the former.
     renamed = zip(function.labels, Manifest.read(function.path).labels, strict=True)
     names = [now if now in truth.labels else trained for now, trained in renamed]
-    found = score(truth.labels, truth.images, _by_name(served, names, truth.labels))
+    named = _by_name(detections, names, truth.labels)
+    of_masks = score_masks(truth.labels, truth.images, named) if masks else None
+    found = of_masks or score(truth.labels, truth.images, named)
     return round(found.map50, _DECIMALS), round(found.mean_ap, _DECIMALS)
 
 
@@ -129,6 +136,6 @@ def _by_name(
     """Replace class ids, which index `names`, by those of `labels`; detections of other classes do not count."""
     ids = {class_id: labels.index(name) for class_id, name in enumerate(names) if name in labels}
     return [
-        [Detection(names[one.class_id], ids[one.class_id], one.score, one.box) for one in found if one.class_id in ids]
+        [replace(one, label=names[one.class_id], class_id=ids[one.class_id]) for one in found if one.class_id in ids]
         for found in detections
     ]
