@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+# Of a picture, Base64: more is no mask.
+MAX_PICTURE = 1 << 26
 # Sides of the polygon that stands for an ellipse: it is inside by less than 0.0002 of the radius.
 _ELLIPSE_SIDES = 180
 

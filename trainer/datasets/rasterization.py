@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preannotate.formats.outlines import MaskPicture, Outline, RunLengths, fills
+from runtime import image_headers
 from runtime.errors import RequestError
 from runtime.image import decode
 from runtime.image_limits import MAX_PIXELS
@@ -18,8 +19,8 @@ from runtime.masks import InstanceMask
 
 # Rows that the sides of one polygon cross: more than any drawn one has, in 200 MB of memory.
 MAX_CROSSINGS = 3_000_000
-# Of a mask's picture, Base64.
-MAX_PICTURE = 1 << 26
+# Pixels by which a picture may be larger than its box, which may end at the last pixel and have fractions.
+_MORE = 2
 
 # Left, top, width, height.
 Rectangle = tuple[int, int, int, int]
@@ -52,7 +53,7 @@ def rasterize(
         case RunLengths():
             bitmap = _of_runs(outline, to_image, (left, top, width, height))
         case MaskPicture():
-            bitmap = _of_picture(outline, to_image, (left, top, width, height))
+            bitmap = _of_picture(outline, box, to_image, (left, top, width, height))
         case _:
             points = [np.asarray(part, np.float64).reshape(-1, 2) for part in outline.polygons().parts]
             moved = [part @ to_image[:, :2].T + (to_image[:, 2] - (left, top)) for part in points]
@@ -125,12 +126,15 @@ def _lines(ends: np.ndarray, length: int, lines: np.ndarray, places: np.ndarray)
     return pixels[np.ix_(lines - low, places)]
 
 
-def _of_picture(mask: MaskPicture, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:
-    if len(mask.base64) > MAX_PICTURE:
-        return None
+def _of_picture(mask: MaskPicture, box: np.ndarray, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:
+    """As `rasterize`; a picture that is larger than its box is not opened."""
     try:
         data = base64.b64decode(mask.base64.partition("base64,")[2] or mask.base64)
-        pixels = np.asarray(decode(data, (MAX_PIXELS, MAX_PIXELS)).pixels)
+        found = image_headers.read_header(data)
+        box_size = np.abs(np.linalg.inv(to_image[:, :2])) @ (box[2:] - box[:2])
+        if found is None or (found[1].size > box_size + _MORE).any():
+            return None
+        pixels = np.asarray(decode(data).pixels)
     except (binascii.Error, ValueError, RequestError):
         return None
     bitmap = pixels.max(axis=2) > 0

@@ -117,6 +117,16 @@ def test_a_picture_of_a_mask():
         assert np.array_equal(mask.bitmap, bitmap)
 
 
+def test_a_picture_that_is_larger_than_its_box_is_not_opened(monkeypatch):
+    """It may be a few kilobytes for all the memory of the machine."""
+    large = MaskPicture(png(np.ones((300, 300))), 5, 2)
+    opened = []
+    monkeypatch.setattr("trainer.datasets.rasterization.decode", opened.append)
+
+    assert rasterize(large, np.array([5.0, 2, 8, 5]), AS_IT_IS, SIZE) is None
+    assert not opened
+
+
 HOSTILE = [
     RunLengths([10**18], 0, 0, 10**9, 10**9),
     RunLengths([0, 10**18], 0, 0, 10**9, 10**9),
