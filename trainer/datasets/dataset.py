@@ -164,12 +164,12 @@ def _to_json(sample: Sample, store: Path) -> dict[str, Any]:
         "dropped": dict(sample.dropped),
         "converted": dict(sample.converted),
         "ignored": sample.ignored.tolist(),
-        **({"masks": [None if mask is None else mask.to_json() for mask in sample.masks]} if sample.masks else {}),
+        **({"masks": [None if mask is None else _mask_to_text(mask) for mask in sample.masks]} if sample.masks else {}),
     }
 
 
 def _from_json(entry: dict[str, Any], store: Path) -> Sample:
-    masks = tuple(None if mask is None else InstanceMask.from_json(mask) for mask in entry.get("masks", ()))
+    masks = tuple(None if text is None else _mask_from_text(text) for text in entry.get("masks", ()))
     if masks and len(masks) != len(entry["boxes"]):
         raise ValueError(f"{len(masks)} masks of {len(entry['boxes'])} boxes")
     return Sample(
@@ -186,3 +186,14 @@ def _from_json(entry: dict[str, Any], store: Path) -> Sample:
         ignored=np.array(entry["ignored"], np.float32).reshape(-1, 4),
         masks=masks,
     )
+
+
+def _mask_to_text(mask: InstanceMask) -> str:
+    """Return a mask in one line: left, top, width, height and runs; a list would have a line for each number."""
+    return " ".join(map(str, (mask.left, mask.top, mask.width, mask.height, *mask.runs.tolist())))
+
+
+def _mask_from_text(text: Any) -> InstanceMask:
+    """Read what `_mask_to_text` gave; a ValueError if it is something else."""
+    left, top, width, height, *runs = map(int, str(text).split())
+    return InstanceMask.from_json({"left": left, "top": top, "width": width, "height": height, "runs": runs})
