@@ -53,27 +53,33 @@ class PlacedMask:
         return replace(self, scale=scale, offset=offset, region=(width - x2, y1, width - x1, y2))
 
     def to_input(self, input_size: Size, stride: int = 1) -> InstanceMask | None:
-        """Return the mask in cells of `stride` input pixels.
+        """Return the mask in cells of `stride` input pixels; None where nothing of the object is shown.
 
         A cell belongs to the object if half of it does; if there is none, those that have at least half as much of it
-        as any. None where nothing of the object is shown.
+        as any.
         """
+        bitmap, left, top = self.render(input_size, stride)
+        return InstanceMask.from_bitmap(bitmap, left, top)
+
+    def render(self, input_size: Size, stride: int) -> tuple[np.ndarray, int, int]:
+        """Return the cells of `to_input` as bool (h, w), with the column and the row of the first; (0, 0) for none."""
         seen = self.mask.cut(self._seen())
         if seen is None:
-            return None
+            return np.zeros((0, 0), bool), 0, 0
         bitmap = seen.bitmap[:, ::-1] if self.scale[0] < 0 else seen.bitmap
         left = seen.left + seen.width if self.scale[0] < 0 else seen.left
         x = _Cells.of(left * self.scale[0] + self.offset[0], seen.width, abs(self.scale[0]), stride, input_size[0])
         y = _Cells.of(seen.top * self.scale[1] + self.offset[1], seen.height, self.scale[1], stride, input_size[1])
         share = _sums(_sums(bitmap.T, x.edges).T, y.edges) * abs(self.scale[0] * self.scale[1]) / stride**2
-        most = share.max()
-        return InstanceMask.from_bitmap(share >= (_HALF if most >= _HALF else max(most / 2, _LEAST)), x.first, y.first)
+        most = float(share.max())
+        return share >= (_HALF if most >= _HALF else max(most / 2, _LEAST)), x.first, y.first
 
     def _seen(self) -> tuple[int, int, int, int]:
         """Return the region in whole image pixels."""
-        region = (np.array(self.region) - np.tile(self.offset, 2)) / np.tile(self.scale, 2)
-        x1, y1, x2, y2 = np.rint(region).astype(int).tolist()
-        return min(x1, x2), y1, max(x1, x2), y2
+        (scale_x, scale_y), (x, y) = self.scale, self.offset
+        x1, y1, x2, y2 = self.region
+        columns = sorted((round((x1 - x) / scale_x), round((x2 - x) / scale_x)))
+        return columns[0], round((y1 - y) / scale_y), columns[1], round((y2 - y) / scale_y)
 
 
 class _Cells(NamedTuple):
@@ -129,10 +135,10 @@ def instance_masks(masks: PlacedMasks, boxes: int, input_size: Size, stride: int
     width, height = (-(-side // stride) for side in input_size)
     cells, known = np.zeros((boxes, height, width), np.uint8), np.zeros(boxes, bool)
     for index, placed in enumerate(masks):
-        found = None if placed is None else placed.to_input(input_size, stride)
-        if found is not None:
-            cells[index, found.top : found.top + found.height, found.left : found.left + found.width] = found.bitmap
-            known[index] = True
+        if placed is not None:
+            bitmap, left, top = placed.render(input_size, stride)
+            cells[index, top : top + bitmap.shape[0], left : left + bitmap.shape[1]] = bitmap
+            known[index] = bitmap.any()
     return InstanceMasks(cells, known)
 
 
