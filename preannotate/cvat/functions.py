@@ -328,7 +328,7 @@ def label_mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Jso
 
 
 def _shape(label: str, content: Json) -> FoundShape:
-    kind, points = str(content["type"]), [float(value) for value in content["points"]]
+    kind, points = str(content.get("type", "rectangle")), [float(value) for value in content["points"]]
     if kind == "mask":  # older servers pass on the function's own list, newer ones what they would store
         left, top, right, bottom = [float(value) for value in content.get("mask", points)[-4:]]
         return FoundShape(label, (left, top, right + 1, bottom + 1), kind)

@@ -15,6 +15,7 @@ from builder.probe import ProbeResults
 from builder.variant_run import parse_reply, run_probe
 from preannotate.core.drafts import working_directory
 from preannotate.core.memory import free_memory
+from preannotate.core.text import plural
 from preannotate.diagnostics.finding import Finding, error, error_from_sentence, ok, warning
 from preannotate.diagnostics.functions import LocalFunction
 
@@ -68,7 +69,8 @@ def _judge(where: str, content: ProbeResults, function: LocalFunction) -> Iterat
     cost, device = content["cost"], content["description"]["device"]
     text = (
         f"{device}: loaded in {cost['load_seconds']:.1f} s, an image of {IMAGE_SIZE[0]}x{IMAGE_SIZE[1]} answered in "
-        f"{cost['request_seconds'] * 1000:.0f} ms ({len(found)} objects), {cost['memory_bytes'] / _MIB:.0f} MiB"
+        f"{cost['request_seconds'] * 1000:.0f} ms ({plural(len(found), 'object')}), "
+        f"{cost['memory_bytes'] / _MIB:.0f} MiB"
     )
     if function.variant.limits and device.startswith("CPU"):
         yield warning(where, f"{text}: no GPU was used.", "See above for the GPU; without one deploy the CPU variant.")

@@ -29,7 +29,7 @@ def test_an_answer_and_what_it_cost(tried):
 
     assert found.severity == "ok"
     assert found.where == "run cats (openvino)"
-    pattern = r"no device: loaded in \d+\.\d s, an image of 640x480 answered in \d+ ms \(\d boxes\), \d+ MiB"
+    pattern = r"no device: loaded in \d+\.\d s, an image of 640x480 answered in \d+ ms \(\d objects?\), \d+ MiB"
     assert re.fullmatch(pattern, found.finding)
 
 
@@ -60,9 +60,7 @@ def test_a_gpu_variant_without_a_gpu(tried, runnable):
 
 
 def test_an_answer_that_cvat_cannot_store(tried):
-    (found,) = tried(
-        "runtime/function_file.py", lambda text: text.replace('LABEL_TYPE = "rectangle"', 'LABEL_TYPE = "bbox"')
-    )
+    (found,) = tried("runtime/cvat.py", lambda text: text.replace('"type": RECTANGLE', '"type": "bbox"'))
 
     assert found == error(
         "run cats (openvino)",
