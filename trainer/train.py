@@ -24,7 +24,7 @@ from trainer.preparation import Prepared, prepare, reopen
 from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory, RunState, Summary
 from trainer.self_training import SelfTrainingLoop
-from trainer.training_loop import TrainingLoop
+from trainer.training_loop import TrainingLoop, standard_error
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -140,10 +140,10 @@ def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, stat
 
 
 def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingState) -> None:
-    """Measure the statistics of batch normalisation again, and keep them if they score higher on the validation images.
+    """Measure the statistics of batch normalisation again, and keep them if they surely score higher in validation.
 
     Those of the training lag behind, most after few steps; where images differ much from each other, as scans do, their
-    long average is better.
+    long average is better. A handful of boxes cannot tell.
     """
     network = prepared.ema_network
     assert state.best is not None
@@ -152,8 +152,9 @@ def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingS
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
     batch_statistics.renew(network, serving_inputs(samples, network.input_size))
-    after = validator.scores().mean_ap
-    if after > before:
+    scores = validator.scores()
+    after = scores.mean_ap
+    if after - before > standard_error(before, scores.boxes):
         log.info(
             "statistics of batch normalisation were measured again on %s: validation mAP %.3f in place of %.3f",
             plural(len(samples), "training image"),
