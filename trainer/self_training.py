@@ -50,8 +50,6 @@ LOWEST_LIMIT, HIGHEST_LIMIT = 0.4, 0.9
 MIN_BOXES = 10
 # Detections down to this score are doubtful, those below are background.
 DOUBTFUL_FROM = 0.1
-# A shorter training has no time to give away.
-MIN_MINUTES = 5.0
 # The highest learning rate, as a part of the initial one.
 RATE = 0.25
 
@@ -209,11 +207,6 @@ class SelfTrainingLoop(TrainingLoop):
         assert before is not None
         # Compared once, at the end: the best of many looks at a few images would be chance.
         return state.finished and scores.mean_ap >= before
-
-
-def has_time(config: TrainingConfig) -> bool:
-    """Whether the time limit leaves time for self-training; otherwise the training before it has all of it."""
-    return config.max_minutes is None or config.max_minutes >= MIN_MINUTES
 
 
 def result(state: TrainingState) -> SelfTrainingResult | None:

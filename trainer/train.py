@@ -13,7 +13,7 @@ from preannotate.core.drafts import clear_abandoned
 from preannotate.core.files import read_json
 from preannotate.core.terminal import SafeFormatter
 from preannotate.core.text import plural
-from trainer import batch_statistics, checkpoints, devices, self_training
+from trainer import batch_statistics, checkpoints, devices
 from trainer.checkpoints import TrainingState
 from trainer.config import RunConfig
 from trainer.datasets import Sample
@@ -23,6 +23,7 @@ from trainer.network_trainer import NetworkTrainer
 from trainer.preparation import Prepared, prepare, reopen
 from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory, RunState, Summary
+from trainer.schedule import SELF_TRAINING_MINUTES, has_time_for_self_training
 from trainer.self_training import SelfTrainingLoop
 from trainer.training_loop import TrainingLoop, standard_error
 from trainer.validation import Validator
@@ -121,12 +122,13 @@ def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summa
 
 def _unlabelled(prepared: Prepared) -> tuple[Sample, ...]:
     """Return the images for self-training; none, and say so, if the time limit leaves no time for it."""
-    if not prepared.unlabelled or self_training.has_time(prepared.config.arguments):
+    max_minutes = prepared.config.arguments.max_minutes
+    if not prepared.unlabelled or has_time_for_self_training(max_minutes):
         return prepared.unlabelled
     log.info(
         "no self-training: max_minutes=%g leaves no time for it; expected at least %g",
-        prepared.config.arguments.max_minutes,
-        self_training.MIN_MINUTES,
+        max_minutes,
+        SELF_TRAINING_MINUTES,
     )
     return ()
 
