@@ -15,6 +15,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from runtime.boxes import area
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
+from trainer.copy_paste import with_pasted_objects
+from trainer.example import Example
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Augmentation:
         flip: Probability of a mirror image, left to right.
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
+        copy_paste: Probability that an image gets objects of others.
     """
 
     zoom: tuple[float, float] = (0.5, 2.0)
@@ -34,6 +37,7 @@ class Augmentation:
     flip: float = 0.5
     colour: float = 1.0
     mosaic: float = 0.5
+    copy_paste: float = 0.0
 
 
 # Values of `augment=`; None prepares images as serving does.
@@ -58,23 +62,6 @@ def of_phase(name: str, *, closing: bool) -> Augmentation | None:
     return CLOSING if closing and name == "strong" else STRENGTHS[name]
 
 
-@dataclass(frozen=True)
-class Example:
-    """An image with its boxes before augmentation.
-
-    Attributes:
-        image: RGB, perhaps smaller than `size` (decoded at reduced scale).
-        size: (width, height): the frame of the boxes.
-        boxes: float32 (G, 4), xyxy.
-        class_ids: int64 (G,).
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    boxes: np.ndarray
-    class_ids: np.ndarray
-
-
 def letterbox_example(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the input as serving prepares it: pixels uint8 (H, W, 3), boxes (G, 4) in input pixels, class ids (G,)."""
     letterbox = Letterbox.fit(example.size, input_size)
@@ -88,15 +75,22 @@ def augment(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return one augmented input; `another` returns other training images, for mosaics.
+    """Return one augmented input; `another` returns other training images, for mosaics and pasting.
 
     Returns:
         Pixels uint8 (H, W, 3); boxes float32 (G', 4), xyxy, input pixels, clipped; class ids int64 (G',).
     """
+
+    def pasted(example: Example) -> Example:
+        if rng.random() < strength.copy_paste:
+            return with_pasted_objects(example, another, rng)
+        return example
+
     if rng.random() < strength.mosaic:
-        canvas, boxes, class_ids = _mosaic([example, another(), another(), another()], input_size, strength, rng)
+        examples = [pasted(one) for one in (example, another(), another(), another())]
+        canvas, boxes, class_ids = _mosaic(examples, input_size, strength, rng)
     else:
-        canvas, boxes, class_ids = _window(example, input_size, strength, rng)
+        canvas, boxes, class_ids = _window(pasted(example), input_size, strength, rng)
     if rng.random() < strength.flip:
         canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         boxes = boxes[:, [2, 1, 0, 3]] * _float32(-1, 1, -1, 1) + _float32(1, 0, 1, 0) * input_size[0]

@@ -25,10 +25,10 @@ from runtime.detector import Detection
 from runtime.image import DecodedImage
 from trainer import checkpoints
 from trainer.assigner import IGNORED
-from trainer.augment import Example
 from trainer.checkpoints import SelfTraining, TrainingState
 from trainer.config import TrainingConfig
 from trainer.datasets import Sample
+from trainer.example import Example
 from trainer.input_pipeline import CACHE_BYTES, ImageCache, Images
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory

@@ -4,7 +4,8 @@ from PIL import Image
 
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
-from trainer.augment import CLOSING, STRENGTHS, Augmentation, Example, augment, letterbox_example, of_phase
+from trainer.augment import CLOSING, STRENGTHS, Augmentation, augment, letterbox_example, of_phase
+from trainer.example import Example
 
 SIZE = (200, 120)
 BOX = (60, 30, 120, 90)

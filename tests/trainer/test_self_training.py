@@ -85,7 +85,7 @@ def test_an_epoch_has_annotated_images_and_then_the_teachers():
         def __getitem__(self, index):
             from PIL import Image
 
-            from trainer.augment import Example
+            from trainer.example import Example
 
             return Example(Image.new("RGB", (8, 8)), (self.name, index), np.zeros((0, 4)), np.zeros(0))
 

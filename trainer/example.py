@@ -1,0 +1,23 @@
+"""A training image with its boxes, decoded and not yet augmented."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with its boxes before augmentation.
+
+    Attributes:
+        image: RGB, perhaps smaller than `size` (decoded at reduced scale).
+        size: (width, height): the frame of the boxes.
+        boxes: float32 (G, 4), xyxy.
+        class_ids: int64 (G,).
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    boxes: np.ndarray
+    class_ids: np.ndarray
