@@ -83,6 +83,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     images, pretrained = len(split.train), base.pretrained
+    objects = sum(len(sample.boxes) for sample in split.train)
     arguments = resolve_arguments(
         request.overrides,
         family.defaults,
@@ -90,6 +91,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=pretrained,
         alpha=base.alpha,
         input_size=size,
+        boxes=objects,
     )
     config = RunConfig(
         arguments=arguments,
@@ -110,6 +112,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
             images=images,
             pretrained=pretrained,
             size=chosen_size,
+            boxes=objects,
         ),
     )
     config.write(run.config)

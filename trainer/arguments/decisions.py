@@ -6,6 +6,8 @@ from trainer.arguments.table import format_short
 from trainer.config import Decision, Overrides, TrainingConfig
 from trainer.input_size import InputSize
 
+BACKBONE_RATE = "backbone_learning_rate"
+
 
 def explain(
     config: TrainingConfig,
@@ -16,6 +18,7 @@ def explain(
     images: int,
     pretrained: bool,
     size: InputSize,
+    boxes: int | None = None,
 ) -> tuple[Decision, ...]:
     """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
     requested = {name for name, value in overrides.items() if value is not None}
@@ -24,7 +27,12 @@ def explain(
         found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
     if not requested & {"epochs", "steps"}:
         found.append(_length(config, defaults, images=images, pretrained=pretrained))
-    if names := [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]:
+    names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
+    if BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
+        names.remove(BACKBONE_RATE)
+        why = f"lower than the usual {defaults.backbone_learning_rate:g}, since there are only {boxes} boxes"
+        found.append(Decision(f"{BACKBONE_RATE}={config.backbone_learning_rate:g}", why))
+    if names:
         weights = "pretrained" if pretrained else "random"
         values = ", ".join(f"{name}={format_short(name, getattr(config, name))}" for name in names)
         found.append(Decision(values, f"what {model} trains with from {weights} weights"))
