@@ -7,7 +7,7 @@ Windows are chosen so that objects are kept or left out, rarely cut: networks le
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -41,10 +41,11 @@ class Augmentation:
 
 
 # Values of `augment=`; None prepares images as serving does.
+STRONG = Augmentation()
 STRENGTHS: dict[str, Augmentation | None] = {
     "none": None,
     "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
-    "strong": Augmentation(),
+    "strong": STRONG,
 }
 # What the closing phase (`schedule.CLOSING_PART`) has in place of "strong".
 CLOSING = Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.5, mosaic=0)
@@ -57,9 +58,11 @@ MIN_SIDE = 4.0
 WINDOW_TRIES = 12
 
 
-def of_phase(name: str, *, closing: bool) -> Augmentation | None:
-    """Return the augmentation of an epoch, `name` being the value of `augment=`."""
-    return CLOSING if closing and name == "strong" else STRENGTHS[name]
+def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0) -> Augmentation | None:
+    """Return the augmentation of an epoch; `name` and `copy_paste` are the values of `augment=` and `copy_paste=`."""
+    if name != "strong":
+        return STRENGTHS[name]
+    return CLOSING if closing else replace(STRONG, copy_paste=copy_paste)
 
 
 def letterbox_example(example: Example, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

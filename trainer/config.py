@@ -37,6 +37,7 @@ class RequestedConfig:
     freeze: int | None = None
     freeze_statistics: bool | None = None
     augment: str = "strong"
+    copy_paste: float | None = None
     early_stopping: float | None = 0.4
     validation_fraction: float = 0.15
     seed: int = 0
@@ -63,6 +64,7 @@ class TrainingConfig(RequestedConfig):
     frozen_part: float = field()
     freeze: int = field()
     freeze_statistics: bool = field()
+    copy_paste: float = field()
 
 
 @dataclass(frozen=True)

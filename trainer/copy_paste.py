@@ -7,10 +7,12 @@ References: Simple Copy-Paste, https://arxiv.org/abs/2012.07177; Cut, Paste and 
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
+from evaluation.object_sizes import SMALL_BELOW
 from runtime.boxes import area
 from trainer.example import Example
 
@@ -22,6 +24,29 @@ MAX_ZOOM = 1.5
 MAX_OVERLAP = 0.1
 # Width of a blended edge, relative to the side of the box.
 EDGE = 0.08
+# Probability that an image gets some, where that is chosen here.
+PROBABILITY = 0.5
+
+
+@dataclass(frozen=True)
+class CopyPaste:
+    """Probability that an image gets objects of others, and why, for people."""
+
+    probability: float
+    reason: str
+
+
+def choose(boxes: np.ndarray, labels: int) -> CopyPaste:
+    """Decide from the boxes of all training images, (N, 4), xyxy, input pixels.
+
+    It teaches to tell labels apart by the objects themselves, whatever is around them. Where there is one label it
+    only shows rectangles, and a few pixels are known by what is around them.
+    """
+    if labels < 2:
+        return CopyPaste(0.0, "there is one label, and no other to tell it from")
+    if np.median(np.sqrt(area(boxes))) < SMALL_BELOW:
+        return CopyPaste(0.0, f"most objects are smaller than {SMALL_BELOW:g} pixels, and known by what is around them")
+    return CopyPaste(PROBABILITY, "objects of several labels, in other places too, since each is known by itself")
 
 
 def with_pasted_objects(example: Example, another: Callable[[], Example], rng: np.random.Generator) -> Example:

@@ -15,7 +15,17 @@ import numpy as np
 from preannotate.core.files import write_json
 from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
-from trainer import anchors, base_weights, batch_statistics, datasets, earlier_run, gpu_memory, input_size, model_choice
+from trainer import (
+    anchors,
+    base_weights,
+    batch_statistics,
+    copy_paste,
+    datasets,
+    earlier_run,
+    gpu_memory,
+    input_size,
+    model_choice,
+)
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.backbone_weights import BaseModel
@@ -83,7 +93,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     images, pretrained = len(split.train), base.pretrained
-    objects = sum(len(sample.boxes) for sample in split.train)
+    objects = np.concatenate(boxes)
+    pasting = copy_paste.choose(objects, len(dataset.labels))
     arguments = resolve_arguments(
         request.overrides,
         family.defaults,
@@ -91,7 +102,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=pretrained,
         alpha=base.alpha,
         input_size=size,
-        boxes=objects,
+        boxes=len(objects),
+        copy_paste=pasting.probability,
     )
     config = RunConfig(
         arguments=arguments,
@@ -102,7 +114,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=base.pretrained,
         alpha=base.alpha,
         input_size=size,
-        aspects=earlier.config.aspects if earlier else anchors.fit_aspects(np.concatenate(boxes)),
+        aspects=earlier.config.aspects if earlier else anchors.fit_aspects(objects),
         recommendation=recommendation,
         decisions=explain(
             arguments,
@@ -112,7 +124,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
             images=images,
             pretrained=pretrained,
             size=chosen_size,
-            boxes=objects,
+            boxes=len(objects),
+            copy_paste=pasting,
         ),
     )
     config.write(run.config)

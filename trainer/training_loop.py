@@ -131,7 +131,7 @@ class TrainingLoop:
     def _epoch(self, state: TrainingState, bar: tqdm) -> tuple[dict[str, float], float]:
         """Do the steps of an epoch; return its mean losses and the progress after it."""
         closing = self._is_closing(state)
-        augmentation = augment.of_phase(self._config.augment, closing=closing)
+        augmentation = augment.of_phase(self._config.augment, closing=closing, copy_paste=self._config.copy_paste)
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
         dataset = batches(self._epoch_images(state), self._network_trainer.network, epoch, shard)

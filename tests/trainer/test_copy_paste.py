@@ -4,7 +4,7 @@ from PIL import Image
 
 from runtime.boxes import iou
 from trainer.assigner import IGNORED
-from trainer.copy_paste import MAX_OBJECTS, with_pasted_objects
+from trainer.copy_paste import MAX_OBJECTS, PROBABILITY, choose, with_pasted_objects
 from trainer.example import Example
 
 SIZE = (160, 120)
@@ -91,3 +91,20 @@ def test_the_smallest_object_is_pasted():
     found = pasted(drawn((0, 0, 0), scale=8), source, 0)
 
     assert (found.boxes[:, 2:] > found.boxes[:, :2]).all() and len(found.boxes) >= 1
+
+
+@pytest.mark.parametrize(
+    ("side", "labels", "probability", "reason"),
+    [
+        (33, 2, PROBABILITY, "objects of several labels"),
+        (33, 1, 0, "there is one label"),
+        (31, 2, 0, "most objects are smaller than 32 pixels"),
+    ],
+)
+def test_it_is_for_objects_that_are_told_apart_by_themselves(side, labels, probability, reason):
+    boxes = np.float32([[10, 10, 10 + side, 10 + side]] * 3 + [[0, 0, 400, 400], [0, 0, 5, 5]])
+
+    chosen = choose(boxes, labels)
+
+    assert chosen.probability == probability
+    assert chosen.reason.startswith(reason)

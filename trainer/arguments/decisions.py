@@ -4,6 +4,7 @@ from preannotate.core.text import plural
 from trainer.arguments.defaults import MIN_EPOCHS, Defaults
 from trainer.arguments.table import format_short
 from trainer.config import Decision, Overrides, TrainingConfig
+from trainer.copy_paste import CopyPaste
 from trainer.input_size import InputSize
 
 BACKBONE_RATE = "backbone_learning_rate"
@@ -19,6 +20,7 @@ def explain(
     pretrained: bool,
     size: InputSize,
     boxes: int | None = None,
+    copy_paste: CopyPaste | None = None,
 ) -> tuple[Decision, ...]:
     """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
     requested = {name for name, value in overrides.items() if value is not None}
@@ -27,6 +29,8 @@ def explain(
         found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
     if not requested & {"epochs", "steps"}:
         found.append(_length(config, defaults, images=images, pretrained=pretrained))
+    if copy_paste and "copy_paste" not in requested:
+        found.append(Decision(f"copy_paste={config.copy_paste:g}", copy_paste.reason))
     names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
     if BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
         names.remove(BACKBONE_RATE)

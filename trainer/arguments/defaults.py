@@ -94,15 +94,18 @@ def resolve_arguments(
     alpha: float,
     input_size: tuple[int, int],
     boxes: int | None = None,
+    copy_paste: float = 0.0,
 ) -> TrainingConfig:
     """Decide all arguments of a run.
 
-    `images` and `boxes` are those in the training part; `alpha` was found with the weights of the backbone.
+    `images` and `boxes` are those in the training part; `alpha` was found with the weights of the backbone,
+    `copy_paste` with the boxes.
     """
     batch_size = overrides.get("batch_size") or defaults.fitting_batch(input_size)
     suggested = {
         **defaults.of_model(pretrained=pretrained, boxes=boxes),
         "batch_size": batch_size,
+        "copy_paste": copy_paste,
         "epochs": None
         if overrides.get("max_minutes")
         else defaults.epochs(images, pretrained=pretrained, batch_size=batch_size),

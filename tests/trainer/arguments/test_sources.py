@@ -7,7 +7,7 @@ from trainer.arguments.sources import read_file
 from trainer.errors import TrainingError
 
 NAMES = (
-    "alpha, augment, backbone_learning_rate, batch_size, deterministic, early_stopping, epochs, freeze, "
+    "alpha, augment, backbone_learning_rate, batch_size, copy_paste, deterministic, early_stopping, epochs, freeze, "
     "freeze_statistics, frozen_part, ignore_memory, image_height, image_size, image_width, initial_learning_rate, jit, "
     "max_dimension, max_minutes, min_dimension, num_clones, precision, seed, steps, validation_fraction, weight_decay"
 )
