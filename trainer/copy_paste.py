@@ -24,8 +24,9 @@ MAX_ZOOM = 1.5
 MAX_OVERLAP = 0.1
 # Width of a blended edge, relative to the side of the box.
 EDGE = 0.08
-# Probability that an image gets some, where that is chosen here.
+# Probability that an image gets some, where that is chosen here, and the boxes of a label that make it superfluous.
 PROBABILITY = 0.5
+MANY_BOXES = 100
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,18 @@ class CopyPaste:
 def choose(boxes: np.ndarray, labels: int) -> CopyPaste:
     """Decide from the boxes of all training images, (N, 4), xyxy, input pixels.
 
-    It teaches to tell labels apart by the objects themselves, whatever is around them. Where there is one label it
-    only shows rectangles, and a few pixels are known by what is around them.
+    It teaches to tell labels apart by the objects themselves, whatever is around them. With one label there is none to
+    tell apart, a few pixels are known by what is around them, and many boxes are in many places already.
     """
     if labels < 2:
         return CopyPaste(0.0, "there is one label, and no other to tell it from")
     if np.median(np.sqrt(area(boxes))) < SMALL_BELOW:
         return CopyPaste(0.0, f"most objects are smaller than {SMALL_BELOW:g} pixels, and known by what is around them")
-    return CopyPaste(PROBABILITY, "objects of several labels, in other places too, since each is known by itself")
+    if len(boxes) >= MANY_BOXES * labels:
+        return CopyPaste(0.0, f"there are {len(boxes)} boxes of {labels} labels, in places enough")
+    return CopyPaste(
+        PROBABILITY, f"there are only {len(boxes)} boxes of {labels} labels: they are shown in other places too"
+    )
 
 
 def with_pasted_objects(example: Example, another: Callable[[], Example], rng: np.random.Generator) -> Example:

@@ -94,15 +94,17 @@ def test_the_smallest_object_is_pasted():
 
 
 @pytest.mark.parametrize(
-    ("side", "labels", "probability", "reason"),
+    ("side", "count", "labels", "probability", "reason"),
     [
-        (33, 2, PROBABILITY, "objects of several labels"),
-        (33, 1, 0, "there is one label"),
-        (31, 2, 0, "most objects are smaller than 32 pixels"),
+        (33, 4, 2, PROBABILITY, "there are only 6 boxes of 2 labels"),
+        (33, 4, 1, 0, "there is one label"),
+        (31, 4, 2, 0, "most objects are smaller than 32 pixels"),
+        (33, 197, 2, PROBABILITY, "there are only 199 boxes of 2 labels"),
+        (33, 198, 2, 0, "there are 200 boxes of 2 labels"),
     ],
 )
-def test_it_is_for_objects_that_are_told_apart_by_themselves(side, labels, probability, reason):
-    boxes = np.float32([[10, 10, 10 + side, 10 + side]] * 3 + [[0, 0, 400, 400], [0, 0, 5, 5]])
+def test_it_is_for_a_few_objects_that_are_told_apart_by_themselves(side, count, labels, probability, reason):
+    boxes = np.float32([[10, 10, 10 + side, 10 + side]] * count + [[0, 0, 400, 400], [0, 0, 5, 5]])
 
     chosen = choose(boxes, labels)
 
