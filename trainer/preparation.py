@@ -62,7 +62,7 @@ class Prepared:
     unlabelled: tuple[Sample, ...] = ()
 
 
-def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
+def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -> Prepared:
     """Read the data, decide all arguments, and write both into the new folder of the run.
 
     Raises:
@@ -104,6 +104,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         input_size=size,
         boxes=len(objects),
         copy_paste=pasting.probability,
+        replicas=replicas,
     )
     config = RunConfig(
         arguments=arguments,

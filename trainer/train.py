@@ -89,8 +89,9 @@ def _prepared(request: TrainingRequest, run: RunDirectory, workers: WorkerGroup)
     RunDirectory.create(run.path)
     with _log_file(run):
         try:
-            prepared = prepare(request, run)
-            devices.check_batch(prepared.config.arguments, workers.strategy.num_replicas_in_sync)
+            replicas = workers.strategy.num_replicas_in_sync
+            prepared = prepare(request, run, replicas=replicas)
+            devices.check_batch(prepared.config.arguments, replicas)
             return prepared
         except BaseException:
             # Nothing was trained yet: a second try with the same --output must not find a leftover.

@@ -46,6 +46,8 @@ def explain(
 def _batch(config: TrainingConfig, defaults: Defaults, model: str) -> str:
     if config.batch_size == defaults.batch_size:
         return f"the usual number for {model}"
+    if config.batch_size > defaults.batch_size:
+        return f"the usual {defaults.batch_size}, and as many more as give all replicas the same number"
     return f"fewer than the usual {defaults.batch_size}, to save memory: inputs of {config.image_size} are large"
 
 

@@ -95,13 +95,15 @@ def resolve_arguments(
     input_size: tuple[int, int],
     boxes: int | None = None,
     copy_paste: float = 0.0,
+    replicas: int = 1,
 ) -> TrainingConfig:
     """Decide all arguments of a run.
 
     `images` and `boxes` are those in the training part; `alpha` was found with the weights of the backbone,
-    `copy_paste` with the boxes.
+    `copy_paste` with the boxes. The default batch can be divided among `replicas`.
     """
-    batch_size = overrides.get("batch_size") or defaults.fitting_batch(input_size)
+    fitting = -(-defaults.fitting_batch(input_size) // replicas) * replicas
+    batch_size = overrides.get("batch_size") or fitting
     suggested = {
         **defaults.of_model(pretrained=pretrained, boxes=boxes),
         "batch_size": batch_size,

@@ -99,3 +99,10 @@ def test_a_pretrained_backbone_learns_slower_from_few_boxes(boxes, rate):
     assert resolve_arguments({}, defaults, **random, boxes=boxes).backbone_learning_rate == 1
     asked = parse_arguments("backbone_learning_rate=0.4")
     assert resolve_arguments(asked, defaults, **FACTS, boxes=boxes).backbone_learning_rate == 0.4
+
+
+@pytest.mark.parametrize(("side", "replicas", "batch_size"), [(416, 1, 8), (416, 3, 9), (1024, 1, 2), (1024, 4, 4)])
+def test_the_default_batch_can_be_divided_among_replicas(side, replicas, batch_size):
+    facts = {**FACTS, "input_size": (side, side)}
+
+    assert resolve_arguments({}, Defaults(batch_size=8, side=416), **facts, replicas=replicas).batch_size == batch_size
