@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from evaluation.object_sizes import SMALL_BELOW
 from runtime.boxes import area
 from trainer.example import Example
 
@@ -27,6 +26,8 @@ EDGE = 0.08
 # Probability that an image gets some, where that is chosen here, and the boxes of a label that make it superfluous.
 PROBABILITY = 0.5
 MANY_BOXES = 100
+# Side of an object that is known without what is around it, relative to that of the image.
+LARGE_SIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ class CopyPaste:
     reason: str
 
 
-def choose(boxes: np.ndarray, labels: int) -> CopyPaste:
+def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int]) -> CopyPaste:
     """Decide from the boxes of all training images, (N, 4), xyxy, input pixels.
 
     It teaches to tell labels apart by the objects themselves, whatever is around them. With one label there is none to
-    tell apart, a few pixels are known by what is around them, and many boxes are in many places already.
+    tell apart, small objects are known by what is around them, and many boxes are in many places already.
     """
     if labels < 2:
         return CopyPaste(0.0, "there is one label, and no other to tell it from")
-    if np.median(np.sqrt(area(boxes))) < SMALL_BELOW:
-        return CopyPaste(0.0, f"most objects are smaller than {SMALL_BELOW:g} pixels, and known by what is around them")
+    if np.median(np.sqrt(area(boxes))) < LARGE_SIDE * math.sqrt(math.prod(input_size)):
+        return CopyPaste(0.0, "most objects are less than a tenth of an image wide, and known by what is around them")
     if len(boxes) >= MANY_BOXES * labels:
         return CopyPaste(0.0, f"there are {len(boxes)} boxes of {labels} labels, in places enough")
     return CopyPaste(

@@ -98,7 +98,7 @@ def test_the_smallest_object_is_pasted():
     [
         (33, 4, 2, PROBABILITY, "there are only 6 boxes of 2 labels"),
         (33, 4, 1, 0, "there is one label"),
-        (31, 4, 2, 0, "most objects are smaller than 32 pixels"),
+        (31, 4, 2, 0, "most objects are less than a tenth"),
         (33, 197, 2, PROBABILITY, "there are only 199 boxes of 2 labels"),
         (33, 198, 2, 0, "there are 200 boxes of 2 labels"),
     ],
@@ -106,7 +106,7 @@ def test_the_smallest_object_is_pasted():
 def test_it_is_for_a_few_objects_that_are_told_apart_by_themselves(side, count, labels, probability, reason):
     boxes = np.float32([[10, 10, 10 + side, 10 + side]] * count + [[0, 0, 400, 400], [0, 0, 5, 5]])
 
-    chosen = choose(boxes, labels)
+    chosen = choose(boxes, labels, (640, 160))
 
     assert chosen.probability == probability
     assert chosen.reason.startswith(reason)

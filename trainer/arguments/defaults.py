@@ -11,8 +11,8 @@ from trainer.config import Overrides, TrainingConfig
 
 # Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
 MIN_EPOCHS = 3
-# A step may have so many times as many pixels as the model's usual one: YOLOX-Nano then trains in 4 GB (eight inputs of
-# 640x640 took 3.75 GB with 150 images, and decoded images take up to 0.5 GB more).
+# A step may have so many times as many pixels as the model's usual one: YOLOX-Nano then trains in 4 GB, with
+# up to 0.5 GB of decoded images (peak memory: docs/benchmarks.md).
 MOST_PIXELS = 2.0
 # Part of its usual rate that a backbone has at least, however few boxes there are.
 LEAST_BACKBONE_RATE = 0.2
