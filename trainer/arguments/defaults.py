@@ -26,8 +26,8 @@ class Defaults:
         side: Of a square with as many pixels as the input, if no `image_size` is requested.
         initial_learning_rate: Of the heads with a pretrained backbone.
         backbone_learning_rate: Relative to that of the heads.
-        boxes: In training from which on a pretrained backbone learns at that rate, and with fewer at a lower one: from
-            a few dozen it would learn the photos by heart. 0 never lowers it.
+        boxes_for_full_rate: Boxes in training from which on a pretrained backbone learns at that rate; with fewer it is
+            lower, since a backbone learns a few dozen by heart. 0 never lowers it.
         frozen_part: Part of the training during which a pretrained backbone stays frozen.
         freeze: Blocks of a pretrained backbone that are never trained.
         freeze_statistics: Whether a pretrained backbone keeps the statistics of its batch normalisation.
@@ -40,7 +40,7 @@ class Defaults:
     initial_learning_rate: float = 2e-3
     initial_learning_rate_from_scratch: float = 6e-3
     backbone_learning_rate: float = 0.05
-    boxes: int = 0
+    boxes_for_full_rate: int = 0
     weight_decay: float = 0.02
     frozen_part: float = 0.08
     freeze: int = 3
@@ -54,9 +54,9 @@ class Defaults:
 
     def backbone_rate(self, boxes: int | None) -> float:
         """Return the learning rate of a pretrained backbone relative to that of the heads; None is enough boxes."""
-        if boxes is None or boxes >= self.boxes:
+        if boxes is None or boxes >= self.boxes_for_full_rate:
             return self.backbone_learning_rate
-        part = max(boxes / self.boxes, LEAST_BACKBONE_RATE)
+        part = max(boxes / self.boxes_for_full_rate, LEAST_BACKBONE_RATE)
         return float(f"{self.backbone_learning_rate * part:.2g}")
 
     def of_model(self, *, pretrained: bool, boxes: int | None = None) -> dict[str, float | int | bool]:

@@ -6,7 +6,13 @@ from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.input_size import InputSize
 
 DEFAULTS = Defaults(
-    batch_size=8, side=416, passes=8000, initial_learning_rate=1e-3, freeze=0, freeze_statistics=False, boxes=500
+    batch_size=8,
+    side=416,
+    passes=8000,
+    initial_learning_rate=1e-3,
+    freeze=0,
+    freeze_statistics=False,
+    boxes_for_full_rate=500,
 )
 
 

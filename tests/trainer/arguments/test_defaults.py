@@ -92,7 +92,7 @@ def test_steps_become_epochs_of_which_the_last_may_be_short():
     [(None, 0.5), (1000, 0.5), (4000, 0.5), (500, 0.25), (333, 0.17), (200, 0.1), (30, 0.1), (0, 0.1)],
 )
 def test_a_pretrained_backbone_learns_slower_from_few_boxes(boxes, rate):
-    defaults = Defaults(backbone_learning_rate=0.5, boxes=1000)
+    defaults = Defaults(backbone_learning_rate=0.5, boxes_for_full_rate=1000)
 
     assert resolve_arguments({}, defaults, **FACTS, boxes=boxes).backbone_learning_rate == rate
     random = {**FACTS, "pretrained": False}
