@@ -114,8 +114,9 @@ class RunConfig:
                 raise ValueError("no such file")
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
-            # Runs of before `freeze_statistics` always kept those of a pretrained backbone.
-            arguments = TrainingConfig(**{"freeze_statistics": content["pretrained"], **content["arguments"]})
+            # Runs of before these arguments kept the statistics of a pretrained backbone, and pasted nothing.
+            before = {"freeze_statistics": content["pretrained"], "copy_paste": 0.0}
+            arguments = TrainingConfig(**{**before, **content["arguments"]})
             decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))
             decided = {"arguments": arguments, "input_size": (width, height), "decisions": decisions}
             return cls(**{**content, **frozen, **decided})

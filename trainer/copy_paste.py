@@ -38,12 +38,14 @@ class CopyPaste:
     reason: str
 
 
-def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int]) -> CopyPaste:
+def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int], *, augment: str = "strong") -> CopyPaste:
     """Decide from the boxes of all training images, (N, 4), xyxy, input pixels.
 
     It teaches to tell labels apart by the objects themselves, whatever is around them. With one label there is none to
     tell apart, small objects are known by what is around them, and many boxes are in many places already.
     """
+    if augment != "strong":
+        return CopyPaste(0.0, f"it is a part of augment=strong, and not of augment={augment}")
     if labels < 2:
         return CopyPaste(0.0, "there is one label, and no other to tell it from")
     if np.median(np.sqrt(area(boxes))) < LARGE_SIDE * math.sqrt(math.prod(input_size)):
@@ -78,14 +80,9 @@ def with_pasted_objects(example: Example, another: Callable[[], Example], rng: n
 def _cut(source: Example, box: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """Return the pixels of a box, as large relative to an image of `size` as it is in its own, give or take a zoom."""
     x1, y1, x2, y2 = (box * np.tile(np.array(source.image.size) / source.size, 2)).tolist()
-    # An object's edge may lie inside of a pixel; whole pixels are cut, at least one.
-    corners = (
-        math.floor(x1),
-        math.floor(y1),
-        max(math.ceil(x2), math.floor(x1) + 1),
-        max(math.ceil(y2), math.floor(y1) + 1),
-    )
-    part = source.image.crop(corners)
+    # Whole pixels, at least one.
+    left, top = math.floor(x1), math.floor(y1)
+    part = source.image.crop((left, top, max(math.ceil(x2), left + 1), max(math.ceil(y2), top + 1)))
     zoom = min(size[0] / source.image.width, size[1] / source.image.height)
     zoom *= math.exp(rng.uniform(-math.log(MAX_ZOOM), math.log(MAX_ZOOM)))
     part = part.resize((max(round(part.width * zoom), 2), max(round(part.height * zoom), 2)), Image.Resampling.BILINEAR)

@@ -94,7 +94,7 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     images, pretrained = len(split.train), base.pretrained
     objects = np.concatenate(boxes)
-    pasting = copy_paste.choose(objects, len(dataset.labels), size)
+    pasting = copy_paste.choose(objects, len(dataset.labels), size, augment=requested.augment)
     arguments = resolve_arguments(
         request.overrides,
         family.defaults,

@@ -110,3 +110,11 @@ def test_it_is_for_a_few_objects_that_are_told_apart_by_themselves(side, count, 
 
     assert chosen.probability == probability
     assert chosen.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("augment", ["weak", "none"])
+def test_weaker_augmentation_has_none(augment):
+    chosen = choose(np.float32([[0, 0, 100, 100]]), 2, (320, 320), augment=augment)
+
+    assert chosen.probability == 0
+    assert augment in chosen.reason
