@@ -70,7 +70,7 @@ def main(
     model = ov.Core().read_model(source)
     model.reshape({"pixels": [1, int(height), int(width), 3]})
     # Fuses batch normalisation and SiLU, as compiling does: nncf would quantise between their parts, which cost a
-    # yolox-nano twelve points of mAP. `convert_model` does it too, but writes the path of the SavedModel into the IR.
+    # yolox-nano much of its accuracy. `convert_model` does it too, but writes the path of the SavedModel into the IR.
     apply_moc_transformations(model, cf=False)
     files = sorted(Path(calibration).glob("*.png"))
     images = nncf.Dataset(files, lambda file: np.asarray(Image.open(file))[None])

@@ -17,10 +17,11 @@ from PIL import Image, ImageEnhance, ImageFilter
 from runtime.boxes import area
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
-from runtime.masks import InstanceMask
 from trainer import placed_masks
-from trainer.copy_paste import paste_objects
-from trainer.placed_masks import PlacedMask, PlacedMasks
+from trainer.copy_paste import with_pasted_objects
+from trainer.copy_paste_masks import paste_objects
+from trainer.example import Example
+from trainer.placed_masks import PlacedMasks
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Augmentation:
         flip: Probability of a mirror image, left to right.
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
-        copy_paste: Probability that objects with masks of another image are pasted.
+        copy_paste: Probability that an image gets objects of others.
     """
 
     zoom: tuple[float, float] = (0.5, 2.0)
@@ -45,10 +46,11 @@ class Augmentation:
 
 
 # Values of `augment=`; None prepares images as serving does.
+STRONG = Augmentation()
 STRENGTHS: dict[str, Augmentation | None] = {
     "none": None,
     "weak": Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.4, mosaic=0),
-    "strong": Augmentation(),
+    "strong": STRONG,
 }
 # What the closing phase (`schedule.CLOSING_PART`) has in place of "strong".
 CLOSING = Augmentation(zoom=(0.8, 1.25), stretch=1.1, colour=0.5, mosaic=0)
@@ -62,37 +64,10 @@ WINDOW_TRIES = 12
 
 
 def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0) -> Augmentation | None:
-    """Return the augmentation of an epoch; `name` and `copy_paste` are values of the arguments `augment` and so on."""
-    strength = CLOSING if closing and name == "strong" else STRENGTHS[name]
-    # Objects are where they belong in the closing phase.
-    return replace(strength, copy_paste=copy_paste) if strength and copy_paste and not closing else strength
-
-
-@dataclass(frozen=True)
-class Example:
-    """An image with its boxes before augmentation.
-
-    Attributes:
-        image: RGB, perhaps smaller than `size` (decoded at reduced scale).
-        size: (width, height): the frame of the boxes.
-        boxes: float32 (G, 4), xyxy.
-        class_ids: int64 (G,).
-        masks: One for each box, or None, in the frame of the boxes; empty if there are none.
-    """
-
-    image: Image.Image
-    size: tuple[int, int]
-    boxes: np.ndarray
-    class_ids: np.ndarray
-    masks: tuple[InstanceMask | None, ...] = ()
-
-    def place_masks(self, scale: np.ndarray, offset: np.ndarray, input_size: tuple[int, int]) -> PlacedMasks:
-        """Return the masks in an input whose pixel of the point x is `x * scale + offset`."""
-        (scale_x, scale_y), (x, y), (width, height) = scale.tolist(), offset.tolist(), input_size
-        region = 0.0, 0.0, float(width), float(height)
-        return tuple(
-            None if mask is None else PlacedMask(mask, (scale_x, scale_y), (x, y), region) for mask in self.masks
-        )
+    """Return the augmentation of an epoch; `name` and `copy_paste` are the values of `augment=` and `copy_paste=`."""
+    if name != "strong":
+        return STRENGTHS[name]
+    return CLOSING if closing else replace(STRONG, copy_paste=copy_paste)
 
 
 class InputExample(NamedTuple):
@@ -131,15 +106,22 @@ def augment(
     strength: Augmentation,
     rng: np.random.Generator,
 ) -> InputExample:
-    """Return one augmented input, its boxes cut to it; `another` returns other training images, for mosaics."""
+    """Return one augmented input, its boxes cut to it; `another` returns other training images: mosaics, pasting."""
+
+    def pasted(example: Example) -> Example:
+        if rng.random() < strength.copy_paste:
+            return with_pasted_objects(example, another, rng)
+        return example
+
     if rng.random() < strength.mosaic:
-        canvas = _mosaic([example, another(), another(), another()], input_size, strength, rng)
+        examples = [pasted(one) for one in (example, another(), another(), another())]
+        canvas = _mosaic(examples, input_size, strength, rng)
     else:
-        canvas = _window(example, input_size, strength, rng)
+        canvas = _window(pasted(example), input_size, strength, rng)
     if rng.random() < strength.flip:
         canvas = _mirror(*canvas)
-    if strength.copy_paste and rng.random() < strength.copy_paste:
-        source = _window(another(), input_size, strength, rng)
+    if rng.random() < strength.copy_paste and (other := another()).masks:
+        source = _window(other, input_size, strength, rng)
         canvas = paste_objects(*canvas, _mirror(*source) if rng.random() < strength.flip else source, rng)
     image, boxes, class_ids, masks = canvas
     return InputExample(np.asarray(_recolour(image, strength.colour, rng)), boxes, class_ids, masks)

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: complete or absent, so that a killed run loses one epoch at most.
+"""Checkpoints of a run: complete or absent, so that a killed run loses what followed the last one.
 
 `epoch-N/` holds TensorFlow's checkpoint and `state.json`, written under another name and renamed; only then the one
 before it is deleted. `best-N.weights.h5` holds the averaged weights with the best validation mAP.
@@ -95,7 +95,7 @@ def save(run: RunDirectory, network_trainer: NetworkTrainer, state: TrainingStat
         reason = str(error).strip().splitlines()[0]
         raise TrainingError(
             f"{target}: {reason}; expected room for a checkpoint. "
-            f"Make room and continue with --resume {run.path}: the epoch before is safe."
+            f"Make room and continue with --resume {run.path}: the checkpoint before is safe."
         ) from error
     for path in run.checkpoints.glob("epoch-*"):
         if path != target:
@@ -144,7 +144,7 @@ def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) ->
         temporary.unlink(missing_ok=True)
         raise TrainingError(
             f"{path}: {error.strerror or error}; expected room for the best weights. "
-            f"Make room and continue with --resume {run.path}: the epoch before is safe."
+            f"Make room and continue with --resume {run.path}: the checkpoint before is safe."
         ) from error
 
 

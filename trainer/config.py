@@ -37,7 +37,7 @@ class RequestedConfig:
     freeze: int | None = None
     freeze_statistics: bool | None = None
     augment: str = "strong"
-    copy_paste: float = 0.0
+    copy_paste: float | None = None
     early_stopping: float | None = 0.4
     validation_fraction: float = 0.15
     seed: int = 0
@@ -64,6 +64,7 @@ class TrainingConfig(RequestedConfig):
     frozen_part: float = field()
     freeze: int = field()
     freeze_statistics: bool = field()
+    copy_paste: float = field()
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,9 @@ class RunConfig:
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
             frozen["label_types"] = tuple(content.get("label_types", ()))
-            # Runs of before `freeze_statistics` always kept those of a pretrained backbone.
-            arguments = TrainingConfig(**{"freeze_statistics": content["pretrained"], **content["arguments"]})
+            # Runs of before these arguments kept the statistics of a pretrained backbone, and pasted nothing.
+            before = {"freeze_statistics": content["pretrained"], "copy_paste": 0.0}
+            arguments = TrainingConfig(**{**before, **content["arguments"]})
             decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))
             decided = {"arguments": arguments, "input_size": (width, height), "decisions": decisions}
             return cls(**{**content, **frozen, **decided})

@@ -1,121 +1,117 @@
-"""Copy-paste augmentation: objects with masks are cut out of one image and pasted into another.
+"""Copy-paste: objects of other training images appear in new places, so that a few photos show many surroundings.
 
-Reference: Simple Copy-Paste, https://arxiv.org/abs/2012.07177; without blending, which it found to change nothing.
+Only boxes are known, so that a rectangle is pasted, its edges blended into what is there: a hard edge would be learnt.
+
+References: Simple Copy-Paste, https://arxiv.org/abs/2012.07177; Cut, Paste and Learn, https://arxiv.org/abs/1708.01642.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from runtime.boxes import area
-from runtime.masks import InstanceMask, intersection
-from trainer.assigner import IGNORED
-from trainer.placed_masks import PlacedMask, PlacedMasks
+from trainer.example import Example
 
-# Part of the objects that is pasted.
-PASTED_PART = 0.5
-# A pasted object leaves at least so much of each object below it.
-MIN_VISIBLE = 0.4
+# Objects that an image gets at most, and attempts to find a place for one.
+MAX_OBJECTS, PLACE_TRIES = 3, 8
+# Largest factor by which an object is zoomed relative to its image.
+MAX_ZOOM = 1.5
+# Part of the smaller of two boxes that may lie in the other.
+MAX_OVERLAP = 0.1
+# Width of a blended edge, relative to the side of the box.
+EDGE = 0.08
+# Probability that an image gets some, where that is chosen here, and the boxes of a label that make it superfluous.
+PROBABILITY = 0.5
+MANY_BOXES = 100
+# Side of an object that is known without what is around it, relative to that of the image.
+LARGE_SIDE = 0.1
 
 
-@dataclass
-class _Objects:
-    """The objects of an input, on top of which others are pasted.
+@dataclass(frozen=True)
+class CopyPaste:
+    """Probability that an image gets objects of others, and why, for people."""
 
-    Attributes:
-        boxes: float32 (G, 4), xyxy, input pixels.
-        masks: In input pixels; None for a plain box.
-        areas: Number of pixels of each before anything was pasted.
-        changed: Which masks are smaller than before.
+    probability: float
+    reason: str
+
+
+def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int], *, augment: str = "strong") -> CopyPaste:
+    """Decide from the boxes of all training images, (N, 4), xyxy, input pixels.
+
+    It teaches to tell labels apart by the objects themselves, whatever is around them. With one label there is none to
+    tell apart, small objects are known by what is around them, and many boxes are in many places already.
     """
-
-    boxes: np.ndarray
-    class_ids: np.ndarray
-    masks: list[InstanceMask | None]
-    areas: list[float]
-    changed: set[int]
-
-    def accept(self, pasted: InstanceMask) -> bool:
-        """Whether every object stays visible enough below `pasted`."""
-        return all(
-            self._visible(index, pasted) >= MIN_VISIBLE * whole
-            for index, whole in enumerate(self.areas)
-            if self.class_ids[index] != IGNORED
-        )
-
-    def cover(self, pasted: InstanceMask) -> None:
-        """Take the pixels of `pasted` from the masks below it."""
-        for index, mask in enumerate(self.masks):
-            if mask is not None and intersection(mask, pasted):
-                self.masks[index] = mask_without(mask, pasted)
-                self.changed.add(index)
-
-    def _visible(self, index: int, pasted: InstanceMask) -> float:
-        mask = self.masks[index]
-        if mask is not None:
-            return mask.area - intersection(mask, pasted)
-        x1, y1, x2, y2 = np.rint(self.boxes[index]).astype(int).tolist()
-        covered = pasted.cut((x1, y1, x2, y2))
-        return self.areas[index] - (0 if covered is None else covered.area)
-
-
-def paste_objects(
-    image: Image.Image,
-    boxes: np.ndarray,
-    class_ids: np.ndarray,
-    masks: PlacedMasks,
-    source: tuple[Image.Image, np.ndarray, np.ndarray, PlacedMasks],
-    rng: np.random.Generator,
-) -> tuple[Image.Image, np.ndarray, np.ndarray, PlacedMasks]:
-    """Return an input with some of the objects of another of the same size, the source.
-
-    Objects below become smaller: their masks, and the boxes of those that have one. An object that would hide too much
-    of another is not pasted, and one without a mask never is.
-    """
-    size = image.size
-    found = [None if mask is None else mask.to_input(size) for mask in masks or (None,) * len(boxes)]
-    areas = [float(area(box)) if mask is None else float(mask.area) for box, mask in zip(boxes, found, strict=True)]
-    below = _Objects(boxes.copy(), class_ids, found, areas, set())
-    pixels, source_pixels = np.array(image), np.asarray(source[0])
-    pasted: list[tuple[int, InstanceMask]] = []
-    for index, placed in enumerate(source[3]):
-        if placed is None or source[2][index] == IGNORED or rng.random() >= PASTED_PART:
-            continue
-        mask = placed.to_input(size)
-        if mask is None or not below.accept(mask) or any(intersection(mask, other) for _, other in pasted):
-            continue
-        below.cover(mask)
-        pasted.append((index, mask))
-        rows, columns = slice(mask.top, mask.top + mask.height), slice(mask.left, mask.left + mask.width)
-        pixels[rows, columns][mask.bitmap] = source_pixels[rows, columns][mask.bitmap]
-    if not pasted:
-        return image, boxes, class_ids, masks
-    for index in below.changed:
-        mask = below.masks[index]
-        assert mask is not None
-        below.boxes[index] = _inside(below.boxes[index], mask)
-    indices = [index for index, _ in pasted]
-    all_masks = [*below.masks, *(mask for _, mask in pasted)]
-    return (
-        Image.fromarray(pixels),
-        np.concatenate([below.boxes, source[1][indices]]),
-        np.concatenate([class_ids, source[2][indices]]),
-        tuple(None if mask is None else PlacedMask.as_it_is(mask, size) for mask in all_masks),
+    if augment != "strong":
+        return CopyPaste(0.0, f"it is a part of augment=strong, and not of augment={augment}")
+    if labels < 2:
+        return CopyPaste(0.0, "there is one label, and no other to tell it from")
+    if np.median(np.sqrt(area(boxes))) < LARGE_SIDE * math.sqrt(math.prod(input_size)):
+        return CopyPaste(0.0, "most objects are less than a tenth of an image wide, and known by what is around them")
+    if len(boxes) >= MANY_BOXES * labels:
+        return CopyPaste(0.0, f"there are {len(boxes)} boxes of {labels} labels, in places enough")
+    return CopyPaste(
+        PROBABILITY, f"there are only {len(boxes)} boxes of {labels} labels: they are shown in other places too"
     )
 
 
-def mask_without(mask: InstanceMask, other: InstanceMask) -> InstanceMask | None:
-    """Return the pixels of a mask that another does not have; None if there are none."""
-    bitmap = mask.bitmap
-    common = other.cut((mask.left, mask.top, mask.left + mask.width, mask.top + mask.height))
-    if common is not None:
-        top, left = common.top - mask.top, common.left - mask.left
-        bitmap[top : top + common.height, left : left + common.width] &= ~common.bitmap
-    return InstanceMask.from_bitmap(bitmap, mask.left, mask.top)
+def with_pasted_objects(example: Example, another: Callable[[], Example], rng: np.random.Generator) -> Example:
+    """Return an example with up to `MAX_OBJECTS` objects of others, each where it hides no object or ignore region.
+
+    Examples with masks neither give nor get one here: `copy_paste_masks` cuts them out along their outlines.
+    """
+    if example.masks:
+        return example
+    image, boxes, class_ids = example.image.copy(), example.boxes, example.class_ids
+    for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
+        source = another()
+        candidates = np.flatnonzero(source.class_ids >= 0)
+        if not len(candidates) or source.masks:
+            continue
+        index = int(rng.choice(candidates))
+        part = _cut(source, source.boxes[index], image.size, rng)
+        box = _place(part.size, example, boxes, rng)
+        if box is None:
+            continue
+        left, top = np.rint(box[:2] * image.size / example.size).astype(int).tolist()
+        image.paste(part, (left, top), _blend(part.size))
+        boxes = np.concatenate([boxes, box[None].astype(np.float32)])
+        class_ids = np.append(class_ids, source.class_ids[index])
+    return Example(image, example.size, boxes, class_ids)
 
 
-def _inside(box: np.ndarray, mask: InstanceMask) -> np.ndarray:
-    """Return the part of a box that is around what is left of its mask."""
-    left, top, right, bottom = mask.box
-    return np.array([max(box[0], left), max(box[1], top), min(box[2], right), min(box[3], bottom)], np.float32)
+def _cut(source: Example, box: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """Return the pixels of a box, as large relative to an image of `size` as it is in its own, give or take a zoom."""
+    x1, y1, x2, y2 = (box * np.tile(np.array(source.image.size) / source.size, 2)).tolist()
+    # Whole pixels, at least one.
+    left, top = math.floor(x1), math.floor(y1)
+    part = source.image.crop((left, top, max(math.ceil(x2), left + 1), max(math.ceil(y2), top + 1)))
+    zoom = min(size[0] / source.image.width, size[1] / source.image.height)
+    zoom *= math.exp(rng.uniform(-math.log(MAX_ZOOM), math.log(MAX_ZOOM)))
+    part = part.resize((max(round(part.width * zoom), 2), max(round(part.height * zoom), 2)), Image.Resampling.BILINEAR)
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else part
+
+
+def _place(part: tuple[int, int], example: Example, boxes: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """Return a place for a part of so many pixels as a box (4,) in the frame of the boxes; None if none was found."""
+    width, height = example.image.size
+    if part[0] >= width or part[1] >= height:
+        return None
+    to_frame = np.tile(np.array(example.size) / (width, height), 2)
+    for _ in range(PLACE_TRIES):
+        left, top = int(rng.integers(width - part[0])), int(rng.integers(height - part[1]))
+        box = np.array([left, top, left + part[0], top + part[1]]) * to_frame
+        sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+        common = np.maximum(sides, 0).prod(axis=1)
+        if (common <= MAX_OVERLAP * np.minimum(area(boxes), area(box[None]))).all():
+            return box
+    return None
+
+
+def _blend(size: tuple[int, int]) -> Image.Image:
+    """Return the opacity of a part, which falls to 0 at its edges."""
+    along = [np.minimum(np.arange(side) + 0.5, side - np.arange(side) - 0.5) / max(EDGE * side, 1) for side in size]
+    opacity = np.minimum(along[0][None], along[1][:, None])
+    return Image.fromarray((np.clip(opacity, 0, 1) * 255).astype(np.uint8))

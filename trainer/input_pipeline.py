@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from runtime.image import decode
 from trainer.assigner import IGNORED
-from trainer.augment import Augmentation, Example, augment, letterbox_example
+from trainer.augment import Augmentation, augment, letterbox_example
 from trainer.datasets.sample import Sample
+from trainer.example import Example
 from trainer.models.network import Network
 from trainer.placed_masks import instance_masks
 

@@ -16,7 +16,7 @@ from trainer import base_weights, earlier_run, input_size
 from trainer.config import RequestedConfig, parse_size
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
-from trainer.measurements import estimate_minutes, training_memory
+from trainer.measured_models import estimate_minutes, training_memory
 from trainer.models import MODELS
 from trainer.models.family import ModelFamily
 from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend

@@ -15,7 +15,17 @@ import numpy as np
 from preannotate.core.files import write_json
 from preannotate.formats.records import DatasetError
 from runtime.letterbox import Letterbox
-from trainer import anchors, base_weights, batch_statistics, datasets, earlier_run, gpu_memory, input_size, model_choice
+from trainer import (
+    anchors,
+    base_weights,
+    batch_statistics,
+    copy_paste,
+    datasets,
+    earlier_run,
+    gpu_memory,
+    input_size,
+    model_choice,
+)
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.backbone_weights import BaseModel
@@ -52,7 +62,7 @@ class Prepared:
     unlabelled: tuple[Sample, ...] = ()
 
 
-def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
+def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -> Prepared:
     """Read the data, decide all arguments, and write both into the new folder of the run.
 
     Raises:
@@ -85,6 +95,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
     size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     images, pretrained = len(split.train), base.pretrained
+    objects = np.concatenate(boxes)
+    pasting = copy_paste.choose(objects, len(dataset.labels), size, augment=requested.augment)
     arguments = resolve_arguments(
         request.overrides,
         family.defaults,
@@ -92,6 +104,9 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=pretrained,
         alpha=base.alpha,
         input_size=size,
+        boxes=len(objects),
+        copy_paste=pasting.probability,
+        replicas=replicas,
     )
     config = RunConfig(
         arguments=arguments,
@@ -102,7 +117,7 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
         pretrained=base.pretrained,
         alpha=base.alpha,
         input_size=size,
-        aspects=earlier.config.aspects if earlier else anchors.fit_aspects(np.concatenate(boxes)),
+        aspects=earlier.config.aspects if earlier else anchors.fit_aspects(objects),
         recommendation=recommendation,
         decisions=explain(
             arguments,
@@ -112,6 +127,8 @@ def prepare(request: TrainingRequest, run: RunDirectory) -> Prepared:
             images=images,
             pretrained=pretrained,
             size=chosen_size,
+            boxes=len(objects),
+            copy_paste=pasting,
         ),
         label_types=tuple(map(dataset.health.label_type, dataset.labels)) if family.learns_masks else (),
     )
@@ -156,7 +173,7 @@ def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
         datasets.load_dataset,
         include_auto=request.include_auto,
         negatives=request.negatives,
-        masks=learns_masks or request.config.copy_paste > 0,
+        masks=learns_masks or (request.config.copy_paste or 0) > 0,
     )
     only = read_image_names(request.images)
     dataset = load(request.exports, run.data, only=only, labels=request.labels)

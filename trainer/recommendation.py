@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from preannotate.core.text import plural
-from trainer.measurements import cores
+from trainer.measured_models import cores
 
 # One family in three sizes, the fastest first.
 COCO_MODELS = ("yolox-nano", "yolox-tiny", "yolox-s")

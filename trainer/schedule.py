@@ -16,6 +16,8 @@ FINAL_FACTOR = 0.02
 CLOSING_PART = 0.25
 # Self-training follows a training that is complete in itself, and has this part of all steps and of a time limit.
 SELF_TRAINING_PART = 0.4
+# A training of fewer minutes has no time to give away.
+SELF_TRAINING_MINUTES = 5.0
 # With a time limit the length of the rest is estimated anew after so many steps.
 PLAN_STEPS = 10
 
@@ -49,6 +51,11 @@ class Schedule:
         Without a time limit once an epoch is enough, and the answer is the same after a resume.
         """
         return number == 0 or (self.max_seconds is not None and (number % PLAN_STEPS == 0 or part == 0))
+
+
+def has_time_for_self_training(max_minutes: float | None) -> bool:
+    """Whether a time limit leaves time for self-training; otherwise the training before it has all of it."""
+    return max_minutes is None or max_minutes >= SELF_TRAINING_MINUTES
 
 
 def is_closing(progress: float, share: float = 0.0) -> bool:

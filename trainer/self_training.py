@@ -25,10 +25,10 @@ from runtime.detector import Detection
 from runtime.image import DecodedImage
 from trainer import checkpoints
 from trainer.assigner import IGNORED
-from trainer.augment import Example
 from trainer.checkpoints import SelfTraining, TrainingState
 from trainer.config import TrainingConfig
 from trainer.datasets import Sample
+from trainer.example import Example
 from trainer.input_pipeline import CACHE_BYTES, ImageCache, Images
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
@@ -50,8 +50,6 @@ LOWEST_LIMIT, HIGHEST_LIMIT = 0.4, 0.9
 MIN_BOXES = 10
 # Detections down to this score are doubtful, those below are background.
 DOUBTFUL_FROM = 0.1
-# A shorter training has no time to give away.
-MIN_MINUTES = 5.0
 # The highest learning rate, as a part of the initial one.
 RATE = 0.25
 
@@ -209,11 +207,6 @@ class SelfTrainingLoop(TrainingLoop):
         assert before is not None
         # Compared once, at the end: the best of many looks at a few images would be chance.
         return state.finished and scores.mean_ap >= before
-
-
-def has_time(config: TrainingConfig) -> bool:
-    """Whether the time limit leaves time for self-training; otherwise the training before it has all of it."""
-    return config.max_minutes is None or config.max_minutes >= MIN_MINUTES
 
 
 def result(state: TrainingState) -> SelfTrainingResult | None:

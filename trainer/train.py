@@ -13,7 +13,7 @@ from preannotate.core.drafts import clear_abandoned
 from preannotate.core.files import read_json
 from preannotate.core.terminal import SafeFormatter
 from preannotate.core.text import plural
-from trainer import batch_statistics, checkpoints, devices, self_training
+from trainer import batch_statistics, checkpoints, devices
 from trainer.checkpoints import TrainingState
 from trainer.config import RunConfig
 from trainer.datasets import Sample
@@ -23,8 +23,9 @@ from trainer.network_trainer import NetworkTrainer
 from trainer.preparation import Prepared, prepare, reopen
 from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory, RunState, Summary
+from trainer.schedule import SELF_TRAINING_MINUTES, has_time_for_self_training
 from trainer.self_training import SelfTrainingLoop
-from trainer.training_loop import TrainingLoop
+from trainer.training_loop import TrainingLoop, standard_error
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -88,8 +89,9 @@ def _prepared(request: TrainingRequest, run: RunDirectory, workers: WorkerGroup)
     RunDirectory.create(run.path)
     with _log_file(run):
         try:
-            prepared = prepare(request, run)
-            devices.check_batch(prepared.config.arguments, workers.strategy.num_replicas_in_sync)
+            replicas = workers.strategy.num_replicas_in_sync
+            prepared = prepare(request, run, replicas=replicas)
+            devices.check_batch(prepared.config.arguments, replicas)
             return prepared
         except BaseException:
             # Nothing was trained yet: a second try with the same --output must not find a leftover.
@@ -121,12 +123,13 @@ def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summa
 
 def _unlabelled(prepared: Prepared) -> tuple[Sample, ...]:
     """Return the images for self-training; none, and say so, if the time limit leaves no time for it."""
-    if not prepared.unlabelled or self_training.has_time(prepared.config.arguments):
+    max_minutes = prepared.config.arguments.max_minutes
+    if not prepared.unlabelled or has_time_for_self_training(max_minutes):
         return prepared.unlabelled
     log.info(
         "no self-training: max_minutes=%g leaves no time for it; expected at least %g",
-        prepared.config.arguments.max_minutes,
-        self_training.MIN_MINUTES,
+        max_minutes,
+        SELF_TRAINING_MINUTES,
     )
     return ()
 
@@ -140,10 +143,10 @@ def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, stat
 
 
 def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingState) -> None:
-    """Measure the statistics of batch normalisation again, and keep them if they score higher on the validation images.
+    """Measure the statistics of batch normalisation again, and keep them if they surely score higher in validation.
 
     Those of the training lag behind, most after few steps; where images differ much from each other, as scans do, their
-    long average is better.
+    long average is better. A handful of boxes cannot tell.
     """
     network = prepared.ema_network
     assert state.best is not None
@@ -152,8 +155,9 @@ def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingS
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
     batch_statistics.renew(network, serving_inputs(samples, network.input_size))
-    after = validator.scores().mean_ap
-    if after > before:
+    scores = validator.scores()
+    after = scores.mean_ap
+    if after - before > standard_error(before, scores.boxes):
         log.info(
             "statistics of batch normalisation were measured again on %s: validation mAP %.3f in place of %.3f",
             plural(len(samples), "training image"),

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, validation, the best weights kept, a checkpoint after each epoch.
+"""The training loop: epochs of steps, validation, the best weights kept, checkpoints between epochs.
 
 Where several processes train together, all do the steps. The chief does and decides what follows an epoch (validation,
 what to keep, whether to go on), and its state becomes the state of all.
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 # thousands: without gradients an image takes about 0.4 times as long, which then is a fifth of the time.
 IMAGES_BETWEEN_VALIDATIONS = 400
 IMAGES_FOR_EACH_VALIDATED = 2
+# A checkpoint of thousands of small arrays takes most of a second, as long as an epoch of thirty images: it is written
+# after an epoch only once so many times as long has passed since the one before.
+TIMES_BETWEEN_CHECKPOINTS = 20
 # Scores are surely worse than the best so far if they are below it by more than so many standard errors. One would be
 # too few: the best of several validations is itself a lucky one.
 SURE_ERRORS = 2
@@ -81,6 +84,7 @@ class TrainingLoop:
         self._validation_images = len(validator.truth)
         between = max(IMAGES_BETWEEN_VALIDATIONS, IMAGES_FOR_EACH_VALIDATED * self._validation_images)
         self._validate_every = max(round(between / len(train)), 1)
+        self._checkpoint_due = -math.inf
 
     def train(self) -> TrainingState:
         """Train to the end, from the newest checkpoint if there is one.
@@ -231,15 +235,22 @@ class TrainingLoop:
 
     def _record(self, state: TrainingState) -> None:
         state.history[-1]["seconds"] = round(state.spent, 1)
-        checkpoints.save(self._run, self._network_trainer, state)
-        if state.best is not None:
-            checkpoints.delete_other_best(self._run, state)
+        if state.finished or time.monotonic() >= self._checkpoint_due:
+            self._save(state)
         text = io.StringIO()
         writer = csv.DictWriter(text, state.history[0])
         writer.writeheader()
         writer.writerows(state.history)
         replace_text(self._run.metrics, text.getvalue())
         log.info(_line(state))
+
+    def _save(self, state: TrainingState) -> None:
+        begin = time.monotonic()
+        checkpoints.save(self._run, self._network_trainer, state)
+        if state.best is not None:
+            checkpoints.delete_other_best(self._run, state)
+        end = time.monotonic()
+        self._checkpoint_due = end + TIMES_BETWEEN_CHECKPOINTS * (end - begin)
 
     def _not_finite(self, losses: dict[str, float], indices: Sequence[int]) -> str:
         names = ", ".join(map(self._image_name, indices))

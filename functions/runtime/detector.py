@@ -18,7 +18,7 @@ from runtime.masks import InstanceMask
 from runtime.memory import limited
 
 # Candidates of one class that go into suppression: bounds the work for a request with threshold 0. A network without
-# anchors has up to ten good ones for each object: 400 cost three points of mAP50 on images of a hundred nuclei.
+# anchors has up to ten good ones for each object, and an image may have a hundred objects.
 MAX_CANDIDATES = 1000
 # Boxes with lower scores are not for people to see. Who requests them measures, such as mAP or doubt, and gets each
 # class by itself: an object's second label is a wrong box on a page, and a right one in a ranking.

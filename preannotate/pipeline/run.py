@@ -97,7 +97,7 @@ class Pipeline:
                     rules=FrameSelectionRules(
                         self.request.completed_jobs, self.request.include_auto, self.request.accept_completed
                     ),
-                    max_unlabelled=MAX_UNLABELLED if self.request.self_training else 0,
+                    max_unlabelled=MAX_UNLABELLED if self.request.trains_on_unlabelled else 0,
                     progress=lambda done, total: self.progress.update("pull", done=done, total=total, unit="image"),
                 )
             except OtherServerError as error:

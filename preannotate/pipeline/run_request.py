@@ -25,6 +25,7 @@ from preannotate.registry.deploy_script import DeployArguments
 from preannotate.registry.publication import Deploy
 from trainer.arguments import read_arguments
 from trainer.request import AUTO
+from trainer.schedule import has_time_for_self_training
 
 if TYPE_CHECKING:
     from preannotate.cvat.login import Login
@@ -129,6 +130,12 @@ class RunRequest(CvatAccess):
     def names_frames(self) -> bool:
         """Whether it says what to pull."""
         return bool(self.tasks or self.projects or self.jobs)
+
+    @property
+    def trains_on_unlabelled(self) -> bool:
+        """Whether frames without annotations are of use: self-training is wanted, and there is time for it."""
+        max_minutes = read_arguments(None, self.arguments, []).get("max_minutes")
+        return self.self_training and has_time_for_self_training(None if max_minutes is None else float(max_minutes))
 
     @property
     def source(self) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from runtime.letterbox import Letterbox
 from trainer import input_size, published_weights
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
-from trainer.measurements import estimate_minutes, measured, training_memory
+from trainer.measured_models import estimate_minutes, measured, training_memory
 from trainer.recommendation import FAST, SMALLEST, Recommendation, TrainingConditions, recommend, word_for
 from trainer.request import AUTO, NONE
 

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
-from trainer.augment import CLOSING, STRENGTHS, Augmentation, Example, augment, letterbox_example, of_phase
+from trainer.augment import CLOSING, STRENGTHS, Augmentation, augment, letterbox_example, of_phase
+from trainer.example import Example
 
 SIZE = (200, 120)
 BOX = (60, 30, 120, 90)
@@ -86,7 +89,7 @@ def test_plain_is_what_serving_sees():
 
 
 def test_the_closing_phase_ends_mosaic_and_strong_zoom():
-    assert of_phase("strong", closing=False) is STRENGTHS["strong"]
+    assert of_phase("strong", closing=False) == STRENGTHS["strong"]
     assert of_phase("strong", closing=True) is CLOSING
     assert CLOSING.mosaic == 0
     assert CLOSING.zoom == (0.8, 1.25)
@@ -94,8 +97,21 @@ def test_the_closing_phase_ends_mosaic_and_strong_zoom():
     assert of_phase("none", closing=True) is None
 
 
-def test_objects_are_pasted_where_that_is_asked_and_not_in_the_closing_phase():
-    assert of_phase("strong", closing=False, copy_paste=0.5) == Augmentation(copy_paste=0.5)
-    assert of_phase("strong", closing=True, copy_paste=0.5) is CLOSING
-    assert of_phase("none", closing=False, copy_paste=0.5) is None
-    assert of_phase("weak", closing=False) is STRENGTHS["weak"]
+def test_objects_are_pasted_until_the_closing_phase():
+    assert of_phase("strong", closing=False, copy_paste=0.3) == Augmentation(copy_paste=0.3)
+    assert of_phase("strong", closing=True, copy_paste=0.3) == CLOSING
+    assert of_phase("weak", closing=False, copy_paste=0.3) == STRENGTHS["weak"]
+    assert of_phase("none", closing=False, copy_paste=0.3) is None
+
+
+@pytest.mark.parametrize("mosaic", [0, 1])
+def test_pasted_objects_have_boxes_too(mosaic):
+    strength = Augmentation(colour=0, mosaic=mosaic, copy_paste=1)
+    plain = replace(strength, copy_paste=0)
+
+    found, without = (
+        [len(augment(example(), example, (192, 128), one, np.random.default_rng(seed))[1]) for seed in range(20)]
+        for one in (strength, plain)
+    )
+
+    assert sum(found) > 1.2 * sum(without)

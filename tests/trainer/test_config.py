@@ -41,16 +41,17 @@ def test_a_written_configuration_is_read_back(tmp_path):
 
 
 @pytest.mark.parametrize("pretrained", [True, False])
-def test_a_run_of_before_statistics_were_an_argument_kept_those_of_pretrained_weights(tmp_path, pretrained):
+def test_a_run_of_before_some_arguments_is_read_as_it_was_trained(tmp_path, pretrained):
     path = tmp_path / "config.json"
     run_config(pretrained=pretrained).write(path)
     content = json.loads(path.read_text())
-    del content["arguments"]["freeze_statistics"], content["decisions"]
+    del content["arguments"]["freeze_statistics"], content["arguments"]["copy_paste"], content["decisions"]
     path.write_text(json.dumps(content))
 
     config = RunConfig.read(path)
 
     assert config.arguments.freeze_statistics == pretrained
+    assert config.arguments.copy_paste == 0
     assert config.decisions == ()
 
 

@@ -1,124 +1,120 @@
-from dataclasses import replace
-
 import numpy as np
+import pytest
 from PIL import Image
 
-from runtime.masks import InstanceMask
-from trainer import copy_paste
+from runtime.boxes import iou
 from trainer.assigner import IGNORED
-from trainer.augment import STRENGTHS, Augmentation, Example, augment
-from trainer.copy_paste import mask_without, paste_objects
-from trainer.placed_masks import PlacedMask, instance_masks
+from trainer.copy_paste import MAX_OBJECTS, PROBABILITY, choose, with_pasted_objects
+from trainer.example import Example
 
-SIZE = (64, 32)
-ALWAYS = np.random.default_rng(0)
+SIZE = (160, 120)
 
 
-def square(left, top, width, height):
-    return InstanceMask.from_bitmap(np.ones((height, width)), left, top)
+def drawn(colour, *boxes, size=SIZE, class_id=1, scale=1):
+    """Black, with boxes of a colour; decoded at a reduced scale."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    for x1, y1, x2, y2 in boxes:
+        pixels[y1:y2, x1:x2] = colour
+    image = Image.fromarray(pixels).resize((size[0] // scale, size[1] // scale))
+    return Example(image, size, np.float32(boxes).reshape(-1, 4), np.full(len(boxes), class_id))
 
 
-def canvas(*masks, colour, class_ids=None, plain=()):
-    """An input of one colour: objects with masks, and boxes without."""
-    boxes = np.float32([*(mask.box for mask in masks), *plain]).reshape(-1, 4)
-    placed = (*(PlacedMask.as_it_is(mask, SIZE) for mask in masks), *[None] * len(plain))
-    ids = np.arange(len(boxes)) if class_ids is None else np.array(class_ids)
-    return Image.new("RGB", SIZE, colour), boxes, ids, placed
+def pasted(into, source, seed):
+    return with_pasted_objects(into, lambda: source, np.random.default_rng(seed))
 
 
-def paste(target, source, monkeypatch, part=1.0):
-    monkeypatch.setattr(copy_paste, "PASTED_PART", part)
-    return paste_objects(*target, source, np.random.default_rng(0))
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("scale", [1, 2])
+def test_pasted_objects_lie_in_their_boxes_and_hide_nothing(seed, scale):
+    into = drawn((255, 0, 0), (10, 10, 60, 50), scale=scale)
+
+    found = pasted(into, drawn((0, 255, 0), (40, 40, 70, 60), class_id=4, scale=scale), seed)
+
+    assert 2 <= len(found.boxes) <= 1 + MAX_OBJECTS
+    assert found.class_ids.tolist() == [1] + [4] * (len(found.boxes) - 1)
+    assert found.boxes.dtype == np.float32
+    assert (found.boxes >= 0).all() and (found.boxes[:, 2:] <= SIZE).all()
+    assert np.triu(iou(found.boxes, found.boxes), 1).max() < 0.1
+    green = np.asarray(found.image)[..., 1] > 128
+    inside = np.zeros_like(green)
+    for x1, y1, x2, y2 in found.boxes[1:] / scale:
+        middle = green[round(y1 * 0.8 + y2 * 0.2) : round(y1 * 0.2 + y2 * 0.8), round((x1 + x2) / 2)]
+        assert middle.all()
+        inside[int(y1) : round(y2 + 0.5), int(x1) : round(x2 + 0.5)] = True
+    assert not green[~inside].any()
 
 
-def test_an_object_is_pasted_with_its_box_and_its_mask(monkeypatch):
-    ring = np.ones((8, 8))
-    ring[2:6, 2:6] = 0
-    source = canvas(InstanceMask.from_bitmap(ring, 40, 10), colour="white", class_ids=[7])
-    image, boxes, class_ids, masks = paste(canvas(square(2, 2, 10, 10), colour="black"), source, monkeypatch)
+def test_the_example_itself_stays_as_it_is():
+    into = drawn((255, 0, 0), (10, 10, 60, 50))
+    before = np.array(into.image)
 
-    assert boxes.tolist() == [[2, 2, 12, 12], [40, 10, 48, 18]]
-    assert class_ids.tolist() == [0, 7]
-    cells, known = instance_masks(masks, 2, SIZE, 1)
-    assert known.all()
-    assert np.array_equal(cells[1, 10:18, 40:48], ring)
-    # The hole shows what is below.
-    assert np.array_equal(np.asarray(image).min(axis=2) == 255, cells[1] == 1)
+    pasted(into, drawn((0, 255, 0), (40, 40, 70, 60)), 0)
+
+    assert np.array_equal(np.asarray(into.image), before)
+    assert len(into.boxes) == 1
 
 
-def test_what_is_below_loses_its_pixels_and_its_box_follows(monkeypatch):
-    target = canvas(square(10, 10, 20, 10), colour="black")
-    image, boxes, _, masks = paste(target, canvas(square(22, 5, 20, 20), colour="white"), monkeypatch)
+def test_an_object_is_as_large_in_a_larger_image_as_in_its_own():
+    into, source = drawn((0, 0, 0), size=(320, 240)), drawn((0, 255, 0), (40, 40, 70, 60))
 
-    # 8 of 20 columns are covered.
-    assert boxes.tolist() == [[10, 10, 22, 20], [22, 5, 42, 25]]
-    cells, _ = instance_masks(masks, 2, SIZE, 1)
-    assert cells.sum(axis=(1, 2)).tolist() == [120, 400]
-    assert not (cells[0] & cells[1]).any()
-    assert np.asarray(image)[12, 21].tolist() == [0, 0, 0]
+    sides = [box[2] - box[0] for seed in range(40) for box in pasted(into, source, seed).boxes]
+
+    assert 40 <= min(sides) < 50 and 80 < max(sides) <= 90
 
 
-def test_an_object_that_would_hide_another_is_not_pasted(monkeypatch):
-    target = canvas(square(10, 10, 20, 10), colour="black")
-    assert paste(target, canvas(square(12, 5, 30, 20), colour="white"), monkeypatch) is not None
-    image, boxes, _, masks = paste(target, canvas(square(12, 5, 30, 20), colour="white"), monkeypatch)
+@pytest.mark.parametrize(
+    ("into", "source"),
+    [
+        (drawn((0, 0, 0)), drawn((0, 0, 0))),  # no object
+        (drawn((0, 0, 0)), drawn((9, 9, 9), (0, 0, 160, 120), class_id=IGNORED)),
+        (drawn((9, 9, 9), (0, 0, 160, 120)), drawn((0, 255, 0), (40, 40, 70, 60))),  # no place
+        (drawn((9, 9, 9), (0, 0, 160, 120), class_id=IGNORED), drawn((0, 255, 0), (40, 40, 70, 60))),
+    ],
+)
+def test_without_an_object_or_a_place_nothing_is_pasted(into, source):
+    found = pasted(into, source, 0)
 
-    assert not np.asarray(image).any()
-    assert boxes.tolist() == [[10, 10, 30, 20]]
-    assert masks == target[3]
-
-
-def test_a_plain_box_is_not_hidden_either_and_keeps_its_box(monkeypatch):
-    target = canvas(colour="black", plain=[(10, 10, 30, 20)])
-    hidden = paste(target, canvas(square(12, 5, 30, 20), colour="white"), monkeypatch)
-    assert hidden[1].tolist() == [[10, 10, 30, 20]]
-
-    _, boxes, _, masks = paste(target, canvas(square(24, 5, 30, 20), colour="white"), monkeypatch)
-    assert boxes.tolist() == [[10, 10, 30, 20], [24, 5, 54, 25]]
-    assert masks[0] is None
+    assert len(found.boxes) == len(into.boxes)
+    assert np.array_equal(np.asarray(found.image), np.asarray(into.image))
 
 
-def test_ignore_regions_are_pasted_over_and_never_pasted(monkeypatch):
-    target = canvas(colour="black", plain=[(10, 10, 30, 20)], class_ids=[IGNORED])
-    source = canvas(square(5, 5, 40, 20), square(50, 5, 8, 8), colour="white", class_ids=[2, IGNORED])
-    _, boxes, class_ids, _ = paste(target, source, monkeypatch)
+def test_an_object_that_fills_its_image_fits_only_smaller():
+    found = [pasted(drawn((0, 0, 0)), drawn((0, 255, 0), (0, 0, 160, 120)), seed) for seed in range(20)]
 
-    assert class_ids.tolist() == [IGNORED, 2]
-    assert boxes.tolist() == [[10, 10, 30, 20], [5, 5, 45, 25]]
+    assert {len(example.boxes) for example in found} == {0, 1}
+    assert all((example.boxes[:, 2] - example.boxes[:, 0] < 160).all() for example in found)
 
 
-def test_objects_without_a_mask_are_never_pasted(monkeypatch):
-    target = canvas(square(2, 2, 10, 10), colour="black")
-    assert paste(target, canvas(colour="white", plain=[(40, 10, 50, 20)]), monkeypatch)[1].tolist() == [[2, 2, 12, 12]]
-    assert paste(target, canvas(square(40, 10, 9, 9), colour="white"), monkeypatch, part=0.0)[0] is target[0]
+def test_the_smallest_object_is_pasted():
+    source = drawn((0, 255, 0), (40, 40, 41, 41), scale=8)
+
+    found = pasted(drawn((0, 0, 0), scale=8), source, 0)
+
+    assert (found.boxes[:, 2:] > found.boxes[:, :2]).all() and len(found.boxes) >= 1
 
 
-def test_pixels_that_another_mask_has_are_taken_away():
-    left = mask_without(square(0, 0, 4, 4), square(2, 0, 4, 2))
-    assert left.bitmap.astype(int).tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
-    assert mask_without(square(1, 1, 2, 2), square(0, 0, 9, 9)) is None
-    assert mask_without(square(0, 0, 2, 2), square(5, 5, 2, 2)) == square(0, 0, 2, 2)
+@pytest.mark.parametrize(
+    ("side", "count", "labels", "probability", "reason"),
+    [
+        (33, 4, 2, PROBABILITY, "there are only 6 boxes of 2 labels"),
+        (33, 4, 1, 0, "there is one label"),
+        (31, 4, 2, 0, "most objects are less than a tenth"),
+        (33, 197, 2, PROBABILITY, "there are only 199 boxes of 2 labels"),
+        (33, 198, 2, 0, "there are 200 boxes of 2 labels"),
+    ],
+)
+def test_it_is_for_a_few_objects_that_are_told_apart_by_themselves(side, count, labels, probability, reason):
+    boxes = np.float32([[10, 10, 10 + side, 10 + side]] * count + [[0, 0, 400, 400], [0, 0, 5, 5]])
+
+    chosen = choose(boxes, labels, (640, 160))
+
+    assert chosen.probability == probability
+    assert chosen.reason.startswith(reason)
 
 
-def test_it_is_off_unless_asked():
-    assert all(strength is None or strength.copy_paste == 0 for strength in STRENGTHS.values())
+@pytest.mark.parametrize("augment", ["weak", "none"])
+def test_weaker_augmentation_has_none(augment):
+    chosen = choose(np.float32([[0, 0, 100, 100]]), 2, (320, 320), augment=augment)
 
-
-def test_augmentation_pastes_objects_of_another_image():
-    black = Example(Image.new("RGB", SIZE), SIZE, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    pixels = np.full((32, 64, 3), 90, np.uint8)
-    pixels[8:24, 20:44] = 255
-    mask = square(20, 8, 24, 16)
-    white = Example(Image.fromarray(pixels), SIZE, np.float32([mask.box]), np.array([3]), (mask,))
-    strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0, copy_paste=1)
-
-    made = [augment(black, lambda: white, SIZE, strength, np.random.default_rng(seed)) for seed in range(8)]
-    pasted = [example for example in made if len(example.boxes)]
-    assert 0 < len(pasted) < 8
-    for example in pasted:
-        assert example.boxes.tolist() == [[20, 8, 44, 24]]
-        assert example.class_ids.tolist() == [3]
-        assert np.array_equal(np.argwhere(example.pixels[..., 0] == 255)[[0, -1]], [[8, 20], [23, 43]])
-        assert not (example.pixels == 90).any()
-    off = augment(black, lambda: white, SIZE, replace(strength, copy_paste=0), np.random.default_rng(0))
-    assert not off.pixels.any()
+    assert chosen.probability == 0
+    assert augment in chosen.reason

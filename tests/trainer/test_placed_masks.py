@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from runtime.masks import InstanceMask
-from trainer.augment import Augmentation, Example, augment, letterbox_example
+from trainer.augment import Augmentation, augment, letterbox_example
+from trainer.example import Example
 from trainer.placed_masks import PlacedMask, instance_masks
 
 SIZE = (200, 120)

@@ -17,6 +17,7 @@ from trainer import self_training, train
 from trainer.assigner import IGNORED
 from trainer.checkpoints import SelfTraining, TrainingState
 from trainer.request import TrainingRequest
+from trainer.schedule import has_time_for_self_training
 from trainer.self_training import MixedImages, PseudoLabels, SelfTrainingLoop, choose_limits
 from trainer.training_loop import TrainingLoop
 from trainer.validation import Validator
@@ -84,7 +85,7 @@ def test_an_epoch_has_annotated_images_and_then_the_teachers():
         def __getitem__(self, index):
             from PIL import Image
 
-            from trainer.augment import Example
+            from trainer.example import Example
 
             return Example(Image.new("RGB", (8, 8)), (self.name, index), np.zeros((0, 4)), np.zeros(0))
 
@@ -132,7 +133,7 @@ def request(rectangles, output, unlabelled, epochs=6):
 
 @pytest.mark.parametrize(("minutes", "expected"), [(None, True), (4.9, False), (5.0, True)])
 def test_a_training_of_few_minutes_has_no_time_for_it(minutes, expected):
-    assert self_training.has_time(training_config(max_minutes=minutes)) == expected
+    assert has_time_for_self_training(minutes) == expected
 
 
 @pytest.mark.parametrize(("minutes", "used"), [(4, ()), (5, ("sample",)), (None, ("sample",))])

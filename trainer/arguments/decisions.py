@@ -4,7 +4,10 @@ from preannotate.core.text import plural
 from trainer.arguments.defaults import MIN_EPOCHS, Defaults
 from trainer.arguments.table import format_short
 from trainer.config import Decision, Overrides, TrainingConfig
+from trainer.copy_paste import CopyPaste
 from trainer.input_size import InputSize
+
+BACKBONE_RATE = "backbone_learning_rate"
 
 
 def explain(
@@ -16,6 +19,8 @@ def explain(
     images: int,
     pretrained: bool,
     size: InputSize,
+    boxes: int | None = None,
+    copy_paste: CopyPaste | None = None,
 ) -> tuple[Decision, ...]:
     """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
     requested = {name for name, value in overrides.items() if value is not None}
@@ -24,7 +29,14 @@ def explain(
         found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
     if not requested & {"epochs", "steps"}:
         found.append(_length(config, defaults, images=images, pretrained=pretrained))
-    if names := [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]:
+    if copy_paste and "copy_paste" not in requested:
+        found.append(Decision(f"copy_paste={config.copy_paste:g}", copy_paste.reason))
+    names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
+    if BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
+        names.remove(BACKBONE_RATE)
+        why = f"lower than the usual {defaults.backbone_learning_rate:g}, since there are only {boxes} boxes"
+        found.append(Decision(f"{BACKBONE_RATE}={config.backbone_learning_rate:g}", why))
+    if names:
         weights = "pretrained" if pretrained else "random"
         values = ", ".join(f"{name}={format_short(name, getattr(config, name))}" for name in names)
         found.append(Decision(values, f"what {model} trains with from {weights} weights"))
@@ -34,6 +46,8 @@ def explain(
 def _batch(config: TrainingConfig, defaults: Defaults, model: str) -> str:
     if config.batch_size == defaults.batch_size:
         return f"the usual number for {model}"
+    if config.batch_size > defaults.batch_size:
+        return f"the usual {defaults.batch_size}, and as many more as give all replicas the same number"
     return f"fewer than the usual {defaults.batch_size}, to save memory: inputs of {config.image_size} are large"
 
 

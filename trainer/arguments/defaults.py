@@ -11,9 +11,11 @@ from trainer.config import Overrides, TrainingConfig
 
 # Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
 MIN_EPOCHS = 3
-# A step may have so many times as many pixels as the model's usual one: YOLOX-Nano then trains in 4 GB (eight inputs of
-# 640x640 took 3.75 GB with 150 images, and decoded images take up to 0.5 GB more).
+# A step may have so many times as many pixels as the model's usual one: YOLOX-Nano then trains in 4 GB, with
+# up to 0.5 GB of decoded images (peak memory: docs/benchmarks.md).
 MOST_PIXELS = 2.0
+# Part of its usual rate that a backbone has at least, however few boxes there are.
+LEAST_BACKBONE_RATE = 0.2
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Defaults:
         side: Of a square with as many pixels as the input, if no `image_size` is requested.
         initial_learning_rate: Of the heads with a pretrained backbone.
         backbone_learning_rate: Relative to that of the heads.
+        boxes_for_full_rate: Boxes in training from which on a pretrained backbone learns at that rate; with fewer it is
+            lower, since a backbone learns a few dozen by heart. 0 never lowers it.
         frozen_part: Part of the training during which a pretrained backbone stays frozen.
         freeze: Blocks of a pretrained backbone that are never trained.
         freeze_statistics: Whether a pretrained backbone keeps the statistics of its batch normalisation.
@@ -36,6 +40,7 @@ class Defaults:
     initial_learning_rate: float = 2e-3
     initial_learning_rate_from_scratch: float = 6e-3
     backbone_learning_rate: float = 0.05
+    boxes_for_full_rate: int = 0
     weight_decay: float = 0.02
     frozen_part: float = 0.08
     freeze: int = 3
@@ -47,11 +52,18 @@ class Defaults:
         """Return the learning rate of the heads."""
         return self.initial_learning_rate if pretrained else self.initial_learning_rate_from_scratch
 
-    def of_model(self, *, pretrained: bool) -> dict[str, float | int | bool]:
-        """Return the arguments, by name, that follow from the model and from what it starts from alone."""
+    def backbone_rate(self, boxes: int | None) -> float:
+        """Return the learning rate of a pretrained backbone relative to that of the heads; None is enough boxes."""
+        if boxes is None or boxes >= self.boxes_for_full_rate:
+            return self.backbone_learning_rate
+        part = max(boxes / self.boxes_for_full_rate, LEAST_BACKBONE_RATE)
+        return float(f"{self.backbone_learning_rate * part:.2g}")
+
+    def of_model(self, *, pretrained: bool, boxes: int | None = None) -> dict[str, float | int | bool]:
+        """Return the arguments, by name, that follow from the model, what it starts from, and the number of boxes."""
         return {
             "initial_learning_rate": self.learning_rate(pretrained=pretrained),
-            "backbone_learning_rate": self.backbone_learning_rate if pretrained else 1.0,
+            "backbone_learning_rate": self.backbone_rate(boxes) if pretrained else 1.0,
             "weight_decay": self.weight_decay,
             "frozen_part": self.frozen_part if pretrained else 0.0,
             "freeze": self.freeze if pretrained else 0,
@@ -81,15 +93,21 @@ def resolve_arguments(
     pretrained: bool,
     alpha: float,
     input_size: tuple[int, int],
+    boxes: int | None = None,
+    copy_paste: float = 0.0,
+    replicas: int = 1,
 ) -> TrainingConfig:
     """Decide all arguments of a run.
 
-    `images` are those in the training part; `alpha` was found with the weights of the backbone.
+    `images` and `boxes` are those in the training part; `alpha` was found with the weights of the backbone,
+    `copy_paste` with the boxes. The default batch can be divided among `replicas`.
     """
-    batch_size = overrides.get("batch_size") or defaults.fitting_batch(input_size)
+    fitting = -(-defaults.fitting_batch(input_size) // replicas) * replicas
+    batch_size = overrides.get("batch_size") or fitting
     suggested = {
-        **defaults.of_model(pretrained=pretrained),
+        **defaults.of_model(pretrained=pretrained, boxes=boxes),
         "batch_size": batch_size,
+        "copy_paste": copy_paste,
         "epochs": None
         if overrides.get("max_minutes")
         else defaults.epochs(images, pretrained=pretrained, batch_size=batch_size),

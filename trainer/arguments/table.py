@@ -101,9 +101,9 @@ ARGUMENTS: dict[str, Argument] = {
     "frozen_part": _fraction("part of the training during which a pretrained backbone stays frozen", unset=AUTO),
     "freeze": _whole("blocks of a pretrained backbone that are never trained", 0, unit=" of blocks", unset=AUTO),
     "freeze_statistics": _switch("keep the statistics of batch normalisation in a pretrained backbone", unset=AUTO),
-    "augment": _choice("`strong` (zoom, stretch, mirror, colour, mosaic), `weak` or `none`", AUGMENTS),
+    "augment": _choice("`strong` (zoom, stretch, mirror, colour, mosaic, pasted objects), `weak` or `none`", AUGMENTS),
     "copy_paste": _fraction(
-        "probability that objects drawn as polygons or masks are pasted from another image; not with `augment=none`"
+        "probability that an image gets objects of others; with `augment=strong`, until the closing phase", unset=AUTO
     ),
     "early_stopping": _positive_fraction(
         "begin the last quarter, the closing phase, after this part of the training with a validation mAP surely "

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from preannotate.core.text import NOT_MEASURED, Table
-from trainer import measurements
+from trainer import measured_models
 from trainer.models.family import ModelFamily
 
 
 def tables(models: Mapping[str, ModelFamily]) -> dict[str, Table]:
     """Return the table by its heading; `models` as in `MODELS`."""
-    measured = measurements.measured()
+    measured = measured_models.measured()
     header = ("model", "weights (millions)", "training step", "inference", "when to choose it")
     rows = [_row(family, measured["models"].get(name)) for name, family in models.items()]
     return {_heading(measured): Table(header, rows)}

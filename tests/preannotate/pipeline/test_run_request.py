@@ -282,3 +282,16 @@ def test_arguments_of_deploy_sh_belong_to_nuctl(parse, tmp_path):
     ):
         with pytest.raises(RunRequestError, match=re.escape(sentence)):
             wrong.checked()
+
+
+@pytest.mark.parametrize(
+    ("self_training", "arguments", "expected"),
+    [
+        (True, "", True),
+        (True, "max_minutes=20", True),
+        (True, "max_minutes=2", False),
+        (False, "", False),
+    ],
+)
+def test_frames_without_annotations_are_of_use_only_where_there_is_time(self_training, arguments, expected):
+    assert RunRequest(self_training=self_training, arguments=arguments).trains_on_unlabelled == expected

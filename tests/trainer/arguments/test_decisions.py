@@ -5,12 +5,20 @@ from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.input_size import InputSize
 
-DEFAULTS = Defaults(batch_size=8, side=416, passes=8000, initial_learning_rate=1e-3, freeze=0, freeze_statistics=False)
+DEFAULTS = Defaults(
+    batch_size=8,
+    side=416,
+    passes=8000,
+    initial_learning_rate=1e-3,
+    freeze=0,
+    freeze_statistics=False,
+    boxes_for_full_rate=500,
+)
 
 
-def explained(text="", *, size=(416, 416), reason="the usual size", images=160, pretrained=True):
+def explained(text="", *, size=(416, 416), reason="the usual size", images=160, pretrained=True, boxes=None):
     overrides = parse_arguments(text)
-    facts = {"images": images, "pretrained": pretrained}
+    facts = {"images": images, "pretrained": pretrained, "boxes": boxes}
     config = resolve_arguments(overrides, DEFAULTS, alpha=1.0, input_size=size, **facts)
     found = explain(config, overrides, DEFAULTS, model="yolox-nano", size=InputSize(size, reason), **facts)
     return {decision.what: decision.why for decision in found}
@@ -49,3 +57,12 @@ def test_what_was_requested_was_not_decided():
 )
 def test_reasons_follow_the_data(arguments, what, why):
     assert explained(**arguments)[what] == why
+
+
+def test_a_lower_rate_for_few_boxes_is_a_decision_of_its_own():
+    what, why = "backbone_learning_rate=0.01", "lower than the usual 0.05, since there are only 33 boxes"
+
+    assert explained(boxes=33)[what] == why
+    assert what not in explained("backbone_learning_rate=0.01", boxes=33)
+    assert what not in explained(boxes=33, pretrained=False)
+    assert not [name for name in explained(boxes=1000) if name.startswith("backbone_learning_rate")]

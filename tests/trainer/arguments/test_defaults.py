@@ -85,3 +85,24 @@ def test_steps_become_epochs_of_which_the_last_may_be_short():
 
     assert resolve_arguments(parse_arguments("steps=6, batch_size=8"), Defaults(), **facts).epochs == 2
     assert resolve_arguments(parse_arguments("steps=7, batch_size=8"), Defaults(), **facts).epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("boxes", "rate"),
+    [(None, 0.5), (1000, 0.5), (4000, 0.5), (500, 0.25), (333, 0.17), (200, 0.1), (30, 0.1), (0, 0.1)],
+)
+def test_a_pretrained_backbone_learns_slower_from_few_boxes(boxes, rate):
+    defaults = Defaults(backbone_learning_rate=0.5, boxes_for_full_rate=1000)
+
+    assert resolve_arguments({}, defaults, **FACTS, boxes=boxes).backbone_learning_rate == rate
+    random = {**FACTS, "pretrained": False}
+    assert resolve_arguments({}, defaults, **random, boxes=boxes).backbone_learning_rate == 1
+    asked = parse_arguments("backbone_learning_rate=0.4")
+    assert resolve_arguments(asked, defaults, **FACTS, boxes=boxes).backbone_learning_rate == 0.4
+
+
+@pytest.mark.parametrize(("side", "replicas", "batch_size"), [(416, 1, 8), (416, 3, 9), (1024, 1, 2), (1024, 4, 4)])
+def test_the_default_batch_can_be_divided_among_replicas(side, replicas, batch_size):
+    facts = {**FACTS, "input_size": (side, side)}
+
+    assert resolve_arguments({}, Defaults(batch_size=8, side=416), **facts, replicas=replicas).batch_size == batch_size

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from trainer import measurements
+from trainer import measured_models
 from trainer.models import MODELS, listing
 
 PAGE = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch):
         "machine": {"date": "2026-11-25", "cores": "2"},
         "models": {"ssd-mobilenet-v2": {"parameters": 2_640_000, "training": 1.0, "inference": 1.04}},
     }
-    monkeypatch.setattr(measurements, "measured", lambda: measured)
+    monkeypatch.setattr(measured_models, "measured", lambda: measured)
     heading, table = listing.tables(
         {"ssd-mobilenet-v2": MODELS["ssd-mobilenet-v2"], "another": replace(MODELS["frcnn-nas"], name="another")}
     ).popitem()

@@ -16,6 +16,7 @@ DEFAULTS = Defaults(
     initial_learning_rate=1e-3,
     initial_learning_rate_from_scratch=1e-3,
     backbone_learning_rate=0.5,
+    boxes_for_full_rate=1000,
     weight_decay=0.05,
     frozen_part=0.0,
     freeze=0,

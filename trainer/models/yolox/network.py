@@ -35,7 +35,7 @@ class YoloxNetwork(Network):
     """
 
     cells: np.ndarray
-    # That of the official evaluation; 0.5 cost half a point of mAP on the images that it was tried on.
+    # That of the official evaluation.
     iou_threshold: ClassVar[float] = 0.65
 
     @property

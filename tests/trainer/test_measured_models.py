@@ -1,8 +1,8 @@
 import pytest
 
-from trainer import measurements
+from trainer import measured_models
 from trainer.arguments.defaults import Defaults
-from trainer.measurements import estimate_minutes, training_memory
+from trainer.measured_models import estimate_minutes, training_memory
 
 # A step on 320x320 takes the reference 0.05 s for each image, the other one twice as long.
 MEASURED = {
@@ -19,7 +19,7 @@ DEFAULTS = dict.fromkeys(("reference", "slow", "without", "unknown"), Defaults()
 
 @pytest.fixture(autouse=True)
 def content(monkeypatch):
-    monkeypatch.setattr(measurements, "measured", lambda: MEASURED)
+    monkeypatch.setattr(measured_models, "measured", lambda: MEASURED)
 
 
 def test_minutes_follow_the_images_shown_and_the_pixels():
