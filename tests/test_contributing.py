@@ -60,7 +60,8 @@ def test_the_model_family_builds_a_network():
     (family,) = example("Add a model family").FAMILIES
     backbone = family.build_backbone(input_size=(96, 64), alpha=1.0)
     network = family.build(num_classes=2, input_size=(96, 64), aspects=(1.0,), backbone=backbone)
-    boxes, scores = network.predict(np.zeros((1, 64, 96, 3), np.uint8))
+    outputs = network.predict(np.zeros((1, 64, 96, 3), np.uint8))
+    boxes, scores = outputs["boxes"], outputs["scores"]
 
     assert boxes.shape[0] == scores.shape[0] == 1
     assert (boxes.shape[1], boxes.shape[2], scores.shape[2]) == (scores.shape[1], 4, 2)

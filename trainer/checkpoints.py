@@ -21,10 +21,17 @@ from trainer.run_directory import RunDirectory
 MetricsRow = dict[str, float | None]
 
 
+def decisive_ap(row: MetricsRow) -> float | None:
+    """Return the mAP that weights are kept by: of masks where they were measured, else of boxes."""
+    of_masks = row.get("mask_mean_ap")
+    return row["mean_ap"] if of_masks is None else of_masks
+
+
 class BestEpoch(TypedDict):
     """The validation whose weights are kept.
 
-    `record` is the highest mAP so far, which may be an earlier epoch's: see `training_loop.standard_error`.
+    `record` is the highest mAP (`decisive_ap`) so far, which may be an earlier epoch's: see
+    `training_loop.standard_error`.
     """
 
     epoch: int

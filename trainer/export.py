@@ -48,17 +48,12 @@ def write(
 
 
 def save_graph(network: Network, path: Path) -> None:
-    """Write a SavedModel whose `serving_default` maps `pixels` to `boxes` and `scores`; see `Network.predict`."""
+    """Write a SavedModel whose `serving_default` maps `pixels` to the outputs of `Network.predict`."""
     width, height = network.input_size
-
-    def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        boxes, scores = network.predict(pixels)
-        return {"boxes": boxes, "scores": scores}
-
     archive = keras.export.ExportArchive()
     archive.track(network.keras_model)
     signature = [tf.TensorSpec((None, height, width, 3), tf.uint8, name="pixels")]
-    archive.add_endpoint("serving_default", serve, input_signature=signature)
+    archive.add_endpoint("serving_default", network.predict, input_signature=signature)
     archive.write_out(str(path), verbose=False)
 
 

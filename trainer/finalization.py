@@ -14,7 +14,6 @@ import tensorflow as tf
 from evaluation import ground_truth
 from evaluation.corrections import CorrectionCosts
 from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
-from evaluation.scores import score
 from preannotate.core.files import write_json
 from runtime.manifest import Manifest
 from trainer import export, report, self_training
@@ -38,7 +37,8 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     if choice.why:
         log.info("%s", choice.why)
     postprocess = choice.postprocess
-    scores = score(config.labels, validator.truth, detections)
+    scores = validator.scores_of(detections)
+    of_masks = None if scores.masks is None else scores.masks.to_json()
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -51,11 +51,18 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "dataset": _fingerprint(split),
         **report.criterion(costs),
         SUPPRESSION_KEY: choice.to_json(),
-        "metrics": scores.to_json(),
+        "metrics": scores.boxes.to_json(),
+        **({"mask_metrics": of_masks} if of_masks else {}),
         "versions": _versions(),
     }
     manifest = Manifest(
-        config.model, config.labels, config.input_size, postprocess, provenance, label_types=config.label_types
+        config.model,
+        config.labels,
+        config.input_size,
+        postprocess,
+        provenance,
+        mask_head=network.mask_head,
+        label_types=config.label_types,
     )
     export.write(run.export, network, manifest, split, detections)
     report.write_overlays(ground_truth.read(run.export / "validation"), detections, postprocess, run.overlays)
@@ -66,7 +73,8 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         best_epoch=state.best["epoch"],
         stopped_early=state.stopped_early,
         seconds=round(state.spent, 1),
-        validation=scores.to_json(),
+        validation=scores.boxes.to_json(),
+        validation_masks=of_masks,
         thresholds=dict(zip(config.labels, postprocess.thresholds, strict=True)),
         self_training=self_training.result(state),
         export="export",

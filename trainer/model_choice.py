@@ -19,6 +19,7 @@ from trainer.errors import TrainingError
 from trainer.measured_models import estimate_minutes, training_memory
 from trainer.models import MODELS
 from trainer.models.family import ModelFamily
+from trainer.published_weights import MASKS_SUFFIX
 from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend
 from trainer.request import AUTO, NONE
 
@@ -37,7 +38,7 @@ ALIASES = {**TENSORFLOW_NAMES, "yolo": FAST, "yolox": FAST}
 NOT_TRAINED = {
     "yolox": f"Use {', '.join(COCO_MODELS[:-1])} or {COCO_MODELS[-1]}",
     "yolo": f"Use {FAST}; `preannotate import` packages a YOLO that was trained elsewhere",
-    "maskrcnn": f"Use {FAST}; masks become their bounding boxes",
+    "maskrcnn": f"Use {FAST}{MASKS_SUFFIX}, which learns masks too",
 }
 
 
@@ -72,7 +73,9 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if path.is_file():
         return _fitting(path, requested)
     pretrained = base_model != NONE
-    able = [name for name, family in MODELS.items() if _is_able(family, base_model, requested.alpha)] or list(MODELS)
+    boxes_only = {name: family for name, family in MODELS.items() if not family.learns_masks}
+    able = [name for name, family in boxes_only.items() if _is_able(family, base_model, requested.alpha)]
+    able = able or list(boxes_only)
     here = _here(able, get=pretrained)
     side = MODELS[able[0] if pretrained else SMALLEST].defaults.side
     size = parse_size(requested.image_size or "") or input_size.for_samples(samples, side=side).size

@@ -69,6 +69,8 @@ def _yolox(size: str, mebibytes: int) -> PublishedWeights:
 
 # Checkpoints have the optimizer's moments too: about twice the numbers of the network.
 CATALOGUE = {weights.model: weights for weights in (_yolox("nano", 16), _yolox("tiny", 64), _yolox("s", 128))}
+# Behind the name of a detector: the network that learns masks too, which starts from the same weights.
+MASKS_SUFFIX = "-seg"
 # The least that a machine for trainings should have.
 SMALLEST = "yolox-nano"
 
@@ -117,6 +119,7 @@ def kept(model: str) -> KeptWeights | None:
     Raises:
         PreannotateError: The record cannot be read.
     """
+    model = detector_of(model)
     try:
         record = _record(model)
     except FileError:  # no home: nothing can be there
@@ -222,8 +225,14 @@ def keep(model: str, file: Path, check: Check) -> Path:
     return _keep(published, printable(file.name), lambda target: _copy(file, target, published.max_bytes), check)
 
 
+def detector_of(model: str) -> str:
+    """Return the model whose weights a model starts from: those of yolox-nano-seg are yolox-nano's."""
+    return model.removesuffix(MASKS_SUFFIX)
+
+
 def named(model: str) -> PublishedWeights:
-    """Return the weights of a model; a TrainingError if none are published."""
+    """Return the weights that a model starts from; a TrainingError if none are published."""
+    model = detector_of(model)
     if model not in CATALOGUE:
         raise TrainingError(f"base weights: {model!r} has none; expected one of: {', '.join(CATALOGUE)}.")
     return CATALOGUE[model]

@@ -25,7 +25,11 @@ class RunState(StrEnum):
 
 
 class Summary(TypedDict):
-    """Content of `summary.json`: the result of a run. Paths are relative to its folder."""
+    """Content of `summary.json`: the result of a run. Paths are relative to its folder.
+
+    `validation_masks` are the scores of masks, as `validation` those of boxes; None of a network without masks, or
+    where no mask was annotated.
+    """
 
     run: str
     labels: list[str]
@@ -34,6 +38,7 @@ class Summary(TypedDict):
     stopped_early: bool
     seconds: float
     validation: dict[str, Any]
+    validation_masks: dict[str, Any] | None
     thresholds: dict[str, float]
     self_training: SelfTrainingResult | None
     export: str

@@ -203,7 +203,7 @@ class SelfTrainingLoop(TrainingLoop):
 
     def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
         assert state.self_training is not None
-        before = state.row(state.self_training["plain"])["mean_ap"]
+        before = checkpoints.decisive_ap(state.row(state.self_training["plain"]))
         assert before is not None
         # Compared once, at the end: the best of many looks at a few images would be chance.
         return state.finished and scores.mean_ap >= before

@@ -150,12 +150,12 @@ def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingS
     """
     network = prepared.ema_network
     assert state.best is not None
-    before = state.row(state.best["epoch"])["mean_ap"]
+    before = checkpoints.decisive_ap(state.row(state.best["epoch"]))
     assert before is not None
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
     batch_statistics.renew(network, serving_inputs(samples, network.input_size))
-    scores = validator.scores()
+    scores = validator.scores().decisive
     after = scores.mean_ap
     if after - before > standard_error(before, scores.boxes):
         log.info(

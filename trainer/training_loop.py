@@ -29,7 +29,7 @@ from trainer.input_pipeline import Epoch, ImageCache, Images, Shard, batches
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
 from trainer.schedule import CLOSING_PART, SELF_TRAINING_PART, Schedule, is_closing
-from trainer.validation import Validator
+from trainer.validation import ValidationScores, Validator
 from trainer.worker_group import WorkerGroup
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,10 @@ class TrainingLoop:
         return self._train[index].name
 
     def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
-        """Whether to keep the weights of a validation; `record` is the highest mAP so far, this one included."""
+        """Whether to keep the weights of a validation by its decisive scores.
+
+        `record` is the highest mAP so far, this one included.
+        """
         return scores.mean_ap >= record - standard_error(record, scores.boxes)
 
     def _new_eta(self, state: TrainingState) -> EtaEstimator:
@@ -206,9 +209,12 @@ class TrainingLoop:
     def _validate(self, state: TrainingState, losses: dict[str, float]) -> None:
         row: MetricsRow = {"epoch": state.epoch, "step": state.step, **losses}
         row.update(map50=None, mean_ap=None, seconds=None)
+        if self._network_trainer.network.mask_head is not None:
+            row.update(mask_map50=None, mask_mean_ap=None)
         if state.finished or state.epoch % self._validate_every == 0:
-            scores = self._validator.scores()
-            row.update(map50=scores.map50, mean_ap=scores.mean_ap)
+            found = self._validator.scores()
+            row.update(_columns(found))
+            scores = found.decisive
             record = max(scores.mean_ap, state.best["record"] if state.best else 0.0)
             if scores.mean_ap >= record - SURE_ERRORS * standard_error(record, scores.boxes):
                 state.sound = state.progress
@@ -274,17 +280,31 @@ def standard_error(mean_ap: float, boxes: int) -> float:
     return math.sqrt(max(mean_ap * (1 - mean_ap), 0.0) / max(boxes, 1))
 
 
+def _columns(found: ValidationScores) -> MetricsRow:
+    columns: MetricsRow = {"map50": found.boxes.map50, "mean_ap": found.boxes.mean_ap}
+    if found.masks is not None:
+        columns.update(mask_map50=found.masks.map50, mask_mean_ap=found.masks.mean_ap)
+    return columns
+
+
+def _scores_text(row: MetricsRow) -> str:
+    boxes = format_scores(row["map50"], row["mean_ap"])
+    if row.get("mask_map50") is None:
+        return boxes
+    return f"{boxes}, masks {format_scores(row['mask_map50'], row['mask_mean_ap'])}"
+
+
 def _postfix(state: TrainingState) -> str:
     loss = sum(_losses(state.history[-1]).values())
     if state.best is None:
         return f" loss {loss:.3f}"
     best = state.row(state.best["epoch"])
-    return f" loss {loss:.3f}, {format_scores(best['map50'], best['mean_ap'])}"
+    return f" loss {loss:.3f}, {_scores_text(best)}"
 
 
 def _line(state: TrainingState) -> str:
     row = state.history[-1]
-    scores = "" if row["map50"] is None else f", {format_scores(row['map50'], row['mean_ap'])}"
+    scores = "" if row["map50"] is None else f", {_scores_text(row)}"
     losses = ", ".join(f"{name.replace('_', ' ')} {loss:.4f}" for name, loss in _losses(row).items())
     return f"epoch {state.epoch} ({state.progress:.0%}): {losses}{scores}, {state.spent:.0f} s"
 

@@ -1,11 +1,12 @@
 """Validation: COCO mAP of the averaged network on the frozen validation images, through the serving path."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from evaluation.scores import MIN_SCORE, Scores, score
+from evaluation.scores import MIN_SCORE, Scores, score, score_masks
 from runtime.detector import Detection, Detector
 from runtime.image import DecodedImage, decode
 from runtime.manifest import Manifest, Postprocess
@@ -14,6 +15,19 @@ from trainer.models.network import Network
 
 # Minimum score of a detection before thresholds are chosen.
 PROVISIONAL_THRESHOLD = 0.3
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """Scores of boxes and, of a network that learns masks, those of masks if any were annotated."""
+
+    boxes: Scores
+    masks: Scores | None = None
+
+    @property
+    def decisive(self) -> Scores:
+        """Which weights are kept by: masks cost people most."""
+        return self.masks or self.boxes
 
 
 class KerasEngine:
@@ -28,8 +42,7 @@ class KerasEngine:
 
     def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See `runtime.engines.Engine.run`."""
-        boxes, scores = self._function(tf.constant(pixels))
-        return {"boxes": boxes.numpy(), "scores": scores.numpy()}
+        return {name: output.numpy() for name, output in self._function(tf.constant(pixels)).items()}
 
 
 class Validator:
@@ -38,7 +51,7 @@ class Validator:
     def __init__(self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str) -> None:
         per_class = (PROVISIONAL_THRESHOLD,) * len(labels)
         postprocess = Postprocess(PROVISIONAL_THRESHOLD, per_class, iou_threshold=network.iou_threshold)
-        manifest = Manifest(family, tuple(labels), network.input_size, postprocess)
+        manifest = Manifest(family, tuple(labels), network.input_size, postprocess, mask_head=network.mask_head)
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
         self.truth = [sample.to_ground_truth(sample.image.name) for sample in samples]
@@ -56,6 +69,12 @@ class Validator:
         """Return the detections of the network as it is now on any image, down to a score."""
         return self._detector.detect(image, threshold=threshold)
 
-    def scores(self) -> Scores:
+    def scores(self) -> ValidationScores:
         """Return the COCO metrics of the network as it is now."""
-        return score(self.labels, self.truth, self.detections())
+        return self.scores_of(self.detections())
+
+    def scores_of(self, detections: Sequence[Sequence[Detection]]) -> ValidationScores:
+        """Return the COCO metrics of detections on the images."""
+        has_masks = self._detector.manifest.mask_head is not None
+        masks = score_masks(self.labels, self.truth, detections) if has_masks else None
+        return ValidationScores(score(self.labels, self.truth, detections), masks)

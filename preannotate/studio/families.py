@@ -33,6 +33,7 @@ class Family:
         alpha: Relative width of the backbone with pretrained weights.
         alpha_from_scratch: Relative width without pretrained weights.
         pretrained: Names for `--base-model` beside "auto" and "none"; "coco" is a file of `published_weights`.
+        learns_masks: Whether it learns masks beside boxes.
         file: Name of the downloaded weights in Keras's cache; None if nothing is downloaded.
         package: Python package that contains the weights; None if none does.
         scores: Of benchmarks/accuracy.py: data, images for training, mAP50 and mAP on held-out images.
@@ -44,6 +45,7 @@ class Family:
     alpha: float
     alpha_from_scratch: float
     pretrained: tuple[str, ...]
+    learns_masks: bool
     file: str | None
     package: str | None
     scores: tuple[tuple[str, int, float, float], ...]
@@ -94,6 +96,7 @@ def describe_families() -> dict[str, Any]:
             "alpha": family.backbone.alpha,
             "alpha_from_scratch": family.backbone.alpha_from_scratch,
             "pretrained": list(family.pretrained),
+            "learns_masks": family.learns_masks,
             "file": family.backbone.file and family.backbone.file.format(alpha=family.backbone.alpha),
             "package": family.backbone.package,
             "scores": _latest_scores(one for one in accuracy if one["model"] == name),

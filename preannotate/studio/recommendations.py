@@ -132,7 +132,7 @@ def model_choices(detail: TaskDetail, *, base_model: str = AUTO) -> list[ModelCh
 def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | None:
     if not detail.annotated_frames or not detail.image_size:
         return None
-    able = families()
+    able = {name: family for name, family in families().items() if not family.learns_masks}
     here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
     gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
     size = _input_size(detail.sides, detail.image_size, FAST if pretrained else SMALLEST)
@@ -246,7 +246,7 @@ def _accuracy(family: Family) -> str:
 
 
 def _missing_weights(name: str) -> str | None:
-    if name not in published_weights.CATALOGUE:
+    if published_weights.detector_of(name) not in published_weights.CATALOGUE:
         return None
     try:
         return None if published_weights.kept(name) else published_weights.how_to_get(name)

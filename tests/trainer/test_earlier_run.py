@@ -37,7 +37,7 @@ def answers(found, sample):
 
     image = decode(sample.image.read_bytes(), found.input_size)
     pixels = Letterbox.fit(image.size, found.input_size).pixels(image.pixels)
-    return found.predict(pixels[None])[1].numpy()[0]
+    return found.predict(pixels[None])["scores"].numpy()[0]
 
 
 def test_a_run_is_read(earlier, trained):

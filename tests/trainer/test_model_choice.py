@@ -156,7 +156,7 @@ def test_a_run_as_base_model_decides(trained):
 KNOWN = list(MODELS)
 CHOICES = (
     "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, ssd-efficientnet-lite0, "
-    "ssd-mobilenet-v2, yolox-nano, yolox-s, yolox-tiny"
+    "ssd-mobilenet-v2, yolox-nano, yolox-nano-seg, yolox-s, yolox-s-seg, yolox-tiny, yolox-tiny-seg"
 )
 
 
@@ -201,8 +201,8 @@ def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
         ("YOLO-v3", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
         ("yolo11n", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
         ("yolox_l", "Use yolox-nano, yolox-tiny or yolox-s."),
-        ("mask-rcnn", "Use yolox-nano; masks become their bounding boxes."),
-        ("mask_rcnn_inception", "Use yolox-nano; masks become their bounding boxes."),
+        ("mask-rcnn", "Use yolox-nano-seg, which learns masks too."),
+        ("mask_rcnn_inception", "Use yolox-nano-seg, which learns masks too."),
     ],
 )
 def test_what_is_not_trained_here_has_another_way(name, remedy):

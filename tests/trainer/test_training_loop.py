@@ -16,6 +16,7 @@ from trainer import checkpoints, training_loop
 from trainer.eta import EtaEstimator
 from trainer.schedule import PLAN_STEPS
 from trainer.training_loop import TrainingLoop, standard_error
+from trainer.validation import ValidationScores
 from trainer.worker_group import WorkerGroup
 
 
@@ -41,11 +42,14 @@ class Training:
         file=None,
         validation_images=8,
         workers=None,
+        mask_scores=None,
         **arguments,
     ):
         self.now, self.steps, self.epochs = 0.0, [], []
-        self.network, self.step, self.truth = SimpleNamespace(input_size=(96, 96)), 0, [None] * validation_images
+        self.network = SimpleNamespace(input_size=(96, 96), mask_head=mask_scores and object())
+        self.step, self.truth = 0, [None] * validation_images
         self._scores = itertools.chain(scores, itertools.repeat(scores[-1]))
+        self._mask_scores = itertools.chain(mask_scores, itertools.repeat(mask_scores[-1])) if mask_scores else None
         self._boxes, self._slow_from = boxes, slow_from
         run = SimpleNamespace(progress=file, metrics=tmp_path / "metrics.csv", path=tmp_path)
 
@@ -78,7 +82,11 @@ class Training:
 
     def scores(self):
         self.now += 2
-        return SimpleNamespace(mean_ap=(score := next(self._scores)), map50=score, boxes=self._boxes)
+        masks = None if self._mask_scores is None else self._scored(self._mask_scores)
+        return ValidationScores(self._scored(self._scores), masks)
+
+    def _scored(self, scores):
+        return SimpleNamespace(mean_ap=(score := next(scores)), map50=score, boxes=self._boxes)
 
     @property
     def closing(self):
@@ -221,6 +229,30 @@ def test_nothing_stops_for_noise_or_a_plateau(training, scores, boxes):
 
     assert not done.state.stopped_early
     assert done.state.epoch == 20
+
+
+@pytest.mark.parametrize(("boxes", "masks", "best"), [([0.5], (0.2, 0.6, 0.1), 2), ((0.2, 0.6, 0.1), [0.5], 4)])
+def test_weights_are_kept_by_the_scores_of_masks(training, boxes, masks, best):
+    done = training(images=400, epochs=4, scores=boxes, mask_scores=masks, boxes=10_000).train()
+
+    assert done.state.best["epoch"] == best
+    assert done.state.best["record"] == max(masks)
+    first = done.state.history[0]
+    assert (first["mean_ap"], first["mask_mean_ap"]) == (boxes[0], masks[0])
+
+
+def test_masks_that_become_surely_worse_begin_the_closing_phase(training):
+    done = training(images=400, epochs=40, scores=[0.5], mask_scores=FALLING, boxes=10_000).train()
+
+    assert done.state.stopped_early
+
+
+def test_without_annotated_masks_boxes_decide(training, tmp_path):
+    done = training(images=400, epochs=4, scores=(0.2, 0.6, 0.1), boxes=10_000)
+    done.network.mask_head = object()
+
+    assert done.train().state.best["epoch"] == 2
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[0].endswith("mask_map50,mask_mean_ap")
 
 
 def test_early_stopping_can_be_switched_off(training):

@@ -9,14 +9,16 @@ from preannotate.cli.train import training_request
 from trainer import trials
 from trainer.errors import TrainingError
 from trainer.request import TrainingRequest
+from trainer.run_directory import RunDirectory
 from trainer.trials import TrialOptions
 
 
-def finished(folder, name, mean_ap, **asked):
+def finished(folder, name, mean_ap, *, masks=None, **asked):
     run = folder / name
     run.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps({"overrides": asked}))
-    (run / "summary.json").write_text(json.dumps({"validation": {"mean_ap": mean_ap, "map50": mean_ap + 0.2}}))
+    boxes, of_masks = ({"mean_ap": one, "map50": one + 0.2} if one else None for one in (mean_ap, masks))
+    (run / "summary.json").write_text(json.dumps({"validation": boxes, "validation_masks": of_masks}))
 
 
 def test_trials_differ_by_seed():
@@ -93,6 +95,14 @@ def test_settings_are_compared_by_the_mean_over_their_seeds(tmp_path):
         trials.NOTE,
         f"next: preannotate build {tmp_path}/trial-002",
     ]
+
+
+def test_masks_decide_where_they_were_measured(tmp_path):
+    finished(tmp_path, "trial-000", 0.7, masks=0.3, seed=0)
+    finished(tmp_path, "trial-001", 0.5, masks=0.6, seed=1)
+
+    rows = [trials._row(RunDirectory(tmp_path / name)) for name in ("trial-000", "trial-001")]
+    assert [row["mean_ap"] for row in rows] == [0.3, 0.6]
 
 
 def test_of_equals_the_first_is_the_best(tmp_path):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from runtime.manifest import MaskHead
 from trainer.placed_masks import InstanceMasks
 
 
@@ -53,6 +54,11 @@ class Network(ABC):
     mask_stride: ClassVar[int | None] = None
 
     @property
+    def mask_head(self) -> MaskHead | None:
+        """Which outputs `predict` gives for masks; None if it gives boxes only."""
+        return None
+
+    @property
     @abstractmethod
     def target_spec(self) -> Mapping[str, tf.TensorSpec]:
         """Name, shape and dtype of the targets of one image."""
@@ -86,9 +92,10 @@ class Network(ABC):
         """
 
     @abstractmethod
-    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict boxes and scores from pixels uint8 (B, H, W, 3): the engine contract inside the graph.
+    def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Predict from pixels uint8 (B, H, W, 3): the engine contract inside the graph.
 
         Returns:
-            `boxes`, float32 (B, N, 4), xyxy, input pixels, and `scores`, float32 (B, N, K), in [0, 1].
+            `boxes`, float32 (B, N, 4), xyxy, input pixels; `scores`, float32 (B, N, K), in [0, 1]; and what masks are
+            composed of, if `mask_head` is not None. See `runtime.engines.Engine`.
         """

@@ -69,10 +69,10 @@ class SsdNetwork(Network):
         positives = tf.reduce_sum(tf.cast(batch["gt_classes"] >= 0, tf.float32))
         return {"class_loss": Loss(class_loss, positives), "box_loss": Loss(box_loss, positives)}
 
-    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Network.predict`; N is the number of anchors."""
         logits, deltas = self.keras_model(pixels, training=False)
-        return decode(deltas, self.anchors), keras.ops.sigmoid(logits)
+        return {"boxes": decode(deltas, self.anchors), "scores": keras.ops.sigmoid(logits)}
 
 
 def build(spec: DetectorSpec) -> SsdNetwork:

@@ -16,7 +16,7 @@ def network():
 @pytest.fixture(scope="module")
 def raw(network):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3), np.uint8)
-    boxes, scores = network.predict(pixels)
+    boxes, scores = network.predict(pixels).values()
     return np.array(boxes), np.array(scores)
 
 

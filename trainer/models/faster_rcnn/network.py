@@ -99,10 +99,10 @@ class FasterRcnnNetwork(Network):
             **roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
         }
 
-    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Network.predict`; N is the number of proposals."""
         proposals, logits, deltas = self.keras_model(pixels, training=False)
-        return decode(deltas, proposals), keras.ops.sigmoid(logits)
+        return {"boxes": decode(deltas, proposals), "scores": keras.ops.sigmoid(logits)}
 
 
 def build(spec: DetectorSpec) -> FasterRcnnNetwork:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from trainer.models.batch_norm import BatchNormalization
+from trainer.models.yolox.mask_head import YoloxMaskHead
 
 STRIDES = (8, 16, 32)
 BATCH_NORM_EPSILON = 1e-3
@@ -23,12 +24,15 @@ STEM = "backbone.backbone.stem.conv.conv"
 STEM_INPUTS = tuple(3 * patch + channel for patch in (0, 2, 1, 3) for channel in (2, 1, 0))
 # Modules of the official implementation: its weights have these names.
 BACKBONE, NECK, HEAD = "backbone.backbone", "backbone", "head"
+# Of layers that the official implementation does not have.
+MASK_HEAD = "mask_head"
 # Layers with the features of strides 8, 16 and 32, and the layers that end a block, all but the last block's.
 TAPS = (f"{BACKBONE}.dark3.1.conv3.act", f"{BACKBONE}.dark4.1.conv3.act", f"{BACKBONE}.dark5.2.conv3.act")
 BLOCK_ENDS = (f"{BACKBONE}.stem.conv.act", *(f"{BACKBONE}.dark{number}.1.conv3.act" for number in (2, 3, 4)))
 CLASS_LAYERS = tuple(f"{HEAD}.cls_preds.{level}" for level in range(3))
 _BASE_CHANNELS = 64
 _HEAD_CHANNELS = 256
+_MASK_CHANNELS = 128
 _TOWER_DEPTH = 2
 
 
@@ -82,15 +86,22 @@ def build_backbone(size: YoloxSize, input_size: tuple[int, int] | tuple[None, No
 
 
 def build_detector(
-    size: YoloxSize, features: Sequence[keras.KerasTensor], num_classes: int, prior_logit: float
+    size: YoloxSize,
+    features: Sequence[keras.KerasTensor],
+    num_classes: int,
+    prior_logit: float,
+    mask_head: YoloxMaskHead | None = None,
 ) -> list[keras.KerasTensor]:
     """Add feature pyramid and heads to the backbone's features.
 
     Returns:
-        Class logits (B, A, K), box values (B, A, 4) and object logits (B, A, 1), of all cells, the finest level first.
+        Class logits (B, A, K), box values (B, A, 4) and object logits (B, A, 1), of all cells, the finest level first;
+        with `mask_head` also what each cell predicts for its mask (B, A, values), and the map (B, h, w, channels).
     """
     builder = _Builder(size)
-    return builder.head(builder.neck(features), num_classes, prior_logit)
+    pyramid = builder.neck(features)
+    outputs = builder.head(pyramid, num_classes, prior_logit, mask_head)
+    return outputs if mask_head is None else [*outputs, builder.mask_map(pyramid[0], mask_head.channels)]
 
 
 def convolutions(size: YoloxSize, num_classes: int) -> list[layers.Layer]:
@@ -142,9 +153,13 @@ class _Builder:
         return [out_fine, out_middle, self._csp(x, channels[2], 3, f"{NECK}.C3_n4")]
 
     def head(
-        self, pyramid: Sequence[keras.KerasTensor], num_classes: int, prior_logit: float
+        self,
+        pyramid: Sequence[keras.KerasTensor],
+        num_classes: int,
+        prior_logit: float,
+        mask_head: YoloxMaskHead | None = None,
     ) -> list[keras.KerasTensor]:
-        """Return the outputs of `build_detector`."""
+        """Return the outputs of `build_detector` but the map."""
         channels = self._size.channels(_HEAD_CHANNELS)
         prior = keras.initializers.Constant(prior_logit)
         outputs: dict[str, list[keras.KerasTensor]] = {"cls": [], "reg": [], "obj": []}
@@ -159,7 +174,20 @@ class _Builder:
                 x = self._spatial(x, channels, 1, f"{HEAD}.reg_convs.{level}.{number}")
             outputs["reg"].append(self._predict(x, 4, "zeros", f"{HEAD}.reg_preds.{level}"))
             outputs["obj"].append(self._predict(x, 1, prior, f"{HEAD}.obj_preds.{level}"))
+            if mask_head is not None:
+                # From the box tower, as CondInst's controller.
+                x = self._spatial(x, channels, 1, f"{MASK_HEAD}.convs.{level}")
+                values = self._predict(x, mask_head.values, "zeros", f"{MASK_HEAD}.preds.{level}")
+                outputs.setdefault("mask", []).append(layers.Activation(mask_head.activation, dtype="float32")(values))
         return [layers.Concatenate(axis=1, name=f"{HEAD}.{kind}")(levels) for kind, levels in outputs.items()]
+
+    def mask_map(self, fine: keras.KerasTensor, channels: int) -> keras.KerasTensor:
+        """Return the map of masks (B, h, w, channels), twice as fine as the finest level of the pyramid."""
+        hidden = self._size.channels(_MASK_CHANNELS)
+        x = self._spatial(fine, hidden, 1, f"{MASK_HEAD}.map.0")
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{MASK_HEAD}.upsample")(x)
+        x = self._spatial(x, hidden, 1, f"{MASK_HEAD}.map.1")
+        return self._conv(x, channels, 1, 1, f"{MASK_HEAD}.map.2")
 
     def _predict(
         self, x: keras.KerasTensor, values: int, bias: keras.initializers.Initializer | str, name: str

@@ -4,11 +4,15 @@ import functools
 
 import keras
 
+from runtime.manifest import MaskKind
 from trainer.arguments.defaults import Defaults
 from trainer.models.backbone import Backbone
 from trainer.models.family import ModelFamily
-from trainer.models.yolox import architecture, network, weights
+from trainer.models.yolox import architecture, construction, weights
+from trainer.published_weights import MASKS_SUFFIX
 
+# How those with masks make them: prototypes take less time than kernels, on a CPU and in training.
+MASK_KIND = MaskKind.PROTOTYPES
 # Inputs are as large as in the official training of the small networks.
 DEFAULTS = Defaults(
     batch_size=8,
@@ -25,9 +29,13 @@ DEFAULTS = Defaults(
 )
 
 
-def _family(size: str, when_to_choose: str) -> ModelFamily:
-    """Return the family of a size; all weights of the detector come from COCO, so that its backbone has none alone."""
-    name = f"yolox-{size}"
+def _family(size: str, when_to_choose: str, mask_kind: MaskKind | None = None) -> ModelFamily:
+    """Return the family of a size; all weights of the detector come from COCO, so that its backbone has none alone.
+
+    Layers of masks have no published weights.
+    """
+    detector = f"yolox-{size}"
+    name = detector if mask_kind is None else f"{detector}{MASKS_SUFFIX}"
     factors = architecture.SIZES[size]
 
     def build_backbone(input_size: tuple[int, int], _: float) -> keras.Model:
@@ -43,9 +51,10 @@ def _family(size: str, when_to_choose: str) -> ModelFamily:
             block_ends=architecture.BLOCK_ENDS,
             preprocess=functools.partial(keras.layers.Rescaling, 1.0, name="preprocess"),
         ),
-        detector=functools.partial(network.build, factors),
+        detector=functools.partial(construction.build, factors, mask_kind=mask_kind),
         defaults=DEFAULTS,
-        weights=weights.CocoWeights(name, factors),
+        weights=weights.CocoWeights(detector, factors),
+        learns_masks=mask_kind is not None,
     )
 
 
@@ -53,4 +62,7 @@ FAMILIES = (
     _family("nano", "fast: the default with weights from COCO, and accurate with few images"),
     _family("tiny", "as yolox-nano, five times as many weights: slower, made to be more accurate"),
     _family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
+    _family("nano", "as yolox-nano, with masks: where polygons or masks were annotated", MASK_KIND),
+    _family("tiny", "as yolox-tiny, with masks", MASK_KIND),
+    _family("s", "as yolox-s, with masks", MASK_KIND),
 )

@@ -1,7 +1,7 @@
 """YOLOX as a network to train: targets, losses and predictions."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,17 +11,15 @@ import tensorflow as tf
 
 from trainer.assigner import IGNORED, NEGATIVE
 from trainer.losses import iou_and_giou
-from trainer.models.family import DetectorSpec
 from trainer.models.network import Loss, Network
-from trainer.models.yolox import architecture, sim_ota
-from trainer.models.yolox.architecture import STRIDES, YoloxSize
+from trainer.models.yolox import sim_ota
+from trainer.models.yolox.architecture import STRIDES
 
 # Boxes of one input that count; a mosaic of crowded images may have more, of which as many are drawn by lot.
 MAX_BOXES = 300
 BOX_WEIGHT = 5.0
 # exp() of a wild value overflows; no cell of stride 8 needs to become wider than this.
 MAX_LOG_SIDE = math.log(1000 / 8)
-PRIOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,28 @@ class YoloxNetwork(Network):
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`."""
+        return self._box_targets(gt_boxes, gt_classes, rng)[1]
+
+    def _box_targets(
+        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return which of the boxes count, and the targets that begin with them."""
         classes, boxes = np.full(MAX_BOXES, NEGATIVE, np.int32), np.zeros((MAX_BOXES, 4), np.float32)
         chosen = np.arange(len(gt_boxes))
         if len(chosen) > MAX_BOXES:
             chosen = rng.choice(chosen, MAX_BOXES, replace=False)
         classes[: len(chosen)], boxes[: len(chosen)] = gt_classes[chosen], gt_boxes[chosen]
-        return {"gt_classes": classes, "gt_boxes": boxes}
+        return chosen, {"gt_classes": classes, "gt_boxes": boxes}
 
     def losses(self, batch: Mapping[str, tf.Tensor]) -> dict[str, Loss]:
         """See `Network.losses`: `class_loss`, `box_loss` and `object_loss`, each for a matched cell."""
-        class_logits, values, object_logits = self.keras_model(batch["pixels"], training=True)
+        return self._matched_losses(self.keras_model(batch["pixels"], training=True), batch)[1]
+
+    def _matched_losses(
+        self, outputs: Sequence[tf.Tensor], batch: Mapping[str, tf.Tensor]
+    ) -> tuple[sim_ota.Matches, dict[str, Loss]]:
+        """Match the cells to boxes; return the matches and the losses of the three outputs."""
+        class_logits, values, object_logits = outputs
         boxes = self._decode(values)
         gt_classes, gt_boxes = batch["gt_classes"], batch["gt_boxes"]
         # Only as many as the fullest image of the batch has.
@@ -82,16 +92,21 @@ class YoloxNetwork(Network):
         object_loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=positive, logits=object_logits[..., 0])
         counts = found.positive | ~_in_ignore_region(gt_boxes, gt_classes, centres)
         object_loss = tf.reduce_sum(tf.where(counts, object_loss, 0.0))
-        return {
+        return found, {
             "class_loss": Loss(class_loss, positives),
             "box_loss": Loss(BOX_WEIGHT * box_loss + l1_loss, positives),
             "object_loss": Loss(object_loss, positives),
         }
 
-    def predict(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Network.predict`; N is the number of cells."""
-        class_logits, values, object_logits = self.keras_model(pixels, training=False)
-        return self._decode(values), keras.ops.sigmoid(class_logits) * keras.ops.sigmoid(object_logits)
+        return self._contract(self.keras_model(pixels, training=False))
+
+    def _contract(self, outputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return boxes and scores of the three outputs."""
+        class_logits, values, object_logits = outputs
+        scores = keras.ops.sigmoid(class_logits) * keras.ops.sigmoid(object_logits)
+        return {"boxes": self._decode(values), "scores": scores}
 
     def _decode(self, values: tf.Tensor) -> tf.Tensor:
         """Return boxes (B, A, 4), xyxy, input pixels."""
@@ -110,21 +125,6 @@ class YoloxNetwork(Network):
         x, y = ((x1 + x2) / 2 - left) / stride, ((y1 + y2) / 2 - top) / stride
         w, h = tf.maximum(x2 - x1, 1e-3) / stride, tf.maximum(y2 - y1, 1e-3) / stride
         return tf.stack([x, y, tf.math.log(w), tf.math.log(h)], axis=-1)
-
-
-def build(size: YoloxSize, spec: DetectorSpec) -> YoloxNetwork:
-    """Build the network; it has no anchors, so that the aspects of `spec` do not matter."""
-    prior_logit = -math.log((1 - PRIOR) / PRIOR)
-    outputs = architecture.build_detector(size, spec.features, spec.num_classes, prior_logit)
-    return YoloxNetwork(
-        keras_model=keras.Model(spec.pixels, outputs, name="yolox"),
-        backbone=spec.backbone,
-        block_starts=spec.block_starts,
-        input_size=spec.input_size,
-        num_classes=spec.num_classes,
-        class_layers=architecture.CLASS_LAYERS,
-        cells=make_cells(spec.input_size),
-    )
 
 
 def make_cells(input_size: tuple[int, int]) -> np.ndarray:

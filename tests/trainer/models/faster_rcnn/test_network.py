@@ -25,7 +25,7 @@ def test_targets_are_what_they_say_they_are(network, batch):
 
 
 def test_an_answer_for_every_proposal(network, batch):
-    boxes, scores = (np.array(part) for part in network.predict(batch["pixels"]))
+    boxes, scores = (np.array(part) for part in network.predict(batch["pixels"]).values())
 
     assert boxes.shape == (2, 200, 4) and scores.shape == (2, 200, 3)
     assert (boxes.dtype, scores.dtype) == (np.float32, np.float32)
@@ -77,8 +77,8 @@ def test_classes_of_an_earlier_run_are_taken_over_by_name(family, network, batch
     config = SimpleNamespace(model=family.name, labels=("a", "b"), alpha=1.0, aspects=(0.5, 2.0))
     run = EarlierRun("run", config, tmp_path / "best.weights.h5")
     transfer_weights(run, family, after, "bca")
-    boxes, scores = map(np.array, before.predict(batch["pixels"]))
-    new_boxes, new_scores = map(np.array, after.predict(batch["pixels"]))
+    boxes, scores = map(np.array, before.predict(batch["pixels"]).values())
+    new_boxes, new_scores = map(np.array, after.predict(batch["pixels"]).values())
 
     np.testing.assert_array_equal(new_boxes, boxes)
     np.testing.assert_allclose(new_scores[..., [2, 0]], scores, atol=1e-6)

@@ -80,7 +80,7 @@ def test_an_export_gives_the_answers_of_the_original(original, tmp_path, name):
 
     assert tensors.folded
     assert known == list(tensors.labels)
-    for mine, theirs in zip(network.predict(pixels()), original.predict(pixels()), strict=True):
+    for mine, theirs in zip(network.predict(pixels()).values(), original.predict(pixels()).values(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3, rtol=1e-4)
 
 
@@ -109,8 +109,19 @@ def test_a_checkpoint_gives_the_answers_of_the_original(original, tmp_path):
     NANO.weights.load(network, tensors, tensors.labels)
 
     assert not tensors.folded
-    for mine, theirs in zip(network.predict(pixels()), original.predict(pixels()), strict=True):
+    for mine, theirs in zip(network.predict(pixels()).values(), original.predict(pixels()).values(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def test_a_network_with_masks_starts_from_the_same_weights(original, tmp_path):
+    family = MODELS["yolox-nano-seg"]
+    network = make(LABELS, family=family)
+    tensors = family.weights.read(write_checkpoint(tmp_path / "nano.pth", original))
+    family.weights.load(network, tensors, tensors.labels)
+    found, expected = network.predict(pixels()), original.predict(pixels())
+
+    for name in ("boxes", "scores"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["head.obj_preds.1.bias", "backbone.C3_p4.conv3.bn.running_var", "head.stems.0.bn"])
@@ -127,9 +138,9 @@ def test_measured_statistics_are_those_of_the_images_and_leave_the_answers(origi
     write_export(tmp_path / "nano.onnx", original)
     network = make(LABELS)
     NANO.weights.load(network, NANO.weights.read(tmp_path / "nano.onnx"), LABELS)
-    before = [np.array(part) for part in network.predict(pixels())]
+    before = [np.array(part) for part in network.predict(pixels()).values()]
     batch_statistics.measure(network, pixels(images=16))
-    after = network.predict(pixels())
+    after = network.predict(pixels()).values()
     stem = network.backbone.get_layer("backbone.backbone.stem.conv.bn")
     reached = keras.Model(network.backbone.input, stem.input)(pixels(images=16).astype(np.float32)).numpy()
 
@@ -182,7 +193,7 @@ def test_the_weights_of_coco_give_what_onnx_runtime_gives():
     for photo in sorted(PHOTOS.rglob("*.jpg"))[:3]:
         image = decode(photo.read_bytes(), (416, 416))
         rgb = Letterbox.fit(image.size, (416, 416)).pixels(image.pixels)
-        boxes, scores = (np.array(part[0]) for part in network.predict(rgb[None]))
+        boxes, scores = (np.array(part[0]) for part in network.predict(rgb[None]).values())
         bgr = rgb[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
         theirs = session.run(None, {session.get_inputs()[0].name: bgr})[0][0]
         cells = network.cells
