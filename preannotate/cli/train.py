@@ -218,9 +218,17 @@ def _summary_text(summary: "Summary", *, as_json: bool) -> str:
         f"{_self_training_line(summary)}"
         f"validation, {plural(scores['images'], 'image')} with {plural(scores['boxes'], 'box', 'boxes')}: "
         f"{format_scores(scores['map50'], scores['mean_ap'])}\n"
+        f"{_mask_line(summary)}"
         f"AP50 (AP) by class: {per_class}\n"
         f"read {summary['run']}/report.html; then: preannotate build {summary['run']}"
     )
+
+
+def _mask_line(summary: "Summary") -> str:
+    scores = summary.get("validation_masks")  # none in runs of before it
+    if not scores:
+        return ""
+    return f"{plural(scores['boxes'], 'mask')}: {format_scores(scores['map50'], scores['mean_ap'])}\n"
 
 
 def _self_training_line(summary: "Summary") -> str:

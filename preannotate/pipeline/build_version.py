@@ -60,10 +60,11 @@ class VersionBuilder:
         with _training_shown(version.run / "progress.json", self.progress) as poll:
             self._train(version, options, poll)
         summary = read_json(version.run / "summary.json")
-        scores, result = summary["validation"], summary.get("self_training")
+        scores, result, masks = (summary.get(key) for key in ("validation", "self_training", "validation_masks"))
+        of_masks = f", masks {format_scores(masks['map50'], masks['mean_ap'])}" if masks else ""
         return (
             f"version {version.number}: {plural(summary['epochs'], 'epoch')} in "
-            f"{format_duration(summary['seconds'])}, {format_scores(scores['map50'], scores['mean_ap'])} on "
+            f"{format_duration(summary['seconds'])}, {format_scores(scores['map50'], scores['mean_ap'])}{of_masks} on "
             f"{plural(scores['images'], 'validation image')}{f'; {describe(result)}' if result else ''}"
         )
 

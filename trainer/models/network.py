@@ -41,7 +41,8 @@ class Network(ABC):
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.
-        mask_stride: Input pixels of a cell of the masks that the network learns from; None if it learns no masks.
+        mask_stride: Input pixels of a cell of the masks that the network learns from; None if it learns no masks. A
+            network that learns masks has a `mask_head`, too.
     """
 
     keras_model: keras.Model

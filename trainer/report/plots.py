@@ -54,6 +54,7 @@ _STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.8,
 }
 SCORES = {"map50": "mAP50", "mean_ap": "mAP"}
+MASK_SCORES = {"mask_map50": "mask mAP50", "mask_mean_ap": "mask mAP"}
 
 
 def loss_columns(epochs: Sequence[Mapping[str, float | None]]) -> dict[str, str]:
@@ -68,8 +69,9 @@ def losses(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
 
 
 def scores(epochs: Sequence[Mapping[str, float | None]]) -> Markup:
-    """Plot mAP50 and mAP on the validation images."""
-    return _lines(epochs, SCORES, top=1.0, name="scores")
+    """Plot mAP50 and mAP on the validation images, and those of masks if the network learns them."""
+    has_masks = bool(epochs) and set(MASK_SCORES) <= set(epochs[0])
+    return _lines(epochs, SCORES | MASK_SCORES if has_masks else SCORES, top=1.0, name="scores")
 
 
 def _lines(
