@@ -111,7 +111,9 @@ def _reopened(run: RunDirectory, workers: WorkerGroup) -> Summary:
 
 def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summary:
     config, split = prepared.config, prepared.split
-    validator = Validator(split.validation, config.labels, prepared.ema_network, config.model)
+    validator = Validator(
+        split.validation, config.labels, prepared.ema_network, config.model, label_types=config.label_types
+    )
     network_trainer = _network_trainer(prepared, workers.strategy)
     parts = (run, config.arguments, network_trainer, split.train, validator, workers)
     unlabelled = _unlabelled(prepared)

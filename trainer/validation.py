@@ -48,10 +48,25 @@ class KerasEngine:
 class Validator:
     """Validation images, decoded at the first use and kept, and the network that is scored on them."""
 
-    def __init__(self, samples: Sequence[Sample], labels: Sequence[str], network: Network, family: str) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        labels: Sequence[str],
+        network: Network,
+        family: str,
+        label_types: Sequence[str] = (),
+    ) -> None:
+        """Prepare it; `label_types` as in `Manifest`: what will not be answered with masks has none here either."""
         per_class = (PROVISIONAL_THRESHOLD,) * len(labels)
         postprocess = Postprocess(PROVISIONAL_THRESHOLD, per_class, iou_threshold=network.iou_threshold)
-        manifest = Manifest(family, tuple(labels), network.input_size, postprocess, mask_head=network.mask_head)
+        manifest = Manifest(
+            family,
+            tuple(labels),
+            network.input_size,
+            postprocess,
+            mask_head=network.mask_head,
+            label_types=tuple(label_types),
+        )
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
         self.truth = [sample.to_ground_truth(sample.image.name) for sample in samples]

@@ -102,6 +102,13 @@ def test_boxes_decide_where_there_are_no_masks(sample, head, masks):
     assert scores.decisive is scores.boxes
 
 
+@pytest.mark.parametrize(("label_type", "has_mask"), [("mask", True), ("polygon", True), ("rectangle", False)])
+def test_a_label_that_is_answered_with_rectangles_has_no_masks(sample, label_type, has_mask):
+    (found,) = Validator([sample], ["thing"], make(HEAD), "one", label_types=[label_type]).detections()
+
+    assert [one.mask is not None for one in found] == [has_mask]
+
+
 @pytest.mark.parametrize("head", [None, HEAD])
 def test_the_exported_graph_has_the_outputs_of_the_network(tmp_path, head):
     network = make(head)

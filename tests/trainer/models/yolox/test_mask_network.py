@@ -164,3 +164,29 @@ def test_a_perfect_mask_costs_nothing_whatever_lies_away_from_the_box():
 def test_box_masks_are_none_of_its_ways():
     with pytest.raises(ValueError, match="mask_kind=box_masks; expected prototypes or kernels"):
         YoloxMaskHead(MaskKind.BOX_MASKS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_objects_learn_their_own_masks_from_one_map(kind):
+    head, rng = YoloxMaskHead(kind), np.random.default_rng(0)
+    cells = tf.constant([[[24.0, 24, 8], [64, 32, 8]]])
+    values = tf.Variable(rng.normal(size=(1, 2, head.values)).astype(np.float32) / 2)
+    feature_map = tf.Variable(rng.normal(size=(1, *MAP, head.channels)).astype(np.float32) / 2)
+    wanted = np.zeros((1, 2, *MAP), np.float32)
+    wanted[0, 0, 3:9, 4:10] = wanted[0, 1, 5:12, 14:19] = 1
+    wanted = tf.reshape(tf.constant(wanted), (1, 2, -1))
+    optimizer = keras.optimizers.Adam(0.05)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            logits = head.logits(values, feature_map, cells)
+            loss = tf.reduce_sum(mask_losses(logits, wanted, tf.ones_like(wanted)))
+        optimizer.apply_gradients(zip(tape.gradient(loss, [values, feature_map]), (values, feature_map), strict=True))
+        return logits
+
+    for _ in range(150):
+        found = step() > 0
+
+    assert (found.numpy() == (wanted.numpy() > 0)).mean() > 0.98
+    assert (found.numpy() & (wanted.numpy() > 0)).sum() > 0.9 * wanted.numpy().sum()
