@@ -169,6 +169,13 @@ def test_current_names_stay():
     assert resolve_name("auto", KNOWN) == ("auto", None)
 
 
+@pytest.mark.parametrize("is_here", [False, True])
+def test_models_of_boxes_are_chosen_although_others_start_from_the_same_weights(monkeypatch, is_here):
+    monkeypatch.setattr(published_weights, "find", lambda model: Path("here") if is_here else None)
+
+    assert choose("coco", RequestedConfig(), [sample([[0, 0, 100, 64]])]).model == "yolox-nano"
+
+
 def test_capitals_and_underscores_do_not_matter():
     assert resolve_name(" SSD_MobileNet_v2", KNOWN) == ("ssd-mobilenet-v2", None)
 

@@ -82,6 +82,13 @@ def test_a_file_is_kept_whatever_it_is_called(tmp_path, folder, content, suffix)
     assert published_weights.find("yolox-s") is None
 
 
+def test_a_model_with_masks_has_the_weights_of_its_detector(tmp_path, folder):
+    path = published_weights.keep(f"{MODEL}-seg", file(tmp_path, "download", CHECKPOINT), check)
+
+    assert path == published_weights.find(MODEL) == published_weights.find(f"{MODEL}-seg")
+    assert names(folder) == sorted([path.name, "yolox-nano.json"])
+
+
 @pytest.mark.parametrize(
     ("name", "checked"),
     [

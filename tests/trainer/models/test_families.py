@@ -5,7 +5,6 @@ takes minutes and some gigabytes: PREANNOTATE_LARGE_MODELS=1 includes them.
 """
 
 import dataclasses
-import functools
 import os
 
 import keras
@@ -17,10 +16,9 @@ from support.training import training_config
 from builder.build import build as build_function
 from evaluation.ground_truth import filled_box
 from runtime.engines import MASK_OUTPUTS, OUTPUTS
-from runtime.manifest import Manifest, MaskKind, Postprocess
+from runtime.manifest import Manifest, Postprocess
 from trainer import datasets, export
 from trainer.models import MODELS
-from trainer.models.yolox import architecture, construction
 from trainer.network_trainer import NetworkTrainer
 from trainer.placed_masks import instance_masks
 from trainer.validation import Validator
@@ -95,13 +93,6 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     export.write(tmp_path / "export", network, manifest, datasets.Split(samples, samples), validator.detections())
     proof = build_function(tmp_path / "export", tmp_path / "functions", name="shared").proof
     assert proof.figures["differences"]["ir_f32 vs reference"]["detections"] > 0
-
-
-def test_masks_by_dynamic_kernels_are_learnt_and_proven_too(rectangles, tmp_path, monkeypatch):
-    name = "yolox-nano-seg"
-    detector = functools.partial(construction.build, architecture.SIZES["nano"], mask_kind=MaskKind.KERNELS)
-    monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], detector=detector))
-    test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_path)
 
 
 def _is_sure(validator):
