@@ -190,10 +190,12 @@ def _log_file(run: RunDirectory) -> Iterator[None]:
     handler = logging.FileHandler(run.log, encoding="utf-8")
     handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger("trainer")
+    level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
         yield
     finally:
+        root.setLevel(level)
         root.removeHandler(handler)
         handler.close()

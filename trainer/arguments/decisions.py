@@ -7,7 +7,7 @@ from trainer.config import Decision, Overrides, TrainingConfig
 from trainer.copy_paste import CopyPaste
 from trainer.input_size import InputSize
 
-BACKBONE_RATE = "backbone_learning_rate"
+_BACKBONE_RATE = "backbone_learning_rate"
 
 
 def explain(
@@ -32,10 +32,10 @@ def explain(
     if copy_paste and "copy_paste" not in requested:
         found.append(Decision(f"copy_paste={config.copy_paste:g}", copy_paste.reason))
     names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
-    if BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
-        names.remove(BACKBONE_RATE)
+    if _BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
+        names.remove(_BACKBONE_RATE)
         why = f"lower than the usual {defaults.backbone_learning_rate:g}, since there are only {boxes} boxes"
-        found.append(Decision(f"{BACKBONE_RATE}={config.backbone_learning_rate:g}", why))
+        found.append(Decision(f"{_BACKBONE_RATE}={config.backbone_learning_rate:g}", why))
     if names:
         weights = "pretrained" if pretrained else "random"
         values = ", ".join(f"{name}={format_short(name, getattr(config, name))}" for name in names)
