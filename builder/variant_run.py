@@ -17,8 +17,9 @@ from builder import child, probe
 from builder.probe import ProbeResults, Reply
 from builder.variants import Variant
 from evaluation.ground_truth import GroundTruth
+from evaluation.polygon_filling import polygon_mask
 from preannotate.core.drafts import working_directory
-from runtime.cvat import CONTENT_TYPE
+from runtime.cvat import CONTENT_TYPE, shape_types
 from runtime.detector import Detection
 from runtime.manifest import MASK, POLYGON, RECTANGLE, Manifest
 from runtime.masks import InstanceMask
@@ -128,7 +129,7 @@ def parse_reply(
         label_type: Of a class id, as `Manifest.label_type`.
 
     Returns:
-        The box of a mask or of a polygon is the one around it.
+        The box of a mask or of a polygon is the one around it; the mask of a polygon are the pixels inside of it.
     """
     if response["status_code"] != 200 or response["content_type"] != CONTENT_TYPE:
         return [], [f"status {response['status_code']}, {response['content_type']}: {response['body'][:200]}"]
@@ -150,23 +151,32 @@ def _detection(shape: Any, labels: Sequence[str]) -> Detection:
         bitmap = np.array(pixels, bool).reshape(bottom - top + 1, right - left + 1)
         if (mask := InstanceMask.from_bitmap(bitmap, left, top)) is not None:  # it is: `_shape_problems` has looked
             return Detection(name, class_id, score, mask.box, mask)
-    if shape["type"] != RECTANGLE:
-        points = [min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])]
-    return Detection(name, class_id, score, tuple(points))
+    if shape["type"] == RECTANGLE:
+        return Detection(name, class_id, score, tuple(points))
+    corners = np.array(points, float).reshape(-1, 2)
+    return Detection(name, class_id, score, _box_around(corners), polygon_mask(corners))
 
 
 def as_answered(detections: Sequence[Sequence[Detection]], manifest: Manifest) -> Detections:
-    """Return detections with the boxes that their answers have: of a mask and of a polygon the one around it."""
-    return [[_as_answered(found, manifest.label_type(found.class_id)) for found in image] for image in detections]
+    """Return detections as their answers have them: masks of polygons are filled, and boxes are those around them."""
+    return [
+        [_as_answered(one, kind) for one, kind in zip(image, shape_types(image, manifest.label_type), strict=True)]
+        for image in detections
+    ]
 
 
-def _as_answered(found: Detection, label_type: str) -> Detection:
-    if found.mask is None or label_type == RECTANGLE:
-        return found
-    if label_type == MASK:
+def _as_answered(found: Detection, shape_type: str) -> Detection:
+    if found.mask is None or shape_type == RECTANGLE:
+        return replace(found, mask=None)
+    if shape_type == MASK:
         return replace(found, box=found.mask.box)
     points = polygon(found.mask)
-    return replace(found, box=(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
+    return replace(found, box=_box_around(points), mask=polygon_mask(points))
+
+
+def _box_around(points: np.ndarray) -> tuple[float, float, float, float]:
+    (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return x1, y1, x2, y2
 
 
 def _read_replies(results: ProbeResults, manifest: Manifest, truth: GroundTruth) -> tuple[Detections, list[str]]:

@@ -76,11 +76,25 @@ class ImageComparison:
     masks: tuple[InstanceMask | None, ...] = ()
     gt_masks: tuple[InstanceMask | None, ...] = ()
 
+    @property
+    def overlaps(self) -> np.ndarray:
+        """Float32 (N, G): IoU of each detection with each object, of their masks where both have one."""
+        return self._overlaps[0]
+
+    @property
+    def by_mask(self) -> np.ndarray:
+        """Bool (N, G): where `overlaps` are those of masks."""
+        return self._overlaps[1]
+
+    @cached_property
+    def _overlaps(self) -> tuple[np.ndarray, np.ndarray]:
+        overlaps = iou(self.boxes.reshape(-1, 4), self.gt_boxes.reshape(-1, 4))
+        return overlaps, self._put_mask_overlaps(overlaps)
+
     @cached_property
     def _candidates(self) -> list[Pair]:
         """Pairs of the same object: those of the right label first, of these the closest first."""
-        overlaps = iou(self.boxes.reshape(-1, 4), self.gt_boxes.reshape(-1, 4))
-        by_mask = self._put_mask_overlaps(overlaps)
+        overlaps, by_mask = self._overlaps
         rows, columns = np.nonzero(overlaps >= np.float32(SAME_OBJECT_FROM))
         same = self.class_ids[rows] == self.gt_class_ids[columns]
         # lexsort: the last key counts most.

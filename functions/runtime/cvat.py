@@ -93,15 +93,26 @@ def shapes(detections: Sequence[Detection], label_type: Callable[[int], str]) ->
     Returns:
         As `rectangle`, `polygon_shape` or `mask_shape` give them, for `reply`.
     """
-    found, pixels = [], 0
+    as_shape = {RECTANGLE: rectangle, POLYGON: polygon_shape, MASK: mask_shape}
+    kinds = shape_types(detections, label_type)
+    return [as_shape[kind](detection) for detection, kind in zip(detections, kinds, strict=True)]
+
+
+def shape_types(detections: Sequence[Detection], label_type: Callable[[int], str]) -> list[str]:
+    """Return the type of each shape of an answer: its label's, unless there is no mask, or too many for one answer.
+
+    Arguments are those of `shapes`.
+    """
+    kinds, pixels = [], 0
     for detection in detections:
         kind, mask = label_type(detection.class_id), detection.mask
-        if mask is None or kind == RECTANGLE:
-            found.append(rectangle(detection))
-            continue
-        pixels += mask.width * mask.height if kind == MASK else 0
-        found.append(mask_shape(detection) if kind == MASK and pixels <= MAX_MASK_PIXELS else polygon_shape(detection))
-    return found
+        if mask is None:
+            kind = RECTANGLE
+        elif kind == MASK:
+            pixels += mask.width * mask.height
+            kind = MASK if pixels <= MAX_MASK_PIXELS else POLYGON
+        kinds.append(kind)
+    return kinds
 
 
 def polygon_shape(detection: Detection) -> dict[str, Any]:

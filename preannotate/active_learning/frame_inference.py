@@ -27,9 +27,12 @@ from preannotate.inference.images import ImageDetections, ImageFile, UnreadableI
 from runtime.detector import Detection
 from runtime.errors import RequestError
 from runtime.image_file import read_image_file
+from runtime.masks import InstanceMask
 
 # A tenth of a usual threshold: below it there are hundreds of meaningless boxes per image.
 MIN_SCORE = 0.05
+# Of a detection's threshold: what is less likely is compared by its box, for masks are long.
+_MASKS_FROM = 0.5
 # In the folder of the results.
 CACHE_FOLDER = ".cache"
 
@@ -39,7 +42,8 @@ class FrameDetections:
     """What a function detected on a frame.
 
     Attributes:
-        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too.
+        detections: Down to `MIN_SCORE`, best first, in image pixels; only labels that the task has, too. Masks are kept
+            from `_MASKS_FROM` of the threshold on.
         content: SHA-256 of the image file.
         error: Why the image could not be read; None if it could.
     """
@@ -95,7 +99,12 @@ class FrameInference:
         """Read what earlier commands kept in `output`; workers None are as many as are worth starting."""
         self._server, self._task, self._function, self._workers = server, task, function, workers
         images = [server.url, task.id, task.data, task.size, task.start, task.step, task.names, task.sizes]
-        self._detections = ResultCache(output, f"detections-{task.id}", [images, function.fingerprint, MIN_SCORE])
+        manifest = function.manifest
+        self._thresholds = manifest.postprocess.thresholds
+        depends_on = [images, function.fingerprint, MIN_SCORE]
+        if manifest.mask_head is not None:  # the types of labels decide which have masks, and are no part of it
+            depends_on.append([manifest.label_type(class_id) for class_id in range(len(manifest.labels))])
+        self._detections = ResultCache(output, f"detections-{task.id}", depends_on)
         self._descriptors = ResultCache(output, f"descriptors-{task.id}", images)
 
     def detect(self, frames: Sequence[int], *, describe_too: bool = False) -> dict[int, FrameDetections]:
@@ -156,16 +165,25 @@ class FrameInference:
         if isinstance(result, UnreadableImage):
             return {"content": content, "error": result.error}, descriptor
         rows = [
-            [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box)] for one in result.detections
+            [one.class_id, round(one.score, 5), *(round(value, 2) for value in one.box), *self._kept_mask(one)]
+            for one in result.detections
         ]
         return {"content": content, "detections": rows}, descriptor
+
+    def _kept_mask(self, detection: Detection) -> list[Any]:
+        """Return the mask as the last part of a row; nothing if there is none or the score is low."""
+        if detection.mask is None or detection.score < _MASKS_FROM * self._thresholds[detection.class_id]:
+            return []
+        return [detection.mask.to_json()]
 
     def _read_entry(self, entry: dict[str, Any]) -> FrameDetections:
         known = {label.name for label in self._task.labels.values()}
         labels = self._function.labels
         detections = tuple(
-            Detection(labels[class_id], class_id, score, tuple(box))
-            for class_id, score, *box in entry.get("detections", ())
+            Detection(
+                labels[class_id], class_id, score, (x1, y1, x2, y2), InstanceMask.from_json(mask[0]) if mask else None
+            )
+            for class_id, score, x1, y1, x2, y2, *mask in entry.get("detections", ())
             if labels[class_id] in known
         )
         return FrameDetections(detections, entry["content"], entry.get("error"))

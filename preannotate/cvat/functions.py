@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
 from cvat_sdk.api_client.exceptions import ApiException
 
+from evaluation.polygon_filling import polygon_mask
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.limited_http import LIST, Limits
 from preannotate.cvat.requests import server_message
 from preannotate.cvat.response_checks import FUNCTIONS, checked
 from preannotate.cvat.server import Json, Server
+from runtime.image_limits import MAX_PIXELS
+from runtime.masks import InstanceMask
 
 DETECTOR = "detector"
 # CVAT itself waits 120 s for a function.
@@ -113,11 +117,13 @@ class FoundShape:
         label: Name of the task's label.
         box: (x1, y1, x2, y2) around it, in image pixels.
         type: "rectangle", "polygon" or "mask".
+        mask: Pixels of a mask, or inside of a polygon; None of a rectangle, and where no pixel is inside.
     """
 
     label: str
     box: tuple[float, float, float, float]
     type: str = "rectangle"
+    mask: InstanceMask | None = None
 
 
 @dataclass(frozen=True)
@@ -330,12 +336,39 @@ def label_mapping(labels: Sequence[Json], names: Sequence[str]) -> dict[str, Jso
 def _shape(label: str, content: Json) -> FoundShape:
     kind, points = str(content.get("type", "rectangle")), [float(value) for value in content["points"]]
     if kind == "mask":  # older servers pass on the function's own list, newer ones what they would store
-        left, top, right, bottom = [float(value) for value in content.get("mask", points)[-4:]]
-        return FoundShape(label, (left, top, right + 1, bottom + 1), kind)
+        mask = _mask_of_pixels(content["mask"]) if "mask" in content else _mask_of_runs(points)
+        return FoundShape(label, mask.box, kind, mask)
     if kind == "polygon":
-        return FoundShape(label, (min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])), kind)
+        box = (min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2]))
+        return FoundShape(label, box, kind, polygon_mask(np.array(points).reshape(-1, 2)))
     x1, y1, x2, y2 = points
     return FoundShape(label, (x1, y1, x2, y2), kind)
+
+
+def _mask_of_pixels(values: Sequence[float]) -> InstanceMask:
+    """Read a 0 or a 1 for each pixel of a box, then the box, both ends inclusive."""
+    *pixels, left, top, right, bottom = _whole_numbers(values)
+    bitmap = np.array(pixels, bool).reshape(bottom - top + 1, right - left + 1)
+    return _not_empty(InstanceMask.from_bitmap(bitmap, left, top))
+
+
+def _mask_of_runs(values: Sequence[float]) -> InstanceMask:
+    """Read what `runtime.cvat.mask_points` writes."""
+    *runs, left, top, right, bottom = _whole_numbers(values)
+    size = {"width": right - left + 1, "height": bottom - top + 1}
+    return _not_empty(InstanceMask.from_runs(np.array(runs, np.int64), left=left, top=top, **size))
+
+
+def _whole_numbers(values: Sequence[float]) -> list[int]:
+    if not all(float(value).is_integer() and abs(value) <= MAX_PIXELS for value in values):
+        raise ValueError("a mask of other than whole numbers")
+    return list(map(int, values))
+
+
+def _not_empty(mask: InstanceMask | None) -> InstanceMask:
+    if mask is None:
+        raise ValueError("a mask without a pixel")
+    return mask
 
 
 def _explain(url: str, what: str, error: CvatError, causes: Mapping[int, tuple[str, str]], name: str = "") -> CvatError:

@@ -15,6 +15,7 @@ import numpy as np
 
 from builder.function_directory import FunctionDirectory
 from builder.variants import VARIANTS
+from evaluation.polygon_filling import polygon_mask
 from preannotate.core.drafts import working_directory
 from preannotate.core.text import plural
 from preannotate.cvat.errors import CvatError
@@ -28,7 +29,8 @@ from preannotate.inference.images import ImageFile, UnreadableImage
 from preannotate.pipeline.errors import PipelineError
 from runtime.boxes import iou
 from runtime.detector import Detection
-from runtime.manifest import MASK, POLYGON
+from runtime.manifest import MASK, RECTANGLE
+from runtime.masks import InstanceMask, intersection
 from runtime.polygons import polygon
 
 POLL_SECONDS = 1.0
@@ -36,6 +38,8 @@ POLL_SECONDS = 1.0
 FRAMES = 8
 # The GPU variant rounds otherwise than the CPU variant does, and CVAT keeps two decimals.
 _MIN_IOU = 0.95
+# A mask has fewer pixels than its box, and they turn at a border; of a tiny one a few are many.
+_MIN_MASK_IOU, _FEW_PIXELS = 0.9, 4
 # Of CVAT and `serve` while something starts.
 _STARTING = (408, 500, 502, 503, 504)
 # Where nothing reaches the function's own thresholds: the lowest threshold, and how many of the best boxes count.
@@ -247,11 +251,16 @@ def boxes_match(expected: Sequence[Detection], found: Sequence[FoundShape]) -> b
 
 
 def _fits(detection: Detection, shape: FoundShape) -> bool:
-    box = detection.box
-    if detection.mask is not None and shape.type == MASK:
-        box = detection.mask.box
-    elif detection.mask is not None and shape.type == POLYGON:
-        points = polygon(detection.mask)
-        box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    overlap = iou(np.array([box], np.float32), np.array([shape.box], np.float32))[0, 0]
-    return detection.label == shape.label and overlap >= _MIN_IOU
+    if detection.label != shape.label:
+        return False
+    if shape.type == RECTANGLE or detection.mask is None:
+        box, found = (np.array([one.box], np.float32) for one in (detection, shape))
+        return bool(iou(box, found)[0, 0] >= _MIN_IOU)
+    expected = detection.mask if shape.type == MASK else polygon_mask(polygon(detection.mask))
+    return expected is not None and shape.mask is not None and _masks_match(expected, shape.mask)
+
+
+def _masks_match(expected: InstanceMask, found: InstanceMask) -> bool:
+    common = intersection(expected, found)
+    either = expected.area + found.area - common
+    return common >= _MIN_MASK_IOU * either or either - common <= _FEW_PIXELS

@@ -1,13 +1,17 @@
 """Replies that CVAT would choke on, sooner or later, are refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from builder.variant_run import parse_reply
+from builder.variant_run import as_answered, parse_reply
+from evaluation.polygon_filling import polygon_mask
 from runtime.cvat import rectangle, reply, shapes
 from runtime.detector import Detection
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
 from runtime.masks import InstanceMask
+from runtime.polygons import polygon
 
 GOOD = {"confidence": "0.9", "label": "cat", "points": [1, 2, 3.5, 4], "type": "rectangle"}
 
@@ -63,6 +67,7 @@ def test_an_error_status_and_plain_text():
 
 
 MASK = InstanceMask.from_bitmap([[0, 1, 1], [1, 1, 1], [1, 1, 1]], 6, 4)
+HEAD, LABEL_TYPES = MaskHead(MaskKind.BOX_MASKS), ("polygon", "mask", "rectangle")
 FOUND = Detection("dog", 1, 0.25, (5.5, 3.5, 9.0, 7.0), MASK)
 
 
@@ -73,6 +78,29 @@ def test_masks_and_polygons_that_the_runtime_writes_are_read_back():
     (as_polygon,), problems = read(reply(shapes([FOUND], lambda class_id: "polygon")), kind="polygon")
     assert problems == []
     assert as_polygon.box == (6.0, 4.0, 9.0, 7.0)
+    # The polygon rounds off the corner that the mask lacks.
+    assert as_polygon.mask == polygon_mask(polygon(MASK))
+
+
+def test_detections_as_they_are_answered():
+    """As masks and polygons, and in place of masks that are too many polygons."""
+    detections = [[FOUND, replace(FOUND, class_id=0), replace(FOUND, class_id=2)]]
+    manifest = Manifest("m", ("cat", "dog", "owl"), (64, 64), Postprocess(0.5, (0.5,) * 3), {}, HEAD, LABEL_TYPES)
+
+    ((of_dog, of_cat, of_owl),) = as_answered(detections, manifest)
+
+    assert (of_dog.mask, of_dog.box) == (MASK, MASK.box)
+    assert (of_cat.mask, of_cat.box) == (polygon_mask(polygon(MASK)), MASK.box)
+    assert (of_owl.mask, of_owl.box) == (None, FOUND.box)
+
+
+def test_what_is_too_much_for_an_answer_is_compared_as_the_polygon_that_it_is(monkeypatch):
+    monkeypatch.setattr("runtime.cvat.MAX_MASK_PIXELS", 9)
+    manifest = Manifest("m", ("cat", "dog", "owl"), (64, 64), Postprocess(0.5, (0.5,) * 3), {}, HEAD, LABEL_TYPES)
+
+    ((first, second),) = as_answered([[FOUND, FOUND]], manifest)
+
+    assert (first.mask, second.mask) == (MASK, polygon_mask(polygon(MASK)))
 
 
 GOOD_MASK = {

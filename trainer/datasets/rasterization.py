@@ -1,15 +1,12 @@
-"""Outlines of annotation files to masks of pixels of the upright image.
-
-A pixel belongs to an object if its centre is inside the outline. Pillow's ImageDraw rounds corners to whole pixels and
-draws the border as well: a square of 10 pixels becomes one of 11.
-"""
+"""Outlines of annotation files to masks of pixels of the upright image."""
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
+from evaluation import polygon_filling
 from preannotate.formats.outlines import MaskPicture, Outline, RunLengths, fills
 from runtime import image_headers
 from runtime.errors import RequestError
@@ -17,8 +14,6 @@ from runtime.image import decode
 from runtime.image_limits import MAX_PIXELS
 from runtime.masks import InstanceMask
 
-# Rows that the sides of one polygon cross: more than any drawn one has, in 200 MB of memory.
-MAX_CROSSINGS = 3_000_000
 # Pixels by which a picture may be larger than its box, which may end at the last pixel and have fractions.
 _MORE = 2
 
@@ -40,7 +35,7 @@ def rasterize(
 
     Returns:
         None if no centre of a pixel is inside, or the outline cannot be drawn: a damaged picture, runs that do not fill
-        their mask, a mask larger than any image, a polygon of more than `MAX_CROSSINGS`.
+        their mask, a mask larger than any image, a polygon of more than `polygon_filling.MAX_CROSSINGS`.
     """
     # LabelMe's box of a picture ends at its last pixel or behind it, as its version has it.
     more = np.abs(to_image[:, :2]).sum(axis=1) if isinstance(outline, MaskPicture) else 0
@@ -57,42 +52,8 @@ def rasterize(
         case _:
             points = [np.asarray(part, np.float64).reshape(-1, 2) for part in outline.polygons().parts]
             moved = [part @ to_image[:, :2].T + (to_image[:, 2] - (left, top)) for part in points]
-            bitmap = _of_polygons(moved, width, height)
+            bitmap = polygon_filling.fill(moved, width, height)
     return None if bitmap is None else InstanceMask.from_bitmap(bitmap, left, top)
-
-
-def _of_polygons(parts: Sequence[np.ndarray], width: int, height: int) -> np.ndarray | None:
-    """Return bool (height, width): the pixels inside at least one of the polygons (N, 2)."""
-    bitmap: np.ndarray | None = None
-    for part in parts:
-        runs = _polygon_runs(part, width, height)
-        if runs is None:
-            return None
-        inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-        bitmap = inside if bitmap is None else bitmap | inside
-    return bitmap
-
-
-def _polygon_runs(points: np.ndarray, width: int, height: int) -> np.ndarray | None:
-    """Return the runs of pixels outside and inside of a polygon in turn, row by row; None if it is too complex.
-
-    Along each row of pixel centres, inside begins and ends where a side is crossed.
-    """
-    centred = points - 0.5
-    ends = np.roll(centred, -1, axis=0)
-    first = np.clip(np.ceil(np.minimum(centred[:, 1], ends[:, 1])), 0, height).astype(np.int64)
-    behind = np.clip(np.ceil(np.maximum(centred[:, 1], ends[:, 1])), 0, height).astype(np.int64)
-    counts = behind - first
-    total = int(counts.sum())
-    if total > MAX_CROSSINGS:
-        return None
-    side = np.repeat(np.arange(len(points)), counts)
-    rows = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts) + first[side]
-    (x, y), (x_end, y_end) = centred[side].T, ends[side].T
-    crossed = x + (rows - y) * ((x_end - x) / (y_end - y))
-    columns = np.clip(np.ceil(crossed), 0, width).astype(np.int64)
-    turns = np.sort(rows * width + columns)
-    return np.diff(turns, prepend=0, append=width * height)
 
 
 def _of_runs(mask: RunLengths, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:

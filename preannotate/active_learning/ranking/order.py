@@ -24,6 +24,7 @@ from preannotate.active_learning.ranking.uncertainty import (
     near_threshold,
     nothing_found,
     rare_labels,
+    unsure_masks,
 )
 from preannotate.core.text import plural
 from runtime.detector import Detection
@@ -98,6 +99,7 @@ def rank_frames(
         [
             *near_threshold(detections[frame], thresholds),
             *competing_labels(detections[frame], thresholds),
+            *unsure_masks(detections[frame], thresholds),
             *nothing_found(detections[frame], thresholds, neighbours.get(row, ())),
             *rare_labels(detections[frame], thresholds, annotated.boxes),
         ]

@@ -4,14 +4,16 @@ Each reason has a weight in [0, 1]. Together they are 1 - (1 - a)(1 - b)…, the
 a mistake if each were one with its weight. So ten uncertain boxes count more than one, but never more than 1.
 
 * A box whose score is near the threshold of its class: the next training may decide otherwise.
-* An object with two labels of about the same score.
+* An object with two labels of about the same score; of two masks that cross, each is an object.
+* A mask that does not reach the sides of its box: the network is of two minds about where the object ends.
 * No detection, where similar images show objects.
 * A label with few annotated boxes: rare labels are worth more than frequent ones.
 
 Sources: margin, its aggregation over the boxes of an image, and a bonus for rare classes: C.-A. Brust, C. Käding,
 J. Denzler, "Active learning for deep object detection", arXiv:1809.09875. Their margin of two classes is replaced by a
 triangle around the threshold, because our scores are one sigmoid per class. Its square, and that an object with two
-labels must reach one of the thresholds, were chosen on the figures of benchmarks/ranking.py.
+labels must reach one of the thresholds, were chosen on the figures of benchmarks/ranking.py. The weight of masks is a
+guess below that of boxes.
 """
 
 from collections import Counter
@@ -24,6 +26,7 @@ from evaluation.outcomes import SAME_OBJECT_FROM
 from preannotate.core.text import plural
 from runtime.boxes import iou
 from runtime.detector import Detection
+from runtime.masks import mask_iou
 
 # Of the normalised score, whose threshold is 0.5: beyond this distance from it a score is not uncertain.
 MARGIN = 0.25
@@ -32,6 +35,10 @@ NOTHING_FOUND_WEIGHT = 0.7
 RARE_WEIGHT = 0.3
 # A label is rare below this share of the boxes of the most frequent label.
 RARE_BELOW = 0.5
+# A mask that ends so much of its box's width or height before a side is as uncertain as it gets, and counts half.
+UNSURE_GAP, UNSURE_MASK_WEIGHT = 0.25, 0.5
+# Masks are of whole pixels, and a network's are a little smaller than its boxes.
+_ROUNDING = 2.0
 _MAX_SCORES_SHOWN = 5
 
 
@@ -80,6 +87,9 @@ def competing_labels(detections: Sequence[Detection], thresholds: Sequence[float
         return []
     boxes = np.array([one.box for one, _ in likely], np.float32)
     overlaps = iou(boxes, boxes)
+    masked = [row for row, (one, _) in enumerate(likely) if one.mask is not None]
+    masks = [one.mask for one, _ in likely if one.mask is not None]
+    overlaps[np.ix_(masked, masked)] = mask_iou(masks, masks)
     reasons = []
     used: set[int] = set()
     for i, (first, first_score) in enumerate(likely):
@@ -92,6 +102,28 @@ def competing_labels(detections: Sequence[Detection], thresholds: Sequence[float
                 text = f"one object may be {first.label!r} ({first.score:.2f}) or {second.label!r} ({second.score:.2f})"
                 reasons.append(UncertaintyReason(1 - margin / MARGIN, text))
     return reasons
+
+
+def unsure_masks(detections: Sequence[Detection], thresholds: Sequence[float]) -> list[UncertaintyReason]:
+    """Return one reason for all shown objects whose mask ends before a side of its box; empty if there are none."""
+    gaps = [
+        _gap(one.box, one.mask.box)
+        for one in detections
+        if one.mask is not None and one.score >= thresholds[one.class_id]
+    ]
+    unsure = [min(gap / UNSURE_GAP, 1.0) for gap in gaps if gap > 0]
+    if not unsure:
+        return []
+    weight = UNSURE_MASK_WEIGHT * (1 - float(np.prod([1 - value for value in unsure])))
+    outlines = "an outline that does not reach" if len(unsure) == 1 else f"{len(unsure)} outlines that do not reach"
+    return [UncertaintyReason(weight, f"{outlines} the sides of {'its box' if len(unsure) == 1 else 'their boxes'}")]
+
+
+def _gap(box: Sequence[float], mask_box: Sequence[float]) -> float:
+    """Return the largest gap between a side of a box and of the one around its mask, as a part of the box's side."""
+    sizes = box[2] - box[0], box[3] - box[1]
+    gaps = (mask_box[axis] - box[axis] if axis < 2 else box[axis] - mask_box[axis] for axis in range(4))
+    return max(max(gap - _ROUNDING, 0) / sizes[axis % 2] for axis, gap in enumerate(gaps))
 
 
 def nothing_found(

@@ -5,9 +5,10 @@
 | missing   | detected above the threshold, not annotated     | the score; less inside an annotated box |
 | extra     | annotated, not detected even with a low score   | how often the model detects such objects |
 | label     | detected above the threshold with another label | the score, less that of the annotated label |
-| loose     | the same object, but the boxes differ           | the score, times how loose the box is |
+| loose     | the same object, but boxes or outlines differ   | the score, times how loose the box or outline is |
 | duplicate | two annotated boxes on one object               | 0.5 for an overlap of 0.5, up to 1 |
 
+Where an outline was annotated and the function has masks, their pixels are compared in place of the boxes around them.
 `evaluation.outcomes` defines which boxes are of the same object, and which of those are loose. A box that was moved far
 away is a loose box, not a missing and an extra one.
 
@@ -26,7 +27,8 @@ from evaluation.outcomes import RIGHT_FROM, SAME_OBJECT_FROM, ImageComparison, O
 from preannotate.active_learning.ranking.uncertainty import normalised_score
 from preannotate.active_learning.review.reviewed_frames import UNKNOWN, DetectionRates, ReviewedFrame
 from preannotate.formats.records import Box
-from runtime.boxes import area, iou
+from runtime.boxes import area
+from runtime.masks import InstanceMask, intersection
 
 
 class DisagreementKind(StrEnum):
@@ -47,6 +49,7 @@ TITLES = {
     DisagreementKind.LOOSE: "loose box",
     DisagreementKind.DUPLICATE: "duplicate box",
 }
+LOOSE_OUTLINE = "loose outline"
 # An unmatched annotation and an unmatched detection from this overlap on are one object, badly annotated: objects side
 # by side overlap less.
 MOVED_FROM = 0.1
@@ -68,9 +71,12 @@ class Disagreement:
         label: Annotated label; of duplicates with different labels both. None if nothing is annotated.
         model_label: Label of the detection; None if nothing is detected.
         score: Score of the detection; None if nothing is detected.
-        iou: Overlap of the boxes that are compared; None if there is only one.
+        iou: Overlap of the boxes or masks that are compared; None if there is only one.
         annotated: Annotated boxes, xyxy in image pixels.
         model: Box of the detection, xyxy in image pixels; None if nothing is detected.
+        annotated_masks: One for each annotated box; None of what was annotated as a box.
+        model_mask: Of the detection; None if it has none.
+        outline: Whether masks were compared.
     """
 
     kind: DisagreementKind
@@ -83,12 +89,25 @@ class Disagreement:
     iou: float | None = None
     annotated: tuple[Box, ...] = ()
     model: Box | None = None
+    annotated_masks: tuple[InstanceMask | None, ...] = ()
+    model_mask: InstanceMask | None = None
+    outline: bool = False
+
+    @property
+    def title(self) -> str:
+        """What differs, for people."""
+        return title_of(self.kind, outline=self.outline)
 
     @property
     def around(self) -> Box:
         """The box around all boxes."""
         boxes = np.array([*self.annotated, *([self.model] if self.model else [])])
         return (*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+
+
+def title_of(kind: DisagreementKind, *, outline: bool) -> str:
+    """Return what differs, for people; `outline` as in `Disagreement`."""
+    return LOOSE_OUTLINE if outline and kind is DisagreementKind.LOOSE else TITLES[kind]
 
 
 def find_disagreements(frames: Sequence[ReviewedFrame], thresholds: Sequence[float]) -> list[Disagreement]:
@@ -105,9 +124,8 @@ class _FrameComparison:
         self.frame, self.rates = frame, rates
         self.confident = np.array([one.score >= thresholds[one.class_id] for one in frame.detections], bool)
         self.scores = [normalised_score(one, thresholds) for one in frame.detections]
-        self.overlaps = iou(frame.boxes, frame.gt_boxes)
-        comparison = ImageComparison(frame.boxes, frame.class_ids, frame.gt_boxes, frame.gt_classes)
-        self.outcome: Outcome = comparison.outcome(self.confident)
+        self.overlaps, self.by_mask = frame.comparison.overlaps, frame.comparison.by_mask
+        self.outcome: Outcome = frame.comparison.outcome(self.confident)
 
     def disagreements(self) -> Iterator[Disagreement]:
         """All of this frame."""
@@ -168,9 +186,10 @@ class _FrameComparison:
         detection = self.frame.detections[column]
         overlap = float(self.overlaps[column, row])
         likelihood = detection.score * min((RIGHT_FROM - overlap) / (RIGHT_FROM - SAME_OBJECT_FROM), 1)
+        what = "outline" if self.by_mask[column, row] else "box"
         text = (
-            f"The annotated box of {self.frame.annotated[row].label!r} and that of the model ({detection.score:.2f}) "
-            f"overlap by {overlap:.0%} (IoU)."
+            f"The annotated {what} of {self.frame.annotated[row].label!r} and that of the model "
+            f"({detection.score:.2f}) overlap by {overlap:.0%} (IoU)."
         )
         return self._pair(DisagreementKind.LOOSE, likelihood, row, column, text)
 
@@ -192,6 +211,7 @@ class _FrameComparison:
                 model_label=detection.label,
                 score=detection.score,
                 model=detection.box,
+                model_mask=detection.mask,
             )
 
     def _extra(self, explained: set[int]) -> Iterator[Disagreement]:
@@ -206,11 +226,20 @@ class _FrameComparison:
             likelihood = self.rates.rate(box.class_id, size) * (1 - best / 0.5)
             text = f"Annotated as {box.label!r}; the model detects nothing there, even with a low score."
             yield Disagreement(
-                DisagreementKind.EXTRA, self.frame.frame, likelihood, text, label=box.label, annotated=(box.box,)
+                DisagreementKind.EXTRA,
+                self.frame.frame,
+                likelihood,
+                text,
+                label=box.label,
+                annotated=(box.box,),
+                annotated_masks=(box.mask,),
             )
 
     def _duplicates(self) -> Iterator[Disagreement]:
-        overlaps = iou(self.frame.gt_boxes, self.frame.gt_boxes)
+        frame = self.frame
+        masks = tuple(one.mask for one in frame.annotated)
+        among = ImageComparison(frame.gt_boxes, frame.gt_classes, frame.gt_boxes, frame.gt_classes, masks, masks)
+        overlaps = among.overlaps
         matched = {pair.gt for pair in self.outcome.pairs if pair.same_label}
         for first, a in enumerate(self.frame.annotated):
             for second, b in enumerate(self.frame.annotated[first + 1 :], start=first + 1):
@@ -221,19 +250,22 @@ class _FrameComparison:
                 if overlap < RIGHT_FROM and {first, second} <= matched:
                     continue  # the model detects two objects there, too
                 labels = a.label if same else f"{a.label}, {b.label}"
-                boxes = f"Two boxes of {a.label!r}" if same else f"Boxes of {a.label!r} and of {b.label!r}"
+                boxes = "outlines" if among.by_mask[first, second] else "boxes"
+                boxes = f"Two {boxes} of {a.label!r}" if same else f"{boxes.title()} of {a.label!r} and of {b.label!r}"
                 likelihood = 0.5 + 0.5 * (overlap - DUPLICATE_FROM) / (1 - DUPLICATE_FROM)
                 text = f"{boxes} overlap by {overlap:.0%} (IoU)."
                 yield Disagreement(
                     DisagreementKind.DUPLICATE, self.frame.frame, likelihood, text, labels, iou=overlap,
-                    annotated=(a.box, b.box),
+                    annotated=(a.box, b.box), annotated_masks=(a.mask, b.mask),
+                    outline=bool(among.by_mask[first, second]),
                 )  # fmt: skip
 
     def _pair(self, kind: DisagreementKind, likelihood: float, row: int, column: int, text: str) -> Disagreement:
         box, detection = self.frame.annotated[row], self.frame.detections[column]
         return Disagreement(
             kind, self.frame.frame, likelihood, text, box.label, detection.label, detection.score,
-            float(self.overlaps[column, row]), (box.box,), detection.box,
+            float(self.overlaps[column, row]), (box.box,), detection.box, (box.mask,), detection.mask,
+            bool(self.by_mask[column, row]),
         )  # fmt: skip
 
     def _on(self, row: int) -> list[int]:
@@ -252,7 +284,11 @@ class _FrameComparison:
         return self.frame.detections[column].class_id
 
     def _inside(self, column: int, row: int) -> float:
-        """Share of the area of a detection inside an annotated box."""
+        """Share of the area of a detection inside an annotated box, or outline."""
+        if self.by_mask[column, row]:
+            mask, annotated = self.frame.detections[column].mask, self.frame.annotated[row].mask
+            assert mask is not None and annotated is not None
+            return intersection(mask, annotated) / mask.area
         a, b = self.frame.detections[column].box, self.frame.annotated[row].box
         width, height = (min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis]) for axis in (0, 1))
         return max(width, 0) * max(height, 0) / ((a[2] - a[0]) * (a[3] - a[1]))

@@ -4,12 +4,13 @@ The page has no script and nothing from outside: its own policy forbids both. Ji
 be anybody's. Annotated boxes are solid and those of the model dashed, so that they differ without colours, too.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from preannotate.active_learning.review.crops import Crop
-from preannotate.active_learning.review.disagreements import TITLES, DisagreementKind
+from preannotate.active_learning.review.disagreements import LOOSE_OUTLINE, TITLES, DisagreementKind, title_of
 from preannotate.active_learning.task_results import TaskResults, remarks
 from preannotate.core.files import replace_text, write_csv, write_json
 from preannotate.core.html import html_environment
@@ -33,6 +34,7 @@ class DisagreementEntry(TypedDict):
     model_label: str | None
     score: float | None
     iou: float | None
+    outline: bool
     annotated: list[list[float]]
     model: list[float] | None
     trained_on: bool
@@ -75,7 +77,7 @@ def table(content: Review) -> str:
     """Return the most likely mistakes as columns with an empty line below them; "" if there are none."""
     rows = [("RANK", "KIND", "LIKELIHOOD", "LINK", "DISAGREEMENT")]
     rows += [
-        (str(one["rank"]), TITLES[one["kind"]], f"{one['likelihood']:.2f}", one["link"], one["text"])
+        (str(one["rank"]), _title(one), f"{one['likelihood']:.2f}", one["link"], one["text"])
         for one in content["disagreements"][:_ROWS_ON_TERMINAL]
     ]
     return f"{columns(rows)}\n\n" if content["disagreements"] else ""
@@ -83,10 +85,11 @@ def table(content: Review) -> str:
 
 def summary(content: Review, output: Path) -> str:
     """Return what was compared, what was found, and where the files are; several lines."""
+    found = Counter(map(_title, content["disagreements"]))
     counts = ", ".join(
-        plural(count, TITLES[kind], f"{TITLES[kind]}es" if TITLES[kind].endswith("x") else "")
-        for kind, count in content["kinds"].items()
-        if count
+        plural(found[title], title, f"{title}es" if title.endswith("x") else "")
+        for title in (*TITLES.values(), LOOSE_OUTLINE)
+        if found[title]
     )
     lines = [
         f"task {content['task']} of {content['server']}: {plural(content['frames'], 'frame')} with "
@@ -100,12 +103,21 @@ def summary(content: Review, output: Path) -> str:
     return "\n".join(lines)
 
 
+def _title(one: DisagreementEntry) -> str:
+    return title_of(one["kind"], outline=one["outline"])
+
+
 def _render_page(review: Review, crops: Sequence[Crop | None]) -> str:
     environment = html_environment(Path(__file__).parent)
     shown = review["disagreements"][: len(crops)]
+    titles = {kind: title.capitalize() for kind, title in TITLES.items()}
+    loose = {one["outline"] for one in shown if one["kind"] == DisagreementKind.LOOSE}
+    if True in loose:
+        titles[DisagreementKind.LOOSE] = "Loose box or outline" if False in loose else LOOSE_OUTLINE.capitalize()
     return environment.get_template("page.html").render(
         review=review,
         shown=list(zip(shown, crops, strict=True)),
-        titles={kind: title.capitalize() for kind, title in TITLES.items()},
+        titles=titles,
+        title_of=lambda one: _title(one).capitalize(),
         counts={kind: sum(one["kind"] == kind for one in shown) for kind in TITLES},
     )

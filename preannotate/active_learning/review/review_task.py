@@ -52,10 +52,11 @@ def review_task(server: Server, request: ReviewRequest) -> Review:
     annotated, left_out = _annotated(server, task, completed_jobs=request.completed_jobs)
     inference = FrameInference(server, task, request.function, request.output, workers=request.workers)
     found = inference.detect([one.frame for one in annotated])
+    labels, masks = request.function.labels, request.function.manifest.mask_head is not None
     frames = [
         ReviewedFrame(
             one.frame,
-            tuple(annotated_boxes(one.shapes, request.function.labels, task.image_size(one.frame))),
+            tuple(annotated_boxes(one.shapes, labels, task.image_size(one.frame), masks=masks)),
             found[one.frame].detections,
         )
         for one in annotated
@@ -181,6 +182,7 @@ def _entry(
         "model_label": one.model_label,
         "score": None if one.score is None else round(one.score, 4),
         "iou": None if one.iou is None else round(one.iou, 4),
+        "outline": one.outline,
         "annotated": [[round(value, 2) for value in box] for box in one.annotated],
         "model": [round(value, 2) for value in one.model] if one.model else None,
         "trained_on": trained_on,

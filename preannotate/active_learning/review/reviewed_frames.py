@@ -10,30 +10,40 @@ benchmarks/review.py fewer mistakes came first, so scores are used as they are.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from evaluation.outcomes import SAME_OBJECT_FROM
+from evaluation.outcomes import SAME_OBJECT_FROM, ImageComparison
 from preannotate.formats.records import Box, Shape
-from runtime.boxes import area, iou
+from runtime.boxes import area
 from runtime.detector import Detection
+from runtime.image_limits import MAX_PIXELS
+from runtime.masks import InstanceMask
+from trainer.datasets.rasterization import rasterize
 
 # Class id of labels that the function does not have; no detection has it.
 UNKNOWN = -1
 # Objects of similar size are detected about as often; so many make a rate.
 _SIMILAR_SIZES = 20
+# Outlines in CVAT are in pixels of the image.
+_AS_THEY_ARE = np.eye(2, 3)
+# Boxes of the outlines of a frame that are drawn, together.
+_MASK_PIXELS = 1e9
 
 
 @dataclass(frozen=True)
 class AnnotatedBox:
     """A shape as training sees it: the box around it, xyxy in image pixels, clipped to the image.
 
-    `class_id` is that of the function; `UNKNOWN` if it does not have the label.
+    `class_id` is that of the function; `UNKNOWN` if it does not have the label. `mask` are the pixels inside of an
+    outline; None of a box, and for functions that have no masks.
     """
 
     label: str
     class_id: int
     box: Box
+    mask: InstanceMask | None = None
 
 
 @dataclass(frozen=True)
@@ -67,20 +77,39 @@ class ReviewedFrame:
         """Int (N,) of the detections."""
         return np.array([one.class_id for one in self.detections], int)
 
+    @cached_property
+    def comparison(self) -> ImageComparison:
+        """Detections beside annotations: by their masks where both have one, else by their boxes."""
+        return ImageComparison(
+            self.boxes,
+            self.class_ids,
+            self.gt_boxes,
+            self.gt_classes,
+            tuple(one.mask for one in self.detections),
+            tuple(one.mask for one in self.annotated),
+        )
 
-def annotated_boxes(shapes: Iterable[Shape], labels: Sequence[str], image_size: tuple[int, int]) -> list[AnnotatedBox]:
+
+def annotated_boxes(
+    shapes: Iterable[Shape], labels: Sequence[str], image_size: tuple[int, int], *, masks: bool = False
+) -> list[AnnotatedBox]:
     """Return the shapes of a frame as boxes; those without a box and those outside the image are left out.
 
-    Class ids are those of the function's `labels`; `image_size` is (width, height).
+    Class ids are those of the function's `labels`; `image_size` is (width, height). With `masks` outlines are drawn,
+    too, as far as those of one frame are not too many.
     """
-    found = []
+    found: list[AnnotatedBox] = []
+    pixels = 0.0 if masks and image_size[0] * image_size[1] <= MAX_PIXELS else float("inf")
     for shape in shapes:
         if shape.box is None:
             continue
         x1, y1, x2, y2 = (min(max(value, 0.0), float(image_size[axis % 2])) for axis, value in enumerate(shape.box))
         if x1 < x2 and y1 < y2:
             class_id = labels.index(shape.label) if shape.label in labels else UNKNOWN
-            found.append(AnnotatedBox(shape.label, class_id, (x1, y1, x2, y2)))
+            mask, pixels = None, pixels + (x2 - x1) * (y2 - y1)
+            if shape.outline is not None and pixels <= _MASK_PIXELS:
+                mask = rasterize(shape.outline, np.array(shape.box, np.float64), _AS_THEY_ARE, image_size)
+            found.append(AnnotatedBox(shape.label, class_id, (x1, y1, x2, y2), mask))
     return found
 
 
@@ -123,7 +152,7 @@ class DetectionRates:
 def _objects(frame: ReviewedFrame, thresholds: Sequence[float]) -> list[tuple[float, int, bool]]:
     """Area, class, and whether a detection of that class above its threshold is on it, of objects of known classes."""
     confident = np.array([one.score >= thresholds[one.class_id] for one in frame.detections], bool)
-    overlapping = iou(frame.boxes, frame.gt_boxes) >= np.float32(SAME_OBJECT_FROM)
+    overlapping = frame.comparison.overlaps >= np.float32(SAME_OBJECT_FROM)
     same_class = frame.class_ids[:, None] == frame.gt_classes[None]
     detected = (overlapping & same_class & confident[:, None]).any(axis=0)
     areas = area(frame.gt_boxes)

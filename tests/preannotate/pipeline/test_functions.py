@@ -11,6 +11,7 @@ from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FoundShape, Functions, RequestStatus, TaskBusyError, label_mapping
 from preannotate.cvat.login import Login
+from runtime.masks import InstanceMask
 
 LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
 MAPPING = label_mapping(LABELS, ["cat"])
@@ -254,3 +255,41 @@ def test_the_organisation_goes_with_every_request(newest):
     assert {headers.get("X-Organization") for headers in newest.headers} == {"acme"}
     assert len(newest.headers) == 6
     assert newest.requests[-1] == "DELETE /api/lambda/requests/a%2Fb%20c"
+
+
+MASK = InstanceMask.from_bitmap([[0, 1, 1], [1, 1, 1]], 10, 20)
+
+
+@pytest.mark.parametrize(
+    ("answer", "box", "mask"),
+    [
+        (
+            {"type": "mask", "mask": [0, 1, 1, 1, 1, 1, 10, 20, 12, 21], "points": [10, 20, 13, 20, 13, 22]},
+            MASK.box,
+            MASK,
+        ),
+        ({"type": "mask", "points": [1.0, 5.0, 10.0, 20.0, 12.0, 21.0]}, MASK.box, MASK),
+        ({"type": "polygon", "points": [11, 20, 13, 20, 13, 22, 10, 22, 10, 21, 11, 21]}, MASK.box, MASK),
+        ({"points": [10, 20, 13, 22]}, MASK.box, None),
+    ],
+)
+def test_masks_of_calls_are_read_as_servers_of_both_ages_give_them(answer, box, mask):
+    assert module._shape("cat", answer) == FoundShape("cat", box, answer.get("type", "rectangle"), mask)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"mask": [0, 0, 10, 20, 11, 20]},
+        {"mask": [1, 1, 1, 10, 20, 11, 20]},
+        {"mask": [1, 1, 10, 20, 10**30, 20]},
+        {"points": [1.0, 10**9, 10.0, 20.0, 12.0, 21.0]},
+        {"points": [0, float("inf"), 10.0, 20.0, 12.0, 21.0]},
+        {"points": [6.5, -0.5, 10.0, 20.0, 12.0, 21.0]},
+        {"points": [6.0, 10.0, 20.0, 12.0, 21.0]},
+        {"points": [20.0, 12.0, 21.0]},
+    ],
+)
+def test_what_is_no_mask_is_an_answer_of_an_unknown_form(answer):
+    with pytest.raises(ValueError):
+        module._shape("cat", {"type": "mask", "points": [], **answer})

@@ -8,6 +8,7 @@ import pytest
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 from support.pipeline import red, write_function
 
+from evaluation.ground_truth import filled_box
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FoundShape, Functions
@@ -199,13 +200,25 @@ def test_boxes_are_the_same_by_label_and_place(expected, found, equal):
     assert boxes_match(expected, found) is equal
 
 
-def test_masks_and_polygons_are_compared_by_the_box_around_them():
+def test_masks_and_polygons_are_compared_by_their_pixels():
     # Two parts inside of a larger box: of 4 x 4 pixels and, the polygon, of 9 x 9.
     bitmap = np.zeros((20, 20))
     bitmap[:4, :4] = bitmap[9:18, 5:14] = 1
-    detection = replace(CAT, mask=InstanceMask.from_bitmap(bitmap, 10, 10))
+    mask = InstanceMask.from_bitmap(bitmap, 10, 10)
+    larger_part = InstanceMask.from_bitmap(np.ones((9, 9)), 15, 19)
+    triangle = InstanceMask.from_bitmap(np.tri(9), 15, 19)
+    expected = [replace(CAT, mask=mask)]
 
-    assert boxes_match([detection], [FoundShape("cat", (10, 10, 24, 28), "mask")])
-    assert boxes_match([detection], [FoundShape("cat", (15, 19, 24, 28), "polygon")])
-    assert not boxes_match([detection], [FoundShape("cat", (10, 10, 24, 28), "polygon")])
-    assert boxes_match([detection], [FoundShape("cat", CAT.box)])
+    assert boxes_match(expected, [FoundShape("cat", mask.box, "mask", mask)])
+    assert boxes_match(expected, [FoundShape("cat", larger_part.box, "polygon", larger_part)])
+    assert boxes_match(expected, [FoundShape("cat", CAT.box)])
+    # Other pixels in the same box, and none at all.
+    assert not boxes_match(expected, [FoundShape("cat", mask.box, "mask", filled_box(mask.box))])
+    assert not boxes_match(expected, [FoundShape("cat", triangle.box, "polygon", triangle)])
+    assert not boxes_match(expected, [FoundShape("cat", larger_part.box, "polygon")])
+
+
+def test_a_few_pixels_of_a_tiny_mask_may_turn():
+    tiny, smaller = (InstanceMask.from_bitmap(np.ones((3, width)), 10, 10) for width in (4, 3))
+
+    assert boxes_match([replace(CAT, mask=tiny)], [FoundShape("cat", smaller.box, "mask", smaller)])  # 9 of 12 pixels

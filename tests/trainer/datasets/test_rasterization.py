@@ -153,7 +153,7 @@ def test_a_polygon_of_a_million_points_is_drawn_and_one_that_hatches_the_image_i
     circle = np.stack([10 + 5 * np.cos(angles), 5 + 4 * np.sin(angles)], axis=1).ravel()
     assert rasterize(Polygons.of([circle]), EVERYWHERE, AS_IT_IS, SIZE).area == pytest.approx(np.pi * 20, abs=4)
 
-    monkeypatch.setattr("trainer.datasets.rasterization.MAX_CROSSINGS", 1000)
+    monkeypatch.setattr("evaluation.polygon_filling.MAX_CROSSINGS", 1000)
     zigzag = np.stack([np.linspace(0, 20, 200), np.tile([0, 10], 100)], axis=1).ravel()
     assert rasterize(Polygons.of([zigzag]), EVERYWHERE, AS_IT_IS, SIZE) is None
 

@@ -1,5 +1,8 @@
 """Reasons for uncertainty, with weights by hand."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from preannotate.active_learning.ranking.uncertainty import (
@@ -10,8 +13,10 @@ from preannotate.active_learning.ranking.uncertainty import (
     normalised_score,
     nothing_found,
     rare_labels,
+    unsure_masks,
 )
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 THRESHOLDS = (0.5, 0.2)
 
@@ -100,3 +105,39 @@ def test_frequent_labels_are_not_rare():
     assert rare_labels([dog(0.9)], THRESHOLDS, {"cat": 10, "dog": 5}) == []
     assert rare_labels([dog(0.9)], THRESHOLDS, {"cat": 0, "dog": 0}) == []
     assert rare_labels([], THRESHOLDS, {"cat": 10, "dog": 0}) == []
+
+
+def masked(detection, bitmap, left=0, top=0):
+    return replace(detection, mask=InstanceMask.from_bitmap(bitmap, left, top))
+
+
+def test_two_masks_that_cross_are_two_objects():
+    down, up = np.eye(10), np.eye(10)[::-1]
+    crossing = [masked(cat(0.6), down), masked(dog(0.3), up)]
+
+    assert competing_labels(crossing, THRESHOLDS) == []
+    assert len(competing_labels([masked(cat(0.6), down), masked(dog(0.3), down)], THRESHOLDS)) == 1
+    assert len(competing_labels([masked(cat(0.6), down), dog(0.3)], THRESHOLDS)) == 1, "boxes, where one has no mask"
+
+
+def test_a_mask_that_ends_before_a_side_of_its_box_is_unsure():
+    box = (0, 0, 40, 20)
+    (half,) = unsure_masks([masked(cat(0.9, box), np.ones((20, 20)))], THRESHOLDS)
+    (less,) = unsure_masks([masked(cat(0.9, box), np.ones((20, 34)))], THRESHOLDS)
+
+    # A gap of 20 - 2 of 40 pixels is more than a quarter; one of 6 - 2 is a tenth: 0.4 of a quarter.
+    assert half == UncertaintyReason(0.5, "an outline that does not reach the sides of its box")
+    assert less.weight == pytest.approx(0.5 * 0.4)
+
+
+def test_masks_that_fill_their_boxes_but_for_rounding_and_those_that_are_not_shown_are_certain():
+    fitting, hidden = masked(cat(0.9, (0, 0, 10, 10)), np.ones((8, 8)), 1, 1), masked(cat(0.4), np.ones((2, 2)))
+
+    assert unsure_masks([fitting, hidden, cat(0.9)], THRESHOLDS) == []
+
+
+def test_several_unsure_masks_are_one_reason():
+    (reason,) = unsure_masks([masked(cat(0.9, (0, 0, 40, 40)), np.ones((40, 33)))] * 2, THRESHOLDS)
+
+    # Gaps of 7 - 2 of 40 pixels: half of a quarter each.
+    assert reason == UncertaintyReason(0.5 * 0.75, "2 outlines that do not reach the sides of their boxes")

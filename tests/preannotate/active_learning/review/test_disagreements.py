@@ -1,5 +1,8 @@
 """Disagreements by hand: boxes are small integers, and overlaps stand beside them."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from preannotate.active_learning.review.disagreements import DisagreementKind, find_disagreements
@@ -10,8 +13,10 @@ from preannotate.active_learning.review.reviewed_frames import (
     ReviewedFrame,
     annotated_boxes,
 )
+from preannotate.formats.outlines import Polygons
 from preannotate.formats.records import Shape
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 
 LABELS = ("cat", "dog")
 THRESHOLDS = (0.5, 0.5)
@@ -202,3 +207,63 @@ def test_shapes_become_the_box_around_them():
         AnnotatedBox("dog", 1, (0, 9, 20, 19)),
         AnnotatedBox("boat", UNKNOWN, (5, 5, 9, 8)),
     ]
+
+
+FULL, HALF = np.ones((10, 10)), np.ones((10, 10)) * (np.arange(10) < 5)[:, None]
+
+
+def masked(one, bitmap):
+    return replace(one, mask=InstanceMask.from_bitmap(bitmap, *map(int, one.box[:2])))
+
+
+def test_a_loose_outline_in_the_right_box():
+    (one,) = on([masked(mine("cat"), FULL)], [masked(cat(0.9), HALF)])
+
+    assert (one.kind, one.title, one.iou) == (DisagreementKind.LOOSE, "loose outline", 0.5)
+    assert one.text == "The annotated outline of 'cat' and that of the model (0.90) overlap by 50% (IoU)."
+    assert [mask.area for mask in (*one.annotated_masks, one.model_mask)] == [100, 50]
+    assert on([masked(mine("cat"), HALF)], [masked(cat(0.9), HALF)]) == []
+
+
+def test_what_was_annotated_as_a_box_has_no_loose_outline():
+    assert on([mine("cat")], [masked(cat(0.9), HALF)]) == []
+
+
+def test_objects_that_cross_are_two():
+    """Thin and diagonal, in the same box: of another label each, and neither a duplicate."""
+    down, up = np.eye(10), np.eye(10)[::-1]
+    annotated, found = masked(mine("cat"), down), masked(cat(0.9), down)
+    other, of_other = masked(mine("cat"), up), masked(cat(0.9), up)
+
+    assert on([annotated, other], [found, of_other]) == []
+    assert [one.kind for one in on([annotated], [found, of_other])] == [DisagreementKind.MISSING]
+    assert {one.kind for one in on([annotated, other], [found])} == {DisagreementKind.EXTRA}
+
+
+def test_two_outlines_of_one_object():
+    (one,) = on([masked(mine("cat"), FULL), masked(mine("cat"), FULL)], [masked(cat(0.9), FULL)])
+
+    assert (one.kind, one.outline) == (DisagreementKind.DUPLICATE, True)
+    assert one.text == "Two outlines of 'cat' overlap by 100% (IoU)."
+
+
+def test_outlines_of_frames_are_drawn_if_the_function_has_masks():
+    square = Shape("cat", "polygon", (2, 2, 6, 6), outline=Polygons.of([[2, 2, 6, 2, 6, 6, 2, 6]]))
+
+    (drawn,) = annotated_boxes([square], LABELS, (20, 20), masks=True)
+    (plain,) = annotated_boxes([square], LABELS, (20, 20))
+
+    assert (drawn.mask, drawn.box) == (InstanceMask.from_bitmap(np.ones((4, 4)), 2, 2), (2, 2, 6, 6))
+    assert plain.mask is None
+
+
+def test_outlines_that_claim_more_pixels_than_an_image_has_are_boxes(monkeypatch):
+    monkeypatch.setattr("preannotate.active_learning.review.reviewed_frames._MASK_PIXELS", 20)
+    square = Shape("cat", "polygon", (2, 2, 6, 6), outline=Polygons.of([[2, 2, 6, 2, 6, 6, 2, 6]]))
+
+    first, second = annotated_boxes([square, square], LABELS, (20, 20), masks=True)
+    (huge,) = annotated_boxes([square], LABELS, (10**6, 10**6), masks=True)
+
+    assert first.mask is not None
+    assert second.mask is None
+    assert huge.mask is None

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -138,6 +139,32 @@ def test_boxes_are_drawn_where_they_are(newest, run, tmp_path):
     (_, x, _, annotated), (_, model_x, _, model) = boxes
     assert x == model_x
     assert float(annotated) / float(model) == pytest.approx(34 / 20, rel=0.01)
+
+
+def test_outlines_are_compared_by_their_pixels_and_drawn_as_they_are(newest, mask_function, run, tmp_path):
+    """The model sees all but the lower right quarter of what is red."""
+
+    def polygon(frame, *points):
+        return rectangle(frame, 7, [float(value) for point in points for value in point], type="polygon")
+
+    x = 15
+    whole = [(x, 8), (x + 20, 8), (x + 20, 40), (x, 40)]
+    three_quarters = [(x, 8), (x + 20, 8), (x + 20, 24), (x + 10, 24), (x + 10, 40), (x, 40)]
+    shapes = [polygon(0, *three_quarters), polygon(1, *whole), rectangle(2, 7, [x, 8, x + 20, 40])]
+    images = [(f"{i}.png", picture(x)) for i in range(3)]
+    newest.add(pets(images=images, jobs=[FakeJob(40, 0, 2, shapes=shapes)], labels=[replace(CAT, type="any"), DOG]))
+
+    said = run(newest)
+    assert "1 disagreement: 1 loose outline\n" in said
+    assert run(newest) == said, "from what was kept"
+
+    (one,) = review(tmp_path)["disagreements"]
+    assert (one["kind"], one["frame"], one["outline"]) == ("loose", 1, True)
+    assert one["iou"] == pytest.approx(0.75, abs=0.1)
+    html = page(tmp_path)
+    assert "<h2>1. Loose outline</h2>" in html
+    paths = re.findall(r'path class="outline (annotated|model)" d="M[\dL Z]+"', html)
+    assert paths == ["annotated", "model"]
 
 
 def test_the_first_ones_go_on_the_page_and_all_into_the_files(newest, run, tmp_path):
