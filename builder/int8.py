@@ -122,12 +122,13 @@ def _judge(directory: Path, validation: Path) -> tuple[Any, list[Any]]:
     from runtime.manifest import Manifest
 
     manifest, truth = Manifest.read(directory), ground_truth.read(validation)
+    annotated = ground_truth.with_answered_masks(truth.images, manifest.label_type)
 
     def judge(compiled: Any, images: Iterable[Any]) -> tuple[float, None]:
         detector = Detector(OpenVinoEngine(compiled), manifest)
         found = scores.detect_all(detector, truth)
         of_boxes = scores.score(manifest.labels, truth.images, found)
-        of_masks = scores.score_masks(manifest.labels, truth.images, found) if manifest.mask_head else None
+        of_masks = scores.score_masks(manifest.labels, annotated, found) if manifest.mask_head else None
         return (of_boxes.mean_ap if of_masks is None else min(of_boxes.mean_ap, of_masks.mean_ap)), None
 
     return judge, list(truth.images)

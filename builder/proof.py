@@ -31,14 +31,23 @@ from runtime.manifest import Manifest
 NOT_ANNOTATED = "No image is annotated: accuracy was not measured. mAP50 and mAP are agreement with the reference."
 
 
+def is_annotated(truth: GroundTruth) -> bool:
+    """Whether accuracy can be measured: an image has a box."""
+    return any(len(image.boxes) for image in truth.images)
+
+
 def accuracy_reference(truth: GroundTruth, reference: Reference, manifest: Manifest) -> GroundTruth:
     """Return the ground truth, or if it has no boxes the reference's detections that a function would show.
+
+    Labels that are answered with rectangles have no masks in it.
 
     Against its own detections the reference has a mAP of 1, and that of an artefact shows how far it agrees. That is no
     accuracy, and every report says so; but a loss of half a point is as good a limit there.
     """
-    if any(len(image.boxes) for image in truth.images):
-        return truth
+    if is_annotated(truth):
+        if manifest.mask_head is None:
+            return truth
+        return replace(truth, images=ground_truth.with_answered_masks(truth.images, manifest.label_type))
     images = tuple(
         _with_boxes(image, list(compress(found, shown(found, manifest.postprocess))))
         for image, found in zip(truth.images, reference.detections, strict=True)
@@ -108,7 +117,7 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     found = {"reference": list(map(list, reference.detections)), **measured.detections}
     problems, notes = measured.problems, measured.notes
     expected = accuracy_reference(truth, reference, manifest)
-    if expected is not truth:
+    if not is_annotated(truth):
         notes.append(NOT_ANNOTATED)
     limit = manifest.postprocess.max_detections
     differences = {

@@ -5,13 +5,14 @@ A folder with `ground_truth.json` and the image files it names; it can be moved 
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from runtime.manifest import RECTANGLE
 from runtime.masks import InstanceMask
 
 FILE_NAME = "ground_truth.json"
@@ -101,6 +102,26 @@ def _to_json(image: AnnotatedImage) -> dict[str, Any]:
     }
     masks = [None if mask is None else mask.to_json() for mask in image.masks]
     return content | ({"masks": masks} if masks else {})
+
+
+def with_answered_masks(
+    images: Sequence[AnnotatedImage], label_type: Callable[[int], str]
+) -> tuple[AnnotatedImage, ...]:
+    """Return the images without the masks of labels that are answered with rectangles: nobody asks for these.
+
+    Args:
+        images: Of a ground truth.
+        label_type: Of a class id, as `Manifest.label_type`.
+    """
+    return tuple(_with_answered_masks(image, label_type) for image in images)
+
+
+def _with_answered_masks(image: AnnotatedImage, label_type: Callable[[int], str]) -> AnnotatedImage:
+    masks = tuple(
+        None if label_type(int(class_id)) == RECTANGLE else mask
+        for class_id, mask in zip(image.class_ids, image.masks or (None,) * len(image.boxes), strict=True)
+    )
+    return replace(image, masks=masks if any(mask is not None for mask in masks) else ())
 
 
 def filled_box(box: Sequence[float]) -> InstanceMask:

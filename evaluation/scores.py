@@ -69,6 +69,29 @@ def score_masks(
     return _score(_MaskEvaluation, labels, images, detections, masks) if masks else None
 
 
+def of_answers(boxes: Scores, masks: Scores | None) -> Scores:
+    """Return the scores by which models are compared: of each label those of what people get and would have to draw.
+
+    Args:
+        boxes: Of all labels.
+        masks: Of labels that are answered with masks; None if there are none.
+
+    Returns:
+        `masks`, and in it those of `boxes` for labels without an annotated mask. `map75`, which no label has by itself,
+        is -1 if both are in it.
+    """
+    if masks is None:
+        return boxes
+    without = [label for label, ap in boxes.ap.items() if ap >= 0 and masks.ap.get(label, -1.0) < 0]
+    if not without:
+        return masks
+    ap, ap50 = dict(masks.ap), dict(masks.ap50)
+    for label in without:
+        ap[label], ap50[label] = boxes.ap[label], boxes.ap50[label]
+    mean_ap, map50 = (_mean(np.array(list(values.values()))) for values in (ap, ap50))
+    return Scores(mean_ap, map50, -1.0, ap50, ap, boxes.images, boxes.boxes)
+
+
 class _MaskEvaluation(COCOeval):
     """COCO's evaluation with overlaps of `InstanceMask`s: those of pycocotools, without masks of whole images."""
 

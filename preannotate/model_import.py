@@ -62,7 +62,7 @@ def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, 
     if not paths:
         paths = [write_export(store / "synthetic", SYNTHETIC_IMAGES, seed=0) / "images"]
     if not all(_holds_only_images(path) for path in paths):
-        return load_ground_truth(paths, store, labels)
+        return load_ground_truth(paths, store, labels, masks=True)
     found = find_images(paths)
     step = -(-len(found) // MAX_PHOTOS)
     images = [_without_annotations(image, number, store) for number, image in enumerate(found[::step])]

@@ -1,9 +1,10 @@
 """Base weights of a model family: of the whole detector where such are published, of its backbone where not."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
+from preannotate.core.text import plural
 from trainer import backbone_weights
 from trainer.backbone_weights import BaseModel
 from trainer.errors import TrainingError
@@ -67,3 +68,15 @@ def load(network: Network, base: BaseModel, family: ModelFamily, labels: Sequenc
         known = family.weights.load(network, base.detector, labels)
         if known:
             log.info("%s start from the class weights of %s", ", ".join(known), base.source)
+        if family.learns_masks:
+            fresh = _layers_without(network, base.detector.by_layer)
+            log.info(
+                "%s: all %d layers of %s are loaded; %s for masks start from random weights",
+                *(base.source, len(base.detector.by_layer), family.without_masks, plural(fresh, "layer")),
+            )
+
+
+def _layers_without(network: Network, loaded: Container[str]) -> int:
+    """Return how many layers have weights of their own that were not loaded."""
+    layers = (*network.backbone.layers, *network.keras_model.layers)
+    return len({one.name for one in layers if one.weights and not hasattr(one, "layers") and one.name not in loaded})

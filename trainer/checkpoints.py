@@ -22,9 +22,9 @@ MetricsRow = dict[str, float | None]
 
 
 def decisive_ap(row: MetricsRow) -> float | None:
-    """Return the mAP that weights are kept by: of masks where they were measured, else of boxes."""
-    of_masks = row.get("mask_mean_ap")
-    return row["mean_ap"] if of_masks is None else of_masks
+    """Return the mAP that weights are kept by: of what labels are answered with, `ValidationScores.decisive`."""
+    of_answers = row.get("answer_mean_ap")
+    return row["mean_ap"] if of_answers is None else of_answers
 
 
 class BestEpoch(TypedDict):

@@ -2,7 +2,8 @@
 
 The new network keeps the anchor shapes of the earlier one, since its heads were trained for them. The two differ only
 in what belongs to single classes: a class of both keeps its weights, whatever its class id is now; a new class starts
-from the initial weights of its head.
+from the initial weights of its head. A network with masks may start from a run of the same network without, and the
+other way round: what both have is loaded.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 
 from preannotate.core.errors import PreannotateError
+from preannotate.core.text import plural
 from trainer import datasets
 from trainer.config import RunConfig
 from trainer.datasets import Sample
@@ -55,8 +57,22 @@ def read(folder: Path) -> EarlierRun:
     )
 
 
-def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network, labels: Sequence[str]) -> None:
-    """Load the weights of an earlier run into a new network of the same family, width and anchor shapes.
+def can_start_from(new: ModelFamily, earlier: ModelFamily) -> bool:
+    """Whether networks of a family can start from those of another: both are the same, or but for masks."""
+    return new.name == earlier.name or new.without_masks == earlier.name or earlier.without_masks == new.name
+
+
+def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network, labels: Sequence[str]) -> list[str]:
+    """Load the weights of an earlier run into a new network of the same width and anchor shapes.
+
+    Args:
+        earlier: The run.
+        family: Of the earlier run; the new network's is the same, or `can_start_from` it.
+        network: The new network.
+        labels: Its labels.
+
+    Returns:
+        Layers of the new network that the earlier one lacks, by name: they keep their random weights.
 
     Raises:
         TrainingError: The weights are damaged or from another version, or cannot be split by class.
@@ -84,17 +100,51 @@ def transfer_weights(earlier: EarlierRun, family: ModelFamily, network: Network,
         ) from error
     pairs = [(config.labels.index(label), place) for place, label in enumerate(labels) if label in config.labels]
     by_class = {id(variable) for variable in _class_variables(network)}
-    for old, new in zip(before.keras_model.variables, network.keras_model.variables, strict=True):
+    variables, missing = _pairs(earlier, before.keras_model, network.keras_model)
+    for old, new in variables:
         values = old.numpy()
         if id(new) in by_class:
             values = _matched(values, new.numpy(), pairs, len(config.labels), len(labels))
         new.assign(values)
+    return missing
+
+
+def _pairs(
+    earlier: EarlierRun, before: keras.Model, now: keras.Model
+) -> tuple[list[tuple[keras.Variable, keras.Variable]], list[str]]:
+    """Return the variables of both, and the names of layers that only the new one has.
+
+    Of the same family both have the same ones in the same order, but layers without a name of their own are numbered
+    on; of two families that differ by masks all shared layers have names.
+    """
+    if len(before.variables) == len(now.variables):
+        return list(zip(before.variables, now.variables, strict=True)), []
+    old, new = ({variable.path: variable for variable in model.variables} for model in (before, now))
+    # The smaller network is a part of the larger one, or names have changed and nothing may be guessed.
+    shared, smaller = old.keys() & new.keys(), min(old, new, key=len)
+    if len(shared) < len(smaller):
+        name = min(smaller.keys() - shared)
+        raise TrainingError(
+            f"--base-model {earlier.name}: {name} in one network only; expected the layers of both to be the same but "
+            f"for masks. Choose another base model."
+        )
+    missing = {path.rpartition("/")[0] for path in new.keys() - shared}
+    return [(old[path], new[path]) for path in old if path in shared], sorted(missing)
 
 
 def notes(
-    earlier: EarlierRun, labels: Sequence[str], input_size: tuple[int, int], validation: Sequence[Sample]
+    earlier: EarlierRun,
+    labels: Sequence[str],
+    input_size: tuple[int, int],
+    validation: Sequence[Sample],
+    *,
+    model: str,
+    missing: Sequence[str] = (),
 ) -> list[str]:
-    """Return log lines: which classes are kept, and whether validation images were trained on before."""
+    """Return log lines: which weights and classes are kept, and whether validation images were trained on before.
+
+    `model` is the name of the new network's family, and `missing` what `transfer_weights` gave.
+    """
     config = earlier.config
     kept = [label for label in labels if label in config.labels]
     new = [label for label in labels if label not in config.labels]
@@ -107,6 +157,13 @@ def notes(
     if input_size != config.input_size:
         parts.append("at {}x{} instead of {}x{}".format(*input_size, *config.input_size))
     lines = [f"fine-tuning {earlier.name}: {'; '.join(parts)}; its anchor shapes stay"]
+    if missing:
+        lines.append(
+            f"all layers of {config.model} are loaded; {plural(len(missing), 'layer')} of {model} for masks start from "
+            f"random weights"
+        )
+    elif model != config.model:
+        lines.append(f"all layers of {model} are loaded; those of {config.model} for masks are left out")
     seen = sum(sample.content in earlier.trained_on for sample in validation)
     if seen:
         lines.append(

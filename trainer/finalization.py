@@ -65,7 +65,9 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         label_types=config.label_types,
     )
     export.write(run.export, network, manifest, split, detections)
-    report.write_overlays(ground_truth.read(run.export / "validation"), detections, postprocess, run.overlays)
+    truth = ground_truth.read(run.export / "validation")
+    truth = dataclasses.replace(truth, images=ground_truth.with_answered_masks(truth.images, manifest.label_type))
+    report.write_overlays(truth, detections, postprocess, run.overlays)
     summary = Summary(
         run=name,
         labels=list(config.labels),
@@ -75,6 +77,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         seconds=round(state.spent, 1),
         validation=scores.boxes.to_json(),
         validation_masks=of_masks,
+        decisive={"map50": scores.decisive.map50, "mean_ap": scores.decisive.mean_ap},
         thresholds=dict(zip(config.labels, postprocess.thresholds, strict=True)),
         self_training=self_training.result(state),
         export="export",

@@ -11,16 +11,26 @@ import tensorflow as tf
 from preannotate.core.errors import PreannotateError
 from preannotate.core.memory import free_memory
 from preannotate.core.text import printable
+from preannotate.formats.records import OUTLINE_KINDS
 from runtime.letterbox import Letterbox
 from trainer import base_weights, earlier_run, input_size
 from trainer.config import RequestedConfig, parse_size
 from trainer.datasets import Sample
+from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
 from trainer.measured_models import estimate_minutes, training_memory
 from trainer.models import MODELS
 from trainer.models.family import ModelFamily
 from trainer.published_weights import MASKS_SUFFIX
-from trainer.recommendation import COCO_MODELS, FAST, SMALLEST, Recommendation, TrainingConditions, recommend
+from trainer.recommendation import (
+    COCO_MODELS,
+    FAST,
+    OUTLINED_SHARE,
+    SMALLEST,
+    Recommendation,
+    TrainingConditions,
+    recommend,
+)
 from trainer.request import AUTO, NONE
 
 log = logging.getLogger(__name__)
@@ -66,10 +76,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     """Choose the model for these training samples; a run or a file of weights as base model decides itself."""
     path = Path(base_model)
     if path.is_dir():
-        earlier = earlier_run.read(path)
-        return Recommendation(
-            earlier.config.model, f"{earlier.config.model} is chosen: {earlier.name} is a run of this model."
-        )
+        return _of_run(earlier_run.read(path), _outlined(samples))
     if path.is_file():
         return _fitting(path, requested)
     pretrained = base_model != NONE
@@ -90,6 +97,12 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
             coco=[name for name in here if MODELS[name].weights],
             imagenet=[name for name in here if not MODELS[name].weights],
             models=able,
+            outlined=_outlined(samples),
+            with_masks=[
+                name
+                for name, family in MODELS.items()
+                if family.learns_masks and _is_able(family, base_model, requested.alpha)
+            ],
             memory=training_memory(),
             free_memory=None if free is None else free / 1e9,
             minutes={}
@@ -105,6 +118,25 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
             ),
         )
     )
+
+
+def _of_run(earlier: EarlierRun, outlined: float) -> Recommendation:
+    """Return the model of a run, or the same with masks if most objects were drawn as outlines."""
+    model = earlier.config.model
+    with_masks = next((name for name, family in MODELS.items() if family.without_masks == model), None)
+    if with_masks and outlined >= OUTLINED_SHARE:
+        return Recommendation(
+            with_masks,
+            f"{with_masks} is chosen: {earlier.name} is a run of {model}, and {outlined:.0%} of the objects were drawn "
+            f"as outlines, so it learns these too; for boxes alone: --model {model}.",
+        )
+    return Recommendation(model, f"{model} is chosen: {earlier.name} is a run of this model.")
+
+
+def _outlined(samples: Sequence[Sample]) -> float:
+    """Return the part of the objects that were drawn as outlines."""
+    outlines = sum(sample.converted.get(kind, 0) for sample in samples for kind in OUTLINE_KINDS)
+    return min(outlines / max(sum(len(sample.boxes) for sample in samples), 1), 1.0)
 
 
 def _is_able(family: ModelFamily, base_model: str, alpha: float | None) -> bool:

@@ -143,8 +143,9 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     network, ema_network = _build(config)
     _check_freeze(config, network)
     if earlier:
-        earlier_run.transfer_weights(earlier, family, network, dataset.labels)
-        _log_lines(earlier_run.notes(earlier, dataset.labels, size, split.validation))
+        missing = earlier_run.transfer_weights(earlier, MODELS[earlier.config.model], network, dataset.labels)
+        notes = earlier_run.notes(earlier, dataset.labels, size, split.validation, model=family.name, missing=missing)
+        _log_lines(notes)
     else:
         base_weights.load(network, base, family, dataset.labels)
         if base.detector and base.detector.folded:
@@ -245,7 +246,9 @@ def _earlier(request: TrainingRequest) -> EarlierRun | None:
     if not Path(request.base_model).is_dir():
         return None
     earlier = earlier_run.read(Path(request.base_model))
-    if earlier.config.model != request.model:
+    if earlier.config.model not in MODELS or not earlier_run.can_start_from(
+        MODELS[request.model], MODELS[earlier.config.model]
+    ):
         raise TrainingError(
             f"--base-model {earlier.name}: a run of {earlier.config.model}; expected one of {request.model}. "
             f"Pass --model {earlier.config.model}, or another base model."

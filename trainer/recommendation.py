@@ -3,6 +3,9 @@
 In trials a detector that COCO taught learned a new task in a few minutes, better than any backbone that ImageNet
 taught; of those, EfficientNet-Lite0 did best (docs/benchmarks.md has no table of both yet). A GPU has time for a larger
 network of the same family. Random weights are taken only where nothing else can be had.
+
+**Boxes or outlines?** People who draw outlines take longer, so they want them: where most objects were drawn as
+polygons, masks or ellipses, the same network with masks is chosen, if it can start from weights that are here.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +15,7 @@ import numpy as np
 
 from preannotate.core.text import plural
 from trainer.measured_models import cores
+from trainer.published_weights import MASKS_SUFFIX
 
 # One family in three sizes, the fastest first.
 COCO_MODELS = ("yolox-nano", "yolox-tiny", "yolox-s")
@@ -24,6 +28,8 @@ SMALL = 32
 # Two cells of the finest feature level: smaller objects are found badly.
 TINY = 16
 TINY_SHARE = 0.1
+# Of the objects, drawn as outlines: from here on outlines are learnt. The others teach boxes.
+OUTLINED_SHARE = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,8 @@ class TrainingConditions:
         memory: GB that a model needs for training, of those where it was measured.
         free_memory: GB that are free; None if not known.
         minutes: Of a training of a model, of those where they can be estimated.
+        outlined: Part of the objects that were drawn as polygons, masks or ellipses, in [0, 1].
+        with_masks: Models that learn masks and can start from the requested base model; not among `models`.
     """
 
     images: int
@@ -53,6 +61,13 @@ class TrainingConditions:
     memory: Mapping[str, float] = field(default_factory=dict)
     free_memory: float | None = None
     minutes: Mapping[str, float] = field(default_factory=dict)
+    outlined: float = 0.0
+    with_masks: Collection[str] = ()
+
+    @property
+    def wants_outlines(self) -> bool:
+        """Whether most objects were drawn as outlines."""
+        return self.outlined >= OUTLINED_SHARE
 
     def fits(self, model: str) -> bool:
         """Whether there is memory enough to train it, as far as that is known; a GPU has its own."""
@@ -80,6 +95,7 @@ class Recommendation:
 
 def word_for(model: str) -> str | None:
     """Return the word for a model that is recommended; None for one that is only taken for its weights."""
+    model = model.removesuffix(MASKS_SUFFIX)
     if model in COCO_MODELS[1:]:
         return ACCURATE_WORD
     return FAST_WORD if model in (FAST, PACKAGED, SMALLEST) else None
@@ -88,16 +104,39 @@ def word_for(model: str) -> str | None:
 def recommend(conditions: TrainingConditions) -> Recommendation:
     """Recommend a model."""
     model, reason = _choice(conditions)
+    accurate = _accurate(model, conditions)
+    outlines = ""
+    if conditions.wants_outlines:
+        model, accurate, outlines = _for_outlines(model, accurate, conditions)
     objects = len(conditions.sides) / conditions.images
     data = f"{plural(conditions.images, 'training image')} with {objects:.1f} objects each"
     if len(conditions.sides):
         half = f"{np.median(conditions.sides):.0f} pixels in an input of {'{}x{}'.format(*conditions.input_size)}"
         data += f", half of them smaller than {half}"
-    accurate = _accurate(model, conditions)
     why = f"{model} is chosen{_in_brackets(word_for(model), conditions.duration(model))}: {reason}; {data}."
     return Recommendation(
-        model, " ".join([why, *_larger_input(conditions), *_more_accurate(accurate, conditions)]), accurate
+        model,
+        " ".join([why, *filter(None, [outlines]), *_larger_input(conditions), *_more_accurate(accurate, conditions)]),
+        accurate,
     )
+
+
+def _for_outlines(model: str, accurate: str | None, conditions: TrainingConditions) -> tuple[str, str | None, str]:
+    """Return the two models with masks in place of those without, and a sentence about it."""
+    drawn = f"{conditions.outlined:.0%} of the objects were drawn as outlines"
+    if not conditions.pretrained:  # random weights either way
+        model = FAST
+    if f"{model}{MASKS_SUFFIX}" not in conditions.with_masks:
+        able = f"{FAST}{MASKS_SUFFIX}"
+        how = (
+            f"--model {able} learns them, and needs the COCO weights of {FAST}"
+            if able in conditions.with_masks
+            else "no model that learns them can start from these weights"
+        )
+        return model, accurate, f"{drawn}, and only the boxes around them are learnt: {how}."
+    larger = f"{accurate}{MASKS_SUFFIX}" if accurate else None
+    sentence = f"{drawn}, so it learns outlines too; for boxes alone: --model {model}."
+    return f"{model}{MASKS_SUFFIX}", larger if larger in conditions.with_masks else None, sentence
 
 
 def _choice(conditions: TrainingConditions) -> tuple[str, str]:

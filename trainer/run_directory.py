@@ -39,6 +39,7 @@ class Summary(TypedDict):
     seconds: float
     validation: dict[str, Any]
     validation_masks: dict[str, Any] | None
+    decisive: dict[str, float]
     thresholds: dict[str, float]
     self_training: SelfTrainingResult | None
     export: str

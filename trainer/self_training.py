@@ -1,9 +1,9 @@
 """Self-training: a finished training goes on with images that nobody annotated, which the network annotates itself.
 
 The teacher is the averaged network: before each epoch it detects objects on some of these images, as they are. Its
-confident detections become boxes, doubtful ones ignore regions; what people drew stays as it is. The student learns
-from both at once, strongly augmented, and the teacher follows it. Weights that score lower on the validation
-images than those of the training before are never kept, so that at worst the plain model stays.
+confident detections become boxes, with their masks if it gives any, doubtful ones ignore regions; what people drew
+stays as it is. The student learns from both at once, strongly augmented, and the teacher follows it. Weights that score
+lower on the validation images than those of the training before are never kept, so that at worst the plain model stays.
 
 References: Unbiased Teacher, https://arxiv.org/abs/2102.09480; STAC, https://arxiv.org/abs/2005.04757;
 Soft Teacher, https://arxiv.org/abs/2106.09018.
@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.average_precision import match_class
+from evaluation.average_precision import ClassMatches, match_class, match_class_masks
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.scores import Scores
 from preannotate.core.text import plural
 from runtime.detector import Detection
 from runtime.image import DecodedImage
+from runtime.masks import InstanceMask
 from trainer import checkpoints
 from trainer.assigner import IGNORED
 from trainer.checkpoints import SelfTraining, TrainingState
@@ -53,25 +54,35 @@ DOUBTFUL_FROM = 0.1
 # The highest learning rate, as a part of the initial one.
 RATE = 0.25
 
-# Class id, score, box (image pixels): of one detection, as JSON keeps it.
-FoundObject = tuple[int, float, tuple[float, float, float, float]]
+# Class id, score, box (image pixels), mask or None: of one detection, as JSON keeps it.
+FoundObject = tuple[int, float, tuple[float, float, float, float], Any]
 # Of random numbers: which images an epoch has does not depend on their order.
 _CHOICE = 1
 
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """What the teacher sees on an image: boxes (G, 4), xyxy, image pixels; class ids (G,), IGNORED where doubtful."""
+    """What the teacher sees on an image: boxes (G, 4), xyxy, image pixels; class ids (G,), IGNORED where doubtful.
+
+    `masks` are one for each box, None where doubtful; empty if there are none.
+    """
 
     boxes: np.ndarray
     class_ids: np.ndarray
+    masks: tuple[InstanceMask | None, ...] = ()
 
     @classmethod
     def of(cls, found: Sequence[FoundObject], limits: Sequence[float]) -> "PseudoLabels":
         """Divide what was found on an image by the limits of the classes."""
+        confident = [score >= limits[class_id] for class_id, score, _, _ in found]
+        masks = tuple(
+            InstanceMask.from_json(mask) if is_confident and mask else None
+            for (_, _, _, mask), is_confident in zip(found, confident, strict=True)
+        )
         return cls(
-            np.array([box for _, _, box in found], np.float32).reshape(-1, 4),
-            np.array([class_id if score >= limits[class_id] else IGNORED for class_id, score, _ in found], np.int64),
+            np.array([box for _, _, box, _ in found], np.float32).reshape(-1, 4),
+            np.array([one[0] if sure else IGNORED for one, sure in zip(found, confident, strict=True)], np.int64),
+            masks if any(masks) else (),
         )
 
 
@@ -100,7 +111,7 @@ class MixedImages:
             return self.labelled[self.chosen[position]]
         index = list(self.pseudo_labels)[position - len(self.chosen)]
         labels = self.pseudo_labels[index]
-        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids)
+        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids, masks=labels.masks)
 
 
 class SelfTrainingLoop(TrainingLoop):
@@ -195,7 +206,7 @@ class SelfTrainingLoop(TrainingLoop):
         examples = [self._unlabelled[index] for index in indices]
         return [
             [
-                (one.class_id, one.score, one.box)
+                (one.class_id, one.score, one.box, _mask_to_json(one))
                 for one in self._validator.detect(DecodedImage(example.image, example.size), DOUBTFUL_FROM)
             ]
             for example in examples
@@ -226,16 +237,36 @@ def result(state: TrainingState) -> SelfTrainingResult | None:
     )
 
 
+def _mask_to_json(found: Detection) -> dict[str, Any] | None:
+    """Return the mask of a detection that may be confident."""
+    return found.mask.to_json() if found.mask is not None and found.score >= LOWEST_LIMIT else None
+
+
 def choose_limits(
     truth: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]], classes: int
 ) -> list[float]:
     """Return the score of each class from which a detection is probably an object.
 
-    That is the lowest score from which `PRECISION` of the detections on the validation images are right.
+    That is the lowest score from which `PRECISION` of the detections on the validation images are right: their masks
+    where masks of the class were annotated, else their boxes.
     """
-    matches = [match_class(class_id, truth, detections) for class_id in range(classes)]
-    together = _limit(np.concatenate([one.scores for one in matches]), np.concatenate([one.hits[0] for one in matches]))
-    return [_limit(one.scores, one.hits[0]) if one.boxes.sum() >= MIN_BOXES else together for one in matches]
+    matches = [_matches(class_id, truth, detections) for class_id in range(classes)]
+    counted = [(one.scores, one.hits[0]) if one.ignored is None else _not_ignored(one) for one in matches]
+    together = _limit(*(np.concatenate(parts) for parts in zip(*counted, strict=True)))
+    enough = [one.boxes.sum() >= MIN_BOXES for one in matches]
+    return [_limit(*of_class) if is_enough else together for of_class, is_enough in zip(counted, enough, strict=True)]
+
+
+def _matches(class_id: int, truth: Sequence[AnnotatedImage], detections: Sequence[Sequence[Detection]]) -> ClassMatches:
+    of_masks = match_class_masks(class_id, truth, detections)
+    return of_masks if of_masks.boxes.any() else match_class(class_id, truth, detections)
+
+
+def _not_ignored(matches: ClassMatches) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and hits at IoU 0.5 of detections that do not lie on what was annotated as a box only."""
+    assert matches.ignored is not None
+    counts = ~matches.ignored[0]
+    return matches.scores[counts], matches.hits[0][counts]
 
 
 def _limit(scores: np.ndarray, hits: np.ndarray) -> float:

@@ -210,7 +210,7 @@ class TrainingLoop:
         row: MetricsRow = {"epoch": state.epoch, "step": state.step, **losses}
         row.update(map50=None, mean_ap=None, seconds=None)
         if self._network_trainer.network.mask_head is not None:
-            row.update(mask_map50=None, mask_mean_ap=None)
+            row.update(mask_map50=None, mask_mean_ap=None, answer_mean_ap=None)
         if state.finished or state.epoch % self._validate_every == 0:
             found = self._validator.scores()
             row.update(_columns(found))
@@ -284,6 +284,7 @@ def _columns(found: ValidationScores) -> MetricsRow:
     columns: MetricsRow = {"map50": found.boxes.map50, "mean_ap": found.boxes.mean_ap}
     if found.masks is not None:
         columns.update(mask_map50=found.masks.map50, mask_mean_ap=found.masks.mean_ap)
+        columns.update(answer_mean_ap=found.decisive.mean_ap)
     return columns
 
 

@@ -4,9 +4,9 @@ With a few hundred images this is how more machines help: a training does not be
 trainings on ten of them take the time of one. Each trial is a run of its own, `trial-003/` in the folder of all;
 a finished trial is not trained again. The last one to end writes `trials.json`.
 
-Of a network that learns masks, mAP is that of masks where any were annotated. The best of several is picked by the same
-few images that its mAP is measured on, which biases that mAP upwards, the more so the more trials there are. Only
-images that no trial has seen give an unbiased figure.
+Of a network that learns masks, mAP is that of masks for labels that are answered with them. The best of several is
+picked by the same few images that its mAP is measured on, which biases that mAP upwards, the more so the more trials
+there are. Only images that no trial has seen give an unbiased figure.
 """
 
 import contextlib
@@ -274,7 +274,7 @@ def _spread(values: Sequence[float]) -> Spread:
 def _row(run: RunDirectory) -> TrialRow:
     try:
         summary = json.loads(run.summary.read_text(encoding="utf-8"))
-        scores = summary.get("validation_masks") or summary["validation"]
+        scores = summary.get("decisive") or summary["validation"]  # not in runs of before masks
         overrides = json.loads(run.config.read_text(encoding="utf-8"))["overrides"]
         return {"run": run.path.name, "overrides": overrides, "mean_ap": scores["mean_ap"], "map50": scores["map50"]}
     except (OSError, ValueError, KeyError) as error:

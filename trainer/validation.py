@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from evaluation.scores import MIN_SCORE, Scores, score, score_masks
+from evaluation.ground_truth import with_answered_masks
+from evaluation.scores import MIN_SCORE, Scores, of_answers, score, score_masks
 from runtime.detector import Detection, Detector
 from runtime.image import DecodedImage, decode
 from runtime.manifest import Manifest, Postprocess
@@ -26,8 +27,8 @@ class ValidationScores:
 
     @property
     def decisive(self) -> Scores:
-        """Which weights are kept by: masks cost people most."""
-        return self.masks or self.boxes
+        """Which weights are kept by: masks, which cost people most, and boxes of labels that have no masks."""
+        return of_answers(self.boxes, self.masks)
 
 
 class KerasEngine:
@@ -69,7 +70,8 @@ class Validator:
         )
         self._detector = Detector(KerasEngine(network), manifest)
         self.labels = tuple(labels)
-        self.truth = [sample.to_ground_truth(sample.image.name) for sample in samples]
+        truth = [sample.to_ground_truth(sample.image.name) for sample in samples]
+        self.truth = with_answered_masks(truth, manifest.label_type)
         self._samples = samples
         self._images: list[DecodedImage] | None = None
 

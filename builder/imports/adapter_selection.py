@@ -67,7 +67,8 @@ def choose(
 def detect(engine: ReferenceEngine, truth: GroundTruth, iou_threshold: float) -> list[list[Detection]]:
     """Run the network on all images; thresholds are chosen later, and `detect_all` goes down to a score of its own."""
     cut = Postprocess(0.5, (0.5,) * len(truth.labels), iou_threshold)
-    return scores.detect_all(Detector(engine, Manifest("reference", truth.labels, engine.input_size, cut)), truth)
+    manifest = Manifest("reference", truth.labels, engine.input_size, cut, mask_head=engine.mask_head)
+    return scores.detect_all(Detector(engine, manifest), truth)
 
 
 def _best(

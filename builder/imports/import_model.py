@@ -23,7 +23,7 @@ from builder.imports.source import Source, content_hash, recognise, stage
 from builder.imports.worker import RESULT_FILE, ImportedNetwork, ImportJob
 from evaluation import ground_truth, reference, scores, thresholds
 from evaluation.corrections import CorrectionCosts
-from evaluation.ground_truth import GroundTruth
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.parity import MIN_COMPARED_SCORE
 from evaluation.scores import Scores
 from preannotate.core.drafts import working_directory
@@ -89,6 +89,7 @@ class ImportResult:
         images: Number of images they were found on.
         scores: Of the reference; None if no image is annotated.
         notes: Sentences about what looks wrong, though it may be right.
+        mask_scores: Of the reference's masks; None if it gives none, or none are annotated.
     """
 
     directory: Path
@@ -98,6 +99,7 @@ class ImportResult:
     images: int
     scores: Scores | None
     notes: tuple[str, ...] = ()
+    mask_scores: Scores | None = None
 
 
 def with_labels(request: ImportRequest) -> ImportRequest:
@@ -171,17 +173,24 @@ def import_model(
         size = (width, height)
         if for_calibration:
             _write_calibration(truth, size, export / "calibration")
+        head = adapters.mask_head(adapters.load(adapter))
+        if head is None:  # then nobody asks for the masks that were annotated
+            truth = replace(truth, images=tuple(replace(image, masks=()) for image in truth.images))
+            _write_annotations(truth, export / "validation")
         measured = scores.score(request.labels, truth.images, detected.detections) if is_annotated(truth) else None
         if measured and measured.map50 < BLIND_MAP50:
             raise BuildError(_why_blind(request, truth, detected.detections, measured))
         threshold, per_class = _thresholds(request, adapter, truth, detected.detections)
         cut = Postprocess(threshold, per_class, request.iou_threshold)
+        of_masks = scores.score_masks(request.labels, truth.images, detected.detections) if head and measured else None
         provenance = _provenance(request, source, network, detected.network, measured)
-        manifest = Manifest(adapter, request.labels, size, cut, provenance)
+        if of_masks is not None:
+            provenance["mask_metrics"] = of_masks.to_json()
+        manifest = Manifest(adapter, request.labels, size, cut, provenance, mask_head=head)
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
     notes = _notes(truth, detected.detections, measured) if measured else ()
-    return ImportResult(target, manifest, detected.network, found, len(truth.images), measured, notes)
+    return ImportResult(target, manifest, detected.network, found, len(truth.images), measured, notes, of_masks)
 
 
 def _notes(truth: GroundTruth, detections: Sequence[Sequence[Detection]], measured: Scores) -> tuple[str, ...]:
@@ -285,12 +294,18 @@ def _try_conversion(
 
 def _write_validation(truth: GroundTruth, folder: Path) -> None:
     (folder / "images").mkdir(parents=True)
-    images = []
     for number, image in enumerate(truth.images):
-        file = f"images/{number:04d}{Path(image.file).suffix.lower()}"
-        shutil.copyfile(truth.folder / image.file, folder / file)
-        images.append(replace(image, file=file))
+        shutil.copyfile(truth.folder / image.file, folder / _copy_name(number, image))
+    _write_annotations(truth, folder)
+
+
+def _write_annotations(truth: GroundTruth, folder: Path) -> None:
+    images = [replace(image, file=_copy_name(number, image)) for number, image in enumerate(truth.images)]
     ground_truth.write(folder, truth.labels, images)
+
+
+def _copy_name(number: int, image: AnnotatedImage) -> str:
+    return f"images/{number:04d}{Path(image.file).suffix.lower()}"
 
 
 def _write_calibration(truth: GroundTruth, input_size: tuple[int, int], folder: Path) -> None:

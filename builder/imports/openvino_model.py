@@ -14,6 +14,7 @@ import openvino as ov
 import openvino.opset13 as ops
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
+from builder.imports.adapters import mask_head
 from builder.imports.errors import UnsupportedModelError, decisive_line
 from builder.imports.image_input import ImageInput, fix_inputs
 from builder.imports.layout import AdapterMatch, Layout, Preprocessing, Shapes
@@ -73,8 +74,11 @@ class OpenVinoGraph:
         steps.convert_element_type(self.model.input(0).element_type)
         model = processor.build()
         ends = [model.outputs[self._positions[name]].get_node().input_value(0) for name in match.names]
-        decoded = adapter.graph([ops.convert(end, "f32").output(0) for end in ends], layout, ops)
-        results = [_result(node, name) for node, name in zip(decoded, ("boxes", "scores"), strict=True)]
+        nodes = [ops.convert(end, "f32").output(0) for end in ends]
+        decoded = dict(zip(("boxes", "scores"), adapter.graph(nodes, layout, ops), strict=True))
+        if mask_head(adapter) is not None:
+            decoded |= adapter.graph_masks(nodes, layout, ops)
+        results = [_result(node, name) for name, node in decoded.items()]
         wrapped = ov.Model(results, model.get_parameters(), "detector")
         wrapped.input(0).get_tensor().set_names({"pixels"})
         return wrapped

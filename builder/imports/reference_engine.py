@@ -7,6 +7,7 @@ import numpy as np
 
 from builder.confinement import IMAGE_SECONDS, deadline
 from builder.imports import values
+from builder.imports.adapters import mask_head
 from builder.imports.errors import UnknownClassError, UnsupportedModelError
 from builder.imports.layout import Layout
 from builder.imports.plausibility import Answers
@@ -21,6 +22,7 @@ class ReferenceEngine:
     Attributes:
         input_size: (width, height).
         answers: What was read from its outputs so far.
+        mask_head: How its masks are composed; None if it gives none.
     """
 
     name, device, warning = "reference", "CPU", ""
@@ -33,6 +35,7 @@ class ReferenceEngine:
         self._adapter = adapter
         self._layout = layout
         self.input_size = layout.input_size
+        self.mask_head = mask_head(adapter)
         self.answers = Answers(layout.input_size, adapter.THRESHOLD)
 
     def outputs(self, pixels: np.ndarray) -> Sequence[np.ndarray]:
@@ -65,4 +68,19 @@ class ReferenceEngine:
             )
         scores = np.clip(scores, 0, 1).astype(np.float32)
         self.answers.add(boxes, scores)
-        return {"boxes": boxes.astype(np.float32), "scores": scores}
+        return {"boxes": boxes.astype(np.float32), "scores": scores, **self._masks(outputs)}
+
+    def _masks(self, outputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        if self.mask_head is None:
+            return {}
+        found = {
+            name: np.asarray(values_of, np.float32)
+            for name, values_of in self._adapter.decode_masks(outputs, self._layout).items()
+        }
+        masks = found.get("masks")
+        if masks is not None and not values.are_scores(masks):
+            raise UnsupportedModelError(
+                f"masks from {masks.min():.3g} to {masks.max():.3g}; expected probabilities in [0, 1]. Export the "
+                f"model with the sigmoid of its masks."
+            )
+        return found

@@ -9,7 +9,7 @@ from builder.imports.layout import Shapes
 _SCORE_WORDS = ("score", "conf", "prob")
 _NUMBER_WORDS = ("label", "class", "cls", "logit")
 
-_EXPLANATIONS = ("feature_vector", "saliency_map")
+EXPLANATIONS = ("feature_vector", "saliency_map")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def rows_and_numbers(outputs: Shapes) -> tuple[str, str] | None:
 
     What Geti writes beside them to explain detections does not count.
     """
-    used = {name: shape for name, shape in outputs.items() if name not in _EXPLANATIONS}
+    used = {name: shape for name, shape in outputs.items() if name not in EXPLANATIONS}
     rows = [name for name, shape in used.items() if shape[-1:] == (5,) and (len(shape) == 2 or shape[:-2] == (1,))]
     numbers = [name for name, shape in used.items() if rows and shape == used[rows[0]][:-1]]
     return (rows[0], numbers[0]) if len(used) == 2 and len(rows) == len(numbers) == 1 else None

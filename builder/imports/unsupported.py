@@ -1,5 +1,7 @@
 """Kinds of networks that are no detectors of upright boxes, recognised so that they are refused by their name.
 
+One of segmentation is imported after all if an adapter knows its boxes and masks.
+
 Reference: Ultralytics writes `task` into each file it exports; the shapes are those of its classes Segment, Pose, OBB
 and Classify in `ultralytics/nn/modules/head.py`, and of YOLOv5's `SegmentationModel`.
 """
@@ -9,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from builder.imports.feature_levels import feature_strides, level_size
 from builder.imports.layout import Shapes
 
-_SEGMENTATION = "a segmentation network"
+SEGMENTATION = "a segmentation network"
 _POSE = "a pose network (keypoints)"
 _ORIENTED = "a network of oriented boxes (OBB)"
 _CLASSIFICATION = "a classification network, which has no boxes"
 _TRACKING = "a tracking network (re-identification)"
 _TASKS = {
-    "segment": _SEGMENTATION,
-    "semantic": _SEGMENTATION,
-    "instance-segmentation": _SEGMENTATION,
+    "segment": SEGMENTATION,
+    "semantic": SEGMENTATION,
+    "instance-segmentation": SEGMENTATION,
     "pose": _POSE,
     "obb": _ORIENTED,
     "classify": _CLASSIFICATION,
@@ -28,8 +30,8 @@ _MASK_COEFFICIENTS = 32
 _KEYPOINT_NUMBERS = 51
 # Words in names of outputs, whatever the shapes are.
 _NAMED = {
-    "mask": _SEGMENTATION,
-    "proto": _SEGMENTATION,
+    "mask": SEGMENTATION,
+    "proto": SEGMENTATION,
     "keypoint": _POSE,
     "kpt": _POSE,
     "embedding": _TRACKING,
@@ -73,12 +75,12 @@ def _by_name(outputs: Shapes) -> str:
 def _by_shapes(shapes: Sequence[tuple[int, ...]], input_size: tuple[int, int], num_labels: int | None) -> str:
     width, height = input_size
     if any(len(shape) == 4 and shape[1] == _MASK_COEFFICIENTS and shape[2] * 4 == height for shape in shapes):
-        return _SEGMENTATION
+        return SEGMENTATION
     if len(shapes) != 1:
         return ""
     (shape,) = shapes
     if len(shape) == 4 and shape[2:] in ((height, width), (height // 4, width // 4)):
-        return _SEGMENTATION
+        return SEGMENTATION
     if len(shape) == 2 and shape[0] == 1 and shape[1] > 1 and shape[1] not in (6, 7):
         return _CLASSIFICATION
     if len(shape) != 3 or num_labels is None:
@@ -89,7 +91,7 @@ def _by_shapes(shapes: Sequence[tuple[int, ...]], input_size: tuple[int, int], n
     # Corners, score and class of a network that suppresses by itself.
     listed = set() if of_cells else {6}
     if columns not in detector:
-        for extra, kind in ((_KEYPOINT_NUMBERS, _POSE), (_MASK_COEFFICIENTS, _SEGMENTATION)):
+        for extra, kind in ((_KEYPOINT_NUMBERS, _POSE), (_MASK_COEFFICIENTS, SEGMENTATION)):
             if columns - extra in detector | listed:
                 return kind
     return ""

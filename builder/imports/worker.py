@@ -19,7 +19,7 @@ from builder.confinement import confine
 from builder.errors import BuildError
 from builder.imports import class_names, unsupported
 from builder.imports.adapter_selection import MakeEngine, choose
-from builder.imports.adapters import Candidate, describe_outputs, fitting_adapters
+from builder.imports.adapters import Candidate, describe_outputs, fitting_adapters, reads_masks
 from builder.imports.errors import UnsupportedModelError, why_not_run
 from builder.imports.layout import Layout, Preprocessing, PreprocessingOptions, Shapes
 from builder.imports.reference_engine import ReferenceEngine
@@ -138,7 +138,8 @@ def _choose(
     description: str,
 ) -> Candidate:
     """Choose the adapter, and write what the network detects with it."""
-    if kind := unsupported.recognise(outputs, input_size, metadata, len(job.labels)):
+    kind = unsupported.recognise(outputs, input_size, metadata, len(job.labels))
+    if kind and not (kind == unsupported.SEGMENTATION and reads_masks(outputs, input_size)):
         raise UnsupportedModelError(
             f"{kind}, with outputs {describe_outputs(outputs)}; expected a detector of upright boxes. Import one."
         )

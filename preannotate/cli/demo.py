@@ -20,6 +20,8 @@ from preannotate.core.errors import PreannotateError
 TRAIN_IMAGES, TEST_IMAGES = 240, 60
 # From random weights, steps count: many small ones on small inputs, with the objects mostly as they are.
 ARGUMENTS = "image_size=256x192,batch_size=8,augment=weak,early_stopping=none"
+# Learns masks; it starts from COCO weights where these are here or can be downloaded.
+MASK_MODEL = "yolox-nano-seg"
 NAME = "demo"
 START_SECONDS = 60
 
@@ -45,6 +47,8 @@ def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, default=Path("demo"), metavar="DIR", help="folder to work in (default: demo)")
     add("--minutes", type=float, default=5.0, metavar="M", help="minutes of training (default: 5)")
+    add("--masks", action="store_true",
+        help=f"outlines in place of boxes, with {MASK_MODEL} and its COCO weights (downloaded once)")  # fmt: skip
 
 
 def _run_demo(arguments: argparse.Namespace) -> int:
@@ -56,10 +60,12 @@ def _run_demo(arguments: argparse.Namespace) -> int:
     function = str(folder / "functions" / NAME)
     for name in names:
         _remove(folder / name)
-    _preannotate("draw", paths["train.zip"], "--count", str(TRAIN_IMAGES), "--seed", "1")
-    _preannotate("draw", paths["test.zip"], "--count", str(TEST_IMAGES), "--seed", "2")
+    outlines = ("--masks",) if arguments.masks else ()
+    _preannotate("draw", paths["train.zip"], "--count", str(TRAIN_IMAGES), "--seed", "1", *outlines)
+    _preannotate("draw", paths["test.zip"], "--count", str(TEST_IMAGES), "--seed", "2", *outlines)
     _preannotate(
-        *("train", paths["train.zip"], "--base-model", "none"),
+        *("train", paths["train.zip"]),
+        *(("--model", MASK_MODEL) if arguments.masks else ("--base-model", "none")),
         *("--arguments", f"max_minutes={arguments.minutes:g},{ARGUMENTS}", "--output", paths["run"]),
     )
     _preannotate("build", paths["run"], "--name", NAME, "--output", paths["functions"])
@@ -112,6 +118,8 @@ def _serve_and_call(functions: str, image: Path) -> None:
                 f"preannotate serve: {response.status} {response.message()}; expected 200. See its log above."
             )
         for shape in response.json():
+            if "mask" in shape:  # thousands of them
+                shape["mask"] = f"{len(shape['mask'])} numbers: its pixels, then its box"
             print(json.dumps(shape, ensure_ascii=False))
 
 

@@ -119,6 +119,7 @@ def _to_json(imported: "ImportResult") -> dict[str, Any]:
         "images": imported.images,
         "detections": imported.detections,
         "scores": imported.scores.to_json() if imported.scores else None,
+        "mask_scores": imported.mask_scores.to_json() if imported.mask_scores else None,
         "notes": list(imported.notes),
     }
 
@@ -131,6 +132,11 @@ def _to_text(imported: "ImportResult", given: bool) -> str:
             f"{format_scores(imported.scores.map50, imported.scores.mean_ap)} on "
             f"{plural(imported.images, 'annotated image')} with {plural(imported.scores.boxes, 'box', 'boxes')}"
         )
+        if imported.mask_scores:
+            accuracy += (
+                f"; masks: {format_scores(imported.mask_scores.map50, imported.mask_scores.mean_ap)} with "
+                f"{plural(imported.mask_scores.boxes, 'annotated mask')}"
+            )
     else:
         images = f"{imported.images} images without annotations" if given else f"{imported.images} synthetic images"
         accuracy = (

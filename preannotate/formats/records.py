@@ -30,6 +30,8 @@ Box = tuple[float, float, float, float]
 # Kinds of shapes that are boxes or become their tight axis-aligned box.
 BOX, ROTATED_BOX = "box", "rotated box"
 CONVERTED_KINDS = (ROTATED_BOX, "polygon", "mask", "ellipse")
+# Of these, what people draw where the outline matters.
+OUTLINE_KINDS = ("polygon", "mask", "ellipse")
 # All other kinds are counted and left out: "tag", "points", "polyline", "cuboid", "skeleton", ….
 TAG = "tag"
 # Reasons of entries and shapes that are left out, without numbers or names, so that equal ones can be counted.

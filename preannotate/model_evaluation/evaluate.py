@@ -13,7 +13,7 @@ from builder.function_directory import FunctionDirectory
 from builder.variant_run import detect_with_variant
 from builder.variants import GRAPHS, VARIANTS, find_graph
 from evaluation import scores
-from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from evaluation.ground_truth import AnnotatedImage, GroundTruth, with_answered_masks
 from evaluation.scores import Scores
 from preannotate.core.drafts import working_directory
 from preannotate.core.text import first_of
@@ -41,7 +41,8 @@ class ModelDetections:
         """Return the COCO metrics of the masks; None if the model gives none or no mask is annotated."""
         if self.manifest.mask_head is None:
             return None
-        return scores.score_masks(self.manifest.labels, self.images, self.detections)
+        images = with_answered_masks(self.images, self.manifest.label_type)
+        return scores.score_masks(self.manifest.labels, images, self.detections)
 
 
 def detect_on_exports(

@@ -14,13 +14,13 @@ from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import ground_truth
 from evaluation.ground_truth import GroundTruth
-from evaluation.scores import score, score_masks
+from evaluation.scores import Scores, of_answers, score, score_masks
 from preannotate.core.files import read_json, write_json
 from preannotate.core.text import format_scores, plural
 from preannotate.pipeline.errors import PipelineError
 from preannotate.registry.workspace import VersionFolder
 from runtime.detector import Detection
-from runtime.manifest import Manifest
+from runtime.manifest import MASK, RECTANGLE, Manifest
 
 KEY = "comparison"
 _TRAIN_FILE = "train.json"
@@ -35,8 +35,10 @@ class Comparison:
     Attributes:
         published: Number of the published version.
         images: How many are new to both; may be 0.
-        map50, mean_ap: Of the new version.
+        map50, mean_ap: Of the new version: of masks for labels that both answer with masks, of boxes for the others.
         map50_published, mean_ap_published: Of the published one.
+        box_map50, box_mean_ap: Of the boxes of the new version; None where `map50` is that of boxes alone.
+        box_map50_published, box_mean_ap_published: Of the published one.
     """
 
     published: int
@@ -45,6 +47,10 @@ class Comparison:
     mean_ap: float
     map50_published: float
     mean_ap_published: float
+    box_map50: float | None = None
+    box_mean_ap: float | None = None
+    box_map50_published: float | None = None
+    box_mean_ap_published: float | None = None
 
     @property
     def better(self) -> bool:
@@ -64,9 +70,23 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
     if kept and kept["published"] == old.number and "mean_ap" in kept:  # earlier releases kept mAP50 alone
         return Comparison(**kept)
     truth = _new_to_both(new, old)
-    masks = all(FunctionDirectory.open(version.function).manifest.mask_head for version in (new, old))
-    found = (_scores(version, truth, masks=masks) for version in (new, old))
-    comparison = Comparison(old.number, len(truth.images), *itertools.chain.from_iterable(found))
+    masked = set.intersection(*(_masked_labels(version, truth) for version in (new, old)))
+    comparison = Comparison(old.number, len(truth.images), 0.0, 0.0, 0.0, 0.0)
+    if truth.images:
+        label_type = dict.fromkeys(masked, MASK)
+        images = ground_truth.with_answered_masks(truth.images, lambda class_id: label_type.get(class_id, RECTANGLE))
+        found = [_scores(version, replace(truth, images=images)) for version in (new, old)]
+        decisive = (_rounded(of_answers(boxes, masks)) for boxes, masks in found)
+        comparison = Comparison(old.number, len(truth.images), *itertools.chain.from_iterable(decisive))
+        if all(masks is not None for _, masks in found):
+            (box_map50, box_mean_ap), (old_map50, old_mean_ap) = (_rounded(boxes) for boxes, _ in found)
+            comparison = replace(
+                comparison,
+                box_map50=box_map50,
+                box_mean_ap=box_mean_ap,
+                box_map50_published=old_map50,
+                box_mean_ap_published=old_mean_ap,
+            )
     write_json(new.record_file, record | {KEY: asdict(comparison)})
     return comparison
 
@@ -79,10 +99,21 @@ def describe(name: str, new: int, comparison: Comparison) -> str:
             f"validation images; expected some that are new to both. Publish it by hand if you trust it: "
             f"preannotate publish {name} {new}."
         )
+    ours, theirs = (
+        _describe_scores(*scores)
+        for scores in (
+            (comparison.map50, comparison.mean_ap, comparison.box_map50, comparison.box_mean_ap),
+            (
+                comparison.map50_published,
+                comparison.mean_ap_published,
+                comparison.box_map50_published,
+                comparison.box_mean_ap_published,
+            ),
+        )
+    )
     found = (
-        f"{format_scores(comparison.map50, comparison.mean_ap)} against "
-        f"{format_scores(comparison.map50_published, comparison.mean_ap_published)} of version {comparison.published}, "
-        f"which is published, on {plural(comparison.images, 'image')} that neither was trained on"
+        f"{ours} against {theirs} of version {comparison.published}, which is published, on "
+        f"{plural(comparison.images, 'image')} that neither was trained on"
     )
     if comparison.better:
         return f"version {new} of {name}: {found}"
@@ -90,6 +121,12 @@ def describe(name: str, new: int, comparison: Comparison) -> str:
         f"version {new} of {name}: {found}; expected a higher one, so it is not published. Annotate more frames, "
         f"or publish it all the same: preannotate publish {name} {new}."
     )
+
+
+def _describe_scores(map50: float, mean_ap: float, box_map50: float | None, box_mean_ap: float | None) -> str:
+    if box_map50 is None:
+        return format_scores(map50, mean_ap)
+    return f"masks {format_scores(map50, mean_ap)} (boxes {format_scores(box_map50, box_mean_ap)})"
 
 
 def _new_to_both(new: VersionFolder, old: VersionFolder) -> GroundTruth:
@@ -113,20 +150,35 @@ def _contents(version: VersionFolder) -> set[str]:
     return {sample["content"] for sample in content["samples"]}
 
 
-def _scores(version: VersionFolder, truth: GroundTruth, *, masks: bool) -> tuple[float, float]:
-    """Return mAP50 and mAP of a version's function: of `masks` if both versions give them, and some are annotated."""
-    if not truth.images:
-        return 0.0, 0.0
+def _masked_labels(version: VersionFolder, truth: GroundTruth) -> set[int]:
+    """Return the labels, as numbers of the ground truth's, that a version's function answers with masks."""
+    manifest = FunctionDirectory.open(version.function).manifest
+    names = _label_names(version, truth)
+    return {
+        truth.labels.index(name)
+        for class_id, name in enumerate(names)
+        if name in truth.labels and manifest.label_type(class_id) != RECTANGLE
+    }
+
+
+def _scores(version: VersionFolder, truth: GroundTruth) -> tuple[Scores, Scores | None]:
+    """Return the scores of boxes and of masks of a version's function; None for masks where the truth has none."""
     function = FunctionDirectory.open(version.function)
     answers = detect_with_variant(VARIANTS["cpu"], function.path, function.manifest, truth)
     # An answer with a mask or a polygon has no other box.
     detections = answers.served if function.manifest.mask_head is None else answers.direct
-    # A class goes by its name in function.yaml, or by the one it was trained with if no annotation has the former.
+    named = _by_name(detections, _label_names(version, truth), truth.labels)
+    return score(truth.labels, truth.images, named), score_masks(truth.labels, truth.images, named)
+
+
+def _label_names(version: VersionFolder, truth: GroundTruth) -> list[str]:
+    """Return the name of each class: that in function.yaml, or the one of the training if no annotation has that."""
+    function = FunctionDirectory.open(version.function)
     renamed = zip(function.labels, Manifest.read(function.path).labels, strict=True)
-    names = [now if now in truth.labels else trained for now, trained in renamed]
-    named = _by_name(detections, names, truth.labels)
-    of_masks = score_masks(truth.labels, truth.images, named) if masks else None
-    found = of_masks or score(truth.labels, truth.images, named)
+    return [now if now in truth.labels else trained for now, trained in renamed]
+
+
+def _rounded(found: Scores) -> tuple[float, float]:
     return round(found.map50, _DECIMALS), round(found.mean_ap, _DECIMALS)
 
 

@@ -19,7 +19,15 @@ from trainer import input_size, published_weights
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.measured_models import estimate_minutes, measured, training_memory
-from trainer.recommendation import FAST, SMALLEST, Recommendation, TrainingConditions, recommend, word_for
+from trainer.recommendation import (
+    FAST,
+    OUTLINED_SHARE,
+    SMALLEST,
+    Recommendation,
+    TrainingConditions,
+    recommend,
+    word_for,
+)
 from trainer.request import AUTO, NONE
 
 # Of the images that training gets: the rest validates.
@@ -55,6 +63,7 @@ class ModelChoice:
         accuracy: Measured: "mAP50 0.97, mAP 0.68 on raccoon (160 images)"; or "not measured".
         why: Of "auto": which model it would choose for these annotations on this machine, and why.
         missing_weights: What to do for its published weights, if they are not on this machine.
+        outlines: Whether it learns outlines beside boxes.
     """
 
     name: str
@@ -65,6 +74,7 @@ class ModelChoice:
     accuracy: str | None
     why: str | None
     missing_weights: str | None
+    outlines: bool = False
 
     @property
     def recommended(self) -> bool:
@@ -85,6 +95,25 @@ def assess_annotations(detail: TaskDetail) -> DataAssessment:
     more = (*_left_out(detail), *_remarks(detail))
     total = f"{plural(sum(detail.boxes.values()), 'box', 'boxes')} on {plural(detail.annotated_frames, 'frame')}."
     return DataAssessment(Sufficiency.FEW if few else Sufficiency.ENOUGH, (*few, total, *more))
+
+
+def advise_outlines(detail: TaskDetail) -> str | None:
+    """Answer "boxes or outlines?" from what was annotated; None where nothing was."""
+    objects, outlines = sum(detail.boxes.values()), detail.outlines
+    if not objects:
+        return None
+    if not outlines:
+        return "Boxes: no object was drawn as a polygon, a mask or an ellipse, so there are no outlines to learn."
+    drawn = f"{outlines} of {plural(objects, 'object')} {'was' if outlines == 1 else 'were'} drawn as outlines"
+    if outlines < OUTLINED_SHARE * objects:
+        return (
+            f"Boxes: only {drawn}. A model with outlines would learn them from these alone, and give boxes for labels "
+            f"that mostly have boxes."
+        )
+    return (
+        f"Outlines: {drawn}. A model with outlines learns these and the boxes, and its detections are polygons or "
+        f"masks in CVAT, as most of them were drawn; boxes alone train faster."
+    )
 
 
 def recommend_model(detail: TaskDetail, *, base_model: str = AUTO) -> Recommendation | None:
@@ -123,6 +152,7 @@ def model_choices(detail: TaskDetail, *, base_model: str = AUTO) -> list[ModelCh
                 accuracy=_accuracy(family),
                 missing_weights=_missing_weights(name),
                 why=None,
+                outlines=family.learns_masks,
             )
             for name, family in families().items()
         ),
@@ -146,6 +176,8 @@ def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | Non
         coco=[name for name in here if COCO in able[name].pretrained],
         imagenet=[name for name in here if COCO not in able[name].pretrained],
         models=list(able),
+        outlined=min(detail.outlines / max(sum(detail.boxes.values()), 1), 1.0),
+        with_masks=[name for name, family in families().items() if family.learns_masks],
         memory=training_memory(),
         free_memory=None if free is None else free / 1e9,
         minutes={}

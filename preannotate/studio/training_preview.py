@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from preannotate.formats.records import Shape
+from preannotate.formats.records import OUTLINE_KINDS, Shape
 from preannotate.jobs.database import Database
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class AnnotationCounts:
 
     Attributes:
         boxes: Label to number of boxes on the frames that a training would use.
+        outlines: How many of these were drawn as polygons, masks or ellipses.
         annotated_frames: Frames with boxes, for training and validation.
         empty_frames: Frames of completed jobs without annotations, which a training uses as images without objects.
         automatic: Boxes drawn by a model and never corrected; a training leaves them out, and `boxes` does too.
@@ -46,6 +47,7 @@ class AnnotationCounts:
     """
 
     boxes: Mapping[str, int] = field(default_factory=dict)
+    outlines: int = 0
     annotated_frames: int = 0
     empty_frames: int = 0
     automatic: int = 0
@@ -88,6 +90,7 @@ def _counts(
     sizes = Counter(size for task in tasks for size in task.sizes)
     return AnnotationCounts(
         boxes=Counter(shape.label for shape in boxes),
+        outlines=sum(shape.kind in OUTLINE_KINDS for shape in boxes),
         annotated_frames=sum(not one.negative for one in frames),
         empty_frames=sum(one.negative for one in frames),
         automatic=sum(shape.boxed and shape.automatic for shape in shapes),

@@ -11,8 +11,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from evaluation.average_precision import average_precision, match_class_masks
-from evaluation.ground_truth import AnnotatedImage
-from evaluation.scores import score, score_masks
+from evaluation.ground_truth import AnnotatedImage, with_answered_masks
+from evaluation.scores import of_answers, score, score_masks
 from runtime.detector import Detection
 from runtime.masks import InstanceMask
 
@@ -155,3 +155,37 @@ def test_a_detection_without_a_mask_finds_none() -> None:
 def test_nothing_is_measured_where_no_mask_is_annotated() -> None:
     boxes = AnnotatedImage("a", "a", (9, 9), np.float32([[0, 0, 9, 9]]), np.array([0]))
     assert score_masks(LABELS, [boxes, _image([None], boxes=[(0, 0, 5, 5)])], [[], []]) is None
+
+
+def test_a_label_that_is_answered_with_rectangles_counts_by_its_boxes() -> None:
+    """Both are found; the cat's mask is half of what was annotated, and nobody asks for the dog's."""
+    square = _mask(np.ones((10, 10)))
+    half, beside = _mask(np.ones((5, 10))), square.moved(20, 0)
+    image = _image([square, beside], class_ids=[0, 1])
+    found = [[Detection("cat", 0, 0.9, square.box, half), Detection("dog", 1, 0.9, beside.box)]]
+
+    images = with_answered_masks([image], lambda class_id: ("polygon", "rectangle")[class_id])
+    boxes, masks = score(LABELS, images, found), score_masks(LABELS, images, found)
+    together = of_answers(boxes, masks)
+
+    assert masks is not None
+    # IoU of 0.5 exactly: right at the first of ten thresholds.
+    assert masks.ap == {"cat": pytest.approx(0.1), "dog": -1}
+    assert masks.mean_ap == pytest.approx(0.1)
+    assert together.ap == {"cat": pytest.approx(0.1), "dog": pytest.approx(1)}
+    assert together.mean_ap == pytest.approx(0.55)
+    assert of_answers(boxes, None) is boxes
+
+
+def test_where_all_labels_have_masks_these_are_what_counts() -> None:
+    square = _mask(np.ones((10, 10)))
+    images, found = [_image([square])], [[Detection("cat", 0, 0.9, square.box, square)]]
+    masks = score_masks(LABELS, images, found)
+
+    assert of_answers(score(LABELS, images, found), masks) is masks
+
+
+def test_without_a_label_that_is_answered_with_masks_there_are_none() -> None:
+    (image,) = with_answered_masks([_image([_mask(np.ones((3, 3)))])], lambda class_id: "rectangle")
+
+    assert image.masks == ()

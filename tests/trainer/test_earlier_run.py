@@ -119,10 +119,10 @@ def test_a_run_without_weights_is_refused(trained, tmp_path):
 
 
 def test_notes_list_the_kept_classes(earlier, validation):
-    assert earlier_run.notes(earlier, ("bright", "dark"), (128, 96), validation) == [
+    assert earlier_run.notes(earlier, ("bright", "dark"), (128, 96), validation, model=SSD.name) == [
         "fine-tuning rectangles: keeps bright, dark; its anchor shapes stay"
     ]
-    assert earlier_run.notes(earlier, ("dark", "striped"), (96, 96), validation) == [
+    assert earlier_run.notes(earlier, ("dark", "striped"), (96, 96), validation, model=SSD.name) == [
         "fine-tuning rectangles: keeps dark; learns striped from scratch; drops bright; at 96x96 instead of 128x96; "
         "its anchor shapes stay"
     ]
@@ -131,7 +131,7 @@ def test_notes_list_the_kept_classes(earlier, validation):
 def test_images_that_the_earlier_run_trained_on_are_counted(earlier, validation):
     known = dataclasses.replace(earlier, trained_on=frozenset(sample.content for sample in validation[:2]))
 
-    assert earlier_run.notes(known, earlier.config.labels, (128, 96), validation)[1] == (
+    assert earlier_run.notes(known, earlier.config.labels, (128, 96), validation, model=SSD.name)[1] == (
         f"2 of {len(validation)} validation images are training images of rectangles: scores on them are too high. "
         f"Hold out others with --validation or --split-file."
     )

@@ -1,5 +1,7 @@
+import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from trainer import model_choice, published_weights
 from trainer.config import RequestedConfig
 from trainer.datasets import Sample
+from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
 from trainer.model_choice import ALIASES, TENSORFLOW_NAMES, choose, resolve_name
 from trainer.models import MODELS, backbone
@@ -58,6 +61,32 @@ def test_coco_weights_that_are_here_decide(nothing_at_hand, monkeypatch):
     chosen = choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])])
 
     assert (chosen.model, nothing_at_hand) == ("yolox-tiny", [])
+
+
+def test_outlines_that_most_objects_have_are_learnt(monkeypatch):
+    monkeypatch.setattr(published_weights, "find", lambda model: Path("here"))
+    box = sample([[0, 0, 100, 64]])
+    cell = dataclasses.replace(box, converted={"polygon": 1})
+    rotated = dataclasses.replace(box, converted={"rotated box": 1})
+
+    assert choose("auto", RequestedConfig(), [cell, box]).model.endswith("-seg")
+    assert choose("none", RequestedConfig(), [cell]).model == "yolox-nano-seg"
+    assert "learns outlines too" in choose("auto", RequestedConfig(), [cell]).why
+    assert not choose("auto", RequestedConfig(), [cell, box, box]).model.endswith("-seg")
+    assert not choose("auto", RequestedConfig(), [rotated]).model.endswith("-seg")
+
+
+def test_a_run_goes_on_with_masks_where_outlines_were_drawn(monkeypatch, tmp_path):
+    run = EarlierRun("boxes", SimpleNamespace(model="yolox-nano"), tmp_path)
+    monkeypatch.setattr(model_choice.earlier_run, "read", lambda folder: run)
+    box = sample([[0, 0, 100, 64]])
+    chosen = choose(str(tmp_path), RequestedConfig(), [dataclasses.replace(box, converted={"mask": 1})])
+
+    assert chosen.why == (
+        "yolox-nano-seg is chosen: boxes is a run of yolox-nano, and 100% of the objects were drawn as outlines, so it "
+        "learns these too; for boxes alone: --model yolox-nano."
+    )
+    assert choose(str(tmp_path), RequestedConfig(), [box]).model == "yolox-nano"
 
 
 @pytest.mark.parametrize("home", ["/proc/weights", None])

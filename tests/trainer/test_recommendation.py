@@ -107,3 +107,37 @@ def test_tiny_objects_suggest_a_larger_input():
 
 def test_images_without_objects_are_no_error():
     assert recommend(replace(PHOTOS, sides=[])).why.endswith("; 100 training images with 0.0 objects each.")
+
+
+WITH_MASKS = [f"{model}-seg" for model in COCO_MODELS]
+
+
+def test_outlines_are_learnt_where_most_objects_have_them():
+    cells = replace(PHOTOS, outlined=0.83, with_masks=WITH_MASKS)
+    chosen = recommend(cells)
+
+    assert chosen.model == "yolox-nano-seg"
+    assert chosen.why == (
+        f"yolox-nano-seg is chosen (fast): COCO taught it, so it needs few images and minutes; {DATA} "
+        "83% of the objects were drawn as outlines, so it learns outlines too; for boxes alone: --model yolox-nano."
+    )
+    assert recommend(replace(cells, outlined=0.49)) == recommend(PHOTOS)
+    assert recommend(replace(cells, pretrained=False)).model == "yolox-nano-seg"
+
+
+def test_the_larger_networks_learn_outlines_too():
+    cells = replace(PHOTOS, outlined=1.0, with_masks=WITH_MASKS, coco=COCO_MODELS)
+
+    assert recommend(cells).accurate == "yolox-s-seg"
+    assert recommend(replace(cells, gpu=True)).model == "yolox-s-seg"
+
+
+def test_pretrained_boxes_rather_than_outlines_from_random_weights():
+    chosen = recommend(replace(PHOTOS, outlined=1.0, with_masks=WITH_MASKS, coco=[]))
+
+    assert chosen.model == "ssd-efficientnet-lite0"
+    assert chosen.why.endswith(
+        "100% of the objects were drawn as outlines, and only the boxes around them are learnt: --model yolox-nano-seg "
+        "learns them, and needs the COCO weights of yolox-nano."
+    )
+    assert "no model that learns them can start from these weights" in recommend(replace(PHOTOS, outlined=1.0)).why

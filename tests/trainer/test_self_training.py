@@ -1,6 +1,7 @@
 """Self-training on drawn rectangles: what the teacher's detections become, and that nothing is lost by it."""
 
 import csv
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -8,14 +9,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import draw_rectangles
+from PIL import Image
 from support.training import newest_checkpoint, training_config
 
 from evaluation.ground_truth import AnnotatedImage
 from evaluation.scores import Scores
 from runtime.detector import Detection
+from runtime.masks import InstanceMask
 from trainer import self_training, train
 from trainer.assigner import IGNORED
 from trainer.checkpoints import SelfTraining, TrainingState
+from trainer.example import Example
 from trainer.request import TrainingRequest
 from trainer.schedule import has_time_for_self_training
 from trainer.self_training import MixedImages, PseudoLabels, SelfTrainingLoop, choose_limits
@@ -24,10 +28,40 @@ from trainer.validation import Validator
 
 
 def test_confident_detections_become_boxes_and_doubtful_ones_ignore_regions():
-    labels = PseudoLabels.of([(0, 0.8, (0, 0, 10, 10)), (1, 0.8, (5, 5, 9, 9)), (0, 0.3, (1, 1, 4, 4))], [0.5, 0.9])
+    labels = PseudoLabels.of(
+        [(0, 0.8, (0, 0, 10, 10), None), (1, 0.8, (5, 5, 9, 9), None), (0, 0.3, (1, 1, 4, 4), None)], [0.5, 0.9]
+    )
 
     assert labels.boxes.tolist() == [[0, 0, 10, 10], [5, 5, 9, 9], [1, 1, 4, 4]]
     assert labels.class_ids.tolist() == [0, IGNORED, IGNORED]
+    assert labels.masks == ()
+
+
+def test_confident_detections_keep_their_masks_and_doubtful_ones_have_none():
+    mask = InstanceMask.from_bitmap([[1, 0], [1, 1]], 3, 4)
+    labels = PseudoLabels.of([(0, 0.8, (3, 4, 5, 6), mask.to_json()), (0, 0.4, (3, 4, 5, 6), mask.to_json())], [0.5])
+
+    assert labels.masks == (mask, None)
+    images = MixedImages(
+        [], [Example(Image.new("RGB", (8, 8)), (8, 8), labels.boxes, labels.class_ids)], [], {0: labels}
+    )
+    assert images[0].masks == (mask, None)
+
+
+def test_the_limit_asks_for_right_masks_where_masks_were_annotated():
+    """Ten objects, found in their boxes; the masks of the five with lower scores are half of what was annotated."""
+    whole = [InstanceMask.from_bitmap(np.ones((10, 9)), left, 0) for left in range(0, 100, 10)]
+    less = [InstanceMask.from_bitmap(np.ones((4, 9)), mask.left, 0) for mask in whole]
+    boxes = np.array([mask.box for mask in whole], np.float32)
+    truth = [AnnotatedImage("a", "a.png", (100, 100), boxes, np.zeros(10, int), tuple(whole))]
+    detections = [
+        Detection("cat", 0, 0.95 - 0.05 * row, mask.box, mask if row < 5 else less[row])
+        for row, mask in enumerate(whole)
+    ]
+
+    assert choose_limits(truth, [detections], 1) == [0.75]
+    plain = [dataclasses.replace(truth[0], masks=())]
+    assert choose_limits(plain, [detections], 1) == [0.5]
 
 
 def test_an_image_without_detections_has_no_boxes():

@@ -86,7 +86,7 @@ class Training:
         return ValidationScores(self._scored(self._scores), masks)
 
     def _scored(self, scores):
-        return SimpleNamespace(mean_ap=(score := next(scores)), map50=score, boxes=self._boxes)
+        return SimpleNamespace(mean_ap=(score := next(scores)), map50=score, boxes=self._boxes, ap={})
 
     @property
     def closing(self):
@@ -252,7 +252,7 @@ def test_without_annotated_masks_boxes_decide(training, tmp_path):
     done.network.mask_head = object()
 
     assert done.train().state.best["epoch"] == 2
-    assert (tmp_path / "metrics.csv").read_text().splitlines()[0].endswith("mask_map50,mask_mean_ap")
+    assert (tmp_path / "metrics.csv").read_text().splitlines()[0].endswith("mask_map50,mask_mean_ap,answer_mean_ap")
 
 
 def test_early_stopping_can_be_switched_off(training):

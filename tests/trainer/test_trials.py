@@ -18,7 +18,7 @@ def finished(folder, name, mean_ap, *, masks=None, **asked):
     run.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps({"overrides": asked}))
     boxes, of_masks = ({"mean_ap": one, "map50": one + 0.2} if one else None for one in (mean_ap, masks))
-    (run / "summary.json").write_text(json.dumps({"validation": boxes, "validation_masks": of_masks}))
+    (run / "summary.json").write_text(json.dumps({"validation": boxes, "decisive": of_masks or boxes}))
 
 
 def test_trials_differ_by_seed():

@@ -120,3 +120,10 @@ def test_the_exported_graph_has_the_outputs_of_the_network(tmp_path, head):
     assert set(found) == set(expected) == {"boxes", "scores", *(("mask_coefficients", "prototypes") if head else ())}
     for name, output in expected.items():
         np.testing.assert_allclose(found[name], output)
+
+
+def test_boxes_decide_for_a_label_that_is_answered_with_rectangles(sample):
+    scores = Validator([sample], ["thing"], make(HEAD), "one", label_types=["rectangle"]).scores()
+
+    assert scores.masks is None
+    assert scores.decisive.mean_ap == pytest.approx(1)

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class RunFacts:
         try:
             truth = ground_truth.read(run.export / "validation")
             detections = reference.read(truth.folder, truth.labels).detections
+            truth = replace(truth, images=ground_truth.with_answered_masks(truth.images, manifest.label_type))
             epochs = _epochs(run.metrics)
         except (OSError, ValueError) as error:
             raise TrainingError(str(error)) from error

@@ -1,6 +1,7 @@
 """Speed and agreement of the exported SavedModel, measured after training and kept in `measurements.json`."""
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,19 @@ SECONDS = 5.0
 
 def measure(run: RunDirectory) -> None:
     """Run the SavedModel on validation images through the serving path, and compare with the Keras network."""
-    truth = ground_truth.read(run.export / "validation")
+    manifest, truth = Manifest.read(run.export), ground_truth.read(run.export / "validation")
+    truth = replace(truth, images=ground_truth.with_answered_masks(truth.images, manifest.label_type))
     trained = reference.read(truth.folder, truth.labels)
-    manifest = Manifest.read(run.export)
     with quiet_loading():
         detector = Detector(engines.load("tensorflow", run.export), manifest)
         stages, found = speed.measure(detector, truth, seconds=SECONDS)
     images, expected = truth.images[: len(found)], trained.detections[: len(found)]
-    scored = {
-        f"network as trained ({trained.network})": scores.score(truth.labels, images, expected),
-        "exported SavedModel": scores.score(truth.labels, images, found),
-    }
+    forms = {f"network as trained ({trained.network})": expected, "exported SavedModel": found}
+    scored = {name: scores.score(truth.labels, images, of_form) for name, of_form in forms.items()}
+    if manifest.mask_head is not None:
+        for name, of_form in forms.items():
+            if (of_masks := scores.score_masks(truth.labels, images, of_form)) is not None:
+                scored[f"{name}, masks"] = of_masks
     difference = compare(expected, found, FLOAT_NOISE, max_detections=manifest.postprocess.max_detections)
     content = {
         "stages": stages.to_json(),
@@ -40,7 +43,7 @@ def measure(run: RunDirectory) -> None:
             "map50": {name: item.map50 for name, item in scored.items()},
             "mean_ap": {name: item.mean_ap for name, item in scored.items()},
             "difference": difference.to_json(),
-            "only_noise": difference.only_noise,
+            "only_noise": difference.only_noise and difference.masks_agree(FLOAT_NOISE),
         },
     }
     write_json(run.measurements, content)

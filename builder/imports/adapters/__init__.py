@@ -11,6 +11,12 @@ An adapter has
     decode(arrays, layout) -> boxes, scores               in NumPy, for the reference
     graph(outputs, layout, ops) -> boxes, scores          the same as operations of the served graph
 
+and, if the networks give masks,
+
+    MASK_HEAD     `runtime.manifest.MaskHead`: how the runtime composes them
+    decode_masks(arrays, layout) -> {name: array}         outputs of masks of the engine contract, in NumPy
+    graph_masks(outputs, layout, ops) -> {name: node}     the same as operations
+
 and, if another layout has the same shapes,
 
     contradiction(arrays, layout) -> str    what in the values on several images, side by side, cannot be such outputs
@@ -30,6 +36,7 @@ from builder.imports import unsupported
 from builder.imports.errors import GUIDE, UnsupportedModelError
 from builder.imports.layout import AdapterMatch, Shapes
 from preannotate.core.text import first_of, plural, printable
+from runtime.manifest import MaskHead
 
 # Of a message, which stays shorter than 300 characters.
 _SHOWN_OUTPUTS = 3
@@ -48,6 +55,18 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def mask_head(adapter: ModuleType) -> MaskHead | None:
+    """Return how the masks of an adapter's networks are composed; None if they give none."""
+    head: MaskHead | None = getattr(adapter, "MASK_HEAD", None)
+    return head
+
+
+def reads_masks(outputs: Shapes, input_size: tuple[int, int]) -> bool:
+    """Whether an adapter knows such outputs as those of boxes with masks."""
+    adapters = map(load, names())
+    return any(mask_head(adapter) is not None and adapter.match(outputs, input_size) for adapter in adapters)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An adapter whose layout fits the outputs of a network, which may still mean something else."""
@@ -60,7 +79,7 @@ class Candidate:
 def fitting_adapters(
     kind: str, outputs: Shapes, input_size: tuple[int, int], *, num_labels: int, wanted: str | None
 ) -> list[Candidate]:
-    """Return the adapters whose layout fits; at least one.
+    """Return the adapters whose layout fits; at least one. If some read masks, only these.
 
     Args:
         kind: "onnx", "ir" or "saved_model".
@@ -72,7 +91,12 @@ def fitting_adapters(
     Raises:
         UnsupportedModelError: None fits, or the number of labels is not that of the classes.
     """
-    possible = {name: load(name) for name in ([wanted] if wanted else names())}
+    masks = reads_masks(outputs, input_size)
+    possible = {
+        name: adapter
+        for name, adapter in ((name, load(name)) for name in ([wanted] if wanted else names()))
+        if wanted or (mask_head(adapter) is not None) == masks
+    }
     fitting = [
         Candidate(name, adapter, match)
         for name, adapter in possible.items()
@@ -113,7 +137,7 @@ def _nearest(kind: str, outputs: Shapes) -> str:
         expected = Counter(shape.count(",") + 1 for shape in _PATTERN.findall(pattern))
         return ((ranks - expected) + (expected - ranks)).total()
 
-    known = {name: load(name) for name in names()}
+    known = {name: adapter for name in names() if mask_head(adapter := load(name)) is None}
     patterns = {name: adapter.OUTPUTS for name, adapter in known.items() if kind in adapter.GRAPHS}
     nearest = sorted(patterns, key=lambda name: (distance(patterns[name]), name))[:_NEAREST]
     first = ((name, _PATTERN.search(patterns[name])) for name in nearest)

@@ -361,11 +361,88 @@ def odapi_onnx(net, pixels):
     }
 
 
+# Prototypes of the cells of the grid, and of those between them: of a square all but its lower right quarter.
+CHANNELS = 4
+
+
+def _prototypes(net):
+    """(1, C, H / 4, W / 4): where a cell of the grid has its object, and its opposite."""
+    half = net.side // 4 // 2
+    tile = np.ones((2 * half, 2 * half), np.float32)
+    tile[half:, half:] = -1
+    plane = np.tile(tile, (CELLS[1], CELLS[0])) * 6
+    return net.constant(np.stack([plane, -plane, plane * 0, plane * 0])[None])
+
+
+def _coefficients(net, count=COUNT):
+    return net.constant(np.tile(np.float32([1, 0, 0.5, 0.5]), (1, count, 1)))
+
+
+def yolov8_seg(net, pixels):
+    rows = net.beside(net.constant(_centres(net)), net.scores(pixels), _coefficients(net))
+    rows = net.padded(rows, LEVELS, 4 + net.classes + CHANNELS)
+    return {"output0": net.add("Transpose", rows, perm=[0, 2, 1]), "output1": _prototypes(net)}
+
+
+def yolov5_seg(net, pixels):
+    objects = np.full((1, COUNT, 1), OBJECTNESS)
+    boxes = net.constant(np.concatenate([_centres(net), objects], 2))
+    rows = net.beside(boxes, net.scores(pixels), _coefficients(net))
+    return {"output0": net.padded(rows, 3 * LEVELS, 5 + net.classes + CHANNELS), "output1": _prototypes(net)}
+
+
+def yolov10_seg(net, pixels):
+    rows = net.beside(net.constant(net.corners()[None]), *_best(net, pixels), _coefficients(net))
+    return {"output0": rows, "output1": _prototypes(net)}
+
+
+def _box_masks(count=COUNT, side=28):
+    """float32 (count, side, side): all but the lower right quarter."""
+    mask = np.ones((side, side), np.float32)
+    mask[side // 2 :, side // 2 :] = 0
+    return np.tile(mask, (count, 1, 1))
+
+
+def _pictures(net):
+    """float32 (cells, H, W): the same in the frame of the input."""
+    pictures = np.zeros((COUNT, net.height, net.width), np.float32)
+    for picture, (x1, y1, x2, y2) in zip(pictures, net.corners().astype(int), strict=True):
+        picture[y1:y2, x1:x2] = 1
+        picture[(y1 + y2) // 2 : y2, (x1 + x2) // 2 : x2] = 0
+    return pictures
+
+
+def mmdetection_masks(net, pixels):
+    """Pictures, as RTMDet-Ins has them."""
+    return {**mmdetection(net, pixels), "masks": net.constant(_pictures(net)[None])}
+
+
+def mmdetection_box_masks(net, pixels):
+    return {**mmdetection(net, pixels), "masks": net.constant(_box_masks()[None])}
+
+
+def boxes_labels_masks(net, pixels):
+    """As many rows as there are squares."""
+    score, number = _best(net, pixels)
+    rows = net.reshaped(net.beside(net.constant(net.corners()[None]), score), COUNT, 5)
+    numbers = net.cast(net.reshaped(_numbers(net, number, 0), COUNT), TensorProto.INT32)
+    values = net.filtered(score, numbers, rows, net.constant(_box_masks()))
+    return dict(zip(("labels", "boxes", "masks"), values, strict=True))
+
+
+def torchvision_masks(net, pixels):
+    score, number = _best(net, net.add("Unsqueeze", pixels, net.constant([0], np.int64)))
+    rows = net.constant(net.corners()), net.reshaped(_numbers(net, number, 1), COUNT), net.reshaped(score, COUNT)
+    values = net.filtered(score, *rows, net.constant(_pictures(net)[:, None]))
+    return dict(zip(("boxes", "labels", "scores", "masks"), values, strict=True))
+
+
 _ADAPTERS = (
     *(boxes_scores, yolov8, yolov5, yolox, yolov10, yolov7_nms, detection_output, fastestdet, yolox_decoded, yolov6),
     *(yolov8_transposed, rtdetr_ultralytics, rtdetr_ultralytics_topk, rtdetr, torchvision, efficient_nms, yolo_nas),
     *(damo_yolo, yolo_nas_flat, ssd, yolov4, detr, rfdetr, nanodet, picodet, ppyoloe, paddle_nms, mmdetection),
     *(boxes_labels, efficientdet, odapi_onnx),
+    *(yolov8_seg, yolov5_seg, yolov10_seg, mmdetection_masks, boxes_labels_masks, torchvision_masks),
 )
 LAYOUTS = {layout.__name__: layout for layout in _ADAPTERS}
 # Other forms that an adapter reads, and that adapter.
@@ -374,12 +451,14 @@ FORMS = {
     rfdetr_of_roboflow.__name__: "rfdetr",
     nanodet_plus.__name__: "nanodet",
     ppyoloe_in_one.__name__: "ppyoloe",
+    mmdetection_box_masks.__name__: "mmdetection_masks",
 }
-_ALL = LAYOUTS | {form.__name__: form for form in (detr_of_sigmoids, rfdetr_of_roboflow, nanodet_plus, ppyoloe_in_one)}
+_FORMS = (detr_of_sigmoids, rfdetr_of_roboflow, nanodet_plus, ppyoloe_in_one, mmdetection_box_masks)
+_ALL = LAYOUTS | {form.__name__: form for form in _FORMS}
 # What networks of these layouts are fed with: the largest value, and the order of the channels.
 FED = {
     **dict.fromkeys(("boxes_scores", "damo_yolo", "yolo_nas_flat", "odapi_onnx"), (255, "rgb")),
-    **dict.fromkeys(("yolox", "yolox_decoded", "detection_output", "boxes_labels"), (255, "bgr")),
+    **dict.fromkeys(("yolox", "yolox_decoded", "detection_output", "boxes_labels", "boxes_labels_masks"), (255, "bgr")),
     "fastestdet": (1, "bgr"),
 }
 RGB = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
@@ -388,6 +467,7 @@ BGR = ([103.53, 116.28, 123.675], [57.375, 57.12, 58.395])
 NORMALISED = {
     **dict.fromkeys(("detr", "detr_of_sigmoids", "rfdetr", "rfdetr_of_roboflow"), RGB),
     **dict.fromkeys(("picodet", "mmdetection", "efficientdet"), RGB),
+    **dict.fromkeys(("mmdetection_masks", "mmdetection_box_masks"), RGB),
     **dict.fromkeys(("nanodet", "nanodet_plus"), BGR),
     "ssd": ([127.0] * 3, [128.0] * 3),
 }
@@ -412,7 +492,7 @@ def write(layout: str, file: Path, *, open_size: bool = False, classes: int = 2,
     sides = ["height", "width"] if open_size else [net.height, net.width]
     shape = [1, *sides, 3] if layout in ("boxes_scores", "odapi_onnx") else [1, 3, *sides]
     kind = TensorProto.UINT8 if layout in ("boxes_scores", "yolo_nas_flat", "odapi_onnx") else TensorProto.FLOAT
-    inputs = [helper.make_tensor_value_info("images", kind, shape[1:] if layout == "torchvision" else shape)]
+    inputs = [helper.make_tensor_value_info("images", kind, shape[1:] if layout.startswith("torchvision") else shape)]
     inputs += net.other_inputs
     known = _infer(helper.make_graph(net.nodes, "squares", inputs, [], net.constants))
     net.nodes += [helper.make_node("Identity", [value], [name]) for name, value in outputs.items()]

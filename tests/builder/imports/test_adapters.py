@@ -84,7 +84,8 @@ def check(drawn, output, adapter, labels=squares.LABELS):
     answer = json.loads((output / "result.json").read_text())
     assert answer["adapter"] == adapter
     cut = Postprocess(0.5, (0.5,) * len(labels))
-    manifest = Manifest(adapter, labels, tuple(answer["input_size"]), cut)
+    head = adapters.mask_head(adapters.load(adapter))
+    manifest = Manifest(adapter, labels, tuple(answer["input_size"]), cut, mask_head=head)
     detector = Detector(engines.load("openvino", output / "ir"), manifest)
     truth = ground_truth.read(drawn)
     found, expected = scores.detect_all(detector, truth), reference.read(drawn, labels).detections
@@ -96,6 +97,17 @@ def check(drawn, output, adapter, labels=squares.LABELS):
     for image, items in zip(truth.images, found, strict=True):
         sure = sorted(item.box for item in items if item.score > 0.5)
         np.testing.assert_allclose(sure, sorted(map(tuple, image.boxes)), atol=0.01)
+    if head is None:
+        assert all(item.mask is None for items in (*found, *expected) for item in items)
+        return
+    assert difference.median_mask_iou >= FLOAT_NOISE.masks
+    for item in (item for items in found for item in items if item.score > 0.5):
+        mask, (x1, y1, x2, y2) = item.mask.to_image((128, 96)), (round(value) for value in item.box)
+        middle_x, middle_y = (x1 + x2) // 2, (y1 + y2) // 2
+        # All but the lower right quarter, and the edges between are soft.
+        assert mask[y1 + 2 : middle_y - 2, x1 + 2 : x2 - 2].all()
+        assert mask[y1 + 2 : y2 - 2, x1 + 2 : middle_x - 2].all()
+        assert not mask[middle_y + 3 : y2, middle_x + 3 : x2].any()
 
 
 ALL_LAYOUTS = {name: name for name in squares_onnx.LAYOUTS} | squares_onnx.FORMS
@@ -150,6 +162,22 @@ def renamed(file, order=1):
 def test_layouts_that_are_known_by_shapes_and_values_alone(do, drawn, tmp_path, layout, order):
     file = renamed(squares_onnx.write(layout, tmp_path / "model.onnx"), order)
     check(drawn, do(file), layout)
+
+
+def test_masks_that_are_no_probabilities_are_refused(do, tmp_path):
+    import onnx
+
+    file = squares_onnx.write("boxes_labels_masks", tmp_path / "model.onnx")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.shape[1:] == (28, 28):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(6), tensor.name))
+    onnx.save(model, file)
+    assert do(file) == (
+        "model.onnx: masks from 0 to 6; expected probabilities in [0, 1]. Export the model with the sigmoid of its "
+        "masks."
+    )
 
 
 def test_two_adapters_that_only_names_tell_apart_are_asked_for(do, tmp_path):

@@ -136,3 +136,13 @@ def test_a_version_without_frozen_images(make):
 
     with pytest.raises(PipelineError, match="expected the frozen validation images of a run"):
         compare(new, old)
+
+
+def test_masks_decide_and_boxes_are_told_beside_them():
+    found = Comparison(1, 3, 0.8, 0.5, 0.7, 0.6, 0.9, 0.7, 0.95, 0.8)
+
+    assert found.better
+    assert describe("pets", 2, found) == (
+        "version 2 of pets: masks mAP50 0.800, mAP 0.500 (boxes mAP50 0.900, mAP 0.700) against masks mAP50 0.700, mAP "
+        "0.600 (boxes mAP50 0.950, mAP 0.800) of version 1, which is published, on 3 images that neither was trained on"
+    )

@@ -242,3 +242,34 @@ def test_weights_that_are_not_here_are_said_beside_their_model(tmp_path, monkeyp
     assert said() == {"yolox-nano": None, "ssd-mobilenet-v2": None}
     (tmp_path / "yolox-nano.json").write_text("broken")
     assert said()["yolox-nano"].startswith(f"{tmp_path}/yolox-nano.json: not JSON")
+
+
+@pytest.mark.parametrize(
+    ("outlines", "advice"),
+    [
+        (0, "Boxes: no object was drawn as a polygon, a mask or an ellipse, so there are no outlines to learn."),
+        (
+            1,
+            "Boxes: only 1 of 120 objects was drawn as outlines. A model with outlines would learn them from these "
+            "alone, and give boxes for labels that mostly have boxes.",
+        ),
+        (
+            60,
+            "Outlines: 60 of 120 objects were drawn as outlines. A model with outlines learns these and the boxes, and "
+            "its detections are polygons or masks in CVAT, as most of them were drawn; boxes alone train faster.",
+        ),
+    ],
+)
+def test_boxes_or_outlines_follows_from_what_was_drawn(outlines, advice):
+    assert module.advise_outlines(detail({"cell": 120}, outlines=outlines)) == advice
+
+
+def test_the_models_that_learn_outlines_say_so_and_are_what_automatic_means(monkeypatch):
+    monkeypatch.setattr(module.published_weights, "kept", lambda name: name)
+    choices = {one.name: one for one in model_choices(detail({"cell": 120}, outlines=120))}
+
+    assert choices["yolox-nano-seg"].outlines
+    assert not choices["yolox-nano"].outlines
+    assert (choices["yolox-nano-seg"].speed, choices["yolox-nano-seg"].accuracy) == ("not measured", "not measured")
+    assert "-seg is chosen" in choices["auto"].why
+    assert "-seg is chosen" not in model_choices(detail({"cell": 120}, outlines=10))[0].why

@@ -55,6 +55,7 @@ def _family(size: str, when_to_choose: str, mask_kind: MaskKind | None = None) -
         defaults=DEFAULTS,
         weights=weights.CocoWeights(detector, factors),
         learns_masks=mask_kind is not None,
+        without_masks="" if mask_kind is None else detector,
     )
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from preannotate.cvat.errors import CvatError
 from preannotate.studio.catalogue import TaskDetail, TaskPage
 from preannotate.studio.errors import PageError
-from preannotate.studio.recommendations import Sufficiency, assess_annotations, model_choices
+from preannotate.studio.recommendations import Sufficiency, advise_outlines, assess_annotations, model_choices
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import empty_form, profiles, saved_server
@@ -162,6 +162,7 @@ def choose_model(request: PageRequest) -> Response:
         assessment=assessment,
         refused=assessment.level == Sufficiency.TOO_FEW,
         choices=choices,
+        outlines=advise_outlines(detail),
         model=state.model if state.model in names else AUTO,
         versions=finished_versions(request),
         files_anywhere=request.app.files_anywhere,

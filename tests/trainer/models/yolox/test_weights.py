@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ from support.torch_files import save_model
 
 from runtime.image import decode
 from runtime.letterbox import Letterbox
-from trainer import batch_statistics, torch_checkpoint
+from trainer import base_weights, batch_statistics, torch_checkpoint
+from trainer.earlier_run import EarlierRun, can_start_from, notes, transfer_weights
 from trainer.errors import TrainingError
 from trainer.models import MODELS
 from trainer.models.yolox import architecture
@@ -122,6 +124,52 @@ def test_a_network_with_masks_starts_from_the_same_weights(original, tmp_path):
 
     for name in ("boxes", "scores"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+
+
+def test_what_is_loaded_and_what_is_not_is_said(original, tmp_path, caplog):
+    family = MODELS["yolox-nano-seg"]
+    network = make(LABELS, family=family)
+    path = write_checkpoint(tmp_path / "nano.pth", original)
+    with caplog.at_level("INFO"):
+        base_weights.load(network, base_weights.resolve(str(path), alpha=None, family=family), family, LABELS)
+
+    layers_of_masks = [layer for layer in network.keras_model.layers if "mask_head" in layer.name and layer.weights]
+    assert (
+        f"nano.pth: all {len(family.weights.read(path).by_layer)} layers of yolox-nano are loaded; "
+        f"{len(layers_of_masks)} layers for masks start from random weights"
+    ) in caplog.text
+
+
+def saved_run(network, model, labels, folder):
+    network.keras_model.save_weights(folder / "best.weights.h5")
+    config = SimpleNamespace(model=model, labels=tuple(labels), alpha=1.0, aspects=(1.0,), input_size=SIZE)
+    return EarlierRun("boxes", config, folder / "best.weights.h5")
+
+
+def test_a_network_with_masks_starts_from_a_run_without_and_the_other_way_round(tmp_path):
+    """The classes of the new run are in another order, and one is new."""
+    with_masks = MODELS["yolox-nano-seg"]
+    first = make("ab")
+    earlier = saved_run(first, NANO.name, "ab", tmp_path)
+    network = make("bca", family=with_masks)
+
+    missing = transfer_weights(earlier, NANO, network, "bca")
+    (expected, known), found = first.predict(pixels()).values(), network.predict(pixels())
+
+    np.testing.assert_allclose(found["boxes"], expected, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(found["scores"].numpy()[..., [2, 0]], known, rtol=1e-5, atol=1e-6)
+    assert missing
+    assert all("mask" in name for name in missing)
+    assert notes(earlier, "bca", SIZE, [], model=with_masks.name, missing=missing)[1] == (
+        f"all layers of yolox-nano are loaded; {len(missing)} layers of yolox-nano-seg for masks start from random "
+        f"weights"
+    )
+
+    back = make("bca")
+    assert transfer_weights(saved_run(network, with_masks.name, "bca", tmp_path), with_masks, back, "bca") == []
+    np.testing.assert_allclose(back.predict(pixels())["boxes"], expected, rtol=1e-5, atol=1e-4)
+    assert can_start_from(NANO, with_masks)
+    assert not can_start_from(MODELS["yolox-tiny"], with_masks)
 
 
 @pytest.mark.parametrize("name", ["head.obj_preds.1.bias", "backbone.C3_p4.conv3.bn.running_var", "head.stems.0.bn"])
