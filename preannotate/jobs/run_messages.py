@@ -96,6 +96,7 @@ def _facts(version: VersionFolder) -> dict[str, str]:
     facts = {
         "mAP50": format_score(map50),
         "mAP": format_score(mean_ap),
+        **_of_masks(version),
         "model": str(record.get("model") or _UNKNOWN),
         "labels": first_of([str(label) for label in record.get("labels") or []], _MAX_LABELS),
         "images": f"{images.get('train', _UNKNOWN)} for training, {images.get('validation', _UNKNOWN)} for validation",
@@ -103,6 +104,11 @@ def _facts(version: VersionFolder) -> dict[str, str]:
     with contextlib.suppress(FileError, KeyError, TypeError, ValueError):
         facts["training took"] = format_duration((read_json(version.run / "summary.json") or {})["seconds"])
     return facts
+
+
+def _of_masks(version: VersionFolder) -> dict[str, str]:
+    map50, mean_ap = version.mask_scores()
+    return {} if map50 is None else {"mask mAP50": format_score(map50), "mask mAP": format_score(mean_ap)}
 
 
 def _score_before(model: ModelFolder, version: VersionFolder) -> dict[str, str]:

@@ -72,13 +72,15 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
             f"--restart."
         )
     scores = proof.figures["scores"]["served"]
-    content = {
+    of_masks = {name: value for name, value in scores.items() if name.startswith("mask_")}
+    content: dict[str, Any] = {
         "format": FORMAT,
         "number": version.number,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "model": manifest.family,
         "map50": scores["map50"],
         "mean_ap": scores["mean_ap"],
+        **of_masks,
         "labels": list(manifest.labels),
         "images": dict(manifest.provenance.get("images", {})),
         "fingerprint": directory.model_fingerprint,

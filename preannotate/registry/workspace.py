@@ -189,6 +189,12 @@ class VersionFolder:
         map50, mean_ap = (_number(record.get(name)) for name in ("map50", "mean_ap"))
         return map50, mean_ap
 
+    def mask_scores(self) -> tuple[float | None, float | None]:
+        """Return mAP50 and mAP of masks from `version.json`; None of a function without."""
+        record = self.record()
+        map50, mean_ap = (_number(record.get(name)) for name in ("mask_map50", "mask_mean_ap"))
+        return map50, mean_ap
+
     def images(self) -> dict[str, Any]:
         """Return the numbers of images, "train" and "validation", from `version.json`; empty if they are not there."""
         images = self.record().get("images")

@@ -31,6 +31,7 @@ class VersionSummary:
         complete: Whether it can be published.
         published: Whether it is the version that CVAT lists.
         report: Whether there is a report.
+        mask_map50: Of masks, of a function that gives them; None of others. Likewise `mask_mean_ap`.
     """
 
     number: int
@@ -42,6 +43,8 @@ class VersionSummary:
     complete: bool
     published: bool
     report: bool
+    mask_map50: float | None = None
+    mask_mean_ap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ def _read(model: ModelFolder) -> ModelSummary:
 def _version_summary(version: VersionFolder, published: int | None) -> VersionSummary:
     record = version.record()
     map50, mean_ap = version.scores()
+    mask_map50, mask_mean_ap = version.mask_scores()
     return VersionSummary(
         number=version.number,
         created=str(record.get("created") or ""),
@@ -233,6 +237,8 @@ def _version_summary(version: VersionFolder, published: int | None) -> VersionSu
         complete=version.complete,
         published=version.number == published,
         report=(version.run / "report.html").is_file(),
+        mask_map50=mask_map50,
+        mask_mean_ap=mask_mean_ap,
     )
 
 
@@ -257,6 +263,11 @@ def _parity(directory: FunctionDirectory) -> Parity | None:
             f"accuracy of {_NAMES[name]}": format_scores(one["map50"], one.get("mean_ap"), 4)
             for name, one in scores.items()
             if name in _NAMES
+        }
+        facts |= {
+            f"accuracy of the masks of {_NAMES[name]}": format_scores(one["mask_map50"], one.get("mask_mean_ap"), 4)
+            for name, one in scores.items()
+            if name in _NAMES and "mask_map50" in one
         }
         facts |= {
             f"{name}: detections that differ": f"{one['unmatched'] + one['beyond_tolerance']} of {one['detections']}"

@@ -93,6 +93,20 @@ def test_the_record_of_a_version(model):
     }
 
 
+def test_the_scores_of_masks_are_recorded_beside_those_of_boxes(model):
+    version = finish(model, 1)
+    assert version.mask_scores() == (None, None)
+    path = version.function / "nuclio" / "parity.json"
+    proof = json.loads(path.read_text())
+    proof["scores"]["served"] |= {"mask_map50": 0.8, "mask_mean_ap": 0.45}
+    path.write_text(json.dumps(proof))
+
+    versions.record_version(version)
+
+    assert version.scores() == (0.85, 0.5)
+    assert version.mask_scores() == (0.8, 0.45)
+
+
 def test_a_function_without_a_proof_is_no_version(model):
     finish(model, 1)
     path = model.version(1).function / "nuclio" / "parity.json"
