@@ -59,7 +59,7 @@ def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int], *, augme
 
 def with_pasted_objects(example: Example, another: Callable[[], Example], rng: np.random.Generator) -> Example:
     """Return an example with up to `MAX_OBJECTS` objects of others, each where it hides no object or ignore region."""
-    image, boxes, class_ids = example.image.copy(), example.boxes, example.class_ids
+    image, boxes, class_ids = example.image, example.boxes, example.class_ids
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         source = another()
         candidates = np.flatnonzero(source.class_ids >= 0)
@@ -70,6 +70,8 @@ def with_pasted_objects(example: Example, another: Callable[[], Example], rng: n
         box = _place(part.size, example, boxes, rng)
         if box is None:
             continue
+        if image is example.image:
+            image = image.copy()
         left, top = np.rint(box[:2] * image.size / example.size).astype(int).tolist()
         image.paste(part, (left, top), _blend(part.size))
         boxes = np.concatenate([boxes, box[None].astype(np.float32)])
