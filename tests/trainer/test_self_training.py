@@ -89,7 +89,7 @@ def test_an_epoch_has_annotated_images_and_then_the_teachers():
 
             return Example(Image.new("RGB", (8, 8)), (self.name, index), np.zeros((0, 4)), np.zeros(0))
 
-    images = MixedImages(Named(1), Named(2), [4, 0], {7: boxes})
+    images = MixedImages(Named(1), Named(2), [4, 0], [(7, boxes)])
 
     assert len(images) == 3
     assert [images[position].size for position in range(3)] == [(1, 4), (1, 0), (2, 7)]

@@ -15,7 +15,7 @@ from preannotate.core.progress import read_progress
 from trainer import checkpoints, training_loop
 from trainer.eta import EtaEstimator
 from trainer.schedule import PLAN_STEPS
-from trainer.training_loop import TrainingLoop, standard_error
+from trainer.training_loop import TrainingLoop, TrainingSetup, standard_error
 from trainer.worker_group import WorkerGroup
 
 
@@ -45,6 +45,7 @@ class Training:
     ):
         self.now, self.steps, self.epochs = 0.0, [], []
         self.network, self.step, self.truth = SimpleNamespace(input_size=(96, 96)), 0, [None] * validation_images
+        self.ema_network = self.network
         self._scores = itertools.chain(scores, itertools.repeat(scores[-1]))
         self._boxes, self._slow_from = boxes, slow_from
         run = SimpleNamespace(progress=file, metrics=tmp_path / "metrics.csv", path=tmp_path)
@@ -63,7 +64,8 @@ class Training:
         monkeypatch.setattr(checkpoints, "newest", lambda _: None)
         config = training_config(batch_size=8, **arguments)
         workers = workers or WorkerGroup(tf.distribute.get_strategy())
-        self._loop = TrainingLoop(run, config, self, [None] * images, self, workers, pretrained=False)
+        setup = TrainingSetup(run, config, self, [None] * images, self, workers)
+        self._loop = TrainingLoop(setup, pretrained=False)
 
     def train(self):
         self.state = self._loop.train()
