@@ -28,7 +28,7 @@ class Defaults:
         initial_learning_rate: Of the heads with a pretrained backbone.
         backbone_learning_rate: Relative to that of the heads.
         boxes_for_full_rate: Boxes in training from which on a pretrained backbone learns at that rate; with fewer it is
-            lower, since a backbone learns a few dozen by heart. 0 never lowers it.
+            lower, since a backbone overfits to a few dozen. 0 never lowers it.
         frozen_part: Part of the training during which a pretrained backbone stays frozen.
         freeze: Blocks of a pretrained backbone that are never trained.
         freeze_statistics: Whether a pretrained backbone keeps the statistics of its batch normalisation.
