@@ -24,9 +24,11 @@ from results import describe_machine
 
 from trainer import datasets
 from trainer.arguments import defaults, parse_arguments
+from trainer.arguments.facts import TrainingFacts
 from trainer.augment import STRENGTHS
 from trainer.config import parse_size
 from trainer.input_pipeline import Epoch, ImageCache, batches
+from trainer.input_size import InputSize
 from trainer.models import MODELS
 from trainer.models.faster_rcnn import FasterRcnnNetwork, sampling
 from trainer.network_trainer import NetworkTrainer
@@ -45,9 +47,8 @@ def main() -> None:
     size = parse_size(overrides["image_size"])
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load_dataset([options.export], Path(store))
-        config = defaults.resolve_arguments(
-            overrides, family.defaults, images=len(dataset.samples), pretrained=False, alpha=1.0, input_size=size
-        )
+        facts = TrainingFacts(images=len(dataset.samples), input_size=InputSize(size), pretrained=False, alpha=1.0)
+        config = defaults.resolve_arguments(overrides, family.defaults, facts)
         network, average = (_build(family, len(dataset.labels), size) for _ in range(2))
         network_trainer = NetworkTrainer(
             network, average, config, pretrained=False, strategy=tf.distribute.get_strategy()

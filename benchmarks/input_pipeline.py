@@ -21,9 +21,11 @@ from results import describe_machine
 from trainer import backbone_weights, datasets
 from trainer.arguments import parse_arguments
 from trainer.arguments.defaults import resolve_arguments
+from trainer.arguments.facts import TrainingFacts
 from trainer.augment import STRENGTHS
 from trainer.config import parse_size
 from trainer.input_pipeline import Epoch, ImageCache, batches
+from trainer.input_size import InputSize
 from trainer.models import MODELS
 from trainer.network_trainer import NetworkTrainer
 from trainer.request import TrainingRequest
@@ -43,14 +45,10 @@ def main() -> None:
     size = parse_size(requested.config.image_size or "") or (320, 320)
     with tempfile.TemporaryDirectory() as store:
         dataset = datasets.load_dataset([options.export], Path(store))
-        config = resolve_arguments(
-            requested.overrides,
-            family.defaults,
-            images=len(dataset.samples),
-            pretrained=base.pretrained,
-            alpha=base.alpha,
-            input_size=size,
+        facts = TrainingFacts(
+            images=len(dataset.samples), input_size=InputSize(size), pretrained=base.pretrained, alpha=base.alpha
         )
+        config = resolve_arguments(requested.overrides, family.defaults, facts)
         networks = [
             family.build(
                 num_classes=len(dataset.labels),

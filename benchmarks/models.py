@@ -123,6 +123,8 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
     import tensorflow as tf
 
     from trainer.arguments.defaults import resolve_arguments
+    from trainer.arguments.facts import TrainingFacts
+    from trainer.input_size import InputSize
     from trainer.models import MODELS
     from trainer.network_trainer import NetworkTrainer
 
@@ -134,7 +136,8 @@ def _build(name: str) -> tuple[int, Callable[[], None], Callable[[], None]]:
         return family.build(num_classes=NUM_CLASSES, input_size=INPUT_SIZE, aspects=(1.0,), backbone=backbone)
 
     ema_network, trained = network(), network()
-    config = resolve_arguments({}, family.defaults, images=100, pretrained=True, alpha=alpha, input_size=INPUT_SIZE)
+    facts = TrainingFacts(images=100, input_size=InputSize(INPUT_SIZE), pretrained=True, alpha=alpha)
+    config = resolve_arguments({}, family.defaults, facts)
     network_trainer = NetworkTrainer(
         trained, ema_network, config, pretrained=True, strategy=tf.distribute.get_strategy()
     )

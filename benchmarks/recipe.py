@@ -18,7 +18,7 @@ from typing import Any
 from accuracy import code_version
 from corpus import ImageSet, find_sets
 from results import describe_machine
-from trainings import preannotate
+from trainings import describe_run, preannotate, round_scores
 
 RESULTS = Path(__file__).parent / "results" / "recipe.json"
 
@@ -52,21 +52,13 @@ def _train(image_set: ImageSet, variant: str, seed: int, options: argparse.Names
     arguments = ",".join(filter(None, (f"steps={options.steps},seed={seed}", variant)))
     command = ["train", *exports, "--split-file", str(split), "--output", str(run), "--arguments", arguments]
     summary, memory = preannotate(*command, "--model", options.model, "--base-model", options.base_model)
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     return {
         "name": image_set.name,
         "training_images": len(chosen),
-        "other_images": len(others),
-        "model": config["model"],
-        "base_model": Path(config["base_model"]).name,
-        "input_size": config["input_size"],
         "arguments": variant,
-        "steps": options.steps,
         "seed": seed,
-        "map50": round(summary["validation"]["map50"], 4),
-        "mean_ap": round(summary["validation"]["mean_ap"], 4),
-        "seconds": summary["seconds"],
-        "peak_memory_gb": memory,
+        **round_scores(summary["validation"]),
+        **describe_run(run, summary, memory),
         "code": code_version(),
         "machine": describe_machine(),
     }

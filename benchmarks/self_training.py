@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--base-model", help="default: that of `preannotate train`")
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="train only in these (default: all)")
     parser.add_argument("--arguments", default="", help="further arguments of the trainer")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: %(default)s")
     options = parser.parse_args()
@@ -54,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for image_set in find_sets(options.corpus, Path(folder), options.sets):
             for seed in options.seeds:
-                for way in WAYS:
+                for way in options.ways:
                     _measure(
                         {**key, "name": image_set.name, "seed": seed, "way": way}, image_set, Path(folder), options
                     )

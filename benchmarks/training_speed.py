@@ -115,6 +115,8 @@ def _tensorflow_blocks(options: argparse.Namespace) -> dict[str, Callable[[int],
     import tensorflow as tf
 
     from trainer.arguments.defaults import resolve_arguments
+    from trainer.arguments.facts import TrainingFacts
+    from trainer.input_size import InputSize
     from trainer.models import MODELS
     from trainer.network_trainer import NetworkTrainer
 
@@ -125,7 +127,8 @@ def _tensorflow_blocks(options: argparse.Namespace) -> dict[str, Callable[[int],
         return family.build(num_classes=NUM_CLASSES, input_size=input_size, aspects=(1.0,), backbone=backbone)
 
     ema_network, trained = network(), network()
-    config = resolve_arguments({}, family.defaults, images=100, pretrained=True, alpha=1.0, input_size=input_size)
+    facts = TrainingFacts(images=100, input_size=InputSize(input_size), pretrained=True, alpha=1.0)
+    config = resolve_arguments({}, family.defaults, facts)
     whole = NetworkTrainer(trained, ema_network, config, pretrained=True, strategy=tf.distribute.get_strategy())
     boxes = np.array([[20, 30, 90, 120], [150, 100, 300, 280], [40, 200, 70, 230]], np.float32)
     targets = ema_network.targets(boxes, np.arange(len(boxes)), np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""One training of `preannotate train`, measured with `preannotate evaluate` on images that it has not seen."""
+"""One training of `preannotate train`: what it was, what it took, and its scores on images that it has not seen."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
     """Train in the folder `run`, or continue there, and return what was measured on the test images.
 
     Returns:
-        Scores of the run's own SavedModel, what was trained (model, input size, …), and what it took. `load` is that of
-        the machine at the end of the training, over its cores: above 1, others were waiting for them too.
+        `round_scores` of the run's own SavedModel, `describe_run`, and `load`, that of the machine at the end of the
+        training, over its cores: above 1, others were waiting for them too.
     """
     with tempfile.TemporaryDirectory() as folder:
         used, test = Path(folder) / "train.txt", Path(folder) / "test.txt"
@@ -53,14 +53,25 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
         summary, memory = preannotate(*command)
         load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
         scores, _ = preannotate("evaluate", str(run), str(training.test), "--images", str(test))
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    with (run / "metrics.csv").open(encoding="utf-8") as file:
-        steps = int([row["step"] for row in csv.DictReader(file)][-1])
+    return {**round_scores(scores), **describe_run(run, summary, memory), "load": round(load, 1)}
+
+
+def round_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return scores as results keep them; `scores` as in `evaluate --json` and in a run's summary."""
     return {
         "map50": round(scores["map50"], 4),
         "mean_ap": round(scores["mean_ap"], 4),
         "test_images": scores["images"],
         "test_boxes": scores["boxes"],
+    }
+
+
+def describe_run(run: Path, summary: Mapping[str, Any], peak_memory_gb: float) -> dict[str, Any]:
+    """Return what was trained in a folder (model, input size, …) and what it took; `summary` as `train --json`."""
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        steps = int([row["step"] for row in csv.DictReader(file)][-1])
+    return {
         "model": config["model"],
         "base_model": Path(config["base_model"]).name,
         "input_size": config["input_size"],
@@ -69,8 +80,7 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
         "images_shown": steps * config["arguments"]["batch_size"],
         "seconds": summary["seconds"],
         "self_training": summary.get("self_training"),
-        "peak_memory_gb": memory,
-        "load": round(load, 1),
+        "peak_memory_gb": peak_memory_gb,
     }
 
 

@@ -138,12 +138,12 @@ def load_best(run: RunDirectory, network: Network, state: TrainingState) -> None
     network.keras_model.load_weights(_best_weights(run, state.best["epoch"]))
 
 
-def save_best(run: RunDirectory, network_trainer: NetworkTrainer, epoch: int) -> None:
+def save_best(run: RunDirectory, network: Network, epoch: int) -> None:
     """Write the averaged weights; `delete_other_best` deletes the ones before once the state names the new ones."""
     path = _best_weights(run, epoch)
     temporary = run.checkpoints / "new.weights.h5"
     try:
-        network_trainer.ema_network.keras_model.save_weights(temporary)
+        network.keras_model.save_weights(temporary)
         sync(temporary)
         temporary.replace(path)
         sync(run.checkpoints)

@@ -64,7 +64,7 @@ def with_pasted_objects(example: Example, another: Callable[[], Example], rng: n
     """
     if example.masks:
         return example
-    image, boxes, class_ids = example.image.copy(), example.boxes, example.class_ids
+    image, boxes, class_ids = example.image, example.boxes, example.class_ids
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         source = another()
         candidates = np.flatnonzero(source.class_ids >= 0)
@@ -75,6 +75,8 @@ def with_pasted_objects(example: Example, another: Callable[[], Example], rng: n
         box = _place(part.size, example, boxes, rng)
         if box is None:
             continue
+        if image is example.image:
+            image = image.copy()
         left, top = np.rint(box[:2] * image.size / example.size).astype(int).tolist()
         image.paste(part, (left, top), _blend(part.size))
         boxes = np.concatenate([boxes, box[None].astype(np.float32)])

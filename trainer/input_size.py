@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.object_sizes import SMALL_BELOW
-from trainer.config import SMALLEST_SIDE
+from trainer.config import SMALLEST_SIDE, parse_range, parse_size
 from trainer.datasets.sample import Sample
 
 # Every feature level down to stride 32 then has whole cells.
@@ -33,6 +33,13 @@ class InputSize:
 
     size: tuple[int, int]
     reason: str = ""
+
+
+def requested(image_size: str | None, image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the size that the argument `image_size` asks for, for such images; None leaves the choice."""
+    if image_size and (sides := parse_range(image_size)):
+        return between(image_sizes, *sides)
+    return parse_size(image_size) if image_size else None
 
 
 def for_samples(samples: Sequence[Sample], *, side: int = SIDE) -> InputSize:

@@ -2,11 +2,15 @@
 
 import functools
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.arguments.defaults import Defaults
+from trainer.arguments.defaults import Defaults, resolve_arguments
+from trainer.arguments.facts import TrainingFacts
+from trainer.config import Overrides, TrainingConfig
+from trainer.input_size import InputSize
 
 FILE = Path(__file__).parent / "models" / "measured.json"
 
@@ -26,41 +30,45 @@ def training_memory() -> dict[str, float]:
 def estimate_minutes(
     defaults: Mapping[str, Defaults],
     images: int,
-    input_size: tuple[int, int],
+    size_for: Callable[[int], tuple[int, int]],
+    overrides: Overrides | None = None,
     *,
     pretrained: bool = True,
-    epochs: int | None = None,
-    steps: int | None = None,
-    max_minutes: float | None = None,
 ) -> dict[str, float]:
     """Estimate how long a training takes on the CPU of the measurement; models that were not measured are left out.
 
     Args:
         defaults: Model to its default arguments.
         images: Number of training images.
-        input_size: (width, height): a step takes as long as its pixels are many.
+        size_for: Returns the input size, (width, height), of a model with this `Defaults.side`.
+        overrides: The requested arguments; those that are not requested are decided as a training decides them.
         pretrained: Whether it starts from pretrained weights.
-        epochs: As requested; None for the default.
-        steps: As requested, if they are.
-        max_minutes: As requested, if they are; alone they are used up.
     """
-    content = measured()
-    of_width, of_height = content["input_size"]
-    size = input_size[0] * input_size[1] / (of_width * of_height)
     minutes = {}
     for name, of_model in defaults.items():
-        ratio = content["models"].get(name, {}).get("training")
-        if not ratio or not content.get("seconds_per_image"):
-            continue
-        if max_minutes and not epochs and not steps:
-            minutes[name] = max_minutes
-            continue
-        lengths = [images * epochs] if epochs else []
-        lengths += [steps * of_model.batch_size] if steps else []
-        shown = min(lengths, default=images * of_model.epochs(images, pretrained=pretrained))
-        estimate = shown * content["seconds_per_image"] * ratio * size / 60
-        minutes[name] = min(estimate, max_minutes or estimate)
+        # No width of a backbone changes the number of steps.
+        facts = TrainingFacts(
+            images=images, input_size=InputSize(size_for(of_model.side)), pretrained=pretrained, alpha=1.0
+        )
+        config = resolve_arguments(overrides or {}, of_model, facts)
+        estimate = _minutes(name, config, facts)
+        if estimate is not None:
+            minutes[name] = estimate
     return minutes
+
+
+def _minutes(model: str, config: TrainingConfig, facts: TrainingFacts) -> float | None:
+    """Return minutes for the images shown: each takes as long as its pixels are many, whatever the batch size."""
+    content = measured()
+    ratio = content["models"].get(model, {}).get("training")
+    if not ratio or not content.get("seconds_per_image"):
+        return None
+    if config.epochs is None:
+        return config.max_minutes
+    steps = config.steps or config.epochs * -(-facts.images // config.batch_size)
+    size = math.prod(facts.input_size.size) / math.prod(content["input_size"])
+    estimate: float = steps * config.batch_size * content["seconds_per_image"] * ratio * size / 60
+    return min(estimate, config.max_minutes or estimate)
 
 
 def cores() -> int:

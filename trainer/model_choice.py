@@ -1,6 +1,8 @@
 """The model that `--model` names, also by names of other tools; `auto` is the base model's or the recommended one."""
 
 import contextlib
+import dataclasses
+import functools
 import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from preannotate.core.text import printable
 from preannotate.formats.records import OUTLINE_KINDS
 from runtime.letterbox import Letterbox
 from trainer import base_weights, earlier_run, input_size
-from trainer.config import RequestedConfig, parse_size
+from trainer.config import RequestedConfig
 from trainer.datasets import Sample
 from trainer.earlier_run import EarlierRun
 from trainer.errors import TrainingError
@@ -84,8 +86,8 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     able = [name for name, family in boxes_only.items() if _is_able(family, base_model, requested.alpha)]
     able = able or list(boxes_only)
     here = _here(able, get=pretrained)
-    side = MODELS[able[0] if pretrained else SMALLEST].defaults.side
-    size = parse_size(requested.image_size or "") or input_size.for_samples(samples, side=side).size
+    size_for = functools.cache(functools.partial(_input_size, requested.image_size, samples))
+    size = size_for(MODELS[able[0] if pretrained else SMALLEST].defaults.side)
     gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
     return recommend(
         TrainingConditions(
@@ -110,11 +112,9 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
             else estimate_minutes(
                 {name: MODELS[name].defaults for name in able},
                 len(samples),
-                size,
+                size_for,
+                dataclasses.asdict(requested),
                 pretrained=pretrained,
-                epochs=requested.epochs,
-                steps=requested.steps,
-                max_minutes=requested.max_minutes,
             ),
         )
     )
@@ -181,6 +181,12 @@ def _fitting(file: Path, requested: RequestedConfig) -> Recommendation:
         f"--base-model {file.name}: fits no model; expected weights of a detector, or of a backbone without top. "
         f"Name a model with --model to see why it does not fit."
     )
+
+
+def _input_size(image_size: str | None, samples: Sequence[Sample], side: int) -> tuple[int, int]:
+    """Return the input size of a training with this `image_size`, if any, of a model with this `Defaults.side`."""
+    requested = input_size.requested(image_size, [sample.image_size for sample in samples])
+    return requested or input_size.for_samples(samples, side=side).size
 
 
 def _sides(samples: Sequence[Sample], size: tuple[int, int]) -> list[float]:

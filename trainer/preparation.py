@@ -28,8 +28,9 @@ from trainer import (
 )
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
+from trainer.arguments.facts import TrainingFacts
 from trainer.backbone_weights import BaseModel
-from trainer.config import RunConfig, parse_range, parse_size
+from trainer.config import RunConfig
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split import without_unreviewed
 from trainer.datasets.split_file import read_split_file
@@ -94,20 +95,17 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     chosen_size = _input_size(requested.image_size, family.defaults, split.train, earlier)
     size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
-    images, pretrained = len(split.train), base.pretrained
     objects = np.concatenate(boxes)
-    pasting = copy_paste.choose(objects, len(dataset.labels), size, augment=requested.augment)
-    arguments = resolve_arguments(
-        request.overrides,
-        family.defaults,
-        images=images,
-        pretrained=pretrained,
+    facts = TrainingFacts(
+        images=len(split.train),
+        input_size=chosen_size,
+        pretrained=base.pretrained,
         alpha=base.alpha,
-        input_size=size,
         boxes=len(objects),
-        copy_paste=pasting.probability,
+        copy_paste=copy_paste.choose(objects, len(dataset.labels), size, augment=requested.augment),
         replicas=replicas,
     )
+    arguments = resolve_arguments(request.overrides, family.defaults, facts)
     config = RunConfig(
         arguments=arguments,
         overrides=request.overrides,
@@ -119,17 +117,7 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
         input_size=size,
         aspects=earlier.config.aspects if earlier else anchors.fit_aspects(objects),
         recommendation=recommendation,
-        decisions=explain(
-            arguments,
-            request.overrides,
-            family.defaults,
-            model=request.model,
-            images=images,
-            pretrained=pretrained,
-            size=chosen_size,
-            boxes=len(objects),
-            copy_paste=pasting,
-        ),
+        decisions=explain(arguments, request.overrides, family.defaults, facts, model=request.model),
         label_types=tuple(map(dataset.health.label_type, dataset.labels)) if family.learns_masks else (),
     )
     config.write(run.config)
@@ -272,10 +260,8 @@ def _check_freeze(config: RunConfig, network: Network) -> None:
 def _input_size(
     image_size: str | None, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
 ) -> InputSize:
-    if image_size and (size := parse_size(image_size)):
+    if size := input_size.requested(image_size, [sample.image_size for sample in samples]):
         return InputSize(size)
-    if image_size and (sides := parse_range(image_size)):
-        return InputSize(input_size.between([sample.image_size for sample in samples], *sides))
     if earlier:
         return InputSize(earlier.config.input_size, f"that of {earlier.name}")
     return input_size.for_samples(samples, side=model.side)

@@ -1,8 +1,8 @@
 """`--model auto`: the recommended model for a dataset and a machine, and why; and the one to take for more accuracy.
 
-In trials a detector that COCO taught learned a new task in a few minutes, better than any backbone that ImageNet
-taught; of those, EfficientNet-Lite0 did best (docs/benchmarks.md has no table of both yet). A GPU has time for a larger
-network of the same family. Random weights are taken only where nothing else can be had.
+In trials, detectors pretrained on COCO reached higher scores in a few minutes of fine-tuning than detectors with a
+backbone pretrained on ImageNet, of which EfficientNet-Lite0 did best (docs/benchmarks.md has no table of both yet). A
+GPU has time for a larger network of the same family. Random weights are taken only where there are no others.
 
 **Boxes or outlines?** People who draw outlines take longer, so they want them: where most objects were drawn as
 polygons, masks or ellipses, the same network with masks is chosen, if it can start from weights that are here.
@@ -147,11 +147,11 @@ def _choice(conditions: TrainingConditions) -> tuple[str, str]:
     if all(model in COCO_MODELS for model in conditions.models) and not conditions.coco:
         return conditions.models[0], "it is the fastest that starts from COCO weights"
     able = [model for model in conditions.models if conditions.fits(model)] or [*conditions.models]
-    taught = [model for model in COCO_MODELS if model in able and model in conditions.coco]
-    if taught and conditions.gpu:
-        return taught[-1], "COCO taught it, and a GPU has time for the larger network"
-    if taught:
-        return taught[0], "COCO taught it, so it needs few images and minutes"
+    pretrained = [model for model in COCO_MODELS if model in able and model in conditions.coco]
+    if pretrained and conditions.gpu:
+        return pretrained[-1], "it is pretrained on COCO, and a GPU has time for the larger network"
+    if pretrained:
+        return pretrained[0], "it is pretrained on COCO, so it needs few images and minutes"
     weights = [model for model in able if model in conditions.imagenet]
     missing = f", COCO weights for {FAST} are not here" if FAST in conditions.models else ""
     if PACKAGED in weights:

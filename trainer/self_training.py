@@ -11,7 +11,7 @@ Soft Teacher, https://arxiv.org/abs/2106.09018.
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,17 +27,12 @@ from runtime.masks import InstanceMask
 from trainer import checkpoints
 from trainer.assigner import IGNORED
 from trainer.checkpoints import SelfTraining, TrainingState
-from trainer.config import TrainingConfig
 from trainer.datasets import Sample
 from trainer.example import Example
 from trainer.input_pipeline import CACHE_BYTES, ImageCache, Images
-from trainer.network_trainer import NetworkTrainer
-from trainer.run_directory import RunDirectory
 from trainer.schedule import SELF_TRAINING_PART, Schedule
 from trainer.self_training_result import SelfTrainingResult, describe
-from trainer.training_loop import TrainingLoop
-from trainer.validation import Validator
-from trainer.worker_group import WorkerGroup
+from trainer.training_loop import TrainingLoop, TrainingSetup
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +88,13 @@ class MixedImages:
     Attributes:
         labelled, unlabelled: Of the whole training.
         chosen: Indices of this epoch's annotated images.
-        pseudo_labels: Of this epoch's other images, by their index.
+        pseudo_labels: This epoch's other images: index and what the teacher sees there.
     """
 
     labelled: Images
     unlabelled: Images
     chosen: Sequence[int]
-    pseudo_labels: Mapping[int, PseudoLabels]
+    pseudo_labels: Sequence[tuple[int, PseudoLabels]]
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -109,8 +104,7 @@ class MixedImages:
         """Return an image with its boxes."""
         if position < len(self.chosen):
             return self.labelled[self.chosen[position]]
-        index = list(self.pseudo_labels)[position - len(self.chosen)]
-        labels = self.pseudo_labels[index]
+        index, labels = self.pseudo_labels[position - len(self.chosen)]
         return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids, masks=labels.masks)
 
 
@@ -120,25 +114,17 @@ class SelfTrainingLoop(TrainingLoop):
     _name = "self-training"
     _rate = RATE
 
-    def __init__(
-        self,
-        run: RunDirectory,
-        config: TrainingConfig,
-        network_trainer: NetworkTrainer,
-        train: Sequence[Sample],
-        validator: Validator,
-        workers: WorkerGroup,
-        *,
-        unlabelled: Sequence[Sample],
-    ) -> None:
+    def __init__(self, setup: TrainingSetup, *, unlabelled: Sequence[Sample]) -> None:
         """Prepare it; `unlabelled` are samples without boxes."""
         # It ends with its schedule: its first weights may well score lower than those that it continues from.
-        config = replace(config, early_stopping=None)
-        super().__init__(run, config, network_trainer, train, validator, workers, pretrained=False)
+        super().__init__(replace(setup, config=replace(setup.config, early_stopping=None)), pretrained=False)
         self._names: list[str] = []
         self._samples = unlabelled
         self._unlabelled = ImageCache(
-            unlabelled, network_trainer.network.input_size, exact=config.augment == "none", limit=CACHE_BYTES // 2
+            unlabelled,
+            setup.network_trainer.network.input_size,
+            exact=setup.config.augment == "none",
+            limit=CACHE_BYTES // 2,
         )
 
     def train(self) -> TrainingState:
@@ -190,11 +176,9 @@ class SelfTrainingLoop(TrainingLoop):
         self._names = [self._train[index].name for index in chosen]
         self._names += [self._samples[index].name for index in unlabelled]
         found = self._workers.from_chief(functools.partial(self._teach, unlabelled))
-        labels = {
-            index: PseudoLabels.of(of_image, state.self_training["limits"])
-            for index, of_image in zip(unlabelled, found, strict=True)
-        }
-        for index, of_image in labels.items():
+        limits = state.self_training["limits"]
+        labels = [(index, PseudoLabels.of(of_image, limits)) for index, of_image in zip(unlabelled, found, strict=True)]
+        for index, of_image in labels:
             state.self_training["boxes"][index] = int((of_image.class_ids != IGNORED).sum())
         return MixedImages(self._images, self._unlabelled, chosen, labels)
 

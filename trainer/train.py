@@ -25,7 +25,7 @@ from trainer.request import TrainingRequest
 from trainer.run_directory import RunDirectory, RunState, Summary
 from trainer.schedule import SELF_TRAINING_MINUTES, has_time_for_self_training
 from trainer.self_training import SelfTrainingLoop
-from trainer.training_loop import TrainingLoop, standard_error
+from trainer.training_loop import TrainingLoop, TrainingSetup, standard_error
 from trainer.validation import Validator
 from trainer.worker_group import WorkerGroup
 
@@ -115,11 +115,11 @@ def _train(run: RunDirectory, prepared: Prepared, workers: WorkerGroup) -> Summa
         split.validation, config.labels, prepared.ema_network, config.model, label_types=config.label_types
     )
     network_trainer = _network_trainer(prepared, workers.strategy)
-    parts = (run, config.arguments, network_trainer, split.train, validator, workers)
+    setup = TrainingSetup(run, config.arguments, network_trainer, split.train, validator, workers)
     unlabelled = _unlabelled(prepared)
-    state = TrainingLoop(*parts, pretrained=config.pretrained, self_training=bool(unlabelled)).train()
+    state = TrainingLoop(setup, pretrained=config.pretrained, self_training=bool(unlabelled)).train()
     if unlabelled:
-        state = SelfTrainingLoop(*parts, unlabelled=unlabelled).train()
+        state = SelfTrainingLoop(setup, unlabelled=unlabelled).train()
     return workers.from_chief(functools.partial(_finalized, run, prepared, validator, state))
 
 
@@ -139,20 +139,22 @@ def _unlabelled(prepared: Prepared) -> tuple[Sample, ...]:
 def _finalized(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> Summary:
     checkpoints.load_best(run, prepared.ema_network, state)
     if prepared.config.pretrained and not prepared.config.arguments.freeze_statistics:
-        _renew_statistics(prepared, validator, state)
+        _renew_statistics(run, prepared, validator, state)
     finalize_run(run, prepared, validator, state)
     return _summary(run)
 
 
-def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingState) -> None:
+def _renew_statistics(run: RunDirectory, prepared: Prepared, validator: Validator, state: TrainingState) -> None:
     """Measure the statistics of batch normalisation again, and keep them if they surely score higher in validation.
 
     Those of the training lag behind, most after few steps; where images differ much from each other, as scans do, their
-    long average is better. A handful of boxes cannot tell.
+    long average is better. A handful of boxes cannot tell. What is kept replaces the best weights of the run, so that
+    a training with the run as its base model starts from what is exported here.
     """
     network = prepared.ema_network
     assert state.best is not None
-    before = checkpoints.decisive_ap(state.row(state.best["epoch"]))
+    epoch = state.best["epoch"]
+    before = checkpoints.decisive_ap(state.row(epoch))
     assert before is not None
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
@@ -166,6 +168,8 @@ def _renew_statistics(prepared: Prepared, validator: Validator, state: TrainingS
             after,
             before,
         )
+        # Once more in a run that is killed after this: the same statistics, compared with the same score.
+        checkpoints.save_best(run, network, epoch)
     else:
         network.keras_model.set_weights(kept)
 

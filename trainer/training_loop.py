@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tqdm import tqdm
@@ -46,6 +46,23 @@ TIMES_BETWEEN_CHECKPOINTS = 20
 SURE_ERRORS = 2
 
 
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a training loop works with.
+
+    Attributes:
+        train: Samples of the training part.
+        validator: Of the averaged network, on the validation part.
+    """
+
+    run: RunDirectory
+    config: TrainingConfig
+    network_trainer: NetworkTrainer
+    train: Sequence[Sample]
+    validator: Validator
+    workers: WorkerGroup
+
+
 class TrainingLoop:
     """One run's training, from a state to its end."""
 
@@ -53,26 +70,15 @@ class TrainingLoop:
     # Of the initial learning rate.
     _rate = 1.0
 
-    def __init__(
-        self,
-        run: RunDirectory,
-        config: TrainingConfig,
-        network_trainer: NetworkTrainer,
-        train: Sequence[Sample],
-        validator: Validator,
-        workers: WorkerGroup,
-        *,
-        pretrained: bool,
-        self_training: bool = False,
-    ) -> None:
+    def __init__(self, setup: TrainingSetup, *, pretrained: bool, self_training: bool = False) -> None:
         """Prepare the training; with `self_training` it leaves a part of the time to `trainer.self_training`."""
-        self._run = run
-        self._config = config
-        self._network_trainer = network_trainer
-        self._train = train
-        self._images = ImageCache(train, network_trainer.network.input_size, exact=config.augment == "none")
-        self._validator = validator
-        self._workers = workers
+        self._run = setup.run
+        self._config = config = setup.config
+        self._network_trainer = setup.network_trainer
+        self._train = train = setup.train
+        self._images = ImageCache(train, setup.network_trainer.network.input_size, exact=config.augment == "none")
+        self._validator = setup.validator
+        self._workers = setup.workers
         self._frozen_until = config.frozen_part if pretrained else 0.0
         self._max_seconds = None if config.max_minutes is None else config.max_minutes * 60
         self._steps_in_epoch = -(-len(train) // config.batch_size)
@@ -81,7 +87,7 @@ class TrainingLoop:
             steps = config.epochs * self._steps_in_epoch
         own_part = 1 - SELF_TRAINING_PART if self_training else 1.0
         self._schedule = Schedule(steps, None if self._max_seconds is None else self._max_seconds * own_part)
-        self._validation_images = len(validator.truth)
+        self._validation_images = len(setup.validator.truth)
         between = max(IMAGES_BETWEEN_VALIDATIONS, IMAGES_FOR_EACH_VALIDATED * self._validation_images)
         self._validate_every = max(round(between / len(train)), 1)
         self._checkpoint_due = -math.inf
@@ -222,7 +228,7 @@ class TrainingLoop:
                 self._stop_early(state)
             if state.best is None or self._is_kept(scores, record, state):
                 state.best = BestEpoch(epoch=state.epoch, progress=state.progress, record=record)
-                checkpoints.save_best(self._run, self._network_trainer, state.epoch)
+                checkpoints.save_best(self._run, self._network_trainer.ema_network, state.epoch)
         state.history.append(row)
 
     def _stop_early(self, state: TrainingState) -> None:

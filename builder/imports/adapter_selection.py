@@ -75,11 +75,11 @@ def _best(
     candidates: Sequence[Candidate], make_engine: MakeEngine, truth: GroundTruth, iou_threshold: float
 ) -> Candidate:
     trials: list[_Trial] = []
-    for tried in (_few(truth), truth):
-        left = _fitting_values(candidates, make_engine, tried)
+    for images in (_few(truth), truth):
+        left = _fitting_values(candidates, make_engine, images)
         if len(left) == 1:
             return left[0]
-        trials = [_try(candidate, make_engine, tried, iou_threshold) for candidate in left]
+        trials = [_try(candidate, make_engine, images, iou_threshold) for candidate in left]
         if any(trial.found for trial in trials):  # otherwise the first photos show none of its objects
             break
     usable = [trial for trial in trials if not trial.reason]

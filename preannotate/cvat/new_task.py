@@ -143,7 +143,7 @@ def _wait(server: Server, number: int, request: str | None) -> None:
     api = server.client.api_client
     until = time.monotonic() + TIMEOUT_SECONDS
     pause = FIRST_WAIT_SECONDS
-    what = f"the making of task {number}"
+    what = f"the creation of task {number}"
     while True:
         if request is None:
             answer = server.requests.json(what, api.tasks_api.retrieve_status, number)

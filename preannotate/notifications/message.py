@@ -21,7 +21,7 @@ class Message:
         link: Where to look; "" without one.
         facts: Name to value, shown as a table in this order.
         picture: An image file; one that is missing or broken is left out.
-        failed: Whether it is bad news.
+        failed: Whether it says that something failed.
     """
 
     title: str

@@ -114,7 +114,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True)
 class NotifySettings:
-    """Where news goes; None leaves a way out."""
+    """Where notifications go; None leaves a way out."""
 
     smtp: SmtpSettings | None = None
     webhook: WebhookSettings | None = None

@@ -1,5 +1,6 @@
 """Advice before a training: whether there are enough annotations, and which model suits them."""
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from preannotate.studio.families import COCO, Family, families
 from preannotate.studio.machines import gpus
 from runtime.letterbox import Letterbox
 from trainer import input_size, published_weights
+from trainer.config import Overrides
 from trainer.datasets.dataset import MIN_IMAGES
 from trainer.datasets.health import FEW_BOXES, FEW_BOXES_OF_A_CLASS, INVISIBLE_BELOW
 from trainer.measured_models import estimate_minutes, measured, training_memory
@@ -116,18 +118,22 @@ def advise_outlines(detail: TaskDetail) -> str | None:
     )
 
 
-def recommend_model(detail: TaskDetail, *, base_model: str = AUTO) -> Recommendation | None:
+def recommend_model(
+    detail: TaskDetail, *, base_model: str = AUTO, overrides: Overrides | None = None
+) -> Recommendation | None:
     """Return what `--model auto` would choose with what is on this machine; None if the images are not known.
 
-    `base_model` is "auto" or "none".
+    `base_model` is "auto" or "none", `overrides` are the requested arguments.
     """
-    conditions = _conditions(detail, base_model)
+    conditions = _conditions(detail, base_model, overrides or {})
     return None if conditions is None else recommend(conditions)
 
 
-def model_choices(detail: TaskDetail, *, base_model: str = AUTO) -> list[ModelChoice]:
-    """Return all choices, "auto" first; `base_model` is "auto" or "none"."""
-    conditions = _conditions(detail, base_model)
+def model_choices(
+    detail: TaskDetail, *, base_model: str = AUTO, overrides: Overrides | None = None
+) -> list[ModelChoice]:
+    """Return all choices, "auto" first; parameters as of `recommend_model`."""
+    conditions = _conditions(detail, base_model, overrides or {})
     recommendation = None if conditions is None else recommend(conditions)
     recommended = (recommendation.model, recommendation.accurate) if recommendation else ()
     automatic = ModelChoice(
@@ -159,13 +165,14 @@ def model_choices(detail: TaskDetail, *, base_model: str = AUTO) -> list[ModelCh
     ]
 
 
-def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | None:
+def _conditions(detail: TaskDetail, base_model: str, overrides: Overrides) -> TrainingConditions | None:
     if not detail.annotated_frames or not detail.image_size:
         return None
     able = {name: family for name, family in families().items() if not family.learns_masks}
     here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
     gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
-    size = _input_size(detail.sides, detail.image_size, FAST if pretrained else SMALLEST)
+    size_for = functools.partial(_input_size, detail.sides, detail.image_size, overrides.get("image_size"))
+    size = size_for(able[FAST if pretrained else SMALLEST].defaults.side)
     images = max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART))
     return TrainingConditions(
         images=images,
@@ -182,7 +189,9 @@ def _conditions(detail: TaskDetail, base_model: str) -> TrainingConditions | Non
         free_memory=None if free is None else free / 1e9,
         minutes={}
         if gpu
-        else estimate_minutes({name: one.defaults for name, one in able.items()}, images, size, pretrained=pretrained),
+        else estimate_minutes(
+            {name: one.defaults for name, one in able.items()}, images, size_for, overrides, pretrained=pretrained
+        ),
     )
 
 
@@ -213,7 +222,8 @@ def _few(detail: TaskDetail) -> list[str]:
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
         sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
     if detail.sides and detail.image_size:
-        sides = _sides(detail.sides, detail.image_size, _input_size(detail.sides, detail.image_size, FAST))
+        size = _input_size(detail.sides, detail.image_size, None, families()[FAST].defaults.side)
+        sides = _sides(detail.sides, detail.image_size, size)
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
             sentences.append(
@@ -243,10 +253,19 @@ def _remarks(detail: TaskDetail) -> list[str]:
     return sentences
 
 
-def _input_size(sides: Sequence[float], image_size: tuple[int, int], model: str) -> tuple[int, int]:
-    """Return the input that a training of a model has; `sides` are the roots of the boxes' areas in image pixels."""
-    boxes = [(side, side, *image_size) for side in sides]
-    return input_size.choose([image_size], boxes, side=families()[model].defaults.side).size
+def _input_size(
+    sides: Sequence[float], image_size: tuple[int, int], requested: str | None, side: int
+) -> tuple[int, int]:
+    """Return the input size of a training.
+
+    Args:
+        sides: Roots of the boxes' areas, in image pixels.
+        image_size: (width, height) of the images.
+        requested: The argument `image_size`; None if it is not requested.
+        side: The model's `Defaults.side`.
+    """
+    boxes = [(one, one, *image_size) for one in sides]
+    return input_size.requested(requested, [image_size]) or input_size.choose([image_size], boxes, side=side).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

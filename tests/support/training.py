@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 
 from trainer.arguments.defaults import Defaults, resolve_arguments
+from trainer.arguments.facts import TrainingFacts
 from trainer.config import TrainingConfig
+from trainer.input_size import InputSize
 
 
 def training_config(*, image_size: str = "96x96", **overrides: Any) -> TrainingConfig:
     """Return the arguments of a training from random weights on ten images, with some overridden."""
     width, height = (int(side) for side in image_size.split("x"))
-    return resolve_arguments(overrides, Defaults(), images=10, pretrained=False, alpha=1.0, input_size=(width, height))
+    facts = TrainingFacts(images=10, input_size=InputSize((width, height)), pretrained=False, alpha=1.0)
+    return resolve_arguments(overrides, Defaults(), facts)
 
 
 def newest_checkpoint(run: Path) -> dict[str, np.ndarray]:

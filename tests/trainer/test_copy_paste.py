@@ -75,7 +75,7 @@ def test_without_an_object_or_a_place_nothing_is_pasted(into, source):
     found = pasted(into, source, 0)
 
     assert len(found.boxes) == len(into.boxes)
-    assert np.array_equal(np.asarray(found.image), np.asarray(into.image))
+    assert found.image is into.image
 
 
 def test_an_object_that_fills_its_image_fits_only_smaller():

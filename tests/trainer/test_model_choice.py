@@ -43,6 +43,23 @@ def test_objects_are_measured_in_the_input():
     )
 
 
+@pytest.mark.parametrize(
+    ("image_size", "sizes"),
+    [(None, [(320, 320), (416, 416)]), ("512", [(512, 512)] * 2), ("300-512", [(288, 288)] * 2)],
+)
+def test_minutes_are_those_of_the_requested_arguments_and_of_each_model_s_input(monkeypatch, image_size, sizes):
+    asked = []
+
+    def estimate(defaults, images, size_for, overrides, *, pretrained):
+        asked.append((images, [size_for(side) for side in (320, 416)], overrides["batch_size"], pretrained))
+        return {}
+
+    monkeypatch.setattr(model_choice, "estimate_minutes", estimate)
+    choose("auto", RequestedConfig(image_size=image_size, batch_size=4), [sample([[0, 0, 100, 80]])] * 2)
+
+    assert asked == [(2, sizes, 4, True)]
+
+
 def test_coco_weights_are_downloaded_if_none_are_here(nothing_at_hand):
     chosen = choose("auto", RequestedConfig(), [sample([[0, 0, 100, 64]])])
 

@@ -28,7 +28,8 @@ def test_coco_weights_come_first():
     chosen = recommend(PHOTOS)
 
     assert (chosen.model, chosen.accurate) == ("yolox-nano", None)
-    assert chosen.why == f"yolox-nano is chosen (fast): COCO taught it, so it needs few images and minutes; {DATA}"
+    because = "it is pretrained on COCO, so it needs few images and minutes"
+    assert chosen.why == f"yolox-nano is chosen (fast): {because}; {DATA}"
 
 
 def test_the_minutes_and_the_more_accurate_model_are_named():
@@ -37,8 +38,8 @@ def test_the_minutes_and_the_more_accurate_model_are_named():
 
     assert (chosen.model, chosen.accurate) == ("yolox-nano", "yolox-s")
     assert chosen.why == (
-        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): COCO taught it, so it needs few images and "
-        f"minutes; {DATA} More accurate: --model yolox-s (about 31 minutes on 2 CPU cores)."
+        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): it is pretrained on COCO, so it needs few images "
+        f"and minutes; {DATA} More accurate: --model yolox-s (about 31 minutes on 2 CPU cores)."
     )
 
 
@@ -78,7 +79,9 @@ def test_a_gpu_has_time_for_the_larger_network():
     chosen = recommend(replace(PHOTOS, gpu=True, coco=["yolox-nano", "yolox-tiny"]))
 
     assert (chosen.model, chosen.accurate) == ("yolox-tiny", None)
-    assert chosen.why.startswith("yolox-tiny is chosen (accurate): COCO taught it, and a GPU has time for the larger ")
+    assert chosen.why.startswith(
+        "yolox-tiny is chosen (accurate): it is pretrained on COCO, and a GPU has time for the larger "
+    )
 
 
 def test_only_coco_weights_are_asked_for_and_none_are_here():
@@ -118,7 +121,7 @@ def test_outlines_are_learnt_where_most_objects_have_them():
 
     assert chosen.model == "yolox-nano-seg"
     assert chosen.why == (
-        f"yolox-nano-seg is chosen (fast): COCO taught it, so it needs few images and minutes; {DATA} "
+        f"yolox-nano-seg is chosen (fast): it is pretrained on COCO, so it needs few images and minutes; {DATA} "
         "83% of the objects were drawn as outlines, so it learns outlines too; for boxes alone: --model yolox-nano."
     )
     assert recommend(replace(cells, outlined=0.49)) == recommend(PHOTOS)

@@ -42,9 +42,8 @@ def test_confident_detections_keep_their_masks_and_doubtful_ones_have_none():
     labels = PseudoLabels.of([(0, 0.8, (3, 4, 5, 6), mask.to_json()), (0, 0.4, (3, 4, 5, 6), mask.to_json())], [0.5])
 
     assert labels.masks == (mask, None)
-    images = MixedImages(
-        [], [Example(Image.new("RGB", (8, 8)), (8, 8), labels.boxes, labels.class_ids)], [], {0: labels}
-    )
+    example = Example(Image.new("RGB", (8, 8)), (8, 8), labels.boxes, labels.class_ids)
+    images = MixedImages([], [example], [], [(0, labels)])
     assert images[0].masks == (mask, None)
 
 
@@ -123,7 +122,7 @@ def test_an_epoch_has_annotated_images_and_then_the_teachers():
 
             return Example(Image.new("RGB", (8, 8)), (self.name, index), np.zeros((0, 4)), np.zeros(0))
 
-    images = MixedImages(Named(1), Named(2), [4, 0], {7: boxes})
+    images = MixedImages(Named(1), Named(2), [4, 0], [(7, boxes)])
 
     assert len(images) == 3
     assert [images[position].size for position in range(3)] == [(1, 4), (1, 0), (2, 7)]

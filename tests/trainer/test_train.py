@@ -4,7 +4,9 @@ import csv
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from support.training import newest_checkpoint
@@ -14,11 +16,14 @@ from preannotate.formats.records import DatasetError
 from runtime import engines
 from runtime.detector import Detector
 from runtime.manifest import Manifest
-from trainer import augment, train
+from trainer import augment, checkpoints, train
+from trainer.checkpoints import BestEpoch, TrainingState
 from trainer.errors import TrainingError
 from trainer.models import MODELS
+from trainer.models.batch_norm import BatchNormalization
 from trainer.network_trainer import NetworkTrainer
 from trainer.request import TrainingRequest
+from trainer.run_directory import RunDirectory
 from trainer.training_loop import TrainingLoop
 
 SHORT = {"epochs": 3, "batch_size": 8, "image_size": "128x96"}
@@ -248,3 +253,34 @@ def test_a_validation_export_that_leaves_nothing_to_train_on_is_refused(rectangl
     with pytest.raises(DatasetError, match=re.escape(sentence)):
         train.start(request(rectangles, tmp_path / "run", validation=(rectangles,)))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("before", "kept"), [(0.5, True), (0.89, False)])
+def test_statistics_that_were_measured_again_are_in_the_weights_that_the_next_training_reads(
+    tmp_path, monkeypatch, before, kept
+):
+    # Of 100 boxes, 0.9 is surely more than 0.5 and not surely more than 0.89.
+    layers = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), BatchNormalization()]
+    network = SimpleNamespace(
+        keras_model=keras.Sequential(layers), backbone=SimpleNamespace(layers=[]), input_size=(8, 8)
+    )
+    prepared = SimpleNamespace(ema_network=network, split=SimpleNamespace(train=()))
+    validator = SimpleNamespace(scores=lambda: SimpleNamespace(mean_ap=0.9, boxes=100))
+    monkeypatch.setattr(train, "serving_inputs", lambda *_: np.full((4, 8, 8, 3), 255, np.uint8))
+    state = TrainingState(
+        epoch=2, history=[{"epoch": 2, "mean_ap": before}], best=BestEpoch(epoch=2, progress=1.0, record=before)
+    )
+    run = RunDirectory(tmp_path)
+    run.checkpoints.mkdir()
+    checkpoints.save_best(run, network, 2)
+
+    for _ in range(2):  # the second time as in a run that was killed after it
+        checkpoints.load_best(run, network, state)
+        train._renew_statistics(run, prepared, validator, state)
+        exported = network.keras_model.get_weights()
+
+        _, _, mean, _ = exported
+        assert mean.tolist() == pytest.approx([1.0 if kept else 0.0] * 3)
+        (weights,) = run.checkpoints.iterdir()  # what `earlier_run` reads
+        network.keras_model.load_weights(weights)
+        assert all(map(np.array_equal, network.keras_model.get_weights(), exported))

@@ -15,7 +15,7 @@ from preannotate.core.progress import read_progress
 from trainer import checkpoints, training_loop
 from trainer.eta import EtaEstimator
 from trainer.schedule import PLAN_STEPS
-from trainer.training_loop import TrainingLoop, standard_error
+from trainer.training_loop import TrainingLoop, TrainingSetup, standard_error
 from trainer.validation import ValidationScores
 from trainer.worker_group import WorkerGroup
 
@@ -48,6 +48,7 @@ class Training:
         self.now, self.steps, self.epochs = 0.0, [], []
         self.network = SimpleNamespace(input_size=(96, 96), mask_head=mask_scores and object())
         self.step, self.truth = 0, [None] * validation_images
+        self.ema_network = self.network
         self._scores = itertools.chain(scores, itertools.repeat(scores[-1]))
         self._mask_scores = itertools.chain(mask_scores, itertools.repeat(mask_scores[-1])) if mask_scores else None
         self._boxes, self._slow_from = boxes, slow_from
@@ -67,7 +68,8 @@ class Training:
         monkeypatch.setattr(checkpoints, "newest", lambda _: None)
         config = training_config(batch_size=8, **arguments)
         workers = workers or WorkerGroup(tf.distribute.get_strategy())
-        self._loop = TrainingLoop(run, config, self, [None] * images, self, workers, pretrained=False)
+        setup = TrainingSetup(run, config, self, [None] * images, self, workers)
+        self._loop = TrainingLoop(setup, pretrained=False)
 
     def train(self):
         self.state = self._loop.train()

@@ -2,39 +2,30 @@
 
 from preannotate.core.text import plural
 from trainer.arguments.defaults import MIN_EPOCHS, Defaults
+from trainer.arguments.facts import TrainingFacts
 from trainer.arguments.table import format_short
 from trainer.config import Decision, Overrides, TrainingConfig
-from trainer.copy_paste import CopyPaste
-from trainer.input_size import InputSize
 
 _BACKBONE_RATE = "backbone_learning_rate"
 
 
 def explain(
-    config: TrainingConfig,
-    overrides: Overrides,
-    defaults: Defaults,
-    *,
-    model: str,
-    images: int,
-    pretrained: bool,
-    size: InputSize,
-    boxes: int | None = None,
-    copy_paste: CopyPaste | None = None,
+    config: TrainingConfig, overrides: Overrides, defaults: Defaults, facts: TrainingFacts, *, model: str
 ) -> tuple[Decision, ...]:
     """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
+    size, pretrained, copy_paste = facts.input_size, facts.pretrained, facts.copy_paste
     requested = {name for name, value in overrides.items() if value is not None}
     found = [Decision(f"image_size={config.image_size}", size.reason)] if size.reason else []
     if "batch_size" not in requested:
         found.append(Decision(f"batch_size={config.batch_size}", _batch(config, defaults, model)))
     if not requested & {"epochs", "steps"}:
-        found.append(_length(config, defaults, images=images, pretrained=pretrained))
+        found.append(_length(config, defaults, facts))
     if copy_paste and "copy_paste" not in requested:
         found.append(Decision(f"copy_paste={config.copy_paste:g}", copy_paste.reason))
     names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
     if _BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
         names.remove(_BACKBONE_RATE)
-        why = f"lower than the usual {defaults.backbone_learning_rate:g}, since there are only {boxes} boxes"
+        why = f"lower than the usual {defaults.backbone_learning_rate:g}, since there are only {facts.boxes} boxes"
         found.append(Decision(f"{_BACKBONE_RATE}={config.backbone_learning_rate:g}", why))
     if names:
         weights = "pretrained" if pretrained else "random"
@@ -51,13 +42,13 @@ def _batch(config: TrainingConfig, defaults: Defaults, model: str) -> str:
     return f"fewer than the usual {defaults.batch_size}, to save memory: inputs of {config.image_size} are large"
 
 
-def _length(config: TrainingConfig, defaults: Defaults, *, images: int, pretrained: bool) -> Decision:
+def _length(config: TrainingConfig, defaults: Defaults, facts: TrainingFacts) -> Decision:
     if config.epochs is None:
         return Decision(f"max_minutes={config.max_minutes:g}", "all of the time is used, since it is the only limit")
-    steps_in_epoch = -(-images // config.batch_size)
+    steps_in_epoch = -(-facts.images // config.batch_size)
     if config.epochs == MIN_EPOCHS:
-        why = f"each of {images} images is shown {MIN_EPOCHS} times"
+        why = f"each of {facts.images} images is shown {MIN_EPOCHS} times"
     else:
-        steps = plural(defaults.steps(pretrained=pretrained), "step")
+        steps = plural(defaults.steps(pretrained=facts.pretrained), "step")
         why = f"about {steps}, after which such trainings gained nothing, in epochs of {steps_in_epoch}"
     return Decision(f"epochs={config.epochs}", why)

@@ -7,6 +7,7 @@ Order of precedence: `RequestedConfig`'s own defaults, the model's `defaults`, t
 import math
 from dataclasses import dataclass, replace
 
+from trainer.arguments.facts import TrainingFacts
 from trainer.config import Overrides, TrainingConfig
 
 # Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
@@ -27,7 +28,7 @@ class Defaults:
         initial_learning_rate: Of the heads with a pretrained backbone.
         backbone_learning_rate: Relative to that of the heads.
         boxes_for_full_rate: Boxes in training from which on a pretrained backbone learns at that rate; with fewer it is
-            lower, since a backbone learns a few dozen by heart. 0 never lowers it.
+            lower, since a backbone overfits to a few dozen. 0 never lowers it.
         frozen_part: Part of the training during which a pretrained backbone stays frozen.
         freeze: Blocks of a pretrained backbone that are never trained.
         freeze_statistics: Whether a pretrained backbone keeps the statistics of its batch normalisation.
@@ -85,37 +86,23 @@ class Defaults:
         return max(round(self.steps(pretrained=pretrained) / steps_in_epoch), MIN_EPOCHS)
 
 
-def resolve_arguments(
-    overrides: Overrides,
-    defaults: Defaults,
-    *,
-    images: int,
-    pretrained: bool,
-    alpha: float,
-    input_size: tuple[int, int],
-    boxes: int | None = None,
-    copy_paste: float = 0.0,
-    replicas: int = 1,
-) -> TrainingConfig:
-    """Decide all arguments of a run.
-
-    `images` and `boxes` are those in the training part; `alpha` was found with the weights of the backbone,
-    `copy_paste` with the boxes. The default batch can be divided among `replicas`.
-    """
-    fitting = -(-defaults.fitting_batch(input_size) // replicas) * replicas
+def resolve_arguments(overrides: Overrides, defaults: Defaults, facts: TrainingFacts) -> TrainingConfig:
+    """Decide all arguments of a run; the default batch can be divided among the replicas."""
+    size = facts.input_size.size
+    fitting = -(-defaults.fitting_batch(size) // facts.replicas) * facts.replicas
     batch_size = overrides.get("batch_size") or fitting
     suggested = {
-        **defaults.of_model(pretrained=pretrained, boxes=boxes),
+        **defaults.of_model(pretrained=facts.pretrained, boxes=facts.boxes),
         "batch_size": batch_size,
-        "copy_paste": copy_paste,
+        "copy_paste": facts.copy_paste.probability if facts.copy_paste else 0.0,
         "epochs": None
         if overrides.get("max_minutes")
-        else defaults.epochs(images, pretrained=pretrained, batch_size=batch_size),
+        else defaults.epochs(facts.images, pretrained=facts.pretrained, batch_size=batch_size),
     }
     requested = {name: value for name, value in overrides.items() if value is not None or name not in suggested}
-    found = {"alpha": alpha, "image_size": "{}x{}".format(*input_size)}
+    found = {"alpha": facts.alpha, "image_size": "{}x{}".format(*size)}
     config = TrainingConfig(**{**suggested, **requested, **found})
     if config.steps is None:
         return config
-    steps_in_epoch = -(-images // config.batch_size)
+    steps_in_epoch = -(-facts.images // config.batch_size)
     return replace(config, epochs=-(-config.steps // steps_in_epoch))

@@ -139,19 +139,19 @@ def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.I
     scale = LONGEST_SIDE / max(size)  # small images become larger too, so that their lines and tags are sharp
     shape = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
     picture = decode(data, shape).pixels.resize(shape, Image.Resampling.LANCZOS)
-    pen, style = ImageDraw.Draw(picture), Style.fitting(shape, ())
+    drawing, style = ImageDraw.Draw(picture), Style.fitting(shape, ())
     numbers = iter(range(1, len(marks) + 1))
     tags = []
     for mark in marks:
         box = pixel_corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
         if mark.annotated:
-            draw_dashed_box(pen, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
+            draw_dashed_box(drawing, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
         else:
-            draw_solid_box(pen, box, COLOURS[mark.kind], style)
+            draw_solid_box(drawing, box, COLOURS[mark.kind], style)
         if mark.remark:
             tags.append((f"{next(numbers)} {mark.kind}", (box[0], box[1] - style.tag_height), COLOURS[mark.kind]))
     for (text, _, colour), place in zip(tags, _apart([place for _, place, _ in tags], style), strict=True):
-        draw_tag(pen, text, place, colour, style, shape)
+        draw_tag(drawing, text, place, colour, style, shape)
     return picture
 
 

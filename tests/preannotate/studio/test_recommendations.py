@@ -131,8 +131,9 @@ def test_the_recommendation_is_that_of_auto(machine):
 
     assert (first.name, first.recommended, first.word) == ("auto", True, None)
     assert first.why == (
-        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): COCO taught it, so it needs few images and "
-        "minutes; 42 training images with 2.9 objects each, half of them smaller than 44 pixels in an input of 480x352."
+        "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): it is pretrained on COCO, so it needs few images "
+        "and minutes; 42 training images with 2.9 objects each, half of them smaller than 44 pixels in an input of "
+        "480x352."
     )
     assert [choice.name for choice in others if choice.recommended or choice.why] == []
     assert [choice.name for choice in others] == list(families.families())
@@ -182,6 +183,22 @@ def test_input_and_minutes_are_those_of_the_start_that_is_asked_for(machine, mon
 
     assert f"in an input of {size}." in why
     assert asked == [base_model == "auto"]
+
+
+def test_minutes_are_those_of_the_requested_arguments_and_of_each_model_s_input(machine, monkeypatch):
+    asked = []
+
+    def estimate(models, images, size_for, overrides, **_):
+        asked.append((images, size_for(320), size_for(416), overrides))
+        return {}
+
+    monkeypatch.setattr(module, "estimate_minutes", estimate)
+    overrides = {"image_size": "512", "batch_size": 4}
+    model_choices(detail({"forklift": 120}))
+    why = model_choices(detail({"forklift": 120}), overrides=overrides)[0].why
+
+    assert asked == [(42, (384, 288), (480, 352), {}), (42, (512, 512), (512, 512), overrides)]
+    assert "in an input of 512x512." in why
 
 
 def test_a_damaged_record_of_weights_is_left_to_the_training(machine, tmp_path):

@@ -3,6 +3,7 @@ import pytest
 from trainer.arguments import parse_arguments
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
+from trainer.arguments.facts import TrainingFacts
 from trainer.input_size import InputSize
 
 DEFAULTS = Defaults(
@@ -18,9 +19,11 @@ DEFAULTS = Defaults(
 
 def explained(text="", *, size=(416, 416), reason="the usual size", images=160, pretrained=True, boxes=None):
     overrides = parse_arguments(text)
-    facts = {"images": images, "pretrained": pretrained, "boxes": boxes}
-    config = resolve_arguments(overrides, DEFAULTS, alpha=1.0, input_size=size, **facts)
-    found = explain(config, overrides, DEFAULTS, model="yolox-nano", size=InputSize(size, reason), **facts)
+    facts = TrainingFacts(
+        images=images, input_size=InputSize(size, reason), pretrained=pretrained, alpha=1.0, boxes=boxes
+    )
+    config = resolve_arguments(overrides, DEFAULTS, facts)
+    found = explain(config, overrides, DEFAULTS, facts, model="yolox-nano")
     return {decision.what: decision.why for decision in found}
 
 

@@ -116,7 +116,7 @@ def convolutions(size: YoloxSize, num_classes: int) -> list[layers.Layer]:
 
 
 class _Builder:
-    """Makes the layers of one size; `convolutions` are those with a kernel, in the order of their making."""
+    """Makes the layers of one size; `convolutions` are those with a kernel, in the order of their creation."""
 
     def __init__(self, size: YoloxSize) -> None:
         self._size = size

@@ -14,6 +14,9 @@ from preannotate.studio.recommendations import Sufficiency, advise_outlines, ass
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import empty_form, profiles, saved_server
+from trainer.arguments import parse_arguments
+from trainer.config import Overrides
+from trainer.errors import TrainingError
 from trainer.request import AUTO
 
 # More do not fit into a URL.
@@ -75,6 +78,14 @@ class WizardState:
     def base_weights(self) -> str:
         """The weights of the network before training, for defaults: "auto" or "none"."""
         return InitialWeights.NONE if self.base == InitialWeights.NONE else InitialWeights.AUTO
+
+    @property
+    def overrides(self) -> Overrides:
+        """The arguments by name, for estimates; none if the text has an error, which the last step shows."""
+        try:
+            return parse_arguments(self.arguments)
+        except TrainingError:
+            return {}
 
     def query(self, **changes: Any) -> dict[str, Any]:
         """Return the parameters of a URL with these choices; those that are not chosen are left out."""
@@ -152,7 +163,8 @@ def choose_model(request: PageRequest) -> Response:
     server = saved_server(request, state.server)
     detail = selected_annotations(request, state)
     assessment = assess_annotations(detail)
-    choices = [] if assessment.level == Sufficiency.TOO_FEW else model_choices(detail, base_model=state.base_weights)
+    refused = assessment.level == Sufficiency.TOO_FEW
+    choices = [] if refused else model_choices(detail, base_model=state.base_weights, overrides=state.overrides)
     names = [choice.name for choice in choices]
     return request.page(
         "wizard_model.html",
@@ -160,7 +172,7 @@ def choose_model(request: PageRequest) -> Response:
         state=state,
         detail=detail,
         assessment=assessment,
-        refused=assessment.level == Sufficiency.TOO_FEW,
+        refused=refused,
         choices=choices,
         outlines=advise_outlines(detail),
         model=state.model if state.model in names else AUTO,

@@ -96,7 +96,7 @@ class _Step:
         # The network whose defaults are shown; a training may still choose another one.
         self.network = state.model
         if state.model == AUTO:
-            recommended = recommend_model(self.detail, base_model=state.base_weights)
+            recommended = recommend_model(self.detail, base_model=state.base_weights, overrides=state.overrides)
             self.network = recommended.model if recommended else FAST
         self.fields: list[ArgumentField] = argument_fields(self.network, images, base_model=state.base_weights)
         places = machines(request.services.settings)

@@ -250,6 +250,17 @@ def test_models_are_cards_with_the_recommended_one_chosen(example, browser):
     assert words(answer).count("Run: preannotate get base yolox-nano") == 1
 
 
+@pytest.mark.parametrize(("arguments", "size"), [("image_size=512", "512x512"), ("image_size=x", None)])
+def test_estimates_follow_the_arguments_of_an_earlier_run_unless_they_are_wrong(example, browser, arguments, size):
+    example.with_server()
+    usual = words(browser.get("/new/model?server=1&task=12"))
+    answer = browser.get(f"/new/model?server=1&task=12&arguments={arguments}")
+
+    assert answer.status_code == 200
+    found = re.search(r"in an input of (\d+x\d+)", words(answer))[1]
+    assert found == (size or re.search(r"in an input of (\d+x\d+)", usual)[1])
+
+
 def test_a_run_chooses_its_model_itself_by_default(example, browser):
     example.with_server()
     start = browser.get("/new/start?server=1&task=12&model=auto")
