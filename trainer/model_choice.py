@@ -80,7 +80,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     if path.is_dir():
         return _of_run(earlier_run.read(path), _outlined(samples))
     if path.is_file():
-        return _fitting(path, requested)
+        return _fitting(path, requested, _outlined(samples))
     pretrained = base_model != NONE
     boxes_only = {name: family for name, family in MODELS.items() if not family.learns_masks}
     able = [name for name, family in boxes_only.items() if _is_able(family, base_model, requested.alpha)]
@@ -123,14 +123,18 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
 def _of_run(earlier: EarlierRun, outlined: float) -> Recommendation:
     """Return the model of a run, or the same with masks if most objects were drawn as outlines."""
     model = earlier.config.model
-    with_masks = next((name for name, family in MODELS.items() if family.without_masks == model), None)
-    if with_masks and outlined >= OUTLINED_SHARE:
+    if (with_masks := _with_masks(model)) and outlined >= OUTLINED_SHARE:
         return Recommendation(
             with_masks,
             f"{with_masks} is chosen: {earlier.name} is a run of {model}, and {outlined:.0%} of the objects were drawn "
             f"as outlines, so it learns these too; for boxes alone: --model {model}.",
         )
     return Recommendation(model, f"{model} is chosen: {earlier.name} is a run of this model.")
+
+
+def _with_masks(model: str) -> str | None:
+    """Return the model that is the same but for masks; None if there is none."""
+    return next((name for name, family in MODELS.items() if family.without_masks == model), None)
 
 
 def _outlined(samples: Sequence[Sample]) -> float:
@@ -171,11 +175,17 @@ def _here(able: Sequence[str], *, get: bool) -> list[str]:
     return here
 
 
-def _fitting(file: Path, requested: RequestedConfig) -> Recommendation:
+def _fitting(file: Path, requested: RequestedConfig, outlined: float) -> Recommendation:
     for name, family in MODELS.items():
         with contextlib.suppress(TrainingError):
             base_weights.resolve(str(file), alpha=requested.alpha, family=family)
             of_it = "its weights" if family.weights else "weights of its backbone"
+            if (with_masks := _with_masks(name)) and outlined >= OUTLINED_SHARE:
+                return Recommendation(
+                    with_masks,
+                    f"{with_masks} is chosen: {printable(file.name)} has {of_it} but for masks, and {outlined:.0%} of "
+                    f"the objects were drawn as outlines.",
+                )
             return Recommendation(name, f"{name} is chosen: {printable(file.name)} has {of_it}.")
     raise TrainingError(
         f"--base-model {file.name}: fits no model; expected weights of a detector, or of a backbone without top. "
