@@ -155,7 +155,8 @@ def test_a_run_as_base_model_decides(trained):
 KNOWN = list(MODELS)
 CHOICES = (
     "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, mask-rcnn-resnet101, "
-    "mask-rcnn-resnet50, ssd-efficientnet-lite0, ssd-mobilenet-v2, yolox-nano, yolox-nano-seg, yolox-s, yolox-s-seg, yolox-tiny, yolox-tiny-seg"
+    "mask-rcnn-resnet50, ssd-efficientnet-lite0, ssd-mobilenet-v2, yolox-nano, yolox-nano-seg, yolox-s, yolox-s-seg, "
+    "yolox-tiny, yolox-tiny-seg"
 )
 
 

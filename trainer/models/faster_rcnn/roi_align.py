@@ -1,7 +1,8 @@
 """RoIAlign: the features inside a box, as a small grid, whatever the box's size.
 
 Each of the grid's bins is the mean of some points, read between the cells of the feature map by bilinear interpolation;
-nothing is rounded. How many points matters little, as the reference says. It is made of `tf.image.crop_and_resize` and a mean, which OpenVINO converts.
+nothing is rounded. How many points a bin has matters little, as the reference says. It is made of
+`tf.image.crop_and_resize` and a mean, which OpenVINO converts.
 Reference: Mask R-CNN, section 3, https://arxiv.org/abs/1703.06870.
 """
 
@@ -41,12 +42,13 @@ class RoiAlign(keras.layers.Layer):
 
 
 def read_points(maps: tf.Tensor, boxes: tf.Tensor, rows: tf.Tensor, points: int) -> tf.Tensor:
-    """Return what lies at `points` x `points` points of boxes, evenly spread: float32 (R, points, points, C).
+    """Return what lies at evenly spread points of boxes: float32 (R, points, points, C).
 
     Args:
         maps: float32 (M, h + 2, w + 2, C): with a border of one cell around it. What lies beyond it is 0.
         boxes: float32 (..., 4), R in all: xyxy, in cells of the map without its border, finite.
         rows: int32 (R,): the map of each box.
+        points: Along a side.
     """
     height, width = maps.shape[1:3]
     x1, y1, x2, y2 = (boxes[..., i] for i in range(4))

@@ -1,8 +1,8 @@
 """The layers of both stages: feature pyramid, the first stage's head, the second stage, and that of masks.
 
 Small beside those of the reference (128 channels for 256, 512 hidden units for 1024, 64 channels of masks for 256): a
-few hundred photos do not fill more, and a CPU has to serve them. What comes out is float32 even if the layers before compute with 16 bits:
-in half precision a box could not lie anywhere within a large input.
+few hundred photos do not fill more, and a CPU has to serve them. What comes out is float32 even if the layers before
+compute with 16 bits: in half precision a box could not lie anywhere within a large input.
 """
 
 import math

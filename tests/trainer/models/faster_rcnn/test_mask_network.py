@@ -69,7 +69,7 @@ def test_a_mask_for_each_of_the_best_boxes(mask_network, with_mask):
 
 
 def test_a_mask_is_that_of_the_best_class(mask_network, with_mask):
-    boxes, logits, mask_logits = mask_network.keras_model(with_mask["pixels"], training=False)
+    _, logits, mask_logits = mask_network.keras_model(with_mask["pixels"], training=False)
     masks = mask_network.predict(with_mask["pixels"])["masks"].numpy()
     best = np.array(logits).argmax(axis=-1)
     of_best = np.take_along_axis(np.array(mask_logits), best[..., None, None, None], axis=-1)[..., 0]
