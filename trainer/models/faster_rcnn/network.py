@@ -96,19 +96,16 @@ class FasterRcnnNetwork(Network):
         logits, roi_deltas = self.second_stage(self.align(features, rois.boxes), training=True)
         index = batch["anchor_index"]
         anchor_deltas = tf.gather(deltas, index, batch_dims=1)
-        return (
-            features,
-            rois,
-            {
-                **proposal_losses(
-                    tf.gather(objectness, index, batch_dims=1),
-                    decode(anchor_deltas, tf.gather(tf.constant(self.anchors), index)),
-                    batch["anchor_state"],
-                    batch["anchor_boxes"],
-                ),
-                **roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
-            },
-        )
+        losses = {
+            **proposal_losses(
+                tf.gather(objectness, index, batch_dims=1),
+                decode(anchor_deltas, tf.gather(tf.constant(self.anchors), index)),
+                batch["anchor_state"],
+                batch["anchor_boxes"],
+            ),
+            **roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
+        }
+        return features, rois, losses
 
     def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Network.predict`; N is the number of proposals."""

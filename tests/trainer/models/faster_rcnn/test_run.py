@@ -62,8 +62,8 @@ def discs(tmp_path_factory):
 def training(discs, request, monkeypatch):
     """Return a function that makes the request of a training: fixture of its family, folder, arguments."""
 
-    def make(family, output, arguments):
-        model = request.getfixturevalue(family)
+    def make(family_name, output, arguments):
+        model = request.getfixturevalue(family_name)
         monkeypatch.setitem(MODELS, model.name, model)
         overrides = parse_arguments(f"batch_size=8,image_size=128x96,seed=3,{arguments}")
         return TrainingRequest(
@@ -73,9 +73,9 @@ def training(discs, request, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_resumed_run_equals_an_uninterrupted_one(family, training, tmp_path, monkeypatch):
-    train.start(training(family, tmp_path / "whole", "epochs=3"))
+@pytest.mark.parametrize("family_name", FAMILIES)
+def test_a_resumed_run_equals_an_uninterrupted_one(family_name, training, tmp_path, monkeypatch):
+    train.start(training(family_name, tmp_path / "whole", "epochs=3"))
     record = TrainingLoop._record
 
     def record_then_die(self, state):
@@ -86,7 +86,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(family, training, tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(TrainingLoop, "_record", record_then_die)
         with pytest.raises(KeyboardInterrupt):
-            train.start(training(family, tmp_path / "parts", "epochs=3"))
+            train.start(training(family_name, tmp_path / "parts", "epochs=3"))
     train.resume(tmp_path / "parts")
 
     whole, parts = newest_checkpoint(tmp_path / "whole"), newest_checkpoint(tmp_path / "parts")
