@@ -17,7 +17,6 @@ from trainer.augment import Augmentation, augment, letterbox_example
 from trainer.datasets.sample import Sample
 from trainer.example import Example
 from trainer.models.network import Network
-from trainer.placed_masks import instance_masks
 
 # Decoded images are kept up to this many bytes together; the rest is decoded again each epoch.
 CACHE_BYTES = 500_000_000
@@ -157,7 +156,6 @@ def _example(images: Images, index: int, network: Network, epoch: Epoch, positio
             epoch.augmentation,
             rng,
         )
-    if network.mask_stride is None:
+    if network.mask_head is None:
         return {"pixels": made.pixels, **network.targets(made.boxes, made.class_ids, rng)}
-    masks = instance_masks(made.masks, len(made.boxes), network.input_size, network.mask_stride)
-    return {"pixels": made.pixels, **network.targets_with_masks(made.boxes, made.class_ids, masks, rng)}
+    return {"pixels": made.pixels, **network.targets_with_masks(made.boxes, made.class_ids, made.masks, rng)}

@@ -44,13 +44,16 @@ TENSORFLOW_NAMES = {
     "frcnn-res101-coco": "frcnn-resnet101",
     "frcnn-nas-coco": "frcnn-nas",
     "faster-rcnn-inception-resnet-v2": "frcnn-inception-resnet-v2",
+    "mask-rcnn-resnet50-atrous-coco": "mask-rcnn-resnet50",
+    "mask-rcnn-resnet101-atrous-coco": "mask-rcnn-resnet101",
 }
-ALIASES = {**TENSORFLOW_NAMES, "yolo": FAST, "yolox": FAST}
+MASK_RCNN = "mask-rcnn-resnet50"
+ALIASES = {**TENSORFLOW_NAMES, "yolo": FAST, "yolox": FAST, "mask-rcnn": MASK_RCNN, "maskrcnn": MASK_RCNN}
 # Beginnings of names, without `-` and `_`, and what to do instead.
 NOT_TRAINED = {
     "yolox": f"Use {', '.join(COCO_MODELS[:-1])} or {COCO_MODELS[-1]}",
     "yolo": f"Use {FAST}; `preannotate import` packages a YOLO that was trained elsewhere",
-    "maskrcnn": f"Use {FAST}{MASKS_SUFFIX}, which learns masks too",
+    "maskrcnn": f"Use {MASK_RCNN}, or {FAST}{MASKS_SUFFIX}, which is faster",
 }
 
 

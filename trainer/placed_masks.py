@@ -63,16 +63,40 @@ class PlacedMask:
 
     def render(self, input_size: Size, stride: int) -> tuple[np.ndarray, int, int]:
         """Return the cells of `to_input` as bool (h, w), with the column and the row of the first; (0, 0) for none."""
+        shown = self._shown()
+        if shown is None:
+            return np.zeros((0, 0), bool), 0, 0
+        bitmap, left, top = shown
+        x = _Cells.of(left, bitmap.shape[1], abs(self.scale[0]), stride, input_size[0])
+        y = _Cells.of(top, bitmap.shape[0], self.scale[1], stride, input_size[1])
+        share = _sums(_sums(bitmap.T, x.edges).T, y.edges) * abs(self.scale[0] * self.scale[1]) / stride**2
+        return _belongs(share), x.first, y.first
+
+    def in_box(self, box: np.ndarray, side: int) -> np.ndarray | None:
+        """Return the mask in the frame of a box, as bool (side, side): so many cells of equal size fill the box.
+
+        Cells belong to the object as in `to_input`. None where nothing of it is shown in the box (4,), which is xyxy in
+        input pixels.
+        """
+        (x1, y1, x2, y2), shown = np.asarray(box, np.float64).tolist(), self._shown()
+        if shown is None or not (x2 > x1 and y2 > y1):
+            return None
+        bitmap, left, top = shown
+        scale_x, scale_y = abs(self.scale[0]), self.scale[1]
+        x_edges = np.clip((np.linspace(x1, x2, side + 1) - left) / scale_x, 0, bitmap.shape[1])
+        y_edges = np.clip((np.linspace(y1, y2, side + 1) - top) / scale_y, 0, bitmap.shape[0])
+        cell = (x2 - x1) / scale_x * (y2 - y1) / scale_y / side**2
+        cells = _belongs(_sums(_sums(bitmap.T, x_edges).T, y_edges) / cell)
+        return cells if cells.any() else None
+
+    def _shown(self) -> tuple[np.ndarray, float, float] | None:
+        """Return what is shown of the object, bool (h, w), as it lies in the input, and its corner in input pixels."""
         seen = self.mask.cut(self._seen())
         if seen is None:
-            return np.zeros((0, 0), bool), 0, 0
+            return None
         bitmap = seen.bitmap[:, ::-1] if self.scale[0] < 0 else seen.bitmap
         left = seen.left + seen.width if self.scale[0] < 0 else seen.left
-        x = _Cells.of(left * self.scale[0] + self.offset[0], seen.width, abs(self.scale[0]), stride, input_size[0])
-        y = _Cells.of(seen.top * self.scale[1] + self.offset[1], seen.height, self.scale[1], stride, input_size[1])
-        share = _sums(_sums(bitmap.T, x.edges).T, y.edges) * abs(self.scale[0] * self.scale[1]) / stride**2
-        most = float(share.max())
-        return share >= (_HALF if most >= _HALF else max(most / 2, _LEAST)), x.first, y.first
+        return bitmap, left * self.scale[0] + self.offset[0], seen.top * self.scale[1] + self.offset[1]
 
     def _seen(self) -> tuple[int, int, int, int]:
         """Return the region in whole image pixels."""
@@ -102,6 +126,12 @@ class _Cells(NamedTuple):
         return cls(first, np.clip((np.arange(first, last + 1) * stride - corner) / scale, 0, length))
 
 
+def _belongs(share: np.ndarray) -> np.ndarray:
+    """Return which cells belong to an object that fills such shares of them: half of it does, or as in `to_input`."""
+    most = float(share.max())
+    return share >= (_HALF if most >= _HALF else max(most / 2, _LEAST))
+
+
 def _sums(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the sums of the rows (h, w) between edges, float32 (N, w); a part of a row counts in part."""
     sums = np.zeros((len(values) + 1, values.shape[1]), np.int32 if values.dtype == bool else np.float32)
@@ -111,7 +141,8 @@ def _sums(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.diff(sums[low] * (1 - part) + sums[low + 1] * part, axis=0)
 
 
-# One for each box; None for a box without a mask. Empty if no image of the input was read with masks.
+# One for each box; None for a box without a mask, which teaches where an object is and not what it looks like. Empty if
+# no image of the input was read with masks.
 PlacedMasks = tuple[PlacedMask | None, ...]
 
 

@@ -127,12 +127,10 @@ def _for_outlines(model: str, accurate: str | None, conditions: TrainingConditio
     if not conditions.pretrained:  # random weights either way
         model = FAST
     if f"{model}{MASKS_SUFFIX}" not in conditions.with_masks:
-        able = f"{FAST}{MASKS_SUFFIX}"
-        how = (
-            f"--model {able} learns them, and needs the COCO weights of {FAST}"
-            if able in conditions.with_masks
-            else "no model that learns them can start from these weights"
-        )
+        fast = f"{FAST}{MASKS_SUFFIX}"
+        able = fast if fast in conditions.with_masks else next(iter(conditions.with_masks), None)
+        how = f"--model {able} learns them" if able else "no model that learns them can start from these weights"
+        how += f", and needs the COCO weights of {FAST}" if able == fast else ""
         return model, accurate, f"{drawn}, and only the boxes around them are learnt: {how}."
     larger = f"{accurate}{MASKS_SUFFIX}" if accurate else None
     sentence = f"{drawn}, so it learns outlines too; for boxes alone: --model {model}."

@@ -7,6 +7,7 @@ from PIL import Image
 
 from runtime.image import decode
 from runtime.letterbox import Letterbox
+from runtime.manifest import MaskHead, MaskKind
 from runtime.masks import InstanceMask
 from trainer import datasets
 from trainer.anchors import generate
@@ -14,6 +15,7 @@ from trainer.assigner import IGNORED, NEGATIVE
 from trainer.augment import STRENGTHS
 from trainer.input_pipeline import Epoch, ImageCache, Shard, batches
 from trainer.models.ssd import SsdNetwork
+from trainer.placed_masks import instance_masks
 
 SIZE = (96, 64)
 
@@ -102,7 +104,7 @@ def test_ignore_regions_reach_the_network(samples, network):
 class MaskNetwork(SsdNetwork):
     """Asks for masks in cells of four pixels; at most eight boxes."""
 
-    mask_stride = 4
+    mask_head = MaskHead(MaskKind.PROTOTYPES)
 
     @property
     def target_spec(self):
@@ -110,10 +112,8 @@ class MaskNetwork(SsdNetwork):
 
     def targets_with_masks(self, gt_boxes, gt_classes, gt_masks, rng):
         more = 8 - len(gt_boxes)
-        return {
-            "cells": np.pad(gt_masks.cells, [(0, more), (0, 0), (0, 0)]),
-            "known": np.pad(gt_masks.known, (0, more)),
-        }
+        cells, known = instance_masks(gt_masks, len(gt_boxes), self.input_size, 4)
+        return {"cells": np.pad(cells, [(0, more), (0, 0), (0, 0)]), "known": np.pad(known, (0, more))}
 
 
 def test_masks_are_made_for_networks_that_ask(samples):

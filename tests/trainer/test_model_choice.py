@@ -200,8 +200,9 @@ def test_a_run_as_base_model_decides(trained):
 
 KNOWN = list(MODELS)
 CHOICES = (
-    "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, ssd-efficientnet-lite0, "
-    "ssd-mobilenet-v2, yolox-nano, yolox-nano-seg, yolox-s, yolox-s-seg, yolox-tiny, yolox-tiny-seg"
+    "auto, frcnn-inception-resnet-v2, frcnn-nas, frcnn-resnet101, frcnn-resnet50, mask-rcnn-resnet101, "
+    "mask-rcnn-resnet50, ssd-efficientnet-lite0, ssd-mobilenet-v2, yolox-nano, yolox-nano-seg, yolox-s, yolox-s-seg, "
+    "yolox-tiny, yolox-tiny-seg"
 )
 
 
@@ -237,6 +238,11 @@ def test_yolo_is_the_small_yolox(name):
     assert resolve_name(name, KNOWN) == ("yolox-nano", f"--model: {name} is called yolox-nano here.")
 
 
+@pytest.mark.parametrize("name", ["mask-rcnn", "Mask_RCNN", "maskrcnn"])
+def test_mask_rcnn_is_that_on_the_smaller_backbone(name):
+    assert resolve_name(name, KNOWN) == ("mask-rcnn-resnet50", f"--model: {name} is called mask-rcnn-resnet50 here.")
+
+
 def test_every_other_name_leads_to_a_model():
     assert set(ALIASES.values()) <= set(KNOWN)
 
@@ -253,8 +259,8 @@ def test_an_old_spelling_of_a_model_that_is_not_there_is_refused():
         ("YOLO-v3", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
         ("yolo11n", "Use yolox-nano; `preannotate import` packages a YOLO that was trained elsewhere."),
         ("yolox_l", "Use yolox-nano, yolox-tiny or yolox-s."),
-        ("mask-rcnn", "Use yolox-nano-seg, which learns masks too."),
-        ("mask_rcnn_inception", "Use yolox-nano-seg, which learns masks too."),
+        ("mask_rcnn_inception", "Use mask-rcnn-resnet50, or yolox-nano-seg, which is faster."),
+        ("maskrcnn_resnet50_fpn", "Use mask-rcnn-resnet50, or yolox-nano-seg, which is faster."),
     ],
 )
 def test_what_is_not_trained_here_has_another_way(name, remedy):

@@ -82,6 +82,37 @@ def test_boxes_without_a_mask_are_not_known():
     assert cells.sum(axis=(1, 2)).tolist() == [0, 1, 0]
 
 
+def test_a_mask_in_the_frame_of_a_box():
+    """A 4x4 frame of cells of 4 by 2 pixels: columns 8 to 16 are its middle, and rows 5 to 12 go from its cell 0 on."""
+    found = placed(square(8, 5, 8, 7)).in_box(np.float32([4, 4, 20, 12]), 4)
+
+    assert found.astype(int).tolist() == [[0, 1, 1, 0]] * 4
+    assert placed(square(8, 6, 8, 6)).in_box(np.float32([4, 4, 20, 12]), 4).any(axis=1).tolist() == [False, *[True] * 3]
+
+
+def test_the_frame_of_a_box_moves_with_the_mask():
+    corner = np.ones((8, 8))
+    corner[:4, 4:] = 0
+    mask = InstanceMask.from_bitmap(corner, 10, 4)
+    moved = placed(mask, scale=(2.0, 0.5), offset=(-10.0, 7.0)).in_box(np.float32([10, 9, 26, 13]), 8)
+
+    assert np.array_equal(moved, corner)
+    assert np.array_equal(placed(mask).mirrored(64).in_box(np.float32([46, 4, 54, 12]), 8), corner[:, ::-1])
+
+
+def test_a_frame_shows_only_what_is_shown_of_an_object():
+    half = placed(square(0, 0, 64, 32), region=(32.0, 0.0, 64.0, 32.0)).in_box(np.float32([24, 0, 40, 32]), 4)
+
+    assert half.astype(int).tolist() == [[0, 0, 1, 1]] * 4
+    assert placed(square(0, 0, 8, 8)).in_box(np.float32([20, 20, 30, 30]), 4) is None
+    assert placed(square(0, 0, 8, 8), offset=(-50.0, 0.0)).in_box(np.float32([0, 0, 8, 8]), 4) is None
+    assert placed(square(0, 0, 8, 8)).in_box(np.float32([4, 4, 4, 8]), 4) is None
+
+
+def test_a_thin_object_does_not_vanish_in_a_frame():
+    assert placed(square(5, 5, 40, 1)).in_box(np.float32([5, 0, 45, 32]), 4).sum() == 4
+
+
 def test_an_image_without_masks_has_none():
     cells, known = instance_masks((), 2, (64, 32), 4)
     assert (cells.shape, known.tolist()) == ((2, 8, 16), [False, False])

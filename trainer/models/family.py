@@ -41,7 +41,7 @@ class ModelFamily:
     Attributes:
         when_to_choose: For the table of models.
         weights: Published weights of the whole detector; None if there are such of the backbone alone.
-        learns_masks: Its networks have a `mask_stride`: their datasets are read with masks.
+        learns_masks: Its networks have a `mask_head`: their datasets are read with masks.
         without_masks: Name of the family whose networks are the same but for layers of masks, by their names: runs of
             one are base models of the other. "" if there is none.
     """

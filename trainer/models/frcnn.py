@@ -1,4 +1,4 @@
-"""Faster R-CNN on networks of `keras.applications`.
+"""Faster R-CNN and Mask R-CNN on networks of `keras.applications`.
 
 References: ResNet, https://arxiv.org/abs/1512.03385; Inception-ResNet-v2, https://arxiv.org/abs/1602.07261; NASNet-A
 (large), 85 million weights, https://arxiv.org/abs/1707.07012.
@@ -115,5 +115,19 @@ FAMILIES = (
         when_to_choose="several thousand images and two or more large GPUs",
         backbone=_nasnet_large(),
         defaults=replace(faster_rcnn.DEFAULTS, batch_size=2),
+    ),
+    _family(
+        name="mask-rcnn-resnet50",
+        when_to_choose="as frcnn-resnet50, with masks: where polygons or masks were annotated",
+        backbone=_resnet(50, (3, 4, 6, 3)),
+        detector=faster_rcnn.build_with_masks,
+        learns_masks=True,
+    ),
+    _family(
+        name="mask-rcnn-resnet101",
+        when_to_choose="as frcnn-resnet101, with masks",
+        backbone=_resnet(101, (3, 4, 23, 3)),
+        detector=faster_rcnn.build_with_masks,
+        learns_masks=True,
     ),
 )

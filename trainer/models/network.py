@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from runtime.manifest import MaskHead
-from trainer.placed_masks import InstanceMasks
+from trainer.placed_masks import PlacedMasks
 
 
 class Loss(NamedTuple):
@@ -41,8 +41,6 @@ class Network(ABC):
         class_layers: Names of the layers with outputs for each class, K the fastest along the last axis of their
             kernel and bias. An earlier run's weights of single classes are transferred by it; without names only
             those of all classes together can be.
-        mask_stride: Input pixels of a cell of the masks that the network learns from; None if it learns no masks. A
-            network that learns masks has a `mask_head`, too.
     """
 
     keras_model: keras.Model
@@ -52,11 +50,10 @@ class Network(ABC):
     num_classes: int
     class_layers: tuple[str, ...]
     iou_threshold: ClassVar[float] = 0.5
-    mask_stride: ClassVar[int | None] = None
 
     @property
     def mask_head(self) -> MaskHead | None:
-        """Which outputs `predict` gives for masks; None if it gives boxes only."""
+        """Which outputs `predict` gives for masks; None if it gives boxes only, and learns nothing else."""
         return None
 
     @property
@@ -75,11 +72,11 @@ class Network(ABC):
         """
 
     def targets_with_masks(
-        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, gt_masks: InstanceMasks, rng: np.random.Generator
+        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, gt_masks: PlacedMasks, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
-        """Return the targets of one image, as `targets`, of a network with a `mask_stride`: it must define this.
+        """Return the targets of one image, as `targets`, of a network with a `mask_head`: it must define this.
 
-        `gt_masks` has the masks of `gt_boxes`, in cells of `mask_stride` pixels.
+        `gt_masks` are those of `gt_boxes`; the network renders them as it needs them.
         """
         raise NotImplementedError
 

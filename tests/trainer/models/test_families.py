@@ -20,13 +20,12 @@ from runtime.manifest import Manifest, Postprocess
 from trainer import datasets, export
 from trainer.models import MODELS
 from trainer.network_trainer import NetworkTrainer
-from trainer.placed_masks import instance_masks
 from trainer.validation import Validator
 
 pytestmark = pytest.mark.slow
 
 SIZE = (128, 96)
-LARGE = ("frcnn-resnet101", "frcnn-inception-resnet-v2", "frcnn-nas")
+LARGE = ("frcnn-resnet101", "frcnn-inception-resnet-v2", "frcnn-nas", "mask-rcnn-resnet101")
 ALPHAS = {"ssd-mobilenet-v2": 0.35}
 # The images are learnt by heart: rounding then cannot change the order of scores, and the proof keeps its own limit.
 STEPS_AT_ONCE, MOST_STEPS = 25, 600
@@ -53,7 +52,7 @@ def test_every_model_is_built_with_the_contract(name):
     assert (boxes.dtype, scores.dtype) == (np.float32, np.float32)
     masks = MASK_OUTPUTS[network.mask_head.kind] if network.mask_head else ()
     assert tuple(outputs) == (*OUTPUTS, *masks)
-    assert (network.mask_stride is not None) == MODELS[name].learns_masks == (network.mask_head is not None)
+    assert MODELS[name].learns_masks == (network.mask_head is not None)
     assert np.isfinite(boxes).all() and scores.min() >= 0 and scores.max() <= 1
     assert starts == sorted(set(starts)) and starts[0] <= first_weights
     assert len(starts) > MODELS[name].defaults.freeze
@@ -112,10 +111,9 @@ def _batch(network, samples):
     for index in range(len(samples)):
         pixels, boxes, class_ids, masks = letterbox_example(images[index], SIZE)
         rng = np.random.default_rng(index)
-        if network.mask_stride is None:
+        if network.mask_head is None:
             targets = network.targets(boxes, class_ids, rng)
         else:
-            placed = instance_masks(masks, len(boxes), SIZE, network.mask_stride)
-            targets = network.targets_with_masks(boxes, class_ids, placed, rng)
+            targets = network.targets_with_masks(boxes, class_ids, masks, rng)
         rows.append({"pixels": pixels, **targets})
     return {key: tf.constant(np.stack([row[key] for row in rows])) for key in rows[0]}

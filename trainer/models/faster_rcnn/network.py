@@ -12,17 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import anchors
 from trainer.assigner import IGNORED
 from trainer.box_coder import decode
 from trainer.losses import BOX_WEIGHT, iou_and_giou
-from trainer.models.family import DetectorSpec
-from trainer.models.faster_rcnn import sampling, stages, targets
+from trainer.models.faster_rcnn import sampling, targets
 from trainer.models.faster_rcnn.proposals import Proposals
 from trainer.models.faster_rcnn.roi_align import RoiAlign
 from trainer.models.network import Loss, Network
-
-STRIDES = (8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,16 @@ class FasterRcnnNetwork(Network):
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`."""
+        return self._box_targets(gt_boxes, gt_classes, rng)[1]
+
+    def _box_targets(
+        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return which objects count, and the targets; the first of `gt_boxes` there are those of these objects."""
         drawn = targets.sample_anchors(gt_boxes, gt_classes, self.anchors, self.anchor_levels, rng)
-        boxes, classes = targets.pad_ground_truth(gt_boxes, gt_classes, rng)
-        return {
+        chosen = targets.choose_objects(len(gt_boxes), rng)
+        boxes, classes = targets.pad_ground_truth(gt_boxes[chosen], gt_classes[chosen])
+        return chosen, {
             "gt_boxes": boxes,
             "gt_classes": classes,
             "gt_proposals": targets.make_gt_proposals(gt_boxes[gt_classes != IGNORED], self.input_size, rng),
@@ -81,6 +84,10 @@ class FasterRcnnNetwork(Network):
 
         Class losses are means over all samples, box losses over those that are objects.
         """
+        return self._box_losses(batch)[2]
+
+    def _box_losses(self, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, sampling.RoiSample, dict[str, Loss]]:
+        """Return the finest features, what the second stage learns from, and the losses."""
         features, objectness, deltas = self.first_stage(batch["pixels"], training=True)
         # Proposals are constants for the second stage: its losses do not train the first.
         proposals = self.propose(tf.stop_gradient(objectness), tf.stop_gradient(deltas))
@@ -89,7 +96,7 @@ class FasterRcnnNetwork(Network):
         logits, roi_deltas = self.second_stage(self.align(features, rois.boxes), training=True)
         index = batch["anchor_index"]
         anchor_deltas = tf.gather(deltas, index, batch_dims=1)
-        return {
+        losses = {
             **proposal_losses(
                 tf.gather(objectness, index, batch_dims=1),
                 decode(anchor_deltas, tf.gather(tf.constant(self.anchors), index)),
@@ -98,37 +105,12 @@ class FasterRcnnNetwork(Network):
             ),
             **roi_losses(logits, decode(roi_deltas, rois.boxes), rois),
         }
+        return features, rois, losses
 
     def predict(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Network.predict`; N is the number of proposals."""
         proposals, logits, deltas = self.keras_model(pixels, training=False)
         return {"boxes": decode(deltas, proposals), "scores": keras.ops.sigmoid(logits)}
-
-
-def build(spec: DetectorSpec) -> FasterRcnnNetwork:
-    """Build the network."""
-    levels = stages.pyramid(spec.features)
-    objectness, deltas = stages.first_stage(levels, len(spec.aspects))
-    boxes, box_levels = anchors.generate(spec.input_size, STRIDES, spec.aspects)
-    propose = Proposals(boxes, spec.input_size, name="proposals")
-    proposals = propose(objectness, deltas)
-    align = RoiAlign(STRIDES[0], name="roi_align")
-    crops = align(levels[0], proposals)
-    outputs = stages.second_stage(crops, spec.num_classes)
-    return FasterRcnnNetwork(
-        keras_model=keras.Model(spec.pixels, [proposals, *outputs], name="faster_rcnn"),
-        backbone=spec.backbone,
-        block_starts=spec.block_starts,
-        input_size=spec.input_size,
-        num_classes=spec.num_classes,
-        class_layers=("class_predictor",),
-        first_stage=keras.Model(spec.pixels, [levels[0], objectness, deltas], name="first_stage"),
-        propose=propose,
-        align=align,
-        second_stage=keras.Model(crops, outputs, name="second_stage"),
-        anchors=boxes,
-        anchor_levels=box_levels,
-    )
 
 
 def proposal_losses(objectness: tf.Tensor, boxes: tf.Tensor, state: tf.Tensor, gt_boxes: tf.Tensor) -> dict[str, Loss]:

@@ -39,24 +39,24 @@ class Proposals(keras.layers.Layer):
         """
         # Logits and not scores: saturated scores tie, and engines break ties in different ways.
         logits, best = tf.math.top_k(objectness, self._before)
-        boxes = gather_boxes(clip(decode(deltas, self._anchors), self._input_size), best)
+        boxes = gather_rows(clip(decode(deltas, self._anchors), self._input_size), best)
         thin = tf.reduce_min(boxes[..., 2:] - boxes[..., :2], axis=-1) < MIN_SIDE
         logits = tf.where(thin, logits - 2 * _LAST, tf.where(survivors(boxes), logits, logits - _LAST))
         _, chosen = tf.math.top_k(logits, self.count)
-        return gather_boxes(boxes, chosen)
+        return gather_rows(boxes, chosen)
 
     def compute_output_spec(self, objectness: keras.KerasTensor, deltas: keras.KerasTensor) -> keras.KerasTensor:
         """Return shape and dtype of the proposals."""
         return keras.KerasTensor((objectness.shape[0], self.count, 4), dtype="float32")
 
 
-def gather_boxes(boxes: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Return the boxes (B, N, 4) at indices (B, N), int32, of boxes (B, M, 4).
+def gather_rows(rows: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Return the rows (B, N, C) at indices (B, N), int32, of rows (B, M, C), such as boxes.
 
-    Each coordinate by itself: OpenVINO 2026.4 gathers rows of four with a kernel that reads beyond its indices and
+    Each column by itself: OpenVINO 2026.4 gathers rows of four with a kernel that reads beyond its indices and
     crashes now and then.
     """
-    return tf.stack([tf.gather(boxes[..., i], index, batch_dims=1) for i in range(4)], axis=-1)
+    return tf.stack([tf.gather(rows[..., i], index, batch_dims=1) for i in range(rows.shape[-1])], axis=-1)
 
 
 def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
@@ -68,15 +68,15 @@ def clip(boxes: tf.Tensor, input_size: tuple[int, int]) -> tf.Tensor:
     return tf.stack([xs[0], ys[0], xs[1], ys[1]], axis=-1)
 
 
-def survivors(boxes: tf.Tensor) -> tf.Tensor:
+def survivors(boxes: tf.Tensor, iou_threshold: float = IOU_THRESHOLD) -> tf.Tensor:
     """Return which boxes, float32 (B, M, 4), xyxy, best first, a greedy suppression keeps: bool (B, M).
 
-    A box survives if no better box that survives overlaps it by more than `IOU_THRESHOLD`. Starting from "all survive",
+    A box survives if no better box that survives overlaps it by more than the threshold. Starting from "all survive",
     each round applies this rule to the result of the round before; after n rounds everything is right that hangs on
     chains of at most n boxes. Reference: Cluster-NMS, section 3.2, https://arxiv.org/abs/2005.03572.
     """
     better = np.triu(np.ones((boxes.shape[1], boxes.shape[1]), np.float32), k=1)  # [j, i]: j comes before i
-    threat = tf.cast(pairwise_iou(boxes, boxes) > IOU_THRESHOLD, tf.float32) * better
+    threat = tf.cast(pairwise_iou(boxes, boxes) > iou_threshold, tf.float32) * better
     alive = tf.ones_like(boxes[:, :1, 0])[..., None] * tf.ones((1, 1, boxes.shape[1]))  # (B, 1, M)
     for _ in range(ROUNDS):
         alive = tf.cast(tf.matmul(alive, threat) < 0.5, tf.float32)

@@ -19,17 +19,19 @@ BACKGROUND, UNUSED = -1, -2
 
 
 class RoiSample(NamedTuple):
-    """S proposals of each image.
+    """S proposals of each image, those of objects first.
 
     Attributes:
         boxes: float32 (B, S, 4).
         gt_classes: int32 (B, S): class of the object, BACKGROUND, or UNUSED where there are fewer than S.
         gt_boxes: float32 (B, S, 4): the object's box; undefined for background.
+        gt_rows: int32 (B, S): the object's row in the ground truth; undefined for background.
     """
 
     boxes: tf.Tensor
     gt_classes: tf.Tensor
     gt_boxes: tf.Tensor
+    gt_rows: tf.Tensor
 
 
 def sample_rois(proposals: tf.Tensor, gt_boxes: tf.Tensor, gt_classes: tf.Tensor, noise: tf.Tensor) -> RoiSample:
@@ -56,4 +58,6 @@ def sample_rois(proposals: tf.Tensor, gt_boxes: tf.Tensor, gt_classes: tf.Tensor
     owner = tf.gather(owner, index, batch_dims=1)
     classes = tf.gather(gt_classes, owner, batch_dims=1)
     classes = tf.where(rank >= 1.0, classes, tf.where(rank >= 0.0, BACKGROUND, UNUSED))
-    return RoiSample(tf.gather(proposals, index, batch_dims=1), classes, tf.gather(gt_boxes, owner, batch_dims=1))
+    return RoiSample(
+        tf.gather(proposals, index, batch_dims=1), classes, tf.gather(gt_boxes, owner, batch_dims=1), owner
+    )

@@ -1,8 +1,8 @@
-"""The layers of both stages: feature pyramid, the first stage's head, and the second stage.
+"""The layers of both stages: feature pyramid, the first stage's head, the second stage, and that of masks.
 
-Small beside those of the reference (128 channels for 256, 512 hidden units for 1024): a few hundred photos do not
-fill more, and a CPU has to serve them. What comes out is float32 even if the layers before compute with 16 bits:
-in half precision a box could not lie anywhere within a large input.
+Small beside those of the reference (128 channels for 256, 512 hidden units for 1024, 64 channels of masks for 256): a
+few hundred photos do not fill more, and a CPU has to serve them. What comes out is float32 even if the layers before
+compute with 16 bits: in half precision a box could not lie anywhere within a large input.
 """
 
 import math
@@ -15,6 +15,8 @@ from trainer.models.backbone import merge_levels
 
 CHANNELS = 128
 HIDDEN = 512
+# Of masks: channels, bins of RoIAlign along a side, and cells of a mask along a side.
+MASK_CHANNELS, MASK_BINS, MASK_SIDE = 64, 14, 28
 # Score of every anchor and proposal before training: most of what is drawn is background.
 PRIOR = 0.1
 
@@ -50,6 +52,22 @@ def second_stage(crops: keras.KerasTensor, num_classes: int) -> tuple[keras.Kera
     )(hidden)
     deltas = layers.Dense(4, kernel_initializer=_small(0.001), dtype="float32", name="box_predictor")(hidden)
     return classes, deltas
+
+
+def mask_stage(crops: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+    """Return mask logits (R, MASK_SIDE, MASK_SIDE, K) from the features in boxes (R, MASK_BINS, MASK_BINS, C)."""
+    hidden = crops
+    for i in range(4):
+        convolution = layers.Conv2D(
+            MASK_CHANNELS, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"mask_hidden_{i}"
+        )
+        hidden = convolution(hidden)
+    hidden = layers.Conv2DTranspose(
+        MASK_CHANNELS, 2, 2, activation="relu", kernel_initializer="he_normal", name="mask_upsample"
+    )(hidden)
+    return layers.Conv2D(num_classes, 1, kernel_initializer=_small(0.001), dtype="float32", name="mask_predictor")(
+        hidden
+    )
 
 
 def _joined(levels: Sequence[keras.KerasTensor], shape: tuple[int, ...], name: str) -> keras.KerasTensor:

@@ -71,14 +71,16 @@ def sample_anchors(
     return AnchorSample(index, state, boxes)
 
 
-def pad_ground_truth(
-    gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return boxes float32 (MAX_OBJECTS, 4) and classes int32 (MAX_OBJECTS,), padded with zeros or a random part."""
-    if len(gt_boxes) > MAX_OBJECTS:
-        _warn_once()
-        chosen = rng.permutation(len(gt_boxes))[:MAX_OBJECTS]
-        gt_boxes, gt_classes = gt_boxes[chosen], gt_classes[chosen]
+def choose_objects(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return which of so many objects count, int64, at most `MAX_OBJECTS`: all in their order, or a random part."""
+    if count <= MAX_OBJECTS:
+        return np.arange(count)
+    _warn_once()
+    return rng.permutation(count)[:MAX_OBJECTS]
+
+
+def pad_ground_truth(gt_boxes: np.ndarray, gt_classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes float32 (MAX_OBJECTS, 4) and classes int32 (MAX_OBJECTS,), padded with zeros."""
     boxes, classes = np.zeros((MAX_OBJECTS, 4), np.float32), np.zeros(MAX_OBJECTS, np.int32)
     boxes[: len(gt_boxes)], classes[: len(gt_boxes)] = gt_boxes, gt_classes
     return boxes, classes

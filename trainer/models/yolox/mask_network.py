@@ -6,7 +6,6 @@ each image only so many masks and so many cells count in a step, drawn at random
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +16,7 @@ from trainer.models.network import Loss
 from trainer.models.yolox import sim_ota
 from trainer.models.yolox.mask_head import STRIDE, YoloxMaskHead, centres
 from trainer.models.yolox.network import MAX_BOXES, YoloxNetwork
-from trainer.placed_masks import InstanceMasks
+from trainer.placed_masks import PlacedMasks, instance_masks
 
 # Of one input and step.
 MAX_MASKS = 64
@@ -34,11 +33,10 @@ class YoloxMaskNetwork(YoloxNetwork):
     """One stage without anchors, with masks.
 
     Its Keras model gives, behind the outputs of `YoloxNetwork`, what each cell predicts for its mask, float32
-    (B, A, values), and the map, float32 (B, h, w, channels), in cells of `mask_stride` input pixels.
+    (B, A, values), and the map, float32 (B, h, w, channels), in cells of `STRIDE` input pixels.
     """
 
     head: YoloxMaskHead
-    mask_stride: ClassVar[int | None] = STRIDE
 
     @property
     def mask_head(self) -> MaskHead | None:
@@ -58,21 +56,20 @@ class YoloxMaskNetwork(YoloxNetwork):
 
     def targets(self, gt_boxes: np.ndarray, gt_classes: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """See `Network.targets`: of boxes without masks."""
-        height, width = self._map_size
-        none = InstanceMasks(np.zeros((len(gt_boxes), height, width), np.uint8), np.zeros(len(gt_boxes), bool))
-        return self.targets_with_masks(gt_boxes, gt_classes, none, rng)
+        return self.targets_with_masks(gt_boxes, gt_classes, (), rng)
 
     def targets_with_masks(
-        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, gt_masks: InstanceMasks, rng: np.random.Generator
+        self, gt_boxes: np.ndarray, gt_classes: np.ndarray, gt_masks: PlacedMasks, rng: np.random.Generator
     ) -> dict[str, np.ndarray]:
         """See `Network.targets_with_masks`."""
         chosen, targets = self._box_targets(gt_boxes, gt_classes, rng)
         masks, rows = np.zeros((MAX_MASKS, *self._map_size), np.uint8), np.full(MAX_BOXES, NO_MASK, np.int32)
-        with_mask = np.flatnonzero(gt_masks.known[chosen] & (targets["gt_classes"][: len(chosen)] > NEGATIVE))
+        rendered = instance_masks(gt_masks, len(gt_boxes), self.input_size, STRIDE)
+        with_mask = np.flatnonzero(rendered.known[chosen] & (targets["gt_classes"][: len(chosen)] > NEGATIVE))
         if len(with_mask) > MAX_MASKS:
             with_mask = rng.choice(with_mask, MAX_MASKS, replace=False)
         rows[with_mask] = np.arange(len(with_mask))
-        masks[: len(with_mask)] = gt_masks.cells[chosen[with_mask]]
+        masks[: len(with_mask)] = rendered.cells[chosen[with_mask]]
         lots = rng.random(len(self.cells), np.float32)
         return {**targets, "gt_masks": masks, "gt_mask_rows": rows, "mask_lots": lots}
 

@@ -1,4 +1,4 @@
-"""A family with a backbone of a few thousand weights: the two stages are real, and everything takes seconds."""
+"""Families with a backbone of a few thousand weights: all stages are real, and everything takes seconds."""
 
 import keras
 import pytest
@@ -19,8 +19,7 @@ def build_backbone(input_size, _alpha):
     return keras.Model(pixels, x)
 
 
-@pytest.fixture(scope="package")
-def family():
+def make_family(name, **options):
     backbone = Backbone(
         name="Tiny",
         build=build_backbone,
@@ -29,14 +28,31 @@ def family():
         alpha_by_kernel={},
         pretrained={},
     )
-    return ModelFamily(
-        name="frcnn-tiny", when_to_choose="in tests", backbone=backbone, detector=faster_rcnn.build, defaults=Defaults()
-    )
+    return ModelFamily(name=name, when_to_choose="in tests", backbone=backbone, defaults=Defaults(), **options)
 
 
-@pytest.fixture(scope="package")
-def network(family):
+def make_network(family):
     """Three classes, two anchor shapes, not square: mistakes in the order of axes or anchors would show."""
     keras.utils.set_random_seed(0)
     backbone = family.build_backbone(input_size=SIZE, alpha=1.0)
     return family.build(num_classes=3, input_size=SIZE, aspects=(0.5, 2.0), backbone=backbone)
+
+
+@pytest.fixture(scope="package")
+def family():
+    return make_family("frcnn-tiny", detector=faster_rcnn.build)
+
+
+@pytest.fixture(scope="package")
+def mask_family():
+    return make_family("mask-rcnn-tiny", detector=faster_rcnn.build_with_masks, learns_masks=True)
+
+
+@pytest.fixture(scope="package")
+def network(family):
+    return make_network(family)
+
+
+@pytest.fixture(scope="package")
+def mask_network(mask_family):
+    return make_network(mask_family)

@@ -31,6 +31,7 @@ def test_the_second_stage_pays_for_every_class_of_what_was_drawn():
         boxes=tf.zeros((1, 3, 4)),
         gt_classes=tf.constant([[1, BACKGROUND, UNUSED]]),
         gt_boxes=tf.constant([[BOX, BOX, BOX]]),
+        gt_rows=tf.constant([[0, 0, 0]]),
     )
     parts = roi_losses(tf.zeros((1, 3, 2)), tf.constant([[[0.0, 0.0, 10.0, 5.0], WILD, WILD]]), rois)
 
@@ -39,7 +40,9 @@ def test_the_second_stage_pays_for_every_class_of_what_was_drawn():
 
 
 def test_a_class_that_is_sure_and_right_costs_nothing():
-    rois = RoiSample(tf.zeros((1, 2, 4)), tf.constant([[1, BACKGROUND]]), tf.zeros((1, 2, 4)))
+    rois = RoiSample(
+        tf.zeros((1, 2, 4)), tf.constant([[1, BACKGROUND]]), tf.zeros((1, 2, 4)), tf.zeros((1, 2), tf.int32)
+    )
     logits = tf.constant(np.float32([[[-30, 30], [-30, -30]]]))
 
     assert float(roi_losses(logits, tf.zeros((1, 2, 4)), rois)["class_loss"].total) == pytest.approx(0, abs=1e-6)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from runtime.boxes import iou, nms
-from trainer.models.faster_rcnn.proposals import IOU_THRESHOLD, Proposals, clip, gather_boxes, pairwise_iou, survivors
+from trainer.models.faster_rcnn.proposals import IOU_THRESHOLD, Proposals, clip, gather_rows, pairwise_iou, survivors
 
 
 def crowd(seed, count=300):
@@ -43,7 +43,7 @@ def test_overlaps_of_every_pair():
 def test_coordinates_are_taken_together():
     boxes = tf.reshape(tf.range(24.0), (2, 3, 4))
 
-    assert gather_boxes(boxes, tf.constant([[2, 0], [1, 1]])).numpy().tolist() == [
+    assert gather_rows(boxes, tf.constant([[2, 0], [1, 1]])).numpy().tolist() == [
         [[8, 9, 10, 11], [0, 1, 2, 3]],
         [[16, 17, 18, 19], [16, 17, 18, 19]],
     ]

@@ -24,20 +24,24 @@ def far(count):
 
 
 def test_at_most_a_quarter_are_objects():
-    boxes, classes, gt_boxes = sample([*near(GT[0, 0], 40), *near(GT[0, 1], 10), *far(100)])
+    boxes, classes, gt_boxes, gt_rows = sample([*near(GT[0, 0], 40), *near(GT[0, 1], 10), *far(100)])
     positive = classes >= 0
 
     assert boxes.shape == (SAMPLES, 4)
     assert positive.sum() == POSITIVES
     assert (classes == BACKGROUND).sum() == SAMPLES - POSITIVES
+    assert positive[:POSITIVES].all()
     assert set(classes[positive]) <= {1, 2}
-    for box, gt_box, class_id in zip(boxes[positive], gt_boxes[positive], classes[positive], strict=True):
+    for box, gt_box, class_id, row in zip(
+        *(part[positive] for part in (boxes, gt_boxes, classes, gt_rows)), strict=True
+    ):
         assert np.abs(box - gt_box).max() <= 2
-        assert gt_box.tolist() == GT[0, {2: 0, 1: 1}[class_id]].tolist()
+        assert row == {2: 0, 1: 1}[class_id]
+        assert gt_box.tolist() == GT[0, row].tolist()
 
 
 def test_the_rest_is_background_where_there_are_few_objects():
-    _, classes, _ = sample([*near(GT[0, 1], 3), *far(100)])
+    _, classes, *_ = sample([*near(GT[0, 1], 3), *far(100)])
 
     assert (classes == 1).sum() == 3
     assert (classes == BACKGROUND).sum() == SAMPLES - 3
@@ -45,7 +49,7 @@ def test_the_rest_is_background_where_there_are_few_objects():
 
 def test_half_an_object_is_background_and_a_box_without_area_is_nothing():
     half = [10, 10, 29, 50]  # 19 of 40 columns
-    _, classes, _ = sample([half, *np.zeros((20, 4)), *near(GT[0, 0], 50)])
+    _, classes, *_ = sample([half, *np.zeros((20, 4)), *near(GT[0, 0], 50)])
 
     assert (classes == BACKGROUND).sum() == 1
     assert (classes >= 0).sum() == POSITIVES
@@ -61,7 +65,7 @@ def test_noise_decides_alone():
 
 def test_proposals_at_an_ignore_region_are_not_sampled():
     a_third = [10, 10, 24, 50]  # 14 of 40 columns
-    boxes, classes, _ = sample(
+    boxes, classes, *_ = sample(
         [a_third, *near(GT[0, 0], 10), *near(GT[0, 1], 3), *far(20)], classes=np.int32([[IGNORED, 1, 0]])
     )
 

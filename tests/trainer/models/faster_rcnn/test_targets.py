@@ -16,6 +16,7 @@ from trainer.models.faster_rcnn.targets import (
     POSITIVE,
     SAMPLES,
     UNUSED,
+    choose_objects,
     make_gt_proposals,
     pad_ground_truth,
     sample_anchors,
@@ -90,8 +91,8 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_objects_stand_before_zeros(rng):
-    boxes, classes = pad_ground_truth(OBJECTS, np.array([2, 1]), rng)
+def test_objects_stand_before_zeros():
+    boxes, classes = pad_ground_truth(OBJECTS, np.array([2, 1]))
 
     assert (boxes.shape, boxes.dtype, classes.dtype) == ((MAX_OBJECTS, 4), np.float32, np.int32)
     assert boxes[:2].tolist() == OBJECTS.tolist() and classes[:2].tolist() == [2, 1]
@@ -100,16 +101,18 @@ def test_objects_stand_before_zeros(rng):
 
 def test_of_too_many_objects_a_random_part_is_used_and_logged_once(rng, caplog):
     targets._warn_once.cache_clear()
-    many = np.arange(4.0 * (MAX_OBJECTS + 100), dtype=np.float32).reshape(-1, 4)
-
     with caplog.at_level(logging.WARNING):
-        first, second = (pad_ground_truth(many, np.arange(len(many)), rng) for _ in range(2))
+        first, second = (choose_objects(MAX_OBJECTS + 100, rng) for _ in range(2))
 
-    assert not np.array_equal(first[0], second[0])
-    assert all(np.array_equal(boxes, many[classes]) for boxes, classes in (first, second))
+    assert not np.array_equal(first, second)
+    assert all(len(np.unique(chosen)) == MAX_OBJECTS and max(chosen) < MAX_OBJECTS + 100 for chosen in (first, second))
     assert caplog.messages == [
         "an image has more than 1000 objects: the second stage is trained on a random part of them in each epoch."
     ]
+
+
+def test_as_many_objects_as_there_is_place_for_stay_in_their_order(rng):
+    assert choose_objects(MAX_OBJECTS, rng).tolist() == list(range(MAX_OBJECTS))
 
 
 def test_gt_proposals_are_the_objects_and_moved_copies(rng):

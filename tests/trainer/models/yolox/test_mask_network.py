@@ -10,13 +10,14 @@ from runtime import mask_composition
 from runtime.engines import MASK_OUTPUTS
 from runtime.letterbox import Letterbox
 from runtime.manifest import MaskKind
+from runtime.masks import InstanceMask
 from trainer.assigner import IGNORED
 from trainer.models import MODELS
 from trainer.models.yolox import architecture, construction
-from trainer.models.yolox.mask_head import YoloxMaskHead, _locations
+from trainer.models.yolox.mask_head import STRIDE, YoloxMaskHead, _locations
 from trainer.models.yolox.mask_network import MAX_CELLS, MAX_MASKS, NO_MASK, mask_losses
 from trainer.models.yolox.network import MAX_BOXES
-from trainer.placed_masks import InstanceMasks
+from trainer.placed_masks import PlacedMask
 
 SIZE = (96, 64)
 MAP = (16, 24)
@@ -42,10 +43,15 @@ def prototypes():
     return make(MaskKind.PROTOTYPES)
 
 
+def mask_of(cells):
+    """Return a mask of these cells (h, w) of the map."""
+    return PlacedMask.as_it_is(InstanceMask.from_bitmap(np.kron(cells, np.ones((STRIDE, STRIDE)))), SIZE)
+
+
 def masks(count, known=True):
-    cells = np.zeros((count, *MAP), np.uint8)
-    cells[:, 4:9, 3:12] = 1
-    return InstanceMasks(cells, np.full(count, known))
+    cells = np.zeros(MAP, np.uint8)
+    cells[4:9, 3:12] = 1
+    return (mask_of(cells) if known else None,) * count
 
 
 def batch(network, boxes, classes, gt_masks):
@@ -140,8 +146,8 @@ def test_of_many_masks_some_are_drawn_and_stay_with_their_boxes(prototypes):
     count = MAX_BOXES + 20
     boxes = np.tile(np.array([BOX], np.float32), (count, 1))
     boxes[:, 2] = 20 + np.arange(count) / 8
-    given = InstanceMasks(np.zeros((count, *MAP), np.uint8), np.arange(count) % 2 == 0)
-    given.cells.reshape(count, -1)[np.arange(count), np.arange(count)] = 1
+    cells = np.eye(count, MAP[0] * MAP[1], dtype=np.uint8).reshape(count, *MAP)
+    given = tuple(None if number % 2 else mask_of(one) for number, one in enumerate(cells))
     made = prototypes.targets_with_masks(boxes, np.zeros(count, np.int64), given, np.random.default_rng(0))
     rows = made["gt_mask_rows"]
     drawn = np.flatnonzero(rows > NO_MASK)
@@ -150,7 +156,7 @@ def test_of_many_masks_some_are_drawn_and_stay_with_their_boxes(prototypes):
     for place in drawn:
         number = round((made["gt_boxes"][place, 2] - 20) * 8)
         assert number % 2 == 0
-        np.testing.assert_array_equal(made["gt_masks"][rows[place]], given.cells[number])
+        np.testing.assert_array_equal(made["gt_masks"][rows[place]], cells[number])
 
 
 def test_a_perfect_mask_costs_nothing_whatever_lies_away_from_the_box():
