@@ -103,7 +103,7 @@ def test_the_scores_of_masks_are_recorded_beside_those_of_boxes(model):
 
     versions.record_version(version)
 
-    assert version.scores() == (0.85, 0.5)
+    assert version.scores() == (0.9, 0.5)
     assert version.mask_scores() == (0.8, 0.45)
 
 
