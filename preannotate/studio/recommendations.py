@@ -297,10 +297,15 @@ def _accuracy(family: Family) -> str:
 
 
 def _missing_weights(name: str) -> str | None:
-    if published_weights.detector_of(name) not in published_weights.CATALOGUE:
+    detector = published_weights.detector_of(name)
+    if detector not in published_weights.CATALOGUE:
         return None
     try:
-        return None if published_weights.kept(name) else published_weights.how_to_get(name)
+        if published_weights.kept(name):
+            return None
+        if name != detector:  # whose card says how to get them
+            return f"The COCO weights of {detector}, from which it starts, are not on this machine."
+        return published_weights.how_to_get(name)
     except PreannotateError as error:
         return str(error)
 

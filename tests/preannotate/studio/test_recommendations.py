@@ -281,6 +281,16 @@ def test_boxes_or_outlines_follows_from_what_was_drawn(outlines, advice):
     assert module.advise_outlines(detail({"cell": 120}, outlines=outlines)) == advice
 
 
+def test_a_model_with_outlines_names_the_one_whose_weights_it_needs(monkeypatch):
+    monkeypatch.setattr(module.published_weights, "kept", lambda name: None)
+    choices = {one.name: one for one in model_choices(detail({"cell": 120}))}
+
+    assert "Run: preannotate get base yolox-nano" in choices["yolox-nano"].missing_weights
+    assert choices["yolox-nano-seg"].missing_weights == (
+        "The COCO weights of yolox-nano, from which it starts, are not on this machine."
+    )
+
+
 def test_the_models_that_learn_outlines_say_so_and_are_what_automatic_means(monkeypatch):
     monkeypatch.setattr(module.published_weights, "kept", lambda name: name)
     choices = {one.name: one for one in model_choices(detail({"cell": 120}, outlines=120))}
