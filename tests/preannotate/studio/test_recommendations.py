@@ -18,7 +18,7 @@ SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 def detail(boxes, frames=50, **more):
     """A task with boxes of labels by name."""
     labels = tuple(LabelSummary(name, "#ff0000", "rectangle", count, True) for name, count in boxes.items())
-    sides = (60.0,) * sum(boxes.values())
+    sides = (80.0,) * sum(boxes.values())
     said = {"counted_jobs": 1, "all_jobs": 1, "image_size": (640, 480), "sides": sides, "labels": labels} | more
     return TaskDetail(summary=SUMMARY, boxes=boxes, annotated_frames=frames, **said)
 
