@@ -132,7 +132,7 @@ def test_the_recommendation_is_that_of_auto(machine):
     assert (first.name, first.recommended, first.word) == ("auto", True, None)
     assert first.why == (
         "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): it is pretrained on COCO, so it needs few images "
-        "and minutes; 42 training images with 2.9 objects each, half of them smaller than 44 pixels in an input of "
+        "and minutes; 42 training images with 2.9 objects each, half of them smaller than 59 pixels in an input of "
         "480x352."
     )
     assert [choice.name for choice in others if choice.recommended or choice.why] == []
