@@ -14,10 +14,14 @@ from trainer.datasets.sample import Sample
 MULTIPLE = 32
 # As many pixels as two cores train on in minutes; model families may have others.
 SIDE = 320
-# The largest square that is chosen here: its steps take four times as long as those of the usual one.
-LARGEST_SIDE = 640
+# The input grows until half of the boxes have sides of so many pixels, in a training of at least so many minutes. A
+# shorter one shows too few of such large inputs: it stops at the size below which COCO calls an object small.
+# Figures: docs/benchmarks.md.
+ENOUGH_PIXELS, MINUTES_FOR_ENOUGH = 42, 5
+# The largest side relative to the usual one: steps then take almost four times as long, and memory is not short yet.
+LARGEST = 1.9
 # Small images gain from an input larger than themselves, since objects have more cells, but it shows nothing new.
-MOST_ENLARGED = 2.0
+MOST_ENLARGED = 3.0
 # Photos of one camera differ in shape by rounding only; the next ones will have the same shape.
 _SAME_SHAPE = 0.05
 _SHARE = 0.9
@@ -42,10 +46,10 @@ def requested(image_size: str | None, image_sizes: Sequence[tuple[int, int]]) ->
     return parse_size(image_size) if image_size else None
 
 
-def for_samples(samples: Sequence[Sample], *, side: int = SIDE) -> InputSize:
+def for_samples(samples: Sequence[Sample], *, side: int = SIDE, minutes: float | None = None) -> InputSize:
     """Return the size for training samples; see `choose`."""
     boxes = [(x2 - x1, y2 - y1, *sample.image_size) for sample in samples for x1, y1, x2, y2 in sample.boxes.tolist()]
-    return choose([sample.image_size for sample in samples], boxes, side=side)
+    return choose([sample.image_size for sample in samples], boxes, side=side, minutes=minutes)
 
 
 def choose(
@@ -53,27 +57,31 @@ def choose(
     boxes: Sequence[tuple[float, float, int, int]] = (),
     *,
     side: int = SIDE,
+    minutes: float | None = None,
 ) -> InputSize:
     """Return the usual size, or a larger one where most boxes would be small in it.
 
     The usual one is the square with this `side`, or a shape of about as many pixels, that of the photos, if nearly all
     have the same: photos of mixed shapes get the square even if most are wide, since a wide input would shrink the
-    upright ones. It grows by steps of 32 until half of the boxes are as large as COCO's limit of small objects, or it
-    is `LARGEST_SIDE`, or would enlarge half of the images more than `MOST_ENLARGED` times.
+    upright ones. It grows by steps of 32 until half of the boxes are `ENOUGH_PIXELS` large, or it is `LARGEST` times
+    the usual one, or would enlarge half of the images more than `MOST_ENLARGED` times.
 
     Args:
         image_sizes: (width, height) of each image, at least one.
         boxes: (width, height, image width, image height) of each box, pixels.
         side: A multiple of 32.
+        minutes: What the training may take; None if it is not limited.
 
     >>> choose([(800, 600)]).size, choose([(1920, 1080)]).size, choose([(800, 600), (600, 800)]).size
     ((384, 288), (416, 224), (320, 320))
     >>> choose([(640, 640)], [(30, 30, 640, 640)], side=416)
-    InputSize(size=(640, 640), reason='half of the boxes would be smaller than 20 pixels in the usual 416x416; \
-each step takes about 2.4 times as long')
+    InputSize(size=(800, 800), reason='half of the boxes would be smaller than 20 pixels in the usual 416x416; \
+each step takes about 3.7 times as long')
     """
     usual = size = _shape(image_sizes, side)
-    while side < LARGEST_SIDE and boxes and _median_box(boxes, size) < SMALL_BELOW:
+    enough = SMALL_BELOW if minutes is not None and minutes < MINUTES_FOR_ENOUGH else ENOUGH_PIXELS
+    largest = LARGEST * side
+    while side < largest and boxes and _median_box(boxes, size) < enough:
         side += MULTIPLE
         larger = _shape(image_sizes, side)
         if _enlarged(image_sizes, larger) > MOST_ENLARGED:

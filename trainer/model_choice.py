@@ -89,7 +89,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     able = [name for name, family in boxes_only.items() if _is_able(family, base_model, requested.alpha)]
     able = able or list(boxes_only)
     here = _here(able, get=pretrained)
-    size_for = functools.cache(functools.partial(_input_size, requested.image_size, samples))
+    size_for = functools.cache(functools.partial(_input_size, requested, samples))
     size = size_for(MODELS[able[0] if pretrained else SMALLEST].defaults.side)
     gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
     return recommend(
@@ -196,10 +196,10 @@ def _fitting(file: Path, requested: RequestedConfig, outlined: float) -> Recomme
     )
 
 
-def _input_size(image_size: str | None, samples: Sequence[Sample], side: int) -> tuple[int, int]:
-    """Return the input size of a training with this `image_size`, if any, of a model with this `Defaults.side`."""
-    requested = input_size.requested(image_size, [sample.image_size for sample in samples])
-    return requested or input_size.for_samples(samples, side=side).size
+def _input_size(requested: RequestedConfig, samples: Sequence[Sample], side: int) -> tuple[int, int]:
+    """Return the input size of a training with these arguments, of a model with this `Defaults.side`."""
+    size = input_size.requested(requested.image_size, [sample.image_size for sample in samples])
+    return size or input_size.for_samples(samples, side=side, minutes=requested.max_minutes).size
 
 
 def _sides(samples: Sequence[Sample], size: tuple[int, int]) -> list[float]:

@@ -30,7 +30,7 @@ from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.arguments.facts import TrainingFacts
 from trainer.backbone_weights import BaseModel
-from trainer.config import RunConfig
+from trainer.config import RequestedConfig, RunConfig
 from trainer.datasets import Dataset, Sample, Split
 from trainer.datasets.split import without_unreviewed
 from trainer.datasets.split_file import read_split_file
@@ -92,7 +92,7 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     )
     dataset, split = loaded or _load(request, run)
     unlabelled = _load_unlabelled(request, run, dataset, split)
-    chosen_size = _input_size(requested.image_size, family.defaults, split.train, earlier)
+    chosen_size = _input_size(requested, family.defaults, split.train, earlier)
     size = chosen_size.size
     boxes = [Letterbox.fit(sample.image_size, size).to_input(sample.boxes) for sample in split.train]
     objects = np.concatenate(boxes)
@@ -258,13 +258,13 @@ def _check_freeze(config: RunConfig, network: Network) -> None:
 
 
 def _input_size(
-    image_size: str | None, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
+    requested: RequestedConfig, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
 ) -> InputSize:
-    if size := input_size.requested(image_size, [sample.image_size for sample in samples]):
+    if size := input_size.requested(requested.image_size, [sample.image_size for sample in samples]):
         return InputSize(size)
     if earlier:
         return InputSize(earlier.config.input_size, f"that of {earlier.name}")
-    return input_size.for_samples(samples, side=model.side)
+    return input_size.for_samples(samples, side=model.side, minutes=requested.max_minutes)
 
 
 def _log_lines(lines: Iterable[str]) -> None:

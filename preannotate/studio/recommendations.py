@@ -171,7 +171,7 @@ def _conditions(detail: TaskDetail, base_model: str, overrides: Overrides) -> Tr
     able = {name: family for name, family in families().items() if not family.learns_masks}
     here = [name for name, family in able.items() if family.at_hand(_keras_cache())]
     gpu, free, pretrained = bool(gpus()), free_memory(), base_model != NONE
-    size_for = functools.partial(_input_size, detail.sides, detail.image_size, overrides.get("image_size"))
+    size_for = functools.partial(_input_size, detail.sides, detail.image_size, overrides)
     size = size_for(able[FAST if pretrained else SMALLEST].defaults.side)
     images = max(1, round((detail.annotated_frames + detail.empty_frames) * _TRAINING_PART))
     return TrainingConditions(
@@ -222,7 +222,7 @@ def _few(detail: TaskDetail) -> list[str]:
     if nothing := [repr(label.name) for label in detail.labels if label.learnable and not label.boxes]:
         sentences.append(f"No boxes of {', '.join(nothing)}: the model will not detect them. Annotate some.")
     if detail.sides and detail.image_size:
-        size = _input_size(detail.sides, detail.image_size, None, families()[FAST].defaults.side)
+        size = _input_size(detail.sides, detail.image_size, {}, families()[FAST].defaults.side)
         sides = _sides(detail.sides, detail.image_size, size)
         tiny = sum(side < INVISIBLE_BELOW for side in sides)
         if tiny * 10 > len(sides):
@@ -254,18 +254,20 @@ def _remarks(detail: TaskDetail) -> list[str]:
 
 
 def _input_size(
-    sides: Sequence[float], image_size: tuple[int, int], requested: str | None, side: int
+    sides: Sequence[float], image_size: tuple[int, int], overrides: Overrides, side: int
 ) -> tuple[int, int]:
     """Return the input size of a training.
 
     Args:
         sides: Roots of the boxes' areas, in image pixels.
         image_size: (width, height) of the images.
-        requested: The argument `image_size`; None if it is not requested.
+        overrides: Arguments that are not left to the training.
         side: The model's `Defaults.side`.
     """
+    if requested := input_size.requested(overrides.get("image_size"), [image_size]):
+        return requested
     boxes = [(one, one, *image_size) for one in sides]
-    return input_size.requested(requested, [image_size]) or input_size.choose([image_size], boxes, side=side).size
+    return input_size.choose([image_size], boxes, side=side, minutes=overrides.get("max_minutes")).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:

@@ -39,27 +39,30 @@ SQUARE = (640, 640)
 
 
 @pytest.mark.parametrize(
-    ("image", "box", "side", "size"),
+    ("image", "box", "side", "size", "short"),
     [
-        (SQUARE, 100, 416, (416, 416)),  # 65 pixels there
-        (SQUARE, 34, 320, (608, 608)),  # 34 / 640 of 608 are 32.3
-        (SQUARE, 40, 416, (512, 512)),  # 40 / 640 of 512 are 32
-        (SQUARE, 5, 416, (640, 640)),  # small in any
-        ((256, 256), 16, 416, (512, 512)),  # twice its own size, though 16 pixels become 32 there
-        ((256, 256), 8, 416, (512, 512)),
-        ((100, 100), 8, 416, (416, 416)),  # more than twice its own size already
-        ((4000, 3000), 20, 320, (768, 576)),  # about as many pixels as the square of 640, in the shape of the photos
+        (SQUARE, 100, 416, (416, 416), (416, 416)),  # 65 pixels there
+        (SQUARE, 48, 416, (576, 576), (448, 448)),  # 48 / 640 of 576 are 43.2, of 448 33.6
+        (SQUARE, 34, 320, (608, 608), (608, 608)),  # 34 / 640 of 608 are 32.3; 1.9 times the usual side
+        (SQUARE, 40, 416, (672, 672), (512, 512)),  # 40 / 640 of 672 are 42, of 512 32
+        (SQUARE, 5, 416, (800, 800), (800, 800)),  # small in any
+        ((256, 256), 16, 416, (672, 672), (512, 512)),  # 42 and 32 pixels there
+        ((256, 256), 8, 416, (768, 768), (768, 768)),  # three times its own size
+        ((100, 100), 8, 416, (416, 416), (416, 416)),  # more than three times its own size already
+        ((4000, 3000), 20, 320, (736, 544), (736, 544)),  # about as many pixels as the square of 608
     ],
 )
-def test_the_input_grows_until_half_of_the_boxes_are_not_small(image, box, side, size):
+def test_the_input_grows_until_half_of_the_boxes_are_large_enough(image, box, side, size, short):
     assert choose([image], boxes(box, image), side=side).size == size
+    assert choose([image], boxes(box, image), side=side, minutes=5).size == size
+    assert choose([image], boxes(box, image), side=side, minutes=4.9).size == short
 
 
 def test_half_of_the_boxes_decide():
     small, large = boxes(20, SQUARE), boxes(200, SQUARE, 5)
 
     assert choose([SQUARE], small + large, side=416).size == (416, 416)
-    assert choose([SQUARE], small + large[:3], side=416).size == (640, 640)
+    assert choose([SQUARE], small + large[:3], side=416).size == (800, 800)
 
 
 def test_the_reason_has_what_it_costs():
@@ -67,7 +70,7 @@ def test_the_reason_has_what_it_costs():
 
     assert grown.reason == (
         "half of the boxes would be smaller than 20 pixels in the usual 416x416; "
-        "each step takes about 2.4 times as long"
+        "each step takes about 3.7 times as long"
     )
     assert choose([SQUARE], boxes(154, SQUARE), side=416).reason == (
         "the usual size, in which half of the boxes are larger than 100 pixels"

@@ -18,7 +18,7 @@ SUMMARY = TaskSummary(12, "dock", None, "", 100, False, 1, 0, "")
 def detail(boxes, frames=50, **more):
     """A task with boxes of labels by name."""
     labels = tuple(LabelSummary(name, "#ff0000", "rectangle", count, True) for name, count in boxes.items())
-    sides = (60.0,) * sum(boxes.values())
+    sides = (80.0,) * sum(boxes.values())
     said = {"counted_jobs": 1, "all_jobs": 1, "image_size": (640, 480), "sides": sides, "labels": labels} | more
     return TaskDetail(summary=SUMMARY, boxes=boxes, annotated_frames=frames, **said)
 
@@ -132,7 +132,7 @@ def test_the_recommendation_is_that_of_auto(machine):
     assert (first.name, first.recommended, first.word) == ("auto", True, None)
     assert first.why == (
         "yolox-nano is chosen (fast, about 4 minutes on 2 CPU cores): it is pretrained on COCO, so it needs few images "
-        "and minutes; 42 training images with 2.9 objects each, half of them smaller than 44 pixels in an input of "
+        "and minutes; 42 training images with 2.9 objects each, half of them smaller than 59 pixels in an input of "
         "480x352."
     )
     assert [choice.name for choice in others if choice.recommended or choice.why] == []
