@@ -122,6 +122,7 @@ FAMILIES = (
         backbone=_resnet(50, (3, 4, 6, 3)),
         detector=faster_rcnn.build_with_masks,
         learns_masks=True,
+        without_masks="frcnn-resnet50",
     ),
     _family(
         name="mask-rcnn-resnet101",
@@ -129,5 +130,6 @@ FAMILIES = (
         backbone=_resnet(101, (3, 4, 23, 3)),
         detector=faster_rcnn.build_with_masks,
         learns_masks=True,
+        without_masks="frcnn-resnet101",
     ),
 )

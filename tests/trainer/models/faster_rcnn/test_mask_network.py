@@ -164,3 +164,19 @@ def test_masks_of_classes_of_an_earlier_run_are_taken_over_by_name(mask_family, 
     old, new = (one.keras_model.get_layer("mask_predictor").kernel.numpy() for one in (before, after))
 
     np.testing.assert_array_equal(new[..., [2, 0]], old)
+
+
+def test_all_but_the_masks_comes_from_a_run_of_faster_rcnn(family, network, mask_family, tmp_path):
+    labels = ("a", "b", "c")
+    network.keras_model.save_weights(tmp_path / "best.weights.h5")
+    config = SimpleNamespace(model=family.name, labels=labels, alpha=1.0, aspects=(0.5, 2.0))
+    keras.utils.set_random_seed(5)
+    backbone = mask_family.build_backbone(input_size=SIZE, alpha=1.0)
+    after = mask_family.build(num_classes=3, input_size=SIZE, aspects=(0.5, 2.0), backbone=backbone)
+    missing = transfer_weights(EarlierRun("run", config, tmp_path / "best.weights.h5"), family, after, labels)
+
+    assert missing == [*(f"mask_hidden_{i}" for i in range(4)), "mask_predictor", "mask_upsample"]
+    for old, new in zip(network.second_stage.weights, after.second_stage.weights, strict=True):
+        np.testing.assert_array_equal(old.numpy(), new.numpy(), err_msg=old.path)
+    for old, new in zip(network.first_stage.weights, after.first_stage.weights, strict=True):
+        np.testing.assert_array_equal(old.numpy(), new.numpy(), err_msg=old.path)

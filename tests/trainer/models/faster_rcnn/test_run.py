@@ -96,7 +96,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(family_name, training, tmp_pa
 
 
 def test_a_training_on_polygons_becomes_a_function_with_the_masks_of_its_network(training, tmp_path):
-    summary = train.start(training("mask_family", tmp_path / "run", "epochs=60,augment=weak"))
+    summary = train.start(training("mask_family", tmp_path / "run", "epochs=30,augment=weak"))
     proof = build_function(tmp_path / "run" / "export", tmp_path / "functions", name="discs").proof
 
     assert summary["validation_masks"]["map50"] > 0.8
