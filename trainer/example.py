@@ -15,9 +15,12 @@ class Example:
         size: (width, height): the frame of the boxes.
         boxes: float32 (G, 4), xyxy.
         class_ids: int64 (G,).
+        found_in_whole: Whether the network found the boxes, in the whole image. At the scale of tiles it would see
+            more, which has no box and would be learnt as background: that scale is not shown.
     """
 
     image: Image.Image
     size: tuple[int, int]
     boxes: np.ndarray
     class_ids: np.ndarray
+    found_in_whole: bool = False

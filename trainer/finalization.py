@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from evaluation import ground_truth
 from evaluation.corrections import CorrectionCosts
-from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
-from evaluation.scores import score
+from evaluation.postprocess import SUPPRESSION_KEY
 from preannotate.core.files import write_json
 from runtime.manifest import Manifest
-from trainer import export, report, self_training
+from trainer import export, report, self_training, tiles_choice
 from trainer.checkpoints import TrainingState
+from trainer.config import TILES_KEY, parse_tiles
 from trainer.datasets import Split
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory, Summary
@@ -32,13 +32,13 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     if state.best is None:
         raise ValueError(f"{run.path}: was never validated")
     config, split, network = prepared.config, prepared.split, prepared.ema_network
-    detections = validator.detections()
     costs = CorrectionCosts()
-    choice = choose_postprocess(config.labels, validator.truth, detections, costs, iou_threshold=network.iou_threshold)
-    if choice.why:
-        log.info("%s", choice.why)
-    postprocess = choice.postprocess
-    scores = score(config.labels, validator.truth, detections)
+    tiles = parse_tiles(config.arguments.tiles)
+    with_or_without = tiles_choice.choose(validator, tiles, costs, iou_threshold=network.iou_threshold)
+    chosen = with_or_without.chosen
+    detections, scores, postprocess = chosen.detections, chosen.scores, chosen.choice.postprocess
+    for why in filter(None, (with_or_without.why, chosen.choice.why)):
+        log.info("%s", why)
     name = run.path.resolve().name
     provenance = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -50,11 +50,12 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "self_training": self_training.result(state),
         "dataset": _fingerprint(split),
         **report.criterion(costs),
-        SUPPRESSION_KEY: choice.to_json(),
+        SUPPRESSION_KEY: chosen.choice.to_json(),
+        TILES_KEY: with_or_without.to_json(),
         "metrics": scores.to_json(),
         "versions": _versions(),
     }
-    manifest = Manifest(config.model, config.labels, config.input_size, postprocess, provenance)
+    manifest = Manifest(config.model, config.labels, config.input_size, postprocess, provenance, chosen.tiles)
     export.write(run.export, network, manifest, split, detections)
     report.write_overlays(ground_truth.read(run.export / "validation"), detections, postprocess, run.overlays)
     summary = Summary(

@@ -94,7 +94,7 @@ class MixedImages:
         if position < len(self.chosen):
             return self.labelled[self.chosen[position]]
         index, labels = self.pseudo_labels[position - len(self.chosen)]
-        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids)
+        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids, found_in_whole=True)
 
 
 class SelfTrainingLoop(TrainingLoop):

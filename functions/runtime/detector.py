@@ -1,19 +1,19 @@
-"""The whole path of an image: letterbox, engine, threshold, suppression, and back to image pixels.
+"""The whole path of an image: letterbox and tiles, engine, threshold, suppression, and back to image pixels.
 
 The same class serves requests, validates training and measures mAP: what is reported is what is served.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from runtime.boxes import area, nms
 from runtime.engines import Engine
-from runtime.image import DecodedImage, decode
-from runtime.letterbox import Letterbox
+from runtime.image import DecodedImage
 from runtime.manifest import Manifest
 from runtime.memory import limited
+from runtime.tiles import View, decode_for_views, rendering, views
 
 # Candidates of one class that go into suppression: bounds the work for a request with threshold 0. A network without
 # anchors has up to ten good ones for each object, and an image may have a hundred objects.
@@ -21,6 +21,10 @@ MAX_CANDIDATES = 1000
 # Boxes with lower scores are not for people to see. Who requests them measures, such as mAP or doubt, and gets each
 # class by itself: an object's second label is a wrong box on a page, and a right one in a ranking.
 SHOWN_FROM = 0.1
+# Boxes of one object in two views, which show it at different scales, differ more than those in one.
+MERGING_IOU = 0.5
+# Boxes (N, 4) and scores (N, K) of one input.
+Output = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,7 @@ class Detector:
         For a process that does one thing at a time; see `runtime.memory.limited`.
         """
         with limited():
-            image = decode(data, self.manifest.input_size)
-            fitting = Letterbox.fit(image.size, self.manifest.input_size).resize(image.pixels)
-        return replace(image, pixels=fitting)
+            return decode_for_views(data, self.manifest.input_size, self.manifest.tiles)
 
     def detect(self, image: DecodedImage, threshold: float | None = None) -> list[Detection]:
         """Find objects.
@@ -69,7 +71,7 @@ class Detector:
         return self.detect_batch([image], [threshold])[0]
 
     def detect_batch(self, images: Sequence[DecodedImage], thresholds: Sequence[float | None]) -> list[list[Detection]]:
-        """Find objects in several images with one call of the engine.
+        """Find objects in several images, with one call of the engine if the model has no tiles.
 
         Args:
             images: B images, from `decode`, of any sizes.
@@ -80,44 +82,56 @@ class Detector:
         """
         if not images:
             return []
-        letterboxes = [Letterbox.fit(image.size, self.manifest.input_size) for image in images]
-        pixels = np.stack([box.pixels(image.pixels) for box, image in zip(letterboxes, images, strict=True)])
-        raw = self.engine.run(pixels)
+        if self.manifest.tiles is not None:
+            return [
+                self.select([self.run(pixels) for pixels in inputs], seen, threshold)
+                for (seen, inputs), threshold in zip(map(self.inputs, images), thresholds, strict=True)
+            ]
+        prepared = [self.inputs(image) for image in images]
+        raw = self.engine.run(np.stack([inputs[0] for _, inputs in prepared]))
+        outputs = zip(raw["boxes"], raw["scores"], strict=True)
         return [
-            self.select(boxes, scores, letterbox, threshold)
-            for boxes, scores, letterbox, threshold in zip(
-                raw["boxes"], raw["scores"], letterboxes, thresholds, strict=True
-            )
+            self.select([output], seen, threshold)
+            for output, (seen, _), threshold in zip(outputs, prepared, thresholds, strict=True)
         ]
 
+    def inputs(self, image: DecodedImage) -> tuple[list[View], list[np.ndarray]]:
+        """The views of an image, the whole of it first, and for each the network's input, uint8 (H, W, 3)."""
+        seen = views(image.size, self.manifest.input_size, self.manifest.tiles)
+        rendered = rendering(image.size, self.manifest.input_size, self.manifest.tiles).resize(image.pixels)
+        return seen, [view.pixels(rendered) for view in seen]
+
+    def run(self, pixels: np.ndarray) -> Output:
+        """Run the network on one input, uint8 (H, W, 3)."""
+        raw = self.engine.run(pixels[None])
+        return raw["boxes"][0], raw["scores"][0]
+
     def select(
-        self, boxes: np.ndarray, scores: np.ndarray, letterbox: Letterbox, threshold: float | None = None
+        self, outputs: Sequence[Output], views: Sequence[View], threshold: float | None = None
     ) -> list[Detection]:
-        """Turn the output of the network into detections.
+        """Turn the outputs of the network into detections of one image.
 
         Args:
-            boxes: float32 (N, 4), xyxy, input pixels.
-            scores: float32 (N, K).
-            letterbox: The transform of this image.
+            outputs: For each view boxes, float32 (N, 4), xyxy, input pixels, and scores, float32 (N, K).
+            views: Of the image, as in `inputs`.
             threshold: As in `detect`.
         """
         cut = self.manifest.postprocess
-        least = np.array(cut.thresholds if threshold is None else [threshold] * len(cut.thresholds), scores.dtype)
-        reaching = scores >= least
-        # Of thousands of boxes a few dozen reach their threshold: the arithmetic is for those.
-        candidates = np.flatnonzero(reaching.any(axis=1))
-        boxes_image = letterbox.to_image(boxes[candidates])
-        usable = _usable(boxes_image)
-        candidates, boxes_image = candidates[usable], boxes_image[usable]
-        scores, reaching = scores[candidates], reaching[candidates]
+        least = np.array(cut.thresholds if threshold is None else [threshold] * len(cut.thresholds), np.float32)
+        parts = [_candidates(*output, view, least) for output, view in zip(outputs, views, strict=True)]
         found = []
         for class_id, label in enumerate(self.manifest.labels):
-            rows = np.flatnonzero(reaching[:, class_id])
-            rows = rows[np.argsort(-scores[rows, class_id], kind="stable")][:MAX_CANDIDATES]
-            kept = rows[nms(boxes_image[rows], scores[rows, class_id], iou_threshold=cut.iou_threshold)]
-            for row in kept:
-                x1, y1, x2, y2 = map(float, boxes_image[row])
-                found.append(Detection(label, class_id, float(scores[row, class_id]), (x1, y1, x2, y2)))
+            # Each view by itself: the candidates of one crowded tile leave room for those of the others.
+            of_views = [
+                _suppress(boxes, scores[:, class_id], least[class_id], iou_threshold=cut.iou_threshold)
+                for boxes, scores in parts
+            ]
+            boxes_image, scores = (np.concatenate(arrays) for arrays in zip(*of_views, strict=True))
+            if len(parts) > 1:
+                merging = min(cut.iou_threshold, MERGING_IOU)
+                boxes_image, scores = _suppress(boxes_image, scores, least[class_id], iou_threshold=merging)
+            for box, score in zip(boxes_image.tolist(), scores.tolist(), strict=True):
+                found.append(Detection(label, class_id, score, (box[0], box[1], box[2], box[3])))
         found.sort(key=lambda detection: -detection.score)
         measuring = threshold is not None and threshold < SHOWN_FROM
         agnostic = None if measuring else cut.agnostic_iou_threshold
@@ -143,6 +157,25 @@ def class_agnostic_nms(
     boxes = np.array([detection.box for detection in found], np.float32)
     scores = np.array([detection.score for detection in found])
     return nms(boxes, scores, iou_threshold=iou_threshold, max_boxes=max_detections).tolist()
+
+
+def _candidates(boxes: np.ndarray, scores: np.ndarray, view: View, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (M, 4), image pixels, and scores (M, K), of what reaches a threshold of `least` (K,) and can be written."""
+    # Of thousands of boxes a few dozen reach their threshold: the arithmetic is for those.
+    rows = np.flatnonzero((scores >= least).any(axis=1))
+    boxes_image = view.to_image(boxes[rows])
+    usable = _usable(boxes_image)
+    return boxes_image[usable], scores[rows[usable]]
+
+
+def _suppress(
+    boxes: np.ndarray, scores: np.ndarray, least: float, *, iou_threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (M, 4) and scores (M,) of one class that are left, of (N, 4) and (N,) those from `least` on; best first."""
+    rows = np.flatnonzero(scores >= least)
+    rows = rows[np.argsort(-scores[rows], kind="stable")][:MAX_CANDIDATES]
+    kept = rows[nms(boxes[rows], scores[rows], iou_threshold=iou_threshold)]
+    return boxes[kept], scores[kept]
 
 
 def _usable(boxes_image: np.ndarray) -> np.ndarray:

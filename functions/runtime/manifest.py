@@ -5,7 +5,7 @@ Written by the trainer, read by every serving process: the artefact describes it
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ FORMAT = 1
 FILE_NAME = "model.json"
 # Grey of ImageNet's mean: to a network that centres its input, padding is then "nothing".
 PADDING = (124, 116, 104)
+# Of `Tiles`: with the whole image seventeen runs of the network, whatever image comes.
+MOST_PER_SIDE = 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,24 @@ class Postprocess:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """Parts of an image that the network sees beside the whole image (`runtime.tiles`).
+
+    Attributes:
+        per_side: At most so many beside and below each other, from 2 to `MOST_PER_SIDE`.
+        overlap: Part of a tile's side that the next one has, too, from 0.1 to 0.5.
+    """
+
+    per_side: int
+    overlap: float = 0.2
+
+    @property
+    def zoom(self) -> float:
+        """How much larger an object is in a tile than in the whole image."""
+        return self.per_side - (self.per_side - 1) * self.overlap
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of `model.json`.
 
@@ -47,6 +67,7 @@ class Manifest:
         labels: Names of the classes; the index is the class id.
         input_size: (width, height) of the network's input in pixels.
         provenance: Dataset fingerprint, split, seed, arguments, versions, metrics: free-form JSON.
+        tiles: None shows the network whole images only; so do files without this key.
     """
 
     family: str
@@ -54,6 +75,7 @@ class Manifest:
     input_size: tuple[int, int]
     postprocess: Postprocess
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    tiles: Tiles | None = None
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
@@ -92,6 +114,7 @@ class Manifest:
                 "max_detections": self.postprocess.max_detections,
                 "agnostic_iou_threshold": self.postprocess.agnostic_iou_threshold,
             },
+            "tiles": None if self.tiles is None else asdict(self.tiles),
             "provenance": dict(self.provenance),
         }
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
@@ -106,7 +129,7 @@ def _parse(content: Any, path: Path) -> Manifest:
         )
     try:
         cut = content["postprocess"]
-        agnostic = cut.get("agnostic_iou_threshold")
+        agnostic, tiles = cut.get("agnostic_iou_threshold"), content.get("tiles")
         manifest = Manifest(
             family=str(content["family"]),
             labels=tuple(str(label) for label in content["labels"]),
@@ -119,9 +142,10 @@ def _parse(content: Any, path: Path) -> Manifest:
                 agnostic_iou_threshold=None if agnostic is None else float(agnostic),
             ),
             provenance=dict(content.get("provenance", {})),
+            tiles=None if tiles is None else Tiles(int(tiles["per_side"]), float(tiles["overlap"])),
         )
         padding = tuple(content["padding"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ManifestError(
             f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, "
             f"padding and postprocess. Build the function again."
@@ -153,4 +177,9 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise ManifestError(
             f"{path}: input_size {list(manifest.input_size)!r}, max_detections {cut.max_detections}; "
             f"expected positive numbers."
+        )
+    tiles = manifest.tiles
+    if tiles and not (2 <= tiles.per_side <= MOST_PER_SIDE and 0.1 <= tiles.overlap <= 0.5):
+        raise ManifestError(
+            f"{path}: tiles {asdict(tiles)!r}; expected per_side from 2 to {MOST_PER_SIDE} and overlap from 0.1 to 0.5."
         )

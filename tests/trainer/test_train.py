@@ -208,7 +208,7 @@ def test_the_last_quarter_of_the_epochs_is_the_closing_phase(rectangles, tmp_pat
         shown.append(closing)
         return {"class_loss": 1.0}
 
-    def of_phase(name, *, closing, copy_paste):
+    def of_phase(name, *, closing, **_):
         shown.append((name, closing))
 
     def enough(*_):

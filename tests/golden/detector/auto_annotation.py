@@ -19,6 +19,7 @@ from model_handler import ModelHandler  # noqa: E402
 from runtime.cvat import rounded_box  # noqa: E402
 from runtime.function_file import LABEL_TYPE, read_labels  # noqa: E402
 from runtime.image import prepare  # noqa: E402
+from runtime.tiles import decode_size  # noqa: E402
 
 
 class DetectionFunction:
@@ -54,7 +55,8 @@ class DetectionFunction:
             ImageError: The image cannot be decoded.
         """
         detector = self._model.detector
-        found = detector.detect(prepare(image, detector.manifest.input_size), context.conf_threshold)
+        size = decode_size(detector.manifest.input_size, detector.manifest.tiles)
+        found = detector.detect(prepare(image, size), context.conf_threshold)
         return [cvataa.rectangle(detection.class_id, rounded_box(detection.box)) for detection in found]
 
 
