@@ -170,7 +170,6 @@ class Curve:
         from builder.variants import GRAPHS
         from runtime import engines
         from runtime.detector import Detector
-        from runtime.image import decode
         from runtime.manifest import Manifest
 
         export, graph = run / "export", GRAPHS["saved_model"]
@@ -179,10 +178,7 @@ class Curve:
         pool = [image for image in range(len(self._samples)) if image not in chosen]
         contents = [sample.image.read_bytes() for sample in self._samples]
         return Pool(
-            {
-                image: detector.detect(decode(contents[image], manifest.input_size), threshold=MIN_SCORE)
-                for image in pool
-            },
+            {image: detector.detect(detector.decode(contents[image]), threshold=MIN_SCORE) for image in pool},
             [describe(content) for content in contents],
             manifest.postprocess.thresholds,
             {image: [self._labels[one] for one in self._samples[image].class_ids if one >= 0] for image in chosen},

@@ -24,7 +24,6 @@ from preannotate.synthetic.image import draw_image
 from runtime import engines
 from runtime.cvat import decode_request, rectangle, reply
 from runtime.detector import Detector
-from runtime.letterbox import Letterbox
 from runtime.manifest import Manifest
 
 SIZES = ((640, 480), (1920, 1080), (4000, 3000))
@@ -63,9 +62,8 @@ def measure(detector: Detector, data: bytes) -> dict[str, float]:
     body = json.dumps({"image": base64.b64encode(data).decode("ascii")}).encode("ascii")
     event = types.SimpleNamespace(body=json.loads(body))
     image = detector.decode(data)
-    letterbox = Letterbox.fit(image.size, detector.manifest.input_size)
-    pixels = letterbox.pixels(image.pixels)[None]
-    raw = detector.engine.run(pixels)
+    views, inputs = detector.inputs(image)
+    outputs = [detector.run(pixels) for pixels in inputs]
     found = detector.detect(image)
 
     def plain() -> None:
@@ -76,9 +74,9 @@ def measure(detector: Detector, data: bytes) -> dict[str, float]:
         "json of the request": lambda: json.loads(body),
         "base64": lambda: decode_request(event),
         "decode": lambda: detector.decode(data),
-        "letterbox": lambda: letterbox.pixels(image.pixels),
-        INFERENCE: lambda: detector.engine.run(pixels),
-        "thresholds and nms": lambda: detector.select({name: output[0] for name, output in raw.items()}, letterbox),
+        "letterbox": lambda: detector.inputs(image),
+        INFERENCE: lambda: [detector.run(pixels) for pixels in inputs],
+        "thresholds and nms": lambda: detector.select(outputs, views),
         "json of the reply": lambda: reply([rectangle(item) for item in found]),
         PLAIN: plain,
     }

@@ -9,7 +9,6 @@ import numpy as np
 from evaluation.ground_truth import GroundTruth
 from evaluation.scores import MIN_SCORE
 from runtime.detector import Detection, Detector
-from runtime.letterbox import Letterbox
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,8 @@ class StageTimes:
 
     Attributes:
         decode: From the bytes of the file to pixels.
+        letterbox: To the network's inputs: of the whole image and its tiles.
+        inference: Of all inputs.
         suppression: From the network's output to detections.
     """
 
@@ -61,16 +62,14 @@ def measure(detector: Detector, truth: GroundTruth, *, seconds: float) -> tuple[
         clock = [time.perf_counter()]
         decoded = detector.decode(data)
         clock.append(time.perf_counter())
-        letterbox = Letterbox.fit(decoded.size, detector.manifest.input_size)
-        pixels = letterbox.pixels(decoded.pixels)[None]
+        views, inputs = detector.inputs(decoded)
         clock.append(time.perf_counter())
-        raw = detector.engine.run(pixels)
+        outputs = [detector.run(pixels) for pixels in inputs]
         clock.append(time.perf_counter())
-        first_image = {name: output[0] for name, output in raw.items()}
-        detector.select(first_image, letterbox)
+        detector.select(outputs, views)
         clock.append(time.perf_counter())
         rows.append(np.diff(clock) * 1000)
-        found.append(detector.select(first_image, letterbox, MIN_SCORE))
+        found.append(detector.select(outputs, views, MIN_SCORE))
     decode, letterboxing, inference, suppression = (
         round(statistics.median(times), 2) for times in zip(*rows, strict=True)
     )

@@ -18,6 +18,7 @@ from runtime.boxes import area
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
 from trainer import placed_masks
+from trainer.assigner import IGNORED
 from trainer.copy_paste import with_pasted_objects
 from trainer.copy_paste_masks import paste_objects
 from trainer.example import Example
@@ -35,6 +36,8 @@ class Augmentation:
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
         copy_paste: Probability that an image gets objects of others.
+        tile_zoom: How much larger objects are in tiles (`runtime.tiles`), around which `TILES_PART` of the inputs are
+            zoomed; 1 if there are none.
     """
 
     zoom: tuple[float, float] = (0.5, 2.0)
@@ -43,6 +46,7 @@ class Augmentation:
     colour: float = 1.0
     mosaic: float = 0.5
     copy_paste: float = 0.0
+    tile_zoom: float = 1.0
 
 
 # Values of `augment=`; None prepares images as serving does.
@@ -61,13 +65,23 @@ WELL_VISIBLE = 0.4
 # Objects with smaller sides, in input pixels, cannot be learnt at the finest stride of 8.
 MIN_SIDE = 4.0
 WINDOW_TRIES = 12
+# Part of the inputs that are at the scale of tiles, if there are any.
+TILES_PART = 0.5
+# Tiles show all images at one scale: less zoom around it does.
+TILE_ZOOM = (0.7, 1.4)
+# Part of them that lie anywhere, as those of serving do, of which many show no object.
+TILES_ANYWHERE = 0.3
 
 
-def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0) -> Augmentation | None:
-    """Return the augmentation of an epoch; `name` and `copy_paste` are the values of `augment=` and `copy_paste=`."""
-    if name != "strong":
-        return STRENGTHS[name]
-    return CLOSING if closing else replace(STRONG, copy_paste=copy_paste)
+def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0, tile_zoom: float = 1.0) -> Augmentation | None:
+    """Return the augmentation of an epoch; `name` and `copy_paste` are the values of `augment=` and `copy_paste=`.
+
+    `tile_zoom` is as in `Augmentation`.
+    """
+    strength = STRENGTHS[name]
+    if name == "strong":
+        strength = CLOSING if closing else replace(STRONG, copy_paste=copy_paste)
+    return replace(strength, tile_zoom=tile_zoom) if strength and tile_zoom > 1 else strength
 
 
 class InputExample(NamedTuple):
@@ -113,7 +127,10 @@ def augment(
             return with_pasted_objects(example, another, rng)
         return example
 
-    if rng.random() < strength.mosaic:
+    is_tile = strength.tile_zoom > 1 and not example.found_in_whole and rng.random() < TILES_PART
+    if is_tile:
+        canvas = _tile(pasted(example), input_size, strength, rng)
+    elif rng.random() < strength.mosaic:
         examples = [pasted(one) for one in (example, another(), another(), another())]
         canvas = _mosaic(examples, input_size, strength, rng)
     else:
@@ -121,7 +138,7 @@ def augment(
     if rng.random() < strength.flip:
         canvas = _mirror(*canvas)
     if rng.random() < strength.copy_paste and (other := another()).masks:
-        source = _window(other, input_size, strength, rng)
+        source = (_tile if is_tile else _window)(other, input_size, strength, rng)
         canvas = paste_objects(*canvas, _mirror(*source) if rng.random() < strength.flip else source, rng)
     image, boxes, class_ids, masks = canvas
     return InputExample(np.asarray(_recolour(image, strength.colour, rng)), boxes, class_ids, masks)
@@ -132,6 +149,26 @@ def _mirror(image: Image.Image, boxes: np.ndarray, class_ids: np.ndarray, masks:
     boxes = boxes[:, [2, 1, 0, 3]] * _float32(-1, 1, -1, 1) + _float32(1, 0, 1, 0) * width
     mirrored = tuple(None if mask is None else mask.mirrored(width) for mask in masks)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), boxes, class_ids, mirrored
+
+
+def _tile(example: Example, input_size: tuple[int, int], strength: Augmentation, rng: np.random.Generator) -> _Canvas:
+    """Return a window at the scale of tiles: around one of the objects, but for some that may show none.
+
+    What it cuts becomes an ignore region, without a mask, as serving drops what an inner border cuts: among many
+    objects hardly any window cuts none.
+    """
+    low, high = (strength.tile_zoom * min(max(end, TILE_ZOOM[0]), TILE_ZOOM[1]) for end in strength.zoom)
+    objects = np.flatnonzero(example.class_ids != IGNORED)
+    aimed = len(objects) > 0 and rng.random() >= TILES_ANYWHERE
+    shown = example.boxes[rng.choice(objects)] if aimed else None
+    window = _draw_window(example.size, input_size, (low, high), strength.stretch, rng, shown=shown)
+    boxes, visible = _boxes_in(window, example.boxes, input_size)
+    cut = (visible > MIN_VISIBLE) & (visible < WELL_VISIBLE)
+    class_ids = np.where(cut, IGNORED, example.class_ids)
+    keep = _learnt(boxes, visible, class_ids)
+    placed = zip(_masks_in(window, example, input_size), cut.tolist(), strict=bool(example.masks))
+    masks = placed_masks.take(tuple(None if is_cut else mask for mask, is_cut in placed), keep)
+    return _render(example, window, input_size), boxes[keep], class_ids[keep], masks
 
 
 def _mosaic(
@@ -160,7 +197,7 @@ def _window(
     rng: np.random.Generator,
     zoom: tuple[float, float] | None = None,
 ) -> _Canvas:
-    """Return a random window of an image, resized to `input_size`."""
+    """Return a random window of an image, resized to `input_size`; it shows an object if the image has one."""
     for _ in range(WINDOW_TRIES):
         window = _draw_window(example.size, input_size, zoom or strength.zoom, strength.stretch, rng)
         boxes, visible = _boxes_in(window, example.boxes, input_size)
@@ -170,10 +207,8 @@ def _window(
     else:
         window = _draw_window(example.size, input_size, (0.8, 1.0), 1.0, rng, inside=True)
         boxes, visible = _boxes_in(window, example.boxes, input_size)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    keep = (visible >= WELL_VISIBLE) & (sides.min(axis=1, initial=np.inf) >= MIN_SIDE)
-    scale = np.array(input_size) / (window[2:] - window[:2])
-    masks = placed_masks.take(example.place_masks(scale, -window[:2] * scale, input_size), keep)
+    keep = _learnt(boxes, visible, example.class_ids)
+    masks = placed_masks.take(_masks_in(window, example, input_size), keep)
     return _render(example, window, input_size), boxes[keep], example.class_ids[keep], masks
 
 
@@ -185,8 +220,12 @@ def _draw_window(
     rng: np.random.Generator,
     *,
     inside: bool = False,
+    shown: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return (x1, y1, x2, y2) in image pixels, float64; it may extend beyond the image."""
+    """Return (x1, y1, x2, y2) in image pixels, float64; it may extend beyond the image.
+
+    With `inside` it lies in the middle; with a box `shown` (4,) that is in it, if it is large enough for that.
+    """
     scale = min(input_size[0] / size[0], input_size[1] / size[1])
     scale *= math.exp(rng.uniform(math.log(zoom[0]), math.log(zoom[1])))
     ratio = math.exp(rng.uniform(-math.log(stretch), math.log(stretch)) / 2)
@@ -194,6 +233,9 @@ def _draw_window(
     room = np.array(size) - extent
     # A window larger than the image holds it whole somewhere; a smaller one lies inside.
     low, high = np.minimum(room, 0), np.maximum(room, 0)
+    if shown is not None:
+        low, high = np.clip([shown[2:] - extent, shown[:2]], low, high)
+        low, high = np.minimum(low, high), np.maximum(low, high)
     corner = low + (high - low) * rng.random(2)
     if inside:
         corner = low / 2 + high / 2
@@ -206,6 +248,19 @@ def _boxes_in(window: np.ndarray, boxes: np.ndarray, input_size: tuple[int, int]
     moved = (boxes - np.tile(window[:2], 2)) * np.tile(scale, 2)
     clipped = np.clip(moved, 0, np.tile(input_size, 2)).astype(np.float32)
     return clipped, area(clipped) / np.maximum(area(moved), 1e-6)
+
+
+def _masks_in(window: np.ndarray, example: Example, input_size: tuple[int, int]) -> PlacedMasks:
+    """Return the masks of an image where a window of it is the input."""
+    scale = np.array(input_size) / (window[2:] - window[:2])
+    return example.place_masks(scale, -window[:2] * scale, input_size)
+
+
+def _learnt(boxes: np.ndarray, visible: np.ndarray, class_ids: np.ndarray) -> np.ndarray:
+    """Return which boxes of `_boxes_in` are learnt: objects that are well visible, and any part of ignore regions."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    seen = (visible >= WELL_VISIBLE) | ((class_ids == IGNORED) & (visible > 0))
+    return seen & (sides.min(axis=1, initial=np.inf) >= MIN_SIDE)
 
 
 def _render(example: Example, window: np.ndarray, input_size: tuple[int, int]) -> Image.Image:

@@ -12,12 +12,17 @@ from typing import Any
 
 from preannotate.core.errors import FileError
 from preannotate.core.files import read_json, write_json
+from runtime.manifest import Tiles
 from trainer.errors import TrainingError
 
 # Requested arguments by name, checked by the table; None as in `RequestedConfig`.
 Overrides = Mapping[str, Any]
 # Pixels of a side of the network's input: smaller ones leave no cells at stride 64, larger ones no memory.
 SMALLEST_SIDE, LARGEST_SIDE = 96, 1536
+# Value of `tiles` for whole images only.
+NO_TILES = "none"
+# In the provenance of `model.json`: what was measured with tiles and without.
+TILES_KEY = "tiles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class RequestedConfig:
     backbone_learning_rate: float | None = None
     weight_decay: float | None = None
     image_size: str | None = None
+    tiles: str | None = None
     alpha: float | None = None
     frozen_part: float | None = None
     freeze: int | None = None
@@ -60,6 +66,7 @@ class TrainingConfig(RequestedConfig):
     backbone_learning_rate: float = field()
     weight_decay: float = field()
     image_size: str = field()
+    tiles: str = field()
     alpha: float = field()
     frozen_part: float = field()
     freeze: int = field()
@@ -117,8 +124,8 @@ class RunConfig:
             width, height = content["input_size"]
             frozen = {name: tuple(content[name]) for name in ("labels", "aspects")}
             frozen["label_types"] = tuple(content.get("label_types", ()))
-            # Runs of before these arguments kept the statistics of a pretrained backbone, and pasted nothing.
-            before = {"freeze_statistics": content["pretrained"], "copy_paste": 0.0}
+            # Runs of before these arguments kept the statistics of a pretrained backbone, pasted nothing, had no tiles.
+            before = {"freeze_statistics": content["pretrained"], "copy_paste": 0.0, "tiles": NO_TILES}
             arguments = TrainingConfig(**{**before, **content["arguments"]})
             decisions = tuple(Decision(**decision) for decision in content.get("decisions", ()))
             decided = {"arguments": arguments, "input_size": (width, height), "decisions": decisions}
@@ -141,6 +148,11 @@ def parse_range(text: str) -> tuple[int, int] | None:
     if len(sides) != 2 or not all(map(_is_side, sides)) or sides[0] > sides[1]:
         return None
     return sides[0], sides[1]
+
+
+def parse_tiles(text: str | None) -> Tiles | None:
+    """Return `2` or `3` as so many tiles beside and below each other; None for `none` and for auto."""
+    return None if text in (None, NO_TILES) else Tiles(int(text))
 
 
 def _numbers(parts: list[str]) -> list[int]:

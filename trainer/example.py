@@ -19,6 +19,8 @@ class Example:
         boxes: float32 (G, 4), xyxy.
         class_ids: int64 (G,).
         masks: One for each box, or None, in the frame of the boxes; empty if there are none.
+        found_in_whole: Whether the network found the boxes, in the whole image. At the scale of tiles it would see
+            more, which has no box and would be learnt as background: that scale is not shown.
     """
 
     image: Image.Image
@@ -26,6 +28,7 @@ class Example:
     boxes: np.ndarray
     class_ids: np.ndarray
     masks: tuple[InstanceMask | None, ...] = ()
+    found_in_whole: bool = False
 
     def place_masks(self, scale: np.ndarray, offset: np.ndarray, input_size: tuple[int, int]) -> PlacedMasks:
         """Return the masks in an input whose pixel of the point x is `x * scale + offset`."""

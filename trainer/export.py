@@ -2,7 +2,7 @@
 
 saved_model/    the graph with the engine contract
 model.json      labels, input, thresholds, provenance
-calibration/    letterboxed training images, for quantisation
+calibration/    the network's inputs of training images, for quantisation
 validation/     the frozen validation images, their ground truth, and the detections of the Keras network on them
 """
 
@@ -18,10 +18,9 @@ from evaluation import ground_truth, reference
 from evaluation.reference import Reference
 from preannotate.core.files import replacing_directory
 from runtime.detector import Detection
-from runtime.image import decode
-from runtime.letterbox import Letterbox
 from runtime.manifest import FILE_NAME, Manifest
 from trainer.datasets import Sample, Split
+from trainer.input_pipeline import serving_inputs
 from trainer.models.network import Network
 
 CALIBRATION_IMAGES = 100
@@ -37,7 +36,7 @@ def write(
     with replacing_directory(target) as temporary:
         save_graph(network, temporary / "saved_model")
         manifest.write(temporary / FILE_NAME)
-        _write_calibration(split.train, network.input_size, temporary / "calibration")
+        _write_calibration(split.train, manifest, temporary / "calibration")
         validation = temporary / "validation"
         (validation / "images").mkdir(parents=True)
         for sample in split.validation:
@@ -57,10 +56,9 @@ def save_graph(network: Network, path: Path) -> None:
     archive.write_out(str(path), verbose=False)
 
 
-def _write_calibration(train: Sequence[Sample], input_size: tuple[int, int], folder: Path) -> None:
+def _write_calibration(train: Sequence[Sample], manifest: Manifest, folder: Path) -> None:
     folder.mkdir()
     step = max(len(train) // CALIBRATION_IMAGES, 1)
-    for number, sample in enumerate(train[::step][:CALIBRATION_IMAGES]):
-        image = decode(sample.image.read_bytes(), input_size)
-        pixels = Letterbox.fit(image.size, input_size).pixels(image.pixels)
+    inputs = serving_inputs(train[::step][:CALIBRATION_IMAGES], manifest.input_size, manifest.tiles)
+    for number, pixels in enumerate(inputs):
         Image.fromarray(pixels).save(folder / f"{number:03d}.png")

@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from evaluation import ground_truth
 from evaluation.corrections import CorrectionCosts
-from evaluation.postprocess import SUPPRESSION_KEY, choose_postprocess
+from evaluation.postprocess import SUPPRESSION_KEY
 from preannotate.core.files import write_json
 from runtime.manifest import Manifest
-from trainer import export, report, self_training
+from trainer import export, report, self_training, tiles_choice
 from trainer.checkpoints import TrainingState
+from trainer.config import TILES_KEY, parse_tiles
 from trainer.datasets import Split
 from trainer.preparation import Prepared
 from trainer.run_directory import RunDirectory, Summary
@@ -31,13 +32,13 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
     if state.best is None:
         raise ValueError(f"{run.path}: was never validated")
     config, split, network = prepared.config, prepared.split, prepared.ema_network
-    detections = validator.detections()
     costs = CorrectionCosts()
-    choice = choose_postprocess(config.labels, validator.truth, detections, costs, iou_threshold=network.iou_threshold)
-    if choice.why:
-        log.info("%s", choice.why)
-    postprocess = choice.postprocess
-    scores = validator.scores_of(detections)
+    tiles = parse_tiles(config.arguments.tiles)
+    with_or_without = tiles_choice.choose(validator, tiles, costs, iou_threshold=network.iou_threshold)
+    chosen = with_or_without.chosen
+    detections, scores, postprocess = chosen.detections, chosen.scores, chosen.choice.postprocess
+    for why in filter(None, (with_or_without.why, chosen.choice.why)):
+        log.info("%s", why)
     of_masks = None if scores.masks is None else scores.masks.to_json()
     name = run.path.resolve().name
     provenance = {
@@ -50,7 +51,8 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         "self_training": self_training.result(state),
         "dataset": _fingerprint(split),
         **report.criterion(costs),
-        SUPPRESSION_KEY: choice.to_json(),
+        SUPPRESSION_KEY: chosen.choice.to_json(),
+        TILES_KEY: with_or_without.to_json(),
         "metrics": scores.boxes.to_json(),
         **({"mask_metrics": of_masks} if of_masks else {}),
         "versions": _versions(),
@@ -63,6 +65,7 @@ def finalize_run(run: RunDirectory, prepared: Prepared, validator: Validator, st
         provenance,
         mask_head=network.mask_head,
         label_types=config.label_types,
+        tiles=chosen.tiles,
     )
     export.write(run.export, network, manifest, split, detections)
     truth = ground_truth.read(run.export / "validation")

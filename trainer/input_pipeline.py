@@ -4,7 +4,8 @@ The order and the augmentation follow from (seed, epoch, position) alone, so tha
 exactly what an uninterrupted one would have seen, and several processes together what one alone would.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from runtime.image import decode
+from runtime.manifest import Tiles
+from runtime.tiles import decode_for_views, views
 from trainer.assigner import IGNORED
 from trainer.augment import Augmentation, augment, letterbox_example
 from trainer.datasets.sample import Sample
@@ -41,9 +44,15 @@ class ImageCache:
     """
 
     def __init__(
-        self, samples: Sequence[Sample], input_size: tuple[int, int], *, exact: bool, limit: int = CACHE_BYTES
+        self,
+        samples: Sequence[Sample],
+        input_size: tuple[int, int],
+        *,
+        exact: bool,
+        tile_zoom: float = 1.0,
+        limit: int = CACHE_BYTES,
     ) -> None:
-        factor = 1 if exact else DECODE_FACTOR
+        factor = 1 if exact else max(DECODE_FACTOR, math.ceil(tile_zoom))
         self._samples = samples
         self._exact = exact
         self._decode_size = (input_size[0] * factor, input_size[1] * factor)
@@ -76,10 +85,17 @@ class ImageCache:
         return example
 
 
-def serving_inputs(samples: Sequence[Sample], input_size: tuple[int, int]) -> np.ndarray:
-    """Return images as serving prepares them, uint8 (N, H, W, 3); there must be at least one."""
-    images = ImageCache(samples, input_size, exact=True)
-    return np.stack([letterbox_example(images[index], input_size)[0] for index in range(len(images))])
+def serving_inputs(
+    samples: Sequence[Sample], input_size: tuple[int, int], tiles: Tiles | None = None
+) -> Iterator[np.ndarray]:
+    """Yield an input for each image as serving prepares them, uint8 (H, W, 3).
+
+    Of an image with tiles it is one of its views, so that there are about as many of each over all images.
+    """
+    for number, sample in enumerate(samples):
+        image = decode_for_views(sample.image.read_bytes(), input_size, tiles)
+        seen = views(image.size, input_size, tiles)
+        yield seen[number % len(seen)].pixels(image.pixels)
 
 
 @dataclass(frozen=True)

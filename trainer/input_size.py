@@ -18,8 +18,8 @@ SIDE = 320
 # shorter one shows too few of such large inputs: it stops at the size below which COCO calls an object small.
 # Figures: docs/benchmarks.md.
 ENOUGH_PIXELS, MINUTES_FOR_ENOUGH = 42, 5
-# The largest side relative to the usual one: steps then take almost four times as long, and memory is not short yet.
-LARGEST = 1.9
+# The largest side relative to the usual one: steps then take more than three times as long, and up to 4 GB.
+LARGEST = 1.8
 # Small images gain from an input larger than themselves, since objects have more cells, but it shows nothing new.
 MOST_ENLARGED = 3.0
 # Photos of one camera differ in shape by rounding only; the next ones will have the same shape.
@@ -75,8 +75,8 @@ def choose(
     >>> choose([(800, 600)]).size, choose([(1920, 1080)]).size, choose([(800, 600), (600, 800)]).size
     ((384, 288), (416, 224), (320, 320))
     >>> choose([(640, 640)], [(30, 30, 640, 640)], side=416)
-    InputSize(size=(800, 800), reason='half of the boxes would be smaller than 20 pixels in the usual 416x416; \
-each step takes about 3.7 times as long')
+    InputSize(size=(768, 768), reason='half of the boxes would be smaller than 20 pixels in the usual 416x416; \
+each step takes about 3.4 times as long')
     """
     usual = size = _shape(image_sizes, side)
     enough = SMALL_BELOW if minutes is not None and minutes < MINUTES_FOR_ENOUGH else ENOUGH_PIXELS

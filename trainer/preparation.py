@@ -25,6 +25,7 @@ from trainer import (
     gpu_memory,
     input_size,
     model_choice,
+    tiling,
 )
 from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
@@ -103,6 +104,7 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
         alpha=base.alpha,
         boxes=len(objects),
         copy_paste=copy_paste.choose(objects, len(dataset.labels), size, augment=requested.augment),
+        tiles=tiling.choose(split.train, size, augment=requested.augment),
         replicas=replicas,
     )
     arguments = resolve_arguments(request.overrides, family.defaults, facts)
@@ -137,7 +139,7 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     else:
         base_weights.load(network, base, family, dataset.labels)
         if base.detector and base.detector.folded:
-            batch_statistics.measure(network, serving_inputs(split.train[: batch_statistics.IMAGES], size))
+            batch_statistics.measure(network, np.stack([*serving_inputs(split.train[: batch_statistics.IMAGES], size)]))
     return Prepared(config, split, network, ema_network, unlabelled.samples)
 
 

@@ -105,7 +105,13 @@ class MixedImages:
         if position < len(self.chosen):
             return self.labelled[self.chosen[position]]
         index, labels = self.pseudo_labels[position - len(self.chosen)]
-        return replace(self.unlabelled[index], boxes=labels.boxes, class_ids=labels.class_ids, masks=labels.masks)
+        return replace(
+            self.unlabelled[index],
+            boxes=labels.boxes,
+            class_ids=labels.class_ids,
+            masks=labels.masks,
+            found_in_whole=True,
+        )
 
 
 class SelfTrainingLoop(TrainingLoop):

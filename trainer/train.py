@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from preannotate.core.drafts import clear_abandoned
@@ -15,7 +16,7 @@ from preannotate.core.terminal import SafeFormatter
 from preannotate.core.text import plural
 from trainer import batch_statistics, checkpoints, devices
 from trainer.checkpoints import TrainingState
-from trainer.config import RunConfig
+from trainer.config import RunConfig, parse_tiles
 from trainer.datasets import Sample
 from trainer.finalization import finalize_run
 from trainer.input_pipeline import serving_inputs
@@ -158,7 +159,8 @@ def _renew_statistics(run: RunDirectory, prepared: Prepared, validator: Validato
     assert before is not None
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]
-    batch_statistics.renew(network, serving_inputs(samples, network.input_size))
+    tiles = parse_tiles(prepared.config.arguments.tiles)
+    batch_statistics.renew(network, np.stack([*serving_inputs(samples, network.input_size, tiles)]))
     scores = validator.scores().decisive
     after = scores.mean_ap
     if after - before > standard_error(before, scores.boxes):

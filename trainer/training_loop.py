@@ -21,7 +21,7 @@ from preannotate.core.files import replace_text
 from preannotate.core.text import format_scores
 from trainer import augment, checkpoints
 from trainer.checkpoints import BestEpoch, MetricsRow, TrainingState
-from trainer.config import TrainingConfig
+from trainer.config import TrainingConfig, parse_tiles
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
@@ -76,7 +76,10 @@ class TrainingLoop:
         self._config = config = setup.config
         self._network_trainer = setup.network_trainer
         self._train = train = setup.train
-        self._images = ImageCache(train, setup.network_trainer.network.input_size, exact=config.augment == "none")
+        tiles = parse_tiles(config.tiles)
+        self._tile_zoom = tiles.zoom if tiles else 1.0
+        input_size = setup.network_trainer.network.input_size
+        self._images = ImageCache(train, input_size, exact=config.augment == "none", tile_zoom=self._tile_zoom)
         self._validator = setup.validator
         self._workers = setup.workers
         self._frozen_until = config.frozen_part if pretrained else 0.0
@@ -137,7 +140,9 @@ class TrainingLoop:
     def _epoch(self, state: TrainingState, bar: tqdm) -> tuple[dict[str, float], float]:
         """Do the steps of an epoch; return its mean losses and the progress after it."""
         closing = self._is_closing(state)
-        augmentation = augment.of_phase(self._config.augment, closing=closing, copy_paste=self._config.copy_paste)
+        augmentation = augment.of_phase(
+            self._config.augment, closing=closing, copy_paste=self._config.copy_paste, tile_zoom=self._tile_zoom
+        )
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)
         dataset = batches(self._epoch_images(state), self._network_trainer.network, epoch, shard)

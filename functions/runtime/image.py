@@ -80,7 +80,7 @@ def decode(data: bytes, input_size: tuple[int, int] | None = None) -> DecodedIma
     try:
         image = _open(data, format_name)
     except MemoryError as error:
-        raise _no_memory(header.size) from error
+        raise no_memory(header.size) from error
     return _decode(image, header, len(data), input_size)
 
 
@@ -136,7 +136,7 @@ def _decode(
             stretched=image.mode in high_depth.MODES,
         )
     except MemoryError as error:
-        raise _no_memory(stored_size) from error
+        raise no_memory(stored_size) from error
     except Exception as error:  # the decoders share no exception class
         raise ImageError(
             f"image: {_reason(error)} while decoding {image.format or 'the file'}; expected a whole image. "
@@ -248,7 +248,8 @@ def _part_to_rgb(image: Image.Image, limits: tuple[float, float]) -> Image.Image
     return image.convert("RGB")
 
 
-def _no_memory(size: tuple[int, int]) -> ImageError:
+def no_memory(size: tuple[int, int]) -> ImageError:
+    """The error for an image of `size`, (width, height), for which there was no memory."""
     return ImageError(
         f"image: {size[0]}x{size[1]} pixels need more memory than there is; expected a smaller image. "
         f"Send it smaller, or give the process more memory."

@@ -39,10 +39,24 @@ class Letterbox:
         return cls((image_size[0], image_size[1]), (input_size[0], input_size[1]), (width, height))
 
     @property
+    def scales(self) -> tuple[float, float]:
+        """See `runtime.tiles.View.scales`."""
+        return self.resized[0] / self.image_size[0], self.resized[1] / self.image_size[1]
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """See `runtime.tiles.View.corner`."""
+        return 0, 0
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """See `runtime.tiles.View.shown`."""
+        return self.resized
+
+    @property
     def _scale(self) -> np.ndarray:
         """float32 (4,): input pixels for one image pixel, for x1 y1 x2 y2."""
-        sx, sy = (r / i for r, i in zip(self.resized, self.image_size, strict=True))
-        return np.array([sx, sy, sx, sy], np.float32)
+        return np.array([*self.scales, *self.scales], np.float32)
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """The network's input.

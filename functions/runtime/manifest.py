@@ -6,7 +6,7 @@ Written by the trainer, read by every serving process: the artefact describes it
 import enum
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ FORMAT = 1
 FILE_NAME = "model.json"
 # Grey of ImageNet's mean: to a network that centres its input, padding is then "nothing".
 PADDING = (124, 116, 104)
+# Of `Tiles`: with the whole image seventeen runs of the network, whatever image comes.
+MOST_PER_SIDE = 4
 
 # CVAT's types of labels that a function can fill. A mask fills labels of type polygon too, and the other way round.
 RECTANGLE, POLYGON, MASK = "rectangle", "polygon", "mask"
@@ -65,6 +67,24 @@ class Postprocess:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """Parts of an image that the network sees beside the whole image (`runtime.tiles`).
+
+    Attributes:
+        per_side: At most so many beside and below each other, from 2 to `MOST_PER_SIDE`.
+        overlap: Part of a tile's side that the next one has, too, from 0.1 to 0.5.
+    """
+
+    per_side: int
+    overlap: float = 0.2
+
+    @property
+    def zoom(self) -> float:
+        """How much larger an object is in a tile than in the whole image."""
+        return self.per_side - (self.per_side - 1) * self.overlap
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of `model.json`.
 
@@ -76,6 +96,7 @@ class Manifest:
         mask_head: None for a network that gives boxes only; so do files without this key.
         label_types: CVAT's type of each label, of `LABEL_TYPES`; empty for the default, which is "mask" for a network
             that gives masks and else "rectangle". `function.yaml` may change them.
+        tiles: None shows the network whole images only; so do files without this key.
     """
 
     family: str
@@ -85,6 +106,7 @@ class Manifest:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     mask_head: MaskHead | None = None
     label_types: tuple[str, ...] = ()
+    tiles: Tiles | None = None
 
     def label_type(self, class_id: int) -> str:
         """Return CVAT's type of a label: what is answered for an object of this class."""
@@ -129,6 +151,7 @@ class Manifest:
                 "max_detections": self.postprocess.max_detections,
                 "agnostic_iou_threshold": self.postprocess.agnostic_iou_threshold,
             },
+            "tiles": None if self.tiles is None else asdict(self.tiles),
             **self._masks(),
             "provenance": dict(self.provenance),
         }
@@ -152,7 +175,7 @@ def _parse(content: Any, path: Path) -> Manifest:
         )
     try:
         cut = content["postprocess"]
-        agnostic = cut.get("agnostic_iou_threshold")
+        agnostic, tiles = cut.get("agnostic_iou_threshold"), content.get("tiles")
         manifest = Manifest(
             family=str(content["family"]),
             labels=tuple(str(label) for label in content["labels"]),
@@ -167,9 +190,10 @@ def _parse(content: Any, path: Path) -> Manifest:
             provenance=dict(content.get("provenance", {})),
             mask_head=_mask_head(content.get("mask_head")),
             label_types=tuple(str(value) for value in content.get("label_types", ())),
+            tiles=None if tiles is None else Tiles(int(tiles["per_side"]), float(tiles["overlap"])),
         )
         padding = tuple(content["padding"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ManifestError(
             f"{path}: {type(error).__name__} {error}; expected the keys family, labels, input_size, "
             f"padding and postprocess. Build the function again."
@@ -222,4 +246,9 @@ def _check(manifest: Manifest, path: Path) -> None:
         raise ManifestError(
             f"{path}: mask_head with layers {list(head.layers)!r}; expected channels from 1 to 256, the last 1. "
             f"Build the function again."
+        )
+    tiles = manifest.tiles
+    if tiles and not (2 <= tiles.per_side <= MOST_PER_SIDE and 0.1 <= tiles.overlap <= 0.5):
+        raise ManifestError(
+            f"{path}: tiles {asdict(tiles)!r}; expected per_side from 2 to {MOST_PER_SIDE} and overlap from 0.1 to 0.5."
         )

@@ -12,9 +12,9 @@ from PIL import Image
 from runtime.boxes import clip
 from runtime.engines import MASK_OUTPUTS
 from runtime.errors import EngineError
-from runtime.letterbox import Letterbox
 from runtime.manifest import MaskHead, MaskKind
 from runtime.masks import InstanceMask
+from runtime.tiles import View
 
 # A pixel belongs to the object from this probability on.
 MASK_THRESHOLD = 0.5
@@ -30,7 +30,7 @@ _Region = tuple[int, int, int, int]
 def compose(
     outputs: Mapping[str, np.ndarray],
     rows: Sequence[int],
-    letterbox: Letterbox,
+    view: View,
     head: MaskHead,
 ) -> list[InstanceMask]:
     """Compose the masks of some boxes of one image.
@@ -38,7 +38,7 @@ def compose(
     Args:
         outputs: As `runtime.engines.Engine.run` gives them, of one image: without their first axis.
         rows: Which of the N boxes.
-        letterbox: The transform of this image.
+        view: Where in the image the input is: all of it, or a tile.
         head: How to read the outputs.
 
     Returns:
@@ -56,15 +56,13 @@ def compose(
     if not len(rows):
         return []
     if head.kind is MaskKind.BOX_MASKS:
-        return [_in_box(outputs["masks"][row], outputs["boxes"][row], letterbox) for row in rows]
-    probabilities = (_prototypes if head.kind is MaskKind.PROTOTYPES else _kernels)(outputs, letterbox, head)
+        return [_in_box(outputs["masks"][row], outputs["boxes"][row], view) for row in rows]
+    probabilities = (_prototypes if head.kind is MaskKind.PROTOTYPES else _kernels)(outputs, view, head)
     map_size = outputs[MASK_OUTPUTS[head.kind][1]].shape[1::-1]
-    return [_under_box(probabilities, row, outputs["boxes"][row], map_size, letterbox) for row in rows]
+    return [_under_box(probabilities, row, outputs["boxes"][row], map_size, view) for row in rows]
 
 
-def _prototypes(
-    outputs: Mapping[str, np.ndarray], letterbox: Letterbox, head: MaskHead
-) -> Callable[[int, _Region], np.ndarray]:
+def _prototypes(outputs: Mapping[str, np.ndarray], view: View, head: MaskHead) -> Callable[[int, _Region], np.ndarray]:
     coefficients, prototypes = outputs["mask_coefficients"], outputs["prototypes"]
     if coefficients.shape[-1] != prototypes.shape[-1]:
         raise _wrong(f"{coefficients.shape[-1]} coefficients for {prototypes.shape[-1]} prototypes", "as many")
@@ -76,9 +74,7 @@ def _prototypes(
     return probabilities
 
 
-def _kernels(
-    outputs: Mapping[str, np.ndarray], letterbox: Letterbox, head: MaskHead
-) -> Callable[[int, _Region], np.ndarray]:
+def _kernels(outputs: Mapping[str, np.ndarray], view: View, head: MaskHead) -> Callable[[int, _Region], np.ndarray]:
     kernels, features, locations = (outputs[name] for name in MASK_OUTPUTS[MaskKind.KERNELS])
     channels = (features.shape[-1] + 2, *head.layers)
     shapes = list(zip(channels[1:], channels[:-1], strict=True))
@@ -88,7 +84,7 @@ def _kernels(
             f"{kernels.shape[-1]} numbers in a row of mask_kernels", f"{weights + sum(head.layers)} for these layers"
         )
     height, width = features.shape[:2]
-    stride_x, stride_y = letterbox.input_size[0] / width, letterbox.input_size[1] / height
+    stride_x, stride_y = view.input_size[0] / width, view.input_size[1] / height
 
     def probabilities(row: int, region: _Region) -> np.ndarray:
         x1, y1, x2, y2 = region
@@ -114,34 +110,37 @@ def _under_box(
     row: int,
     box_input: np.ndarray,
     map_size: tuple[int, ...],
-    letterbox: Letterbox,
+    view: View,
 ) -> InstanceMask:
     """Compose a mask from the cells of a map that lie below the box."""
-    x1, y1, x2, y2 = pixels = _pixels_of(letterbox.to_image(box_input)[0], letterbox)
+    x1, y1, x2, y2 = pixels = _pixels_of(view.to_image(box_input)[0], view)
     # Only cells that show something of the image: what lies beyond its edge is padding.
     width, height = (
-        min(cells, -(-resized * cells // side))
-        for cells, resized, side in zip(map_size, letterbox.resized, letterbox.input_size, strict=True)
+        min(cells, -(-shown * cells // side))
+        for cells, shown, side in zip(map_size, view.shown, view.input_size, strict=True)
     )
     scale_x, scale_y = (
-        resized / image_side * cells / side
-        for resized, image_side, cells, side in zip(
-            letterbox.resized, letterbox.image_size, map_size, letterbox.input_size, strict=True
-        )
+        scale * cells / side for scale, cells, side in zip(view.scales, map_size, view.input_size, strict=True)
     )
-    left, top = max(int(x1 * scale_x) - _MARGIN, 0), max(int(y1 * scale_y) - _MARGIN, 0)
-    right, bottom = min(int(x2 * scale_x) + 1 + _MARGIN, width), min(int(y2 * scale_y) + 1 + _MARGIN, height)
+    begin_x, begin_y = (
+        corner * cells / side for corner, cells, side in zip(view.corner, map_size, view.input_size, strict=True)
+    )
+    # Where the pixels are in cells of the map.
+    cx1, cx2 = x1 * scale_x - begin_x, x2 * scale_x - begin_x
+    cy1, cy2 = y1 * scale_y - begin_y, y2 * scale_y - begin_y
+    left, top = max(int(cx1) - _MARGIN, 0), max(int(cy1) - _MARGIN, 0)
+    right, bottom = min(int(cx2) + 1 + _MARGIN, width), min(int(cy2) + 1 + _MARGIN, height)
     region = min(left, width - 1), min(top, height - 1), right, bottom
-    source = (x1 * scale_x - region[0], y1 * scale_y - region[1], x2 * scale_x - region[0], y2 * scale_y - region[1])
+    source = cx1 - region[0], cy1 - region[1], cx2 - region[0], cy2 - region[1]
     return _resampled(probabilities(row, region), source, pixels)
 
 
-def _in_box(mask: np.ndarray, box_input: np.ndarray, letterbox: Letterbox) -> InstanceMask:
+def _in_box(mask: np.ndarray, box_input: np.ndarray, view: View) -> InstanceMask:
     """Compose a mask from one that fills its box, also where the box lies outside of the image."""
-    # As `Letterbox.to_image`, but not clipped: the mask is in the frame of the whole box.
-    scales = np.array(letterbox.resized, np.float64) / letterbox.image_size
-    bx1, by1, bx2, by2 = (np.asarray(box_input, np.float64).reshape(2, 2) / scales).reshape(4).tolist()
-    x1, y1, x2, y2 = pixels = _pixels_of(letterbox.to_image(box_input)[0], letterbox)
+    # As `View.to_image`, but not clipped: the mask is in the frame of the whole box.
+    corners = (np.asarray(box_input, np.float64).reshape(2, 2) + view.corner) / view.scales
+    bx1, by1, bx2, by2 = corners.reshape(4).tolist()
+    x1, y1, x2, y2 = pixels = _pixels_of(view.to_image(box_input)[0], view)
     height, width = mask.shape
     scale_x, scale_y = width / (bx2 - bx1), height / (by2 - by1)
     source = ((x1 - bx1) * scale_x, (y1 - by1) * scale_y, (x2 - bx1) * scale_x, (y2 - by1) * scale_y)
@@ -153,11 +152,11 @@ def _in_box(mask: np.ndarray, box_input: np.ndarray, letterbox: Letterbox) -> In
     return _resampled(np.pad(mask, beyond, mode="edge"), source, pixels)
 
 
-def _pixels_of(box_image: np.ndarray, letterbox: Letterbox) -> tuple[int, int, int, int]:
+def _pixels_of(box_image: np.ndarray, view: View) -> tuple[int, int, int, int]:
     """Return the pixels that a box touches, as xyxy; at least one of the image."""
-    width, height = letterbox.image_size
+    width, height = view.image_size
     outwards = np.concatenate([np.floor(box_image[:2]), np.ceil(box_image[2:])])
-    x1, y1, x2, y2 = (int(value) for value in clip(outwards[None], letterbox.image_size)[0])
+    x1, y1, x2, y2 = (int(value) for value in clip(outwards[None], view.image_size)[0])
     x1, y1 = min(x1, width - 1), min(y1, height - 1)
     return x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)
 

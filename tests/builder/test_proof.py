@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from builder import proof
 from builder.check import check
-from builder.function_directory import Verdict
+from builder.function_directory import FunctionDirectory, Verdict
+from builder.variant_run import detect_with_variant
+from builder.variants import VARIANTS
+from evaluation import ground_truth, reference
 from evaluation.parity import Difference
+from runtime.manifest import Manifest, Tiles
 
 
 @pytest.fixture
@@ -76,6 +81,30 @@ def test_an_exchanged_network_is_found_out(function):
         "expected the same detections. Do not deploy it."
         for name in ("ir_f32", "saved_model")
     )
+
+
+@pytest.mark.slow
+def test_tiles_are_one_model_in_both_engines_and_in_the_handler(function):
+    """The images are twice as large as the network's input: four tiles each, beside the whole."""
+    directory = FunctionDirectory.open(function)
+    manifest = replace(Manifest.read(directory.path), tiles=Tiles(2))
+    manifest.write(directory.path / "model.json")
+    truth = ground_truth.read(directory.validation)
+    found = detect_with_variant(VARIANTS["gpu"], directory.path, directory.manifest, truth).direct
+    whole = reference.read(directory.validation, truth.labels).detections
+    assert sum(map(len, found)) > sum(map(len, whole))  # squares lie across the cells of a tile
+    assert proof.prove(FunctionDirectory.open(function), directory.validation).problems  # the reference has no tiles
+    reference.write(directory.validation, reference.Reference("Keras", found))
+
+    proven = proof.prove(FunctionDirectory.open(function), directory.validation)
+
+    differences = proven.figures["differences"]
+    assert {"saved_model vs reference", "ir vs reference", "served vs ir", "served_gpu vs saved_model"} < set(
+        differences
+    )
+    for difference in differences.values():
+        assert difference["detections"] > 24
+        assert difference["unmatched"] == difference["beyond_tolerance"] == 0
 
 
 def test_without_tensorflow_the_gpu_variant_is_said_to_be_unchecked(function, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.errors import ManifestError
-from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess
+from runtime.manifest import Manifest, MaskHead, MaskKind, Postprocess, Tiles
 
 MANIFEST = Manifest(
     family="ssd",
@@ -130,6 +130,36 @@ def test_a_threshold_that_is_none(path, value):
 def test_an_input_without_pixels(path):
     edit(path, input_size=[0, 320])
     expect(path, f"{path}: input_size [0, 320], max_detections 100; expected positive numbers.")
+
+
+def test_tiles_are_written_and_read_and_files_without_them_have_none(path):
+    tiled = replace(MANIFEST, tiles=Tiles(3, 0.25))
+    tiled.write(path)
+    assert Manifest.read(path) == tiled
+
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["tiles"]
+    path.write_text(json.dumps(content))
+    assert Manifest.read(path).tiles is None
+
+
+@pytest.mark.parametrize(("per_side", "overlap"), [(1, 0.2), (5, 0.2), (2, 0.05), (2, 0.6), (2, float("nan"))])
+def test_tiles_that_are_too_many_or_none(path, per_side, overlap):
+    edit(path, tiles={"per_side": per_side, "overlap": overlap})
+    expect(
+        path,
+        f"{path}: tiles {{'per_side': {per_side}, 'overlap': {overlap}}}; expected per_side from 2 to 4 and overlap "
+        "from 0.1 to 0.5.",
+    )
+
+
+def test_an_infinite_number_of_tiles(path):
+    edit(path, tiles={"per_side": float("inf"), "overlap": 0.2})
+    expect(
+        path,
+        f"{path}: OverflowError cannot convert float infinity to integer; expected the keys family, labels, "
+        "input_size, padding and postprocess. Build the function again.",
+    )
 
 
 def test_nan_is_not_written(tmp_path):

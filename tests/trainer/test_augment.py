@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from PIL import Image
 
 from runtime.letterbox import Letterbox
 from runtime.manifest import PADDING
+from trainer.assigner import IGNORED
 from trainer.augment import CLOSING, STRENGTHS, Augmentation, augment, letterbox_example, of_phase
 from trainer.example import Example
 
@@ -115,3 +117,73 @@ def test_pasted_objects_have_boxes_too(mosaic):
     )
 
     assert sum(found) > 1.2 * sum(without)
+
+
+def part_with_sides(low, high, *, closing, tile_zoom):
+    """Part of many augmented inputs with an object of such a side; it has 30 pixels in the letterboxed input."""
+    big = example(box=(600, 600, 700, 700), size=(1280, 1280))
+    strength = of_phase("strong", closing=closing, tile_zoom=tile_zoom)
+    inputs = [augment(big, lambda: big, (384, 384), strength, np.random.default_rng(seed)) for seed in range(150)]
+    return np.mean([any(low < box[2] - box[0] < high for box in boxes) for _, boxes, _, _ in inputs])
+
+
+@pytest.mark.parametrize("closing", [False, True])
+def test_many_inputs_show_the_scale_of_tiles_to_the_end_of_training(closing):
+    """About 78 pixels in tiles of 2.6 times the zoom; half of the inputs, less those that show no object."""
+    in_tiles = partial(part_with_sides, 0.8 * 78, 1.25 * 78, closing=closing)
+
+    assert in_tiles(tile_zoom=2.6) > 0.15
+    assert in_tiles(tile_zoom=1.0) < 0.05
+    assert part_with_sides(0, 45, closing=closing, tile_zoom=2.6) > 0.25  # whole images are learnt as well
+
+
+def test_a_tile_of_training_is_around_an_object_or_anywhere():
+    """A tile shows a ninth of the image, which has one object: by chance few would show it."""
+    assert part_with_sides(0, 400, closing=True, tile_zoom=2.6) == pytest.approx(
+        0.5 + 0.5 * (0.7 + 0.3 * 0.15), abs=0.1
+    )
+
+
+def crowd(class_id=3):
+    """Black, 1280 x 1280, with 400 boxes of 40 pixels, 24 pixels apart."""
+    boxes = np.float32([(x, y, x + 40, y + 40) for x in range(0, 1280, 64) for y in range(0, 1280, 64)])
+    return Example(Image.new("RGB", (1280, 1280)), (1280, 1280), boxes, np.full(len(boxes), class_id))
+
+
+def tiles_of(big, count=30):
+    """Boxes and class ids of the inputs at the scale of tiles: an object has 31 pixels there, 12 in a whole image."""
+    strength = Augmentation(zoom=(1, 1), stretch=1, mosaic=0, flip=0, colour=0, tile_zoom=2.6)
+    made = [augment(big, lambda: big, (384, 384), strength, np.random.default_rng(seed)) for seed in range(count)]
+    return [(boxes, class_ids) for _, boxes, class_ids, _ in made if np.median(boxes[:, 2] - boxes[:, 0]) > 28]
+
+
+def test_among_many_objects_tiles_are_shown_too_and_what_they_cut_is_ignored():
+    shown = tiles_of(crowd())
+
+    assert len(shown) >= 8  # of 30, half
+    for boxes, class_ids in shown:
+        parts = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) / (40 * 0.78) ** 2
+        assert (class_ids[parts > 0.45] == 3).all()
+        assert (class_ids[parts < 0.35] == IGNORED).all()
+
+
+def test_tiles_are_not_around_ignore_regions_and_show_any_part_of_them():
+    """One object at the left, one region at the right: a tile is around the object, or anywhere."""
+    boxes, class_ids = np.float32([(0, 600, 40, 640), (640, 0, 1280, 1280)]), np.array([3, IGNORED])
+    big = Example(Image.new("RGB", (1280, 1280)), (1280, 1280), boxes, class_ids)
+    strength = Augmentation(zoom=(1, 1), stretch=1, mosaic=0, flip=0, tile_zoom=2.6)
+    found = [
+        ids.tolist()
+        for _, _, ids, _ in (augment(big, None, (384, 384), strength, np.random.default_rng(s)) for s in range(60))
+    ]
+
+    assert found.count([3]) > found.count([IGNORED]) > 0
+
+
+def test_what_the_network_found_in_the_whole_image_is_not_shown_in_tiles():
+    assert tiles_of(replace(crowd(), found_in_whole=True)) == []
+
+
+def test_without_tiles_nothing_changes():
+    assert of_phase("strong", closing=False) == STRENGTHS["strong"]
+    assert of_phase("none", closing=True, tile_zoom=2.6) is None

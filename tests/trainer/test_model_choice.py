@@ -139,7 +139,7 @@ def test_the_input_is_the_one_that_training_will_have():
     """Boxes of 20 pixels would be 10 in the usual input."""
     why = choose("imagenet", RequestedConfig(), [sample([[0, 0, 20, 20]])]).why
 
-    assert "half of them smaller than 19 pixels in an input of 608x608." in why
+    assert "half of them smaller than 18 pixels in an input of 576x576." in why
 
 
 def test_a_requested_input_size_is_used():

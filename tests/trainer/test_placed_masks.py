@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from runtime.masks import InstanceMask
+from trainer.assigner import IGNORED
 from trainer.augment import Augmentation, augment, letterbox_example
 from trainer.example import Example
 from trainer.placed_masks import PlacedMask, instance_masks
@@ -158,6 +159,33 @@ def test_masks_stay_on_their_pixels(seed, mosaic):
             rows, columns = np.nonzero(mask)
             around = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) * stride
             assert (np.abs(around - box) <= 1 + stride).all()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_masks_stay_on_their_pixels_in_tiles(seed):
+    """What a tile cuts is ignored, and has no mask; the rest has one."""
+    strength = Augmentation(colour=0, mosaic=0, tile_zoom=1.8)
+    size = (384, 256)
+    made = augment(ellipse_example(), None, size, strength, np.random.default_rng(seed))
+    cells, known = instance_masks(made.masks, len(made.boxes), size, 1)
+
+    assert known.tolist() == (made.class_ids == 0).tolist()
+    if known.any():
+        assert overlap(made.pixels, cells, 1) > 0.93
+    assert [mask is not None for mask in made.masks] == known.tolist()
+
+
+def test_an_object_that_a_tile_cuts_is_ignored_without_a_mask():
+    """A tile inside of it shows a sixth of the object."""
+    mask = square(0, 0, 40, 100)
+    example = Example(Image.new("RGB", (100, 100)), (100, 100), np.float32([mask.box]), np.array([0]), (mask,))
+    strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0, tile_zoom=4)
+    made = [augment(example, None, (100, 100), strength, np.random.default_rng(seed)) for seed in range(40)]
+    cut = [one for one in made if one.class_ids.tolist() == [IGNORED]]
+
+    assert len(cut) > 5
+    assert all(one.masks == (None,) for one in cut)
+    assert any(one.masks[0] is not None for one in made if one.class_ids.tolist() == [0])
 
 
 def test_masks_change_neither_pixels_nor_boxes():

@@ -127,6 +127,7 @@ def test_an_epoch_has_annotated_images_and_then_the_teachers():
     assert len(images) == 3
     assert [images[position].size for position in range(3)] == [(1, 4), (1, 0), (2, 7)]
     assert images[2].boxes is boxes.boxes and images[2].class_ids is boxes.class_ids
+    assert [images[position].found_in_whole for position in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Validation and export of a network with masks, which finds one object, the same in each image."""
+"""Validation and export of networks, with masks and without, that find one object, the same in each input."""
 
 from dataclasses import dataclass, replace
 
@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from preannotate.synthetic import write_export
 from runtime import engines
-from runtime.manifest import MaskHead, MaskKind
+from runtime.manifest import MaskHead, MaskKind, Tiles
 from runtime.masks import InstanceMask
 from trainer import export
-from trainer.datasets import load_dataset
+from trainer.datasets import Sample, load_dataset
 from trainer.models.network import Network
 from trainer.validation import KerasEngine, Validator
 
@@ -127,3 +128,38 @@ def test_boxes_decide_for_a_label_that_is_answered_with_rectangles(sample):
 
     assert scores.masks is None
     assert scores.decisive.mean_ap == pytest.approx(1)
+
+
+class SameEverywhere:
+    """One object of 20 pixels in each input, 10 pixels from its corner."""
+
+    input_size, iou_threshold, mask_head = (96, 96), 0.5, None
+
+    def predict(self, pixels):
+        return {"boxes": tf.constant([[[10.0, 10.0, 30.0, 30.0]]]), "scores": tf.constant([[[0.9]]])}
+
+
+@pytest.fixture
+def validator(tmp_path):
+    samples = []
+    for name, side in (("large", 432), ("small", 96)):
+        path = tmp_path / f"{name}.png"
+        Image.new("RGB", (side, side)).save(path)
+        boxes = np.zeros((0, 4), np.float32)
+        samples.append(Sample(path.name, path, name, (side, side), boxes, np.zeros(0, int), ""))
+    return Validator(samples, ("x",), SameEverywhere(), "same")
+
+
+def test_large_images_are_seen_in_tiles_too(validator):
+    """432 pixels are 96 in the whole, 173 in two tiles a side: they begin at 0 and 77."""
+    found, milliseconds = validator.timed_detections(Tiles(2))
+
+    assert [len(of_image) for of_image in found] == [5, 1]
+    corners = sorted({round(one.box[0]) for one in found[0]})
+    assert corners == pytest.approx([25, 45, 217], abs=1)  # 10 * 432 / 173, 10 * 432 / 96, 87 * 432 / 173
+    assert milliseconds > 0
+
+
+def test_without_tiles_it_is_the_usual_validation(validator):
+    assert validator.timed_detections(None)[0] == validator.detections()
+    assert [len(of_image) for of_image in validator.detections()] == [1, 1]

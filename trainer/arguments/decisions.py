@@ -13,7 +13,7 @@ def explain(
     config: TrainingConfig, overrides: Overrides, defaults: Defaults, facts: TrainingFacts, *, model: str
 ) -> tuple[Decision, ...]:
     """Return the decisions that `resolve_arguments` made of the same facts, and that about the size of the input."""
-    size, pretrained, copy_paste = facts.input_size, facts.pretrained, facts.copy_paste
+    size, pretrained, copy_paste, tiles = facts.input_size, facts.pretrained, facts.copy_paste, facts.tiles
     requested = {name for name, value in overrides.items() if value is not None}
     found = [Decision(f"image_size={config.image_size}", size.reason)] if size.reason else []
     if "batch_size" not in requested:
@@ -22,6 +22,8 @@ def explain(
         found.append(_length(config, defaults, facts))
     if copy_paste and "copy_paste" not in requested:
         found.append(Decision(f"copy_paste={config.copy_paste:g}", copy_paste.reason))
+    if tiles and "tiles" not in requested:
+        found.append(Decision(f"tiles={config.tiles}", tiles.reason))
     names = [name for name in defaults.of_model(pretrained=pretrained) if name not in requested]
     if _BACKBONE_RATE in names and pretrained and config.backbone_learning_rate < defaults.backbone_learning_rate:
         names.remove(_BACKBONE_RATE)

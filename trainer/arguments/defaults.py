@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 
 from trainer.arguments.facts import TrainingFacts
-from trainer.config import Overrides, TrainingConfig
+from trainer.config import NO_TILES, Overrides, TrainingConfig
 
 # Each of many images is seen at least so often: an opinion, since the defaults were tuned on small sets only.
 MIN_EPOCHS = 3
@@ -95,6 +95,7 @@ def resolve_arguments(overrides: Overrides, defaults: Defaults, facts: TrainingF
         **defaults.of_model(pretrained=facts.pretrained, boxes=facts.boxes),
         "batch_size": batch_size,
         "copy_paste": facts.copy_paste.probability if facts.copy_paste else 0.0,
+        "tiles": facts.tiles.tiles if facts.tiles else NO_TILES,
         "epochs": None
         if overrides.get("max_minutes")
         else defaults.epochs(facts.images, pretrained=facts.pretrained, batch_size=batch_size),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from trainer.copy_paste import CopyPaste
 from trainer.input_size import InputSize
+from trainer.tiling import Tiling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class TrainingFacts:
         alpha: Relative width of the backbone with these weights.
         boxes: In the training part; None counts as enough.
         copy_paste: As chosen for these boxes; None pastes nothing.
+        tiles: As chosen for these boxes and images; None has none.
         replicas: Among which a batch is divided.
     """
 
@@ -26,4 +28,5 @@ class TrainingFacts:
     alpha: float
     boxes: int | None = None
     copy_paste: CopyPaste | None = None
+    tiles: Tiling | None = None
     replicas: int = 1

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer.config import parse_range, parse_size
+from trainer.config import NO_TILES, parse_range, parse_size
 from trainer.errors import TrainingError
 
 # Names of Keras's dtype policies.
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 AUGMENTS = ("strong", "weak", "none")
+TILES = ("2", "3", NO_TILES)
 # The largest seed that NumPy's and Keras's generators both accept.
 MAX_SEED = 2**32 - 1
 # Words for a value that is not set: decided by model and data, or no limit at all.
@@ -89,6 +90,14 @@ ARGUMENTS: dict[str, Argument] = {
         "side of about 600 and a longer side of at most 1024",
         "a side such as 320, WIDTHxHEIGHT, or MIN-MAX, multiples of 32 from 96 to 1536",
         lambda value: bool(parse_size(value)) or bool(parse_range(value)),
+        AUTO,
+    ),
+    "tiles": Argument(
+        str,
+        "train for large images in so many overlapping tiles beside and below each other, too, and use them if that "
+        "pays on the validation images; auto: where most objects are small in the input and images larger; or `none`",
+        f"one of {', '.join(TILES)}",
+        lambda value: value in TILES,
         AUTO,
     ),
     "alpha": Argument(

@@ -25,6 +25,7 @@ from preannotate.core.html import html_environment
 from preannotate.core.text import plural
 from runtime.manifest import Postprocess
 from trainer.arguments.table import format_value
+from trainer.config import TILES_KEY
 from trainer.report import advice, pictures, plots
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
@@ -77,6 +78,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         figures=figures,
         labels=facts.truth.labels,
         thresholds=facts.manifest.postprocess.thresholds,
+        tiles=facts.manifest.provenance.get(TILES_KEY),
         suppression=facts.manifest.provenance.get(SUPPRESSION_KEY),
         caveats=list(advice.caveats(facts, figures)),
         steps=list(advice.next_steps(facts, figures)),

@@ -23,6 +23,7 @@ from runtime.function_file import read_labels  # noqa: E402
 from runtime.image import prepare  # noqa: E402
 from runtime.manifest import MASK, RECTANGLE  # noqa: E402
 from runtime.polygons import polygon  # noqa: E402
+from runtime.tiles import decode_size  # noqa: E402
 
 
 class DetectionFunction:
@@ -64,7 +65,8 @@ class DetectionFunction:
             ImageError: The image cannot be decoded.
         """
         detector = self._model.detector
-        found = detector.detect(prepare(image, detector.manifest.input_size), context.conf_threshold)
+        size = decode_size(detector.manifest.input_size, detector.manifest.tiles)
+        found = detector.detect(prepare(image, size), context.conf_threshold)
         to_polygons = getattr(context, "conv_mask_to_poly", False)
         return [self._shape(detection, to_polygons=to_polygons) for detection in found]
 

@@ -5,6 +5,7 @@ from trainer.arguments.decisions import explain
 from trainer.arguments.defaults import Defaults, resolve_arguments
 from trainer.arguments.facts import TrainingFacts
 from trainer.input_size import InputSize
+from trainer.tiling import Tiling
 
 DEFAULTS = Defaults(
     batch_size=8,
@@ -17,10 +18,12 @@ DEFAULTS = Defaults(
 )
 
 
-def explained(text="", *, size=(416, 416), reason="the usual size", images=160, pretrained=True, boxes=None):
+def explained(
+    text="", *, size=(416, 416), reason="the usual size", images=160, pretrained=True, boxes=None, tiles=None
+):
     overrides = parse_arguments(text)
     facts = TrainingFacts(
-        images=images, input_size=InputSize(size, reason), pretrained=pretrained, alpha=1.0, boxes=boxes
+        images=images, input_size=InputSize(size, reason), pretrained=pretrained, alpha=1.0, boxes=boxes, tiles=tiles
     )
     config = resolve_arguments(overrides, DEFAULTS, facts)
     found = explain(config, overrides, DEFAULTS, facts, model="yolox-nano")
@@ -60,6 +63,13 @@ def test_what_was_requested_was_not_decided():
 )
 def test_reasons_follow_the_data(arguments, what, why):
     assert explained(**arguments)[what] == why
+
+
+def test_tiles_are_a_decision_unless_they_were_requested():
+    small = Tiling("2", "half of the objects are small")
+
+    assert explained(tiles=small)["tiles=2"] == "half of the objects are small"
+    assert not [name for name in explained("tiles=none", tiles=small) if name.startswith("tiles")]
 
 
 def test_a_lower_rate_for_few_boxes_is_a_decision_of_its_own():

@@ -9,7 +9,8 @@ from trainer.errors import TrainingError
 NAMES = (
     "alpha, augment, backbone_learning_rate, batch_size, copy_paste, deterministic, early_stopping, epochs, freeze, "
     "freeze_statistics, frozen_part, ignore_memory, image_height, image_size, image_width, initial_learning_rate, jit, "
-    "max_dimension, max_minutes, min_dimension, num_clones, precision, seed, steps, validation_fraction, weight_decay"
+    "max_dimension, max_minutes, min_dimension, num_clones, precision, seed, steps, tiles, "
+    "validation_fraction, weight_decay"
 )
 WAYS = "one of image_size, image_width with image_height, min_dimension with max_dimension"
 

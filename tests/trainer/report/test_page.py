@@ -223,6 +223,15 @@ def test_what_was_measured_is_shown(run):
     assert "Its thresholds are not those of this page" in text
 
 
+def test_tiles_are_shown_with_what_they_gain_and_take(tmp_path):
+    facts = RunFacts.read(write_run(tmp_path / "pets"))
+    why = "2 x 2 tiles are not used, they gain too little: mAP50 0.901, mAP 0.5 …"
+    manifest = dataclasses.replace(facts.manifest, provenance={**facts.manifest.provenance, "tiles": {"why": why}})
+
+    assert why in Page(render(dataclasses.replace(facts, manifest=manifest))).text
+    assert "tiles are" not in Page(render(facts)).text
+
+
 def test_the_command_has_the_requested_arguments(page):
     assert "preannotate train cats.zip --model ssd-mobilenet-v2 --base-model none --arguments epochs=3" in page.text
 
