@@ -264,7 +264,8 @@ def test_statistics_that_were_measured_again_are_in_the_weights_that_the_next_tr
     network = SimpleNamespace(
         keras_model=keras.Sequential(layers), backbone=SimpleNamespace(layers=[]), input_size=(8, 8)
     )
-    prepared = SimpleNamespace(ema_network=network, split=SimpleNamespace(train=()))
+    config = SimpleNamespace(arguments=SimpleNamespace(tiles="none"))
+    prepared = SimpleNamespace(ema_network=network, split=SimpleNamespace(train=()), config=config)
     validator = SimpleNamespace(scores=lambda: SimpleNamespace(mean_ap=0.9, boxes=100))
     monkeypatch.setattr(train, "serving_inputs", lambda *_: np.full((4, 8, 8, 3), 255, np.uint8))
     state = TrainingState(
