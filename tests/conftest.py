@@ -1,6 +1,7 @@
 """What several test packages share: drawn rectangles to train on, and a network trained on them once."""
 
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -48,6 +49,15 @@ def no_base_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("PREANNOTATE_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
         patch.setenv("PREANNOTATE_OFFLINE", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def level_of_logging() -> Iterator[None]:
+    """Commands that run inside a test set the level for the whole process, and later tests count messages."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 def draw_rectangles(folder: Path, count: int, *, seed: int = 0) -> Path:
