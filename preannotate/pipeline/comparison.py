@@ -87,7 +87,8 @@ def compare(new: VersionFolder, old: VersionFolder) -> Comparison:
                 box_map50_published=old_map50,
                 box_mean_ap_published=old_mean_ap,
             )
-    write_json(new.record_file, record | {KEY: asdict(comparison)})
+    known = {name: value for name, value in asdict(comparison).items() if value is not None}
+    write_json(new.record_file, record | {KEY: known})
     return comparison
 
 
