@@ -15,8 +15,10 @@ import numpy as np
 from trainer.models.batch_norm import BatchNormalization
 from trainer.models.network import Network
 
-# Images that the statistics are measured on, and at once.
-IMAGES, BATCH = 64, 8
+# Images that the statistics are measured on.
+IMAGES = 64
+# Images at once: where the inputs of all layers are kept, few, since nothing depends on it but memory.
+MEASURED_BATCH, RENEWED_BATCH = 2, 8
 # A channel that is 0 on all images would otherwise get a scale without end in training.
 MIN_VARIANCE = 1e-6
 
@@ -24,7 +26,7 @@ MIN_VARIANCE = 1e-6
 def measure(network: Network, pixels: np.ndarray) -> None:
     """Measure on `pixels`, uint8 (N, H, W, 3), and change scale and offset so that answers at rest stay the same."""
     preprocess = network.keras_model.get_layer("preprocess")
-    batches = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    batches = [pixels[start : start + MEASURED_BATCH] for start in range(0, len(pixels), MEASURED_BATCH)]
     _measure(network.backbone, (preprocess(batch) for batch in batches))
     _measure(network.keras_model, batches)
 
@@ -35,10 +37,10 @@ def renew(network: Network, pixels: np.ndarray) -> None:
     norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
     momentums = [layer.momentum for layer in norms]
     try:
-        for number, start in enumerate(range(0, len(pixels), BATCH)):
+        for number, start in enumerate(range(0, len(pixels), RENEWED_BATCH)):
             for layer in norms:
                 layer.momentum = number / (number + 1)
-            network.keras_model(pixels[start : start + BATCH], training=True)
+            network.keras_model(pixels[start : start + RENEWED_BATCH], training=True)
     finally:
         for layer, momentum in zip(norms, momentums, strict=True):
             layer.momentum = momentum
