@@ -3,8 +3,8 @@
     python benchmarks/int8.py runs/NAME DATA --images eval_test.txt
 
 Builds both as `preannotate build` does, which takes FP16 where INT8 costs more than a point on the run's own validation
-images; `kept` says whether INT8 was built. Size and time are those that the build measures: the INT8 network relative
-to the FP16 one. `--name` appends to benchmarks/results/int8.json.
+images; `build` says which was built, and why, with size and time of the INT8 network relative to the FP16 one as the
+build measured them. `--name` appends to benchmarks/results/int8.json.
 """
 
 import tempfile
