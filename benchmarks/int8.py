@@ -3,17 +3,18 @@
     python benchmarks/int8.py runs/NAME DATA --images eval_test.txt
 
 Builds both as `preannotate build` does, which takes FP16 where INT8 costs more than a point on the run's own validation
-images; `kept` says whether INT8 was built. Size and time are those that the build measures: the INT8 network relative
-to the FP16 one. `--name` appends to benchmarks/results/int8.json.
+images; `build` says which was built, and why, with size and time of the INT8 network relative to the FP16 one as the
+build measured them. `--name` appends to benchmarks/results/int8.json.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from results import describe_machine, model_parser, report
 from trainings import preannotate
+
+from builder.function_directory import FunctionDirectory
 
 SCORES = ("map50", "mean_ap")
 
@@ -28,11 +29,11 @@ def main() -> None:
                 *("--name", function.name, "--output", str(function.parent)),
             )
         measured = {kind: _evaluate(function, options) for kind, function in functions.items()}
-        quantization = json.loads((functions["int8"] / "parity.json").read_text(encoding="utf-8")).get("precision")
+        proof = FunctionDirectory.find(functions["int8"]).proof()
     figures = {
         **{score: {kind: round(scores[score], 4) for kind, scores in measured.items()} for score in SCORES},
         "points": {score: round(100 * (measured["int8"][score] - measured["fp16"][score]), 2) for score in SCORES},
-        "build": quantization,
+        "build": proof.figures["precision"],
         "test_images": measured["fp16"]["images"],
         "test_boxes": measured["fp16"]["boxes"],
         "machine": describe_machine(),

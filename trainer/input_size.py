@@ -1,4 +1,4 @@
-"""The size of the network's input, where it is not requested: it follows the shape of the images and the boxes."""
+"""The size of the network's input: the requested one, or one that follows the shape of the images and the boxes."""
 
 import statistics
 from collections.abc import Sequence
@@ -39,17 +39,12 @@ class InputSize:
     reason: str = ""
 
 
-def requested(image_size: str | None, image_sizes: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """Return the size that the argument `image_size` asks for, for such images; None leaves the choice."""
-    if image_size and (sides := parse_range(image_size)):
-        return between(image_sizes, *sides)
-    return parse_size(image_size) if image_size else None
-
-
-def for_samples(samples: Sequence[Sample], *, side: int = SIDE, minutes: float | None = None) -> InputSize:
+def for_samples(
+    samples: Sequence[Sample], *, side: int = SIDE, image_size: str | None = None, minutes: float | None = None
+) -> InputSize:
     """Return the size for training samples; see `choose`."""
     boxes = [(x2 - x1, y2 - y1, *sample.image_size) for sample in samples for x1, y1, x2, y2 in sample.boxes.tolist()]
-    return choose([sample.image_size for sample in samples], boxes, side=side, minutes=minutes)
+    return choose([sample.image_size for sample in samples], boxes, side=side, image_size=image_size, minutes=minutes)
 
 
 def choose(
@@ -57,9 +52,10 @@ def choose(
     boxes: Sequence[tuple[float, float, int, int]] = (),
     *,
     side: int = SIDE,
+    image_size: str | None = None,
     minutes: float | None = None,
 ) -> InputSize:
-    """Return the usual size, or a larger one where most boxes would be small in it.
+    """Return the requested size, or the usual one, or a larger one where most boxes would be small in it.
 
     The usual one is the square with this `side`, or a shape of about as many pixels, that of the photos, if nearly all
     have the same: photos of mixed shapes get the square even if most are wide, since a wide input would shrink the
@@ -70,6 +66,7 @@ def choose(
         image_sizes: (width, height) of each image, at least one.
         boxes: (width, height, image width, image height) of each box, pixels.
         side: A multiple of 32.
+        image_size: The argument of that name; None leaves the choice.
         minutes: What the training may take; None if it is not limited.
 
     >>> choose([(800, 600)]).size, choose([(1920, 1080)]).size, choose([(800, 600), (600, 800)]).size
@@ -78,6 +75,10 @@ def choose(
     InputSize(size=(768, 768), reason='half of the boxes would be smaller than 20 pixels in the usual 416x416; \
 each step takes about 3.4 times as long')
     """
+    if image_size and (sides := parse_range(image_size)):
+        return InputSize(between(image_sizes, *sides))
+    if image_size and (requested := parse_size(image_size)):
+        return InputSize(requested)
     usual = size = _shape(image_sizes, side)
     enough = SMALL_BELOW if minutes is not None and minutes < MINUTES_FOR_ENOUGH else ENOUGH_PIXELS
     largest = LARGEST * side

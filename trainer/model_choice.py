@@ -198,8 +198,8 @@ def _fitting(file: Path, requested: RequestedConfig, outlined: float) -> Recomme
 
 def _input_size(requested: RequestedConfig, samples: Sequence[Sample], side: int) -> tuple[int, int]:
     """Return the input size of a training with these arguments, of a model with this `Defaults.side`."""
-    size = input_size.requested(requested.image_size, [sample.image_size for sample in samples])
-    return size or input_size.for_samples(samples, side=side, minutes=requested.max_minutes).size
+    found = input_size.for_samples(samples, side=side, image_size=requested.image_size, minutes=requested.max_minutes)
+    return found.size
 
 
 def _sides(samples: Sequence[Sample], size: tuple[int, int]) -> list[float]:

@@ -262,11 +262,11 @@ def _check_freeze(config: RunConfig, network: Network) -> None:
 def _input_size(
     requested: RequestedConfig, model: Defaults, samples: Sequence[Sample], earlier: EarlierRun | None
 ) -> InputSize:
-    if size := input_size.requested(requested.image_size, [sample.image_size for sample in samples]):
-        return InputSize(size)
-    if earlier:
+    if earlier and not requested.image_size:
         return InputSize(earlier.config.input_size, f"that of {earlier.name}")
-    return input_size.for_samples(samples, side=model.side, minutes=requested.max_minutes)
+    return input_size.for_samples(
+        samples, side=model.side, image_size=requested.image_size, minutes=requested.max_minutes
+    )
 
 
 def _log_lines(lines: Iterable[str]) -> None:

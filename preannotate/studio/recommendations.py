@@ -264,10 +264,9 @@ def _input_size(
         overrides: Arguments that are not left to the training.
         side: The model's `Defaults.side`.
     """
-    if requested := input_size.requested(overrides.get("image_size"), [image_size]):
-        return requested
     boxes = [(one, one, *image_size) for one in sides]
-    return input_size.choose([image_size], boxes, side=side, minutes=overrides.get("max_minutes")).size
+    wanted, minutes = overrides.get("image_size"), overrides.get("max_minutes")
+    return input_size.choose([image_size], boxes, side=side, image_size=wanted, minutes=minutes).size
 
 
 def _sides(sides: Sequence[float], image_size: tuple[int, int], size: tuple[int, int]) -> list[float]:
