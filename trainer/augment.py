@@ -36,6 +36,7 @@ class Augmentation:
         colour: Strength of brightness, contrast, saturation and hue changes; 0 is none.
         mosaic: Probability that four images share the input.
         copy_paste: Probability that an image gets objects of others.
+        outlines: Whether objects are pasted along their masks, and those without a mask never; else with their boxes.
         tile_zoom: How much larger objects are in tiles (`runtime.tiles`), around which `TILES_PART` of the inputs are
             zoomed; 1 if there are none.
     """
@@ -46,6 +47,7 @@ class Augmentation:
     colour: float = 1.0
     mosaic: float = 0.5
     copy_paste: float = 0.0
+    outlines: bool = False
     tile_zoom: float = 1.0
 
 
@@ -73,14 +75,16 @@ TILE_ZOOM = (0.7, 1.4)
 TILES_ANYWHERE = 0.3
 
 
-def of_phase(name: str, *, closing: bool, copy_paste: float = 0.0, tile_zoom: float = 1.0) -> Augmentation | None:
+def of_phase(
+    name: str, *, closing: bool, copy_paste: float = 0.0, outlines: bool = False, tile_zoom: float = 1.0
+) -> Augmentation | None:
     """Return the augmentation of an epoch; `name` and `copy_paste` are the values of `augment=` and `copy_paste=`.
 
-    `tile_zoom` is as in `Augmentation`.
+    `outlines` and `tile_zoom` are as in `Augmentation`.
     """
     strength = STRENGTHS[name]
     if name == "strong":
-        strength = CLOSING if closing else replace(STRONG, copy_paste=copy_paste)
+        strength = CLOSING if closing else replace(STRONG, copy_paste=copy_paste, outlines=outlines)
     return replace(strength, tile_zoom=tile_zoom) if strength and tile_zoom > 1 else strength
 
 
@@ -123,7 +127,7 @@ def augment(
     """Return one augmented input, its boxes cut to it; `another` returns other training images: mosaics, pasting."""
 
     def pasted(example: Example) -> Example:
-        if rng.random() < strength.copy_paste:
+        if not strength.outlines and rng.random() < strength.copy_paste:
             return with_pasted_objects(example, another, rng)
         return example
 
@@ -137,8 +141,8 @@ def augment(
         canvas = _window(pasted(example), input_size, strength, rng)
     if rng.random() < strength.flip:
         canvas = _mirror(*canvas)
-    if rng.random() < strength.copy_paste and (other := another()).masks:
-        source = (_tile if is_tile else _window)(other, input_size, strength, rng)
+    if strength.outlines and rng.random() < strength.copy_paste:
+        source = (_tile if is_tile else _window)(another(), input_size, strength, rng)
         canvas = paste_objects(*canvas, _mirror(*source) if rng.random() < strength.flip else source, rng)
     image, boxes, class_ids, masks = canvas
     return InputExample(np.asarray(_recolour(image, strength.colour, rng)), boxes, class_ids, masks)

@@ -60,15 +60,13 @@ def choose(boxes: np.ndarray, labels: int, input_size: tuple[int, int], *, augme
 def with_pasted_objects(example: Example, another: Callable[[], Example], rng: np.random.Generator) -> Example:
     """Return an example with up to `MAX_OBJECTS` objects of others, each where it hides no object or ignore region.
 
-    Examples with masks neither give nor get one here: `copy_paste_masks` cuts them out along their outlines.
+    Masks are lost: `copy_paste_masks` cuts objects out along their outlines.
     """
-    if example.masks:
-        return example
     image, boxes, class_ids = example.image, example.boxes, example.class_ids
     for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
         source = another()
         candidates = np.flatnonzero(source.class_ids >= 0)
-        if not len(candidates) or source.masks:
+        if not len(candidates):
             continue
         index = int(rng.choice(candidates))
         part = _cut(source, source.boxes[index], image.size, rng)

@@ -125,8 +125,6 @@ def prepare(request: TrainingRequest, run: RunDirectory, *, replicas: int = 1) -
     config.write(run.config)
     _log_lines(f"{decision.what}: {decision.why}" for decision in config.decisions)
     _log_lines([*dataset.health.to_text(size).splitlines(), *split.notes])
-    if requested.copy_paste and not dataset.health.masks:
-        log.warning("copy_paste: no polygon, mask or ellipse in the annotations; nothing is pasted.")
     if request.unlabelled:
         log.info("%s", unlabelled.summary)
     write_json(run.dataset, {**_dataset_summary(dataset, split, size), "unlabelled": unlabelled.to_json()})

@@ -78,6 +78,7 @@ class TrainingLoop:
         self._train = train = setup.train
         tiles = parse_tiles(config.tiles)
         self._tile_zoom = tiles.zoom if tiles else 1.0
+        self._outlines = any(any(sample.masks) for sample in train)
         input_size = setup.network_trainer.network.input_size
         self._images = ImageCache(train, input_size, exact=config.augment == "none", tile_zoom=self._tile_zoom)
         self._validator = setup.validator
@@ -141,7 +142,11 @@ class TrainingLoop:
         """Do the steps of an epoch; return its mean losses and the progress after it."""
         closing = self._is_closing(state)
         augmentation = augment.of_phase(
-            self._config.augment, closing=closing, copy_paste=self._config.copy_paste, tile_zoom=self._tile_zoom
+            self._config.augment,
+            closing=closing,
+            copy_paste=self._config.copy_paste,
+            outlines=self._outlines,
+            tile_zoom=self._tile_zoom,
         )
         epoch = Epoch(self._config.seed, state.epoch, self._config.batch_size, augmentation)
         shard = Shard(self._workers.index, self._workers.size)

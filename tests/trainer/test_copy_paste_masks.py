@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from runtime.masks import InstanceMask
@@ -111,7 +112,7 @@ def test_augmentation_pastes_objects_of_another_image():
     pixels[8:24, 20:44] = 255
     mask = square(20, 8, 24, 16)
     white = Example(Image.fromarray(pixels), SIZE, np.float32([mask.box]), np.array([3]), (mask,))
-    strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0, copy_paste=1)
+    strength = Augmentation(zoom=(1, 1), stretch=1, flip=0, colour=0, mosaic=0, copy_paste=1, outlines=True)
 
     made = [augment(black, lambda: white, SIZE, strength, np.random.default_rng(seed)) for seed in range(8)]
     pasted = [example for example in made if len(example.boxes)]
@@ -123,3 +124,17 @@ def test_augmentation_pastes_objects_of_another_image():
         assert not (example.pixels == 90).any()
     off = augment(black, lambda: white, SIZE, replace(strength, copy_paste=0), np.random.default_rng(0))
     assert not off.pixels.any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_images_are_the_same_with_masks_unless_these_are_pasted(seed):
+    boxes = Example(Image.new("RGB", SIZE), SIZE, np.float32([[20, 8, 44, 24]]), np.array([3]))
+    with_masks = replace(boxes, masks=(square(20, 8, 24, 16),))
+    strength = replace(STRENGTHS["strong"], copy_paste=0.5)
+    of_boxes, of_masks = (
+        augment(example, lambda example=example: example, SIZE, strength, np.random.default_rng(seed))
+        for example in (boxes, with_masks)
+    )
+
+    assert np.array_equal(of_boxes.pixels, of_masks.pixels)
+    assert np.array_equal(of_boxes.boxes, of_masks.boxes)
