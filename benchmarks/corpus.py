@@ -43,8 +43,10 @@ def first_by_hash(names: Sequence[str], count: int | None) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:count])
 
 
-def find_sets(folder: Path | None, work: Path, names: Sequence[str] | None = None) -> list[ImageSet]:
-    """Return the sets in a folder, by name, and the drawn scenes, which are drawn into `work`.
+def find_sets(
+    folder: Path | None, work: Path, names: Sequence[str] | None = None, *, masks: bool = False
+) -> list[ImageSet]:
+    """Return the sets in a folder, by name, and the drawn scenes, which are drawn into `work`, with masks if asked.
 
     `names` are those to return, None returns all; a name that is no set ends the program.
     """
@@ -54,7 +56,7 @@ def find_sets(folder: Path | None, work: Path, names: Sequence[str] | None = Non
         if name not in known:
             sys.exit(f"{name}: no set of the corpus; expected one of: {', '.join(known)}.")
     wanted = [name for name in known if names is None or name in names]
-    return [_drawn_scenes(work) if name == SCENES else found[name] for name in wanted]
+    return [_drawn_scenes(work, masks) if name == SCENES else found[name] for name in wanted]
 
 
 def _read_set(path: Path) -> ImageSet | None:
@@ -69,13 +71,14 @@ def _read_set(path: Path) -> ImageSet | None:
     return None
 
 
-def _drawn_scenes(work: Path) -> ImageSet:
+def _drawn_scenes(work: Path, masks: bool) -> ImageSet:
     from preannotate.synthetic import write_export
 
-    parts = work / "scenes-train", work / "scenes-test"
+    name = f"{SCENES}-masks" if masks else SCENES
+    parts = work / f"{name}-train", work / f"{name}-test"
     for seed, (part, count) in enumerate(zip(parts, (SCENES_TRAIN, SCENES_TEST), strict=True), start=1):
         if not part.exists():
-            write_export(part, count, seed)
+            write_export(part, count, seed, masks=masks)
     train, test = map(_image_names, parts)
     return ImageSet(SCENES, parts[0], train, parts[1], test)
 

@@ -22,6 +22,7 @@ class Training:
         base_model: None leaves the default.
         arguments: Of `--arguments`, without the seed.
         unlabelled: Folder of images for self-training; None trains without it.
+        program: Arguments of Python that run the command line.
     """
 
     data: Path
@@ -32,6 +33,7 @@ class Training:
     base_model: str | None
     arguments: str
     unlabelled: Path | None = None
+    program: Sequence[str] = ("-m", "preannotate")
 
 
 def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, Any]:
@@ -50,17 +52,19 @@ def train_and_evaluate(training: Training, seed: int, run: Path) -> dict[str, An
         command += ["--base-model", training.base_model] if training.base_model else []
         command += ["--unlabelled", str(training.unlabelled)] if training.unlabelled else []
         command += ["--arguments", arguments, "--output", str(run), "--continue"]
-        summary, memory = preannotate(*command)
+        summary, memory = preannotate(*command, program=training.program)
         load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
         scores, _ = preannotate("evaluate", str(run), str(training.test), "--images", str(test))
     return {**round_scores(scores), **describe_run(run, summary, memory), "load": round(load, 1)}
 
 
 def round_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return scores as results keep them; `scores` as in `evaluate --json` and in a run's summary."""
+    """Return scores as results keep them, of masks too if there are any; `scores` as in `evaluate --json`."""
+    masks = scores.get("masks", {})
     return {
         "map50": round(scores["map50"], 4),
         "mean_ap": round(scores["mean_ap"], 4),
+        **{f"mask_{name}": round(masks[name], 4) for name in ("map50", "mean_ap") if masks},
         "test_images": scores["images"],
         "test_boxes": scores["boxes"],
     }
@@ -84,10 +88,10 @@ def describe_run(run: Path, summary: Mapping[str, Any], peak_memory_gb: float) -
     }
 
 
-def preannotate(*arguments: str) -> tuple[dict[str, Any], float]:
+def preannotate(*arguments: str, program: Sequence[str] = ("-m", "preannotate")) -> tuple[dict[str, Any], float]:
     """Run a command with --json; return what it printed and its peak memory in GB."""
     started = time.monotonic()
-    command = [sys.executable, "-m", "preannotate", *arguments, "--json"]
+    command = [sys.executable, *program, *arguments, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

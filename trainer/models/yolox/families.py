@@ -29,7 +29,7 @@ DEFAULTS = Defaults(
 )
 
 
-def _family(size: str, when_to_choose: str, mask_kind: MaskKind | None = None) -> ModelFamily:
+def make_family(size: str, when_to_choose: str, mask_kind: MaskKind | None = None) -> ModelFamily:
     """Return the family of a size; all weights of the detector come from COCO, so that its backbone has none alone.
 
     Layers of masks have no published weights.
@@ -60,10 +60,10 @@ def _family(size: str, when_to_choose: str, mask_kind: MaskKind | None = None) -
 
 
 FAMILIES = (
-    _family("nano", "fast: the default with weights from COCO, and accurate with few images"),
-    _family("tiny", "as yolox-nano, five times as many weights: slower, made to be more accurate"),
-    _family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
-    _family("nano", "as yolox-nano, with masks: where polygons or masks were annotated", MASK_KIND),
-    _family("tiny", "as yolox-tiny, with masks", MASK_KIND),
-    _family("s", "as yolox-s, with masks", MASK_KIND),
+    make_family("nano", "fast: the default with weights from COCO, and accurate with few images"),
+    make_family("tiny", "as yolox-nano, five times as many weights: slower, made to be more accurate"),
+    make_family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
+    make_family("nano", "as yolox-nano, with masks: where polygons or masks were annotated", MASK_KIND),
+    make_family("tiny", "as yolox-tiny, with masks", MASK_KIND),
+    make_family("s", "as yolox-s, with masks", MASK_KIND),
 )
