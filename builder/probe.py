@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, TypedDict
 
-PACKAGES = ("numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nuclio-sdk")
+PACKAGES = ("contourpy", "numpy", "pillow", "openvino", "tensorflow", "tensorflow-cpu", "nuclio-sdk")
 
 
 class Reply(TypedDict):

@@ -15,6 +15,8 @@ from builder.errors import BuildError
 PYTHON = "3.11"
 OPENVINO = "2026.4"
 TENSORFLOW = "2.21"
+# Rises with builder/images/*/requirements.in: a machine may have an older base image.
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ VARIANTS = {
         framework="openvino",
         suffix="",
         display_suffix="",
-        base_image=f"preannotate/openvino:{OPENVINO}-py{PYTHON}",
+        base_image=f"preannotate/openvino:{OPENVINO}-{REVISION}-py{PYTHON}",
         # One for automatic annotation, which sends image by image, and one for an annotator at the same time.
         workers=2,
         limits={},
@@ -113,7 +115,7 @@ VARIANTS = {
         framework="tensorflow",
         suffix="-gpu",
         display_suffix=" (GPU)",
-        base_image=f"preannotate/tensorflow:{TENSORFLOW}-gpu-py{PYTHON}",
+        base_image=f"preannotate/tensorflow:{TENSORFLOW}-gpu-{REVISION}-py{PYTHON}",
         # Each worker is a process with its own CUDA context; a GPU is busy with one image anyway.
         workers=1,
         limits={"nvidia.com/gpu": 1},

@@ -36,7 +36,7 @@ FLOORS = (
 )
 APART = {("trainer", "builder"), ("builder", "trainer")}
 # Serving needs these and nothing else: everything would have to be installed in every container.
-RUNTIME_LIBRARIES = {"numpy", "PIL", "yaml", "runtime"}
+RUNTIME_LIBRARIES = {"contourpy", "numpy", "PIL", "yaml", "runtime"}
 ENGINE_LIBRARIES = {"openvino.py": {"openvino"}, "tensorflow.py": {"tensorflow"}}
 # Only in subprocesses of the builder, so that their memory goes back with them.
 CONVERTERS = {"tensorflow", "keras", "openvino", "onnxruntime", "nncf"}
@@ -133,7 +133,18 @@ def test_every_module_says_what_it_is_for():
 
 
 def test_help_loads_nothing_heavy():
-    heavy = {"numpy", "PIL", "tensorflow", "keras", "openvino", "cvat_sdk", "starlette", "uvicorn", "matplotlib"}
+    heavy = {
+        "contourpy",
+        "numpy",
+        "PIL",
+        "tensorflow",
+        "keras",
+        "openvino",
+        "cvat_sdk",
+        "starlette",
+        "uvicorn",
+        "matplotlib",
+    }
     code = (
         "import runpy, sys; sys.argv = ['preannotate', '--help']\n"
         "try: runpy.run_module('preannotate', run_name='__main__')\n"

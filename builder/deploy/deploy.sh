@@ -13,8 +13,8 @@ readonly IMAGES=${HERE%/deploy}/images
 readonly PROJECT=cvat # CVAT lists the functions of this project only
 # Tests compare these with builder/variants.py.
 readonly PYTHON_VERSION=3.11
-readonly CPU_BASE_IMAGE=preannotate/openvino:2026.4-py3.11
-readonly GPU_BASE_IMAGE=preannotate/tensorflow:2.21-gpu-py3.11
+readonly CPU_BASE_IMAGE=preannotate/openvino:2026.4-2-py3.11
+readonly GPU_BASE_IMAGE=preannotate/tensorflow:2.21-gpu-2-py3.11
 # The first with python:3.11 and numWorkers.
 readonly OLDEST_NUCTL=1.13
 

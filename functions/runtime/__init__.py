@@ -1,4 +1,4 @@
 """The serving source: the same files in the repository, in the tests and in every container.
 
-Imports NumPy, Pillow, PyYAML and itself only; one file of `engines/` imports OpenVINO and one TensorFlow.
+Imports NumPy, contourpy, Pillow, PyYAML and itself only; one file of `engines/` imports OpenVINO and one TensorFlow.
 """

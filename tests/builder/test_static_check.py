@@ -146,7 +146,7 @@ TRIGGER = ("spec", "triggers", "myHttpTrigger")
         ),
         (
             set_in("spec", "runtime", to="python:3.9"),
-            "spec.runtime is 'python:3.9' and the base image 'preannotate/openvino:2026.4-py3.11'; "
+            "spec.runtime is 'python:3.9' and the base image 'preannotate/openvino:2026.4-2-py3.11'; "
             "expected the same Python in both.",
         ),
         (set_in("spec", "handler", to="main:handle"), "spec.handler is 'main:handle'; expected 'main:handler'."),

@@ -12,7 +12,7 @@ def _bitmap(*rows: str) -> np.ndarray:
 
 def test_the_outline_of_a_pixel_goes_clockwise_through_the_middles_of_its_sides() -> None:
     (outline,) = trace(_bitmap("..", ".#"))
-    assert outline.tolist() == [[1.5, 1], [2, 1.5], [1.5, 2], [1, 1.5]]
+    assert outline.tolist() == [[1, 1.5], [1.5, 1], [2, 1.5], [1.5, 2]]
     assert signed_area(outline) == 0.5
 
 

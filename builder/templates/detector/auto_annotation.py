@@ -2,7 +2,7 @@
 
     cvat-cli task auto-annotate TASK --function-file functions/NAME/nuclio/auto_annotation.py
 
-Needs cvat-cli or cvat-sdk, and what the model needs (OpenVINO, NumPy, Pillow, PyYAML).
+Needs cvat-cli or cvat-sdk, and what the model needs (OpenVINO, NumPy, contourpy, Pillow, PyYAML).
 """
 
 import sys

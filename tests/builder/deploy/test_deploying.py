@@ -41,7 +41,7 @@ def test_a_cpu_function_is_deployed_by_these_commands_and_no_others(machine, fun
         ["docker", "version", "--format", "{{.Server.Version}}"],
         ["nuctl", "version"],
         ["docker", "ps", "--filter", "name=^/?nuclio$", "--format", "{{.Image}}"],
-        ["docker", "image", "inspect", "preannotate/openvino:2026.4-py3.11"],
+        ["docker", "image", "inspect", "preannotate/openvino:2026.4-2-py3.11"],
         ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
         ["nuctl", "get", "projects", "cvat", "--platform", "local"],
         ["docker", "inspect", "--type", "container", "--format", PORT_BINDINGS, CONTAINER],
@@ -125,7 +125,7 @@ def test_the_first_deployment_of_all_makes_project_and_base_image(machine, funct
     functions()
     machine.state(images=[], project=False)
     done = machine.deploy("cpu")
-    assert ["docker", "build", "--tag", "preannotate/openvino:2026.4-py3.11", "WORK/base"] in done.calls
+    assert ["docker", "build", "--tag", "preannotate/openvino:2026.4-2-py3.11", "WORK/base"] in done.calls
     assert ["nuctl", "create", "project", "cvat", "--platform", "local"] in done.calls
     assert names(machine.staged("base")) == {"Dockerfile", "requirements.txt", "wheels", "certificates"}
     assert names(machine.staged("base") / "wheels") == set()
@@ -146,7 +146,7 @@ def test_rebuild_base_builds_what_is_there_on_the_base_that_the_environment_name
     (build,) = [call for call in done.calls if call[1] == "build"]
     assert build[2:] == [
         "--tag",
-        "preannotate/openvino:2026.4-py3.11",
+        "preannotate/openvino:2026.4-2-py3.11",
         "--build-arg",
         "BASE_IMAGE=mirror/python:3.11",
         "WORK/base",
@@ -227,8 +227,8 @@ def test_a_dry_run_asks_nobody_and_changes_nothing(machine, functions):
     lines = done.out.splitlines()
     assert lines[0] == "mkdir -m 700 WORK"
     assert lines[3] == (
-        "docker image inspect preannotate/openvino:2026.4-py3.11 >/dev/null 2>&1 || "
-        "docker build --tag preannotate/openvino:2026.4-py3.11 WORK/base"
+        "docker image inspect preannotate/openvino:2026.4-2-py3.11 >/dev/null 2>&1 || "
+        "docker build --tag preannotate/openvino:2026.4-2-py3.11 WORK/base"
     )
     assert lines[4] == (
         "nuctl get projects cvat --platform local | grep -Eq \\^\\[\\^\\|\\]\\*\\[\\|\\]\\ \\*cvat\\(\\ \\|\\$\\) || "

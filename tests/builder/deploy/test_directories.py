@@ -124,8 +124,8 @@ def test_another_image(machine, functions):
 def test_a_base_image_of_another_version(machine, functions):
     replaced(functions() / "function.yaml", "openvino:2026.4", "openvino:2025.1")
     assert refused(machine) == (
-        "function.yaml: spec.build.baseImage 'preannotate/openvino:2025.1-py3.11'; "
-        f"expected 'preannotate/openvino:2026.4-py3.11', which this version makes. {REBUILD}"
+        "function.yaml: spec.build.baseImage 'preannotate/openvino:2025.1-2-py3.11'; "
+        f"expected 'preannotate/openvino:2026.4-2-py3.11', which this version makes. {REBUILD}"
     )
 
 

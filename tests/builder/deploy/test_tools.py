@@ -98,7 +98,7 @@ def test_the_base_image_cannot_be_built(machine, functions):
     machine.state(images=[])
     machine.answer({"docker build": {"code": 1, "out": "no such host\n"}})
     assert refusal(machine, "cpu") == (
-        "error: preannotate/openvino:2026.4-py3.11: docker build failed (no such host); expected a base image. "
+        "error: preannotate/openvino:2026.4-2-py3.11: docker build failed (no such host); expected a base image. "
         "Nothing was deployed."
     )
     assert not list((machine.folder / "temporary files").iterdir())
