@@ -13,10 +13,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, points_box, polygon_shape, size_box
+from preannotate.formats.geometry import box_shape, is_upright_box, points_box, polygon_shape, size_box
 from preannotate.formats.image_names import split_of, video_position
 from preannotate.formats.images import ImageIndex
-from preannotate.formats.outlines import MaskPicture, Outline, RunLengths, column_runs, polygon_area
+from preannotate.formats.outlines import (
+    UNREADABLE,
+    MaskPicture,
+    Outline,
+    Polygons,
+    RunLengths,
+    column_runs,
+    polygon_area,
+)
 from preannotate.formats.parsing import (
     coco_mask_shape,
     declared_size,
@@ -30,6 +38,8 @@ from preannotate.formats.parsing import (
 )
 from preannotate.formats.records import (
     BAD_MASK_SIZE,
+    BOX,
+    FEW_POINTS,
     NO_BOX,
     NO_LABEL,
     NOT_UNDERSTOOD,
@@ -276,15 +286,18 @@ def _shape(annotation: Mapping[str, Any], label: str, size: tuple[int, int] | No
     segmentation, bbox = annotation.get("segmentation"), annotation.get("bbox")
     try:
         outline = _outline(label, segmentation, size)
-    except EntryError:
-        if _has_area(bbox):  # a mask or polygon that cannot be read, beside a box that can
-            return _box_shape(annotation, label)
-        raise
+    except EntryError as error:
+        if not _has_area(bbox):
+            raise
+        shape = _box_shape(annotation, label)  # beside a mask or polygon that cannot be read
+        return shape if str(error) == FEW_POINTS else replace(shape, outline=shape.outline or UNREADABLE)
     if outline is not None and not (_has_area(bbox) and (outline.problem or _is_empty(outline.box))):
         return outline
     if not _has_area(bbox) and (points := _keypoints(annotation)):
         return Shape(label, "skeleton", points_box(points))
-    return _box_shape(annotation, label)
+    shape = _box_shape(annotation, label)
+    is_lost = outline is not None and not outline.problem
+    return replace(shape, outline=shape.outline or UNREADABLE) if is_lost else shape
 
 
 def _outline(label: str, segmentation: Any, size: tuple[int, int] | None) -> Shape | None:
@@ -296,7 +309,11 @@ def _outline(label: str, segmentation: Any, size: tuple[int, int] | None) -> Sha
     if not isinstance(segmentation, list) or not segmentation:
         return None
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
-    return polygon_shape(label, *(numbers(part) for part in parts))
+    shape = polygon_shape(label, *(numbers(part) for part in parts))
+    match shape.outline:
+        case Polygons(parts=(points,)) if is_upright_box(points):
+            return Shape(label, BOX, shape.box)
+    return shape
 
 
 def _box_shape(annotation: Mapping[str, Any], label: str) -> Shape:

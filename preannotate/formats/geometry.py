@@ -6,13 +6,15 @@ All boxes are xyxy, y points down, angles are degrees clockwise.
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from preannotate.formats.outlines import Ellipse, Polygons, RotatedBox, RunLengths, fills
 from preannotate.formats.records import BAD_MASK, BOX, FEW_POINTS, ROTATED_BOX, Box, EntryError, Export, Shape
 
 # Numbers of the smallest polygon, two a point.
 MIN_POLYGON = 6
+# Of a side: corners of a box that was written down as a polygon are nearer to those of its box, drawn ones hardly ever.
+_CORNER_TOLERANCE = 1e-3
 # Fewer boxes from 0 to 1 may be accidental clicks in a corner.
 _FEWEST_FRACTIONS = 3
 # Bits of a run's length: numbers without an end would take for ever.
@@ -38,6 +40,19 @@ def polygon_shape(label: str, *parts: Sequence[float]) -> Shape:
             return _remains(label, [value for part in pairs for value in part])
     coordinates = whole[0] if len(whole) == 1 else [value for part in whole for value in part]
     return Shape(label, "polygon", points_box(coordinates), outline=Polygons(whole))
+
+
+def is_upright_box(points: Sequence[float]) -> bool:
+    """Return whether a polygon, x1, y1, x2, y2, …, is its own box: converters write one where a polygon is expected."""
+    corners = list(zip(points[0::2], points[1::2], strict=True))
+    if corners[0] == corners[-1]:
+        del corners[-1]
+    x1, y1, x2, y2 = points_box(points)
+    near = [min(abs(x - x1), abs(x - x2)) <= _CORNER_TOLERANCE * (x2 - x1) for x, _ in corners]
+    near += [min(abs(y - y1), abs(y - y2)) <= _CORNER_TOLERANCE * (y2 - y1) for _, y in corners]
+    places = [(2 * x > x1 + x2, 2 * y > y1 + y2) for x, y in corners]
+    steps = [sum(a != b for a, b in zip(*pair, strict=True)) for pair in pairwise([*places, places[0]])]
+    return all(near) and len(set(places)) == 4 and steps == [1] * 4
 
 
 def _remains(label: str, coordinates: Sequence[float]) -> Shape:

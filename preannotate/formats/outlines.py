@@ -97,6 +97,10 @@ class MaskPicture:
 Outline = Polygons | RotatedBox | Ellipse | RunLengths | MaskPicture
 
 
+# Of a shape whose outline is there and cannot be read, beside a box that can: no pixel is inside.
+UNREADABLE = Polygons(())
+
+
 def packed(outline: Outline | None) -> Outline | None:
     """Return an outline in less memory: an export may have a million."""
     match outline:

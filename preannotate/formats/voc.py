@@ -14,8 +14,9 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, centre_box, polygon_shape
+from preannotate.formats.geometry import MIN_POLYGON, box_shape, centre_box, is_upright_box, polygon_shape
 from preannotate.formats.image_names import video_position
+from preannotate.formats.outlines import Polygons
 from preannotate.formats.parsing import (
     damaged_shape,
     declared_size,
@@ -161,7 +162,9 @@ def _shape(element: Element) -> Shape:
         x1, y1, x2, y2 = (number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
         shape = box_shape(label, (x1, y1, x2, y2), _rotation(element))
         with contextlib.suppress(EntryError):  # a polygon beside the box is what the box is drawn around
-            shape = replace(shape, outline=polygon_shape(label, _polygon(element)).outline or shape.outline)
+            points = _polygon(element)
+            if len(points) >= MIN_POLYGON and not is_upright_box(points):
+                shape = replace(shape, kind="polygon", outline=Polygons((points,)))
     elif element.find("robndbox") is not None:
         cx, cy, width, height, radians = (number(element.findtext(f"robndbox/{name}")) for name in _ROTATED)
         shape = box_shape(label, centre_box(cx, cy, width, height), math.degrees(radians))

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,24 @@ def test_the_polygon_of_a_mask_has_nearly_its_pixels():
 )
 def test_what_is_no_object_of_an_image_has_no_mask(points):
     assert polygon_mask(points) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_may_overlap_and_lie_in_each_other_and_beyond_the_image(seed):
+    generator = np.random.default_rng(seed)
+    parts = [generator.uniform(-8, 28, (generator.integers(3, 9), 2)) for _ in range(6)]
+    alone = [fill([part], 20, 15) for part in parts]
+
+    assert np.array_equal(fill(parts, 20, 15), np.any(alone, axis=0))
+
+
+def test_any_number_of_parts_takes_the_time_of_their_sides(monkeypatch):
+    """Each part as a bitmap of its own would be 20,000 times a megabyte."""
+    parts = [np.array([[0.0, row % 900], [1000.0, row % 900], [500.0, row % 900 + 3]]) for row in range(20_000)]
+
+    started = time.process_time()
+    assert fill(parts, 1000, 1000)[:900].any(axis=1).all()
+    assert time.process_time() - started < 5
+    monkeypatch.setattr("evaluation.polygon_filling.MAX_CROSSINGS", 1000)
+    assert fill(parts, 1000, 1000) is None
+    assert fill([], 3, 2).tolist() == [[False] * 3] * 2

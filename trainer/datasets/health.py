@@ -105,10 +105,11 @@ class LoadReport:
         if where and len(examples) < EXAMPLES:
             examples.append(where)
 
-    def add_mask(self, label: str, kind: str) -> None:
-        """Count a shape whose mask is learnt."""
-        kinds = self.outlined.setdefault(label, {})
-        kinds[kind] = kinds.get(kind, 0) + 1
+    def add_masks(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Count shapes whose masks are learnt: label and kind to their number."""
+        for (label, kind), count in counts.items():
+            kinds = self.outlined.setdefault(label, {})
+            kinds[kind] = kinds.get(kind, 0) + count
 
     def add_problem(self, kind: str, name: str) -> None:
         """Note that the image called `name` has a problem."""

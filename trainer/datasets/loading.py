@@ -50,8 +50,9 @@ _CHECK_SIZE = (32, 32)
 _LONGEST_LABEL = 500
 # In pixels: what is cut off boxes beyond that was not lost in writing them down.
 _ROUNDING = 2.0
-# Boxes of the outlines of an image that are drawn, together: a few lines of text may claim any number of large masks.
-_MASK_PIXELS = 2e9
+# Of the outlines of an image that are drawn, together, in pixels of their boxes and in runs of their masks: a few lines
+# of text may claim any number of large or ragged masks.
+_MASK_PIXELS, _MASK_RUNS = 2_000_000_000, 10_000_000
 
 
 def load_dataset(
@@ -107,7 +108,10 @@ def _load(exports: Sequence[Path], workspace: Path, loader: "_Loader", only: Col
             loader.add_export(export, only)
     if only is not None:
         match_names(only, names, where=", ".join(Path(path).name for path in exports))
-    samples = _without_repeats(loader.samples, loader.report)
+    kept = _without_repeats(loader.samples, loader.report)
+    for index in kept:
+        loader.report.add_masks(loader.outlined[index])
+    samples = _ignoring_others([loader.samples[index] for index in kept])
     known = tuple(loader.class_ids)
     if not loader.fixed:
         known, samples = _without_unused_labels(known, samples, loader.report)
@@ -172,6 +176,7 @@ class _Loader:
         self.class_ids = {label: index for index, label in enumerate(labels or ())}
         self.boxed_labels: set[str] = set()
         self.samples: list[Sample] = []
+        self.outlined: list[Counter[tuple[str, str]]] = []  # of each sample: label and kind of the shapes with a mask
         self.groups: dict[str, str] = {}
         self.report = LoadReport()
 
@@ -188,11 +193,13 @@ class _Loader:
         self.boxed_labels |= {s.label for frame in frames for s in frame.shapes if s.boxed and not s.problem}
         for frame in select_frames(frames, only):
             self.report.frames += 1
-            sample = self._sample(frame)
-            if sample is not None:
-                self.samples.append(sample)
+            found = self._sample(frame)
+            if found is not None:
+                self.samples.append(found[0])
+                self.outlined.append(found[1])
 
-    def _sample(self, frame: Frame) -> Sample | None:
+    def _sample(self, frame: Frame) -> tuple[Sample, Counter[tuple[str, str]]] | None:
+        """Return the sample of a frame, and its `outlined`; None if the frame is not used."""
         dropped: Counter[str] = Counter()
         shapes: list[Shape] = []
         ignored: list[Box] = []
@@ -217,9 +224,10 @@ class _Loader:
         image = check_image(frame, self.report)
         if image is None:
             return None
-        sample = self._make_sample(frame, shapes, ignored, image, dropped)
-        if sample is None:
+        made = self._make_sample(frame, shapes, ignored, image, dropped)
+        if made is None:
             return None
+        sample = made[0]
         if not annotated:
             self.report.unannotated_used += 1
         elif not len(sample.boxes):
@@ -229,7 +237,7 @@ class _Loader:
         self.report.converted.update(sample.converted)
         self.report.stretched += image.stretched
         self.report.partly_automatic += AUTOMATIC in dropped
-        return sample
+        return made
 
     def _reason_to_drop(self, shape: Shape) -> str:
         if not shape.boxed:
@@ -252,7 +260,7 @@ class _Loader:
 
     def _make_sample(
         self, frame: Frame, shapes: list[Shape], ignored: list[Box], image: ReadableImage, dropped: Counter[str]
-    ) -> Sample | None:
+    ) -> tuple[Sample, Counter[tuple[str, str]]] | None:
         boxes, reordered = in_order(
             np.array([*(shape.box for shape in shapes), *ignored], np.float64).reshape(-1, 4),
         )
@@ -277,7 +285,10 @@ class _Loader:
         self.report.cut += int((np.abs(boxes[kept] - own[kept]) > _ROUNDING).any(axis=1).sum())
         shapes = list(compress(shapes, kept))
         masks = self._rasterize(frame, shapes, own[kept], image) if self.masks else ()
-        return Sample(
+        outlined = Counter(
+            (shape.label, shape.kind) for shape, mask in zip(shapes, masks, strict=self.masks) if mask is not None
+        )
+        sample = Sample(
             name=_with_extension(frame.name, image.path),
             image=store_image(image.path, image.content, self.store) if self.store else image.path,
             content=image.content,
@@ -291,6 +302,7 @@ class _Loader:
             ignored=ignore_regions(np.concatenate([regions, own[~kept]]), image.size),
             masks=masks,
         )
+        return sample, outlined
 
     def _rasterize(
         self, frame: Frame, shapes: Sequence[Shape], boxes: np.ndarray, image: ReadableImage
@@ -303,17 +315,19 @@ class _Loader:
             relative=frame.relative,
         )
         masks: list[InstanceMask | None] = []
-        pixels = np.cumsum(area(clip(boxes, image.size)[0].astype(np.float64)))
-        for shape, box, so_far in zip(shapes, boxes, pixels.tolist(), strict=True):
+        sizes = area(clip(boxes, image.size)[0].astype(np.float64))
+        pixels = runs = 0.0
+        for shape, box, size in zip(shapes, boxes, sizes.tolist(), strict=True):
             mask: InstanceMask | None = None
-            if shape.outline is not None and so_far <= _MASK_PIXELS:
-                mask = rasterize(shape.outline, box, to_image, image.size)
+            if shape.outline is not None:
+                pixels += size
+                if pixels <= _MASK_PIXELS and runs <= _MASK_RUNS:
+                    mask = rasterize(shape.outline, box, to_image, image.size)
+                    runs += 0 if mask is None else len(mask.runs)
+                if mask is None:
+                    self.report.without_pixels += 1
+                    self.report.add_example(WITHOUT_PIXELS, shape.where or frame.name)
             masks.append(mask)
-            if mask is not None:
-                self.report.add_mask(shape.label, shape.kind)
-            elif shape.outline is not None:
-                self.report.without_pixels += 1
-                self.report.add_example(WITHOUT_PIXELS, shape.where or frame.name)
         return tuple(masks)
 
 
@@ -321,34 +335,41 @@ def _has_area(box: Box | None) -> bool:
     return box is not None and box[0] != box[2] and box[1] != box[3]
 
 
-def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> tuple[Sample, ...]:
-    """Leave out images that occur again, in two exports or as CVAT's honeypots, with nothing new in them."""
+def _without_repeats(samples: Sequence[Sample], report: LoadReport) -> list[int]:
+    """Return which samples to use: not those that occur again, as CVAT's honeypots do, with nothing new in them."""
     annotated = {sample.content: sample.name for sample in samples if len(sample.boxes)}
-    kept: dict[str, list[Sample]] = {}
-    result: list[Sample] = []
-    for sample in samples:
+    kept: dict[str, list[int]] = {}
+    result: list[int] = []
+    for index, sample in enumerate(samples):
         if not len(sample.boxes) and sample.content in annotated:
             report.duplicates.append([sample.name, annotated[sample.content]])
             report.unannotated_used -= 1
             continue
         same = kept.setdefault(sample.content, [])
-        equal = next((other for other in same if _rows(other) == _rows(sample)), None)
-        if equal is not None and _masks(sample) <= _masks(equal):
-            report.duplicates.append([sample.name, equal.name])
+        equal = next((other for other in same if _rows(samples[other]) == _rows(sample)), None)
+        if equal is not None and _masks(sample) <= _masks(samples[equal]):
+            report.duplicates.append([sample.name, samples[equal].name])
             continue
         if equal is not None:  # the same boxes, drawn more exactly
-            report.duplicates.append([equal.name, sample.name])
-            same[same.index(equal)] = result[result.index(equal)] = sample
+            report.duplicates.append([samples[equal].name, sample.name])
+            same[same.index(equal)] = result[result.index(equal)] = index
             continue
         if same:
             report.conflicts.append(sample.name)
-        same.append(sample)
-        result.append(sample)
-    return tuple(_ignoring_others(sample, kept[sample.content]) for sample in result)
+        same.append(index)
+        result.append(index)
+    return result
 
 
-def _ignoring_others(sample: Sample, same: Sequence[Sample]) -> Sample:
-    """Return the sample with the boxes that only another annotation of its image has as ignore regions."""
+def _ignoring_others(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Return each sample with the boxes that only another annotation of its image has as ignore regions."""
+    of_content: dict[str, list[Sample]] = {}
+    for sample in samples:
+        of_content.setdefault(sample.content, []).append(sample)
+    return tuple(_ignoring(sample, of_content[sample.content]) for sample in samples)
+
+
+def _ignoring(sample: Sample, same: Sequence[Sample]) -> Sample:
     own = {tuple(box) for box in sample.boxes.tolist()}
     others = [box for other in same if other is not sample for box in other.boxes.tolist() if tuple(box) not in own]
     if not others:

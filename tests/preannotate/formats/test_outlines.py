@@ -7,7 +7,9 @@ import pytest
 from support.annotation_exports import draw, write_text
 
 from preannotate.formats import coco, cvat_images, read_export
+from preannotate.formats.geometry import is_upright_box
 from preannotate.formats.outlines import (
+    UNREADABLE,
     Ellipse,
     MaskPicture,
     Polygons,
@@ -121,13 +123,13 @@ def test_labelme(tmp_path):
 
 
 def test_ultralytics(tmp_path):
-    lines = "0 0.1 0.1 0.9 0.1 0.5 0.8\n0 0.1 0.1 0.9 0.1 0.9 0.8 0.1 0.8\n0 0.5 0.5 0.2 0.2\n"
+    lines = "0 0.1 0.1 0.9 0.1 0.5 0.8\n0 0.5 0.1 0.9 0.5 0.5 0.9 0.1 0.5\n0 0.5 0.5 0.2 0.2\n"
     write_text(tmp_path / "labels/a.txt", lines)
     write_text(tmp_path / "data.yaml", "names: [a]\n")
 
     polygon, rotated, box = outlines_of(tmp_path)
     assert polygon == Polygons.of([[0.1, 0.1, 0.9, 0.1, 0.5, 0.8]])
-    assert rotated == Polygons.of([[0.1, 0.1, 0.9, 0.1, 0.9, 0.8, 0.1, 0.8]])
+    assert rotated == Polygons.of([[0.5, 0.1, 0.9, 0.5, 0.5, 0.9, 0.1, 0.5]])
     assert box is None
 
 
@@ -140,6 +142,65 @@ def test_voc(tmp_path):
     alone, beside, none = outlines_of(tmp_path)
     assert alone == beside == Polygons.of([TRIANGLE])
     assert none is None
+    kinds = [shape.kind for shape in read_export(tmp_path, tmp_path).export.frames[0].shapes]
+    assert kinds == ["polygon", "polygon", "box"]
+
+
+BOX_CORNERS = [
+    [2, 3, 7, 3, 7, 8, 2, 8],
+    [7, 8, 2, 8, 2, 3, 7, 3],
+    [7, 3, 7, 8, 2, 8, 2, 3, 7, 3],
+    [2, 3, 2.0000001, 8, 7, 8, 7, 3],
+]
+NO_BOXES = [
+    [2, 3, 7, 3.1, 7, 8, 2, 8],  # drawn
+    [2, 3, 7, 8, 7, 3, 2, 8],  # crosses itself
+    [2, 3, 7, 3, 7, 8],
+    [2, 3, 7, 3, 7, 8, 4, 8, 2, 8],
+    [2, 3, 7, 3, 2, 3, 7, 3],
+]
+
+
+@pytest.mark.parametrize(("points", "is_box"), [(p, True) for p in BOX_CORNERS] + [(p, False) for p in NO_BOXES])
+def test_a_box_that_a_converter_wrote_as_a_polygon(points, is_box):
+    assert is_upright_box(points) == is_box
+
+
+def test_a_box_that_is_written_as_a_polygon_has_no_outline(tmp_path):
+    """It would teach that every pixel of the box belongs to the object."""
+    image = {"id": 1, "file_name": "a.png", "width": 20, "height": 10}
+    segmentations = [[BOX_CORNERS[0]], [NO_BOXES[0]], [BOX_CORNERS[0], TRIANGLE]]
+    annotations = [
+        {"id": i, "image_id": 1, "category_id": 1, "bbox": [2, 3, 5, 5], "segmentation": segmentation}
+        for i, segmentation in enumerate(segmentations)
+    ]
+    content = {"images": [image], "annotations": annotations, "categories": [{"id": 1, "name": "a"}]}
+    write_text(tmp_path / "coco/annotations/instances_default.json", json.dumps(content))
+    lines = "0 0.1 0.3 0.3 0.3 0.3 0.8 0.1 0.8\n0 0.1 0.3 0.3 0.3 0.3 0.8 0.1 0.8 0.1 0.3\n0 0.1 0.3 0.3 0.3 0.3 0.8\n"
+    write_text(tmp_path / "yolo/labels/a.txt", lines)
+    write_text(tmp_path / "yolo/data.yaml", "names: [a]\n")
+
+    assert [outline is not None for outline in outlines_of(tmp_path / "coco")] == [False, True, True]
+    assert [outline is not None for outline in outlines_of(tmp_path / "yolo")] == [False, False, True]
+
+
+DAMAGED = [
+    [[1, 1, 9, 1, "x", 8]],
+    {"counts": [5, 3], "size": [10, 20]},
+    {"counts": [200], "size": [10, 20]},
+    {"counts": [0, 200], "size": [20, 10]},
+    {"counts": "\u00e9", "size": [10, 20]},
+]
+
+
+@pytest.mark.parametrize("segmentation", DAMAGED)
+def test_an_outline_that_cannot_be_read_beside_a_box_is_not_lost_silently(tmp_path, segmentation):
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 3, 5, 5], "segmentation": segmentation}
+    image = {"id": 1, "file_name": "a.png", "width": 20, "height": 10}
+    content = {"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "a"}]}
+    write_text(tmp_path / "annotations/instances_default.json", json.dumps(content))
+
+    assert outlines_of(tmp_path) == [UNREADABLE]
 
 
 OUTLINES = {

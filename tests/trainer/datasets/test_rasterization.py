@@ -167,6 +167,22 @@ def test_the_pixels_of_all_masks_of_an_image_are_bounded(tmp_path, monkeypatch):
     assert dataset.health.load_report.without_pixels == 1
 
 
+def test_plain_boxes_are_no_masks_to_be_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.datasets.loading._MASK_PIXELS", 2 * 25)
+    dataset = load_dataset([coco(tmp_path, [PLAIN, PLAIN, SQUARE])], None, masks=True)
+
+    assert dataset.samples[0].masks[2] is not None
+
+
+def test_the_runs_of_all_masks_of_an_image_are_bounded(tmp_path, monkeypatch):
+    """A zigzag of a few kilobytes has millions of them."""
+    monkeypatch.setattr("trainer.datasets.loading._MASK_RUNS", 1)  # the square has two
+    dataset = load_dataset([coco(tmp_path, [SQUARE, SQUARE])], None, masks=True)
+
+    assert [mask is None for mask in dataset.samples[0].masks] == [False, True]
+    assert dataset.health.load_report.without_pixels == 1
+
+
 def coco(folder, annotations, *, size=SIZE):
     for index in range(3):
         draw(folder / f"images/{index}.png", SIZE, f"#0000{index}0")
@@ -177,7 +193,7 @@ def coco(folder, annotations, *, size=SIZE):
     return folder
 
 
-SQUARE = {"image_id": 0, "bbox": [2, 3, 5, 5], "segmentation": [[2, 3, 7, 3, 7, 8, 2, 8]]}
+SQUARE = {"image_id": 0, "bbox": [2, 3, 5, 5], "segmentation": [[2, 3, 7, 3, 7, 8, 4, 8, 2, 8]]}
 PLAIN = {"image_id": 0, "bbox": [10, 3, 5, 5], "segmentation": []}
 
 
@@ -205,6 +221,21 @@ def test_the_summary_counts_what_is_learnt_as_outlines(tmp_path):
     )
 
 
+def test_an_outline_that_cannot_be_read_is_counted(tmp_path):
+    damaged = {**SQUARE, "segmentation": {"counts": [5, 3], "size": [10, 20]}}
+    health = load_dataset([coco(tmp_path, [damaged, SQUARE])], None, masks=True).health
+
+    assert health.masks_of == {"a": 1}
+    assert "learnt as boxes: 1 (instances_default.json: annotation 0)" in health.to_text()
+
+
+def test_outlines_of_a_repeated_image_are_counted_once(tmp_path):
+    exports = [coco(tmp_path / name, [SQUARE, PLAIN]) for name in ("first", "second")]
+    health = load_dataset(exports, None, masks=True).health
+
+    assert "learnt as outlines: 1 of 2 boxes (1 polygon)" in health.to_text()
+
+
 def test_a_dataset_without_masks_says_that_outlines_became_boxes(tmp_path):
     health = load_dataset([coco(tmp_path, [PLAIN, SQUARE])], None).health
 
@@ -214,7 +245,7 @@ def test_a_dataset_without_masks_says_that_outlines_became_boxes(tmp_path):
 
 
 def test_a_mask_of_an_image_of_another_size(tmp_path):
-    twice = {"image_id": 0, "bbox": [4, 6, 10, 10], "segmentation": [[4, 6, 14, 6, 14, 16, 4, 16]]}
+    twice = {"image_id": 0, "bbox": [4, 6, 10, 10], "segmentation": [[4, 6, 14, 6, 14, 16, 8, 16, 4, 16]]}
     (sample,) = load_dataset([coco(tmp_path, [twice], size=(40, 20))], None, masks=True).samples
 
     assert sample.masks == (InstanceMask.from_bitmap(np.ones((5, 5)), 2, 3),)
