@@ -13,14 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import box_shape, is_upright_box, points_box, polygon_shape, size_box
+from preannotate.formats.geometry import box_shape, points_box, polygon_or_box, size_box
 from preannotate.formats.image_names import split_of, video_position
 from preannotate.formats.images import ImageIndex
 from preannotate.formats.outlines import (
     UNREADABLE,
     MaskPicture,
     Outline,
-    Polygons,
     RunLengths,
     column_runs,
     polygon_area,
@@ -38,7 +37,6 @@ from preannotate.formats.parsing import (
 )
 from preannotate.formats.records import (
     BAD_MASK_SIZE,
-    BOX,
     FEW_POINTS,
     NO_BOX,
     NO_LABEL,
@@ -309,11 +307,7 @@ def _outline(label: str, segmentation: Any, size: tuple[int, int] | None) -> Sha
     if not isinstance(segmentation, list) or not segmentation:
         return None
     parts = segmentation if isinstance(segmentation[0], list) else [segmentation]  # some tools write it flat
-    shape = polygon_shape(label, *(numbers(part) for part in parts))
-    match shape.outline:
-        case Polygons(parts=(points,)) if is_upright_box(points):
-            return Shape(label, BOX, shape.box)
-    return shape
+    return polygon_or_box(label, *(numbers(part) for part in parts))
 
 
 def _box_shape(annotation: Mapping[str, Any], label: str) -> Shape:

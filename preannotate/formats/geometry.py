@@ -42,6 +42,15 @@ def polygon_shape(label: str, *parts: Sequence[float]) -> Shape:
     return Shape(label, "polygon", points_box(coordinates), outline=Polygons(whole))
 
 
+def polygon_or_box(label: str, *parts: Sequence[float]) -> Shape:
+    """Return `polygon_shape`, or a plain box, of formats in which boxes are written as polygons, too."""
+    shape = polygon_shape(label, *parts)
+    match shape.outline:
+        case Polygons(parts=(points,)) if is_upright_box(points):
+            return Shape(label, BOX, shape.box)
+    return shape
+
+
 def is_upright_box(points: Sequence[float]) -> bool:
     """Return whether a polygon, x1, y1, x2, y2, …, is its own box: converters write one where a polygon is expected."""
     corners = list(zip(points[0::2], points[1::2], strict=True))

@@ -23,6 +23,9 @@ _JSON_KEYS = (
     ({"externalId", "labels"}, "Kili"),
     ({"captures"}, "Unity Perception"),
 )
+# Of pictures of masks, beside the images of PASCAL VOC and in CVAT's format "Segmentation mask 1.1".
+MASK_FOLDERS = ("SegmentationClass", "SegmentationObject")
+EXPORT_OUTLINES = "For outlines export 'CVAT for images 1.1' or COCO"
 _HEAD_BYTES = 4000
 _LOOKS = 5
 # The beginning of a text file, by which its format is known.
@@ -64,6 +67,8 @@ def _descriptions(files: FileTree) -> Iterator[tuple[str, str]]:
     suffixes = {PurePosixPath(path).suffix.lower() for path in paths}
     if any(name in names for name in ("task.json", "project.json")):
         yield "a CVAT backup", "Choose 'Export task dataset' in CVAT instead of 'Backup task'"
+    if any(not set(MASK_FOLDERS).isdisjoint(path.split("/")[:-1]) for path in paths):
+        yield "pictures of masks", EXPORT_OUTLINES
     if "meta.json" in names and any(path.startswith(("ds/", "dataset/")) or "/ann/" in path for path in paths):
         yield "Supervisely", _CONVERT
     for path in _first(files, ".json", ".vott"):

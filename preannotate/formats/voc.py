@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from preannotate.core.text import plural
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import MIN_POLYGON, box_shape, centre_box, is_upright_box, polygon_shape
+from preannotate.formats.geometry import box_shape, centre_box, polygon_or_box
 from preannotate.formats.image_names import video_position
-from preannotate.formats.outlines import Polygons
 from preannotate.formats.parsing import (
     damaged_shape,
     declared_size,
@@ -36,11 +36,11 @@ from preannotate.formats.records import (
     LeftOutEntries,
     Shape,
 )
+from preannotate.formats.unsupported import EXPORT_OUTLINES, MASK_FOLDERS
 from preannotate.formats.xml_file import read_xml, xml_root_tag
 
 _ANNOTATION_FOLDERS = ("annotations", "labels", "xml", "xmls")
 _IMAGE_FOLDERS = ("JPEGImages", "images", "")
-_NO_PHOTOGRAPHS = ("SegmentationClass", "SegmentationObject")
 _BACKGROUND = "background"
 _MAX_LOOKS = 10
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -90,16 +90,20 @@ def read(folder: Path | FileTree, *, outlines: bool = False) -> Export:
             used.add(image)
     if damaged and len(damaged) == len(frames):
         raise damaged[0]
-    for name, image in files.images.below("", leaving_out=_NO_PHOTOGRAPHS).unnamed(used):
+    pictures = sum(map(_is_mask, files.paths))
+    note = (
+        f"{' and '.join(MASK_FOLDERS)}: {plural(pictures, 'picture')} of masks, which are not read. {EXPORT_OUTLINES}."
+    )
+    for name, image in files.images.below("", leaving_out=MASK_FOLDERS).unnamed(used):
         if not _is_mask(name):
             subset, name = _image_name(name)
             frames.append(Frame(name, image, (), subset=subset, **video_position(name, subset)))
     ordered = sorted(frames, key=lambda frame: (frame.name, frame.subset))
-    return Export(tuple(labels), tuple(ordered), left_out=left_out.all())
+    return Export(tuple(labels), tuple(ordered), notes=(note,) if pictures else (), left_out=left_out.all())
 
 
 def _is_mask(path: str) -> bool:
-    return not set(_NO_PHOTOGRAPHS).isdisjoint(path.split("/"))
+    return not set(MASK_FOLDERS).isdisjoint(path.split("/"))
 
 
 def _declared_labels(files: FileTree, labelmap: str) -> list[str]:
@@ -113,7 +117,7 @@ def _frame(files: FileTree, path: str, root: Element | None, outlines: bool) -> 
     """Return the frame of an annotation file, and the image that it means; without shapes if it could not be read."""
     if root is None:
         root = Element("annotation")
-    images = files.images_for(path, leaving_out=_NO_PHOTOGRAPHS)
+    images = files.images_for(path, leaving_out=MASK_FOLDERS)
     stem = path.removeprefix(images.folder)[: -len(".xml")]
     parts = stem.split("/")
     stem = "/".join(parts[1:] if len(parts) > 1 and parts[0].lower() in _ANNOTATION_FOLDERS else parts)
@@ -162,14 +166,14 @@ def _shape(element: Element) -> Shape:
         x1, y1, x2, y2 = (number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
         shape = box_shape(label, (x1, y1, x2, y2), _rotation(element))
         with contextlib.suppress(EntryError):  # a polygon beside the box is what the box is drawn around
-            points = _polygon(element)
-            if len(points) >= MIN_POLYGON and not is_upright_box(points):
-                shape = replace(shape, kind="polygon", outline=Polygons((points,)))
+            polygon = polygon_or_box(label, _polygon(element))
+            if polygon.outline is not None:
+                shape = replace(polygon, box=shape.box)
     elif element.find("robndbox") is not None:
         cx, cy, width, height, radians = (number(element.findtext(f"robndbox/{name}")) for name in _ROTATED)
         shape = box_shape(label, centre_box(cx, cy, width, height), math.degrees(radians))
     else:
-        shape = polygon_shape(label, _polygon(element))
+        shape = polygon_or_box(label, _polygon(element))
     return shape if label else replace(shape, problem=NO_LABEL)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from preannotate.formats.geometry import centre_box, is_upright_box, points_box, polygon_shape
+from preannotate.formats.geometry import centre_box, points_box, polygon_or_box
 from preannotate.formats.parsing import damaged_shape, number, read_shape, read_text
 from preannotate.formats.records import (
     BOX,
@@ -137,11 +137,8 @@ def _outline(label: str, words: Sequence[str], pose: bool) -> Shape:
         return Shape(label, BOX, centre_box(cx, cy, width, height))
     points = values[: len(values) // 2 * 2]  # an odd one is a track's id
     _check_fractions(points)
-    shape = polygon_shape(label, points)
-    is_box = shape.outline is not None and is_upright_box(points)
-    if len(points) == _OBB_NUMBERS:
-        return replace(shape, kind=ROTATED_BOX, outline=None if is_box else shape.outline)
-    return Shape(label, BOX, shape.box) if is_box else shape
+    shape = polygon_or_box(label, points)
+    return replace(shape, kind=ROTATED_BOX) if len(points) == _OBB_NUMBERS else shape
 
 
 def _check_fractions(values: Sequence[float]) -> None:

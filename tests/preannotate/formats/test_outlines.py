@@ -146,6 +146,24 @@ def test_voc(tmp_path):
     assert kinds == ["polygon", "polygon", "box"]
 
 
+def test_voc_says_that_pictures_of_masks_are_not_read(tmp_path):
+    write_text(tmp_path / "Annotations/a.xml", "<annotation></annotation>")
+    draw(tmp_path / "JPEGImages/a.png", SIZE)
+    assert read_export(tmp_path, tmp_path).export.notes == ()
+
+    draw(tmp_path / "SegmentationObject/a.png", SIZE)
+    (note,) = read_export(tmp_path, tmp_path).export.notes
+    assert note.startswith("SegmentationClass and SegmentationObject: 1 picture of masks, which are not read.")
+
+
+def test_labelme_of_cvat_writes_boxes_as_polygons(tmp_path):
+    corners = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((2, 3), (7, 3), (7, 8), (2, 8)))
+    polygon = f"<object><name>a</name><polygon>{corners}</polygon></object>"
+    write_text(tmp_path / "a.xml", f"<annotation>{polygon}</annotation>")
+
+    assert outlines_of(tmp_path) == [None]
+
+
 BOX_CORNERS = [
     [2, 3, 7, 3, 7, 8, 2, 8],
     [7, 8, 2, 8, 2, 3, 7, 3],

@@ -52,6 +52,7 @@ SUPERVISELY = {"description": "", "tags": [], "size": {"height": 2, "width": 2},
         ("annotations.csv", "a.jpg,1,2,3,4,bolt\n", "CSV of boxes"),
         ("train.tfrecord-00000-of-00001", struct.pack("<Q", 3), "TFRecord"),
         ("data/train.parquet", b"PAR1", "a Hugging Face dataset"),
+        ("SegmentationObject/a.png", b"", "pictures of masks"),
         ("labels/a.txt", "0 0.5 0.5 0.1 0.1\n", "YOLO texts without the names of their classes"),
     ],
 )
