@@ -3,8 +3,6 @@
 Reference: Simple Copy-Paste, https://arxiv.org/abs/2012.07177; without blending, which it found to change nothing.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from PIL import Image
 
@@ -19,45 +17,57 @@ PASTED_PART = 0.5
 MIN_VISIBLE = 0.4
 
 
-@dataclass
 class _Objects:
     """The objects of an input, on top of which others are pasted.
 
     Attributes:
         boxes: float32 (G, 4), xyxy, input pixels.
         masks: In input pixels; None for a plain box.
-        areas: Number of pixels of each before anything was pasted.
         changed: Which masks are smaller than before.
     """
 
-    boxes: np.ndarray
-    class_ids: np.ndarray
-    masks: list[InstanceMask | None]
-    areas: list[float]
-    changed: set[int]
+    def __init__(
+        self, boxes: np.ndarray, class_ids: np.ndarray, masks: list[InstanceMask | None], size: tuple[int, int]
+    ) -> None:
+        """Nothing is pasted yet; `class_ids` (G,) are IGNORED for what may be hidden, `size` is that of the input."""
+        self.boxes, self.masks = boxes.copy(), masks
+        self.changed: set[int] = set()
+        self._class_ids = class_ids
+        regions = [mask.box if mask else box for mask, box in zip(masks, np.rint(boxes).tolist(), strict=True)]
+        self._regions = np.array(regions, np.float64).reshape(-1, 4)
+        self._areas = np.array([mask.area if mask else area(box) for mask, box in zip(masks, boxes, strict=True)])
+        self._hidden = np.zeros(len(boxes))
+        self._pasted = np.zeros((size[1], size[0]), bool)
 
-    def accept(self, pasted: InstanceMask) -> bool:
-        """Whether every object stays visible enough below `pasted`."""
-        return all(
-            self._visible(index, pasted) >= MIN_VISIBLE * whole
-            for index, whole in enumerate(self.areas)
-            if self.class_ids[index] != IGNORED
-        )
-
-    def cover(self, pasted: InstanceMask) -> None:
-        """Take the pixels of `pasted` from the masks below it."""
-        for index, mask in enumerate(self.masks):
-            if mask is not None and intersection(mask, pasted):
-                self.masks[index] = mask_without(mask, pasted)
+    def paste(self, mask: InstanceMask) -> bool:
+        """Put an object on top, and return whether every object below stays visible enough; else nothing happens."""
+        rows, columns = _slices(mask)
+        if (self._pasted[rows, columns] & mask.bitmap).any():
+            return False
+        left, top, right, bottom = mask.box
+        x1, y1, x2, y2 = self._regions.T
+        below = np.flatnonzero((x1 < right) & (x2 > left) & (y1 < bottom) & (y2 > top)).tolist()
+        covered = {index: pixels for index in below if (pixels := self._covered(index, mask))}
+        for index, pixels in covered.items():
+            is_hidden = self._areas[index] - self._hidden[index] - pixels < MIN_VISIBLE * self._areas[index]
+            if is_hidden and self._class_ids[index] != IGNORED:
+                return False
+        for index, pixels in covered.items():
+            self._hidden[index] += pixels
+            if (below_it := self.masks[index]) is not None:
+                self.masks[index] = mask_without(below_it, mask)
                 self.changed.add(index)
+        self._pasted[rows, columns] |= mask.bitmap
+        return True
 
-    def _visible(self, index: int, pasted: InstanceMask) -> float:
-        mask = self.masks[index]
-        if mask is not None:
-            return mask.area - intersection(mask, pasted)
-        x1, y1, x2, y2 = np.rint(self.boxes[index]).astype(int).tolist()
-        covered = pasted.cut((x1, y1, x2, y2))
-        return self.areas[index] - (0 if covered is None else covered.area)
+    def _covered(self, index: int, mask: InstanceMask) -> int:
+        """Return how many pixels of an object a mask hides that nothing hid before."""
+        below = self.masks[index]
+        if below is not None:
+            return intersection(below, mask)
+        x1, y1, x2, y2 = map(int, self._regions[index].tolist())
+        covered = mask.cut((x1, y1, x2, y2))
+        return 0 if covered is None else covered.area
 
 
 def paste_objects(
@@ -75,19 +85,17 @@ def paste_objects(
     """
     size = image.size
     found = [None if mask is None else mask.to_input(size) for mask in masks or (None,) * len(boxes)]
-    areas = [float(area(box)) if mask is None else float(mask.area) for box, mask in zip(boxes, found, strict=True)]
-    below = _Objects(boxes.copy(), class_ids, found, areas, set())
+    below = _Objects(boxes, class_ids, found, size)
     pixels, source_pixels = np.array(image), np.asarray(source[0])
     pasted: list[tuple[int, InstanceMask]] = []
     for index, placed in enumerate(source[3]):
         if placed is None or source[2][index] == IGNORED or rng.random() >= PASTED_PART:
             continue
         mask = placed.to_input(size)
-        if mask is None or not below.accept(mask) or any(intersection(mask, other) for _, other in pasted):
+        if mask is None or not below.paste(mask):
             continue
-        below.cover(mask)
         pasted.append((index, mask))
-        rows, columns = slice(mask.top, mask.top + mask.height), slice(mask.left, mask.left + mask.width)
+        rows, columns = _slices(mask)
         pixels[rows, columns][mask.bitmap] = source_pixels[rows, columns][mask.bitmap]
     if not pasted:
         return image, boxes, class_ids, masks
@@ -113,6 +121,11 @@ def mask_without(mask: InstanceMask, other: InstanceMask) -> InstanceMask | None
         top, left = common.top - mask.top, common.left - mask.left
         bitmap[top : top + common.height, left : left + common.width] &= ~common.bitmap
     return InstanceMask.from_bitmap(bitmap, mask.left, mask.top)
+
+
+def _slices(mask: InstanceMask) -> tuple[slice, slice]:
+    """Return the rows and the columns of the rectangle around a mask."""
+    return slice(mask.top, mask.top + mask.height), slice(mask.left, mask.left + mask.width)
 
 
 def _inside(box: np.ndarray, mask: InstanceMask) -> np.ndarray:

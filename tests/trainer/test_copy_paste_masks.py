@@ -80,6 +80,21 @@ def test_a_plain_box_is_not_hidden_either_and_keeps_its_box(monkeypatch):
     assert masks[0] is None
 
 
+def test_several_objects_together_do_not_hide_a_plain_box(monkeypatch):
+    target = canvas(colour="black", plain=[(10, 10, 30, 20)])
+    source = canvas(square(10, 10, 10, 10), square(20, 10, 10, 10), colour="white")
+    _, boxes, _, _ = paste(target, source, monkeypatch)
+
+    assert boxes.tolist() == [[10, 10, 30, 20], [10, 10, 20, 20]]
+
+
+def test_objects_of_the_source_do_not_hide_each_other(monkeypatch):
+    source = canvas(square(2, 2, 20, 20), square(10, 10, 20, 20), square(40, 2, 9, 9), colour="white")
+    _, boxes, _, _ = paste(canvas(colour="black"), source, monkeypatch)
+
+    assert boxes.tolist() == [[2, 2, 22, 22], [40, 2, 49, 11]]
+
+
 def test_ignore_regions_are_pasted_over_and_never_pasted(monkeypatch):
     target = canvas(colour="black", plain=[(10, 10, 30, 20)], class_ids=[IGNORED])
     source = canvas(square(5, 5, 40, 20), square(50, 5, 8, 8), colour="white", class_ids=[2, IGNORED])

@@ -64,12 +64,14 @@ class YoloxMaskNetwork(YoloxNetwork):
         """See `Network.targets_with_masks`."""
         chosen, targets = self._box_targets(gt_boxes, gt_classes, rng)
         masks, rows = np.zeros((MAX_MASKS, *self._map_size), np.uint8), np.full(MAX_BOXES, NO_MASK, np.int32)
-        rendered = instance_masks(gt_masks, len(gt_boxes), self.input_size, STRIDE)
-        with_mask = np.flatnonzero(rendered.known[chosen] & (targets["gt_classes"][: len(chosen)] > NEGATIVE))
+        is_object = targets["gt_classes"][: len(chosen)] > NEGATIVE
+        of_chosen = tuple(gt_masks[index] for index in chosen) if gt_masks else ()  # of thousands only these are drawn
+        rendered = instance_masks(of_chosen, len(chosen), self.input_size, STRIDE)
+        with_mask = np.flatnonzero(rendered.known & is_object)
         if len(with_mask) > MAX_MASKS:
             with_mask = rng.choice(with_mask, MAX_MASKS, replace=False)
         rows[with_mask] = np.arange(len(with_mask))
-        masks[: len(with_mask)] = rendered.cells[chosen[with_mask]]
+        masks[: len(with_mask)] = rendered.cells[with_mask]
         lots = rng.random(len(self.cells), np.float32)
         return {**targets, "gt_masks": masks, "gt_mask_rows": rows, "mask_lots": lots}
 

@@ -77,6 +77,18 @@ def test_the_outputs_are_those_of_the_contract(network):
     assert [place.shape for place in places] == [(2, len(network.cells), 3)] * len(places)
 
 
+def test_of_thousands_of_objects_only_those_are_drawn_that_count(prototypes, monkeypatch):
+    """Each may be as large as the map."""
+    drawn = []
+    render = PlacedMask.render
+    monkeypatch.setattr(PlacedMask, "render", lambda self, *size: drawn.append(self) or render(self, *size))
+    count = MAX_BOXES + 50
+    made = batch(prototypes, [BOX] * count, [0] * count, masks(count))
+
+    assert len(drawn) == MAX_BOXES
+    assert (made["gt_mask_rows"].numpy() > NO_MASK).sum() == MAX_MASKS
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_and_runtime_make_the_same_masks(kind):
     head, rng = YoloxMaskHead(kind), np.random.default_rng(0)
