@@ -95,10 +95,12 @@ def _of_picture(mask: MaskPicture, box: np.ndarray, to_image: np.ndarray, region
         box_size = np.abs(np.linalg.inv(to_image[:, :2])) @ (box[2:] - box[:2])
         if found is None or (found[1].size > box_size + _MORE).any():
             return None
-        pixels = np.asarray(decode(data).pixels)
+        picture = decode(data).pixels
     except (binascii.Error, ValueError, RequestError):
         return None
-    bitmap = pixels.max(axis=2) > 0
+    if picture.size != found[1].size:  # too large to be decoded at full size, or turned by EXIF
+        return None
+    bitmap = np.asarray(picture).max(axis=2) > 0
     height, width = bitmap.shape
     source = mask.left, mask.top, width, height
     return _sample(lambda columns, rows: bitmap[np.ix_(rows, columns)], source, to_image, region)

@@ -8,6 +8,7 @@ from PIL import Image
 from support.annotation_exports import draw, write_text
 
 from preannotate.formats.outlines import Ellipse, MaskPicture, Polygons, RotatedBox, RunLengths
+from runtime.image import DecodedImage
 from runtime.masks import InstanceMask
 from trainer.datasets import load_dataset
 from trainer.datasets.coordinates import frame_to_image
@@ -125,6 +126,15 @@ def test_a_picture_that_is_larger_than_its_box_is_not_opened(monkeypatch):
 
     assert rasterize(large, np.array([5.0, 2, 8, 5]), AS_IT_IS, SIZE) is None
     assert not opened
+
+
+def test_a_picture_that_is_not_decoded_at_its_full_size_is_no_mask(monkeypatch):
+    """Its pixels would be those of another place."""
+    reduced = DecodedImage(Image.new("RGB", (2, 2), "white"), (4, 4))
+    monkeypatch.setattr("trainer.datasets.rasterization.decode", lambda data: reduced)
+
+    box = np.array([5.0, 2, 9, 6])
+    assert rasterize(MaskPicture(png(np.ones((4, 4))), 5, 2), box, AS_IT_IS, SIZE) is None
 
 
 HOSTILE = [
