@@ -174,7 +174,8 @@ def _load(request: TrainingRequest, run: RunDirectory) -> tuple[Dataset, Split]:
         pinned = read_split_file(request.split_file, dataset.samples) if request.split_file else None
         split = datasets.split_samples(dataset.samples, fraction=request.config.validation_fraction, pinned=pinned)
     split = without_unreviewed(split)
-    if not learns_masks:  # objects are pasted, but boxes are what is scored
+    if not learns_masks:  # objects are pasted along outlines, but boxes are what is learnt and scored
+        dataset = dataclasses.replace(dataset, health=dataclasses.replace(dataset.health, masks_of=None))
         validation = tuple(dataclasses.replace(sample, masks=()) for sample in split.validation)
         split = dataclasses.replace(split, validation=validation)
     for samples, name in ((split.train, TRAIN_FILE), (split.validation, VALIDATION_FILE)):

@@ -24,6 +24,9 @@ def kept_masks(export, folder, **overrides):
     dataset, split = preparation._load(request, run)
     stored = [read_dataset(run.data, name=name) for name in ("train.json", "validation.json")]
     assert [part.samples for part in stored] == [split.train, split.validation]
+    is_learnt = MODELS[FAMILY].learns_masks
+    assert ("learnt as outlines" in dataset.health.to_text()) == is_learnt
+    assert ("turned into boxes" in dataset.health.to_text()) == (not is_learnt)
     assert sum(len(part.samples) for part in stored) == len(dataset.samples) == 12
     return [sum(len(sample.masks) for sample in part) for part in (split.train, split.validation)]
 
