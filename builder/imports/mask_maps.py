@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from builder.imports.errors import UnsupportedModelError
 from builder.imports.layout import AdapterMatch, Layout, Shapes
 from builder.imports.shapes import EXPLANATIONS
 
@@ -40,7 +41,9 @@ def _is_of_masks(shape: tuple[int, ...], input_size: tuple[int, int]) -> bool:
     sides = shape[-2:]
     is_small = len(sides) == 2 and sides[0] == sides[1] and 1 < sides[0] <= _LARGEST_SIDE
     one_each = len(shape) == 3 or (len(shape) == 4 and 1 in shape[:2])
-    return one_each and (is_small or sides == input_size[::-1])
+    # A loop that pastes masks into pictures, as torchvision's, leaves their size open.
+    is_picture = len(sides) == 2 and all(a in (-1, b) for a, b in zip(sides, input_size[::-1], strict=True))
+    return one_each and (is_small or is_picture)
 
 
 def in_boxes(masks: np.ndarray, boxes: np.ndarray, layout: Layout) -> np.ndarray:
@@ -50,10 +53,18 @@ def in_boxes(masks: np.ndarray, boxes: np.ndarray, layout: Layout) -> np.ndarray
         masks: (N, m, m) in the frames of the boxes, or (N, H, W) in the input's, with any axes of length 1.
         boxes: (N, 4), xyxy, input pixels.
         layout: With the input's size.
+
+    Raises:
+        UnsupportedModelError: They have another size than those two.
     """
     height, width = masks.shape[-2:]
     masks = masks.reshape(-1, height, width)
     if (width, height) != layout.input_size:
+        if max(width, height) > _LARGEST_SIDE:
+            raise UnsupportedModelError(
+                f"masks of {width}x{height} pixels; expected {layout.input_size[0]}x{layout.input_size[1]}, as the "
+                f"input has. Export the model at one size."
+            )
         return masks[None]
     sampled = np.zeros((len(masks), SIDE, SIDE), np.float32)
     for number, (mask, (x1, y1, x2, y2)) in enumerate(zip(masks, boxes.reshape(-1, 4), strict=True)):
@@ -73,7 +84,10 @@ def _samples(start: float, end: float, cells: int) -> tuple[np.ndarray, np.ndarr
 
 def in_boxes_nodes(masks: Any, boxes: Any, layout: Layout, ops: Any) -> Any:
     """As `in_boxes`, as operations; boxes are (1, N, 4)."""
-    height, width = (side.get_length() for side in list(masks.get_partial_shape())[-2:])
+    height, width = (
+        side.get_length() if side.is_static else of_input
+        for side, of_input in zip(list(masks.get_partial_shape())[-2:], layout.input_size[::-1], strict=True)
+    )
     if (width, height) != layout.input_size:
         return ops.reshape(masks, np.array([1, -1, height, width]), False)
     maps = ops.reshape(masks, np.array([-1, 1, height, width]), False)

@@ -5,6 +5,7 @@ Written by the trainer, read by every serving process: the artefact describes it
 
 import enum
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ FILE_NAME = "model.json"
 PADDING = (124, 116, 104)
 # Of `Tiles`: with the whole image seventeen runs of the network, whatever image comes.
 MOST_PER_SIDE = 4
+# Of `MaskHead`: CondInst and RTMDet-Ins have three.
+MAX_MASK_LAYERS = 8
 
 # CVAT's types of labels that a function can fill. A mask fills labels of type polygon too, and the other way round.
 RECTANGLE, POLYGON, MASK = "rectangle", "polygon", "mask"
@@ -239,13 +242,14 @@ def _check(manifest: Manifest, path: Path) -> None:
         )
     if head is not None and (head.kind is MaskKind.KERNELS) != bool(head.layers):
         raise ManifestError(
-            f"{path}: mask_head of kind {head.kind.value} with layers {list(head.layers)!r}; expected layers if the "
-            f"kind is {MaskKind.KERNELS.value}, and only then. Build the function again."
+            f"{path}: mask_head of kind {head.kind.value} with layers {reprlib.repr(list(head.layers))}; expected "
+            f"layers if the kind is {MaskKind.KERNELS.value}, and only then. Build the function again."
         )
-    if head is not None and head.layers and (head.layers[-1] != 1 or not all(0 < n <= 256 for n in head.layers)):
+    layers = head.layers if head else ()
+    if layers and (len(layers) > MAX_MASK_LAYERS or layers[-1] != 1 or not all(0 < n <= 256 for n in layers)):
         raise ManifestError(
-            f"{path}: mask_head with layers {list(head.layers)!r}; expected channels from 1 to 256, the last 1. "
-            f"Build the function again."
+            f"{path}: mask_head with layers {reprlib.repr(list(layers))}; expected at most {MAX_MASK_LAYERS}, each of "
+            f"1 to 256 channels, the last of 1. Build the function again."
         )
     tiles = manifest.tiles
     if tiles and not (2 <= tiles.per_side <= MOST_PER_SIDE and 0.1 <= tiles.overlap <= 0.5):

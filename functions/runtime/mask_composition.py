@@ -23,6 +23,8 @@ MASK_THRESHOLD = 0.5
 MAX_RESAMPLED = 4_000_000
 # Cells beside the box that the interpolation reaches.
 _MARGIN = 2
+# Image pixels. A network may give an infinite corner, which is none of the frame of a mask.
+_FAR = 1e9
 # (x1, y1, x2, y2) in cells of a map, and the probabilities of these cells.
 _Region = tuple[int, int, int, int]
 
@@ -48,24 +50,48 @@ def compose(
     Raises:
         EngineError: The outputs do not fit `head`.
     """
+    _check_outputs(outputs, view.input_size, head)
+    boxes = outputs["boxes"]
+    with np.errstate(all="ignore"):  # where the outputs are no numbers is no object
+        if head.kind is MaskKind.BOX_MASKS:
+            return [_in_box(outputs["masks"][row], boxes[row], view) for row in rows]
+        probabilities = (_prototypes if head.kind is MaskKind.PROTOTYPES else _kernels)(outputs, view, head)
+        map_size = outputs[MASK_OUTPUTS[head.kind][1]].shape[1::-1]
+        return [_under_box(probabilities, row, boxes[row], map_size, view) for row in rows]
+
+
+def _check_outputs(outputs: Mapping[str, np.ndarray], input_size: tuple[int, int], head: MaskHead) -> None:
+    """Raise EngineError if an output of masks is missing or has another shape than `runtime.engines.Engine` says."""
     if missing := [name for name in MASK_OUTPUTS[head.kind] if name not in outputs]:
         raise EngineError(
             f"model.json: mask_head of kind {head.kind.value}, and the network gives no {' and no '.join(missing)}; "
             f"expected a network with masks. Build the function again."
         )
-    if not len(rows):
-        return []
-    if head.kind is MaskKind.BOX_MASKS:
-        return [_in_box(outputs["masks"][row], outputs["boxes"][row], view) for row in rows]
-    probabilities = (_prototypes if head.kind is MaskKind.PROTOTYPES else _kernels)(outputs, view, head)
-    map_size = outputs[MASK_OUTPUTS[head.kind][1]].shape[1::-1]
-    return [_under_box(probabilities, row, outputs["boxes"][row], map_size, view) for row in rows]
+    count = len(outputs["boxes"])
+    of_boxes, *others = (outputs[name].shape for name in MASK_OUTPUTS[head.kind])
+    if others:
+        maps, *locations = others
+        channels = maps[-1] if len(maps) == 3 else 0
+        length = channels if head.kind is MaskKind.PROTOTYPES else _kernel_numbers(channels, head)
+        fits = of_boxes == (count, length) and len(maps) == 3 and min(maps) > 0 and locations in ([], [(count, 3)])
+        fits = fits and not input_size[0] % maps[1] and not input_size[1] % maps[0]
+        expected = f"{count} rows of {length} numbers, and maps whose cells divide {input_size} pixels evenly"
+    else:
+        fits = len(of_boxes) == 3 and of_boxes[0] == count and min(of_boxes[1:]) > 0
+        expected = f"{count} masks"
+    if not fits:
+        shapes = ", ".join(f"{name} {outputs[name].shape}" for name in MASK_OUTPUTS[head.kind])
+        raise EngineError(f"model.json: outputs {shapes}; expected {expected}. Build the function again.")
+
+
+def _kernel_numbers(channels: int, head: MaskHead) -> int:
+    """Return how many numbers the dynamic convolutions of an object have, over so many features."""
+    into = (channels + 2, *head.layers[:-1])
+    return sum(out * (inputs + 1) for out, inputs in zip(head.layers, into, strict=True))
 
 
 def _prototypes(outputs: Mapping[str, np.ndarray], view: View, head: MaskHead) -> Callable[[int, _Region], np.ndarray]:
     coefficients, prototypes = outputs["mask_coefficients"], outputs["prototypes"]
-    if coefficients.shape[-1] != prototypes.shape[-1]:
-        raise _wrong(f"{coefficients.shape[-1]} coefficients for {prototypes.shape[-1]} prototypes", "as many")
 
     def probabilities(row: int, region: _Region) -> np.ndarray:
         x1, y1, x2, y2 = region
@@ -79,10 +105,6 @@ def _kernels(outputs: Mapping[str, np.ndarray], view: View, head: MaskHead) -> C
     channels = (features.shape[-1] + 2, *head.layers)
     shapes = list(zip(channels[1:], channels[:-1], strict=True))
     weights = sum(out * into for out, into in shapes)
-    if kernels.shape[-1] != weights + sum(head.layers):
-        raise _wrong(
-            f"{kernels.shape[-1]} numbers in a row of mask_kernels", f"{weights + sum(head.layers)} for these layers"
-        )
     height, width = features.shape[:2]
     stride_x, stride_y = view.input_size[0] / width, view.input_size[1] / height
 
@@ -139,6 +161,7 @@ def _in_box(mask: np.ndarray, box_input: np.ndarray, view: View) -> InstanceMask
     """Compose a mask from one that fills its box, also where the box lies outside of the image."""
     # As `View.to_image`, but not clipped: the mask is in the frame of the whole box.
     corners = (np.asarray(box_input, np.float64).reshape(2, 2) + view.corner) / view.scales
+    corners = np.clip(corners, -_FAR, _FAR)
     bx1, by1, bx2, by2 = corners.reshape(4).tolist()
     x1, y1, x2, y2 = pixels = _pixels_of(view.to_image(box_input)[0], view)
     height, width = mask.shape
@@ -192,9 +215,4 @@ def _resampled(
 
 
 def _sigmoid(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return 1 / (1 + np.exp(-values))
-
-
-def _wrong(found: str, expected: str) -> EngineError:
-    return EngineError(f"model.json: {found}; expected {expected}. Build the function again.")
+    return 1 / (1 + np.exp(-values))

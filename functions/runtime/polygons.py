@@ -6,6 +6,7 @@ the polygon as inside.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -120,29 +121,55 @@ def _corners(outline: np.ndarray, allowed: float) -> list[int]:
     """
     count = len(outline)
     x, y = (np.concatenate([outline[:, axis]] * 2).tolist() for axis in (0, 1))
+    # What passes both ends of a straight part of the outline passes all of it.
+    step = _turned(outline, 1) - outline
+    bends = np.flatnonzero((step != _turned(step, -1)).any(axis=1))
+    bends = np.concatenate([bends, bends + count]).tolist()
+
+    def reach(start: int, end: int) -> int:
+        ends = [*bends[bisect_right(bends, start) : bisect_left(bends, end)], end]
+        return _reach(x, y, start, ends, allowed**2)
+
     corners = [0]
     while corners[-1] < count:
-        corners.append(_reach(x, y, corners[-1], count, allowed**2))
+        corners.append(reach(corners[-1], count))
     corners.pop()
     # The first was chosen before anything was known: perhaps a line passes it, too.
-    if len(corners) > 3 and _reach(x, y, corners[-1], count + corners[1], allowed**2) == count + corners[1]:
+    if len(corners) > 3 and reach(corners[-1], count + corners[1]) == count + corners[1]:
         del corners[0]
     return corners
 
 
-def _reach(x: Sequence[float], y: Sequence[float], start: int, end: int, allowed2: float) -> int:
-    """Return the last point up to `end` such that a line from `start` to it passes all in between closely enough."""
-    x0, y0, reached, farthest, narrowed = x[start], y[start], start + 1, 0.0, False
+def _reach(x: Sequence[float], y: Sequence[float], start: int, ends: Sequence[int], allowed2: float) -> int:
+    """Return the last point such that a line from `start` to it passes all in between closely enough.
+
+    `ends` are those of the straight parts of the outline from there on.
+    """
+    x0, y0, before, reached, farthest, narrowed = x[start], y[start], start, ends[0], 0.0, False
     left_x = left_y = right_x = right_y = 0.0
-    for number in range(start + 1, end + 1):
+    for number in ends:
         dx, dy = x[number] - x0, y[number] - y0
         distance2 = dx * dx + dy * dy
         # A line that ended before the farthest point would not pass it.
         if distance2 >= farthest:
-            farthest = distance2
             if not narrowed or (left_x * dy >= left_y * dx and dx * right_y >= dy * right_x):
                 reached = number
+            elif reached == before:
+                # Of a straight part that leaves the wedge, the last point in it.
+                outside = number
+                while outside - reached > 1:
+                    middle = (reached + outside) // 2
+                    to_x, to_y = x[middle] - x0, y[middle] - y0
+                    inside = left_x * to_y >= left_y * to_x and to_x * right_y >= to_y * right_x
+                    if inside and to_x * to_x + to_y * to_y >= farthest:
+                        reached = middle
+                    else:
+                        outside = middle
+            farthest = distance2
         if distance2 > allowed2:
+            # A line into the wedge leads away from what lies behind its start, and does not pass it.
+            if narrowed and dx * (left_x + right_x) + dy * (left_y + right_y) <= 0:
+                break
             sine2 = allowed2 / distance2
             sine, cosine = math.sqrt(sine2), math.sqrt(1 - sine2)
             low_x, low_y = dx * cosine + dy * sine, dy * cosine - dx * sine
@@ -154,6 +181,7 @@ def _reach(x: Sequence[float], y: Sequence[float], start: int, end: int, allowed
             narrowed = True
             if left_x * right_y < left_y * right_x:
                 break
+        before = number
     return reached
 
 

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from builder import int8, proof
 from builder import precision as precisions
-from builder import proof
 from builder.build import build
 from builder.check import check
 from builder.errors import BuildError
@@ -41,6 +41,14 @@ def test_no_calibration_images(export, tmp_path, monkeypatch, exists):
         "--proof-images."
     )
     expect(sentence, lambda: build(export, tmp_path / "functions", precision="int8"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [((0.8,), (0.7,), -0.1), ((0.8, 0.4), (0.8, 0.35), -0.05), ((0.8, 0.4), (0.7, 0.4), -0.1)],
+)
+def test_what_nncf_measures_falls_with_boxes_and_with_masks(before, after, change):
+    assert int8.lowest_change(before, after) == pytest.approx(int8.lowest_change(before, before) + change)
 
 
 @pytest.mark.slow

@@ -193,8 +193,13 @@ def test_masks_are_written_only_for_a_network_that_gives_them(path):
         ),
         (
             {"mask_head": {"kind": "kernels", "layers": [10**9, 1]}},
-            "mask_head with layers [1000000000, 1]; expected channels from 1 to 256, the last 1. "
+            "mask_head with layers [1000000000, 1]; expected at most 8, each of 1 to 256 channels, the last of 1. "
             "Build the function again.",
+        ),
+        (
+            {"mask_head": {"kind": "kernels", "layers": [1] * 1000}},
+            "mask_head with layers [1, 1, 1, 1, 1, 1, ...]; expected at most 8, each of 1 to 256 channels, the last of "
+            "1. Build the function again.",
         ),
         (
             {"mask_head": {"kind": "outlines"}},

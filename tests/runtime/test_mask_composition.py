@@ -143,21 +143,34 @@ def test_a_large_object_is_made_of_blocks(monkeypatch: pytest.MonkeyPatch) -> No
         assert mask.cut((0, 0, int(width), int(height))) is mask
 
 
+@pytest.mark.parametrize("box", [[-np.inf, 0, 4, 8], [0, 0, np.inf, 8], [-np.inf, -np.inf, np.inf, np.inf]])
+def test_a_box_without_end_has_a_mask_in_the_image(box: list[float]) -> None:
+    outputs = _outputs([box], masks=np.ones((1, 28, 28)))
+    (mask,) = compose(outputs, [0], SAME, BOX_MASKS)
+    assert _rectangle(mask) == tuple(np.clip(box, 0, 8))
+
+
+KERNELS = MaskHead(MaskKind.KERNELS, (1,))
+
+
 @pytest.mark.parametrize(
     ("head", "outputs"),
     [
-        (PROTOTYPES, {"masks": np.zeros((1, 2, 2))}),
-        (PROTOTYPES, {"prototypes": np.zeros((2, 2, 3)), "mask_coefficients": np.zeros((1, 4))}),
-        (
-            MaskHead(MaskKind.KERNELS, (1,)),
-            {
-                "mask_features": np.zeros((2, 2, 3)),
-                "mask_kernels": np.zeros((1, 5)),
-                "mask_locations": np.ones((1, 3)),
-            },
-        ),
+        (PROTOTYPES, {"masks": (1, 2, 2)}),
+        (PROTOTYPES, {"prototypes": (2, 2, 3), "mask_coefficients": (1, 4)}),
+        (PROTOTYPES, {"prototypes": (2, 2, 3), "mask_coefficients": (2, 3)}),  # of two boxes
+        (PROTOTYPES, {"prototypes": (3, 2, 2), "mask_coefficients": (1, 2)}),  # 3 rows in 8 pixels
+        (PROTOTYPES, {"prototypes": (0, 2, 2), "mask_coefficients": (1, 2)}),
+        (PROTOTYPES, {"prototypes": (), "mask_coefficients": (1, 2)}),
+        (KERNELS, {"mask_features": (2, 2, 3), "mask_kernels": (1, 5), "mask_locations": (1, 3)}),
+        (KERNELS, {"mask_features": (2, 2, 3), "mask_kernels": (1, 6), "mask_locations": (1, 2)}),
+        (BOX_MASKS, {"masks": (1, 4)}),
+        (BOX_MASKS, {"masks": (2, 4, 4)}),
+        (BOX_MASKS, {"masks": (1, 0, 4)}),
     ],
 )
-def test_outputs_that_do_not_fit_the_manifest(head: MaskHead, outputs: dict[str, np.ndarray]) -> None:
+@pytest.mark.parametrize("rows", [[0], []])  # also before anything is found, when a function is loaded
+def test_outputs_that_do_not_fit_the_manifest(head: MaskHead, outputs: dict[str, Any], rows: list[int]) -> None:
+    shaped = {name: np.zeros(shape, np.float32) for name, shape in outputs.items()}
     with pytest.raises(EngineError, match=r"^model\.json: .+; expected .+\. Build the function again\.$"):
-        compose({"boxes": np.zeros((1, 4), np.float32), **outputs}, [0], SAME, head)
+        compose({"boxes": np.zeros((1, 4), np.float32), **shaped}, rows, SAME, head)

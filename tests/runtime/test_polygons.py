@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from runtime import polygons
+from runtime.contours import signed_area
 from runtime.masks import InstanceMask
 from runtime.polygons import MAX_POINTS, outlines, polygon, tolerance
 
@@ -104,10 +105,22 @@ def test_no_point_of_the_outline_is_farther_than_the_tolerance() -> None:
             mask = _blob(rng, size)
             points = polygon(mask).tolist()
             _check(points, mask)
-            lines = list(zip(points, [*points[1:], points[0]], strict=True))
-            outline = max(outlines(mask), key=len)
-            farthest = max(min(_segment_distance(point, *line) for line in lines) for point in outline.tolist())
-            assert farthest <= tolerance(mask) + 0.01
+            assert _farthest(points, max(outlines(mask), key=len)) <= tolerance(mask) + 0.01
+
+
+def test_lines_of_one_pixel_that_turn_back_are_followed_to_their_ends() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        image = Image.new("1", (30, 30))
+        ImageDraw.Draw(image).line([tuple(corner) for corner in rng.integers(0, 30, (4, 2)).tolist()], fill=1)
+        mask = _of(np.asarray(image))
+        outline = max(outlines(mask), key=signed_area)
+        assert _farthest(polygon(mask).tolist(), outline) <= tolerance(mask) + 0.01
+
+
+def _farthest(points: Points, outline: np.ndarray) -> float:
+    lines = list(zip(points, [*points[1:], points[0]], strict=True))
+    return max(min(_segment_distance(point, *line) for line in lines) for point in outline.tolist())
 
 
 def _blob(rng: np.random.Generator, size: int) -> InstanceMask:

@@ -437,6 +437,15 @@ def torchvision_masks(net, pixels):
     return dict(zip(("boxes", "labels", "scores", "masks"), values, strict=True))
 
 
+def torchvision_masks_of_a_loop(net, pixels):
+    """The size of the pictures does not follow from that of the input, as where a loop pastes them."""
+    outputs = torchvision_masks(net, pixels)
+    nothing = net.add("Cast", net.add("Mul", net.add("ReduceMax", pixels), net.constant(0.0)), to=TensorProto.INT64)
+    end = net.add("Add", net.reshaped(nothing, 1), net.constant([net.height, net.width], np.int64))
+    begin, axes = net.constant([0, 0], np.int64), net.constant([2, 3], np.int64)
+    return {**outputs, "masks": net.add("Slice", outputs["masks"], begin, end, axes)}
+
+
 _ADAPTERS = (
     *(boxes_scores, yolov8, yolov5, yolox, yolov10, yolov7_nms, detection_output, fastestdet, yolox_decoded, yolov6),
     *(yolov8_transposed, rtdetr_ultralytics, rtdetr_ultralytics_topk, rtdetr, torchvision, efficient_nms, yolo_nas),
@@ -452,8 +461,12 @@ FORMS = {
     nanodet_plus.__name__: "nanodet",
     ppyoloe_in_one.__name__: "ppyoloe",
     mmdetection_box_masks.__name__: "mmdetection_masks",
+    torchvision_masks_of_a_loop.__name__: "torchvision_masks",
 }
-_FORMS = (detr_of_sigmoids, rfdetr_of_roboflow, nanodet_plus, ppyoloe_in_one, mmdetection_box_masks)
+_FORMS = (
+    *(detr_of_sigmoids, rfdetr_of_roboflow, nanodet_plus, ppyoloe_in_one, mmdetection_box_masks),
+    torchvision_masks_of_a_loop,
+)
 _ALL = LAYOUTS | {form.__name__: form for form in _FORMS}
 # What networks of these layouts are fed with: the largest value, and the order of the channels.
 FED = {
