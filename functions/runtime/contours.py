@@ -1,14 +1,18 @@
 """Outlines of bitmaps: closed lines between the pixels of an object and those around it.
 
-By contourpy, which adds 0.4 MB to the container and needs 0.1 ms for an object of 100 pixels and 2 ms for one of 500
+By contourpy, which adds 0.4 MB to the container and needs 0.1 ms for an object of 100 pixels and 1 ms for one of 500
 on one core. OpenCV has 61 MB, half as much as everything else in the container.
 """
+
+from typing import Any, cast
 
 import contourpy
 import numpy as np
 
 # Pixels are 0 or 1. Below 0.5, so that two pixels that touch at a corner are joined.
 _LEVEL = 0.499
+# Of contourpy's algorithms the one that takes half as long as the usual one for a single level; the lines are equal.
+_ALGORITHM = "mpl2005"
 
 
 def trace(bitmap: np.ndarray) -> list[np.ndarray]:
@@ -25,9 +29,13 @@ def trace(bitmap: np.ndarray) -> list[np.ndarray]:
         counterclockwise around holes.
     """
     # The middles of pixels are its grid: with the pixels that are added around, the first is at -0.5.
-    generator = contourpy.contour_generator(z=np.pad(bitmap, 1).astype(np.float64), name="serial")
+    height, width = bitmap.shape
+    values = np.zeros((height + 2, width + 2))
+    values[1:-1, 1:-1] = bitmap
+    generator = contourpy.contour_generator(z=values, name=_ALGORITHM)
+    lines, _ = cast(tuple[list[np.ndarray], Any], generator.lines(_LEVEL))
     # Exactly the middles of sides.
-    return [np.rint(2 * line[:-1]) / 2 - 0.5 for line in generator.lines(_LEVEL)]
+    return [np.rint(2 * line[:-1]) / 2 - 0.5 for line in lines]
 
 
 def sides(bitmap: np.ndarray) -> int:
