@@ -13,6 +13,8 @@ from runtime.masks import InstanceMask
 
 # A photo with longer sides than these is decoded at half of them, or less.
 _MAX_SIZE = (4096, 4096)
+# A smaller image is enlarged, but not more than so many times: its lines and tags hide less of it.
+_SMALL_BELOW, _MOST_TIMES = 640, 4
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Canvas:
 
     Attributes:
         pixels: RGB, upright.
-        scale: float64 (4,), pixels here for one of the image, for x1 y1 x2 y2; 1 for all but very large photos.
+        scale: float64 (4,), pixels here for one of the image, for x1 y1 x2 y2; below 1 for very large photos.
     """
 
     pixels: Image.Image
@@ -32,6 +34,17 @@ class Canvas:
         """Decode the bytes of an image file; raises ImageError."""
         image = decode(data, _MAX_SIZE)
         return cls(image.pixels, np.tile(np.divide(image.pixels.size, image.size), 2))
+
+    def resized(self, size: tuple[int, int]) -> "Canvas":
+        """Return it at another size (width, height)."""
+        factors = np.tile(np.divide(size, self.pixels.size), 2)
+        return Canvas(self.pixels.resize(size, Image.Resampling.LANCZOS), self.scale * factors)
+
+    def enlarged(self) -> "Canvas":
+        """Return a small image a whole number of times as large, for lines and tags; others as they are."""
+        width, height = self.pixels.size
+        times = min(math.ceil(_SMALL_BELOW / max(width, height)), _MOST_TIMES)
+        return self if times == 1 else self.resized((width * times, height * times))
 
     def boxes(self, boxes_image: np.ndarray) -> np.ndarray:
         """Return boxes (N, 4), xyxy, in pixels of the canvas."""

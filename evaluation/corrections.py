@@ -78,7 +78,7 @@ class Corrections:
             false=len(outcome.false),
             loose=sum(pair.loose for pair in outcome.pairs),
             wrong_label=sum(not pair.same_label for pair in outcome.pairs),
-            missed_outlines=outcome.missed_outlines,
+            missed_outlines=len(outcome.missed_outlines),
             loose_outlines=sum(pair.loose and pair.outline for pair in outcome.pairs),
         )
 

@@ -8,6 +8,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import ImageDraw, ImageFont
 
+from runtime.masks import InstanceMask
+from runtime.polygons import outlines
+
 Colour = tuple[int, int, int]
 
 WHITE: Colour = (255, 255, 255)
@@ -42,6 +45,34 @@ def pixel_corners(box: Sequence[float] | np.ndarray) -> tuple[int, int, int, int
     return x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
 
 
+def draw_solid_shape(
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    mask: InstanceMask | None,
+    colour: Colour,
+    style: Style,
+) -> None:
+    """Draw the outline of a mask, or the box where there is none."""
+    if mask is None:
+        draw_solid_box(draw, box, colour, style)
+    else:
+        draw_solid_outlines(draw, outlines(mask), colour, style)
+
+
+def draw_dashed_shape(
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    mask: InstanceMask | None,
+    style: Style,
+    colour: Colour = WHITE,
+) -> None:
+    """Draw the outline of a mask, or the box where there is none, with dashes."""
+    if mask is None:
+        draw_dashed_box(draw, box, style, colour)
+    else:
+        draw_dashed_outlines(draw, outlines(mask), style, colour)
+
+
 def draw_solid_box(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, style: Style) -> None:
     """A coloured line between two thin dark ones, to be seen on any ground."""
     x1, y1, x2, y2 = box
@@ -69,11 +100,9 @@ def draw_dashed_box(
         draw.rectangle((max(x2 - style.line + 1, x1), start, x2, end), fill=colour)
 
 
-def draw_solid_outlines(
-    draw: ImageDraw.ImageDraw, outlines: Sequence[np.ndarray], colour: Colour, style: Style
-) -> None:
+def draw_solid_outlines(draw: ImageDraw.ImageDraw, lines: Sequence[np.ndarray], colour: Colour, style: Style) -> None:
     """Closed lines (P, 2), coloured between two thin dark ones; (0, 0) is a corner of the first pixel."""
-    paths = [_closed(outline) for outline in outlines]
+    paths = [_closed(line) for line in lines]
     for path in paths:
         draw.line(path, fill=DARK, width=style.line + 2, joint="curve")
     for path in paths:
@@ -81,12 +110,12 @@ def draw_solid_outlines(
 
 
 def draw_dashed_outlines(
-    draw: ImageDraw.ImageDraw, outlines: Sequence[np.ndarray], style: Style, colour: Colour = WHITE
+    draw: ImageDraw.ImageDraw, lines: Sequence[np.ndarray], style: Style, colour: Colour = WHITE
 ) -> None:
     """Closed lines (P, 2): dashes on a dark line."""
     dash = style.line * 4
-    for outline in outlines:
-        path = np.array(_closed(outline))
+    for line in lines:
+        path = np.array(_closed(line))
         draw.line([tuple(point) for point in path.tolist()], fill=DARK, width=style.line, joint="curve")
         along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
         for start in np.arange(0, along[-1], 2 * dash):
@@ -110,13 +139,18 @@ def draw_tag(
     size: tuple[int, int],
 ) -> None:
     """Text on a plate, moved into the picture where it would stick out."""
-    width = round(draw.textlength(text, font=style.font)) + 2 * style.padding
+    width = tag_width(draw, text, style)
     left = max(min(place[0], size[0] - width), 0)
     top = max(min(place[1], size[1] - style.tag_height), 0)
     draw.rectangle((left, top, left + width - 1, top + style.tag_height - 1), fill=colour)
     ink = DARK if _lightness(colour) > 110 else WHITE
     middle = top + style.tag_height // 2
     draw.text((left + style.padding, middle), text, fill=ink, font=style.font, anchor="lm")
+
+
+def tag_width(draw: ImageDraw.ImageDraw, text: str, style: Style) -> int:
+    """Pixels of the plate of a text."""
+    return round(draw.textlength(text, font=style.font)) + 2 * style.padding
 
 
 def _lightness(colour: Colour) -> float:

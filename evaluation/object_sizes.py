@@ -60,6 +60,7 @@ def corrections_by_size(
                 pairs=tuple(pair for pair in outcome.pairs if of_objects[pair.gt] == band),
                 false=tuple(row for row in outcome.false if of_detections[row] == band),
                 missed=tuple(row for row in outcome.missed if of_objects[row] == band),
+                missed_outlines=tuple(row for row in outcome.missed_outlines if of_objects[row] == band),
             )
             totals[band] += Corrections.of(part)
     return tuple(SizeBand(*row) for row in zip(BANDS, boxes, totals, strict=True))

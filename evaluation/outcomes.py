@@ -51,13 +51,13 @@ class Outcome:
         pairs: Detections that are matched to an object, each to one of its own.
         false: Rows of the shown detections that are matched to none.
         missed: Rows of the objects that no shown detection is matched to.
-        missed_outlines: How many of these were annotated with an outline.
+        missed_outlines: Those of `missed` that were annotated with an outline.
     """
 
     pairs: tuple[Pair, ...]
     false: tuple[int, ...]
     missed: tuple[int, ...]
-    missed_outlines: int = 0
+    missed_outlines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class ImageComparison:
                 found.add(pair.gt)
         false = tuple(int(row) for row in np.flatnonzero(shown) if row not in matched)
         missed = tuple(row for row in range(len(self.gt_boxes)) if row not in found)
-        outlines = sum(self.gt_masks[row] is not None for row in missed) if self.gt_masks else 0
+        outlines = tuple(row for row in missed if self.gt_masks[row] is not None) if self.gt_masks else ()
         return Outcome(tuple(pairs), false, missed, outlines)
 
 

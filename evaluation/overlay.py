@@ -1,12 +1,15 @@
 """Boxes and outlines on images for people to look at: detections in solid lines, ground truth in dashed ones.
 
-What has a mask is drawn as its outline, without its box.
+What has a mask is drawn as its outline, without its box. Where objects are crowded, tags are left out: the legend has
+the colours of the classes.
 
 Colours are those of Okabe and Ito, which colour-blind people can tell apart; a class keeps its colour in
-every picture, because it goes by the class id. Ground truth is white.
+every picture, because it goes by the class id. Ground truth is white, and has no tag where a detection of its label is
+on it.
 """
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -16,16 +19,17 @@ from evaluation.drawing import (
     Colour,
     Style,
     draw_dashed_box,
-    draw_dashed_outlines,
-    draw_solid_box,
-    draw_solid_outlines,
-    draw_tag,
+    draw_dashed_shape,
+    draw_solid_shape,
     has_glyphs,
     pixel_corners,
 )
+from evaluation.outcomes import SAME_OBJECT_FROM
+from evaluation.tags import Tag, draw_tags
+from preannotate.core.text import plural
+from runtime.boxes import iou
 from runtime.detector import Detection
 from runtime.masks import InstanceMask
-from runtime.polygons import outlines
 
 # Okabe and Ito, "Color Universal Design", 2008, without black; the last is light grey.
 PALETTE: tuple[Colour, ...] = (
@@ -73,21 +77,24 @@ def draw_overlay(
     draw = ImageDraw.Draw(picture)
     annotated = [(pixel_corners(box), names[label]) for box, label in zip(gt_boxes, gt_labels, strict=True)]
     for (box, _), mask in zip(annotated, gt_masks or [None] * len(annotated), strict=True):
-        _draw_dashed(draw, box, mask, style)
-    ordered = sorted(detections, key=lambda detection: detection.score)  # the best on top
-    for detection in ordered:
-        _draw_solid(draw, pixel_corners(detection.box), detection.mask, class_colour(detection.class_id), style)
-    for (x1, _, _, y2), name in annotated:
-        draw_tag(draw, name, (x1, y2), GROUND_TRUTH, style, picture.size)
-    for detection in ordered:
-        x1, y1, _, _ = pixel_corners(detection.box)
-        text = f"{names[detection.label]} {detection.score:.2f}"
-        draw_tag(draw, text, (x1, y1 - style.tag_height), class_colour(detection.class_id), style, picture.size)
+        draw_dashed_shape(draw, box, mask, style)
+    detected = [
+        (found, pixel_corners(found.box), class_colour(found.class_id))
+        for found in sorted(detections, key=lambda found: -found.score)
+    ]
+    for found, box, colour in reversed(detected):  # the best on top
+        draw_solid_shape(draw, box, found.mask, colour, style)
+    tags = [Tag(f"{names[found.label]} {found.score:.2f}", box, colour) for found, box, colour in detected]
+    unlike = _without_like_detection(gt_boxes, gt_labels, detections)
+    tags += [Tag(name, box, GROUND_TRUTH, below=True) for box, name in compress(annotated, unlike)]
+    objects = [*(box for _, box, _ in detected), *(box for box, _ in annotated)]
+    left_out = draw_tags(draw, tags, objects, style, picture.size)
     entries = [("solid", f"{len(detections)} detected", GROUND_TRUTH)]
     if ground_truth is not None:
         entries.append(("dashed", f"{len(annotated)} annotated", GROUND_TRUTH))
     by_class = sorted(class_ids.items(), key=lambda item: item[1])
     entries += [("filled", names[label], class_colour(class_id)) for label, class_id in by_class]
+    entries += _about_tags(left_out)
     return _with_legend(picture, entries, style)
 
 
@@ -121,36 +128,29 @@ def draw_annotations(
         draw_dashed_box(draw, pixel_corners(box), style)
     corners = list(map(pixel_corners, boxes))
     for box, class_id, mask in zip(corners, class_ids, masks or [None] * len(corners), strict=True):
-        _draw_solid(draw, box, mask, class_colour(class_id), style)
-    for (x1, y1, _, _), class_id in zip(corners, class_ids, strict=True):
-        draw_tag(draw, names[class_id], (x1, y1 - style.tag_height), class_colour(class_id), style, picture.size)
+        draw_solid_shape(draw, box, mask, class_colour(class_id), style)
+    tags = [Tag(names[k], box, class_colour(k)) for box, k in zip(corners, class_ids, strict=True)]
+    left_out = draw_tags(draw, tags, corners, style, picture.size)
     entries = [("solid", f"{len(boxes)} annotated", GROUND_TRUTH)]
     if len(ignored):
         entries.append(("dashed", f"{len(ignored)} ignored", GROUND_TRUTH))
     entries += [("filled", names[class_id], class_colour(class_id)) for class_id in shown_ids]
+    entries += _about_tags(left_out)
     return _with_legend(picture, entries, style)
 
 
-def _draw_solid(
-    draw: ImageDraw.ImageDraw,
-    box: tuple[int, int, int, int],
-    mask: InstanceMask | None,
-    colour: Colour,
-    style: Style,
-) -> None:
-    if mask is None:
-        draw_solid_box(draw, box, colour, style)
-    else:
-        draw_solid_outlines(draw, outlines(mask), colour, style)
+def _without_like_detection(
+    gt_boxes: np.ndarray, gt_labels: Sequence[str], detections: Sequence[Detection]
+) -> list[bool]:
+    """Tell which annotated objects have no detection of their label on them, whose tag would say the same."""
+    boxes, other = (np.array(part, np.float32).reshape(-1, 4) for part in (gt_boxes, [d.box for d in detections]))
+    overlapping = iou(boxes, other) >= np.float32(SAME_OBJECT_FROM)
+    same = np.array(gt_labels, object)[:, None] == np.array([d.label for d in detections], object)[None]
+    return (~(overlapping & same).any(axis=1)).tolist()
 
 
-def _draw_dashed(
-    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], mask: InstanceMask | None, style: Style
-) -> None:
-    if mask is None:
-        draw_dashed_box(draw, box, style)
-    else:
-        draw_dashed_outlines(draw, outlines(mask), style)
+def _about_tags(left_out: int) -> list[tuple[str, str, Colour]]:
+    return [("text", f"{plural(left_out, 'tag')} left out, for lack of room", GROUND_TRUTH)] if left_out else []
 
 
 def _shown(label: str, class_id: int | None, font: ImageFont.FreeTypeFont) -> str:
@@ -175,12 +175,15 @@ def _with_legend(picture: Image.Image, entries: Sequence[tuple[str, str, Colour]
     draw = ImageDraw.Draw(result)
     for (kind, text, colour), (x, y) in zip(entries, places, strict=True):
         box = (x, y + style.padding, x + swatch - 1, y + style.tag_height - style.padding - 1)
+        middle = y + style.tag_height // 2
+        if kind == "text":
+            draw.text((x, middle), text, fill=GROUND_TRUTH, font=style.font, anchor="lm")
+            continue
         if kind == "filled":
             draw.rectangle(box, fill=colour)
         elif kind == "dashed":
             draw_dashed_box(draw, box, style)
         else:
             draw.rectangle(box, outline=colour, width=style.line)
-        middle = y + style.tag_height // 2
         draw.text((x + swatch + style.padding, middle), text, fill=GROUND_TRUTH, font=style.font, anchor="lm")
     return result

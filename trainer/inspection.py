@@ -124,7 +124,7 @@ def _draw(dataset: Dataset, overlay: Path, *, overwrite: bool) -> None:
     for path in paths:
         check_new_file(path, overwrite=overwrite)
     for path, sample in zip(paths, dataset.samples, strict=True):
-        canvas = Canvas.decode(sample.image.read_bytes())
+        canvas = Canvas.decode(sample.image.read_bytes()).enlarged()
         boxes, ignored = canvas.boxes(sample.boxes), canvas.boxes(sample.ignored)
         masks = list(map(canvas.mask, sample.masks))
         picture = draw_annotations(canvas.pixels, boxes, sample.class_ids.tolist(), dataset.labels, ignored, masks)

@@ -99,7 +99,7 @@ def _overlay_paths(images: Sequence[ImageFile], overlay: Path | None, *, overwri
 
 def _write_overlay(image: ImageFile, result: ImageDetections, path: Path) -> ImageDetections | UnreadableImage:
     try:
-        canvas = Canvas.decode(read_image_file(image.path))
+        canvas = Canvas.decode(read_image_file(image.path)).enlarged()
     except (RequestError, OSError) as error:
         return UnreadableImage(image.name, str(error))
     picture = draw_overlay(canvas.pixels, canvas.detections(result.detections))

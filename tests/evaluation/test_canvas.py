@@ -38,3 +38,20 @@ def test_masks_come_with_the_image_at_a_smaller_scale():
     assert canvas.mask(block) == InstanceMask.from_bitmap(np.ones((4, 6)), 2, 1)
     assert canvas.mask(None) is None
     assert Canvas(canvas.pixels, np.ones(4)).mask(block) is block
+
+
+def test_a_small_image_is_enlarged_a_whole_number_of_times_with_what_lies_on_it():
+    canvas = Canvas(Image.new("RGB", (300, 200)), np.ones(4)).enlarged()
+    assert canvas.pixels.size == (900, 600)  # twice would be less than 640
+    assert canvas.boxes(BOXES).tolist() == [[300, 120, 1500, 1080]]
+    pixel = InstanceMask.from_bitmap(np.ones((1, 1)), 5, 7)
+    assert canvas.mask(pixel) == InstanceMask.from_bitmap(np.ones((3, 3)), 15, 21)
+    large = Canvas(Image.new("RGB", (640, 10)), np.ones(4))
+    assert large.enlarged() is large
+    assert Canvas(Image.new("RGB", (1, 1)), np.ones(4)).enlarged().pixels.size == (4, 4)
+
+
+def test_what_was_reduced_keeps_its_place_at_another_size():
+    canvas = Canvas(Image.new("RGB", (400, 300)), np.full(4, 0.5)).resized((200, 300))
+    assert canvas.pixels.size == (200, 300)
+    assert canvas.boxes(BOXES).tolist() == [[25, 20, 125, 180]]

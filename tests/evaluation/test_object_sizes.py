@@ -5,6 +5,7 @@ from evaluation.ground_truth import AnnotatedImage
 from evaluation.object_sizes import corrections_by_size, size_bands
 from runtime.detector import Detection
 from runtime.manifest import Postprocess
+from runtime.masks import InstanceMask
 
 
 def test_sizes_are_those_in_the_networks_input():
@@ -27,3 +28,19 @@ def test_each_object_and_each_false_box_counts_in_its_size():
         Corrections(shown=1, false=1),
         Corrections(shown=1, right=1),
     ]
+
+
+def test_missed_and_loose_outlines_count_as_outlines_in_their_size():
+    missed, drawn_as_box = (0.0, 0.0, 20.0, 20.0), (30.0, 0.0, 50.0, 20.0)
+    loose = (100.0, 100.0, 200.0, 200.0)
+    masks = (InstanceMask.from_bitmap(np.ones((20, 20))), None, InstanceMask.from_bitmap(np.ones((100, 100)), 100, 100))
+    image = AnnotatedImage("", "", (320, 320), np.float32([missed, drawn_as_box, loose]), np.array([0, 0, 0]), masks)
+    half = InstanceMask.from_bitmap(np.ones((50, 100)), 100, 100)
+
+    small, medium, large = corrections_by_size(
+        [image], [[Detection("a", 0, 0.9, loose, half)]], Postprocess(0.5, (0.5,)), (320, 320)
+    )
+
+    assert small.corrections == Corrections(missed=2, missed_outlines=1)
+    assert medium.corrections == Corrections()
+    assert large.corrections == Corrections(shown=1, loose=1, loose_outlines=1)

@@ -110,3 +110,26 @@ def test_what_has_a_mask_is_drawn_as_its_outline_and_not_as_its_box():
     ]
     assert GROUND_TRUTH in ring
     assert class_colour(2) not in ring
+
+
+def test_an_annotated_object_has_a_tag_unless_one_of_its_label_is_detected_there():
+    box, gt = (100.0, 80.0, 200.0, 180.0), np.array([[100, 80, 200, 180]], np.float32)
+    white = {
+        label: (np.asarray(draw_overlay(picture(), [Detection("bolt", 2, 0.9, box)], (gt, [label])))[182:300] == 255)
+        for label in ("bolt", "nut")
+    }
+    assert not white["bolt"].all(axis=-1).any()
+    assert white["nut"].all(axis=-1).sum() > 100
+
+
+def test_crowded_objects_stay_to_be_seen_and_the_legend_says_what_was_left_out():
+    rows = [(x, y) for x in range(10, 380, 20) for y in range(10, 280, 20)]
+    crowd = [Detection("bolt", 2, 0.9, (float(x), float(y), x + 16.0, y + 16.0)) for x, y in rows]
+    pixels = np.asarray(draw_overlay(picture(), crowd))
+    assert all((pixels[y + 4 : y + 12, x + 4 : x + 12] == GREY).all() for x, y in rows if 30 < y < 250)
+    # Beside the number of detections and the class, the legend says how many tags were left out.
+    end, end_with_room = (
+        np.flatnonzero((legend > 150).all(axis=-1).any(axis=0)).max()
+        for legend in (pixels[300:], np.asarray(draw_overlay(picture(), crowd[:1]))[300:])
+    )
+    assert end > end_with_room + 50

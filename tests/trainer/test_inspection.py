@@ -97,8 +97,8 @@ def test_the_annotations_are_drawn_in_their_colours(export, tmp_path):
     (path,) = (tmp_path / "drawn").iterdir()
     assert path.name == "1-a.jpg"
     picture = Image.open(path)
-    assert picture.width == 60
-    red, green, blue = picture.getpixel((2, 35))  # on the box's left side: orange, the first class
+    assert picture.width == 4 * 60  # a small image is enlarged
+    red, green, blue = picture.getpixel((4 * 2, 4 * 35))  # on the box's left side: orange, the first class
     assert red > 150 and blue < 120 and green < red
 
 

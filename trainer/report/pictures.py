@@ -1,7 +1,8 @@
 """Pictures of validation images: those that cost most to correct, as JPEGs inside the page, and overlays as files.
 
-On the page boxes carry a number and one of five words; labels are text below the picture, where every script can be
-displayed, searched and read by a screen reader.
+On the page what is wrong carries a number and one of five words, or the number alone where objects are crowded; labels
+are text below the picture, where every script can be displayed, searched and read by a screen reader. What has a mask
+is drawn as its outline.
 """
 
 import base64
@@ -16,13 +17,22 @@ from PIL import Image, ImageDraw
 
 from evaluation.canvas import Canvas
 from evaluation.corrections import Corrections
-from evaluation.drawing import WHITE, Colour, Style, draw_dashed_box, draw_solid_box, draw_tag, pixel_corners
+from evaluation.drawing import (
+    WHITE,
+    Colour,
+    Style,
+    draw_dashed_shape,
+    draw_solid_shape,
+    draw_tag,
+    pixel_corners,
+    tag_width,
+)
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from evaluation.outcomes import ImageComparison, Outcome, compare_image, shown
 from evaluation.overlay import draw_overlay
 from runtime.detector import Detection
-from runtime.image import decode
 from runtime.manifest import Postprocess
+from runtime.masks import InstanceMask
 from trainer.report.facts import RunFacts
 
 # Together they stay below about 1.5 MB.
@@ -31,6 +41,8 @@ LONGEST_SIDE = 720
 QUALITY = 80
 # Enough to judge by eye.
 OVERLAYS = 40
+# Left, top and width of a tag.
+_Plate = tuple[int, int, int]
 
 # Of Okabe and Ito's palette, see `evaluation.overlay`.
 COLOURS: dict[str, Colour] = {
@@ -47,10 +59,10 @@ class CorrectionPicture:
     """One image of the page.
 
     Attributes:
-        seconds: Of correcting it, without looking at boxes that are right.
+        seconds: Of correcting it, without looking at objects that are right.
         source: `data:` URI.
         remarks: What is wrong, in the order of the numbers in the picture.
-        right: How many boxes are right.
+        right: How many detections are right.
     """
 
     name: str
@@ -63,10 +75,11 @@ class CorrectionPicture:
 
 @dataclass(frozen=True)
 class _Mark:
-    """A box to draw: its kind, whether it is a ground truth box, and a remark for the text."""
+    """What to draw: its kind, box and mask, whether it is ground truth, and a remark for the text."""
 
     kind: str
     box: np.ndarray
+    mask: InstanceMask | None
     remark: str = ""
     annotated: bool = False
 
@@ -84,7 +97,7 @@ def write_overlays(
     """Draw ground truth and the detections that a function would show on the first validation images."""
     folder.mkdir(exist_ok=True)
     for annotated, found in list(zip(truth.images, detections, strict=True))[:OVERLAYS]:
-        canvas = Canvas.decode(truth.data(annotated))
+        canvas = Canvas.decode(truth.data(annotated)).enlarged()
         shown_detections = list(compress(found, shown(found, postprocess)))
         labels = [truth.labels[class_id] for class_id in annotated.class_ids]
         ground_truth = (canvas.boxes(annotated.boxes), labels)
@@ -98,7 +111,7 @@ def _picture(facts: RunFacts, index: int, seconds: float, right: int) -> Correct
     compared = compare_image(annotated, found)
     outcome = compared.outcome(shown(found, facts.manifest.postprocess))
     marks = _marks(outcome, compared, annotated, found, facts.truth.labels)
-    image = _draw(facts.truth.data(annotated), annotated.size, marks)
+    image = _draw(Canvas.decode(facts.truth.data(annotated)), marks)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
     source = f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
@@ -113,60 +126,81 @@ def _marks(
     found: Sequence[Detection],
     labels: Sequence[str],
 ) -> list[_Mark]:
-    """Return the boxes to draw, right ones first, so that wrong ones are drawn over them."""
+    """Return what to draw, right ones first, so that wrong ones are drawn over them."""
+    gt_masks = annotated.masks or (None,) * len(annotated.boxes)
+
+    def detected(row: int, kind: str, remark: str = "") -> _Mark:
+        # Where nothing was annotated with an outline, boxes are what people get and correct.
+        return _Mark(kind, compared.boxes[row], found[row].mask if annotated.masks else None, remark)
+
+    def drawn(row: int, kind: str, remark: str = "") -> _Mark:
+        return _Mark(kind, annotated.boxes[row], gt_masks[row], remark, annotated=True)
+
     right, wrong = [], []
     for pair in outcome.pairs:
-        detection, box = found[pair.detection], compared.boxes[pair.detection]
-        loosely = f"overlap {pair.iou:.2f}"
+        label, loosely = found[pair.detection].label, f"overlap {pair.iou:.2f}"
         if not pair.same_label:
-            should = f"{detection.label} should be {labels[annotated.class_ids[pair.gt]]}"
-            wrong.append(_Mark("wrong label", box, f"{should}, and loose: {loosely}" if pair.loose else should))
+            should = f"{label} should be {labels[annotated.class_ids[pair.gt]]}"
+            remark = f"{should}, and loose: {loosely}" if pair.loose else should
+            wrong.append(detected(pair.detection, "wrong label", remark))
         elif pair.loose:
-            wrong.append(_Mark("loose", box, f"loose {detection.label}, {loosely}"))
+            wrong.append(detected(pair.detection, "loose", f"loose {label}, {loosely}"))
         else:
-            right.append(_Mark("right", box))
+            right.append(detected(pair.detection, "right"))
         if pair.loose:
-            right.append(_Mark("loose", annotated.boxes[pair.gt], annotated=True))
+            right.append(drawn(pair.gt, "loose"))
     for row in outcome.false:
-        wrong.append(_Mark("false", compared.boxes[row], f"false {found[row].label}, score {found[row].score:.2f}"))
+        wrong.append(detected(row, "false", f"false {found[row].label}, score {found[row].score:.2f}"))
     for row in outcome.missed:
-        label = labels[annotated.class_ids[row]]
-        wrong.append(_Mark("missed", annotated.boxes[row], f"missed {label}", annotated=True))
+        wrong.append(drawn(row, "missed", f"missed {labels[annotated.class_ids[row]]}"))
     return right + wrong
 
 
-def _draw(data: bytes, size: tuple[int, int], marks: Sequence[_Mark]) -> Image.Image:
-    scale = LONGEST_SIDE / max(size)  # small images become larger too, so that their lines and tags are sharp
-    shape = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
-    picture = decode(data, shape).pixels.resize(shape, Image.Resampling.LANCZOS)
-    drawing, style = ImageDraw.Draw(picture), Style.fitting(shape, ())
+def _draw(canvas: Canvas, marks: Sequence[_Mark]) -> Image.Image:
+    # Small images become larger too, so that their lines and tags are sharp.
+    width, height = canvas.pixels.size
+    scale = LONGEST_SIDE / max(width, height)
+    canvas = canvas.resized((max(round(width * scale), 1), max(round(height * scale), 1)))
+    picture, size = canvas.pixels, canvas.pixels.size
+    drawing, style = ImageDraw.Draw(picture), Style.fitting(size, ())
     numbers = iter(range(1, len(marks) + 1))
     tags = []
     for mark in marks:
-        box = pixel_corners(mark.box * np.repeat([np.divide(shape, size)], 2, axis=0).ravel())
+        box, mask = pixel_corners(canvas.boxes(mark.box)), canvas.mask(mark.mask)
         if mark.annotated:
-            draw_dashed_box(drawing, box, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
+            draw_dashed_shape(drawing, box, mask, style, COLOURS["missed"] if mark.kind == "missed" else WHITE)
         else:
-            draw_solid_box(drawing, box, COLOURS[mark.kind], style)
+            draw_solid_shape(drawing, box, mask, COLOURS[mark.kind], style)
         if mark.remark:
-            tags.append((f"{next(numbers)} {mark.kind}", (box[0], box[1] - style.tag_height), COLOURS[mark.kind]))
-    for (text, _, colour), place in zip(tags, _apart([place for _, place, _ in tags], style), strict=True):
-        draw_tag(drawing, text, place, colour, style, shape)
+            tags.append((next(numbers), mark.kind, (box[0], box[1] - style.tag_height)))
+    texts = [f"{number} {kind}" for number, kind, _ in tags]
+    plates = [_plate(drawing, text, place, style, size) for text, (_, _, place) in zip(texts, tags, strict=True)]
+    if (moved := _apart(plates, style)) != plates:  # not all have room where they belong: without words more have
+        texts = [str(number) for number, _, _ in tags]
+        plates = [_plate(drawing, text, place, style, size) for text, (_, _, place) in zip(texts, tags, strict=True)]
+        moved = _apart(plates, style)
+    for text, (_, kind, _), (x, y, _) in zip(texts, tags, moved, strict=True):
+        draw_tag(drawing, text, (x, y), COLOURS[kind], style, size)
     return picture
 
 
-def _apart(places: Sequence[tuple[int, int]], style: Style) -> list[tuple[int, int]]:
-    """Return positions of tags where those that would overlap are moved up or, at the top of the picture, down."""
-    moved: list[tuple[int, int]] = []
-    for x, above in places:
-        wanted = max(above, 0)
+def _plate(draw: ImageDraw.ImageDraw, text: str, place: tuple[int, int], style: Style, size: tuple[int, int]) -> _Plate:
+    """Return where a tag would lie in a picture without others."""
+    width = tag_width(draw, text, style)
+    return max(min(place[0], size[0] - width), 0), max(place[1], 0), width
+
+
+def _apart(plates: Sequence[_Plate], style: Style) -> list[_Plate]:
+    """Return tags of which those that would overlap are moved up or, at the top of the picture, down."""
+    moved: list[_Plate] = []
+    for x, wanted, width in plates:
         y, step = wanted, -style.tag_height
         while any(
-            abs(x - other_x) < 6 * style.tag_height and abs(y - other_y) < style.tag_height
-            for other_x, other_y in moved
+            x < other_x + other_width and other_x < x + width and abs(y - other_y) < style.tag_height
+            for other_x, other_y, other_width in moved
         ):
             y += step
             if y < 0:
                 y, step = wanted + style.tag_height, style.tag_height
-        moved.append((x, y))
+        moved.append((x, y, width))
     return moved

@@ -92,8 +92,8 @@ def test_overlays_keep_the_folders_and_show_the_boxes(function, photos, tmp_path
     files = sorted(path.relative_to(overlays).as_posix() for path in overlays.rglob("*.*"))
     assert files == ["a.png", "b.png", "sub/c.bmp.png"]
     pixels = np.asarray(Image.open(overlays / "a.png"))
-    assert pixels.shape[0] > 128 and pixels.shape[1] == 128
-    assert pixels[60, 20].tolist() == [230, 159, 0]  # the first colour of the palette
+    assert pixels.shape[0] > 4 * 128 and pixels.shape[1] == 4 * 128  # a small image is enlarged
+    assert pixels[4 * 60, 4 * 20].tolist() == [230, 159, 0]  # the first colour of the palette
 
 
 def test_overlays_inside_the_folder_are_not_annotated_the_next_time(function, photos, capsys):
