@@ -14,17 +14,10 @@ import tensorflow as tf
 
 from preannotate.core.files import replacing_directory, sync
 from trainer.errors import TrainingError
+from trainer.metrics import MetricsRow
 from trainer.models.network import Network
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
-
-MetricsRow = dict[str, float | None]
-
-
-def decisive_ap(row: MetricsRow) -> float | None:
-    """Return the mAP that weights are kept by: of what labels are answered with, `ValidationScores.decisive`."""
-    of_answers = row.get("answer_mean_ap")
-    return row["mean_ap"] if of_answers is None else of_answers
 
 
 class BestEpoch(TypedDict):

@@ -30,6 +30,7 @@ from trainer.checkpoints import SelfTraining, TrainingState
 from trainer.datasets import Sample
 from trainer.example import Example
 from trainer.input_pipeline import CACHE_BYTES, ImageCache, Images
+from trainer.metrics import decisive_ap
 from trainer.schedule import SELF_TRAINING_PART, Schedule
 from trainer.self_training_result import SelfTrainingResult, describe
 from trainer.training_loop import TrainingLoop, TrainingSetup
@@ -204,7 +205,7 @@ class SelfTrainingLoop(TrainingLoop):
 
     def _is_kept(self, scores: Scores, record: float, state: TrainingState) -> bool:
         assert state.self_training is not None
-        before = checkpoints.decisive_ap(state.row(state.self_training["plain"]))
+        before = decisive_ap(state.row(state.self_training["plain"]))
         assert before is not None
         # Compared once, at the end: the best of many looks at a few images would be chance.
         return state.finished and scores.mean_ap >= before

@@ -20,6 +20,7 @@ from trainer.config import RunConfig, parse_tiles
 from trainer.datasets import Sample
 from trainer.finalization import finalize_run
 from trainer.input_pipeline import serving_inputs
+from trainer.metrics import decisive_ap
 from trainer.network_trainer import NetworkTrainer
 from trainer.preparation import Prepared, prepare, reopen
 from trainer.request import TrainingRequest
@@ -155,7 +156,7 @@ def _renew_statistics(run: RunDirectory, prepared: Prepared, validator: Validato
     network = prepared.ema_network
     assert state.best is not None
     epoch = state.best["epoch"]
-    before = checkpoints.decisive_ap(state.row(epoch))
+    before = decisive_ap(state.row(epoch))
     assert before is not None
     kept = network.keras_model.get_weights()
     samples = prepared.split.train[: batch_statistics.IMAGES]

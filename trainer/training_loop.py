@@ -20,12 +20,13 @@ from evaluation.scores import Scores
 from preannotate.core.files import replace_text
 from preannotate.core.text import format_scores
 from trainer import augment, checkpoints
-from trainer.checkpoints import BestEpoch, MetricsRow, TrainingState
+from trainer.checkpoints import BestEpoch, TrainingState
 from trainer.config import TrainingConfig, parse_tiles
 from trainer.datasets import Sample
 from trainer.errors import TrainingError
 from trainer.eta import EtaEstimator
 from trainer.input_pipeline import Epoch, ImageCache, Images, Shard, batches
+from trainer.metrics import MetricsRow
 from trainer.network_trainer import NetworkTrainer
 from trainer.run_directory import RunDirectory
 from trainer.schedule import CLOSING_PART, SELF_TRAINING_PART, Schedule, is_closing

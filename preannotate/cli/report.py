@@ -12,8 +12,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--costs",
         metavar="A=1,B=2",
-        help="seconds that an annotator needs to draw, delete, adjust, relabel and check a box, such as "
-        "draw=25,delete=3; the thresholds of the run are chosen again for them",
+        help="seconds that an annotator needs: draw, delete, adjust, relabel and check for a box, draw_outline and "
+        "adjust_outline for an outline, such as draw=25,delete=3; the thresholds of the run are chosen again for them",
     )
     add("--function", type=Path, metavar="FUNCTION", help="function built from the run; adds its proof and its speed")
     add("--output", type=Path, metavar="FILE", help="HTML file to write (default: RUN/report.html)")

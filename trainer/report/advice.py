@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preannotate.core.text import first_of, plural
+from trainer.metrics import decisive_ap
 from trainer.report.facts import RunFacts
 from trainer.report.figures import Figures
 
@@ -21,17 +22,20 @@ STILL_RISING = 0.02
 
 def caveats(facts: RunFacts, figures: Figures) -> Iterator[str]:
     """Yield the reasons why the figures may be unreliable."""
-    boxes, map50, mean_ap = sum(figures.boxes), figures.precision.map50, figures.precision.mean_ap
+    boxes, of_masks = sum(figures.boxes), "mask " if figures.mask_precision else ""
+    precision = figures.mask_precision or figures.precision
+    map50, mean_ap = precision.map50, precision.mean_ap
     if not boxes:
-        yield "The validation images hold no box: nothing could be measured."
+        yield "The validation images hold no object: nothing could be measured."
         return
     if boxes < ENOUGH_BOXES or map50.width > WIDE:
         images = plural(len(facts.truth.images), "image")
         yield (
-            f"The validation set is too small for reliable figures: {images} with {plural(boxes, 'box', 'boxes')}, "
-            f"so one box is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind mAP50 "
-            f"could have been {map50.low:.2f} or {map50.high:.2f}, mAP {mean_ap.low:.2f} or {mean_ap.high:.2f}, and "
-            f"correcting {_times(figures.times_less.low)} or {_times(figures.times_less.high)} as fast as drawing."
+            f"The validation set is too small for reliable figures: {images} with {plural(boxes, 'object')}, so one "
+            f"object is {100 / boxes:.1f}\N{NO-BREAK SPACE}% of them. With other images of the same kind "
+            f"{of_masks}mAP50 could have been {map50.low:.2f} or {map50.high:.2f}, {of_masks}mAP {mean_ap.low:.2f} or "
+            f"{mean_ap.high:.2f}, and correcting {_times(figures.times_less.low)} or {_times(figures.times_less.high)} "
+            f"as fast as drawing."
         )
     if flawless := [
         label
@@ -58,16 +62,17 @@ def next_steps(facts: RunFacts, figures: Figures) -> Iterator[str]:
     ]
     if few:
         yield (
-            f"Annotate more images with {first_of(few)}: in brackets the validation boxes, fewer than "
+            f"Annotate more images with {first_of(few)}: in brackets the validation objects, fewer than "
             f"{FEW_BOXES_OF_A_CLASS}, too few to judge the class by."
         )
     if _still_rising(facts):
-        yield "Train longer: mAP was still rising when the training ended. Raise epochs or max_minutes."
+        rising = "mask mAP" if figures.mask_precision else "mAP"
+        yield f"Train longer: {rising} was still rising when the training ended. Raise epochs or max_minutes."
     yield from _most_expensive(facts, figures)
     yield from _confused(facts, figures)
     weak = [
         f"{label} ({ap50.value:.2f})"
-        for label, number, ap50 in zip(labels, figures.boxes, figures.precision.ap50, strict=True)
+        for label, number, ap50 in zip(labels, figures.boxes, figures.decisive_ap50, strict=True)
         if number >= FEW_BOXES_OF_A_CLASS and ap50.value < WEAK_AP50
     ]
     if weak:
@@ -99,7 +104,7 @@ def _most_expensive(facts: RunFacts, figures: Figures) -> Iterator[str]:
             total.missed_outlines * costs.draw_outline,
             "Annotate more images like those below on which objects were missed.",
         ),
-        "deleting false boxes": (
+        "deleting false detections": (
             total.false * costs.delete,
             "Add images that show such things and no object (--negatives), and see that no object was forgotten.",
         ),
@@ -127,7 +132,7 @@ def _confused(facts: RunFacts, figures: Figures) -> Iterator[str]:
 
 
 def _still_rising(facts: RunFacts) -> bool:
-    measured = [value for row in facts.epochs if (value := row.get("mean_ap")) is not None]
+    measured = [value for row in facts.epochs if (value := decisive_ap(row)) is not None]
     return len(measured) > 1 and measured[-1] - max(measured[:-1]) > STILL_RISING
 
 

@@ -15,6 +15,7 @@ from runtime.detector import Detection
 from runtime.manifest import FILE_NAME, Manifest
 from trainer.config import RunConfig
 from trainer.errors import TrainingError
+from trainer.metrics import MetricsRow
 from trainer.run_directory import RunDirectory, Summary
 
 COSTS_KEY = "correction_costs"
@@ -39,7 +40,7 @@ class RunFacts:
     detections: Sequence[Sequence[Detection]]
     manifest: Manifest
     costs: CorrectionCosts
-    epochs: Sequence[Mapping[str, float | None]]
+    epochs: Sequence[MetricsRow]
     config: RunConfig
     dataset: Mapping[str, Any]
     summary: Summary
@@ -87,7 +88,7 @@ def _costs(manifest: Manifest, path: Path) -> CorrectionCosts:
         raise TrainingError(f"{path}: {COSTS_KEY}: {error}; expected the seconds of corrections.") from error
 
 
-def _epochs(path: Path) -> list[dict[str, float | None]]:
+def _epochs(path: Path) -> list[MetricsRow]:
     with path.open(encoding="utf-8", newline="") as file:
         return [{name: float(text) if text else None for name, text in row.items()} for row in csv.DictReader(file)]
 

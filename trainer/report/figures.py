@@ -1,5 +1,6 @@
 """The numbers of the page, computed from the facts."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,14 @@ class Figures:
     confusion: np.ndarray
     bands: tuple[SizeBand, ...]
     mask_precision: PrecisionEstimates | None = None
+
+    @property
+    def decisive_ap50(self) -> tuple[Estimate, ...]:
+        """AP50 of each class: of its masks where some are annotated, else of its boxes."""
+        if self.mask_precision is None:
+            return self.precision.ap50
+        pairs = zip(self.mask_precision.ap50, self.precision.ap50, strict=True)
+        return tuple(boxes if math.isnan(masks.value) else masks for masks, boxes in pairs)
 
     @classmethod
     def of(cls, facts: RunFacts) -> "Figures":

@@ -77,6 +77,7 @@ def render(facts: RunFacts, function: BuiltFunction | None = None) -> str:
         config=asdict(facts.config),
         figures=figures,
         labels=facts.truth.labels,
+        outlines=_outlines(facts),
         thresholds=facts.manifest.postprocess.thresholds,
         tiles=facts.manifest.provenance.get(TILES_KEY),
         suppression=facts.manifest.provenance.get(SUPPRESSION_KEY),
@@ -113,7 +114,7 @@ def _environment() -> jinja2.Environment:
 
 @dataclass(frozen=True)
 class _Work:
-    """A row of the annotator's work: a kind of correction, its meaning, how many, seconds each."""
+    """A row of the annotator's work: a name of `CorrectionCosts`, its meaning, how many, seconds each."""
 
     name: str
     meaning: str
@@ -121,25 +122,36 @@ class _Work:
     each: float
 
     @property
+    def kind(self) -> str:
+        """The name of the same work on a box, which has the same colour."""
+        return self.name.removesuffix("_outline")
+
+    @property
     def seconds(self) -> float:
         return self.number * self.each
 
 
 def _work(facts: RunFacts, figures: Figures) -> list[_Work]:
-    total, costs = figures.total, facts.costs
-    loose, missed = total.loose - total.loose_outlines, total.missed - total.missed_outlines
-    outlines = [
-        _Work("adjust", "fix a part of a loose outline", total.loose_outlines, costs.adjust_outline),
-        _Work("draw", "draw a missed outline", total.missed_outlines, costs.draw_outline),
-    ]
-    return [
-        _Work("check", "look at a shown object", total.shown, costs.check),
-        _Work("adjust", "move the sides of a loose box", loose, costs.adjust),
-        _Work("relabel", "fix a wrong label", total.wrong_label, costs.relabel),
-        _Work("delete", "remove a false object", total.false, costs.delete),
-        _Work("draw", "draw a missed box", missed, costs.draw),
-        *(outlines if facts.manifest.mask_head is not None else ()),
-    ]
+    """Return the rows; those of boxes or of outlines are left out where no object was annotated so."""
+    total, costs, outlines = figures.total, facts.costs, _outlines(facts)
+    loose_outlines, missed_outlines = total.loose_outlines, total.missed_outlines
+    loose, missed = total.loose - loose_outlines, total.missed - missed_outlines
+    with_boxes = loose or outlines < sum(figures.boxes) or not outlines
+    rows = (
+        (True, _Work("check", "look at what is shown", total.shown, costs.check)),
+        (with_boxes, _Work("adjust", "move the sides of a loose box", loose, costs.adjust)),
+        (outlines, _Work("adjust_outline", "fix a part of a loose outline", loose_outlines, costs.adjust_outline)),
+        (True, _Work("relabel", "fix a wrong label", total.wrong_label, costs.relabel)),
+        (True, _Work("delete", "remove a false detection", total.false, costs.delete)),
+        (with_boxes, _Work("draw", "draw a missed box", missed, costs.draw)),
+        (outlines, _Work("draw_outline", "draw a missed outline", missed_outlines, costs.draw_outline)),
+    )
+    return [row for shown, row in rows if shown]
+
+
+def _outlines(facts: RunFacts) -> int:
+    """Return how many objects of the validation images were annotated with an outline that the model learns."""
+    return sum(mask is not None for image in facts.truth.images for mask in image.masks)
 
 
 def _loss_parts(facts: RunFacts) -> list[tuple[str, float | None, float | None]]:

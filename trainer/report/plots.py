@@ -53,6 +53,7 @@ _STYLE: dict[Any, Any] = {
     "legend.labelcolor": _INK,
     "lines.linewidth": 1.8,
 }
+_UNITS = (("seconds", 1), ("minutes", 60), ("hours", 3600))
 SCORES = {"map50": "mAP50", "mean_ap": "mAP"}
 MASK_SCORES = {"mask_map50": "mask mAP50", "mask_mean_ap": "mask mAP"}
 
@@ -106,14 +107,17 @@ def seconds_by_threshold(sweep: ThresholdSweep, threshold: float, *, name: str) 
     """Plot the seconds of correction for each threshold of a class, with the chosen one."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes((2.6, 2.2))
-        axes.step(sweep.edges, [sweep.seconds[0], *sweep.seconds], where="pre", color=_ACCENT)
+        # Numbers of more digits would push the name of the axis out of the figure.
+        unit, size = next(one for one in _UNITS if sweep.seconds[0] < 10_000 * one[1] or one is _UNITS[-1])
+        seconds = sweep.seconds / size
+        axes.step(sweep.edges, [seconds[0], *seconds], where="pre", color=_ACCENT)
         axes.axvline(threshold, color=_WARM, lw=1, ls="--")
-        axes.plot(threshold, sweep.at(threshold), "o", color=_WARM, ms=7)
+        axes.plot(threshold, sweep.at(threshold) / size, "o", color=_WARM, ms=7)
         # How much the very lowest thresholds cost needs no room: that they cost too much can be seen.
-        low, high = sweep.seconds.min(), max(sweep.seconds[0], 1.5 * sweep.seconds.min())
+        low, high = seconds.min(), max(seconds[0], 1.5 * seconds.min())
         margin = max(high - low, 1.0) * 0.12
         axes.set(xlim=(LOWEST, HIGHEST), ylim=(max(low - margin, 0), high + margin))
-        axes.set(xlabel="threshold", ylabel="seconds")
+        axes.set(xlabel="threshold", ylabel=unit)
         return _svg(figure, name)
 
 

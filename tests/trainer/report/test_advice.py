@@ -33,7 +33,7 @@ def test_where_the_figures_were_chosen_on_is_always_said(tmp_path):
 
 def test_a_few_images_are_too_few(tmp_path):
     assert advice(tmp_path, RIGHT, images=12)[1][0].startswith(
-        "The validation set is too small for reliable figures: 12 images with 36 boxes"
+        "The validation set is too small for reliable figures: 12 images with 36 objects"
     )
 
 
@@ -67,3 +67,16 @@ def test_a_weak_class_with_missed_small_objects_is_named(tmp_path):
 
     assert "Annotate more of dog (0.00): in brackets the AP50, the weakest." in steps
     assert "Try a larger image_size: 80 of 120 small objects were missed." in steps
+
+
+def test_with_masks_the_mask_map_says_whether_to_train_longer(tmp_path):
+    run = write_run(tmp_path / "round", LABELS, [str(number) for number in range(12)], outlines=True)
+    run.metrics.write_text(
+        "epoch,step,class_loss,map50,mean_ap,seconds,mask_map50,mask_mean_ap,answer_mean_ap\n"
+        "1,2,0.5,0.7,0.5,2.0,0.3,0.2,0.2\n"
+        "2,4,0.4,0.7,0.5,3.0,0.6,0.4,0.4\n"
+    )
+    facts = RunFacts.read(run)
+
+    assert next(next_steps(facts, Figures.of(facts))).startswith("Train longer: mask mAP was still rising")
+    assert "With other images of the same kind mask mAP50 could" in next(caveats(facts, Figures.of(facts)))

@@ -5,13 +5,15 @@ import itertools
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from evaluation.speed import StageTimes
+from evaluation.thresholds import ThresholdSweep
 from runtime.manifest import Postprocess
 from tests.trainer.report.finished_run import found, write_json, write_run
 from trainer.errors import TrainingError
-from trainer.report import BuiltFunction
+from trainer.report import BuiltFunction, plots
 from trainer.report.facts import RunFacts
 from trainer.report.page import render, write
 
@@ -63,20 +65,20 @@ def test_what_was_decided_has_its_reason(page):
 def test_the_summary_says_what_the_model_saves(page):
     # Of 18 boxes one dog each is missed on four images; the second image: loose, wrong label, false, missed.
     # Checked 3 + 3 + 4 x 2 = 14: 25.2 s; missed 5: 125; false 1: 3; loose 1: 8; relabel 1: 4. Together 165 of 450 s.
-    assert "needs about 2 min 45 s instead of 7 min 30 s for the boxes of the 6 validation images" in page.text
+    assert "needs about 2 min 45 s instead of 7 min 30 s for the objects of the 6 validation images" in page.text
     assert "2.7 times less" in page.text
     assert "13 of 18" in page.text
 
 
 def test_a_small_validation_set_is_a_warning(page):
     assert (
-        "The validation set is too small for reliable figures: 6 images with 18 boxes, so one box is 5.6 % of them."
-        in (page.text)
+        "The validation set is too small for reliable figures: 6 images with 18 objects, so one object is 5.6 % of "
+        "them." in page.text
     )
 
 
 def test_the_next_steps_name_what_helps(page):
-    assert "Annotate more images with cat (6): in brackets the validation boxes" in page.text
+    assert "Annotate more images with cat (6): in brackets the validation objects" in page.text
     assert "Train longer: mAP was still rising when the training ended." in page.text
     assert "Most of the correction time goes into drawing missed boxes (125 of 140 s)." in page.text
 
@@ -147,8 +149,8 @@ def test_many_classes_keep_the_tables_and_limit_the_curves(tmp_path):
     page = Page(render(RunFacts.read(write_run(tmp_path / "many", labels))))
 
     assert len(page.all("svg")) == 2 + 2 * 12
-    assert "Curves of the 12 classes with most boxes; the table under Accuracy holds all 40 thresholds." in page.text
-    assert page.text.count("no validation box, so not measured") == 38
+    assert "Curves of the 12 classes with most objects; the table under Accuracy holds all 40 thresholds." in page.text
+    assert page.text.count("no validation object, so not measured") == 38
 
 
 def test_a_network_that_found_nothing_gives_a_page_that_says_so(tmp_path):
@@ -163,7 +165,7 @@ def test_validation_images_without_a_box_say_that_nothing_was_measured(tmp_path)
 
     page = Page(render(RunFacts.read(run)))
 
-    assert "The validation images hold no box, so nothing could be measured." in page.text
+    assert "The validation images hold no object, so nothing could be measured." in page.text
     assert "nan" not in page.text.split()
 
 
@@ -185,6 +187,16 @@ def test_every_loss_of_the_metrics_is_drawn(run):
     text = render(RunFacts.read(run))
 
     assert ">proposal class</text>" in text and ">roi box</text>" in text
+
+
+@pytest.mark.parametrize(("seconds", "unit"), [(9_000, "seconds"), (36_000, "minutes"), (700_000, "hours")])
+def test_the_axis_of_seconds_has_numbers_of_four_digits_at_most(seconds, unit):
+    sweep = ThresholdSweep(np.array([0.95, 0.5, 0.1]), np.array([seconds, seconds / 3]))
+
+    text = plots.seconds_by_threshold(sweep, 0.3, name="one")
+
+    assert f">{unit}</text>" in text
+    assert not re.search(r">\d{5,}</text>", text)
 
 
 STAGES = StageTimes(1.0, 2.0, 30.0, 4.0, images=6, device="CPU <test>")
@@ -221,6 +233,39 @@ def test_what_was_measured_is_shown(run):
     assert "exported SavedModel 0.7500 0.3750" in text
     assert "IR as built 0.5000 0.2500" in text
     assert "Its thresholds are not those of this page" in text
+
+
+def test_outlines_have_their_own_work_and_a_run_of_boxes_does_not_speak_of_them(tmp_path, page):
+    text = Page(render(RunFacts.read(write_run(tmp_path / "round", outlines=True)))).text
+
+    # Two of three objects of each image were drawn with an outline; on five images a box is missed, on one a false
+    # ellipse is shown, and one is loose.
+    assert "for the objects of the 6 validation images" in text
+    assert "18 objects, 12 with an outline" in text
+    assert "adjust_outline: fix a part of a loose outline 1 24.0 24" in text
+    assert "draw: draw a missed box 5 25.0 125" in text
+    assert "draw_outline: draw a missed outline 0 79.0 0" in text
+    assert "Drawing from nothing 18 25.0 or 79.0 1098" in text  # 6 x 25 + 12 x 79
+    assert "An object that was annotated with an outline is compared by its mask." in text
+    assert "outline" not in page.text and "mask" not in page.text
+
+
+def test_a_run_of_outlines_alone_does_not_speak_of_loose_boxes(tmp_path):
+    facts = RunFacts.read(write_run(tmp_path / "round", outlines=True))
+    images = [
+        dataclasses.replace(image, boxes=image.boxes[:2], class_ids=image.class_ids[:2], masks=image.masks[:2])
+        for image in facts.truth.images
+    ]
+    text = Page(render(dataclasses.replace(facts, truth=dataclasses.replace(facts.truth, images=tuple(images))))).text
+
+    assert "loose box" not in text and "missed box" not in text
+    assert "Drawing from nothing 12 79.0 948" in text
+
+
+def test_sizes_have_the_seconds_of_their_corrections(page):
+    # All objects are 20 x 40, so small in the input: all of the 165 s, see above.
+    assert "small (below 32 px) 18" in page.text
+    assert re.search(r"small \(below 32 px\) 18 11 1 1 5 1 165 ", page.text)
 
 
 def test_tiles_are_shown_with_what_they_gain_and_take(tmp_path):
