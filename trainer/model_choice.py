@@ -91,7 +91,7 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
     here = _here(able, get=pretrained)
     size_for = functools.cache(functools.partial(_input_size, requested, samples))
     size = size_for(MODELS[able[0] if pretrained else SMALLEST].defaults.side)
-    gpu, free = bool(tf.config.list_physical_devices("GPU")), free_memory()
+    gpu, free = _has_gpu(), free_memory()
     return recommend(
         TrainingConditions(
             images=len(samples),
@@ -126,17 +126,30 @@ def choose(base_model: str, requested: RequestedConfig, samples: Sequence[Sample
 def _of_run(earlier: EarlierRun, outlined: float) -> Recommendation:
     """Return the model of a run, or the same with masks if most objects were drawn as outlines."""
     model = earlier.config.model
-    if (with_masks := _with_masks(model)) and outlined >= OUTLINED_SHARE:
-        return Recommendation(
-            with_masks,
-            f"{with_masks} is chosen: {earlier.name} is a run of {model}, and {outlined:.0%} of the objects were drawn "
-            f"as outlines, so it learns these too; for boxes alone: --model {model}.",
-        )
+    if with_masks := _with_masks(model, outlined):
+        return _for_outlines(with_masks, model, f"{earlier.name} is a run of {model}", outlined)
     return Recommendation(model, f"{model} is chosen: {earlier.name} is a run of this model.")
 
 
-def _with_masks(model: str) -> str | None:
-    """Return the model that is the same but for masks; None if there is none."""
+def _for_outlines(with_masks: str, model: str, reason: str, outlined: float) -> Recommendation:
+    """Return a model with masks in place of `model`, on which the base model decided."""
+    why = (
+        f"{with_masks} is chosen: {reason}, and {outlined:.0%} of the objects were drawn as outlines, so it learns "
+        f"these too; for boxes alone: --model {model}."
+    )
+    if model not in COCO_MODELS and not _has_gpu():
+        why += f" Without a GPU, --model {FAST}{MASKS_SUFFIX} --base-model auto is several times faster."
+    return Recommendation(with_masks, why)
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _with_masks(model: str, outlined: float) -> str | None:
+    """Return the model that is the same but for masks, if most objects were drawn as outlines and there is one."""
+    if outlined < OUTLINED_SHARE:
+        return None
     return next((name for name, family in MODELS.items() if family.without_masks == model), None)
 
 
@@ -183,12 +196,8 @@ def _fitting(file: Path, requested: RequestedConfig, outlined: float) -> Recomme
         with contextlib.suppress(TrainingError):
             base_weights.resolve(str(file), alpha=requested.alpha, family=family)
             of_it = "its weights" if family.weights else "weights of its backbone"
-            if (with_masks := _with_masks(name)) and outlined >= OUTLINED_SHARE:
-                return Recommendation(
-                    with_masks,
-                    f"{with_masks} is chosen: {printable(file.name)} has {of_it} but for masks, and {outlined:.0%} of "
-                    f"the objects were drawn as outlines.",
-                )
+            if with_masks := _with_masks(name, outlined):
+                return _for_outlines(with_masks, name, f"{printable(file.name)} has {of_it}", outlined)
             return Recommendation(name, f"{name} is chosen: {printable(file.name)} has {of_it}.")
     raise TrainingError(
         f"--base-model {file.name}: fits no model; expected weights of a detector, or of a backbone without top. "

@@ -106,6 +106,39 @@ def test_a_run_goes_on_with_masks_where_outlines_were_drawn(monkeypatch, tmp_pat
     assert choose(str(tmp_path), RequestedConfig(), [box]).model == "yolox-nano"
 
 
+@pytest.mark.parametrize("gpu", [True, False])
+def test_mask_rcnn_in_place_of_a_faster_rcnn_names_what_is_faster_on_a_cpu(monkeypatch, tmp_path, gpu):
+    run = EarlierRun("boxes", SimpleNamespace(model="frcnn-resnet50"), tmp_path)
+    monkeypatch.setattr(model_choice.earlier_run, "read", lambda folder: run)
+    monkeypatch.setattr(model_choice, "_has_gpu", lambda: gpu)
+    cell = dataclasses.replace(sample([[0, 0, 100, 64]]), converted={"polygon": 1})
+    chosen = choose(str(tmp_path), RequestedConfig(), [cell])
+
+    hint = " Without a GPU, --model yolox-nano-seg --base-model auto is several times faster."
+    assert chosen.model == "mask-rcnn-resnet50"
+    assert chosen.why == (
+        "mask-rcnn-resnet50 is chosen: boxes is a run of frcnn-resnet50, and 100% of the objects were drawn as "
+        "outlines, so it learns these too; for boxes alone: --model frcnn-resnet50." + ("" if gpu else hint)
+    )
+
+
+def test_a_file_of_a_backbone_decides_on_the_model_with_masks_too(monkeypatch, tmp_path):
+    file = tmp_path / "resnet50.h5"
+    file.write_bytes(b"weights")
+
+    def resolve(_, *, alpha, family):
+        if family.name not in ("frcnn-resnet50", "mask-rcnn-resnet50"):
+            raise TrainingError("fits not")
+
+    monkeypatch.setattr(model_choice.base_weights, "resolve", resolve)
+    cell = dataclasses.replace(sample([[0, 0, 100, 64]]), converted={"polygon": 1})
+    chosen = choose(str(file), RequestedConfig(), [cell])
+
+    assert chosen.model == "mask-rcnn-resnet50"
+    assert "resnet50.h5 has weights of its backbone, and 100% of the objects were drawn as outlines" in chosen.why
+    assert "for boxes alone: --model frcnn-resnet50." in chosen.why
+
+
 @pytest.mark.parametrize("home", ["/proc/weights", None])
 def test_weights_that_cannot_be_kept_are_no_reason_to_fail(monkeypatch, caplog, home):
     # As in a container whose only writable folder is /tmp, and whose user has no home.

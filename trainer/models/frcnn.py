@@ -118,7 +118,7 @@ FAMILIES = (
     ),
     _family(
         name="mask-rcnn-resnet50",
-        when_to_choose="as frcnn-resnet50, with masks: where polygons or masks were annotated",
+        when_to_choose="as frcnn-resnet50, where most objects are annotated with polygons or masks",
         backbone=_resnet(50, (3, 4, 6, 3)),
         detector=faster_rcnn.build_with_masks,
         learns_masks=True,
@@ -126,7 +126,7 @@ FAMILIES = (
     ),
     _family(
         name="mask-rcnn-resnet101",
-        when_to_choose="as frcnn-resnet101, with masks",
+        when_to_choose="as frcnn-resnet101, where most objects are annotated with polygons or masks",
         backbone=_resnet(101, (3, 4, 23, 3)),
         detector=faster_rcnn.build_with_masks,
         learns_masks=True,

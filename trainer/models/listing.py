@@ -11,7 +11,7 @@ from trainer.models.family import ModelFamily
 def tables(models: Mapping[str, ModelFamily]) -> dict[str, Table]:
     """Return the table by its heading; `models` as in `MODELS`."""
     measured = measured_models.measured()
-    header = ("model", "weights (millions)", "training step", "inference", "when to choose it")
+    header = ("model", "learns", "weights (millions)", "training step", "inference", "when to choose it")
     rows = [_row(family, measured["models"].get(name)) for name, family in models.items()]
     return {_heading(measured): Table(header, rows)}
 
@@ -30,4 +30,5 @@ def _row(family: ModelFamily, figures: Mapping[str, float | None] | None) -> tup
         millions = f"{(figures['parameters'] or 0) / 1e6:.1f}"
         ratios = (figures["training"], figures["inference"])
         times = [NOT_MEASURED if ratio is None else f"{ratio:.2g}" for ratio in ratios]
-    return family.name, millions, *times, family.when_to_choose
+    learns = "boxes and outlines" if family.learns_masks else "boxes"
+    return family.name, learns, millions, *times, family.when_to_choose

@@ -34,5 +34,13 @@ def test_what_was_measured_is_shown_and_the_rest_says_so(monkeypatch):
         "Times relative to ssd-mobilenet-v2: a step of fine-tuning on 4 images and OpenVINO on one, 320x320, 2 cores, "
         "2026-11-25"
     )
-    assert table.rows[0][:4] == ("ssd-mobilenet-v2", "2.6", "1", "1")
-    assert table.rows[1][:4] == ("another", "not measured", "not measured", "not measured")
+    assert table.rows[0][:5] == ("ssd-mobilenet-v2", "boxes", "2.6", "1", "1")
+    assert table.rows[1][:5] == ("another", "boxes", "not measured", "not measured", "not measured")
+
+
+def test_which_models_learn_outlines_is_said_in_plain_words():
+    ((_, table),) = listing.tables(MODELS).items()
+
+    learns = {row[0]: row[1] for row in table.rows}
+    assert learns["yolox-nano"] == learns["frcnn-resnet50"] == "boxes"
+    assert learns["yolox-nano-seg"] == learns["mask-rcnn-resnet50"] == "boxes and outlines"

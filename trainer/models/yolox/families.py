@@ -63,7 +63,7 @@ FAMILIES = (
     make_family("nano", "fast: the default with weights from COCO, and accurate with few images"),
     make_family("tiny", "as yolox-nano, five times as many weights: slower, made to be more accurate"),
     make_family("s", "as yolox-nano, ten times as many weights: a GPU, or patience"),
-    make_family("nano", "as yolox-nano, with masks: where polygons or masks were annotated", MASK_KIND),
-    make_family("tiny", "as yolox-tiny, with masks", MASK_KIND),
-    make_family("s", "as yolox-s, with masks", MASK_KIND),
+    make_family("nano", "as yolox-nano, where most objects are annotated with polygons or masks", MASK_KIND),
+    make_family("tiny", "as yolox-tiny, where most objects are annotated with polygons or masks", MASK_KIND),
+    make_family("s", "as yolox-s, where most objects are annotated with polygons or masks", MASK_KIND),
 )
