@@ -3,9 +3,9 @@
 CVAT maps a rectangle to labels of type rectangle or any, and masks and polygons to labels of type mask, polygon or any.
 """
 
+from preannotate.formats.cvat_xml import ANY
 from runtime.manifest import MASK, POLYGON, RECTANGLE
 
-ANY = "any"
 _AREAS = (MASK, POLYGON)
 
 

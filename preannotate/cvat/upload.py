@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.label_types import ANY, shape_type
+from preannotate.cvat.label_types import shape_type
 from preannotate.cvat.server import Json, Server
 from preannotate.cvat.shapes import shapes_of_frames
 from preannotate.cvat.tasks import ANNOTATION, Job, Task
+from preannotate.formats.cvat_xml import ANY
 from preannotate.formats.records import AUTOMATIC
 from runtime.cvat import mask_points
 from runtime.detector import Detection

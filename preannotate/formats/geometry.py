@@ -53,15 +53,17 @@ def polygon_or_box(label: str, *parts: Sequence[float]) -> Shape:
 
 def is_upright_box(points: Sequence[float]) -> bool:
     """Return whether a polygon, x1, y1, x2, y2, …, is its own box: converters write one where a polygon is expected."""
-    corners = list(zip(points[0::2], points[1::2], strict=True))
+    corners = list(zip(points[0:10:2], points[1:10:2], strict=True))
     if corners[0] == corners[-1]:
         del corners[-1]
+    if len(corners) != 4 or len(points) > 10:
+        return False
     x1, y1, x2, y2 = points_box(points)
     near = [min(abs(x - x1), abs(x - x2)) <= _CORNER_TOLERANCE * (x2 - x1) for x, _ in corners]
     near += [min(abs(y - y1), abs(y - y2)) <= _CORNER_TOLERANCE * (y2 - y1) for _, y in corners]
     places = [(2 * x > x1 + x2, 2 * y > y1 + y2) for x, y in corners]
     steps = [sum(a != b for a, b in zip(*pair, strict=True)) for pair in pairwise([*places, places[0]])]
-    return all(near) and len(set(places)) == 4 and steps == [1] * 4
+    return all(near) and len(set(places)) == len(places) and set(steps) == {1}
 
 
 def _remains(label: str, coordinates: Sequence[float]) -> Shape:
