@@ -37,9 +37,9 @@ def rasterize(
         None if no centre of a pixel is inside, or the outline cannot be drawn: a damaged picture, runs that do not fill
         their mask, a mask larger than any image, a polygon of more than `polygon_filling.MAX_CROSSINGS`.
     """
-    # LabelMe's box of a picture ends at its last pixel or behind it, as its version has it.
+    # LabelMe's box of a picture ends at its last pixel or behind it, as its version has it; in a turned image, begins.
     more = np.abs(to_image[:, :2]).sum(axis=1) if isinstance(outline, MaskPicture) else 0
-    low = np.clip(np.floor(box[:2]), 0, image_size).astype(int)
+    low = np.clip(np.floor(box[:2] - more), 0, image_size).astype(int)
     high = np.clip(np.ceil(box[2:] + more), 0, image_size).astype(int)
     (left, top), (width, height) = low.tolist(), (high - low).tolist()
     if min(width, height) <= 0:

@@ -11,7 +11,7 @@ from preannotate.formats.outlines import Ellipse, MaskPicture, Polygons, Rotated
 from runtime.image import DecodedImage
 from runtime.masks import InstanceMask
 from trainer.datasets import load_dataset
-from trainer.datasets.coordinates import frame_to_image
+from trainer.datasets.coordinates import frame_to_image, turn
 from trainer.datasets.rasterization import rasterize
 
 SIZE = (20, 10)
@@ -116,6 +116,21 @@ def test_a_picture_of_a_mask():
         mask = rasterize(MaskPicture(png(bitmap), 5, 2), np.array(box), AS_IT_IS, SIZE)
         assert (mask.left, mask.top) == (5, 2)
         assert np.array_equal(mask.bitmap, bitmap)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_picture_of_a_mask_turns_with_its_image(orientation, end):
+    bitmap = np.random.default_rng(0).random((4, 5)) < 0.6
+    bitmap[0, 0] = bitmap[-1, -1] = True
+    raw = np.zeros((10, 20), np.uint8)
+    raw[2:6, 3:8] = bitmap
+    upright = np.asarray(Image.fromarray(raw).transpose(TRANSPOSED.get(orientation, Image.Transpose.ROTATE_90)))
+    to_image = frame_to_image(declared=(20, 10), image_size=(10, 20), orientation=orientation)
+    (box,) = turn(np.array([[3.0, 2, 7 + end, 5 + end]]), (20, 10), orientation)
+
+    mask = rasterize(MaskPicture(png(bitmap), 3, 2), box, to_image, (10, 20))
+    assert np.array_equal(mask.to_image((10, 20)), upright > 0)
 
 
 def test_a_picture_that_is_larger_than_its_box_is_not_opened(monkeypatch):
