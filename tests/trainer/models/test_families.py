@@ -88,7 +88,8 @@ def test_every_model_learns_is_kept_exported_and_proven(name, rectangles, tmp_pa
     first, second = (np.array(copy.predict(batch["pixels"])["boxes"]) for copy in (network, other))
     np.testing.assert_array_equal(first, second)
 
-    manifest = Manifest(name, labels, SIZE, Postprocess(0.3, (0.3, 0.3)), {}, mask_head=network.mask_head)
+    postprocess = Postprocess(0.3, (0.3, 0.3), iou_threshold=network.iou_threshold)
+    manifest = Manifest(name, labels, SIZE, postprocess, {}, mask_head=network.mask_head)
     export.write(tmp_path / "export", network, manifest, datasets.Split(samples, samples), validator.detections())
     proof = build_function(tmp_path / "export", tmp_path / "functions", name="shared").proof
     assert proof.figures["differences"]["ir_f32 vs reference"]["detections"] > 0
