@@ -12,6 +12,7 @@ import resource
 import site
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -19,7 +20,7 @@ PACKAGES = ("contourpy", "numpy", "pillow", "openvino", "tensorflow", "tensorflo
 
 
 class Reply(TypedDict):
-    """The reply that nuclio would send."""
+    """The reply that nuclio would send; its body, packed: the masks of one image may be 40 MB of text."""
 
     status_code: int
     content_type: str
@@ -68,7 +69,8 @@ def main(requests_file: str, results_file: str) -> None:
     def call(body: object) -> Reply:
         event = nuclio_sdk.Event(body=body, content_type="application/json", method="POST")
         output = function.handler(context, event)
-        return nuclio_sdk.Response.from_entrypoint_output(json.dumps, output)
+        reply: Reply = nuclio_sdk.Response.from_entrypoint_output(json.dumps, output)
+        return {**reply, "body": pack(reply["body"])}
 
     model = context.user_data.model
     results: ProbeResults = {
@@ -92,6 +94,16 @@ def main(requests_file: str, results_file: str) -> None:
             results["served_by_default"].append(call({"image": image}))
     cost["memory_bytes"] = _memory()
     Path(results_file).write_text(json.dumps(results), encoding="utf-8")
+
+
+def pack(body: str) -> str:
+    """Return a body in a hundredth of its size, if there are masks in it."""
+    return base64.b64encode(zlib.compress(body.encode("utf-8"), level=1)).decode("ascii")
+
+
+def unpack(body: str) -> str:
+    """Return a body that was packed."""
+    return zlib.decompress(base64.b64decode(body)).decode("utf-8")
 
 
 def _mask_to_json(detection: Any) -> dict[str, Any] | None:

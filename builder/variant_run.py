@@ -131,10 +131,11 @@ def parse_reply(
     Returns:
         The box of a mask or of a polygon is the one around it; the mask of a polygon are the pixels inside of it.
     """
+    body = probe.unpack(response["body"])
     if response["status_code"] != 200 or response["content_type"] != CONTENT_TYPE:
-        return [], [f"status {response['status_code']}, {response['content_type']}: {response['body'][:200]}"]
+        return [], [f"status {response['status_code']}, {response['content_type']}: {body[:200]}"]
     try:
-        shapes = json.loads(response["body"], parse_constant=_refuse)
+        shapes = json.loads(body, parse_constant=_refuse)
     except ValueError as error:
         return [], [f"the body is not JSON ({error})"]
     if not isinstance(shapes, list):
@@ -189,7 +190,7 @@ def _read_replies(results: ProbeResults, manifest: Manifest, truth: GroundTruth)
             served.append(found)
             problems += [f"{image.name}: {problem}" for problem in wrong[:1]]
     bad = results["bad_request"]
-    if bad["status_code"] != 400 or set(json.loads(bad["body"])) != {"error"}:
+    if bad["status_code"] != 400 or set(json.loads(probe.unpack(bad["body"]))) != {"error"}:
         problems.append(f"a request that is not JSON: status {bad['status_code']}, expected 400 with an error")
     return served, problems
 
@@ -237,7 +238,7 @@ def _polygon_problems(points: Any, image_size: tuple[int, int]) -> Iterator[str]
 
 def _mask_problems(shape: Any, image_size: tuple[int, int]) -> Iterator[str]:
     mask = shape.get("mask")
-    if not isinstance(mask, list) or len(mask) < 5 or not all(type(value) is int for value in mask):
+    if not isinstance(mask, list) or len(mask) < 5 or set(map(type, mask)) != {int}:
         yield f"mask {reprlib.repr(mask)} is not a list of whole numbers"
         return
     *pixels, left, top, right, bottom = mask

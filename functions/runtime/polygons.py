@@ -18,7 +18,7 @@ from runtime.masks import InstanceMask
 TOLERANCE = 0.005
 # at least so many pixels, below which an outline is only the steps of its pixels.
 MIN_TOLERANCE = 0.75
-# Only where an outline is so ragged that even this many points do not hold it, the tolerance is doubled until they do.
+# Only a mask so ragged that even this many points do not hold its outline is looked at with fewer pixels until they do.
 MAX_POINTS = 200
 # Of an outline; the mask of a longer one is looked at with fewer pixels.
 _MAX_SIDES = 30_000
@@ -48,9 +48,19 @@ def polygons(mask: InstanceMask, *, parts: int | None = None) -> list[np.ndarray
         mask: Any.
         parts: At most so many; None for all.
     """
-    areas = [(signed_area(outline), outline) for outline in outlines(mask)]
-    outer = sorted((found for found in areas if found[0] > 0), key=lambda found: -found[0])
-    return [_simplified(outline, mask) for _, outline in outer[:parts]]
+    bitmap, step = _bounded(mask.bitmap)
+    while bitmap.size > 1:
+        areas = [(signed_area(outline), outline) for outline in _outlines(bitmap, step, mask)]
+        outer = sorted((found for found in areas if found[0] > 0), key=lambda found: -found[0])
+        found = []
+        for _, outline in outer[:parts]:
+            if (points := _simplified(outline, mask)) is None:
+                break
+            found.append(points)
+        else:
+            return found
+        bitmap, step = _coarser(bitmap), 2 * step
+    return [_rectangle(mask)]
 
 
 def outlines(mask: InstanceMask) -> list[np.ndarray]:
@@ -58,15 +68,31 @@ def outlines(mask: InstanceMask) -> list[np.ndarray]:
 
     Those of a very large or very ragged mask are coarser.
     """
-    bitmap, step = mask.bitmap, 1
-    while bitmap.size > _MAX_PIXELS or sides(bitmap) > _MAX_SIDES:
-        step *= 2
-        bitmap = bitmap[::2, ::2]
-        if not bitmap.any():  # single pixels, all of them in between
-            return [_rectangle(mask)]
+    return _outlines(*_bounded(mask.bitmap), mask)
+
+
+def _outlines(bitmap: np.ndarray, step: int, mask: InstanceMask) -> list[np.ndarray]:
+    """Return the outlines of a bitmap that has a pixel for so many columns and rows of the mask."""
     end = (mask.width, mask.height)
     corner = np.array([mask.left, mask.top])
     return [np.minimum(outline * step, end) + corner for outline in trace(bitmap)]
+
+
+def _bounded(bitmap: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return a bitmap whose outlines take bounded time, and how many columns and rows each of its pixels stands for."""
+    step = 1
+    while bitmap.size > _MAX_PIXELS or sides(bitmap) > _MAX_SIDES:
+        bitmap, step = _coarser(bitmap), 2 * step
+    return bitmap, step
+
+
+def _coarser(bitmap: np.ndarray) -> np.ndarray:
+    """Return a bitmap of half the size: what at least two of four pixels show, or one where no two are close."""
+    height, width = bitmap.shape
+    even = np.zeros((height + height % 2, width + width % 2), np.uint8)
+    even[:height, :width] = bitmap
+    found = even[::2, ::2] + even[::2, 1::2] + even[1::2, ::2] + even[1::2, 1::2]
+    return found >= min(2, int(found.max()))
 
 
 def _rectangle(mask: InstanceMask) -> np.ndarray:
@@ -75,9 +101,12 @@ def _rectangle(mask: InstanceMask) -> np.ndarray:
 
 
 def is_simple(points: np.ndarray) -> bool:
-    """Whether a closed line (P, 2) is a polygon: three points or more, an area, and no line meets another one."""
+    """Whether a closed line (P, 2) is a polygon as `polygon` gives them.
+
+    It has three to `MAX_POINTS` points and an area, and no line meets another one.
+    """
     count = len(points)
-    if count < 3 or count > 4 * MAX_POINTS or signed_area(points) <= 0:
+    if count < 3 or count > MAX_POINTS or signed_area(points) <= 0:
         return False
     ends = _turned(points, 1)
     # side[i, j]: on which side of line i point j lies.
@@ -95,13 +124,12 @@ def is_simple(points: np.ndarray) -> bool:
     return not crossing.any() and _turns(way)
 
 
-def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
+def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray | None:
+    """Return the polygon of an outline of a mask; None if it needs more than `MAX_POINTS`."""
     allowed, box = tolerance(mask), (outline.min(axis=0), outline.max(axis=0))
     # It begins where a corner is most likely.
     outline = _turned(outline, int(np.argmax(((outline - outline.mean(axis=0)) ** 2).sum(axis=1))))
-    while len(corners := _corners(outline, allowed)) > MAX_POINTS:
-        allowed *= 2
-    while allowed > MIN_TOLERANCE / 4:
+    while allowed > MIN_TOLERANCE / 4 and len(corners := _corners(outline, allowed)) <= MAX_POINTS:
         fitted = np.clip(_fitted(outline, corners, allowed), *box).round(_DECIMALS)
         if _farthest(outline, corners, fitted) <= allowed and is_simple(fitted):
             return fitted
@@ -109,8 +137,7 @@ def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray:
         if is_simple(plain):
             return plain
         allowed /= 2
-        corners = _corners(outline, allowed)
-    return outline.round(_DECIMALS)
+    return outline.round(_DECIMALS) if len(outline) <= MAX_POINTS and is_simple(outline) else None
 
 
 def _corners(outline: np.ndarray, allowed: float) -> list[int]:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from builder import static_check
-from builder.variant_run import detect_with_variant
+from builder.probe import unpack
+from builder.variant_run import detect_with_variant, run_probe
 from builder.variants import VARIANTS
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from runtime.manifest import Manifest
@@ -39,6 +40,16 @@ def test_the_handler_answers_masks_and_polygons_and_the_detector_gives_the_same_
     assert served_cell.mask == cell.mask
     assert np.allclose(served_spill.box, spill.mask.box, atol=1)
     assert mask_iou([cell.mask], [served_cell.mask]) == 1
+
+
+def test_answers_with_millions_of_pixels_are_kept_packed(tmp_path: Path) -> None:
+    directory = write_mask_function(tmp_path)
+    Image.new("RGB", (SIZE[0] * 40, SIZE[1] * 40)).save(tmp_path / "large.png")
+    results = run_probe(directory, "openvino", [tmp_path / "large.png"], threshold=0.5, step="")
+    body = results["served"][0]["body"]
+    pixels = sum((x2 - x1) * (y2 - y1) * 40**2 for x1, y1, x2, y2 in BOXES)
+    assert len(unpack(body)) >= 2 * pixels
+    assert len(body) < pixels / 20
 
 
 # As cvat-cli loads the file and cvat-sdk's driver asks it; prints type and points of each shape.

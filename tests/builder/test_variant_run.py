@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from builder import probe
 from builder.variant_run import as_answered, parse_reply
 from evaluation.polygon_filling import polygon_mask
 from runtime.cvat import rectangle, reply, shapes
@@ -18,7 +19,7 @@ GOOD = {"confidence": "0.9", "label": "cat", "points": [1, 2, 3.5, 4], "type": "
 
 def read(body, status=200, content_type="application/json", kind="rectangle"):
     body = body if isinstance(body, str) else json.dumps(body)
-    response = {"status_code": status, "content_type": content_type, "body": body}
+    response = {"status_code": status, "content_type": content_type, "body": probe.pack(body)}
     return parse_reply(response, ("cat", "dog"), (10, 8), lambda class_id: kind)
 
 

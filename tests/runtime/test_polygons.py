@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from runtime import polygons
 from runtime.contours import signed_area
 from runtime.masks import InstanceMask
-from runtime.polygons import MAX_POINTS, outlines, polygon, tolerance
+from runtime.polygons import MAX_POINTS, is_simple, outlines, polygon, tolerance
 
 Points = Sequence[Sequence[float]]
 
@@ -181,10 +181,23 @@ def test_a_ragged_mask_takes_bounded_time_and_points() -> None:
     started = time.process_time()
     points = polygon(_of(bitmap))
     assert time.process_time() - started < 5
-    assert 3 <= len(points) <= 4 * MAX_POINTS
+    assert 3 <= len(points) <= MAX_POINTS
     grid = np.zeros((1001, 1001), bool)
     grid[1::2, 1::2] = True  # nothing but single pixels
     assert len(polygon(_of(grid))) >= 3
+
+
+@pytest.mark.parametrize("share", [0.45, 0.5, 0.6])
+def test_a_ragged_mask_is_smoothed_until_it_has_a_polygon_of_few_points(share: float) -> None:
+    rng = np.random.default_rng(9)
+    noise = _of(rng.random((190, 270)) < share)
+    comb = np.zeros((200, 301), bool)
+    comb[0], comb[:, ::2] = True, True
+    for mask in (noise, _of(comb)):
+        points = polygon(mask)
+        assert is_simple(points)
+        _check(points.tolist(), mask)
+        assert all(is_simple(part) for part in polygons.polygons(mask))
 
 
 def test_a_huge_mask_is_looked_at_with_fewer_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
