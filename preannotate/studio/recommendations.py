@@ -106,15 +106,17 @@ def advise_outlines(detail: TaskDetail) -> str | None:
         return None
     if not outlines:
         return "Boxes: no object was drawn as a polygon, a mask or an ellipse, so there are no outlines to learn."
-    drawn = f"{outlines} of {plural(objects, 'object')} {'was' if outlines == 1 else 'were'} drawn as outlines"
+    were = "was drawn as an outline" if outlines == 1 else "were drawn as outlines"
+    drawn = f"{outlines} of {plural(objects, 'object')} {were}"
     if outlines < OUTLINED_SHARE * objects:
         return (
             f"Boxes: only {drawn}. A model with outlines would learn them from these alone, and give boxes for labels "
             f"that mostly have boxes."
         )
     return (
-        f"Outlines: {drawn}. A model with outlines learns these and the boxes, and its detections are polygons or "
-        f"masks in CVAT, as most of them were drawn; boxes alone train faster."
+        f"Outlines: {drawn}. Automatic chooses a model that learns these and the boxes, if it can have its weights; "
+        f"its detections are polygons or masks in CVAT, as most objects were drawn. For boxes alone, which train "
+        f'faster, choose a model without the mark "Boxes and outlines".'
     )
 
 
@@ -198,7 +200,8 @@ def _conditions(detail: TaskDetail, base_model: str, overrides: Overrides) -> Tr
 def _download_first(conditions: TrainingConditions | None) -> str:
     if conditions is None or conditions.coco or not conditions.pretrained:
         return ""
-    return f"Training first tries to download the COCO weights of {FAST}, which it then uses. Without them: "
+    learns = " to learn boxes and outlines" if conditions.wants_outlines else ""
+    return f"Training first tries to download the COCO weights of {FAST}, which it then uses{learns}. Without them: "
 
 
 def _minutes(name: str, conditions: TrainingConditions | None) -> str | None:

@@ -267,13 +267,15 @@ def test_weights_that_are_not_here_are_said_beside_their_model(tmp_path, monkeyp
         (0, "Boxes: no object was drawn as a polygon, a mask or an ellipse, so there are no outlines to learn."),
         (
             1,
-            "Boxes: only 1 of 120 objects was drawn as outlines. A model with outlines would learn them from these "
+            "Boxes: only 1 of 120 objects was drawn as an outline. A model with outlines would learn them from these "
             "alone, and give boxes for labels that mostly have boxes.",
         ),
         (
             60,
-            "Outlines: 60 of 120 objects were drawn as outlines. A model with outlines learns these and the boxes, and "
-            "its detections are polygons or masks in CVAT, as most of them were drawn; boxes alone train faster.",
+            "Outlines: 60 of 120 objects were drawn as outlines. Automatic chooses a model that learns these and the "
+            "boxes, if it can have its weights; its detections are polygons or masks in CVAT, as most objects were "
+            "drawn. For boxes alone, which train faster, choose a model without the mark "
+            '"Boxes and outlines".',
         ),
     ],
 )
@@ -300,3 +302,14 @@ def test_the_models_that_learn_outlines_say_so_and_are_what_automatic_means(monk
     assert (choices["yolox-nano-seg"].speed, choices["yolox-nano-seg"].accuracy) == ("not measured", "not measured")
     assert "-seg is chosen" in choices["auto"].why
     assert "-seg is chosen" not in model_choices(detail({"cell": 120}, outlines=10))[0].why
+
+
+def test_what_a_download_leads_to_is_said_where_outlines_were_drawn(monkeypatch):
+    monkeypatch.setattr(module.published_weights, "kept", lambda name: None)
+
+    def why(outlines):
+        return model_choices(detail({"cell": 120}, outlines=outlines))[0].why
+
+    download = "Training first tries to download the COCO weights of yolox-nano, which it then uses"
+    assert why(120).startswith(f"{download} to learn boxes and outlines. Without them: ")
+    assert why(0).startswith(f"{download}. Without them: ")
