@@ -5,8 +5,9 @@
 The model is a run or a built function; it should have been trained for tiles (`tiles=2` or `3`, or auto where objects
 are small), or there is little to gain. For each way thresholds and suppression are chosen anew on the run's frozen
 validation images, as in training; the figures are those on the validation images and on DATA, which neither training
-nor that choice has seen: mAP50, mAP, seconds of corrections and milliseconds of an image from its file on, both means
-of all images. `used` says what the model itself does (`model.json`). `--name` appends to
+nor that choice has seen: mAP50 and mAP, those of masks too if the model gives masks, seconds of corrections and
+milliseconds of an image from its file on, both means of all images. `used` says what the model itself does
+(`model.json`). `--name` appends to
 benchmarks/results/tiles.json.
 """
 
@@ -37,8 +38,18 @@ def main() -> None:
     options = parser.parse_args()
     detector, validation = _load(options.model)
     manifest = detector.manifest
+    validation = _comparable(validation, manifest)
     with tempfile.TemporaryDirectory() as store:
-        test = load_ground_truth([options.data], Path(store), manifest.labels, only=read_names(options.images))
+        test = _comparable(
+            load_ground_truth(
+                [options.data],
+                Path(store),
+                manifest.labels,
+                only=read_names(options.images),
+                masks=manifest.mask_head is not None,
+            ),
+            manifest,
+        )
         ways = {
             _name(tiles): _measure(detector, tiles, validation, test) for tiles in (None, *map(Tiles, options.tiles))
         }
@@ -65,6 +76,11 @@ def _load(model: Path) -> tuple[Detector, GroundTruth]:
     return Detector(engine, Manifest.read(export)), ground_truth.read(export / "validation")
 
 
+def _comparable(truth: GroundTruth, manifest: Manifest) -> GroundTruth:
+    """Return the ground truth with the masks that people get, as training scores it."""
+    return replace(truth, images=ground_truth.with_answered_masks(truth.images, manifest.label_type))
+
+
 def _name(tiles: Tiles | None) -> str:
     return "whole images" if tiles is None else f"{tiles.per_side} x {tiles.per_side} tiles"
 
@@ -80,10 +96,13 @@ class Detected:
     def figures(self, labels: Sequence[str], postprocess: Postprocess) -> dict[str, Any]:
         """Plain JSON."""
         found = scores.score(labels, self.truth.images, self.detections)
+        masks = scores.score_masks(labels, self.truth.images, self.detections)
+        of_masks = {"mask_map50": round(masks.map50, 4), "mask_mean_ap": round(masks.mean_ap, 4)} if masks else {}
         total = sum(corrections_by_image(self.truth.images, self.detections, postprocess), Corrections())
         return {
             "map50": round(found.map50, 4),
             "mean_ap": round(found.mean_ap, 4),
+            **of_masks,
             "seconds_of_correction": round(total.seconds(CorrectionCosts()) / len(self.truth.images), 1),
             "milliseconds": round(self.milliseconds, 1),
         }

@@ -6,7 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from evaluation.ground_truth import AnnotatedImage, GroundTruth
+from runtime.detector import Detection
+from runtime.manifest import Postprocess
+from runtime.masks import InstanceMask
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 IMPORT_ALL = """
@@ -135,3 +141,20 @@ def test_fewer_images_are_always_the_same_ones(accuracy):
 
     assert few == sys.modules["corpus"].first_by_hash(list(reversed(names)), 10)
     assert set(few) < set(sys.modules["corpus"].first_by_hash(names, 20))
+
+
+def test_tiles_are_scored_by_their_masks_too_where_outlines_were_annotated(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    tiles = importlib.import_module("tiles")
+    box, block = (0.0, 0.0, 10.0, 10.0), InstanceMask.from_bitmap(np.ones((10, 10)))
+    half = InstanceMask.from_bitmap(np.ones((4, 10)))  # the same box, and less than half of the object
+
+    def figures(*masks):
+        truth = GroundTruth(
+            Path(), ("a",), (AnnotatedImage("", "", (20, 20), np.float32([box]), np.array([0]), masks),)
+        )
+        found = tiles.Detected(truth, [[Detection("a", 0, 0.9, box, half)]], 5.0)
+        return found.figures(("a",), Postprocess(0.5, (0.5,)))
+
+    assert (figures(block)["map50"], figures(block)["mask_map50"]) == (1.0, 0.0)
+    assert "mask_map50" not in figures()
