@@ -118,10 +118,14 @@ def draw_dashed_outlines(
         path = np.array(_closed(line))
         draw.line([tuple(point) for point in path.tolist()], fill=DARK, width=style.line, joint="curve")
         along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
-        for start in np.arange(0, along[-1], 2 * dash):
-            end = min(start + dash, along[-1])
-            stops = np.concatenate([[start], along[(along > start) & (along < end)], [end]])
-            points = np.stack([np.interp(stops, along, path[:, axis]) for axis in (0, 1)], axis=1)
+        starts = np.arange(0, along[-1], 2 * dash)
+        ends = np.minimum(starts + dash, along[-1])
+        from_xy, to_xy = (
+            np.stack([np.interp(places, along, path[:, axis]) for axis in (0, 1)], axis=1) for places in (starts, ends)
+        )
+        between = zip(np.searchsorted(along, starts, side="right"), np.searchsorted(along, ends), strict=True)
+        for number, (first, last) in enumerate(between):
+            points = np.concatenate([from_xy[number : number + 1], path[first:last], to_xy[number : number + 1]])
             draw.line([tuple(point) for point in points.tolist()], fill=colour, width=style.line)
 
 

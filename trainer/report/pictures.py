@@ -130,8 +130,7 @@ def _marks(
     gt_masks = annotated.masks or (None,) * len(annotated.boxes)
 
     def detected(row: int, kind: str, remark: str = "") -> _Mark:
-        # Where nothing was annotated with an outline, boxes are what people get and correct.
-        return _Mark(kind, compared.boxes[row], found[row].mask if annotated.masks else None, remark)
+        return _Mark(kind, compared.boxes[row], found[row].mask, remark)
 
     def drawn(row: int, kind: str, remark: str = "") -> _Mark:
         return _Mark(kind, annotated.boxes[row], gt_masks[row], remark, annotated=True)
