@@ -24,7 +24,6 @@ from preannotate.formats.archive import open_export
 from preannotate.formats.cvat_xml import join_label_types
 from preannotate.formats.image_kinds import without_extension
 from preannotate.formats.records import BOX, NO_LABEL, TAG, Box, Export, Frame, Shape
-from runtime.boxes import area
 from runtime.errors import RequestError
 from runtime.image import decode
 from runtime.image_file import read_image_file
@@ -33,7 +32,7 @@ from trainer.datasets.coordinates import clip, frame_to_image, ignore_regions, i
 from trainer.datasets.dataset import Dataset, store_image
 from trainer.datasets.frames import match_names, select_frames, video_groups, with_distinct_names
 from trainer.datasets.health import UNANNOTATED, UNUSABLE, WITHOUT_PIXELS, Health, LoadedExport, LoadReport
-from trainer.datasets.rasterization import rasterize
+from trainer.datasets.rasterization import pixels_to_draw, rasterize
 from trainer.datasets.sample import Sample
 
 AUTOMATIC = "automatic"
@@ -50,8 +49,8 @@ _CHECK_SIZE = (32, 32)
 _LONGEST_LABEL = 500
 # In pixels: what is cut off boxes beyond that was not lost in writing them down.
 _ROUNDING = 2.0
-# Of the outlines of an image that are drawn, together, in pixels of their boxes and in runs of their masks: a few lines
-# of text may claim any number of large or ragged masks.
+# Of the outlines of an image that are drawn, together, in pixels that are gone over and in runs of their masks: a few
+# lines of text may claim any number of large or ragged masks.
 _MASK_PIXELS, _MASK_RUNS = 2_000_000_000, 10_000_000
 
 
@@ -315,12 +314,11 @@ class _Loader:
             relative=frame.relative,
         )
         masks: list[InstanceMask | None] = []
-        sizes = area(clip(boxes, image.size)[0].astype(np.float64))
         pixels = runs = 0.0
-        for shape, box, size in zip(shapes, boxes, sizes.tolist(), strict=True):
+        for shape, box in zip(shapes, boxes, strict=True):
             mask: InstanceMask | None = None
             if shape.outline is not None:
-                pixels += size
+                pixels += pixels_to_draw(shape.outline, box, to_image, image.size)
                 if pixels <= _MASK_PIXELS and runs <= _MASK_RUNS:
                     mask = rasterize(shape.outline, box, to_image, image.size)
                     runs += 0 if mask is None else len(mask.runs)

@@ -9,6 +9,7 @@ import numpy as np
 from evaluation import polygon_filling
 from preannotate.formats.outlines import MaskPicture, Outline, RunLengths, fills
 from runtime import image_headers
+from runtime.boxes import area
 from runtime.errors import RequestError
 from runtime.image import decode
 from runtime.image_limits import MAX_PIXELS
@@ -16,6 +17,9 @@ from runtime.masks import InstanceMask
 
 # Pixels by which a picture may be larger than its box, which may end at the last pixel and have fractions.
 _MORE = 2
+
+# Of runs, pixels that are unpacked for each that is wanted: more where a large mask belongs to a small image.
+_MOST_UNPACKED = 16
 
 # Left, top, width, height.
 Rectangle = tuple[int, int, int, int]
@@ -56,6 +60,13 @@ def rasterize(
     return None if bitmap is None else InstanceMask.from_bitmap(bitmap, left, top)
 
 
+def pixels_to_draw(outline: Outline, box: np.ndarray, to_image: np.ndarray, image_size: tuple[int, int]) -> float:
+    """Return how many pixels `rasterize` goes over: of the image, or of a picture that may be larger."""
+    if isinstance(outline, MaskPicture):
+        return float(area(box) / abs(np.linalg.det(to_image[:, :2])))
+    return float(area(np.clip(box, 0, [*image_size, *image_size])))
+
+
 def _of_runs(mask: RunLengths, to_image: np.ndarray, region: Rectangle) -> np.ndarray | None:
     is_possible = min(mask.width, mask.height) > 0 and mask.width * mask.height <= MAX_PIXELS
     if not is_possible or not fills(mask):
@@ -71,7 +82,7 @@ def _of_runs(mask: RunLengths, to_image: np.ndarray, region: Rectangle) -> np.nd
 
 
 def _lines(ends: np.ndarray, length: int, lines: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return bool (N, M): the pixels at `places` (M,) of `lines` (N,) of a mask; only those lines are unpacked.
+    """Return bool (N, M): the pixels at `places` (M,) of `lines` (N,) of a mask; at most those lines are unpacked.
 
     Args:
         ends: int64 (R,): where each run ends, counted along the lines, one after the other.
@@ -80,6 +91,8 @@ def _lines(ends: np.ndarray, length: int, lines: np.ndarray, places: np.ndarray)
         places: Positions in a line.
     """
     low, high = int(lines.min()), int(lines.max()) + 1
+    if (high - low) * length > _MOST_UNPACKED * len(lines) * len(places):
+        return np.searchsorted(ends, lines[:, None] * length + places, side="right") % 2 == 1
     first = int(np.searchsorted(ends, low * length, side="right"))
     last = int(np.searchsorted(ends, high * length, side="left"))
     edges = np.concatenate([[low * length], ends[first:last], [high * length]])

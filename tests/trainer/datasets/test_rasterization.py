@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from runtime.image import DecodedImage
 from runtime.masks import InstanceMask
 from trainer.datasets import load_dataset
 from trainer.datasets.coordinates import frame_to_image, turn
-from trainer.datasets.rasterization import rasterize
+from trainer.datasets.rasterization import pixels_to_draw, rasterize
 
 SIZE = (20, 10)
 AS_IT_IS = frame_to_image(declared=SIZE, image_size=SIZE)
@@ -102,6 +103,38 @@ def test_masks_grow_with_an_image_of_another_scale():
     mask = rasterize(small, np.array([8.0, 6, 12, 10]), to_image, (40, 20))
     assert mask.box == (8, 6, 12, 10)
     assert mask.bitmap.astype(int).tolist() == [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_a_small_image_of_a_large_mask_has_every_so_many_of_its_pixels(by_columns):
+    bitmap = np.random.default_rng(0).random((500, 1000)) < 0.3
+    flat = bitmap.T.ravel() if by_columns else bitmap.ravel()
+    changes = np.flatnonzero(np.diff(flat.astype(int), prepend=0)).tolist()
+    mask = RunLengths(np.diff([0, *changes, len(flat)]).tolist(), 0, 0, 1000, 500, by_columns)
+    to_image = frame_to_image(declared=(1000, 500), image_size=SIZE)
+
+    mask = rasterize(mask, EVERYWHERE, to_image, SIZE)
+    assert np.array_equal(mask.to_image(SIZE), bitmap[25::50, 25::50])
+
+
+def test_a_large_mask_of_a_small_image_is_not_unpacked():
+    """A hundred million pixels may be a few letters of text, and there may be thousands of such masks."""
+    to_image = frame_to_image(declared=(10_000, 5000), image_size=SIZE)
+
+    tracemalloc.start()
+    mask = rasterize(RunLengths([0, 50_000_000], 0, 0, 10_000, 5000), EVERYWHERE, to_image, SIZE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mask.area == 200
+    assert peak < 1_000_000
+
+
+def test_pictures_count_with_their_own_pixels():
+    to_image = frame_to_image(declared=(1000, 500), image_size=SIZE)
+    box = np.array([5.0, 2, 15, 7])
+
+    assert pixels_to_draw(MaskPicture("", 0, 0), box, to_image, SIZE) == pytest.approx(50 * 50 * 50)
+    assert pixels_to_draw(Polygons.of([[0, 0, 9, 0, 0, 9]]), box, to_image, SIZE) == 50
 
 
 def png(bitmap):
