@@ -39,7 +39,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     add("--task", type=int, metavar="ID", help="annotate the frames of a CVAT task that have no annotations yet")
     add("--confidence-attribute", metavar="NAME", help="with --task: number attribute that gets the score")
-    add("--annotated-frames", action="store_true", help="with --task: also add boxes to frames with annotations")
+    add("--annotated-frames", action="store_true", help="with --task: also annotate frames with annotations")
     add_login(parser)
 
 
@@ -98,7 +98,7 @@ def _annotate_task(arguments: argparse.Namespace) -> int:
 def _summary(result: "TaskAnnotationResult", server: "Server", task: int) -> str:
     lines = [
         f"task {task} of {server.url}: {plural(result.frames, 'frame')} annotated with "
-        f"{plural(result.boxes, 'box', 'boxes')}, nothing detected on {result.empty}"
+        f"{plural(result.boxes, 'object')}, nothing detected on {result.empty}"
     ]
     lines += [f"left out: {plural(count, 'frame')} {reason}" for reason, count in result.left_out.items()]
     lines += [f"not readable: frame {frame}: {reason}" for frame, reason in result.unreadable.items()]

@@ -45,7 +45,7 @@ class AutoAnnotationResult:
         if not self.frames:
             return "no frame without annotations"
         jobs = f"; {plural(self.jobs, 'whole job')} by CVAT itself" if self.jobs else ""
-        return f"{plural(self.frames, 'frame')} processed, {plural(self.boxes, 'box', 'boxes')} added{jobs}"
+        return f"{plural(self.frames, 'frame')} processed, {plural(self.boxes, 'object')} added{jobs}"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_empty_frames_get_the_boxes_of_the_function(cvat, run):
     assert boxes(task.jobs[0]) == [(i, [i, 8, i + 20, 40]) for i in range(3)]
     assert {shape["label_id"] for shape in task.jobs[0].shapes} == {7}
     assert said == (
-        f"task 12 of {cvat.url}: 4 frames annotated with 3 boxes, nothing detected on 1\n"
+        f"task 12 of {cvat.url}: 4 frames annotated with 3 objects, nothing detected on 1\n"
         "note: task 12 has no label 'dog': its boxes are left out.\n"
     )
 
@@ -114,7 +114,7 @@ def test_nothing_to_do_starts_no_function(newest, run, function):
     (function / "nuclio" / "model.json").unlink()
 
     assert run(newest) == (
-        f"task 12 of {newest.url}: 0 frames annotated with 0 boxes, nothing detected on 0\n"
+        f"task 12 of {newest.url}: 0 frames annotated with 0 objects, nothing detected on 0\n"
         "left out: 4 frames of completed jobs\n"
     )
 

@@ -78,7 +78,7 @@ def test_from_a_task_to_boxes_in_it(run, newest, workspace):
         "check: served mAP50 0.900, mAP 0.500 on 1 frozen image\n"
         f"publish: version 1 in {workspace}/functions/pets\n"
         "verify: CVAT lists pets; on frame 0 of task 12 it returns 1 box, as expected\n"
-        "annotate: 4 frames processed, 4 boxes added; 1 whole job by CVAT itself\n"
+        "annotate: 4 frames processed, 4 objects added; 1 whole job by CVAT itself\n"
         f"done: version 1 of pets, mAP50 0.900, mAP 0.500, published from {workspace}/functions\n"
     )
     assert [automatic(job) for job in task.jobs] == [[4], [5, 6, 7]]
@@ -246,7 +246,7 @@ def test_without_deployment_this_machine_annotates(run, newest):
 
     said = run("--deploy", "none", "--annotate-rest")
 
-    assert "annotate: 4 frames processed, 4 boxes added\n" in said.out
+    assert "annotate: 4 frames processed, 4 objects added\n" in said.out
     assert newest.functions.requests == []
     assert [automatic(job) for job in task.jobs] == [[4], [5, 6, 7]]
 
