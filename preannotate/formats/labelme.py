@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from preannotate.formats.file_tree import FileTree
-from preannotate.formats.geometry import MIN_POLYGON, ellipse_shape, points_box, polygon_shape
+from preannotate.formats.geometry import MIN_POLYGON, ellipse_shape, is_upright_box, points_box, polygon_shape
 from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex, ImageMatch
 from preannotate.formats.outlines import MAX_PICTURE, MaskPicture, Outline, Polygons
@@ -133,4 +133,5 @@ def _outline(kind: str, points: list[float], picture: Any) -> Outline | None:
     if kind == "mask" and isinstance(picture, str) and len(picture) <= MAX_PICTURE:
         left, top, *_ = points_box(points)
         return MaskPicture(picture, round(left), round(top))
-    return Polygons((points,)) if kind == ROTATED_BOX and len(points) >= MIN_POLYGON else None
+    is_turned = kind == ROTATED_BOX and len(points) >= MIN_POLYGON and not is_upright_box(points)
+    return Polygons((points,)) if is_turned else None

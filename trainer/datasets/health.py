@@ -69,7 +69,7 @@ class LoadReport:
         unused_labels: Labels of the exports without a box, which are not learnt.
         label_types: What CVAT lets people draw for each label, "polygon", "any", …, where the exports say it.
         outlined: Label to kind to number of shapes whose mask is learnt, if masks were asked for.
-        without_pixels: Outlines in which there is no pixel, or which cannot be drawn: only their boxes are learnt.
+        without_pixels: Outlines that cannot be read or drawn, or have no pixel inside: only their boxes are learnt.
     """
 
     exports: list[LoadedExport] = field(default_factory=list)
@@ -338,7 +338,7 @@ def _text(health: Health, input_size: tuple[int, int] | None) -> Iterator[str]:
         yield f"turned into boxes: {', '.join(f'{count} {kind}' for kind, count in _by_count(report.converted))}"
     if report.without_pixels:
         examples = _places(report.examples.get(WITHOUT_PIXELS, []), report.without_pixels)
-        yield f"outlines without a pixel inside or too complex, learnt as boxes: {report.without_pixels} ({examples})"
+        yield f"outlines that cannot be read or drawn, learnt as boxes: {report.without_pixels} ({examples})"
     if report.stretched:
         yield (
             f"more than 8 bits: {plural(report.stretched, 'image')}, stretched between the least and the greatest "

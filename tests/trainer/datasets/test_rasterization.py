@@ -273,9 +273,8 @@ def test_the_summary_counts_what_is_learnt_as_outlines(tmp_path):
     assert health.to_json()["classes"]["a"]["masks"] == 1
     assert "  a: 3 boxes in 2 images, 1 outline" in health.to_text()
     assert "learnt as outlines: 1 of 3 boxes (1 polygon); the others teach the box alone" in health.to_text()
-    assert (
-        "outlines without a pixel inside or too complex, learnt as boxes: 1 (instances_default.json: annotation 2)"
-        in (health.to_text())
+    assert "outlines that cannot be read or drawn, learnt as boxes: 1 (instances_default.json: annotation 2)" in (
+        health.to_text()
     )
 
 
