@@ -16,7 +16,7 @@ from cvat_sdk.api_client.exceptions import ApiException
 
 from evaluation.polygon_filling import polygon_mask
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.limited_http import LIST, Limits
+from preannotate.cvat.limited_http import LARGE, LIST, Limits
 from preannotate.cvat.requests import server_message
 from preannotate.cvat.response_checks import FUNCTIONS, checked
 from preannotate.cvat.server import Json, Server
@@ -26,7 +26,8 @@ from runtime.masks import InstanceMask
 DETECTOR = "detector"
 # CVAT itself waits 120 s for a function.
 CALL_TIMEOUT_SECONDS = (10.0, 130.0)
-_CALL = Limits(LIST.max_bytes, sum(CALL_TIMEOUT_SECONDS))
+# Older servers pass on masks as functions give them, a number for each pixel (`runtime.cvat.MAX_MASK_PIXELS`).
+_CALL = Limits(LARGE.max_bytes, sum(CALL_TIMEOUT_SECONDS))
 _MAX_CAUSE_LENGTH = 200
 _FIND_FUNCTION = (
     "Find the function with `preannotate doctor --nuclio http://HOST:8070`, and the cause with "
@@ -347,22 +348,26 @@ def _shape(label: str, content: Json) -> FoundShape:
 
 def _mask_of_pixels(values: Sequence[float]) -> InstanceMask:
     """Read a 0 or a 1 for each pixel of a box, then the box, both ends inclusive."""
-    *pixels, left, top, right, bottom = _whole_numbers(values)
-    bitmap = np.array(pixels, bool).reshape(bottom - top + 1, right - left + 1)
-    return _not_empty(InstanceMask.from_bitmap(bitmap, left, top))
+    pixels, (left, top, right, bottom) = _numbers_and_box(values)
+    return _not_empty(InstanceMask.from_bitmap(pixels.reshape(bottom - top + 1, right - left + 1), left, top))
 
 
 def _mask_of_runs(values: Sequence[float]) -> InstanceMask:
     """Read what `runtime.cvat.mask_points` writes."""
-    *runs, left, top, right, bottom = _whole_numbers(values)
+    runs, (left, top, right, bottom) = _numbers_and_box(values)
     size = {"width": right - left + 1, "height": bottom - top + 1}
-    return _not_empty(InstanceMask.from_runs(np.array(runs, np.int64), left=left, top=top, **size))
+    return _not_empty(InstanceMask.from_runs(runs, left=left, top=top, **size))
 
 
-def _whole_numbers(values: Sequence[float]) -> list[int]:
-    if not all(float(value).is_integer() and abs(value) <= MAX_PIXELS for value in values):
+def _numbers_and_box(values: Sequence[float]) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    numbers = np.array(values)  # there may be millions
+    if numbers.dtype.kind not in "iuf" or len(numbers) < 5 or not (np.abs(numbers) <= MAX_PIXELS).all():
+        raise ValueError("a mask of other than numbers of pixels")
+    whole = numbers.astype(np.int64)
+    if (whole != numbers).any():
         raise ValueError("a mask of other than whole numbers")
-    return list(map(int, values))
+    left, top, right, bottom = whole[-4:].tolist()
+    return whole[:-4], (left, top, right, bottom)
 
 
 def _not_empty(mask: InstanceMask | None) -> InstanceMask:

@@ -256,11 +256,15 @@ def _fits(detection: Detection, shape: FoundShape) -> bool:
     if shape.type == RECTANGLE or detection.mask is None:
         box, found = (np.array([one.box], np.float32) for one in (detection, shape))
         return bool(iou(box, found)[0, 0] >= _MIN_IOU)
-    expected = detection.mask if shape.type == MASK else polygon_mask(polygon(detection.mask))
-    return expected is not None and shape.mask is not None and _masks_match(expected, shape.mask)
-
-
-def _masks_match(expected: InstanceMask, found: InstanceMask) -> bool:
-    common = intersection(expected, found)
-    either = expected.area + found.area - common
-    return common >= _MIN_MASK_IOU * either or either - common <= _FEW_PIXELS
+    expected: InstanceMask | None = detection.mask
+    around = detection.mask.box
+    if shape.type != MASK:
+        points = polygon(detection.mask)
+        expected, around = polygon_mask(points), (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    # Of a thin polygon no centre of a pixel may be inside.
+    areas = [0 if mask is None else mask.area for mask in (expected, shape.mask)]
+    common = 0 if expected is None or shape.mask is None else intersection(expected, shape.mask)
+    either = sum(areas) - common
+    if 0 < either * _MIN_MASK_IOU <= common:
+        return True
+    return either - common <= _FEW_PIXELS and np.allclose(around, shape.box, rtol=0, atol=_FEW_PIXELS)

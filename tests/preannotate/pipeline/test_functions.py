@@ -11,6 +11,7 @@ from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FoundShape, Functions, RequestStatus, TaskBusyError, label_mapping
 from preannotate.cvat.login import Login
+from runtime.cvat import MAX_MASK_PIXELS
 from runtime.masks import InstanceMask
 
 LABELS = [{"id": 7, "name": "cat", "parent_id": None}, {"id": 8, "name": "dog", "parent_id": None}]
@@ -277,10 +278,15 @@ def test_masks_of_calls_are_read_as_servers_of_both_ages_give_them(answer, box, 
     assert module._shape("cat", answer) == FoundShape("cat", box, answer.get("type", "rectangle"), mask)
 
 
+def test_the_largest_answer_of_a_function_may_be_read():
+    assert module._CALL.max_bytes > 3 * MAX_MASK_PIXELS  # a digit, a comma and a space for each
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         {"mask": [0, 0, 10, 20, 11, 20]},
+        {"mask": ["1", "1", "10", "20", "11", "20"]},
         {"mask": [1, 1, 1, 10, 20, 11, 20]},
         {"mask": [1, 1, 10, 20, 10**30, 20]},
         {"points": [1.0, 10**9, 10.0, 20.0, 12.0, 21.0]},

@@ -9,6 +9,7 @@ from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask
 from support.pipeline import red, write_function
 
 from evaluation.ground_truth import filled_box
+from evaluation.polygon_filling import polygon_mask
 from preannotate.cvat.connection import connect
 from preannotate.cvat.errors import CvatError
 from preannotate.cvat.functions import FoundShape, Functions
@@ -17,6 +18,7 @@ from preannotate.pipeline.errors import PipelineError
 from preannotate.pipeline.verification import Verifier, boxes_match
 from runtime.detector import Detection
 from runtime.masks import InstanceMask
+from runtime.polygons import polygon
 
 
 def pets(first=0, count=4, **more):
@@ -222,3 +224,19 @@ def test_a_few_pixels_of_a_tiny_mask_may_turn():
     tiny, smaller = (InstanceMask.from_bitmap(np.ones((3, width)), 10, 10) for width in (4, 3))
 
     assert boxes_match([replace(CAT, mask=tiny)], [FoundShape("cat", smaller.box, "mask", smaller)])  # 9 of 12 pixels
+
+
+def test_tiny_masks_at_other_places_are_others():
+    two, elsewhere = (InstanceMask.from_bitmap(np.ones((1, 2)), left, 10) for left in (10, 50))
+
+    assert not boxes_match([replace(CAT, mask=two)], [FoundShape("cat", elsewhere.box, "mask", elsewhere)])
+
+
+def test_a_polygon_without_the_centre_of_a_pixel_is_found_at_its_place():
+    mask = InstanceMask.from_bitmap([[1, 1, 0], [0, 0, 1], [1, 0, 1]], 10, 10)
+    points = polygon(mask)
+    assert polygon_mask(points) is None
+    box = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+    assert boxes_match([replace(CAT, mask=mask)], [FoundShape("cat", box, "polygon")])
+    assert not boxes_match([replace(CAT, mask=mask)], [FoundShape("cat", (90, 90, 92, 93), "polygon")])
