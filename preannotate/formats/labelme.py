@@ -13,7 +13,7 @@ from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import MIN_POLYGON, ellipse_shape, is_upright_box, points_box, polygon_shape
 from preannotate.formats.image_names import video_position
 from preannotate.formats.images import ImageIndex, ImageMatch
-from preannotate.formats.outlines import MAX_PICTURE, MaskPicture, Outline, Polygons
+from preannotate.formats.outlines import MAX_PICTURE, UNREADABLE, MaskPicture, Outline, Polygons
 from preannotate.formats.parsing import damaged_shape, declared_size, label_name, numbers, read_shape
 from preannotate.formats.records import (
     BOX,
@@ -130,7 +130,9 @@ def _shape(shape: dict[str, Any], label: str) -> Shape:
 
 
 def _outline(kind: str, points: list[float], picture: Any) -> Outline | None:
-    if kind == "mask" and isinstance(picture, str) and len(picture) <= MAX_PICTURE:
+    if kind == "mask":
+        if not isinstance(picture, str) or len(picture) > MAX_PICTURE:
+            return UNREADABLE
         left, top, *_ = points_box(points)
         return MaskPicture(picture, round(left), round(top))
     is_turned = kind == ROTATED_BOX and len(points) >= MIN_POLYGON and not is_upright_box(points)

@@ -108,6 +108,7 @@ def test_labelme(tmp_path):
         {"label": "a", "shape_type": "polygon", "points": [[1, 1], [9, 1], [5, 8]]},
         {"label": "a", "shape_type": "circle", "points": [[5, 5], [8, 5]]},
         {"label": "a", "shape_type": "mask", "points": [[3, 4], [5, 6]], "mask": "iVBO"},
+        {"label": "a", "shape_type": "mask", "points": [[3, 4], [5, 6]], "mask": None},
         {"label": "a", "shape_type": "rotation", "points": [[3, 1], [5, 3], [3, 5], [1, 3]]},
         {"label": "a", "shape_type": "rotation", "points": [[3, 1], [5, 1], [5, 3], [3, 3]]},
         {"label": "a", "shape_type": "rectangle", "points": [[3, 4], [5, 6]]},
@@ -115,10 +116,11 @@ def test_labelme(tmp_path):
     content = {"shapes": shapes, "imagePath": "a.png", "imageWidth": 20, "imageHeight": 10}
     write_text(tmp_path / "images/a.json", json.dumps(content))
 
-    polygon, circle, mask, rotated, upright, box = outlines_of(tmp_path)
+    polygon, circle, mask, lost, rotated, upright, box = outlines_of(tmp_path)
     assert polygon == Polygons.of([TRIANGLE])
     assert circle == Ellipse(5, 5, 3, 3)
     assert mask == MaskPicture("iVBO", 3, 4)
+    assert lost == UNREADABLE
     assert rotated == Polygons.of([[3, 1, 5, 3, 3, 5, 1, 3]])
     assert upright is None
     assert box is None
