@@ -5,7 +5,6 @@ original 1-based integers is less than the care with which boxes are drawn.
 An XML file belongs to the image of its own name; `<filename>` is only used where there is none.
 """
 
-import contextlib
 import math
 import re
 from dataclasses import replace
@@ -17,6 +16,7 @@ from preannotate.core.text import plural
 from preannotate.formats.file_tree import FileTree
 from preannotate.formats.geometry import box_shape, centre_box, polygon_or_box
 from preannotate.formats.image_names import video_position
+from preannotate.formats.outlines import UNREADABLE
 from preannotate.formats.parsing import (
     damaged_shape,
     declared_size,
@@ -26,6 +26,7 @@ from preannotate.formats.parsing import (
 )
 from preannotate.formats.records import (
     DAMAGED_FILE,
+    FEW_POINTS,
     NO_BOX,
     NO_LABEL,
     NOT_UNDERSTOOD,
@@ -165,16 +166,23 @@ def _shape(element: Element) -> Shape:
     if element.find("bndbox") is not None:
         x1, y1, x2, y2 = (number(element.findtext(f"bndbox/{name}")) for name in _CORNERS)
         shape = box_shape(label, (x1, y1, x2, y2), _rotation(element))
-        with contextlib.suppress(EntryError):  # a polygon beside the box is what the box is drawn around
-            polygon = polygon_or_box(label, _polygon(element))
-            if polygon.outline is not None:
-                shape = replace(polygon, box=shape.box)
+        if element.find("polygon") is not None:
+            shape = _with_polygon(shape, element)
     elif element.find("robndbox") is not None:
         cx, cy, width, height, radians = (number(element.findtext(f"robndbox/{name}")) for name in _ROTATED)
         shape = box_shape(label, centre_box(cx, cy, width, height), math.degrees(radians))
     else:
         shape = polygon_or_box(label, _polygon(element))
     return shape if label else replace(shape, problem=NO_LABEL)
+
+
+def _with_polygon(shape: Shape, element: Element) -> Shape:
+    """Return a box with the polygon beside it, which is what the box is drawn around."""
+    try:
+        polygon = polygon_or_box(shape.label, _polygon(element))
+    except EntryError as error:
+        return shape if str(error) == FEW_POINTS else replace(shape, outline=shape.outline or UNREADABLE)
+    return shape if polygon.outline is None else replace(polygon, box=shape.box)
 
 
 def _rotation(element: Element) -> float:

@@ -140,14 +140,17 @@ def test_ultralytics(tmp_path):
 def test_voc(tmp_path):
     polygon = "<polygon><x1>1</x1><y1>1</y1><x2>9</x2><y2>1</y2><x3>5</x3><y3>8</y3></polygon>"
     box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>8</ymax></bndbox>"
-    objects = "".join(f"<object><name>a</name>{part}</object>" for part in (polygon, box + polygon, box))
+    damaged, empty = polygon.replace("<x1>1", "<x1>one"), "<polygon/>"
+    parts = (polygon, box + polygon, box + damaged, box + empty, box)
+    objects = "".join(f"<object><name>a</name>{part}</object>" for part in parts)
     write_text(tmp_path / "annotations/a.xml", f"<annotation>{objects}</annotation>")
 
-    alone, beside, none = outlines_of(tmp_path)
+    alone, beside, lost, *none = outlines_of(tmp_path)
     assert alone == beside == Polygons.of([TRIANGLE])
-    assert none is None
+    assert lost == UNREADABLE
+    assert none == [None, None]
     kinds = [shape.kind for shape in read_export(tmp_path, tmp_path).export.frames[0].shapes]
-    assert kinds == ["polygon", "polygon", "box"]
+    assert kinds == ["polygon", "polygon", "box", "box", "box"]
 
 
 def test_voc_says_that_pictures_of_masks_are_not_read(tmp_path):
