@@ -68,7 +68,7 @@ class Training:
         monkeypatch.setattr(checkpoints, "newest", lambda _: None)
         config = training_config(batch_size=8, **arguments)
         workers = workers or WorkerGroup(tf.distribute.get_strategy())
-        setup = TrainingSetup(run, config, self, [None] * images, self, workers)
+        setup = TrainingSetup(run, config, self, [SimpleNamespace(masks=())] * images, self, workers)
         self._loop = TrainingLoop(setup, pretrained=False)
 
     def train(self):
