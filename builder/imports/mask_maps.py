@@ -55,10 +55,14 @@ def in_boxes(masks: np.ndarray, boxes: np.ndarray, layout: Layout) -> np.ndarray
         layout: With the input's size.
 
     Raises:
-        UnsupportedModelError: They have another size than those two.
+        UnsupportedModelError: They have another size than those two, or there are not as many as boxes.
     """
     height, width = masks.shape[-2:]
-    masks = masks.reshape(-1, height, width)
+    masks, boxes = masks.reshape(-1, height, width), boxes.reshape(-1, 4)
+    if len(masks) != len(boxes):
+        raise UnsupportedModelError(
+            f"{len(masks)} masks of {len(boxes)} boxes; expected one for each. Export the model again."
+        )
     if (width, height) != layout.input_size:
         if max(width, height) > _LARGEST_SIDE:
             raise UnsupportedModelError(
@@ -67,7 +71,7 @@ def in_boxes(masks: np.ndarray, boxes: np.ndarray, layout: Layout) -> np.ndarray
             )
         return masks[None]
     sampled = np.zeros((len(masks), SIDE, SIDE), np.float32)
-    for number, (mask, (x1, y1, x2, y2)) in enumerate(zip(masks, boxes.reshape(-1, 4), strict=True)):
+    for number, (mask, (x1, y1, x2, y2)) in enumerate(zip(masks, boxes, strict=True)):
         (left, right, x), (upper, lower, y) = _samples(x1, x2, width), _samples(y1, y2, height)
         above, below = (mask[rows][:, left] * (1 - x) + mask[rows][:, right] * x for rows in (upper, lower))
         sampled[number] = above * (1 - y[:, None]) + below * y[:, None]

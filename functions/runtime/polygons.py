@@ -18,6 +18,8 @@ from runtime.masks import InstanceMask
 TOLERANCE = 0.005
 # at least so many pixels, below which an outline is only the steps of its pixels.
 MIN_TOLERANCE = 0.75
+# A long and thin object keeps its width: in between, no more than this part of its mean width.
+_OF_WIDTH = 0.25
 # Only a mask so ragged that even this many points do not hold its outline is looked at with fewer pixels until they do.
 MAX_POINTS = 200
 # Of an outline; the mask of a longer one is looked at with fewer pixels.
@@ -27,7 +29,7 @@ _DECIMALS = 2
 
 
 def tolerance(mask: InstanceMask) -> float:
-    """Return how far, in pixels, a point of the outline may be from the polygon."""
+    """Return how far, in pixels, a point of the outline may be from the polygon; of a thin object it is less."""
     return max(MIN_TOLERANCE, TOLERANCE * math.hypot(mask.width, mask.height))
 
 
@@ -126,7 +128,9 @@ def is_simple(points: np.ndarray) -> bool:
 
 def _simplified(outline: np.ndarray, mask: InstanceMask) -> np.ndarray | None:
     """Return the polygon of an outline of a mask; None if it needs more than `MAX_POINTS`."""
-    allowed, box = tolerance(mask), (outline.min(axis=0), outline.max(axis=0))
+    width = 2 * signed_area(outline) / len(outline)
+    allowed = max(min(tolerance(mask), _OF_WIDTH * width), MIN_TOLERANCE)
+    box = outline.min(axis=0), outline.max(axis=0)
     # It begins where a corner is most likely.
     outline = _turned(outline, int(np.argmax(((outline - outline.mean(axis=0)) ** 2).sum(axis=1))))
     while allowed > MIN_TOLERANCE / 4 and len(corners := _corners(outline, allowed)) <= MAX_POINTS:

@@ -118,6 +118,17 @@ def test_lines_of_one_pixel_that_turn_back_are_followed_to_their_ends() -> None:
         assert _farthest(polygon(mask).tolist(), outline) <= tolerance(mask) + 0.01
 
 
+@pytest.mark.parametrize(("width", "least_iou"), [(2, 0.7), (3, 0.8), (6, 0.85)])
+def test_a_long_line_keeps_its_width(width: int, least_iou: float) -> None:
+    image = Image.new("1", (600, 400))
+    ImageDraw.Draw(image).line([(10, 20), (400, 90), (590, 380)], fill=1, width=width)
+    mask = _of(np.asarray(image))
+    mask = mask.moved(-mask.left, -mask.top)
+    points = polygon(mask).tolist()
+    assert _iou(mask, points) >= least_iou
+    assert len(points) <= 12
+
+
 def _farthest(points: Points, outline: np.ndarray) -> float:
     lines = list(zip(points, [*points[1:], points[0]], strict=True))
     return max(min(_segment_distance(point, *line) for line in lines) for point in outline.tolist())

@@ -180,6 +180,20 @@ def test_masks_that_are_no_probabilities_are_refused(do, tmp_path):
     )
 
 
+@pytest.mark.parametrize("layout", ["mmdetection_masks", "mmdetection_box_masks"])
+def test_other_numbers_of_masks_and_of_boxes_are_refused(do, tmp_path, layout):
+    import onnx
+
+    file = squares_onnx.write(layout, tmp_path / "model.onnx")
+    model = onnx.load(file)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.ndim == 4 and values.shape[:2] == (1, squares_onnx.COUNT):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values[:, 1:], tensor.name))
+    onnx.save(model, file)
+    assert "47 masks of 48 boxes" in do(file)
+
+
 def test_two_adapters_that_only_names_tell_apart_are_asked_for(do, tmp_path):
     file = renamed(squares_onnx.write("detr", tmp_path / "model.onnx"))
     assert do(file) == "model.onnx: detr and rfdetr fit its outputs; expected one adapter. Choose it with --adapter."
