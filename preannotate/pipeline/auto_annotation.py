@@ -112,7 +112,11 @@ class AutoAnnotator:
         # CVAT converts the masks of all labels or of none.
         wanted = {target.shape for name, target in targets.items() if self.labels[name] == MASK}
         if len(wanted) > 1 or any(target.shape == MASK != self.labels[name] for name, target in targets.items()):
-            result.notes.append(f"task {task.id} has labels for masks and for polygons: this machine did all of it.")
+            note = (
+                f"task {task.id}: CVAT does not give each of its labels masks or polygons by its type: this machine "
+                f"did all of it."
+            )
+            result.notes += [note] if note not in result.notes else []
             return False
         mapping = label_mapping(labels, list(targets))
         try:

@@ -243,15 +243,16 @@ def masks(served):
 @pytest.mark.parametrize(
     ("types", "stored", "by_cvat"),
     [
-        (("mask", "rectangle"), ["mask"], 1),
-        (("polygon", "polygon"), ["polygon", "polygon"], 1),
-        (("any", "any"), ["mask", "polygon"], 1),
+        (("mask", "rectangle"), ["mask"], 2),
+        (("polygon", "polygon"), ["polygon", "polygon"], 2),
+        (("any", "any"), ["mask", "polygon"], 2),
         (("polygon", "mask"), ["mask", "polygon"], 0),
     ],
 )
 def test_each_label_gets_masks_or_polygons(cvat, served, masks, types, stored, by_cvat):
     labels = [FakeLabel(7, "cat", types[0]), FakeLabel(8, "dog", types[1])]
-    task = cvat.add(FakeTask(12, [("0.png", red((4, 8, 24, 40)))], labels, [FakeJob(40, 0, 0)]))
+    images = [(f"{left}.png", red((left, 8, 24, 40))) for left in (4, 5)]
+    task = cvat.add(FakeTask(12, images, labels, [FakeJob(40, 0, 0), FakeJob(41, 1, 1)]))
     cvat.functions.dashboard = served[1]
     server = connect(Login(url=cvat.url))
     functions = Functions(server)
@@ -260,7 +261,10 @@ def test_each_label_gets_masks_or_polygons(cvat, served, masks, types, stored, b
 
     filled = fill(filler)
 
-    assert (filled.jobs, filled.frames, filled.boxes) == (by_cvat, 1, len(stored))
-    assert sorted(shape["type"] for shape in task.jobs[0].shapes) == stored
-    if not by_cvat:
-        assert "task 12 has labels for masks and for polygons: this machine did all of it." in filled.notes
+    assert (filled.jobs, filled.frames, filled.boxes) == (by_cvat, 2, 2 * len(stored))
+    for job in task.jobs:
+        assert sorted(shape["type"] for shape in job.shapes) == stored
+    sentence = (
+        "task 12: CVAT does not give each of its labels masks or polygons by its type: this machine did all of it."
+    )
+    assert filled.notes.count(sentence) == (not by_cvat)
