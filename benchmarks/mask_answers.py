@@ -3,13 +3,14 @@
     python benchmarks/mask_answers.py functions/BOXES functions/MASKS [--photo FILE] [--objects 20]
 
 Both are CPU functions with the same size of input, such as those of `yolox-nano` and `yolox-nano-seg`. An answer is
-all from the request's JSON to the reply's, of a JPEG of 1920x1080; each function's threshold is the one at which it
-finds so many objects. Masks are answered as CVAT takes them: a polygon and the pixels of each. They take turns in one
-process: a machine that slows down slows both. The worker's memory: `cold_start.py`.
+all from the request's JSON to the reply's, of a JPEG of 1920x1080, without a photo six drawn scenes; every function's
+threshold is the one at which it finds so many objects. Masks are answered as CVAT takes them: a polygon and the pixels
+of each. They take turns in one process: a machine that slows down slows both. The worker's memory: `cold_start.py`.
 """
 
 import argparse
 import base64
+import io
 import json
 import statistics
 import time
@@ -18,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import stages
+from PIL import Image
 from results import describe_machine
 
+from preannotate.synthetic.image import draw_image
 from runtime.cvat import decode_request, reply, shapes
 from runtime.detector import Detection, Detector
 from runtime.manifest import MASK
@@ -32,10 +35,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("boxes", type=Path, metavar="BOXES", help="function directory of a model without masks")
     parser.add_argument("masks", type=Path, metavar="MASKS", help="function directory of a model with masks")
-    parser.add_argument("--photo", type=Path, help="resized to 1920x1080; without it, a synthetic image is used")
+    parser.add_argument("--photo", type=Path, help="resized to 1920x1080; without it, drawn scenes are used")
     parser.add_argument("--objects", type=int, default=20)
     options = parser.parse_args()
-    data = stages.jpeg(options.photo, SIZE)
+    data = stages.jpeg(options.photo, SIZE) if options.photo else _drawn_scenes()
     body = json.dumps({"image": base64.b64encode(data).decode("ascii")}).encode("ascii")
     detectors = {"boxes": stages.load(options.boxes / "nuclio"), "masks": stages.load(options.masks / "nuclio")}
     sizes = {detector.manifest.input_size for detector in detectors.values()}
@@ -59,6 +62,16 @@ def main() -> None:
         "machine": describe_machine(),
     }
     print(json.dumps(result, indent=1))
+
+
+def _drawn_scenes() -> bytes:
+    width, height = SIZE[0] // 3, SIZE[1] // 2
+    image = Image.new("RGB", SIZE)
+    for number in range(6):
+        image.paste(draw_image(number, (width, height)).image, (number % 3 * width, number // 3 * height))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
 
 
 def _threshold(detector: Detector, data: bytes, objects: int) -> float:
