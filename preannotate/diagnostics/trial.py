@@ -18,6 +18,8 @@ from preannotate.core.memory import free_memory
 from preannotate.core.text import plural
 from preannotate.diagnostics.finding import Finding, error, error_from_sentence, ok, warning
 from preannotate.diagnostics.functions import LocalFunction
+from runtime.function_file import read_labels, rename_classes
+from runtime.manifest import Manifest
 
 # Loading TensorFlow from a slow disk takes ten.
 SECONDS = 20.0
@@ -56,9 +58,9 @@ def _draw(path: Path) -> None:
 
 
 def _judge(where: str, content: ProbeResults, function: LocalFunction) -> Iterator[Finding]:
-    labels = [name for name, _ in function.labels]
-    types = [kind for _, kind in function.labels]
-    found, wrong = parse_reply(content["served"][0], labels, IMAGE_SIZE, types.__getitem__)
+    directory = function.settings.path
+    manifest = rename_classes(Manifest.read(directory), read_labels(directory / "function.yaml"))
+    found, wrong = parse_reply(content["served"][0], manifest.labels, IMAGE_SIZE, manifest.label_type)
     if wrong:
         yield error(
             where,

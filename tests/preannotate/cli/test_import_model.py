@@ -14,6 +14,7 @@ from PIL import Image
 from evaluation import ground_truth, reference
 from preannotate.cli.main import main
 from preannotate.formats import cvat_images
+from preannotate.formats.outlines import Polygons
 from preannotate.formats.records import Export, Frame, Shape
 from runtime.manifest import Manifest
 
@@ -70,6 +71,44 @@ def bring(folder, tmp_path, *options, model="Squares v8.onnx"):
 
 def said(capsys):
     return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["yolov8_seg", "mmdetection_masks", "torchvision_masks", "boxes_labels_masks"])
+def test_a_network_with_masks_goes_the_whole_way(folder, tmp_path, capsys, layout):
+    pytest.importorskip("nuclio_sdk")
+    (tmp_path / "outlined").mkdir()
+    frames = []
+    for seed in range(6):
+        image, truth = squares.draw(seed)
+        image.save(tmp_path / "outlined" / truth.name)
+        shapes = tuple(map(outlined, truth.class_ids, truth.boxes.tolist()))
+        frames.append(Frame(truth.name, None, shapes, declared_size=truth.size))
+    files = cvat_images.write(Export(tuple(squares.LABELS), tuple(frames)))
+    (tmp_path / "outlined" / "annotations.xml").write_bytes(files["annotations.xml"])
+    squares_onnx.write(layout, folder / f"{layout}.onnx")
+
+    options = ["--proof-images", tmp_path / "outlined", "--name", "masks", "--json"]
+    assert bring(folder, tmp_path, *options, model=f"{layout}.onnx") == 0
+    assert json.loads(capsys.readouterr().out)["adapter"] == layout
+    assert main(["build", str(tmp_path / "runs" / "masks"), "--output", str(tmp_path / "functions"), "--json"]) == 0
+    built = json.loads(capsys.readouterr().out)
+
+    assert built["verdict"] == "passed"
+    assert {name: (one["map50"], one["mask_map50"]) for name, one in built["scores"].items()} == dict.fromkeys(
+        ("reference", "ir_f32", "ir", "served"), (1.0, 1.0)
+    )
+    assert {name: one["median_mask_iou"] >= 0.99 for name, one in built["differences"].items()} == dict.fromkeys(
+        ("ir_f32 vs reference", "ir vs reference", "served vs ir"), True
+    )
+
+
+def outlined(class_id, box):
+    """All of a square but its lower right quarter, as a polygon."""
+    x1, y1, x2, y2 = box
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    points = [x1, y1, x2, y1, x2, y, x, y, x, y2, x1, y2]
+    return Shape(squares.LABELS[class_id], "polygon", tuple(box), source="manual", outline=Polygons.of([points]))
 
 
 @pytest.mark.slow

@@ -69,6 +69,13 @@ def test_an_answer_that_cvat_cannot_store(tried):
     )
 
 
+@pytest.mark.parametrize("kind", ["any", "ellipse"])
+def test_a_label_of_another_type_is_answered_as_the_network_can(tried, kind):
+    (found,) = tried("function.yaml", lambda text: text.replace('"type": "rectangle"', f'"type": "{kind}"'))
+
+    assert found.severity == "ok"
+
+
 def test_an_engine_that_is_not_installed(tried):
     (found,) = tried("runtime/engines/fake.py", "raise ModuleNotFoundError(\"No module named 'openvino'\")")
 
