@@ -15,6 +15,7 @@ import numpy as np
 from builder import openvino_ir
 from builder.errors import BuildError
 from builder.function_directory import ArtefactScores, FunctionDirectory, Proof, ProofFigures
+from builder.function_yaml import IMPORTED
 from builder.variant_run import Detections, as_answered, detect_with_variant
 from builder.variants import VARIANTS, find_graph
 from evaluation import ground_truth, scores
@@ -68,6 +69,8 @@ LARGEST_LOSS = {"fp16": 0.005, "int8": 0.010}
 # The median IoU of its masks with the reference's, where rounding to FP16 is all that differs.
 FP16_MASKS = 0.99
 PRECISION_KEY = "precision"
+# Key of an imported model's provenance: what was compared before labels were left out (`builder.imports.label_choice`).
+WHOLE_NETWORK = "whole_network"
 # (first artefact, artefact compared with it, what counts as equal)
 COMPARISONS: tuple[tuple[str, str, Tolerance], ...] = (
     ("reference", "saved_model", FLOAT_NOISE),
@@ -135,7 +138,15 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
     scored = {name: scores.score(manifest.labels, expected.images, boxed[name]) for name in found}
     masks = {name: scores.score_masks(manifest.labels, expected.images, found[name]) for name in found}
     answered = scores.score_masks(manifest.labels, expected.images, as_answered(found["reference"], manifest))
-    if not any(difference.detections for difference in differences.values()):
+    compared = any(difference.detections for difference in differences.values())
+    whole = manifest.provenance.get(IMPORTED, {}).get(WHOLE_NETWORK)
+    if whole:
+        notes.append(
+            f"Its labels are {len(manifest.labels)} of {whole['labels']}. The whole network was compared on the same "
+            f"images before the others were left out: {whole['unmatched']} of {whole['detections']} detections "
+            f"unmatched."
+        )
+    elif not compared:
         problems.append(
             f"nothing was compared: 0 detections above {MIN_COMPARED_SCORE} on {len(truth.images)} images; expected "
             f"some. {_MORE_TO_COMPARE}"
@@ -157,6 +168,16 @@ def prove(function: FunctionDirectory, validation: Path) -> Proof:
         "versions": dict(sorted(measured.versions.items())),
     }
     return Proof(tuple(problems), tuple(notes), figures)
+
+
+def of_whole_network(proof: Proof, labels: int) -> dict[str, int]:
+    """Return what a proof of a network with all its labels compared, for the provenance of one with fewer."""
+    differences = proof.figures["differences"].values()
+    return {
+        "labels": labels,
+        "detections": max((int(one["detections"]) for one in differences), default=0),
+        "unmatched": max((int(one["unmatched"]) for one in differences), default=0),
+    }
 
 
 def precision_of(manifest: Manifest) -> str:

@@ -5,11 +5,15 @@ The images are annotated exports, or photos, or synthetic images where none are 
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from builder.build import build
 from builder.imports.import_model import ImportRequest, ImportResult, import_model, with_labels
+from builder.imports.label_choice import LabelChoice
+from builder.proof import of_whole_network
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
 from preannotate.core.drafts import working_directory
 from preannotate.core.errors import UsageError
@@ -42,12 +46,32 @@ def import_with_proof_images(
     `progress` is called with the name of each step; errors are those of `import_model` as well.
     """
     request = with_labels(request)
+    chosen = request.chosen
     with working_directory() as store:
-        truth = collect_proof_images(images, Path(store), request.labels)
+        truth = collect_proof_images(images, Path(store), chosen.names)
+        if chosen.narrowed and not images:
+            request = _prove_whole_network(request, truth, Path(store) / "whole", progress)
         # Synthetic images show nothing of what a model is for.
         return import_model(
             request, truth, directory, for_calibration=bool(images), overwrite=overwrite, progress=progress
         )
+
+
+def _prove_whole_network(
+    request: ImportRequest, truth: GroundTruth, folder: Path, progress: Callable[[str], None]
+) -> ImportRequest:
+    """Build the function with all labels in `folder` and compare that; return the request with what was compared.
+
+    Synthetic images show a network some of its classes, and hardly those that were chosen: a proof of these alone would
+    compare nothing. The network that is left is the same but for the scores that are not read any more.
+    """
+    progress(f"Verifying the whole network, with all {len(request.labels)} labels")
+    whole = replace(request, choice=LabelChoice())
+    truth = replace(truth, labels=request.labels)
+    result = import_model(whole, truth, folder / "run", for_calibration=False, progress=progress)
+    built = build(result.directory, folder / "functions", name="whole", progress=progress)
+    compared = of_whole_network(built.proof, len(request.labels))
+    return replace(request, adapter=result.manifest.family, whole_network=compared)
 
 
 def collect_proof_images(paths: Sequence[Path], store: Path, labels: tuple[str, ...]) -> GroundTruth:

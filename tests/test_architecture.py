@@ -27,6 +27,7 @@ FLOORS = (
     "preannotate.annotation",
     "preannotate.model_evaluation",
     "preannotate.model_import",
+    "preannotate.model_catalogue",
     "preannotate.active_learning",
     "preannotate.diagnostics",
     "preannotate.pipeline",

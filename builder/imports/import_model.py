@@ -5,7 +5,7 @@ import difflib
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from builder.errors import BuildError
 from builder.function_yaml import IMPORTED
 from builder.imports import adapters, class_names
 from builder.imports.errors import GUIDE
+from builder.imports.label_choice import ChosenLabels, LabelChoice
 from builder.imports.layout import PreprocessingOptions
 from builder.imports.plausibility import ACCURATE_MAP50, BLIND_MAP50, is_annotated, map50_regardless_of_class
 from builder.imports.source import Source, content_hash, recognise, stage
 from builder.imports.worker import RESULT_FILE, ImportedNetwork, ImportJob
+from builder.proof import WHOLE_NETWORK
 from evaluation import ground_truth, reference, scores, thresholds
 from evaluation.corrections import CorrectionCosts
 from evaluation.ground_truth import AnnotatedImage, GroundTruth
@@ -63,6 +65,10 @@ class ImportRequest:
         iou_threshold: Overlap above which the lower-scored of two boxes is dropped.
         licence: Free text.
         origin: Free text.
+        accuracy: Free text: what its authors measured.
+        choice: Which of the labels are answered, and under which names.
+        whole_network: What a proof of the function with all labels compared (`WHOLE_NETWORK`); None if there was none.
+            With it, an import is whole although none of the chosen labels is found on the images.
     """
 
     model: Path
@@ -75,6 +81,14 @@ class ImportRequest:
     iou_threshold: float = DEFAULT_IOU_THRESHOLD
     licence: str = ""
     origin: str = ""
+    accuracy: str = ""
+    choice: LabelChoice = field(default_factory=LabelChoice)
+    whole_network: Mapping[str, Any] | None = None
+
+    @property
+    def chosen(self) -> ChosenLabels:
+        """What the function answers with; a BuildError if the choice does not fit the labels."""
+        return self.choice.apply(self.labels)
 
 
 @dataclass(frozen=True)
@@ -156,15 +170,16 @@ def import_model(
             f"--adapter: unknown adapter {printable(request.adapter, 40)!r}; expected one such as {', '.join(near)}. "
             f"See {GUIDE}."
         )
+    chosen = request.chosen
     with new_directory(target, (EXPORT_FOLDER,), overwrite=overwrite) as draft:
         export = draft / EXPORT_FOLDER
         export.mkdir()
         _write_validation(truth, export / "validation")
         progress(f"Reading {request.model} and running it on {len(truth.images)} images")
-        network = _run_worker(request, source, export)
-        detected = reference.read(export / "validation", request.labels)
+        network = _run_worker(request, chosen, source, export)
+        detected = reference.read(export / "validation", chosen.names)
         found = sum(item.score > MIN_COMPARED_SCORE for items in detected.detections for item in items)
-        if not found:
+        if not found and request.whole_network is None:
             raise BuildError(
                 f"{request.model}: found nothing on the {len(truth.images)} images; expected detections to compare. "
                 f"Give photos of its classes with --proof-images, and check --channels, --mean and --scale."
@@ -177,16 +192,16 @@ def import_model(
         if head is None:  # then nobody asks for the masks that were annotated
             truth = replace(truth, images=tuple(replace(image, masks=()) for image in truth.images))
             _write_annotations(truth, export / "validation")
-        measured = scores.score(request.labels, truth.images, detected.detections) if is_annotated(truth) else None
+        measured = scores.score(chosen.names, truth.images, detected.detections) if is_annotated(truth) else None
         if measured and measured.map50 < BLIND_MAP50:
             raise BuildError(_why_blind(request, truth, detected.detections, measured))
         threshold, per_class = _thresholds(request, adapter, truth, detected.detections)
         cut = Postprocess(threshold, per_class, request.iou_threshold)
-        of_masks = scores.score_masks(request.labels, truth.images, detected.detections) if head and measured else None
+        of_masks = scores.score_masks(chosen.names, truth.images, detected.detections) if head and measured else None
         provenance = _provenance(request, source, network, detected.network, measured)
         if of_masks is not None:
             provenance["mask_metrics"] = of_masks.to_json()
-        manifest = Manifest(adapter, request.labels, size, cut, provenance, mask_head=head)
+        manifest = Manifest(adapter, chosen.names, size, cut, provenance, mask_head=head)
         manifest.write(export / FILE_NAME)
         _try_conversion(request, export, size, progress)
     notes = _notes(truth, detected.detections, measured) if measured else ()
@@ -217,7 +232,7 @@ def _why_blind(
     return f"{found} Check --channels, --mean, --scale and --adapter: {GUIDE}."
 
 
-def _run_worker(request: ImportRequest, source: Source, export: Path) -> ImportedNetwork:
+def _run_worker(request: ImportRequest, chosen: ChosenLabels, source: Source, export: Path) -> ImportedNetwork:
     with working_directory() as work:
         staged, output = Path(work) / "model", Path(work) / "output"
         staged.mkdir()
@@ -229,6 +244,8 @@ def _run_worker(request: ImportRequest, source: Source, export: Path) -> Importe
             adapter=request.adapter,
             image_size=list(request.image_size) if request.image_size else None,
             labels=list(request.labels),
+            kept=list(chosen.kept) if chosen.narrowed else [],
+            answered=list(chosen.names),
             preprocessing=asdict(request.preprocessing),
             first_class=request.first_class,
             iou_threshold=request.iou_threshold,
@@ -251,10 +268,11 @@ def _thresholds(
     truth: GroundTruth,
     detections: Sequence[Sequence[Detection]],
 ) -> tuple[float, tuple[float, ...]]:
+    names = request.chosen.names
     if request.threshold is None and is_annotated(truth):
-        return thresholds.choose_thresholds(request.labels, truth.images, detections, CorrectionCosts())
+        return thresholds.choose_thresholds(names, truth.images, detections, CorrectionCosts())
     threshold = adapters.load(adapter).THRESHOLD if request.threshold is None else request.threshold
-    return threshold, (threshold,) * len(request.labels)
+    return threshold, (threshold,) * len(names)
 
 
 def _provenance(
@@ -266,13 +284,24 @@ def _provenance(
         "sha256": content_hash(source),
         **{key: value for key, value in network.items() if key != "input_size"},
         "reference": reference_network,
-        **{key: value for key, value in (("licence", request.licence), ("origin", request.origin)) if value},
+        **{key: value for key in ("licence", "origin", "accuracy") if (value := getattr(request, key))},
+        **_choice(request),
     }
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         IMPORTED: about,
         **({"metrics": measured.to_json()} if measured else {}),
         "versions": {"preannotate": importlib.metadata.version("preannotate")},
+    }
+
+
+def _choice(request: ImportRequest) -> dict[str, Any]:
+    """What was left out and renamed, for `model.json`; nothing if all labels are answered under their own names."""
+    chosen = request.chosen
+    return {
+        **({"labels_of_network": len(request.labels)} if chosen.narrowed else {}),
+        **({"renamed": dict(request.choice.renamed)} if request.choice.renamed else {}),
+        **({WHOLE_NETWORK: dict(request.whole_network)} if request.whole_network is not None else {}),
     }
 
 

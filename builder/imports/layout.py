@@ -39,11 +39,14 @@ class Layout:
         input_size: (width, height) of the network's input.
         num_classes: K.
         first_class: Class number of the first label, where the network returns numbers.
+        kept: Class ids, from 0, that are answered, in the order of the function's labels; () for all. Decoding gives
+            scores of all K classes; whoever calls it leaves out the others.
     """
 
     input_size: tuple[int, int]
     num_classes: int
     first_class: int = 1
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ class OpenVinoGraph:
         ends = [model.outputs[self._positions[name]].get_node().input_value(0) for name in match.names]
         nodes = [ops.convert(end, "f32").output(0) for end in ends]
         decoded = dict(zip(("boxes", "scores"), adapter.graph(nodes, layout, ops), strict=True))
+        if layout.kept:
+            decoded["scores"] = ops.gather(decoded["scores"], np.array(layout.kept, np.int64), np.int64(-1))
         if mask_head(adapter) is not None:
             decoded |= adapter.graph_masks(nodes, layout, ops)
         results = [_result(node, name) for name, node in decoded.items()]

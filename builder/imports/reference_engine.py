@@ -68,7 +68,8 @@ class ReferenceEngine:
             )
         scores = np.clip(scores, 0, 1).astype(np.float32)
         self.answers.add(boxes, scores)
-        return {"boxes": boxes.astype(np.float32), "scores": scores, **self._masks(outputs)}
+        answered = scores[..., list(self._layout.kept)] if self._layout.kept else scores
+        return {"boxes": boxes.astype(np.float32), "scores": answered, **self._masks(outputs)}
 
     def _masks(self, outputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         if self.mask_head is None:

@@ -69,7 +69,8 @@ class SavedModelGraph:
         @tf.function(input_signature=[spec])
         def detect(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             outputs = self._function(**{self._input: pixels})
-            return adapter.graph([outputs[name] for name in match.names], layout, tf)
+            boxes, scores = adapter.graph([outputs[name] for name in match.names], layout, tf)
+            return boxes, tf.gather(scores, layout.kept, axis=-1) if layout.kept else scores
 
         frozen = convert_variables_to_constants_v2(detect.get_concrete_function(), lower_control_flow=False)
         module = tf.Module()

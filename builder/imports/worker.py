@@ -38,6 +38,9 @@ class ImportJob:
         file: The model that is read; a copy unless it is a SavedModel.
         where: The model as the user named it, for messages.
         image_size: (width, height).
+        labels: Of all classes of the network.
+        kept: Class ids that are answered, in the order of `answered`; empty for all.
+        answered: Names of the function's labels.
         preprocessing: `PreprocessingOptions` as JSON.
         first_class: As in `Layout`.
         validation: Folder with `ground_truth.json`; `reference.json` is written there.
@@ -50,6 +53,8 @@ class ImportJob:
     adapter: str | None
     image_size: list[int] | None
     labels: list[str]
+    kept: list[int]
+    answered: list[str]
     preprocessing: dict[str, Any]
     first_class: int | None
     iou_threshold: float
@@ -145,7 +150,7 @@ def _choose(
         )
     _check_order(job.labels, metadata)
     find = partial(fitting_adapters, job.kind, outputs, input_size, num_labels=len(job.labels))
-    truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.labels))
+    truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.answered))
     chosen, found = choose(find(wanted=job.adapter), lambda: find(wanted=None), make_engine, truth, job.iou_threshold)
     reference.write(Path(job.validation), reference.Reference(description, found))
     return chosen
@@ -169,7 +174,8 @@ def _network(adapter: str, layout: Layout) -> ImportedNetwork:
 
 
 def _layout(job: ImportJob, input_size: tuple[int, int], usual: int) -> Layout:
-    return Layout(input_size, len(job.labels), usual if job.first_class is None else job.first_class)
+    first_class = usual if job.first_class is None else job.first_class
+    return Layout(input_size, len(job.labels), first_class, tuple(job.kept))
 
 
 def _preprocessing_options(job: ImportJob) -> PreprocessingOptions:

@@ -11,7 +11,8 @@ from preannotate.core.errors import UsageError
 from preannotate.core.text import split_list
 from preannotate.cvat.login import Login, check_sdk
 
-if TYPE_CHECKING:  # it needs cvat-sdk, which may be missing
+if TYPE_CHECKING:  # the server needs cvat-sdk, which may be missing
+    from builder.imports.label_choice import LabelChoice
     from preannotate.cvat.server import Server
 
 WORKSPACE = Path("workspace")
@@ -137,6 +138,21 @@ def add_labels(parser: Parser) -> None:
     """A selection of labels."""
     parser.add_argument("--labels", metavar="A,B", help="learn only these labels (default: all that have a box); one "
         "with a comma in quotes: '\"nut, small\",bolt'")  # fmt: skip
+
+
+def add_label_choice(parser: Parser) -> None:
+    """Which labels of a ready network are answered, and under which names."""
+    add = parser.add_argument
+    add("--only", metavar="A,B", help="answer with these labels of the network alone (default: all)")
+    add("--rename", metavar="OLD=NEW", action="append", default=[], help="name of a label in your task, as in "
+        "person=worker; several with commas, or several times")  # fmt: skip
+
+
+def label_choice_of(arguments: argparse.Namespace) -> "LabelChoice":
+    """Return what `add_label_choice` says; a BuildError if it cannot be read."""
+    from builder.imports.label_choice import LabelChoice
+
+    return LabelChoice.parse(arguments.only, arguments.rename)
 
 
 def labels_of(arguments: argparse.Namespace) -> tuple[str, ...] | None:

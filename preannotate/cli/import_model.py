@@ -6,7 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from preannotate.cli.arguments import add_json, add_overwrite, add_threshold, fraction
+from preannotate.cli.arguments import (
+    add_json,
+    add_label_choice,
+    add_overwrite,
+    add_threshold,
+    fraction,
+    label_choice_of,
+)
 from preannotate.cli.command import Command
 from preannotate.core.text import format_scores, plural
 
@@ -20,6 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "Detection API")  # fmt: skip
     add("--labels", type=Path, metavar="FILE", help="class names: one per line, JSON, data.yaml or .pbtxt "
         "(default: those in the model)")  # fmt: skip
+    add_label_choice(parser)
     add("--name", help="name of the run and of the function (default: the model's)")
     add("--output", type=Path, metavar="DIR", default=Path("runs"), help="folder of runs (default: runs)")
     add("--proof-images", type=Path, nargs="+", default=[], metavar="EXPORT", help="annotated exports or folders of "
@@ -60,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         iou_threshold=arguments.iou_threshold,
         licence=arguments.licence,
         origin=arguments.origin,
+        choice=label_choice_of(arguments),
     )
     imported = import_with_proof_images(
         request,

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import unquote, urljoin, urlsplit
@@ -26,7 +26,9 @@ TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 16 * 1024 * 1024
 _MAX_MESSAGE_LENGTH = 300
 _USER_AGENT = "preannotate"
-_OK, _REDIRECTS, _MAX_REDIRECTS = 200, (301, 302, 303, 307, 308), 5
+_OK, _PARTIAL, _NO_SUCH_PART = 200, 206, 416
+_REDIRECTS, _MAX_REDIRECTS = (301, 302, 303, 307, 308), 5
+_LONGEST_LENGTH = 20
 _CHUNK = 1 << 16
 
 
@@ -135,25 +137,61 @@ def request(
     return Response(received.status, content, received.headers.get("Location", ""))
 
 
-def download(url: str, file: BinaryIO, *, max_bytes: int, connect_timeout: float, timeout: float) -> None:
+def download(
+    url: str,
+    file: BinaryIO,
+    *,
+    max_bytes: int,
+    connect_timeout: float,
+    timeout: float,
+    validator: str = "",
+    begun: Callable[[str], object] = lambda validator: None,
+    progress: Callable[[int, int | None], object] = lambda done, total: None,
+) -> None:
     """Write the file at a public address to an open one, following redirects; from https to https only.
 
-    `timeout` is for all of it. After an error the file has a part of the content.
+    After an error the file has a part of the content.
+
+    Args:
+        url: Where the file is.
+        file: Open for writing. With `validator` it stands behind the part that an earlier call wrote, and goes on there
+            if the server still has the same content; else it is written from its beginning.
+        max_bytes: Of the whole file.
+        connect_timeout: Seconds for a connection.
+        timeout: Seconds for all of it.
+        validator: What `begun` got when the part was written.
+        begun: Called before the first byte is written, with the server's name for this content ("" if it has none).
+        progress: Called with the bytes that are here, and the size of the file if the server says it.
 
     Raises:
         NoResponseError: There is no such file, it is larger than `max_bytes`, or not all of it came.
     """
     end = time.monotonic() + timeout
+    have = file.tell() if validator else 0
     for _ in range(_MAX_REDIRECTS + 1):
         left = max(end - time.monotonic(), 0.001)
         headers = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"}
+        if have:
+            headers |= {"Range": f"bytes={have}-", "If-Range": validator}
         with _exchange(
             "GET", url, headers=headers, body=None, timeout=left, connect_timeout=min(connect_timeout, left)
         ) as received:
             location = received.headers.get("Location", "")
-            if received.status == _OK:
-                _write(received, file, max_bytes)
+            goes_on = received.status == _PARTIAL and have > 0
+            if goes_on and not received.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                raise NoResponseError(Failure.OTHER, "another part than the one that was asked for")
+            if received.status == _OK or goes_on:
+                if have and not goes_on:  # the content is another one by now
+                    file.seek(0)
+                    file.truncate()
+                begun(_validator(received))
+                _write(received, file, max_bytes, have if goes_on else 0, progress)
                 return
+        if received.status == _NO_SUCH_PART and have:  # the part is the whole file, or longer than it
+            have = 0
+            file.seek(0)
+            file.truncate()
+            continue
         if received.status not in _REDIRECTS or not location:
             raise NoResponseError(Failure.OTHER, f"status {received.status}")
         target = urljoin(url, location)
@@ -163,8 +201,23 @@ def download(url: str, file: BinaryIO, *, max_bytes: int, connect_timeout: float
     raise NoResponseError(Failure.OTHER, "too many redirects")
 
 
-def _write(received: "urllib3.BaseHTTPResponse", file: BinaryIO, max_bytes: int) -> None:
-    written = 0
+def _validator(received: "urllib3.BaseHTTPResponse") -> str:
+    """Return what names this very content: a strong ETag. Dates have steps of a second; two contents may share one."""
+    tag = received.headers.get("ETag", "")
+    return tag if tag.startswith('"') and tag.isascii() and tag.isprintable() else ""
+
+
+def _write(
+    received: "urllib3.BaseHTTPResponse",
+    file: BinaryIO,
+    max_bytes: int,
+    written: int,
+    progress: Callable[[int, int | None], object],
+) -> None:
+    length = received.headers.get("Content-Length", "")
+    total = written + int(length) if length.isascii() and length.isdecimal() and len(length) < _LONGEST_LENGTH else None
+    if total is not None and total > max_bytes:
+        raise NoResponseError(Failure.TOO_LARGE)
     for chunk in received.stream(_CHUNK, decode_content=False):
         written += len(chunk)
         if written > max_bytes:
@@ -173,6 +226,7 @@ def _write(received: "urllib3.BaseHTTPResponse", file: BinaryIO, max_bytes: int)
             file.write(chunk)
         except OSError as error:
             raise FileError(f"download: {error.strerror or error}; expected room for the file.") from error
+        progress(written, total)
 
 
 @contextlib.contextmanager

@@ -125,7 +125,8 @@ class VersionBuilder:
         if self.request.base_model != PREVIOUS:
             return self.request.base_model
         before = versions.previous_version(self.model, version)
-        return str(before.run) if before is not None else AUTO
+        # An imported version has no weights that a training could start from.
+        return str(before.run) if before is not None and (before.run / "checkpoints").is_dir() else AUTO
 
 
 def training_options(source: dict[str, Any], request: RunRequest) -> list[str]:

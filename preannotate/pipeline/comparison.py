@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 from builder.function_directory import FunctionDirectory
+from builder.function_yaml import IMPORTED
 from builder.variant_run import detect_with_variant
 from builder.variants import VARIANTS
 from evaluation import ground_truth
@@ -144,6 +145,8 @@ def _contents(version: VersionFolder) -> set[str]:
     """The training images of a version, by their content."""
     path = version.run / "data" / _TRAIN_FILE
     content = read_json(path)
+    if content is None and IMPORTED in FunctionDirectory.open(version.function).manifest.provenance:
+        return set()  # it was trained elsewhere, on other images
     if content is None:
         raise PipelineError(
             f"{path}: not found; expected the list of images that version {version.number} was trained on."

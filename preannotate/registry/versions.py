@@ -72,14 +72,16 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
             f"--restart."
         )
     scores = proof.figures["scores"]["served"]
-    of_masks = {name: value for name, value in scores.items() if name.startswith("mask_")}
+    # Of an imported model without annotated images the proof measured agreement, which is no accuracy.
+    measured = proof.figures["boxes"] > 0
+    of_masks = {name: value for name, value in scores.items() if name.startswith("mask_") and measured}
     content: dict[str, Any] = {
         "format": FORMAT,
         "number": version.number,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "model": manifest.family,
-        "map50": scores["map50"],
-        "mean_ap": scores["mean_ap"],
+        "map50": scores["map50"] if measured else None,
+        "mean_ap": scores["mean_ap"] if measured else None,
         **of_masks,
         "labels": list(manifest.labels),
         "images": dict(manifest.provenance.get("images", {})),

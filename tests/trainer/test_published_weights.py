@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from support.web_server import web_server
 
+from preannotate.core import published_files
 from preannotate.core.errors import FileError
+from preannotate.core.published_files import KeptFile
 from trainer import published_weights
 from trainer.errors import TrainingError
-from trainer.published_weights import CATALOGUE, KeptWeights, NotFetchedError
+from trainer.published_weights import CATALOGUE, NotFetchedError
 
 MODEL = "yolox-nano"
 CHECKPOINT, EXPORT = b"PK\x03\x04 weights of a checkpoint", b"\x08\x07 weights of an export"
@@ -77,7 +79,7 @@ def test_a_file_is_kept_whatever_it_is_called(tmp_path, folder, content, suffix)
     assert path == published_weights.find(MODEL)
     assert path.read_bytes() == content
     assert path.suffix == suffix
-    assert published_weights.kept(MODEL) == KeptWeights(path, "download (1)", len(content), digest)
+    assert published_weights.kept(MODEL) == KeptFile(path, "download (1)", len(content), digest)
     assert names(folder) == sorted([path.name, "yolox-nano.json"])
     assert published_weights.find("yolox-s") is None
 
@@ -287,11 +289,11 @@ def test_the_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("PREANNOTATE_WEIGHTS")
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert published_weights.folder() == tmp_path / "preannotate/weights"
+    assert published_files.folder() == tmp_path / "preannotate/weights"
 
     for unusable in ("", "relative"):
         monkeypatch.setenv("XDG_CACHE_HOME", unusable)
-        assert str(published_weights.folder()) == "/home/someone/.cache/preannotate/weights"
+        assert str(published_files.folder()) == "/home/someone/.cache/preannotate/weights"
 
 
 def test_the_module_is_light():
