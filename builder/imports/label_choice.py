@@ -54,9 +54,7 @@ class LabelChoice:
         """
         if len(set(self.only)) < len(self.only):
             twice = next(name for name in self.only if self.only.count(name) > 1)
-            raise BuildError(
-                f"--only: {printable(twice, 60)!r} is there twice; expected each label once. Leave one out."
-            )
+            raise BuildError(f"--only: {printable(twice, 60)!r} is there twice; expected each label once. Correct it.")
         kept = tuple(_index("--only", name, labels) for name in self.only) or tuple(range(len(labels)))
         for name in self.renamed:
             if _index("--rename", name, labels) not in kept:
