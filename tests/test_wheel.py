@@ -92,6 +92,13 @@ def test_a_built_function_is_checked_and_annotates(installed, squares_built, tmp
     assert (tmp_path / "coco.zip").is_file()
 
 
+def test_the_catalogue_of_ready_models_is_in_it(installed):
+    done = installed("-m", "preannotate", "catalogue")
+
+    assert done.returncode == 0, done.stderr
+    assert "coco-yolox-nano" in done.stdout
+
+
 def test_the_deploying_script_is_found(installed):
     done = installed(
         "-c",

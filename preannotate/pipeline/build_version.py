@@ -126,7 +126,7 @@ class VersionBuilder:
             return self.request.base_model
         before = versions.previous_version(self.model, version)
         # An imported version has no weights that a training could start from.
-        return str(before.run) if before is not None and (before.run / "checkpoints").is_dir() else AUTO
+        return str(before.run) if before is not None and (before.run / "summary.json").is_file() else AUTO
 
 
 def training_options(source: dict[str, Any], request: RunRequest) -> list[str]:

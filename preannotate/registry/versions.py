@@ -73,7 +73,7 @@ def record_version(version: VersionFolder) -> dict[str, Any]:
         )
     scores = proof.figures["scores"]["served"]
     # Of an imported model without annotated images the proof measured agreement, which is no accuracy.
-    measured = proof.figures["boxes"] > 0
+    measured = proof.figures.get("boxes") != 0
     of_masks = {name: value for name, value in scores.items() if name.startswith("mask_") and measured}
     content: dict[str, Any] = {
         "format": FORMAT,

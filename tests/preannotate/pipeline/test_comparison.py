@@ -118,6 +118,16 @@ def test_nothing_that_is_new_to_both(make):
     )
 
 
+def test_an_imported_version_was_trained_on_none_of_the_images(make):
+    old, new = make(1, [], [], shift=12), make(2, ["0.png"], [])
+    (old.run / "data" / "train.json").unlink()
+    manifest = old.function / "nuclio" / "model.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"provenance": content["provenance"] | {"imported": {"kind": "onnx"}}}))
+
+    assert compare(new, old) == Comparison(1, 1, map50=1.0, mean_ap=1.0, map50_published=0.0, mean_ap_published=0.0)
+
+
 def test_a_version_whose_training_images_are_gone(make):
     old, new = make(1, [], []), make(2, ["0.png"], [])
     (old.run / "data" / "train.json").unlink()

@@ -90,7 +90,7 @@ def test_from_a_file_to_boxes_in_a_task_that_nobody_annotated(
     assert functions.listed()["skies"].labels == {"sky": "rectangle"}
     truth = squares.draw(0)[1]
     expected = sorted(box.tolist() for box, class_id in zip(truth.boxes, truth.class_ids, strict=True) if class_id)
-    assert sorted([round(side) for side in shape.points] for shape in answer()) == expected
+    assert sorted([round(side) for side in shape.box] for shape in answer()) == expected
     assert task.jobs[0].shapes == []
 
     assert main(["annotate", str(workspace / "functions" / "skies"), "--task", "12", "--cvat", newest.url]) == 0

@@ -178,6 +178,19 @@ def test_the_previous_version_as_base_model(run, newest, workspace, commands):
     assert bases == ["auto", str(workspace / "models/pets/versions/1/run")]
 
 
+def test_a_previous_version_that_was_not_trained_here_has_no_weights_to_start_from(run, newest, workspace, commands):
+    task = newest.add(pets())
+    run("--deploy", "none", "--base-model", "previous")
+    (workspace / "models/pets/versions/1/run/summary.json").unlink()  # an import has an export alone
+    task.jobs[1].shapes.append(box(5))
+    task.jobs[1].updated = "2026-11-03T10:00:00.000000Z"
+
+    run("--name", "pets", task=False)
+
+    bases = [asked[asked.index("--base-model") + 1] for asked in commands.asked if asked[0] == "train"]
+    assert bases == ["auto", "auto"]
+
+
 @pytest.mark.parametrize("stage", ["train", "build"])
 def test_a_run_that_was_stopped_goes_on_with_the_same_version(run, newest, workspace, commands, stage):
     newest.add(pets())

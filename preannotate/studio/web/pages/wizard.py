@@ -1,5 +1,6 @@
 """A new annotation model, the first three steps: server, tasks, model; the URL holds the choices so far."""
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -8,8 +9,10 @@ from typing import Any
 from starlette.responses import Response
 
 from preannotate.cvat.errors import CvatError
+from preannotate.pipeline.run_request import slug
 from preannotate.studio.catalogue import TaskDetail, TaskPage
 from preannotate.studio.errors import PageError
+from preannotate.studio.ready_models import ReadyModel, find_ready_model
 from preannotate.studio.recommendations import Sufficiency, advise_outlines, assess_annotations, model_choices
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
@@ -175,11 +178,20 @@ def choose_model(request: PageRequest) -> Response:
         refused=refused,
         choices=choices,
         outlines=advise_outlines(detail),
+        ready=_ready_model(request, detail),
         model=state.model if state.model in names else AUTO,
         versions=finished_versions(request),
         files_anywhere=request.app.files_anywhere,
         form=Form.initial(base=state.base, base_version=state.base_version, base_file=state.base_file),
     )
+
+
+def _ready_model(request: PageRequest, detail: TaskDetail) -> ReadyModel | None:
+    """Return what could draw the first boxes; None if the model that a training would make is there already."""
+    name = suggested_name(detail, set())
+    if any(model.name == name for model in request.services.models.list()):
+        return None
+    return find_ready_model(detail.labels, name)
 
 
 def _find_task(request: PageRequest, server: SavedServer, search: str) -> TaskPage | None:
@@ -201,3 +213,11 @@ def finished_versions(request: PageRequest) -> list[tuple[str, str]]:
         for version in model.versions
         if version.complete
     ]
+
+
+def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
+    """Return a name that CVAT and nuclio accept, from that of the project or the task, and not in `taken`."""
+    task = detail.summary
+    name = (task and (slug(task.project or task.name) or f"task-{task.id}")) or "model"
+    names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+    return next(one for one in names if one not in taken)

@@ -1,6 +1,5 @@
 """A new annotation model, the last step: name, machine, arguments, what happens after training."""
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from preannotate.core.errors import PreannotateError
 from preannotate.jobs.queue import RunSource
 from preannotate.pipeline.errors import RunRequestError
-from preannotate.pipeline.run_request import RunRequest, check_model_name, slug
+from preannotate.pipeline.run_request import RunRequest, check_model_name
 from preannotate.registry.publication import Deploy
 from preannotate.registry.workspace import VersionFolder
 from preannotate.studio.arguments import ArgumentField, argument_fields, assemble_arguments
@@ -22,7 +21,7 @@ from preannotate.studio.recommendations import Sufficiency, assess_annotations, 
 from preannotate.studio.servers import SavedServer
 from preannotate.studio.web.page_request import Form, PageRequest, go_to
 from preannotate.studio.web.pages.servers import saved_server
-from preannotate.studio.web.pages.wizard import InitialWeights, WizardState, selected_annotations
+from preannotate.studio.web.pages.wizard import InitialWeights, WizardState, selected_annotations, suggested_name
 from trainer.errors import TrainingError
 from trainer.recommendation import FAST
 from trainer.request import AUTO
@@ -214,11 +213,3 @@ def _own_file(request: PageRequest, text: str) -> Path:
         )
         raise PageError(400, "File not found", sentence)
     return path
-
-
-def suggested_name(detail: TaskDetail, taken: set[str]) -> str:
-    """Return a name that CVAT and nuclio accept, from that of the project or the task, and not in `taken`."""
-    task = detail.summary
-    name = (task and (slug(task.project or task.name) or f"task-{task.id}")) or "model"
-    names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
-    return next(one for one in names if one not in taken)

@@ -282,6 +282,8 @@ def test_nothing_to_learn_from_is_refused_early(example, browser):
     assert "Not enough annotations yet" in said
     assert "Task 12: no boxes to learn from; expected some." in said
     assert "Continue" not in said
+    assert "A published model knows boat without any training." in said
+    assert "preannotate get coco-yolox-nano --name bare --only boat" in said
     assert browser.get(START).status_code == 409
     assert browser.send("/new/start", PLACE).status_code == 409
     assert not example.services.queue.list()
