@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preannotate.core import http, published_files
-from preannotate.core.errors import FileError
+from preannotate.core.errors import FileError, LockedError
 from preannotate.core.published_files import OFFLINE_VARIABLE, Check, KeptFile, Progress
 from preannotate.core.text import printable
 from trainer.errors import TrainingError
@@ -100,7 +100,7 @@ def find_or_fetch(model: str, check: Check) -> Path | None:
         return here
     try:
         return fetch(model, check)
-    except (NotFetchedError, FileError) as error:  # no network, or nowhere to keep it
+    except (NotFetchedError, FileError, LockedError) as error:  # no network, nowhere to keep it, or another is at it
         log.warning("%s", error)
         return None
 

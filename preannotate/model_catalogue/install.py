@@ -27,7 +27,7 @@ class InstalledModel:
         version: Of the model; built and verified.
         proof: What was compared.
         labels: That the function answers with.
-        published: Number of the version that CVAT gets; None if somebody unpublished the model.
+        published: Number of the version that CVAT gets.
         new: Whether the version was made now.
     """
 
@@ -116,7 +116,7 @@ def _install(
         finally:
             if not version.complete:
                 shutil.rmtree(version.path, ignore_errors=True)
-    if not publication.history(folder) or publication.published_version(folder) is None:
+    if publication.published_version(folder) is None:
         publication.install(workspace, folder.name, version.number, deploy=Deploy.SERVE)
     function = FunctionDirectory.open(version.function)
     return InstalledModel(

@@ -258,14 +258,16 @@ def _parity(directory: FunctionDirectory) -> Parity | None:
             return None
         content, problems = proof.figures, _proof_problems(directory, directory.change_mark)
         scores, differences = content.get("scores", {}), content.get("differences", {})
+        # Of an imported model without annotated images.
+        measured = "agreement" if content.get("boxes") == 0 else "accuracy"
         facts = {"validation images": str(content.get("images", "")), "boxes on them": str(content.get("boxes", ""))}
         facts |= {
-            f"accuracy of {_NAMES[name]}": format_scores(one["map50"], one.get("mean_ap"), 4)
+            f"{measured} of {_NAMES[name]}": format_scores(one["map50"], one.get("mean_ap"), 4)
             for name, one in scores.items()
             if name in _NAMES
         }
         facts |= {
-            f"accuracy of the masks of {_NAMES[name]}": format_scores(one["mask_map50"], one.get("mask_mean_ap"), 4)
+            f"{measured} of the masks of {_NAMES[name]}": format_scores(one["mask_map50"], one.get("mask_mean_ap"), 4)
             for name, one in scores.items()
             if name in _NAMES and "mask_map50" in one
         }

@@ -51,6 +51,8 @@ def test_a_file_becomes_a_version_that_is_published(file, model, photos, workspa
     assert about["accuracy"] == "mAP 99 on squares"
     [shown] = Models(workspace).list()
     assert (shown.name, shown.published, shown.labels, shown.problem) == ("squares", 1, ("red", "blue"), None)
+    assert "agreement of OpenVINO" in shown.parity.facts
+    assert "accuracy of OpenVINO" not in shown.parity.facts
     assert "not measured" in publication.versions_as_table(workspace.models())
 
     again = install(workspace, model, file, proof_images=[photos])
