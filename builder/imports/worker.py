@@ -9,7 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -39,12 +39,12 @@ class ImportJob:
         where: The model as the user named it, for messages.
         image_size: (width, height).
         labels: Of all classes of the network.
-        kept: Class ids that are answered, in the order of `answered`; empty for all.
-        answered: Names of the function's labels.
         preprocessing: `PreprocessingOptions` as JSON.
         first_class: As in `Layout`.
         validation: Folder with `ground_truth.json`; `reference.json` is written there.
         output: Empty folder for the graph and `result.json`.
+        kept: Class ids that are answered, in the order of `answered`; empty for all.
+        answered: Names of the function's labels; None for `labels`.
     """
 
     kind: str
@@ -53,13 +53,13 @@ class ImportJob:
     adapter: str | None
     image_size: list[int] | None
     labels: list[str]
-    kept: list[int]
-    answered: list[str]
     preprocessing: dict[str, Any]
     first_class: int | None
     iou_threshold: float
     validation: str
     output: str
+    kept: list[int] = field(default_factory=list)
+    answered: list[str] | None = None
 
 
 class ImportedNetwork(TypedDict):
@@ -150,7 +150,7 @@ def _choose(
         )
     _check_order(job.labels, metadata)
     find = partial(fitting_adapters, job.kind, outputs, input_size, num_labels=len(job.labels))
-    truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.answered))
+    truth = replace(ground_truth.read(Path(job.validation)), labels=tuple(job.answered or job.labels))
     chosen, found = choose(find(wanted=job.adapter), lambda: find(wanted=None), make_engine, truth, job.iou_threshold)
     reference.write(Path(job.validation), reference.Reference(description, found))
     return chosen
