@@ -8,7 +8,7 @@ EXTRAS := train,lite0,build,import,int8,serve,cvat,studio,dev
 # Test processes; two of them use two cores well, for many tests wait for processes of their own.
 JOBS ?= 2
 
-.PHONY: help demo setup test test-all check format constraints clean
+.PHONY: help demo setup test test-all check format image image-gpu open constraints clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -31,6 +31,16 @@ check: $(READY)  ## Formatter, linters and types
 format: $(READY)  ## Format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+image:  ## The Docker image for CPUs; see docs/docker.md
+	docker compose build
+
+image-gpu:  ## The Docker image with CUDA's libraries
+	docker compose -f compose.yaml -f compose.gpu.yaml build
+
+open:  ## Print the address that logs in to the studio of `docker compose up`, and open a browser
+	@address=$$(docker compose exec -T studio preannotate studio --print-login) && echo "$$address" && \
+	    $(PYTHON) -m webbrowser "$$address" >/dev/null 2>&1 || true
 
 setup: $(READY)  ## The virtual environment in ./.venv
 

@@ -39,7 +39,7 @@ class KubernetesOptions:
     """Settings of `--kubernetes`.
 
     Attributes:
-        image: With preannotate in it; see `trainer/images`.
+        image: With preannotate in it; see `docker/Dockerfile`.
         claim: PersistentVolumeClaim that holds annotations and runs; with several pods ReadWriteMany.
         name: Of the Job and its Service; by default the name of the run.
         namespace: None leaves it to kubectl.

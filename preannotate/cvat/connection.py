@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from preannotate.core.http import server_url
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.limited_http import SMALL, exchange, limit_requests, receive
+from preannotate.cvat.limited_http import SMALL, THIS_MACHINE, exchange, limit_requests, receive
 from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login, check_login
 from preannotate.cvat.requests import Requests
 from preannotate.cvat.server import Server
@@ -29,7 +29,6 @@ from preannotate.cvat.server import Server
 OLDEST = Version("2")
 OLDEST_TESTED = Version("2.15")
 _MAX_VERSION = 64
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 Credentials: TypeAlias = PasswordCredentials | AccessTokenCredentials
 
 
@@ -123,7 +122,7 @@ def _version(client: Client, requests: Requests) -> Version:
 def _notes(url: str, version: Version) -> Iterator[str]:
     if version.release < OLDEST_TESTED.release:  # a development build of 2.15 answers as 2.15 does
         yield f"CVAT {version} is older than {OLDEST_TESTED}, the oldest tested version."
-    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in _THIS_MACHINE:
+    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in THIS_MACHINE:
         yield "the login is sent unencrypted: use https:// unless the network is yours alone."
 
 

@@ -7,6 +7,8 @@ last byte, however slowly bytes come; the size is that after decompression.
 
 import contextlib
 import io
+import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from preannotate.core.text import plural, printable
+from preannotate.cvat.errors import CvatError
 
 # Seconds to connect, and between two parts of a response: a server that cuts a frame out of a video takes its time.
 TIMEOUT_SECONDS = (10.0, 60.0)
@@ -36,6 +39,48 @@ class Limits:
 
     max_bytes: int
     seconds: float
+
+
+# In a container `localhost` is the container itself, and CVAT, which browsers know by that name, has another one.
+CONNECT_VARIABLE = "PREANNOTATE_CVAT_CONNECT_TO"
+_ENDPOINT = r"([A-Za-z0-9._-]{1,253}):([0-9]{1,5})"
+_CONNECT_TO = re.compile(rf"{_ENDPOINT}={_ENDPOINT}")
+_LAST_PORT = 65535
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class ConnectTo:
+    """As `--connect-to` of curl: connections to one host and port, without TLS, go to another; requests do not change.
+
+    Addresses of tasks and frames therefore are those that a browser understands, and the server sees its own name.
+    """
+
+    named: tuple[str, int]
+    reached: tuple[str, int]
+
+    def applies(self, host: str, port: int) -> bool:
+        """Return whether connections to a host and port go elsewhere; `localhost` has its numbers as well."""
+        same = host == self.named[0] or {host, self.named[0]} <= set(THIS_MACHINE)
+        return same and port == self.named[1]
+
+
+def connect_to() -> ConnectTo | None:
+    """Return what PREANNOTATE_CVAT_CONNECT_TO says, as in `localhost:8080=cvat_server:8080`; None if it is not set.
+
+    Raises:
+        CvatError: It has another form.
+    """
+    text = os.environ.get(CONNECT_VARIABLE, "").strip()
+    if not text:
+        return None
+    match = _CONNECT_TO.fullmatch(text)
+    if match is None or not all(0 < int(port) <= _LAST_PORT for port in (match[2], match[4])):
+        raise CvatError(
+            f"{CONNECT_VARIABLE}: {printable(text, 100)!r}; expected HOST:PORT=HOST:PORT, as in "
+            f"localhost:8080=cvat_server:8080. Correct it, or leave it empty."
+        )
+    return ConnectTo((match[1].lower(), int(match[2])), (match[3], int(match[4])))
 
 
 # Who somebody is, one task, one status: kilobytes.
@@ -161,7 +206,18 @@ class _Tracked:
 
 
 class _TrackedHttp(_Tracked, HTTPConnection):
-    pass
+    def connect(self) -> None:
+        """Connect, perhaps to another host and port than requests name (CONNECT_VARIABLE)."""
+        named = self.host, self.port
+        instead = connect_to()
+        if instead is None or not instead.applies(*named):
+            super().connect()
+            return
+        self.host, self.port = instead.reached
+        try:
+            super().connect()
+        finally:
+            self.host, self.port = named
 
 
 class _TrackedHttps(_Tracked, HTTPSConnection):
@@ -251,7 +307,12 @@ class LimitedRest(rest.RESTClientObject):
 
 
 def limit_requests(api_client: ApiClient, timeout: tuple[float, float] | None = None) -> None:
-    """Limit all requests of a client that has not sent any yet; `timeout` is as `TIMEOUT_SECONDS`."""
+    """Limit all requests of a client that has not sent any yet; `timeout` is as `TIMEOUT_SECONDS`.
+
+    Raises:
+        CvatError: PREANNOTATE_CVAT_CONNECT_TO has another form than its own.
+    """
+    connect_to()
     api_client.rest_client = LimitedRest(api_client.configuration, timeout or TIMEOUT_SECONDS)
 
 

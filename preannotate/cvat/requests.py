@@ -23,6 +23,7 @@ from preannotate.core.http import Failure, Response, no_response, proxy_hint
 from preannotate.core.text import printable
 from preannotate.cvat.errors import RESUME, CvatError
 from preannotate.cvat.limited_http import (
+    CONNECT_VARIABLE,
     IMAGE,
     SMALL,
     UPLOAD,
@@ -30,6 +31,7 @@ from preannotate.cvat.limited_http import (
     OtherServerError,
     TooLargeError,
     TooSlowError,
+    connect_to,
     exchange,
     receive,
 )
@@ -238,7 +240,7 @@ def _explain_connection(url: str, what: str, error: Exception) -> str:
     if isinstance(error, TooLargeError):
         return f"{url}: {what}: {error}. Check that the URL is CVAT's own."
     reason = no_response(error)
-    hint = proxy_hint(url)
+    hint = _connect_hint(url) or proxy_hint(url)
     match reason.failure:
         case Failure.CERTIFICATE | Failure.NO_TLS:
             return (
@@ -260,6 +262,18 @@ def _explain_connection(url: str, what: str, error: Exception) -> str:
     return (
         f"{url}: no connection ({reason}); expected CVAT to listen there. Check host and port, and with `docker ps` "
         f"whether it runs{hint}. {RESUME}"
+    )
+
+
+def _connect_hint(url: str) -> str:
+    """Return a clause for remedies if connections to `url` go to another host; "" if they do not."""
+    parts, instead = urlsplit(url), connect_to()
+    if instead is None or parts.scheme != "http" or not instead.applies(parts.hostname or "", parts.port or 80):
+        return ""
+    host, port = instead.reached
+    return (
+        f" (connections go to {host}:{port}, as {CONNECT_VARIABLE} says: CVAT has to be on the same Docker network, by "
+        f"compose.cvat.yaml)"
     )
 
 

@@ -188,11 +188,11 @@ def cvat(version: str = stand_in.NEW) -> Iterator[stand_in.StandIn]:
 
 
 @contextlib.contextmanager
-def studio(path: Path, *, port: int = 0) -> Iterator[tuple[Services, str]]:
+def studio(path: Path, *, port: int = 0, access: AccessPolicy = ACCESS) -> Iterator[tuple[Services, str]]:
     """A studio at work on loopback, and its address."""
     services = Services(Workspace(path), command=RUN_PROCESS)
     config = uvicorn.Config(
-        make_app(services, ACCESS), port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        make_app(services, access), port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

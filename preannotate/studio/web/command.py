@@ -11,6 +11,7 @@ from os import environ
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preannotate.core.http import server_url
 from preannotate.core.terminal import log_to_stderr
 from preannotate.registry.workspace import Workspace
 from preannotate.serving.command import check_packages, check_port
@@ -20,7 +21,9 @@ from preannotate.studio.secrets import SecretStore
 if TYPE_CHECKING:
     from preannotate.serving.listener import Listener
 
-_KEY = "studio-sessions"
+_KEY, _KEPT_TOKEN = "studio-sessions", "studio-token"
+# The address of the studio as browsers know it, such as that of a container's port.
+URL_VARIABLE = "PREANNOTATE_STUDIO_URL"
 PACKAGES = {"starlette": "starlette", "uvicorn": "uvicorn", "jinja2": "jinja2", "cvat_sdk": "cvat-sdk"}
 
 
@@ -30,6 +33,7 @@ def serve_studio(
     port: int,
     *,
     token_file: Path | None = None,
+    keep_token: bool = False,
     allowed: Sequence[str] = (),
     browser: bool = True,
 ) -> int:
@@ -40,6 +44,7 @@ def serve_studio(
         host: Address to listen on; a token is required unless it is a loopback address.
         port: 0 chooses a free port.
         token_file: Holds the token; the environment variable PREANNOTATE_STUDIO_TOKEN can hold it instead.
+        keep_token: Without either, use the token in the workspace, which is made at the first start.
         allowed: Further host names of the studio, such as that of a proxy.
         browser: Whether to open a browser.
 
@@ -53,6 +58,8 @@ def serve_studio(
     from preannotate.studio.web.access.authentication import TOKEN
 
     token = TOKEN.find(token_file)
+    if keep_token and not token:
+        token = _kept_token(workspace, make=True)
     exposed = None
     if allowed:
         exposed = f"--allow-host {allowed[0]}: others could reach the studio by that name"
@@ -61,12 +68,42 @@ def serve_studio(
     if exposed and not token:
         raise StudioError(
             f"{exposed}, and it has no login; expected a token. "
-            f"Write one into a file of mode 0600 and name it: --token-file FILE."
+            f"Write one into a file of mode 0600 and name it: --token-file FILE; or let it make one: --keep-token."
         )
     log_to_stderr()
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     asyncio.run(_serve(workspace, host, port, token, allowed, browser))
     return 0
+
+
+def print_login(workspace: Path, port: int) -> int:
+    """Print the address that logs in to a studio of `serve_studio(…, keep_token=True)`; return the exit code.
+
+    The token is in the fragment, which browsers send to no server, so that it is in no log.
+
+    Raises:
+        StudioError: The workspace has no token.
+        AddressError: PREANNOTATE_STUDIO_URL is not a URL.
+    """
+    token = _kept_token(workspace, make=False)
+    if not token:
+        raise StudioError(
+            f"{workspace}: no login token; expected that of a studio with --keep-token. Start the studio with it first."
+        )
+    address = server_url(URL_VARIABLE, environ.get(URL_VARIABLE) or f"http://localhost:{port}")
+    print(f"{address}/login#token={token}")
+    return 0
+
+
+def _kept_token(workspace: Path, *, make: bool) -> str:
+    """Return the token in the workspace; without one, make it or return ""."""
+    from preannotate.studio.web.access.authentication import TOKEN
+
+    store = SecretStore(workspace.resolve() / ".secrets", "", None)
+    if make and not store.get(_KEPT_TOKEN):
+        store.set(_KEPT_TOKEN, secrets.token_urlsafe())
+    token = store.get(_KEPT_TOKEN)
+    return TOKEN.checked(token.strip(), f"{workspace / '.secrets' / _KEPT_TOKEN}") if token else ""
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:

@@ -253,3 +253,67 @@ def test_a_login_of_another_form(cvat, content, cookie):
     cvat.json("/api/auth/login", content, f"Set-Cookie: {cookie}")
 
     assert refusal(log_in, cvat).startswith(f"{cvat.url}: ")
+
+
+# Connections that go elsewhere, as from a container
+
+
+@pytest.fixture
+def translated(cvat, monkeypatch):
+    """What `localhost:8080` is for browsers, and another port for this process; gives its URL."""
+    port = int(cvat.url.rpartition(":")[2])
+    monkeypatch.setenv(limited_http.CONNECT_VARIABLE, f"localhost:8080=127.0.0.1:{port}")
+    return "http://localhost:8080"
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://LOCALHOST:8080/", "http://127.0.0.1:8080"])
+def test_connections_go_where_the_variable_says_and_requests_do_not_change(cvat, translated, url):
+    server = connect(Login(url=url, user="ann", password=SECRET))
+
+    assert server.url.casefold() == url.rstrip("/").casefold()
+    hosts = {headers["host"].casefold() for _, headers, _ in cvat.received}
+    assert hosts == {url.rstrip("/").removeprefix("http://").casefold()}
+
+
+def test_redirects_within_the_server_are_followed_and_no_others(cvat, other, translated):
+    server = connect(Login(url=translated, user="ann", password=SECRET))
+    cvat.redirect("/api/tasks/12", f"{translated}/api/elsewhere/12")
+    assert "404" in refusal(server.task, 12)
+    assert cvat.received[-1][0] == "GET /api/elsewhere/12"
+
+    cvat.redirect("/api/tasks/12", f"{cvat.url}/api/tasks/12")
+    assert f"task 12 leads to {cvat.url}, another server" in refusal(server.task, 12)
+
+
+@pytest.mark.parametrize("text", ["localhost:8081=127.0.0.1:{port}", "other:8080=127.0.0.1:{port}", "", "  "])
+def test_all_other_addresses_are_what_they_say(cvat, monkeypatch, text):
+    port = cvat.url.rpartition(":")[2]
+    monkeypatch.setenv(limited_http.CONNECT_VARIABLE, text.format(port=port))
+
+    assert log_in(cvat).url == cvat.url
+
+
+def test_a_server_that_is_not_there_is_named_with_the_one_that_was_tried(monkeypatch):
+    monkeypatch.setenv(limited_http.CONNECT_VARIABLE, "localhost:8080=127.0.0.1:9")
+
+    said = refusal(connect, Login(url="http://localhost:8080", user="ann", password=SECRET))
+    assert said.startswith("http://localhost:8080: no connection (connection refused); expected CVAT to listen there.")
+    assert (
+        "(connections go to 127.0.0.1:9, as PREANNOTATE_CVAT_CONNECT_TO says: CVAT has to be on the same Docker "
+        "network, by compose.cvat.yaml)"
+    ) in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cvat_server", "localhost:8080", "a:1=b:0", "a:1=b:65536", "a:99999=b:1", "a:1=b:2=c:3", "a:1 =b:2", "a:1=b\nc:2"],
+)
+def test_a_variable_of_another_form_is_one_sentence(cvat, monkeypatch, text):
+    monkeypatch.setenv(limited_http.CONNECT_VARIABLE, text)
+
+    said = refusal(log_in, cvat)
+    assert said.startswith("PREANNOTATE_CVAT_CONNECT_TO: ")
+    assert said.endswith(
+        "; expected HOST:PORT=HOST:PORT, as in localhost:8080=cvat_server:8080. Correct it, or leave it empty."
+    )
+    assert cvat.received == []

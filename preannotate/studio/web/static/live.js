@@ -89,3 +89,15 @@ for (const scrolled of document.querySelectorAll("[data-scrolls]")) scrolled.scr
 document.querySelector("[data-summary]")?.focus();
 for (const place of document.querySelectorAll("[data-boxes]")) sight.observe(place);
 next();
+
+// A link that logs in (`preannotate studio --print-login`): the token is in the fragment, which no server gets to see,
+// and it leaves the address before anybody bookmarks it. Without this file it is typed or pasted.
+if (location.hash.startsWith("#token=")) {
+  const token = location.hash.slice("#token=".length);
+  history.replaceState(null, "", location.pathname + location.search);
+  const field = document.querySelector('form[action="/login"] input[name="token"]');
+  if (field) {
+    field.value = token;
+    field.form.submit();
+  }
+}

@@ -21,6 +21,7 @@ from support import cvat_stand_in as stand_in
 from support import studio as example
 
 from preannotate.registry.publication import Deploy
+from preannotate.studio.web.app import AccessPolicy
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not CHROMIUM or not DRIVER:
@@ -481,3 +482,25 @@ def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):
     assert person.at("#numbers").get_attribute("open") is not None
     studio[0].queue.stop(2)
     person.see("Resume")
+
+
+def test_the_address_with_the_token_logs_in_and_leaves_no_trace(chromium, tmp_path):
+    token = "a-long-token-of-the-studio"
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token=token, key=b"k" * 32)
+    with example.studio(tmp_path / "workspace", access=access) as (_, url):
+        person = Person(chromium, url)
+        person.go(f"/login?next=/settings#token={token}")
+        person.see("Notifications")
+        assert chromium.current_url == f"{url}/settings"
+        person.go(f"/login#token={token}")  # logged in already
+        person.see("New model", "header")
+        assert token not in chromium.current_url
+
+
+def test_an_address_with_a_wrong_token_asks_for_another_once(chromium, tmp_path):
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token="a-long-token-of-the-studio", key=b"k" * 32)
+    with example.studio(tmp_path / "workspace", access=access) as (_, url):
+        person = Person(chromium, url)
+        person.go("/login#token=another-token-of-the-studio")
+        person.see("Wrong token;")
+        assert person.at("#token").get_attribute("value") == ""

@@ -24,7 +24,7 @@ def test_beyond_loopback_a_token_is_needed(capsys, tmp_path):
 
     assert said == (
         "error: --host 0.0.0.0: other machines could reach the studio, and it has no login; expected a token. "
-        "Write one into a file of mode 0600 and name it: --token-file FILE."
+        "Write one into a file of mode 0600 and name it: --token-file FILE; or let it make one: --keep-token."
     )
     assert not (tmp_path / "w").exists()
 
@@ -32,7 +32,8 @@ def test_beyond_loopback_a_token_is_needed(capsys, tmp_path):
 def test_behind_a_proxy_a_token_is_needed(capsys):
     assert refusal(capsys, "--allow-host", "studio.example.org") == (
         "error: --allow-host studio.example.org: others could reach the studio by that name, and it has no login; "
-        "expected a token. Write one into a file of mode 0600 and name it: --token-file FILE."
+        "expected a token. Write one into a file of mode 0600 and name it: --token-file FILE; or let it make one: "
+        "--keep-token."
     )
 
 
@@ -124,3 +125,55 @@ def test_a_page_that_is_open_outlives_a_restart_but_no_login_does(tmp_path):
     assert _key(tmp_path, "") == _key(tmp_path, "")
     assert (tmp_path / ".secrets" / "studio-sessions").stat().st_mode & 0o777 == 0o600
     assert _key(tmp_path, "a token") != _key(tmp_path, "a token")
+
+
+def printed(capsys, *words):
+    assert main(["studio", "--print-login", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_kept_token_is_made_once_and_printed_as_an_address(tmp_path, capsys, monkeypatch):
+    from preannotate.studio.web.command import URL_VARIABLE, _kept_token
+
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    token = _kept_token(tmp_path, make=True)
+    assert len(token) >= 32
+    assert _kept_token(tmp_path, make=True) == token
+    assert (tmp_path / ".secrets" / "studio-token").stat().st_mode & 0o777 == 0o600
+
+    words = ("--workspace", str(tmp_path))
+    assert printed(capsys, *words) == f"http://localhost:8095/login#token={token}\n"
+    assert printed(capsys, *words, "--port", "80") == f"http://localhost:80/login#token={token}\n"
+    monkeypatch.setenv(URL_VARIABLE, "https://studio.example.org/")
+    assert printed(capsys, *words) == f"https://studio.example.org/login#token={token}\n"
+
+
+def test_without_a_kept_token_there_is_nothing_to_print(tmp_path, capsys):
+    assert refusal(capsys, "--print-login", "--workspace", str(tmp_path / "w")) == (
+        f"error: {tmp_path / 'w'}: no login token; expected that of a studio with --keep-token. "
+        f"Start the studio with it first."
+    )
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_kept_token_that_others_could_read_or_that_is_none_is_refused(tmp_path, capsys):
+    file = tmp_path / ".secrets" / "studio-token"
+    file.parent.mkdir(mode=0o700)
+    file.write_text("short")
+    file.chmod(0o600)
+    said = refusal(capsys, "--print-login", "--workspace", str(tmp_path))
+    assert said.startswith(f"error: {file}: 5 characters; expected 16 to 512 of A-Z, a-z, 0-9")
+
+    file.chmod(0o644)
+    said = refusal(capsys, "--print-login", "--workspace", str(tmp_path))
+    assert "mode 0644, so other users could have read it; expected 0600." in said
+
+
+def test_an_address_that_is_none_is_not_printed(tmp_path, capsys, monkeypatch):
+    from preannotate.studio.web.command import URL_VARIABLE, _kept_token
+
+    _kept_token(tmp_path, make=True)
+    monkeypatch.setenv(URL_VARIABLE, "localhost:8095")
+    said = refusal(capsys, "--print-login", "--workspace", str(tmp_path))
+
+    assert said.startswith("error: PREANNOTATE_STUDIO_URL: 'localhost:8095'; expected a URL")
