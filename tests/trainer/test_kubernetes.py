@@ -1,7 +1,6 @@
 """What `train --kubernetes` prints: read back, and held against the schemas of Kubernetes itself."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
@@ -157,13 +156,3 @@ def test_a_pod_may_do_nothing_but_train():
 def test_what_no_pod_could_do_is_refused(line, exports, sentence):
     with pytest.raises(TrainingError, match=f"^{re.escape(sentence)}$"):
         render(line, exports)
-
-
-def test_the_image_is_made_of_what_there_is():
-    root = Path(__file__).parents[2]
-    text = (root / "trainer" / "images" / "Dockerfile").read_text()
-    copied = [name for line in re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE) for name in line.split()]
-    packages = yaml.safe_load(re.search(r"packages = (\[.*\])", (root / "pyproject.toml").read_text())[1])
-
-    assert [name for name in copied if not (root / name).exists()] == []
-    assert set(packages) <= set(copied)

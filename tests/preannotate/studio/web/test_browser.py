@@ -486,7 +486,7 @@ def test_what_is_open_stays_open_while_the_page_changes(person, studio, cvat):
 
 def test_the_address_with_the_token_logs_in_and_leaves_no_trace(chromium, tmp_path):
     token = "a-long-token-of-the-studio"
-    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token=token, key=b"k" * 32)
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token=token, key=b"t" * 32)
     with example.studio(tmp_path / "workspace", access=access) as (_, url):
         person = Person(chromium, url)
         person.go(f"/login?next=/settings#token={token}")
@@ -498,7 +498,8 @@ def test_the_address_with_the_token_logs_in_and_leaves_no_trace(chromium, tmp_pa
 
 
 def test_an_address_with_a_wrong_token_asks_for_another_once(chromium, tmp_path):
-    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token="a-long-token-of-the-studio", key=b"k" * 32)
+    # Cookies know no ports: those of other studios of these tests must not log in here.
+    access = AccessPolicy(names=("127.0.0.1",), numbers=False, token="a-long-token-of-the-studio", key=b"w" * 32)
     with example.studio(tmp_path / "workspace", access=access) as (_, url):
         person = Person(chromium, url)
         person.go("/login#token=another-token-of-the-studio")
