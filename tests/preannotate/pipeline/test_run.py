@@ -6,7 +6,7 @@ import json
 
 import pytest
 from support.cvat_stand_in import FakeJob, FakeLabel, FakeTask, rectangle
-from support.pipeline import red
+from support.pipeline import red, write_function
 
 from preannotate.cli.command import COULD_NOT_RUN, INTERRUPTED
 from preannotate.cli.main import main
@@ -14,6 +14,7 @@ from preannotate.core.child_process import CheckFailedError, ChildError
 from preannotate.core.progress import read_progress
 from preannotate.jobs.database import Database
 from preannotate.jobs.queue import RunQueue
+from preannotate.registry import publication, versions
 from preannotate.registry.workspace import Workspace
 
 CAT, DOG = FakeLabel(7, "cat", "rectangle"), FakeLabel(8, "dog")
@@ -189,6 +190,22 @@ def test_a_previous_version_that_was_not_trained_here_has_no_weights_to_start_fr
 
     bases = [asked[asked.index("--base-model") + 1] for asked in commands.asked if asked[0] == "train"]
     assert bases == ["auto", "auto"]
+
+
+def test_the_first_training_after_a_ready_model_is_its_second_version(run, newest, workspace, commands):
+    newest.add(pets())
+    ready = Workspace(workspace).model("pets").version(1)
+    write_function(ready.function.parent, "pets", shift=40)
+    (ready.function / "validation").mkdir()
+    versions.record_version(ready)
+    publication.install(Workspace(workspace), "pets", 1, deploy=publication.Deploy.SERVE)
+
+    run("--name", "pets", "--base-model", "previous")
+
+    assert [version.number for version in Workspace(workspace).model("pets").versions()] == [1, 2]
+    assert publication.published_version(Workspace(workspace).model("pets")) == 2
+    [asked] = trainings(commands)
+    assert asked[asked.index("--base-model") + 1] == "auto"
 
 
 @pytest.mark.parametrize("stage", ["train", "build"])
