@@ -35,7 +35,8 @@ def find_or_download(model: CatalogueModel, progress: Progress = lambda *_: None
         FileError: It cannot be written.
     """
     before = published_files.recorded(model.name, (_SUFFIX,))
-    if before is not None and before.path.is_file() and not published_files.is_changed(before):
+    here = before is not None and before.path.is_file()
+    if before is not None and here and not (_is_outdated(model, before) or published_files.is_changed(before)):
         return before
     if model.address is None:
         raise FileNotHereError(
@@ -106,6 +107,11 @@ def bring(model: CatalogueModel, file: Path) -> tuple[KeptFile, str]:
         f"{printable(file.name)} is not the file that its authors publish (SHA-256 {found.sha256[:12]}… in place of "
         f"{str(model.sha256)[:12]}…): the published accuracy may not hold for it."
     )
+
+
+def _is_outdated(model: CatalogueModel, found: KeptFile) -> bool:
+    """Whether a file was downloaded that the catalogue does not name any more; what the user brought stays."""
+    return "://" in found.source and model.sha256 not in (None, found.sha256)
 
 
 def _recorded(model: CatalogueModel) -> KeptFile:

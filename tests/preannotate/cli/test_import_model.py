@@ -182,6 +182,21 @@ def test_a_saved_model_goes_the_whole_way_and_has_both_variants(folder, saved_mo
 
 
 @pytest.mark.slow
+def test_a_saved_model_answers_with_the_chosen_label_alone(folder, saved_model, tmp_path, capsys):
+    pytest.importorskip("nuclio_sdk")
+    options = ["--proof-images", folder / "photos", "--image-size", "64x48", "--name", "stops"]
+    choice = ["--only", squares.LABELS[0], "--rename", f"{squares.LABELS[0]}=stop"]
+    assert bring(folder, tmp_path, *options, *choice, model=saved_model) == 0
+    run = tmp_path / "runs" / "stops"
+    assert Manifest.read(run / "export").labels == ("stop",)
+    capsys.readouterr()
+    assert main(["build", str(run), "--output", str(tmp_path / "functions"), "--json"]) == 0
+    built = json.loads(capsys.readouterr().out)
+    assert built["verdict"] == "passed"
+    assert {figures["detections"] for figures in built["differences"].values()} == {12}  # two of three squares are red
+
+
+@pytest.mark.slow
 def test_a_saved_model_that_writes_files_is_not_even_loaded(folder, saved_model, tmp_path, capsys):
     assert bring(folder, tmp_path, "--proof-images", folder / "photos", "--image-size", "64x48", model="writes") == 2
     assert said(capsys) == (

@@ -79,6 +79,15 @@ def test_without_a_published_digest_that_of_the_first_download_counts(site):
     refused(f"the answer has SHA-256 {other} in place of {SHA256}, of the first download", model, site)
 
 
+def test_a_later_catalogue_gets_the_file_that_it_names(site):
+    files.find_or_download(published(site))
+    later = b"\x08\x08 the next release" * 10
+    site.answers = {"/a.onnx": (200, later)}
+
+    found = files.find_or_download(published(site, size=len(later), sha256=hashlib.sha256(later).hexdigest()))
+    assert found.path.read_bytes() == later
+
+
 def test_nothing_is_downloaded_where_that_is_switched_off(site, monkeypatch):
     monkeypatch.setenv("PREANNOTATE_OFFLINE", "1")
 
