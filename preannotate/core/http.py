@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 16 * 1024 * 1024
+# Hosts at which only this machine is reached.
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _MAX_MESSAGE_LENGTH = 300
 _USER_AGENT = "preannotate"
 _OK, _PARTIAL, _NO_SUCH_PART = 200, 206, 416

@@ -18,9 +18,9 @@ from cvat_sdk.core.client import AccessTokenCredentials, Client, PasswordCredent
 from cvat_sdk.core.exceptions import AuthStoreError, InvalidHostException
 from packaging.version import InvalidVersion, Version
 
-from preannotate.core.http import server_url
+from preannotate.core.http import LOOPBACK_NAMES, server_url
 from preannotate.cvat.errors import CvatError
-from preannotate.cvat.limited_http import SMALL, THIS_MACHINE, exchange, limit_requests, receive
+from preannotate.cvat.limited_http import SMALL, exchange, limit_requests, receive
 from preannotate.cvat.login import PASSWORD_VARIABLE, TOKEN_VARIABLE, Login, check_login
 from preannotate.cvat.requests import Requests
 from preannotate.cvat.server import Server
@@ -122,7 +122,7 @@ def _version(client: Client, requests: Requests) -> Version:
 def _notes(url: str, version: Version) -> Iterator[str]:
     if version.release < OLDEST_TESTED.release:  # a development build of 2.15 answers as 2.15 does
         yield f"CVAT {version} is older than {OLDEST_TESTED}, the oldest tested version."
-    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in THIS_MACHINE:
+    if urlsplit(url).scheme == "http" and urlsplit(url).hostname not in LOOPBACK_NAMES:
         yield "the login is sent unencrypted: use https:// unless the network is yours alone."
 
 

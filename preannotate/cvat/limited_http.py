@@ -22,6 +22,7 @@ from cvat_sdk.api_client.exceptions import ApiException
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from preannotate.core.http import LOOPBACK_NAMES
 from preannotate.core.text import plural, printable
 from preannotate.cvat.errors import CvatError
 
@@ -46,7 +47,6 @@ CONNECT_VARIABLE = "PREANNOTATE_CVAT_CONNECT_TO"
 _ENDPOINT = r"([A-Za-z0-9._-]{1,253}):([0-9]{1,5})"
 _CONNECT_TO = re.compile(rf"{_ENDPOINT}={_ENDPOINT}")
 _LAST_PORT = 65535
-THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ConnectTo:
 
     def applies(self, host: str, port: int) -> bool:
         """Return whether connections to a host and port go elsewhere; `localhost` has its numbers as well."""
-        same = host == self.named[0] or {host, self.named[0]} <= set(THIS_MACHINE)
+        same = host == self.named[0] or {host, self.named[0]} <= set(LOOPBACK_NAMES)
         return same and port == self.named[1]
 
 

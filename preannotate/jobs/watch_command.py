@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from preannotate.core.errors import PreannotateError
-from preannotate.core.http import server_url
+from preannotate.core.http import LOOPBACK_NAMES, server_url
 from preannotate.core.locks import file_lock
 from preannotate.core.secrets import SharedSecret
 from preannotate.core.terminal import log_to_stderr
@@ -215,7 +215,7 @@ def _check_receiver(options: WatchOptions, address: tuple[str, int] | None, secr
     if options.once:
         raise WatchError("--listen: with --once, which does not wait; expected one of them. Leave one out.")
     # Not by `serving.listener`, which needs uvicorn.
-    if not secret and address[0] not in ("127.0.0.1", "::1", "localhost"):
+    if not secret and address[0] not in LOOPBACK_NAMES:
         raise WatchError(
             f"--listen: {options.listen} without a secret, where other machines could start trainings; expected one. "
             f"Put it into a file for --secret-file, or into {SECRET_VARIABLE}."

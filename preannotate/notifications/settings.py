@@ -12,12 +12,11 @@ from email.headerregistry import Address
 from email.utils import getaddresses
 from urllib.parse import urlsplit
 
-from preannotate.core.http import is_http_url
+from preannotate.core.http import LOOPBACK_NAMES, is_http_url
 from preannotate.notifications.message import NotifyError
 
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 PORTS = {STARTTLS: 587, TLS: 465, NONE: 25}
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 # name: meaning
 VARIABLES = {
     "PREANNOTATE_SMTP_HOST": "mail server; without it no e-mail is sent",
@@ -71,7 +70,7 @@ class SmtpSettings:
         if bool(self.user) != bool(self.password):
             there, missing = ("user", "password") if self.user else ("password", "user")
             raise NotifyError(f"login of the mail server: a {there} without a {missing}; expected both or none.")
-        if self.user and self.security == NONE and self.host not in _THIS_MACHINE:
+        if self.user and self.security == NONE and self.host not in LOOPBACK_NAMES:
             raise NotifyError(
                 "login of the mail server: without encryption everybody on the way could read it; expected starttls or "
                 "tls. Choose one, or leave user and password out."

@@ -107,9 +107,10 @@ def _kept_token(workspace: Path, *, make: bool) -> str:
 
 
 async def _serve(folder: Path, host: str, port: int, token: str, allowed: Sequence[str], browser: bool) -> None:
+    from preannotate.core.http import LOOPBACK_NAMES
     from preannotate.serving.listener import Listener, is_loopback
     from preannotate.studio.services import Services
-    from preannotate.studio.web.access.headers import LOOPBACK_NAMES, names_of_this_machine
+    from preannotate.studio.web.access.headers import names_of_this_machine
     from preannotate.studio.web.app import AccessPolicy, make_app
 
     stop = asyncio.Event()

@@ -121,7 +121,7 @@ def test_a_login_whose_cookies_are_lost(server, pull, monkeypatch):
 
 def test_a_login_over_a_network_without_tls_is_noted(token_server, monkeypatch):
     monkeypatch.setenv("CVAT_ACCESS_TOKEN", TOKEN)
-    monkeypatch.setattr(connection, "THIS_MACHINE", ())
+    monkeypatch.setattr(connection, "LOOPBACK_NAMES", ())
 
     assert connect(Login(token_server.url)).notes == (
         "the login is sent unencrypted: use https:// unless the network is yours alone.",

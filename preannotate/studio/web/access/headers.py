@@ -13,7 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+from preannotate.core.http import LOOPBACK_NAMES
+
 MISDIRECTED = 421
 
 
