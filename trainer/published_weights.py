@@ -118,16 +118,6 @@ def fetch(model: str, check: Check, progress: Progress = lambda *_: None) -> Pat
         raise _not_fetched(published, f"{OFFLINE_VARIABLE} is set")
     log.info("%s: downloading its COCO weights from %s", model, published.address)
 
-    def download(target: Path) -> None:
-        published_files.download(
-            published.model,
-            published.address,
-            target,
-            max_bytes=published.max_bytes,
-            timeout=DOWNLOAD_SECONDS,
-            progress=progress,
-        )
-
     def check_download(path: Path) -> None:
         try:
             check(path)
@@ -135,7 +125,15 @@ def fetch(model: str, check: Check, progress: Progress = lambda *_: None) -> Pat
             raise _not_fetched(published, "the answer is another file") from error
 
     try:
-        return published_files.keep(published.model, published.address, download, check_download, _suffix)
+        return published_files.fetch(
+            published.model,
+            published.address,
+            check_download,
+            _suffix,
+            max_bytes=published.max_bytes,
+            timeout=DOWNLOAD_SECONDS,
+            progress=progress,
+        )
     except http.NoResponseError as error:
         raise _not_fetched(published, str(error)) from error
 
@@ -156,10 +154,7 @@ def keep(model: str, file: Path, check: Check) -> Path:
             f"expected {published.file} of {model}. Give that file."
         )
 
-    def copy(target: Path) -> None:
-        published_files.copy(file, target, published.max_bytes)
-
-    return published_files.keep(published.model, printable(file.name), copy, check, _suffix)
+    return published_files.bring(published.model, file, check, _suffix, max_bytes=published.max_bytes)
 
 
 def detector_of(model: str) -> str:

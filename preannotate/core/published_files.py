@@ -17,6 +17,7 @@ from preannotate.core.drafts import scratch_directory
 from preannotate.core.errors import FileError, PreannotateError
 from preannotate.core.files import put_in_place, read_json, write_json
 from preannotate.core.locks import file_lock
+from preannotate.core.text import printable
 
 # Where they are kept instead of the user's cache; for containers with a volume of their own.
 FOLDER_VARIABLE = "PREANNOTATE_WEIGHTS"
@@ -30,6 +31,8 @@ _LOCK_SECONDS = 30.0
 
 # Reads a file, and raises an error of ours if it is not what was expected.
 Check = Callable[[Path], object]
+# Returns the suffix of a file by its content.
+SuffixOf = Callable[[Path], str]
 # Called with the bytes that are here, and with the size of the file if it is known.
 Progress = Callable[[int, int | None], object]
 
@@ -103,26 +106,51 @@ def is_changed(found: KeptFile) -> bool:
         raise FileError(f"{found.path}: {error.strerror or error}; expected a file of weights. Check it.") from error
 
 
-def keep(
+def fetch(
     name: str,
-    source: str,
-    write: Callable[[Path], object],
+    address: str,
     check: Check,
-    suffix_of: Callable[[Path], str],
+    suffix_of: SuffixOf,
+    *,
+    max_bytes: int,
+    timeout: float,
+    progress: Progress = lambda *_: None,
 ) -> Path:
-    """Write a file beside its place, check it and record it, and return its place; until then an earlier one counts.
+    """Download a file as `download`, check it, keep it and return its place; until then an earlier one counts.
 
     Args:
         name: Of the record.
-        source: For the record: the address, or the name of a file.
-        write: Writes the file to the path that it gets.
-        check: Raises an error if it is not what was expected; then nothing changes.
+        address: Goes into the record.
+        check: Raises an error if the file is not what was expected; then nothing changes.
         suffix_of: Returns the suffix of a file, whatever it was called.
+        max_bytes: The file has no more.
+        timeout: Of the whole download, in seconds.
+        progress: See `Progress`.
 
     Raises:
+        NoResponseError: There is no answer, or not all of the file.
         FileError: It cannot be written.
-        PreannotateError: Of `write` and of `check`.
+        PreannotateError: Of `check`.
     """
+
+    def write(target: Path) -> None:
+        download(name, address, target, max_bytes=max_bytes, timeout=timeout, progress=progress)
+
+    return _keep(name, address, write, check, suffix_of)
+
+
+def bring(name: str, file: Path, check: Check, suffix_of: SuffixOf, *, max_bytes: int) -> Path:
+    """Copy a file of the user, and no more than `max_bytes` of it; the rest as in `fetch`."""
+
+    def write(target: Path) -> None:
+        with file.open("rb") as source, target.open("wb") as written:
+            written.write(source.read(max_bytes))
+
+    return _keep(name, printable(file.name), write, check, suffix_of)
+
+
+def _keep(name: str, source: str, write: Callable[[Path], object], check: Check, suffix_of: SuffixOf) -> Path:
+    """Write a file beside its place, check it, record it with its source, and return its place."""
     place = folder()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -182,12 +210,6 @@ def download(
             if not validator:  # nothing tells whether it could go on
                 part.unlink(missing_ok=True)
                 state.unlink(missing_ok=True)
-
-
-def copy(file: Path, target: Path, max_bytes: int) -> None:
-    """Copy a file of the user, and no more than `max_bytes` of it."""
-    with file.open("rb") as source, target.open("wb") as written:
-        written.write(source.read(max_bytes))
 
 
 def digest(file: Path, algorithm: str = "sha256") -> str:

@@ -48,17 +48,6 @@ def find_or_download(model: CatalogueModel, progress: Progress = lambda *_: None
     # Trust on first use: what was downloaded once is what is expected from then on.
     expected = model.sha256 or (before.sha256 if before is not None and before.source == model.address else None)
 
-    def download(target: Path) -> None:
-        assert model.address is not None
-        published_files.download(
-            model.name,
-            model.address,
-            target,
-            max_bytes=model.max_bytes,
-            timeout=_DOWNLOAD_SECONDS,
-            progress=progress,
-        )
-
     def check(path: Path) -> None:
         if model.size not in (None, path.stat().st_size):
             raise _not_here(model, f"the answer has {path.stat().st_size} bytes in place of {model.size}")
@@ -72,7 +61,15 @@ def find_or_download(model: CatalogueModel, progress: Progress = lambda *_: None
             raise _not_here(model, "the answer is another file")
 
     try:
-        published_files.keep(model.name, model.address, download, check, lambda path: _SUFFIX)
+        published_files.fetch(
+            model.name,
+            model.address,
+            check,
+            lambda path: _SUFFIX,
+            max_bytes=model.max_bytes,
+            timeout=_DOWNLOAD_SECONDS,
+            progress=progress,
+        )
     except NoResponseError as error:
         raise _not_here(model, str(error)) from error
     return _recorded(model)
@@ -96,10 +93,7 @@ def bring(model: CatalogueModel, file: Path) -> tuple[KeptFile, str]:
             f"Give that file."
         )
 
-    def copy(target: Path) -> None:
-        published_files.copy(file, target, limit)
-
-    published_files.keep(model.name, printable(file.name), copy, lambda path: None, lambda path: _SUFFIX)
+    published_files.bring(model.name, file, lambda path: None, lambda path: _SUFFIX, max_bytes=limit)
     found = _recorded(model)
     if model.sha256 in (None, found.sha256):
         return found, ""
